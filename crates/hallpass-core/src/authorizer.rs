@@ -1,0 +1,110 @@
+//! The port to whoever can sign in.
+
+use std::{error::Error, fmt};
+
+use crate::{BoxFuture, Challenge, Record, Remedy, Scopes, ServerSettings, Slot, StoreError};
+
+/// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
+///
+/// Nothing but an authorizer ever opens a browser or talks to a person. A session calls it at most
+/// once at a time for a slot.
+pub trait Authorizer: Send + Sync + fmt::Debug {
+    /// Obtains a grant and returns the record that holds it. The session saves what is returned.
+    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>>;
+}
+
+/// A request for a sign-in.
+#[derive(Debug, Clone, Copy)]
+pub struct SignIn<'a> {
+    /// Who signs in where.
+    pub slot: &'a Slot,
+    /// The server's settings.
+    pub settings: &'a ServerSettings,
+    /// Why a sign-in is needed.
+    pub reason: SignInReason,
+    /// What the server said when it refused a request. Empty when nothing was asked yet.
+    pub challenges: &'a [Challenge],
+    /// Scopes that the new grant must ask for besides those it would ask for anyway: for a step-up
+    /// the union of what was requested before and what is challenged now.
+    pub scopes: &'a Scopes,
+    /// The slot's record, with a registration that can be used again.
+    pub previous: Option<&'a Record>,
+    /// Keeps what must outlive a sign-in that is broken off: the registration.
+    pub keep: &'a dyn Keep,
+}
+
+/// Why a sign-in is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignInReason {
+    /// Somebody asked for it.
+    Asked,
+    /// There is no grant yet.
+    First,
+    /// The grant has ended: refused, expired without a refresh token, or of other settings.
+    Ended,
+    /// The server wants scopes that the grant lacks.
+    StepUp,
+    /// The server is protected by another authorization server now.
+    Migration,
+}
+
+/// Saves a record in the middle of a sign-in.
+pub trait Keep: Send + Sync + fmt::Debug {
+    /// Saves `record` durably: a registration without a grant.
+    fn keep<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// A sign-in that did not come to a grant.
+#[derive(Debug)]
+pub struct AuthorizeError {
+    remedy: Remedy,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl AuthorizeError {
+    /// An error whose cause is `source`, which is also its text.
+    pub fn new(remedy: Remedy, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            remedy,
+            source: source.into(),
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        self.remedy
+    }
+
+    /// The cause, to look for a known type in.
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.source
+    }
+}
+
+impl fmt::Display for AuthorizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.source, f)
+    }
+}
+
+impl Error for AuthorizeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // Transparent: the text is the cause's own, so its source comes next.
+        self.source.source()
+    }
+}
+
+/// The authorizer of a host that has none: every sign-in is refused with [`Remedy::SignIn`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoAuthorizer;
+
+impl Authorizer for NoAuthorizer {
+    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+        let text = format!(
+            "nobody is signed in to {}, and this host does not sign in by itself",
+            ask.slot
+        );
+        Box::pin(async move { Err(AuthorizeError::new(Remedy::SignIn, text)) })
+    }
+}

@@ -1,0 +1,355 @@
+//! The port to the network: one request with its own redirect rule, time limits and body cap.
+
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use ::http::{Request, Response};
+use bytes::{Bytes, BytesMut};
+use url::Url;
+
+use crate::{BoxFuture, Remedy};
+
+/// Sends HTTP requests for every leg: metadata, registration, tokens, MCP.
+///
+/// One implementation with one configuration serves them all, so that a certificate authority, a
+/// proxy or a header that holds for one leg holds for the others. An implementation honours the
+/// [`ExchangePolicy`] of each request.
+pub trait HttpClient: Send + Sync + fmt::Debug {
+    /// Sends `request` (with an absolute URI) and returns once the response's head has arrived.
+    ///
+    /// Every status is an answer, not an error.
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>>;
+}
+
+impl dyn HttpClient + '_ {
+    /// Sends `request` and reads the whole body, up to the policy's cap.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpClient::open`], and when the body breaks off, is too slow or too large.
+    pub async fn fetch(
+        &self,
+        request: Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let (head, mut body) = self.open(request, policy).await?.into_parts();
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = body.chunk().await {
+            whole.extend_from_slice(&chunk?);
+        }
+        Ok(Response::from_parts(head, whole.freeze()))
+    }
+}
+
+/// What one request may do and take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangePolicy {
+    /// Which part of the work this is, for error messages and for the address policy.
+    pub leg: Leg,
+    /// Which redirects are followed.
+    pub redirects: Redirects,
+    /// From the call to the last byte of the body; `None` on legs that stream.
+    pub total_limit: Option<Duration>,
+    /// From the call to the response's head.
+    pub head_limit: Option<Duration>,
+    /// Between two chunks of the body.
+    pub idle_limit: Option<Duration>,
+    /// The largest body in bytes, after decompression.
+    pub body_cap: u64,
+}
+
+impl ExchangePolicy {
+    /// For metadata documents: 30 s, 1 MiB, at most five redirects on the same origin.
+    pub const fn metadata() -> Self {
+        Self {
+            leg: Leg::Metadata,
+            redirects: Redirects::SameOrigin { most: 5 },
+            total_limit: Some(Duration::from_secs(30)),
+            head_limit: None,
+            idle_limit: None,
+            body_cap: 1 << 20,
+        }
+    }
+
+    /// For requests to an authorization server's endpoints (token, registration, revocation, PAR,
+    /// device): 30 s, 1 MiB, no redirect, since each of them carries something secret.
+    pub const fn authorization_server() -> Self {
+        Self {
+            leg: Leg::AuthorizationServer,
+            redirects: Redirects::None,
+            total_limit: Some(Duration::from_secs(30)),
+            head_limit: None,
+            idle_limit: None,
+            body_cap: 1 << 20,
+        }
+    }
+
+    /// For MCP requests: no total limit, since a response may stream for hours; 60 s to its head and
+    /// 5 min between chunks; no redirect, since the transport follows those itself with a fresh
+    /// proof for each hop.
+    pub const fn mcp() -> Self {
+        Self {
+            leg: Leg::Mcp,
+            redirects: Redirects::None,
+            total_limit: None,
+            head_limit: Some(Duration::from_secs(60)),
+            idle_limit: Some(Duration::from_secs(300)),
+            body_cap: u64::MAX,
+        }
+    }
+}
+
+/// Which part of the work a request belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Leg {
+    /// Reading metadata documents.
+    Metadata,
+    /// Talking to an endpoint of the authorization server.
+    AuthorizationServer,
+    /// Talking MCP.
+    Mcp,
+}
+
+impl fmt::Display for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Metadata => "metadata",
+            Self::AuthorizationServer => "authorization server",
+            Self::Mcp => "MCP",
+        })
+    }
+}
+
+/// Which redirects an implementation of [`HttpClient`] follows by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redirects {
+    /// None: a 3xx is the answer.
+    None,
+    /// Those of a GET that stay on the same scheme, host and port.
+    SameOrigin {
+        /// How many at most; one more is an error.
+        most: u8,
+    },
+}
+
+/// The body of a response as it arrives.
+pub struct Body(Pin<Box<dyn Chunks>>);
+
+/// A source of body chunks, implemented by whoever implements [`HttpClient`].
+pub trait Chunks: Send {
+    /// Polls for the next chunk; `None` is the end.
+    fn poll_chunk(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, HttpError>>>;
+}
+
+impl Body {
+    /// A body that arrives in chunks.
+    pub fn new(chunks: impl Chunks + 'static) -> Self {
+        Self(Box::pin(chunks))
+    }
+
+    /// A body that is there already.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        struct Whole(Bytes);
+        impl Chunks for Whole {
+            fn poll_chunk(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Bytes, HttpError>>> {
+                let bytes = std::mem::take(&mut self.0);
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+            }
+        }
+        Self::new(Whole(bytes.into()))
+    }
+
+    /// The next chunk; `None` at the end. Nothing is lost when the returned future is dropped.
+    pub async fn chunk(&mut self) -> Option<Result<Bytes, HttpError>> {
+        std::future::poll_fn(|context| self.0.as_mut().poll_chunk(context)).await
+    }
+}
+
+impl Chunks for Body {
+    fn poll_chunk(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, HttpError>>> {
+        self.0.as_mut().poll_chunk(context)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Body")
+    }
+}
+
+/// A request that got no usable response.
+#[derive(Debug)]
+pub struct HttpError {
+    kind: HttpErrorKind,
+    leg: Leg,
+    url: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Where a request failed. What matters most is whether the server may have seen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HttpErrorKind {
+    /// The request itself can't be sent as it is (URI, header).
+    InvalidRequest,
+    /// The address policy refused the target.
+    AddressRefused,
+    /// The host's name did not resolve.
+    Resolve,
+    /// No connection to the server or its proxy.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// A time limit ran out before a connection stood.
+    ConnectTimeout,
+    /// A time limit ran out after the request may have been written.
+    Timeout,
+    /// The connection broke after the request may have been written.
+    Interrupted,
+    /// A redirect that the policy does not follow, or too many of them.
+    Redirect,
+    /// The body is larger than the cap.
+    BodyTooLarge,
+    /// The response is no HTTP, or its body can't be decoded.
+    Malformed,
+}
+
+impl HttpError {
+    /// An error about a request to `url`, of which scheme, host, port and path are kept.
+    pub fn new(kind: HttpErrorKind, leg: Leg, url: &Url) -> Self {
+        let mut shown = url.clone();
+        shown.set_query(None);
+        shown.set_fragment(None);
+        // These two fail only for URLs that can't hold user information in the first place.
+        let _ = shown.set_username("");
+        let _ = shown.set_password(None);
+        Self {
+            kind,
+            leg,
+            url: shown.into(),
+            source: None,
+        }
+    }
+
+    /// Adds what caused it. The source's text must hold no secret.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Where it failed.
+    pub fn kind(&self) -> HttpErrorKind {
+        self.kind
+    }
+
+    /// Which part of the work it was.
+    pub fn leg(&self) -> Leg {
+        self.leg
+    }
+
+    /// The URL without query, fragment and user information.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether the server may have received the request, and acted on it.
+    pub fn may_have_been_sent(&self) -> bool {
+        match self.kind {
+            HttpErrorKind::InvalidRequest
+            | HttpErrorKind::AddressRefused
+            | HttpErrorKind::Resolve
+            | HttpErrorKind::Connect
+            | HttpErrorKind::Tls
+            | HttpErrorKind::ConnectTimeout => false,
+            HttpErrorKind::Timeout
+            | HttpErrorKind::Interrupted
+            | HttpErrorKind::Redirect
+            | HttpErrorKind::BodyTooLarge
+            | HttpErrorKind::Malformed => true,
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self.kind {
+            HttpErrorKind::InvalidRequest
+            | HttpErrorKind::AddressRefused
+            | HttpErrorKind::Tls
+            | HttpErrorKind::Redirect => Remedy::Configure,
+            HttpErrorKind::BodyTooLarge | HttpErrorKind::Malformed => Remedy::Report,
+            HttpErrorKind::Resolve
+            | HttpErrorKind::Connect
+            | HttpErrorKind::ConnectTimeout
+            | HttpErrorKind::Timeout
+            | HttpErrorKind::Interrupted => Remedy::Retry,
+        }
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            HttpErrorKind::InvalidRequest => "the request can't be sent",
+            HttpErrorKind::AddressRefused => "the address policy refuses the target",
+            HttpErrorKind::Resolve => "the host's name does not resolve",
+            HttpErrorKind::Connect => "no connection",
+            HttpErrorKind::Tls => "the TLS handshake failed",
+            HttpErrorKind::ConnectTimeout => "no connection within the time limit",
+            HttpErrorKind::Timeout => "no complete answer within the time limit",
+            HttpErrorKind::Interrupted => "the connection broke off",
+            HttpErrorKind::Redirect => "a redirect that is not followed",
+            HttpErrorKind::BodyTooLarge => "the answer is larger than allowed",
+            HttpErrorKind::Malformed => "the answer can't be read",
+        };
+        write!(f, "{} request to {}: {what}", self.leg, self.url)
+    }
+}
+
+impl Error for HttpError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_an_error_holds_no_secret() {
+        let url = Url::parse("https://user:canary@as.example/token?code=canary#canary").unwrap();
+        let error = HttpError::new(HttpErrorKind::Connect, Leg::AuthorizationServer, &url);
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("canary"), "{text}");
+        assert_eq!(
+            error.to_string(),
+            "authorization server request to https://as.example/token: no connection"
+        );
+    }
+
+    #[test]
+    fn a_whole_body_is_one_chunk() {
+        let mut body = Body::whole("abc");
+        assert_eq!(crate::block_on(body.chunk()).unwrap().unwrap(), "abc");
+        assert!(crate::block_on(body.chunk()).is_none());
+    }
+}

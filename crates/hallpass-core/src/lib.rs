@@ -1,0 +1,79 @@
+//! The words and the ports of Hallpass, the OAuth 2.1 client stack for MCP hosts.
+//!
+//! Every other crate of the stack speaks in these types, and reaches the world through these
+//! traits. Nothing here opens a socket, reads a file or the environment, or asks what time it is;
+//! there is no async runtime below it.
+//!
+//! # The words
+//!
+//! - [`ServerUrl`], [`Resource`], [`Issuer`]: three kinds of URL that must not be mixed up. Each is
+//!   parsed once and keeps the exact text it was received as, because RFC 8707 and RFC 9207 compare
+//!   bytes.
+//! - [`Scopes`], [`ClientId`], [`TokenEndpointAuthMethod`], [`Challenge`], and the two metadata
+//!   documents, [`ResourceMetadata`] (RFC 9728) and [`ServerMetadata`] (RFC 8414).
+//! - [`AccessToken`], [`RefreshToken`], [`ClientSecret`] and other secrets, which have no `Display`
+//!   and no `Serialize`, a redacted `Debug`, and one opening verb, `expose`.
+//! - [`Slot`] and [`Record`]: what is kept, and under which key.
+//! - [`ServerSettings`]: what a person may set for one server, as plain data.
+//!
+//! # The ports
+//!
+//! - [`HttpClient`]: send one request with a redirect rule, a time limit and a body cap.
+//! - [`CredentialStore`]: load by slot, lock a slot, save under that lock.
+//! - [`Authorizer`]: sign a person (or a machine) in when a server asks for it.
+//! - [`Clock`] and [`Entropy`]: time and randomness as inputs.
+//!
+//! # Example
+//!
+//! ```
+//! use hallpass_core::{Resource, ServerUrl};
+//!
+//! let server = ServerUrl::parse("https://mcp.example.com/mcp")?;
+//! let published = Resource::parse("https://mcp.example.com")?;
+//! // RFC 9728: the metadata's `resource` must identify the server it was read for.
+//! assert!(published.identifies(&server).is_ok());
+//! // The text goes out as it came in: no slash is added.
+//! assert_eq!(published.as_str(), "https://mcp.example.com");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod authorizer;
+mod challenge;
+mod client;
+mod future;
+pub mod http;
+mod issuer;
+mod metadata;
+pub mod record;
+mod remedy;
+mod resource;
+mod scopes;
+mod secret;
+mod server_url;
+mod settings;
+mod slot;
+pub mod store;
+mod time;
+
+pub use authorizer::{AuthorizeError, Authorizer, Keep, NoAuthorizer, SignIn, SignInReason};
+pub use challenge::{AuthScheme, Challenge};
+pub use client::{ClientId, TokenEndpointAuthMethod};
+pub use future::{BoxFuture, block_on};
+pub use http::{HttpClient, HttpError};
+pub use issuer::{Issuer, IssuerError};
+pub use metadata::{ResourceMetadata, ServerMetadata};
+pub use record::{Generation, Grant, Record, Registration, State};
+pub use remedy::Remedy;
+pub use resource::{Resource, ResourceError, ResourceMismatch};
+pub use scopes::{Scopes, ScopesError};
+pub use secret::{
+    AccessToken, ClientSecret, DpopKey, Entropy, RefreshToken, RegistrationAccessToken,
+};
+pub use server_url::{ServerUrl, ServerUrlError, is_loopback};
+pub use settings::{
+    CallbackSetting, ClientSetting, ExplicitEndpoints, PkceSetting, PreRegisteredClient,
+    ResourceSetting, ServerSettings, SettingsFingerprint,
+};
+pub use slot::{Profile, ProfileError, Slot};
+pub use store::{CredentialStore, StoreError};
+pub use time::{Clock, Timestamp};

@@ -1,0 +1,185 @@
+//! The two metadata documents, as data. Reading them from the network is `hallpass-discovery`'s job.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{Issuer, Resource, TokenEndpointAuthMethod};
+
+/// A protected resource's metadata (RFC 9728 §2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ResourceMetadata {
+    /// The resource's identifier, byte for byte as published.
+    pub resource: Resource,
+    /// The issuers that protect it, in the resource's order of preference.
+    #[serde(default)]
+    pub authorization_servers: Vec<Issuer>,
+    /// The scopes to ask for where a challenge names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes_supported: Option<Vec<String>>,
+    /// A name to show to people: escape before showing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_name: Option<String>,
+    /// Whether only DPoP-bound tokens are accepted (RFC 9449).
+    #[serde(default)]
+    pub dpop_bound_access_tokens_required: bool,
+    /// Everything else in the document.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl ResourceMetadata {
+    /// Metadata that says nothing but which resource it is for.
+    pub fn new(resource: Resource) -> Self {
+        Self {
+            resource,
+            authorization_servers: Vec::new(),
+            scopes_supported: None,
+            resource_name: None,
+            dpop_bound_access_tokens_required: false,
+            other: Map::new(),
+        }
+    }
+}
+
+/// An authorization server's metadata (RFC 8414 §2, OpenID Connect Discovery 1.0 §3).
+///
+/// This is what a record keeps of a server, so that a refresh needs no discovery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ServerMetadata {
+    /// The issuer, exactly as the document has it.
+    pub issuer: Issuer,
+    /// Where a person signs in (RFC 6749 §3.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_endpoint: Option<Url>,
+    /// Where grants become tokens (RFC 6749 §3.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<Url>,
+    /// Where clients register (RFC 7591).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<Url>,
+    /// Where tokens are revoked (RFC 7009).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation_endpoint: Option<Url>,
+    /// Where a device grant starts (RFC 8628).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_authorization_endpoint: Option<Url>,
+    /// Where authorization requests are pushed (RFC 9126).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_authorization_request_endpoint: Option<Url>,
+    /// Whether only pushed authorization requests are accepted (RFC 9126 §5).
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
+    /// The scopes the server knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes_supported: Option<Vec<String>>,
+    /// The grants the server knows; absent means authorization code and implicit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_types_supported: Option<Vec<String>>,
+    /// How clients may authenticate at the token endpoint; absent means `client_secret_basic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_methods_supported: Option<Vec<TokenEndpointAuthMethod>>,
+    /// The algorithms a client's assertion may be signed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
+    /// The PKCE methods (RFC 7636); absent means that the server does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// Whether callbacks carry `iss` (RFC 9207 §3).
+    #[serde(default)]
+    pub authorization_response_iss_parameter_supported: bool,
+    /// Whether a client identifier may be the URL of a metadata document.
+    #[serde(default)]
+    pub client_id_metadata_document_supported: bool,
+    /// The algorithms of DPoP proofs (RFC 9449 §5.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
+    /// Everything else in the document.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl ServerMetadata {
+    /// Metadata that names the issuer and nothing else.
+    pub fn new(issuer: Issuer) -> Self {
+        Self {
+            issuer,
+            authorization_endpoint: None,
+            token_endpoint: None,
+            registration_endpoint: None,
+            revocation_endpoint: None,
+            device_authorization_endpoint: None,
+            pushed_authorization_request_endpoint: None,
+            require_pushed_authorization_requests: false,
+            scopes_supported: None,
+            grant_types_supported: None,
+            token_endpoint_auth_methods_supported: None,
+            token_endpoint_auth_signing_alg_values_supported: None,
+            code_challenge_methods_supported: None,
+            authorization_response_iss_parameter_supported: false,
+            client_id_metadata_document_supported: false,
+            dpop_signing_alg_values_supported: None,
+            other: Map::new(),
+        }
+    }
+
+    /// Whether the server says that it knows a grant type. A server that says nothing knows
+    /// `authorization_code` and `implicit` (RFC 8414 §2).
+    pub fn supports_grant(&self, grant_type: &str) -> bool {
+        match &self.grant_types_supported {
+            Some(types) => types.iter().any(|known| known == grant_type),
+            None => matches!(grant_type, "authorization_code" | "implicit"),
+        }
+    }
+
+    /// Whether the server lists PKCE's S256, the only method MCP allows.
+    pub fn supports_s256(&self) -> bool {
+        let methods = self
+            .code_challenge_methods_supported
+            .as_deref()
+            .unwrap_or_default();
+        methods.iter().any(|method| method == "S256")
+    }
+
+    /// Whether the server lists a scope.
+    pub fn lists_scope(&self, scope: &str) -> bool {
+        self.scopes_supported
+            .as_deref()
+            .unwrap_or_default()
+            .iter()
+            .any(|known| known == scope)
+    }
+}
+
+/// Serde for words that are parsed texts: a string on the outside, checked on the way in.
+macro_rules! serde_as_text {
+    ($($word:ty),*) => {$(
+        impl Serialize for $word {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $word {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+serde_as_text!(Issuer, Resource, crate::ServerUrl, crate::Profile);
+
+impl Serialize for crate::Scopes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for crate::Scopes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from_server(&String::deserialize(deserializer)?))
+    }
+}

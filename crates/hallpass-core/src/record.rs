@@ -1,0 +1,286 @@
+//! What is kept for one account at one authorization server.
+//!
+//! A record holds everything that a later refresh needs, so a warm start needs no discovery. It is
+//! written by [`document`] and nowhere else.
+
+pub mod document;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    AccessToken, AuthScheme, ClientId, ClientSecret, DpopKey, Issuer, RefreshToken,
+    RegistrationAccessToken, Resource, Scopes, ServerMetadata, SettingsFingerprint, Slot,
+    Timestamp, TokenEndpointAuthMethod,
+};
+
+/// Counts the versions of a slot's records. Grows with every save, over all issuers of the slot.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// From its number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One account at one authorization server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Whose it is.
+    pub slot: Slot,
+    /// The exact issuer. The record is never sent to another.
+    pub issuer: Issuer,
+    /// Which version this is; given by the store.
+    pub generation: Generation,
+    /// Who the client is there.
+    pub registration: Option<Registration>,
+    /// What was granted. Cleared by signing out; the registration stays.
+    pub grant: Option<Grant>,
+    /// The server's metadata when the grant was obtained.
+    pub metadata: ServerMetadata,
+    /// The settings the record was made under.
+    pub settings: SettingsFingerprint,
+    /// Whether a refresh was sent whose outcome nobody knows.
+    pub fence: Option<Fence>,
+    /// Where the account stands.
+    pub state: State,
+    /// Fields that a newer version wrote. They survive a rewrite.
+    pub(crate) unknown: Map<String, Value>,
+}
+
+impl Record {
+    /// A record for an account that nothing is known of but its authorization server.
+    pub fn new(slot: Slot, metadata: ServerMetadata, settings: SettingsFingerprint) -> Self {
+        Self {
+            slot,
+            issuer: metadata.issuer.clone(),
+            generation: Generation::default(),
+            registration: None,
+            grant: None,
+            metadata,
+            settings,
+            fence: None,
+            state: State::Registered,
+            unknown: Map::new(),
+        }
+    }
+
+    /// Whether the record has a grant that a session may use.
+    pub fn is_signed_in(&self) -> bool {
+        self.grant.is_some() && matches!(self.state, State::SignedIn | State::OutcomeUnknown)
+    }
+}
+
+/// A client at one authorization server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registration {
+    /// How it came about.
+    pub origin: RegistrationOrigin,
+    /// The client's identifier.
+    pub client_id: ClientId,
+    /// Its secret, if it is confidential.
+    pub client_secret: Option<ClientSecret>,
+    /// When the secret ends (RFC 7591 §3.2.1); `None`: never, or there is none.
+    pub secret_expires_at: Option<Timestamp>,
+    /// How it authenticates at the token endpoint.
+    pub auth_method: TokenEndpointAuthMethod,
+    /// The redirect URI it was registered with. A login uses this one or registers anew.
+    pub redirect_uri: Option<String>,
+    /// The scopes it was registered for, if the server said so.
+    pub scopes: Option<Scopes>,
+    /// Where and with what the registration is managed (RFC 7592 §3).
+    pub management: Option<RegistrationManagement>,
+    /// Fields that a newer version wrote.
+    pub(crate) unknown: Map<String, Value>,
+}
+
+impl Registration {
+    /// A public client of this identifier.
+    pub fn new(origin: RegistrationOrigin, client_id: ClientId) -> Self {
+        Self {
+            origin,
+            client_id,
+            client_secret: None,
+            secret_expires_at: None,
+            auth_method: TokenEndpointAuthMethod::None,
+            redirect_uri: None,
+            scopes: None,
+            management: None,
+            unknown: Map::new(),
+        }
+    }
+}
+
+/// How a client came to be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistrationOrigin {
+    /// By hand, and configured.
+    PreRegistered,
+    /// Its identifier is the URL of its metadata document.
+    MetadataDocument,
+    /// By dynamic registration (RFC 7591).
+    Dynamic,
+}
+
+/// How a dynamic registration is managed (RFC 7592).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistrationManagement {
+    /// `registration_client_uri`.
+    pub uri: Url,
+    /// `registration_access_token`.
+    pub token: RegistrationAccessToken,
+}
+
+/// What a server granted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// The grant type that obtained it.
+    pub kind: GrantKind,
+    /// The access token.
+    pub access_token: AccessToken,
+    /// The scheme it is used with.
+    pub scheme: AuthScheme,
+    /// When it was obtained.
+    pub obtained_at: Timestamp,
+    /// When the access token ends; `None`: the server did not say.
+    pub expires_at: Option<Timestamp>,
+    /// What obtains the next one.
+    pub refresh_token: Option<RefreshToken>,
+    /// The scopes that were asked for.
+    pub requested_scopes: Scopes,
+    /// The scopes that were granted; `None`: those asked for (RFC 6749 §5.1).
+    pub granted_scopes: Option<Scopes>,
+    /// The `resource` that every request for this grant carries; `None`: left out by a setting.
+    pub resource: Option<Resource>,
+    /// The key the tokens are bound to (RFC 9449).
+    pub dpop_key: Option<DpopKey>,
+    /// Fields that a newer version wrote.
+    pub(crate) unknown: Map<String, Value>,
+}
+
+impl Grant {
+    /// A bearer grant obtained now by the authorization code grant, of which nothing more is known.
+    pub fn new(kind: GrantKind, access_token: AccessToken, obtained_at: Timestamp) -> Self {
+        Self {
+            kind,
+            access_token,
+            scheme: AuthScheme::Bearer,
+            obtained_at,
+            expires_at: None,
+            refresh_token: None,
+            requested_scopes: Scopes::none(),
+            granted_scopes: None,
+            resource: None,
+            dpop_key: None,
+            unknown: Map::new(),
+        }
+    }
+
+    /// The scopes the access token has, as far as anybody said.
+    pub fn scopes(&self) -> &Scopes {
+        self.granted_scopes
+            .as_ref()
+            .unwrap_or(&self.requested_scopes)
+    }
+}
+
+/// The grant type that obtained a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum GrantKind {
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 8628.
+    DeviceCode,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 7523 §2.1.
+    JwtBearer,
+}
+
+/// A refresh that was sent and whose outcome nobody knows yet. Written before the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// How often the current refresh token was posted without a known outcome.
+    pub posts: u32,
+    /// When the first of them was about to be sent.
+    pub since: Timestamp,
+}
+
+/// Where an account stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", content = "cause", rename_all = "kebab-case")]
+pub enum State {
+    /// There is a client, and nobody has signed in yet.
+    Registered,
+    /// There is a grant.
+    SignedIn,
+    /// There is a grant, and a refresh whose outcome is unknown.
+    OutcomeUnknown,
+    /// Somebody has to sign in.
+    SignInNeeded(SignInCause),
+}
+
+/// Why somebody has to sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SignInCause {
+    /// The server refused the refresh token.
+    RefreshRefused,
+    /// A refresh was interrupted, and the server refuses the token it may have replaced.
+    RefreshOutcomeUnknown,
+    /// The access token ended and there is no refresh token.
+    NoRefreshToken,
+    /// A setting the grant depends on has changed.
+    SettingsChanged,
+    /// The server is protected by another authorization server now.
+    IssuerChanged,
+    /// Fresh tokens are refused as well.
+    TokenRefused,
+    /// Somebody signed out.
+    SignedOut,
+}
+
+impl fmt::Display for SignInCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RefreshRefused => "the authorization server refused the refresh token",
+            Self::RefreshOutcomeUnknown => {
+                "a refresh was interrupted, and its refresh token is no longer accepted"
+            }
+            Self::NoRefreshToken => "the access token has ended, and there is no refresh token",
+            Self::SettingsChanged => "a setting that the credentials depend on has changed",
+            Self::IssuerChanged => "another authorization server protects the server now",
+            Self::TokenRefused => "the server refuses even a fresh token",
+            Self::SignedOut => "signed out",
+        })
+    }
+}

@@ -1,0 +1,157 @@
+use super::*;
+use crate::record::SignInCause;
+
+fn slot() -> Slot {
+    Slot::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap())
+}
+
+fn record(issuer: &str) -> Record {
+    let metadata = ServerMetadata::new(Issuer::parse(issuer).unwrap());
+    let mut record = Record::new(slot(), metadata, SettingsFingerprint::default());
+    let mut registration =
+        Registration::new(RegistrationOrigin::Dynamic, ClientId::new("client-1"));
+    registration.client_secret = Some(ClientSecret::new("secret-1"));
+    registration.management = Some(RegistrationManagement {
+        uri: Url::parse("https://as.example/register/1").unwrap(),
+        token: RegistrationAccessToken::new("manage-1"),
+    });
+    record.registration = Some(registration);
+    let mut grant = Grant::new(
+        GrantKind::AuthorizationCode,
+        AccessToken::new("access-1"),
+        Timestamp::from_unix_seconds(1_000),
+    );
+    grant.refresh_token = Some(RefreshToken::new("refresh-1"));
+    grant.resource = Some(Resource::parse("http://localhost:3000").unwrap());
+    grant.requested_scopes = Scopes::from_server("a b");
+    record.grant = Some(grant);
+    record.state = State::SignedIn;
+    record
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let mut document = SlotDocument::empty(slot());
+    let mut saved = record("https://as.example");
+    saved.fence = Some(Fence {
+        posts: 1,
+        since: Timestamp::from_unix_seconds(7),
+    });
+    saved.state = State::SignInNeeded(SignInCause::RefreshOutcomeUnknown);
+    assert_eq!(
+        document.save(&saved, None),
+        Saved::Written(Generation::new(1))
+    );
+    let read = SlotDocument::decode(&document.encode()).unwrap();
+    assert_eq!(read, document);
+    let grant = read.active().unwrap().grant.as_ref().unwrap();
+    assert_eq!(
+        grant.resource.as_ref().unwrap().as_str(),
+        "http://localhost:3000"
+    );
+    assert_eq!(grant.refresh_token.as_ref().unwrap().expose(), "refresh-1");
+}
+
+#[test]
+fn a_save_that_expected_something_else_changes_nothing() {
+    let mut document = SlotDocument::empty(slot());
+    let record = record("https://as.example");
+    let first = Generation::new(1);
+    assert_eq!(
+        document.save(&record, Some(first)),
+        Saved::Conflict { found: None }
+    );
+    assert_eq!(document.save(&record, None), Saved::Written(first));
+    let before = document.clone();
+    assert_eq!(
+        document.save(&record, None),
+        Saved::Conflict { found: Some(first) }
+    );
+    assert_eq!(document, before);
+}
+
+#[test]
+fn a_removed_record_is_not_brought_back_and_its_generation_not_used_again() {
+    let mut document = SlotDocument::empty(slot());
+    let record = record("https://as.example");
+    let _ = document.save(&record, None);
+    assert!(document.remove(&record.issuer));
+    assert!(!document.remove(&record.issuer));
+    let first = Some(Generation::new(1));
+    assert_eq!(
+        document.save(&record, first),
+        Saved::Conflict { found: None }
+    );
+    assert_eq!(
+        document.save(&record, None),
+        Saved::Written(Generation::new(2))
+    );
+}
+
+#[test]
+fn the_record_saved_last_is_the_active_one() {
+    let mut document = SlotDocument::empty(slot());
+    let one = record("https://one.example");
+    let other = record("https://one.example/");
+    let _ = document.save(&one, None);
+    let _ = document.save(&other, None);
+    assert_eq!(document.active().unwrap().issuer, other.issuer);
+    assert_eq!(
+        document.records().len(),
+        2,
+        "issuers that differ by a slash differ"
+    );
+    let _ = document.save(&one, Some(Generation::new(1)));
+    assert_eq!(document.active().unwrap().issuer, one.issuer);
+}
+
+#[test]
+fn unknown_fields_survive_a_rewrite_at_every_level() {
+    let mut document = SlotDocument::empty(slot());
+    let _ = document.save(&record("https://as.example"), None);
+    let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
+    let marks = [
+        "/x",
+        "/records/0/x",
+        "/records/0/grant/x",
+        "/records/0/registration/x",
+    ];
+    for mark in marks {
+        let (parent, key) = mark.rsplit_once('/').unwrap();
+        json.pointer_mut(parent).unwrap()[key] = Value::from(mark);
+    }
+    json["records"][0]["metadata"]["x"] = Value::from("kept");
+    let mut read = SlotDocument::decode(json.to_string().as_bytes()).unwrap();
+    let kept = read.active().unwrap().clone();
+    let _ = read.save(&kept, Some(kept.generation));
+    let again: Value = serde_json::from_slice(&read.encode()).unwrap();
+    for mark in marks {
+        assert_eq!(again.pointer(mark), Some(&Value::from(mark)));
+    }
+    assert_eq!(again["records"][0]["metadata"]["x"], "kept");
+}
+
+#[test]
+fn a_newer_version_and_a_torn_document_are_told_apart() {
+    let newer = br#"{"version": 2, "records": "of another shape"}"#;
+    assert_eq!(
+        SlotDocument::decode(newer),
+        Err(DocumentError::Newer { version: 2 })
+    );
+    let document = {
+        let mut document = SlotDocument::empty(slot());
+        let _ = document.save(&record("https://as.example"), None);
+        document.encode()
+    };
+    for end in [0, 1, document.len() / 2, document.len() - 1] {
+        let error = SlotDocument::decode(&document[..end]).unwrap_err();
+        assert!(matches!(error, DocumentError::Malformed { .. }), "{error}");
+    }
+}
+
+#[test]
+fn an_error_repeats_nothing_of_what_it_read() {
+    let json = br#"{"version": 1, "server": "canary", "profile": "p", "records": [], "last_generation": 1}"#;
+    let error = SlotDocument::decode(json).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("canary"));
+}

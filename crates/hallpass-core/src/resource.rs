@@ -1,0 +1,209 @@
+//! The `resource` of RFC 8707: what a token is good for.
+
+use std::{fmt, str::FromStr};
+
+use url::Url;
+
+use crate::{Remedy, ServerUrl};
+
+/// A resource indicator (RFC 8707 §2): an absolute URI without a fragment, as it was published.
+///
+/// The text is never re-serialised: `http://localhost:3000` and `http://localhost:3000/` are
+/// different resources to a server that compares bytes, and stay different here.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Resource {
+    text: String,
+    url: Url,
+}
+
+impl Resource {
+    /// Reads a resource indicator and keeps its text.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not an absolute URI, or holds a fragment, which RFC 8707 §2 forbids.
+    pub fn parse(text: &str) -> Result<Self, ResourceError> {
+        let refuse = |reason| {
+            Err(ResourceError {
+                text: text.to_owned(),
+                reason,
+            })
+        };
+        let url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(error) => return refuse(Reason::Syntax(error)),
+        };
+        // `Url::parse` forgives white space and control characters; what we send must not hold any.
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return refuse(Reason::NotAUri);
+        }
+        if url.fragment().is_some() {
+            return refuse(Reason::Fragment);
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            url,
+        })
+    }
+
+    /// The exact text, which is what goes over the wire.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether this resource identifies `server` (RFC 9728 §3.3, read for MCP).
+    ///
+    /// Compared after parsing: same scheme, host and port; the path equal or an ancestor of the
+    /// server's on a segment boundary, one trailing slash apart; the query equal or absent.
+    ///
+    /// # Errors
+    ///
+    /// A [`ResourceMismatch`] that names both strings and which part differs.
+    pub fn identifies(&self, server: &ServerUrl) -> Result<(), ResourceMismatch> {
+        let theirs = server.url();
+        let differs = if self.url.scheme() != theirs.scheme() {
+            Some("scheme")
+        } else if self.url.host() != theirs.host() {
+            Some("host")
+        } else if self.url.port_or_known_default() != theirs.port_or_known_default() {
+            Some("port")
+        } else if !self.url.username().is_empty() || self.url.password().is_some() {
+            Some("user information")
+        } else if !covers(self.url.path(), theirs.path()) {
+            Some("path")
+        } else if self.url.query().is_some() && self.url.query() != theirs.query() {
+            Some("query")
+        } else {
+            None
+        };
+        match differs {
+            None => Ok(()),
+            Some(part) => Err(ResourceMismatch {
+                resource: self.text.clone(),
+                server: server.as_str().to_owned(),
+                part,
+            }),
+        }
+    }
+}
+
+impl From<&ServerUrl> for Resource {
+    /// The canonical URI of the server is its resource where nothing else is published.
+    fn from(server: &ServerUrl) -> Self {
+        Self {
+            text: server.as_str().to_owned(),
+            url: server.url().clone(),
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resource({})", self.text)
+    }
+}
+
+impl FromStr for Resource {
+    type Err = ResourceError;
+
+    fn from_str(text: &str) -> Result<Self, ResourceError> {
+        Self::parse(text)
+    }
+}
+
+/// A text that can't be a resource indicator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceError {
+    text: String,
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Syntax(url::ParseError),
+    NotAUri,
+    Fragment,
+}
+
+impl ResourceError {
+    /// What to do about it: whoever published or configured the value has to change it.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+}
+
+impl fmt::Display for ResourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is not a resource indicator (RFC 8707 §2): ",
+            self.text.escape_debug()
+        )?;
+        match self.reason {
+            Reason::Syntax(error) => write!(f, "{error}"),
+            Reason::NotAUri => f.write_str("it holds characters that a URI can't"),
+            Reason::Fragment => f.write_str("it holds a fragment (`#`)"),
+        }
+    }
+}
+
+impl std::error::Error for ResourceError {}
+
+/// A resource that does not identify the server it was found for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceMismatch {
+    resource: String,
+    server: String,
+    part: &'static str,
+}
+
+impl ResourceMismatch {
+    /// The resource, as published or configured.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The server's canonical URL.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The part of the URL that differs: `scheme`, `host`, `port`, `path`, `query`…
+    pub fn part(&self) -> &'static str {
+        self.part
+    }
+
+    /// What to do about it: only a setting can allow the mismatch.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+}
+
+impl fmt::Display for ResourceMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the resource `{}` does not identify the server `{}`: the {} differs (RFC 9728 §3.3)",
+            self.resource, self.server, self.part
+        )
+    }
+}
+
+impl std::error::Error for ResourceMismatch {}
+
+/// Whether `ancestor` equals `path` or is a prefix of it that ends on a segment boundary.
+fn covers(ancestor: &str, path: &str) -> bool {
+    let ancestor = ancestor.strip_suffix('/').unwrap_or(ancestor);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.strip_prefix(ancestor)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use super::*;
+
+#[track_caller]
+fn check(resource: &str, server: &str, expected: Result<(), &str>) {
+    let resource = Resource::parse(resource).unwrap();
+    let server = ServerUrl::parse(server).unwrap();
+    let got = resource.identifies(&server);
+    assert_eq!(
+        got.as_ref().map_err(ResourceMismatch::part).copied(),
+        expected,
+        "{resource:?}"
+    );
+}
+
+#[test]
+fn what_identifies_a_server() {
+    const MCP: &str = "https://mcp.example.com/mcp";
+    check("https://mcp.example.com/mcp", MCP, Ok(()));
+    check("https://mcp.example.com/mcp/", MCP, Ok(()));
+    check("https://mcp.example.com", MCP, Ok(()));
+    check("https://mcp.example.com/", MCP, Ok(()));
+    check("https://MCP.example.com:443/mcp", MCP, Ok(()));
+    check("https://mcp.example.com/a/../mcp", MCP, Ok(()));
+    check(
+        "https://mcp.example.com/mcp",
+        "https://mcp.example.com/mcp/",
+        Ok(()),
+    );
+    check(
+        "https://mcp.example.com/mcp",
+        "https://mcp.example.com/mcp/tools",
+        Ok(()),
+    );
+    check(
+        "https://mcp.example.com/mcp",
+        "https://mcp.example.com/mcp?tenant=1",
+        Ok(()),
+    );
+    check(
+        "https://mcp.example.com/mcp?tenant=1",
+        "https://mcp.example.com/mcp?tenant=1",
+        Ok(()),
+    );
+}
+
+#[test]
+fn what_does_not() {
+    const MCP: &str = "https://mcp.example.com/mcp";
+    check("https://mcp.example.com/mc", MCP, Err("path"));
+    check("https://mcp.example.com/mcp/tools", MCP, Err("path"));
+    check("https://mcp.example.com/MCP", MCP, Err("path"));
+    check("https://mcp.example.com/mcp//", MCP, Err("path"));
+    check("https://mcp.example.com/%6Dcp", MCP, Err("path"));
+    check(
+        "https://mcp.example.com/mcp%2Ftools",
+        "https://mcp.example.com/mcp/tools",
+        Err("path"),
+    );
+    check("https://mcp.example.com/mcp/../other", MCP, Err("path"));
+    check(
+        "https://mcp.example.com/mcp?tenant=2",
+        "https://mcp.example.com/mcp?t=1",
+        Err("query"),
+    );
+    check("https://mcp.example.com/mcp?tenant=2", MCP, Err("query"));
+    check("https://evil.example.com/mcp", MCP, Err("host"));
+    check("https://mcp.example.com.evil.example/mcp", MCP, Err("host"));
+    check("http://mcp.example.com/mcp", MCP, Err("scheme"));
+    check("https://mcp.example.com:8443/mcp", MCP, Err("port"));
+    check(
+        "https://mcp@mcp.example.com/mcp",
+        MCP,
+        Err("user information"),
+    );
+    check("urn:example:mcp", MCP, Err("scheme"));
+}
+
+#[test]
+fn text_is_kept() {
+    for text in [
+        "http://localhost:3000",
+        "https://A.example/%7Euser",
+        "urn:mcp:x",
+    ] {
+        assert_eq!(Resource::parse(text).unwrap().as_str(), text);
+    }
+}
+
+#[test]
+fn what_is_no_resource() {
+    for text in [
+        "",
+        "/mcp",
+        "https://a.example/#f",
+        "https://a.example/a b",
+        "https://a.example/\n",
+    ] {
+        let error = Resource::parse(text).unwrap_err().to_string();
+        assert!(error.contains("is not a resource indicator"), "{error}");
+    }
+}

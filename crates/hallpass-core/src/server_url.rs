@@ -1,0 +1,168 @@
+//! The URL of an MCP server.
+
+use std::{fmt, str::FromStr};
+
+use url::{Host, Url};
+
+use crate::Remedy;
+
+/// The URL of an MCP server in canonical form, checked once.
+///
+/// It is absolute, `https` (or `http` to a loopback host, as for development), carries no user
+/// information and no fragment. Its text is the canonical URI of the MCP authorization
+/// specification: lower-case scheme and host, no default port, and no slash after a bare origin.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerUrl {
+    text: String,
+    url: Url,
+}
+
+impl ServerUrl {
+    /// Reads a server's URL.
+    ///
+    /// # Errors
+    ///
+    /// Says which part of the text can't be a server's URL, and never repeats a password in it.
+    pub fn parse(text: &str) -> Result<Self, ServerUrlError> {
+        let refuse = |reason| {
+            Err(ServerUrlError {
+                text: redacted(text),
+                reason,
+            })
+        };
+        let url = match Url::parse(text.trim()) {
+            Ok(url) => url,
+            Err(error) => return refuse(Reason::Syntax(error)),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse(Reason::UserInfo);
+        }
+        if url.fragment().is_some() {
+            return refuse(Reason::Fragment);
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => return refuse(Reason::PlainHttp),
+            _ => return refuse(Reason::Scheme),
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return refuse(Reason::NoHost);
+        }
+        let mut canonical = url.to_string();
+        if url.path() == "/" && url.query().is_none() {
+            canonical.pop();
+        }
+        Ok(Self {
+            text: canonical,
+            url,
+        })
+    }
+
+    /// The canonical text, which is also the default `resource` (RFC 8707).
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The parsed form, to send requests to.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Whether `other` has this server's scheme, host and port.
+    pub fn same_origin(&self, other: &Url) -> bool {
+        self.url.origin() == other.origin()
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerUrl({})", self.text)
+    }
+}
+
+impl FromStr for ServerUrl {
+    type Err = ServerUrlError;
+
+    fn from_str(text: &str) -> Result<Self, ServerUrlError> {
+        Self::parse(text)
+    }
+}
+
+/// A text that can't be the URL of an MCP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerUrlError {
+    text: String,
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Syntax(url::ParseError),
+    UserInfo,
+    Fragment,
+    PlainHttp,
+    Scheme,
+    NoHost,
+}
+
+impl ServerUrlError {
+    /// What the person can do about it: always a matter of configuration.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+}
+
+impl fmt::Display for ServerUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not the URL of an MCP server: ", self.text)?;
+        match self.reason {
+            Reason::Syntax(error) => write!(f, "{error}"),
+            Reason::UserInfo => f.write_str("it holds a user name or a password"),
+            Reason::Fragment => f.write_str("it holds a fragment (`#`)"),
+            Reason::PlainHttp => {
+                f.write_str("plain http is for loopback hosts only, use https to reach another")
+            }
+            Reason::Scheme => f.write_str("its scheme is not https"),
+            Reason::NoHost => f.write_str("it names no host"),
+        }
+    }
+}
+
+impl std::error::Error for ServerUrlError {}
+
+/// Whether a URL's host is this machine: `localhost`, a name below it (RFC 6761), 127.0.0.0/8 or
+/// `::1`. Decided by the text alone; nothing is resolved.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name.eq_ignore_ascii_case("localhost")
+                || name.to_ascii_lowercase().ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The text without what stands between `://` and `@`, for error messages.
+fn redacted(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..authority_end].rfind('@') {
+        Some(at) => format!("{scheme}://…{}", &rest[at..]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

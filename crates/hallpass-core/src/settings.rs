@@ -1,0 +1,202 @@
+//! What a person may set for one server, as plain data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::{ClientId, ClientSecret, Issuer, Resource, Scopes, TokenEndpointAuthMethod};
+
+/// The settings of one server. The default is what a good server needs: nothing.
+///
+/// How to reach the network (certificates, headers, proxy) is the HTTP client's configuration, not
+/// this one's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Which `resource` to ask for (RFC 8707).
+    pub resource: ResourceSetting,
+    /// The scopes to ask for, instead of those the server names.
+    pub scopes: Option<Scopes>,
+    /// Which of several authorization servers to use.
+    pub issuer: Option<Issuer>,
+    /// Issuers that a metadata document found elsewhere may claim (RFC 8414 §3.3 would refuse it).
+    pub trusted_issuers: Vec<Issuer>,
+    /// Where the protected resource's metadata is, when the server does not say.
+    pub resource_metadata_url: Option<Url>,
+    /// Where the authorization server's metadata is, when it can't be derived from the issuer.
+    pub server_metadata_url: Option<Url>,
+    /// The endpoints of a server that publishes no metadata.
+    pub endpoints: Option<ExplicitEndpoints>,
+    /// Fall back to the discovery of MCP 2025-03-26 without every candidate having answered 404.
+    pub legacy_discovery: bool,
+    /// Who the client is.
+    pub client: ClientSetting,
+    /// The name shown on the consent page when the client registers itself.
+    pub client_name: Option<String>,
+    /// Where the callback of a login arrives.
+    pub callback: CallbackSetting,
+    /// Whether the server's silence about PKCE is an obstacle.
+    pub pkce: PkceSetting,
+}
+
+/// Which `resource` the authorization, token and refresh requests carry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ResourceSetting {
+    /// The `resource` of the protected resource's metadata, else the server's canonical URL.
+    #[default]
+    Published,
+    /// This one.
+    Exactly {
+        /// The value to send, byte for byte.
+        resource: Resource,
+        /// Send it even when it is neither the server's URL nor published by its metadata.
+        allow_mismatch: bool,
+    },
+    /// None at all, for a server that refuses the parameter.
+    Omitted,
+}
+
+/// Endpoints named by a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplicitEndpoints {
+    /// Where a person signs in.
+    pub authorization: Option<Url>,
+    /// Where grants become tokens.
+    pub token: Url,
+    /// Where clients register.
+    pub registration: Option<Url>,
+    /// Where tokens are revoked.
+    pub revocation: Option<Url>,
+}
+
+/// Who the client is to the authorization server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientSetting {
+    /// A client that somebody registered by hand.
+    pub pre_registered: Option<PreRegisteredClient>,
+    /// The URL of the client's own metadata document, used where the server supports those.
+    pub metadata_document: Option<Url>,
+}
+
+/// A client that somebody registered by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreRegisteredClient {
+    /// The identifier.
+    pub id: ClientId,
+    /// The secret of a confidential client.
+    pub secret: Option<ClientSecret>,
+    /// How to authenticate; `None` negotiates from the server's metadata.
+    pub auth_method: Option<TokenEndpointAuthMethod>,
+    /// The authorization server it is registered with; no other gets identifier or secret.
+    pub issuer: Option<Issuer>,
+}
+
+/// Where the callback of a login arrives on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallbackSetting {
+    /// The host as it stands in the redirect URI: `127.0.0.1`, `[::1]` or `localhost`.
+    pub host: String,
+    /// The port; `None` takes any free one (RFC 8252 §7.3).
+    pub port: Option<u16>,
+    /// The path, with its leading slash.
+    pub path: String,
+}
+
+impl Default for CallbackSetting {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: None,
+            path: "/callback".to_owned(),
+        }
+    }
+}
+
+/// What the server's silence about PKCE means. A challenge is always sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PkceSetting {
+    /// A server that does not list S256 is refused, as MCP demands.
+    #[default]
+    MustBeAdvertised,
+    /// The server is taken to support S256 although it does not say so.
+    AssumeS256,
+}
+
+/// What the settings were when a record was made, one digest for each setting that a credential
+/// depends on. When one differs, the person has to sign in again, and is told which.
+///
+/// The digests are of public values: no secret enters them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SettingsFingerprint(BTreeMap<String, String>);
+
+impl ServerSettings {
+    /// The fingerprint of these settings. Settings that a credential does not depend on (the
+    /// callback, the client's shown name, where metadata is found) do not enter it.
+    pub fn fingerprint(&self) -> SettingsFingerprint {
+        let mut digests = BTreeMap::new();
+        let mut enter = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                digests.insert(name.to_owned(), short_digest(&value));
+            }
+        };
+        enter(
+            "resource",
+            match &self.resource {
+                ResourceSetting::Published => None,
+                ResourceSetting::Exactly { resource, .. } => Some(format!("={resource}")),
+                ResourceSetting::Omitted => Some("none".to_owned()),
+            },
+        );
+        enter("scopes", self.scopes.as_ref().map(ToString::to_string));
+        enter("issuer", self.issuer.as_ref().map(ToString::to_string));
+        enter(
+            "endpoints",
+            self.endpoints
+                .as_ref()
+                .map(|endpoints| endpoints.token.to_string()),
+        );
+        enter(
+            "client",
+            self.client.pre_registered.as_ref().map(|client| {
+                let method = client
+                    .auth_method
+                    .as_ref()
+                    .map_or("", |method| method.as_str());
+                format!("{} {method}", client.id)
+            }),
+        );
+        enter(
+            "client_metadata",
+            self.client
+                .metadata_document
+                .as_ref()
+                .map(ToString::to_string),
+        );
+        SettingsFingerprint(digests)
+    }
+}
+
+impl SettingsFingerprint {
+    /// The name of the first setting whose value differs between the two.
+    pub fn difference<'a>(&'a self, other: &'a SettingsFingerprint) -> Option<&'a str> {
+        let names = self.0.keys().chain(other.0.keys());
+        names
+            .map(String::as_str)
+            .find(|name| self.0.get(*name) != other.0.get(*name))
+    }
+}
+
+/// The first 64 bits of SHA-256: enough to notice a change, which is all it is for.
+fn short_digest(value: &str) -> String {
+    let digest = Sha256::digest(value.as_bytes());
+    let head = digest
+        .iter()
+        .take(8)
+        .fold(0_u64, |head, byte| head << 8 | u64::from(*byte));
+    format!("{head:016x}")
+}
+
+#[cfg(test)]
+mod tests;

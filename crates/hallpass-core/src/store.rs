@@ -1,0 +1,206 @@
+//! The port to credentials at rest.
+
+use std::{any::Any, error::Error, fmt, time::Duration};
+
+use crate::{BoxFuture, Generation, Issuer, Record, Remedy, Slot};
+
+/// Keeps records, and orders those who change them.
+///
+/// The rules that a session relies on:
+///
+/// - A slot holds one record for each exact issuer, and one of them is active: the one saved last.
+///   [`load`](Self::load) gives the active one.
+/// - Writing needs the slot's [`Guard`]. It is exclusive over all processes (over all machines,
+///   where the backend is shared) until it is released or dropped.
+/// - A save names the generation it replaces. Anything else in its place is an answer,
+///   [`Saved::Conflict`], and nothing is written. A record that was removed is not brought back by
+///   a save that expected it.
+/// - A save that returned has been made durable; a save that failed has changed nothing.
+/// - Generations of a slot grow and are never used twice, also after a removal.
+pub trait CredentialStore: Send + Sync + fmt::Debug {
+    /// The active record of a slot.
+    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
+
+    /// The record of a slot for one issuer, active or not.
+    fn load_issuer<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
+
+    /// Every slot that holds a record, and every place that could not be read.
+    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>>;
+
+    /// Locks a slot, waiting at most `wait` for whoever holds it.
+    fn lock<'a>(
+        &'a self,
+        slot: &'a Slot,
+        wait: Duration,
+    ) -> BoxFuture<'a, Result<Guard, StoreError>>;
+
+    /// Saves `record` in its slot in place of the one for the same issuer at generation `expected`
+    /// (`None`: there is none), and makes it the active one.
+    ///
+    /// The store gives the new generation; the one in `record` is not read.
+    fn save<'a>(
+        &'a self,
+        record: &'a Record,
+        expected: Option<Generation>,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<Saved, StoreError>>;
+
+    /// Removes the record for an issuer; whether there was one.
+    fn remove<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Where and how the records are kept, in words for a person.
+    fn describe(&self) -> String;
+}
+
+/// The answer to a save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Saved {
+    /// It is written, under this generation.
+    Written(Generation),
+    /// Something else stands there; nothing was written.
+    Conflict {
+        /// The generation that stands there; `None`: no record.
+        found: Option<Generation>,
+    },
+}
+
+/// What a store holds.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The slots with at least one record.
+    pub slots: Vec<Slot>,
+    /// What could not be read, and why.
+    pub problems: Vec<StoreError>,
+}
+
+/// The proof that a slot is locked. Dropping it releases the lock.
+#[derive(Debug)]
+pub struct Guard {
+    slot: Slot,
+    lease: Box<dyn Lease>,
+}
+
+/// A store's own part of a [`Guard`]: an open lock file, a row lease. Releases on drop.
+pub trait Lease: Any + Send + Sync + fmt::Debug {}
+
+impl Guard {
+    /// Made by a store when it has locked `slot`.
+    pub fn new(slot: Slot, lease: impl Lease) -> Self {
+        Self {
+            slot,
+            lease: Box::new(lease),
+        }
+    }
+
+    /// The slot that is locked.
+    pub fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// The store's own part, if it is of type `T`. A store refuses a guard that is not its own.
+    pub fn lease_mut<T: Lease>(&mut self) -> Option<&mut T> {
+        let lease: &mut dyn Any = &mut *self.lease;
+        lease.downcast_mut()
+    }
+}
+
+/// A store that could not do what was asked.
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    what: String,
+    hint: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What kind of trouble a store is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// Somebody else held the lock for longer than the caller would wait.
+    Busy,
+    /// The key that opens the records is locked, absent or wrong.
+    Key,
+    /// A record can't be read: torn, altered, or not ours.
+    Damaged,
+    /// A record was written by a newer version.
+    Newer,
+    /// Permissions, ownership or the kind of a file are not as they must be.
+    Refused,
+    /// The medium failed: full, read-only, gone.
+    Io,
+    /// The guard is for another slot or from another store.
+    Guard,
+}
+
+impl StoreError {
+    /// An error of `kind`; `what` says what was tried on what, in lower case and without a full
+    /// stop.
+    pub fn new(kind: StoreErrorKind, what: impl Into<String>) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    /// Adds advice for a person.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self.kind {
+            StoreErrorKind::Busy => Remedy::Retry,
+            StoreErrorKind::Guard => Remedy::Report,
+            StoreErrorKind::Key
+            | StoreErrorKind::Damaged
+            | StoreErrorKind::Newer
+            | StoreErrorKind::Refused
+            | StoreErrorKind::Io => Remedy::Configure,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

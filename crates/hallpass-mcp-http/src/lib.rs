@@ -1,0 +1,1 @@
+//! MCP's streamable HTTP transport as bytes.

@@ -1,0 +1,1 @@
+//! rmcp's streamable HTTP client on top of a Hallpass session.

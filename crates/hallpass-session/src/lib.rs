@@ -1,0 +1,1 @@
+//! One fresh access token: refresh transactions, single flight inside and across processes.

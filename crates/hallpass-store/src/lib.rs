@@ -1,0 +1,1 @@
+//! Credentials at rest: sealed files, locks, atomic writes.

@@ -1,0 +1,1 @@
+//! Strict doubles for testing OAuth clients of MCP servers: an authorization server and a resource-bound MCP server.

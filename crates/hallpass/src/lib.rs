@@ -1,0 +1,1 @@
+//! The OAuth 2.1 client stack for MCP hosts.
