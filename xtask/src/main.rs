@@ -1,2 +1,64 @@
-//! The one door for maintainers.
-fn main() {}
+//! The one door for maintainers: `cargo xtask ci`, and each of its steps as a command of its own.
+//!
+//! A step does its own set-up: what it needs beyond Rust goes under `target/`. A step that fails
+//! prints the command that mends it or shows more; a step that can't run is a failure, never a
+//! silent pass.
+
+mod report;
+mod shell;
+mod steps;
+mod workspace;
+
+use std::process::ExitCode;
+
+use report::Report;
+use steps::{STEPS, Step};
+use workspace::Workspace;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let report = Report::default();
+    let workspace = match Workspace::find() {
+        Ok(workspace) => workspace,
+        Err(failure) => return report.fatal(&failure),
+    };
+    match arguments.split_first() {
+        Some((name, [])) if name == "ci" => run(report, &workspace, ci(), &[]),
+        Some((name, rest)) => match STEPS.iter().find(|step| step.name == name) {
+            Some(step) => run(report, &workspace, [step], rest),
+            None => usage(&report),
+        },
+        None => usage(&report),
+    }
+}
+
+fn ci() -> impl Iterator<Item = &'static Step> {
+    STEPS.iter().filter(|step| step.in_ci)
+}
+
+fn run(
+    mut report: Report,
+    workspace: &Workspace,
+    steps: impl IntoIterator<Item = &'static Step>,
+    arguments: &[String],
+) -> ExitCode {
+    for step in steps {
+        report.begin(step.name, step.about);
+        let outcome = (step.run)(workspace, arguments);
+        if !report.end(step.name, &outcome) {
+            break;
+        }
+    }
+    report.summary()
+}
+
+fn usage(report: &Report) -> ExitCode {
+    report.line("usage: cargo xtask ci | STEP");
+    report.line("");
+    report.line("  ci         every step marked *, in this order");
+    for step in STEPS {
+        let mark = if step.in_ci { '*' } else { ' ' };
+        report.line(&format!("{mark} {:<10} {}", step.name, step.about));
+    }
+    ExitCode::from(2)
+}

@@ -1,0 +1,111 @@
+//! The steps, in the order in which `ci` runs them: what fails fast comes first.
+
+mod bench;
+mod deny;
+mod real;
+
+use crate::{report::Failure, workspace::Workspace};
+
+/// One step.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) in_ci: bool,
+    pub(crate) run: fn(&Workspace, &[String]) -> Result<(), Failure>,
+}
+
+/// Every step.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        about: "the code is formatted",
+        in_ci: true,
+        run: fmt,
+    },
+    Step {
+        name: "deny",
+        about: "licences, bans and sources of dependencies",
+        in_ci: true,
+        run: deny::run,
+    },
+    Step {
+        name: "lint",
+        about: "clippy, with warnings as errors",
+        in_ci: true,
+        run: lint,
+    },
+    Step {
+        name: "test",
+        about: "unit, fake-server and documentation tests",
+        in_ci: true,
+        run: test,
+    },
+    Step {
+        name: "docs",
+        about: "the documentation builds without warnings",
+        in_ci: true,
+        run: docs,
+    },
+    Step {
+        name: "demo",
+        about: "the demonstration goes the whole way",
+        in_ci: true,
+        run: demo,
+    },
+    Step {
+        name: "real",
+        about: "the program against real authorization servers",
+        in_ci: true,
+        run: real::run,
+    },
+    Step {
+        name: "bench",
+        about: "benchmarks; with --check, against their targets",
+        in_ci: false,
+        run: bench::run,
+    },
+];
+
+fn fmt(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
+    let check = workspace.cargo().args(["fmt", "--all", "--check"]).run();
+    check.map_err(|failure| failure.mend("cargo fmt --all"))
+}
+
+fn lint(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    let check = workspace.cargo().args(clippy).run();
+    check.map_err(|failure| failure.mend("cargo clippy --workspace --all-targets --fix"))
+}
+
+fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    let test = workspace
+        .cargo()
+        .args(["test", "--workspace", "--locked"])
+        .args(arguments)
+        .run();
+    test.map_err(|failure| failure.mend("cargo test -p CRATE NAME, for the one that failed"))
+}
+
+fn docs(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
+    let doc = workspace.cargo().env("RUSTDOCFLAGS", "-D warnings");
+    let doc = doc
+        .args(["doc", "--workspace", "--no-deps", "--locked"])
+        .run();
+    doc.map_err(|failure| failure.mend("cargo doc --workspace --no-deps"))
+}
+
+fn demo(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
+    let demo = workspace
+        .cargo()
+        .args(["run", "--quiet", "--locked", "--", "demo"])
+        .run();
+    demo.map_err(|failure| failure.mend("cargo run -- demo"))
+}

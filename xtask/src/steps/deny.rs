@@ -1,0 +1,52 @@
+//! What may come into the tree: `deny.toml`, judged by a pinned cargo-deny.
+
+use std::path::PathBuf;
+
+use crate::{report::Failure, shell::Shell, workspace::Workspace};
+
+const VERSION: &str = "0.20.2";
+
+pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
+    let program = cargo_deny(workspace)?;
+    let check = [
+        "--locked",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ];
+    let check = Shell::new(program)
+        .args(check)
+        .current_dir(workspace.root())
+        .run();
+    check.map_err(|failure| failure.mend("edit deny.toml, or take another dependency"))
+}
+
+/// The pinned cargo-deny: installed below the target folder unless it is there already.
+fn cargo_deny(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    let home = workspace.below_target("tools");
+    let program = home
+        .join("bin")
+        .join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
+    let version = |program: &PathBuf| Shell::new(program).args(["--version"]).read().ok();
+    let wanted = format!("cargo-deny {VERSION}");
+    let is_there = program.exists() && version(&program).is_some_and(|text| text.trim() == wanted);
+    if !is_there {
+        let install = [
+            "install",
+            "cargo-deny",
+            "--version",
+            VERSION,
+            "--locked",
+            "--root",
+        ];
+        let root = home.to_string_lossy().into_owned();
+        let build = home.join("build").to_string_lossy().into_owned();
+        let all = install
+            .into_iter()
+            .chain([root.as_str(), "--target-dir", build.as_str()]);
+        workspace.cargo().args(all).run()?;
+    }
+    Ok(program)
+}

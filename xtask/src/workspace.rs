@@ -1,0 +1,59 @@
+//! Where things are.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::{report::Failure, shell::Shell};
+
+/// The workspace this program was built from.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Workspace {
+    pub(crate) fn find() -> Result<Self, Failure> {
+        let text = Shell::cargo()
+            .args([
+                "metadata",
+                "--no-deps",
+                "--offline",
+                "--format-version",
+                "1",
+            ])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+            .read()?;
+        let metadata: Value = serde_json::from_str(&text)
+            .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))?;
+        let path = |key: &str| match metadata[key].as_str() {
+            Some(path) => Ok(PathBuf::from(path)),
+            None => Err(Failure::new(format!("cargo metadata has no `{key}`"))),
+        };
+        Ok(Self {
+            root: path("workspace_root")?,
+            target: path("target_directory")?,
+        })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A folder of this program's own below cargo's target folder.
+    pub(crate) fn below_target(&self, name: &str) -> PathBuf {
+        self.target.join("xtask").join(name)
+    }
+
+    /// Where cargo puts the binaries of a profile.
+    pub(crate) fn binary(&self, profile: &str, name: &str) -> PathBuf {
+        self.target
+            .join(profile)
+            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    pub(crate) fn cargo(&self) -> Shell {
+        Shell::cargo().current_dir(&self.root)
+    }
+}
