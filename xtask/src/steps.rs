@@ -2,6 +2,7 @@
 
 mod bench;
 mod deny;
+mod manifests;
 mod real;
 
 use crate::{report::Failure, workspace::Workspace};
@@ -21,6 +22,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the code is formatted",
         in_ci: true,
         run: fmt,
+    },
+    Step {
+        name: "manifests",
+        about: "every Cargo.toml says the same things",
+        in_ci: true,
+        run: manifests::run,
     },
     Step {
         name: "deny",
