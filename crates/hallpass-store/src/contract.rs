@@ -1,0 +1,358 @@
+//! The contract of [`CredentialStore`], as a test that any backend can run against itself.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use hallpass_core::CredentialStore;
+//! # use hallpass_store::{MemoryStore, contract};
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let records = MemoryStore::new();
+//! contract::check(async || Arc::new(records.clone()) as Arc<dyn CredentialStore>).await
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use hallpass_core::{
+    AccessToken, CredentialStore, Generation, Grant, Issuer, Record, RefreshToken, ServerMetadata,
+    ServerUrl, SettingsFingerprint, Slot, State, StoreError, Timestamp,
+    record::GrantKind,
+    store::{Guard, Saved, StoreErrorKind},
+};
+
+/// How long a case waits for a lock that it must get.
+const LONG: Duration = Duration::from_secs(30);
+/// How long a case waits for a lock that it must not get.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Runs every case of the contract.
+///
+/// `open` gives another handle on the same records each time, as another process would have it.
+/// They are empty in the beginning, and afterwards hold accounts of `https://*.contract.example`.
+///
+/// # Errors
+///
+/// The first rule that the backend broke.
+pub async fn check<F>(open: F) -> Result<(), Violation>
+where
+    F: AsyncFn() -> Arc<dyn CredentialStore>,
+{
+    empty(&*open().await).await?;
+    conflicts(&*open().await).await?;
+    removal(&*open().await, &*open().await).await?;
+    issuers(&*open().await).await?;
+    durability(&open).await?;
+    exclusion(open().await, open().await).await?;
+    guards(&*open().await, &*open().await).await?;
+    listing(&*open().await).await
+}
+
+/// A rule of the contract that a backend broke.
+#[derive(Debug)]
+pub struct Violation {
+    rule: &'static str,
+    found: String,
+    source: Option<StoreError>,
+}
+
+impl Violation {
+    /// The rule.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.found)
+    }
+}
+
+impl Error for Violation {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// One case: its rule, and how what was found compares with it.
+#[derive(Clone, Copy)]
+struct Case(&'static str);
+
+impl Case {
+    fn same<T: PartialEq + fmt::Debug>(self, found: &T, wanted: &T) -> Result<(), Violation> {
+        if found == wanted {
+            return Ok(());
+        }
+        self.broken(format!("found {found:?}, wanted {wanted:?}"))
+    }
+
+    fn done<T>(self, result: Result<T, StoreError>) -> Result<T, Violation> {
+        result.map_err(|source| Violation {
+            rule: self.0,
+            found: source.to_string(),
+            source: Some(source),
+        })
+    }
+
+    fn refused<T>(
+        self,
+        result: Result<T, StoreError>,
+        kind: StoreErrorKind,
+    ) -> Result<(), Violation> {
+        match result {
+            Err(error) if error.kind() == kind => Ok(()),
+            Err(error) => self.broken(format!("refused as {:?}, wanted {kind:?}", error.kind())),
+            Ok(_) => self.broken(format!("accepted, wanted {kind:?}")),
+        }
+    }
+
+    fn broken(self, found: String) -> Result<(), Violation> {
+        Err(Violation {
+            rule: self.0,
+            found,
+            source: None,
+        })
+    }
+
+    async fn lock(self, store: &dyn CredentialStore, slot: &Slot) -> Result<Guard, Violation> {
+        self.done(store.lock(slot, LONG).await)
+    }
+
+    async fn save(
+        self,
+        store: &dyn CredentialStore,
+        record: &Record,
+        expected: Option<Generation>,
+        guard: &mut Guard,
+    ) -> Result<Generation, Violation> {
+        match self.done(store.save(record, expected, guard).await)? {
+            Saved::Written(generation) => Ok(generation),
+            Saved::Conflict { found } => Err(Violation {
+                rule: self.0,
+                found: format!("a conflict with {found:?}, wanted the record to be written"),
+                source: None,
+            }),
+        }
+    }
+
+    /// A slot of its own for the case, with a record for the issuer `as`.
+    fn record(self, name: &str) -> Result<Record, Violation> {
+        self.record_for(name, "https://as.contract.example")
+    }
+
+    fn record_for(self, name: &str, issuer: &str) -> Result<Record, Violation> {
+        let server = format!("https://{name}.contract.example/mcp");
+        let (Ok(server), Ok(issuer)) = (ServerUrl::parse(&server), Issuer::parse(issuer)) else {
+            return Err(Violation {
+                rule: self.0,
+                found: "the case names no server".to_owned(),
+                source: None,
+            });
+        };
+        let metadata = ServerMetadata::new(issuer);
+        let mut record = Record::new(Slot::new(server), metadata, SettingsFingerprint::default());
+        let now = Timestamp::from_unix_seconds(1_000);
+        let token = AccessToken::new("contract-access-token");
+        let mut grant = Grant::new(GrantKind::AuthorizationCode, token, now);
+        grant.refresh_token = Some(RefreshToken::new("contract-refresh-token"));
+        record.grant = Some(grant);
+        record.state = State::SignedIn;
+        Ok(record)
+    }
+}
+
+async fn empty(store: &dyn CredentialStore) -> Result<(), Violation> {
+    let case = Case("an empty slot has no record, and locking it makes none");
+    let record = case.record("empty")?;
+    let mut guard = case.lock(store, &record.slot).await?;
+    case.same(&case.done(store.load(&record.slot).await)?, &None)?;
+    let loaded = store.load_issuer(&record.slot, &record.issuer).await;
+    case.same(&case.done(loaded)?, &None)?;
+    let removed = store.remove(&record.slot, &record.issuer, &mut guard).await;
+    case.same(&case.done(removed)?, &false)?;
+    let listing = case.done(store.list().await)?;
+    case.same(&listing.slots.contains(&record.slot), &false)
+}
+
+async fn conflicts(store: &dyn CredentialStore) -> Result<(), Violation> {
+    let case = Case("a save writes over the generation it expects and over no other");
+    let mut record = case.record("conflict")?;
+    let mut guard = case.lock(store, &record.slot).await?;
+    let first = case.save(store, &record, None, &mut guard).await?;
+    record.generation = Generation::new(4_711);
+    let second = case.save(store, &record, Some(first), &mut guard).await?;
+    if second <= first {
+        return case.broken(format!("generation {second} after {first}"));
+    }
+    let mut other = record.clone();
+    other.state = State::Registered;
+    for expected in [None, Some(first), Some(second.next())] {
+        let saved = case.done(store.save(&other, expected, &mut guard).await)?;
+        let found = Some(second);
+        case.same(&saved, &Saved::Conflict { found })?;
+    }
+    record.generation = second;
+    case.same(&case.done(store.load(&record.slot).await)?, &Some(record))
+}
+
+async fn removal(
+    store: &dyn CredentialStore,
+    second: &dyn CredentialStore,
+) -> Result<(), Violation> {
+    let case = Case("a record that was removed stays away, and its generation is not used again");
+    let record = case.record("removal")?;
+    let mut guard = case.lock(store, &record.slot).await?;
+    let first = case.save(store, &record, None, &mut guard).await?;
+    let removed = store.remove(&record.slot, &record.issuer, &mut guard).await;
+    case.same(&case.done(removed)?, &true)?;
+    case.same(&case.done(store.load(&record.slot).await)?, &None)?;
+    let saved = case.done(store.save(&record, Some(first), &mut guard).await)?;
+    case.same(&saved, &Saved::Conflict { found: None })?;
+    let listing = case.done(store.list().await)?;
+    case.same(&listing.slots.contains(&record.slot), &false)?;
+    drop(guard);
+    let mut guard = case.lock(second, &record.slot).await?;
+    let again = case.save(second, &record, None, &mut guard).await?;
+    if again <= first {
+        return case.broken(format!("generation {again} after {first} was removed"));
+    }
+    Ok(())
+}
+
+async fn issuers(store: &dyn CredentialStore) -> Result<(), Violation> {
+    let case = Case("a slot holds a record for each exact issuer, the one saved last is active");
+    let one = case.record_for("issuers", "https://as.contract.example")?;
+    let other = case.record_for("issuers", "https://as.contract.example/")?;
+    let mut guard = case.lock(store, &one.slot).await?;
+    let first = case.save(store, &one, None, &mut guard).await?;
+    let second = case.save(store, &other, None, &mut guard).await?;
+    let active = case.done(store.load(&one.slot).await)?;
+    case.same(
+        &active.map(|record| record.issuer),
+        &Some(other.issuer.clone()),
+    )?;
+    let loaded = case.done(store.load_issuer(&one.slot, &one.issuer).await)?;
+    case.same(&loaded.map(|record| record.generation), &Some(first))?;
+    let third = case.save(store, &one, Some(first), &mut guard).await?;
+    if !(first < second && second < third) {
+        return case.broken(format!("generations {first}, {second}, {third}"));
+    }
+    let active = case.done(store.load(&one.slot).await)?;
+    case.same(
+        &active.map(|record| record.issuer),
+        &Some(one.issuer.clone()),
+    )?;
+    let removed = store.remove(&one.slot, &one.issuer, &mut guard).await;
+    case.same(&case.done(removed)?, &true)?;
+    let case = Case("removing the active record makes no other one active");
+    case.same(&case.done(store.load(&one.slot).await)?, &None)?;
+    let loaded = case.done(store.load_issuer(&one.slot, &other.issuer).await)?;
+    case.same(&loaded.map(|record| record.generation), &Some(second))
+}
+
+async fn durability<F>(open: &F) -> Result<(), Violation>
+where
+    F: AsyncFn() -> Arc<dyn CredentialStore>,
+{
+    let case = Case("what was saved is there for whoever opens the store next, field by field");
+    let mut record = case.record("durability")?;
+    let store = open().await;
+    let mut guard = case.lock(&*store, &record.slot).await?;
+    record.generation = case.save(&*store, &record, None, &mut guard).await?;
+    // No release, no farewell: the next handle reads what a save that returned has left.
+    let loaded = case.done(open().await.load(&record.slot).await)?;
+    drop(guard);
+    case.same(&loaded, &Some(record))
+}
+
+async fn exclusion(
+    store: Arc<dyn CredentialStore>,
+    second: Arc<dyn CredentialStore>,
+) -> Result<(), Violation> {
+    let case = Case("a slot has one guard at a time, and a wait for it ends");
+    let slot = case.record("exclusion")?.slot;
+    let other = case.record("exclusion-2")?.slot;
+    let guard = case.lock(&*store, &slot).await?;
+    for store in [&store, &second] {
+        for wait in [Duration::ZERO, SHORT] {
+            case.refused(store.lock(&slot, wait).await, StoreErrorKind::Busy)?;
+        }
+        drop(case.lock(&**store, &other).await?);
+    }
+    // Somebody waits, and gets it when it is released.
+    let waiting = async { case.lock(&*second, &slot).await };
+    let releasing = async {
+        tokio::task::yield_now().await;
+        drop(guard);
+    };
+    let (guard, ()) = tokio::join!(waiting, releasing);
+    drop(guard?);
+
+    let case = Case("who counts under the guard loses no count");
+    let record = case.record("counting")?;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..16 {
+        let store = Arc::clone(if number % 2 == 0 { &store } else { &second });
+        let record = record.clone();
+        tasks.spawn(async move {
+            let mut guard = case.lock(&*store, &record.slot).await?;
+            let found = case.done(store.load(&record.slot).await)?;
+            let expected = found.map(|record| record.generation);
+            case.save(&*store, &record, expected, &mut guard).await
+        });
+    }
+    let mut generations = Vec::new();
+    while let Some(saved) = tasks.join_next().await {
+        match saved {
+            Ok(saved) => generations.push(saved?),
+            Err(error) => return case.broken(format!("a task ended early: {error}")),
+        }
+    }
+    generations.sort();
+    generations.dedup();
+    case.same(&generations.len(), &16)
+}
+
+async fn guards(
+    store: &dyn CredentialStore,
+    second: &dyn CredentialStore,
+) -> Result<(), Violation> {
+    let case = Case("a guard serves its own slot and its own store");
+    let record = case.record("guards")?;
+    let other = case.record("guards-2")?;
+    let mut guard = case.lock(store, &other.slot).await?;
+    let saved = store.save(&record, None, &mut guard).await;
+    case.refused(saved, StoreErrorKind::Guard)?;
+    let removed = store.remove(&record.slot, &record.issuer, &mut guard).await;
+    case.refused(removed, StoreErrorKind::Guard)?;
+    drop(guard);
+    let mut foreign = Guard::new(record.slot.clone(), Foreign);
+    for store in [store, second] {
+        let saved = store.save(&record, None, &mut foreign).await;
+        case.refused(saved, StoreErrorKind::Guard)?;
+        let removed = store
+            .remove(&record.slot, &record.issuer, &mut foreign)
+            .await;
+        case.refused(removed, StoreErrorKind::Guard)?;
+    }
+    case.same(&case.done(store.load(&record.slot).await)?, &None)
+}
+
+async fn listing(store: &dyn CredentialStore) -> Result<(), Violation> {
+    let case = Case("the list names every slot with a record, once");
+    let slot = case.record("issuers")?.slot;
+    let listing = case.done(store.list().await)?;
+    let times = listing.slots.iter().filter(|found| **found == slot).count();
+    case.same(&times, &1)?;
+    case.same(&listing.problems.len(), &0)?;
+    if store.describe().is_empty() {
+        return case.broken("the store does not describe itself".to_owned());
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Foreign;
+
+impl hallpass_core::store::Lease for Foreign {}

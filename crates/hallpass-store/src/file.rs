@@ -1,0 +1,448 @@
+//! Sealed files in a folder.
+//!
+//! ```text
+//! store.json             the policy and the key's id       (written once)
+//! store.lock             see `lock`
+//! <key id>.key           the key, under the policy `key-file`
+//! slots/<slot>.sealed    every record of one slot, sealed
+//! slots/<slot>.lock      see `lock`
+//! slots/<slot>.holder    who holds it, for people
+//! set-aside/…            what could not be opened and was asked to make room
+//! ```
+//!
+//! `<slot>` is a digest of the server's URL and the profile, so that no name of a server (which may
+//! hold a secret in its query) shows in the folder, and any text fits a file name.
+//!
+//! One file holds the records of all issuers of a slot. So a save, together with the change of the
+//! active issuer, is one replacement of one file, and costs the same however many slots there are.
+
+pub(crate) mod lock;
+pub(crate) mod policy;
+mod records;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, Weak},
+    time::Duration,
+};
+
+use hallpass_core::{
+    BoxFuture, CredentialStore, Generation, Issuer, Record, Slot,
+    record::document::SlotDocument,
+    store::{Guard, Listing, Saved, StoreError, StoreErrorKind},
+};
+use tokio::{sync::Mutex, time};
+
+use self::{
+    lock::{FileLease, Held, Mode},
+    policy::PolicyFile,
+    records::{Keys, SlotPaths},
+};
+use crate::{KeyError, KeyId, KeySources, Policy, blocking, folder};
+
+/// How long the first process may take to create a store, a keyring's question to a person included.
+const CREATION: Duration = Duration::from_secs(60);
+
+/// Credentials in sealed files, shared by all processes of one user on one machine.
+///
+/// Clones share everything. Two stores opened on one folder exclude each other like two processes.
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    sources: KeySources,
+    /// The keys, once somebody needed them. The sources are asked by one task at a time.
+    keys: Mutex<Option<Arc<Keys>>>,
+    policy: std::sync::Mutex<PolicyFile>,
+    /// The queues of the slots that somebody holds or waits for.
+    turns: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
+}
+
+impl FileStore {
+    /// Opens the store in a folder, or creates it there.
+    ///
+    /// A new store's key is made by the first source that can make one, and that source's policy is
+    /// written into the store. An old store's key is asked for when a record is first read or
+    /// written, of the source with the store's policy and of no other; it is kept from then on, and
+    /// asked for again after an error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Refused`] when the folder is not private; [`StoreErrorKind::Key`] when no
+    /// source can make a key, when no source has the store's policy, or when there are records but
+    /// no `store.json`; [`StoreErrorKind::Newer`] for a store of a newer version.
+    pub async fn open(
+        folder: impl Into<PathBuf>,
+        keys: impl Into<KeySources>,
+    ) -> Result<Self, StoreError> {
+        let root = folder.into();
+        let sources = keys.into();
+        let place = root.clone();
+        let found = blocking::run(move || {
+            folder::create(&place)?;
+            folder::create(&place.join("slots"))?;
+            PolicyFile::read(&policy_path(&place))
+        })
+        .await?;
+        let policy = match found {
+            Some(policy) => policy,
+            None => create(&root, &sources).await?,
+        };
+        source_of(&sources, policy.policy()?)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                root,
+                sources,
+                keys: Mutex::new(None),
+                policy: std::sync::Mutex::new(policy),
+                turns: std::sync::Mutex::default(),
+            }),
+        })
+    }
+
+    /// The policy of the store in a folder; `None` where none was created yet.
+    ///
+    /// # Errors
+    ///
+    /// When there is a store of a newer version, or `store.json` can't be read.
+    pub async fn policy_of(folder: impl Into<PathBuf>) -> Result<Option<Policy>, StoreError> {
+        let path = policy_path(&folder.into());
+        blocking::run(move || {
+            PolicyFile::read(&path)?
+                .map(|file| file.policy())
+                .transpose()
+        })
+        .await
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.inner.root
+    }
+
+    /// Where the key is kept.
+    ///
+    /// # Errors
+    ///
+    /// When another process has changed it to a policy that this version does not know.
+    pub fn policy(&self) -> Result<Policy, StoreError> {
+        self.policy_file().policy()
+    }
+
+    /// The id of the key that new records are sealed with.
+    pub fn key_id(&self) -> KeyId {
+        self.policy_file().key_id()
+    }
+
+    /// Why better places for the key were passed over when the store was created.
+    pub fn passed_over(&self) -> Vec<String> {
+        self.policy_file().passed_over
+    }
+
+    fn policy_file(&self) -> PolicyFile {
+        let policy = self.inner.policy.lock();
+        policy.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The keys, from memory or from their source.
+    async fn keys(&self) -> Result<Arc<Keys>, StoreError> {
+        let mut kept = self.inner.keys.lock().await;
+        if let Some(keys) = &*kept {
+            return Ok(Arc::clone(keys));
+        }
+        let file = self.policy_file();
+        let policy = file.policy()?;
+        let source = source_of(&self.inner.sources, policy)?;
+        let loaded = source.load(file.key_id()).await;
+        let key = loaded.map_err(|error| no_key(policy, error))?;
+        let keys = Arc::new(Keys::new(&file, key)?);
+        *kept = Some(Arc::clone(&keys));
+        Ok(keys)
+    }
+
+    /// Reads the policy again, and forgets the keys when it names another one.
+    async fn look_again(&self) -> Result<(), StoreError> {
+        let path = policy_path(&self.inner.root);
+        let file = blocking::run(move || PolicyFile::read(&path)).await?;
+        let Some(file) = file else {
+            return Err(no_policy(&self.inner.root));
+        };
+        let mut kept = self.inner.keys.lock().await;
+        let policy = self.inner.policy.lock();
+        let mut policy = policy.unwrap_or_else(PoisonError::into_inner);
+        if *policy != file {
+            *policy = file;
+            *kept = None;
+        }
+        Ok(())
+    }
+
+    /// What a slot's file holds.
+    async fn document(&self, slot: &Slot) -> Result<Option<SlotDocument>, StoreError> {
+        let paths = SlotPaths::new(&self.inner.root, slot);
+        let sealed = paths.sealed.clone();
+        let Some(bytes) = blocking::run(move || folder::read(&sealed)).await? else {
+            return Ok(None);
+        };
+        let mut keys = self.keys().await?;
+        if !keys.know(&bytes) {
+            // Another process may have changed the key since.
+            self.look_again().await?;
+            keys = self.keys().await?;
+        }
+        let slot = slot.clone();
+        blocking::run(move || records::open(&keys, &paths, Some(&slot), &bytes).map(Some)).await
+    }
+
+    fn turn(&self, paths: &SlotPaths) -> Arc<Mutex<()>> {
+        let turns = self.inner.turns.lock();
+        let mut turns = turns.unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let kept = turns.get(&paths.name).and_then(Weak::upgrade);
+        kept.unwrap_or_else(|| {
+            let turn = Arc::default();
+            turns.insert(paths.name.clone(), Arc::downgrade(&turn));
+            turn
+        })
+    }
+
+    /// The locks that a guard stands for, if it is of this store and for this slot.
+    fn held(&self, slot: &Slot, guard: &mut Guard) -> Result<Arc<Held>, StoreError> {
+        let for_slot = guard.slot() == slot;
+        match guard.lease_mut::<FileLease>() {
+            Some(lease) if for_slot && Arc::ptr_eq(&lease.held.store.inner, &self.inner) => {
+                Ok(Arc::clone(&lease.held))
+            }
+            _ => Err(StoreError::new(
+                StoreErrorKind::Guard,
+                "the guard is for another slot or from another store",
+            )),
+        }
+    }
+
+    /// Changes a slot's document under its lock, and writes it if `change` says so.
+    async fn change<T: Send + 'static>(
+        &self,
+        slot: &Slot,
+        held: Arc<Held>,
+        change: impl FnOnce(&mut SlotDocument) -> (bool, T) + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let keys = self.keys().await?;
+        let paths = SlotPaths::new(&self.inner.root, slot);
+        let slot = slot.clone();
+        blocking::run(move || {
+            let mut document = match folder::read(&paths.sealed)? {
+                Some(bytes) => records::open(&keys, &paths, Some(&slot), &bytes)?,
+                None => SlotDocument::empty(slot),
+            };
+            let (write, answer) = change(&mut document);
+            if write {
+                records::write(&keys, &paths, &document)?;
+            }
+            // The locks last until here, whatever became of the caller.
+            drop(held);
+            Ok(answer)
+        })
+        .await
+    }
+}
+
+impl CredentialStore for FileStore {
+    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        Box::pin(async move {
+            let document = self.document(slot).await?;
+            Ok(document.and_then(|document| document.active().cloned()))
+        })
+    }
+
+    fn load_issuer<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        Box::pin(async move {
+            let document = self.document(slot).await?;
+            Ok(document.and_then(|document| document.record(issuer).cloned()))
+        })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+        Box::pin(async move {
+            let (documents, problems) = self.documents().await?;
+            let with_records = documents.into_iter().filter(|d| !d.records().is_empty());
+            let mut slots: Vec<Slot> = with_records.map(|d| d.slot().clone()).collect();
+            slots.sort();
+            Ok(Listing { slots, problems })
+        })
+    }
+
+    fn lock<'a>(
+        &'a self,
+        slot: &'a Slot,
+        wait: Duration,
+    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+        Box::pin(async move {
+            let deadline = lock::deadline(wait);
+            let paths = SlotPaths::new(&self.inner.root, slot);
+            let queue = self.turn(&paths).lock_owned();
+            let turn = match deadline {
+                Some(deadline) => time::timeout_at(deadline, queue)
+                    .await
+                    .map_err(|_| lock::busy(&paths.lock))?,
+                None => queue.await,
+            };
+            let store = lock::acquire(lock_path(&self.inner.root), Mode::Shared, deadline).await?;
+            let slot_lock = lock::acquire(paths.lock, Mode::Exclusive, deadline).await?;
+            self.look_again().await?;
+            let held = Arc::new(Held {
+                _slot: slot_lock,
+                _store: store,
+                _turn: turn,
+                store: self.clone(),
+            });
+            Ok(Guard::new(slot.clone(), FileLease { held }))
+        })
+    }
+
+    fn save<'a>(
+        &'a self,
+        record: &'a Record,
+        expected: Option<Generation>,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+        Box::pin(async move {
+            let held = self.held(&record.slot, guard)?;
+            let record = record.clone();
+            self.change(&record.slot.clone(), held, move |document| {
+                let saved = document.save(&record, expected);
+                (matches!(saved, Saved::Written(_)), saved)
+            })
+            .await
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let held = self.held(slot, guard)?;
+            let issuer = issuer.clone();
+            self.change(slot, held, move |document| {
+                let removed = document.remove(&issuer);
+                (removed, removed)
+            })
+            .await
+        })
+    }
+
+    fn describe(&self) -> String {
+        let policy = self.policy_file();
+        let source = policy.policy().ok();
+        let source = source.and_then(|policy| self.inner.sources.of(policy));
+        let key = source.map_or_else(|| "nowhere known".to_owned(), |source| source.describe());
+        format!(
+            "sealed files in `{}`, the key in {key}",
+            self.inner.root.display()
+        )
+    }
+}
+
+/// Creates the store under its lock, unless another process did so first.
+async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFile, StoreError> {
+    let deadline = lock::deadline(CREATION);
+    let lock = lock::acquire(lock_path(root), Mode::Exclusive, deadline).await?;
+    let place = root.to_owned();
+    let found = blocking::run(move || {
+        let found = PolicyFile::read(&policy_path(&place))?;
+        if found.is_none() && !folder::files_with(&place.join("slots"), "sealed")?.is_empty() {
+            return Err(no_policy(&place));
+        }
+        Ok(found)
+    })
+    .await?;
+    if let Some(policy) = found {
+        return Ok(policy);
+    }
+    let (mut passed_over, mut last) = (Vec::new(), None);
+    for source in sources.iter() {
+        let id = KeyId::generate().map_err(|error| no_key(source.policy(), error))?;
+        match source.create(id).await {
+            Ok(key) => {
+                let mut policy = PolicyFile::new(source.policy(), id, &key);
+                policy.passed_over = passed_over;
+                let path = policy_path(root);
+                return blocking::run(move || {
+                    policy.write(&path)?;
+                    if let Some(root) = path.parent() {
+                        folder::sync_parent(root)?;
+                    }
+                    drop(lock);
+                    Ok(policy)
+                })
+                .await;
+            }
+            Err(error) => {
+                tracing::warn!(policy = %source.policy(), %error, "no key can be made here");
+                passed_over.push(format!("{}: {error}", source.policy()));
+                last = Some(no_key(source.policy(), error));
+            }
+        }
+    }
+    Err(last
+        .unwrap_or_else(|| StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")))
+}
+
+fn source_of(
+    sources: &KeySources,
+    policy: Policy,
+) -> Result<&Arc<dyn crate::KeySource>, StoreError> {
+    sources.of(policy).ok_or_else(|| {
+        StoreError::new(
+            StoreErrorKind::Key,
+            format!("the store was created with the policy `{policy}`, which is not offered now"),
+        )
+        .with_hint(format!(
+            "use the policy `{policy}`, or move the store's key to another place"
+        ))
+    })
+}
+
+fn no_key(policy: Policy, error: KeyError) -> StoreError {
+    let hint = error.hint().map(str::to_owned);
+    let store_error = StoreError::new(
+        StoreErrorKind::Key,
+        format!("the key of the store (policy `{policy}`) can't be had"),
+    )
+    .with_source(error);
+    match hint {
+        Some(hint) => store_error.with_hint(hint),
+        None => store_error,
+    }
+}
+
+fn no_policy(root: &Path) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Key,
+        format!(
+            "`{}` is missing, so nobody knows which key opens the records there",
+            policy_path(root).display()
+        ),
+    )
+    .with_hint("bring the file back, as from a backup, or start the store over")
+}
+
+pub(crate) fn policy_path(root: &Path) -> PathBuf {
+    root.join("store.json")
+}
+
+pub(crate) fn lock_path(root: &Path) -> PathBuf {
+    root.join("store.lock")
+}

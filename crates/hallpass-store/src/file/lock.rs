@@ -1,0 +1,162 @@
+//! The locks of a file store.
+//!
+//! There are two kinds, both advisory locks of the operating system ([`File::try_lock`]) on files
+//! that are created once and never removed. (A lock file that is removed while somebody waits for it
+//! leaves two processes with a lock each: one on the file that has the name, one on the file that
+//! had it.) The operating system releases them when the holder's last handle closes, so a killed
+//! process leaves no lock behind, and there is no lease to time out under a slow holder.
+//!
+//! - `store.lock` is held *shared* by whoever holds a slot, and *exclusively* by whoever creates the
+//!   store or changes its key. So no record is sealed with a key that is being replaced, and of two
+//!   processes that find an empty folder one makes the key and the other reads it.
+//! - `slots/<slot>.lock` is held exclusively by whoever holds the slot's guard.
+//!
+//! The order is always: the slot's turn within this process, `store.lock`, the slot's lock. Nobody
+//! who holds a slot waits for `store.lock`, and nobody takes two slots at once, so there is no
+//! cycle.
+//!
+//! Within a process, tasks queue for a slot first come, first served, and only the first of the
+//! queue asks the operating system. Between processes it asks again and again, because a blocking
+//! request could not be given up at a time limit: every 2 ms at first, up to every 25 ms. That is
+//! not fair, but a holder is gone for longer than 25 ms between two turns, as a refresh is a
+//! request over the network.
+//!
+//! A guard is needed to write, and a write that has begun keeps the locks until it ended, even if
+//! the caller and its guard are dropped meanwhile.
+//!
+//! Who holds a lock is written beside it, in `slots/<slot>.holder`, for the message of whoever waits
+//! in vain. Nothing depends on it: after a kill it names a process that is gone, until the next
+//! holder writes its own name. (It is a file of its own because Windows lets nobody read a locked
+//! one.)
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    process,
+    sync::Arc,
+    time::Duration,
+};
+
+use hallpass_core::store::{Lease, StoreError, StoreErrorKind};
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{self, Instant},
+};
+
+use crate::{blocking, folder};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(25);
+/// A wait that is longer than this is worth a line in the log.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// A file store's part of a guard.
+#[derive(Debug)]
+pub(crate) struct FileLease {
+    pub(crate) held: Arc<Held>,
+}
+
+impl Lease for FileLease {}
+
+/// The locks of one slot. They are released when the last owner is dropped: the guard, or a write
+/// that outlives it. Fields are dropped in this order, the reverse of the order of taking.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) _slot: File,
+    pub(crate) _store: File,
+    pub(crate) _turn: OwnedMutexGuard<()>,
+    /// Of which store.
+    pub(crate) store: super::FileStore,
+}
+
+/// How a lock is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Shared,
+    Exclusive,
+}
+
+/// When a wait ends. A wait that no clock can express does not end.
+pub(crate) fn deadline(wait: Duration) -> Option<Instant> {
+    Instant::now().checked_add(wait)
+}
+
+/// Takes the lock on `path`, waiting until `deadline` for whoever holds it.
+pub(crate) async fn acquire(
+    path: PathBuf,
+    mode: Mode,
+    deadline: Option<Instant>,
+) -> Result<File, StoreError> {
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    let mut told = false;
+    let mut file = None;
+    loop {
+        let (tried, place) = (file.take(), path.clone());
+        let (taken, again) = blocking::run(move || {
+            let again = match tried {
+                Some(file) => file,
+                None => folder::lock_file(&place)?,
+            };
+            try_once(&place, &again, mode).map(|taken| (taken, again))
+        })
+        .await?;
+        if taken {
+            return Ok(again);
+        }
+        file = Some(again);
+        let now = Instant::now();
+        let left = deadline.map_or(LONGEST_PAUSE, |end| end.saturating_duration_since(now));
+        if left.is_zero() {
+            return Err(busy(&path));
+        }
+        if !told && now.duration_since(begun) > MOMENT {
+            told = true;
+            tracing::info!(lock = %path.display(), holder = ?holder(&path), "waiting for a lock");
+        }
+        time::sleep(pause.min(left)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn try_once(path: &Path, file: &File, mode: Mode) -> Result<bool, StoreError> {
+    let tried = match mode {
+        Mode::Shared => file.try_lock_shared(),
+        Mode::Exclusive => file.try_lock(),
+    };
+    match tried {
+        Ok(()) => {
+            if mode == Mode::Exclusive {
+                // For people only: a failure costs a name in a message.
+                let _ = folder::note(&holder_path(path), &format!("process {}\n", process::id()));
+            }
+            Ok(true)
+        }
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(folder::failed("locking", path, error)
+            .with_hint("the store needs a file system that knows advisory locks")),
+    }
+}
+
+/// The error of whoever waited in vain for the lock on `path`.
+pub(crate) fn busy(path: &Path) -> StoreError {
+    let holder = holder(path).unwrap_or_else(|| "another process".to_owned());
+    StoreError::new(
+        StoreErrorKind::Busy,
+        format!("{holder} still holds `{}`", path.display()),
+    )
+    .with_hint("it is refreshing or signing in; if it hangs, end it: the lock goes with it")
+}
+
+fn holder(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(holder_path(path)).ok()?;
+    let line = text.lines().next()?;
+    line.strip_prefix("process ")?
+        .parse::<u32>()
+        .ok()
+        .map(|id| format!("process {id}"))
+}
+
+fn holder_path(path: &Path) -> PathBuf {
+    path.with_extension("holder")
+}

@@ -1,0 +1,270 @@
+//! A private folder and the files in it.
+//!
+//! Files are 0600 from the moment they exist. They are replaced as a whole: written under a
+//! temporary name, synced, renamed over the old one, and the folder synced. The temporary name is
+//! fixed, because whoever replaces a file holds its lock; so what a killed process leaves behind is
+//! overwritten by the next.
+//!
+//! A symbolic link, somebody else's file, a file or folder that others can reach, and anything that
+//! is no regular file is refused and left alone. On Windows, where a user's folders are closed to
+//! other users by inheritance, the kind of a file is checked and no more.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use hallpass_core::store::{StoreError, StoreErrorKind};
+
+/// No file of ours comes near; a larger one is not ours.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Creates a folder with mode 0700, unless it is there, and checks that it is private.
+pub(crate) fn create(path: &Path) -> Result<(), StoreError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    system::private_folder(&mut builder);
+    builder
+        .create(path)
+        .map_err(|error| failed("creating the folder", path, error))?;
+    check(path)
+}
+
+/// Checks that a folder is one, is ours, and is closed to others.
+pub(crate) fn check(path: &Path) -> Result<(), StoreError> {
+    let metadata =
+        fs::symlink_metadata(path).map_err(|error| failed("looking at the folder", path, error))?;
+    if !metadata.is_dir() {
+        return Err(refused(path, "is no folder (a link to one is none either)"));
+    }
+    system::check(path, &metadata)
+}
+
+/// Reads a whole file; `None` when there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = match open(OpenOptions::new().read(true), path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("opening", path, error)),
+    };
+    let length = check_file(path, &file)?;
+    if length > LARGEST {
+        return Err(StoreError::new(
+            StoreErrorKind::Damaged,
+            format!("`{}` is {length} bytes long", path.display()),
+        ));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(LARGEST)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed("reading", path, error))?;
+    Ok(Some(bytes))
+}
+
+/// Replaces a file, or creates it, durably and as a whole. The caller holds the file's lock.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let temporary = path.with_extension("tmp");
+    // A link at the file's place would be replaced, not followed; it is refused all the same,
+    // because somebody put it there.
+    if let Ok(metadata) = fs::symlink_metadata(path)
+        && !metadata.is_file()
+    {
+        return Err(refused(path, "is no regular file"));
+    }
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // What is left would only take space; the file itself is as it was.
+        let _ = fs::remove_file(&temporary);
+        return Err(failed("writing", path, error));
+    }
+    sync_parent(path)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = open(OpenOptions::new().write(true).create_new(true), path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the names in a file's folder durable.
+pub(crate) fn sync_parent(path: &Path) -> Result<(), StoreError> {
+    let Some(parent) = path.parent() else {
+        return Ok(());
+    };
+    system::sync_folder(parent).map_err(|error| failed("syncing the folder", parent, error))
+}
+
+/// Opens a lock file, creating it when it is not there. It is never removed.
+pub(crate) fn lock_file(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = open(&mut options, path).map_err(|error| failed("opening", path, error))?;
+    check_file(path, &file)?;
+    Ok(file)
+}
+
+/// Overwrites a small note for people, of which nothing depends.
+pub(crate) fn note(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    open(&mut options, path)?.write_all(text.as_bytes())
+}
+
+/// The paths of the files in a folder whose names end in `.extension`, sorted.
+pub(crate) fn files_with(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, StoreError> {
+    let read_failed = |error| failed("reading the folder", folder, error);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(read_failed)? {
+        let path = entry.map_err(read_failed)?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Opens without following a link in the last part of the path, and without waiting for a pipe.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    system::private_file(options);
+    options.open(path)
+}
+
+/// Checks a file through its handle, so that nobody can exchange it in between; gives its length.
+fn check_file(path: &Path, file: &File) -> Result<u64, StoreError> {
+    let metadata = file
+        .metadata()
+        .map_err(|error| failed("looking at", path, error))?;
+    if !metadata.is_file() {
+        return Err(refused(path, "is no regular file"));
+    }
+    system::check(path, &metadata)?;
+    Ok(metadata.len())
+}
+
+fn refused(path: &Path, why: &str) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Refused,
+        format!("`{}` {why}", path.display()),
+    )
+}
+
+/// The error of `what` on `path`. A full or read-only medium gets its advice here.
+pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> StoreError {
+    if system::is_link(&error) {
+        return refused(path, "is a symbolic link");
+    }
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => StoreErrorKind::Refused,
+        _ => StoreErrorKind::Io,
+    };
+    let hint = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Some("make room; what was saved before is intact")
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            Some("the store needs a folder that this user can write to")
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            Some("something else stands where the store's folder belongs: move it away")
+        }
+        _ => None,
+    };
+    let store_error =
+        StoreError::new(kind, format!("{what} `{}` failed", path.display())).with_source(error);
+    match hint {
+        Some(hint) => store_error.with_hint(hint),
+        None => store_error,
+    }
+}
+
+#[cfg(unix)]
+mod system {
+    use std::{
+        fs::{DirBuilder, File, Metadata, OpenOptions},
+        io,
+        os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+        path::Path,
+    };
+
+    use hallpass_core::store::{StoreError, StoreErrorKind};
+    use rustix::{fs::OFlags, io::Errno};
+
+    pub(super) fn private_folder(builder: &mut DirBuilder) {
+        builder.mode(0o700);
+    }
+
+    pub(super) fn private_file(options: &mut OpenOptions) {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    }
+
+    pub(super) fn check(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
+        let refuse = |why: String| {
+            Err(StoreError::new(
+                StoreErrorKind::Refused,
+                format!("`{}` {why}", path.display()),
+            ))
+        };
+        let me = rustix::process::geteuid().as_raw();
+        let owner = metadata.uid();
+        if owner != me {
+            return refuse(format!("belongs to user {owner}, not to user {me}"))
+                .map_err(|error| error.with_hint("use a folder of your own"));
+        }
+        let mode = metadata.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let right = if metadata.is_dir() { "700" } else { "600" };
+            return refuse(format!("is open to other users (mode {mode:o})"))
+                .map_err(|error| error.with_hint(format!("chmod {right} '{}'", path.display())));
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    pub(super) fn is_link(error: &io::Error) -> bool {
+        error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::{
+        fs::{DirBuilder, Metadata, OpenOptions},
+        io,
+        path::Path,
+    };
+
+    use hallpass_core::store::{StoreError, StoreErrorKind};
+
+    pub(super) fn private_folder(_builder: &mut DirBuilder) {}
+
+    pub(super) fn private_file(_options: &mut OpenOptions) {}
+
+    pub(super) fn check(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
+        if metadata.is_symlink() {
+            return Err(StoreError::new(
+                StoreErrorKind::Refused,
+                format!("`{}` is a symbolic link", path.display()),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Windows has no such call; the rename itself is journalled.
+    pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn is_link(_error: &io::Error) -> bool {
+        false
+    }
+}

@@ -1,0 +1,105 @@
+//! Keys in files that only their owner can read.
+
+use std::path::{Path, PathBuf};
+
+use hallpass_core::{BoxFuture, store::StoreError};
+use zeroize::Zeroizing;
+
+use crate::{KeyError, KeyErrorKind, KeyId, KeySource, Policy, SealingKey, blocking, folder, hex};
+
+/// Keeps each key in a file `<id>.key` of mode 0600, in a folder of mode 0700.
+///
+/// Weaker than a keyring: whoever reads the user's files reads key and records. It keeps records
+/// from being read where they alone are copied, and needs nobody to unlock anything.
+#[derive(Debug, Clone)]
+pub struct KeyFile {
+    folder: PathBuf,
+}
+
+impl KeyFile {
+    /// Key files in this folder, which may be the store's own.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    fn path(&self, id: KeyId) -> PathBuf {
+        self.folder.join(format!("{id}.key"))
+    }
+}
+
+impl KeySource for KeyFile {
+    fn policy(&self) -> Policy {
+        Policy::KeyFile
+    }
+
+    fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        let (folder, path) = (self.folder.clone(), self.path(id));
+        Box::pin(blocking::run(move || {
+            let key = SealingKey::generate()?;
+            let mut text = Zeroizing::new(String::with_capacity(128));
+            text.push_str("hallpass-key 1 ");
+            text.push_str(&Zeroizing::new(hex::encode(key.expose())));
+            text.push('\n');
+            folder::create(&folder)
+                .and_then(|()| folder::replace(&path, text.as_bytes()))
+                .map_err(|error| unusable(&path, error))?;
+            Ok(key)
+        }))
+    }
+
+    fn load(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        let path = self.path(id);
+        Box::pin(blocking::run(move || {
+            let bytes = folder::read(&path)
+                .map_err(|error| unusable(&path, error))?
+                .map(Zeroizing::new)
+                .ok_or_else(|| {
+                    KeyError::new(
+                        KeyErrorKind::Absent,
+                        format!("there is no key file `{}`", path.display()),
+                    )
+                    .with_hint("bring the file back, as from a backup")
+                })?;
+            std::str::from_utf8(&bytes)
+                .ok()
+                .and_then(|text| text.trim_end().strip_prefix("hallpass-key 1 "))
+                .and_then(hex::decode)
+                .map(SealingKey::from_bytes)
+                .ok_or_else(|| {
+                    KeyError::new(
+                        KeyErrorKind::Unusable,
+                        format!("`{}` is no key file of this version", path.display()),
+                    )
+                })
+        }))
+    }
+
+    fn remove(&self, id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
+        let path = self.path(id);
+        Box::pin(blocking::run(move || match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(unusable(&path, folder::failed("removing", &path, error)))
+            }
+            _ => Ok(()),
+        }))
+    }
+
+    fn describe(&self) -> String {
+        format!("a key file in `{}`", self.folder.display())
+    }
+}
+
+fn unusable(path: &Path, error: StoreError) -> KeyError {
+    let hint = error.hint().map(str::to_owned);
+    let key_error = KeyError::new(
+        KeyErrorKind::Unusable,
+        format!("the key file `{}` can't be used", path.display()),
+    )
+    .with_source(error);
+    match hint {
+        Some(hint) => key_error.with_hint(hint),
+        None => key_error,
+    }
+}

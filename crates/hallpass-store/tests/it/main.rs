@@ -1,0 +1,5 @@
+//! The stores from outside, as a session uses them.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+mod contracts;
