@@ -1,0 +1,159 @@
+//! Where requests go, and the redirects on the way.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{
+    HttpClient, HttpError, ServerUrl,
+    http::{ExchangePolicy, HttpErrorKind, Leg, Redirects},
+};
+use http::{HeaderMap, Method, StatusCode, Uri, header::LOCATION};
+use url::Url;
+
+use crate::{
+    Authorization, Error, Request, Response,
+    error::{AuthorizationError, RedirectError, RedirectReason},
+};
+
+/// How many redirects of one request are followed.
+const MOST_REDIRECTS: usize = 5;
+
+/// How long the head of an answer to a POST may take.
+const SLOW_ANSWER: Duration = Duration::from_secs(300);
+
+/// An MCP server's endpoint: sends requests there and follows the redirects that MCP allows.
+///
+/// A 307 or 308 on the same scheme, host and port is followed at most five times, with the same
+/// method and body and an authorization of its own for each hop. A redirect elsewhere is an error,
+/// since neither the token nor the configured headers may go there; a 301, 302 or 303 is an error as
+/// well, since it would turn a POST into a GET (RFC 9110 §15.4).
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    http: Arc<dyn HttpClient>,
+    server: ServerUrl,
+    post: ExchangePolicy,
+    other: ExchangePolicy,
+}
+
+impl Endpoint {
+    /// The endpoint of `server`, with [`ExchangePolicy::mcp`] as its time limits. A POST waits five
+    /// minutes for the head of its answer instead, which a server with plain JSON answers sends only
+    /// when the work is done.
+    pub fn new(http: Arc<dyn HttpClient>, server: ServerUrl) -> Self {
+        let other = ExchangePolicy::mcp();
+        let post = ExchangePolicy {
+            head_limit: Some(SLOW_ANSWER),
+            ..other
+        };
+        Self {
+            http,
+            server,
+            post,
+            other,
+        }
+    }
+
+    /// The same endpoint with other limits for every method. Redirects stay with the endpoint,
+    /// whatever `policy` says.
+    #[must_use]
+    pub fn with_policy(mut self, policy: ExchangePolicy) -> Self {
+        let policy = ExchangePolicy {
+            redirects: Redirects::None,
+            ..policy
+        };
+        self.post = policy;
+        self.other = policy;
+        self
+    }
+
+    /// The server.
+    pub fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    /// Sends `request` and returns once the head of its answer is there. Every status is an answer,
+    /// save the redirects.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, a redirect can't be followed, or no authorization can be made.
+    pub async fn send(
+        &self,
+        request: &Request,
+        authorization: &dyn Authorization,
+    ) -> Result<Response, Error> {
+        let mut url = self.server.url().clone();
+        let mut followed = 0;
+        loop {
+            let response = self
+                .http
+                .open(hop(request, &url, authorization)?, self.policy_of(request))
+                .await?;
+            authorization.answered(&url, response.headers());
+            if !is_redirect(response.status()) {
+                return Ok(Response::new(response, url));
+            }
+            let next = target(response.status(), response.headers(), &url, followed)?;
+            tracing::debug!(status = %response.status(), from = url.path(), to = next.path(), "following a redirect");
+            url = next;
+            followed += 1;
+        }
+    }
+
+    fn policy_of(&self, request: &Request) -> ExchangePolicy {
+        if request.method == Method::POST {
+            self.post
+        } else {
+            self.other
+        }
+    }
+}
+
+fn hop(
+    request: &Request,
+    url: &Url,
+    authorization: &dyn Authorization,
+) -> Result<http::Request<bytes::Bytes>, Error> {
+    let invalid = || HttpError::new(HttpErrorKind::InvalidRequest, Leg::Mcp, url);
+    let uri = Uri::try_from(url.as_str()).map_err(|error| invalid().with_source(error))?;
+    let mut hop = http::Request::new(request.body.clone());
+    *hop.method_mut() = request.method.clone();
+    *hop.uri_mut() = uri;
+    let mut headers = request.headers.clone();
+    authorization
+        .authorize(&request.method, url, &mut headers)
+        .map_err(|source| Error::Authorization(AuthorizationError { source }))?;
+    *hop.headers_mut() = headers;
+    Ok(hop)
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where the next hop goes, or why there is none.
+fn target(
+    status: StatusCode,
+    headers: &HeaderMap,
+    from: &Url,
+    followed: usize,
+) -> Result<Url, RedirectError> {
+    let location = headers
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| from.join(location).ok());
+    let refuse = |reason, to: Option<&Url>| Err(RedirectError::new(status, from, to, reason));
+    let Some(mut to) = location else {
+        return refuse(RedirectReason::NoLocation, None);
+    };
+    if !matches!(status.as_u16(), 307 | 308) {
+        return refuse(RedirectReason::MethodLost, Some(&to));
+    }
+    if to.origin() != from.origin() || !to.username().is_empty() || to.password().is_some() {
+        return refuse(RedirectReason::OtherOrigin, Some(&to));
+    }
+    if followed == MOST_REDIRECTS {
+        return refuse(RedirectReason::TooMany, Some(&to));
+    }
+    to.set_fragment(None);
+    Ok(to)
+}

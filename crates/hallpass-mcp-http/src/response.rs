@@ -1,0 +1,132 @@
+//! What comes back.
+
+use bytes::{Bytes, BytesMut};
+use hallpass_core::http::Body;
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
+use url::Url;
+
+use crate::{
+    Error, EventStream,
+    error::BodyTooLarge,
+    request::{EVENT_STREAM, JSON, MCP_SESSION_ID},
+};
+
+/// An answer of any status, with all its headers; the body is still on its way.
+///
+/// A 401 or 403 is an answer like any other: its challenges stand in [`headers`](Self::headers).
+#[derive(Debug)]
+pub struct Response {
+    head: Parts,
+    body: Body,
+    url: Url,
+}
+
+/// What kind of body a response says it has, by the media type in `Content-Type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// `application/json`: one JSON-RPC message.
+    Json,
+    /// `text/event-stream`: messages as they come.
+    Events,
+    /// Another media type.
+    Other,
+    /// There is no `Content-Type`.
+    Unstated,
+}
+
+impl Response {
+    pub(crate) fn new(response: http::Response<Body>, url: Url) -> Self {
+        let (head, body) = response.into_parts();
+        Self { head, body, url }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// Every header, in the order of arrival for each name.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// Where the answer came from, after redirects.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The session that the server names in this answer, when it is text.
+    pub fn session_id(&self) -> Option<&str> {
+        self.head.headers.get(MCP_SESSION_ID)?.to_str().ok()
+    }
+
+    /// What the body is. Media types are compared without their parameters and without regard to
+    /// case (RFC 9110 §8.3.1).
+    pub fn content(&self) -> Content {
+        let Some(value) = self.head.headers.get(CONTENT_TYPE) else {
+            return Content::Unstated;
+        };
+        let essence = value
+            .as_bytes()
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
+        if essence.eq_ignore_ascii_case(JSON.as_bytes()) {
+            Content::Json
+        } else if essence.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()) {
+            Content::Events
+        } else {
+            Content::Other
+        }
+    }
+
+    /// Reads the whole body of at most `cap` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the body is larger, or breaks off.
+    pub async fn read(mut self, cap: usize) -> Result<Bytes, Error> {
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = self.body.chunk().await {
+            let chunk = chunk?;
+            if chunk.len() > cap - whole.len() {
+                return Err(Error::BodyTooLarge(BodyTooLarge { cap }));
+            }
+            if whole.is_empty() {
+                // Most answers are one chunk, which needs no copy.
+                match chunk.try_into_mut() {
+                    Ok(first) => whole = first,
+                    Err(shared) => whole.extend_from_slice(&shared),
+                }
+            } else {
+                whole.extend_from_slice(&chunk);
+            }
+        }
+        Ok(whole.freeze())
+    }
+
+    /// Reads the first `most` bytes, for a diagnosis, and lets go of the rest. A body that breaks off
+    /// ends there.
+    pub async fn read_start(mut self, most: usize) -> Bytes {
+        let mut start = BytesMut::new();
+        while start.len() < most {
+            let Some(Ok(chunk)) = self.body.chunk().await else {
+                break;
+            };
+            let room = most - start.len();
+            start.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        }
+        start.freeze()
+    }
+
+    /// Reads the body as events of at most `cap` bytes each.
+    pub fn events(self, cap: usize) -> EventStream {
+        EventStream::new(self.body, cap)
+    }
+
+    /// Takes the head and the body apart.
+    pub fn into_parts(self) -> (Parts, Body) {
+        (self.head, self.body)
+    }
+}

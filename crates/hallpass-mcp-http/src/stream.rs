@@ -1,0 +1,101 @@
+//! A response body read as events.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use hallpass_core::http::{Body, Chunks};
+
+use crate::{Error, Event, EventParser};
+
+/// The events of one response, as they arrive.
+///
+/// It holds the connection and nothing else: no lock, no token. Dropping it ends the exchange.
+pub struct EventStream {
+    body: Body,
+    chunk: Bytes,
+    parser: EventParser,
+    last_event_id: Option<String>,
+    ended: bool,
+}
+
+impl EventStream {
+    /// Reads `body` as events of at most `cap` bytes each.
+    pub fn new(body: Body, cap: usize) -> Self {
+        Self {
+            body,
+            chunk: Bytes::new(),
+            parser: EventParser::new(cap),
+            last_event_id: None,
+            ended: false,
+        }
+    }
+
+    /// The next event; `None` at the end, and for ever after an error.
+    ///
+    /// Nothing is lost when the returned future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the body breaks off, or an event is larger than the cap.
+    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        std::future::poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// As [`next`](Self::next), for whoever implements a `Stream`.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        loop {
+            if let Some(read) = self.parser.next(&mut self.chunk) {
+                return Poll::Ready(Some(match read {
+                    Ok(event) => {
+                        if let Some(id) = &event.id {
+                            self.last_event_id = (!id.is_empty()).then(|| id.clone());
+                        }
+                        Ok(event)
+                    }
+                    Err(error) => {
+                        self.end();
+                        Err(error.into())
+                    }
+                }));
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match ready!(Pin::new(&mut self.body).poll_chunk(context)) {
+                Some(Ok(chunk)) => self.chunk = chunk,
+                Some(Err(error)) => {
+                    self.end();
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+                None => {
+                    self.end();
+                    return Poll::Ready(self.parser.finish().map(Ok));
+                }
+            }
+        }
+    }
+
+    /// The id to resume after: that of the last event that had one.
+    pub fn last_event_id(&self) -> Option<&str> {
+        self.last_event_id.as_deref()
+    }
+
+    /// Lets go of the connection, also while the reader keeps the stream.
+    fn end(&mut self) {
+        self.ended = true;
+        self.body = Body::whole(Bytes::new());
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream")
+            .field("last_event_id", &self.last_event_id)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! An HTTP client that answers from a script and remembers what it was asked.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hallpass_core::{
+    BoxFuture, HttpClient, HttpError, ServerUrl,
+    http::{Body, Chunks, ExchangePolicy, HttpErrorKind, Leg},
+};
+use hallpass_mcp_http::Endpoint;
+use url::Url;
+
+pub(crate) const SERVER: &str = "https://mcp.example.com/mcp";
+
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    answers: Mutex<VecDeque<Answer>>,
+    pub(crate) seen: Mutex<Vec<(http::Request<Bytes>, ExchangePolicy)>>,
+}
+
+/// Status, headers and the chunks of the body; a chunk that is `None` breaks the connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) chunks: VecDeque<Option<&'static str>>,
+}
+
+pub(crate) fn answer(status: u16) -> Answer {
+    Answer {
+        status,
+        ..Answer::default()
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    pub(crate) fn chunk(mut self, chunk: &'static str) -> Self {
+        self.chunks.push_back(Some(chunk));
+        self
+    }
+
+    pub(crate) fn breaks(mut self) -> Self {
+        self.chunks.push_back(None);
+        self
+    }
+}
+
+impl Chunks for Answer {
+    fn poll_chunk(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, HttpError>>> {
+        Poll::Ready(self.chunks.pop_front().map(|chunk| {
+            chunk.map(Bytes::from).ok_or_else(|| {
+                let url = Url::parse(SERVER).unwrap();
+                HttpError::new(HttpErrorKind::Interrupted, Leg::Mcp, &url)
+            })
+        }))
+    }
+}
+
+impl HttpClient for Script {
+    fn open(
+        &self,
+        request: http::Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
+        self.seen.lock().unwrap().push((request, policy));
+        let answer = self.answers.lock().unwrap().pop_front();
+        let answer = answer.unwrap_or_else(|| panic!("a request that the script does not expect"));
+        let mut response = http::Response::builder().status(answer.status);
+        for (name, value) in &answer.headers {
+            response = response.header(*name, value);
+        }
+        let response = response.body(Body::new(answer)).unwrap();
+        Box::pin(async move { Ok(response) })
+    }
+}
+
+/// An endpoint that is answered from `answers`, and the script to ask afterwards.
+pub(crate) fn endpoint(answers: impl IntoIterator<Item = Answer>) -> (Endpoint, Arc<Script>) {
+    let script = Arc::new(Script {
+        answers: Mutex::new(answers.into_iter().collect()),
+        seen: Mutex::default(),
+    });
+    let server = ServerUrl::parse(SERVER).unwrap();
+    (Endpoint::new(script.clone(), server), script)
+}
