@@ -25,7 +25,7 @@ impl SealingKey {
     /// When the operating system has none to give.
     pub fn generate() -> Result<Self, KeyError> {
         let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *bytes).map_err(|error| no_random_numbers(error))?;
+        getrandom::fill(&mut *bytes).map_err(no_random_numbers)?;
         Ok(Self(bytes))
     }
 
@@ -62,7 +62,7 @@ impl KeyId {
     /// When the operating system has none to give.
     pub fn generate() -> Result<Self, KeyError> {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|error| no_random_numbers(error))?;
+        getrandom::fill(&mut bytes).map_err(no_random_numbers)?;
         Ok(Self(bytes))
     }
 
