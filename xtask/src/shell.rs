@@ -19,7 +19,7 @@ impl Shell {
 
     /// The cargo that runs this program.
     pub(crate) fn cargo() -> Self {
-        Self::new(env!("CARGO"))
+        Self::new(option_env!("CARGO").unwrap_or("cargo"))
     }
 
     pub(crate) fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> Self {

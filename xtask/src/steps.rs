@@ -1,5 +1,6 @@
 //! The steps, in the order in which `ci` runs them: what fails fast comes first.
 
+mod bazel;
 mod bench;
 mod deny;
 mod manifests;
@@ -28,6 +29,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "every Cargo.toml says the same things",
         in_ci: true,
         run: manifests::run,
+    },
+    Step {
+        name: "bazel",
+        about: "each BUILD.bazel is as rendered; with --build, Bazel builds them",
+        in_ci: true,
+        run: bazel::run,
     },
     Step {
         name: "deny",

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{report::Failure, shell::Shell};
 
-/// The workspace this program was built from.
+/// The workspace that holds the current folder.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     root: PathBuf,
@@ -23,7 +23,6 @@ impl Workspace {
                 "--format-version",
                 "1",
             ])
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
             .read()?;
         let metadata: Value = serde_json::from_str(&text)
             .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))?;
