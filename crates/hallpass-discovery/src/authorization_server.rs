@@ -1,0 +1,311 @@
+//! Finds the authorization server's metadata (RFC 8414, OpenID Connect Discovery 1.0), or does
+//! without: explicit endpoints, and what MCP 2025-03-26 did.
+
+use hallpass_core::{
+    ExplicitEndpoints, Issuer, ResourceMetadata, ServerMetadata, ServerSettings, ServerUrl,
+};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    MetadataSource,
+    attempt::{Document, shown},
+    document,
+    error::{DiscoveryErrorKind, Fault},
+    reader::{Reader, value},
+    well_known,
+};
+
+/// An authorization server, and where its metadata came from.
+pub(crate) type Server = (ServerMetadata, MetadataSource);
+
+/// The issuers to try, in order: the configured one, else those that the metadata names.
+pub(crate) fn issuers(
+    settings: &ServerSettings,
+    server: &ServerUrl,
+    metadata: Option<&ResourceMetadata>,
+) -> Result<Vec<Issuer>, Fault> {
+    let listed = metadata.map_or(&[][..], |metadata| &metadata.authorization_servers);
+    let Some(configured) = &settings.issuer else {
+        if listed.is_empty() {
+            let text = format!(
+                "the metadata of {} names no usable authorization server in \
+                 `authorization_servers` (RFC 9728 §2)",
+                value(server.as_str())
+            );
+            return Err(
+                Fault::new(DiscoveryErrorKind::NoAuthorizationServer, text).with_hint(
+                    "set `issuer` to the authorization server's issuer, or `legacy_discovery` if \
+                     the server is its own authorization server",
+                ),
+            );
+        }
+        return Ok(listed.to_vec());
+    };
+    let is_listed = listed
+        .iter()
+        .any(|issuer| issuer.same_but_for_root_slash(configured));
+    if listed.is_empty() || is_listed || settings.trusted_issuers.contains(configured) {
+        return Ok(vec![configured.clone()]);
+    }
+    let names: Vec<String> = listed.iter().map(|issuer| value(issuer.as_str())).collect();
+    let text = format!(
+        "the configured `issuer` {} is not among the `authorization_servers` of {}: {} \
+         (RFC 9728 §2)",
+        value(configured.as_str()),
+        value(server.as_str()),
+        names.join(", ")
+    );
+    Err(
+        Fault::new(DiscoveryErrorKind::IssuerNotListed, text).with_hint(format!(
+            "remove the setting `issuer` or set it to one of these, or add {} to `trusted_issuers`",
+            value(configured.as_str())
+        )),
+    )
+}
+
+/// Reads the metadata of the first of `issuers` that has any.
+pub(crate) async fn of_issuers(
+    settings: &ServerSettings,
+    issuers: &[Issuer],
+    reader: &mut Reader<'_>,
+) -> Result<Server, Fault> {
+    let mut faults = Vec::new();
+    for issuer in issuers {
+        for (url, source) in well_known::of_issuer(issuer) {
+            let read = reader
+                .read(Document::AuthorizationServer, &url, |object, notes| {
+                    checked(object, &url, settings, &[issuer], notes)
+                })
+                .await;
+            match read {
+                Ok(metadata) => return Ok((metadata, source)),
+                Err(fault) => {
+                    let stop = fault.concerns_the_origin();
+                    faults.push(fault);
+                    if stop {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    let plain = faults
+        .iter()
+        .all(|fault| fault.kind == DiscoveryErrorKind::ServerMetadataNotFound);
+    let names: Vec<String> = issuers
+        .iter()
+        .map(|issuer| value(issuer.as_str()))
+        .collect();
+    let answers: Vec<&str> = faults.iter().map(|fault| fault.text.as_str()).collect();
+    let text = format!(
+        "no metadata of the authorization server {} (RFC 8414 §3, OpenID Connect Discovery §4): {}",
+        names.join(", "),
+        answers.join(", ")
+    );
+    let nothing = Fault::new(DiscoveryErrorKind::ServerMetadataNotFound, text);
+    let fault = if plain { None } else { Fault::heaviest(faults) };
+    Err(fault.unwrap_or(nothing).or_hint(|| {
+        "set `server_metadata_url` if the metadata is elsewhere, or `endpoints` if there is none"
+            .to_owned()
+    }))
+}
+
+/// Reads the metadata at the URL that a person named.
+///
+/// The issuer is one that is expected, or the one whose metadata belongs at that URL, or trusted.
+pub(crate) async fn at_named_url(
+    settings: &ServerSettings,
+    expected: &[Issuer],
+    url: &Url,
+    reader: &mut Reader<'_>,
+) -> Result<Server, Fault> {
+    if let Some(objection) = well_known::objection(url) {
+        let text = format!(
+            "the configured `server_metadata_url` {} can't be asked: {objection} (RFC 8414 §3)",
+            value(url.as_str())
+        );
+        return Err(Fault::new(DiscoveryErrorKind::Settings, text)
+            .with_hint("set `server_metadata_url` to an https URL"));
+    }
+    let expected: Vec<&Issuer> = expected.iter().collect();
+    let read = reader
+        .read(Document::AuthorizationServer, url, |object, notes| {
+            checked(object, url, settings, &expected, notes)
+        })
+        .await;
+    match read {
+        Ok(metadata) => Ok((metadata, well_known::source_of(url))),
+        Err(mut fault) => {
+            if fault.kind == DiscoveryErrorKind::ServerMetadataNotFound {
+                fault.text = format!(
+                    "no authorization server metadata at the configured `server_metadata_url`: {}",
+                    fault.text
+                );
+            }
+            Err(fault.or_hint(|| "correct or remove the setting `server_metadata_url`".to_owned()))
+        }
+    }
+}
+
+/// What MCP 2025-03-26 did: the MCP server's origin is its own authorization server, and where it
+/// has no metadata its endpoints are `/authorize`, `/token` and `/register`.
+///
+/// `asked_for` says whether something asked for OAuth: a challenge, or the setting. Without, a
+/// server that has nothing anywhere is one without OAuth.
+pub(crate) async fn legacy(
+    settings: &ServerSettings,
+    server: &ServerUrl,
+    asked_for: bool,
+    reader: &mut Reader<'_>,
+) -> Result<Server, Fault> {
+    let origin = server.url().origin().ascii_serialization();
+    let issuer = Issuer::parse(&origin).map_err(|error| {
+        Fault::new(
+            DiscoveryErrorKind::ServerMetadataNotFound,
+            error.to_string(),
+        )
+    })?;
+    let Some((url, _)) = well_known::of_issuer(&issuer).into_iter().next() else {
+        return Err(no_oauth(server));
+    };
+    let read = reader
+        .read(Document::AuthorizationServer, &url, |object, notes| {
+            checked(object, &url, settings, &[&issuer], notes)
+        })
+        .await;
+    let fault = match read {
+        Ok(metadata) => return Ok((metadata, MetadataSource::Legacy)),
+        Err(fault) => fault,
+    };
+    let is_nowhere = match fault.kind {
+        DiscoveryErrorKind::ServerMetadataNotFound => {
+            fault.is_not_found() || settings.legacy_discovery
+        }
+        DiscoveryErrorKind::NotJson => settings.legacy_discovery,
+        _ => false,
+    };
+    if !is_nowhere {
+        return Err(fault.or_hint(|| {
+            "set `endpoints` to name the server's endpoints yourself, or `legacy_discovery` to \
+             take those of MCP 2025-03-26"
+                .to_owned()
+        }));
+    }
+    if !asked_for {
+        return Err(no_oauth(server));
+    }
+    let at = |path: &str| {
+        let mut url = server.url().clone();
+        url.set_path(path);
+        url.set_query(None);
+        url
+    };
+    let mut metadata = ServerMetadata::new(issuer);
+    metadata.authorization_endpoint = Some(at("/authorize"));
+    metadata.token_endpoint = Some(at("/token"));
+    metadata.registration_endpoint = Some(at("/register"));
+    Ok((metadata, MetadataSource::Legacy))
+}
+
+/// The server whose endpoints a person named. Nothing is asked.
+pub(crate) fn explicit(
+    settings: &ServerSettings,
+    endpoints: &ExplicitEndpoints,
+    listed: &[Issuer],
+) -> Result<Server, Fault> {
+    let named = [
+        ("authorization", endpoints.authorization.as_ref()),
+        ("token", Some(&endpoints.token)),
+        ("registration", endpoints.registration.as_ref()),
+        ("revocation", endpoints.revocation.as_ref()),
+    ];
+    let refuse = |name: &str, url: &Url, problem: &str| {
+        let text = format!(
+            "the configured {name} endpoint {} can't be used: {problem} (RFC 6749 §3.1, §3.2)",
+            value(url.as_str())
+        );
+        Fault::new(DiscoveryErrorKind::Settings, text)
+            .with_hint(format!("set `endpoints.{name}` to an https URL"))
+    };
+    for (name, url) in named {
+        if let Some(url) = url
+            && let Some(objection) = well_known::objection(url)
+        {
+            return Err(refuse(name, url, objection));
+        }
+    }
+    let issuer = match settings.issuer.as_ref().or_else(|| listed.first()) {
+        Some(issuer) => issuer.clone(),
+        None => Issuer::parse(&endpoints.token.origin().ascii_serialization())
+            .map_err(|_| refuse("token", &endpoints.token, "it has no origin"))?,
+    };
+    let mut metadata = ServerMetadata::new(issuer);
+    metadata
+        .authorization_endpoint
+        .clone_from(&endpoints.authorization);
+    metadata.token_endpoint = Some(endpoints.token.clone());
+    metadata
+        .registration_endpoint
+        .clone_from(&endpoints.registration);
+    metadata
+        .revocation_endpoint
+        .clone_from(&endpoints.revocation);
+    Ok((metadata, MetadataSource::Explicit))
+}
+
+/// Reads a document and checks its issuer (RFC 8414 §3.3): identical to one that is `expected`, but
+/// for one slash after a bare origin, which real servers differ by; or trusted by a person. Where
+/// nothing is expected the document may be that of the issuer whose metadata belongs at `at`.
+fn checked(
+    object: Map<String, Value>,
+    at: &Url,
+    settings: &ServerSettings,
+    expected: &[&Issuer],
+    notes: &mut Vec<String>,
+) -> Result<ServerMetadata, Fault> {
+    let metadata = document::authorization_server(object, at, notes)?;
+    let claimed = &metadata.issuer;
+    let is_expected = expected
+        .iter()
+        .any(|issuer| issuer.same_but_for_root_slash(claimed));
+    let belongs_here = || {
+        let candidates = well_known::of_issuer(claimed);
+        expected.is_empty() && candidates.iter().any(|(url, _)| url == at)
+    };
+    if is_expected || settings.trusted_issuers.contains(claimed) || belongs_here() {
+        return Ok(metadata);
+    }
+    let expected = if expected.is_empty() {
+        "the one that this URL is built from".to_owned()
+    } else {
+        let names: Vec<String> = expected
+            .iter()
+            .map(|issuer| value(issuer.as_str()))
+            .collect();
+        names.join(" or ")
+    };
+    let text = format!(
+        "the metadata at {} claims the issuer {} where {expected} is expected (RFC 8414 §3.3)",
+        shown(at),
+        value(claimed.as_str())
+    );
+    Err(
+        Fault::new(DiscoveryErrorKind::IssuerMismatch, text).with_hint(format!(
+            "if that issuer is the right one, add {} to `trusted_issuers`",
+            value(claimed.as_str())
+        )),
+    )
+}
+
+fn no_oauth(server: &ServerUrl) -> Fault {
+    let text = format!(
+        "{} shows no trace of OAuth: nothing asks for a token, and there is no metadata \
+         (RFC 9728 §3, RFC 8414 §3)",
+        value(server.as_str())
+    );
+    Fault::new(DiscoveryErrorKind::NoOAuth, text).with_hint(
+        "check the URL; if the server does want OAuth, set `issuer`, `endpoints` or \
+         `legacy_discovery`",
+    )
+}

@@ -1,0 +1,125 @@
+//! Metadata kept for as long as its server says (RFC 9728 §7.10, RFC 9111 §5.2.2).
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use url::Url;
+
+/// Metadata documents that are still fresh, held by whoever runs discovery more than once.
+///
+/// Only what says `Cache-Control: max-age` is kept, for that long and at most a day. Documents are
+/// kept as they arrived and checked at each use, so a changed setting takes effect at once. A cache
+/// may be shared between tasks and between servers.
+#[derive(Default)]
+pub struct MetadataCache {
+    kept: Mutex<HashMap<String, Kept>>,
+}
+
+/// Whether discovery may use documents that it read before.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Reading<'a> {
+    /// There is no cache.
+    #[default]
+    Uncached,
+    /// Documents that are still fresh are not asked for again.
+    Cached(&'a MetadataCache),
+    /// Everything is asked for again, and what comes replaces what the cache holds. This is what
+    /// follows a 401 that a fresh token got.
+    Anew(&'a MetadataCache),
+}
+
+struct Kept {
+    body: Bytes,
+    until: Duration,
+}
+
+impl MetadataCache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Drops everything.
+    pub fn clear(&self) {
+        self.kept().clear();
+    }
+
+    /// The document at `url` if it is still fresh at the monotonic moment `now`.
+    pub(crate) fn fresh(&self, url: &Url, now: Duration) -> Option<Bytes> {
+        let kept = self.kept();
+        let document = kept.get(url.as_str())?;
+        (now < document.until).then(|| document.body.clone())
+    }
+
+    /// Takes the answer from `url` that was asked for at `now`, or forgets what it replaces.
+    pub(crate) fn take(&self, url: &Url, headers: &HeaderMap, body: &Bytes, now: Duration) {
+        let mut kept = self.kept();
+        kept.retain(|_, document| now < document.until);
+        match freshness(headers) {
+            Some(lasting) if kept.len() < MOST || kept.contains_key(url.as_str()) => {
+                let until = now.saturating_add(lasting);
+                let body = body.clone();
+                kept.insert(url.to_string(), Kept { body, until });
+            }
+            _ => {
+                kept.remove(url.as_str());
+            }
+        }
+    }
+
+    /// Forgets the document at `url`, which is no longer there.
+    pub(crate) fn forget(&self, url: &Url) {
+        self.kept().remove(url.as_str());
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+        // Every change is one call on the map, so a poisoned lock still guards a whole map.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MetadataCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = self.kept();
+        f.debug_struct("MetadataCache")
+            .field("documents", &kept.len())
+            .finish()
+    }
+}
+
+/// How long an answer may be used again; `None` when it may not, or does not say.
+fn freshness(headers: &HeaderMap) -> Option<Duration> {
+    if headers.get(header::VARY).is_some_and(|vary| vary == "*") {
+        return None;
+    }
+    let mut max_age = None;
+    for value in headers.get_all(header::CACHE_CONTROL) {
+        for directive in value.to_str().ok()?.split(',') {
+            let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
+            match name.trim().to_ascii_lowercase().as_str() {
+                "no-store" | "no-cache" => return None,
+                // The first counts; an unreadable one means stale (RFC 9111 §4.2.1).
+                "max-age" if max_age.is_none() => {
+                    let seconds = argument.trim().trim_matches('"').parse::<u64>();
+                    max_age = Some(seconds.unwrap_or(0));
+                }
+                _ => {}
+            }
+        }
+    }
+    let age = headers
+        .get(header::AGE)
+        .and_then(|age| age.to_str().ok()?.trim().parse::<u64>().ok())
+        .unwrap_or(0);
+    let left = max_age?.saturating_sub(age).min(A_DAY);
+    (left > 0).then(|| Duration::from_secs(left))
+}
+
+const A_DAY: u64 = 86_400;
+const MOST: usize = 256;

@@ -1,0 +1,230 @@
+//! Makes the core's documents out of JSON, tolerantly: a member that can't be used is passed over
+//! with a note, unless nothing works without it.
+
+use hallpass_core::{Issuer, Resource, ResourceMetadata, ServerMetadata};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    attempt::shown,
+    error::{DiscoveryErrorKind, Fault},
+    reader::value,
+    well_known,
+};
+
+/// Reads protected resource metadata (RFC 9728 §2). Whether it is the right one is not judged here.
+pub(crate) fn protected_resource(
+    object: Map<String, Value>,
+    at: &Url,
+    notes: &mut Vec<String>,
+) -> Result<ResourceMetadata, Fault> {
+    let mut members = Members { object, notes };
+    let resource = members.required("resource", at, "RFC 9728 §2")?;
+    let resource = Resource::parse(&resource)
+        .map_err(|error| invalid(at, format!("its `resource` is of no use, {error}")))?;
+    let mut metadata = ResourceMetadata::new(resource);
+    for text in members.list("authorization_servers").unwrap_or_default() {
+        match Issuer::parse(&text) {
+            Ok(issuer) if text.len() <= LONGEST => {
+                if !metadata.authorization_servers.contains(&issuer) {
+                    metadata.authorization_servers.push(issuer);
+                }
+            }
+            _ => members.notes.push(format!(
+                "passed over {} of `authorization_servers`, which is no issuer (RFC 8414 §2)",
+                value(&text)
+            )),
+        }
+    }
+    metadata.scopes_supported = members.words("scopes_supported");
+    metadata.resource_name = members.text("resource_name");
+    metadata.dpop_bound_access_tokens_required = members.flag("dpop_bound_access_tokens_required");
+    metadata.other = members.object;
+    Ok(metadata)
+}
+
+/// Reads an authorization server's metadata (RFC 8414 §2). Whether its `issuer` is the right one is
+/// not judged here.
+pub(crate) fn authorization_server(
+    object: Map<String, Value>,
+    at: &Url,
+    notes: &mut Vec<String>,
+) -> Result<ServerMetadata, Fault> {
+    let mut members = Members { object, notes };
+    let issuer = members.required("issuer", at, "RFC 8414 §2")?;
+    let issuer = Issuer::parse(&issuer)
+        .map_err(|error| invalid(at, format!("its `issuer` is of no use, {error}")))?;
+    let mut metadata = ServerMetadata::new(issuer);
+    metadata.registration_endpoint = members.optional_endpoint("registration_endpoint");
+    metadata.revocation_endpoint = members.optional_endpoint("revocation_endpoint");
+    metadata.device_authorization_endpoint =
+        members.optional_endpoint("device_authorization_endpoint");
+    metadata.pushed_authorization_request_endpoint =
+        members.optional_endpoint("pushed_authorization_request_endpoint");
+    metadata.require_pushed_authorization_requests =
+        members.flag("require_pushed_authorization_requests");
+    metadata.scopes_supported = members.words("scopes_supported");
+    metadata.grant_types_supported = members.words("grant_types_supported");
+    metadata.token_endpoint_auth_methods_supported = members
+        .words("token_endpoint_auth_methods_supported")
+        .map(|methods| methods.into_iter().map(Into::into).collect());
+    metadata.token_endpoint_auth_signing_alg_values_supported =
+        members.words("token_endpoint_auth_signing_alg_values_supported");
+    metadata.code_challenge_methods_supported = members.words("code_challenge_methods_supported");
+    metadata.authorization_response_iss_parameter_supported =
+        members.flag("authorization_response_iss_parameter_supported");
+    metadata.client_id_metadata_document_supported =
+        members.flag("client_id_metadata_document_supported");
+    metadata.dpop_signing_alg_values_supported = members.words("dpop_signing_alg_values_supported");
+    metadata.authorization_endpoint =
+        members.endpoint("authorization_endpoint", at, "RFC 6749 §3.1")?;
+    metadata.token_endpoint = members.endpoint("token_endpoint", at, "RFC 6749 §3.2")?;
+    if metadata.token_endpoint.is_none() {
+        // Without it nothing that Hallpass does is possible (RFC 8414 §2 lets only servers of the
+        // implicit grant leave it out).
+        return Err(invalid(at, "it names no `token_endpoint` (RFC 8414 §2)")
+            .with_hint("set `endpoints` if the server has a token endpoint all the same"));
+    }
+    metadata.other = members.object;
+    Ok(metadata)
+}
+
+fn invalid(at: &Url, problem: impl std::fmt::Display) -> Fault {
+    Fault::new(
+        DiscoveryErrorKind::InvalidDocument,
+        format!("the document at {} can't be used: {problem}", shown(at)),
+    )
+}
+
+/// The members of a document that have not been read yet.
+struct Members<'a> {
+    object: Map<String, Value>,
+    notes: &'a mut Vec<String>,
+}
+
+impl Members<'_> {
+    /// Takes a member out; `null` is the same as none.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.object.remove(name).filter(|value| !value.is_null())
+    }
+
+    fn required(&mut self, name: &str, at: &Url, section: &str) -> Result<String, Fault> {
+        match self.take(name) {
+            Some(Value::String(text)) if !text.is_empty() && text.len() <= LONGEST => Ok(text),
+            Some(Value::String(_)) => Err(invalid(
+                at,
+                format!("its `{name}` is empty or endless ({section})"),
+            )),
+            Some(_) => Err(invalid(at, format!("its `{name}` is no text ({section})"))),
+            None => Err(invalid(at, format!("it has no `{name}` ({section})"))),
+        }
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        let Value::String(text) = self.take(name)? else {
+            self.notes.push(format!("passed over `{name}`: no text"));
+            return None;
+        };
+        Some(text)
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(Value::String(text)) if text == "true" || text == "false" => {
+                self.notes
+                    .push(format!("took the text of `{name}` for a boolean"));
+                text == "true"
+            }
+            Some(_) => {
+                self.notes
+                    .push(format!("passed over `{name}`: neither true nor false"));
+                false
+            }
+        }
+    }
+
+    /// A list of texts, or one text alone, which is taken for a list of one.
+    fn list(&mut self, name: &str) -> Option<Vec<String>> {
+        match self.take(name)? {
+            Value::Array(values) => {
+                let all = values.len();
+                let texts: Vec<String> = values
+                    .into_iter()
+                    .filter_map(|value| match value {
+                        Value::String(text) => Some(text),
+                        _ => None,
+                    })
+                    .collect();
+                if texts.len() < all {
+                    self.notes.push(format!(
+                        "passed over {} of `{name}`: no text",
+                        all - texts.len()
+                    ));
+                }
+                Some(texts)
+            }
+            Value::String(text) => {
+                self.notes
+                    .push(format!("took the text of `{name}` for a list"));
+                Some(vec![text])
+            }
+            _ => {
+                self.notes.push(format!("passed over `{name}`: no list"));
+                None
+            }
+        }
+    }
+
+    /// A list of words; a text alone is taken for several with spaces between.
+    fn words(&mut self, name: &str) -> Option<Vec<String>> {
+        let split = self.object.get(name).is_some_and(Value::is_string);
+        let list = self.list(name)?;
+        if split {
+            let words = list.iter().flat_map(|text| text.split_ascii_whitespace());
+            return Some(words.map(Into::into).collect());
+        }
+        Some(list)
+    }
+
+    /// An endpoint that discovery can do without.
+    fn optional_endpoint(&mut self, name: &str) -> Option<Url> {
+        let text = self.text(name).filter(|text| !text.is_empty())?;
+        match endpoint(&text) {
+            Ok(url) => Some(url),
+            Err(problem) => {
+                self.notes
+                    .push(format!("passed over `{name}` {}: {problem}", value(&text)));
+                None
+            }
+        }
+    }
+
+    /// An endpoint that everything hangs on: absent is for the caller to judge, unusable is not.
+    fn endpoint(&mut self, name: &str, at: &Url, section: &str) -> Result<Option<Url>, Fault> {
+        let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        endpoint(&text).map(Some).map_err(|problem| {
+            let text = format!(
+                "the `{name}` {} in the document at {} can't be used: {problem} ({section})",
+                value(&text),
+                shown(at)
+            );
+            Fault::new(DiscoveryErrorKind::EndpointRefused, text)
+                .with_hint("set `endpoints` to name the server's endpoints yourself")
+        })
+    }
+}
+
+fn endpoint(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    match well_known::objection(&url) {
+        Some(objection) => Err(objection.to_owned()),
+        None => Ok(url),
+    }
+}
+
+/// The longest identifier that is believed, in bytes: errors repeat identifiers in full.
+const LONGEST: usize = 2048;

@@ -1,0 +1,192 @@
+//! Finds the protected resource's metadata (RFC 9728).
+
+use hallpass_core::{Challenge, ResourceMetadata, ServerSettings, ServerUrl};
+use url::Url;
+
+use crate::{
+    attempt::Document,
+    document,
+    error::{DiscoveryErrorKind, Fault},
+    reader::{Reader, value},
+    resource_choice, well_known,
+};
+
+/// What came of looking for the metadata.
+pub(crate) enum Found {
+    /// The metadata, which is the server's own.
+    Metadata(Box<ResourceMetadata>),
+    /// There is none, for all that the answers say.
+    Nothing {
+        /// What to report when nothing else leads further.
+        fault: Fault,
+        /// Whether the answers are those of a server older than RFC 9728: nothing named a place,
+        /// and every place to guess answered 404.
+        looks_legacy: bool,
+    },
+}
+
+/// Looks for the metadata where the settings, else the challenges say, else at the well-known URLs.
+///
+/// # Errors
+///
+/// When metadata was found that must not be used, or when the answers are such that asking again
+/// may find some.
+pub(crate) async fn find(
+    settings: &ServerSettings,
+    server: &ServerUrl,
+    challenges: &[Challenge],
+    reader: &mut Reader<'_>,
+) -> Result<Found, Fault> {
+    let mut faults = Vec::new();
+    let named = match &settings.resource_metadata_url {
+        Some(url) => {
+            check_setting(url)?;
+            Some(vec![url.clone()])
+        }
+        None => named_by(challenges, server, reader, &mut faults),
+    };
+    let candidates = match &named {
+        // MCP: what the challenge names is used, and nothing is guessed beside it.
+        Some(urls) => urls.clone(),
+        // A server whose endpoints a person had to name publishes no metadata.
+        None if settings.endpoints.is_some() => Vec::new(),
+        None => well_known::of_server(server),
+    };
+    for url in &candidates {
+        let read = reader
+            .read(Document::ProtectedResource, url, |object, notes| {
+                let metadata = document::protected_resource(object, url, notes)?;
+                resource_choice::accept(&settings.resource, server, &metadata.resource)?;
+                Ok(metadata)
+            })
+            .await;
+        match read {
+            Ok(metadata) => return Ok(Found::Metadata(Box::new(metadata))),
+            Err(fault) if fault.is_refusal() => return Err(fault),
+            Err(fault) => {
+                let stop = fault.concerns_the_origin();
+                faults.push(fault);
+                if stop {
+                    break;
+                }
+            }
+        }
+    }
+    let looks_legacy = named.is_none() && faults.iter().all(Fault::is_not_found);
+    let is_passing = faults.iter().any(Fault::is_passing);
+    let fault = summary(settings, server, faults);
+    // After a fault that may pass, "there is none" would be a guess.
+    if is_passing && !settings.legacy_discovery {
+        return Err(fault);
+    }
+    Ok(Found::Nothing {
+        fault,
+        looks_legacy,
+    })
+}
+
+/// The usable URLs that the challenges name; `None` when they name none at all.
+fn named_by(
+    challenges: &[Challenge],
+    server: &ServerUrl,
+    reader: &mut Reader<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<Vec<Url>> {
+    let mut texts: Vec<&str> = Vec::new();
+    for challenge in challenges {
+        if let Some(text) = challenge.resource_metadata.as_deref()
+            && !texts.contains(&text)
+        {
+            texts.push(text);
+        }
+    }
+    if texts.is_empty() {
+        return None;
+    }
+    let mut urls = Vec::new();
+    for text in texts {
+        match check_named(text, server) {
+            Ok(url) => urls.push(url),
+            Err(fault) => {
+                reader.refuse(Document::ProtectedResource, text, fault.text.clone());
+                faults.push(fault);
+            }
+        }
+    }
+    Some(urls)
+}
+
+/// Checks the URL that a challenge names (RFC 9728 §5.1).
+///
+/// It has to be on the server's own origin. RFC 9728 §3 puts the metadata of a resource on the
+/// resource's host, and what §3.3 and §7.3 trust in is that host's certificate: a document from
+/// elsewhere proves nothing by repeating the server's name. A foreign URL also makes the client
+/// send requests wherever a server likes (§7.7). A person may name one all the same.
+fn check_named(text: &str, server: &ServerUrl) -> Result<Url, Fault> {
+    let refuse = |problem: &str| {
+        Fault::new(
+            DiscoveryErrorKind::ChallengeRefused,
+            format!(
+                "the challenge of {} names {} as `resource_metadata`, which is not asked: \
+                 {problem}",
+                value(server.as_str()),
+                value(text)
+            ),
+        )
+        .with_hint(format!(
+            "if the metadata is there, set `resource_metadata_url` to {}",
+            value(text)
+        ))
+    };
+    let url = Url::parse(text)
+        .map_err(|_| refuse("it is not an absolute URL (RFC 9728 §5.1)"))
+        .and_then(|url| match well_known::objection(&url) {
+            Some(objection) => Err(refuse(&format!("{objection} (RFC 9728 §3)"))),
+            None => Ok(url),
+        })?;
+    if server.same_origin(&url) {
+        Ok(url)
+    } else {
+        Err(refuse("it is on another origin (RFC 9728 §3, §7.3)"))
+    }
+}
+
+fn check_setting(url: &Url) -> Result<(), Fault> {
+    match well_known::objection(url) {
+        None => Ok(()),
+        Some(objection) => Err(Fault::new(
+            DiscoveryErrorKind::Settings,
+            format!(
+                "the configured `resource_metadata_url` {} can't be asked: {objection} \
+                 (RFC 9728 §3)",
+                value(url.as_str())
+            ),
+        )
+        .with_hint("set `resource_metadata_url` to an https URL")),
+    }
+}
+
+/// The fault that stands for all candidates: the one that tells most, or that there is nothing.
+fn summary(settings: &ServerSettings, server: &ServerUrl, faults: Vec<Fault>) -> Fault {
+    let plain = faults
+        .iter()
+        .all(|fault| fault.kind == DiscoveryErrorKind::ResourceMetadataNotFound);
+    let hint = || {
+        if settings.resource_metadata_url.is_some() {
+            "correct or remove the setting `resource_metadata_url`".to_owned()
+        } else {
+            "set `resource_metadata_url` if the metadata is elsewhere, `issuer` or `endpoints` if \
+             there is none, or `legacy_discovery` for a server of MCP 2025-03-26"
+                .to_owned()
+        }
+    };
+    let answers: Vec<&str> = faults.iter().map(|fault| fault.text.as_str()).collect();
+    let text = format!(
+        "no protected resource metadata for {} (RFC 9728 §3): {}",
+        value(server.as_str()),
+        answers.join(", ")
+    );
+    let nothing = Fault::new(DiscoveryErrorKind::ResourceMetadataNotFound, text);
+    let fault = if plain { None } else { Fault::heaviest(faults) };
+    fault.unwrap_or(nothing).or_hint(hint)
+}

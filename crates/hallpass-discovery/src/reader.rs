@@ -1,0 +1,240 @@
+//! Reads one candidate after the other and keeps account of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallpass_core::{
+    Clock, HttpClient,
+    http::{ExchangePolicy, HttpError, HttpErrorKind, Leg},
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    Attempt, Reading,
+    attempt::{Document, quoted, shown},
+    error::{DiscoveryErrorKind, Fault},
+};
+
+/// The network and the account of one run.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    http: &'a dyn HttpClient,
+    clock: &'a dyn Clock,
+    reading: Reading<'a>,
+    attempts: Vec<Attempt>,
+    passing_fault: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(
+        http: &'a dyn HttpClient,
+        clock: &'a dyn Clock,
+        reading: Reading<'a>,
+    ) -> Self {
+        Self {
+            http,
+            clock,
+            reading,
+            attempts: Vec::new(),
+            passing_fault: false,
+        }
+    }
+
+    /// Every try so far.
+    pub(crate) fn into_attempts(self) -> Vec<Attempt> {
+        self.attempts
+    }
+
+    /// Whether a candidate failed in a way that may be over by the next time.
+    pub(crate) fn met_a_passing_fault(&self) -> bool {
+        self.passing_fault
+    }
+
+    /// Records a candidate that is refused without being asked.
+    pub(crate) fn refuse(&mut self, document: Document, text: &str, reason: String) {
+        self.attempts.push(Attempt::refused(document, text, reason));
+    }
+
+    /// Reads the JSON object at `url`, has `check` make the document of it, and records the try
+    /// with what `check` noted or why it refused.
+    pub(crate) async fn read<T>(
+        &mut self,
+        document: Document,
+        url: &Url,
+        check: impl FnOnce(Map<String, Value>, &mut Vec<String>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut attempt = Attempt::new(document, url);
+        let mut notes = Vec::new();
+        let result = match self.fetch(document, url, &mut attempt).await {
+            Ok(object) => check(object, &mut notes),
+            Err(fault) => Err(fault),
+        };
+        attempt.note(notes);
+        if let Err(fault) = &result {
+            attempt.pass_over(fault.text.clone());
+            self.passing_fault |= fault.is_passing();
+        }
+        tracing::debug!(
+            url = attempt.url(),
+            status = attempt.status().map(|status| status.as_u16()),
+            from_cache = attempt.from_cache(),
+            reason = attempt.reason(),
+            "read {document}"
+        );
+        self.attempts.push(attempt);
+        result
+    }
+
+    async fn fetch(
+        &self,
+        document: Document,
+        url: &Url,
+        attempt: &mut Attempt,
+    ) -> Result<Map<String, Value>, Fault> {
+        let start = self.clock.monotonic();
+        if let Reading::Cached(cache) = self.reading
+            && let Some(body) = cache.fresh(url, start)
+        {
+            attempt.answered(StatusCode::OK, true);
+            return object(document, url, &HeaderMap::new(), &body);
+        }
+        let result = self.get(url).await;
+        // A measured time is never zero, which stands for a URL that was not asked.
+        let took = self.clock.monotonic().saturating_sub(start);
+        attempt.lasted(took.max(Duration::from_nanos(1)));
+        let response = result.map_err(|error| unanswered(document, url, error))?;
+        attempt.answered(response.status(), false);
+        let read = if response.status() == StatusCode::OK {
+            object(document, url, response.headers(), response.body())
+        } else {
+            Err(refused(document, url, response.status()))
+        };
+        if let Reading::Cached(cache) | Reading::Anew(cache) = self.reading {
+            match &read {
+                Ok(_) => cache.take(url, response.headers(), response.body(), start),
+                Err(_) => cache.forget(url),
+            }
+        }
+        read
+    }
+
+    async fn get(&self, url: &Url) -> Result<Response<Bytes>, HttpError> {
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(url.as_str())
+            .header(header::ACCEPT, "application/json")
+            .body(Bytes::new())
+            .map_err(|error| {
+                HttpError::new(HttpErrorKind::InvalidRequest, Leg::Metadata, url).with_source(error)
+            })?;
+        self.http.fetch(request, ExchangePolicy::metadata()).await
+    }
+}
+
+/// The JSON object that a document has to be (RFC 9728 §3.2, RFC 8414 §3.2). The media type is not
+/// insisted on: files on a disk are served with any.
+fn object(
+    document: Document,
+    url: &Url,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Map<String, Value>, Fault> {
+    let bytes = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let found = match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => return Ok(object),
+        Ok(_) => "JSON that is no object",
+        Err(_) if bytes.trim_ascii().is_empty() => "an empty body",
+        Err(_) if is_html(headers, bytes) => "an HTML page",
+        Err(_) => "something that is not JSON",
+    };
+    let text = format!(
+        "{} answered 200 with {found} where {document} is a JSON object ({})",
+        shown(url),
+        section(document)
+    );
+    Err(Fault::new(DiscoveryErrorKind::NotJson, text))
+}
+
+fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
+    let declared = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.to_ascii_lowercase().contains("html"));
+    declared || body.trim_ascii().starts_with(b"<")
+}
+
+fn unanswered(document: Document, url: &Url, error: HttpError) -> Fault {
+    let host = url.host_str().unwrap_or_default();
+    let hint = match error.kind() {
+        HttpErrorKind::Resolve | HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout => {
+            format!("check that {host} is up and reachable from here, and the proxy's settings")
+        }
+        HttpErrorKind::Timeout | HttpErrorKind::Interrupted => {
+            format!("{host} was reached but did not answer in full: try again later")
+        }
+        HttpErrorKind::Tls => {
+            format!("check the certificate of {host} and the certificate authorities to trust")
+        }
+        HttpErrorKind::Redirect => {
+            "metadata is read across redirects of one origin only: set `resource_metadata_url` or \
+             `server_metadata_url` to where the document is"
+                .to_owned()
+        }
+        HttpErrorKind::AddressRefused => {
+            "only addresses of the server's own class, or ones that were configured, are asked"
+                .to_owned()
+        }
+        HttpErrorKind::BodyTooLarge => format!(
+            "metadata may hold {} bytes at most: tell whoever runs {host}",
+            ExchangePolicy::metadata().body_cap
+        ),
+        HttpErrorKind::Malformed | HttpErrorKind::InvalidRequest | _ => {
+            format!("tell whoever runs {host}")
+        }
+    };
+    let text = match error.kind() {
+        HttpErrorKind::BodyTooLarge => {
+            format!("the {document} of {host} is larger than such a document may be")
+        }
+        _ => format!("the {document} of {host} can't be read"),
+    };
+    Fault::http(text, error).with_hint(hint)
+}
+
+/// The fault of a status that is not 200.
+fn refused(document: Document, url: &Url, status: StatusCode) -> Fault {
+    let text = format!("{} answered {}", shown(url), status.as_u16());
+    let host = url.host_str().unwrap_or_default();
+    match status {
+        StatusCode::NOT_FOUND => Fault::new(nowhere(document), text).not_found(),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            Fault::new(DiscoveryErrorKind::Unavailable, text)
+                .with_hint(format!("{host} asks for patience: try again later"))
+        }
+        status if status.is_server_error() => Fault::new(DiscoveryErrorKind::Unavailable, text)
+            .with_hint(format!("{host} has a fault of its own: try again later")),
+        _ => Fault::new(nowhere(document), text),
+    }
+}
+
+/// The kind of fault when the document is not where it was looked for.
+pub(crate) fn nowhere(document: Document) -> DiscoveryErrorKind {
+    match document {
+        Document::ProtectedResource => DiscoveryErrorKind::ResourceMetadataNotFound,
+        Document::AuthorizationServer => DiscoveryErrorKind::ServerMetadataNotFound,
+    }
+}
+
+fn section(document: Document) -> &'static str {
+    match document {
+        Document::ProtectedResource => "RFC 9728 §3.2",
+        Document::AuthorizationServer => "RFC 8414 §3.2",
+    }
+}
+
+/// Something that a person or a server wrote, for a text.
+pub(crate) fn value(text: &str) -> String {
+    format!("`{}`", quoted(text))
+}

@@ -1,0 +1,80 @@
+//! The one choice of `resource` (RFC 8707 §2, RFC 9728 §3.3): an explicit setting, else the
+//! metadata's own, else the server's canonical URL.
+
+use hallpass_core::{Resource, ResourceMetadata, ResourceSetting, ServerUrl};
+
+use crate::{
+    error::{DiscoveryErrorKind, Fault},
+    reader::value,
+};
+
+/// Whether metadata that publishes `published` may be used for `server` (RFC 9728 §3.3).
+///
+/// A person who sets exactly the published value has seen the mismatch and allowed it.
+pub(crate) fn accept(
+    setting: &ResourceSetting,
+    server: &ServerUrl,
+    published: &Resource,
+) -> Result<(), Fault> {
+    let Err(mismatch) = published.identifies(server) else {
+        return Ok(());
+    };
+    if let ResourceSetting::Exactly {
+        resource,
+        allow_mismatch,
+    } = setting
+        && (*allow_mismatch || resource == published)
+    {
+        return Ok(());
+    }
+    let published = value(published.as_str());
+    let text = format!(
+        "the metadata's `resource` {published} does not identify the server {}: the {} differs \
+         (RFC 9728 §3.3)",
+        value(server.as_str()),
+        mismatch.part()
+    );
+    let hint = format!(
+        "the server may be an impostor or misconfigured; if {published} is right, set `resource` \
+         to exactly that"
+    );
+    Err(Fault::new(DiscoveryErrorKind::ResourceMismatch, text).with_hint(hint))
+}
+
+/// The `resource` that every request of this credential carries; `None` when a person left it out.
+pub(crate) fn choose(
+    setting: &ResourceSetting,
+    server: &ServerUrl,
+    metadata: Option<&ResourceMetadata>,
+) -> Result<Option<Resource>, Fault> {
+    let published = metadata.map(|metadata| &metadata.resource);
+    let (resource, allow_mismatch) = match setting {
+        ResourceSetting::Omitted => return Ok(None),
+        ResourceSetting::Published => {
+            return Ok(Some(published.map_or_else(|| server.into(), Clone::clone)));
+        }
+        ResourceSetting::Exactly {
+            resource,
+            allow_mismatch,
+        } => (resource, *allow_mismatch),
+    };
+    let is_the_server = ServerUrl::parse(resource.as_str()).is_ok_and(|named| named == *server);
+    if allow_mismatch || is_the_server || published == Some(resource) {
+        return Ok(Some(resource.clone()));
+    }
+    let published = match published {
+        Some(published) => format!("its metadata publishes {}", value(published.as_str())),
+        None => "it publishes no other".to_owned(),
+    };
+    let text = format!(
+        "the configured `resource` {} is not the server {}, and {published} (RFC 8707 §2)",
+        value(resource.as_str()),
+        value(server.as_str()),
+    );
+    Err(
+        Fault::new(DiscoveryErrorKind::ResourceSetting, text).with_hint(
+            "remove the setting `resource`, or set its `allow_mismatch` if tokens for that \
+             resource are what this server takes",
+        ),
+    )
+}
