@@ -1,1 +1,73 @@
-//! Strict doubles for testing OAuth clients of MCP servers: an authorization server and a resource-bound MCP server.
+//! Strict doubles for testing OAuth clients of MCP servers.
+//!
+//! A mock answers what a test told it to; these servers behave. A code is good once, a refresh
+//! token that was replaced revokes its family when it comes back, a token is good for the one
+//! resource that it was asked for. A client's mistake shows as the `invalid_grant` or the 401 that
+//! it would get in the world, and not as a test that passes.
+//!
+//! - [`AuthorizationServer`]: metadata (RFC 8414, OpenID Connect Discovery), registration (RFC
+//!   7591), the authorization code grant with PKCE (RFC 6749, RFC 7636), resource indicators (RFC
+//!   8707), `iss` in callbacks (RFC 9207), rotation with reuse detection (RFC 9700 §4.14.2),
+//!   revocation (RFC 7009).
+//! - [`McpServer`]: a real rmcp server over streamable HTTP, behind an audience check, with its
+//!   metadata (RFC 9728) and challenges (RFC 6750).
+//! - [`Recorder`]: what both were sent, in one order.
+//! - [`PlannedFault`] and [`Behaviour`]: what goes wrong, as plain data; a [`Gate`] puts events in
+//!   order without any sleeping.
+//! - [`Person`]: a browser and somebody before it. [`TestCa`]: certificates for https.
+//!   [`FakeClock`], [`FixedEntropy`]: time and randomness by hand. [`LeakCheck`]: no secret in a
+//!   text.
+//!
+//! All of it listens on the loopback interface alone. It is no authorization server for anything
+//! but tests and demonstrations: nobody's password is asked for, and nothing is kept.
+//!
+//! # Example
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! use hallpass_testkit::{AuthorizationServer, Endpoint, McpServer, McpServerOptions};
+//!
+//! let issuer = AuthorizationServer::start(Default::default()).await?;
+//! let server = McpServer::start(McpServerOptions::protected_by(&issuer)).await?;
+//! // … point a client at `server.url()`, let it sign in through a `Person` …
+//! assert_eq!(server.resource(), server.url());
+//! // And then ask the servers what they were sent.
+//! for exchange in issuer.requests_to(Endpoint::Token) {
+//!     assert_eq!(exchange.parameter("resource"), Some(server.resource().as_str()));
+//! }
+//! # Ok::<(), std::io::Error>(()) })?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod authorization_server;
+mod book;
+mod clock;
+mod entropy;
+mod fault;
+mod gate;
+mod leak_check;
+mod listen;
+mod mcp_server;
+mod person;
+mod recorder;
+mod reply;
+mod tls;
+
+pub use authorization_server::{
+    AuthorizationServer, AuthorizationServerOptions, Behaviour, Callback, ExpiresIn, IssParameter,
+    MetadataPath, RefreshTokens, RegisteredClient, StaticClient,
+};
+pub use book::{Introspection, Misuse, TokenBook};
+pub use clock::FakeClock;
+pub use entropy::FixedEntropy;
+pub use fault::{Endpoint, Fault, PlannedFault, When};
+pub use gate::Gate;
+pub use leak_check::{Leak, LeakCheck};
+pub use listen::{ListenOptions, LoopbackHost};
+pub use mcp_server::{
+    ChallengeStyle, McpServer, McpServerOptions, Protection, PublishedResource,
+    ResourceMetadataPath,
+};
+pub use person::{Answer, Person, Tamper, Visit};
+pub use recorder::{RecordedAnswer, RecordedBody, RecordedRequest, Recorder};
+pub use tls::{Identity, ServerTls, TestCa};

@@ -1,0 +1,41 @@
+use super::*;
+
+#[tokio::test]
+async fn a_sleeper_wakes_when_its_time_has_come_and_not_before() {
+    let clock = FakeClock::default();
+    let sleep = tokio::spawn(clock.sleep(Duration::from_secs(60)));
+    clock.until_asleep(1).await;
+    clock.advance(Duration::from_secs(59));
+    tokio::task::yield_now().await;
+    assert!(!sleep.is_finished());
+    clock.advance(Duration::from_secs(1));
+    sleep.await.unwrap();
+    assert_eq!(clock.sleepers(), 0);
+}
+
+#[tokio::test]
+async fn a_sleep_that_is_dropped_is_no_longer_counted() {
+    let clock = FakeClock::default();
+    let sleep = clock.sleep(Duration::from_secs(60));
+    assert_eq!(clock.sleepers(), 1);
+    drop(sleep);
+    assert_eq!(clock.sleepers(), 0);
+}
+
+#[test]
+fn fractions_of_a_second_add_up_in_wall_time() {
+    let clock = FakeClock::new(Timestamp::from_unix_seconds(100));
+    for _ in 0..4 {
+        clock.advance(Duration::from_millis(300));
+    }
+    assert_eq!(clock.now(), Timestamp::from_unix_seconds(101));
+    assert_eq!(clock.monotonic(), Duration::from_millis(1200));
+}
+
+#[test]
+fn a_jump_moves_wall_time_alone() {
+    let clock = FakeClock::new(Timestamp::from_unix_seconds(100));
+    clock.jump_to(Timestamp::from_unix_seconds(40));
+    assert_eq!(clock.now(), Timestamp::from_unix_seconds(40));
+    assert_eq!(clock.monotonic(), Duration::ZERO);
+}

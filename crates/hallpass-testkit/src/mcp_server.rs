@@ -1,0 +1,335 @@
+//! A resource-bound MCP server on the loopback interface: a real rmcp server behind an audience
+//! check.
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use hallpass_core::BoxFuture;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::Full;
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    Endpoint, Fault, PlannedFault, RecordedRequest, Recorder, TokenBook,
+    fault::FaultPlan,
+    listen::{Answering, Bound, Listening, Received},
+    reply::Reply,
+};
+
+mod options;
+mod tools;
+
+pub use options::{
+    ChallengeStyle, McpServerOptions, Protection, PublishedResource, ResourceMetadataPath,
+};
+use tools::Tools;
+
+/// A real MCP server (rmcp's streamable HTTP) that lets in whoever holds a token for exactly it.
+///
+/// A request without a good token is answered with 401 and a challenge (RFC 9728 §5.1) before rmcp
+/// sees it; `initialize` is no exception. It offers the tools `add`, `echo` and `ping`, and stops
+/// when it is dropped.
+pub struct McpServer {
+    state: Arc<State>,
+    listening: Listening,
+    recorder: Recorder,
+    faults: Arc<FaultPlan>,
+    _rmcp: DropGuard,
+}
+
+struct State {
+    origin: String,
+    path: String,
+    book: Option<TokenBook>,
+    protection: Mutex<Protection>,
+    rmcp: StreamableHttpService<Tools, LocalSessionManager>,
+}
+
+impl McpServer {
+    /// Starts a server on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When it can't listen, or when its certificate is not usable.
+    pub async fn start(options: McpServerOptions) -> io::Result<Self> {
+        let bound = Bound::new(options.listen).await?;
+        let stop = CancellationToken::new();
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(options.sessions)
+            .with_json_response(options.json_response)
+            .with_cancellation_token(stop.clone());
+        let state = Arc::new(State {
+            origin: bound.origin().to_owned(),
+            path: options.path,
+            book: options.book,
+            protection: Mutex::new(options.protection),
+            rmcp: StreamableHttpService::new(|| Ok(Tools::new()), Arc::default(), config),
+        });
+        let recorder = options.recorder.unwrap_or_default();
+        let faults = Arc::new(FaultPlan::new(options.faults));
+        let listening = bound.serve(state.clone(), recorder.clone(), faults.clone())?;
+        Ok(Self {
+            state,
+            listening,
+            recorder,
+            faults,
+            _rmcp: stop.drop_guard(),
+        })
+    }
+
+    /// The URL of the MCP endpoint; for the bare origin it has no slash at the end.
+    pub fn url(&self) -> String {
+        self.state.url()
+    }
+
+    /// Scheme, host and port, without a slash at the end.
+    pub fn origin(&self) -> &str {
+        self.listening.origin()
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.listening.port()
+    }
+
+    /// What the server calls itself, and what a token has to be for.
+    pub fn resource(&self) -> String {
+        self.state.resource(&self.state.protection())
+    }
+
+    /// What this server was sent, in the order it arrived.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        let mut requests = self.recorder.requests();
+        requests.retain(|request| request.origin == self.origin());
+        requests
+    }
+
+    /// The record, to be shared with other servers.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Changes how the server protects itself from the next request on.
+    pub fn change(&self, change: impl FnOnce(&mut Protection)) {
+        change(
+            &mut self
+                .state
+                .protection
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// Plans faults in the place of those planned before.
+    pub fn plan(&self, faults: Vec<PlannedFault>) {
+        self.faults.replace(faults);
+    }
+
+    /// Lets the next request to an endpoint go wrong. Several wait in line.
+    pub fn once(&self, endpoint: Endpoint, fault: Fault) {
+        self.faults.once(endpoint, fault);
+    }
+
+    /// Stops listening and breaks off every connection.
+    pub fn stop(&self) {
+        self.listening.stop();
+    }
+}
+
+impl fmt::Debug for McpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("McpServer")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request is not let in.
+enum Refused {
+    /// It holds no token.
+    NoToken,
+    /// Its token is unknown, expired, revoked or for another resource.
+    BadToken,
+    /// Its token lacks these scopes.
+    Scope(String),
+}
+
+impl State {
+    fn protection(&self) -> Protection {
+        self.protection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn url(&self) -> String {
+        let path = if self.path == "/" { "" } else { &self.path };
+        format!("{}{path}", self.origin)
+    }
+
+    fn resource(&self, protection: &Protection) -> String {
+        match &protection.resource {
+            PublishedResource::Url => self.url(),
+            PublishedResource::Origin => self.origin.clone(),
+            PublishedResource::Exactly(text) => text.clone(),
+        }
+    }
+
+    fn metadata_path(&self, protection: &Protection) -> Option<String> {
+        let path = if self.path == "/" { "" } else { &self.path };
+        match &protection.metadata_at {
+            ResourceMetadataPath::Inserted => Some(format!("{WELL_KNOWN}{path}")),
+            ResourceMetadataPath::Root => Some(WELL_KNOWN.to_owned()),
+            ResourceMetadataPath::At(path) => Some(path.clone()),
+            ResourceMetadataPath::Nowhere => None,
+        }
+    }
+
+    /// RFC 9728 §2.
+    fn metadata(&self, protection: &Protection) -> Reply {
+        let mut document = Map::new();
+        let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
+        set("resource", json!(self.resource(protection)));
+        set(
+            "authorization_servers",
+            json!(protection.authorization_servers),
+        );
+        set("bearer_methods_supported", json!(["header"]));
+        set("resource_name", json!("Hallpass test server"));
+        if let Some(scopes) = &protection.scopes_supported {
+            set("scopes_supported", json!(scopes));
+        }
+        Reply::json(StatusCode::OK, &Value::Object(document))
+    }
+
+    /// Lets a request in, or says why not.
+    fn admit(&self, protection: &Protection, request: &Received) -> Result<(), Refused> {
+        let field = request.header(&header::AUTHORIZATION);
+        let token = field.and_then(|field| {
+            let (scheme, token) = field.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+        let token = token.ok_or(Refused::NoToken)?;
+        let found = self.book.as_ref().and_then(|book| book.introspect(token));
+        let found = found.ok_or(Refused::BadToken)?;
+        // The audience is compared as text: RFC 8707 knows no other likeness.
+        if found.audience != Some(self.resource(protection)) {
+            return Err(Refused::BadToken);
+        }
+        if let Some(needed) = &protection.call_scope
+            && calls_a_tool(&request.body)
+        {
+            let held = |scope| found.scope.split_ascii_whitespace().any(|it| it == scope);
+            if !needed.split_ascii_whitespace().all(held) {
+                return Err(Refused::Scope(needed.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, protection: &Protection, refused: &Refused) -> Reply {
+        let (status, error, scope) = match refused {
+            Refused::NoToken => (
+                StatusCode::UNAUTHORIZED,
+                None,
+                protection.challenge_scope.as_deref(),
+            ),
+            Refused::BadToken => (
+                StatusCode::UNAUTHORIZED,
+                Some("invalid_token"),
+                protection.challenge_scope.as_deref(),
+            ),
+            Refused::Scope(scope) => (
+                StatusCode::FORBIDDEN,
+                Some("insufficient_scope"),
+                Some(scope.as_str()),
+            ),
+        };
+        let reply = Reply::text(status, error.unwrap_or("a token is needed"));
+        let mut parameters = Vec::new();
+        if let Some(error) = error {
+            parameters.push(format!("error=\"{error}\""));
+        }
+        if let Some(scope) = scope {
+            parameters.push(format!("scope=\"{scope}\""));
+        }
+        match &protection.challenge {
+            ChallengeStyle::None => return reply,
+            ChallengeStyle::Exactly(fields) => {
+                return fields.iter().fold(reply, |reply, field| {
+                    reply.with(header::WWW_AUTHENTICATE, field)
+                });
+            }
+            ChallengeStyle::WithoutMetadata => {}
+            ChallengeStyle::Full => {
+                if let Some(path) = self.metadata_path(protection) {
+                    let url = format!("resource_metadata=\"{}{path}\"", self.origin);
+                    parameters.insert(0, url);
+                }
+            }
+        }
+        let challenge = format!("Bearer {}", parameters.join(", "));
+        reply.with(header::WWW_AUTHENTICATE, challenge.trim_end())
+    }
+
+    async fn respond(&self, request: Received) -> Reply {
+        let protection = self.protection();
+        if Some(&request.path) == self.metadata_path(&protection).as_ref() {
+            return match request.method {
+                Method::GET => self.metadata(&protection),
+                _ => Reply::empty(StatusCode::METHOD_NOT_ALLOWED).with(header::ALLOW, "GET"),
+            };
+        }
+        match &protection.moved_to {
+            Some(there) if request.path == self.path => {
+                return Reply::empty(StatusCode::TEMPORARY_REDIRECT).with(header::LOCATION, there);
+            }
+            Some(there) if request.path == *there => {}
+            None if request.path == self.path => {}
+            _ => return Reply::text(StatusCode::NOT_FOUND, "nothing here"),
+        }
+        if let Err(refused) = self.admit(&protection, &request) {
+            return self.refusal(&protection, &refused);
+        }
+        let mut forwarded = Request::new(Full::new(request.body));
+        *forwarded.method_mut() = request.method;
+        *forwarded.uri_mut() = request.uri;
+        *forwarded.headers_mut() = request.headers;
+        Reply::streaming(self.rmcp.handle(forwarded).await)
+    }
+}
+
+impl Answering for State {
+    fn endpoints(&self, request: &Received) -> Vec<Endpoint> {
+        let protection = self.protection();
+        let endpoint = if Some(&request.path) == self.metadata_path(&protection).as_ref() {
+            Endpoint::ResourceMetadata
+        } else if request.path == self.path || Some(&request.path) == protection.moved_to.as_ref() {
+            Endpoint::Mcp
+        } else if request.path.starts_with(WELL_KNOWN) {
+            Endpoint::ResourceMetadata
+        } else {
+            Endpoint::Other
+        };
+        vec![endpoint]
+    }
+
+    fn answer(&self, request: Received) -> BoxFuture<'_, Reply> {
+        Box::pin(self.respond(request))
+    }
+}
+
+fn calls_a_tool(body: &[u8]) -> bool {
+    serde_json::from_slice(body).is_ok_and(|message: Value| {
+        let method = message.get("method").and_then(Value::as_str);
+        method == Some("tools/call")
+    })
+}
+
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";

@@ -1,0 +1,119 @@
+//! What an MCP server may be told, as plain data.
+
+use crate::{AuthorizationServer, ListenOptions, PlannedFault, Recorder, TokenBook};
+
+/// An MCP server's options. [`protected_by`](Self::protected_by) is the usual beginning: a server
+/// at `/mcp` that does everything by the book.
+#[derive(Debug, Clone)]
+pub struct McpServerOptions {
+    /// Where it listens.
+    pub listen: ListenOptions,
+    /// Where requests are recorded; `None` begins a record of its own.
+    pub recorder: Option<Recorder>,
+    /// Where tokens are looked up; `None` lets nobody in.
+    pub book: Option<TokenBook>,
+    /// The path of the MCP endpoint, with its leading slash; `/` for the bare origin.
+    pub path: String,
+    /// Whether sessions are kept (`Mcp-Session-Id`) for the protocol versions that have them.
+    pub sessions: bool,
+    /// Whether plain answers come as JSON; otherwise as an event stream.
+    pub json_response: bool,
+    /// How the server protects itself.
+    /// [`McpServer::change`](crate::McpServer::change) changes it while the server runs.
+    pub protection: Protection,
+    /// What goes wrong.
+    pub faults: Vec<PlannedFault>,
+}
+
+impl Default for McpServerOptions {
+    fn default() -> Self {
+        Self {
+            listen: ListenOptions::new("MCP server"),
+            recorder: None,
+            book: None,
+            path: "/mcp".to_owned(),
+            sessions: true,
+            json_response: false,
+            protection: Protection::default(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl McpServerOptions {
+    /// A server that takes the tokens of `server`, names it in its metadata, and shares its record.
+    pub fn protected_by(server: &AuthorizationServer) -> Self {
+        Self {
+            recorder: Some(server.recorder().clone()),
+            book: Some(server.book().clone()),
+            protection: Protection {
+                authorization_servers: vec![server.issuer().to_owned()],
+                ..Protection::default()
+            },
+            ..Self::default()
+        }
+    }
+}
+
+/// How an MCP server protects itself, in what servers in the world differ by.
+#[derive(Debug, Clone, Default)]
+pub struct Protection {
+    /// The issuers in its metadata, in its order of preference.
+    pub authorization_servers: Vec<String>,
+    /// What it calls itself in its metadata. A token has to be for exactly this text.
+    pub resource: PublishedResource,
+    /// Where its metadata stands.
+    pub metadata_at: ResourceMetadataPath,
+    /// What a 401 says.
+    pub challenge: ChallengeStyle,
+    /// The scopes that a 401 asks for, separated by spaces; `None` names none.
+    pub challenge_scope: Option<String>,
+    /// `scopes_supported` of the metadata.
+    pub scopes_supported: Option<Vec<String>>,
+    /// The scopes, separated by spaces, that `tools/call` needs; a token without them gets 403
+    /// `insufficient_scope` (RFC 6750 §3.1).
+    pub call_scope: Option<String>,
+    /// `Some(path)`: the MCP endpoint only redirects to that path (status 307), where the server
+    /// really is.
+    pub moved_to: Option<String>,
+}
+
+/// What an MCP server calls itself (RFC 9728 §2, RFC 8707 §2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum PublishedResource {
+    /// Its URL.
+    #[default]
+    Url,
+    /// Scheme, host and port, without a slash.
+    Origin,
+    /// Something else.
+    Exactly(String),
+}
+
+/// Where an MCP server's metadata stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ResourceMetadataPath {
+    /// `/.well-known/oauth-protected-resource` and the server's path after it (RFC 9728 §3.1).
+    #[default]
+    Inserted,
+    /// `/.well-known/oauth-protected-resource` and nothing after it.
+    Root,
+    /// A path of its own, which only the challenge tells.
+    At(String),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// What a 401 says (RFC 9728 §5.1, RFC 6750 §3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ChallengeStyle {
+    /// `Bearer` with `resource_metadata`, the scope, and an error where a token was refused.
+    #[default]
+    Full,
+    /// The same without `resource_metadata`.
+    WithoutMetadata,
+    /// No `WWW-Authenticate` at all.
+    None,
+    /// These header fields, as they are.
+    Exactly(Vec<String>),
+}
