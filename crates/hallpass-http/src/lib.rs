@@ -1,1 +1,73 @@
-//! One configured HTTP client for every OAuth and MCP leg: custom CA, headers per origin, proxy, address policy.
+//! One configured HTTP client for every leg of MCP authorization: metadata, registration, tokens
+//! and MCP itself.
+//!
+//! A certificate authority, a proxy, a client certificate or a header that holds for the MCP server
+//! holds for its authorization server too, because both are reached through the same [`Client`]. It
+//! implements [`hallpass_core::HttpClient`] and is useful without the rest of Hallpass wherever URLs
+//! come from the other side.
+//!
+//! - [`HttpConfig`] is plain data: [`Trust`] and [`CaBundle`], [`ClientIdentity`], [`ProxyConfig`],
+//!   [`OriginHeaders`], the [`Origin`]s that a person configured, the [`Resolver`].
+//! - Headers of one origin never reach another; redirects are followed on the same origin only, and
+//!   where the request's policy says so (RFC 9110 §15.4).
+//! - What metadata names must be on the public internet or on a network of the configured server's
+//!   own class ([`AddressClass`]); the address that was judged is the one that is connected to.
+//! - Bodies are capped after decompression; connecting, the response's head, each pause and the
+//!   whole have time limits.
+//! - Errors keep their cause and lose their URL's secrets: [`CertificateRefused`] shows the chain
+//!   that was presented, [`AddressRefused`] the address that was refused.
+//!
+//! # What it does not do
+//!
+//! It knows nothing of OAuth, keeps no cookies, retries nothing that a server may have acted on,
+//! never reads the environment, and installs no process-wide TLS provider. Futures need a tokio
+//! runtime with its timers.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use hallpass_core::{HttpClient, http::ExchangePolicy};
+//! use hallpass_http::{CaBundle, Client, HttpConfig, Origin, ProxyConfig, Trust};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(HttpConfig {
+//!     trust: Trust::PlatformPlus(CaBundle::from_file("/etc/corp/ca.pem")?),
+//!     proxy: ProxyConfig::from_environment_values(|_name| None)?,
+//!     servers: vec![Origin::parse("https://mcp.example.com")?],
+//!     ..HttpConfig::default()
+//! })?;
+//! let request = http::Request::get(
+//!     "https://mcp.example.com/.well-known/oauth-protected-resource",
+//! );
+//! let client: &dyn HttpClient = &client;
+//! let answer = client
+//!     .fetch(request.body(Bytes::new())?, ExchangePolicy::metadata())
+//!     .await?;
+//! assert!(answer.status().is_success());
+//! # Ok(())
+//! # }
+//! ```
+
+mod address;
+mod body;
+mod client;
+mod config;
+mod failure;
+mod identity;
+mod origin;
+mod policy;
+mod proxy;
+mod resolver;
+mod trust;
+
+pub use address::AddressClass;
+pub use client::Client;
+pub use config::{HttpConfig, HttpConfigError};
+pub use failure::RedirectRefused;
+pub use identity::{ClientIdentity, ClientIdentityError};
+pub use origin::{Origin, OriginError, OriginHeaders};
+pub use policy::AddressRefused;
+pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError};
+pub use resolver::{Resolver, SystemResolver};
+pub use trust::{CaBundle, CaBundleError, CaProblem, CertificateNames, CertificateRefused, Trust};

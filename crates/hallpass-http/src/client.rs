@@ -1,0 +1,396 @@
+//! The client: which pool a request goes through, and which redirects it follows.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hallpass_core::{
+    BoxFuture, HttpClient, HttpError,
+    http::{Body, ExchangePolicy, HttpErrorKind, Leg, Redirects},
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use rustls::ClientConfig;
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use crate::{
+    AddressRefused, HttpConfig, HttpConfigError, Origin, OriginHeaders, Proxy, ProxyConfig,
+    address::AddressClass,
+    body::LimitedBody,
+    failure::{self, RedirectRefused},
+    policy::{AddressPolicy, PolicyResolver},
+};
+
+/// Headers that say how a request is framed or routed; they are nobody's to set by default.
+const OWN_HEADERS: [header::HeaderName; 7] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::TE,
+    header::PROXY_AUTHORIZATION,
+];
+
+/// One configured HTTP client. Clones share its connections.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    direct: Pools,
+    http_proxy: Option<Pools>,
+    https_proxy: Option<Pools>,
+    proxy: ProxyConfig,
+    headers: Vec<OriginHeaders>,
+    policy: Arc<AddressPolicy>,
+    template: Template,
+}
+
+/// Connections to targets that a person configured are kept apart from those to targets that
+/// metadata named: a pool has one resolver, and only the latter's checks addresses.
+struct Pools {
+    configured: reqwest::Client,
+    named: reqwest::Client,
+}
+
+impl Client {
+    /// Makes a client. Reads the operating system's certificate authorities where
+    /// [`Trust`](crate::Trust) asks for them; opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// When a part of the configuration can't be used; the error says which.
+    pub fn new(config: HttpConfig) -> Result<Self, HttpConfigError> {
+        let template = Template::new(&config)?;
+        let mut headers = config.headers;
+        for entry in &mut headers {
+            if let Some(name) = entry.headers.keys().find(|name| OWN_HEADERS.contains(name)) {
+                return Err(HttpConfigError::header(name, &entry.origin));
+            }
+            for value in entry.headers.values_mut() {
+                value.set_sensitive(true);
+            }
+        }
+        let proxy = config.proxy;
+        let policy = Arc::new(AddressPolicy::new(
+            &config.servers,
+            &config.configured_origins,
+            config.resolver,
+            |url| proxy.proxy_for(url).is_some(),
+        ));
+        let pools = |proxy: Option<&Proxy>| -> Result<Pools, HttpConfigError> {
+            let pool = |checked| {
+                let resolver = PolicyResolver {
+                    policy: Arc::clone(&policy),
+                    checked,
+                    proxy_host: proxy.map(|proxy| proxy.host().to_owned()),
+                };
+                template.build(resolver, proxy, HeaderMap::new())
+            };
+            Ok(Pools {
+                configured: pool(false)?,
+                named: pool(true)?,
+            })
+        };
+        let via =
+            |proxy: &Option<Proxy>| proxy.as_ref().map(|proxy| pools(Some(proxy))).transpose();
+        Ok(Self(Arc::new(Inner {
+            direct: pools(None)?,
+            http_proxy: via(&proxy.http)?,
+            https_proxy: via(&proxy.https)?,
+            proxy,
+            headers,
+            policy,
+            template,
+        })))
+    }
+
+    /// The same configuration as a [`reqwest::Client`], for a library that wants one, to talk to
+    /// `server` and to nobody else.
+    ///
+    /// Trust, client certificate, proxy, user agent and connect limit are this client's, and
+    /// `server`'s headers are on **every** request that it sends: it must never be used for
+    /// another origin. It follows no redirect, so a server can't send it to one. It has no total
+    /// time limit and no body cap, which [`open`](HttpClient::open) takes from its policy, and no
+    /// address policy, since a person configured the server.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::new`].
+    pub fn reqwest_client_for(&self, server: &Origin) -> Result<reqwest::Client, HttpConfigError> {
+        let proxy = server
+            .root()
+            .and_then(|url| self.0.proxy.proxy_for(&url).cloned());
+        let resolver = PolicyResolver {
+            policy: Arc::clone(&self.0.policy),
+            checked: false,
+            proxy_host: proxy.as_ref().map(|proxy| proxy.host().to_owned()),
+        };
+        let mut headers = HeaderMap::new();
+        self.0.fill_in(server, &mut headers);
+        self.0.template.build(resolver, proxy.as_ref(), headers)
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> Result<Response<Body>, HttpError> {
+        let start = Instant::now();
+        let total = policy
+            .total_limit
+            .and_then(|limit| start.checked_add(limit));
+        let head = policy.head_limit.and_then(|limit| start.checked_add(limit));
+        let deadline = [total, head].into_iter().flatten().min();
+
+        let mut target = Target::read(&request, policy.leg)?;
+        let mut followed = 0_u8;
+        let response = loop {
+            let error = |kind| HttpError::new(kind, policy.leg, &target.url);
+            let sending = self.send(&request, &target, policy.leg);
+            let response = match deadline {
+                None => sending.await?,
+                Some(deadline) => timeout_at(deadline, sending)
+                    .await
+                    .map_err(|_| error(HttpErrorKind::Timeout))??,
+            };
+            let Some(next) = next_hop(&request, &response, &target, policy, followed)
+                .map_err(|refused| error(HttpErrorKind::Redirect).with_source(refused))?
+            else {
+                break response;
+            };
+            tracing::debug!(leg = %policy.leg, path = next.path(), "following a redirect");
+            target.url = next;
+            followed = followed.saturating_add(1);
+        };
+        tracing::debug!(
+            leg = %policy.leg,
+            origin = %target.origin,
+            path = target.url.path(),
+            status = response.status().as_u16(),
+            "answered"
+        );
+        let mut answer = Response::new(());
+        *answer.status_mut() = response.status();
+        *answer.version_mut() = response.version();
+        *answer.headers_mut() = response.headers().clone();
+        let body = LimitedBody::new(response, policy, total, target.url);
+        Ok(answer.map(|()| Body::new(body)))
+    }
+
+    /// Sends the request once, to where `target` now points.
+    async fn send(
+        &self,
+        request: &Request<Bytes>,
+        target: &Target,
+        leg: Leg,
+    ) -> Result<reqwest::Response, HttpError> {
+        let Target { url, origin } = target;
+        let inner = &self.0;
+        let proxy = inner.proxy.proxy_for(url);
+        let configured = inner.policy.is_configured(origin, leg);
+        if !configured {
+            let refuse = |refused: AddressRefused| {
+                HttpError::new(HttpErrorKind::AddressRefused, leg, url).with_source(refused)
+            };
+            inner.policy.judge_url(url).await.map_err(refuse)?;
+            // A SOCKS proxy's pool looks names up here, and knows its proxy by its name alone.
+            if let Some(proxy) = proxy.filter(|proxy| proxy.resolves_here())
+                && url.host_str() == Some(proxy.host())
+            {
+                return Err(refuse(AddressRefused {
+                    host: proxy.host().to_owned(),
+                    address: None,
+                    class: AddressClass::Reserved,
+                }));
+            }
+        }
+        let pools = match (proxy, url.scheme()) {
+            (None, _) => Some(&inner.direct),
+            (Some(_), "http") => inner.http_proxy.as_ref(),
+            (Some(_), _) => inner.https_proxy.as_ref(),
+        };
+        let pool = match pools.unwrap_or(&inner.direct) {
+            pools if configured => &pools.configured,
+            pools => &pools.named,
+        };
+        let mut outgoing = reqwest::Request::new(request.method().clone(), url.clone());
+        *outgoing.headers_mut() = request.headers().clone();
+        inner.fill_in(origin, outgoing.headers_mut());
+        if !request.body().is_empty() {
+            *outgoing.body_mut() = Some(request.body().clone().into());
+        }
+        pool.execute(outgoing)
+            .await
+            .map_err(|error| failure::of_request(error, leg, url))
+    }
+}
+
+impl Inner {
+    /// Adds the headers of `origin` where the request has none of that name.
+    fn fill_in(&self, origin: &Origin, headers: &mut HeaderMap) {
+        for entry in self.headers.iter().filter(|entry| entry.origin == *origin) {
+            for name in entry.headers.keys() {
+                if headers.contains_key(name) {
+                    continue;
+                }
+                for value in entry.headers.get_all(name) {
+                    headers.append(name.clone(), value.clone());
+                }
+            }
+        }
+    }
+}
+
+impl HttpClient for Client {
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        Box::pin(self.exchange(request, policy))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("proxy", &self.0.proxy)
+            .field("headers", &self.0.headers)
+            .field("policy", &self.0.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a request goes. Redirects change the URL and never the origin.
+struct Target {
+    url: Url,
+    origin: Origin,
+}
+
+impl Target {
+    fn read(request: &Request<Bytes>, leg: Leg) -> Result<Self, HttpError> {
+        let invalid = |url: &Url, why: &'static str| {
+            HttpError::new(HttpErrorKind::InvalidRequest, leg, url).with_source(why)
+        };
+        let url = Url::parse(&request.uri().to_string()).map_err(|error| {
+            // What can't be read can't be shown without its secrets.
+            HttpError::new(HttpErrorKind::InvalidRequest, leg, &no_url()).with_source(error)
+        })?;
+        let Some(origin) = Origin::of(&url) else {
+            return Err(invalid(&url, "only http and https URLs can be asked"));
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid(&url, "the URL holds a user name or a password"));
+        }
+        Ok(Self { url, origin })
+    }
+}
+
+/// Stands for a URL that can't be read.
+#[expect(clippy::expect_used, reason = "a constant")]
+fn no_url() -> Url {
+    Url::parse("about:invalid").expect("a URL")
+}
+
+/// Where a redirect leads that is to be followed; `None` when the response is the answer.
+fn next_hop(
+    request: &Request<Bytes>,
+    response: &reqwest::Response,
+    target: &Target,
+    policy: ExchangePolicy,
+    followed: u8,
+) -> Result<Option<Url>, RedirectRefused> {
+    let Redirects::SameOrigin { most } = policy.redirects else {
+        return Ok(None);
+    };
+    // RFC 9110 §15.4: the five that name another place to ask.
+    let redirects = matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    if !redirects || !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(header::LOCATION) else {
+        return Ok(None);
+    };
+    let next = location
+        .to_str()
+        .ok()
+        .and_then(|location| target.url.join(location).ok())
+        .ok_or(RedirectRefused::unreadable())?;
+    if Origin::of(&next).as_ref() != Some(&target.origin)
+        || !next.username().is_empty()
+        || next.password().is_some()
+    {
+        return Err(RedirectRefused::elsewhere(&next));
+    }
+    if followed >= most {
+        return Err(RedirectRefused::too_many(most));
+    }
+    Ok(Some(next))
+}
+
+/// What every pool has in common.
+struct Template {
+    tls: ClientConfig,
+    user_agent: HeaderValue,
+    connect_limit: Duration,
+}
+
+impl Template {
+    fn new(config: &HttpConfig) -> Result<Self, HttpConfigError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = config.trust.verifier(&provider)?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(HttpConfigError::trust)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut tls = match &config.client_identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder
+                .with_client_auth_cert(identity.chain(), identity.key())
+                .map_err(HttpConfigError::identity)?,
+        };
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let user_agent = HeaderValue::from_str(&config.user_agent)
+            .ok()
+            .filter(|value| !value.is_empty())
+            .ok_or_else(HttpConfigError::user_agent)?;
+        Ok(Self {
+            tls,
+            user_agent,
+            connect_limit: config.connect_limit,
+        })
+    }
+
+    fn build(
+        &self,
+        resolver: PolicyResolver,
+        proxy: Option<&Proxy>,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Client, HttpConfigError> {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .user_agent(self.user_agent.clone())
+            .connect_timeout(self.connect_limit)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .dns_resolver(resolver)
+            .default_headers(headers)
+            // Without this the environment's proxies would be used.
+            .no_proxy();
+        let builder = match proxy {
+            None => builder,
+            Some(proxy) => builder.proxy(
+                reqwest::Proxy::all(proxy.expose()).map_err(|_| HttpConfigError::proxy(proxy))?,
+            ),
+        };
+        builder.build().map_err(HttpConfigError::client)
+    }
+}

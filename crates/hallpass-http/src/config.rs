@@ -1,0 +1,168 @@
+//! Everything a client is made from, as plain data.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use hallpass_core::Remedy;
+
+use crate::{ClientIdentity, Origin, OriginHeaders, ProxyConfig, Resolver, SystemResolver, Trust};
+
+/// The configuration of a [`Client`](crate::Client). The default is right for a server on the
+/// public internet.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// Which certificate authorities are trusted.
+    pub trust: Trust,
+    /// The certificate to show to servers that ask for one.
+    pub client_identity: Option<ClientIdentity>,
+    /// Which proxy requests go through.
+    pub proxy: ProxyConfig,
+    /// Headers for single origins.
+    pub headers: Vec<OriginHeaders>,
+    /// The `User-Agent` of every request, CONNECT requests to proxies included.
+    pub user_agent: String,
+    /// The MCP servers that this client is for. They are always allowed, and what their metadata
+    /// names may be on a network of the same class: a server on this machine may name others on
+    /// this machine, one in a private network others in private networks.
+    pub servers: Vec<Origin>,
+    /// Other origins that a person named: a configured issuer, an explicit endpoint or metadata
+    /// URL. They are always allowed; what they name is not.
+    pub configured_origins: Vec<Origin>,
+    /// How long connecting may take, from the name's lookup to the end of the TLS handshake.
+    pub connect_limit: Duration,
+    /// How names become addresses.
+    pub resolver: Arc<dyn Resolver>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            trust: Trust::default(),
+            client_identity: None,
+            proxy: ProxyConfig::default(),
+            headers: Vec::new(),
+            user_agent: concat!("hallpass/", env!("CARGO_PKG_VERSION")).to_owned(),
+            servers: Vec::new(),
+            configured_origins: Vec::new(),
+            connect_limit: Duration::from_secs(10),
+            resolver: Arc::new(SystemResolver),
+        }
+    }
+}
+
+/// A configuration that no client can be made from.
+#[derive(Debug)]
+pub struct HttpConfigError {
+    trouble: Trouble,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+#[derive(Debug)]
+enum Trouble {
+    Trust,
+    #[cfg(target_os = "android")]
+    NoExtraRoots,
+    Identity,
+    UserAgent,
+    Header {
+        name: String,
+        origin: Origin,
+    },
+    Proxy(String),
+    Client,
+}
+
+impl HttpConfigError {
+    pub(crate) fn trust(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::with(Trouble::Trust, source)
+    }
+
+    #[cfg(target_os = "android")]
+    pub(crate) fn no_extra_roots() -> Self {
+        Self {
+            trouble: Trouble::NoExtraRoots,
+            source: None,
+        }
+    }
+
+    pub(crate) fn identity(source: rustls::Error) -> Self {
+        Self::with(Trouble::Identity, source)
+    }
+
+    pub(crate) fn user_agent() -> Self {
+        Self {
+            trouble: Trouble::UserAgent,
+            source: None,
+        }
+    }
+
+    pub(crate) fn header(name: &http::HeaderName, origin: &Origin) -> Self {
+        Self {
+            trouble: Trouble::Header {
+                name: name.to_string(),
+                origin: origin.clone(),
+            },
+            source: None,
+        }
+    }
+
+    pub(crate) fn proxy(proxy: &crate::Proxy) -> Self {
+        Self {
+            trouble: Trouble::Proxy(proxy.to_string()),
+            source: None,
+        }
+    }
+
+    pub(crate) fn client(source: reqwest::Error) -> Self {
+        Self::with(Trouble::Client, source.without_url())
+    }
+
+    fn with(trouble: Trouble, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            trouble,
+            source: Some(source.into()),
+        }
+    }
+
+    /// What the person can do about it: always a matter of configuration.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+
+    /// What the person can do about it, in words.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.trouble {
+            Trouble::Identity => Some("check that the key belongs to the first certificate"),
+            Trouble::Header { .. } => {
+                Some("leave it out: it is part of how the request itself is sent")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for HttpConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.trouble {
+            Trouble::Trust => f.write_str("the trusted certificate authorities can't be used"),
+            #[cfg(target_os = "android")]
+            Trouble::NoExtraRoots => {
+                f.write_str("Android takes no certificate authorities beside its own")
+            }
+            Trouble::Identity => f.write_str("the client certificate can't be used"),
+            Trouble::UserAgent => {
+                f.write_str("the user agent is empty or holds control characters")
+            }
+            Trouble::Header { name, origin } => {
+                write!(f, "the header `{name}` for {origin} can't be set")
+            }
+            Trouble::Proxy(proxy) => write!(f, "the proxy {proxy} can't be used"),
+            Trouble::Client => f.write_str("the HTTP client can't be made"),
+        }
+    }
+}
+
+impl std::error::Error for HttpConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

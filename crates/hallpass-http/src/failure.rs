@@ -1,0 +1,191 @@
+//! What went wrong, and above all whether the server may have seen the request.
+
+use std::{error::Error, fmt, io};
+
+use hallpass_core::{
+    HttpError,
+    http::{HttpErrorKind, Leg},
+};
+use rustls::{AlertDescription, CertificateError};
+use url::Url;
+
+use crate::{AddressRefused, CertificateRefused};
+
+/// The error of a request that got no response.
+pub(crate) fn of_request(error: reqwest::Error, leg: Leg, url: &Url) -> HttpError {
+    let is_connect = error.is_connect();
+    let kind = if find::<AddressRefused>(&error).is_some() {
+        HttpErrorKind::AddressRefused
+    } else if error.is_builder() {
+        HttpErrorKind::InvalidRequest
+    } else if is_connect && error.is_timeout() {
+        HttpErrorKind::ConnectTimeout
+    } else if error.is_dns() {
+        HttpErrorKind::Resolve
+    } else if let Some(tls) = find::<rustls::Error>(&error)
+        && (is_connect || refuses_client(tls))
+    {
+        HttpErrorKind::Tls
+    } else if is_connect {
+        HttpErrorKind::Connect
+    } else if error.is_timeout() {
+        HttpErrorKind::Timeout
+    } else if find::<hyper::Error>(&error)
+        .is_some_and(|error| error.is_parse() || error.is_parse_too_large())
+    {
+        HttpErrorKind::Malformed
+    } else {
+        HttpErrorKind::Interrupted
+    };
+    with_cause(HttpError::new(kind, leg, url), error)
+}
+
+/// The error of a body that broke off.
+pub(crate) fn of_body(error: reqwest::Error, leg: Leg, url: &Url) -> HttpError {
+    let kind = if error.is_timeout() {
+        HttpErrorKind::Timeout
+    } else if let Some(hyper) = find::<hyper::Error>(&error) {
+        if hyper.is_parse() {
+            HttpErrorKind::Malformed
+        } else {
+            HttpErrorKind::Interrupted
+        }
+    } else if error.is_decode() {
+        HttpErrorKind::Malformed
+    } else {
+        HttpErrorKind::Interrupted
+    };
+    with_cause(HttpError::new(kind, leg, url), error)
+}
+
+/// In TLS 1.3 a server judges the client's certificate after the client's part of the handshake is
+/// over, so its refusal arrives when a request may have been written. It was not read: the server
+/// answers nothing before its own part is over (RFC 8446 §4.4.2.4).
+fn refuses_client(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::UnknownCA
+                | AlertDescription::AccessDenied
+        )
+    )
+}
+
+/// Adds the part of the chain that says something.
+fn with_cause(outer: HttpError, error: reqwest::Error) -> HttpError {
+    if let Some(refused) = find::<AddressRefused>(&error) {
+        return outer.with_source(refused.clone());
+    }
+    if let Some(rustls::Error::InvalidCertificate(CertificateError::Other(other))) =
+        find::<rustls::Error>(&error)
+        && let Some(refused) = other.0.downcast_ref::<CertificateRefused>()
+    {
+        return outer.with_source(refused.clone());
+    }
+    outer.with_source(Cause(error.without_url()))
+}
+
+/// The first error of type `T` in a chain. `io::Error` hides what it wraps from `source`.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// A failure of the layers below, without their first lines, which only say that a request failed.
+#[derive(Debug)]
+struct Cause(reqwest::Error);
+
+impl Cause {
+    fn telling(&self) -> &(dyn Error + 'static) {
+        let mut error: &(dyn Error + 'static) = &self.0;
+        while error.is::<reqwest::Error>() || error.to_string().starts_with("client error (") {
+            match error.source() {
+                Some(source) => error = source,
+                None => break,
+            }
+        }
+        error
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.telling(), f)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.telling().source()
+    }
+}
+
+/// A redirect that was not followed.
+///
+/// It is the [source](Error::source) of an [`HttpError`] of kind `Redirect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectRefused(Why);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    Unreadable,
+    Elsewhere(String),
+    TooMany(u8),
+}
+
+impl RedirectRefused {
+    pub(crate) fn unreadable() -> Self {
+        Self(Why::Unreadable)
+    }
+
+    pub(crate) fn elsewhere(url: &Url) -> Self {
+        let mut shown = url.clone();
+        shown.set_query(None);
+        shown.set_fragment(None);
+        let _ = shown.set_username("");
+        let _ = shown.set_password(None);
+        Self(Why::Elsewhere(shown.into()))
+    }
+
+    pub(crate) fn too_many(most: u8) -> Self {
+        Self(Why::TooMany(most))
+    }
+
+    /// Where it would have led, without query and user information.
+    pub fn target(&self) -> Option<&str> {
+        match &self.0 {
+            Why::Elsewhere(target) => Some(target),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RedirectRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Why::Unreadable => f.write_str("the `Location` header is no URL"),
+            Why::Elsewhere(target) => write!(f, "it leads to another origin: {target}"),
+            Why::TooMany(most) => write!(f, "more than {most} redirects"),
+        }
+    }
+}
+
+impl Error for RedirectRefused {}

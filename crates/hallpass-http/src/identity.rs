@@ -1,0 +1,206 @@
+//! The certificate with which this machine shows itself to servers (mutual TLS).
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use hallpass_core::Remedy;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::trust;
+
+/// A client certificate with its chain and its private key.
+///
+/// It is presented to every server, and every TLS proxy, that asks for a certificate.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<PrivateKeyDer<'static>>,
+}
+
+impl ClientIdentity {
+    /// Reads the chain, own certificate first, and the key in PKCS#8 (RFC 5958), PKCS#1 (RFC 8017)
+    /// or SEC1 (RFC 5915) form. Both may be the same text.
+    ///
+    /// # Errors
+    ///
+    /// When either is missing or damaged, or the key is encrypted.
+    pub fn from_pem(
+        chain: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+    ) -> Result<Self, ClientIdentityError> {
+        let certificates = trust::blocks(chain.as_ref())
+            .into_iter()
+            .filter(|block| block.label == "CERTIFICATE")
+            .map(|block| {
+                let damaged = Trouble::DamagedCertificate { line: block.line };
+                block.content.map(CertificateDer::from).map_err(|_| damaged)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if certificates.is_empty() {
+            return Err(Trouble::NoCertificate.into());
+        }
+        Ok(Self {
+            chain: certificates,
+            key: Arc::new(read_key(key.as_ref())?),
+        })
+    }
+
+    /// Reads both from files, which may be the same one.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pem`](Self::from_pem), and when a file can't be read.
+    pub fn from_files(
+        chain: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, ClientIdentityError> {
+        let read = |path: &Path| {
+            fs::read(path).map_err(|error| ClientIdentityError {
+                path: Some(path.to_owned()),
+                trouble: Trouble::Unreadable(error),
+            })
+        };
+        let (chain_path, key_path) = (chain.as_ref(), key.as_ref());
+        Self::from_pem(read(chain_path)?, read(key_path)?).map_err(|mut error| {
+            let path = match error.trouble {
+                Trouble::NoCertificate | Trouble::DamagedCertificate { .. } => chain_path,
+                _ => key_path,
+            };
+            error.path = Some(path.to_owned());
+            error
+        })
+    }
+
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.chain.clone()
+    }
+
+    pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
+        self.key.clone_key()
+    }
+}
+
+fn read_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Trouble> {
+    for block in trust::blocks(pem) {
+        let is_key = block.label.ends_with("PRIVATE KEY");
+        if !is_key {
+            continue;
+        }
+        let Ok(der) = block.content else {
+            return Err(match block.label.as_str() {
+                "ENCRYPTED PRIVATE KEY" => Trouble::EncryptedKey,
+                _ => Trouble::DamagedKey { line: block.line },
+            });
+        };
+        return match block.label.as_str() {
+            "PRIVATE KEY" => Ok(PrivateKeyDer::Pkcs8(der.into())),
+            // RFC 1421 encryption leaves something else than the SEQUENCE of a key.
+            "RSA PRIVATE KEY" | "EC PRIVATE KEY" if der.first() != Some(&0x30) => {
+                Err(Trouble::EncryptedKey)
+            }
+            "RSA PRIVATE KEY" => Ok(PrivateKeyDer::Pkcs1(der.into())),
+            "EC PRIVATE KEY" => Ok(PrivateKeyDer::Sec1(der.into())),
+            "ENCRYPTED PRIVATE KEY" => Err(Trouble::EncryptedKey),
+            _ => Err(Trouble::KindOfKey(block.label)),
+        };
+    }
+    Err(Trouble::NoKey)
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientIdentity({} certificates)", self.chain.len())
+    }
+}
+
+/// A client certificate or key that can't be used.
+#[derive(Debug)]
+pub struct ClientIdentityError {
+    path: Option<PathBuf>,
+    trouble: Trouble,
+}
+
+#[derive(Debug)]
+enum Trouble {
+    Unreadable(io::Error),
+    NoCertificate,
+    DamagedCertificate { line: usize },
+    NoKey,
+    DamagedKey { line: usize },
+    EncryptedKey,
+    KindOfKey(String),
+}
+
+impl From<Trouble> for ClientIdentityError {
+    fn from(trouble: Trouble) -> Self {
+        Self {
+            path: None,
+            trouble,
+        }
+    }
+}
+
+impl ClientIdentityError {
+    /// The file that is at fault.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// What the person can do about it: always a matter of configuration.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+
+    /// What the person can do about it, in words.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.trouble {
+            Trouble::Unreadable(_) => Some("check the path and its permissions"),
+            Trouble::EncryptedKey => {
+                Some("decrypt it with `openssl pkey`, into a file that only you can read")
+            }
+            Trouble::KindOfKey(_) => Some("convert it with `openssl pkey`"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ClientIdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("client certificate: ")?;
+        if let Some(path) = &self.path {
+            write!(f, "`{}`: ", path.display())?;
+        }
+        match &self.trouble {
+            Trouble::Unreadable(_) => f.write_str("it can't be read"),
+            Trouble::NoCertificate => f.write_str("there is no certificate in it"),
+            Trouble::DamagedCertificate { line } => {
+                write!(f, "the certificate on line {line} is damaged")
+            }
+            Trouble::NoKey => f.write_str("there is no private key in it"),
+            Trouble::DamagedKey { line } => write!(f, "the key on line {line} is damaged"),
+            Trouble::EncryptedKey => f.write_str("the private key is encrypted"),
+            Trouble::KindOfKey(label) => {
+                write!(
+                    f,
+                    "a key of the kind `{}` is not supported",
+                    label.escape_debug()
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ClientIdentityError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.trouble {
+            Trouble::Unreadable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+use std::{collections::HashMap, io, sync::Mutex};
+
+use hallpass_core::{BoxFuture, block_on};
+
+use super::*;
+
+/// Answers from a table that a test may change.
+#[derive(Debug, Default)]
+struct Table(Mutex<HashMap<String, Vec<IpAddr>>>);
+
+impl Table {
+    fn set(&self, host: &str, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        self.0.lock().unwrap().insert(host.to_owned(), addresses);
+    }
+}
+
+impl Resolver for Table {
+    fn resolve(&self, host: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
+        let found = self.0.lock().unwrap().get(host).cloned();
+        Box::pin(async move { found.ok_or_else(|| io::Error::other("unknown name")) })
+    }
+}
+
+fn policy(servers: &[&str], table: &Arc<Table>, proxied: bool) -> AddressPolicy {
+    let servers: Vec<_> = servers
+        .iter()
+        .map(|text| Origin::parse(text).unwrap())
+        .collect();
+    let resolver: Arc<dyn Resolver> = Arc::<Table>::clone(table);
+    AddressPolicy::new(&servers, &[], resolver, |_| proxied)
+}
+
+/// Whether a client for `server` may follow metadata to `url`.
+fn check(server: &str, url: &str) -> Result<(), AddressRefused> {
+    let policy = policy(&[server], &Arc::default(), false);
+    block_on(policy.judge_url(&Url::parse(url).unwrap()))
+}
+
+#[test]
+fn literals_and_fixed_names_are_judged_on_the_url() {
+    let public = "https://93.184.216.34";
+    let private = "https://10.0.0.1";
+    let loopback = "http://localhost:3000";
+    let cases = [
+        (public, "https://8.8.8.8/", true),
+        (public, "https://as.example/", true),
+        (public, "https://10.0.0.5/", false),
+        (public, "http://127.0.0.1/", false),
+        (public, "http://0x7f.1/", false),
+        (public, "http://2130706433/", false),
+        (public, "http://localhost/", false),
+        (public, "http://a.LOCALHOST./", false),
+        (public, "http://[::1]/", false),
+        (public, "http://[::ffff:127.0.0.1]/", false),
+        (public, "http://[64:ff9b::a00:1]/", false),
+        (public, "http://[2002:a00:1::]/", false),
+        (private, "https://10.0.0.5/", true),
+        (private, "https://192.168.3.4/", true),
+        (private, "https://8.8.8.8/", true),
+        (private, "http://127.0.0.1/", false),
+        (private, "http://169.254.169.254/", false),
+        (private, "http://100.100.100.200/", false),
+        (loopback, "http://127.0.0.1:9000/", true),
+        (loopback, "http://[::1]:9000/", true),
+        (loopback, "https://10.0.0.5/", false),
+        (loopback, "http://169.254.169.254/", false),
+        (loopback, "http://[fe80::1]/", false),
+        (loopback, "http://metadata.google.internal/", false),
+        (loopback, "http://Metadata.Google.Internal./", false),
+        (loopback, "http://0.0.0.0/", false),
+    ];
+    for (server, url, expected) in cases {
+        assert_eq!(check(server, url).is_ok(), expected, "{server} {url}");
+    }
+}
+
+#[test]
+fn the_refusal_says_what_and_what_to_do() {
+    let refused = check("https://mcp.example", "http://10.0.0.5/x?code=canary").unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "`10.0.0.5` is a private address, and no configured server is on such a one"
+    );
+    assert_eq!(
+        refused.hint(),
+        "if `10.0.0.5` is meant to be used, name its origin in the settings"
+    );
+    let refused = check("https://mcp.example", "http://169.254.169.254/").unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "`169.254.169.254` is a link-local address"
+    );
+}
+
+#[test]
+fn an_intranet_server_lets_its_metadata_name_the_intranet() {
+    let table = Arc::new(Table::default());
+    table.set("mcp.corp", &["10.1.1.1"]);
+    table.set("sso.corp", &["10.2.2.2", "169.254.169.254"]);
+    let policy = policy(&["https://mcp.corp"], &table, false);
+    let allowed = block_on(policy.addresses("sso.corp", true)).unwrap();
+    assert_eq!(allowed, ["10.2.2.2".parse::<IpAddr>().unwrap()]);
+}
+
+#[test]
+fn a_server_once_public_stays_public() {
+    let table = Arc::new(Table::default());
+    table.set("mcp.example", &["93.184.216.34"]);
+    table.set("inner.example", &["10.2.2.2"]);
+    let policy = policy(&["https://mcp.example"], &table, false);
+    block_on(policy.addresses("mcp.example", false)).unwrap();
+    table.set("mcp.example", &["10.1.1.1"]);
+    block_on(policy.addresses("mcp.example", false)).unwrap();
+    let error = block_on(policy.addresses("inner.example", true)).unwrap_err();
+    let refused = error.downcast::<AddressRefused>().unwrap();
+    assert_eq!(refused.class(), AddressClass::Private);
+    assert_eq!(refused.address(), Some("10.2.2.2".parse().unwrap()));
+    assert_eq!(refused.host(), "inner.example");
+}
+
+#[test]
+fn a_server_with_one_public_address_is_public() {
+    let table = Arc::new(Table::default());
+    table.set("mcp.example", &["10.1.1.1", "93.184.216.34"]);
+    table.set("inner.example", &["10.2.2.2"]);
+    let policy = policy(&["https://mcp.example"], &table, false);
+    assert!(block_on(policy.addresses("inner.example", true)).is_err());
+}
+
+#[test]
+fn a_server_behind_a_proxy_or_without_address_vouches_for_nothing() {
+    let table = Arc::new(Table::default());
+    table.set("inner.example", &["10.2.2.2"]);
+    for proxied in [false, true] {
+        if proxied {
+            table.set("mcp.example", &["10.1.1.1"]);
+        }
+        let policy = policy(&["https://mcp.example"], &table, proxied);
+        assert!(block_on(policy.addresses("inner.example", true)).is_err());
+    }
+}

@@ -1,0 +1,202 @@
+//! Says what was wrong with a server's certificate, with the chain that was presented.
+
+use std::{fmt, sync::Arc};
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::CertificateNames;
+
+/// A verifier whose refusals tell what was presented and what was missing.
+#[derive(Debug)]
+pub(super) struct Explaining {
+    /// `None` when there is no anchor to verify against.
+    inner: Option<Arc<dyn ServerCertVerifier>>,
+    anchors: Arc<str>,
+}
+
+impl Explaining {
+    pub(super) fn new(inner: Option<Arc<dyn ServerCertVerifier>>, anchors: String) -> Self {
+        Self {
+            inner,
+            anchors: anchors.into(),
+        }
+    }
+
+    fn inner(&self) -> Result<&Arc<dyn ServerCertVerifier>, Error> {
+        let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        self.inner.as_ref().ok_or(unknown)
+    }
+}
+
+impl ServerCertVerifier for Explaining {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verdict = self.inner().and_then(|inner| {
+            inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        });
+        match verdict {
+            Err(Error::InvalidCertificate(reason)) => {
+                let chain = std::iter::once(end_entity).chain(intermediates);
+                let refused = CertificateRefused {
+                    host: server_name.to_str().into_owned(),
+                    reason,
+                    presented: chain
+                        .filter_map(|certificate| CertificateNames::read(certificate))
+                        .collect(),
+                    anchors: Arc::clone(&self.anchors),
+                };
+                Err(Error::InvalidCertificate(CertificateError::Other(
+                    OtherError(Arc::new(refused)),
+                )))
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner()?
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner()?
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        match &self.inner {
+            Some(inner) => inner.supported_verify_schemes(),
+            None => rustls::crypto::ring::default_provider()
+                .signature_verification_algorithms
+                .supported_schemes(),
+        }
+    }
+}
+
+/// A server's certificate that was refused, and why.
+///
+/// It is the [source](std::error::Error::source) of an [`HttpError`](hallpass_core::HttpError) of
+/// kind `Tls`.
+#[derive(Debug, Clone)]
+pub struct CertificateRefused {
+    host: String,
+    reason: CertificateError,
+    presented: Vec<CertificateNames>,
+    anchors: Arc<str>,
+}
+
+impl CertificateRefused {
+    /// The host that the certificate should have been for.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The chain that the server presented, its own certificate first.
+    pub fn presented(&self) -> &[CertificateNames] {
+        &self.presented
+    }
+
+    /// The name of the certificate authority that is not trusted; `None` when that is not what was
+    /// wrong.
+    pub fn missing_anchor(&self) -> Option<&str> {
+        if self.reason != CertificateError::UnknownIssuer {
+            return None;
+        }
+        let mut last = self.presented.first()?;
+        // As long as the chain goes up; a loop in it is no longer than the chain.
+        for _ in &self.presented {
+            let above = self.presented.iter().find(|certificate| {
+                certificate.subject() == last.issuer() && certificate.subject() != last.subject()
+            });
+            match above {
+                Some(certificate) => last = certificate,
+                None => break,
+            }
+        }
+        Some(last.issuer())
+    }
+
+    /// What was trusted, in words.
+    pub fn anchors(&self) -> &str {
+        &self.anchors
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match &self.reason {
+            CertificateError::UnknownIssuer => Some(format!(
+                "trusted were {}; if this network inspects TLS or has an authority of its own, \
+                 add that authority's certificate",
+                self.anchors
+            )),
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => {
+                Some("check this machine's clock; if it is right, the server's operator has to renew the certificate".to_owned())
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Some("check the host in the URL, or ask the server's operator".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CertificateRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the certificate of `{}` ", self.host)?;
+        match (&self.reason, self.missing_anchor()) {
+            (_, Some(anchor)) => write!(f, "leads to `{anchor}`, which is not trusted")?,
+            (CertificateError::UnknownIssuer, None) => f.write_str("leads to nobody trusted")?,
+            (CertificateError::Expired | CertificateError::ExpiredContext { .. }, _) => {
+                f.write_str("has expired")?;
+            }
+            (CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }, _) => {
+                f.write_str("is not valid yet")?;
+            }
+            (CertificateError::NotValidForNameContext { presented, .. }, _) => {
+                f.write_str("is for another host")?;
+                for (index, name) in presented.iter().take(5).enumerate() {
+                    let before = if index == 0 { " (" } else { ", " };
+                    write!(f, "{before}{}", name.escape_debug())?;
+                }
+                if !presented.is_empty() {
+                    f.write_str(")")?;
+                }
+            }
+            (reason, None) => write!(f, "is refused: {reason}")?,
+        }
+        f.write_str("; presented: ")?;
+        for (index, certificate) in self.presented.iter().take(8).enumerate() {
+            let before = if index == 0 { "" } else { ", " };
+            write!(f, "{before}{certificate}")?;
+        }
+        if self.presented.is_empty() {
+            f.write_str("nothing readable")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CertificateRefused {}
