@@ -1,0 +1,59 @@
+//! The body of an authorization server's answer, as an object whatever it was written in.
+
+use bytes::Bytes;
+use hallpass_core::Scopes;
+use http::{Response, header};
+use serde_json::{Map, Value};
+
+/// The parameters of an answer; `None` when the body is no object.
+pub(crate) struct Answer(Option<Map<String, Value>>);
+
+impl Answer {
+    /// Reads the body as JSON, or as a form when it says that it is one: GitHub's servers answer so
+    /// when they don't find their `Accept` header.
+    pub(crate) fn read(response: &Response<Bytes>) -> Self {
+        let body = response.body();
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+        let content_type = response.headers().get(header::CONTENT_TYPE);
+        let is_form = content_type.is_some_and(|value| {
+            let value = value.as_bytes();
+            let head = value.get(..FORM.len()).unwrap_or_default();
+            head.eq_ignore_ascii_case(FORM)
+        });
+        if let Ok(Value::Object(map)) = serde_json::from_slice(body) {
+            return Self(Some(map));
+        }
+        let pairs = || form_urlencoded::parse(body);
+        Self(is_form.then(|| {
+            pairs()
+                .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+                .collect()
+        }))
+    }
+
+    pub(crate) fn is_object(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.as_ref()?.get(name)
+    }
+
+    /// A text that is not empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// A set of scopes: a text, or an array of texts as some servers write it. An empty one is no
+    /// value of the grammar (RFC 6749 §3.3), so it says nothing.
+    pub(crate) fn scopes(&self, name: &str) -> Option<Scopes> {
+        let scopes = match self.get(name)? {
+            Value::String(text) => Scopes::from_server(text),
+            Value::Array(tokens) => tokens.iter().filter_map(Value::as_str).collect(),
+            _ => return None,
+        };
+        Some(scopes).filter(|scopes| !scopes.is_empty())
+    }
+}
+
+const FORM: &[u8] = b"application/x-www-form-urlencoded";

@@ -1,0 +1,249 @@
+//! The authorization request (RFC 6749 §4.1.1) with PKCE (RFC 7636) and one `resource` (RFC 8707).
+
+use std::{fmt, ops::Not};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hallpass_core::{
+    ClientId, Entropy, Issuer, Remedy, Resource, Scopes, ServerMetadata, is_loopback,
+};
+use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::callback::PendingAuthorization;
+
+/// What to ask an authorization server for, in a person's browser.
+#[derive(Debug, Clone, Copy)]
+pub struct AuthorizationRequest<'a> {
+    /// The server's metadata.
+    pub metadata: &'a ServerMetadata,
+    /// The client.
+    pub client_id: &'a ClientId,
+    /// Where the browser returns to, exactly as it was registered.
+    pub redirect_uri: &'a str,
+    /// What the token is to be good for; `None` leaves the parameter out.
+    pub resource: Option<&'a Resource>,
+    /// The scopes to ask for; none leaves the parameter out.
+    pub scopes: &'a Scopes,
+    /// Go on although the server does not list S256. The challenge is sent all the same.
+    pub pkce_waived: bool,
+    /// Further parameters for an odd server: `audience`, `prompt`, `access_type`. They replace
+    /// parameters of the endpoint's own query, and can't name any that this crate sets.
+    pub extra: &'a [(String, String)],
+}
+
+impl AuthorizationRequest<'_> {
+    /// Draws `state` and the PKCE verifier, and builds the URL.
+    ///
+    /// # Errors
+    ///
+    /// When the server has no authorization endpoint that a browser may be sent to, does not list
+    /// S256 (and that is not waived), or `extra` names a parameter that is not the caller's to set.
+    pub fn begin(
+        self,
+        entropy: &dyn Entropy,
+    ) -> Result<PendingAuthorization, AuthorizationRequestError> {
+        let refuse = |reason| {
+            Err(AuthorizationRequestError {
+                issuer: Box::new(self.metadata.issuer.clone()),
+                reason,
+            })
+        };
+        let Some(endpoint) = &self.metadata.authorization_endpoint else {
+            return refuse(Reason::NoEndpoint);
+        };
+        // A browser is sent there: nothing but https, or http to this machine (RFC 6749 §3.1).
+        if endpoint.scheme() != "https" && !(endpoint.scheme() == "http" && is_loopback(endpoint)) {
+            return refuse(Reason::InsecureEndpoint);
+        }
+        // MCP authorization: a client must refuse to go on when PKCE is not advertised.
+        if !self.pkce_waived && !self.metadata.supports_s256() {
+            return refuse(Reason::NoPkce);
+        }
+        for (position, (name, _)) in self.extra.iter().enumerate() {
+            if RESERVED.contains(&name.as_str()) {
+                return refuse(Reason::Reserved(name.clone()));
+            }
+            // RFC 6749 §3.1: no parameter more than once.
+            if self.extra[..position]
+                .iter()
+                .any(|(other, _)| other == name)
+            {
+                return refuse(Reason::Repeated(name.clone()));
+            }
+        }
+
+        let state = CsrfToken::new(random(entropy));
+        let verifier = PkceCodeVerifier::new(random(entropy));
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
+        let scopes = self
+            .scopes
+            .is_empty()
+            .not()
+            .then(|| self.scopes.to_string());
+        let mut parameters = vec![
+            ("response_type", "code"),
+            ("client_id", self.client_id.as_str()),
+            ("redirect_uri", self.redirect_uri),
+            ("state", state.secret()),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", "S256"),
+        ];
+        parameters.extend(scopes.as_deref().map(|scopes| ("scope", scopes)));
+        parameters.extend(
+            self.resource
+                .map(|resource| ("resource", resource.as_str())),
+        );
+        let extra = self
+            .extra
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        parameters.extend(extra);
+
+        Ok(PendingAuthorization {
+            url: with_parameters(endpoint, &parameters),
+            redirect_uri: self.redirect_uri.to_owned(),
+            resource: self.resource.cloned(),
+            issuer: self.metadata.issuer.clone(),
+            iss_advertised: self.metadata.authorization_response_iss_parameter_supported,
+            state,
+            verifier,
+        })
+    }
+}
+
+/// The parameters that are this crate's to set, or that would replace those: a request object
+/// (RFC 9101) overrides them all, another response mode sends the answer elsewhere.
+const RESERVED: &[&str] = &[
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "dpop_jkt",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// `endpoint` with `parameters` in place of those of the same name, or of a reserved one, in its own
+/// query. What else is in that query stays as it is, byte for byte (RFC 6749 §3.1).
+fn with_parameters(endpoint: &Url, parameters: &[(&str, &str)]) -> Url {
+    let kept = endpoint
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| {
+            let name = form_urlencoded::parse(pair.as_bytes()).next();
+            name.is_some_and(|(name, _)| {
+                !RESERVED.contains(&&*name) && parameters.iter().all(|(ours, _)| *ours != name)
+            })
+        });
+    let kept = kept.collect::<Vec<_>>().join("&");
+    let mut query = form_urlencoded::Serializer::new(kept);
+    query.extend_pairs(parameters);
+    let mut url = endpoint.clone();
+    url.set_fragment(None);
+    url.set_query(Some(&query.finish()));
+    url
+}
+
+/// 256 bits as 43 characters, which is what RFC 7636 §4.1 recommends for a verifier.
+fn random(entropy: &dyn Entropy) -> String {
+    let mut bytes = Zeroizing::new([0; 32]);
+    entropy.fill(&mut *bytes);
+    URL_SAFE_NO_PAD.encode(*bytes)
+}
+
+/// An authorization request that can't be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationRequestError {
+    issuer: Box<Issuer>,
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reason {
+    NoEndpoint,
+    InsecureEndpoint,
+    NoPkce,
+    Reserved(String),
+    Repeated(String),
+}
+
+impl AuthorizationRequestError {
+    /// The authorization server.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Whether the server's silence about PKCE is the reason.
+    pub fn is_missing_pkce(&self) -> bool {
+        self.reason == Reason::NoPkce
+    }
+
+    /// What to do about it: only a setting, here or at the server, can help.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<String> {
+        Some(match &self.reason {
+            Reason::NoEndpoint => {
+                "set `endpoints`, or use a grant that needs no browser".to_owned()
+            }
+            Reason::NoPkce => "if the server does support S256 and only does not say so, set \
+                               `pkce = \"assume-s256\"` for it"
+                .to_owned(),
+            Reason::Reserved(name) => {
+                let setting = match name.as_str() {
+                    "resource" => "use the setting `resource`",
+                    "scope" => "use the setting `scopes`",
+                    "client_id" | "client_secret" => "use the setting `client`",
+                    _ => "leave it out",
+                };
+                setting.to_owned()
+            }
+            Reason::InsecureEndpoint | Reason::Repeated(_) => return None,
+        })
+    }
+}
+
+impl fmt::Display for AuthorizationRequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuer = &self.issuer;
+        match &self.reason {
+            Reason::NoEndpoint => {
+                write!(
+                    f,
+                    "the authorization server `{issuer}` has no authorization endpoint"
+                )
+            }
+            Reason::InsecureEndpoint => write!(
+                f,
+                "the authorization endpoint of `{issuer}` is not an https URL (RFC 6749 §3.1)"
+            ),
+            Reason::NoPkce => write!(
+                f,
+                "the authorization server `{issuer}` does not list PKCE with S256, which MCP demands"
+            ),
+            Reason::Reserved(name) => write!(
+                f,
+                "the authorization parameter `{}` can't be set by hand",
+                name.escape_debug()
+            ),
+            Reason::Repeated(name) => write!(
+                f,
+                "the authorization parameter `{}` is given twice",
+                name.escape_debug()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AuthorizationRequestError {}

@@ -1,0 +1,194 @@
+//! How a client proves who it is at an authorization server's endpoints (RFC 6749 §2.3).
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use hallpass_core::{
+    ClientId, ClientSecret, Registration, ServerMetadata, TokenEndpointAuthMethod,
+};
+use http::{HeaderValue, Request, header};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::form::Form;
+
+/// A client with the proof it sends along with each request to the token, revocation, pushed
+/// authorization or device endpoint.
+#[derive(Clone)]
+pub struct ClientAuthentication<'a> {
+    client_id: &'a ClientId,
+    proof: Proof<'a>,
+}
+
+#[derive(Clone)]
+enum Proof<'a> {
+    /// Only the identifier, in the body.
+    None,
+    /// `client_secret_basic`.
+    Basic(&'a ClientSecret),
+    /// `client_secret_post`.
+    Post(&'a ClientSecret),
+    /// `private_key_jwt`: a signed assertion, good for one request.
+    Assertion(SecretString),
+}
+
+impl<'a> ClientAuthentication<'a> {
+    /// The method and the secret of a registration.
+    ///
+    /// A registration whose method needs something that it does not hold (a secret that is not
+    /// there, a key) sends its identifier alone, and the server answers `invalid_client`.
+    pub fn from_registration(registration: &'a Registration) -> Self {
+        let secret = registration.client_secret.as_ref();
+        let proof = match (&registration.auth_method, secret) {
+            (TokenEndpointAuthMethod::ClientSecretBasic, Some(secret)) => Proof::Basic(secret),
+            (TokenEndpointAuthMethod::ClientSecretPost, Some(secret)) => Proof::Post(secret),
+            _ => Proof::None,
+        };
+        Self {
+            client_id: &registration.client_id,
+            proof,
+        }
+    }
+
+    /// A public client.
+    pub fn none(client_id: &'a ClientId) -> Self {
+        Self {
+            client_id,
+            proof: Proof::None,
+        }
+    }
+
+    /// Identifier and secret in the `Authorization` header.
+    pub fn basic(client_id: &'a ClientId, secret: &'a ClientSecret) -> Self {
+        Self {
+            client_id,
+            proof: Proof::Basic(secret),
+        }
+    }
+
+    /// Identifier and secret in the body.
+    pub fn post(client_id: &'a ClientId, secret: &'a ClientSecret) -> Self {
+        Self {
+            client_id,
+            proof: Proof::Post(secret),
+        }
+    }
+
+    /// A signed assertion in the body (RFC 7523 §2.2). It is good for one request.
+    pub fn assertion(client_id: &'a ClientId, assertion: impl Into<String>) -> Self {
+        Self {
+            client_id,
+            proof: Proof::Assertion(SecretString::from(assertion.into())),
+        }
+    }
+
+    /// The client.
+    pub fn client_id(&self) -> &ClientId {
+        self.client_id
+    }
+
+    /// The method.
+    pub fn method(&self) -> TokenEndpointAuthMethod {
+        match self.proof {
+            Proof::None => TokenEndpointAuthMethod::None,
+            Proof::Basic(_) => TokenEndpointAuthMethod::ClientSecretBasic,
+            Proof::Post(_) => TokenEndpointAuthMethod::ClientSecretPost,
+            Proof::Assertion(_) => TokenEndpointAuthMethod::PrivateKeyJwt,
+        }
+    }
+
+    /// `form` as a POST of this client. A client uses one method in a request, never two
+    /// (RFC 6749 §2.3), so the body of a Basic request does not name the client again.
+    pub(crate) fn post_form(&self, form: Form, endpoint: &Url) -> Request<Bytes> {
+        let id = self.client_id.as_str();
+        match &self.proof {
+            Proof::None => form.with("client_id", id).post(endpoint),
+            Proof::Basic(secret) => {
+                let mut request = form.post(endpoint);
+                request
+                    .headers_mut()
+                    .insert(header::AUTHORIZATION, basic(id, secret.expose()));
+                request
+            }
+            Proof::Post(secret) => form
+                .with("client_id", id)
+                .with("client_secret", secret.expose())
+                .post(endpoint),
+            Proof::Assertion(assertion) => form
+                .with("client_id", id)
+                .with("client_assertion_type", ASSERTION_TYPE)
+                .with("client_assertion", assertion.expose_secret())
+                .post(endpoint),
+        }
+    }
+}
+
+impl fmt::Debug for ClientAuthentication<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientAuthentication")
+            .field("client_id", self.client_id)
+            .field("method", &self.method())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a client has to authenticate with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Means {
+    /// It has a secret.
+    pub secret: bool,
+    /// It has a private key that the server knows the public half of.
+    pub key: bool,
+}
+
+/// The method for a client that was registered by hand and whose method nobody set.
+///
+/// The strongest that the server lists and the client has the means for: `private_key_jwt`,
+/// `client_secret_basic`, `client_secret_post`, `none`. A server that lists nothing takes
+/// `client_secret_basic` (RFC 8414 §2); a client without means is public there.
+///
+/// `None` when the server lists methods and the client can't do any of them. A secret that the
+/// server has no listed use for is still sent by Basic, which every server that issues secrets must
+/// support (RFC 6749 §2.3.1), unless `none` is all that the server lists.
+pub fn negotiate(metadata: &ServerMetadata, means: Means) -> Option<TokenEndpointAuthMethod> {
+    use TokenEndpointAuthMethod::{
+        ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt,
+    };
+
+    let Some(listed) = metadata.token_endpoint_auth_methods_supported.as_deref() else {
+        return Some(match means {
+            Means { secret: true, .. } => ClientSecretBasic,
+            Means { key: true, .. } => PrivateKeyJwt,
+            _ => Public,
+        });
+    };
+    let able = [
+        (PrivateKeyJwt, means.key),
+        (ClientSecretBasic, means.secret),
+        (ClientSecretPost, means.secret),
+        (Public, true),
+    ];
+    able.into_iter()
+        .find(|(method, able)| *able && listed.contains(method))
+        .map(|(method, _)| method)
+        .or_else(|| means.secret.then_some(ClientSecretBasic))
+}
+
+/// RFC 7523 §2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Basic credentials with both halves form-encoded first (RFC 6749 §2.3.1), so that a colon or a
+/// letter outside ASCII in either survives.
+fn basic(id: &str, secret: &str) -> HeaderValue {
+    let encode =
+        |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let pair = Zeroizing::new(format!("{}:{}", encode(id), encode(secret)));
+    let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    // Base64 is always a header value.
+    let mut value =
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+    value.set_sensitive(true);
+    value
+}

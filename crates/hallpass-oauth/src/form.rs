@@ -1,0 +1,81 @@
+//! The body of every request to an authorization server: `application/x-www-form-urlencoded`
+//! parameters (RFC 6749 appendix B).
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Uri, header};
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Parameters in the order they are sent. The values may be secrets: they are wiped on drop, and
+/// `Debug` shows the names alone.
+#[derive(Clone, Default)]
+pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
+
+impl Form {
+    /// The form of one grant type (RFC 6749 §4).
+    pub(crate) fn of_grant(grant_type: &str) -> Self {
+        Self::default().with("grant_type", grant_type)
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.push((name.to_owned(), Zeroizing::new(value.into())));
+        self
+    }
+
+    /// Adds a parameter unless there is no value for it: absent and empty differ on the wire.
+    pub(crate) fn with_optional(self, name: &str, value: Option<impl Into<String>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &self.0 {
+            text.append_pair(name, value);
+        }
+        text.finish()
+    }
+
+    /// The parameters as a POST to `endpoint`, which asks for JSON.
+    ///
+    /// Every `Url` that real metadata holds is a `http::Uri`. One that is not (longer than 64 KiB)
+    /// leaves the URI relative, and an HTTP client refuses the request as invalid.
+    pub(crate) fn post(&self, endpoint: &Url) -> Request<Bytes> {
+        let mut request = post(endpoint, "application/x-www-form-urlencoded", self.encode());
+        // A form may hold secrets; a cache on the way must keep neither it nor the answer.
+        request
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        request
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
+
+/// A POST of `body`, which asks for JSON.
+pub(crate) fn post(endpoint: &Url, content_type: &'static str, body: String) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::from(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri(endpoint);
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    request
+}
+
+/// `url` without its fragment, which is never sent.
+pub(crate) fn uri(url: &Url) -> Uri {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url.as_str().parse().unwrap_or_default()
+}

@@ -1,0 +1,258 @@
+//! Dynamic client registration (RFC 7591).
+
+use std::fmt;
+
+use bytes::Bytes;
+use hallpass_core::{
+    ClientId, ClientSecret, Registration, RegistrationAccessToken, Remedy, Scopes, ServerMetadata,
+    Timestamp, TokenEndpointAuthMethod,
+    record::{RegistrationManagement, RegistrationOrigin},
+};
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{
+    answer::Answer,
+    client_auth::{Means, negotiate},
+    form::post,
+    retry_after::RetryAfter,
+    wording,
+};
+
+/// A client that introduces itself.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistrationRequest<'a> {
+    /// The server's metadata, which decides the grant types and the authentication method.
+    pub metadata: &'a ServerMetadata,
+    /// The name a person sees on the consent page.
+    pub client_name: &'a str,
+    /// The redirect URIs; empty for a client that signs in by device alone.
+    pub redirect_uris: &'a [String],
+    /// The scopes the client will ever ask for; none leaves the field out.
+    pub scopes: &'a Scopes,
+    /// Register for the device grant (RFC 8628) too.
+    pub device: bool,
+    /// The authentication method; `None` takes the first of `none`, `client_secret_basic` and
+    /// `client_secret_post` that the server lists, and `none` where it lists nothing.
+    pub auth_method: Option<&'a TokenEndpointAuthMethod>,
+}
+
+impl RegistrationRequest<'_> {
+    /// The request to send to `endpoint`, without following redirects.
+    pub fn into_http(self, endpoint: &Url) -> Request<Bytes> {
+        let mut body = json!({
+            "application_type": "native",
+            "client_name": self.client_name,
+            "grant_types": self.grant_types(),
+            "token_endpoint_auth_method": self.method().as_str(),
+        });
+        if !self.redirect_uris.is_empty() {
+            body["redirect_uris"] = json!(self.redirect_uris);
+            body["response_types"] = json!(["code"]);
+        }
+        if !self.scopes.is_empty() {
+            body["scope"] = json!(self.scopes.to_string());
+        }
+        post(endpoint, "application/json", body.to_string())
+    }
+
+    fn grant_types(&self) -> Vec<&'static str> {
+        let listed = self.metadata.grant_types_supported.is_some();
+        let mut types = Vec::new();
+        if !self.redirect_uris.is_empty() {
+            types.push("authorization_code");
+        }
+        // A server that lists its grants refuses to register others.
+        if !listed || self.metadata.supports_grant("refresh_token") {
+            types.push("refresh_token");
+        }
+        if self.device {
+            types.push("urn:ietf:params:oauth:grant-type:device_code");
+        }
+        types
+    }
+
+    fn method(&self) -> TokenEndpointAuthMethod {
+        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None as Public};
+
+        if let Some(method) = self.auth_method {
+            return method.clone();
+        }
+        let listed = self
+            .metadata
+            .token_endpoint_auth_methods_supported
+            .as_deref();
+        let listed = listed.unwrap_or_default();
+        [Public, ClientSecretBasic, ClientSecretPost]
+            .into_iter()
+            .find(|method| listed.contains(method))
+            .unwrap_or(Public)
+    }
+}
+
+/// Reads the answer to a [`RegistrationRequest`] (RFC 7591 §3.2.1). What it says counts, not what was
+/// asked for: secret, method, scopes. `redirect_uri` is the one that logins will use.
+///
+/// # Errors
+///
+/// When the server refused, or what it answered is no client that can be used.
+pub fn registration_from_http(
+    response: &Response<Bytes>,
+    redirect_uri: &str,
+    metadata: &ServerMetadata,
+) -> Result<Registration, RegistrationError> {
+    let answer = Answer::read(response);
+    let refuse = |reason| {
+        Err(RegistrationError {
+            status: response.status(),
+            retry_after: RetryAfter::from_headers(response.headers()),
+            code: answer.text("error").and_then(wording::error_code),
+            description: answer
+                .text("error_description")
+                .and_then(wording::description),
+            reason,
+        })
+    };
+    if !response.status().is_success() || answer.text("error").is_some() {
+        return refuse(Reason::Refused);
+    }
+    let client_id = match answer.get("client_id") {
+        Some(Value::String(id)) if !id.is_empty() => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        _ => return refuse(Reason::NoClientId),
+    };
+    let secret = answer.text("client_secret").map(ClientSecret::new);
+    let means = Means {
+        secret: secret.is_some(),
+        key: false,
+    };
+    let method = answer
+        .text("token_endpoint_auth_method")
+        .map(|name| TokenEndpointAuthMethod::from(name.to_owned()))
+        .or_else(|| negotiate(metadata, means))
+        .unwrap_or(TokenEndpointAuthMethod::None);
+    let method = match method {
+        // Servers that ignore the field echo its default, and issue no secret: a public client.
+        method if method.needs_secret() && secret.is_none() => TokenEndpointAuthMethod::None,
+        TokenEndpointAuthMethod::PrivateKeyJwt | TokenEndpointAuthMethod::Other(_) => {
+            return refuse(Reason::Method);
+        }
+        method => method,
+    };
+    let mut registration = Registration::new(RegistrationOrigin::Dynamic, ClientId::new(client_id));
+    registration.secret_expires_at = match &secret {
+        Some(_) => answer.get("client_secret_expires_at").and_then(expiry),
+        None => None,
+    };
+    registration.client_secret = secret;
+    registration.auth_method = method;
+    registration.redirect_uri = Some(redirect_uri.to_owned());
+    registration.scopes = answer.scopes("scope");
+    registration.management = management(&answer);
+    Ok(registration)
+}
+
+/// Seconds since the epoch; 0 is never (RFC 7591 §3.2.1).
+fn expiry(value: &Value) -> Option<Timestamp> {
+    let seconds = match value {
+        Value::Number(number) => number.as_i64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (seconds > 0).then(|| Timestamp::from_unix_seconds(seconds))
+}
+
+/// RFC 7592 §3: both halves or nothing.
+fn management(answer: &Answer) -> Option<RegistrationManagement> {
+    Some(RegistrationManagement {
+        uri: answer.text("registration_client_uri")?.parse().ok()?,
+        token: RegistrationAccessToken::new(answer.text("registration_access_token")?),
+    })
+}
+
+/// A registration that brought no usable client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrationError {
+    status: StatusCode,
+    retry_after: Option<RetryAfter>,
+    code: Option<String>,
+    description: Option<String>,
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Refused,
+    NoClientId,
+    Method,
+}
+
+impl RegistrationError {
+    /// The answer's status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The server's `error`, if it has the form of one (RFC 7591 §3.2.2).
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The server's words: one bounded line without anything that could be a secret.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// When the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        self.retry_after
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self.reason {
+            Reason::NoClientId => Remedy::Report,
+            Reason::Method => Remedy::Configure,
+            Reason::Refused => match self.status.as_u16() {
+                408 | 425 | 429 | 500..=599 => Remedy::Retry,
+                _ => Remedy::Configure,
+            },
+        }
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match (self.reason, self.code()) {
+            (Reason::NoClientId, _) => return None,
+            (Reason::Refused, _) if self.remedy() == Remedy::Retry => return None,
+            (Reason::Refused, Some("invalid_redirect_uri")) => {
+                "the server does not accept this callback address: set another `callback`"
+            }
+            _ => "register a client by hand and set its id as `client`",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl fmt::Display for RegistrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status.as_u16();
+        match self.reason {
+            Reason::Refused => write!(
+                f,
+                "the authorization server refused to register the client (status {status})"
+            )?,
+            Reason::NoClientId => write!(
+                f,
+                "the answer to the registration names no client (status {status})"
+            )?,
+            Reason::Method => f.write_str(
+                "the client was registered with an authentication method that it can't use",
+            )?,
+        }
+        wording::write_reason(f, self.code(), self.description())
+    }
+}
+
+impl std::error::Error for RegistrationError {}

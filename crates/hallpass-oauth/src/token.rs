@@ -1,0 +1,9 @@
+//! The token endpoint (RFC 6749 §3.2): one module for each direction.
+
+mod error;
+mod request;
+mod response;
+
+pub use error::{TokenError, TokenErrorClass};
+pub use request::TokenRequest;
+pub use response::TokenResponse;

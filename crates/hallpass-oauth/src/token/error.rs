@@ -1,0 +1,190 @@
+//! Answers of the token endpoint that bring no token, in four classes.
+//!
+//! The table is closed. It decides what a session may do with a refresh token:
+//!
+//! | answer | class |
+//! |---|---|
+//! | 408, 425, 429, 503 | [`NotProcessed`](TokenErrorClass::NotProcessed) |
+//! | any other 5xx | [`Unknown`](TokenErrorClass::Unknown) |
+//! | 2xx with neither a usable token nor an `error` | [`Unknown`](TokenErrorClass::Unknown) |
+//! | `invalid_grant` with 400, 401, 403 or a 2xx | [`Definitive`](TokenErrorClass::Definitive) |
+//! | everything else: another `error`, an empty 401, 404, a redirect | [`Refused`](TokenErrorClass::Refused) |
+//!
+//! GitHub says `bad_refresh_token` and `bad_verification_code`, with status 200, where RFC 6749 says
+//! `invalid_grant`; they count as that. An `error` of any other word is never definitive.
+
+use std::fmt;
+
+use hallpass_core::Remedy;
+use http::{HeaderMap, StatusCode};
+
+use crate::{hint, retry_after::RetryAfter, wording};
+
+/// An answer without a token.
+///
+/// It holds no part of the answer's body but the error code and the words of the description that
+/// can't be a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenError {
+    status: StatusCode,
+    class: TokenErrorClass,
+    code: Option<String>,
+    description: Option<String>,
+    why: Option<&'static str>,
+    retry_after: Option<RetryAfter>,
+    dpop_nonce: Option<String>,
+}
+
+/// What an answer without a token means for the grant that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenErrorClass {
+    /// The server did not look at the request: send the same one again, after a while.
+    NotProcessed,
+    /// The server may have acted on the request. A refresh token may have been consumed or not.
+    Unknown,
+    /// The grant (the code, the refresh token) is dead. Nothing but a sign-in helps.
+    Definitive,
+    /// The server refused the request, not the grant.
+    Refused,
+}
+
+impl TokenError {
+    /// From an answer and what was found in its body.
+    pub(crate) fn from_answer(
+        status: StatusCode,
+        headers: &HeaderMap,
+        error: Option<&str>,
+        description: Option<&str>,
+    ) -> Self {
+        let code = error.and_then(wording::error_code);
+        Self {
+            status,
+            class: classify(status, error.is_some(), code.as_deref()),
+            code,
+            description: description.and_then(wording::description),
+            why: None,
+            retry_after: RetryAfter::from_headers(headers),
+            dpop_nonce: dpop_nonce(headers),
+        }
+    }
+
+    /// A 2xx that brings no usable token.
+    pub(crate) fn unreadable(status: StatusCode, headers: &HeaderMap, why: &'static str) -> Self {
+        Self {
+            why: Some(why),
+            ..Self::from_answer(status, headers, None, None)
+        }
+    }
+
+    /// What the answer means for the grant.
+    pub fn class(&self) -> TokenErrorClass {
+        self.class
+    }
+
+    /// The server's `error`, if it has the form of one (RFC 6749 §5.2).
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The server's words: one bounded line without anything that could be a secret, a control
+    /// character or markup.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The answer's status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// When the server wants to be asked again.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        self.retry_after
+    }
+
+    /// The nonce that the next proof has to hold (RFC 9449 §8). With `use_dpop_nonce` the same
+    /// request is sent again with it, once.
+    pub fn dpop_nonce(&self) -> Option<&str> {
+        self.dpop_nonce.as_deref()
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self.class {
+            TokenErrorClass::NotProcessed | TokenErrorClass::Unknown => Remedy::Retry,
+            TokenErrorClass::Definitive => Remedy::SignIn,
+            TokenErrorClass::Refused => match self.code.as_deref() {
+                Some(
+                    "use_dpop_nonce"
+                    | "authorization_pending"
+                    | "slow_down"
+                    | "temporarily_unavailable"
+                    | "server_error",
+                ) => Remedy::Retry,
+                Some("access_denied" | "expired_token") => Remedy::SignIn,
+                Some("invalid_request") => Remedy::Report,
+                _ => Remedy::Configure,
+            },
+        }
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<String> {
+        hint::for_code(self.code(), self.description()).or_else(|| {
+            self.status.is_redirection().then(|| {
+                "token requests follow no redirect: the metadata has to name the final URL"
+                    .to_owned()
+            })
+        })
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.class {
+            TokenErrorClass::NotProcessed => "the authorization server is not ready",
+            TokenErrorClass::Unknown => "the authorization server gave no usable answer",
+            TokenErrorClass::Definitive => "the authorization server no longer accepts the grant",
+            TokenErrorClass::Refused => "the authorization server refused the request",
+        })?;
+        write!(f, " (status {}", self.status.as_u16())?;
+        if let Some(why) = self.why {
+            write!(f, ", {why}")?;
+        }
+        f.write_str(")")?;
+        wording::write_reason(f, self.code(), self.description())
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+/// The table of the module's documentation.
+fn classify(status: StatusCode, has_error: bool, code: Option<&str>) -> TokenErrorClass {
+    let dead = code.is_some_and(|code| DEAD_GRANT.contains(&code));
+    match status.as_u16() {
+        408 | 425 | 429 | 503 => TokenErrorClass::NotProcessed,
+        500..=599 => TokenErrorClass::Unknown,
+        200..=299 if !has_error => TokenErrorClass::Unknown,
+        200..=299 | 400 | 401 | 403 if dead => TokenErrorClass::Definitive,
+        _ => TokenErrorClass::Refused,
+    }
+}
+
+/// RFC 6749 §5.2, and GitHub's two words for it.
+const DEAD_GRANT: &[&str] = &[
+    "invalid_grant",
+    "bad_refresh_token",
+    "bad_verification_code",
+];
+
+/// RFC 9449 §8: a nonce is `1*NQCHAR`; anything else is no nonce.
+pub(crate) fn dpop_nonce(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all("dpop-nonce").iter();
+    let nonce = values.next()?.to_str().ok()?;
+    let fits = values.next().is_none()
+        && (1..=1024).contains(&nonce.len())
+        && nonce
+            .bytes()
+            .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+    fits.then(|| nonce.to_owned())
+}
