@@ -16,9 +16,13 @@
 //! One file holds the records of all issuers of a slot. So a save, together with the change of the
 //! active issuer, is one replacement of one file, and costs the same however many slots there are.
 
+mod bundle;
+mod creation;
+mod forget;
 pub(crate) mod lock;
 pub(crate) mod policy;
 mod records;
+mod rekey;
 
 use std::{
     collections::HashMap,
@@ -34,15 +38,17 @@ use hallpass_core::{
 };
 use tokio::{sync::Mutex, time};
 
+pub use self::{
+    bundle::{Exported, Imported},
+    rekey::Rekeyed,
+};
 use self::{
+    creation::{lock_path, no_key, no_policy, policy_path, source_of},
     lock::{FileLease, Held, Mode},
     policy::PolicyFile,
     records::{Keys, SlotPaths},
 };
-use crate::{KeyError, KeyId, KeySources, Policy, blocking, folder};
-
-/// How long the first process may take to create a store, a keyring's question to a person included.
-const CREATION: Duration = Duration::from_secs(60);
+use crate::{KeyId, KeySources, Policy, blocking, folder};
 
 /// Credentials in sealed files, shared by all processes of one user on one machine.
 ///
@@ -84,14 +90,13 @@ impl FileStore {
         let sources = keys.into();
         let place = root.clone();
         let found = blocking::run(move || {
-            folder::create(&place)?;
-            folder::create(&place.join("slots"))?;
+            creation::prepare(&place)?;
             PolicyFile::read(&policy_path(&place))
         })
         .await?;
         let policy = match found {
             Some(policy) => policy,
-            None => create(&root, &sources).await?,
+            None => creation::create(&root, &sources).await?,
         };
         source_of(&sources, policy.policy()?)?;
         Ok(Self {
@@ -142,6 +147,10 @@ impl FileStore {
     /// Why better places for the key were passed over when the store was created.
     pub fn passed_over(&self) -> Vec<String> {
         self.policy_file().passed_over
+    }
+
+    fn sources(&self) -> &KeySources {
+        &self.inner.sources
     }
 
     fn policy_file(&self) -> PolicyFile {
@@ -353,96 +362,4 @@ impl CredentialStore for FileStore {
             self.inner.root.display()
         )
     }
-}
-
-/// Creates the store under its lock, unless another process did so first.
-async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFile, StoreError> {
-    let deadline = lock::deadline(CREATION);
-    let lock = lock::acquire(lock_path(root), Mode::Exclusive, deadline).await?;
-    let place = root.to_owned();
-    let found = blocking::run(move || {
-        let found = PolicyFile::read(&policy_path(&place))?;
-        if found.is_none() && !folder::files_with(&place.join("slots"), "sealed")?.is_empty() {
-            return Err(no_policy(&place));
-        }
-        Ok(found)
-    })
-    .await?;
-    if let Some(policy) = found {
-        return Ok(policy);
-    }
-    let (mut passed_over, mut last) = (Vec::new(), None);
-    for source in sources.iter() {
-        let id = KeyId::generate().map_err(|error| no_key(source.policy(), error))?;
-        match source.create(id).await {
-            Ok(key) => {
-                let mut policy = PolicyFile::new(source.policy(), id, &key);
-                policy.passed_over = passed_over;
-                let path = policy_path(root);
-                return blocking::run(move || {
-                    policy.write(&path)?;
-                    if let Some(root) = path.parent() {
-                        folder::sync_parent(root)?;
-                    }
-                    drop(lock);
-                    Ok(policy)
-                })
-                .await;
-            }
-            Err(error) => {
-                tracing::warn!(policy = %source.policy(), %error, "no key can be made here");
-                passed_over.push(format!("{}: {error}", source.policy()));
-                last = Some(no_key(source.policy(), error));
-            }
-        }
-    }
-    Err(last
-        .unwrap_or_else(|| StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")))
-}
-
-fn source_of(
-    sources: &KeySources,
-    policy: Policy,
-) -> Result<&Arc<dyn crate::KeySource>, StoreError> {
-    sources.of(policy).ok_or_else(|| {
-        StoreError::new(
-            StoreErrorKind::Key,
-            format!("the store was created with the policy `{policy}`, which is not offered now"),
-        )
-        .with_hint(format!(
-            "use the policy `{policy}`, or move the store's key to another place"
-        ))
-    })
-}
-
-fn no_key(policy: Policy, error: KeyError) -> StoreError {
-    let hint = error.hint().map(str::to_owned);
-    let store_error = StoreError::new(
-        StoreErrorKind::Key,
-        format!("the key of the store (policy `{policy}`) can't be had"),
-    )
-    .with_source(error);
-    match hint {
-        Some(hint) => store_error.with_hint(hint),
-        None => store_error,
-    }
-}
-
-fn no_policy(root: &Path) -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Key,
-        format!(
-            "`{}` is missing, so nobody knows which key opens the records there",
-            policy_path(root).display()
-        ),
-    )
-    .with_hint("bring the file back, as from a backup, or start the store over")
-}
-
-pub(crate) fn policy_path(root: &Path) -> PathBuf {
-    root.join("store.json")
-}
-
-pub(crate) fn lock_path(root: &Path) -> PathBuf {
-    root.join("store.lock")
 }

@@ -31,8 +31,37 @@ pub(crate) fn create(path: &Path) -> Result<(), StoreError> {
     check(path)
 }
 
+/// Creates a folder below one of ours; false when there is something already.
+pub(crate) fn create_new(path: &Path) -> Result<bool, StoreError> {
+    let mut builder = fs::DirBuilder::new();
+    system::private_folder(&mut builder);
+    match builder.create(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(failed("creating the folder", path, error)),
+    }
+}
+
+/// Moves a file into a folder of the same file system, durably; gives its new path.
+pub(crate) fn move_into(path: &Path, folder: &Path) -> Result<PathBuf, StoreError> {
+    let to = folder.join(path.file_name().unwrap_or_default());
+    fs::rename(path, &to).map_err(|error| failed("moving", path, error))?;
+    sync_parent(&to)?;
+    sync_parent(path)?;
+    Ok(to)
+}
+
+/// What stands at a path, links not followed; `None` when nothing does.
+pub(crate) fn kind(path: &Path) -> Result<Option<fs::FileType>, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.file_type())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("looking at", path, error)),
+    }
+}
+
 /// Checks that a folder is one, is ours, and is closed to others.
-pub(crate) fn check(path: &Path) -> Result<(), StoreError> {
+fn check(path: &Path) -> Result<(), StoreError> {
     let metadata =
         fs::symlink_metadata(path).map_err(|error| failed("looking at the folder", path, error))?;
     if !metadata.is_dir() {
@@ -67,9 +96,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = path.with_extension("tmp");
     // A link at the file's place would be replaced, not followed; it is refused all the same,
     // because somebody put it there.
-    if let Ok(metadata) = fs::symlink_metadata(path)
-        && !metadata.is_file()
-    {
+    if kind(path)?.is_some_and(|kind| !kind.is_file()) {
         return Err(refused(path, "is no regular file"));
     }
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));

@@ -1,4 +1,51 @@
-//! Credentials at rest: sealed files, locks, atomic writes.
+//! Credentials at rest for Hallpass: sealed files that all processes of a user share, and a store
+//! in memory. Both implement [`hallpass_core::CredentialStore`].
+//!
+//! - [`FileStore`]: one sealed file for each slot, written atomically under a lock that a killed
+//!   process cannot leave behind. How it locks is told in the module `file::lock` of the source.
+//! - [`MemoryStore`]: the same rules, until the process ends.
+//! - [`KeySource`]: where the 32 bytes are kept that seal the files. [`KeyFile`] and [`Passphrase`]
+//!   are here, the keyrings of the operating systems in `hallpass-keyring`, and a host may bring its
+//!   own. Which of them a store uses is written into the store when it is created; after that a
+//!   locked or absent key is an error with a remedy, and never a reason to take another.
+//! - [`contract`]: what a session relies on, as a test for any backend.
+//!
+//! It deliberately does not speak HTTP, refresh anything, look at tokens, keep a record in a keyring
+//! (some hold 2,560 bytes), or guard against a program that runs as the same user.
+//!
+//! Nonces, keys and key ids come from the operating system and from nowhere else: a repeated nonce
+//! would open the records, so randomness is no input here.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use hallpass_core::{
+//!     CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, Slot,
+//! };
+//! use hallpass_store::{FileStore, KeyFile};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path().join("hallpass");
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await?;
+//! let slot = Slot::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
+//!
+//! // Reading needs no lock, writing does.
+//! assert!(store.load(&slot).await?.is_none());
+//! let mut guard = store.lock(&slot, Duration::from_secs(5)).await?;
+//! let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
+//! let record = Record::new(slot.clone(), metadata, SettingsFingerprint::default());
+//! let saved = store.save(&record, None, &mut guard).await?;
+//! # let hallpass_core::store::Saved::Written(_) = saved else { unreachable!() };
+//! drop(guard);
+//! assert!(store.load(&slot).await?.is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod blocking;
 pub mod contract;
@@ -8,9 +55,11 @@ mod hex;
 mod key;
 mod key_file;
 mod memory;
+mod passphrase;
 mod seal;
 
-pub use file::FileStore;
+pub use file::{Exported, FileStore, Imported, Rekeyed};
 pub use key::{KeyError, KeyErrorKind, KeyId, KeySource, KeySources, Policy, SealingKey};
 pub use key_file::KeyFile;
 pub use memory::MemoryStore;
+pub use passphrase::Passphrase;

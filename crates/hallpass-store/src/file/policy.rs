@@ -8,7 +8,13 @@ use std::path::Path;
 use hallpass_core::store::{StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 
-use crate::{KeyId, Policy, SealingKey, folder};
+use crate::{
+    KeyId, Policy, SealingKey, folder, hex,
+    seal::{self, Binding},
+};
+
+/// What the key before the current one is sealed for.
+const PREVIOUS_KEY: &Binding = b"hallpass: the key of last time 1";
 
 const VERSION: u32 = 1;
 
@@ -30,10 +36,38 @@ pub(crate) struct PolicyFile {
 /// A key that some records may still be sealed with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Previous {
-    pub(crate) policy: String,
-    pub(crate) key: String,
+    policy: String,
+    key: String,
     /// The key, sealed with the current one, in hexadecimal digits.
-    pub(crate) sealed: String,
+    sealed: String,
+}
+
+impl Previous {
+    /// Keeps the key that `file` names until every record is sealed with `new`.
+    pub(crate) fn new(
+        file: &PolicyFile,
+        old: &SealingKey,
+        id: KeyId,
+        new: &SealingKey,
+    ) -> Result<Self, crate::KeyError> {
+        Ok(Self {
+            policy: file.policy.clone(),
+            key: file.key.clone(),
+            sealed: hex::encode(&seal::seal(id, new, PREVIOUS_KEY, old.expose())?),
+        })
+    }
+
+    /// Where the key was kept, if that is known.
+    pub(crate) fn policy(&self) -> Option<Policy> {
+        Policy::parse(&self.policy)
+    }
+
+    pub(crate) fn open(&self, key: &SealingKey) -> Option<(KeyId, SealingKey)> {
+        let sealed = hex::decode_any(&self.sealed)?;
+        let plain = seal::open(key, PREVIOUS_KEY, &sealed).ok()?;
+        let bytes = <[u8; 32]>::try_from(plain.as_slice()).ok()?;
+        Some((KeyId::parse(&self.key)?, SealingKey::from_bytes(bytes)))
+    }
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use hallpass_core::{
     store::{StoreError, StoreErrorKind},
 };
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::{FileStore, policy::PolicyFile};
 use crate::{
@@ -15,15 +16,12 @@ use crate::{
     seal::{self, Binding, Unsealable},
 };
 
-/// What the key before the current one is sealed for, in `store.json`.
-pub(crate) const PREVIOUS_KEY: &Binding = b"hallpass: the key of last time 1";
-
 /// The keys that open a store's records: the current one, and during a rekey the one before it.
 #[derive(Debug)]
 pub(crate) struct Keys {
     pub(crate) id: KeyId,
     pub(crate) key: SealingKey,
-    previous: Option<(KeyId, SealingKey)>,
+    pub(crate) previous: Option<(KeyId, SealingKey)>,
 }
 
 impl Keys {
@@ -70,15 +68,6 @@ impl Keys {
 
 const UNFINISHED: &str = "the store's key was being changed, and the one before it can't be opened";
 
-impl super::policy::Previous {
-    fn open(&self, key: &SealingKey) -> Option<(KeyId, SealingKey)> {
-        let sealed = hex::decode_any(&self.sealed)?;
-        let plain = seal::open(key, PREVIOUS_KEY, &sealed).ok()?;
-        let bytes = <[u8; 32]>::try_from(plain.as_slice()).ok()?;
-        Some((KeyId::parse(&self.key)?, SealingKey::from_bytes(bytes)))
-    }
-}
-
 /// The files of one slot.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotPaths {
@@ -124,6 +113,26 @@ pub(crate) fn open(
     slot: Option<&Slot>,
     bytes: &[u8],
 ) -> Result<SlotDocument, StoreError> {
+    let plain = unseal(keys, paths, bytes)?;
+    let document = SlotDocument::decode(&plain).map_err(|error| {
+        let kind = match error {
+            DocumentError::Newer { .. } => StoreErrorKind::Newer,
+            _ => StoreErrorKind::Damaged,
+        };
+        StoreError::new(kind, format!("`{}` can't be read", paths.sealed.display()))
+            .with_source(error)
+    })?;
+    let ours = match slot {
+        Some(slot) => document.slot() == slot,
+        None => binding(document.slot()) == paths.binding,
+    };
+    if !ours {
+        return Err(unsealable(paths, Unsealable::Misplaced));
+    }
+    Ok(document)
+}
+
+fn unseal(keys: &Keys, paths: &SlotPaths, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let place = paths.sealed.display();
     let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
     let key = keys.get(id).ok_or_else(|| {
@@ -136,22 +145,7 @@ pub(crate) fn open(
         )
         .with_hint("it is from another machine or from before the store was started over")
     })?;
-    let plain = seal::open(key, &paths.binding, bytes).map_err(|why| unsealable(paths, why))?;
-    let document = SlotDocument::decode(&plain).map_err(|error| {
-        let kind = match error {
-            DocumentError::Newer { .. } => StoreErrorKind::Newer,
-            _ => StoreErrorKind::Damaged,
-        };
-        StoreError::new(kind, format!("`{place}` can't be read")).with_source(error)
-    })?;
-    let ours = match slot {
-        Some(slot) => document.slot() == slot,
-        None => binding(document.slot()) == paths.binding,
-    };
-    if !ours {
-        return Err(unsealable(paths, Unsealable::Misplaced));
-    }
-    Ok(document)
+    seal::open(key, &paths.binding, bytes).map_err(|why| unsealable(paths, why))
 }
 
 /// Seals a document and writes it in its place. The caller holds the slot's lock.
@@ -160,15 +154,18 @@ pub(crate) fn write(
     paths: &SlotPaths,
     document: &SlotDocument,
 ) -> Result<(), StoreError> {
-    let plain = document.encode();
-    let sealed = seal::seal(keys.id, &keys.key, &paths.binding, &plain).map_err(|error| {
+    let bytes = sealed(keys, paths, &document.encode())?;
+    folder::replace(&paths.sealed, &bytes)
+}
+
+fn sealed(keys: &Keys, paths: &SlotPaths, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    seal::seal(keys.id, &keys.key, &paths.binding, plain).map_err(|error| {
         StoreError::new(
             StoreErrorKind::Io,
             format!("sealing `{}` failed", paths.sealed.display()),
         )
         .with_source(error)
-    })?;
-    folder::replace(&paths.sealed, &sealed)
+    })
 }
 
 fn unsealable(paths: &SlotPaths, why: Unsealable) -> StoreError {
@@ -200,25 +197,57 @@ fn unsealable(paths: &SlotPaths, why: Unsealable) -> StoreError {
 
 const RESTORE: &str = "bring the file back, as from a backup, or set it aside and sign in again";
 
+/// Opens bytes that are sealed with the key before the current one, and seals them with the current
+/// one; `None` when they already are.
+///
+/// The document is not read, so that it may be of any version.
+pub(crate) fn reseal(
+    keys: &Keys,
+    paths: &SlotPaths,
+    bytes: &[u8],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
+    if id == keys.id {
+        return Ok(None);
+    }
+    let plain = unseal(keys, paths, bytes)?;
+    sealed(keys, paths, &plain).map(Some)
+}
+
+/// Every path in a store that bears the name of a slot's file, and complaints of the others.
+pub(crate) fn all(root: &Path) -> Result<Vec<Result<SlotPaths, StoreError>>, StoreError> {
+    let paths = folder::files_with(&root.join("slots"), "sealed")?;
+    let slot_paths = |path: PathBuf| {
+        let name = path.file_stem().and_then(|stem| stem.to_str());
+        name.and_then(hex::decode)
+            .map(|binding| SlotPaths::of_binding(root, binding))
+            .ok_or_else(|| {
+                StoreError::new(
+                    StoreErrorKind::Damaged,
+                    format!("`{}` does not bear the name of a slot", path.display()),
+                )
+            })
+    };
+    Ok(paths.into_iter().map(slot_paths).collect())
+}
+
 impl FileStore {
     /// Every document that opens, and why the others don't.
     pub(crate) async fn documents(
         &self,
     ) -> Result<(Vec<SlotDocument>, Vec<StoreError>), StoreError> {
         let root = self.folder().to_owned();
-        let slots = root.join("slots");
-        let paths = blocking::run(move || folder::files_with(&slots, "sealed")).await?;
-        if paths.is_empty() {
+        let found = blocking::run(move || all(&root)).await?;
+        if found.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
         self.look_again().await?;
         let keys = self.keys().await?;
         blocking::run(move || {
             let (mut documents, mut problems) = (Vec::new(), Vec::new());
-            for path in paths {
-                match open_path(&keys, &root, &path) {
-                    Ok(Some(document)) => documents.push(document),
-                    Ok(None) => {}
+            for paths in found {
+                match paths.and_then(|paths| read(&keys, &paths)) {
+                    Ok(document) => documents.extend(document),
                     Err(problem) => problems.push(problem),
                 }
             }
@@ -229,17 +258,9 @@ impl FileStore {
 }
 
 /// `None` when the file went away in the meantime.
-fn open_path(keys: &Keys, root: &Path, path: &Path) -> Result<Option<SlotDocument>, StoreError> {
-    let name = path.file_stem().and_then(|stem| stem.to_str());
-    let binding = name.and_then(hex::decode).ok_or_else(|| {
-        StoreError::new(
-            StoreErrorKind::Damaged,
-            format!("`{}` does not bear the name of a slot", path.display()),
-        )
-    })?;
-    let paths = SlotPaths::of_binding(root, binding);
-    match folder::read(path)? {
-        Some(bytes) => open(keys, &paths, None, &bytes).map(Some),
+fn read(keys: &Keys, paths: &SlotPaths) -> Result<Option<SlotDocument>, StoreError> {
+    match folder::read(&paths.sealed)? {
+        Some(bytes) => open(keys, paths, None, &bytes).map(Some),
         None => Ok(None),
     }
 }

@@ -1,8 +1,17 @@
-//! Both stores keep the contract.
+//! Both stores keep the contract, and a store that does not is found out.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use hallpass_core::CredentialStore;
+use hallpass_core::{
+    BoxFuture, CredentialStore, Generation, Issuer, Profile, Record, Slot,
+    store::{Guard, Lease, Listing, Saved, StoreError},
+};
 use hallpass_store::{FileStore, KeyFile, MemoryStore, contract};
 
 #[tokio::test]
@@ -23,4 +32,194 @@ async fn the_file_store_keeps_the_contract() {
     })
     .await
     .unwrap();
+}
+
+/// A way to break the contract.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Flaw {
+    None,
+    Forgets,
+    IgnoresExpected,
+    IgnoresGuards,
+    LocksNothing,
+    LosesTheActive,
+    ListsNothing,
+    RemovesNothing,
+    CountsAnew,
+}
+
+#[tokio::test]
+async fn a_store_that_breaks_a_rule_is_found_out() {
+    for (flaw, rule) in [
+        (Flaw::None, None),
+        (Flaw::Forgets, Some("not used again")),
+        (Flaw::IgnoresExpected, Some("the generation it expects")),
+        (Flaw::IgnoresGuards, Some("its own slot")),
+        (Flaw::LocksNothing, Some("one guard at a time")),
+        (Flaw::LosesTheActive, Some("the one saved last is active")),
+        (Flaw::ListsNothing, Some("the list names every slot")),
+        (Flaw::RemovesNothing, Some("stays away")),
+        (Flaw::CountsAnew, Some("not used again")),
+    ] {
+        let store = Flawed::new(flaw);
+        let found = contract::check(async || {
+            let again = match flaw {
+                Flaw::Forgets => Flawed::new(flaw),
+                _ => store.clone(),
+            };
+            Arc::new(again) as Arc<dyn CredentialStore>
+        })
+        .await;
+        match (found, rule) {
+            (Ok(()), None) => {}
+            (Err(violation), Some(rule)) => {
+                assert!(violation.rule().contains(rule), "{flaw:?}: {violation}");
+            }
+            (found, _) => panic!("{flaw:?}: {found:?}"),
+        }
+    }
+}
+
+/// A memory store with a flaw.
+#[derive(Debug, Clone)]
+struct Flawed {
+    store: MemoryStore,
+    flaw: Flaw,
+    /// Gives each lock a slot of its own where nothing is to be locked.
+    locks: Arc<AtomicU64>,
+}
+
+impl Flawed {
+    fn new(flaw: Flaw) -> Self {
+        Self {
+            store: MemoryStore::new(),
+            flaw,
+            locks: Arc::default(),
+        }
+    }
+
+    /// A guard that the memory store takes.
+    async fn mend<'a>(&self, slot: &Slot, guard: &'a mut Guard) -> Mended<'a> {
+        match self.flaw {
+            Flaw::LocksNothing | Flaw::IgnoresGuards => {
+                Mended::New(self.store.lock(slot, Duration::MAX).await.unwrap())
+            }
+            _ => Mended::Same(guard),
+        }
+    }
+}
+
+enum Mended<'a> {
+    New(Guard),
+    Same(&'a mut Guard),
+}
+
+impl Mended<'_> {
+    fn guard(&mut self) -> &mut Guard {
+        match self {
+            Self::New(guard) => guard,
+            Self::Same(guard) => guard,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Elsewhere {
+    _guard: Guard,
+}
+
+impl Lease for Elsewhere {}
+
+impl CredentialStore for Flawed {
+    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        self.store.load(slot)
+    }
+
+    fn load_issuer<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        self.store.load_issuer(slot, issuer)
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+        match self.flaw {
+            Flaw::ListsNothing => Box::pin(async { Ok(Listing::default()) }),
+            _ => self.store.list(),
+        }
+    }
+
+    fn lock<'a>(
+        &'a self,
+        slot: &'a Slot,
+        wait: Duration,
+    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+        Box::pin(async move {
+            let place = match self.flaw {
+                Flaw::LocksNothing => {
+                    let number = self.locks.fetch_add(1, Ordering::SeqCst);
+                    let profile = Profile::parse(&format!("lock-{number}")).unwrap();
+                    slot.clone().with_profile(profile)
+                }
+                Flaw::IgnoresGuards => {
+                    let profile = Profile::parse("lock").unwrap();
+                    slot.clone().with_profile(profile)
+                }
+                _ => return self.store.lock(slot, wait).await,
+            };
+            let guard = self.store.lock(&place, wait).await?;
+            Ok(Guard::new(slot.clone(), Elsewhere { _guard: guard }))
+        })
+    }
+
+    fn save<'a>(
+        &'a self,
+        record: &'a Record,
+        expected: Option<Generation>,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+        Box::pin(async move {
+            let mut mended = self.mend(&record.slot, guard).await;
+            let guard = mended.guard();
+            let found = self.store.load_issuer(&record.slot, &record.issuer).await?;
+            let found = found.map(|record| record.generation);
+            let expected = match self.flaw {
+                Flaw::IgnoresExpected => found,
+                _ => expected,
+            };
+            let active = self.store.load(&record.slot).await?;
+            let saved = self.store.save(record, expected, guard).await?;
+            match (self.flaw, active, saved) {
+                (Flaw::LosesTheActive, Some(active), Saved::Written(_)) => {
+                    let expected = Some(active.generation);
+                    let _ = self.store.save(&active, expected, guard).await?;
+                    Ok(saved)
+                }
+                (Flaw::CountsAnew, None, Saved::Written(_)) => {
+                    Ok(Saved::Written(Generation::new(1)))
+                }
+                _ => Ok(saved),
+            }
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            if self.flaw == Flaw::RemovesNothing {
+                return Ok(self.store.load_issuer(slot, issuer).await?.is_some());
+            }
+            let mut mended = self.mend(slot, guard).await;
+            self.store.remove(slot, issuer, mended.guard()).await
+        })
+    }
+
+    fn describe(&self) -> String {
+        "a flawed memory".to_owned()
+    }
 }

@@ -1,0 +1,160 @@
+//! A store's records as one sealed piece, to carry to another machine.
+//!
+//! Inside are the slot documents, one a line, sealed like a slot's file. The key's id is in the
+//! header, so that a key that is derived from a passphrase is found again.
+
+use std::time::Duration;
+
+use hallpass_core::{
+    CredentialStore, Slot,
+    record::document::SlotDocument,
+    store::{Saved, StoreError, StoreErrorKind},
+};
+use zeroize::Zeroizing;
+
+use super::{FileStore, creation::no_key};
+use crate::{
+    KeyId, KeySource, blocking,
+    seal::{self, Binding, Unsealable},
+};
+
+const BUNDLE: &Binding = b"hallpass: an export of a store 1";
+
+/// A sealed copy of a store's records.
+#[derive(Debug)]
+pub struct Exported {
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
+    /// The slots in it.
+    pub slots: Vec<Slot>,
+    /// The files that could not be opened, and so are not in it.
+    pub problems: Vec<StoreError>,
+}
+
+/// What became of the slots of an export.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// They are in the store now.
+    pub saved: Vec<Slot>,
+    /// They had records in the store already, which stay as they are.
+    pub kept: Vec<Slot>,
+}
+
+impl FileStore {
+    /// Copies every record into one piece that is sealed with a key that `with` makes.
+    ///
+    /// A refresh token that rotates is good for one holder: after an import elsewhere, whoever
+    /// refreshes first signs the other out. So this is for moving and for backups.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Key`] when one of the two keys can't be had.
+    pub async fn export(&self, with: &dyn KeySource) -> Result<Exported, StoreError> {
+        let (mut documents, problems) = self.documents().await?;
+        documents.retain(|document| !document.records().is_empty());
+        documents.sort_by(|a, b| a.slot().cmp(b.slot()));
+        let no_key = |error| no_key(with.policy(), error);
+        let id = KeyId::generate().map_err(no_key)?;
+        let key = with.create(id).await.map_err(no_key)?;
+        let encoded: Vec<_> = documents.iter().map(SlotDocument::encode).collect();
+        // The full length at once: a vector that grows leaves copies behind.
+        let length = encoded.iter().map(|bytes| bytes.len() + 1).sum();
+        let mut plain = Zeroizing::new(Vec::with_capacity(length));
+        for bytes in &encoded {
+            plain.extend_from_slice(bytes);
+            plain.push(b'\n');
+        }
+        Ok(Exported {
+            bytes: seal::seal(id, &key, BUNDLE, &plain).map_err(no_key)?,
+            slots: documents.iter().map(|d| d.slot().clone()).collect(),
+            problems,
+        })
+    }
+
+    /// Puts the slots of an export into this store, but for those that have records here. Waits at
+    /// most `wait` for each slot.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Key`] when `with` does not have the key; [`StoreErrorKind::Damaged`] and
+    /// [`StoreErrorKind::Newer`] when it is no export of this version, or the key is not the one it
+    /// was sealed with. Any other error of [`save`](CredentialStore::save) ends the import half
+    /// done; it can be repeated.
+    pub async fn import(
+        &self,
+        bytes: &[u8],
+        with: &dyn KeySource,
+        wait: Duration,
+    ) -> Result<Imported, StoreError> {
+        let id = seal::key_id(bytes).map_err(unsealable)?;
+        let key = with.load(id).await;
+        let key = key.map_err(|error| no_key(with.policy(), error))?;
+        let bytes = bytes.to_vec();
+        let documents = blocking::run(move || {
+            let plain = seal::open(&key, BUNDLE, &bytes).map_err(unsealable)?;
+            let lines = plain.split(|byte| *byte == b'\n');
+            lines
+                .filter(|line| !line.is_empty())
+                .map(|line| {
+                    SlotDocument::decode(line).map_err(|error| {
+                        StoreError::new(StoreErrorKind::Newer, "the export can't be read")
+                            .with_source(error)
+                    })
+                })
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+        let mut imported = Imported::default();
+        for document in documents {
+            let slot = document.slot().clone();
+            if self.import_slot(&document, wait).await? {
+                imported.saved.push(slot);
+            } else {
+                imported.kept.push(slot);
+            }
+        }
+        Ok(imported)
+    }
+
+    /// Saves a slot's records, the active one last; false when the slot has records already.
+    async fn import_slot(
+        &self,
+        document: &SlotDocument,
+        wait: Duration,
+    ) -> Result<bool, StoreError> {
+        let slot = document.slot();
+        let mut guard = self.lock(slot, wait).await?;
+        let held = self.held(slot, &mut guard)?;
+        let active = document.active().map(|record| record.issuer.clone());
+        let mut records = document.records().to_vec();
+        records.sort_by_key(|record| Some(&record.issuer) == active.as_ref());
+        self.change(slot, held, move |present| {
+            if !present.records().is_empty() {
+                return (false, false);
+            }
+            let saved = records.iter().map(|record| present.save(record, None));
+            let written = saved.filter(|saved| matches!(saved, Saved::Written(_)));
+            (true, written.count() == records.len())
+        })
+        .await
+    }
+}
+
+fn unsealable(why: Unsealable) -> StoreError {
+    match why {
+        Unsealable::Newer { version } => StoreError::new(
+            StoreErrorKind::Newer,
+            format!("the export was sealed by a newer Hallpass (version {version})"),
+        )
+        .with_hint("use the newer Hallpass"),
+        Unsealable::Altered => StoreError::new(
+            StoreErrorKind::Damaged,
+            "the export was changed after it was sealed, or sealed with another key",
+        )
+        .with_hint("check the passphrase"),
+        Unsealable::Torn => StoreError::new(StoreErrorKind::Damaged, "the export is torn"),
+        Unsealable::Foreign | Unsealable::Misplaced => {
+            StoreError::new(StoreErrorKind::Damaged, "this is no export of a store")
+        }
+    }
+}

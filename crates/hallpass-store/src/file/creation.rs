@@ -1,0 +1,182 @@
+//! The creation of a store, and starting it over.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use hallpass_core::store::{StoreError, StoreErrorKind};
+
+use super::{
+    FileStore,
+    lock::{self, Mode},
+    policy::PolicyFile,
+};
+use crate::{KeyError, KeyId, KeySources, Policy, blocking, folder};
+
+/// How long a process may take to create a store or to change its key, a keyring's question to a
+/// person included; so long do others wait for it.
+pub(super) const CREATION: Duration = Duration::from_secs(60);
+
+impl FileStore {
+    /// Moves everything in a folder's store out of the way and creates a new store there.
+    ///
+    /// For a store whose key is lost. Nothing is deleted: the files are in the folder that comes
+    /// back, and open again if the key turns up. `None` when there was nothing to move.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); [`StoreErrorKind::Busy`] while another process uses the store.
+    pub async fn start_over(
+        folder: impl Into<PathBuf>,
+        keys: impl Into<KeySources>,
+    ) -> Result<(Self, Option<PathBuf>), StoreError> {
+        let (root, sources) = (folder.into(), keys.into());
+        let place = root.clone();
+        blocking::run(move || prepare(&place)).await?;
+        let deadline = lock::deadline(CREATION);
+        let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
+        let place = root.clone();
+        let (lock, aside) = blocking::run(move || {
+            let policy = policy_path(&place);
+            let mut paths = folder::files_with(&place.join("slots"), "sealed")?;
+            // The policy goes first: if this is interrupted, the rest is refused instead of being
+            // taken for the new store's, and the next start over moves it too.
+            if folder::kind(&policy)?.is_some() {
+                paths.insert(0, policy);
+            }
+            if paths.is_empty() {
+                return Ok((lock, None));
+            }
+            let aside = new_place_aside(&place)?;
+            for path in paths {
+                folder::move_into(&path, &aside)?;
+            }
+            Ok((lock, Some(aside)))
+        })
+        .await?;
+        create_locked(&root, &sources, lock).await?;
+        let store = Self::open(root, sources).await?;
+        Ok((store, aside))
+    }
+}
+
+/// Creates the folders of a store.
+pub(super) fn prepare(root: &Path) -> Result<(), StoreError> {
+    folder::create(root)?;
+    folder::create(&root.join("slots"))
+}
+
+/// A new folder below `set-aside`.
+pub(super) fn new_place_aside(root: &Path) -> Result<PathBuf, StoreError> {
+    let aside = root.join("set-aside");
+    folder::create(&aside)?;
+    for number in 1_u32.. {
+        let place = aside.join(number.to_string());
+        if folder::create_new(&place)? {
+            return Ok(place);
+        }
+    }
+    Ok(aside)
+}
+
+/// Creates the store under its lock, unless another process did so first.
+pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFile, StoreError> {
+    let deadline = lock::deadline(CREATION);
+    let lock = lock::acquire(lock_path(root), Mode::Exclusive, deadline).await?;
+    create_locked(root, sources, lock).await
+}
+
+async fn create_locked(
+    root: &Path,
+    sources: &KeySources,
+    lock: std::fs::File,
+) -> Result<PolicyFile, StoreError> {
+    let place = root.to_owned();
+    let found = blocking::run(move || {
+        let found = PolicyFile::read(&policy_path(&place))?;
+        if found.is_none() && !folder::files_with(&place.join("slots"), "sealed")?.is_empty() {
+            return Err(no_policy(&place));
+        }
+        Ok(found)
+    })
+    .await?;
+    if let Some(policy) = found {
+        return Ok(policy);
+    }
+    let (mut passed_over, mut last) = (Vec::new(), None);
+    for source in sources.iter() {
+        let id = KeyId::generate().map_err(|error| no_key(source.policy(), error))?;
+        match source.create(id).await {
+            Ok(key) => {
+                let mut policy = PolicyFile::new(source.policy(), id, &key);
+                policy.passed_over = passed_over;
+                let path = policy_path(root);
+                return blocking::run(move || {
+                    policy.write(&path)?;
+                    if let Some(root) = path.parent() {
+                        folder::sync_parent(root)?;
+                    }
+                    drop(lock);
+                    Ok(policy)
+                })
+                .await;
+            }
+            Err(error) => {
+                tracing::warn!(policy = %source.policy(), %error, "no key can be made here");
+                passed_over.push(format!("{}: {error}", source.policy()));
+                last = Some(no_key(source.policy(), error));
+            }
+        }
+    }
+    Err(last
+        .unwrap_or_else(|| StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")))
+}
+
+pub(super) fn source_of(
+    sources: &KeySources,
+    policy: Policy,
+) -> Result<&Arc<dyn crate::KeySource>, StoreError> {
+    sources.of(policy).ok_or_else(|| {
+        StoreError::new(
+            StoreErrorKind::Key,
+            format!("the store was created with the policy `{policy}`, which is not offered now"),
+        )
+        .with_hint(format!(
+            "use the policy `{policy}`, or move the store's key to another place"
+        ))
+    })
+}
+
+pub(super) fn no_key(policy: Policy, error: KeyError) -> StoreError {
+    let hint = error.hint().map(str::to_owned);
+    let store_error = StoreError::new(
+        StoreErrorKind::Key,
+        format!("the key of the store (policy `{policy}`) can't be had"),
+    )
+    .with_source(error);
+    match hint {
+        Some(hint) => store_error.with_hint(hint),
+        None => store_error,
+    }
+}
+
+pub(super) fn no_policy(root: &Path) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Key,
+        format!(
+            "`{}` is missing, so nobody knows which key opens the records there",
+            policy_path(root).display()
+        ),
+    )
+    .with_hint("bring the file back, as from a backup, or start the store over")
+}
+
+pub(super) fn policy_path(root: &Path) -> PathBuf {
+    root.join("store.json")
+}
+
+pub(super) fn lock_path(root: &Path) -> PathBuf {
+    root.join("store.lock")
+}

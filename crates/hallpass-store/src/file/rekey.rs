@@ -1,0 +1,146 @@
+//! Another key, or another place for it.
+//!
+//! Records are sealed anew one by one, under the store's exclusive lock. What makes an interruption
+//! harmless is that the new key and the old one, sealed with the new, are in `store.json` before
+//! the first record changes; so at any time every record opens with the one key that `store.json`
+//! names. The next rekey finishes what was interrupted before it begins its own work.
+
+use std::{fs::File, sync::Arc};
+
+use hallpass_core::store::{StoreError, StoreErrorKind};
+
+use super::{
+    FileStore,
+    creation::{CREATION, lock_path, no_key, policy_path, source_of},
+    lock::{self, Mode},
+    policy::{PolicyFile, Previous},
+    records::{self, Keys},
+};
+use crate::{KeyId, KeySources, blocking, folder};
+
+/// What a rekey did.
+#[derive(Debug)]
+pub struct Rekeyed {
+    /// The store under its new key.
+    pub store: FileStore,
+    /// The key that is no longer used.
+    pub replaced: KeyId,
+    /// The files that could not be opened and were left as they are.
+    pub problems: Vec<StoreError>,
+}
+
+impl FileStore {
+    /// Seals every record with a new key, which the first of `to` that can make one keeps, and
+    /// forgets the old key. With a source of another policy, this moves the store's key there.
+    ///
+    /// Other processes take up the new key by themselves, if they offer its policy.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Busy`] while somebody holds a slot for long; [`StoreErrorKind::Key`] when
+    /// the old key can't be had, or no new one be made; [`StoreErrorKind::Io`] when a record can't
+    /// be written. The store is usable after each of them.
+    pub async fn rekey(&self, to: impl Into<KeySources>) -> Result<Rekeyed, StoreError> {
+        let targets = to.into();
+        let root = self.folder().to_owned();
+        let deadline = lock::deadline(CREATION);
+        let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
+        let lock = Arc::new(lock);
+        self.look_again().await?;
+        let mut file = self.policy_file();
+        let keys = self.keys().await?;
+        // What an interrupted rekey left to do needs the current key alone.
+        if file.previous.is_some() {
+            self.finish(&mut file, keys, &lock).await?;
+            self.look_again().await?;
+        }
+        let old = self.keys().await?;
+        let mut next = None;
+        let mut last = None;
+        for target in targets.iter() {
+            let id = KeyId::generate().map_err(|error| no_key(target.policy(), error))?;
+            match target.create(id).await {
+                Ok(key) => {
+                    next = Some((target.policy(), id, key));
+                    break;
+                }
+                Err(error) => last = Some(no_key(target.policy(), error)),
+            }
+        }
+        let Some((policy, id, key)) = next else {
+            return Err(last.unwrap_or_else(|| {
+                StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")
+            }));
+        };
+        let mut new = PolicyFile::new(policy, id, &key);
+        let previous = Previous::new(&file, &old.key, id, &key);
+        new.previous = Some(previous.map_err(|error| no_key(policy, error))?);
+        let (path, written, guard) = (policy_path(&root), new.clone(), Arc::clone(&lock));
+        blocking::run(move || {
+            written.write(&path)?;
+            drop(guard);
+            Ok::<_, StoreError>(())
+        })
+        .await?;
+        let keys = Arc::new(Keys::new(&new, key)?);
+        let problems = self.finish(&mut new, keys, &lock).await?;
+        drop(lock);
+        Ok(Rekeyed {
+            store: Self::open(root, targets).await?,
+            replaced: old.id,
+            problems,
+        })
+    }
+
+    /// Seals what is still sealed with the previous key, and forgets that key.
+    async fn finish(
+        &self,
+        file: &mut PolicyFile,
+        keys: Arc<Keys>,
+        lock: &Arc<File>,
+    ) -> Result<Vec<StoreError>, StoreError> {
+        let Some(previous) = file.previous.take() else {
+            return Ok(Vec::new());
+        };
+        let old = keys.previous.as_ref().map(|(id, _)| *id);
+        let (root, done, lock) = (self.folder().to_owned(), file.clone(), Arc::clone(lock));
+        let problems = blocking::run(move || {
+            let mut problems = Vec::new();
+            for paths in records::all(&root)? {
+                let done = paths.and_then(|paths| match folder::read(&paths.sealed)? {
+                    Some(bytes) => match records::reseal(&keys, &paths, &bytes)? {
+                        Some(resealed) => folder::replace(&paths.sealed, &resealed),
+                        None => Ok(()),
+                    },
+                    None => Ok(()),
+                });
+                // What neither key opens loses nothing with the old one. Anything else might: so
+                // the old key stays until it is mended.
+                match done {
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            StoreErrorKind::Damaged | StoreErrorKind::Key
+                        ) =>
+                    {
+                        problems.push(error);
+                    }
+                    done => done?,
+                }
+            }
+            done.write(&policy_path(&root))?;
+            drop(lock);
+            Ok(problems)
+        })
+        .await?;
+        let source = previous
+            .policy()
+            .and_then(|policy| source_of(self.sources(), policy).ok());
+        if let (Some(source), Some(old)) = (source, old)
+            && let Err(error) = source.remove(old).await
+        {
+            tracing::warn!(%error, key = %old, "a key that opens nothing any more stays behind");
+        }
+        Ok(problems)
+    }
+}

@@ -1,0 +1,175 @@
+//! Records to save, a key source to steer, and a store to save in.
+
+use std::{
+    collections::HashMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hallpass_core::{
+    AccessToken, BoxFuture, CredentialStore, Generation, Grant, Issuer, Record, RefreshToken,
+    ServerMetadata, ServerUrl, SettingsFingerprint, Slot, State, Timestamp,
+    record::GrantKind,
+    store::{Saved, StoreError},
+};
+use hallpass_store::{
+    FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeySource, Policy, SealingKey,
+};
+use tempfile::TempDir;
+
+/// Longer than anything takes that must succeed.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// What no file, error or log may show.
+pub(crate) const CANARY: &str = "canary-4711";
+
+pub(crate) fn record(name: &str) -> Record {
+    let server = format!("https://{name}.example/mcp?key={CANARY}");
+    let metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
+    let slot = Slot::new(ServerUrl::parse(&server).unwrap());
+    let mut record = Record::new(slot, metadata, SettingsFingerprint::default());
+    let mut grant = Grant::new(
+        GrantKind::AuthorizationCode,
+        AccessToken::new(format!("{CANARY}-access")),
+        Timestamp::from_unix_seconds(1_000),
+    );
+    grant.refresh_token = Some(RefreshToken::new(format!("{CANARY}-refresh")));
+    record.grant = Some(grant);
+    record.state = State::SignedIn;
+    record
+}
+
+/// A folder that a store can be in.
+pub(crate) struct Place {
+    _folder: TempDir,
+    pub(crate) path: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        Self {
+            _folder: folder,
+            path,
+        }
+    }
+
+    pub(crate) async fn open(&self) -> Result<FileStore, StoreError> {
+        FileStore::open(&self.path, KeyFile::in_folder(&self.path)).await
+    }
+
+    /// The only file with this extension, somewhere in the store.
+    pub(crate) fn only(&self, extension: &str) -> PathBuf {
+        let found = self.with(extension);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.into_iter().next().unwrap()
+    }
+
+    pub(crate) fn with(&self, extension: &str) -> Vec<PathBuf> {
+        let files = self.files().into_iter().map(|(path, _)| path);
+        files
+            .filter(|path| path.extension().is_some_and(|found| found == extension))
+            .collect()
+    }
+
+    /// Every file of the store with its content, sorted.
+    pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        collect(&self.path, &mut found);
+        found.sort();
+        found
+    }
+}
+
+fn collect(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else {
+            let bytes = fs::read(&path).unwrap_or_default();
+            found.push((path, bytes));
+        }
+    }
+}
+
+/// Puts something else into a file, or makes one, that is as private as the store's own.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "these tests damage files on purpose"
+)]
+pub(crate) fn overwrite(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Saves as whoever found the slot at `expected`.
+pub(crate) async fn save(
+    store: &FileStore,
+    record: &Record,
+    expected: Option<Generation>,
+) -> Result<Saved, StoreError> {
+    let mut guard = store.lock(&record.slot, LONG).await?;
+    store.save(record, expected, &mut guard).await
+}
+
+/// Keeps keys in memory, counts what it is asked, and fails when told to.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    kept: Mutex<HashMap<KeyId, SealingKey>>,
+    pub(crate) loads: AtomicUsize,
+    pub(crate) trouble: Mutex<Option<KeyErrorKind>>,
+}
+
+impl Keys {
+    fn check(&self) -> Result<(), KeyError> {
+        match *self.trouble.lock().unwrap() {
+            Some(kind) => Err(KeyError::new(kind, "as told").with_hint("advice")),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn ids(&self) -> Vec<KeyId> {
+        self.kept.lock().unwrap().keys().copied().collect()
+    }
+}
+
+impl KeySource for Keys {
+    fn policy(&self) -> Policy {
+        Policy::Host
+    }
+
+    fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        Box::pin(async move {
+            self.check()?;
+            let key = SealingKey::generate()?;
+            self.kept.lock().unwrap().insert(id, key.clone());
+            Ok(key)
+        })
+    }
+
+    fn load(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        Box::pin(async move {
+            self.loads.fetch_add(1, Ordering::SeqCst);
+            self.check()?;
+            let kept = self.kept.lock().unwrap().get(&id).cloned();
+            kept.ok_or_else(|| KeyError::new(KeyErrorKind::Absent, "no such key"))
+        })
+    }
+
+    fn remove(&self, id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
+        self.kept.lock().unwrap().remove(&id);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn describe(&self) -> String {
+        "a test".to_owned()
+    }
+}

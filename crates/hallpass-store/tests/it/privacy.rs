@@ -1,0 +1,146 @@
+//! Who may read what.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, chown, symlink},
+};
+
+use hallpass_core::{CredentialStore as _, Remedy, store::StoreErrorKind};
+
+use crate::common::{CANARY, LONG, Place, overwrite, record, save};
+
+#[tokio::test]
+async fn files_are_for_their_owner_alone_and_show_nothing() {
+    let place = Place::new();
+    let store = place.open().await.unwrap();
+    let _ = save(&store, &record("one"), None).await.unwrap();
+    for (path, bytes) in place.files() {
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+        let shows = bytes
+            .windows(CANARY.len())
+            .any(|window| window == CANARY.as_bytes());
+        assert!(!shows, "{} holds plain text", path.display());
+        assert!(!path.to_string_lossy().contains(CANARY));
+    }
+    for folder in [place.path.clone(), place.path.join("slots")] {
+        let mode = fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "{}", folder.display());
+    }
+    assert!(!format!("{store:?} {}", store.describe()).contains(CANARY));
+    let guard = store.lock(&record("two").slot, LONG).await.unwrap();
+    let key = fs::read_to_string(place.only("key")).unwrap();
+    let key = key.split_whitespace().last().unwrap().to_owned();
+    assert_eq!(key.len(), 64);
+    assert!(!format!("{store:?} {guard:?}").contains(&key));
+}
+
+#[tokio::test]
+async fn what_others_can_reach_is_refused() {
+    for (what, mode) in [
+        ("", 0o755),
+        ("slots", 0o770),
+        ("key", 0o640),
+        ("sealed", 0o604),
+    ] {
+        let place = Place::new();
+        let one = record("one");
+        let _ = save(&place.open().await.unwrap(), &one, None)
+            .await
+            .unwrap();
+        let path = match what {
+            "" | "slots" => place.path.join(what),
+            extension => place.only(extension),
+        };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let error = match place.open().await {
+            Ok(store) => store.load(&one.slot).await.unwrap_err(),
+            Err(error) => error,
+        };
+        let text = format!("{error} {:?}", std::error::Error::source(&error));
+        assert!(text.contains("is open to other users"), "{what}: {text}");
+        assert!(error.hint().unwrap().starts_with("chmod "), "{what}");
+        assert_eq!(error.remedy(), Remedy::Configure);
+    }
+}
+
+#[tokio::test]
+async fn a_link_is_refused_and_what_it_points_to_left_alone() {
+    for extension in ["sealed", "lock", "key"] {
+        let place = Place::new();
+        let one = record("one");
+        let store = place.open().await.unwrap();
+        let _ = save(&store, &one, None).await.unwrap();
+        let path = match extension {
+            "lock" => place.only("sealed").with_extension("lock"),
+            _ => place.only(extension),
+        };
+        let target = place.path.with_extension("elsewhere");
+        fs::rename(&path, &target).unwrap();
+        symlink(&target, &path).unwrap();
+        let before = fs::read(&target).unwrap();
+        let store = place.open().await.unwrap();
+        let error = save(&store, &one, None).await.unwrap_err();
+        let text = format!("{error} {:?}", std::error::Error::source(&error));
+        assert!(text.contains("is a symbolic link"), "{extension}: {text}");
+        assert_eq!(fs::read(&target).unwrap(), before, "{extension}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_in_place_of_the_folder_is_refused() {
+    let place = Place::new();
+    drop(place.open().await.unwrap());
+    let target = place.path.with_extension("elsewhere");
+    fs::rename(&place.path, &target).unwrap();
+    symlink(&target, &place.path).unwrap();
+    let error = place.open().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Refused, "{error}");
+}
+
+#[tokio::test]
+async fn somebody_elses_folder_or_record_is_refused() {
+    let place = Place::new();
+    let one = record("one");
+    let store = place.open().await.unwrap();
+    let _ = save(&store, &one, None).await.unwrap();
+    // Only root can give a file away; for others, the root folder is somebody else's.
+    if chown(place.only("sealed"), Some(4_711), None).is_err() {
+        let error = hallpass_store::FileStore::policy_of("/").await;
+        assert!(error.unwrap().is_none());
+        let error = hallpass_store::FileStore::open("/", hallpass_store::KeyFile::in_folder("/"));
+        assert_eq!(error.await.unwrap_err().kind(), StoreErrorKind::Refused);
+        return;
+    }
+    let error = store.load(&one.slot).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Refused);
+    assert!(
+        error.to_string().contains("belongs to user 4711"),
+        "{error}"
+    );
+    chown(&place.path, Some(4_711), None).unwrap();
+    let error = place.open().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Refused);
+}
+
+#[tokio::test]
+async fn no_error_shows_a_secret() {
+    let place = Place::new();
+    let one = record("one");
+    let store = place.open().await.unwrap();
+    let _ = save(&store, &one, None).await.unwrap();
+    let sealed = place.only("sealed");
+    let bytes = fs::read(&sealed).unwrap();
+    for end in [0, 5, 40, 90, bytes.len() - 1] {
+        overwrite(&sealed, &bytes[..end]);
+        let error = store.load(&one.slot).await.unwrap_err();
+        let listing = store.list().await.unwrap();
+        let text = format!("{error} {error:?} {listing:?}");
+        assert!(!text.contains(CANARY), "{text}");
+    }
+    let guard = store.lock(&one.slot, LONG).await.unwrap();
+    let busy = store.lock(&one.slot, std::time::Duration::ZERO).await;
+    let text = format!("{:?}", busy.unwrap_err());
+    assert!(!text.contains(CANARY), "{text}");
+    drop(guard);
+}

@@ -1,0 +1,267 @@
+//! Real processes: this test program, started again in the role of [`child`].
+
+use std::{
+    env,
+    fs::File,
+    io::{BufRead as _, BufReader, Lines, Read as _},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use hallpass_core::{
+    AccessToken, CredentialStore as _, Generation,
+    store::{Saved, StoreErrorKind},
+};
+use hallpass_store::{FileStore, KeyFile};
+
+use crate::common::{LONG, Place, record, save};
+
+const ROLE: &str = "HALLPASS_STORE_TEST_ROLE";
+const FOLDER: &str = "HALLPASS_STORE_TEST_FOLDER";
+const NAME: &str = "HALLPASS_STORE_TEST_NAME";
+/// How often each of several processes counts up.
+const COUNTS: u64 = 25;
+
+/// What a process of its own does for another test.
+#[tokio::test]
+#[ignore = "other tests start it"]
+async fn child() {
+    let Some(role) = input(ROLE) else { return };
+    let folder = input(FOLDER).unwrap();
+    let name = input(NAME).unwrap();
+    let gate = Path::new(&folder).with_extension("gate");
+    let open = || FileStore::open(&folder, KeyFile::in_folder(&folder));
+    match role.as_str() {
+        "create" => {
+            println!("ready");
+            File::open(gate).unwrap().lock_shared().unwrap();
+            let store = open().await.unwrap();
+            let saved = save(&store, &record(&name), None).await.unwrap();
+            assert_eq!(saved, Saved::Written(Generation::new(1)));
+            println!("key {}", store.key_id());
+        }
+        "count" => {
+            println!("ready");
+            File::open(gate).unwrap().lock_shared().unwrap();
+            let store = open().await.unwrap();
+            let one = record("one");
+            for _ in 0..COUNTS {
+                let mut guard = store.lock(&one.slot, LONG).await.unwrap();
+                let found = store.load(&one.slot).await.unwrap();
+                let found = found.map(|record| record.generation);
+                let saved = store.save(&one, found, &mut guard).await.unwrap();
+                assert!(matches!(saved, Saved::Written(_)), "{saved:?}");
+            }
+        }
+        "hold" => {
+            let store = open().await.unwrap();
+            let guard = store.lock(&record("one").slot, LONG).await.unwrap();
+            println!("held");
+            // Until the parent ends this process.
+            let _ = std::io::stdin().read(&mut [0]);
+            drop(guard);
+        }
+        "save for ever" => {
+            let store = open().await.unwrap();
+            let mut one = record("one");
+            loop {
+                let mut guard = store.lock(&one.slot, LONG).await.unwrap();
+                let found = store.load(&one.slot).await.unwrap().unwrap().generation;
+                let token = format!("token {}", found.next());
+                one.grant.as_mut().unwrap().access_token = AccessToken::new(token);
+                let saved = store.save(&one, Some(found), &mut guard).await.unwrap();
+                assert_eq!(saved, Saved::Written(found.next()));
+                println!("saved {}", found.next());
+            }
+        }
+        "save too much" => {
+            let store = open().await.unwrap();
+            let mut one = record("one");
+            let token = "x".repeat(256 * 1024);
+            one.grant.as_mut().unwrap().access_token = AccessToken::new(token);
+            let expected = Some(Generation::new(1));
+            let error = save(&store, &one, expected).await.unwrap_err();
+            println!(
+                "error {:?} {}",
+                error.kind(),
+                error.hint().unwrap_or_default()
+            );
+        }
+        other => panic!("there is no role {other}"),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is how a test tells its child what to do"
+)]
+fn input(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+fn arguments() -> [&'static str; 4] {
+    ["--exact", "processes::child", "--ignored", "--nocapture"]
+}
+
+fn start(mut command: Command, role: &str, place: &Place, name: &str) -> Running {
+    let mut child = command
+        .env(ROLE, role)
+        .env(FOLDER, &place.path)
+        .env(NAME, name)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    Running { child, lines }
+}
+
+/// A process that is ended with the test, whatever its outcome.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn start(role: &str, place: &Place, name: &str) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(arguments());
+        start(command, role, place, name)
+    }
+
+    /// The rest of the first line that begins with `word`.
+    fn line(&mut self, word: &str) -> String {
+        let mut lines = self.lines.by_ref().map(Result::unwrap);
+        // The test harness writes the test's name before the first line and ends it with none.
+        let found = lines.find_map(|line| line.split_once(word).map(|(_, rest)| rest.to_owned()));
+        // None when the process ended before it said that.
+        found.unwrap()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn succeed(mut self) {
+        for _ in self.lines.by_ref() {}
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts eight processes that wait at a gate, opens it, and lets them finish.
+fn eight(role: &str, place: &Place, mut each: impl FnMut(&mut Running)) {
+    let gate = File::create(place.path.with_extension("gate")).unwrap();
+    gate.lock().unwrap();
+    let mut running: Vec<_> = (0..8)
+        .map(|number| Running::start(role, place, &format!("slot-{number}")))
+        .collect();
+    for process in &mut running {
+        process.line("ready");
+    }
+    gate.unlock().unwrap();
+    for process in &mut running {
+        each(process);
+    }
+    running.into_iter().for_each(Running::succeed);
+}
+
+#[tokio::test]
+async fn eight_processes_that_find_an_empty_folder_end_with_one_key() {
+    let place = Place::new();
+    let mut keys = Vec::new();
+    eight("create", &place, |process| keys.push(process.line("key ")));
+    keys.dedup();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    assert_eq!(place.with("key").len(), 1);
+    let listing = place.open().await.unwrap().list().await.unwrap();
+    assert_eq!(listing.slots.len(), 8);
+    assert_eq!(listing.problems.len(), 0);
+}
+
+#[tokio::test]
+async fn eight_processes_that_count_lose_no_count() {
+    let place = Place::new();
+    eight("count", &place, |_| {});
+    let store = place.open().await.unwrap();
+    let found = store.load(&record("one").slot).await.unwrap().unwrap();
+    assert_eq!(found.generation, Generation::new(8 * COUNTS));
+}
+
+#[tokio::test]
+async fn a_lock_ends_with_its_holder() {
+    let place = Place::new();
+    let store = place.open().await.unwrap();
+    let slot = record("one").slot;
+    for _ in 0..5 {
+        let mut holder = Running::start("hold", &place, "");
+        holder.line("held");
+        let busy = store.lock(&slot, Duration::from_millis(20)).await;
+        let busy = busy.unwrap_err();
+        assert_eq!(busy.kind(), StoreErrorKind::Busy);
+        let name = format!("process {} still holds", holder.child.id());
+        assert!(busy.to_string().starts_with(&name), "{busy}");
+        // Somebody waits already when the holder is killed.
+        let waiting = store.lock(&slot, LONG);
+        let killing = async { holder.kill() };
+        let (guard, ()) = tokio::join!(waiting, killing);
+        guard.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_process_killed_while_it_saves_loses_nothing_that_it_had_saved() {
+    let place = Place::new();
+    let store = place.open().await.unwrap();
+    let one = record("one");
+    let _ = save(&store, &one, None).await.unwrap();
+    for saves in 1..=20 {
+        let mut process = Running::start("save for ever", &place, "");
+        let mut said = 0;
+        for _ in 0..saves {
+            said = process.line("saved ").parse().unwrap();
+        }
+        process.kill();
+        let found = store.load(&one.slot).await.unwrap().unwrap();
+        let generation = found.generation.get();
+        assert!(generation >= said, "{generation} after {said}");
+        let token = found.grant.unwrap().access_token;
+        assert_eq!(token.expose(), format!("token {generation}"));
+    }
+    // Whatever the last one left behind, the next save goes through.
+    let found = store.load(&one.slot).await.unwrap().unwrap();
+    let saved = save(&store, &one, Some(found.generation)).await.unwrap();
+    assert!(matches!(saved, Saved::Written(_)));
+    assert!(place.with("tmp").is_empty());
+}
+
+/// A limit on the size of files stands for a full disk: the write fails half way, as there.
+#[tokio::test]
+async fn a_disk_that_is_full_keeps_what_it_has() {
+    let place = Place::new();
+    let store = place.open().await.unwrap();
+    let one = record("one");
+    let _ = save(&store, &one, None).await.unwrap();
+    let before = std::fs::read(place.only("sealed")).unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""])
+        .arg(env::current_exe().unwrap())
+        .args(arguments());
+    let mut process = start(command, "save too much", &place, "");
+    let error = process.line("error ");
+    assert!(error.starts_with("Io make room"), "{error}");
+    process.succeed();
+    assert_eq!(std::fs::read(place.only("sealed")).unwrap(), before);
+    assert!(place.with("tmp").is_empty());
+    let found = store.load(&one.slot).await.unwrap().unwrap();
+    assert_eq!(found.grant, one.grant);
+}
