@@ -1,1 +1,93 @@
-//! One fresh access token: refresh transactions, single flight inside and across processes.
+//! One fresh access token: refreshed once, whoever and however many ask for it.
+//!
+//! A [`Session`] holds the token of one [`Slot`](hallpass_core::Slot). It is what stands between a
+//! transport that needs an `Authorization` header and a store that holds a refresh token which the
+//! server honours once.
+//!
+//! - [`Session::token`] gives a fresh token, and costs nothing while there is one.
+//! - [`Session::token_after_rejection`] gives another one after a 401.
+//! - [`Session::answer_challenge`] is what a transport calls: it signs in or steps up as well, through
+//!   the host's [`Authorizer`](hallpass_core::Authorizer).
+//! - [`Session::sign_in`], [`Session::sign_out`] and [`Session::close`] are for the host.
+//! - [`SystemClock`] and [`OsEntropy`] are the usual time and randomness.
+//!
+//! # What it promises
+//!
+//! One refresh for each expiry and each refused token, over all tasks and all processes on the store.
+//! A refresh belongs to the session, so a caller that is dropped loses nothing. The new token is saved
+//! before anybody sees it. A passing fault costs no sign-in: `invalid_grant` alone ends a grant. A
+//! refresh whose outcome is unknown is written down before it is sent, so that a consumed refresh token
+//! is posted at most once more. What a session can't mend ends with a stated error, not a loop.
+//!
+//! What may come of a refresh request, and what follows:
+//!
+//! | outcome | seen as | what is kept | what follows |
+//! |---|---|---|---|
+//! | renewed | a readable 200 | the new grant | it is saved, then published |
+//! | not processed | no connection, TLS; 408, 425, 429, 503 | everything | a pause (`Retry-After`), then again |
+//! | lost | reset or timeout after the write, unreadable 2xx, a process that died | everything | a pause, then once more |
+//! | doubtful | any other 5xx | everything | a pause, then again |
+//! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | sign-in needed: `refresh-refused`, or `refresh-outcome-unknown` after a lost or doubtful one |
+//! | refused | any other answer | everything | an error that names what to mend |
+//!
+//! Whatever the outcome, the old access token is used while it lives.
+//!
+//! # What it does not do
+//!
+//! It opens no browser, no socket and no file: those are ports. It does not send MCP requests, nor
+//! refresh a token that nobody asks for.
+//!
+//! # RFCs
+//!
+//! 6749 §6 (refresh), 6750 §3 (refusals), 7009 (revocation), 8707 (the `resource` stays the same), 9207
+//! and 9728 (an issuer's credentials go to no other), 9700 §2.2.2 (rotation).
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//! use hallpass_core::{CredentialStore, HttpClient, ServerSettings, ServerUrl, Slot};
+//! use hallpass_session::Session;
+//!
+//! async fn header(
+//!     store: Arc<dyn CredentialStore>,
+//!     http: Arc<dyn HttpClient>,
+//! ) -> Result<http::HeaderValue, Box<dyn std::error::Error>> {
+//!     let slot = Slot::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
+//!     let session = Session::builder(slot, ServerSettings::default())
+//!         .store(store)
+//!         .http(http)
+//!         .build()?;
+//!     let token = session.token().await?;
+//!     Ok(token.authorization().clone())
+//! }
+//! ```
+
+mod counters;
+mod error;
+mod fence;
+mod flight;
+mod freshness;
+mod outcome;
+mod pacing;
+mod rejection;
+mod session;
+mod shared;
+mod sign_in;
+mod sign_out;
+mod standing;
+mod step_up;
+mod system;
+mod token;
+mod transaction;
+
+pub use counters::Counters;
+pub use error::{
+    Closed, Ended, EndedWhy, Need, RefreshFailed, SessionError, SignInFailed, SignInNeeded,
+    StoreFailed,
+};
+pub use session::{IncompleteSession, Session, SessionBuilder};
+pub use sign_in::SignInRequest;
+pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};
+pub use system::{OsEntropy, SystemClock};
+pub use token::Token;

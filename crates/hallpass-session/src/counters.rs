@@ -1,0 +1,54 @@
+//! What a session has saved its authorization server, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How often a session refreshed, and how often it found that it need not. Counted since the
+/// session was built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Refresh requests that were posted.
+    pub posted: u64,
+    /// Refreshes that brought a new token, which was saved.
+    pub made: u64,
+    /// Times a newer token of another process, or of another session on the store, was adopted.
+    pub adopted: u64,
+    /// Calls that needed a newer token and shared one with another call of this session.
+    pub avoided: u64,
+    /// Sign-ins that the authorizer was called for.
+    pub sign_ins: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counting {
+    pub(crate) posted: Count,
+    pub(crate) made: Count,
+    pub(crate) adopted: Count,
+    pub(crate) avoided: Count,
+    pub(crate) sign_ins: Count,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counting {
+    pub(crate) fn snapshot(&self) -> Counters {
+        Counters {
+            posted: self.posted.get(),
+            made: self.made.get(),
+            adopted: self.adopted.get(),
+            avoided: self.avoided.get(),
+            sign_ins: self.sign_ins.get(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! How long an access token is used before the next one is fetched.
+//!
+//! A token is replaced [`LONGEST_MARGIN`] before its end, or a quarter of its lifetime before it
+//! where that is less, so that a request on its way does not arrive with an expired token and a
+//! token that lives 2 s is still used for most of them. Expiry is wall time, which is all that two
+//! processes share; a wrong clock costs a refresh or a 401, never a sign-in.
+
+use std::time::Duration;
+
+use hallpass_core::{Grant, Timestamp};
+
+/// The early margin of a token that lives at least four minutes.
+pub(crate) const LONGEST_MARGIN: Duration = Duration::from_secs(60);
+
+/// From when on a grant's access token is replaced; `None`: not before it is refused.
+///
+/// A grant without refresh token has no margin: there is nothing to replace its token with.
+pub(crate) fn stale_at(grant: &Grant) -> Option<Timestamp> {
+    let end = grant.expires_at?;
+    if grant.refresh_token.is_none() {
+        return Some(end);
+    }
+    let lifetime = end.saturating_since(grant.obtained_at);
+    let margin = LONGEST_MARGIN.min(lifetime / 4);
+    // Whole seconds: what is left of a second belongs to the token, whose end was cut as well.
+    let seconds = i64::try_from(margin.as_secs()).unwrap_or(0);
+    Some(Timestamp::from_unix_seconds(
+        end.as_unix_seconds().saturating_sub(seconds),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

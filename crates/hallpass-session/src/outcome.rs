@@ -1,0 +1,99 @@
+//! What is known after a refresh request, in the six rows of the table in
+//! [`transaction`](crate::transaction).
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hallpass_core::{HttpError, Remedy, Slot, Timestamp};
+use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
+use http::Response;
+
+use crate::error::RefreshFailed;
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// There is a new token.
+    Renewed(Box<TokenResponse>),
+    /// The server has not acted on the request: it was not sent, or it said "not now".
+    NotProcessed(Failure),
+    /// The server may have acted on the request: nobody knows.
+    Lost(Failure),
+    /// The server answered that it failed. It may have acted before it did.
+    Doubtful(Failure),
+    /// The server will never accept this refresh token again.
+    Definitive(Arc<TokenError>),
+    /// The server refused the request for a reason that a person has to mend.
+    Refused(Failure),
+}
+
+/// A refresh that brought no token.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: RefreshFailed,
+    /// Whether the same request may succeed later by itself.
+    pub(crate) repeat: bool,
+    /// How long the server wants to be left alone.
+    pub(crate) asked: Option<Duration>,
+}
+
+impl Outcome {
+    pub(crate) fn of(
+        result: Result<Response<Bytes>, HttpError>,
+        slot: &Slot,
+        now: Timestamp,
+    ) -> Self {
+        match result {
+            Err(error) => Self::unanswered(error, slot),
+            Ok(response) => match TokenResponse::from_http(&response) {
+                Ok(response) => Self::Renewed(Box::new(response)),
+                Err(error) => Self::answered(error, slot, now),
+            },
+        }
+    }
+
+    fn unanswered(error: HttpError, slot: &Slot) -> Self {
+        let sent = error.may_have_been_sent();
+        let failure = Failure {
+            repeat: error.remedy() == Remedy::Retry,
+            asked: None,
+            error: RefreshFailed::http(slot, error),
+        };
+        if sent {
+            Self::Lost(failure)
+        } else {
+            Self::NotProcessed(failure)
+        }
+    }
+
+    fn answered(error: TokenError, slot: &Slot, now: Timestamp) -> Self {
+        let class = error.class();
+        let failed_itself = error.status().is_server_error();
+        let asked = error.retry_after().map(|after| after.wait(now));
+        let repeat = error.remedy() == Remedy::Retry;
+        let error = Arc::new(error);
+        let failure = || Failure {
+            error: RefreshFailed::answer(slot, Arc::clone(&error)),
+            repeat,
+            asked,
+        };
+        match class {
+            TokenErrorClass::NotProcessed => Self::NotProcessed(failure()),
+            TokenErrorClass::Unknown if failed_itself => Self::Doubtful(failure()),
+            TokenErrorClass::Unknown => Self::Lost(failure()),
+            TokenErrorClass::Definitive => Self::Definitive(error),
+            TokenErrorClass::Refused => Self::Refused(failure()),
+        }
+    }
+
+    /// The word for it in traces.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Renewed(_) => "renewed",
+            Self::NotProcessed(_) => "not processed",
+            Self::Lost(_) => "lost",
+            Self::Doubtful(_) => "doubtful",
+            Self::Definitive(_) => "definitive",
+            Self::Refused(_) => "refused",
+        }
+    }
+}

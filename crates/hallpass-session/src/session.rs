@@ -1,0 +1,214 @@
+//! A session: one slot's token, kept fresh.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use hallpass_core::{
+    Authorizer, Challenge, Clock, CredentialStore, HttpClient, NoAuthorizer, Record, Remedy,
+    ServerSettings, Slot,
+};
+
+use crate::{
+    counters::Counters,
+    error::SessionError,
+    shared::Shared,
+    sign_in::{Ask, SignInRequest},
+    sign_out::{SignOut, SignedOut},
+    system::SystemClock,
+    token::Token,
+    transaction::Wanted,
+};
+
+/// One slot's token, kept fresh. Cloning it gives another handle to the same session.
+///
+/// Work is done by tasks on the tokio runtime that the calling task runs on.
+#[derive(Debug, Clone)]
+pub struct Session(Arc<Shared>);
+
+impl Session {
+    /// Begins a session for `slot` under `settings`. [`store`](SessionBuilder::store) and
+    /// [`http`](SessionBuilder::http) have to be given.
+    pub fn builder(slot: Slot, settings: ServerSettings) -> SessionBuilder {
+        SessionBuilder {
+            slot,
+            settings,
+            store: None,
+            http: None,
+            authorizer: None,
+            clock: None,
+        }
+    }
+
+    /// Whose session this is.
+    pub fn slot(&self) -> &Slot {
+        &self.0.slot
+    }
+
+    /// The server's settings.
+    pub fn settings(&self) -> &ServerSettings {
+        &self.0.settings
+    }
+
+    /// A fresh token. Refreshes the one there is when it nears its end; never signs in.
+    ///
+    /// With a fresh token at hand this takes no lock, reads no store and allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::SignInNeeded`] when there is nothing to refresh with; the other variants say
+    /// what went wrong and keep the credentials.
+    pub async fn token(&self) -> Result<Token, SessionError> {
+        if let Some(token) = self.0.fresh() {
+            return Ok(token);
+        }
+        Box::pin(self.0.renew(Wanted::Fresh, &[])).await
+    }
+
+    /// Another token than `refused`, which the server answered with a 401. Never signs in.
+    ///
+    /// A newer token is adopted, else one refresh is made; where that does not help the metadata is
+    /// read again, past every cache.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::SignInNeeded`] also when another authorization server protects the server now;
+    /// [`SessionError::Ended`] when a token that was issued just now is refused.
+    pub async fn token_after_rejection(
+        &self,
+        refused: &Token,
+        challenges: &[Challenge],
+    ) -> Result<Token, SessionError> {
+        Box::pin(self.0.token_after_rejection(refused, challenges)).await
+    }
+
+    /// What a transport calls after a 401, or after a 403 that says `insufficient_scope`: all that
+    /// [`token_after_rejection`](Self::token_after_rejection) does, and then a sign-in or a step-up
+    /// through the authorizer where one is needed. `refused` is the token that was sent, if one was.
+    ///
+    /// # Errors
+    ///
+    /// As the above, and [`SessionError::SignIn`] when a sign-in came to nothing.
+    pub async fn answer_challenge(
+        &self,
+        refused: Option<&Token>,
+        challenges: &[Challenge],
+    ) -> Result<Token, SessionError> {
+        Box::pin(self.0.answer_challenge(refused, challenges)).await
+    }
+
+    /// Signs in through the authorizer, saves the grant and publishes its token. Calls that come while
+    /// a sign-in runs wait for it. When all of them are dropped, it is broken off.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::SignIn`] when it came to nothing, [`SessionError::Store`] when its grant could
+    /// not be saved.
+    pub async fn sign_in(&self, request: SignInRequest<'_>) -> Result<Token, SessionError> {
+        Box::pin(self.0.sign_in(Ask::from(request), || None)).await
+    }
+
+    /// Signs out: clears the grant and revokes its tokens (RFC 7009), the refresh token first.
+    ///
+    /// # Errors
+    ///
+    /// When the grant could not be cleared here. What the server said to the revocation is no error:
+    /// it stands in the answer.
+    pub async fn sign_out(&self, how: SignOut) -> Result<SignedOut, SessionError> {
+        Box::pin(self.0.sign_out(how)).await
+    }
+
+    /// The slot's active record, read from the store.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`].
+    pub async fn record(&self) -> Result<Option<Record>, SessionError> {
+        self.0.load().await
+    }
+
+    /// How often this session refreshed, and how often it need not.
+    pub fn counters(&self) -> Counters {
+        self.0.counting.snapshot()
+    }
+
+    /// Takes no more work, breaks a sign-in off, and waits for the refreshes that run. A program does
+    /// this before it ends, so that no rotated token is lost.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+/// Puts a [`Session`] together.
+#[derive(Debug)]
+#[must_use]
+pub struct SessionBuilder {
+    slot: Slot,
+    settings: ServerSettings,
+    store: Option<Arc<dyn CredentialStore>>,
+    http: Option<Arc<dyn HttpClient>>,
+    authorizer: Option<Arc<dyn Authorizer>>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl SessionBuilder {
+    /// Where the credentials are kept.
+    pub fn store(mut self, store: Arc<dyn CredentialStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// What sends the requests.
+    pub fn http(mut self, http: Arc<dyn HttpClient>) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// Who signs in. Without one every sign-in is refused.
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizer = Some(authorizer);
+        self
+    }
+
+    /// What tells the time; the computer's clocks by default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The session. Nothing is read or sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When the store or the HTTP client is missing.
+    pub fn build(self) -> Result<Session, IncompleteSession> {
+        let missing = |what| IncompleteSession { missing: what };
+        Ok(Session(Arc::new(Shared::new(
+            self.slot,
+            self.settings,
+            self.store.ok_or(missing("credential store"))?,
+            self.http.ok_or(missing("HTTP client"))?,
+            self.authorizer.unwrap_or_else(|| Arc::new(NoAuthorizer)),
+            self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+        ))))
+    }
+}
+
+/// A session that lacks something it can't do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncompleteSession {
+    missing: &'static str,
+}
+
+impl IncompleteSession {
+    /// What to do about it: the host's code has to give what is missing.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Report
+    }
+}
+
+impl fmt::Display for IncompleteSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a session needs a {}", self.missing)
+    }
+}
+
+impl Error for IncompleteSession {}

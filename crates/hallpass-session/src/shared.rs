@@ -1,0 +1,310 @@
+//! What a session's callers and tasks share.
+//!
+//! # Locks, in their order
+//!
+//! 1. The mutexes in here. None is held across an `await`, and none inside another.
+//! 2. The slot's [`Guard`](hallpass_core::store::Guard), which orders this session with others on the
+//!    same store. It is held for one refresh attempt or one save, never while a person signs in and
+//!    never during a pause. The token is published before it is released.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use hallpass_core::{
+    Authorizer, Clock, CredentialStore, Generation, HttpClient, Record, Scopes, ServerSettings,
+    SettingsFingerprint, Slot, StoreError, Timestamp,
+    store::{Guard, Saved, StoreErrorKind},
+};
+use tokio::{runtime::Handle, sync::watch};
+
+use crate::{
+    counters::Counting,
+    error::{Need, SessionError, SignInNeeded},
+    flight::Flights,
+    pacing::Pacing,
+    sign_in::Ask,
+    standing,
+    token::Token,
+    transaction::Wanted,
+};
+
+/// How long a slot's lock is waited for: longer than one refresh attempt of another process can take.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(45);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) slot: Slot,
+    pub(crate) settings: ServerSettings,
+    pub(crate) fingerprint: SettingsFingerprint,
+    pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counting: Counting,
+    pub(crate) refreshes: Flights<Wanted, Result<Token, SessionError>>,
+    pub(crate) sign_ins: Flights<Ask, Result<Token, SessionError>>,
+    pub(crate) memory: Mutex<Memory>,
+    current: ArcSwapOption<Token>,
+    closed: AtomicBool,
+    running: watch::Sender<usize>,
+}
+
+/// What a session remembers besides its token. None of it outlives the process.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The generation of the newest record that was seen under the slot's lock.
+    pub(crate) newest: Generation,
+    /// Failed refreshes.
+    pub(crate) pacing: Pacing,
+    /// The error that the present pause is for, and whether trying again may help by itself.
+    pub(crate) paused_by: Option<(SessionError, bool)>,
+    /// A refreshed record that could not be saved, and the generation it is to replace.
+    pub(crate) unsaved: Option<(Record, Generation)>,
+    /// The last stated end, for which refused token, and until when (monotonic) it is repeated.
+    pub(crate) ended: Option<(Token, SessionError, Duration)>,
+    /// How many step-ups were started for which scopes.
+    pub(crate) step_ups: Vec<(Scopes, u32)>,
+}
+
+impl Memory {
+    /// Forgets what stood in the way of the credentials before; gives what could not be saved.
+    pub(crate) fn forget_troubles(&mut self) -> Option<Record> {
+        self.ended = None;
+        self.paused_by = None;
+        self.pacing.succeeded();
+        self.unsaved.take().map(|(record, _)| record)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        slot: Slot,
+        settings: ServerSettings,
+        store: Arc<dyn CredentialStore>,
+        http: Arc<dyn HttpClient>,
+        authorizer: Arc<dyn Authorizer>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            fingerprint: settings.fingerprint(),
+            slot,
+            settings,
+            store,
+            http,
+            authorizer,
+            clock,
+            counting: Counting::default(),
+            refreshes: Flights::default(),
+            sign_ins: Flights::default(),
+            memory: Mutex::default(),
+            current: ArcSwapOption::empty(),
+            closed: AtomicBool::new(false),
+            running: watch::Sender::new(0),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The published token.
+    pub(crate) fn current(&self) -> Option<Token> {
+        self.current.load().as_deref().cloned()
+    }
+
+    /// The published token if it is fresh. Takes no lock, reads no store and allocates nothing.
+    pub(crate) fn fresh(&self) -> Option<Token> {
+        let current = self.current.load();
+        let token = current.as_deref()?;
+        token.is_fresh(self.clock.now()).then(|| token.clone())
+    }
+
+    /// Publishes the token of a usable record. A token that is published already stays, with what the
+    /// session remembers of it.
+    pub(crate) fn publish(
+        &self,
+        record: &Record,
+        obtained: Option<Duration>,
+    ) -> Result<Token, SessionError> {
+        let (record, grant) = self.usable(Some(record))?;
+        let token = Token::new(record, grant, obtained).map_err(SessionError::Ended)?;
+        let memory = self.memory();
+        let token = self.put(token);
+        drop(memory);
+        Ok(token)
+    }
+
+    /// Publishes the token of a record that was read without the lock, if it is the one that is
+    /// wanted and no newer record was seen since.
+    pub(crate) fn publish_if(
+        &self,
+        record: &Record,
+        wanted: impl Fn(&Token) -> bool,
+    ) -> Result<Option<Token>, SessionError> {
+        let (record, grant) = self.usable(Some(record))?;
+        let token = Token::new(record, grant, None).map_err(SessionError::Ended)?;
+        if !wanted(&token) {
+            return Ok(None);
+        }
+        let mut memory = self.memory();
+        if record.generation < memory.newest {
+            return Ok(None);
+        }
+        memory.newest = record.generation;
+        let token = self.put(token);
+        drop(memory);
+        Ok(Some(token))
+    }
+
+    /// Called with the memory locked, which orders those who publish.
+    fn put(&self, token: Token) -> Token {
+        match self.current() {
+            Some(current) if current.is_like(&token) => current,
+            current => {
+                if current.is_some_and(|current| !current.same(&token)) && !token.is_own() {
+                    self.counting.adopted.one();
+                }
+                self.current.store(Some(Arc::new(token.clone())));
+                token
+            }
+        }
+    }
+
+    /// Takes the published token back.
+    pub(crate) fn unpublish(&self) {
+        self.current.store(None);
+    }
+
+    /// The record's grant, or why somebody has to sign in.
+    pub(crate) fn usable<'a>(
+        &self,
+        record: Option<&'a Record>,
+    ) -> Result<(&'a Record, &'a hallpass_core::Grant), SessionError> {
+        standing::usable(record, &self.slot, &self.settings, &self.fingerprint)
+            .map_err(|need| self.needed(need))
+    }
+
+    pub(crate) fn needed(&self, need: Need) -> SessionError {
+        SessionError::SignInNeeded(SignInNeeded::new(&self.slot, need))
+    }
+
+    pub(crate) async fn load(&self) -> Result<Option<Record>, SessionError> {
+        self.store
+            .load(&self.slot)
+            .await
+            .map_err(SessionError::store)
+    }
+
+    pub(crate) async fn lock(&self) -> Result<Guard, SessionError> {
+        self.store
+            .lock(&self.slot, LOCK_WAIT)
+            .await
+            .map_err(SessionError::store)
+    }
+
+    /// The active record, read under the slot's lock: what it says holds.
+    pub(crate) async fn load_locked(&self, guard: &Guard) -> Result<Option<Record>, SessionError> {
+        debug_assert_eq!(guard.slot(), &self.slot);
+        let record = self.load().await?;
+        self.memory().newest = record
+            .as_ref()
+            .map_or(Generation::default(), |record| record.generation);
+        Ok(record)
+    }
+
+    /// Saves `record` in place of the one at `expected`. With `true` its generation is the new one;
+    /// with `false` something else stands there and nothing was written.
+    pub(crate) async fn save(
+        &self,
+        record: &mut Record,
+        expected: Option<Generation>,
+        guard: &mut Guard,
+    ) -> Result<bool, SessionError> {
+        match self.store.save(record, expected, guard).await {
+            Ok(Saved::Written(generation)) => {
+                record.generation = generation;
+                self.memory().newest = generation;
+                Ok(true)
+            }
+            Ok(Saved::Conflict { .. }) => Ok(false),
+            Err(error) => Err(SessionError::store(error)),
+        }
+    }
+
+    pub(crate) fn changed_under_lock(&self) -> StoreError {
+        let text = format!(
+            "saving the record of {} while somebody else changed it",
+            self.slot
+        );
+        StoreError::new(StoreErrorKind::Busy, text)
+    }
+
+    pub(crate) fn keeps_changing(&self) -> SessionError {
+        SessionError::store(self.changed_under_lock())
+    }
+
+    /// Runs `work` as a task of its own, which [`close`](Self::close) waits for.
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), SessionError> {
+        let closed = || SessionError::closed(&self.slot);
+        let runtime = Handle::try_current().map_err(|_| closed())?;
+        let task = Running::count(self);
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(closed());
+        }
+        runtime.spawn(async move {
+            let _task = task;
+            work.await;
+        });
+        Ok(())
+    }
+
+    /// Refuses new work and waits for what runs.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        // Wakes those who wait for the flag.
+        self.running.send_modify(|_| ());
+        let mut running = self.running.subscribe();
+        // The sender lives as long as `self`.
+        let _ = running.wait_for(|tasks| *tasks == 0).await;
+    }
+
+    /// Ends when the session closes.
+    pub(crate) async fn closing(&self) {
+        let mut running = self.running.subscribe();
+        let _ = running
+            .wait_for(|_| self.closed.load(Ordering::SeqCst))
+            .await;
+    }
+}
+
+/// One running task. Also counted when it is dropped unfinished, with its runtime.
+struct Running(Arc<Shared>);
+
+impl Running {
+    fn count(shared: &Arc<Shared>) -> Self {
+        shared.running.send_modify(|tasks| *tasks += 1);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0
+            .running
+            .send_modify(|tasks| *tasks = tasks.saturating_sub(1));
+    }
+}

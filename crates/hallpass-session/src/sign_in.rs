@@ -1,0 +1,228 @@
+//! Signing in through the host's [`Authorizer`](hallpass_core::Authorizer), once at a time.
+//!
+//! The slot's lock is taken after the person is done, for the save alone. When nobody waits for a
+//! sign-in any more it is broken off, as when the session closes: a window that the person closed
+//! must not hold up the next try. From the moment the authorizer returns, it is not.
+
+mod keep;
+
+use std::sync::Arc;
+
+use hallpass_core::{
+    AuthorizeError, Challenge, Issuer, Record, Remedy, Scopes, SignIn, SignInReason, State,
+};
+use tracing::{Instrument, info_span};
+
+use self::keep::KeepRegistration;
+use crate::{
+    error::{Ended, EndedWhy, SessionError},
+    flight::{Boarding, Ticket},
+    shared::Shared,
+    standing,
+    token::Token,
+};
+
+/// How often a caller waits for other people's sign-ins before it gives up on its own.
+const MOST_BOARDINGS: u32 = 4;
+
+/// Why and with what to sign in.
+#[derive(Debug, Clone)]
+pub struct SignInRequest<'a> {
+    /// Why.
+    pub reason: SignInReason,
+    /// What the server said when it refused a request, if it was asked.
+    pub challenges: &'a [Challenge],
+    /// Scopes to ask for besides those that would be asked for anyway.
+    pub scopes: Scopes,
+}
+
+impl Default for SignInRequest<'_> {
+    /// Somebody asked for it, and nothing more is known.
+    fn default() -> Self {
+        Self {
+            reason: SignInReason::Asked,
+            challenges: &[],
+            scopes: Scopes::none(),
+        }
+    }
+}
+
+/// A sign-in request that a task can own.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) reason: SignInReason,
+    pub(crate) challenges: Vec<Challenge>,
+    pub(crate) scopes: Scopes,
+    /// The authorization server that protects the server now, when that was read just before.
+    pub(crate) issuer: Option<Issuer>,
+    /// For a step-up, the scopes that the server wants.
+    pub(crate) step_up: Option<Scopes>,
+}
+
+impl From<SignInRequest<'_>> for Ask {
+    fn from(request: SignInRequest<'_>) -> Self {
+        Self {
+            reason: request.reason,
+            challenges: request.challenges.to_vec(),
+            scopes: request.scopes,
+            issuer: None,
+            step_up: None,
+        }
+    }
+}
+
+impl Shared {
+    /// Signs in, or waits for a sign-in that runs and asks for the same or more. `settled` is asked
+    /// before one is started: with a token from there, nobody is bothered.
+    pub(crate) async fn sign_in(
+        self: &Arc<Self>,
+        ask: Ask,
+        settled: impl Fn() -> Option<Token>,
+    ) -> Result<Token, SessionError> {
+        for _ in 0..MOST_BOARDINGS {
+            let (waiting, covers) = match self.sign_ins.board(ask.clone(), &settled) {
+                Err(token) => return Ok(token),
+                Ok(Boarding::Joined(other, waiting)) => (waiting, other.scopes.covers(&ask.scopes)),
+                Ok(Boarding::Started(ticket, waiting)) => {
+                    self.start_sign_in(ticket, ask.clone())?;
+                    (waiting, true)
+                }
+            };
+            match waiting.result().await {
+                Some(result) if covers => return result,
+                // Broken off because those before us went away, or for fewer scopes.
+                _ => {}
+            }
+        }
+        Err(SessionError::closed(&self.slot))
+    }
+
+    fn start_sign_in(
+        self: &Arc<Self>,
+        ticket: Ticket<Result<Token, SessionError>>,
+        ask: Ask,
+    ) -> Result<(), SessionError> {
+        let landing = Landing {
+            shared: Arc::clone(self),
+            ticket,
+        };
+        if let Some(wanted) = &ask.step_up
+            && !self.may_step_up(wanted)
+        {
+            let why = EndedWhy::TooManyStepUps(wanted.clone());
+            return Err(SessionError::Ended(Ended::new(why)));
+        }
+        let span = info_span!("sign_in", slot = %self.slot, reason = ?ask.reason);
+        let work = async move {
+            let shared = &landing.shared;
+            let record = tokio::select! {
+                record = authorize(shared, &ask) => record,
+                () = landing.ticket.abandoned() => {
+                    tracing::debug!("nobody waits for the sign-in any more");
+                    return;
+                }
+                () = shared.closing() => Err(SessionError::closed(&shared.slot)),
+            };
+            let result = match record {
+                Ok(record) => save(shared, record).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = &result {
+                tracing::debug!(%error, "the sign-in has failed");
+            }
+            shared.sign_ins.land(&landing.ticket, Some(result));
+        };
+        self.spawn(work.instrument(span))
+    }
+}
+
+/// Lands the flight also when its task ends early.
+struct Landing {
+    shared: Arc<Shared>,
+    ticket: Ticket<Result<Token, SessionError>>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.shared.sign_ins.land(&self.ticket, None);
+    }
+}
+
+/// Asks the authorizer.
+async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<Record, SessionError> {
+    let previous = previous(shared, ask).await?;
+    let keep = KeepRegistration(Arc::clone(shared));
+    shared.counting.sign_ins.one();
+    let asked = SignIn {
+        slot: &shared.slot,
+        settings: &shared.settings,
+        reason: ask.reason,
+        challenges: &ask.challenges,
+        scopes: &ask.scopes,
+        previous: previous.as_ref(),
+        keep: &keep,
+    };
+    let record = shared
+        .authorizer
+        .authorize(asked)
+        .await
+        .map_err(|error| SessionError::sign_in(&shared.slot, error))?;
+    let wrong = if record.slot != shared.slot {
+        "the authorizer returned a record of another slot"
+    } else if record.grant.is_none() {
+        "the authorizer returned a record without a grant"
+    } else if record.issuer != record.metadata.issuer {
+        "the authorizer returned a record whose metadata is another issuer's"
+    } else {
+        return Ok(record);
+    };
+    let error = AuthorizeError::new(Remedy::Report, wrong);
+    Err(SessionError::sign_in(&shared.slot, error))
+}
+
+/// The record whose registration the sign-in may use again: never one of another authorization server
+/// than the one that protects the server, as far as that is known.
+async fn previous(shared: &Shared, ask: &Ask) -> Result<Option<Record>, SessionError> {
+    let record = match &ask.issuer {
+        Some(issuer) => shared
+            .store
+            .load_issuer(&shared.slot, issuer)
+            .await
+            .map_err(SessionError::store)?,
+        None if ask.reason == SignInReason::Migration => None,
+        None => shared.load().await?,
+    };
+    Ok(record.and_then(|record| {
+        standing::reusable(record, &shared.settings, &shared.fingerprint, shared.now())
+    }))
+}
+
+/// Saves what the authorizer returned, then publishes its token.
+async fn save(shared: &Shared, granted: Record) -> Result<Token, SessionError> {
+    let mut guard = shared.lock().await?;
+    shared.load_locked(&guard).await?;
+    let found = shared
+        .store
+        .load_issuer(&shared.slot, &granted.issuer)
+        .await
+        .map_err(SessionError::store)?;
+    let expected = found.as_ref().map(|record| record.generation);
+    // What is there already keeps the fields that this version does not know.
+    let mut record = match found {
+        Some(mut found) => {
+            found.registration = granted.registration;
+            found.grant = granted.grant;
+            found.metadata = granted.metadata;
+            found
+        }
+        None => granted,
+    };
+    record.settings = shared.fingerprint.clone();
+    record.fence = None;
+    record.state = State::SignedIn;
+    if !shared.save(&mut record, expected, &mut guard).await? {
+        return Err(shared.keeps_changing());
+    }
+    shared.memory().forget_troubles();
+    shared.publish(&record, Some(shared.clock.monotonic()))
+}

@@ -1,0 +1,62 @@
+//! Keeps a registration that was made in the middle of a sign-in.
+
+use std::sync::Arc;
+
+use hallpass_core::{
+    BoxFuture, Keep, Record, State, StoreError,
+    store::{Saved, StoreErrorKind},
+};
+
+use crate::shared::{LOCK_WAIT, Shared};
+
+/// Saves the registration under the slot's lock, so that a sign-in that is broken off does not
+/// register a client in vain. It never takes the place of credentials that can still be used: those
+/// belong to the client that is there.
+#[derive(Debug)]
+pub(super) struct KeepRegistration(pub(super) Arc<Shared>);
+
+impl Keep for KeepRegistration {
+    fn keep<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.save(record))
+    }
+}
+
+impl KeepRegistration {
+    async fn save(&self, record: &Record) -> Result<(), StoreError> {
+        let shared = &*self.0;
+        if record.slot != shared.slot {
+            let text = format!(
+                "saving a registration for {} under another slot",
+                record.slot
+            );
+            return Err(StoreError::new(StoreErrorKind::Guard, text));
+        }
+        let mut guard = shared.store.lock(&shared.slot, LOCK_WAIT).await?;
+        let active = shared.store.load(&shared.slot).await?;
+        if shared.usable(active.as_ref()).is_ok() {
+            tracing::debug!("the registration is not kept yet: the present grant is still good");
+            return Ok(());
+        }
+        let found = shared
+            .store
+            .load_issuer(&shared.slot, &record.issuer)
+            .await?;
+        let expected = found.as_ref().map(|record| record.generation);
+        let mut kept = found.unwrap_or_else(|| record.clone());
+        kept.registration = record.registration.clone();
+        kept.metadata = record.metadata.clone();
+        kept.settings = shared.fingerprint.clone();
+        kept.grant = None;
+        kept.fence = None;
+        if !matches!(kept.state, State::SignInNeeded(_)) {
+            kept.state = State::Registered;
+        }
+        match shared.store.save(&kept, expected, &mut guard).await? {
+            Saved::Written(generation) => {
+                shared.memory().newest = generation;
+                Ok(())
+            }
+            Saved::Conflict { .. } => Err(shared.changed_under_lock()),
+        }
+    }
+}

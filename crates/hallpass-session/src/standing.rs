@@ -1,0 +1,124 @@
+//! Whether a record's credentials may be used under the present settings.
+
+use hallpass_core::{
+    Grant, Record, Registration, ServerSettings, SettingsFingerprint, Slot, State, Timestamp,
+    record::{RegistrationOrigin, SignInCause},
+};
+
+use crate::error::Need;
+
+/// The grant of `record`, if this slot's session may use it with these settings.
+///
+/// A record is used for its own slot, under settings with the same fingerprint, and at the
+/// authorization server that the settings name, if they name one. Everything else is never sent
+/// anywhere.
+pub(crate) fn usable<'a>(
+    record: Option<&'a Record>,
+    slot: &Slot,
+    settings: &ServerSettings,
+    fingerprint: &SettingsFingerprint,
+) -> Result<(&'a Record, &'a Grant), Need> {
+    let Some(record) = record else {
+        return Err(Need::First);
+    };
+    if record.slot != *slot || record.issuer != record.metadata.issuer {
+        return Err(Need::First);
+    }
+    match &record.state {
+        State::Registered => return Err(Need::First),
+        State::SignInNeeded(SignInCause::SignedOut) => {
+            return Err(Need::Ended(SignInCause::SignedOut));
+        }
+        State::SignInNeeded(cause) if record.settings == *fingerprint => {
+            return Err(Need::Ended(cause.clone()));
+        }
+        State::SignInNeeded(_) | State::SignedIn | State::OutcomeUnknown => {}
+    }
+    if let Some(setting) = changed_setting(record, settings, fingerprint) {
+        return Err(Need::SettingChanged(setting));
+    }
+    match &record.grant {
+        Some(grant) => Ok((record, grant)),
+        None => Err(Need::First),
+    }
+}
+
+/// The setting that keeps `record` from being used.
+fn changed_setting(
+    record: &Record,
+    settings: &ServerSettings,
+    fingerprint: &SettingsFingerprint,
+) -> Option<String> {
+    if let Some(name) = record.settings.difference(fingerprint) {
+        return Some(name.to_owned());
+    }
+    if settings
+        .issuer
+        .as_ref()
+        .is_some_and(|issuer| *issuer != record.issuer)
+    {
+        return Some("issuer".to_owned());
+    }
+    // Identifier and secret belong to one authorization server, which the fingerprint does not hold.
+    let by_hand = record
+        .registration
+        .as_ref()
+        .is_some_and(|registration| registration.origin == RegistrationOrigin::PreRegistered);
+    let bound = settings
+        .client
+        .pre_registered
+        .as_ref()
+        .and_then(|client| client.issuer.as_ref());
+    if by_hand && bound.is_some_and(|issuer| *issuer != record.issuer) {
+        return Some("client".to_owned());
+    }
+    None
+}
+
+/// The client to refresh as: the record's, with the secret that the settings hold now, since a person
+/// may have replaced it.
+pub(crate) fn registration(record: &Record, settings: &ServerSettings) -> Option<Registration> {
+    let mut registration = record.registration.clone()?;
+    if registration.origin == RegistrationOrigin::PreRegistered
+        && let Some(client) = &settings.client.pre_registered
+        && client.id == registration.client_id
+        && let Some(secret) = &client.secret
+    {
+        registration.client_secret = Some(secret.clone());
+        registration.secret_expires_at = None;
+    }
+    Some(registration)
+}
+
+/// Whether the client's secret has ended (RFC 7591 §3.2.1).
+pub(crate) fn secret_has_expired(registration: &Registration, now: Timestamp) -> bool {
+    registration.client_secret.is_some()
+        && registration.auth_method.needs_secret()
+        && registration.secret_expires_at.is_some_and(|end| end <= now)
+}
+
+/// What a sign-in may build on: the record without what can't be used again.
+pub(crate) fn reusable(
+    mut record: Record,
+    settings: &ServerSettings,
+    fingerprint: &SettingsFingerprint,
+    now: Timestamp,
+) -> Option<Record> {
+    if let Some("resource" | "scopes") | None =
+        changed_setting(&record, settings, fingerprint).as_deref()
+    {
+        if record
+            .registration
+            .as_ref()
+            .is_some_and(|registration| secret_has_expired(registration, now))
+        {
+            record.registration = None;
+        }
+        Some(record)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What a transport calls when the server refused a request: a 401, or a 403 that says
+//! `insufficient_scope`.
+//!
+//! A 403 that does not say so is no matter of authorisation and is not brought here. A step-up asks
+//! for the union of the scopes that were asked for before and those that the server wants now. When
+//! each of those was asked for already, asking again would show the person the same page; at most
+//! [`MOST_STEP_UPS`] are started for the same scopes.
+
+use std::sync::Arc;
+
+use hallpass_core::{Challenge, Scopes, SignInReason};
+
+use crate::{
+    error::{Ended, EndedWhy, Need, SessionError},
+    shared::Shared,
+    sign_in::Ask,
+    token::Token,
+    transaction::Wanted,
+};
+
+/// How many step-ups are started for the same scopes.
+const MOST_STEP_UPS: u32 = 2;
+/// How many sets of scopes are remembered.
+const MOST_REMEMBERED: usize = 64;
+
+impl Shared {
+    pub(crate) async fn answer_challenge(
+        self: &Arc<Self>,
+        refused: Option<&Token>,
+        challenges: &[Challenge],
+    ) -> Result<Token, SessionError> {
+        let Some(refused) = refused else {
+            let result = match self.fresh() {
+                Some(token) => Ok(token),
+                None => self.renew(Wanted::Fresh, &[]).await,
+            };
+            return self.or_sign_in(result, None, challenges).await;
+        };
+        if challenges.iter().any(Challenge::is_insufficient_scope) {
+            return self.step_up(refused, challenges).await;
+        }
+        let result = self.token_after_rejection(refused, challenges).await;
+        self.or_sign_in(result, Some(refused), challenges).await
+    }
+
+    pub(crate) async fn token_after_rejection(
+        self: &Arc<Self>,
+        refused: &Token,
+        challenges: &[Challenge],
+    ) -> Result<Token, SessionError> {
+        self.renew(Wanted::Instead(refused.clone()), challenges)
+            .await
+    }
+
+    /// Signs in when that is what a result asks for.
+    async fn or_sign_in(
+        self: &Arc<Self>,
+        result: Result<Token, SessionError>,
+        refused: Option<&Token>,
+        challenges: &[Challenge],
+    ) -> Result<Token, SessionError> {
+        let needed = match result {
+            Err(SessionError::SignInNeeded(needed)) => needed,
+            result => return result,
+        };
+        let (reason, issuer) = match needed.need() {
+            Need::First => (SignInReason::First, None),
+            Need::Migrated(issuer) => (SignInReason::Migration, Some(issuer.clone())),
+            Need::Ended(hallpass_core::record::SignInCause::IssuerChanged) => {
+                (SignInReason::Migration, None)
+            }
+            Need::Ended(_) | Need::SettingChanged(_) | Need::SecretExpired => {
+                (SignInReason::Ended, None)
+            }
+        };
+        let ask = Ask {
+            reason,
+            challenges: challenges.to_vec(),
+            scopes: Scopes::none(),
+            issuer,
+            step_up: None,
+        };
+        let settled = || {
+            let token = self.fresh()?;
+            refused
+                .is_none_or(|refused| !refused.same(&token))
+                .then_some(token)
+        };
+        self.sign_in(ask, settled).await
+    }
+
+    async fn step_up(
+        self: &Arc<Self>,
+        refused: &Token,
+        challenges: &[Challenge],
+    ) -> Result<Token, SessionError> {
+        let end = |why| Err(SessionError::Ended(Ended::new(why)));
+        let wanted = challenges
+            .iter()
+            .filter(|challenge| challenge.is_insufficient_scope())
+            .filter_map(|challenge| challenge.scope.as_ref())
+            .fold(Scopes::none(), |all, scopes| all.union(scopes));
+        // Somebody else may have stepped up already, here or in another process.
+        let steps_further = |token: &Token| !token.same(refused) && token.scopes().covers(&wanted);
+        if let Some(token) = self.fresh().filter(steps_further) {
+            return Ok(token);
+        }
+        let record = self.load().await?;
+        let (record, grant) = match self.usable(record.as_ref()) {
+            Ok(found) => found,
+            Err(error) => return self.or_sign_in(Err(error), Some(refused), challenges).await,
+        };
+        let fresh = |token: &Token| token.is_fresh(self.now()) && steps_further(token);
+        if let Some(token) = self.publish_if(record, fresh)? {
+            return Ok(token);
+        }
+        if wanted.is_empty() {
+            return end(EndedWhy::NoScopesNamed);
+        }
+        if grant.requested_scopes.covers(&wanted) {
+            return end(EndedWhy::ScopesAskedBefore(wanted));
+        }
+        let asked = grant.requested_scopes.union(grant.scopes());
+        let ask = Ask {
+            reason: SignInReason::StepUp,
+            challenges: challenges.to_vec(),
+            scopes: asked.union(&wanted),
+            issuer: None,
+            step_up: Some(wanted.clone()),
+        };
+        self.sign_in(ask, || self.fresh().filter(steps_further))
+            .await
+    }
+
+    /// Counts a step-up that is about to be started for these scopes; whether it may be.
+    pub(crate) fn may_step_up(&self, wanted: &Scopes) -> bool {
+        let mut memory = self.memory();
+        let step_ups = &mut memory.step_ups;
+        if let Some((_, count)) = step_ups.iter_mut().find(|(scopes, _)| scopes == wanted) {
+            *count += 1;
+            return *count <= MOST_STEP_UPS;
+        }
+        if step_ups.len() < MOST_REMEMBERED {
+            step_ups.push((wanted.clone(), 1));
+            return true;
+        }
+        // A server that thinks up scopes without end.
+        false
+    }
+}

@@ -1,0 +1,77 @@
+//! The usual clock and the usual randomness: the only place that asks the operating system.
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime},
+};
+
+use hallpass_core::{BoxFuture, Clock, Entropy, Timestamp};
+
+/// The computer's clocks. Waiting needs a tokio runtime with its timer enabled.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the implementation of the port"
+    )]
+    fn now(&self) -> Timestamp {
+        let seconds = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
+        };
+        Timestamp::from_unix_seconds(seconds)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the implementation of the port"
+    )]
+    fn monotonic(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        // The first call fixes the moment that the others count from.
+        let start = *START;
+        Instant::now().saturating_duration_since(start)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// The operating system's random bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    /// # Panics
+    ///
+    /// When the operating system has no randomness to give: there is nothing safe to go on with.
+    #[expect(
+        clippy::panic,
+        reason = "a predictable state or verifier would be worse than an end"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        if let Err(error) = getrandom::fill(bytes) {
+            panic!("the operating system gives no random bytes: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on_and_bytes_differ() {
+        let before = SystemClock.monotonic();
+        assert!(SystemClock.monotonic() >= before);
+        assert!(SystemClock.now() > Timestamp::from_unix_seconds(1_700_000_000));
+
+        let (mut one, mut two) = ([0; 32], [0; 32]);
+        OsEntropy.fill(&mut one);
+        OsEntropy.fill(&mut two);
+        assert_ne!(one, two);
+    }
+}

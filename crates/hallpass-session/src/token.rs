@@ -1,0 +1,144 @@
+//! An access token that is ready to be sent.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use hallpass_core::{
+    AccessToken, AuthScheme, DpopKey, Generation, Grant, Issuer, Record, Scopes, Timestamp,
+};
+use http::HeaderValue;
+
+use crate::{error::Ended, freshness};
+
+/// An access token with its `Authorization` header. Cloning it copies a pointer.
+#[derive(Clone)]
+pub struct Token(Arc<Parts>);
+
+struct Parts {
+    access_token: AccessToken,
+    scheme: AuthScheme,
+    authorization: HeaderValue,
+    expires_at: Option<Timestamp>,
+    stale_at: Option<Timestamp>,
+    scopes: Scopes,
+    dpop_key: Option<DpopKey>,
+    issuer: Issuer,
+    generation: Generation,
+    obtained: Option<Duration>,
+}
+
+impl Token {
+    /// The token of `record`'s `grant`. `obtained` is the monotonic time at which this session got
+    /// it from the authorization server in answer to a refusal or by a sign-in.
+    pub(crate) fn new(
+        record: &Record,
+        grant: &Grant,
+        obtained: Option<Duration>,
+    ) -> Result<Self, Ended> {
+        // RFC 6750 §2.1, RFC 9449 §7.1.
+        let text = format!("{} {}", grant.scheme.as_str(), grant.access_token.expose());
+        let mut authorization = HeaderValue::try_from(text).map_err(|_| Ended::unusable_token())?;
+        authorization.set_sensitive(true);
+        Ok(Self(Arc::new(Parts {
+            access_token: grant.access_token.clone(),
+            scheme: grant.scheme,
+            authorization,
+            expires_at: grant.expires_at,
+            stale_at: freshness::stale_at(grant),
+            scopes: grant.scopes().clone(),
+            dpop_key: grant.dpop_key.clone(),
+            issuer: record.issuer.clone(),
+            generation: record.generation,
+            obtained,
+        })))
+    }
+
+    /// The token itself.
+    pub fn access_token(&self) -> &AccessToken {
+        &self.0.access_token
+    }
+
+    /// The scheme it is sent with.
+    pub fn scheme(&self) -> AuthScheme {
+        self.0.scheme
+    }
+
+    /// The value of `Authorization`, marked as sensitive.
+    pub fn authorization(&self) -> &HeaderValue {
+        &self.0.authorization
+    }
+
+    /// When it ends; `None`: the server did not say, so it is used until it is refused.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.0.expires_at
+    }
+
+    /// The scopes it has, as far as anybody said.
+    pub fn scopes(&self) -> &Scopes {
+        &self.0.scopes
+    }
+
+    /// The key it is bound to (RFC 9449); `None` for a bearer token.
+    pub fn dpop_key(&self) -> Option<&DpopKey> {
+        self.0.dpop_key.as_ref()
+    }
+
+    /// The authorization server that issued it.
+    pub fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    /// The generation of the record it was read from.
+    pub fn generation(&self) -> Generation {
+        self.0.generation
+    }
+
+    /// Whether it lives longer than its early margin.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.0.stale_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_alive(&self, now: Timestamp) -> bool {
+        self.0.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether both are the same token, whatever record they were read from.
+    pub(crate) fn same(&self, other: &Token) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.access_token == other.0.access_token
+    }
+
+    /// Whether both say the same, so that one need not be put in the other's place.
+    pub(crate) fn is_like(&self, other: &Token) -> bool {
+        self.same(other)
+            && self.0.scheme == other.0.scheme
+            && self.0.issuer == other.0.issuer
+            && self.0.expires_at == other.0.expires_at
+            && self.0.stale_at == other.0.stale_at
+            && self.0.scopes == other.0.scopes
+    }
+
+    /// Whether this session got it in answer to a refusal or by a sign-in.
+    pub(crate) fn is_own(&self) -> bool {
+        self.0.obtained.is_some()
+    }
+
+    /// Whether this session got it within the last `window` in answer to a refusal.
+    pub(crate) fn obtained_within(&self, window: Duration, monotonic: Duration) -> bool {
+        self.0
+            .obtained
+            .is_some_and(|at| monotonic.saturating_sub(at) < window)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("scheme", &self.0.scheme)
+            .field("access_token", &self.0.access_token)
+            .field("expires_at", &self.0.expires_at)
+            .field("scopes", &self.0.scopes)
+            .field("issuer", &self.0.issuer)
+            .field("generation", &self.0.generation)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,285 @@
+//! One attempt: everything that happens under one hold of the slot's lock.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hallpass_core::{
+    Generation, Grant, Record, State, Timestamp, http::ExchangePolicy, record::SignInCause,
+    store::Guard,
+};
+use hallpass_oauth::{ClientAuthentication, TokenError, TokenRequest, TokenResponse};
+use http::Request;
+
+use super::{Wanted, outcome};
+use crate::{
+    error::{Need, SessionError, SignInNeeded},
+    fence,
+    outcome::{Failure, Outcome},
+    shared::Shared,
+    standing,
+    token::Token,
+};
+
+/// What an attempt came to.
+pub(super) enum Attempt {
+    /// The token that was wanted, saved and published.
+    Done(Token),
+    /// Another process saved something in between: read again.
+    Conflict,
+    /// No token. With a pause, the same may succeed after it.
+    Failed {
+        error: SessionError,
+        pause: Option<Duration>,
+    },
+}
+
+impl From<SessionError> for Attempt {
+    fn from(error: SessionError) -> Self {
+        Self::Failed { error, pause: None }
+    }
+}
+
+pub(super) async fn attempt(shared: &Shared, wanted: &Wanted) -> Attempt {
+    match try_once(shared, wanted).await {
+        Ok(attempt) => attempt,
+        Err(error) => error.into(),
+    }
+}
+
+async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionError> {
+    let mut guard = shared.lock().await?;
+    let loaded = shared.load_locked(&guard).await?;
+    let loaded = save_unsaved(shared, loaded, &mut guard).await?;
+    let (record, grant) = match shared.usable(loaded.as_ref()) {
+        Ok(found) => found,
+        Err(error) => {
+            shared.unpublish();
+            return Err(error);
+        }
+    };
+    let now = shared.now();
+    let token = Token::new(record, grant, None).map_err(SessionError::Ended)?;
+    if wanted.accepts(&token) && token.is_fresh(now) {
+        outcome("adopted");
+        return shared.publish(record, None).map(Attempt::Done);
+    }
+    if matches!(wanted, Wanted::Fresh) && token.is_alive(now) {
+        // What is used if nothing newer comes of this.
+        shared.publish(record, None)?;
+    }
+    if let Some(paused) = paused(shared) {
+        return Ok(paused);
+    }
+    if !fence::is_open(record) {
+        if wanted.accepts(&token) && token.is_alive(now) {
+            return shared.publish(record, None).map(Attempt::Done);
+        }
+        outcome("given up");
+        return give_up(
+            shared,
+            record,
+            SignInCause::RefreshOutcomeUnknown,
+            None,
+            &mut guard,
+        )
+        .await;
+    }
+    let request = prepare(shared, record, grant, now).map_err(|need| shared.needed(need))?;
+
+    // The fence stands before the request leaves.
+    let mut fenced = fence::raised(record, now);
+    if !shared
+        .save(&mut fenced, Some(record.generation), &mut guard)
+        .await?
+    {
+        return Ok(Attempt::Conflict);
+    }
+    shared.counting.posted.one();
+    let result = shared
+        .http
+        .fetch(request, ExchangePolicy::authorization_server())
+        .await;
+    let result = Outcome::of(result, &shared.slot, shared.now());
+    outcome(result.as_str());
+    tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
+    match result {
+        Outcome::Renewed(response) => {
+            renewed(shared, wanted, &fenced, *response, now, &mut guard).await
+        }
+        Outcome::NotProcessed(failure) | Outcome::Refused(failure) => {
+            keep(
+                shared,
+                fence::lowered(&fenced, record.fence),
+                fenced.generation,
+                &mut guard,
+            )
+            .await;
+            Ok(failed(shared, failure))
+        }
+        Outcome::Doubtful(failure) => {
+            keep(
+                shared,
+                fence::doubted(&fenced, record.fence),
+                fenced.generation,
+                &mut guard,
+            )
+            .await;
+            Ok(failed(shared, failure))
+        }
+        Outcome::Lost(failure) => Ok(failed(shared, failure)),
+        Outcome::Definitive(error) => {
+            let cause = if record.fence.is_some() {
+                SignInCause::RefreshOutcomeUnknown
+            } else {
+                SignInCause::RefreshRefused
+            };
+            give_up(shared, &fenced, cause, Some(error), &mut guard).await
+        }
+    }
+}
+
+/// The refresh request, or why there can't be one.
+fn prepare(
+    shared: &Shared,
+    record: &Record,
+    grant: &Grant,
+    now: Timestamp,
+) -> Result<Request<Bytes>, Need> {
+    let ended = || Need::Ended(SignInCause::NoRefreshToken);
+    let request = TokenRequest::refresh(grant).ok_or_else(ended)?;
+    let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
+    let registration = standing::registration(record, &shared.settings).ok_or_else(ended)?;
+    if standing::secret_has_expired(&registration, now) {
+        return Err(Need::SecretExpired);
+    }
+    Ok(request.into_http(
+        endpoint,
+        &ClientAuthentication::from_registration(&registration),
+    ))
+}
+
+/// Persists the new grant, then publishes its token.
+async fn renewed(
+    shared: &Shared,
+    wanted: &Wanted,
+    fenced: &Record,
+    response: TokenResponse,
+    sent_at: Timestamp,
+    guard: &mut Guard,
+) -> Result<Attempt, SessionError> {
+    let Some(old) = &fenced.grant else {
+        return Ok(Attempt::Conflict);
+    };
+    let mut record = fenced.clone();
+    record.grant = Some(response.renew(old, sent_at));
+    record.fence = None;
+    record.state = State::SignedIn;
+    let expected = fenced.generation;
+    match shared.save(&mut record, Some(expected), guard).await {
+        Ok(true) => {}
+        // Whatever stands there now holds; a record that is gone is not brought back.
+        Ok(false) => return Ok(Attempt::Conflict),
+        Err(error) => {
+            shared.memory().unsaved = Some((record, expected));
+            return Err(error);
+        }
+    }
+    shared.counting.made.one();
+    let mut memory = shared.memory();
+    memory.pacing.succeeded();
+    memory.paused_by = None;
+    drop(memory);
+    let obtained = matches!(wanted, Wanted::Instead(_)).then(|| shared.clock.monotonic());
+    shared.publish(&record, obtained).map(Attempt::Done)
+}
+
+/// Ends the credentials: the refresh token is dropped, the registration stays.
+async fn give_up(
+    shared: &Shared,
+    record: &Record,
+    cause: SignInCause,
+    error: Option<Arc<TokenError>>,
+    guard: &mut Guard,
+) -> Result<Attempt, SessionError> {
+    let mut ended = record.clone();
+    ended.fence = None;
+    ended.state = State::SignInNeeded(cause.clone());
+    if let Some(grant) = &mut ended.grant {
+        grant.refresh_token = None;
+    }
+    if !shared
+        .save(&mut ended, Some(record.generation), guard)
+        .await?
+    {
+        return Ok(Attempt::Conflict);
+    }
+    shared.unpublish();
+    let mut needed = SignInNeeded::new(&shared.slot, Need::Ended(cause));
+    if let Some(error) = error {
+        needed = needed.with_source(error);
+    }
+    Err(SessionError::SignInNeeded(needed))
+}
+
+/// Saves what a failed post leaves behind. When that fails the fence stays up, which is safe.
+async fn keep(shared: &Shared, mut record: Record, expected: Generation, guard: &mut Guard) {
+    match shared.save(&mut record, Some(expected), guard).await {
+        Ok(true) => {}
+        Ok(false) => tracing::debug!("the record changed while a refresh failed"),
+        Err(error) => tracing::warn!(%error, "the fence of a failed refresh stays up"),
+    }
+}
+
+/// Counts a failure and says when to try again.
+fn failed(shared: &Shared, failure: Failure) -> Attempt {
+    let monotonic = shared.clock.monotonic();
+    let mut memory = shared.memory();
+    let pause = memory.pacing.failed(monotonic, failure.asked);
+    let error = SessionError::Refresh(failure.error.after(pause));
+    memory.paused_by = Some((error.clone(), failure.repeat));
+    drop(memory);
+    Attempt::Failed {
+        error,
+        pause: failure.repeat.then_some(pause),
+    }
+}
+
+/// The failure that the session still pauses for.
+fn paused(shared: &Shared) -> Option<Attempt> {
+    let memory = shared.memory();
+    let remaining = memory.pacing.remaining(shared.clock.monotonic())?;
+    let (error, repeat) = memory.paused_by.clone()?;
+    outcome("paused");
+    Some(Attempt::Failed {
+        error: error.after(remaining),
+        pause: repeat.then_some(remaining),
+    })
+}
+
+/// Saves what an earlier call could not, if nobody else saved meanwhile.
+async fn save_unsaved(
+    shared: &Shared,
+    loaded: Option<Record>,
+    guard: &mut Guard,
+) -> Result<Option<Record>, SessionError> {
+    let Some((mut record, expected)) = shared.memory().unsaved.take() else {
+        return Ok(loaded);
+    };
+    if loaded
+        .as_ref()
+        .is_none_or(|found| found.issuer != record.issuer || found.generation != expected)
+    {
+        return Ok(loaded);
+    }
+    match shared.save(&mut record, Some(expected), guard).await {
+        Ok(true) => {
+            shared.counting.made.one();
+            Ok(Some(record))
+        }
+        Ok(false) => shared.load_locked(guard).await,
+        Err(error) => {
+            shared.memory().unsaved = Some((record, expected));
+            Err(error)
+        }
+    }
+}
