@@ -1,1 +1,61 @@
-//! rmcp's streamable HTTP client on top of a Hallpass session.
+//! rmcp's streamable HTTP client on top of a Hallpass session: what a host hands to rmcp.
+//!
+//! [`Client`] implements rmcp's
+//! [`StreamableHttpClient`](rmcp::transport::streamable_http_client::StreamableHttpClient) as a
+//! typed skin over [`hallpass_mcp_http`], and authorises each request with a token of a
+//! [`Session`](hallpass_session::Session). [`transport`] is the ready transport.
+//!
+//! # What it does
+//!
+//! - With nobody signed in it sends the first request without a token, so that the server's own
+//!   challenge says what to sign in for. After a 401, or a 403 that says `insufficient_scope`
+//!   (RFC 6750 §3.1), the session gets another token and the request is repeated. Any other 403 is
+//!   no matter of authorisation.
+//! - Only a POST may lead to a sign-in, since only a POST is somebody's wish. A stream that is opened
+//!   again, and the DELETE at the end, make do with a refresh.
+//! - It never goes round in circles: a request is sent [at most a few times](Client), and a GET that
+//!   repeating can't help ends the stream instead of opening it again for ever.
+//! - It serves each lifecycle that rmcp knows; which one is rmcp's choice and the host's.
+//!
+//! # What it does not do
+//!
+//! It opens no browser (the session's `Authorizer` does), keeps no credentials, and reconnects
+//! nothing itself: rmcp does. A host that lets rmcp choose the lifecycle
+//! (`ClientLifecycleMode::Auto`) should sign in before, because rmcp waits no more than ten seconds
+//! for the answer to its `server/discover`.
+//!
+//! # Errors
+//!
+//! A POST or DELETE that fails for want of authorisation ends in rmcp's
+//! `StreamableHttpError::Client(Error::Session(…))`; find it behind any of rmcp's errors with
+//! [`Error::behind`] and ask it for its [`remedy`](Error::remedy). A GET ends in `AuthRequired` or
+//! `InsufficientScope`, the two by which rmcp knows that it must not try again.
+//!
+//! # Example
+//!
+//! ```
+//! use hallpass_core::{HttpClient, ServerUrl};
+//! use hallpass_rmcp::{Client, Transport, transport};
+//! use hallpass_session::Session;
+//! use std::sync::Arc;
+//!
+//! /// What `rmcp::ServiceExt::serve` takes.
+//! fn authorised(session: Session, http: Arc<dyn HttpClient>) -> Transport {
+//!     let server: ServerUrl = session.slot().server.clone();
+//!     transport(Client::new(session, http), &server)
+//! }
+//! ```
+
+#![expect(
+    clippy::result_large_err,
+    reason = "the error is rmcp's, and as large as it makes it"
+)]
+
+mod answer;
+mod client;
+mod error;
+mod outgoing;
+mod stream;
+
+pub use client::{Client, Transport, transport};
+pub use error::{Error, OtherServer, Refused, UnexpectedStatus, UnreadableMessage};

@@ -1,0 +1,87 @@
+//! What has to be known about a message once it is bytes.
+
+use std::collections::HashMap;
+
+use hallpass_mcp_http::{LAST_EVENT_ID, MCP_SESSION_ID, Request};
+use http::{
+    HeaderName, HeaderValue,
+    header::{ACCEPT, AUTHORIZATION},
+};
+use rmcp::{
+    model::{ClientJsonRpcMessage, ClientRequest, RequestId},
+    transport::streamable_http_client::StreamableHttpError,
+};
+
+use crate::Error;
+
+/// A message that was sent, as far as its answer depends on it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    kind: Kind,
+    in_session: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Discover(RequestId),
+    Initialize(RequestId),
+    Request(RequestId),
+    /// A notification or an answer, to which there is no answer.
+    OneWay,
+}
+
+impl Outgoing {
+    pub(crate) fn of(message: &ClientJsonRpcMessage, in_session: bool) -> Self {
+        let kind = match message {
+            ClientJsonRpcMessage::Request(request) => {
+                let id = request.id.clone();
+                match &request.request {
+                    ClientRequest::DiscoverRequest(_) => Kind::Discover(id),
+                    ClientRequest::InitializeRequest(_) => Kind::Initialize(id),
+                    _ => Kind::Request(id),
+                }
+            }
+            _ => Kind::OneWay,
+        };
+        Self { kind, in_session }
+    }
+
+    /// The id to be answered.
+    pub(crate) fn id(&self) -> Option<&RequestId> {
+        match &self.kind {
+            Kind::Discover(id) | Kind::Initialize(id) | Kind::Request(id) => Some(id),
+            Kind::OneWay => None,
+        }
+    }
+
+    /// Whether it is the first message of a connection, whose answer rmcp reads to its end.
+    pub(crate) fn starts_a_lifecycle(&self) -> bool {
+        matches!(self.kind, Kind::Discover(_) | Kind::Initialize(_))
+    }
+
+    /// Whether it asks a server that may be of an older protocol whether it is.
+    pub(crate) fn probes(&self) -> bool {
+        matches!(self.kind, Kind::Discover(_)) && !self.in_session
+    }
+
+    pub(crate) fn in_session(&self) -> bool {
+        self.in_session
+    }
+}
+
+/// Adds the host's headers and those of the protocol, which rmcp hands over together. Those that
+/// the transport sets itself are refused, as by rmcp's own client.
+pub(crate) fn with_headers(
+    mut request: Request,
+    headers: HashMap<HeaderName, HeaderValue>,
+) -> Result<Request, StreamableHttpError<Error>> {
+    for (name, value) in headers {
+        if [ACCEPT, AUTHORIZATION, MCP_SESSION_ID, LAST_EVENT_ID].contains(&name) {
+            return Err(StreamableHttpError::ReservedHeaderConflict(
+                name.to_string(),
+            ));
+        }
+        request = request.header(name, value);
+    }
+    Ok(request)
+}
