@@ -13,8 +13,9 @@ use url::Url;
 use crate::{
     Endpoint, Fault, FixedEntropy, PlannedFault, RecordedRequest, Recorder, TokenBook,
     clock::ComputerClock,
+    exchange::{Answering, Exchange, Received},
     fault::FaultPlan,
-    listen::{Answering, Bound, Listening, Received},
+    listen::{Bound, Listening},
     reply::Reply,
 };
 
@@ -44,6 +45,16 @@ pub struct AuthorizationServer {
     faults: Arc<FaultPlan>,
 }
 
+/// The endpoints of an authorization server, wherever they are answered.
+#[derive(Clone)]
+pub struct IssuerEndpoints(pub(crate) Arc<dyn Answering>);
+
+impl fmt::Debug for IssuerEndpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IssuerEndpoints")
+    }
+}
+
 /// What the endpoints share.
 struct State {
     issuer: String,
@@ -65,7 +76,7 @@ impl AuthorizationServer {
     /// When it can't listen, when its certificate is not usable, or when the system gives no random
     /// bytes.
     pub async fn start(options: AuthorizationServerOptions) -> io::Result<Self> {
-        let bound = Bound::new(options.listen).await?;
+        let bound = Bound::new(&options.listen).await?;
         let entropy = Arc::new(match options.seed {
             Some(seed) => FixedEntropy::new(seed),
             None => FixedEntropy::unpredictable()?,
@@ -86,7 +97,15 @@ impl AuthorizationServer {
         });
         let recorder = options.recorder.unwrap_or_default();
         let faults = Arc::new(FaultPlan::new(options.faults));
-        let listening = bound.serve(state.clone(), recorder.clone(), faults.clone())?;
+        let exchange = Exchange {
+            server: state.clone(),
+            recorder: recorder.clone(),
+            faults: faults.clone(),
+            origin: bound.origin().to_owned(),
+            name: options.listen.name,
+            required_header: options.listen.required_header,
+        };
+        let listening = bound.serve(exchange);
         Ok(Self {
             state,
             listening,
@@ -166,9 +185,25 @@ impl AuthorizationServer {
         self.faults.once(endpoint, fault);
     }
 
-    /// Stops listening and breaks off every connection. What it remembers stays.
-    pub fn stop(&self) {
-        self.listening.stop();
+    /// Goes down: breaks off every connection, and refuses new ones once this has ended. What it
+    /// remembers stays.
+    pub async fn stop(&self) {
+        self.listening.stop().await;
+    }
+
+    /// Comes up again on the same port, and remembers everything.
+    ///
+    /// # Errors
+    ///
+    /// When somebody else has taken the port.
+    pub async fn resume(&self) -> io::Result<()> {
+        self.listening.resume().await
+    }
+
+    /// Its endpoints, to be answered at the origin of an MCP server as well
+    /// ([`McpServerOptions::issuer_inside`](crate::McpServerOptions::issuer_inside)).
+    pub fn endpoints(&self) -> IssuerEndpoints {
+        IssuerEndpoints(self.state.clone())
     }
 }
 

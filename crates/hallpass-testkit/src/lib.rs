@@ -43,6 +43,7 @@ mod authorization_server;
 mod book;
 mod clock;
 mod entropy;
+mod exchange;
 mod fault;
 mod gate;
 mod leak_check;
@@ -55,7 +56,7 @@ mod tls;
 
 pub use authorization_server::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, Callback, ExpiresIn, IssParameter,
-    MetadataPath, RefreshTokens, RegisteredClient, StaticClient,
+    IssuerEndpoints, MetadataPath, RefreshTokens, RegisteredClient, StaticClient,
 };
 pub use book::{Introspection, Misuse, TokenBook};
 pub use clock::FakeClock;
@@ -68,6 +69,6 @@ pub use mcp_server::{
     ChallengeStyle, McpServer, McpServerOptions, Protection, PublishedResource,
     ResourceMetadataPath,
 };
-pub use person::{Answer, Person, Tamper, Visit};
+pub use person::{Decision, Person, Tamper, Visit};
 pub use recorder::{RecordedAnswer, RecordedBody, RecordedRequest, Recorder};
 pub use tls::{Identity, ServerTls, TestCa};

@@ -17,8 +17,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Endpoint, Fault, PlannedFault, RecordedRequest, Recorder, TokenBook,
+    authorization_server::IssuerEndpoints,
+    exchange::{Answering, Exchange, Received},
     fault::FaultPlan,
-    listen::{Answering, Bound, Listening, Received},
+    listen::{Bound, Listening},
     reply::Reply,
 };
 
@@ -48,6 +50,7 @@ struct State {
     path: String,
     book: Option<TokenBook>,
     protection: Mutex<Protection>,
+    issuer_inside: Option<IssuerEndpoints>,
     rmcp: StreamableHttpService<Tools, LocalSessionManager>,
 }
 
@@ -58,7 +61,7 @@ impl McpServer {
     ///
     /// When it can't listen, or when its certificate is not usable.
     pub async fn start(options: McpServerOptions) -> io::Result<Self> {
-        let bound = Bound::new(options.listen).await?;
+        let bound = Bound::new(&options.listen).await?;
         let stop = CancellationToken::new();
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(options.sessions)
@@ -69,11 +72,20 @@ impl McpServer {
             path: options.path,
             book: options.book,
             protection: Mutex::new(options.protection),
+            issuer_inside: options.issuer_inside,
             rmcp: StreamableHttpService::new(|| Ok(Tools::new()), Arc::default(), config),
         });
         let recorder = options.recorder.unwrap_or_default();
         let faults = Arc::new(FaultPlan::new(options.faults));
-        let listening = bound.serve(state.clone(), recorder.clone(), faults.clone())?;
+        let exchange = Exchange {
+            server: state.clone(),
+            recorder: recorder.clone(),
+            faults: faults.clone(),
+            origin: bound.origin().to_owned(),
+            name: options.listen.name,
+            required_header: options.listen.required_header,
+        };
+        let listening = bound.serve(exchange);
         Ok(Self {
             state,
             listening,
@@ -110,6 +122,13 @@ impl McpServer {
         requests
     }
 
+    /// What this server was sent at one endpoint.
+    pub fn requests_to(&self, endpoint: Endpoint) -> Vec<RecordedRequest> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.is_to(endpoint));
+        requests
+    }
+
     /// The record, to be shared with other servers.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
@@ -136,9 +155,18 @@ impl McpServer {
         self.faults.once(endpoint, fault);
     }
 
-    /// Stops listening and breaks off every connection.
-    pub fn stop(&self) {
-        self.listening.stop();
+    /// Goes down: breaks off every connection, and refuses new ones once this has ended.
+    pub async fn stop(&self) {
+        self.listening.stop().await;
+    }
+
+    /// Comes up again on the same port, with the sessions it had.
+    ///
+    /// # Errors
+    ///
+    /// When somebody else has taken the port.
+    pub async fn resume(&self) -> io::Result<()> {
+        self.listening.resume().await
     }
 }
 
@@ -292,7 +320,12 @@ impl State {
             }
             Some(there) if request.path == *there => {}
             None if request.path == self.path => {}
-            _ => return Reply::text(StatusCode::NOT_FOUND, "nothing here"),
+            _ => {
+                return match &self.issuer_inside {
+                    Some(IssuerEndpoints(issuer)) => issuer.answer(request).await,
+                    None => Reply::text(StatusCode::NOT_FOUND, "nothing here"),
+                };
+            }
         }
         if let Err(refused) = self.admit(&protection, &request) {
             return self.refusal(&protection, &refused);
@@ -314,6 +347,8 @@ impl Answering for State {
             Endpoint::Mcp
         } else if request.path.starts_with(WELL_KNOWN) {
             Endpoint::ResourceMetadata
+        } else if let Some(IssuerEndpoints(issuer)) = &self.issuer_inside {
+            return issuer.endpoints(request);
         } else {
             Endpoint::Other
         };

@@ -27,7 +27,7 @@ pub struct Person {
     /// The authority, as PEM, that the browser trusts for https; `None` trusts none.
     pub trusts: Option<String>,
     /// What the person answers where a page asks.
-    pub says: Answer,
+    pub says: Decision,
     /// What happens to the callback on its way, in this order.
     pub tampers: Vec<Tamper>,
     /// Whether the callback is only looked at and not opened, as by somebody who copies it out of
@@ -37,12 +37,12 @@ pub struct Person {
 
 /// What a person answers where a page asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Answer {
-    /// Allow.
+pub enum Decision {
+    /// The client may.
     #[default]
-    Yes,
-    /// Deny.
-    No,
+    Allow,
+    /// The client may not.
+    Deny,
 }
 
 /// What happens to a callback on its way to the client.
@@ -110,8 +110,8 @@ impl Person {
 
     /// The same, who says no where a page asks.
     #[must_use]
-    pub fn saying_no(mut self) -> Self {
-        self.says = Answer::No;
+    pub fn denying(mut self) -> Self {
+        self.says = Decision::Deny;
         self
     }
 
@@ -204,8 +204,8 @@ impl Person {
         let action = attribute(&page, "<form method=\"post\" action=\"")?;
         let ticket = attribute(&page, "name=\"ticket\" value=\"")?;
         let decision = match self.says {
-            Answer::Yes => "allow",
-            Answer::No => "deny",
+            Decision::Allow => "allow",
+            Decision::Deny => "deny",
         };
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("ticket", ticket)

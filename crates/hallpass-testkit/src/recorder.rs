@@ -177,6 +177,11 @@ impl RecordedRequest {
         self.json()?.get("method")?.as_str()
     }
 
+    /// The URL without the query, which may be secret.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.origin, self.path)
+    }
+
     /// The status that was answered, if anything was.
     pub fn status(&self) -> Option<u16> {
         self.answer.as_ref().map(|answer| answer.status)

@@ -7,7 +7,7 @@ use super::{
     Behaviour, Callback, IssParameter, RegisteredClient, Repeated, State, is_resource, locked,
     page, single,
 };
-use crate::{book::Grant, listen::Received, reply::Reply};
+use crate::{book::Grant, exchange::Received, reply::Reply};
 
 /// An authorization request that was found good.
 #[derive(Debug, Clone)]

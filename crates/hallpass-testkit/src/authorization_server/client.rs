@@ -8,7 +8,7 @@ use http::{StatusCode, header};
 use url::form_urlencoded;
 
 use super::{State, StaticClient, locked, single};
-use crate::{listen::Received, reply::Reply};
+use crate::{exchange::Received, reply::Reply};
 
 /// A client that the server knows.
 #[derive(Debug, Clone)]

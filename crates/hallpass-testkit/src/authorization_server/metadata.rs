@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{AUTHORIZE, Behaviour, MetadataPath, REGISTER, REVOKE, State, TOKEN};
-use crate::{listen::Received, reply::Reply};
+use crate::{exchange::Received, reply::Reply};
 
 impl State {
     /// Every path where metadata could stand.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{Behaviour, RegisteredClient, State, locked};
-use crate::{listen::Received, reply::Reply};
+use crate::{exchange::Received, reply::Reply};
 
 impl State {
     pub(super) fn registration(&self, behaviour: &Behaviour, request: &Received) -> Reply {

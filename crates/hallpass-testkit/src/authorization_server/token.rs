@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     book::{Grant, Issued, NotHonoured, RefreshTerms, Terms},
-    listen::Received,
+    exchange::Received,
     reply::Reply,
 };
 

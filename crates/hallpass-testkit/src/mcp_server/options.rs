@@ -1,6 +1,8 @@
 //! What an MCP server may be told, as plain data.
 
-use crate::{AuthorizationServer, ListenOptions, PlannedFault, Recorder, TokenBook};
+use crate::{
+    AuthorizationServer, IssuerEndpoints, ListenOptions, PlannedFault, Recorder, TokenBook,
+};
 
 /// An MCP server's options. [`protected_by`](Self::protected_by) is the usual beginning: a server
 /// at `/mcp` that does everything by the book.
@@ -21,6 +23,10 @@ pub struct McpServerOptions {
     /// How the server protects itself.
     /// [`McpServer::change`](crate::McpServer::change) changes it while the server runs.
     pub protection: Protection,
+    /// An authorization server whose endpoints are answered at this server's origin too, as the
+    /// 2025-03-26 revision of MCP had it. Its metadata names its own origin, unless
+    /// [`metadata_overrides`](crate::Behaviour::metadata_overrides) says otherwise.
+    pub issuer_inside: Option<IssuerEndpoints>,
     /// What goes wrong.
     pub faults: Vec<PlannedFault>,
 }
@@ -35,6 +41,7 @@ impl Default for McpServerOptions {
             sessions: true,
             json_response: false,
             protection: Protection::default(),
+            issuer_inside: None,
             faults: Vec::new(),
         }
     }

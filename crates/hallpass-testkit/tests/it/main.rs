@@ -1,6 +1,10 @@
 //! The servers' strictness, shown with raw HTTP: one case for each rule.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod authorization;
+mod faults;
 mod mcp;
+mod registration;
+mod tls;
 mod token;
 mod wire;

@@ -1,6 +1,10 @@
 //! The token endpoint and the life of tokens.
 
-use hallpass_testkit::{AuthorizationServer, ExpiresIn, Misuse, RefreshTokens};
+use std::{sync::Arc, time::Duration};
+
+use hallpass_testkit::{
+    AuthorizationServer, AuthorizationServerOptions, ExpiresIn, FakeClock, Misuse, RefreshTokens,
+};
 
 use crate::wire::{VERIFIER, World, changed, parameter, post_form, register};
 
@@ -183,24 +187,24 @@ async fn all_access_tokens_expire_at_once_and_refresh_tokens_stay() {
 
 #[tokio::test]
 async fn time_is_the_given_clocks() {
-    let clock = hallpass_testkit::FakeClock::default();
-    let mut options = hallpass_testkit::AuthorizationServerOptions {
-        clock: Some(std::sync::Arc::new(clock.clone())),
+    let clock = FakeClock::default();
+    let mut options = AuthorizationServerOptions {
+        clock: Some(Arc::new(clock.clone())),
         ..Default::default()
     };
-    options.behaviour.access_token_lifetime = std::time::Duration::from_secs(60);
-    options.behaviour.refresh_token_lifetime = Some(std::time::Duration::from_secs(600));
+    options.behaviour.access_token_lifetime = Duration::from_secs(60);
+    options.behaviour.refresh_token_lifetime = Some(Duration::from_secs(600));
     let world = World::with(AuthorizationServer::start(options).await.unwrap()).await;
     let late_code = world.code().await;
     let tokens = world.tokens().await;
     assert_eq!(tokens.json()["expires_in"], 60);
-    clock.advance(std::time::Duration::from_secs(59));
+    clock.advance(Duration::from_secs(59));
     assert_eq!(world.initialize(&tokens.text("access_token")).await, 200);
-    clock.advance(std::time::Duration::from_secs(1));
+    clock.advance(Duration::from_secs(1));
     assert_eq!(world.initialize(&tokens.text("access_token")).await, 401);
     let late = world.redeem(&late_code, &[]).await;
     assert_eq!(late.outcome(), "400 invalid_grant");
-    clock.advance(std::time::Duration::from_secs(600));
+    clock.advance(Duration::from_secs(600));
     let late = world.refresh(&tokens.text("refresh_token"), &[]).await;
     assert_eq!(late.outcome(), "400 invalid_grant");
 }
@@ -260,4 +264,39 @@ async fn revocation() {
     );
     assert_eq!(world.initialize(&next.text("access_token")).await, 401);
     assert_eq!(world.issuer.book().misuse(), Misuse::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_refreshes_at_once_one_is_honoured() {
+    let world = World::new().await;
+    let token = world.tokens().await.text("refresh_token");
+    let (a, b, c, d) = tokio::join!(
+        world.refresh(&token, &[]),
+        world.refresh(&token, &[]),
+        world.refresh(&token, &[]),
+        world.refresh(&token, &[]),
+    );
+    let mut outcomes = [a, b, c, d].map(|answer| answer.outcome());
+    outcomes.sort();
+    assert_eq!(outcomes[0], "200");
+    assert!(
+        outcomes[1..].iter().all(|it| it == "400 invalid_grant"),
+        "{outcomes:?}"
+    );
+    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 3);
+}
+
+#[tokio::test]
+async fn with_a_seed_the_tokens_are_the_same_in_every_run() {
+    let token = async |seed| {
+        let options = AuthorizationServerOptions {
+            seed,
+            ..AuthorizationServerOptions::default()
+        };
+        let world = World::with(AuthorizationServer::start(options).await.unwrap()).await;
+        world.tokens().await.text("access_token")
+    };
+    assert_eq!(token(Some(1)).await, token(Some(1)).await);
+    assert_ne!(token(Some(1)).await, token(Some(2)).await);
+    assert_ne!(token(None).await, token(None).await);
 }

@@ -1,0 +1,319 @@
+//! The authorization endpoint, its metadata, and the person before it.
+
+use hallpass_testkit::{
+    AuthorizationServer, AuthorizationServerOptions, Callback, Endpoint, IssParameter,
+    MetadataPath, Person, Tamper,
+};
+use serde_json::{Value, json};
+
+use crate::wire::{CALLBACK, World, get, parameter};
+
+/// Sends a good request with some pairs put in the place of the good ones, and says what came of it:
+/// the callback's `error`, `code`, or the status of a page.
+async fn check(world: &World, changes: &[(&str, &str)], expected: &str) {
+    let mut request = world.request();
+    request.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let changes = changes.iter().filter(|(_, value)| !value.is_empty());
+    request.extend(changes.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let answer = get(world.authorization_url(&request).as_str()).await;
+    let got = if answer.status == 302 {
+        let callback = url::Url::parse(answer.header("location")).unwrap();
+        assert!(callback.as_str().starts_with(CALLBACK), "{callback}");
+        assert_eq!(parameter(&callback, "iss").unwrap(), world.issuer.issuer());
+        parameter(&callback, "error").unwrap_or_else(|| "code".to_owned())
+    } else {
+        format!("page {}", answer.status)
+    };
+    assert_eq!(got, expected, "{request:?}");
+}
+
+#[tokio::test]
+async fn what_a_request_must_say() {
+    let world = World::new().await;
+    for (changes, expected) in [
+        (&[][..], "code"),
+        (&[("resource", "")], "code"),
+        (&[("scope", "anything goes")], "code"),
+        (&[("client_id", "")], "page 400"),
+        (&[("client_id", "nobody")], "page 400"),
+        (&[("redirect_uri", "")], "page 400"),
+        (
+            &[("redirect_uri", "http://127.0.0.1:1/callback/")],
+            "page 400",
+        ),
+        (
+            &[("redirect_uri", "http://127.0.0.1:2/callback")],
+            "page 400",
+        ),
+        (&[("redirect_uri", "https://evil.example/")], "page 400"),
+        (&[("state", "1"), ("state", "2")], "page 400"),
+        (&[("response_type", "")], "invalid_request"),
+        (&[("response_type", "token")], "unsupported_response_type"),
+        (&[("code_challenge", "")], "invalid_request"),
+        (&[("code_challenge", "short")], "invalid_request"),
+        (&[("code_challenge_method", "")], "invalid_request"),
+        (&[("code_challenge_method", "plain")], "invalid_request"),
+        (&[("scope", "a"), ("scope", "b")], "invalid_request"),
+        (
+            &[
+                ("resource", "https://a.example"),
+                ("resource", "https://b.example"),
+            ],
+            "invalid_target",
+        ),
+        (&[("resource", "/mcp")], "invalid_target"),
+        (&[("resource", "https://a.example/#part")], "invalid_target"),
+    ] {
+        check(&world, changes, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn what_servers_differ_by() {
+    let world = World::new().await;
+    let other_port = [("redirect_uri", "http://127.0.0.1:2/callback")];
+    let other_path = [("redirect_uri", "http://127.0.0.1:2/other")];
+    let other_host = [("redirect_uri", "http://localhost:1/callback")];
+    world.issuer.change(|behaviour| {
+        behaviour.scopes_supported = Some(vec!["files:read".to_owned()]);
+        behaviour.resources = Some(vec![world.server.resource()]);
+    });
+    check(&world, &[("scope", "files:read")], "code").await;
+    check(&world, &[("scope", "files:read admin")], "invalid_scope").await;
+    check(
+        &world,
+        &[("resource", "https://a.example")],
+        "invalid_target",
+    )
+    .await;
+    check(&world, &other_port, "page 400").await;
+
+    let mut request = world.request();
+    request.retain(|(name, _)| name != "redirect_uri");
+    request.push(("redirect_uri".to_owned(), other_port[0].1.to_owned()));
+    world
+        .issuer
+        .change(|behaviour| behaviour.any_loopback_port = true);
+    let answer = get(world.authorization_url(&request).as_str()).await;
+    assert!(answer.header("location").starts_with(other_port[0].1));
+    check(&world, &other_path, "page 400").await;
+    check(&world, &other_host, "page 400").await;
+}
+
+#[tokio::test]
+async fn the_endpoints_own_query_has_to_be_kept() {
+    let world = World::new().await;
+    world
+        .issuer
+        .change(|behaviour| behaviour.authorization_query = Some("tenant=1".to_owned()));
+    let metadata = get(&world.at("/.well-known/oauth-authorization-server")).await;
+    assert_eq!(
+        metadata.text("authorization_endpoint"),
+        world.at("/authorize?tenant=1")
+    );
+    check(&world, &[], "page 400").await;
+    check(&world, &[("tenant", "2")], "page 400").await;
+    check(&world, &[("tenant", "1")], "code").await;
+}
+
+#[tokio::test]
+async fn what_the_callback_gets_wrong() {
+    let world = World::new().await;
+    let callback = async |callback: Callback, iss: IssParameter| {
+        world.issuer.change(|behaviour| {
+            behaviour.callback = callback;
+            behaviour.iss = iss;
+        });
+        let url = world.callback(&world.request()).await;
+        ["code", "state", "iss", "error"].map(|name| parameter(&url, name))
+    };
+    let state = Some("a-state-of-the-client".to_owned());
+    let own = Some(world.issuer.issuer().to_owned());
+
+    let [code, got_state, iss, error] = callback(Callback::Right, IssParameter::Right).await;
+    assert!(code.is_some() && error.is_none());
+    assert_eq!((got_state, iss), (state.clone(), own.clone()));
+    let [code, got_state, ..] = callback(Callback::WrongState, IssParameter::Right).await;
+    assert!(code.is_some() && got_state.is_some() && got_state != state);
+    let [code, got_state, ..] = callback(Callback::NoState, IssParameter::Right).await;
+    assert!(code.is_some() && got_state.is_none());
+    let denied = Callback::Error("access_denied".to_owned());
+    let [code, got_state, _, error] = callback(denied, IssParameter::Right).await;
+    assert_eq!((code, got_state), (None, state));
+    assert_eq!(error.as_deref(), Some("access_denied"));
+    let [_, _, iss, _] = callback(Callback::Right, IssParameter::Missing).await;
+    assert_eq!(iss, None);
+    let wrong = IssParameter::Exactly("https://evil.example".to_owned());
+    let [_, _, iss, _] = callback(Callback::Right, wrong).await;
+    assert_eq!(iss.as_deref(), Some("https://evil.example"));
+}
+
+#[tokio::test]
+async fn where_metadata_stands() {
+    let options = AuthorizationServerOptions {
+        issuer_path: "/tenant".to_owned(),
+        ..Default::default()
+    };
+    let issuer = AuthorizationServer::start(options).await.unwrap();
+    let origin = issuer.origin().to_owned();
+    assert_eq!(issuer.issuer(), format!("{origin}/tenant"));
+    let paths = [
+        (
+            MetadataPath::Rfc8414,
+            "/.well-known/oauth-authorization-server/tenant",
+        ),
+        (
+            MetadataPath::OpenIdInserted,
+            "/.well-known/openid-configuration/tenant",
+        ),
+        (
+            MetadataPath::OpenIdAppended,
+            "/tenant/.well-known/openid-configuration",
+        ),
+    ];
+    for (at, there) in paths {
+        issuer.change(|behaviour| behaviour.metadata_at = vec![at]);
+        for (_, path) in paths {
+            let answer = get(&format!("{origin}{path}")).await;
+            assert_eq!(answer.status == 200, path == there, "{at:?} {path}");
+            if answer.status == 200 {
+                assert_eq!(answer.text("issuer"), issuer.issuer());
+                assert_eq!(
+                    answer.text("token_endpoint"),
+                    format!("{origin}/tenant/token")
+                );
+            }
+        }
+    }
+    assert_eq!(issuer.requests_to(Endpoint::ServerMetadata).len(), 9);
+}
+
+#[tokio::test]
+async fn what_metadata_says_and_leaves_out() {
+    let world = World::new().await;
+    let url = world.at("/.well-known/oauth-authorization-server");
+    let full = get(&url).await.json();
+    assert_eq!(full["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(full["authorization_response_iss_parameter_supported"], true);
+    assert_eq!(full["registration_endpoint"], world.at("/register"));
+    world.issuer.change(|behaviour| {
+        behaviour.pkce_advertised = false;
+        behaviour.iss_advertised = false;
+        behaviour.registration = false;
+        let overrides = &mut behaviour.metadata_overrides;
+        overrides.insert("issuer".to_owned(), json!("https://evil.example"));
+        overrides.insert("revocation_endpoint".to_owned(), Value::Null);
+    });
+    let bare = get(&url).await.json();
+    for absent in [
+        "code_challenge_methods_supported",
+        "authorization_response_iss_parameter_supported",
+        "registration_endpoint",
+        "revocation_endpoint",
+    ] {
+        assert!(bare.get(absent).is_none(), "{absent}");
+    }
+    assert_eq!(bare["issuer"], "https://evil.example");
+    check(&world, &[("code_challenge", "")], "invalid_request").await;
+}
+
+#[tokio::test]
+async fn a_page_asks_the_person_and_believes_the_answer_once() {
+    let world = World::new().await;
+    world
+        .issuer
+        .change(|behaviour| behaviour.interactive = true);
+    let url = world.authorization_url(&world.request());
+    let yes = Person::new().copying_callback().visit(&url).await.unwrap();
+    let code = parameter(&yes.callback.unwrap(), "code").unwrap();
+    assert_eq!(world.redeem(&code, &[]).await.outcome(), "200");
+    assert_eq!(yes.opened.len(), 2);
+
+    let person = Person::new().copying_callback().denying();
+    let no = person.visit(&url).await.unwrap().callback.unwrap();
+    assert_eq!(parameter(&no, "error").as_deref(), Some("access_denied"));
+    assert_eq!(
+        parameter(&no, "state").as_deref(),
+        Some("a-state-of-the-client")
+    );
+
+    let page = get(url.as_str()).await.body;
+    assert!(page.contains("<em>a test</em>"), "{page}");
+    assert!(page.contains(&world.server.resource()), "{page}");
+    let ticket = page.split("name=\"ticket\" value=\"").nth(1).unwrap();
+    let ticket = ticket.split('"').next().unwrap();
+    let pairs = [("ticket", ticket), ("decision", "allow")];
+    let consent = world.at("/consent");
+    assert_eq!(
+        crate::wire::post_form(&consent, &[], &pairs).await.status,
+        302
+    );
+    assert_eq!(
+        crate::wire::post_form(&consent, &[], &pairs).await.status,
+        400
+    );
+}
+
+#[tokio::test]
+async fn a_clients_name_is_text_on_the_page() {
+    let world = World::new().await;
+    world
+        .issuer
+        .change(|behaviour| behaviour.interactive = true);
+    let evil = json!({
+        "client_name": "<script>alert('1')</script>",
+        "redirect_uris": [CALLBACK],
+        "token_endpoint_auth_method": "none",
+    });
+    let registered = crate::wire::post_json(&world.at("/register"), &evil).await;
+    let id = registered.text("client_id");
+    let mut request = world.request();
+    request.retain(|(name, _)| name != "client_id");
+    request.push(("client_id".to_owned(), id));
+    let page = get(world.authorization_url(&request).as_str()).await.body;
+    assert!(page.contains("&lt;script&gt;"), "{page}");
+    assert!(!page.contains("<script>"), "{page}");
+}
+
+#[tokio::test]
+async fn a_person_can_tamper_with_the_callback() {
+    // The MCP server stands for the client's listener: it records whoever comes.
+    let world = World::new().await;
+    let mut request = world.request();
+    request.retain(|(name, _)| name != "redirect_uri");
+    let here = format!("{}/callback", world.server.origin());
+    let registered = crate::wire::post_json(
+        &world.at("/register"),
+        &json!({ "redirect_uris": [here], "token_endpoint_auth_method": "none" }),
+    )
+    .await;
+    request.retain(|(name, _)| name != "client_id");
+    request.push(("client_id".to_owned(), registered.text("client_id")));
+    request.push(("redirect_uri".to_owned(), here));
+    let url = world.authorization_url(&request);
+
+    let person = Person::new()
+        .tampering(Tamper::FaviconFirst)
+        .tampering(Tamper::Twice)
+        .tampering(Tamper::wrong_state())
+        .tampering(Tamper::no_iss());
+    let visit = person.visit(&url).await.unwrap();
+    assert_eq!(visit.status, 404);
+    let arrived = world.server.requests();
+    let paths: Vec<_> = arrived.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(paths, ["/favicon.ico", "/callback", "/callback"]);
+    assert_eq!(
+        arrived[2].parameter("state"),
+        Some("not-the-state-you-sent")
+    );
+    assert_eq!(arrived[2].parameter("iss"), None);
+    assert!(arrived[2].parameter("code").is_some());
+
+    let person = Person::new().tampering(Tamper::Deny).copying_callback();
+    let denied = person.visit(&url).await.unwrap().callback.unwrap();
+    assert_eq!(parameter(&denied, "code"), None);
+    assert_eq!(
+        parameter(&denied, "error").as_deref(),
+        Some("access_denied")
+    );
+}
