@@ -48,7 +48,11 @@ pub(crate) fn issuers(
     if listed.is_empty() || is_listed || settings.trusted_issuers.contains(configured) {
         return Ok(vec![configured.clone()]);
     }
-    let names: Vec<String> = listed.iter().map(|issuer| value(issuer.as_str())).collect();
+    let names: Vec<String> = listed
+        .iter()
+        .take(MOST_ISSUERS)
+        .map(|issuer| value(issuer.as_str()))
+        .collect();
     let text = format!(
         "the configured `issuer` {} is not among the `authorization_servers` of {}: {} \
          (RFC 9728 §2)",
@@ -70,6 +74,7 @@ pub(crate) async fn of_issuers(
     issuers: &[Issuer],
     reader: &mut Reader<'_>,
 ) -> Result<Server, Fault> {
+    let issuers = &issuers[..issuers.len().min(MOST_ISSUERS)];
     let mut faults = Vec::new();
     for issuer in issuers {
         for (url, source) in well_known::of_issuer(issuer) {
@@ -309,3 +314,6 @@ fn no_oauth(server: &ServerUrl) -> Fault {
          `legacy_discovery`",
     )
 }
+
+/// How many of a resource's authorization servers are tried before it counts as having none.
+const MOST_ISSUERS: usize = 8;

@@ -20,8 +20,11 @@ pub(crate) fn protected_resource(
 ) -> Result<ResourceMetadata, Fault> {
     let mut members = Members { object, notes };
     let resource = members.required("resource", at, "RFC 9728 §2")?;
-    let resource = Resource::parse(&resource)
-        .map_err(|error| invalid(at, format!("its `resource` is of no use, {error}")))?;
+    let resource = Resource::parse(&resource).map_err(|_| {
+        let resource = value(&resource);
+        let problem = "is not an absolute URI without a fragment (RFC 8707 §2)";
+        invalid(at, format!("its `resource` {resource} {problem}"))
+    })?;
     let mut metadata = ResourceMetadata::new(resource);
     for text in members.list("authorization_servers").unwrap_or_default() {
         match Issuer::parse(&text) {
@@ -30,7 +33,7 @@ pub(crate) fn protected_resource(
                     metadata.authorization_servers.push(issuer);
                 }
             }
-            _ => members.notes.push(format!(
+            _ => members.note(format!(
                 "passed over {} of `authorization_servers`, which is no issuer (RFC 8414 §2)",
                 value(&text)
             )),
@@ -52,8 +55,11 @@ pub(crate) fn authorization_server(
 ) -> Result<ServerMetadata, Fault> {
     let mut members = Members { object, notes };
     let issuer = members.required("issuer", at, "RFC 8414 §2")?;
-    let issuer = Issuer::parse(&issuer)
-        .map_err(|error| invalid(at, format!("its `issuer` is of no use, {error}")))?;
+    let issuer = Issuer::parse(&issuer).map_err(|_| {
+        let issuer = value(&issuer);
+        let problem = "is not an https URL without query, fragment and user name (RFC 8414 §2)";
+        invalid(at, format!("its `issuer` {issuer} {problem}"))
+    })?;
     let mut metadata = ServerMetadata::new(issuer);
     metadata.registration_endpoint = members.optional_endpoint("registration_endpoint");
     metadata.revocation_endpoint = members.optional_endpoint("revocation_endpoint");
@@ -103,6 +109,14 @@ struct Members<'a> {
 }
 
 impl Members<'_> {
+    /// Notes what does not matter. A document may hold any number of such things; a few tell enough.
+    fn note(&mut self, note: String) {
+        const MOST: usize = 16;
+        if self.notes.len() < MOST {
+            self.notes.push(note);
+        }
+    }
+
     /// Takes a member out; `null` is the same as none.
     fn take(&mut self, name: &str) -> Option<Value> {
         self.object.remove(name).filter(|value| !value.is_null())
@@ -122,7 +136,7 @@ impl Members<'_> {
 
     fn text(&mut self, name: &str) -> Option<String> {
         let Value::String(text) = self.take(name)? else {
-            self.notes.push(format!("passed over `{name}`: no text"));
+            self.note(format!("passed over `{name}`: no text"));
             return None;
         };
         Some(text)
@@ -133,13 +147,11 @@ impl Members<'_> {
             None => false,
             Some(Value::Bool(flag)) => flag,
             Some(Value::String(text)) if text == "true" || text == "false" => {
-                self.notes
-                    .push(format!("took the text of `{name}` for a boolean"));
+                self.note(format!("took the text of `{name}` for a boolean"));
                 text == "true"
             }
             Some(_) => {
-                self.notes
-                    .push(format!("passed over `{name}`: neither true nor false"));
+                self.note(format!("passed over `{name}`: neither true nor false"));
                 false
             }
         }
@@ -158,7 +170,7 @@ impl Members<'_> {
                     })
                     .collect();
                 if texts.len() < all {
-                    self.notes.push(format!(
+                    self.note(format!(
                         "passed over {} of `{name}`: no text",
                         all - texts.len()
                     ));
@@ -166,12 +178,11 @@ impl Members<'_> {
                 Some(texts)
             }
             Value::String(text) => {
-                self.notes
-                    .push(format!("took the text of `{name}` for a list"));
+                self.note(format!("took the text of `{name}` for a list"));
                 Some(vec![text])
             }
             _ => {
-                self.notes.push(format!("passed over `{name}`: no list"));
+                self.note(format!("passed over `{name}`: no list"));
                 None
             }
         }
@@ -194,8 +205,7 @@ impl Members<'_> {
         match endpoint(&text) {
             Ok(url) => Some(url),
             Err(problem) => {
-                self.notes
-                    .push(format!("passed over `{name}` {}: {problem}", value(&text)));
+                self.note(format!("passed over `{name}` {}: {problem}", value(&text)));
                 None
             }
         }

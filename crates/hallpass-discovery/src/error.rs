@@ -160,6 +160,14 @@ impl Fault {
         self
     }
 
+    /// The text with its cause, for the account of one try.
+    pub(crate) fn reason(&self) -> String {
+        match &self.source {
+            Some(source) => format!("{}: {source}", self.text),
+            None => self.text.clone(),
+        }
+    }
+
     /// Whether the answer was a 404.
     pub(crate) fn is_not_found(&self) -> bool {
         self.not_found

@@ -95,7 +95,9 @@ fn named_by(
     let mut texts: Vec<&str> = Vec::new();
     for challenge in challenges {
         if let Some(text) = challenge.resource_metadata.as_deref()
+            && !text.is_empty()
             && !texts.contains(&text)
+            && texts.len() < MOST_NAMED
         {
             texts.push(text);
         }
@@ -123,8 +125,8 @@ fn named_by(
 /// elsewhere proves nothing by repeating the server's name. A foreign URL also makes the client
 /// send requests wherever a server likes (§7.7). A person may name one all the same.
 fn check_named(text: &str, server: &ServerUrl) -> Result<Url, Fault> {
-    let refuse = |problem: &str| {
-        Fault::new(
+    let refuse = |problem: &str, instead: Option<&Url>| {
+        let fault = Fault::new(
             DiscoveryErrorKind::ChallengeRefused,
             format!(
                 "the challenge of {} names {} as `resource_metadata`, which is not asked: \
@@ -132,23 +134,29 @@ fn check_named(text: &str, server: &ServerUrl) -> Result<Url, Fault> {
                 value(server.as_str()),
                 value(text)
             ),
-        )
-        .with_hint(format!(
-            "if the metadata is there, set `resource_metadata_url` to {}",
-            value(text)
-        ))
+        );
+        fault.with_hint(match instead {
+            Some(url) => format!(
+                "if the metadata is there, set `resource_metadata_url` to {}",
+                value(url.as_str())
+            ),
+            None => "set `resource_metadata_url` to where the metadata is".to_owned(),
+        })
     };
-    let url = Url::parse(text)
-        .map_err(|_| refuse("it is not an absolute URL (RFC 9728 §5.1)"))
-        .and_then(|url| match well_known::objection(&url) {
-            Some(objection) => Err(refuse(&format!("{objection} (RFC 9728 §3)"))),
-            None => Ok(url),
-        })?;
-    if server.same_origin(&url) {
-        Ok(url)
-    } else {
-        Err(refuse("it is on another origin (RFC 9728 §3, §7.3)"))
+    let url =
+        Url::parse(text).map_err(|_| refuse("it is not an absolute URL (RFC 9728 §5.1)", None))?;
+    if let Some(objection) = well_known::objection(&url) {
+        // The usual cause: a server behind a proxy that does not know that it is reached by https.
+        let mut secure = url.clone();
+        let is_secured = url.scheme() == "http" && secure.set_scheme("https").is_ok();
+        let problem = format!("{objection} (RFC 9728 §3)");
+        return Err(refuse(&problem, is_secured.then_some(&secure)));
     }
+    if !server.same_origin(&url) {
+        let problem = "it is on another origin (RFC 9728 §3, §7.3)";
+        return Err(refuse(problem, Some(&url)));
+    }
+    Ok(url)
 }
 
 fn check_setting(url: &Url) -> Result<(), Fault> {
@@ -190,3 +198,6 @@ fn summary(settings: &ServerSettings, server: &ServerUrl, faults: Vec<Fault>) ->
     let fault = if plain { None } else { Fault::heaviest(faults) };
     fault.unwrap_or(nothing).or_hint(hint)
 }
+
+/// How many URLs of one answer are considered: a server has one place for its metadata.
+const MOST_NAMED: usize = 4;

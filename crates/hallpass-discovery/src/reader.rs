@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         };
         attempt.note(notes);
         if let Err(fault) = &result {
-            attempt.pass_over(fault.text.clone());
+            attempt.pass_over(fault.reason());
             self.passing_fault |= fault.is_passing();
         }
         tracing::debug!(
@@ -213,6 +213,10 @@ fn refused(document: Document, url: &Url, status: StatusCode) -> Fault {
             Fault::new(DiscoveryErrorKind::Unavailable, text)
                 .with_hint(format!("{host} asks for patience: try again later"))
         }
+        status if status.is_redirection() => Fault::new(
+            nowhere(document),
+            format!("{text}, a redirect that is not followed"),
+        ),
         status if status.is_server_error() => Fault::new(DiscoveryErrorKind::Unavailable, text)
             .with_hint(format!("{host} has a fault of its own: try again later")),
         _ => Fault::new(nowhere(document), text),

@@ -1,0 +1,157 @@
+//! Metadata kept for as long as its server says (RFC 9111 §5.2.2), and read anew when asked to.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallpass_discovery::{MetadataCache, Reading};
+
+use crate::case::{AS, Answer, Case, MCP, PATH_PRM, pointed, protected, server_metadata};
+
+fn cached(headers: &[(&'static str, &str)]) -> Case {
+    let case = pointed();
+    put(&case, headers, "https://as.example");
+    case.issuer(AS, "https://as.example")
+}
+
+/// Publishes resource metadata that names this issuer.
+fn put(case: &Case, headers: &[(&'static str, &str)], issuer: &str) {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    let body = Bytes::from(protected(MCP, &[issuer]));
+    case.network
+        .put(PATH_PRM, Answer::Response(200, headers.collect(), body));
+}
+
+#[track_caller]
+fn check(headers: &[(&'static str, &str)], fresh_seconds: u64) {
+    let case = cached(headers);
+    let cache = MetadataCache::new();
+    case.run_with(Reading::Cached(&cache)).unwrap();
+    assert_eq!(case.network.take_asked(), [PATH_PRM, AS]);
+    if fresh_seconds > 0 {
+        // Still fresh just before, stale just after.
+        case.network
+            .pass(Duration::from_millis(fresh_seconds * 1000 - 50));
+        let found = case.run_with(Reading::Cached(&cache)).unwrap();
+        assert_eq!(case.network.take_asked(), [AS], "{headers:?}");
+        assert!(found.attempts[0].from_cache());
+        assert_eq!(
+            found.attempts[0].to_string(),
+            format!("protected resource metadata at {PATH_PRM}: 200 from the cache, used")
+        );
+        case.network.pass(Duration::from_millis(50));
+    }
+    case.run_with(Reading::Cached(&cache)).unwrap();
+    assert_eq!(case.network.take_asked(), [PATH_PRM, AS], "{headers:?}");
+}
+
+#[test]
+fn freshness() {
+    check(&[], 0);
+    check(&[("cache-control", "max-age=60")], 60);
+    check(
+        &[("cache-control", "public, Max-Age=60, must-revalidate")],
+        60,
+    );
+    check(
+        &[
+            ("cache-control", "public"),
+            ("cache-control", "max-age=\"60\""),
+        ],
+        60,
+    );
+    check(&[("cache-control", "max-age=60, max-age=600")], 60);
+    check(&[("cache-control", "max-age=60"), ("age", "20")], 40);
+    check(&[("cache-control", "max-age=60"), ("age", "60")], 0);
+    check(&[("cache-control", "max-age=60"), ("vary", "accept")], 60);
+    check(&[("cache-control", "max-age=60"), ("vary", "*")], 0);
+    check(&[("cache-control", "max-age=0")], 0);
+    check(&[("cache-control", "max-age=-5")], 0);
+    check(&[("cache-control", "max-age=soon")], 0);
+    check(&[("cache-control", "max-age=60, no-store")], 0);
+    check(&[("cache-control", "no-cache, max-age=60")], 0);
+    check(&[("cache-control", "s-maxage=60")], 0);
+    check(&[("expires", "Thu, 01 Dec 2044 16:00:00 GMT")], 0);
+    // A day at most.
+    check(&[("cache-control", "max-age=31536000")], 86_400);
+    check(&[("cache-control", "max-age=18446744073709551615")], 86_400);
+}
+
+const LASTING: &[(&str, &str)] = &[("cache-control", "max-age=3600")];
+
+#[test]
+fn reading_anew_passes_the_cache_and_replaces_what_it_holds() {
+    let case = cached(LASTING);
+    let cache = MetadataCache::new();
+    case.run_with(Reading::Cached(&cache)).unwrap();
+    // The server moves to another authorization server.
+    put(&case, LASTING, "https://new.example");
+    let new = "https://new.example/.well-known/oauth-authorization-server";
+    let case = case.issuer(new, "https://new.example");
+    let stale = case.run_with(Reading::Cached(&cache)).unwrap();
+    assert_eq!(stale.server.issuer.as_str(), "https://as.example");
+    case.network.take_asked();
+    let anew = case.run_with(Reading::Anew(&cache)).unwrap();
+    assert_eq!(anew.server.issuer.as_str(), "https://new.example");
+    assert_eq!(case.network.take_asked(), [PATH_PRM, new]);
+    let kept = case.run_with(Reading::Cached(&cache)).unwrap();
+    assert_eq!(kept.server.issuer.as_str(), "https://new.example");
+    assert_eq!(case.network.take_asked(), [new]);
+    // Without a cache nothing is kept, and nothing kept is used.
+    case.run().unwrap();
+    assert_eq!(case.network.take_asked(), [PATH_PRM, new]);
+}
+
+#[test]
+fn what_is_gone_is_forgotten() {
+    let case = cached(LASTING);
+    let cache = MetadataCache::new();
+    case.run_with(Reading::Cached(&cache)).unwrap();
+    case.network.remove(PATH_PRM);
+    case.run_with(Reading::Anew(&cache)).unwrap_err();
+    case.network.take_asked();
+    case.run_with(Reading::Cached(&cache)).unwrap_err();
+    assert_eq!(case.network.take_asked(), [PATH_PRM]);
+    // By hand, too.
+    put(&case, LASTING, "https://as.example");
+    case.run_with(Reading::Cached(&cache)).unwrap();
+    cache.clear();
+    case.network.take_asked();
+    case.run_with(Reading::Cached(&cache)).unwrap();
+    assert_eq!(case.network.take_asked(), [PATH_PRM, AS]);
+}
+
+#[test]
+fn a_kept_document_is_checked_at_each_use() {
+    let case = cached(LASTING);
+    let cache = MetadataCache::new();
+    case.run_with(Reading::Cached(&cache)).unwrap();
+    let other = case.server("https://mcp.example/other");
+    let error = other.run_with(Reading::Cached(&cache)).unwrap_err();
+    assert!(error.to_string().contains("the path differs"), "{error}");
+}
+
+#[test]
+fn only_documents_are_kept_and_not_without_bound() {
+    let cache = MetadataCache::new();
+    let case = pointed();
+    let page = |body: &str| {
+        let headers = vec![("cache-control", "max-age=60".to_owned())];
+        Answer::Response(200, headers, Bytes::copy_from_slice(body.as_bytes()))
+    };
+    case.network.put(PATH_PRM, page("<html>"));
+    case.run_with(Reading::Cached(&cache)).unwrap_err();
+    assert_eq!(format!("{cache:?}"), "MetadataCache { documents: 0 }");
+    for number in 0..300 {
+        let server = format!("https://mcp.example/{number}");
+        let at = format!("https://mcp.example/.well-known/oauth-protected-resource/{number}");
+        let case = crate::case::challenged().server(&server);
+        case.network
+            .put(&at, page(&protected(&server, &["https://as.example"])));
+        case.network
+            .put(AS, page(&server_metadata("https://as.example")));
+        case.run_with(Reading::Cached(&cache)).unwrap();
+    }
+    assert_eq!(format!("{cache:?}"), "MetadataCache { documents: 256 }");
+}

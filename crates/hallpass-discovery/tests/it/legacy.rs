@@ -1,0 +1,203 @@
+//! What MCP 2025-03-26 did, and the server without OAuth.
+
+use hallpass_core::{Remedy, ServerSettings, http::HttpErrorKind};
+use hallpass_discovery::{DiscoveryErrorKind, MetadataSource};
+
+use crate::case::{
+    AS, Case, MCP, MCP_AS, OIDC, PATH_PRM, ROOT_PRM, case, challenged, issuer, pointed, url,
+};
+
+const NOWHERE: [&str; 3] = [PATH_PRM, ROOT_PRM, MCP_AS];
+
+fn by_setting(case: Case) -> Case {
+    case.set(|settings| settings.legacy_discovery = true)
+}
+
+#[test]
+fn metadata_at_the_origin_after_404_everywhere() {
+    for headers in [&["Bearer"][..], &["Bearer realm=x"], &[]] {
+        let found = case(headers)
+            .issuer(MCP_AS, "https://mcp.example")
+            .finds(&format!("https://mcp.example (Legacy) {MCP}"), &NOWHERE);
+        assert_eq!(found.resource_metadata, None);
+    }
+    // Its issuer is the origin, or trusted.
+    let error = challenged().issuer(MCP_AS, "https://cf.mcp.example").fails(
+        &format!(
+            "the metadata at {MCP_AS} claims the issuer `https://cf.mcp.example` where \
+             `https://mcp.example` is expected (RFC 8414 §3.3)"
+        ),
+        "add `https://cf.mcp.example` to `trusted_issuers`",
+        &NOWHERE,
+    );
+    assert_eq!(error.kind(), DiscoveryErrorKind::IssuerMismatch);
+    challenged()
+        .set(|settings| settings.trusted_issuers = vec![issuer("https://cf.mcp.example")])
+        .issuer(MCP_AS, "https://cf.mcp.example")
+        .finds(&format!("https://cf.mcp.example (Legacy) {MCP}"), &NOWHERE);
+}
+
+#[test]
+fn default_endpoints_after_404_there_too() {
+    let found = challenged()
+        .server("https://mcp.example/mcp?tenant=1")
+        .run()
+        .unwrap();
+    assert_eq!(found.source, MetadataSource::Legacy);
+    assert_eq!(found.server.issuer.as_str(), "https://mcp.example");
+    let at = |path: &str| Some(url(&format!("https://mcp.example{path}")));
+    assert_eq!(found.server.authorization_endpoint, at("/authorize"));
+    assert_eq!(found.server.token_endpoint, at("/token"));
+    assert_eq!(found.server.registration_endpoint, at("/register"));
+    assert!(found.pkce_waived(&ServerSettings::default()));
+    assert_eq!(
+        found.resource.unwrap().as_str(),
+        "https://mcp.example/mcp?tenant=1"
+    );
+    challenged().server("http://localhost:3000/mcp").finds(
+        "http://localhost:3000 (Legacy) http://localhost:3000/mcp",
+        &[
+            "http://localhost:3000/.well-known/oauth-protected-resource/mcp",
+            "http://localhost:3000/.well-known/oauth-protected-resource",
+            "http://localhost:3000/.well-known/oauth-authorization-server",
+        ],
+    );
+}
+
+#[test]
+fn a_list_without_s256_is_no_silence() {
+    let found = challenged()
+        .serve(
+            MCP_AS,
+            r#"{"issuer": "https://mcp.example", "token_endpoint": "https://mcp.example/t",
+                "code_challenge_methods_supported": ["plain"]}"#,
+        )
+        .run()
+        .unwrap();
+    assert!(!found.pkce_waived(&ServerSettings::default()));
+}
+
+#[test]
+fn never_after_another_answer_than_404() {
+    for status in [200, 302, 400, 401, 403, 405, 410] {
+        for candidate in [PATH_PRM, ROOT_PRM] {
+            let case = challenged()
+                .status(candidate, status)
+                .issuer(MCP_AS, "https://mcp.example");
+            let error = case.run().unwrap_err();
+            assert!(
+                error.hint().unwrap().contains("`legacy_discovery`"),
+                "{error}"
+            );
+            assert_eq!(case.network.take_asked(), [PATH_PRM, ROOT_PRM]);
+        }
+    }
+    for status in [401, 403, 500] {
+        let error = challenged().status(MCP_AS, status).run().unwrap_err();
+        assert_eq!(error.to_string(), format!("{MCP_AS} answered {status}"));
+    }
+    let error = challenged()
+        .fail(MCP_AS, HttpErrorKind::Timeout)
+        .run()
+        .unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Retry);
+    // Nor where there is resource metadata, or the challenge promises some.
+    let error = challenged()
+        .protected(PATH_PRM, MCP, &["https://as.example"])
+        .issuer(MCP_AS, "https://mcp.example")
+        .run()
+        .unwrap_err();
+    assert_eq!(error.kind(), DiscoveryErrorKind::ServerMetadataNotFound);
+    let error = pointed()
+        .issuer(MCP_AS, "https://mcp.example")
+        .run()
+        .unwrap_err();
+    assert_eq!(error.kind(), DiscoveryErrorKind::ResourceMetadataNotFound);
+}
+
+#[test]
+fn by_setting_after_any_absence() {
+    let outcome = format!("https://mcp.example (Legacy) {MCP}");
+    for status in [401, 405, 500] {
+        by_setting(challenged())
+            .status(PATH_PRM, status)
+            .issuer(MCP_AS, "https://mcp.example")
+            .finds(&outcome, &NOWHERE);
+    }
+    by_setting(pointed()).finds(&outcome, &[PATH_PRM, MCP_AS]);
+    by_setting(case(&[])).finds(&outcome, &NOWHERE);
+    by_setting(challenged())
+        .status(MCP_AS, 401)
+        .finds(&outcome, &NOWHERE);
+    by_setting(challenged())
+        .serve(MCP_AS, "<html>")
+        .finds(&outcome, &NOWHERE);
+    by_setting(challenged())
+        .protected(PATH_PRM, MCP, &[])
+        .finds(&outcome, &[PATH_PRM, MCP_AS]);
+    by_setting(challenged())
+        .protected(PATH_PRM, MCP, &["https://as.example"])
+        .finds(&outcome, &[PATH_PRM, AS, OIDC, MCP_AS]);
+    // A document that must not be used, and a server that is down, are no absence.
+    by_setting(challenged())
+        .protected(PATH_PRM, MCP, &["https://as.example"])
+        .issuer(AS, "https://attacker.example.com")
+        .fails(
+            &format!(
+                "the metadata at {AS} claims the issuer `https://attacker.example.com` where \
+                 `https://as.example` is expected (RFC 8414 §3.3)"
+            ),
+            "`trusted_issuers`",
+            &[PATH_PRM, AS, OIDC],
+        );
+    let error = by_setting(challenged())
+        .status(MCP_AS, 503)
+        .run()
+        .unwrap_err();
+    assert_eq!(error.kind(), DiscoveryErrorKind::Unavailable);
+    // What is published is used.
+    by_setting(challenged())
+        .protected(PATH_PRM, MCP, &["https://as.example"])
+        .issuer(AS, "https://as.example")
+        .finds(
+            &format!("https://as.example (Rfc8414) {MCP}"),
+            &[PATH_PRM, AS],
+        );
+}
+
+#[test]
+fn a_server_without_oauth_says_so() {
+    let error = case(&[]).fails(
+        "`https://mcp.example/mcp` shows no trace of OAuth: nothing asks for a token, and there is \
+         no metadata (RFC 9728 §3, RFC 8414 §3)",
+        "check the URL",
+        &NOWHERE,
+    );
+    assert_eq!(error.kind(), DiscoveryErrorKind::NoOAuth);
+    assert_eq!(error.remedy(), Remedy::Configure);
+    assert_eq!(error.attempts().len(), 3);
+    // A challenge of another scheme asks for something else.
+    let error = case(&["Basic realm=x"]).run().unwrap_err();
+    assert_eq!(error.kind(), DiscoveryErrorKind::NoOAuth);
+}
+
+#[test]
+fn a_configured_issuer_needs_no_resource_metadata() {
+    let configured =
+        |case: Case| case.set(|settings| settings.issuer = Some(issuer("https://as.example")));
+    for status in [401, 404] {
+        configured(challenged())
+            .status(PATH_PRM, status)
+            .issuer(AS, "https://as.example")
+            .finds(
+                &format!("https://as.example (Rfc8414) {MCP}"),
+                &[PATH_PRM, ROOT_PRM, AS],
+            );
+    }
+    configured(pointed())
+        .issuer(AS, "https://as.example")
+        .finds(
+            &format!("https://as.example (Rfc8414) {MCP}"),
+            &[PATH_PRM, AS],
+        );
+}

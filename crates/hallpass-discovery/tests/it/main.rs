@@ -1,0 +1,19 @@
+//! Discovery against a network that is a table, and the challenge parser against what servers send.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod authorization_server;
+mod cache;
+mod case;
+mod challenge;
+mod challenge_properties;
+mod documents;
+mod errors;
+mod hostile;
+mod legacy;
+mod protected_resource;
+mod resource;

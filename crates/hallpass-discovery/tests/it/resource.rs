@@ -1,0 +1,191 @@
+//! Which `resource` is chosen (RFC 8707 §2), and which metadata is the server's own (RFC 9728 §3.3).
+
+use hallpass_core::{Remedy, ResourceSetting};
+use hallpass_discovery::DiscoveryErrorKind;
+
+use crate::case::{AS, Case, MCP, PATH_PRM, challenged, exactly, issuer, pointed};
+
+/// A pointed server that publishes this resource.
+fn publishing(resource: &str, setting: ResourceSetting) -> Case {
+    pointed()
+        .set(|settings| settings.resource = setting)
+        .protected(PATH_PRM, resource, &["https://as.example"])
+        .issuer(AS, "https://as.example")
+}
+
+#[track_caller]
+fn chooses(case: Case, resource: &str) {
+    case.finds(
+        &format!("https://as.example (Rfc8414) {resource}"),
+        &[PATH_PRM, AS],
+    );
+}
+
+#[test]
+fn the_published_text_is_kept_byte_for_byte() {
+    for resource in [
+        "https://mcp.example/mcp",
+        "https://mcp.example/mcp/",
+        "https://mcp.example",
+        "https://mcp.example/",
+        "https://MCP.example:443/mcp",
+        "https://mcp.example/a/../mcp",
+    ] {
+        chooses(publishing(resource, ResourceSetting::Published), resource);
+    }
+    chooses(
+        publishing("https://mcp.example/mcp?t=1", ResourceSetting::Published)
+            .server("https://mcp.example/mcp?t=1"),
+        "https://mcp.example/mcp?t=1",
+    );
+}
+
+#[test]
+fn metadata_of_another_resource_is_refused_before_anything_else_is_asked() {
+    for (resource, part) in [
+        ("https://evil.example/mcp", "host"),
+        ("https://mcp.example.evil.example/mcp", "host"),
+        ("https://mcp.example/mc", "path"),
+        ("https://mcp.example/mcp/tools", "path"),
+        ("https://mcp.example/MCP", "path"),
+        ("https://mcp.example/mcp/../other", "path"),
+        ("https://mcp.example/%6Dcp", "path"),
+        ("https://mcp.example:8443/mcp", "port"),
+        ("http://mcp.example/mcp", "scheme"),
+        ("urn:mcp:x", "scheme"),
+    ] {
+        let error = publishing(resource, ResourceSetting::Published).fails(
+            &format!(
+                "the metadata's `resource` `{resource}` does not identify the server `{MCP}`: the \
+                 {part} differs (RFC 9728 §3.3)"
+            ),
+            &format!("if `{resource}` is right, set `resource` to exactly that"),
+            &[PATH_PRM],
+        );
+        assert_eq!(error.kind(), DiscoveryErrorKind::ResourceMismatch);
+        assert_eq!(error.remedy(), Remedy::Configure);
+        assert_eq!(error.attempts()[0].status().unwrap(), 200);
+        assert_eq!(
+            error.attempts()[0].reason(),
+            Some(error.to_string().as_str())
+        );
+    }
+}
+
+#[test]
+fn a_mismatch_at_the_path_does_not_lead_to_the_root() {
+    challenged()
+        .protected(
+            PATH_PRM,
+            "https://evil.example/mcp",
+            &["https://as.example"],
+        )
+        .fails(
+            "the metadata's `resource` `https://evil.example/mcp` does not identify the server \
+             `https://mcp.example/mcp`: the host differs (RFC 9728 §3.3)",
+            "`resource`",
+            &[PATH_PRM],
+        );
+    // Nor does any setting but the one for it.
+    let error = publishing("https://evil.example/mcp", ResourceSetting::Omitted)
+        .set(|settings| {
+            settings.legacy_discovery = true;
+            settings.issuer = Some(issuer("https://as.example"));
+        })
+        .run()
+        .unwrap_err();
+    assert_eq!(error.kind(), DiscoveryErrorKind::ResourceMismatch);
+}
+
+#[test]
+fn an_explicit_value_wins_where_it_is_the_servers() {
+    // The server's URL, whatever is published,
+    chooses(publishing("https://mcp.example", exactly(MCP, false)), MCP);
+    // in another spelling, which goes out as written,
+    chooses(
+        publishing(
+            "https://mcp.example",
+            exactly("https://MCP.example/mcp", false),
+        ),
+        "https://MCP.example/mcp",
+    );
+    // what the metadata publishes,
+    chooses(
+        publishing("https://mcp.example", exactly("https://mcp.example", false)),
+        "https://mcp.example",
+    );
+    // even where that does not identify the server: a person has seen and allowed it,
+    chooses(
+        publishing(
+            "https://gateway.example/x",
+            exactly("https://gateway.example/x", false),
+        ),
+        "https://gateway.example/x",
+    );
+    // and anything with `allow_mismatch`.
+    chooses(
+        publishing("https://mcp.example", exactly("api://abc", true)),
+        "api://abc",
+    );
+    chooses(
+        publishing("https://gateway.example/x", exactly("api://abc", true)),
+        "api://abc",
+    );
+}
+
+#[test]
+fn an_explicit_value_that_is_nobodys_is_refused() {
+    let error = publishing(
+        "https://mcp.example",
+        exactly("https://other.example", false),
+    )
+    .fails(
+        "the configured `resource` `https://other.example` is not the server \
+         `https://mcp.example/mcp`, and its metadata publishes `https://mcp.example` \
+         (RFC 8707 §2)",
+        "`allow_mismatch`",
+        &[PATH_PRM],
+    );
+    assert_eq!(error.kind(), DiscoveryErrorKind::ResourceSetting);
+    assert_eq!(error.remedy(), Remedy::Configure);
+    let error = challenged()
+        .set(|settings| {
+            settings.resource = exactly("https://mcp.example", false);
+            settings.issuer = Some(issuer("https://as.example"));
+        })
+        .run()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the configured `resource` `https://mcp.example` is not the server \
+         `https://mcp.example/mcp`, and it publishes no other (RFC 8707 §2)"
+    );
+    // The metadata's own mismatch is told first.
+    let error = publishing(
+        "https://evil.example",
+        exactly("https://other.example", false),
+    );
+    assert_eq!(
+        error.run().unwrap_err().kind(),
+        DiscoveryErrorKind::ResourceMismatch
+    );
+}
+
+#[test]
+fn none_leaves_it_out() {
+    let found = publishing(MCP, ResourceSetting::Omitted)
+        .finds("https://as.example (Rfc8414) none", &[PATH_PRM, AS]);
+    assert_eq!(found.resource, None);
+}
+
+#[test]
+fn without_metadata_it_is_the_canonical_url() {
+    let found = challenged()
+        .server("HTTPS://MCP.example:443/mcp")
+        .set(|settings| settings.issuer = Some(issuer("https://as.example")))
+        .issuer(AS, "https://as.example")
+        .run()
+        .unwrap();
+    assert_eq!(found.resource.unwrap().as_str(), MCP);
+    assert_eq!(found.resource_metadata, None);
+}
