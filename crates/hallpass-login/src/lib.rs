@@ -1,1 +1,88 @@
 //! A person signs in: loopback listener, browser port, registration and the code grant.
+//!
+//! [`BrowserLogin`] is the usual [`Authorizer`](hallpass_core::Authorizer) of a program that people
+//! sit at. One login is
+//!
+//! 1. discovery, by `hallpass-discovery`;
+//! 2. a client: the configured one (for its own issuer alone), a client ID metadata document, the
+//!    registration of an earlier login with its redirect URI, a new dynamic registration (RFC 7591)
+//!    which is kept before the browser opens;
+//! 3. a port of this machine (RFC 8252 §7.3), taken before the authorization URL is built: what is
+//!    bound is what the redirect URI names;
+//! 4. the browser, opened by the host's [`Interaction`];
+//! 5. the callback, by that port or pasted by a person whose browser is on another machine. Its
+//!    `state` and `iss` (RFC 9207) are checked before anything it says counts; everything else that
+//!    comes to the port gets an answer and changes nothing;
+//! 6. the code exchange, with the same `resource` (RFC 8707) as before, and a
+//!    [`Record`](hallpass_core::Record) that the session saves.
+//!
+//! [`LoginEvent`]s tell the host where it is; a [`LoginError`] says how far it came, what to do and
+//! a hint for the person.
+//!
+//! # What it does not do
+//!
+//! It opens no browser, prints nothing and reads no environment: [`open_command`] only names the
+//! program that would open a URL. It saves nothing but by [`Keep`](hallpass_core::Keep), and never
+//! over a grant that still works. It refreshes nothing: that is `hallpass-session`'s.
+//!
+//! # Example
+//!
+//! A host on a terminal, without a browser of its own:
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use hallpass_core::{BoxFuture, Clock, Entropy, HttpClient};
+//! use hallpass_login::{BrowserLogin, Interaction, LoginEvent, OpenError};
+//! use url::Url;
+//!
+//! #[derive(Debug)]
+//! struct Terminal;
+//!
+//! impl Interaction for Terminal {
+//!     fn open<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+//!         Box::pin(async { Err(OpenError::declined()) })
+//!     }
+//!
+//!     fn event(&self, event: LoginEvent<'_>) {
+//!         if let LoginEvent::Visit(visit) = event {
+//!             println!("Open {}", visit.url);
+//!             println!("over SSH: ssh {} HOST", visit.ssh_forward());
+//!         }
+//!     }
+//! }
+//!
+//! fn authorizer(
+//!     http: Arc<dyn HttpClient>,
+//!     clock: Arc<dyn Clock>,
+//!     entropy: Arc<dyn Entropy>,
+//! ) -> BrowserLogin {
+//!     BrowserLogin::builder(http, clock, entropy, Arc::new(Terminal))
+//!         .client_name("Example")
+//!         .time_limit(Duration::from_secs(120))
+//!         .build()
+//! }
+//! ```
+
+mod address;
+mod browser_login;
+mod client;
+mod door;
+mod error;
+mod event;
+mod interaction;
+mod login;
+mod opener;
+mod page;
+mod pasted;
+mod redeem;
+mod registering;
+mod scopes;
+mod waiting;
+
+pub use browser_login::{BrowserLogin, BrowserLoginBuilder};
+pub use error::{LoginError, LoginErrorKind};
+pub use event::{LoginEvent, LoginWarning, NoRefreshToken, RegisterAnew, Visit};
+pub use interaction::{Interaction, OpenError};
+pub use opener::{Desktop, open_command};
+pub use pasted::PasteError;

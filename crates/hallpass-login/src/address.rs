@@ -1,0 +1,183 @@
+//! Where a callback arrives: the loopback address that a redirect URI names (RFC 8252 §7.3).
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use hallpass_core::CallbackSetting;
+use tokio::net::TcpListener;
+use url::{Host, Url};
+
+/// How many ports are tried until one is free on both addresses of `localhost`.
+const LOCALHOST_TRIES: usize = 16;
+
+/// The host of a loopback redirect URI, in the three spellings that browsers and servers know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoopbackHost {
+    V4,
+    V6,
+    /// Either address, as the browser's resolver likes it: both are listened on.
+    Localhost,
+}
+
+/// A loopback address to listen on, with the path that is the callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CallbackAddress {
+    host: LoopbackHost,
+    port: Option<u16>,
+    path: String,
+}
+
+impl CallbackAddress {
+    /// Reads a setting; the error says what is wrong with it.
+    pub(crate) fn from_setting(setting: &CallbackSetting) -> Result<Self, String> {
+        let host = match setting.host.as_str() {
+            "127.0.0.1" => LoopbackHost::V4,
+            "[::1]" | "::1" => LoopbackHost::V6,
+            "localhost" => LoopbackHost::Localhost,
+            other => {
+                return Err(format!(
+                    "the callback host `{}` is none of `127.0.0.1`, `[::1]` and `localhost`",
+                    other.escape_debug()
+                ));
+            }
+        };
+        if setting.port == Some(0) {
+            return Err("the callback port 0 can't be fixed".to_owned());
+        }
+        let probe = Url::parse(&format!("http://127.0.0.1{}", setting.path));
+        let fits = probe.is_ok_and(|url| {
+            url.path() == setting.path && url.query().is_none() && url.fragment().is_none()
+        });
+        if !fits {
+            return Err(format!(
+                "the callback path `{}` is not the path of a URL: it begins with a slash and is \
+                 percent-encoded",
+                setting.path.escape_debug()
+            ));
+        }
+        Ok(Self {
+            host,
+            port: setting.port,
+            path: setting.path.clone(),
+        })
+    }
+
+    /// The address that a registration's redirect URI names, if it is one of ours.
+    pub(crate) fn from_redirect_uri(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let host = match url.host()? {
+            Host::Ipv4(Ipv4Addr::LOCALHOST) => LoopbackHost::V4,
+            Host::Ipv6(Ipv6Addr::LOCALHOST) => LoopbackHost::V6,
+            Host::Domain("localhost") => LoopbackHost::Localhost,
+            _ => return None,
+        };
+        let address = Self {
+            host,
+            port: Some(url.port_or_known_default()?),
+            path: url.path().to_owned(),
+        };
+        (address.redirect_uri(address.port?) == text).then_some(address)
+    }
+
+    /// Whether a login under the setting `wanted` may use this address: the same host and path, and
+    /// the same port where the setting fixes one.
+    pub(crate) fn serves(&self, wanted: &CallbackAddress) -> bool {
+        self.host == wanted.host
+            && self.path == wanted.path
+            && (wanted.port.is_none() || wanted.port == self.port)
+    }
+
+    /// Takes the port. Nothing is probed first: what is bound is what the redirect URI names.
+    pub(crate) async fn bind(&self) -> io::Result<CallbackListener> {
+        let sockets = match self.host {
+            LoopbackHost::V4 => vec![listen(Ipv4Addr::LOCALHOST.into(), self.port).await?],
+            LoopbackHost::V6 => vec![listen(Ipv6Addr::LOCALHOST.into(), self.port).await?],
+            LoopbackHost::Localhost => self.bind_both().await?,
+        };
+        let port = match sockets.first() {
+            Some(socket) => socket.local_addr()?.port(),
+            None => return Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        Ok(CallbackListener {
+            redirect_uri: self.redirect_uri(port),
+            authority: self.authority(port),
+            path: self.path.clone(),
+            port,
+            sockets,
+        })
+    }
+
+    /// Both addresses of `localhost`, on one port. Whoever held the other one would get the code
+    /// from a browser that resolves the name to it, so only a machine without it goes without it.
+    async fn bind_both(&self) -> io::Result<Vec<TcpListener>> {
+        let mut taken = io::Error::from(io::ErrorKind::AddrInUse);
+        for _ in 0..LOCALHOST_TRIES {
+            let v4 = match listen(Ipv4Addr::LOCALHOST.into(), self.port).await {
+                Ok(v4) => v4,
+                Err(error) if is_absent(&error) => {
+                    return Ok(vec![listen(Ipv6Addr::LOCALHOST.into(), self.port).await?]);
+                }
+                Err(error) => return Err(error),
+            };
+            let port = v4.local_addr()?.port();
+            match listen(Ipv6Addr::LOCALHOST.into(), Some(port)).await {
+                Ok(v6) => return Ok(vec![v4, v6]),
+                Err(error) if is_absent(&error) => return Ok(vec![v4]),
+                Err(error) if self.port.is_none() => taken = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(taken)
+    }
+
+    fn redirect_uri(&self, port: u16) -> String {
+        format!("http://{}{}", self.authority(port), self.path)
+    }
+
+    fn authority(&self, port: u16) -> String {
+        let host = match self.host {
+            LoopbackHost::V4 => "127.0.0.1",
+            LoopbackHost::V6 => "[::1]",
+            LoopbackHost::Localhost => "localhost",
+        };
+        format!("{host}:{port}")
+    }
+}
+
+/// A bound callback address: from here on the redirect URI is known and ours.
+#[derive(Debug)]
+pub(crate) struct CallbackListener {
+    pub(crate) redirect_uri: String,
+    /// What a browser sends as `Host` when it comes by the redirect URI.
+    pub(crate) authority: String,
+    pub(crate) path: String,
+    pub(crate) port: u16,
+    pub(crate) sockets: Vec<TcpListener>,
+}
+
+async fn listen(address: IpAddr, port: Option<u16>) -> io::Result<TcpListener> {
+    TcpListener::bind((address, port.unwrap_or(0))).await
+}
+
+/// Whether the machine lacks this address family altogether.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+    ) || error.raw_os_error() == Some(AF_NOT_SUPPORTED)
+}
+
+/// `EAFNOSUPPORT`, for which the standard library has no stable kind.
+#[cfg(target_os = "linux")]
+const AF_NOT_SUPPORTED: i32 = 97;
+#[cfg(all(unix, not(target_os = "linux")))]
+const AF_NOT_SUPPORTED: i32 = 47;
+#[cfg(windows)]
+const AF_NOT_SUPPORTED: i32 = 10_047;
+#[cfg(not(any(unix, windows)))]
+const AF_NOT_SUPPORTED: i32 = i32::MIN;
+
+#[cfg(test)]
+mod tests;

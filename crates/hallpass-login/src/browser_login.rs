@@ -1,0 +1,118 @@
+//! The authorizer: a person in a browser.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{
+    AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, SignIn,
+};
+
+use crate::{
+    Interaction, LoginError, RegisterAnew,
+    login::{Ended, Login},
+};
+
+/// Signs a person in through a browser, with the authorization code grant (RFC 6749 §4.1, PKCE,
+/// RFC 8252).
+///
+/// It is the usual [`Authorizer`] of a program that people sit at. One login runs discovery, finds
+/// or registers the client, takes the callback port, has the [`Interaction`] open the browser, waits
+/// for the callback (or its pasted URL), and redeems the code.
+///
+/// It runs on a tokio runtime with time and I/O enabled. Dropping the future ends the login and
+/// frees the port; a registration that was made is kept.
+#[derive(Debug, Clone)]
+pub struct BrowserLogin {
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) interaction: Arc<dyn Interaction>,
+    pub(crate) time_limit: Duration,
+    pub(crate) client_name: String,
+    pub(crate) parameters: Vec<(String, String)>,
+}
+
+/// Puts a [`BrowserLogin`] together.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct BrowserLoginBuilder(BrowserLogin);
+
+impl BrowserLogin {
+    /// How long a person may take unless the host says otherwise: five minutes.
+    pub const TIME_LIMIT: Duration = Duration::from_secs(300);
+
+    /// Begins with the ports of the host.
+    pub fn builder(
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        interaction: Arc<dyn Interaction>,
+    ) -> BrowserLoginBuilder {
+        BrowserLoginBuilder(Self {
+            http,
+            clock,
+            entropy,
+            interaction,
+            time_limit: Self::TIME_LIMIT,
+            client_name: "Hallpass".to_owned(),
+            parameters: Vec::new(),
+        })
+    }
+
+    /// The login, with an error that says how far it came.
+    ///
+    /// # Errors
+    ///
+    /// A [`LoginError`]. Whatever was saved before is still there.
+    pub async fn run(&self, ask: SignIn<'_>) -> Result<Record, LoginError> {
+        let login = Login::begin(self, ask).await?;
+        match login.attempt(None).await {
+            Ok(record) => Ok(record),
+            Err(Ended::Failed(error)) => Err(*error),
+            // Once: a server that refuses what it has just registered would be asked for ever.
+            Err(Ended::ClientForgotten(_)) => {
+                match login.attempt(Some(RegisterAnew::Refused)).await {
+                    Ok(record) => Ok(record),
+                    Err(Ended::Failed(error) | Ended::ClientForgotten(error)) => Err(*error),
+                }
+            }
+        }
+    }
+}
+
+impl BrowserLoginBuilder {
+    /// How long the person may take from the moment the browser is asked.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.0.time_limit = limit;
+        self
+    }
+
+    /// The program's name: for the consent page, where the server's settings name none, and for the
+    /// page the browser ends at.
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.0.client_name = name.into();
+        self
+    }
+
+    /// One more parameter of the authorization URL, for the odd server (`access_type=offline`,
+    /// `audience`, `prompt`). A login refuses those that it sets itself.
+    pub fn authorize_parameter(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.0.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// The authorizer.
+    #[must_use]
+    pub fn build(self) -> BrowserLogin {
+        self.0
+    }
+}
+
+impl Authorizer for BrowserLogin {
+    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+        Box::pin(async move { self.run(ask).await.map_err(AuthorizeError::from) })
+    }
+}

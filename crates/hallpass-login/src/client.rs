@@ -1,0 +1,177 @@
+//! Which client a login uses, decided from the settings, the server's metadata and what was
+//! registered before. Nothing is sent here.
+
+use hallpass_core::{
+    ClientId, Issuer, PreRegisteredClient, Record, Registration, Remedy, Scopes, ServerMetadata,
+    ServerSettings, Timestamp, TokenEndpointAuthMethod, record::RegistrationOrigin,
+};
+
+use hallpass_oauth::{Means, negotiate};
+
+use crate::{LoginError, LoginErrorKind, RegisterAnew, address::CallbackAddress};
+
+/// What a login does about its client.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Choice {
+    /// This client, on any port that the settings allow (RFC 8252 §7.3).
+    Known(Registration),
+    /// This dynamic registration, on exactly the address it was registered with.
+    Again(Registration, CallbackAddress),
+    /// A new dynamic registration; why the earlier one does not serve, if there is one.
+    Register(Option<RegisterAnew>),
+}
+
+/// What the choice depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidates<'a> {
+    pub(crate) settings: &'a ServerSettings,
+    pub(crate) metadata: &'a ServerMetadata,
+    pub(crate) previous: Option<&'a Record>,
+    pub(crate) scopes: &'a Scopes,
+    pub(crate) wanted: &'a CallbackAddress,
+    pub(crate) now: Timestamp,
+}
+
+impl Candidates<'_> {
+    /// Pre-registered, metadata document, registered before, registered now: the order in which MCP
+    /// has a client look for its identifier.
+    ///
+    /// `anew` gives up the registration of an earlier login.
+    pub(crate) fn choose(&self, anew: Option<RegisterAnew>) -> Result<Choice, LoginError> {
+        let client = &self.settings.client;
+        if let Some(configured) = &client.pre_registered {
+            return self.pre_registered(configured).map(Choice::Known);
+        }
+        if let Some(document) = &client.metadata_document
+            && self.metadata.client_id_metadata_document_supported
+        {
+            return Ok(Choice::Known(Registration::new(
+                RegistrationOrigin::MetadataDocument,
+                ClientId::new(document.as_str()),
+            )));
+        }
+        let anew = match self.registered_before() {
+            Some(_) if anew.is_some() => anew,
+            Some(registration) => match self.again(registration) {
+                Ok(address) => return Ok(Choice::Again(registration.clone(), address)),
+                Err(why) => Some(why),
+            },
+            None => None,
+        };
+        if self.metadata.registration_endpoint.is_none() {
+            return Err(self.no_client());
+        }
+        Ok(Choice::Register(anew))
+    }
+
+    /// The configured client, for its own authorization server alone: one that a resource's
+    /// metadata names instead gets neither identifier nor secret.
+    fn pre_registered(&self, configured: &PreRegisteredClient) -> Result<Registration, LoginError> {
+        let issuer = &self.metadata.issuer;
+        let bound = configured.issuer.as_ref().or_else(|| {
+            // The first success binds a client whose issuer nobody configured.
+            let record = self.previous?;
+            let known = record.registration.as_ref()?;
+            let same = known.origin == RegistrationOrigin::PreRegistered
+                && known.client_id == configured.id;
+            same.then_some(&record.issuer)
+        });
+        if let Some(bound) = bound
+            && !bound.same_but_for_root_slash(issuer)
+        {
+            return Err(other_issuer(configured, bound, issuer));
+        }
+        let mut registration =
+            Registration::new(RegistrationOrigin::PreRegistered, configured.id.clone());
+        registration.client_secret.clone_from(&configured.secret);
+        registration.auth_method = match &configured.auth_method {
+            Some(method) => method.clone(),
+            None => negotiated(configured, self.metadata)?,
+        };
+        Ok(registration)
+    }
+
+    /// The dynamic registration of the same authorization server; never another's.
+    fn registered_before(&self) -> Option<&Registration> {
+        let record = self.previous?;
+        let registration = record.registration.as_ref()?;
+        let ours = record.issuer == self.metadata.issuer
+            && registration.origin == RegistrationOrigin::Dynamic;
+        ours.then_some(registration)
+    }
+
+    /// The address at which an earlier registration serves again, or why it doesn't.
+    fn again(&self, registration: &Registration) -> Result<CallbackAddress, RegisterAnew> {
+        let address = registration
+            .redirect_uri
+            .as_deref()
+            .and_then(CallbackAddress::from_redirect_uri)
+            .filter(|address| address.serves(self.wanted))
+            .ok_or(RegisterAnew::CallbackChanged)?;
+        if registration
+            .secret_expires_at
+            .is_some_and(|end| end <= self.now)
+        {
+            return Err(RegisterAnew::SecretExpired);
+        }
+        if let Some(registered) = &registration.scopes {
+            // What was asked for with it before, the server has decided on already.
+            let decided = match self.previous.and_then(|record| record.grant.as_ref()) {
+                Some(grant) => registered.union(&grant.requested_scopes),
+                None => registered.clone(),
+            };
+            if !decided.covers(self.scopes) {
+                return Err(RegisterAnew::Scopes);
+            }
+        }
+        Ok(address)
+    }
+
+    fn no_client(&self) -> LoginError {
+        let issuer = &self.metadata.issuer;
+        let what =
+            format!("{issuer} registers no clients by itself, and no client id is configured");
+        let hint = if self.metadata.client_id_metadata_document_supported {
+            "register a client there by hand and set its client id, or set the URL of a client id \
+             metadata document, which it supports"
+        } else {
+            "register a client there by hand and set its client id (and secret, if it has one)"
+        };
+        LoginError::new(LoginErrorKind::NoClient, Remedy::Configure, what).with_hint(Some(hint))
+    }
+}
+
+fn other_issuer(client: &PreRegisteredClient, bound: &Issuer, found: &Issuer) -> LoginError {
+    let what = format!(
+        "the client `{}` is registered with {bound}, and the server names {found} now",
+        client.id.as_str().escape_debug()
+    );
+    LoginError::new(LoginErrorKind::OtherIssuer, Remedy::Configure, what).with_hint(Some(
+        "neither its id nor its secret was sent; if the change is right, register a client with \
+         the new authorization server and configure it with its issuer",
+    ))
+}
+
+/// The method for the configured client, from the metadata.
+fn negotiated(
+    client: &PreRegisteredClient,
+    metadata: &ServerMetadata,
+) -> Result<TokenEndpointAuthMethod, LoginError> {
+    let means = Means {
+        secret: client.secret.is_some(),
+        key: false,
+    };
+    negotiate(metadata, means).ok_or_else(|| {
+        let what = format!(
+            "the client `{}` has nothing to authenticate with that {} accepts",
+            client.id.as_str().escape_debug(),
+            metadata.issuer
+        );
+        LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what).with_hint(Some(
+            "set the client's secret, or its authentication method",
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+use hallpass_core::{
+    AccessToken, CallbackSetting, ClientSecret, Grant, ServerUrl, SettingsFingerprint, Slot,
+    record::GrantKind,
+};
+use url::Url;
+
+use super::*;
+
+const ISSUER: &str = "https://as.example";
+const CALLBACK: &str = "http://127.0.0.1:40123/callback";
+
+struct Case {
+    settings: ServerSettings,
+    metadata: ServerMetadata,
+    previous: Option<Record>,
+    scopes: Scopes,
+}
+
+impl Case {
+    fn new() -> Self {
+        let mut metadata = ServerMetadata::new(Issuer::parse(ISSUER).unwrap());
+        metadata.registration_endpoint = Some(Url::parse("https://as.example/register").unwrap());
+        Self {
+            settings: ServerSettings::default(),
+            metadata,
+            previous: None,
+            scopes: Scopes::from_server("a"),
+        }
+    }
+
+    fn registered(issuer: &str) -> Self {
+        let mut case = Self::new();
+        let slot = Slot::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
+        let metadata = ServerMetadata::new(Issuer::parse(issuer).unwrap());
+        let mut record = Record::new(slot, metadata, SettingsFingerprint::default());
+        let mut registration =
+            Registration::new(RegistrationOrigin::Dynamic, ClientId::new("before"));
+        registration.redirect_uri = Some(CALLBACK.to_owned());
+        record.registration = Some(registration);
+        case.previous = Some(record);
+        case
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn registration(&mut self) -> &mut Registration {
+        self.previous
+            .as_mut()
+            .unwrap()
+            .registration
+            .as_mut()
+            .unwrap()
+    }
+
+    fn configure(&mut self, issuer: Option<&str>) {
+        self.settings.client.pre_registered = Some(PreRegisteredClient {
+            id: ClientId::new("by-hand"),
+            secret: Some(ClientSecret::new("canary")),
+            auth_method: None,
+            issuer: issuer.map(|issuer| Issuer::parse(issuer).unwrap()),
+        });
+    }
+
+    fn choose(&self, anew: Option<RegisterAnew>) -> Result<Choice, LoginError> {
+        Candidates {
+            settings: &self.settings,
+            metadata: &self.metadata,
+            previous: self.previous.as_ref(),
+            scopes: &self.scopes,
+            wanted: &CallbackAddress::from_setting(&self.settings.callback).unwrap(),
+            now: Timestamp::from_unix_seconds(1000),
+        }
+        .choose(anew)
+    }
+
+    fn check(&self, expected: &str) {
+        let found = match self.choose(None) {
+            Ok(Choice::Known(client)) => {
+                format!("known {} {}", client.client_id, client.auth_method)
+            }
+            Ok(Choice::Again(client, _)) => format!("again {}", client.client_id),
+            Ok(Choice::Register(None)) => "register".to_owned(),
+            Ok(Choice::Register(Some(why))) => format!("register: {why}"),
+            Err(error) => {
+                let shown = format!("{error} {error:?}");
+                assert!(!shown.contains("canary"), "{shown}");
+                assert_eq!(error.remedy(), Remedy::Configure);
+                assert!(error.hint().is_some());
+                format!("{:?}", error.kind())
+            }
+        };
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_client_is_looked_for_in_order() {
+    let document = Some(Url::parse("https://host.example/client.json").unwrap());
+    Case::new().check("register");
+    Case::new()
+        .with(|case| case.metadata.registration_endpoint = None)
+        .check("NoClient");
+    Case::new()
+        .with(|case| case.settings.client.metadata_document.clone_from(&document))
+        .check("register");
+    let mut case = Case::registered(ISSUER).with(|case| {
+        case.settings.client.metadata_document.clone_from(&document);
+        case.metadata.client_id_metadata_document_supported = true;
+    });
+    case.check("known https://host.example/client.json none");
+    case.configure(None);
+    case.check("known by-hand client_secret_basic");
+}
+
+#[test]
+fn a_configured_client_is_for_one_issuer() {
+    let check = |issuer, previous: Option<&str>, expected| {
+        let mut case = match previous {
+            Some(previous) => Case::registered(previous).with(|case| {
+                let registration = case.registration();
+                registration.origin = RegistrationOrigin::PreRegistered;
+                registration.client_id = ClientId::new("by-hand");
+            }),
+            None => Case::new(),
+        };
+        case.configure(issuer);
+        case.check(expected);
+    };
+    let known = "known by-hand client_secret_basic";
+    check(None, None, known);
+    check(Some(ISSUER), None, known);
+    check(Some("https://as.example/"), None, known);
+    check(Some("https://evil.example"), None, "OtherIssuer");
+    check(None, Some(ISSUER), known);
+    check(None, Some("https://evil.example"), "OtherIssuer");
+    check(Some(ISSUER), Some("https://before.example"), known);
+}
+
+#[test]
+fn the_method_of_a_configured_client_comes_from_the_metadata() {
+    let check = |listed: Option<&[&str]>, secret: bool, expected: &str| {
+        let mut case = Case::new();
+        case.configure(None);
+        if !secret {
+            case.settings.client.pre_registered.as_mut().unwrap().secret = None;
+        }
+        case.metadata.token_endpoint_auth_methods_supported =
+            listed.map(|names| names.iter().map(|name| (*name).to_owned().into()).collect());
+        case.check(expected);
+    };
+    check(None, true, "known by-hand client_secret_basic");
+    check(None, false, "known by-hand none");
+    check(
+        Some(&["client_secret_post"]),
+        true,
+        "known by-hand client_secret_post",
+    );
+    check(Some(&["client_secret_post"]), false, "Setting");
+}
+
+#[test]
+fn a_registration_is_used_again_as_it_is_or_made_anew() {
+    Case::registered(ISSUER).check("again before");
+    Case::registered("https://other.example").check("register");
+    Case::registered("https://as.example/").check("register");
+    Case::registered(ISSUER)
+        .with(|case| case.registration().origin = RegistrationOrigin::PreRegistered)
+        .check("register");
+    Case::registered(ISSUER)
+        .with(|case| case.registration().redirect_uri = None)
+        .check("register: the callback setting has changed");
+    Case::registered(ISSUER)
+        .with(|case| {
+            case.settings.callback = CallbackSetting {
+                port: Some(3118),
+                ..CallbackSetting::default()
+            };
+        })
+        .check("register: the callback setting has changed");
+    let expires = |at| {
+        Case::registered(ISSUER).with(|case| {
+            case.registration().secret_expires_at = Some(Timestamp::from_unix_seconds(at));
+        })
+    };
+    expires(1000).check("register: its secret has expired");
+    expires(1001).check("again before");
+    assert_eq!(
+        Case::registered(ISSUER)
+            .choose(Some(RegisterAnew::Refused))
+            .unwrap(),
+        Choice::Register(Some(RegisterAnew::Refused))
+    );
+    // Without a registration endpoint a registration that serves is still used.
+    Case::registered(ISSUER)
+        .with(|case| case.metadata.registration_endpoint = None)
+        .check("again before");
+}
+
+#[test]
+fn more_scopes_than_a_registration_has_make_it_anew_once() {
+    let case = |registered: &str, asked: &str| {
+        Case::registered(ISSUER).with(|case| {
+            case.registration().scopes = Some(Scopes::from_server(registered));
+            case.scopes = Scopes::from_server(asked);
+        })
+    };
+    case("a b", "a").check("again before");
+    let narrow = case("a", "a b");
+    narrow.check("register: it was registered for fewer scopes");
+    // The server narrowed the registration when both were asked for: asking again changes nothing.
+    narrow
+        .with(|case| {
+            let mut grant = Grant::new(
+                GrantKind::AuthorizationCode,
+                AccessToken::new("canary"),
+                Timestamp::from_unix_seconds(0),
+            );
+            grant.requested_scopes = Scopes::from_server("a b");
+            case.previous.as_mut().unwrap().grant = Some(grant);
+        })
+        .check("again before");
+}

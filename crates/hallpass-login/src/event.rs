@@ -1,0 +1,203 @@
+//! What a login tells while it runs.
+
+use std::fmt;
+
+use hallpass_core::{
+    ClientId, Issuer, Resource, Scopes, ServerUrl, Timestamp, record::RegistrationOrigin,
+};
+use url::Url;
+
+use crate::{OpenError, PasteError};
+
+/// One step of a login, in the order in which they happen. Texts that a server chose are to be
+/// escaped before showing.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoginEvent<'a> {
+    /// The server's metadata is being read.
+    Discovering {
+        /// The MCP server.
+        server: &'a ServerUrl,
+    },
+    /// The authorization server is known.
+    Discovered {
+        /// Its issuer.
+        issuer: &'a Issuer,
+        /// The `resource` that every request will carry; `None`: left out by a setting.
+        resource: Option<&'a Resource>,
+        /// The scopes that will be asked for; empty: the parameter is left out.
+        scopes: &'a Scopes,
+    },
+    /// The client is about to register itself (RFC 7591).
+    Registering {
+        /// Where.
+        issuer: &'a Issuer,
+        /// Why an earlier registration does not serve, if there is one.
+        anew: Option<RegisterAnew>,
+    },
+    /// The client that will be used.
+    Client {
+        /// Its identifier.
+        client_id: &'a ClientId,
+        /// How it came about.
+        origin: RegistrationOrigin,
+        /// Whether it was there before this login.
+        reused: bool,
+    },
+    /// The person has to go to a URL. Comes before the browser is asked to.
+    Visit(Visit<'a>),
+    /// The browser was asked to go there.
+    BrowserOpened,
+    /// The browser could not be asked, or the host declined; the login goes on.
+    BrowserNotOpened {
+        /// Why.
+        error: &'a OpenError,
+    },
+    /// Something came to the callback port, or was pasted, that was not the answer to this login;
+    /// the login goes on.
+    Stray {
+        /// What was wrong with it.
+        reason: &'a str,
+    },
+    /// A pasted text was refused; the next one is awaited.
+    PasteRefused {
+        /// Why, and what to paste.
+        error: &'a PasteError,
+    },
+    /// The authorization code is there and is being redeemed.
+    CodeReceived,
+    /// Something the person should know, although the login succeeds.
+    Warning(LoginWarning),
+    /// The grant is there.
+    SignedIn {
+        /// Who gave it.
+        issuer: &'a Issuer,
+        /// The scopes it has, as far as anybody said.
+        scopes: &'a Scopes,
+        /// When the access token ends; `None`: the server did not say.
+        expires_at: Option<Timestamp>,
+    },
+}
+
+/// Where a person has to go, and where they come back to.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    /// The authorization URL.
+    pub url: &'a Url,
+    /// The redirect URI, which is a port of this machine.
+    pub redirect_uri: &'a str,
+    /// The callback port.
+    pub port: u16,
+}
+
+impl Visit<'_> {
+    /// The argument of `ssh` that brings the callback port of this machine to the one the browser
+    /// runs on, to stand before the host's name: `-L 40123:127.0.0.1:40123`.
+    pub fn ssh_forward(&self) -> String {
+        let target = if self.redirect_uri.starts_with("http://[::1]") {
+            "[::1]"
+        } else {
+            "127.0.0.1"
+        };
+        format!("-L {port}:{target}:{port}", port = self.port)
+    }
+}
+
+impl fmt::Debug for Visit<'_> {
+    /// Without the URL's query, which holds `state`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        f.debug_struct("Visit")
+            .field("url", &url.as_str())
+            .field("redirect_uri", &self.redirect_uri)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an earlier registration does not serve for this login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RegisterAnew {
+    /// The port of its redirect URI can't be had.
+    PortTaken,
+    /// The callback setting names another host, port or path than its redirect URI.
+    CallbackChanged,
+    /// Its secret has ended (RFC 7591 §3.2.1).
+    SecretExpired,
+    /// It was registered for fewer scopes.
+    Scopes,
+    /// The server has forgotten it, or refuses its redirect URI.
+    Refused,
+}
+
+impl fmt::Display for RegisterAnew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PortTaken => "the port of its redirect URI is taken",
+            Self::CallbackChanged => "the callback setting has changed",
+            Self::SecretExpired => "its secret has expired",
+            Self::Scopes => "it was registered for fewer scopes",
+            Self::Refused => "the authorization server no longer accepts it",
+        })
+    }
+}
+
+/// What a person should know about a login that succeeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoginWarning {
+    /// No refresh token came: the person has to sign in again when the access token ends.
+    NoRefreshToken {
+        /// Why it may be.
+        reason: NoRefreshToken,
+    },
+    /// Fewer scopes were granted than asked for.
+    FewerScopes {
+        /// Those that are missing.
+        missing: Scopes,
+    },
+}
+
+/// Why a server may have given no refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NoRefreshToken {
+    /// Its metadata lists grant types, and `refresh_token` is not among them.
+    GrantNotSupported,
+    /// It lists the scope `offline_access`, which was not asked for.
+    OfflineAccessNotAsked,
+    /// `offline_access` was asked for and not granted.
+    OfflineAccessNotGranted,
+    /// Nothing that the server publishes explains it.
+    Unexplained,
+}
+
+impl fmt::Display for LoginWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRefreshToken { reason } => write!(
+                f,
+                "no refresh token came, so somebody has to sign in again when the access token \
+                 ends: {reason}"
+            ),
+            Self::FewerScopes { missing } => write!(f, "these scopes were not granted: {missing}"),
+        }
+    }
+}
+
+impl fmt::Display for NoRefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GrantNotSupported => "the authorization server does not list the refresh grant",
+            Self::OfflineAccessNotAsked => {
+                "the authorization server lists the scope `offline_access`, which was not asked for"
+            }
+            Self::OfflineAccessNotGranted => {
+                "the scope `offline_access` was asked for and not granted"
+            }
+            Self::Unexplained => "the authorization server does not say why",
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! The port to the person: how a URL reaches a browser, and how the login tells what it does.
+
+use std::{error::Error, fmt};
+
+use hallpass_core::{BoxFuture, Remedy};
+use url::Url;
+
+use crate::LoginEvent;
+
+/// Whoever stands between a login and a person: a terminal, a window, a test.
+///
+/// A login opens nothing and prints nothing by itself. An implementation never hands a URL to a
+/// shell; [`open_command`](crate::open_command) names the program to start instead.
+pub trait Interaction: Send + Sync + fmt::Debug {
+    /// Brings the person's browser to `url`, which is `http` or `https`.
+    ///
+    /// It returns once the browser was asked, not once the person is through. An error does not end
+    /// the login: the URL was in [`LoginEvent::Visit`] already, and the person may open it by hand.
+    fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>>;
+
+    /// Hears what the login does. Must not block.
+    fn event(&self, event: LoginEvent<'_>);
+
+    /// The next text that the person pasted: the whole URL their browser ended at, for when it runs
+    /// on another machine and can't reach the callback port. `None`: nobody will paste anything.
+    ///
+    /// It is raced with the callback port, and dropped when that wins. A text that is refused comes
+    /// back as [`LoginEvent::PasteRefused`], and the next one is awaited.
+    fn pasted(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { None })
+    }
+}
+
+/// A browser that was not opened.
+#[derive(Debug)]
+pub struct OpenError {
+    what: String,
+    declined: bool,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl OpenError {
+    /// No browser came up; `what` says what was tried, in lower case and without a full stop.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            declined: false,
+            source: None,
+        }
+    }
+
+    /// The host opens no browser on purpose (`--no-browser`, no display): not a fault.
+    pub fn declined() -> Self {
+        Self {
+            what: "no browser is opened here".to_owned(),
+            declined: true,
+            source: None,
+        }
+    }
+
+    /// Adds what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whether this was the host's choice.
+    pub fn is_declined(&self) -> bool {
+        self.declined
+    }
+
+    /// What to do about it: say how a browser is started here.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,327 @@
+//! One login, from discovery to the record.
+
+use hallpass_core::{
+    Record, Registration, Remedy, Resource, Scopes, SignIn, SignInReason, State,
+    record::RegistrationOrigin,
+};
+use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
+use hallpass_oauth::{AuthorizationRequest, PendingAuthorization};
+
+use crate::{
+    BrowserLogin, LoginError, LoginErrorKind, LoginEvent, RegisterAnew, Visit,
+    address::{CallbackAddress, CallbackListener},
+    client::{Candidates, Choice},
+    door::Door,
+    page::Page,
+    scopes,
+    waiting::{self, Waiting},
+};
+
+/// What is fixed for a whole login, however often it has to register.
+#[derive(Debug)]
+pub(crate) struct Login<'a> {
+    pub(crate) host: &'a BrowserLogin,
+    pub(crate) ask: SignIn<'a>,
+    pub(crate) discovered: Discovered,
+    /// What will be asked for.
+    pub(crate) scopes: Scopes,
+    wanted: CallbackAddress,
+}
+
+/// How an attempt ended without a grant.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Failed(Box<LoginError>),
+    /// The server does not know the dynamic registration that was used again: register anew.
+    ClientForgotten(Box<LoginError>),
+}
+
+impl From<LoginError> for Ended {
+    fn from(error: LoginError) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
+/// A client with the port that its redirect URI names.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) registration: Registration,
+    pub(crate) listener: CallbackListener,
+    /// Whether it is a dynamic registration of an earlier login.
+    pub(crate) again: bool,
+}
+
+impl<'a> Login<'a> {
+    /// Finds the authorization server, and refuses what can be refused before anything is sent to
+    /// it.
+    pub(crate) async fn begin(host: &'a BrowserLogin, ask: SignIn<'a>) -> Result<Self, LoginError> {
+        let wanted = CallbackAddress::from_setting(&ask.settings.callback)
+            .map_err(|what| LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what))?;
+        let server = &ask.slot.server;
+        host.interaction.event(LoginEvent::Discovering { server });
+        let discovery = Discovery {
+            http: &*host.http,
+            clock: &*host.clock,
+            settings: ask.settings,
+        };
+        let discovered = discovery
+            .run(server, ask.challenges)
+            .await
+            .map_err(|error| {
+                let kind = match error.kind() {
+                    DiscoveryErrorKind::Unreachable => LoginErrorKind::Network,
+                    DiscoveryErrorKind::Settings => LoginErrorKind::Setting,
+                    _ => LoginErrorKind::Discovery,
+                };
+                let what =
+                    format!("no sign-in to {server}: its authorization server was not found");
+                let hint = error.hint().map(str::to_owned);
+                LoginError::new(kind, error.remedy(), what)
+                    .with_hint(hint)
+                    .with_source(error)
+            })?;
+        let scopes = scopes::to_ask_for(
+            &discovered.scopes(ask.challenges, ask.settings),
+            ask.scopes,
+            ask.settings,
+            &discovered.server,
+        );
+        host.interaction.event(LoginEvent::Discovered {
+            issuer: &discovered.server.issuer,
+            resource: discovered.resource.as_ref(),
+            scopes: &scopes,
+        });
+        Ok(Self {
+            host,
+            ask,
+            discovered,
+            scopes,
+            wanted,
+        })
+    }
+
+    /// One way through: client, port, browser, callback, code. `anew` gives up the registration of
+    /// an earlier login.
+    pub(crate) async fn attempt(&self, anew: Option<RegisterAnew>) -> Result<Record, Ended> {
+        let client = self.client(anew).await?;
+        let pending = self.authorization_request(&client)?;
+        if client.again && !self.still_known(pending.url()).await {
+            return Err(self.forgotten());
+        }
+        let visit = Visit {
+            url: pending.url(),
+            redirect_uri: pending.redirect_uri(),
+            port: client.listener.port,
+        };
+        let server = self.ask.slot.server.as_str();
+        let waiting = Waiting {
+            host: self.host,
+            pending: &pending,
+            visit,
+            server,
+            hint: late_hint(&client.registration, pending.redirect_uri()),
+        };
+        let mut door = Door::open(client.listener);
+        let answered = match waiting.run(&mut door).await {
+            Ok(answered) => answered,
+            Err(error) => {
+                door.close().await;
+                return Err(error.into());
+            }
+        };
+        // Whoever comes now is too late, and is told so.
+        door.stop_listening();
+        self.host.interaction.event(LoginEvent::CodeReceived);
+        let redeemed = self
+            .redeem(pending, answered.code, client.registration, client.again)
+            .await;
+        if let Some(visitor) = answered.visitor {
+            visitor.show(match &redeemed {
+                Ok(_) => Page::SignedIn {
+                    server: server.to_owned(),
+                    client: self.host.client_name.clone(),
+                },
+                Err(Ended::Failed(error) | Ended::ClientForgotten(error)) => {
+                    waiting::failed(server, error)
+                }
+            });
+        }
+        door.close().await;
+        redeemed
+    }
+
+    /// The client and its port, registered and kept where that is needed.
+    async fn client(&self, anew: Option<RegisterAnew>) -> Result<Client, LoginError> {
+        let candidates = Candidates {
+            settings: self.ask.settings,
+            metadata: &self.discovered.server,
+            previous: self.ask.previous,
+            scopes: &self.scopes,
+            wanted: &self.wanted,
+            now: self.host.clock.now(),
+        };
+        let client = match candidates.choose(anew)? {
+            Choice::Known(mut registration) => {
+                let listener = self.listen().await?;
+                registration.redirect_uri = Some(listener.redirect_uri.clone());
+                Client {
+                    registration,
+                    listener,
+                    again: false,
+                }
+            }
+            Choice::Again(registration, address) => match address.bind().await {
+                Ok(listener) => Client {
+                    registration,
+                    listener,
+                    again: true,
+                },
+                Err(error) => {
+                    tracing::debug!(%error, "the port of the registration can't be had");
+                    self.register(Some(RegisterAnew::PortTaken)).await?
+                }
+            },
+            Choice::Register(why) => self.register(why).await?,
+        };
+        self.host.interaction.event(LoginEvent::Client {
+            client_id: &client.registration.client_id,
+            origin: client.registration.origin,
+            reused: client.again,
+        });
+        Ok(client)
+    }
+
+    /// The URL for the browser, and what its answer is checked against.
+    fn authorization_request(&self, client: &Client) -> Result<PendingAuthorization, LoginError> {
+        let mut extra = self.host.parameters.clone();
+        let names_prompt = extra.iter().any(|(name, _)| name == "prompt");
+        // OpenID Connect Core §11: without a consent there is no offline access.
+        if self.scopes.contains(scopes::OFFLINE_ACCESS) && !names_prompt {
+            extra.push(("prompt".to_owned(), "consent".to_owned()));
+        }
+        let request = AuthorizationRequest {
+            metadata: &self.discovered.server,
+            client_id: &client.registration.client_id,
+            redirect_uri: &client.listener.redirect_uri,
+            resource: self.resource(),
+            scopes: &self.scopes,
+            pkce_waived: self.discovered.pkce_waived(self.ask.settings),
+            extra: &extra,
+        };
+        request.begin(&*self.host.entropy).map_err(|error| {
+            let what = format!("no sign-in to {} can be asked for", self.ask.slot.server);
+            LoginError::new(LoginErrorKind::Request, error.remedy(), what)
+                .with_hint(error.hint())
+                .with_source(error)
+        })
+    }
+
+    /// Takes a port as the settings want it.
+    pub(crate) async fn listen(&self) -> Result<CallbackListener, LoginError> {
+        self.wanted.bind().await.map_err(|error| {
+            let callback = &self.ask.settings.callback;
+            let what = match callback.port {
+                Some(port) => format!("the callback port {port} of {} can't be had", callback.host),
+                None => format!("no callback port of {} can be had", callback.host),
+            };
+            let hint = callback.port.map(|port| {
+                format!(
+                    "end the program that listens on port {port}, or set another callback port \
+                     (the client's registration has to name it)"
+                )
+            });
+            LoginError::new(LoginErrorKind::Port, Remedy::Configure, what)
+                .with_hint(hint)
+                .with_source(error)
+        })
+    }
+
+    pub(crate) fn resource(&self) -> Option<&Resource> {
+        self.discovered.resource.as_ref()
+    }
+
+    /// The slot's record for this authorization server, if the one before is of it: what it holds
+    /// beyond this login survives.
+    pub(crate) fn record_before(&self) -> Option<&Record> {
+        let issuer = &self.discovered.server.issuer;
+        self.ask.previous.filter(|record| record.issuer == *issuer)
+    }
+
+    /// A record to be filled: the one before, or an empty one.
+    pub(crate) fn record(&self) -> Record {
+        let metadata = self.discovered.server.clone();
+        let settings = self.ask.settings.fingerprint();
+        match self.record_before() {
+            Some(before) => {
+                let mut record = before.clone();
+                record.metadata = metadata;
+                record.settings = settings;
+                record
+            }
+            None => Record::new(self.ask.slot.clone(), metadata, settings),
+        }
+    }
+
+    /// Saves a fresh registration before the browser opens, so that a login that is broken off does
+    /// not register again. Not where a usable grant stands: its refresh token belongs to the client
+    /// before, and must survive a login that comes to nothing; but for a migration, where the
+    /// server has refused that grant for good.
+    pub(crate) async fn keep(&self, registration: &Registration) -> Result<(), LoginError> {
+        let has_grant = self.ask.previous.is_some_and(Record::is_signed_in);
+        if has_grant && self.ask.reason != SignInReason::Migration {
+            return Ok(());
+        }
+        let mut record = self.record();
+        record.registration = Some(registration.clone());
+        record.grant = None;
+        record.fence = None;
+        if !matches!(record.state, State::SignInNeeded(_)) {
+            record.state = State::Registered;
+        }
+        self.ask.keep.keep(&record).await.map_err(|error| {
+            let what = "the new registration could not be saved";
+            let hint = error.hint().map(str::to_owned);
+            LoginError::new(LoginErrorKind::Keep, error.remedy(), what)
+                .with_hint(hint)
+                .with_source(error)
+        })
+    }
+
+    /// Whether the registration was proven to be known by the grant that asks for more.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.ask.reason == SignInReason::StepUp
+    }
+
+    fn forgotten(&self) -> Ended {
+        let what = format!(
+            "{} no longer accepts the client that was registered there",
+            self.discovered.server.issuer
+        );
+        Ended::ClientForgotten(Box::new(LoginError::new(
+            LoginErrorKind::Registration,
+            Remedy::Report,
+            what,
+        )))
+    }
+}
+
+/// Why a person may not have come back.
+fn late_hint(registration: &Registration, redirect_uri: &str) -> String {
+    let registered = match registration.origin {
+        RegistrationOrigin::PreRegistered => format!(
+            "if its page complained about the redirect URI, register {redirect_uri} with the client \
+             `{}` or set the callback that is registered",
+            registration.client_id.as_str().escape_debug()
+        ),
+        RegistrationOrigin::MetadataDocument => format!(
+            "if its page complained about the redirect URI, the client's metadata document has to \
+             list {redirect_uri}"
+        ),
+        RegistrationOrigin::Dynamic => {
+            "if its page complained about the client, forget the registration and sign in \
+                    again"
+                .to_owned()
+        }
+    };
+    format!("if the browser runs on another machine, paste the address it ended at; {registered}")
+}

@@ -1,0 +1,67 @@
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
+
+use super::*;
+
+fn hash(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
+}
+
+#[test]
+fn the_policy_allows_the_two_texts_of_the_page_and_nothing_else() {
+    let expected = format!(
+        "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    );
+    assert_eq!(POLICY, expected);
+}
+
+#[test]
+fn a_servers_words_are_text_and_not_html() {
+    let page = Page::Failed {
+        server: "https://mcp.example/mcp".to_owned(),
+        why: format!(
+            "<script>alert('x')</script>&\"\u{202e}\u{0}{}",
+            "long ".repeat(100)
+        ),
+    };
+    let html = page.html();
+    assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;long"));
+    assert_eq!(html.matches("<script>").count(), 1, "{html}");
+    assert!(!html.contains('\u{202e}') && !html.contains('\u{0}'));
+    assert!(html.contains("…</p>"), "cut: {html}");
+}
+
+#[test]
+fn every_page_keeps_itself_to_itself() {
+    let pages = [
+        Page::SignedIn {
+            server: "https://mcp.example/<b>".to_owned(),
+            client: "A & B".to_owned(),
+        },
+        Page::Failed {
+            server: String::new(),
+            why: String::new(),
+        },
+        Page::Stray(StatusCode::METHOD_NOT_ALLOWED),
+        Page::Over,
+        Page::BrokenOff,
+    ];
+    for page in pages {
+        let response = response(&page, false);
+        let header = |name: &str| response.headers()[name].to_str().unwrap();
+        assert_eq!(response.status(), page.status());
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(header("content-security-policy"), POLICY);
+        assert_eq!(header("connection"), "close");
+        let html = page.html();
+        for outside in ["http://", "src=", "href=", "url(", "@import"] {
+            assert!(!html.contains(outside), "{outside} in {html}");
+        }
+        assert!(!html.contains("<b>") && !html.contains("A & B"), "{html}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Dynamic registration (RFC 7591), and whether an earlier one still stands.
+
+use bytes::Bytes;
+use hallpass_core::{
+    Remedy,
+    http::{ExchangePolicy, Leg, Redirects},
+};
+use hallpass_oauth::{RegistrationRequest, registration_from_http};
+use http::{Request, StatusCode, header};
+use url::Url;
+
+use crate::{
+    LoginError, LoginErrorKind, LoginEvent, RegisterAnew,
+    login::{Client, Login},
+};
+
+impl Login<'_> {
+    /// Takes a port, registers a client for it, and keeps the registration.
+    pub(crate) async fn register(&self, anew: Option<RegisterAnew>) -> Result<Client, LoginError> {
+        let metadata = &self.discovered.server;
+        let issuer = &metadata.issuer;
+        let Some(endpoint) = &metadata.registration_endpoint else {
+            let why = anew.map_or_else(String::new, |why| format!(": {why}"));
+            let what = format!("the client registered with {issuer} does not serve{why}");
+            return Err(
+                LoginError::new(LoginErrorKind::NoClient, Remedy::Configure, what).with_hint(Some(
+                    "the server registers no clients by itself: free the port, or register a \
+                     client there by hand and set its client id",
+                )),
+            );
+        };
+        let listener = self.listen().await?;
+        let event = LoginEvent::Registering { issuer, anew };
+        self.host.interaction.event(event);
+        let name = self.ask.settings.client_name.as_deref();
+        let redirect_uris = [listener.redirect_uri.clone()];
+        let request = RegistrationRequest {
+            metadata,
+            client_name: name.unwrap_or(&self.host.client_name),
+            redirect_uris: &redirect_uris,
+            scopes: &self.scopes,
+            device: false,
+            auth_method: None,
+        };
+        let answer = self
+            .host
+            .http
+            .fetch(
+                request.into_http(endpoint),
+                ExchangePolicy::authorization_server(),
+            )
+            .await
+            .map_err(|error| {
+                let what = format!("no registration with {issuer}");
+                LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
+            })?;
+        let registration = registration_from_http(&answer, &listener.redirect_uri, metadata)
+            .map_err(|error| {
+                let what = format!("{issuer} did not register the client");
+                let by_hand = "register a client there by hand and set its client id";
+                let hint = match error.remedy() {
+                    Remedy::Retry => None,
+                    _ => Some(error.hint().unwrap_or_else(|| by_hand.to_owned())),
+                };
+                LoginError::new(LoginErrorKind::Registration, error.remedy(), what)
+                    .with_hint(hint)
+                    .with_source(error)
+            })?;
+        self.keep(&registration).await?;
+        Ok(Client {
+            registration,
+            listener,
+            again: false,
+        })
+    }
+
+    /// Whether the server still takes the client and its redirect URI, asked in the way the browser
+    /// will ask: a server that has forgotten a client shows an error page there and sends nobody
+    /// back (RFC 6749 §4.1.2.1), so the login would end at its time limit. Anything but a plain
+    /// refusal counts as a yes.
+    pub(crate) async fn still_known(&self, url: &Url) -> bool {
+        if self.is_proven() {
+            return true;
+        }
+        let request = Request::get(url.as_str())
+            // What a navigation sends: some servers answer a script in another way.
+            .header(header::ACCEPT, "text/html,*/*;q=0.8")
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "document")
+            .body(Bytes::new());
+        let Ok(request) = request else { return true };
+        let policy = ExchangePolicy {
+            leg: Leg::AuthorizationServer,
+            redirects: Redirects::None,
+            ..ExchangePolicy::metadata()
+        };
+        match self.host.http.open(request, policy).await {
+            Ok(answer) => !matches!(
+                answer.status(),
+                StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
+            ),
+            Err(error) => {
+                tracing::debug!(%error, "the authorization endpoint was not asked in advance");
+                true
+            }
+        }
+    }
+}

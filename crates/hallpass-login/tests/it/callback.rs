@@ -1,0 +1,159 @@
+//! The callback port while a login waits.
+
+use std::time::Duration;
+
+use hallpass_login::{BrowserLogin, LoginErrorKind};
+use hallpass_testkit::{Endpoint, Person, Tamper};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use url::Url;
+
+use crate::desk::{Browser, Desk};
+
+/// Sends bytes to a port and reads what comes.
+async fn send(port: u16, request: String) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn parameter(url: &Url, name: &str) -> String {
+    let mut pairs = url.query_pairs();
+    pairs.find(|(key, _)| key == name).unwrap().1.into_owned()
+}
+
+fn callback_port(url: &Url) -> u16 {
+    Url::parse(&parameter(url, "redirect_uri"))
+        .unwrap()
+        .port()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_thousand_hostile_requests_change_nothing() {
+    let mut desk = Desk::new().await;
+    desk.browser = Browser::nowhere();
+    let browser = desk.browser.clone();
+    let stranger = async {
+        let url = browser.url(0).await;
+        let port = callback_port(&url);
+        let state = parameter(&url, "state");
+        let host = format!("Host: 127.0.0.1:{port}");
+        let requests = [
+            // A web page that posts, with everything right but the method.
+            format!(
+                "POST /callback?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\
+                 Content-Length: 9\r\n\r\ncode=evil"
+            ),
+            // A name that points here.
+            format!("GET /callback?code=evil&state={state} HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+            format!("GET /callback?code=evil HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET /callback?code=evil&state=guessed HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET /callback?error=access_denied HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET /callback?error=access_denied&state= HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET /callback?code=evil&state={state}&state=x HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("HEAD /callback?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!(
+                "GET /callback?code=evil&state={state} HTTP/1.1\r\n{host}\r\n\
+                 Sec-Purpose: prefetch\r\n\r\n"
+            ),
+            format!("GET /favicon.ico HTTP/1.1\r\n{host}\r\n\r\n"),
+            format!("GET / HTTP/1.1\r\n{host}\r\n\r\n"),
+        ];
+        for request in requests.iter().cycle().take(1000) {
+            let answer = send(port, request.clone()).await;
+            let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+            assert!(
+                matches!(status.as_bytes().first(), Some(b'4' | b'5')),
+                "{request}: {answer}"
+            );
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(!body.contains("evil"), "nothing is echoed: {answer}");
+        }
+        Person::new().visit(&url).await.unwrap()
+    };
+    let (record, visit) = tokio::join!(desk.signed_in(), stranger);
+    assert_eq!(visit.status, 200);
+    assert!(record.is_signed_in());
+    assert_eq!(desk.issuer.requests_to(Endpoint::Token).len(), 1);
+}
+
+#[tokio::test]
+async fn a_browser_that_asks_for_more_than_the_callback_signs_in() {
+    let mut desk = Desk::new().await;
+    desk.seat(Person::new().tampering(Tamper::FaviconFirst));
+    desk.signed_in().await;
+    assert_eq!(desk.browser.visit().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_callback_that_comes_twice_is_redeemed_once() {
+    let mut desk = Desk::new().await;
+    desk.seat(Person::new().tampering(Tamper::Twice));
+    desk.signed_in().await;
+    assert_eq!(desk.issuer.requests_to(Endpoint::Token).len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_state_ends_at_the_time_limit_and_not_before() {
+    let mut desk = Desk::new().await;
+    desk.seat(Person::new().tampering(Tamper::wrong_state()));
+    let clock = desk.clock.clone();
+    let passing = async {
+        // The callback was answered, and the login still waits.
+        desk.browser.url(0).await;
+        let visit = loop {
+            match desk.browser.visits().await.pop() {
+                Some(visit) => break visit.unwrap(),
+                None => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(visit.status, 400);
+        clock.until_asleep(1).await;
+        clock.advance(BrowserLogin::TIME_LIMIT.saturating_sub(Duration::from_millis(1)));
+        tokio::task::yield_now().await;
+        assert_eq!(clock.sleepers(), 1);
+        clock.advance(Duration::from_millis(1));
+    };
+    let (outcome, ()) = tokio::join!(desk.login(), passing);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), LoginErrorKind::TimeLimit);
+    assert!(error.to_string().contains("within 300 s"), "{error}");
+    assert!(error.hint().is_some());
+    assert!(desk.issuer.requests_to(Endpoint::Token).is_empty());
+    assert!(desk.browser.steps().contains(&"Stray".to_owned()));
+}
+
+#[tokio::test]
+async fn a_login_that_is_dropped_frees_its_port_and_keeps_its_registration() {
+    let mut desk = Desk::new().await;
+    desk.browser = Browser::nowhere();
+    let browser = desk.browser.clone();
+    let url = tokio::select! {
+        outcome = desk.login() => panic!("{outcome:?}"),
+        url = browser.url(0) => url,
+    };
+    let port = callback_port(&url);
+    // The listening task ends when the runtime next looks at it.
+    while tokio::net::TcpListener::bind(("127.0.0.1", port))
+        .await
+        .is_err()
+    {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(desk.kept.records().len(), 1);
+}
+
+#[tokio::test]
+async fn the_page_shows_no_code_and_loads_nothing() {
+    let desk = Desk::new().await;
+    desk.signed_in().await;
+    let visit = desk.browser.visit().await;
+    let code = parameter(&visit.callback.unwrap(), "code");
+    assert!(!visit.page.contains(&code));
+    assert!(visit.page.contains("history.replaceState"));
+}

@@ -1,0 +1,272 @@
+//! What a test sits at: both servers, a person with a browser, and the host's ports.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use hallpass_core::{
+    BoxFuture, Challenge, Clock, HttpClient, Keep, Record, Scopes, ServerSettings, ServerUrl,
+    SignIn, SignInReason, Slot, StoreError, http::ExchangePolicy,
+};
+use hallpass_http::{Client, HttpConfig, Origin};
+use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
+use hallpass_testkit::{
+    AuthorizationServer, AuthorizationServerOptions, Behaviour, FakeClock, FixedEntropy, LeakCheck,
+    McpServer, McpServerOptions, Person, Visit,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use url::Url;
+
+/// Both servers and the settings a test starts with.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) issuer: AuthorizationServer,
+    pub(crate) server: McpServer,
+    pub(crate) settings: ServerSettings,
+    pub(crate) clock: FakeClock,
+    pub(crate) reason: SignInReason,
+    pub(crate) scopes: Scopes,
+    pub(crate) previous: Option<Record>,
+    pub(crate) browser: Arc<Browser>,
+    pub(crate) kept: Kept,
+}
+
+impl Desk {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut AuthorizationServerOptions)) -> Self {
+        let mut options = AuthorizationServerOptions {
+            behaviour: Behaviour {
+                refresh_unasked: true,
+                ..Behaviour::default()
+            },
+            ..AuthorizationServerOptions::default()
+        };
+        change(&mut options);
+        let issuer = AuthorizationServer::start(options).await.unwrap();
+        let server = McpServer::start(McpServerOptions::protected_by(&issuer))
+            .await
+            .unwrap();
+        Self {
+            issuer,
+            server,
+            settings: ServerSettings::default(),
+            clock: FakeClock::default(),
+            reason: SignInReason::First,
+            scopes: Scopes::none(),
+            previous: None,
+            browser: Browser::of(Person::new()),
+            kept: Kept::default(),
+        }
+    }
+
+    /// Sits another person down.
+    pub(crate) fn seat(&mut self, person: Person) {
+        self.browser = Browser::of(person);
+    }
+
+    pub(crate) fn slot(&self) -> Slot {
+        Slot::new(ServerUrl::parse(&self.server.url()).unwrap())
+    }
+
+    fn http(&self) -> Arc<dyn HttpClient> {
+        let config = HttpConfig {
+            servers: vec![Origin::parse(self.server.origin()).unwrap()],
+            ..HttpConfig::default()
+        };
+        Arc::new(Client::new(config).unwrap())
+    }
+
+    /// What the server says to a request without a token.
+    async fn challenges(&self, http: &dyn HttpClient) -> Vec<Challenge> {
+        let request = http::Request::post(self.server.url())
+            .body(Bytes::from_static(b"{}"))
+            .unwrap();
+        let answer = http.fetch(request, ExchangePolicy::mcp()).await.unwrap();
+        hallpass_discovery::challenges(answer.headers())
+    }
+
+    pub(crate) async fn login(&self) -> Result<Record, LoginError> {
+        let http = self.http();
+        let challenges = self.challenges(&*http).await;
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let interaction: Arc<dyn Interaction> = self.browser.clone();
+        let login = BrowserLogin::builder(http, clock, Arc::new(FixedEntropy::new(7)), interaction)
+            .client_name("the test")
+            .build();
+        let slot = self.slot();
+        let outcome = login
+            .run(SignIn {
+                slot: &slot,
+                settings: &self.settings,
+                reason: self.reason,
+                challenges: &challenges,
+                scopes: &self.scopes,
+                previous: self.previous.as_ref(),
+                keep: &self.kept,
+            })
+            .await;
+        self.look_for_leaks(&outcome);
+        outcome
+    }
+
+    /// A login that must succeed.
+    pub(crate) async fn signed_in(&self) -> Record {
+        match self.login().await {
+            Ok(record) => record,
+            Err(error) => panic!("{error}: {error:?} after {:?}", self.browser.events()),
+        }
+    }
+
+    /// Nothing that a login says holds a secret that went over the wire. `state` is in the URL that
+    /// the person is shown, and nowhere else.
+    fn look_for_leaks(&self, outcome: &Result<Record, LoginError>) {
+        let mut leaks = LeakCheck::new();
+        leaks.watch_record(self.issuer.recorder(), &[]);
+        for event in self.browser.events() {
+            leaks.check("an event", &event).unwrap();
+        }
+        leaks.check("the outcome", &format!("{outcome:?}")).unwrap();
+        if let Err(error) = outcome {
+            let mut text = format!("{error} {:?}", error.hint());
+            let mut source = std::error::Error::source(error);
+            while let Some(error) = source {
+                text = format!("{text} {error} {error:?}");
+                source = error.source();
+            }
+            leaks.check("the error", &text).unwrap();
+        }
+    }
+}
+
+/// Remembers what a login keeps.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kept(Arc<Mutex<Vec<Record>>>);
+
+impl Kept {
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Keep for Kept {
+    fn keep<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.lock().unwrap().push(record.clone());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// An interaction with a [`Person`] behind it.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    person: Person,
+    pub(crate) declines: bool,
+    events: Mutex<Vec<String>>,
+    urls: watch::Sender<Vec<Url>>,
+    visits: Mutex<Vec<JoinHandle<io::Result<Visit>>>>,
+    paste: mpsc::UnboundedSender<String>,
+    pasted: tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>,
+}
+
+impl Browser {
+    pub(crate) fn of(person: Person) -> Arc<Self> {
+        Arc::new(Self::new(person, false))
+    }
+
+    /// One that opens nothing.
+    pub(crate) fn nowhere() -> Arc<Self> {
+        Arc::new(Self::new(Person::new(), true))
+    }
+
+    fn new(person: Person, declines: bool) -> Self {
+        let (paste, pasted) = mpsc::unbounded_channel();
+        Self {
+            person,
+            declines,
+            events: Mutex::default(),
+            urls: watch::Sender::new(Vec::new()),
+            visits: Mutex::default(),
+            paste,
+            pasted: tokio::sync::Mutex::new(pasted),
+        }
+    }
+
+    /// Every event, as its `Debug`.
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// The first words of the events.
+    pub(crate) fn steps(&self) -> Vec<String> {
+        let words = |event: &String| {
+            let end = event.find([' ', '(']).unwrap_or(event.len());
+            event[..end].to_owned()
+        };
+        self.events().iter().map(words).collect()
+    }
+
+    /// The URLs that the person was sent to.
+    pub(crate) fn urls(&self) -> Vec<Url> {
+        self.urls.borrow().clone()
+    }
+
+    /// The `n`th URL, once it is there.
+    pub(crate) async fn url(&self, n: usize) -> Url {
+        let mut urls = self.urls.subscribe();
+        let urls = urls.wait_for(|urls| urls.len() > n).await.unwrap();
+        urls[n].clone()
+    }
+
+    pub(crate) fn paste(&self, text: impl Into<String>) {
+        self.paste.send(text.into()).unwrap();
+    }
+
+    /// How the visits ended.
+    pub(crate) async fn visits(&self) -> Vec<io::Result<Visit>> {
+        let tasks = std::mem::take(&mut *self.visits.lock().unwrap());
+        let mut visits = Vec::new();
+        for task in tasks {
+            visits.push(task.await.unwrap());
+        }
+        visits
+    }
+
+    /// How the one visit ended.
+    pub(crate) async fn visit(&self) -> Visit {
+        let mut visits = self.visits().await;
+        assert_eq!(visits.len(), 1);
+        visits.remove(0).unwrap()
+    }
+}
+
+impl Interaction for Browser {
+    fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async move {
+            if self.declines {
+                return Err(OpenError::declined());
+            }
+            let (person, url) = (self.person.clone(), url.clone());
+            let visit = tokio::spawn(async move { person.visit(&url).await });
+            self.visits.lock().unwrap().push(visit);
+            Ok(())
+        })
+    }
+
+    fn event(&self, event: LoginEvent<'_>) {
+        self.events.lock().unwrap().push(format!("{event:?}"));
+        if let LoginEvent::Visit(visit) = event {
+            self.urls.send_modify(|urls| urls.push(visit.url.clone()));
+        }
+    }
+
+    fn pasted(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { self.pasted.lock().await.recv().await })
+    }
+}
