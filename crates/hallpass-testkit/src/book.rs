@@ -43,7 +43,7 @@ pub struct Misuse {
 }
 
 /// A grant that a person gave: every token that comes of it belongs to one family.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,

@@ -16,7 +16,6 @@ use crate::{
 };
 
 /// A request, read whole.
-#[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) method: Method,
     pub(crate) path: String,

@@ -6,6 +6,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
+use hallpass_core::Remedy;
 use url::form_urlencoded;
 
 use crate::Recorder;
@@ -105,6 +106,11 @@ impl Leak {
     /// The name of the secret.
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    /// What to do about it: whoever wrote the text has a defect to mend.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Report
     }
 }
 

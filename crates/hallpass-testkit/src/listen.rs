@@ -1,9 +1,10 @@
 //! Sockets on the loopback interface, and the connections that come in through them.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use hyper::{server::conn::http1, service::service_fn};
@@ -28,7 +29,7 @@ pub enum LoopbackHost {
 }
 
 /// Where a server listens, and under which name it is recorded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ListenOptions {
     /// The server's name in the record.
     pub name: String,
@@ -60,6 +61,19 @@ impl ListenOptions {
     pub fn over_tls(mut self, tls: impl Into<ServerTls>) -> Self {
         self.tls = Some(tls.into());
         self
+    }
+}
+
+impl fmt::Debug for ListenOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = self.required_header.as_ref().map(|(name, _)| name);
+        f.debug_struct("ListenOptions")
+            .field("name", &self.name)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("tls", &self.tls)
+            .field("required_header", &header)
+            .finish()
     }
 }
 
@@ -192,7 +206,8 @@ async fn accept(
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::debug!(%error, "accept failed");
-                    tokio::task::yield_now().await;
+                    // Out of file descriptors, mostly: others have to close some first.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
             },

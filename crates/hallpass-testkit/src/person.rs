@@ -1,6 +1,6 @@
 //! A person with a browser: opens an authorization URL, consents, and lands at the callback.
 
-use std::io;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
@@ -74,7 +74,9 @@ impl Tamper {
 }
 
 /// What a visit came to.
-#[derive(Debug, Clone)]
+///
+/// `Debug` shows no query: a callback's holds a code.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Visit {
     /// Every URL opened, in order.
@@ -239,6 +241,18 @@ impl Person {
             }
             scheme => Err(io::Error::other(format!("no browser opens {scheme} URLs"))),
         }
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bare = |url: &Url| url[..url::Position::AfterPath].to_owned();
+        let opened: Vec<_> = self.opened.iter().map(bare).collect();
+        f.debug_struct("Visit")
+            .field("opened", &opened)
+            .field("callback", &self.callback.as_ref().map(bare))
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

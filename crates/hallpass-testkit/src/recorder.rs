@@ -63,7 +63,9 @@ pub struct RecordedAnswer {
 }
 
 /// A body, read by its content type.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// `Debug` shows the [redacted](Self::redacted) view.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum RecordedBody {
     /// No bytes.
@@ -251,6 +253,18 @@ impl RecordedBody {
         match serde_json::from_slice(body) {
             Ok(value) => Self::Json(value),
             Err(_) => Self::Text(String::from_utf8_lossy(body).into_owned()),
+        }
+    }
+}
+
+impl fmt::Debug for RecordedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.redacted() {
+            Self::Empty => f.write_str("Empty"),
+            Self::Form(pairs) => f.debug_tuple("Form").field(&pairs).finish(),
+            Self::Json(value) => f.debug_tuple("Json").field(&value).finish(),
+            Self::Text(text) => f.debug_tuple("Text").field(&text).finish(),
+            Self::Unread => f.write_str("Unread"),
         }
     }
 }

@@ -10,7 +10,6 @@ use super::{
 use crate::{book::Grant, exchange::Received, reply::Reply};
 
 /// An authorization request that was found good.
-#[derive(Debug, Clone)]
 pub(super) struct Asked {
     grant: Grant,
     redirect_uri: Url,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use hallpass_core::{Clock, TokenEndpointAuthMethod};
+use hallpass_core::{ClientSecret, Clock, TokenEndpointAuthMethod};
 use serde_json::Value;
 
 use crate::{ListenOptions, PlannedFault, Recorder};
@@ -53,7 +53,7 @@ pub struct StaticClient {
     /// The identifier.
     pub id: String,
     /// The secret, which a public client has none of.
-    pub secret: Option<String>,
+    pub secret: Option<ClientSecret>,
     /// How it authenticates.
     pub auth_method: TokenEndpointAuthMethod,
     /// The redirect URIs, compared as text.

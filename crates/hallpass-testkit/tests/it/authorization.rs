@@ -1,8 +1,9 @@
 //! The authorization endpoint, its metadata, and the person before it.
 
+use hallpass_core::{ClientSecret, TokenEndpointAuthMethod};
 use hallpass_testkit::{
-    AuthorizationServer, AuthorizationServerOptions, Callback, Endpoint, IssParameter,
-    MetadataPath, Person, Tamper,
+    AuthorizationServer, AuthorizationServerOptions, Callback, Endpoint, IssParameter, LeakCheck,
+    ListenOptions, MetadataPath, Person, StaticClient, Tamper,
 };
 use serde_json::{Value, json};
 
@@ -316,4 +317,39 @@ async fn a_person_can_tamper_with_the_callback() {
         parameter(&denied, "error").as_deref(),
         Some("access_denied")
     );
+}
+
+#[tokio::test]
+async fn no_debug_output_holds_a_secret() {
+    let world = World::new().await;
+    let url = world.authorization_url(&world.request());
+    let visit = Person::new().copying_callback().visit(&url).await.unwrap();
+    let code = parameter(visit.callback.as_ref().unwrap(), "code").unwrap();
+    world.redeem(&code, &[]).await;
+    let mut leaks = LeakCheck::new();
+    leaks.watch_record(world.issuer.recorder(), &[]);
+    assert!(leaks.watched() >= 5, "code, state, verifier and two tokens");
+    let listen = ListenOptions {
+        required_header: Some(("x-corp".to_owned(), leaks.canary("corporate header"))),
+        ..ListenOptions::new("x")
+    };
+    let client = StaticClient {
+        id: "x".to_owned(),
+        secret: Some(ClientSecret::new(leaks.canary("client secret"))),
+        auth_method: TokenEndpointAuthMethod::ClientSecretPost,
+        redirect_uris: Vec::new(),
+    };
+    let options = AuthorizationServerOptions {
+        listen,
+        clients: vec![client],
+        ..Default::default()
+    };
+    let requests = world.issuer.requests();
+    let bodies: Vec<_> = requests.iter().map(|it| &it.body).collect();
+    let text = format!(
+        "{visit:?} {requests:?} {bodies:?} {options:?} {:?}",
+        world.issuer
+    );
+    leaks.check("debug output", &text).unwrap();
+    leaks.check("the code itself", &code).unwrap_err();
 }

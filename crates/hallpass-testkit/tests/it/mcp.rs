@@ -1,8 +1,8 @@
 //! The MCP server's door, and what is behind it.
 
 use hallpass_testkit::{
-    ChallengeStyle, Endpoint, PublishedResource, RecordedBody, RecordedRequest,
-    ResourceMetadataPath,
+    ChallengeStyle, Endpoint, LoopbackHost, McpServer, McpServerOptions, PublishedResource,
+    RecordedBody, RecordedRequest, ResourceMetadataPath,
 };
 use serde_json::{Value, json};
 
@@ -252,4 +252,32 @@ async fn both_servers_are_recorded_in_one_order() {
     for (name, secret) in requests.iter().flat_map(RecordedRequest::secrets) {
         assert!(!shown.contains(&secret), "{name} is shown");
     }
+}
+
+#[tokio::test]
+async fn a_server_can_be_the_bare_origin_and_be_called_localhost() {
+    let world = World::new().await;
+    let mut options = McpServerOptions::protected_by(&world.issuer);
+    options.listen.host = LoopbackHost::Localhost;
+    options.path = "/".to_owned();
+    options.json_response = true;
+    options.sessions = false;
+    let server = McpServer::start(options).await.unwrap();
+    let url = server.url();
+    assert_eq!(url, format!("http://localhost:{}", server.port()));
+    let refused = initialize(&url, "").await;
+    let metadata_url = format!("{url}/.well-known/oauth-protected-resource");
+    assert_eq!(
+        refused.header("www-authenticate"),
+        format!("Bearer resource_metadata=\"{metadata_url}\"")
+    );
+    assert_eq!(get(&metadata_url).await.text("resource"), url);
+    let token = world.issuer.book().plant(Some(&url), "");
+    let opened = initialize(&url, &token).await;
+    assert_eq!(opened.status, 200, "{opened:?}");
+    assert_eq!(
+        opened.json()["result"]["serverInfo"]["name"],
+        "hallpass-testkit"
+    );
+    assert!(!opened.headers.contains_key("mcp-session-id"));
 }

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
 use url::Url;
 
@@ -50,6 +50,10 @@ async fn every_loopback_name_is_good_for_who_trusts_the_authority() {
         (LoopbackHost::Ipv6, "https://[::1]:"),
         (LoopbackHost::Localhost, "https://localhost:"),
     ] {
+        // Some containers have no IPv6 at all, not even to themselves.
+        if host == LoopbackHost::Ipv6 && TcpListener::bind("[::1]:0").await.is_err() {
+            continue;
+        }
         let issuer = start(ca.server().unwrap(), host).await;
         assert!(issuer.issuer().starts_with(origin));
         assert!(reached(&issuer, &ca.pem()).await, "{host:?}");
