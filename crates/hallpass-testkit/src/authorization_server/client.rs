@@ -34,7 +34,7 @@ impl From<StaticClient> for RegisteredClient {
     fn from(client: StaticClient) -> Self {
         Self {
             id: client.id,
-            secret: client.secret,
+            secret: client.secret.map(ClientSecret::new),
             secret_expires_at: None,
             auth_method: client.auth_method,
             redirect_uris: client.redirect_uris,

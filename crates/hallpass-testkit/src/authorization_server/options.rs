@@ -1,8 +1,8 @@
 //! What an authorization server may be told, as plain data.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use hallpass_core::{ClientSecret, Clock, TokenEndpointAuthMethod};
+use hallpass_core::{Clock, TokenEndpointAuthMethod};
 use serde_json::Value;
 
 use crate::{ListenOptions, PlannedFault, Recorder};
@@ -47,17 +47,27 @@ impl Default for AuthorizationServerOptions {
     }
 }
 
-/// A client that somebody registered by hand.
-#[derive(Debug, Clone)]
+/// A client that somebody registered by hand. `Debug` does not show its secret.
+#[derive(Clone)]
 pub struct StaticClient {
     /// The identifier.
     pub id: String,
     /// The secret, which a public client has none of.
-    pub secret: Option<ClientSecret>,
+    pub secret: Option<String>,
     /// How it authenticates.
     pub auth_method: TokenEndpointAuthMethod,
     /// The redirect URIs, compared as text.
     pub redirect_uris: Vec<String>,
+}
+
+impl fmt::Debug for StaticClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticClient")
+            .field("id", &self.id)
+            .field("auth_method", &self.auth_method)
+            .field("redirect_uris", &self.redirect_uris)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How an authorization server behaves, in what servers in the world differ by.

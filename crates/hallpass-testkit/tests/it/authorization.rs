@@ -1,6 +1,6 @@
 //! The authorization endpoint, its metadata, and the person before it.
 
-use hallpass_core::{ClientSecret, TokenEndpointAuthMethod};
+use hallpass_core::TokenEndpointAuthMethod;
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Callback, Endpoint, IssParameter, LeakCheck,
     ListenOptions, MetadataPath, Person, StaticClient, Tamper,
@@ -335,7 +335,7 @@ async fn no_debug_output_holds_a_secret() {
     };
     let client = StaticClient {
         id: "x".to_owned(),
-        secret: Some(ClientSecret::new(leaks.canary("client secret"))),
+        secret: Some(leaks.canary("client secret")),
         auth_method: TokenEndpointAuthMethod::ClientSecretPost,
         redirect_uris: Vec::new(),
     };

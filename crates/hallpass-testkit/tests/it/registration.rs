@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hallpass_core::{ClientSecret, TokenEndpointAuthMethod};
+use hallpass_core::TokenEndpointAuthMethod;
 use hallpass_testkit::{AuthorizationServer, AuthorizationServerOptions, FakeClock, StaticClient};
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ async fn confidential(method: TokenEndpointAuthMethod) -> World {
     let options = AuthorizationServerOptions {
         clients: vec![StaticClient {
             id: "by hand".to_owned(),
-            secret: method.needs_secret().then(|| ClientSecret::new("s:e cret")),
+            secret: method.needs_secret().then(|| "s:e cret".to_owned()),
             auth_method: method,
             redirect_uris: vec![CALLBACK.to_owned()],
         }],
