@@ -1,23 +1,24 @@
 //! The client: which pool a request goes through, and which redirects it follows.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, HttpClient, HttpError,
-    http::{Body, ExchangePolicy, HttpErrorKind, Leg, Redirects},
+    http::{Body, ExchangePolicy, HttpErrorKind, Leg},
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use rustls::ClientConfig;
+use http::{HeaderMap, Request, Response, header};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::{
-    AddressRefused, HttpConfig, HttpConfigError, Origin, OriginHeaders, Proxy, ProxyConfig,
-    address::AddressClass,
+    AddressClass, AddressRefused, HttpConfig, HttpConfigError, Origin, OriginHeaders, Proxy,
+    ProxyConfig,
     body::LimitedBody,
-    failure::{self, RedirectRefused},
-    policy::{AddressPolicy, PolicyResolver},
+    failure,
+    policy::AddressPolicy,
+    pools::{Pools, Template},
+    redirect::next_hop,
 };
 
 /// Headers that say how a request is framed or routed; they are nobody's to set by default.
@@ -45,13 +46,6 @@ struct Inner {
     template: Template,
 }
 
-/// Connections to targets that a person configured are kept apart from those to targets that
-/// metadata named: a pool has one resolver, and only the latter's checks addresses.
-struct Pools {
-    configured: reqwest::Client,
-    named: reqwest::Client,
-}
-
 impl Client {
     /// Makes a client. Reads the operating system's certificate authorities where
     /// [`Trust`](crate::Trust) asks for them; opens no connection.
@@ -77,20 +71,7 @@ impl Client {
             config.resolver,
             |url| proxy.proxy_for(url).is_some(),
         ));
-        let pools = |proxy: Option<&Proxy>| -> Result<Pools, HttpConfigError> {
-            let pool = |checked| {
-                let resolver = PolicyResolver {
-                    policy: Arc::clone(&policy),
-                    checked,
-                    proxy_host: proxy.map(|proxy| proxy.host().to_owned()),
-                };
-                template.build(resolver, proxy, HeaderMap::new())
-            };
-            Ok(Pools {
-                configured: pool(false)?,
-                named: pool(true)?,
-            })
-        };
+        let pools = |proxy: Option<&Proxy>| Pools::new(&template, &policy, proxy);
         let via =
             |proxy: &Option<Proxy>| proxy.as_ref().map(|proxy| pools(Some(proxy))).transpose();
         Ok(Self(Arc::new(Inner {
@@ -108,10 +89,10 @@ impl Client {
     /// `server` and to nobody else.
     ///
     /// Trust, client certificate, proxy, user agent and connect limit are this client's, and
-    /// `server`'s headers are on **every** request that it sends: it must never be used for
-    /// another origin. It follows no redirect, so a server can't send it to one. It has no total
-    /// time limit and no body cap, which [`open`](HttpClient::open) takes from its policy, and no
-    /// address policy, since a person configured the server.
+    /// `server`'s headers are on every request; a request to another origin fails to connect, so
+    /// they reach nobody else. It follows no redirect. It has no total time limit and no body cap,
+    /// which [`open`](HttpClient::open) takes from its policy, and no address policy, since a
+    /// person configured the server.
     ///
     /// # Errors
     ///
@@ -120,14 +101,17 @@ impl Client {
         let proxy = server
             .root()
             .and_then(|url| self.0.proxy.proxy_for(&url).cloned());
-        let resolver = PolicyResolver {
-            policy: Arc::clone(&self.0.policy),
-            checked: false,
-            proxy_host: proxy.as_ref().map(|proxy| proxy.host().to_owned()),
-        };
         let mut headers = HeaderMap::new();
         self.0.fill_in(server, &mut headers);
-        self.0.template.build(resolver, proxy.as_ref(), headers)
+        self.0
+            .template
+            .build_for(server, &self.0.policy, proxy, headers)
+    }
+
+    /// The proxy through which `url` is reached; `None` when it is reached directly. Behind a proxy,
+    /// the proxy and not the address policy decides where a name leads.
+    pub fn proxy_for(&self, url: &Url) -> Option<&Proxy> {
+        self.0.proxy.proxy_for(url)
     }
 
     async fn exchange(
@@ -153,8 +137,14 @@ impl Client {
                     .await
                     .map_err(|_| error(HttpErrorKind::Timeout))??,
             };
-            let Some(next) = next_hop(&request, &response, &target, policy, followed)
-                .map_err(|refused| error(HttpErrorKind::Redirect).with_source(refused))?
+            let Some(next) = next_hop(
+                request.method(),
+                &response,
+                &target.url,
+                policy.redirects,
+                followed,
+            )
+            .map_err(|refused| error(HttpErrorKind::Redirect).with_source(refused))?
             else {
                 break response;
             };
@@ -290,107 +280,4 @@ impl Target {
 #[expect(clippy::expect_used, reason = "a constant")]
 fn no_url() -> Url {
     Url::parse("about:invalid").expect("a URL")
-}
-
-/// Where a redirect leads that is to be followed; `None` when the response is the answer.
-fn next_hop(
-    request: &Request<Bytes>,
-    response: &reqwest::Response,
-    target: &Target,
-    policy: ExchangePolicy,
-    followed: u8,
-) -> Result<Option<Url>, RedirectRefused> {
-    let Redirects::SameOrigin { most } = policy.redirects else {
-        return Ok(None);
-    };
-    // RFC 9110 §15.4: the five that name another place to ask.
-    let redirects = matches!(
-        response.status(),
-        StatusCode::MOVED_PERMANENTLY
-            | StatusCode::FOUND
-            | StatusCode::SEE_OTHER
-            | StatusCode::TEMPORARY_REDIRECT
-            | StatusCode::PERMANENT_REDIRECT
-    );
-    if !redirects || !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Ok(None);
-    }
-    let Some(location) = response.headers().get(header::LOCATION) else {
-        return Ok(None);
-    };
-    let next = location
-        .to_str()
-        .ok()
-        .and_then(|location| target.url.join(location).ok())
-        .ok_or(RedirectRefused::unreadable())?;
-    if Origin::of(&next).as_ref() != Some(&target.origin)
-        || !next.username().is_empty()
-        || next.password().is_some()
-    {
-        return Err(RedirectRefused::elsewhere(&next));
-    }
-    if followed >= most {
-        return Err(RedirectRefused::too_many(most));
-    }
-    Ok(Some(next))
-}
-
-/// What every pool has in common.
-struct Template {
-    tls: ClientConfig,
-    user_agent: HeaderValue,
-    connect_limit: Duration,
-}
-
-impl Template {
-    fn new(config: &HttpConfig) -> Result<Self, HttpConfigError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = config.trust.verifier(&provider)?;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(HttpConfigError::trust)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let mut tls = match &config.client_identity {
-            None => builder.with_no_client_auth(),
-            Some(identity) => builder
-                .with_client_auth_cert(identity.chain(), identity.key())
-                .map_err(HttpConfigError::identity)?,
-        };
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let user_agent = HeaderValue::from_str(&config.user_agent)
-            .ok()
-            .filter(|value| !value.is_empty())
-            .ok_or_else(HttpConfigError::user_agent)?;
-        Ok(Self {
-            tls,
-            user_agent,
-            connect_limit: config.connect_limit,
-        })
-    }
-
-    fn build(
-        &self,
-        resolver: PolicyResolver,
-        proxy: Option<&Proxy>,
-        headers: HeaderMap,
-    ) -> Result<reqwest::Client, HttpConfigError> {
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
-            .user_agent(self.user_agent.clone())
-            .connect_timeout(self.connect_limit)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .dns_resolver(resolver)
-            .default_headers(headers)
-            // Without this the environment's proxies would be used.
-            .no_proxy();
-        let builder = match proxy {
-            None => builder,
-            Some(proxy) => builder.proxy(
-                reqwest::Proxy::all(proxy.expose()).map_err(|_| HttpConfigError::proxy(proxy))?,
-            ),
-        };
-        builder.build().map_err(HttpConfigError::client)
-    }
 }

@@ -237,6 +237,9 @@ fn plain_name(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
+/// Stands for a proxy that leads nowhere; RFC 6761 §6.4 keeps the name free.
+pub(crate) const OTHER_ORIGIN: &str = "another-origin.invalid";
+
 /// The resolver that one connection pool uses.
 pub(crate) struct PolicyResolver {
     pub(crate) policy: Arc<AddressPolicy>,
@@ -252,6 +255,9 @@ impl reqwest::dns::Resolve for PolicyResolver {
         let is_proxy = self.proxy_host.as_deref() == Some(name.as_str());
         let checked = self.checked && !is_proxy;
         Box::pin(async move {
+            if name.as_str() == OTHER_ORIGIN {
+                return Err("this client is for one origin, and the request is for another".into());
+            }
             let found = policy.addresses(name.as_str(), checked).await?;
             // Port 0 stands for the URL's own.
             let found = found.into_iter().map(|address| SocketAddr::new(address, 0));

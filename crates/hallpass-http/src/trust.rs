@@ -1,6 +1,6 @@
 //! Whom to believe that a server is who it says it is.
 
-use std::sync::Arc;
+use std::{ffi::OsString, sync::Arc};
 
 use rustls::{
     RootCertStore,
@@ -35,6 +35,40 @@ pub enum Trust {
 }
 
 impl Trust {
+    /// Reads the variables that name certificates from `value_of`, which a program points at its
+    /// environment and a test at a table: `HALLPASS_CA_CERTIFICATE` adds a file to the platform's
+    /// authorities; without it `SSL_CERT_FILE` and the directories of `SSL_CERT_DIR` take their
+    /// place; without those it is the platform. An empty value is an absent one.
+    ///
+    /// # Errors
+    ///
+    /// When a file that is named can't be used. Of the directories, one has to be usable, unless
+    /// there is a file as well.
+    pub fn from_environment_values(
+        value_of: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, CaBundleError> {
+        let read = |name: &str| value_of(name).filter(|value| !value.is_empty());
+        if let Some(path) = read("HALLPASS_CA_CERTIFICATE") {
+            return CaBundle::from_file(path).map(Self::PlatformPlus);
+        }
+        let mut found = read("SSL_CERT_FILE").map(CaBundle::from_file).transpose()?;
+        let mut unusable = None;
+        let directories = read("SSL_CERT_DIR").unwrap_or_default();
+        for path in std::env::split_paths(&directories).filter(|path| !path.as_os_str().is_empty())
+        {
+            match (CaBundle::from_directory(path), &mut found) {
+                (Ok(bundle), Some(found)) => found.add(bundle),
+                (Ok(bundle), None) => found = Some(bundle),
+                (Err(error), _) => unusable = Some(error),
+            }
+        }
+        match (found, unusable) {
+            (Some(bundle), _) => Ok(Self::Only(bundle)),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(Self::Platform),
+        }
+    }
+
     /// What checks a server's certificate.
     pub(crate) fn verifier(
         &self,
@@ -74,3 +108,6 @@ fn count(anchors: usize) -> String {
         more => format!("{more} certificate authorities"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,62 @@
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, string::BmpString};
 
+use super::*;
+
+fn certificate(entries: &[(DnType, rcgen::DnValue)]) -> Vec<u8> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    for (kind, value) in entries {
+        params.distinguished_name.push(kind.clone(), value.clone());
+    }
+    let key = KeyPair::generate().unwrap();
+    params.self_signed(&key).unwrap().der().to_vec()
+}
+
+#[test]
+fn the_names_are_those_of_the_certificate() {
+    let bmp = BmpString::try_from("Zürich").unwrap();
+    let der = certificate(&[
+        (DnType::CountryName, "CH".into()),
+        (DnType::OrganizationName, "Corp\u{1b}[2J\n GmbH".into()),
+        (DnType::LocalityName, rcgen::DnValue::BmpString(bmp)),
+        (DnType::CustomDnType(vec![2, 5, 4, 5]), "4711".into()),
+        (DnType::CommonName, "x".repeat(500).into()),
+    ]);
+    let names = CertificateNames::read(&der).unwrap();
+    let common = "x".repeat(100);
+    assert_eq!(
+        names.subject(),
+        format!("C=CH, O=Corp[2J GmbH, L=Zürich, CN={common}")
+    );
+    assert_eq!(
+        names.to_string(),
+        format!("`{}` signed by itself", names.subject())
+    );
+    let unnamed = CertificateNames::read(&certificate(&[])).unwrap();
+    assert_eq!(unnamed.issuer(), "(no name)");
+}
+
+#[test]
+fn damaged_certificates_are_read_as_nothing() {
+    let der = certificate(&[(DnType::CommonName, "x".into())]);
+    for length in 0..der.len() {
+        assert_eq!(CertificateNames::read(&der[..length]), None, "{length}");
+    }
+    for index in 0..der.len() {
+        for value in [0, 0x30, 0x7f, 0x80, 0x84, 0xff] {
+            let mut damaged = der.clone();
+            damaged[index] = value;
+            // Whatever comes of it, it comes back.
+            let _ = CertificateNames::read(&damaged);
+        }
+    }
+}
+
+#[test]
+fn the_first_element_ends_where_its_length_says() {
+    let der = certificate(&[(DnType::CommonName, "x".into())]);
+    let with_more = [der.as_slice(), &[0x30, 0]].concat();
+    assert_eq!(first_element_length(&with_more), Some(der.len()));
+    assert_eq!(first_element_length(&[0x30, 0x81]), None);
+    assert_eq!(first_element_length(&[]), None);
+}

@@ -1,0 +1,135 @@
+//! The connections of a client, one reqwest client for each way out.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue};
+use rustls::ClientConfig;
+use url::Url;
+
+use crate::{
+    HttpConfig, HttpConfigError, Origin, Proxy,
+    policy::{AddressPolicy, OTHER_ORIGIN, PolicyResolver},
+};
+
+/// Connections to targets that a person configured are kept apart from those to targets that
+/// metadata named: a pool has one resolver, and only the latter's checks addresses.
+pub(crate) struct Pools {
+    pub(crate) configured: reqwest::Client,
+    pub(crate) named: reqwest::Client,
+}
+
+/// How long a connection is kept for the next request.
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+
+impl Pools {
+    pub(crate) fn new(
+        template: &Template,
+        policy: &Arc<AddressPolicy>,
+        proxy: Option<&Proxy>,
+    ) -> Result<Self, HttpConfigError> {
+        let pool = |checked| {
+            let resolver = PolicyResolver {
+                policy: Arc::clone(policy),
+                checked,
+                proxy_host: proxy.map(|proxy| proxy.host().to_owned()),
+            };
+            let through = match proxy {
+                None => None,
+                Some(proxy) => Some(
+                    reqwest::Proxy::all(proxy.expose())
+                        .map_err(|_| HttpConfigError::proxy(proxy))?,
+                ),
+            };
+            template.build(resolver, through, HeaderMap::new())
+        };
+        Ok(Self {
+            configured: pool(false)?,
+            named: pool(true)?,
+        })
+    }
+}
+
+/// What every pool has in common.
+pub(crate) struct Template {
+    tls: ClientConfig,
+    user_agent: HeaderValue,
+    connect_limit: Duration,
+}
+
+impl Template {
+    pub(crate) fn new(config: &HttpConfig) -> Result<Self, HttpConfigError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = config.trust.verifier(&provider)?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(HttpConfigError::trust)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut tls = match &config.client_identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder
+                .with_client_auth_cert(identity.chain(), identity.key())
+                .map_err(HttpConfigError::identity)?,
+        };
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let user_agent = HeaderValue::from_str(&config.user_agent)
+            .ok()
+            .filter(|value| !value.is_empty())
+            .ok_or_else(HttpConfigError::user_agent)?;
+        Ok(Self {
+            tls,
+            user_agent,
+            connect_limit: config.connect_limit,
+        })
+    }
+
+    /// A client for one origin: every other is sent to a proxy that does not exist.
+    pub(crate) fn build_for(
+        &self,
+        server: &Origin,
+        policy: &Arc<AddressPolicy>,
+        proxy: Option<Proxy>,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Client, HttpConfigError> {
+        let resolver = PolicyResolver {
+            policy: Arc::clone(policy),
+            checked: false,
+            proxy_host: proxy.as_ref().map(|proxy| proxy.host().to_owned()),
+        };
+        let server = server.clone();
+        let through = reqwest::Proxy::custom(move |url| {
+            if Origin::of(url).as_ref() == Some(&server) {
+                proxy.as_ref().map(Proxy::expose)
+            } else {
+                Url::parse(&format!("http://{OTHER_ORIGIN}")).ok()
+            }
+        });
+        self.build(resolver, Some(through), headers)
+    }
+
+    fn build(
+        &self,
+        resolver: PolicyResolver,
+        proxy: Option<reqwest::Proxy>,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Client, HttpConfigError> {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .user_agent(self.user_agent.clone())
+            .connect_timeout(self.connect_limit)
+            // Shorter than servers keep theirs: a request on a connection that the server is just
+            // closing ends with an unknown outcome.
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .dns_resolver(resolver)
+            .default_headers(headers)
+            // Without this the environment's proxies would be used.
+            .no_proxy();
+        let builder = match proxy {
+            None => builder,
+            Some(proxy) => builder.proxy(proxy),
+        };
+        builder.build().map_err(HttpConfigError::client)
+    }
+}

@@ -1,0 +1,104 @@
+//! Which redirects are followed: those of a GET that stay on the same origin.
+
+use std::{error::Error, fmt};
+
+use hallpass_core::http::Redirects;
+use http::{Method, StatusCode, header};
+use url::Url;
+
+use crate::Origin;
+
+/// Where a redirect leads that is to be followed; `None` when the response is the answer.
+pub(crate) fn next_hop(
+    method: &Method,
+    response: &reqwest::Response,
+    url: &Url,
+    redirects: Redirects,
+    followed: u8,
+) -> Result<Option<Url>, RedirectRefused> {
+    let Redirects::SameOrigin { most } = redirects else {
+        return Ok(None);
+    };
+    // RFC 9110 §15.4: the five that name another place to ask.
+    let leads_on = matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    if !leads_on || !matches!(*method, Method::GET | Method::HEAD) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(header::LOCATION) else {
+        return Ok(None);
+    };
+    let next = location
+        .to_str()
+        .ok()
+        .and_then(|location| url.join(location).ok())
+        .ok_or(RedirectRefused::unreadable())?;
+    if Origin::of(&next).as_ref() != Origin::of(url).as_ref()
+        || !next.username().is_empty()
+        || next.password().is_some()
+    {
+        return Err(RedirectRefused::elsewhere(&next));
+    }
+    if followed >= most {
+        return Err(RedirectRefused::too_many(most));
+    }
+    Ok(Some(next))
+}
+
+/// A redirect that was not followed.
+///
+/// It is the [source](Error::source) of an [`HttpError`] of kind `Redirect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectRefused(Why);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    Unreadable,
+    Elsewhere(String),
+    TooMany(u8),
+}
+
+impl RedirectRefused {
+    pub(crate) fn unreadable() -> Self {
+        Self(Why::Unreadable)
+    }
+
+    pub(crate) fn elsewhere(url: &Url) -> Self {
+        let mut shown = url.clone();
+        shown.set_query(None);
+        shown.set_fragment(None);
+        let _ = shown.set_username("");
+        let _ = shown.set_password(None);
+        Self(Why::Elsewhere(shown.into()))
+    }
+
+    pub(crate) fn too_many(most: u8) -> Self {
+        Self(Why::TooMany(most))
+    }
+
+    /// Where it would have led, without query and user information.
+    pub fn target(&self) -> Option<&str> {
+        match &self.0 {
+            Why::Elsewhere(target) => Some(target),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RedirectRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Why::Unreadable => f.write_str("the `Location` header is no URL"),
+            Why::Elsewhere(target) => write!(f, "it leads to another origin: {target}"),
+            Why::TooMany(most) => write!(f, "more than {most} redirects"),
+        }
+    }
+}
+
+impl Error for RedirectRefused {}

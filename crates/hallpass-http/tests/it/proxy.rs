@@ -1,0 +1,246 @@
+//! HTTP proxies: tunnels, credentials, and the address policy behind them.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use hallpass_core::http::HttpErrorKind;
+use hallpass_http::{
+    CaBundle, Client, ClientIdentity, HttpConfig, NoProxy, OriginHeaders, Proxy, ProxyConfig, Trust,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use rcgen::KeyPair;
+use tokio::{
+    io::{AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, version},
+};
+
+use crate::{
+    Names,
+    authority::Authority,
+    chain, get, origin, post,
+    server::{Io, Recorded, Reply, Server, read_request},
+};
+
+/// `user:p%ss@rd` in base64.
+const CREDENTIALS: &str = "Basic dXNlcjpwJXNzQHJk";
+
+type Seen = Arc<Mutex<Vec<Recorded>>>;
+
+/// A CONNECT proxy that leads every tunnel to `backend`, for whoever knows the password.
+async fn tunnel(backend: SocketAddr, tls: Option<Arc<ServerConfig>>) -> (SocketAddr, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Seen::default();
+    let record = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream: Box<dyn Io> = match &tls {
+                None => Box::new(stream),
+                Some(tls) => {
+                    let acceptor = TlsAcceptor::from(Arc::clone(tls));
+                    Box::new(acceptor.accept(stream).await.unwrap())
+                }
+            };
+            let request = read_request(&mut stream).await.unwrap();
+            record.lock().unwrap().push(request.clone());
+            if request.header("proxy-authorization") != Some(CREDENTIALS) {
+                let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+                stream.write_all(refusal).await.unwrap();
+                continue;
+            }
+            let mut backend = TcpStream::connect(backend).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            stream.flush().await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut stream, &mut backend).await });
+        }
+    });
+    (address, seen)
+}
+
+fn proxied(proxy: &str, servers: &[&str], resolver: Arc<Names>, trust: Trust) -> Client {
+    Client::new(HttpConfig {
+        proxy: ProxyConfig::all(Proxy::parse(proxy).unwrap()),
+        servers: servers.iter().map(|url| origin(url)).collect(),
+        resolver,
+        trust,
+        ..HttpConfig::default()
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_tunnel_carries_tls_and_its_own_credentials() {
+    let authority = Authority::new("Corp Root");
+    let tls = authority.issue("mcp.test").server(&version::TLS13, None);
+    let server = Server::start_tls(tls, |_| Reply::ok("here")).await;
+    let (proxy, seen) = tunnel(server.address, None).await;
+    // The proxy has a private address and a name of its own; neither is an obstacle.
+    let names = Names::of(&[("proxy.test", "127.0.0.1")]);
+    let url = format!("http://user:p%25ss%40rd@proxy.test:{}", proxy.port());
+    let trust = Trust::Only(CaBundle::from_pem(authority.pem()).unwrap());
+    let client = proxied(&url, &["https://mcp.test"], Arc::clone(&names), trust);
+    // One target that a person configured, and one that metadata named.
+    for target in ["https://mcp.test/a", "https://mcp.test:8443/b"] {
+        assert_eq!(get(&client, target).await.unwrap().body(), "here");
+    }
+    assert_eq!(names.asked(), ["proxy.test", "proxy.test"]);
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0].line, "CONNECT mcp.test:443 HTTP/1.1");
+    assert_eq!(seen[1].line, "CONNECT mcp.test:8443 HTTP/1.1");
+    for connect in &*seen {
+        assert!(
+            connect
+                .header("user-agent")
+                .unwrap()
+                .starts_with("hallpass/")
+        );
+    }
+    for request in server.seen() {
+        assert_eq!(request.header("proxy-authorization"), None);
+    }
+    assert!(!format!("{client:?}").contains("p%25ss"));
+}
+
+/// A corporate network: everything goes through a TLS proxy with a password that puts its own
+/// certificates in place of the servers', and the servers ask for client certificates and a header.
+#[tokio::test]
+async fn a_corporate_network_is_one_configuration() {
+    let authority = Authority::new("Corp Root");
+    let tls = authority.issue("mcp.test");
+    let server = Server::start_tls(tls.server(&version::TLS12, Some(&authority)), |_| {
+        Reply::ok("here")
+    })
+    .await;
+    let proxy_tls = authority.issue("proxy.test").server(&version::TLS13, None);
+    let (proxy, seen) = tunnel(server.address, Some(proxy_tls)).await;
+    let own = authority.issue_client(KeyPair::generate().unwrap());
+    let config = |trust| HttpConfig {
+        trust,
+        client_identity: Some(ClientIdentity::from_pem(&own.pem, own.key.serialize_pem()).unwrap()),
+        proxy: ProxyConfig::from_environment_values(|name| {
+            let url = format!("https://user:p%25ss%40rd@proxy.test:{}", proxy.port());
+            (name == "HTTPS_PROXY").then_some(url)
+        })
+        .unwrap(),
+        headers: vec![OriginHeaders {
+            origin: origin("https://mcp.test"),
+            headers: HeaderMap::from_iter([(
+                HeaderName::from_static("x-gateway"),
+                HeaderValue::from_static("g"),
+            )]),
+        }],
+        servers: vec![origin("https://mcp.test")],
+        resolver: Names::of(&[("proxy.test", "127.0.0.1")]),
+        ..HttpConfig::default()
+    };
+    let bundle = CaBundle::from_pem(authority.pem()).unwrap();
+    let client = Client::new(config(Trust::PlatformPlus(bundle))).unwrap();
+    get(&client, "https://mcp.test/metadata").await.unwrap();
+    post(&client, "https://mcp.test/token", "grant")
+        .await
+        .unwrap();
+    for request in server.seen() {
+        assert_eq!(request.header("x-gateway"), Some("g"));
+    }
+    assert_eq!(server.seen()[1].body, "grant");
+    for connect in &*seen.lock().unwrap() {
+        assert_eq!(connect.line, "CONNECT mcp.test:443 HTTP/1.1");
+        assert_eq!(connect.header("x-gateway"), None);
+    }
+
+    // Through a proxy too, the certificate that is not trusted is shown.
+    let (proxy, _) = tunnel(server.address, None).await;
+    let mut config = config(Trust::Platform);
+    let url = format!("http://user:p%25ss%40rd@{proxy}");
+    config.proxy = ProxyConfig::all(Proxy::parse(&url).unwrap());
+    let client = Client::new(config).unwrap();
+    let error = get(&client, "https://mcp.test/").await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Tls);
+    assert!(
+        chain(&error).contains("leads to `CN=Corp Root`"),
+        "{}",
+        chain(&error)
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_a_connection_that_does_not_stand() {
+    let (proxy, _) = tunnel("127.0.0.1:9".parse().unwrap(), None).await;
+    let url = format!("http://user:canary@{proxy}");
+    let client = proxied(&url, &["https://mcp.test"], Names::of(&[]), Trust::Platform);
+    let error = get(&client, "https://mcp.test/").await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Connect, "{}", chain(&error));
+    assert!(!error.may_have_been_sent());
+    let text = format!("{} {error:?}", chain(&error));
+    assert!(text.contains("proxy authorization required"), "{text}");
+    assert!(!text.contains("canary"), "{text}");
+}
+
+#[tokio::test]
+async fn plain_http_is_forwarded_with_credentials() {
+    let proxy = Server::start(|_| Reply::ok("forwarded")).await;
+    let url = format!("http://user:p%25ss%40rd@{}", proxy.address);
+    let client = proxied(&url, &["http://mcp.test"], Names::of(&[]), Trust::Platform);
+    let answer = get(&client, "http://mcp.test/x").await.unwrap();
+    assert_eq!(answer.body(), "forwarded");
+    let seen = &proxy.seen()[0];
+    assert_eq!(seen.line, "GET http://mcp.test/x HTTP/1.1");
+    assert_eq!(seen.header("proxy-authorization"), Some(CREDENTIALS));
+}
+
+#[tokio::test]
+async fn literals_and_special_names_are_refused_before_the_proxy() {
+    let proxy = Server::start(|_| Reply::ok("forwarded")).await;
+    let url = proxy.url("");
+    let client = proxied(&url, &["https://mcp.test"], Names::of(&[]), Trust::Platform);
+    for target in [
+        "http://169.254.169.254/latest",
+        "http://127.0.0.1/",
+        "http://localhost/",
+        "http://10.0.0.1/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://metadata.google.internal/",
+        "https://127.0.0.1/",
+    ] {
+        let error = get(&client, target).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::AddressRefused, "{target}");
+        assert!(!error.may_have_been_sent());
+    }
+    assert_eq!(proxy.connections(), 0);
+    // Any other name is the proxy's to judge.
+    get(&client, "http://as.test/").await.unwrap();
+    assert_eq!(proxy.connections(), 1);
+}
+
+#[tokio::test]
+async fn what_no_proxy_names_is_reached_directly_and_judged_here() {
+    let proxy = Server::start(|_| Reply::ok("forwarded")).await;
+    let server = Server::start(|_| Reply::ok("direct")).await;
+    let names = Names::of(&[("as.test", "127.0.0.1"), ("mcp.test", "127.0.0.1")]);
+    let mut config = ProxyConfig::all(Proxy::parse(&proxy.url("")).unwrap());
+    config.no_proxy = NoProxy::parse("as.test,mcp.test");
+    let client = |servers: Vec<_>| {
+        Client::new(HttpConfig {
+            proxy: config.clone(),
+            servers,
+            resolver: Arc::<Names>::clone(&names),
+            ..HttpConfig::default()
+        })
+        .unwrap()
+    };
+    let named = server.named("http", "as.test", "/");
+    let open = client(vec![origin(&server.named("http", "mcp.test", "/"))]);
+    assert_eq!(get(&open, &named).await.unwrap().body(), "direct");
+    let closed = client(vec![origin("http://93.184.216.34")]);
+    let error = get(&closed, &named).await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::AddressRefused);
+    assert_eq!(proxy.connections(), 0);
+}

@@ -1,0 +1,143 @@
+//! SOCKS5 (RFC 1928, RFC 1929).
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use hallpass_core::http::HttpErrorKind;
+use hallpass_http::{Client, HttpConfig, Proxy, ProxyConfig};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    Names, chain, get, origin,
+    server::{Reply, Server},
+};
+
+/// What a client asked the proxy for: its credentials and the target.
+type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A SOCKS5 proxy that wants credentials and leads every connection to `backend`.
+async fn socks(backend: SocketAddr) -> (SocketAddr, Asked) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Asked::default();
+    let record = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut methods = vec![0; usize::from(start(&mut stream).await)];
+            stream.read_exact(&mut methods).await.unwrap();
+            stream.write_all(&[5, 2]).await.unwrap();
+            assert_eq!(stream.read_u8().await.unwrap(), 1);
+            let user = text(&mut stream).await;
+            let password = text(&mut stream).await;
+            stream.write_all(&[1, 0]).await.unwrap();
+            let mut request = [0; 4];
+            stream.read_exact(&mut request).await.unwrap();
+            let target = match request[3] {
+                1 => {
+                    let mut address = [0; 4];
+                    stream.read_exact(&mut address).await.unwrap();
+                    std::net::Ipv4Addr::from(address).to_string()
+                }
+                _ => text(&mut stream).await,
+            };
+            stream.read_u16().await.unwrap();
+            let credentials = format!("{user}:{password}");
+            record.lock().unwrap().push((credentials, target));
+            let mut backend = TcpStream::connect(backend).await.unwrap();
+            let granted = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+            stream.write_all(&granted).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut stream, &mut backend).await });
+        }
+    });
+    (address, asked)
+}
+
+async fn start(stream: &mut TcpStream) -> u8 {
+    assert_eq!(stream.read_u8().await.unwrap(), 5);
+    stream.read_u8().await.unwrap()
+}
+
+async fn text(stream: &mut TcpStream) -> String {
+    let mut text = vec![0; usize::from(stream.read_u8().await.unwrap())];
+    stream.read_exact(&mut text).await.unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+fn client(proxy: &str, server: &str, names: &Arc<Names>) -> Client {
+    Client::new(HttpConfig {
+        proxy: ProxyConfig::all(Proxy::parse(proxy).unwrap()),
+        servers: vec![origin(server)],
+        resolver: Arc::<Names>::clone(names),
+        ..HttpConfig::default()
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn socks5h_leaves_names_to_the_proxy() {
+    let server = Server::start(|_| Reply::ok("here")).await;
+    let (proxy, asked) = socks(server.address).await;
+    let names = Names::of(&[("proxy.test", "127.0.0.1")]);
+    let url = format!("socks5h://us%20er:p%25ss%40rd@proxy.test:{}", proxy.port());
+    let client = client(&url, "http://mcp.test", &names);
+    for target in ["http://mcp.test/", "http://as.test/"] {
+        let answer = get(&client, target).await;
+        assert_eq!(
+            answer
+                .unwrap_or_else(|error| panic!("{}", chain(&error)))
+                .body(),
+            "here"
+        );
+    }
+    let credentials = "us er:p%ss@rd".to_owned();
+    let expected = [
+        (credentials.clone(), "mcp.test".to_owned()),
+        (credentials, "as.test".to_owned()),
+    ];
+    assert_eq!(*asked.lock().unwrap(), expected);
+    assert!(names.asked().iter().all(|name| name == "proxy.test"));
+    for target in [
+        "http://169.254.169.254/",
+        "http://localhost/",
+        "http://10.0.0.1/",
+    ] {
+        let error = get(&client, target).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::AddressRefused, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn socks5_is_asked_for_the_address_that_was_judged() {
+    let server = Server::start(|_| Reply::ok("here")).await;
+    let (proxy, asked) = socks(server.address).await;
+    let names = Names::of(&[
+        ("proxy.test", "127.0.0.1"),
+        ("mcp.test", "93.184.216.34"),
+        ("as.test", "93.184.216.35"),
+        ("inner.test", "10.0.0.7"),
+        ("link.test", "169.254.169.254"),
+    ]);
+    let url = format!("socks5://user:secret@proxy.test:{}", proxy.port());
+    let client = client(&url, "http://mcp.test", &names);
+    for target in ["http://mcp.test/", "http://as.test/"] {
+        get(&client, target).await.unwrap();
+    }
+    for target in [
+        "http://inner.test/",
+        "http://link.test/",
+        "http://10.0.0.7/",
+        // The proxy's own name is exempt from the policy as the proxy, not as a target.
+        "http://proxy.test/",
+    ] {
+        let error = get(&client, target).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::AddressRefused, "{target}");
+    }
+    let asked = asked.lock().unwrap();
+    let targets: Vec<_> = asked.iter().map(|(_, target)| target.as_str()).collect();
+    assert_eq!(targets, ["93.184.216.34", "93.184.216.35"]);
+}

@@ -1,0 +1,158 @@
+//! Whom the client believes, over TLS 1.2 and 1.3.
+
+use std::error::Error;
+
+use hallpass_core::{Remedy, http::HttpErrorKind};
+use hallpass_http::{CaBundle, CertificateRefused, Client, HttpConfig, Trust};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::rustls::{SupportedProtocolVersion, version};
+
+use crate::{
+    Names,
+    authority::{Authority, Issued},
+    chain, get, origin,
+    server::{Reply, Server},
+};
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
+
+/// Asks a server with this certificate, called `mcp.test`, under this trust.
+async fn ask(
+    certificate: &Issued,
+    version: &'static SupportedProtocolVersion,
+    trust: Trust,
+) -> Result<(), hallpass_core::HttpError> {
+    let server = Server::start_tls(certificate.server(version, None), |_| Reply::ok("here")).await;
+    let url = server.named("https", "mcp.test", "/x?code=canary");
+    let client = Client::new(HttpConfig {
+        trust,
+        servers: vec![origin(&url)],
+        resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
+        ..HttpConfig::default()
+    })
+    .unwrap();
+    let result = get(&client, &url).await;
+    assert_eq!(server.connections(), 1);
+    assert_eq!(server.seen().len(), usize::from(result.is_ok()));
+    result.map(|answer| assert_eq!(answer.body(), "here"))
+}
+
+/// Why the certificate was refused.
+async fn refusal(
+    certificate: &Issued,
+    version: &'static SupportedProtocolVersion,
+    trust: Trust,
+) -> (String, CertificateRefused) {
+    let error = ask(certificate, version, trust).await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Tls, "{}", chain(&error));
+    assert!(!error.may_have_been_sent());
+    assert_eq!(error.remedy(), Remedy::Configure);
+    let text = format!("{} {error:?}", chain(&error));
+    assert!(!text.contains("canary"), "{text}");
+    let source = error.source().unwrap().downcast_ref::<CertificateRefused>();
+    (chain(&error), source.unwrap().clone())
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_when_it_is_named() {
+    let authority = Authority::new("Corp Root");
+    let certificate = authority.issue("mcp.test");
+    let bundle = CaBundle::from_pem(authority.pem()).unwrap();
+    for version in VERSIONS {
+        for trust in [
+            Trust::PlatformPlus(bundle.clone()),
+            Trust::Only(bundle.clone()),
+        ] {
+            ask(&certificate, version, trust).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_it_the_missing_anchor_and_the_chain_are_shown() {
+    let authority = Authority::new("Corp Root");
+    let other = CaBundle::from_pem(Authority::new("Other Root").pem()).unwrap();
+    let certificate = authority.issue("mcp.test");
+    for version in VERSIONS {
+        for trust in [Trust::Platform, Trust::Only(other.clone())] {
+            let (text, refused) = refusal(&certificate, version, trust).await;
+            assert_eq!(refused.host(), "mcp.test");
+            assert_eq!(refused.missing_anchor(), Some("CN=Corp Root"));
+            assert_eq!(refused.presented().len(), 2);
+            assert_eq!(refused.presented()[0].subject(), "CN=mcp.test");
+            assert_eq!(refused.presented()[0].issuer(), "CN=Corp Root");
+            assert!(
+                text.ends_with(
+                    "the certificate of `mcp.test` leads to `CN=Corp Root`, which is not trusted; \
+                     presented: `CN=mcp.test` signed by `CN=Corp Root`, `CN=Corp Root` signed by \
+                     itself"
+                ),
+                "{text}"
+            );
+        }
+    }
+    let (_, refused) = refusal(&certificate, VERSIONS[0], Trust::Only(other)).await;
+    assert_eq!(
+        refused.hint().unwrap(),
+        "trusted were the 1 certificate authority of the given bundle; if this network inspects \
+         TLS or has an authority of its own, add that authority's certificate"
+    );
+}
+
+#[tokio::test]
+async fn expired_certificates_and_other_names_are_refused() {
+    let authority = Authority::new("Corp Root");
+    let trust = || Trust::Only(CaBundle::from_pem(authority.pem()).unwrap());
+    for version in VERSIONS {
+        let expired = authority.issue_expired("mcp.test");
+        let (text, refused) = refusal(&expired, version, trust()).await;
+        assert!(text.contains("`mcp.test` has expired; presented"), "{text}");
+        assert!(refused.hint().unwrap().contains("clock"));
+        assert_eq!(refused.missing_anchor(), None);
+
+        let misnamed = authority.issue("other.test");
+        let (text, refused) = refusal(&misnamed, version, trust()).await;
+        assert!(
+            text.contains("is for another host (DnsName(\\\"other.test\\\"))"),
+            "{text}"
+        );
+        assert!(refused.hint().unwrap().contains("host in the URL"));
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_runs_into_the_connect_limit() {
+    let server = Server::start(|_| Reply::ok("")).await;
+    // The server waits for a request line that never ends; the client must not wait for it.
+    let url = server.named("https", "127.0.0.1", "/");
+    let client = Client::new(HttpConfig {
+        servers: vec![origin(&url)],
+        connect_limit: std::time::Duration::from_millis(200),
+        ..HttpConfig::default()
+    })
+    .unwrap();
+    let error = get(&client, &url).await.unwrap_err();
+    assert_eq!(
+        error.kind(),
+        HttpErrorKind::ConnectTimeout,
+        "{}",
+        chain(&error)
+    );
+    assert!(!error.may_have_been_sent());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_tls_is_a_tls_error() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let answer = b"HTTP/1.1 400 The plain HTTP request was sent to a TLS port\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        // Closing with data unread would overtake the answer.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let error = get(&crate::client_for(&url), &url).await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Tls, "{}", chain(&error));
+    assert!(!error.may_have_been_sent());
+}
