@@ -87,10 +87,14 @@ async fn to_failure(
     let status = response.status();
     let session = response.session_id().map(str::to_owned);
     let failure = failure(&response);
-    // A 403 keeps its status: what forbids the request is not the JSON-RPC layer.
-    let may_hold_error = response.content() == Content::Json
-        && status != StatusCode::TOO_MANY_REQUESTS
-        && status != StatusCode::FORBIDDEN;
+    // These keep their status: what refuses the request is not the JSON-RPC layer.
+    if matches!(
+        status,
+        StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+    ) {
+        return Err(failure);
+    }
+    let may_hold_error = response.content() == Content::Json;
     if may_hold_error {
         let error = match read(response, cap).await {
             Ok(body) => error_in(&body),

@@ -33,8 +33,8 @@ pub type Transport = StreamableHttpClientTransport<Client>;
 /// rmcp's HTTP client for one server, authorised by a session. Cloning it copies pointers.
 ///
 /// Each request asks the session for its token, which costs nothing while the token is fresh. A
-/// request is sent at most six times: five answers to challenges are more than a first sign-in, a
-/// refresh, a move to another authorization server and two step-ups need.
+/// request is sent at most six times, and steps up at most twice: a refresh, a move to another
+/// authorization server, the sign-in there and two step-ups need no more.
 #[derive(Clone)]
 pub struct Client {
     session: Session,
@@ -44,6 +44,10 @@ pub struct Client {
 
 /// How many challenges of one request are answered.
 const MOST_ANSWERS: usize = 5;
+
+/// How many of them are step-ups. A session knows which scopes were asked for before; that they are
+/// asked for by the same call only the call knows.
+const MOST_STEP_UPS: usize = 2;
 
 /// The longest pause before rmcp opens a stream again.
 const MOST_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(60);
@@ -80,11 +84,21 @@ impl Client {
             Err(SessionError::SignInNeeded(_)) => None,
             Err(error) => return Err(Stop::before_sending(error)),
         };
-        for _ in 0..MOST_ANSWERS {
+        let mut answered = 0;
+        let mut step_ups = 0;
+        loop {
             let response = self.send_once(request, token.as_ref()).await?;
             let Some(challenges) = refusal(&response) else {
                 return Ok(response);
             };
+            if response.status() == StatusCode::FORBIDDEN {
+                step_ups += 1;
+            }
+            if answered == MOST_ANSWERS || step_ups > MOST_STEP_UPS {
+                let refused = Refused::new(&self.endpoint, answered + 1);
+                return Err(Stop::in_circles(refused, &response));
+            }
+            answered += 1;
             tracing::debug!(
                 status = response.status().as_u16(),
                 method = %request.method(),
@@ -107,14 +121,6 @@ impl Client {
                 Ok(next) => token = Some(next),
                 Err(error) => return Err(Stop::refused(error, &response)),
             }
-        }
-        let response = self.send_once(request, token.as_ref()).await?;
-        match refusal(&response) {
-            None => Ok(response),
-            Some(_) => Err(Stop::in_circles(
-                Refused::new(&self.endpoint, MOST_ANSWERS + 1),
-                &response,
-            )),
         }
     }
 

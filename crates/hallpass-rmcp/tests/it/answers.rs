@@ -1,0 +1,385 @@
+//! What rmcp is told about each answer to a POST and a DELETE.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::StreamExt;
+use hallpass_core::Remedy;
+use hallpass_rmcp::Error;
+use http::{HeaderName, HeaderValue};
+use rmcp::{
+    model::{ClientJsonRpcMessage, ClientRequest},
+    transport::streamable_http_client::{
+        StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+        StreamableHttpResponseLimits,
+    },
+};
+use serde_json::json;
+
+use crate::script::{Answer, SERVER, World, answer, challenge, events, json};
+
+type RmcpError = StreamableHttpError<Error>;
+
+fn message(method: &str) -> ClientJsonRpcMessage {
+    let message = match method {
+        "notifications/cancelled" => json!({
+            "jsonrpc": "2.0", "method": method, "params": { "requestId": 1 }
+        }),
+        "initialize" => json!({
+            "jsonrpc": "2.0", "id": 7, "method": method, "params": {
+                "protocolVersion": "2025-11-25", "capabilities": {},
+                "clientInfo": { "name": "test", "version": "1" }
+            }
+        }),
+        "server/discover" => json!({
+            "jsonrpc": "2.0", "id": 7, "method": method, "params": {}
+        }),
+        _ => json!({ "jsonrpc": "2.0", "id": 7, "method": method }),
+    };
+    let message = serde_json::from_value(message).unwrap();
+    if let ClientJsonRpcMessage::Request(request) = &message {
+        let known = !matches!(request.request, ClientRequest::CustomRequest(_));
+        assert!(known, "rmcp knows {method}");
+    }
+    message
+}
+
+async fn told(outcome: Result<StreamableHttpPostResponse, RmcpError>) -> String {
+    match outcome {
+        Ok(StreamableHttpPostResponse::Accepted) => "accepted".to_owned(),
+        Ok(StreamableHttpPostResponse::Json(message, session)) => {
+            let message = serde_json::to_string(&message).unwrap();
+            format!("json {message} {}", session.unwrap_or_default())
+        }
+        Ok(StreamableHttpPostResponse::Sse(mut stream, session)) => {
+            let mut told = format!("sse {}", session.unwrap_or_default());
+            while let Some(event) = stream.next().await {
+                match event {
+                    Ok(event) => told = format!("{told} [{}]", event.data.unwrap_or_default()),
+                    Err(error) => told = format!("{told} error: {error}"),
+                }
+            }
+            told
+        }
+        Ok(_) => "something else".to_owned(),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+async fn post(
+    answer: Answer,
+    method: &str,
+    session: Option<&str>,
+    limits: StreamableHttpResponseLimits,
+) -> Result<StreamableHttpPostResponse, RmcpError> {
+    let world = World::signed_in([answer]).await;
+    let session = session.map(Arc::from);
+    let sent = world.client.post_message_with_response_limits(
+        Arc::from(SERVER),
+        message(method),
+        session,
+        None,
+        HashMap::new(),
+        limits,
+    );
+    let outcome = sent.await;
+    assert_eq!(world.seen(), ["POST Bearer t1"], "one request");
+    outcome
+}
+
+#[track_caller]
+fn check(answer: Answer, method: &str, session: Option<&str>, expected: &str) {
+    let limits = StreamableHttpResponseLimits::default();
+    let got = run(async { told(post(answer, method, session, limits).await).await });
+    assert_eq!(got, expected);
+}
+
+pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(work)
+}
+
+const RESULT: &str = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
+
+#[test]
+fn successes() {
+    let list = "tools/list";
+    check(answer(202), list, None, "accepted");
+    check(answer(204), list, None, "accepted");
+    let session = |answer: Answer| answer.header("mcp-session-id", "s-1");
+    check(
+        session(json(200, RESULT)),
+        "ping",
+        None,
+        &format!("json {RESULT} s-1"),
+    );
+    check(
+        session(events(&format!("data: {RESULT}\n\n"))),
+        "ping",
+        None,
+        &format!("sse s-1 [{RESULT}]"),
+    );
+    check(
+        answer(200)
+            .header("content-type", "text/html")
+            .chunk("<p>canary"),
+        list,
+        None,
+        "error: Unexpected content type: Some(\"text/html\")",
+    );
+    check(
+        answer(200),
+        list,
+        None,
+        "error: Unexpected content type: None",
+    );
+    check(
+        json(200, "{\"canary\":1}"),
+        list,
+        None,
+        "error: Client error: the answer of 12 bytes is no JSON-RPC message that rmcp knows",
+    );
+    check(
+        json(200, "<canary>"),
+        list,
+        None,
+        "error: Client error: the answer of 8 bytes is no JSON, though it says so",
+    );
+}
+
+#[test]
+fn a_message_that_is_not_answered_takes_any_success() {
+    let cancelled = "notifications/cancelled";
+    for answer in [
+        answer(202),
+        answer(200),
+        json(200, ""),
+        json(200, "{}"),
+        answer(200).header("content-type", "text/plain").chunk("ok"),
+    ] {
+        check(answer, cancelled, Some("s-1"), "accepted");
+    }
+}
+
+const ERROR: &str = r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32000,"message":"no"}}"#;
+
+#[test]
+fn errors_of_json_rpc_are_kept_whatever_the_status() {
+    for status in [400, 404, 422, 500, 503] {
+        check(json(status, ERROR), "ping", None, &format!("json {ERROR} "));
+    }
+    // The server could not read the id, or made one up: it is still about this request.
+    for id in ["null", "\"server-error\""] {
+        let other = ERROR.replace('7', id);
+        check(json(400, &other), "ping", None, &format!("json {ERROR} "));
+    }
+}
+
+#[test]
+fn failures() {
+    let list = "tools/list";
+    let page = |status| {
+        answer(status)
+            .header("content-type", "text/html")
+            .chunk("canary")
+    };
+    check(
+        page(400),
+        list,
+        None,
+        "error: Client error: https://mcp.example.com/mcp answered 400 Bad Request",
+    );
+    check(
+        json(400, "{\"canary\":1}"),
+        list,
+        None,
+        "error: Client error: https://mcp.example.com/mcp answered 400 Bad Request",
+    );
+    check(page(503), list, None, "error: HTTP 503");
+    check(json(500, "canary"), list, None, "error: HTTP 500");
+    check(json(429, ERROR), list, None, "error: HTTP 429");
+    check(
+        page(404),
+        list,
+        Some("s-1"),
+        "error: Session expired (HTTP 404)",
+    );
+    check(
+        page(404),
+        list,
+        None,
+        "error: Client error: https://mcp.example.com/mcp answered 404 Not Found",
+    );
+    check(
+        answer(302).header("location", "/login"),
+        list,
+        None,
+        "error: Client error: https://mcp.example.com/mcp answered 302 to \
+         https://mcp.example.com/login, which does not keep the method of an MCP request",
+    );
+}
+
+#[test]
+fn a_403_without_insufficient_scope_is_no_matter_of_authorisation() {
+    for answer in [
+        answer(403),
+        json(403, ERROR),
+        challenge(403, "Bearer error=\"invalid_token\""),
+        challenge(403, "Bearer error_description=\"insufficient_scope\""),
+        challenge(403, "Basic realm=x, error=\"insufficient_scope\""),
+    ] {
+        let limits = StreamableHttpResponseLimits::default();
+        let outcome = run(post(answer, "tools/list", None, limits));
+        let Err(StreamableHttpError::Client(error)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(matches!(error, Error::UnexpectedStatus(_)), "{error:?}");
+        assert_eq!(error.remedy(), Remedy::Configure);
+        assert!(error.hint().is_some());
+    }
+}
+
+#[test]
+fn retry_after_reaches_rmcp() {
+    let limits = StreamableHttpResponseLimits::default();
+    let slow_down = answer(429).header("retry-after", "17");
+    let outcome = run(post(slow_down, "tools/list", None, limits));
+    let Err(StreamableHttpError::HttpStatus(error)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error.status, 429);
+    assert_eq!(error.retry_after.as_deref(), Some("17"));
+}
+
+#[test]
+fn discover_at_an_older_server() {
+    let rejected = |status: u16| {
+        format!(
+            "json {{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{{\"code\":-32600,\"message\":\
+             \"server/discover rejected with HTTP {status}\"}}}} "
+        )
+    };
+    let discover = "server/discover";
+    for status in [400, 404, 405, 415] {
+        check(
+            answer(status).chunk("canary"),
+            discover,
+            None,
+            &rejected(status),
+        );
+    }
+    let own = ERROR.replace('7', "\"server-error\"");
+    check(json(400, &own), discover, None, &format!("json {ERROR} "));
+    check(answer(429), discover, None, "error: HTTP 429");
+    check(answer(502), discover, None, "error: HTTP 502");
+    check(
+        answer(403),
+        discover,
+        None,
+        "error: Client error: https://mcp.example.com/mcp answered 403 Forbidden",
+    );
+}
+
+#[test]
+fn limits() {
+    let mut limits = StreamableHttpResponseLimits::default();
+    limits.max_json_response_size = RESULT.len();
+    limits.max_sse_event_size = RESULT.len();
+    let check = |answer, method, expected: &str| {
+        let got = run(async { told(post(answer, method, None, limits).await).await });
+        assert_eq!(got, expected);
+    };
+    check(json(200, RESULT), "ping", &format!("json {RESULT} "));
+    let longer = format!("{RESULT} ");
+    let size = RESULT.len();
+    let too_large = format!("error: HTTP response body exceeded the maximum size of {size} bytes");
+    check(json(200, &longer), "ping", &too_large);
+    check(json(400, &longer), "ping", &too_large);
+    check(json(500, &longer), "ping", "error: HTTP 500");
+    // Where rmcp shows the error of a stream, there is one.
+    check(
+        events(&format!("data: {RESULT}\n\n")),
+        "initialize",
+        &format!("sse  error: body error: an event of the stream is larger than {size} bytes"),
+    );
+    check(events(&format!("data: {RESULT}\n\n")), "ping", "sse ");
+}
+
+#[test]
+fn headers() {
+    let send = |headers: &[(&'static str, &'static str)], token: Option<&str>, uri: &str| {
+        let headers = headers.iter().map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        });
+        let headers = headers.collect();
+        run(async {
+            let world = World::signed_in([answer(202)]).await;
+            let sent = world.client.post_message(
+                Arc::from(uri),
+                message("ping"),
+                Some(Arc::from("s-1")),
+                token.map(str::to_owned),
+                headers,
+            );
+            let told = told(sent.await).await;
+            (world, told)
+        })
+    };
+    let headers = [("mcp-protocol-version", "2025-11-25"), ("x-tenant", "7")];
+    let (world, told) = send(&headers, None, SERVER);
+    assert_eq!(told, "accepted");
+    for (name, value) in headers.into_iter().chain([("mcp-session-id", "s-1")]) {
+        assert_eq!(world.sent(name).as_deref(), Some(value));
+    }
+    for name in ["accept", "authorization", "mcp-session-id", "last-event-id"] {
+        let (world, told) = send(&[(name, "x")], None, SERVER);
+        assert_eq!(
+            told,
+            format!("error: Header name '{name}' is reserved and conflicts with default headers")
+        );
+        assert!(world.seen().is_empty());
+    }
+    let (world, told) = send(&[], Some("canary"), SERVER);
+    assert!(told.contains("'authorization' is reserved"), "{told}");
+    assert!(world.seen().is_empty());
+    let (world, told) = send(&[], None, "https://other.example/mcp?canary");
+    assert_eq!(
+        told,
+        "error: Client error: the transport is for https://other.example/mcp, the session for \
+         https://mcp.example.com/mcp"
+    );
+    assert!(world.seen().is_empty(), "no token goes to another server");
+    let (_, told) = send(&[], None, "HTTPS://mcp.example.com:443/mcp");
+    assert_eq!(told, "accepted", "the same server in other words");
+}
+
+#[test]
+fn delete() {
+    let check = |answer: Answer, expected: &str, requests: &[&str]| {
+        let got = run(async {
+            let world = World::signed_in([answer]).await;
+            let session = Arc::from("s-1");
+            let delete =
+                world
+                    .client
+                    .delete_session(Arc::from(SERVER), session, None, HashMap::new());
+            let told = delete
+                .await
+                .map_or_else(|error| error.to_string(), |()| String::new());
+            assert_eq!(world.seen(), requests);
+            assert_eq!(world.sent("mcp-session-id").as_deref(), Some("s-1"));
+            told
+        });
+        assert!(
+            got.contains(expected) && got.is_empty() == expected.is_empty(),
+            "{got}"
+        );
+    };
+    let once = &["DELETE Bearer t1"][..];
+    check(answer(200), "", once);
+    check(answer(202), "", once);
+    check(answer(404), "", once);
+    check(answer(405), "Server does not support delete session", once);
+    check(answer(500), "HTTP 500", once);
+    check(answer(403), "answered 403 Forbidden", once);
+}

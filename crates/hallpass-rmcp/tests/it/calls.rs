@@ -1,0 +1,338 @@
+//! rmcp's service on the transport, against a resource-bound server and its authorization server.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{Remedy, ServerSettings, ServerUrl, SignInReason, Slot};
+use hallpass_http::{HttpConfig, Origin};
+use hallpass_rmcp::{Client, Error, transport};
+use hallpass_session::{Session, SignOut};
+use hallpass_store::MemoryStore;
+use hallpass_testkit::{
+    AuthorizationServer, AuthorizationServerOptions, Behaviour, Endpoint, FakeClock, Fault,
+    McpServer, McpServerOptions, PlannedFault, RecordedRequest, When,
+};
+use rmcp::{
+    ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
+    model::{CallToolRequestParams, ProtocolVersion},
+    service::{RunningService, ServiceError},
+};
+use serde_json::json;
+
+use crate::authorizer::CodeGrant;
+
+/// Both servers, and a host.
+struct World {
+    issuer: AuthorizationServer,
+    server: McpServer,
+    clock: FakeClock,
+    authorizer: Arc<CodeGrant>,
+    client: Client,
+    url: ServerUrl,
+}
+
+type Service = RunningService<RoleClient, ()>;
+
+const LIFETIME: Duration = Duration::from_secs(600);
+
+impl World {
+    async fn new(change: impl FnOnce(&mut McpServerOptions)) -> Self {
+        Self::with_authorizer(change, true).await
+    }
+
+    async fn with_authorizer(change: impl FnOnce(&mut McpServerOptions), has_one: bool) -> Self {
+        let clock = FakeClock::default();
+        let issuer = AuthorizationServer::start(AuthorizationServerOptions {
+            clock: Some(Arc::new(clock.clone())),
+            behaviour: Behaviour {
+                access_token_lifetime: LIFETIME,
+                refresh_unasked: true,
+                ..Behaviour::default()
+            },
+            clients: vec![CodeGrant::client()],
+            ..AuthorizationServerOptions::default()
+        });
+        let issuer = issuer.await.unwrap();
+        let mut options = McpServerOptions::protected_by(&issuer);
+        change(&mut options);
+        let server = McpServer::start(options).await.unwrap();
+        let url = ServerUrl::parse(&server.url()).unwrap();
+        let http = hallpass_http::Client::new(HttpConfig {
+            servers: vec![Origin::parse(server.origin()).unwrap()],
+            ..HttpConfig::default()
+        });
+        let http = Arc::new(http.unwrap());
+        let authorizer = Arc::new(CodeGrant::new(http.clone(), clock.clone()));
+        let slot = Slot::new(url.clone());
+        let mut session = Session::builder(slot, ServerSettings::default())
+            .store(Arc::new(MemoryStore::new()))
+            .http(http.clone())
+            .clock(Arc::new(clock.clone()));
+        if has_one {
+            session = session.authorizer(authorizer.clone());
+        }
+        Self {
+            issuer,
+            server,
+            clock,
+            authorizer,
+            client: Client::new(session.build().unwrap(), http),
+            url,
+        }
+    }
+
+    async fn serve(&self) -> Service {
+        let transport = transport(self.client.clone(), &self.url);
+        ().serve(transport).await.unwrap()
+    }
+
+    /// The MCP requests: what was asked, with a token or not, and the status.
+    fn asked(&self) -> Vec<String> {
+        let requests = self.server.requests();
+        let mcp = requests.iter().filter(|it| it.is_to(Endpoint::Mcp));
+        mcp.filter(|request| request.method != "GET")
+            .map(|request| {
+                let what = request.rpc_method().unwrap_or(&request.method);
+                let token = request.header("authorization").is_some();
+                let status = request.status().unwrap_or_default();
+                format!("{what} {} {status}", if token { "+" } else { "-" })
+            })
+            .collect()
+    }
+
+    /// Ends the life of every access token, some time after it was issued; the host can't know.
+    fn revoke(&self) {
+        self.clock.advance(LIFETIME / 4);
+        self.issuer.expire_access_tokens();
+    }
+
+    fn refreshes(&self) -> Vec<RecordedRequest> {
+        self.issuer.requests_to(Endpoint::Refresh)
+    }
+}
+
+async fn add(service: &Service, a: i64, b: i64) -> Result<String, ServiceError> {
+    let arguments = json!({ "a": a, "b": b });
+    let arguments = arguments.as_object().cloned().unwrap();
+    let call = CallToolRequestParams::new("add").with_arguments(arguments);
+    let result = service.call_tool(call).await?;
+    let text = result.content.first().and_then(|content| content.as_text());
+    Ok(text.unwrap().text.clone())
+}
+
+#[tokio::test]
+async fn from_nothing_to_a_call() {
+    let world = World::new(|_| {}).await;
+    let service = world.serve().await;
+    assert_eq!(service.list_all_tools().await.unwrap().len(), 3);
+    assert_eq!(add(&service, 19, 23).await.unwrap(), "42");
+    service.cancel().await.unwrap();
+    assert_eq!(
+        world.asked(),
+        [
+            "initialize - 401",
+            "initialize + 200",
+            "notifications/initialized + 202",
+            "tools/list + 200",
+            "tools/call + 200",
+            "DELETE + 202",
+        ]
+    );
+    assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
+    assert!(world.refreshes().is_empty());
+    let exchanges = world.issuer.requests_to(Endpoint::CodeExchange);
+    assert_eq!(exchanges.len(), 1);
+    let resource = exchanges[0].parameter("resource");
+    assert_eq!(resource, Some(world.server.resource().as_str()));
+}
+
+#[tokio::test]
+async fn plain_json_and_no_session() {
+    let world = World::new(|options| {
+        options.sessions = false;
+        options.json_response = true;
+    })
+    .await;
+    let service = world.serve().await;
+    assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+    service.cancel().await.unwrap();
+    assert!(world.asked().iter().all(|it| !it.starts_with("DELETE")));
+}
+
+#[tokio::test]
+async fn both_lifecycles() {
+    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
+    let discover = ClientLifecycleMode::Discover {
+        preferred_versions: preferred_versions.clone(),
+    };
+    let auto = ClientLifecycleMode::Auto {
+        preferred_versions,
+        legacy_version: None,
+    };
+    for lifecycle in [ClientLifecycleMode::Initialize, discover, auto] {
+        let world = World::new(|_| {}).await;
+        let transport = transport(world.client.clone(), &world.url);
+        let service = ().serve_with_lifecycle(transport, lifecycle).await.unwrap();
+        assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+        world.revoke();
+        assert_eq!(add(&service, 3, 4).await.unwrap(), "7");
+        assert_eq!(world.refreshes().len(), 1);
+        assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
+        service.cancel().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_on_the_way() {
+    let world = World::new(|options| {
+        options.protection.moved_to = Some("/elsewhere".to_owned());
+    })
+    .await;
+    let service = world.serve().await;
+    assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+    service.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_is_refreshed_once_before_it_is_sent() {
+    let world = World::new(|_| {}).await;
+    let service = world.serve().await;
+    world.clock.advance(LIFETIME);
+    let sums = tokio::join!(
+        add(&service, 1, 1),
+        add(&service, 2, 2),
+        add(&service, 3, 3),
+        add(&service, 4, 4),
+    );
+    for (sum, expected) in [sums.0, sums.1, sums.2, sums.3]
+        .into_iter()
+        .zip(["2", "4", "6", "8"])
+    {
+        assert_eq!(sum.unwrap(), expected);
+    }
+    let refreshes = world.refreshes();
+    assert_eq!(refreshes.len(), 1);
+    let resource = refreshes[0].parameter("resource");
+    assert_eq!(resource, Some(world.server.resource().as_str()));
+    assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
+    let calls = world.asked();
+    let calls = calls.iter().filter(|it| it.starts_with("tools/call"));
+    assert!(
+        calls.clone().all(|it| it == "tools/call + 200"),
+        "{calls:?}"
+    );
+    service.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_in_flight_whose_token_died_adopt_the_winner() {
+    let world = World::new(|_| {}).await;
+    let service = world.serve().await;
+    world.revoke();
+    let sums = tokio::join!(
+        add(&service, 1, 1),
+        add(&service, 2, 2),
+        add(&service, 3, 3),
+        add(&service, 4, 4),
+    );
+    for (sum, expected) in [sums.0, sums.1, sums.2, sums.3]
+        .into_iter()
+        .zip(["2", "4", "6", "8"])
+    {
+        assert_eq!(sum.unwrap(), expected);
+    }
+    assert_eq!(world.refreshes().len(), 1);
+    assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
+    assert!(world.asked().contains(&"tools/call + 401".to_owned()));
+    service.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn more_scopes_in_the_middle() {
+    let world = World::new(|_| {}).await;
+    let service = world.serve().await;
+    world
+        .server
+        .change(|protection| protection.call_scope = Some("sums".to_owned()));
+    assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+    assert_eq!(
+        world.authorizer.reasons(),
+        [SignInReason::First, SignInReason::StepUp]
+    );
+    assert_eq!(
+        world.asked()[3..],
+        ["tools/call + 403", "tools/call + 200"],
+        "{:?}",
+        world.asked()
+    );
+    service.cancel().await.unwrap();
+}
+
+fn always(status: u16) -> Vec<PlannedFault> {
+    vec![PlannedFault {
+        endpoint: Endpoint::Mcp,
+        when: When::Always,
+        fault: Fault::Answer {
+            status,
+            headers: vec![("WWW-Authenticate".to_owned(), "Bearer".to_owned())],
+            body: "canary".to_owned(),
+        },
+    }]
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_any_more() {
+    let world = World::new(|_| {}).await;
+    let service = world.serve().await;
+    world.server.plan(always(401));
+    let before = world.asked().len();
+    let error = add(&service, 1, 2).await.unwrap_err();
+    let found = Error::behind(&error).unwrap();
+    assert!(
+        matches!(found, Error::Session(_) | Error::Refused(_)),
+        "{found:?}"
+    );
+    assert!(world.asked().len() - before <= 4, "{:?}", world.asked());
+    let text = format!("{error} {error:?}");
+    assert!(!text.contains("canary"), "{text}");
+    // It is not for ever: the service lives on.
+    world.server.plan(Vec::new());
+    assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+    service.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_from_the_start() {
+    let world = World::new(|options| options.faults = always(401)).await;
+    let transport = transport(world.client.clone(), &world.url);
+    let error = ().serve(transport).await.unwrap_err();
+    let found = Error::behind(&error).unwrap();
+    assert!(
+        matches!(found, Error::Session(_) | Error::Refused(_)),
+        "{found:?}"
+    );
+    assert!(world.asked().len() <= 4, "{:?}", world.asked());
+    assert_eq!(world.authorizer.reasons().len(), 1);
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_sign_in() {
+    let world = World::with_authorizer(|_| {}, false).await;
+    let transport = transport(world.client.clone(), &world.url);
+    let error = ().serve(transport).await.unwrap_err();
+    let found = Error::behind(&error).unwrap();
+    assert!(matches!(found, Error::Session(_)), "{found:?}");
+    assert_eq!(found.remedy(), Remedy::SignIn);
+    assert_eq!(world.asked(), ["initialize - 401"]);
+}
+
+#[tokio::test]
+async fn after_signing_out_the_next_call_signs_in() {
+    let world = World::new(|_| {}).await;
+    let service = world.serve().await;
+    let session = world.client.session();
+    session.sign_out(SignOut::default()).await.unwrap();
+    assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+    assert_eq!(world.authorizer.reasons().len(), 2);
+    assert_eq!(world.asked()[3..], ["tools/call - 401", "tools/call + 200"]);
+    service.cancel().await.unwrap();
+}

@@ -1,0 +1,224 @@
+//! Who is asked for a token, when, and how often.
+
+use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering};
+
+use hallpass_core::Remedy;
+use hallpass_rmcp::Error;
+use hallpass_session::SessionError;
+use rmcp::{
+    model::ClientJsonRpcMessage,
+    transport::streamable_http_client::{StreamableHttpClient, StreamableHttpError},
+};
+use serde_json::json;
+
+use crate::{
+    answers::run,
+    script::{Answer, SERVER, World, answer, challenge},
+};
+
+type RmcpError = StreamableHttpError<Error>;
+
+async fn post(world: &World) -> Result<(), RmcpError> {
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let message: ClientJsonRpcMessage = serde_json::from_value(message).unwrap();
+    let sent = world
+        .client
+        .post_message(Arc::from(SERVER), message, None, None, HashMap::new());
+    sent.await.map(drop)
+}
+
+async fn get(world: &World) -> Result<(), RmcpError> {
+    let stream = world
+        .client
+        .get_stream(Arc::from(SERVER), None, None, None, HashMap::new());
+    stream.await.map(drop)
+}
+
+async fn delete(world: &World) -> Result<(), RmcpError> {
+    let session = Arc::from("s-1");
+    let deleted = world
+        .client
+        .delete_session(Arc::from(SERVER), session, None, HashMap::new());
+    deleted.await
+}
+
+fn granted(world: &World) -> usize {
+    world.dispenser.granted.load(Ordering::SeqCst)
+}
+
+#[test]
+fn the_challenge_drives_the_first_sign_in() {
+    for refusal in [
+        challenge(
+            401,
+            "Bearer resource_metadata=\"https://mcp.example.com/x\"",
+        ),
+        challenge(401, "Basic realm=x"),
+        answer(401),
+    ] {
+        run(async {
+            let world = World::new([refusal, answer(202)]);
+            post(&world).await.unwrap();
+            assert_eq!(world.seen(), ["POST -", "POST Bearer t1"]);
+            post(&world).await.unwrap();
+            assert_eq!(world.seen()[2..], ["POST Bearer t1"]);
+            assert_eq!(granted(&world), 1);
+        });
+    }
+}
+
+#[test]
+fn a_server_that_asks_for_nothing_gets_no_token() {
+    run(async {
+        let world = World::new([answer(202)]);
+        post(&world).await.unwrap();
+        assert_eq!(world.seen(), ["POST -"]);
+        assert_eq!(granted(&world), 0);
+    });
+}
+
+#[test]
+fn a_step_up_repeats_the_request() {
+    run(async {
+        let more = challenge(403, "Bearer error=\"insufficient_scope\", scope=\"write\"");
+        let world = World::signed_in([more, answer(202)]).await;
+        post(&world).await.unwrap();
+        assert_eq!(world.seen(), ["POST Bearer t1", "POST Bearer t2"]);
+    });
+}
+
+#[test]
+fn the_challenge_that_counts_may_be_the_second() {
+    run(async {
+        let refusal = challenge(403, "Basic realm=x, Bearer realm=\"a, b\"").header(
+            "www-authenticate",
+            "Bearer error=insufficient_scope, scope=\"write\"",
+        );
+        let world = World::signed_in([refusal, answer(202)]).await;
+        post(&world).await.unwrap();
+        assert_eq!(world.seen(), ["POST Bearer t1", "POST Bearer t2"]);
+    });
+}
+
+/// A server that never says yes gets no more than `most` requests, and the caller a stated end.
+#[track_caller]
+fn ends(answers: Vec<Answer>, most: usize, remedy: Remedy) {
+    run(async {
+        let world = World::new(answers);
+        let error = post(&world).await.unwrap_err();
+        let StreamableHttpError::Client(found) = &error else {
+            panic!("{error:?}");
+        };
+        assert!(
+            matches!(found, Error::Session(_) | Error::Refused(_)),
+            "{found:?}"
+        );
+        assert_eq!(found.remedy(), remedy, "{found}");
+        assert!(world.seen().len() <= most, "{:?}", world.seen());
+        assert!(world.seen().len() > 1, "{:?}", world.seen());
+    });
+}
+
+#[test]
+fn a_server_that_never_says_yes() {
+    ends(vec![answer(401)], 2, Remedy::Report);
+    ends(
+        vec![challenge(401, "Bearer error=invalid_token")],
+        2,
+        Remedy::Report,
+    );
+    let wants = |scope: &str| {
+        challenge(
+            403,
+            &format!("Bearer error=insufficient_scope, scope={scope}"),
+        )
+    };
+    ends(vec![answer(401), wants("a")], 3, Remedy::Configure);
+    let insatiable = ["a", "b", "c", "d", "e", "f", "g", "h"].map(wants);
+    let insatiable = [answer(401)].into_iter().chain(insatiable);
+    // The sign-in, then two step-ups.
+    ends(insatiable.collect(), 4, Remedy::Report);
+}
+
+#[test]
+fn only_a_post_signs_in() {
+    run(async {
+        let world = World::new([answer(401)]);
+        let error = get(&world).await.unwrap_err();
+        assert!(
+            matches!(error, StreamableHttpError::AuthRequired(_)),
+            "{error:?}"
+        );
+        let error = delete(&world).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                StreamableHttpError::Client(Error::Session(SessionError::SignInNeeded(_)))
+            ),
+            "{error:?}"
+        );
+        assert_eq!(world.seen(), ["GET -", "DELETE -"]);
+        assert_eq!(granted(&world), 0);
+    });
+}
+
+#[test]
+fn a_stream_that_is_refused_is_not_asked_for_again() {
+    let check = |refusal: Answer, is_expected: fn(&RmcpError) -> bool, says: &str| {
+        run(async {
+            let world = World::signed_in([refusal]).await;
+            let error = get(&world).await.unwrap_err();
+            assert!(is_expected(&error), "{error:?}");
+            let text = std::error::Error::source(&error).unwrap().to_string();
+            assert_eq!(text, says);
+            assert_eq!(granted(&world), 1);
+        });
+    };
+    check(
+        challenge(401, "Bearer a=b").header("www-authenticate", "Basic"),
+        |error| matches!(error, StreamableHttpError::AuthRequired(_)),
+        "authorization required: Bearer a=b, Basic",
+    );
+    check(
+        answer(401),
+        |error| matches!(error, StreamableHttpError::AuthRequired(_)),
+        "authorization required: ",
+    );
+    check(
+        challenge(403, "Bearer error=insufficient_scope, scope=w"),
+        |error| matches!(error, StreamableHttpError::InsufficientScope(_)),
+        "insufficient scope: Bearer error=insufficient_scope, scope=w",
+    );
+}
+
+#[test]
+fn nothing_is_sent_on_a_closed_session() {
+    run(async {
+        let world = World::new([answer(202)]);
+        world.client.session().close().await;
+        let error = post(&world).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                StreamableHttpError::Client(Error::Session(SessionError::Closed(_)))
+            ),
+            "{error:?}"
+        );
+        let error = get(&world).await.unwrap_err();
+        assert!(
+            matches!(error, StreamableHttpError::AuthRequired(_)),
+            "{error:?}"
+        );
+        assert!(world.seen().is_empty());
+    });
+}
+
+#[test]
+fn no_token_in_any_text() {
+    run(async {
+        let world = World::signed_in([answer(401)]).await;
+        let error = post(&world).await.unwrap_err();
+        let text = format!("{error} {error:?} {:?}", world.client);
+        assert!(!text.contains("t1"), "{text}");
+    });
+}

@@ -1,0 +1,175 @@
+//! A client whose MCP server answers from a script.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hallpass_core::{
+    BoxFuture, HttpClient, HttpError, ServerSettings, ServerUrl, Slot,
+    http::{Body, Chunks, ExchangePolicy, HttpErrorKind, Leg},
+};
+use hallpass_rmcp::Client;
+use hallpass_session::{Session, SignInRequest};
+use hallpass_store::MemoryStore;
+use url::Url;
+
+use crate::authorizer::Dispenser;
+
+pub(crate) const SERVER: &str = "https://mcp.example.com/mcp";
+
+/// Answers MCP requests in turn, the last answer for ever; every other leg has no connection.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    answers: Mutex<VecDeque<Answer>>,
+    seen: Mutex<Vec<http::Request<Bytes>>>,
+}
+
+/// A status, headers and the chunks of the body; a chunk that is `None` breaks the connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    chunks: VecDeque<Option<Bytes>>,
+}
+
+pub(crate) fn answer(status: u16) -> Answer {
+    Answer {
+        status,
+        ..Answer::default()
+    }
+}
+
+pub(crate) fn json(status: u16, body: &str) -> Answer {
+    answer(status)
+        .header("content-type", "application/json")
+        .chunk(body)
+}
+
+pub(crate) fn events(body: &str) -> Answer {
+    answer(200)
+        .header("content-type", "text/event-stream")
+        .chunk(body)
+}
+
+pub(crate) fn challenge(status: u16, challenge: &str) -> Answer {
+    answer(status).header("www-authenticate", challenge)
+}
+
+impl Answer {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    pub(crate) fn chunk(mut self, chunk: &str) -> Self {
+        self.chunks
+            .push_back(Some(Bytes::copy_from_slice(chunk.as_bytes())));
+        self
+    }
+
+    pub(crate) fn breaks(mut self) -> Self {
+        self.chunks.push_back(None);
+        self
+    }
+}
+
+impl Chunks for Answer {
+    fn poll_chunk(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, HttpError>>> {
+        let next = self.chunks.pop_front();
+        Poll::Ready(next.map(|chunk| chunk.ok_or_else(|| error(HttpErrorKind::Interrupted))))
+    }
+}
+
+fn error(kind: HttpErrorKind) -> HttpError {
+    HttpError::new(kind, Leg::Mcp, &Url::parse(SERVER).unwrap())
+}
+
+impl HttpClient for Script {
+    fn open(
+        &self,
+        request: http::Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
+        Box::pin(async move {
+            if policy.leg != Leg::Mcp {
+                return Err(error(HttpErrorKind::Connect));
+            }
+            self.seen.lock().unwrap().push(request);
+            let mut answers = self.answers.lock().unwrap();
+            let answer = match answers.len() {
+                0 => return Err(error(HttpErrorKind::Connect)),
+                1 => answers[0].clone(),
+                _ => answers.pop_front().unwrap(),
+            };
+            let mut response = http::Response::builder().status(answer.status);
+            for (name, value) in &answer.headers {
+                response = response.header(*name, value);
+            }
+            Ok(response.body(Body::new(answer)).unwrap())
+        })
+    }
+}
+
+/// A client, its script and what grants it tokens.
+pub(crate) struct World {
+    pub(crate) client: Client,
+    pub(crate) script: Arc<Script>,
+    pub(crate) dispenser: Arc<Dispenser>,
+}
+
+impl World {
+    /// Nobody is signed in.
+    pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let script = Arc::new(Script {
+            answers: Mutex::new(answers.into_iter().collect()),
+            seen: Mutex::default(),
+        });
+        let dispenser = Arc::new(Dispenser::default());
+        let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
+        let session = Session::builder(slot, ServerSettings::default())
+            .store(Arc::new(MemoryStore::new()))
+            .http(script.clone())
+            .authorizer(dispenser.clone())
+            .build()
+            .unwrap();
+        Self {
+            client: Client::new(session, script.clone()),
+            script,
+            dispenser,
+        }
+    }
+
+    /// Somebody is signed in, with the token `t1`.
+    pub(crate) async fn signed_in(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let world = Self::new(answers);
+        let request = SignInRequest::default();
+        world.client.session().sign_in(request).await.unwrap();
+        world
+    }
+
+    /// Each request that the server saw: the method and what authorised it.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        let seen = self.script.seen.lock().unwrap();
+        seen.iter()
+            .map(|request| {
+                let authorization = request.headers().get("authorization");
+                let authorization = authorization.map_or("-", |value| value.to_str().unwrap());
+                format!("{} {authorization}", request.method())
+            })
+            .collect()
+    }
+
+    /// The last request's header.
+    pub(crate) fn sent(&self, name: &str) -> Option<String> {
+        let seen = self.script.seen.lock().unwrap();
+        let value = seen.last()?.headers().get(name)?;
+        Some(value.to_str().unwrap().to_owned())
+    }
+}

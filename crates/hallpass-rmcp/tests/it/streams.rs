@@ -1,0 +1,168 @@
+//! Event streams: what comes through, and when rmcp is kept from opening them again.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::{StreamExt, stream::BoxStream};
+use hallpass_rmcp::Error;
+use rmcp::{
+    model::ClientJsonRpcMessage,
+    transport::streamable_http_client::{
+        SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+    },
+};
+use serde_json::json;
+use sse_stream::Sse;
+
+use crate::{
+    answers::run,
+    script::{Answer, SERVER, World, answer, events},
+};
+
+type Stream = BoxStream<'static, Result<Sse, SseError>>;
+
+async fn get(
+    world: &World,
+    session: Option<&str>,
+    after: Option<&str>,
+) -> Result<Stream, StreamableHttpError<Error>> {
+    let stream = world.client.get_stream_with_max_sse_event_size(
+        Arc::from(SERVER),
+        session.map(Arc::from),
+        after.map(str::to_owned),
+        None,
+        HashMap::new(),
+        32,
+    );
+    stream.await
+}
+
+async fn read(mut stream: Stream) -> Vec<String> {
+    let mut told = Vec::new();
+    while let Some(event) = stream.next().await {
+        told.push(match event {
+            Ok(event) => format!(
+                "{:?} {:?} {:?} {:?}",
+                event.event, event.data, event.id, event.retry
+            ),
+            Err(error) => format!("error: {error}"),
+        });
+    }
+    told
+}
+
+#[test]
+fn events_and_where_to_go_on() {
+    run(async {
+        let body = "id: 1\nretry: 1500\ndata:\n\n: ping\n\nevent: x\ndata: {}\n\nid: 2\n\n";
+        let world = World::signed_in([events(body)]).await;
+        let stream = get(&world, Some("s-1"), Some("0")).await.unwrap();
+        assert_eq!(world.sent("last-event-id").as_deref(), Some("0"));
+        assert_eq!(world.sent("mcp-session-id").as_deref(), Some("s-1"));
+        assert_eq!(world.sent("accept").as_deref(), Some("text/event-stream"));
+        assert_eq!(
+            read(stream).await,
+            [
+                "None Some(\"\") Some(\"1\") Some(1500)",
+                "Some(\"x\") Some(\"{}\") None None",
+                "None None Some(\"2\") None",
+            ]
+        );
+        let _ = get(&world, None, Some("")).await.unwrap();
+        assert_eq!(world.sent("last-event-id"), None, "after nothing");
+    });
+}
+
+#[test]
+fn answers_to_a_get() {
+    let check = |answer: Answer, session: Option<&str>, expected: &str| {
+        run(async {
+            let world = World::signed_in([answer]).await;
+            match get(&world, session, None).await {
+                Ok(_) => panic!("a stream"),
+                Err(error) => assert_eq!(error.to_string(), expected),
+            }
+            assert_eq!(world.seen(), ["GET Bearer t1"]);
+        });
+    };
+    let none = "Server does not support SSE";
+    for status in [400, 403, 404, 405, 406, 410, 501] {
+        check(answer(status), None, none);
+    }
+    check(answer(202), None, none);
+    let page = answer(200).header("content-type", "text/html");
+    check(page, None, none);
+    check(answer(404), Some("s-1"), "Session expired (HTTP 404)");
+    check(answer(405), Some("s-1"), none);
+    check(answer(429), None, "HTTP 429");
+    check(answer(503), None, "HTTP 503");
+    check(
+        answer(408),
+        None,
+        "Client error: https://mcp.example.com/mcp answered 408 Request Timeout",
+    );
+}
+
+#[test]
+fn a_break_is_an_end_after_which_rmcp_pauses() {
+    run(async {
+        let world = World::signed_in([events("id: 1\ndata: a\n\ndata: b").breaks()]).await;
+        let stream = get(&world, None, None).await.unwrap();
+        assert_eq!(read(stream).await, ["None Some(\"a\") Some(\"1\") None"]);
+    });
+}
+
+const TOO_LARGE: &str = "data: 0123456789012345678901234567890123456789\n\n";
+
+#[test]
+fn an_event_that_is_too_large_is_not_fetched_again_and_again() {
+    run(async {
+        let body = format!("id: 5\ndata: a\n\n{TOO_LARGE}data: b\n\n");
+        let world = World::signed_in([events(&body)]).await;
+        let stream = get(&world, Some("s-1"), None).await.unwrap();
+        assert_eq!(read(stream).await.len(), 1);
+        assert_eq!(world.seen().len(), 1);
+        // rmcp would go on after the event 5 now, and meet the same again.
+        let refused = get(&world, Some("s-1"), Some("5")).await;
+        assert!(matches!(
+            refused,
+            Err(StreamableHttpError::ServerDoesNotSupportSse)
+        ));
+        assert_eq!(world.seen().len(), 1, "nothing is sent");
+        // Another place, another session: that is another matter.
+        assert!(get(&world, Some("s-1"), Some("6")).await.is_ok());
+        assert!(get(&world, Some("s-2"), Some("5")).await.is_ok());
+        assert_eq!(world.seen().len(), 3);
+    });
+}
+
+#[test]
+fn a_stream_without_ids_may_not_be_opened_again_either() {
+    run(async {
+        let world = World::signed_in([events(TOO_LARGE)]).await;
+        read(get(&world, Some("s-1"), None).await.unwrap()).await;
+        assert!(get(&world, Some("s-1"), None).await.is_err());
+        read(get(&world, Some("s-1"), Some("7")).await.unwrap()).await;
+        assert!(get(&world, Some("s-1"), Some("7")).await.is_err());
+        assert_eq!(world.seen().len(), 2);
+    });
+}
+
+#[test]
+fn a_response_that_is_too_large_says_nothing_about_the_servers_own_stream() {
+    run(async {
+        let large = format!("data: {}\n\n", "x".repeat(17 << 20));
+        let world = World::signed_in([events(&large), events("data: a\n\n")]).await;
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+        let message: ClientJsonRpcMessage = serde_json::from_value(message).unwrap();
+        let session = Some(Arc::from("s-1"));
+        let posted =
+            world
+                .client
+                .post_message(Arc::from(SERVER), message, session, None, HashMap::new());
+        let StreamableHttpPostResponse::Sse(stream, _) = posted.await.unwrap() else {
+            panic!("no stream");
+        };
+        assert!(read(stream).await.is_empty());
+        assert!(get(&world, Some("s-1"), None).await.is_ok());
+    });
+}
