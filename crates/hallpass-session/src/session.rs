@@ -15,7 +15,7 @@ use crate::{
     sign_out::{SignOut, SignedOut},
     system::SystemClock,
     token::Token,
-    transaction::Wanted,
+    transaction::{self, Wanted},
 };
 
 /// One slot's token, kept fresh. Cloning it gives another handle to the same session.
@@ -134,6 +134,9 @@ impl Session {
     /// this before it ends, so that no rotated token is lost.
     pub async fn close(&self) {
         self.0.close().await;
+        if let Err(error) = transaction::settle(&self.0).await {
+            tracing::warn!(%error, slot = %self.0.slot, "a refreshed grant could not be saved");
+        }
     }
 }
 

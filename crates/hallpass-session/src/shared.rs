@@ -8,6 +8,7 @@
 //!    never during a pause. The token is published before it is released.
 
 use std::{
+    fmt,
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -38,7 +39,6 @@ use crate::{
 /// How long a slot's lock is waited for: longer than one refresh attempt of another process can take.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(45);
 
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) slot: Slot,
     pub(crate) settings: ServerSettings,
@@ -288,6 +288,18 @@ impl Shared {
         let _ = running
             .wait_for(|_| self.closed.load(Ordering::SeqCst))
             .await;
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("slot", &self.slot)
+            .field("store", &self.store)
+            .field("authorizer", &self.authorizer)
+            .field("token", &self.current())
+            .field("counters", &self.counting.snapshot())
+            .finish_non_exhaustive()
     }
 }
 

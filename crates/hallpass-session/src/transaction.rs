@@ -30,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 use hallpass_core::Challenge;
 use tracing::{Instrument, Span, field, info_span};
 
-use self::attempt::{Attempt, attempt};
+use self::attempt::{Attempt, attempt, save_unsaved};
 use crate::{
     error::SessionError,
     flight::{Boarding, Ticket},
@@ -200,6 +200,17 @@ pub(crate) async fn adopt(shared: &Shared, wanted: &Wanted) -> Result<Option<Tok
     };
     outcome("adopted");
     Ok(Some(token))
+}
+
+/// Saves a refreshed grant that could not be saved before, when the session ends.
+pub(crate) async fn settle(shared: &Shared) -> Result<(), SessionError> {
+    if shared.memory().unsaved.is_none() {
+        return Ok(());
+    }
+    let mut guard = shared.lock().await?;
+    let loaded = shared.load_locked(&guard).await?;
+    save_unsaved(shared, loaded, &mut guard).await?;
+    Ok(())
 }
 
 /// Notes what came of the transaction in its span.

@@ -257,7 +257,7 @@ fn paused(shared: &Shared) -> Option<Attempt> {
 }
 
 /// Saves what an earlier call could not, if nobody else saved meanwhile.
-async fn save_unsaved(
+pub(super) async fn save_unsaved(
     shared: &Shared,
     loaded: Option<Record>,
     guard: &mut Guard,

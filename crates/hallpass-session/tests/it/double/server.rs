@@ -1,0 +1,281 @@
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use bytes::Bytes;
+use hallpass_core::{
+    AccessToken, BoxFuture, Clock, Grant, HttpClient, HttpError, Issuer, RefreshToken, Resource,
+    Scopes, ServerMetadata,
+    http::{Body, ExchangePolicy, HttpErrorKind, Leg},
+    record::GrantKind,
+};
+use http::{Request, Response, StatusCode};
+use url::{Url, form_urlencoded};
+
+use super::{Gate, TestClock};
+
+pub(crate) const ISSUER: &str = "https://as.example.com";
+pub(crate) const OTHER_ISSUER: &str = "https://other-as.example.com";
+
+/// What goes wrong with one refresh request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// There is no connection.
+    NotSent(HttpErrorKind),
+    /// The connection breaks before the server has done anything.
+    LostBefore,
+    /// The server acts, and its answer is lost.
+    LostAfter,
+    /// The server answers this and does nothing else.
+    Says(u16, &'static str),
+    /// The server answers this status with `Retry-After` in seconds.
+    RetryAfter(u16, u64),
+    /// The server acts, and answers this.
+    ActsAndSays(u16, &'static str),
+    /// The server answers without the fields it may leave out.
+    Terse,
+}
+
+/// An authorization server that honours a refresh token once, and the metadata of the server that it
+/// protects.
+pub(crate) struct Server {
+    clock: Arc<TestClock>,
+    /// Refresh requests wait here before anything is done.
+    pub(crate) gate: Gate,
+    state: Mutex<State>,
+}
+
+struct State {
+    issuer: &'static str,
+    lifetime: Option<u64>,
+    serial: u32,
+    live: BTreeSet<String>,
+    faults: VecDeque<Fault>,
+    /// The refresh tokens that were posted, in order.
+    posted: Vec<String>,
+    /// Method and URL of every request.
+    requests: Vec<String>,
+    /// The bodies of all requests that had one.
+    bodies: Vec<String>,
+    revocation_status: u16,
+    reuses: u32,
+}
+
+impl Server {
+    pub(crate) fn new(clock: Arc<TestClock>) -> Self {
+        Self {
+            clock,
+            gate: Gate::default(),
+            state: Mutex::new(State {
+                issuer: ISSUER,
+                lifetime: Some(3_600),
+                serial: 0,
+                live: BTreeSet::new(),
+                faults: VecDeque::new(),
+                posted: Vec::new(),
+                requests: Vec::new(),
+                bodies: Vec::new(),
+                revocation_status: 200,
+                reuses: 0,
+            }),
+        }
+    }
+
+    /// A grant as a sign-in obtains it.
+    pub(crate) fn grant(&self, scopes: &Scopes) -> Grant {
+        let mut state = self.state();
+        let serial = state.issue();
+        let now = self.clock.now();
+        let access = AccessToken::new(format!("access-canary-{serial}"));
+        let mut grant = Grant::new(GrantKind::AuthorizationCode, access, now);
+        grant.refresh_token = Some(RefreshToken::new(format!("refresh-canary-{serial}")));
+        grant.expires_at = state
+            .lifetime
+            .map(|seconds| now.saturating_add(std::time::Duration::from_secs(seconds)));
+        grant.requested_scopes = scopes.clone();
+        grant.resource = Some(Resource::parse("https://mcp.example.com/mcp").unwrap());
+        grant
+    }
+
+    pub(crate) fn metadata(&self) -> ServerMetadata {
+        let issuer = self.state().issuer;
+        let endpoint = |path: &str| Some(Url::parse(&format!("{issuer}{path}")).unwrap());
+        let mut metadata = ServerMetadata::new(Issuer::parse(issuer).unwrap());
+        metadata.token_endpoint = endpoint("/token");
+        metadata.revocation_endpoint = endpoint("/revoke");
+        metadata.authorization_endpoint = endpoint("/authorize");
+        metadata
+    }
+
+    /// Lets another authorization server protect the MCP server from now on.
+    pub(crate) fn migrate(&self) {
+        self.state().issuer = OTHER_ISSUER;
+    }
+
+    pub(crate) fn lifetime(&self, seconds: Option<u64>) {
+        self.state().lifetime = seconds;
+    }
+
+    pub(crate) fn fault(&self, fault: Fault) {
+        self.state().faults.push_back(fault);
+    }
+
+    pub(crate) fn revocation_answers(&self, status: u16) {
+        self.state().revocation_status = status;
+    }
+
+    pub(crate) fn posts(&self) -> usize {
+        self.state().posted.len()
+    }
+
+    pub(crate) fn posted(&self) -> Vec<String> {
+        self.state().posted.clone()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.state().requests.clone()
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.state().bodies.clone()
+    }
+
+    /// How often a refresh token came that had been used before.
+    pub(crate) fn reuses(&self) -> u32 {
+        self.state().reuses
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> Result<Response<Body>, HttpError> {
+        let url = Url::parse(&request.uri().to_string()).unwrap();
+        let body = String::from_utf8(request.body().to_vec()).unwrap();
+        {
+            let mut state = self.state();
+            state.requests.push(format!("{} {url}", request.method()));
+            if !body.is_empty() {
+                state.bodies.push(body.clone());
+            }
+        }
+        match url.path() {
+            "/token" => {
+                self.gate.pass().await;
+                self.refresh(&body, &url)
+            }
+            "/revoke" => Ok(plain(self.state().revocation_status, "")),
+            "/.well-known/oauth-protected-resource/mcp" => {
+                let issuer = self.state().issuer;
+                let json = format!(
+                    r#"{{"resource":"https://mcp.example.com/mcp","authorization_servers":["{issuer}"]}}"#
+                );
+                Ok(plain(200, json))
+            }
+            "/.well-known/oauth-authorization-server" => {
+                let issuer = url.origin().ascii_serialization();
+                let json = format!(
+                    r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/authorize",
+                    "token_endpoint":"{issuer}/token","code_challenge_methods_supported":["S256"],
+                    "response_types_supported":["code"]}}"#
+                );
+                Ok(plain(200, json))
+            }
+            _ => Ok(plain(404, "")),
+        }
+    }
+
+    fn refresh(&self, body: &str, url: &Url) -> Result<Response<Body>, HttpError> {
+        let pairs: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
+        let value = |name: &str| {
+            let found = pairs.iter().find(|(key, _)| key == name);
+            found
+                .map(|(_, value)| value.to_string())
+                .unwrap_or_default()
+        };
+        assert_eq!(value("grant_type"), "refresh_token");
+        assert_eq!(value("resource"), "https://mcp.example.com/mcp");
+        let token = value("refresh_token");
+        let error = |kind| Err(HttpError::new(kind, Leg::AuthorizationServer, url));
+
+        let mut state = self.state();
+        let fault = state.faults.pop_front();
+        if let Some(Fault::NotSent(kind)) = fault {
+            return error(kind);
+        }
+        state.posted.push(token.clone());
+        match fault {
+            Some(Fault::LostBefore) => return error(HttpErrorKind::Interrupted),
+            Some(Fault::Says(status, body)) => return Ok(plain(status, body)),
+            Some(Fault::RetryAfter(status, seconds)) => {
+                let mut response = plain(status, "");
+                response.headers_mut().insert("retry-after", seconds.into());
+                return Ok(response);
+            }
+            _ => {}
+        }
+        if !state.live.remove(&token) {
+            state.reuses += 1;
+            state.live.clear();
+            return Ok(plain(400, r#"{"error":"invalid_grant"}"#));
+        }
+        let serial = state.issue();
+        let expiry = state.lifetime.map_or(String::new(), |seconds| {
+            format!(r#","expires_in":{seconds}"#)
+        });
+        match fault {
+            Some(Fault::LostAfter) => error(HttpErrorKind::Timeout),
+            Some(Fault::ActsAndSays(status, body)) => Ok(plain(status, body)),
+            Some(Fault::Terse) => {
+                state.live.insert(token);
+                Ok(plain(
+                    200,
+                    format!(r#"{{"access_token":"access-canary-{serial}"}}"#),
+                ))
+            }
+            _ => Ok(plain(
+                200,
+                format!(
+                    r#"{{"access_token":"access-canary-{serial}","token_type":"Bearer",
+                    "refresh_token":"refresh-canary-{serial}"{expiry}}}"#
+                ),
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+impl State {
+    fn issue(&mut self) -> u32 {
+        self.serial += 1;
+        let serial = self.serial;
+        self.live.insert(format!("refresh-canary-{serial}"));
+        serial
+    }
+}
+
+impl HttpClient for Server {
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        _: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        Box::pin(self.answer(request))
+    }
+}
+
+fn plain(status: u16, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::whole(body.into()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
+        .headers_mut()
+        .insert("content-type", "application/json".parse().unwrap());
+    response
+}

@@ -1,0 +1,112 @@
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use hallpass_core::{
+    BoxFuture, CredentialStore, Generation, Issuer, Record, Slot,
+    store::{Guard, Listing, Saved, StoreError, StoreErrorKind},
+};
+use hallpass_store::MemoryStore;
+
+use super::Gate;
+
+/// A memory store that counts, and fails when it is told to.
+#[derive(Debug, Default)]
+pub(crate) struct TestStore {
+    inner: MemoryStore,
+    pub(crate) loads: AtomicUsize,
+    pub(crate) locks: AtomicUsize,
+    pub(crate) saves: AtomicUsize,
+    /// Save number `n` from now, and all after it, fail.
+    fail_from: AtomicUsize,
+    pub(crate) loading: Gate,
+    /// Before save number `n` from now, the record is removed behind everybody's back.
+    vanish_before: AtomicUsize,
+}
+
+impl TestStore {
+    pub(crate) fn fail_from_save(&self, number: usize) {
+        self.fail_from.store(number, Ordering::SeqCst);
+    }
+
+    pub(crate) fn vanish_before_save(&self, number: usize) {
+        self.vanish_before.store(number, Ordering::SeqCst);
+    }
+
+    pub(crate) fn count(count: &AtomicUsize) -> usize {
+        count.load(Ordering::SeqCst)
+    }
+}
+
+impl CredentialStore for TestStore {
+    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        Box::pin(async move {
+            self.loads.fetch_add(1, Ordering::SeqCst);
+            self.loading.pass().await;
+            self.inner.load(slot).await
+        })
+    }
+
+    fn load_issuer<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        self.inner.load_issuer(slot, issuer)
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+        self.inner.list()
+    }
+
+    fn lock<'a>(
+        &'a self,
+        slot: &'a Slot,
+        wait: Duration,
+    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+        self.locks.fetch_add(1, Ordering::SeqCst);
+        self.inner.lock(slot, wait)
+    }
+
+    fn save<'a>(
+        &'a self,
+        record: &'a Record,
+        expected: Option<Generation>,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+        Box::pin(async move {
+            self.saves.fetch_add(1, Ordering::SeqCst);
+            if countdown(&self.vanish_before) == 1 {
+                self.inner
+                    .remove(&record.slot, &record.issuer, guard)
+                    .await?;
+            }
+            if countdown(&self.fail_from) == 1 {
+                self.fail_from.store(1, Ordering::SeqCst);
+                return Err(StoreError::new(StoreErrorKind::Io, "the disk is full"));
+            }
+            self.inner.save(record, expected, guard).await
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.inner.remove(slot, issuer, guard)
+    }
+
+    fn describe(&self) -> String {
+        "a store for tests".to_owned()
+    }
+}
+
+/// The number before it is counted down; 0 stays.
+fn countdown(number: &AtomicUsize) -> usize {
+    let before = number.load(Ordering::SeqCst);
+    number.store(before.saturating_sub(1), Ordering::SeqCst);
+    before
+}

@@ -1,0 +1,20 @@
+//! The session at its boundary, against strict doubles: a server that honours a refresh token once
+//! and revokes the family when one comes again, a store that counts, a clock that moves by itself.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod double;
+mod expiry;
+mod leaks;
+mod outcomes;
+mod rejection;
+mod sign_in;
+mod sign_out;
+mod single_flight;
+mod step_up;
+mod unsaved;
+mod world;

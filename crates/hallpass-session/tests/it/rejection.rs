@@ -1,0 +1,207 @@
+//! After a 401.
+
+use hallpass_core::{State, http::HttpErrorKind, record::SignInCause};
+use hallpass_session::{EndedWhy, Need, SessionError};
+
+use crate::{
+    double::{Fault, ISSUER, OTHER_ISSUER},
+    world::{World, bare, need, serial},
+};
+
+const METADATA: &str = "GET https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
+
+fn ended(error: &SessionError) -> EndedWhy {
+    match error {
+        SessionError::Ended(ended) => ended.why().clone(),
+        error => panic!("not a stated end: {error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_end_refreshes_without_discovery() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let refused = session.token().await.unwrap();
+    let token = session
+        .token_after_rejection(&refused, &bare())
+        .await
+        .unwrap();
+    assert_eq!(serial(&token), 2);
+    assert_eq!(serial(&session.token().await.unwrap()), 2);
+    assert_eq!(world.server.requests(), [format!("POST {ISSUER}/token")]);
+    // The one that was refused first is refused again, by a request that was under way.
+    let token = session
+        .token_after_rejection(&refused, &bare())
+        .await
+        .unwrap();
+    assert_eq!(serial(&token), 2);
+    assert_eq!(world.server.posts(), 1);
+}
+
+#[tokio::test]
+async fn a_fresh_token_that_is_refused_ends_and_does_not_loop() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let first = session.token().await.unwrap();
+    let second = session
+        .token_after_rejection(&first, &bare())
+        .await
+        .unwrap();
+    for _ in 0..5 {
+        let error = session
+            .token_after_rejection(&second, &bare())
+            .await
+            .unwrap_err();
+        assert_eq!(ended(&error), EndedWhy::FreshTokenRefused);
+        let error = session
+            .answer_challenge(Some(&second), &bare())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            ended(&error),
+            EndedWhy::FreshTokenRefused,
+            "nobody is bothered"
+        );
+    }
+    assert_eq!(world.server.posts(), 1);
+    assert_eq!(world.person.calls(), 0);
+    let asked = world.server.requests();
+    assert_eq!(
+        asked
+            .iter()
+            .filter(|line| line.as_str() == METADATA)
+            .count(),
+        1,
+        "{asked:?}"
+    );
+    // A passing fault of the resource server has cost nothing.
+    assert_eq!(world.record().await.state, State::SignedIn);
+    world.clock.advance(60);
+    let third = session
+        .token_after_rejection(&second, &bare())
+        .await
+        .unwrap();
+    assert_eq!(serial(&third), 3);
+}
+
+#[tokio::test]
+async fn a_short_token_that_ended_was_not_refused() {
+    let world = World::empty();
+    world.server.lifetime(Some(2));
+    world.put(|_| ()).await;
+    let session = world.session();
+    let mut token = session.token().await.unwrap();
+    for expected in 2..6 {
+        world.clock.advance(2);
+        token = session
+            .token_after_rejection(&token, &bare())
+            .await
+            .unwrap();
+        assert_eq!(serial(&token), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_issuer_is_a_migration() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let first = session.token().await.unwrap();
+    let second = session
+        .token_after_rejection(&first, &bare())
+        .await
+        .unwrap();
+    world.server.migrate();
+    let error = session
+        .token_after_rejection(&second, &bare())
+        .await
+        .unwrap_err();
+    let Need::Migrated(issuer) = need(&error) else {
+        panic!("{error:?}")
+    };
+    assert_eq!(issuer.as_str(), OTHER_ISSUER);
+    let record = world.record().await;
+    assert_eq!(
+        record.state,
+        State::SignInNeeded(SignInCause::IssuerChanged)
+    );
+
+    // No later start sends anything of the old one, to anybody.
+    let before = world.server.requests().len();
+    let error = world.session().token().await.unwrap_err();
+    assert_eq!(need(&error), Need::Ended(SignInCause::IssuerChanged));
+    assert_eq!(world.server.requests().len(), before);
+    let sent: Vec<_> = world.server.requests();
+    assert!(
+        !sent
+            .iter()
+            .any(|line| line.starts_with(&format!("POST {OTHER_ISSUER}"))),
+        "{sent:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_migration_is_found_when_the_old_server_is_gone() {
+    for fault in [
+        Fault::NotSent(HttpErrorKind::Resolve),
+        Fault::Says(404, ""),
+        Fault::Says(400, r#"{"error":"invalid_grant"}"#),
+    ] {
+        let world = World::signed_in().await;
+        let session = world.session();
+        let refused = session.token().await.unwrap();
+        world.server.migrate();
+        (0..3).for_each(|_| world.server.fault(fault));
+        let error = session
+            .token_after_rejection(&refused, &bare())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(need(&error), Need::Migrated(_)),
+            "{fault:?}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_refresh_token_the_metadata_is_read_and_then_somebody_signs_in() {
+    let world = World::empty();
+    world
+        .put(|record| record.grant.as_mut().unwrap().refresh_token = None)
+        .await;
+    let session = world.session();
+    let refused = session.token().await.unwrap();
+    let error = session
+        .token_after_rejection(&refused, &bare())
+        .await
+        .unwrap_err();
+    assert_eq!(need(&error), Need::Ended(SignInCause::NoRefreshToken));
+    assert!(world.server.requests().contains(&METADATA.to_owned()));
+    let token = session
+        .answer_challenge(Some(&refused), &bare())
+        .await
+        .unwrap();
+    assert_eq!(serial(&token), 2);
+    assert_eq!(world.person.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_fault_during_the_refresh_is_told_as_it_is() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let refused = session.token().await.unwrap();
+    world.server.fault(Fault::RetryAfter(503, 100));
+    for _ in 0..3 {
+        let error = session
+            .answer_challenge(Some(&refused), &bare())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, SessionError::Refresh(_)), "{error:?}");
+    }
+    assert_eq!((world.server.posts(), world.person.calls()), (1, 0));
+    world.clock.advance(100);
+    let token = session
+        .answer_challenge(Some(&refused), &bare())
+        .await
+        .unwrap();
+    assert_eq!(serial(&token), 2);
+}

@@ -1,0 +1,114 @@
+//! One account on one server, with everything around it.
+
+use std::sync::Arc;
+
+use hallpass_core::{
+    AuthScheme, Challenge, ClientId, CredentialStore, Record, Registration, Scopes, ServerSettings,
+    ServerUrl, Slot, State, record::RegistrationOrigin,
+};
+use hallpass_session::{Need, Session, SessionError, Token};
+
+use crate::double::{Person, Server, TestClock, TestStore};
+
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) server: Arc<Server>,
+    pub(crate) store: Arc<TestStore>,
+    pub(crate) person: Arc<Person>,
+    pub(crate) slot: Slot,
+    pub(crate) settings: ServerSettings,
+}
+
+impl World {
+    /// A world where nobody has signed in.
+    pub(crate) fn empty() -> Self {
+        let clock = Arc::new(TestClock::new(1_000_000));
+        let server = Arc::new(Server::new(Arc::clone(&clock)));
+        Self {
+            person: Arc::new(Person::new(Arc::clone(&server))),
+            clock,
+            server,
+            store: Arc::new(TestStore::default()),
+            slot: Slot::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap()),
+            settings: ServerSettings::default(),
+        }
+    }
+
+    /// A world where somebody signed in just now, for the scopes `a b`.
+    pub(crate) async fn signed_in() -> Self {
+        let world = Self::empty();
+        world.put(|_| ()).await;
+        world
+    }
+
+    /// Saves a new signed-in record after `change`.
+    pub(crate) async fn put(&self, change: impl FnOnce(&mut Record)) {
+        let metadata = self.server.metadata();
+        let mut record = Record::new(self.slot.clone(), metadata, self.settings.fingerprint());
+        let client = ClientId::new("client-1");
+        record.registration = Some(Registration::new(RegistrationOrigin::Dynamic, client));
+        record.grant = Some(self.server.grant(&Scopes::from_server("a b")));
+        record.state = State::SignedIn;
+        change(&mut record);
+        self.replace(record).await;
+    }
+
+    pub(crate) async fn replace(&self, record: Record) {
+        let wait = std::time::Duration::from_secs(5);
+        let mut guard = self.store.lock(&self.slot, wait).await.unwrap();
+        let found = self
+            .store
+            .load_issuer(&self.slot, &record.issuer)
+            .await
+            .unwrap();
+        let expected = found.map(|record| record.generation);
+        let saved = self
+            .store
+            .save(&record, expected, &mut guard)
+            .await
+            .unwrap();
+        assert!(matches!(saved, hallpass_core::store::Saved::Written(_)));
+    }
+
+    pub(crate) async fn record(&self) -> Record {
+        self.store.load(&self.slot).await.unwrap().unwrap()
+    }
+
+    pub(crate) fn session(&self) -> Session {
+        Session::builder(self.slot.clone(), self.settings.clone())
+            .store(Arc::clone(&self.store) as _)
+            .http(Arc::clone(&self.server) as _)
+            .authorizer(Arc::clone(&self.person) as _)
+            .clock(Arc::clone(&self.clock) as _)
+            .build()
+            .unwrap()
+    }
+}
+
+/// The number of an access token of the server's making.
+pub(crate) fn serial(token: &Token) -> u32 {
+    let text = token.access_token().expose();
+    text.strip_prefix("access-canary-")
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+pub(crate) fn need(error: &SessionError) -> Need {
+    match error {
+        SessionError::SignInNeeded(needed) => needed.need().clone(),
+        error => panic!("not a matter of signing in: {error:?}"),
+    }
+}
+
+pub(crate) fn bare() -> Vec<Challenge> {
+    vec![Challenge::bare(AuthScheme::Bearer)]
+}
+
+pub(crate) fn insufficient(scopes: &str) -> Vec<Challenge> {
+    let mut challenge = Challenge::bare(AuthScheme::Bearer);
+    challenge.error = Some("insufficient_scope".to_owned());
+    challenge.scope = (!scopes.is_empty()).then(|| Scopes::from_server(scopes));
+    vec![challenge]
+}
