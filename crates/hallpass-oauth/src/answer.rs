@@ -1,5 +1,7 @@
 //! The body of an authorization server's answer, as an object whatever it was written in.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hallpass_core::Scopes;
 use http::{Response, header};
@@ -53,6 +55,17 @@ impl Answer {
             _ => return None,
         };
         Some(scopes).filter(|scopes| !scopes.is_empty())
+    }
+
+    /// Seconds as an integer, a fraction or a string of either. A negative number is how some
+    /// servers say that they set no end; it is as good as nothing said.
+    pub(crate) fn duration(&self, name: &str) -> Option<Duration> {
+        let seconds = match self.get(name)? {
+            Value::Number(number) => number.as_f64()?,
+            Value::String(text) => text.trim().parse().ok()?,
+            _ => return None,
+        };
+        Duration::try_from_secs_f64(seconds).ok()
     }
 }
 

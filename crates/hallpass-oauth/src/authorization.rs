@@ -10,7 +10,7 @@ use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::callback::PendingAuthorization;
+use crate::{callback::PendingAuthorization, form::Form};
 
 /// What to ask an authorization server for, in a person's browser.
 #[derive(Debug, Clone, Copy)]
@@ -81,27 +81,23 @@ impl AuthorizationRequest<'_> {
             .is_empty()
             .not()
             .then(|| self.scopes.to_string());
-        let mut parameters = vec![
-            ("response_type", "code"),
-            ("client_id", self.client_id.as_str()),
-            ("redirect_uri", self.redirect_uri),
-            ("state", state.secret()),
-            ("code_challenge", challenge.as_str()),
-            ("code_challenge_method", "S256"),
-        ];
-        parameters.extend(scopes.as_deref().map(|scopes| ("scope", scopes)));
-        parameters.extend(
-            self.resource
-                .map(|resource| ("resource", resource.as_str())),
-        );
-        let extra = self
-            .extra
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        parameters.extend(extra);
+        let mut form = Form::default()
+            .with("response_type", "code")
+            .with("client_id", self.client_id.as_str())
+            .with("redirect_uri", self.redirect_uri)
+            .with("state", state.secret())
+            .with("code_challenge", challenge.as_str())
+            .with("code_challenge_method", "S256")
+            .with_optional("scope", scopes)
+            .with_optional("resource", self.resource.map(Resource::as_str));
+        for (name, value) in self.extra {
+            form = form.with(name, value);
+        }
 
         Ok(PendingAuthorization {
-            url: with_parameters(endpoint, &parameters),
+            url: with_parameters(endpoint, &form),
+            endpoint: endpoint.clone(),
+            form,
             redirect_uri: self.redirect_uri.to_owned(),
             resource: self.resource.cloned(),
             issuer: self.metadata.issuer.clone(),
@@ -130,9 +126,9 @@ const RESERVED: &[&str] = &[
     "state",
 ];
 
-/// `endpoint` with `parameters` in place of those of the same name, or of a reserved one, in its own
+/// `endpoint` with the parameters of `form` in place of those of the same name, or of a reserved one, in its own
 /// query. What else is in that query stays as it is, byte for byte (RFC 6749 §3.1).
-fn with_parameters(endpoint: &Url, parameters: &[(&str, &str)]) -> Url {
+pub(crate) fn with_parameters(endpoint: &Url, form: &Form) -> Url {
     let kept = endpoint
         .query()
         .unwrap_or_default()
@@ -140,12 +136,12 @@ fn with_parameters(endpoint: &Url, parameters: &[(&str, &str)]) -> Url {
         .filter(|pair| {
             let name = form_urlencoded::parse(pair.as_bytes()).next();
             name.is_some_and(|(name, _)| {
-                !RESERVED.contains(&&*name) && parameters.iter().all(|(ours, _)| *ours != name)
+                !RESERVED.contains(&&*name) && form.iter().all(|(ours, _)| ours != name)
             })
         });
     let kept = kept.collect::<Vec<_>>().join("&");
     let mut query = form_urlencoded::Serializer::new(kept);
-    query.extend_pairs(parameters);
+    query.extend_pairs(form.iter());
     let mut url = endpoint.clone();
     url.set_fragment(None);
     url.set_query(Some(&query.finish()));

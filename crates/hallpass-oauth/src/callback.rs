@@ -19,11 +19,13 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use crate::{token::TokenRequest, wording};
+use crate::{form::Form, token::TokenRequest, wording};
 
 /// A login that waits for the browser to come back. Its parts are good for one login.
 pub struct PendingAuthorization {
     pub(crate) url: Url,
+    pub(crate) endpoint: Url,
+    pub(crate) form: Form,
     pub(crate) redirect_uri: String,
     pub(crate) resource: Option<Resource>,
     pub(crate) issuer: Issuer,

@@ -19,8 +19,13 @@ impl Form {
         Self::default().with("grant_type", grant_type)
     }
 
+    /// Adds a parameter, or gives it another value: a form holds none twice (RFC 6749 §3.2).
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.0.push((name.to_owned(), Zeroizing::new(value.into())));
+        let value = Zeroizing::new(value.into());
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
         self
     }
 
@@ -32,11 +37,16 @@ impl Form {
         }
     }
 
+    /// The parameters, to be appended to a URL.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub(crate) fn encode(&self) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in &self.0 {
-            text.append_pair(name, value);
-        }
+        text.extend_pairs(self.iter());
         text.finish()
     }
 
@@ -45,12 +55,7 @@ impl Form {
     /// Every `Url` that real metadata holds is a `http::Uri`. One that is not (longer than 64 KiB)
     /// leaves the URI relative, and an HTTP client refuses the request as invalid.
     pub(crate) fn post(&self, endpoint: &Url) -> Request<Bytes> {
-        let mut request = post(endpoint, "application/x-www-form-urlencoded", self.encode());
-        // A form may hold secrets; a cache on the way must keep neither it nor the answer.
-        request
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        request
+        post(endpoint, "application/x-www-form-urlencoded", self.encode())
     }
 }
 

@@ -1,21 +1,130 @@
 //! OAuth 2.1 grants as pure values: request out, response in.
+//!
+//! Everything a client says to an authorization server is built here as an [`http::Request`], and
+//! everything it hears is read here from an [`http::Response`]. Sending is somebody else's job, and
+//! so are time, randomness, files and the browser: they come in as arguments.
+//!
+//! # The tour
+//!
+//! - A person signs in: [`AuthorizationRequest`] → [`PendingAuthorization`] → [`AuthorizationCode`]
+//!   → [`TokenRequest`]. Each step uses the one before up, so that a code can't be spent twice. A
+//!   pending login can be [pushed](PendingAuthorization::push) first.
+//! - A person signs in elsewhere: [`DeviceAuthorizationRequest`] → [`DeviceAuthorization`].
+//! - A machine signs in: [`TokenRequest::client_credentials`], [`TokenRequest::jwt_bearer`], and
+//!   [`IdentityAssertionRequest`] → [`IdentityAssertion`].
+//! - A token comes back, or does not: [`TokenResponse`], [`TokenError`] and its four
+//!   [classes](TokenErrorClass). [`TokenRequest::refresh`] asks for the next one.
+//! - Who the client is: [`RegistrationRequest`] or a [`ClientMetadataDocument`],
+//!   [`ClientAuthentication`], [`negotiate`], [`ClientKey`].
+//! - Tokens that are bound to a key: [`ProofKey`].
+//! - The end: [`RevocationRequest`], [`unregister`].
+//!
+//! # What it deliberately does not do
+//!
+//! It finds no server (`hallpass-discovery`), keeps nothing and decides nothing about retries
+//! (`hallpass-session`), and limits no body's size (the HTTP client does). It has no implicit and no
+//! password grant, and sends no challenge but S256.
+//!
+//! # Two rules of every answer
+//!
+//! What a server says is read as real servers say it: by tables, which are this crate's tests. And no
+//! part of an answer reaches an error, a `Debug` or a log unless it is a word: an `error_description`
+//! that repeats the refresh token is shown without it.
+//!
+//! # Which sections
+//!
+//! RFC 6749 §2.3, §3, §4.1, §4.4, §5, §6; RFC 7009; RFC 7521 and 7523 §2; RFC 7591 §2, §3; RFC 7592
+//! §2.3, §3; RFC 7636; RFC 8628; RFC 8693 §2; RFC 8707; RFC 9126; RFC 9207; RFC 9449;
+//! draft-ietf-oauth-identity-assertion-authz-grant.
+//!
+//! # Example
+//!
+//! ```
+//! use hallpass_core::{ClientId, Entropy, Issuer, Resource, Scopes, ServerMetadata, Timestamp};
+//! use hallpass_core::record::GrantKind;
+//! use hallpass_oauth::{AuthorizationRequest, ClientAuthentication, TokenResponse};
+//!
+//! #[derive(Debug)]
+//! struct FromTheSystem;
+//! impl Entropy for FromTheSystem {
+//!     fn fill(&self, bytes: &mut [u8]) {
+//!         // `getrandom::fill` in a program.
+//! #       bytes.fill(7);
+//!     }
+//! }
+//!
+//! let mut metadata = ServerMetadata::new(Issuer::parse("https://as.example")?);
+//! metadata.authorization_endpoint = Some("https://as.example/authorize".parse()?);
+//! metadata.code_challenge_methods_supported = Some(vec!["S256".to_owned()]);
+//! let client_id = ClientId::new("my-client");
+//! let resource = Resource::parse("https://mcp.example")?;
+//!
+//! let pending = AuthorizationRequest {
+//!     metadata: &metadata,
+//!     client_id: &client_id,
+//!     redirect_uri: "http://127.0.0.1:7777/callback",
+//!     resource: Some(&resource),
+//!     scopes: &Scopes::none(),
+//!     pkce_waived: false,
+//!     extra: &[],
+//! }
+//! .begin(&FromTheSystem)?;
+//!
+//! // The browser goes to `pending.url()`, and comes back with this in its address:
+//! # let (_, state) = pending.url().query_pairs().find(|(name, _)| name == "state").unwrap();
+//! let query = format!("code=4711&state={state}");
+//! # let query = query.as_str();
+//! let code = pending.receive(query)?;
+//! let request = pending.redeem(code).into_http(
+//!     &"https://as.example/token".parse()?,
+//!     &ClientAuthentication::none(&client_id),
+//! );
+//! assert_eq!(request.method(), "POST");
+//!
+//! // … and whatever sends it, gives back:
+//! let response = http::Response::new(r#"{"access_token":"t","expires_in":"3600"}"#.into());
+//! let now = Timestamp::from_unix_seconds(1_800_000_000);
+//! let grant = TokenResponse::from_http(&response)?.into_grant(
+//!     GrantKind::AuthorizationCode,
+//!     &Scopes::none(),
+//!     Some(&resource),
+//!     now,
+//! );
+//! assert_eq!(grant.expires_at, Some(Timestamp::from_unix_seconds(1_800_003_600)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answer;
+mod assertion;
 mod authorization;
 mod callback;
 mod client_auth;
+mod device;
+mod dpop;
+mod exchange;
 mod form;
 mod hint;
+mod management;
+mod metadata_document;
+mod pushed;
 mod registration;
 mod retry_after;
 mod revocation;
+mod signing;
 mod token;
 mod wording;
 
+pub use assertion::{ClientKey, ClientKeyError};
 pub use authorization::{AuthorizationRequest, AuthorizationRequestError};
 pub use callback::{AuthorizationCode, CallbackError, CallbackErrorKind, PendingAuthorization};
 pub use client_auth::{ClientAuthentication, Means, negotiate};
+pub use device::{DeviceAuthorization, DeviceAuthorizationRequest};
+pub use dpop::{Proof, ProofKey, ProofKeyError};
+pub use exchange::{IdentityAssertion, IdentityAssertionRequest};
+pub use management::{unregister, unregistered_from_http};
+pub use metadata_document::ClientMetadataDocument;
 pub use registration::{RegistrationError, RegistrationRequest, registration_from_http};
 pub use retry_after::RetryAfter;
 pub use revocation::{RevocationRequest, revocation_from_http};
+pub use signing::{Algorithm, SigningError};
 pub use token::{TokenError, TokenErrorClass, TokenRequest, TokenResponse};

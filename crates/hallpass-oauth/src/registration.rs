@@ -17,6 +17,7 @@ use crate::{
     client_auth::{Means, negotiate},
     form::post,
     retry_after::RetryAfter,
+    token::grant_type,
     wording,
 };
 
@@ -68,7 +69,7 @@ impl RegistrationRequest<'_> {
             types.push("refresh_token");
         }
         if self.device {
-            types.push("urn:ietf:params:oauth:grant-type:device_code");
+            types.push(grant_type::DEVICE_CODE);
         }
         types
     }
@@ -103,17 +104,7 @@ pub fn registration_from_http(
     metadata: &ServerMetadata,
 ) -> Result<Registration, RegistrationError> {
     let answer = Answer::read(response);
-    let refuse = |reason| {
-        Err(RegistrationError {
-            status: response.status(),
-            retry_after: RetryAfter::from_headers(response.headers()),
-            code: answer.text("error").and_then(wording::error_code),
-            description: answer
-                .text("error_description")
-                .and_then(wording::description),
-            reason,
-        })
-    };
+    let refuse = |reason| Err(RegistrationError::new(response, &answer, reason));
     if !response.status().is_success() || answer.text("error").is_some() {
         return refuse(Reason::Refused);
     }
@@ -186,9 +177,26 @@ enum Reason {
     Refused,
     NoClientId,
     Method,
+    StillRegistered,
 }
 
 impl RegistrationError {
+    fn new(response: &Response<Bytes>, answer: &Answer, reason: Reason) -> Self {
+        let description = answer.text("error_description");
+        Self {
+            status: response.status(),
+            retry_after: RetryAfter::from_headers(response.headers()),
+            code: answer.text("error").and_then(wording::error_code),
+            description: description.and_then(wording::description),
+            reason,
+        }
+    }
+
+    /// The answer to a deletion that did not happen.
+    pub(crate) fn still_registered(response: &Response<Bytes>) -> Self {
+        Self::new(response, &Answer::read(response), Reason::StillRegistered)
+    }
+
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -214,7 +222,7 @@ impl RegistrationError {
         match self.reason {
             Reason::NoClientId => Remedy::Report,
             Reason::Method => Remedy::Configure,
-            Reason::Refused => match self.status.as_u16() {
+            Reason::Refused | Reason::StillRegistered => match self.status.as_u16() {
                 408 | 425 | 429 | 500..=599 => Remedy::Retry,
                 _ => Remedy::Configure,
             },
@@ -224,7 +232,7 @@ impl RegistrationError {
     /// Advice for a person.
     pub fn hint(&self) -> Option<String> {
         let hint = match (self.reason, self.code()) {
-            (Reason::NoClientId, _) => return None,
+            (Reason::NoClientId | Reason::StillRegistered, _) => return None,
             (Reason::Refused, _) if self.remedy() == Remedy::Retry => return None,
             (Reason::Refused, Some("invalid_redirect_uri")) => {
                 "the server does not accept this callback address: set another `callback`"
@@ -242,6 +250,10 @@ impl fmt::Display for RegistrationError {
             Reason::Refused => write!(
                 f,
                 "the authorization server refused to register the client (status {status})"
+            )?,
+            Reason::StillRegistered => write!(
+                f,
+                "the authorization server did not delete the registration (status {status})"
             )?,
             Reason::NoClientId => write!(
                 f,

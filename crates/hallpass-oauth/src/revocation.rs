@@ -59,11 +59,8 @@ pub fn revocation_from_http(response: &Response<Bytes>) -> Result<(), TokenError
     if response.status().is_success() {
         return Ok(());
     }
-    let answer = Answer::read(response);
-    Err(TokenError::from_answer(
-        response.status(),
-        response.headers(),
-        answer.text("error"),
-        answer.text("error_description"),
-    ))
+    match TokenError::of(response, &Answer::read(response)) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
 }

@@ -6,4 +6,5 @@ mod response;
 
 pub use error::{TokenError, TokenErrorClass};
 pub use request::TokenRequest;
+pub(crate) use request::grant_type;
 pub use response::TokenResponse;

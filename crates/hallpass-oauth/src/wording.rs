@@ -14,14 +14,18 @@ const MOST: usize = 200;
 const LONGEST_WORD: usize = 20;
 /// The most letters of an error code. The longest registered one has 29.
 const LONGEST_CODE: usize = 40;
+/// The most letters between two underscores. `authorization` has 13.
+const LONGEST_CODE_WORD: usize = 15;
 
-/// An `error` that has the form of one: letters and underscores. Anything else is no word that a
-/// table could hold, and may be an echo.
+/// An `error` that has the form of one: words of one case with underscores between. Anything else is
+/// no code that a table could hold, and may be an echo.
 pub(crate) fn error_code(text: &str) -> Option<String> {
-    let fits = (1..=LONGEST_CODE).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let is_word = |word: &str| {
+        (1..=LONGEST_CODE_WORD).contains(&word.len())
+            && (word.bytes().all(|byte| byte.is_ascii_lowercase())
+                || word.bytes().all(|byte| byte.is_ascii_uppercase()))
+    };
+    let fits = text.len() <= LONGEST_CODE && text.split('_').all(is_word);
     fits.then(|| text.to_owned())
 }
 
@@ -76,8 +80,8 @@ fn public_word(word: &str) -> Option<&str> {
     fits.then_some(word)
 }
 
-/// Letters in an ordinary case (`word`, `Word`, `WORD`), possibly with one apostrophe or hyphen
-/// between two of them… no more: `aGVsbG8` and `abc-def-ghi` are no words.
+/// Letters in an ordinary case (`word`, `Word`, `WORD`), possibly with an apostrophe before the last
+/// one or two. `aGVsbG8` and `abc-def-ghi` are no words.
 fn is_ordinary(word: &str) -> bool {
     let (head, tail) = match word.split_once(['\'', '’']) {
         Some((head, tail)) => (head, tail),

@@ -15,10 +15,11 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use hallpass_core::Remedy;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
-use crate::{hint, retry_after::RetryAfter, wording};
+use crate::{answer::Answer, hint, retry_after::RetryAfter, wording};
 
 /// An answer without a token.
 ///
@@ -49,8 +50,15 @@ pub enum TokenErrorClass {
 }
 
 impl TokenError {
-    /// From an answer and what was found in its body.
-    pub(crate) fn from_answer(
+    /// The error that an answer is: any status but a 2xx, and a 2xx with an `error` in it.
+    pub(crate) fn of(response: &Response<Bytes>, answer: &Answer) -> Option<Self> {
+        let (status, headers) = (response.status(), response.headers());
+        let error = answer.text("error");
+        (!status.is_success() || error.is_some())
+            .then(|| Self::new(status, headers, error, answer.text("error_description")))
+    }
+
+    fn new(
         status: StatusCode,
         headers: &HeaderMap,
         error: Option<&str>,
@@ -69,10 +77,19 @@ impl TokenError {
     }
 
     /// A 2xx that brings no usable token.
-    pub(crate) fn unreadable(status: StatusCode, headers: &HeaderMap, why: &'static str) -> Self {
+    pub(crate) fn unreadable(response: &Response<Bytes>, why: &'static str) -> Self {
         Self {
             why: Some(why),
-            ..Self::from_answer(status, headers, None, None)
+            ..Self::new(response.status(), response.headers(), None, None)
+        }
+    }
+
+    /// A bearer token where a DPoP token was asked for. Repeating the request repeats the answer.
+    pub(crate) fn downgraded() -> Self {
+        Self {
+            class: TokenErrorClass::Refused,
+            why: Some("a bearer token where one bound by DPoP is required"),
+            ..Self::new(StatusCode::OK, &HeaderMap::new(), None, None)
         }
     }
 

@@ -1,7 +1,7 @@
 //! What goes to the token endpoint.
 
 use bytes::Bytes;
-use hallpass_core::{Grant, Resource};
+use hallpass_core::{Grant, Resource, Scopes};
 use http::Request;
 use url::Url;
 
@@ -43,8 +43,49 @@ impl TokenRequest {
         ))
     }
 
+    /// RFC 8628 §3.4.
+    pub(crate) fn device_code(device_code: &str, resource: Option<&Resource>) -> Self {
+        Self(
+            Form::of_grant(grant_type::DEVICE_CODE)
+                .with("device_code", device_code)
+                .with_optional("resource", resource.map(Resource::as_str)),
+        )
+    }
+
+    /// RFC 6749 §4.4: the client acts for itself. There is no refresh token; ask anew at expiry.
+    pub fn client_credentials(scopes: &Scopes, resource: Option<&Resource>) -> Self {
+        Self(of_scopes(
+            Form::of_grant("client_credentials"),
+            scopes,
+            resource,
+        ))
+    }
+
+    /// RFC 7523 §2.1: an assertion that somebody else signed, sent as it is. A refused one is not
+    /// sent again; read it anew for the next request.
+    pub fn jwt_bearer(assertion: &str, scopes: &Scopes, resource: Option<&Resource>) -> Self {
+        let form = Form::of_grant(grant_type::JWT_BEARER).with("assertion", assertion);
+        Self(of_scopes(form, scopes, resource))
+    }
+
     /// The request to send to `endpoint`, without following redirects.
     pub fn into_http(self, endpoint: &Url, client: &ClientAuthentication<'_>) -> Request<Bytes> {
         client.post_form(self.0, endpoint)
     }
+}
+
+fn of_scopes(form: Form, scopes: &Scopes, resource: Option<&Resource>) -> Form {
+    let scopes = (!scopes.is_empty()).then(|| scopes.to_string());
+    form.with_optional("scope", scopes)
+        .with_optional("resource", resource.map(Resource::as_str))
+}
+
+/// The grant types that have a URI for a name.
+pub(crate) mod grant_type {
+    /// RFC 8628 §3.4.
+    pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+    /// RFC 7523 §2.1.
+    pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    /// RFC 8693 §2.1.
+    pub(crate) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 }

@@ -7,7 +7,6 @@ use hallpass_core::{
     AccessToken, AuthScheme, Grant, RefreshToken, Resource, Scopes, Timestamp, record::GrantKind,
 };
 use http::Response;
-use serde_json::Value;
 
 use super::error::{TokenError, dpop_nonce};
 use crate::answer::Answer;
@@ -34,18 +33,11 @@ impl TokenResponse {
     ///
     /// A [`TokenError`] for every answer without a usable access token.
     pub fn from_http(response: &Response<Bytes>) -> Result<Self, TokenError> {
-        let status = response.status();
-        let headers = response.headers();
         let answer = Answer::read(response);
-        if !status.is_success() || answer.text("error").is_some() {
-            return Err(TokenError::from_answer(
-                status,
-                headers,
-                answer.text("error"),
-                answer.text("error_description"),
-            ));
+        if let Some(error) = TokenError::of(response, &answer) {
+            return Err(error);
         }
-        let unreadable = |why| Err(TokenError::unreadable(status, headers, why));
+        let unreadable = |why| Err(TokenError::unreadable(response, why));
         if !answer.is_object() {
             return unreadable("not JSON");
         }
@@ -66,10 +58,10 @@ impl TokenResponse {
         Ok(Self {
             access_token: AccessToken::new(access_token),
             scheme,
-            expires_in: answer.get("expires_in").and_then(lifetime),
+            expires_in: answer.duration("expires_in"),
             refresh_token: answer.text("refresh_token").map(RefreshToken::new),
             scopes: answer.scopes("scope"),
-            dpop_nonce: dpop_nonce(headers),
+            dpop_nonce: dpop_nonce(response.headers()),
         })
     }
 
@@ -81,6 +73,18 @@ impl TokenResponse {
     /// Whether a refresh token came along.
     pub fn has_refresh_token(&self) -> bool {
         self.refresh_token.is_some()
+    }
+
+    /// Refuses a bearer token where a bound one was asked for (RFC 9449 §5).
+    ///
+    /// # Errors
+    ///
+    /// A [`TokenError`] when the scheme is not `DPoP`.
+    pub fn must_be_dpop(self) -> Result<Self, TokenError> {
+        match self.scheme {
+            AuthScheme::Dpop => Ok(self),
+            AuthScheme::Bearer => Err(TokenError::downgraded()),
+        }
     }
 
     /// The nonce that the next proof to this server has to hold (RFC 9449 §8.2).
@@ -137,15 +141,4 @@ impl fmt::Debug for TokenResponse {
 /// `1*VSCHAR`.
 fn is_visible(token: &str) -> bool {
     !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
-}
-
-/// Seconds as an integer, a fraction or a string of either. A negative number is how some servers
-/// say that they set no end; it is as good as nothing said.
-fn lifetime(value: &Value) -> Option<Duration> {
-    let seconds = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().parse().ok()?,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
 }

@@ -61,11 +61,27 @@ fn it_is_bounded() {
 
 #[test]
 fn codes() {
-    assert_eq!(
-        error_code("invalid_grant").as_deref(),
-        Some("invalid_grant")
-    );
-    assert_eq!(error_code(""), None);
-    assert_eq!(error_code("canary-4711"), None);
-    assert_eq!(error_code(&"a".repeat(41)), None);
+    let code = |text: &str| error_code(text).is_some();
+    for text in [
+        "invalid_grant",
+        "unapproved_software_statement",
+        "insufficient_user_authentication",
+        "authorization_pending",
+        "INVALID_GRANT",
+    ] {
+        assert!(code(text), "{text}");
+    }
+    for text in [
+        "",
+        "_",
+        "invalid_",
+        "canary-4711",
+        "aGVsbG",
+        "abcdefghijklmnopqrstuvwxyz",
+        "word_word_word_word_word_word_word_word_word",
+        "\u{1b}",
+        "a b",
+    ] {
+        assert!(!code(text), "{text}");
+    }
 }

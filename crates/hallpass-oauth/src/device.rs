@@ -1,0 +1,173 @@
+//! The device authorization grant (RFC 8628): a person signs in on another machine.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use hallpass_core::{Resource, Scopes, Timestamp, is_loopback};
+use http::{Request, Response};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::{
+    answer::Answer,
+    client_auth::ClientAuthentication,
+    form::Form,
+    token::{TokenError, TokenErrorClass, TokenRequest},
+};
+
+/// A request for a device code (RFC 8628 §3.1).
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceAuthorizationRequest<'a> {
+    /// The scopes to ask for; none leaves the parameter out.
+    pub scopes: &'a Scopes,
+    /// What the token is to be good for; `None` leaves the parameter out.
+    pub resource: Option<&'a Resource>,
+}
+
+impl DeviceAuthorizationRequest<'_> {
+    /// The request to send to the `device_authorization_endpoint`, without following redirects.
+    pub fn into_http(self, endpoint: &Url, client: &ClientAuthentication<'_>) -> Request<Bytes> {
+        let scopes = (!self.scopes.is_empty()).then(|| self.scopes.to_string());
+        let form = Form::default()
+            .with_optional("scope", scopes)
+            .with_optional("resource", self.resource.map(Resource::as_str));
+        // A device request of a Basic client needs no body; RFC 8628 §3.1 asks for the identifier
+        // only of clients that do not authenticate.
+        client.post_form(form, endpoint)
+    }
+}
+
+/// A login that waits for a person elsewhere (RFC 8628 §3.2). `Debug` shows no code.
+pub struct DeviceAuthorization {
+    device_code: SecretString,
+    user_code: String,
+    verification_uri: Url,
+    verification_uri_complete: Option<Url>,
+    ends_at: Timestamp,
+    interval: Duration,
+    resource: Option<Resource>,
+}
+
+impl DeviceAuthorization {
+    /// Reads the answer to a [`DeviceAuthorizationRequest`] that asked for `resource`, received at
+    /// `now`.
+    ///
+    /// # Errors
+    ///
+    /// When the server refused, or a person could do nothing with the answer: no code, a code that
+    /// can't be typed, an address that is no https URL.
+    pub fn from_http(
+        response: &Response<Bytes>,
+        resource: Option<&Resource>,
+        now: Timestamp,
+    ) -> Result<Self, TokenError> {
+        let answer = Answer::read(response);
+        if let Some(error) = TokenError::of(response, &answer) {
+            return Err(error);
+        }
+        let unreadable = |why| Err(TokenError::unreadable(response, why));
+        let Some(device_code) = answer.text("device_code") else {
+            return unreadable("no `device_code`");
+        };
+        let user_code = answer.text("user_code").unwrap_or_default();
+        if !is_typeable(user_code) {
+            return unreadable("no `user_code` that a person could type");
+        }
+        // Google and Microsoft said `verification_url` before RFC 8628 did.
+        let uri = answer
+            .text("verification_uri")
+            .or_else(|| answer.text("verification_url"));
+        let Some(verification_uri) = uri.and_then(page) else {
+            return unreadable("no `verification_uri` that a browser may be sent to");
+        };
+        let seconds = |name, default| {
+            answer
+                .duration(name)
+                .unwrap_or(Duration::from_secs(default))
+        };
+        Ok(Self {
+            device_code: SecretString::from(device_code.to_owned()),
+            user_code: user_code.to_owned(),
+            verification_uri,
+            verification_uri_complete: answer.text("verification_uri_complete").and_then(page),
+            ends_at: now.saturating_add(seconds("expires_in", 600)),
+            interval: seconds("interval", 5).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+            resource: resource.cloned(),
+        })
+    }
+
+    /// What the person types.
+    pub fn user_code(&self) -> &str {
+        &self.user_code
+    }
+
+    /// Where the person types it.
+    pub fn verification_uri(&self) -> &Url {
+        &self.verification_uri
+    }
+
+    /// The same with the code in it, for a link or a QR code.
+    pub fn verification_uri_complete(&self) -> Option<&Url> {
+        self.verification_uri_complete.as_ref()
+    }
+
+    /// When the code ends.
+    pub fn ends_at(&self) -> Timestamp {
+        self.ends_at
+    }
+
+    /// How long to wait before the next question.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Asks whether the person has finished (RFC 8628 §3.4). The answer is a
+    /// [`TokenResponse`](crate::TokenResponse).
+    pub fn poll(&self) -> TokenRequest {
+        TokenRequest::device_code(self.device_code.expose_secret(), self.resource.as_ref())
+    }
+
+    /// Whether to ask again after `error`, once [`interval`](Self::interval) has passed. Slows down
+    /// when the server says so (RFC 8628 §3.5), or is not well.
+    pub fn goes_on_after(&mut self, error: &TokenError) -> bool {
+        let pending = match error.code() {
+            Some("authorization_pending") => return true,
+            Some("slow_down") => true,
+            _ => matches!(
+                error.class(),
+                TokenErrorClass::NotProcessed | TokenErrorClass::Unknown
+            ),
+        };
+        if pending {
+            self.interval = (self.interval + Duration::from_secs(5)).min(LONGEST_INTERVAL);
+        }
+        pending
+    }
+}
+
+impl fmt::Debug for DeviceAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceAuthorization")
+            .field("verification_uri", &self.verification_uri.as_str())
+            .field("ends_at", &self.ends_at)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+
+fn is_typeable(code: &str) -> bool {
+    (1..=64).contains(&code.chars().count())
+        && code
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || "-_ .".contains(letter))
+}
+
+/// A page that a person may be sent to.
+fn page(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let fits = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
+    fits.then_some(url)
+}

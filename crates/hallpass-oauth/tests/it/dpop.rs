@@ -1,0 +1,212 @@
+//! What is signed, and that the signatures are right.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hallpass_core::{AccessToken, ClientId, DpopKey};
+use hallpass_oauth::{Algorithm, ClientKey, Proof, ProofKey};
+use http::Method;
+use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, KeyPair, UnparsedPublicKey};
+use serde_json::{Value, json};
+
+use crate::{Counting, NOW, metadata, url};
+
+/// Header, claims, signed text and signature of a compact JWS.
+fn open(token: &str) -> (Value, Value, String, Vec<u8>) {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let (header, claims) = signed.split_once('.').unwrap();
+    let part = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    (
+        serde_json::from_slice(&part(header)).unwrap(),
+        serde_json::from_slice(&part(claims)).unwrap(),
+        signed.to_owned(),
+        part(signature),
+    )
+}
+
+fn verify(header: &Value, signed: &str, signature: &[u8]) {
+    let coordinate = |name: &str| {
+        let text = header["jwk"][name].as_str().unwrap();
+        URL_SAFE_NO_PAD.decode(text).unwrap()
+    };
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+        .verify(signed.as_bytes(), signature)
+        .unwrap();
+}
+
+#[test]
+fn a_proof_at_the_token_endpoint() {
+    let key = ProofKey::open(&ProofKey::generate().unwrap()).unwrap();
+    let entropy = Counting::default();
+    let endpoint = url("https://as.example/token?tenant=1#top");
+    let mut of = Proof {
+        method: &Method::POST,
+        url: &endpoint,
+        access_token: None,
+        nonce: None,
+    };
+    let proof = key.proof(of, NOW, &entropy).unwrap();
+    assert!(proof.is_sensitive());
+    let (header, claims, signed, signature) = open(proof.to_str().unwrap());
+    verify(&header, &signed, &signature);
+    assert_eq!(
+        (&header["typ"], &header["alg"]),
+        (&json!("dpop+jwt"), &json!("ES256"))
+    );
+    // The public half and nothing more.
+    let members: Vec<_> = header["jwk"].as_object().unwrap().keys().collect();
+    assert_eq!(members, ["crv", "kty", "x", "y"]);
+    assert_eq!(
+        claims,
+        json!({
+            "jti": "AAAAAAAAAAAAAAAAAAAAAA",
+            "htm": "POST",
+            "htu": "https://as.example/token",
+            "iat": 1_800_000_000,
+        })
+    );
+
+    of.nonce = Some("n-1");
+    let again = key.proof(of, NOW, &entropy).unwrap();
+    let (_, claims, ..) = open(again.to_str().unwrap());
+    assert_eq!(claims["nonce"], "n-1");
+    assert_eq!(claims["jti"], "AQEBAQEBAQEBAQEBAQEBAQ");
+}
+
+#[test]
+fn a_proof_for_an_mcp_request_names_its_token() {
+    let key = ProofKey::open(&ProofKey::generate().unwrap()).unwrap();
+    let of = Proof {
+        method: &Method::DELETE,
+        url: &url("http://localhost:3000/mcp"),
+        // The token of RFC 9449's own example, with its `ath`.
+        access_token: Some(&AccessToken::new(
+            "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
+        )),
+        nonce: None,
+    };
+    let proof = key.proof(of, NOW, &Counting::default()).unwrap();
+    let (_, claims, ..) = open(proof.to_str().unwrap());
+    assert_eq!(claims["ath"], "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo");
+    assert_eq!(
+        (&claims["htm"], &claims["htu"]),
+        (&json!("DELETE"), &json!("http://localhost:3000/mcp"))
+    );
+}
+
+#[test]
+fn a_key_survives_being_kept() {
+    let kept = ProofKey::generate().unwrap();
+    let key = ProofKey::open(&kept).unwrap();
+    let again = ProofKey::open(&DpopKey::new(kept.expose())).unwrap();
+    assert_eq!(key.thumbprint(), again.thumbprint());
+    assert_eq!(key.thumbprint().len(), 43);
+    let other = ProofKey::open(&ProofKey::generate().unwrap()).unwrap();
+    assert_ne!(key.thumbprint(), other.thumbprint());
+    for bad in ["", "canary4711", "%%%"] {
+        let error = ProofKey::open(&DpopKey::new(bad)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the key that the tokens are bound to is no P-256 key"
+        );
+    }
+}
+
+#[test]
+fn servers_that_take_es256() {
+    for (listed, expected) in [
+        (None, true),
+        (Some(vec!["ES256".to_owned()]), true),
+        (Some(vec!["EdDSA".to_owned(), "ES256".to_owned()]), true),
+        (Some(vec!["EdDSA".to_owned()]), false),
+        (Some(vec![]), false),
+    ] {
+        let mut metadata = metadata();
+        metadata.dpop_signing_alg_values_supported = listed;
+        assert_eq!(ProofKey::is_accepted_by(&metadata), expected);
+    }
+}
+
+fn pem(document: &[u8]) -> String {
+    let body = base64::engine::general_purpose::STANDARD.encode(document);
+    format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
+}
+
+#[test]
+fn a_client_proves_itself_with_its_key() {
+    let random = ring::rand::SystemRandom::new();
+    let ed25519 = ring::signature::Ed25519KeyPair::generate_pkcs8(&random).unwrap();
+    let p256 = ring::signature::EcdsaKeyPair::generate_pkcs8(
+        &ring::signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+        &random,
+    )
+    .unwrap();
+    let ed25519_public = ring::signature::Ed25519KeyPair::from_pkcs8(ed25519.as_ref()).unwrap();
+    let p256_public = ring::signature::EcdsaKeyPair::from_pkcs8(
+        &ring::signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+        p256.as_ref(),
+        &random,
+    )
+    .unwrap();
+    let check = |document: &[u8], algorithm: Algorithm, public: UnparsedPublicKey<&[u8]>| {
+        let key = ClientKey::from_pem(&pem(document)).unwrap();
+        assert_eq!(key.algorithm(), algorithm);
+        let assertion = key
+            .assertion(
+                &ClientId::new("c"),
+                &metadata().issuer,
+                NOW,
+                &Counting::default(),
+            )
+            .unwrap();
+        let (header, claims, signed, signature) = open(&assertion);
+        assert_eq!(header, json!({ "typ": "JWT", "alg": algorithm.as_str() }));
+        assert_eq!(
+            claims,
+            json!({
+                "iss": "c",
+                "sub": "c",
+                "aud": "https://as.example",
+                "iat": 1_800_000_000,
+                "exp": 1_800_000_060,
+                "jti": "AAAAAAAAAAAAAAAAAAAAAA",
+            })
+        );
+        public.verify(signed.as_bytes(), &signature).unwrap();
+        let named = key.with_id("k-1");
+        let assertion = named
+            .assertion(
+                &ClientId::new("c"),
+                &metadata().issuer,
+                NOW,
+                &Counting::default(),
+            )
+            .unwrap();
+        assert_eq!(open(&assertion).0["kid"], "k-1");
+    };
+    check(
+        p256.as_ref(),
+        Algorithm::Es256,
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, p256_public.public_key().as_ref()),
+    );
+    check(
+        ed25519.as_ref(),
+        Algorithm::EdDsa,
+        UnparsedPublicKey::new(&ED25519, ed25519_public.public_key().as_ref()),
+    );
+}
+
+#[test]
+fn texts_that_hold_no_key() {
+    let no_pem = "there is no `BEGIN PRIVATE KEY` block in the client's key";
+    let no_key = "the private key is neither P-256 nor Ed25519 nor RSA of 2048 to 4096 bits";
+    for (text, expected) in [
+        (String::new(), no_pem),
+        ("canary4711".to_owned(), no_pem),
+        (pem(b"canary4711"), no_key),
+    ] {
+        let error = ClientKey::from_pem(&text).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().unwrap().contains("openssl"));
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+}

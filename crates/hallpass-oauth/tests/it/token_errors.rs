@@ -1,0 +1,216 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallpass_core::Remedy;
+use hallpass_oauth::{
+    RetryAfter, TokenError,
+    TokenErrorClass::{self, Definitive, NotProcessed, Refused, Unknown},
+    TokenResponse,
+};
+use http::Response;
+
+use crate::answer;
+
+fn error(status: u16, body: &str) -> TokenError {
+    TokenResponse::from_http(&answer(status, body)).unwrap_err()
+}
+
+#[track_caller]
+fn check(status: u16, body: &str, class: TokenErrorClass, remedy: Remedy) {
+    let error = error(status, body);
+    assert_eq!(
+        (error.class(), error.remedy()),
+        (class, remedy),
+        "{status} {body}"
+    );
+    assert_eq!(error.status().as_u16(), status);
+}
+
+const INVALID_GRANT: &str = r#"{"error":"invalid_grant"}"#;
+
+#[test]
+fn not_processed() {
+    for status in [408, 425, 429, 503] {
+        for body in [
+            "",
+            "<html>busy</html>",
+            INVALID_GRANT,
+            r#"{"error":"slow_down"}"#,
+        ] {
+            check(status, body, NotProcessed, Remedy::Retry);
+        }
+    }
+}
+
+#[test]
+fn other_5xx_is_unknown() {
+    for status in [500, 501, 502, 504, 507, 520, 599] {
+        for body in [
+            "",
+            "<html>oops</html>",
+            INVALID_GRANT,
+            r#"{"error":"server_error"}"#,
+        ] {
+            check(status, body, Unknown, Remedy::Retry);
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_2xx_is_unknown() {
+    for status in [200, 201, 202, 204] {
+        for body in [
+            "",
+            "<!doctype html><title>Sign in</title>",
+            "null",
+            "[]",
+            "{}",
+            r#"{"access_token":"#,
+            r#"{"access_token":""}"#,
+            r#"{"access_token":7}"#,
+            r#"{"access_token":null,"refresh_token":"r"}"#,
+            r#"{"access_token":"a\nb"}"#,
+            r#"{"access_token":"é"}"#,
+            r#"{"access_token":"a","token_type":"mac"}"#,
+            r#"{"error":{"code":"invalid_grant"}}"#,
+        ] {
+            check(status, body, Unknown, Remedy::Retry);
+        }
+    }
+}
+
+#[test]
+fn invalid_grant_is_definitive() {
+    for status in [400, 401, 403, 200, 201] {
+        check(status, INVALID_GRANT, Definitive, Remedy::SignIn);
+    }
+    // GitHub's words for it, with GitHub's status.
+    check(
+        200,
+        r#"{"error":"bad_refresh_token"}"#,
+        Definitive,
+        Remedy::SignIn,
+    );
+    check(
+        200,
+        r#"{"error":"bad_verification_code"}"#,
+        Definitive,
+        Remedy::SignIn,
+    );
+}
+
+#[test]
+fn everything_else_is_refused() {
+    for (status, body, remedy) in [
+        (400, r#"{"error":"invalid_request"}"#, Remedy::Report),
+        (400, r#"{"error":"invalid_target"}"#, Remedy::Configure),
+        (400, r#"{"error":"invalid_scope"}"#, Remedy::Configure),
+        (400, r#"{"error":"unauthorized_client"}"#, Remedy::Configure),
+        (400, r#"{"error":"use_dpop_nonce"}"#, Remedy::Retry),
+        (400, r#"{"error":"authorization_pending"}"#, Remedy::Retry),
+        (400, r#"{"error":"expired_token"}"#, Remedy::SignIn),
+        (400, r#"{"error":"access_denied"}"#, Remedy::SignIn),
+        (401, r#"{"error":"invalid_client"}"#, Remedy::Configure),
+        (400, r#"{"error":"invalid_grant_type"}"#, Remedy::Configure),
+        (400, r#"{"error":"INVALID_GRANT"}"#, Remedy::Configure),
+        (400, r#"{"error":"what_is_this"}"#, Remedy::Configure),
+        (400, r#"{"error":42}"#, Remedy::Configure),
+        (
+            200,
+            r#"{"error":"incorrect_client_credentials"}"#,
+            Remedy::Configure,
+        ),
+        (
+            200,
+            r#"{"error":"x","access_token":"a"}"#,
+            Remedy::Configure,
+        ),
+        (400, "", Remedy::Configure),
+        (401, "", Remedy::Configure),
+        (403, "<html>blocked</html>", Remedy::Configure),
+        (404, INVALID_GRANT, Remedy::Configure),
+        (405, "", Remedy::Configure),
+        (422, INVALID_GRANT, Remedy::Configure),
+        (302, "", Remedy::Configure),
+        (307, "", Remedy::Configure),
+    ] {
+        check(status, body, Refused, remedy);
+    }
+}
+
+#[test]
+fn display_says_what_happened() {
+    for (status, body, expected) in [
+        (
+            429,
+            "",
+            "the authorization server is not ready (status 429)",
+        ),
+        (
+            200,
+            "<html>",
+            "the authorization server gave no usable answer (status 200, not JSON)",
+        ),
+        (
+            400,
+            r#"{"error":"invalid_grant","error_description":"Token  has\nexpired."}"#,
+            "the authorization server no longer accepts the grant (status 400): invalid_grant, \
+             Token has expired.",
+        ),
+        (
+            401,
+            r#"{"error":"invalid_client"}"#,
+            "the authorization server refused the request (status 401): invalid_client",
+        ),
+    ] {
+        assert_eq!(error(status, body).to_string(), expected);
+    }
+}
+
+#[test]
+fn hints_name_the_setting() {
+    for body in [
+        r#"{"error":"invalid_target"}"#,
+        r#"{"error":"invalid_request","error_description":"AADSTS9010010: The resource parameter"}"#,
+    ] {
+        let hint = error(400, body).hint().unwrap();
+        assert!(
+            hint.contains("set `resource`") && hint.contains("resource = \"none\""),
+            "{hint}"
+        );
+    }
+    assert!(
+        error(400, r#"{"error":"invalid_scope"}"#)
+            .hint()
+            .unwrap()
+            .contains("`scopes`")
+    );
+    assert!(error(302, "").hint().unwrap().contains("no redirect"));
+    assert_eq!(error(400, INVALID_GRANT).hint(), None);
+}
+
+#[test]
+fn headers_are_kept() {
+    let response = |headers: &[(&str, &str)]| {
+        let mut response = Response::builder().status(400);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let body = Bytes::from_static(br#"{"error":"use_dpop_nonce"}"#);
+        TokenResponse::from_http(&response.body(body).unwrap()).unwrap_err()
+    };
+    let error = response(&[("retry-after", "7"), ("dpop-nonce", "n-1")]);
+    assert_eq!(
+        error.retry_after(),
+        Some(RetryAfter::Seconds(Duration::from_secs(7)))
+    );
+    assert_eq!(error.dpop_nonce(), Some("n-1"));
+    assert_eq!(error.code(), Some("use_dpop_nonce"));
+    // Two nonces, an empty one and one that can't be a nonce are none.
+    assert_eq!(
+        response(&[("dpop-nonce", "a"), ("dpop-nonce", "b")]).dpop_nonce(),
+        None
+    );
+    assert_eq!(response(&[("dpop-nonce", "")]).dpop_nonce(), None);
+    assert_eq!(response(&[("dpop-nonce", "a b")]).dpop_nonce(), None);
+}
