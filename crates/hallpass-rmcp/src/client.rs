@@ -77,7 +77,7 @@ impl Client {
 
     /// Sends `request` with a token, and again with another one for as long as that is the answer to
     /// what the server says.
-    async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, Stop> {
+    pub(crate) async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, Stop> {
         let mut token = match self.session.token().await {
             Ok(token) => Some(token),
             // The server's own challenge says what to sign in for.
@@ -181,7 +181,7 @@ pub fn transport(client: Client, server: &ServerUrl) -> Transport {
 
 /// On whose behalf a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(crate) enum Purpose {
     /// Somebody waits for it, and may be asked to sign in.
     Asked,
     /// Nobody does: nothing but a refresh may come of it.

@@ -301,6 +301,10 @@ impl Stop {
         }
     }
 
+    pub(crate) fn into_error(self) -> Error {
+        self.error
+    }
+
     /// What rmcp is told about a stream: it opens one again after any error but a few, so that a
     /// refusal has to be one of those, unless trying again may help.
     pub(crate) fn of_stream(self) -> StreamableHttpError<Error> {

@@ -21,8 +21,8 @@
 //!
 //! It opens no browser (the session's `Authorizer` does), keeps no credentials, and reconnects
 //! nothing itself: rmcp does. A host that lets rmcp choose the lifecycle
-//! (`ClientLifecycleMode::Auto`) should sign in before, because rmcp waits no more than ten seconds
-//! for the answer to its `server/discover`.
+//! (`ClientLifecycleMode::Auto`) calls [`Client::prepare`] before, because rmcp waits no more than
+//! ten seconds for its first answer then, which is little time for a person to sign in.
 //!
 //! # Errors
 //!
@@ -55,6 +55,7 @@ mod answer;
 mod client;
 mod error;
 mod outgoing;
+mod prepare;
 mod stream;
 
 pub use client::{Client, Transport, transport};

@@ -336,3 +336,23 @@ async fn after_signing_out_the_next_call_signs_in() {
     assert_eq!(world.asked()[3..], ["tools/call - 401", "tools/call + 200"]);
     service.cancel().await.unwrap();
 }
+
+#[tokio::test]
+async fn signing_in_before_rmcp_begins() {
+    let world = World::new(|_| {}).await;
+    world.client.prepare().await.unwrap();
+    let asked = ["server/discover - 401", "server/discover + 200"];
+    assert_eq!(world.asked(), asked);
+    world.client.prepare().await.unwrap();
+    assert_eq!(world.asked(), asked, "with a token nothing is sent");
+    let lifecycle = ClientLifecycleMode::Auto {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+        legacy_version: None,
+    };
+    let transport = transport(world.client.clone(), &world.url);
+    let service = ().serve_with_lifecycle(transport, lifecycle).await.unwrap();
+    assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+    assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
+    assert!(world.asked().iter().skip(2).all(|it| it.contains(" + 2")));
+    service.cancel().await.unwrap();
+}

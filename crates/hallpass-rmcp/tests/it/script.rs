@@ -21,7 +21,8 @@ use crate::authorizer::Dispenser;
 
 pub(crate) const SERVER: &str = "https://mcp.example.com/mcp";
 
-/// Answers MCP requests in turn, the last answer for ever; every other leg has no connection.
+/// Answers MCP requests in turn, the last answer that fits for ever; every other leg has no
+/// connection.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     answers: Mutex<VecDeque<Answer>>,
@@ -32,6 +33,8 @@ pub(crate) struct Script {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     status: u16,
+    /// The method it is an answer to; `None`: to each.
+    to: Option<http::Method>,
     headers: Vec<(&'static str, String)>,
     chunks: VecDeque<Option<Bytes>>,
 }
@@ -60,6 +63,11 @@ pub(crate) fn challenge(status: u16, challenge: &str) -> Answer {
 }
 
 impl Answer {
+    pub(crate) fn to(mut self, method: http::Method) -> Self {
+        self.to = Some(method);
+        self
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
@@ -101,12 +109,15 @@ impl HttpClient for Script {
             if policy.leg != Leg::Mcp {
                 return Err(error(HttpErrorKind::Connect));
             }
+            let method = request.method().clone();
             self.seen.lock().unwrap().push(request);
             let mut answers = self.answers.lock().unwrap();
-            let answer = match answers.len() {
-                0 => return Err(error(HttpErrorKind::Connect)),
-                1 => answers[0].clone(),
-                _ => answers.pop_front().unwrap(),
+            let fits = |answer: &Answer| answer.to.as_ref().is_none_or(|to| *to == method);
+            let mut fitting = (0..answers.len()).filter(|&index| fits(&answers[index]));
+            let answer = match (fitting.next(), fitting.next()) {
+                (None, _) => return Err(error(HttpErrorKind::Connect)),
+                (Some(last), None) => answers[last].clone(),
+                (Some(first), Some(_)) => answers.remove(first).unwrap(),
             };
             let mut response = http::Response::builder().status(answer.status);
             for (name, value) in &answer.headers {

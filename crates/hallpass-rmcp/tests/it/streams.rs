@@ -1,13 +1,20 @@
 //! Event streams: what comes through, and when rmcp is kept from opening them again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
 use hallpass_rmcp::Error;
+use http::Method;
 use rmcp::{
+    ServiceExt,
     model::ClientJsonRpcMessage,
-    transport::streamable_http_client::{
-        SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+    transport::{
+        StreamableHttpClientTransport,
+        common::client_side_sse::FixedInterval,
+        streamable_http_client::{
+            SseError, StreamableHttpClient, StreamableHttpClientTransportConfig,
+            StreamableHttpError, StreamableHttpPostResponse,
+        },
     },
 };
 use serde_json::json;
@@ -15,7 +22,7 @@ use sse_stream::Sse;
 
 use crate::{
     answers::run,
-    script::{Answer, SERVER, World, answer, events},
+    script::{Answer, SERVER, World, answer, challenge, events, json},
 };
 
 type Stream = BoxStream<'static, Result<Sse, SseError>>;
@@ -165,4 +172,53 @@ fn a_response_that_is_too_large_says_nothing_about_the_servers_own_stream() {
         assert!(read(stream).await.is_empty());
         assert!(get(&world, Some("s-1"), None).await.is_ok());
     });
+}
+
+/// How often rmcp asks for its stream when the first one ends and `then` is the answer to all others.
+async fn gets(then: Answer) -> usize {
+    let initialized = json!({ "jsonrpc": "2.0", "id": 0, "result": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "serverInfo": { "name": "test", "version": "1" }
+    } });
+    let world = World::signed_in([
+        json(200, &initialized.to_string())
+            .header("mcp-session-id", "s-1")
+            .to(Method::POST),
+        answer(202).to(Method::POST),
+        answer(202).to(Method::DELETE),
+        events("retry: 1\n\n").to(Method::GET),
+        then.to(Method::GET),
+    ])
+    .await;
+    let mut config = StreamableHttpClientTransportConfig::with_uri(SERVER);
+    let mut pauses = FixedInterval::default();
+    pauses.duration = Duration::from_millis(1);
+    config.retry_config = Arc::new(pauses);
+    let transport = StreamableHttpClientTransport::with_client(world.client.clone(), config);
+    let service = ().serve(transport).await.unwrap();
+    let count = || {
+        world
+            .seen()
+            .iter()
+            .filter(|it| it.starts_with("GET"))
+            .count()
+    };
+    while count() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Long enough for many more, if there are any.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    service.cancel().await.unwrap();
+    count()
+}
+
+#[tokio::test]
+async fn rmcp_stops_after_a_refusal() {
+    assert_eq!(gets(answer(401)).await, 2);
+    let scope = challenge(403, "Bearer error=insufficient_scope, scope=w");
+    assert_eq!(gets(scope).await, 2);
+    assert_eq!(gets(answer(403)).await, 2);
+    assert_eq!(gets(answer(405)).await, 2);
+    // While a server that is down for a moment is asked again.
+    assert!(gets(answer(503)).await > 3);
 }

@@ -1,0 +1,40 @@
+//! Signing in before rmcp begins.
+
+use hallpass_mcp_http::Request;
+use hallpass_session::SessionError;
+use http::{HeaderName, HeaderValue};
+
+use crate::{Client, Error, client::Purpose, error::Stop};
+
+/// The question that each server of the newest protocol answers and no server acts upon.
+const QUESTION: &str = r#"{"jsonrpc":"2.0","id":"hallpass","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"hallpass","version":"0"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+
+impl Client {
+    /// Signs in, if the server asks for it, before rmcp begins to wait.
+    ///
+    /// With `ClientLifecycleMode::Auto` rmcp waits ten seconds for the answer to its first message,
+    /// and is confused by one that comes later, because somebody had to sign in meanwhile. So a host
+    /// that uses that mode calls this first. With a token at hand it sends nothing; else it asks the
+    /// server something harmless and answers its challenge. Whatever else the server says to that is
+    /// left for rmcp to find out.
+    ///
+    /// # Errors
+    ///
+    /// When the server asks for a token and there is none to be had, or when it can't be reached.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        match self.session().token().await {
+            Ok(_) => return Ok(()),
+            Err(SessionError::SignInNeeded(_)) => {}
+            Err(error) => return Err(Error::Session(error)),
+        }
+        let question = Request::post(QUESTION)
+            .protocol_version("2026-07-28")
+            .map_err(Error::Http)?
+            .header(
+                HeaderName::from_static("mcp-method"),
+                HeaderValue::from_static("server/discover"),
+            );
+        let answered = self.send(&question, Purpose::Asked).await;
+        answered.map(drop).map_err(Stop::into_error)
+    }
+}
