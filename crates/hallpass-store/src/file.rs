@@ -181,11 +181,11 @@ impl FileStore {
         let Some(file) = file else {
             return Err(no_policy(&self.inner.root));
         };
-        let mut kept = self.inner.keys.lock().await;
-        let policy = self.inner.policy.lock();
-        let mut policy = policy.unwrap_or_else(PoisonError::into_inner);
-        if *policy != file {
-            *policy = file;
+        // Nothing is waited for when nothing has changed, not even a source that is being asked.
+        if self.policy_file() != file {
+            let mut kept = self.inner.keys.lock().await;
+            let policy = self.inner.policy.lock();
+            *policy.unwrap_or_else(PoisonError::into_inner) = file;
             *kept = None;
         }
         Ok(())
@@ -194,9 +194,32 @@ impl FileStore {
     /// What a slot's file holds.
     async fn document(&self, slot: &Slot) -> Result<Option<SlotDocument>, StoreError> {
         let paths = SlotPaths::new(&self.inner.root, slot);
-        let sealed = paths.sealed.clone();
-        let Some(bytes) = blocking::run(move || folder::read(&sealed)).await? else {
-            return Ok(None);
+        let kept = self
+            .inner
+            .keys
+            .try_lock()
+            .ok()
+            .and_then(|kept| kept.clone());
+        let (place, whose) = (paths.clone(), slot.clone());
+        let found = blocking::run(move || {
+            let Some(bytes) = folder::read(&place.sealed)? else {
+                return Ok(Found::Nothing);
+            };
+            // The usual case in one go: the key is there.
+            match kept.filter(|keys| keys.know(&bytes)) {
+                Some(keys) => {
+                    let opened = records::open(&keys, &place, Some(&whose), &bytes)?;
+                    Ok(Found::Opened(Box::new(opened)))
+                }
+
+                None => Ok(Found::Sealed(bytes)),
+            }
+        })
+        .await?;
+        let bytes = match found {
+            Found::Nothing => return Ok(None),
+            Found::Opened(document) => return Ok(Some(*document)),
+            Found::Sealed(bytes) => bytes,
         };
         let mut keys = self.keys().await?;
         if !keys.know(&bytes) {
@@ -259,6 +282,13 @@ impl FileStore {
         })
         .await
     }
+}
+
+/// What a look at a slot's file gave.
+enum Found {
+    Nothing,
+    Sealed(Vec<u8>),
+    Opened(Box<SlotDocument>),
 }
 
 impl CredentialStore for FileStore {

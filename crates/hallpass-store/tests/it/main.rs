@@ -1,5 +1,8 @@
 //! The stores from outside, as a session uses them.
+//!
+//! Half of it is about modes, owners and links, so all of it is for Unix.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod common;

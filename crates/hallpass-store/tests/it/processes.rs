@@ -75,6 +75,15 @@ async fn child() {
                 println!("saved {}", found.next());
             }
         }
+        "rekey for ever" => {
+            let mut store = open().await.unwrap();
+            loop {
+                let rekeyed = store.rekey(KeyFile::in_folder(&folder)).await.unwrap();
+                assert!(rekeyed.problems.is_empty());
+                store = rekeyed.store;
+                println!("rekeyed");
+            }
+        }
         "save too much" => {
             let store = open().await.unwrap();
             let mut one = record("one");
@@ -226,9 +235,10 @@ async fn a_process_killed_while_it_saves_loses_nothing_that_it_had_saved() {
     for saves in 1..=20 {
         let mut process = Running::start("save for ever", &place, "");
         let mut said = 0;
-        for _ in 0..saves {
+        for _ in 0..=saves % 3 {
             said = process.line("saved ").parse().unwrap();
         }
+        linger(&place, saves);
         process.kill();
         let found = store.load(&one.slot).await.unwrap().unwrap();
         let generation = found.generation.get();
@@ -241,6 +251,35 @@ async fn a_process_killed_while_it_saves_loses_nothing_that_it_had_saved() {
     let saved = save(&store, &one, Some(found.generation)).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     assert!(place.with("tmp").is_empty());
+}
+
+/// Passes a little time, more with each round, so that each kill meets the other process somewhere
+/// else. Nothing depends on how much it is.
+fn linger(place: &Place, round: usize) {
+    for _ in 0..round * 40 {
+        std::fs::read(place.path.join("store.json")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_process_killed_while_it_changes_the_key_loses_no_record() {
+    let place = Place::new();
+    let store = place.open().await.unwrap();
+    let names = ["one", "two", "three", "four"];
+    for name in names {
+        let _ = save(&store, &record(name), None).await.unwrap();
+    }
+    for round in 0..20 {
+        let mut process = Running::start("rekey for ever", &place, "");
+        process.line("rekeyed");
+        linger(&place, round);
+        process.kill();
+        let store = place.open().await.unwrap();
+        for name in names {
+            let found = store.load(&record(name).slot).await.unwrap().unwrap();
+            assert_eq!(found.grant, record(name).grant);
+        }
+    }
 }
 
 /// A limit on the size of files stands for a full disk: the write fails half way, as there.

@@ -3,6 +3,7 @@
 use std::{
     error::Error as _,
     fs,
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{Arc, atomic::Ordering},
 };
@@ -244,6 +245,41 @@ async fn a_record_that_cannot_be_opened_makes_room_when_asked() {
     assert!(!store.forget(&one.slot, &mut guard).await.unwrap());
     let saved = store.save(&one, None, &mut guard).await.unwrap();
     assert_eq!(saved, Saved::Written(FIRST.next()), "generations go on");
+}
+
+#[tokio::test]
+async fn a_lock_file_outlives_everything_else() {
+    let place = Place::new();
+    let one = record("one");
+    let store = place.open().await.unwrap();
+    let _ = save(&store, &one, None).await.unwrap();
+    let files = [
+        place.only("sealed").with_extension("lock"),
+        place.path.join("store.lock"),
+    ];
+    let numbers = || {
+        files
+            .each_ref()
+            .map(|file| fs::metadata(file).unwrap().ino())
+    };
+    let before = numbers();
+    let mut guard = store.lock(&one.slot, LONG).await.unwrap();
+    assert!(store.forget(&one.slot, &mut guard).await.unwrap());
+    assert!(
+        store
+            .set_aside(&one.slot, &mut guard)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    drop(guard);
+    drop(store.rekey(KeyFile::in_folder(&place.path)).await.unwrap());
+    let (store, _) = FileStore::start_over(&place.path, KeyFile::in_folder(&place.path))
+        .await
+        .unwrap();
+    let _ = save(&store, &one, None).await.unwrap();
+    // Another file under the same name would be another lock.
+    assert_eq!(numbers(), before);
 }
 
 #[tokio::test]
