@@ -8,6 +8,7 @@ use std::{
 
 use hallpass_core::Remedy;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use crate::trust;
 
@@ -17,7 +18,7 @@ use crate::trust;
 #[derive(Clone)]
 pub struct ClientIdentity {
     chain: Vec<CertificateDer<'static>>,
-    key: Arc<PrivateKeyDer<'static>>,
+    key: Arc<Zeroizing<PrivateKeyDer<'static>>>,
 }
 
 impl ClientIdentity {
@@ -44,7 +45,7 @@ impl ClientIdentity {
         }
         Ok(Self {
             chain: certificates,
-            key: Arc::new(read_key(key.as_ref())?),
+            key: Arc::new(Zeroizing::new(read_key(key.as_ref())?)),
         })
     }
 
@@ -58,10 +59,12 @@ impl ClientIdentity {
         key: impl AsRef<Path>,
     ) -> Result<Self, ClientIdentityError> {
         let read = |path: &Path| {
-            fs::read(path).map_err(|error| ClientIdentityError {
-                path: Some(path.to_owned()),
-                trouble: Trouble::Unreadable(error),
-            })
+            fs::read(path)
+                .map(Zeroizing::new)
+                .map_err(|error| ClientIdentityError {
+                    path: Some(path.to_owned()),
+                    trouble: Trouble::Unreadable(error),
+                })
         };
         let (chain_path, key_path) = (chain.as_ref(), key.as_ref());
         Self::from_pem(read(chain_path)?, read(key_path)?).map_err(|mut error| {

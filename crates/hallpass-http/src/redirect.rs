@@ -39,11 +39,11 @@ pub(crate) fn next_hop(
         .ok()
         .and_then(|location| url.join(location).ok())
         .ok_or(RedirectRefused::unreadable())?;
-    if Origin::of(&next).as_ref() != Origin::of(url).as_ref()
-        || !next.username().is_empty()
-        || next.password().is_some()
-    {
+    if Origin::of(&next) != Origin::of(url) {
         return Err(RedirectRefused::elsewhere(&next));
+    }
+    if !next.username().is_empty() || next.password().is_some() {
+        return Err(RedirectRefused(Why::UserInfo));
     }
     if followed >= most {
         return Err(RedirectRefused::too_many(most));
@@ -61,6 +61,7 @@ pub struct RedirectRefused(Why);
 enum Why {
     Unreadable,
     Elsewhere(String),
+    UserInfo,
     TooMany(u8),
 }
 
@@ -96,6 +97,7 @@ impl fmt::Display for RedirectRefused {
         match &self.0 {
             Why::Unreadable => f.write_str("the `Location` header is no URL"),
             Why::Elsewhere(target) => write!(f, "it leads to another origin: {target}"),
+            Why::UserInfo => f.write_str("the `Location` header holds a user name or a password"),
             Why::TooMany(most) => write!(f, "more than {most} redirects"),
         }
     }

@@ -3,6 +3,7 @@
 
 mod address;
 mod authority;
+mod environment;
 mod headers;
 mod identity;
 mod limits;

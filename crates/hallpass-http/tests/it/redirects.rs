@@ -150,6 +150,23 @@ async fn what_is_not_followed_is_the_answer() {
 }
 
 #[tokio::test]
+async fn a_location_with_credentials_is_an_error() {
+    let server = Server::start(|request| {
+        let host = request.header("host").unwrap().to_owned();
+        Reply::redirect("302 Found", &format!("http://user:canary@{host}/next"))
+    })
+    .await;
+    let error = get(&client_for(&server.url("/")), &server.url("/"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Redirect);
+    let text = format!("{} {error:?}", chain(&error));
+    assert!(text.contains("holds a user name"), "{text}");
+    assert!(!text.contains("canary"), "{text}");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn a_location_that_is_no_url_is_an_error() {
     let server = Server::start(|_| Reply::redirect("302 Found", "http://[canary")).await;
     let error = get(&client_for(&server.url("/")), &server.url("/"))

@@ -5,13 +5,16 @@ use std::error::Error;
 use hallpass_core::{Remedy, http::HttpErrorKind};
 use hallpass_http::{CaBundle, CertificateRefused, Client, HttpConfig, Trust};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::rustls::{SupportedProtocolVersion, version};
+use tokio_rustls::{
+    LazyConfigAcceptor,
+    rustls::{ServerConfig, SupportedProtocolVersion, server::Acceptor, version},
+};
 
 use crate::{
     Names,
     authority::{Authority, Issued},
     chain, get, origin,
-    server::{Reply, Server},
+    server::{Reply, Server, read_request},
 };
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
@@ -118,6 +121,42 @@ async fn expired_certificates_and_other_names_are_refused() {
         );
         assert!(refused.hint().unwrap().contains("host in the URL"));
     }
+}
+
+#[tokio::test]
+async fn http_2_is_offered_and_http_1_is_enough() {
+    let authority = Authority::new("Corp Root");
+    let certificate = authority.issue("mcp.test");
+    let mut tls = ServerConfig::clone(&certificate.server(&version::TLS13, None));
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        let start = start.await.unwrap();
+        let hello = start.client_hello();
+        let offered: Vec<_> = hello.alpn().unwrap().map(<[u8]>::to_vec).collect();
+        let mut stream = start.into_stream(tls.into()).await.unwrap();
+        read_request(&mut stream).await.unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nhere";
+        stream.write_all(answer).await.unwrap();
+        stream.flush().await.unwrap();
+        offered
+    });
+    let url = format!("https://mcp.test:{port}/");
+    let client = Client::new(HttpConfig {
+        trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
+        servers: vec![origin(&url)],
+        resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
+        ..HttpConfig::default()
+    })
+    .unwrap();
+    assert_eq!(get(&client, &url).await.unwrap().body(), "here");
+    assert_eq!(
+        server.await.unwrap(),
+        [b"h2".to_vec(), b"http/1.1".to_vec()]
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,29 @@
+//! The library never looks at the environment, whatever stands in it.
+
+use std::{env, process::Command};
+
+#[test]
+fn variables_change_nothing() {
+    // These tests again, in a process whose environment would make each of them fail.
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact"])
+        .args([
+            "headers::headers_stay_with_their_origin",
+            "redirects::five_are_followed_and_a_sixth_is_not",
+            "reqwest_client::it_has_trust_and_headers_for_its_server_alone",
+            "tls::a_private_authority_is_trusted_when_it_is_named",
+        ])
+        .env("HTTP_PROXY", "http://127.0.0.1:1")
+        .env("http_proxy", "http://127.0.0.1:1")
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .env("ALL_PROXY", "http://127.0.0.1:1")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .env("SSL_CERT_FILE", "/nonexistent")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("4 passed"), "{text}");
+}
