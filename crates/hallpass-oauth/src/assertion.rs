@@ -47,8 +47,8 @@ impl ClientKey {
     /// A fresh assertion that `client` is itself, for [`ClientAuthentication::assertion`] and one
     /// request: it is good for a minute, and its `jti` is never repeated.
     ///
-    /// The audience is the issuer, as RFC 7523bis demands of new clients: an assertion for an
-    /// endpoint could be used at another server.
+    /// The audience is the issuer (draft-ietf-oauth-rfc7523bis §4): an assertion for an endpoint's
+    /// URL could be used at another server.
     ///
     /// [`ClientAuthentication::assertion`]: crate::ClientAuthentication::assertion
     ///

@@ -1,6 +1,6 @@
 //! The authorization request (RFC 6749 §4.1.1) with PKCE (RFC 7636) and one `resource` (RFC 8707).
 
-use std::{fmt, ops::Not};
+use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_core::{
@@ -76,11 +76,6 @@ impl AuthorizationRequest<'_> {
         let state = CsrfToken::new(random(entropy));
         let verifier = PkceCodeVerifier::new(random(entropy));
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
-        let scopes = self
-            .scopes
-            .is_empty()
-            .not()
-            .then(|| self.scopes.to_string());
         let mut form = Form::default()
             .with("response_type", "code")
             .with("client_id", self.client_id.as_str())
@@ -88,8 +83,8 @@ impl AuthorizationRequest<'_> {
             .with("state", state.secret())
             .with("code_challenge", challenge.as_str())
             .with("code_challenge_method", "S256")
-            .with_optional("scope", scopes)
-            .with_optional("resource", self.resource.map(Resource::as_str));
+            .with_scopes(self.scopes)
+            .with_resource(self.resource);
         for (name, value) in self.extra {
             form = form.with(name, value);
         }

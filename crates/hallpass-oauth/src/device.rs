@@ -27,10 +27,9 @@ pub struct DeviceAuthorizationRequest<'a> {
 impl DeviceAuthorizationRequest<'_> {
     /// The request to send to the `device_authorization_endpoint`, without following redirects.
     pub fn into_http(self, endpoint: &Url, client: &ClientAuthentication<'_>) -> Request<Bytes> {
-        let scopes = (!self.scopes.is_empty()).then(|| self.scopes.to_string());
         let form = Form::default()
-            .with_optional("scope", scopes)
-            .with_optional("resource", self.resource.map(Resource::as_str));
+            .with_scopes(self.scopes)
+            .with_resource(self.resource);
         // A device request of a Basic client needs no body; RFC 8628 §3.1 asks for the identifier
         // only of clients that do not authenticate.
         client.post_form(form, endpoint)

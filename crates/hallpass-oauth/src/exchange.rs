@@ -33,14 +33,13 @@ pub struct IdentityAssertionRequest<'a> {
 impl IdentityAssertionRequest<'_> {
     /// The request to send to the identity provider's token endpoint, as a client of that provider.
     pub fn into_http(self, endpoint: &Url, client: &ClientAuthentication<'_>) -> Request<Bytes> {
-        let scopes = (!self.scopes.is_empty()).then(|| self.scopes.to_string());
         let form = Form::of_grant(grant_type::TOKEN_EXCHANGE)
             .with("subject_token", self.id_token)
             .with("subject_token_type", ID_TOKEN)
             .with("requested_token_type", ID_JAG)
             .with("audience", self.audience.as_str())
-            .with_optional("resource", self.resource.map(Resource::as_str))
-            .with_optional("scope", scopes);
+            .with_resource(self.resource)
+            .with_scopes(self.scopes);
         client.post_form(form, endpoint)
     }
 }
@@ -94,10 +93,10 @@ impl IdentityAssertion {
     }
 
     /// The token request that spends it at the authorization server it was issued for
-    /// (RFC 7523 §2.1). The assertion holds the resource and the scopes itself.
+    /// (RFC 7523 §2.1), with the `resource` that the assertion was asked for.
     #[must_use]
-    pub fn redeem(self) -> TokenRequest {
-        TokenRequest::jwt_bearer(self.assertion.expose_secret(), &Scopes::none(), None)
+    pub fn redeem(self, scopes: &Scopes, resource: Option<&Resource>) -> TokenRequest {
+        TokenRequest::jwt_bearer(self.assertion.expose_secret(), scopes, resource)
     }
 }
 

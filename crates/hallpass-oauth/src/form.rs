@@ -4,6 +4,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use hallpass_core::{Resource, Scopes};
 use http::{HeaderValue, Method, Request, Uri, header};
 use url::Url;
 use zeroize::Zeroizing;
@@ -30,11 +31,22 @@ impl Form {
     }
 
     /// Adds a parameter unless there is no value for it: absent and empty differ on the wire.
-    pub(crate) fn with_optional(self, name: &str, value: Option<impl Into<String>>) -> Self {
+    fn with_optional(self, name: &str, value: Option<impl Into<String>>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
         }
+    }
+
+    /// Adds `scope`, unless the set is empty.
+    pub(crate) fn with_scopes(self, scopes: &Scopes) -> Self {
+        let text = (!scopes.is_empty()).then(|| scopes.to_string());
+        self.with_optional("scope", text)
+    }
+
+    /// Adds `resource` (RFC 8707 §2), byte for byte, unless it is to be left out.
+    pub(crate) fn with_resource(self, resource: Option<&Resource>) -> Self {
+        self.with_optional("resource", resource.map(Resource::as_str))
     }
 
     /// The parameters, to be appended to a URL.

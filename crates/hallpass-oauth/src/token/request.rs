@@ -26,7 +26,7 @@ impl TokenRequest {
                 .with("code", code)
                 .with("redirect_uri", redirect_uri)
                 .with("code_verifier", verifier)
-                .with_optional("resource", resource.map(Resource::as_str)),
+                .with_resource(resource),
         )
     }
 
@@ -39,7 +39,7 @@ impl TokenRequest {
         Some(Self(
             Form::of_grant("refresh_token")
                 .with("refresh_token", refresh_token.expose())
-                .with_optional("resource", grant.resource.as_ref().map(Resource::as_str)),
+                .with_resource(grant.resource.as_ref()),
         ))
     }
 
@@ -48,36 +48,34 @@ impl TokenRequest {
         Self(
             Form::of_grant(grant_type::DEVICE_CODE)
                 .with("device_code", device_code)
-                .with_optional("resource", resource.map(Resource::as_str)),
+                .with_resource(resource),
         )
     }
 
     /// RFC 6749 §4.4: the client acts for itself. There is no refresh token; ask anew at expiry.
     pub fn client_credentials(scopes: &Scopes, resource: Option<&Resource>) -> Self {
-        Self(of_scopes(
-            Form::of_grant("client_credentials"),
-            scopes,
-            resource,
-        ))
+        Self(
+            Form::of_grant("client_credentials")
+                .with_scopes(scopes)
+                .with_resource(resource),
+        )
     }
 
     /// RFC 7523 §2.1: an assertion that somebody else signed, sent as it is. A refused one is not
     /// sent again; read it anew for the next request.
     pub fn jwt_bearer(assertion: &str, scopes: &Scopes, resource: Option<&Resource>) -> Self {
-        let form = Form::of_grant(grant_type::JWT_BEARER).with("assertion", assertion);
-        Self(of_scopes(form, scopes, resource))
+        Self(
+            Form::of_grant(grant_type::JWT_BEARER)
+                .with("assertion", assertion)
+                .with_scopes(scopes)
+                .with_resource(resource),
+        )
     }
 
     /// The request to send to `endpoint`, without following redirects.
     pub fn into_http(self, endpoint: &Url, client: &ClientAuthentication<'_>) -> Request<Bytes> {
         client.post_form(self.0, endpoint)
     }
-}
-
-fn of_scopes(form: Form, scopes: &Scopes, resource: Option<&Resource>) -> Form {
-    let scopes = (!scopes.is_empty()).then(|| scopes.to_string());
-    form.with_optional("scope", scopes)
-        .with_optional("resource", resource.map(Resource::as_str))
 }
 
 /// The grant types that have a URI for a name.

@@ -4,10 +4,13 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_core::{AccessToken, ClientId, DpopKey};
 use hallpass_oauth::{Algorithm, ClientKey, Proof, ProofKey};
 use http::Method;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+};
+use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::{Value, json};
 
-use crate::{Counting, NOW, metadata, url};
+use crate::{Counting, NOW, metadata, rsa_key, url};
 
 /// Header, claims, signed text and signature of a compact JWS.
 fn open(token: &str) -> (Value, Value, String, Vec<u8>) {
@@ -147,6 +150,9 @@ fn a_client_proves_itself_with_its_key() {
         &random,
     )
     .unwrap();
+    let rsa = PrivatePkcs8KeyDer::from_pem_slice(rsa_key::PEM.as_bytes()).unwrap();
+    let rsa = rsa.secret_pkcs8_der();
+    let rsa_public = ring::signature::RsaKeyPair::from_pkcs8(rsa).unwrap();
     let check = |document: &[u8], algorithm: Algorithm, public: UnparsedPublicKey<&[u8]>| {
         let key = ClientKey::from_pem(&pem(document)).unwrap();
         assert_eq!(key.algorithm(), algorithm);
@@ -172,6 +178,8 @@ fn a_client_proves_itself_with_its_key() {
             })
         );
         public.verify(signed.as_bytes(), &signature).unwrap();
+        // Another text does not pass, so the check above checks something.
+        public.verify(b"x", &signature).unwrap_err();
         let named = key.with_id("k-1");
         let assertion = named
             .assertion(
@@ -192,6 +200,14 @@ fn a_client_proves_itself_with_its_key() {
         ed25519.as_ref(),
         Algorithm::EdDsa,
         UnparsedPublicKey::new(&ED25519, ed25519_public.public_key().as_ref()),
+    );
+    check(
+        rsa,
+        Algorithm::Rs256,
+        UnparsedPublicKey::new(
+            &RSA_PKCS1_2048_8192_SHA256,
+            rsa_public.public_key().as_ref(),
+        ),
     );
 }
 

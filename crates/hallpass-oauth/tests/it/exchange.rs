@@ -36,13 +36,17 @@ fn an_id_token_becomes_an_assertion_becomes_a_token_request() {
     assert_eq!(lifetime, Duration::from_secs(300));
     assert!(!format!("{assertion:?}").contains("ja.g.s"));
     let (id, secret) = (ClientId::new("c"), ClientSecret::new("s"));
-    let request = assertion.redeem().into_http(
-        &url("https://as.example/token"),
-        &ClientAuthentication::basic(&id, &secret),
-    );
+    let resource = Resource::parse("http://localhost:3000/mcp").unwrap();
+    let request = assertion
+        .redeem(&Scopes::none(), Some(&resource))
+        .into_http(
+            &url("https://as.example/token"),
+            &ClientAuthentication::basic(&id, &secret),
+        );
     assert_eq!(
         form(&request),
-        "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer\nassertion=ja.g.s\n"
+        "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer\nassertion=ja.g.s\n\
+         resource=http://localhost:3000/mcp\n"
     );
 }
 

@@ -13,6 +13,7 @@ mod properties;
 mod pushed;
 mod registration;
 mod revocation;
+mod rsa_key;
 mod token_errors;
 mod token_responses;
 
