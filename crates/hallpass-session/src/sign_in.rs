@@ -153,12 +153,13 @@ async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<Record, SessionErr
     let previous = previous(shared, ask).await?;
     let keep = KeepRegistration(Arc::clone(shared));
     shared.counting.sign_ins.one();
+    let scopes = scopes(shared, ask, previous.as_ref());
     let asked = SignIn {
         slot: &shared.slot,
         settings: &shared.settings,
         reason: ask.reason,
         challenges: &ask.challenges,
-        scopes: &ask.scopes,
+        scopes: &scopes,
         previous: previous.as_ref(),
         keep: &keep,
     };
@@ -178,6 +179,18 @@ async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<Record, SessionErr
     };
     let error = AuthorizeError::new(Remedy::Report, wrong);
     Err(SessionError::sign_in(&shared.slot, error))
+}
+
+/// The scopes to ask for besides the usual ones. A grant that has ended is asked for as it was, so
+/// that what a step-up won outlives it.
+fn scopes(shared: &Shared, ask: &Ask, previous: Option<&Record>) -> Scopes {
+    let kept = previous
+        .filter(|record| ask.reason == SignInReason::Ended && record.settings == shared.fingerprint)
+        .and_then(|record| record.grant.as_ref());
+    match kept {
+        Some(grant) => ask.scopes.union(&grant.requested_scopes),
+        None => ask.scopes.clone(),
+    }
 }
 
 /// The record whose registration the sign-in may use again: never one of another authorization server

@@ -62,6 +62,15 @@ impl Wanted {
             Self::Instead(refused) => !refused.same(token),
         }
     }
+
+    /// Whether work for this leaves nothing to try for `other`.
+    fn covers(&self, other: &Wanted) -> bool {
+        match (self, other) {
+            (_, Self::Fresh) => true,
+            (Self::Instead(refused), Self::Instead(too)) => refused.same(too),
+            (Self::Fresh, Self::Instead(_)) => false,
+        }
+    }
 }
 
 impl Shared {
@@ -74,24 +83,24 @@ impl Shared {
         let mut last = None;
         for _ in 0..MOST_BOARDINGS {
             let settled = || self.fresh().filter(|token| wanted.accepts(token));
-            let waiting = match self.refreshes.board(wanted.clone(), settled) {
+            let (waiting, same) = match self.refreshes.board(wanted.clone(), settled) {
                 Err(token) => {
                     self.counting.avoided.one();
                     return Ok(token);
                 }
-                Ok(Boarding::Joined(_, waiting)) => {
+                Ok(Boarding::Joined(other, waiting)) => {
                     self.counting.avoided.one();
-                    waiting
+                    (waiting, other.covers(&wanted))
                 }
                 Ok(Boarding::Started(ticket, waiting)) => {
                     self.start(ticket, wanted.clone(), challenges)?;
-                    waiting
+                    (waiting, true)
                 }
             };
             match waiting.result().await {
                 Some(Ok(token)) if wanted.accepts(&token) => return Ok(token),
-                Some(Err(error)) => return Err(error),
-                // Lost with its runtime, or landed with the very token that was refused.
+                Some(Err(error)) if same => return Err(error),
+                // Lost with its runtime, or of no use to somebody whose token was refused.
                 outcome => last = outcome,
             }
         }
@@ -192,14 +201,15 @@ pub(crate) async fn adopt(shared: &Shared, wanted: &Wanted) -> Result<Option<Tok
             return Err(error);
         }
     };
-    let Some(token) = shared.publish_if(record, |token| {
-        wanted.accepts(token) && token.is_fresh(shared.now())
-    })?
-    else {
-        return Ok(None);
-    };
-    outcome("adopted");
-    Ok(Some(token))
+    // One that lives is published all the same: it is what is used if nothing newer comes.
+    let token = shared.publish_if(record, |token| {
+        wanted.accepts(token) && token.is_alive(shared.now())
+    })?;
+    let token = token.filter(|token| token.is_fresh(shared.now()));
+    if token.is_some() {
+        outcome("adopted");
+    }
+    Ok(token)
 }
 
 /// Saves a refreshed grant that could not be saved before, when the session ends.

@@ -232,7 +232,12 @@ async fn a_new_sign_in_heals_an_ended_grant() {
     assert_eq!(serial(&session.token().await.unwrap()), serial(&token));
     let record = world.record().await;
     assert_eq!((record.state, record.fence), (State::SignedIn, None));
-    assert_eq!(world.person.asked()[0].0, SignInReason::Ended);
+    let (reason, scopes, _) = world.person.asked().remove(0);
+    assert_eq!(
+        (reason, scopes.as_str()),
+        (SignInReason::Ended, "a b"),
+        "as it was"
+    );
 }
 
 #[tokio::test]

@@ -192,6 +192,11 @@ fn a_runtime_that_dies_during_a_post_leaves_the_fence() {
         world
     });
     first.shutdown_timeout(Duration::from_secs(5));
+    assert_eq!(
+        Arc::strong_count(&world.store),
+        1,
+        "no task of the dead runtime is left"
+    );
 
     let second = runtime();
     second.block_on(async {
@@ -202,10 +207,5 @@ fn a_runtime_that_dies_during_a_post_leaves_the_fence() {
         world.server.gate.open();
         assert_eq!(serial(&world.session().token().await.unwrap()), 2);
         assert_eq!(world.record().await.fence, None);
-        assert_eq!(
-            Arc::strong_count(&world.store),
-            1,
-            "no task of the dead runtime is left"
-        );
     });
 }

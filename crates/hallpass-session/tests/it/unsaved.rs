@@ -1,6 +1,6 @@
 //! A store in trouble.
 
-use hallpass_core::State;
+use hallpass_core::{Remedy, State};
 use hallpass_session::{Need, SessionError};
 
 use crate::world::{World, need, serial};
@@ -42,6 +42,17 @@ async fn what_is_not_saved_is_not_published_and_not_lost() {
         record.grant.unwrap().access_token.expose(),
         "access-canary-2"
     );
+}
+
+#[tokio::test]
+async fn while_the_lock_is_held_for_long_the_old_token_is_used() {
+    let world = World::signed_in().await;
+    world.clock.advance(3_545);
+    world.store.fail_locks();
+    assert_eq!(serial(&world.session().token().await.unwrap()), 1);
+    world.clock.advance(60);
+    let error = world.session().token().await.unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Retry, "{error:?}");
 }
 
 #[tokio::test]

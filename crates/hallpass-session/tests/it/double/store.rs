@@ -1,5 +1,5 @@
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct TestStore {
     /// Save number `n` from now, and all after it, fail.
     fail_from: AtomicUsize,
     pub(crate) loading: Gate,
+    /// Every lock is somebody else's for longer than anybody waits.
+    busy: AtomicBool,
     /// Before save number `n` from now, the record is removed behind everybody's back.
     vanish_before: AtomicUsize,
 }
@@ -32,6 +34,10 @@ impl TestStore {
 
     pub(crate) fn vanish_before_save(&self, number: usize) {
         self.vanish_before.store(number, Ordering::SeqCst);
+    }
+
+    pub(crate) fn fail_locks(&self) {
+        self.busy.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn count(count: &AtomicUsize) -> usize {
@@ -66,6 +72,14 @@ impl CredentialStore for TestStore {
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         self.locks.fetch_add(1, Ordering::SeqCst);
+        if self.busy.load(Ordering::SeqCst) {
+            return Box::pin(async {
+                Err(StoreError::new(
+                    StoreErrorKind::Busy,
+                    "locking a slot that is locked",
+                ))
+            });
+        }
         self.inner.lock(slot, wait)
     }
 
