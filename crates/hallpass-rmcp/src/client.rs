@@ -89,6 +89,9 @@ impl Client {
         loop {
             let response = self.send_once(request, token.as_ref()).await?;
             let Some(challenges) = refusal(&response) else {
+                if let Some(token) = token.as_ref().filter(|_| response.status().is_success()) {
+                    token.mark_accepted();
+                }
                 return Ok(response);
             };
             if response.status() == StatusCode::FORBIDDEN {

@@ -7,7 +7,8 @@
 //!    authorization server is sent to it. The same issuer is a stated end.
 //!
 //! "Refused as well" means: within [`JUST_NOW`] of having been obtained in answer to a refusal or by a
-//! sign-in. A token that worked for a while and is revoked then is refreshed like any other.
+//! sign-in, and without ever having been [accepted](Token::mark_accepted). A token that worked and is
+//! revoked then is refreshed like any other.
 //!
 //! A stated end is kept in memory for [`JUST_NOW`] and given again without any request. It is not
 //! written into the record: a resource server that refuses everybody for a minute must not cost a
@@ -41,6 +42,7 @@ pub(crate) async fn run(
         };
     }
     let fresh_one_refused = refused.is_alive(shared.now())
+        && !refused.was_accepted()
         && refused.obtained_within(JUST_NOW, shared.clock.monotonic());
     let error = if fresh_one_refused {
         match adopt(shared, &wanted).await {

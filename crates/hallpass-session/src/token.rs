@@ -1,6 +1,13 @@
 //! An access token that is ready to be sent.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hallpass_core::{
     AccessToken, AuthScheme, DpopKey, Generation, Grant, Issuer, Record, Scopes, Timestamp,
@@ -24,6 +31,7 @@ struct Parts {
     issuer: Issuer,
     generation: Generation,
     obtained: Option<Duration>,
+    accepted: AtomicBool,
 }
 
 impl Token {
@@ -49,6 +57,7 @@ impl Token {
             issuer: record.issuer.clone(),
             generation: record.generation,
             obtained,
+            accepted: AtomicBool::new(false),
         })))
     }
 
@@ -90,6 +99,21 @@ impl Token {
     /// The generation of the record it was read from.
     pub fn generation(&self) -> Generation {
         self.0.generation
+    }
+
+    /// Notes that the server took it for at least one request. A transport says so after each
+    /// answer that is no refusal: a token that worked once and is refused later has ended and is
+    /// refreshed, one that never worked is not worth another.
+    pub fn mark_accepted(&self) {
+        // Read before it is written, so that clones on other cores share the line it lies in.
+        if !self.was_accepted() {
+            self.0.accepted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the server took it for at least one request, as far as this process knows.
+    pub(crate) fn was_accepted(&self) -> bool {
+        self.0.accepted.load(Ordering::Relaxed)
     }
 
     /// Whether it lives longer than its early margin.

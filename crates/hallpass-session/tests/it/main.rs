@@ -17,4 +17,5 @@ mod sign_out;
 mod single_flight;
 mod step_up;
 mod unsaved;
+mod whole;
 mod world;

@@ -39,6 +39,24 @@ async fn a_refusal_before_the_end_refreshes_without_discovery() {
 }
 
 #[tokio::test]
+async fn a_fresh_token_that_worked_before_it_was_refused_is_refreshed() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let first = session.token().await.unwrap();
+    let second = session
+        .token_after_rejection(&first, &bare())
+        .await
+        .unwrap();
+    second.mark_accepted();
+    let third = session
+        .token_after_rejection(&second, &bare())
+        .await
+        .unwrap();
+    assert_eq!(serial(&third), 3);
+    assert_eq!(world.server.posts(), 2);
+}
+
+#[tokio::test]
 async fn a_fresh_token_that_is_refused_ends_and_does_not_loop() {
     let world = World::signed_in().await;
     let session = world.session();
