@@ -7,7 +7,7 @@ use hallpass_core::{
 };
 
 use crate::{
-    Interaction, LoginError, RegisterAnew,
+    Interaction, LoginError,
     login::{Ended, Login},
 };
 
@@ -29,6 +29,7 @@ pub struct BrowserLogin {
     pub(crate) time_limit: Duration,
     pub(crate) client_name: String,
     pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) device: bool,
 }
 
 /// Puts a [`BrowserLogin`] together.
@@ -55,6 +56,7 @@ impl BrowserLogin {
             time_limit: Self::TIME_LIMIT,
             client_name: "Hallpass".to_owned(),
             parameters: Vec::new(),
+            device: false,
         })
     }
 
@@ -65,14 +67,18 @@ impl BrowserLogin {
     /// A [`LoginError`]. Whatever was saved before is still there.
     pub async fn run(&self, ask: SignIn<'_>) -> Result<Record, LoginError> {
         let login = Login::begin(self, ask).await?;
-        match login.attempt(None).await {
-            Ok(record) => Ok(record),
-            Err(Ended::Failed(error)) => Err(*error),
-            // Once: a server that refuses what it has just registered would be asked for ever.
-            Err(Ended::ClientForgotten(_)) => {
-                match login.attempt(Some(RegisterAnew::Refused)).await {
-                    Ok(record) => Ok(record),
-                    Err(Ended::Failed(error) | Ended::ClientForgotten(error)) => Err(*error),
+        let mut anew = None;
+        loop {
+            match login.attempt(anew).await {
+                Ok(record) => return Ok(record),
+                Err(Ended::Failed(error)) => return Err(*error),
+                // Once for each reason, and a fresh registration can't have been forgotten: a server
+                // that refuses what it has just registered is not asked for ever.
+                Err(Ended::RegisterAnew(why, error)) => {
+                    if anew.is_some_and(|tried| tried >= why) {
+                        return Err(*error);
+                    }
+                    anew = Some(why);
                 }
             }
         }
@@ -101,6 +107,14 @@ impl BrowserLoginBuilder {
         value: impl Into<String>,
     ) -> Self {
         self.0.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// Whether the device grant (RFC 8628) is offered beside the browser, where the server has it:
+    /// for machines that no browser can reach. It costs a request, and shows the person a second
+    /// way; a client that is registered for it is registered so from then on.
+    pub fn device_grant(mut self, offered: bool) -> Self {
+        self.0.device = offered;
         self
     }
 

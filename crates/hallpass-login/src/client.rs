@@ -3,7 +3,7 @@
 
 use hallpass_core::{
     ClientId, Issuer, PreRegisteredClient, Record, Registration, Remedy, Scopes, ServerMetadata,
-    ServerSettings, Timestamp, TokenEndpointAuthMethod, record::RegistrationOrigin,
+    ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod, record::RegistrationOrigin,
 };
 
 use hallpass_oauth::{Means, negotiate};
@@ -29,6 +29,7 @@ pub(crate) struct Candidates<'a> {
     pub(crate) previous: Option<&'a Record>,
     pub(crate) scopes: &'a Scopes,
     pub(crate) wanted: &'a CallbackAddress,
+    pub(crate) reason: SignInReason,
     pub(crate) now: Timestamp,
 }
 
@@ -36,7 +37,7 @@ impl Candidates<'_> {
     /// Pre-registered, metadata document, registered before, registered now: the order in which MCP
     /// has a client look for its identifier.
     ///
-    /// `anew` gives up the registration of an earlier login.
+    /// `anew` gives up the registration that there is.
     pub(crate) fn choose(&self, anew: Option<RegisterAnew>) -> Result<Choice, LoginError> {
         let client = &self.settings.client;
         if let Some(configured) = &client.pre_registered {
@@ -76,10 +77,11 @@ impl Candidates<'_> {
                 && known.client_id == configured.id;
             same.then_some(&record.issuer)
         });
-        if let Some(bound) = bound
-            && !bound.same_but_for_root_slash(issuer)
-        {
-            return Err(other_issuer(configured, bound, issuer));
+        match bound {
+            Some(bound) if bound.same_but_for_root_slash(issuer) => {}
+            // The server has just moved: whoever it names now is not the one of the first success.
+            None if self.reason != SignInReason::Migration => {}
+            bound => return Err(other_issuer(configured, bound, issuer)),
         }
         let mut registration =
             Registration::new(RegistrationOrigin::PreRegistered, configured.id.clone());
@@ -141,7 +143,12 @@ impl Candidates<'_> {
     }
 }
 
-fn other_issuer(client: &PreRegisteredClient, bound: &Issuer, found: &Issuer) -> LoginError {
+fn other_issuer(
+    client: &PreRegisteredClient,
+    bound: Option<&Issuer>,
+    found: &Issuer,
+) -> LoginError {
+    let bound = bound.map_or("another authorization server", Issuer::as_str);
     let what = format!(
         "the client `{}` is registered with {bound}, and the server names {found} now",
         client.id.as_str().escape_debug()

@@ -7,7 +7,7 @@ use hallpass_core::{
 };
 use url::Url;
 
-use crate::{OpenError, PasteError};
+use crate::{LoginError, OpenError, PasteError};
 
 /// One step of a login, in the order in which they happen. Texts that a server chose are to be
 /// escaped before showing.
@@ -52,6 +52,13 @@ pub enum LoginEvent<'a> {
     BrowserNotOpened {
         /// Why.
         error: &'a OpenError,
+    },
+    /// The person may also sign in on another device.
+    DeviceCode(DeviceCode<'a>),
+    /// The device grant came to nothing; the other roads are still open.
+    DeviceEnded {
+        /// Why.
+        error: &'a LoginError,
     },
     /// Something came to the callback port, or was pasted, that was not the answer to this login;
     /// the login goes on.
@@ -116,8 +123,31 @@ impl fmt::Debug for Visit<'_> {
     }
 }
 
-/// Why an earlier registration does not serve for this login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a person types where, on a device with a browser (RFC 8628 §3.3).
+#[derive(Clone, Copy)]
+pub struct DeviceCode<'a> {
+    /// The code to type.
+    pub user_code: &'a str,
+    /// The page to type it into.
+    pub verification_uri: &'a Url,
+    /// The same page with the code in it, for a link or a QR code.
+    pub verification_uri_complete: Option<&'a Url>,
+    /// When the code ends.
+    pub ends_at: Timestamp,
+}
+
+impl fmt::Debug for DeviceCode<'_> {
+    /// Without the code, which is for the person alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceCode")
+            .field("verification_uri", &self.verification_uri.as_str())
+            .field("ends_at", &self.ends_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a registration that there is does not serve for this login. In the order in which it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RegisterAnew {
     /// The port of its redirect URI can't be had.
@@ -130,6 +160,8 @@ pub enum RegisterAnew {
     Scopes,
     /// The server has forgotten it, or refuses its redirect URI.
     Refused,
+    /// The server gives no tokens to a client without a secret.
+    NeedsSecret,
 }
 
 impl fmt::Display for RegisterAnew {
@@ -140,6 +172,7 @@ impl fmt::Display for RegisterAnew {
             Self::SecretExpired => "its secret has expired",
             Self::Scopes => "it was registered for fewer scopes",
             Self::Refused => "the authorization server no longer accepts it",
+            Self::NeedsSecret => "the authorization server gives it no tokens without a secret",
         })
     }
 }

@@ -13,6 +13,8 @@
 //! 5. the callback, by that port or pasted by a person whose browser is on another machine. Its
 //!    `state` and `iss` (RFC 9207) are checked before anything it says counts; everything else that
 //!    comes to the port gets an answer and changes nothing;
+//!    Where the host wants it, the device grant (RFC 8628) runs beside them, and whichever ends first
+//!    wins;
 //! 6. the code exchange, with the same `resource` (RFC 8707) as before, and a
 //!    [`Record`](hallpass_core::Record) that the session saves.
 //!
@@ -67,6 +69,7 @@
 mod address;
 mod browser_login;
 mod client;
+mod device;
 mod door;
 mod error;
 mod event;
@@ -75,14 +78,16 @@ mod login;
 mod opener;
 mod page;
 mod pasted;
+mod pushing;
 mod redeem;
 mod registering;
 mod scopes;
+mod token_leg;
 mod waiting;
 
 pub use browser_login::{BrowserLogin, BrowserLoginBuilder};
 pub use error::{LoginError, LoginErrorKind};
-pub use event::{LoginEvent, LoginWarning, NoRefreshToken, RegisterAnew, Visit};
+pub use event::{DeviceCode, LoginEvent, LoginWarning, NoRefreshToken, RegisterAnew, Visit};
 pub use interaction::{Interaction, OpenError};
 pub use opener::{Desktop, open_command};
 pub use pasted::PasteError;

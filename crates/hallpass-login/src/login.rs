@@ -2,10 +2,10 @@
 
 use hallpass_core::{
     Record, Registration, Remedy, Resource, Scopes, SignIn, SignInReason, State,
-    record::RegistrationOrigin,
+    record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
-use hallpass_oauth::{AuthorizationRequest, PendingAuthorization};
+use hallpass_oauth::{AuthorizationRequest, PendingAuthorization, TokenError};
 
 use crate::{
     BrowserLogin, LoginError, LoginErrorKind, LoginEvent, RegisterAnew, Visit,
@@ -13,8 +13,9 @@ use crate::{
     client::{Candidates, Choice},
     door::Door,
     page::Page,
+    redeem::Terms,
     scopes,
-    waiting::{self, Waiting},
+    waiting::{self, Answered, Waiting},
 };
 
 /// What is fixed for a whole login, however often it has to register.
@@ -32,8 +33,8 @@ pub(crate) struct Login<'a> {
 #[derive(Debug)]
 pub(crate) enum Ended {
     Failed(Box<LoginError>),
-    /// The server does not know the dynamic registration that was used again: register anew.
-    ClientForgotten(Box<LoginError>),
+    /// The dynamic registration does not serve, which showed too late for this attempt.
+    RegisterAnew(RegisterAnew, Box<LoginError>),
 }
 
 impl From<LoginError> for Ended {
@@ -100,13 +101,15 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// One way through: client, port, browser, callback, code. `anew` gives up the registration of
-    /// an earlier login.
+    /// One way through: client, port, browser, callback, code. `anew` gives up the registration
+    /// that there is.
     pub(crate) async fn attempt(&self, anew: Option<RegisterAnew>) -> Result<Record, Ended> {
+        let binding = self.binding()?;
         let client = self.client(anew).await?;
-        let pending = self.authorization_request(&client)?;
-        if client.again && !self.still_known(pending.url()).await {
-            return Err(self.forgotten());
+        let mut pending = self.authorization_request(&client)?;
+        let pushed = self.push(&mut pending, &client).await?;
+        if client.again && !pushed && !self.still_known(pending.url()).await {
+            return Err(self.forgotten(None));
         }
         let visit = Visit {
             url: pending.url(),
@@ -122,32 +125,38 @@ impl<'a> Login<'a> {
             hint: late_hint(&client.registration, pending.redirect_uri()),
         };
         let mut door = Door::open(client.listener);
-        let answered = match waiting.run(&mut door).await {
-            Ok(answered) => answered,
-            Err(error) => {
-                door.close().await;
-                return Err(error.into());
-            }
+        let registration = client.registration;
+        let terms = Terms {
+            again: client.again,
+            binding,
         };
+        let device = self.device_road(&registration, terms.binding.as_ref());
+        let answered = waiting.run(&mut door, device).await;
         // Whoever comes now is too late, and is told so.
         door.stop_listening();
-        self.host.interaction.event(LoginEvent::CodeReceived);
-        let redeemed = self
-            .redeem(pending, answered.code, client.registration, client.again)
-            .await;
-        if let Some(visitor) = answered.visitor {
-            visitor.show(match &redeemed {
+        let (kind, tokens, visitor) = match answered {
+            Ok(Answered::Tokens(tokens)) => (GrantKind::DeviceCode, Ok(*tokens), None),
+            Ok(Answered::Code(code, visitor)) => {
+                self.host.interaction.event(LoginEvent::CodeReceived);
+                let tokens = self.redeem(pending, code, &registration, &terms).await;
+                (GrantKind::AuthorizationCode, tokens, visitor)
+            }
+            Err(error) => (GrantKind::AuthorizationCode, Err(error.into()), None),
+        };
+        let outcome = tokens.map(|tokens| self.signed_in(kind, tokens, registration, terms));
+        if let Some(visitor) = visitor {
+            visitor.show(match &outcome {
                 Ok(_) => Page::SignedIn {
                     server: server.to_owned(),
                     client: self.host.client_name.clone(),
                 },
-                Err(Ended::Failed(error) | Ended::ClientForgotten(error)) => {
+                Err(Ended::Failed(error) | Ended::RegisterAnew(_, error)) => {
                     waiting::failed(server, error)
                 }
             });
         }
         door.close().await;
-        redeemed
+        outcome
     }
 
     /// The client and its port, registered and kept where that is needed.
@@ -158,6 +167,7 @@ impl<'a> Login<'a> {
             previous: self.ask.previous,
             scopes: &self.scopes,
             wanted: &self.wanted,
+            reason: self.ask.reason,
             now: self.host.clock.now(),
         };
         let client = match candidates.choose(anew)? {
@@ -292,16 +302,17 @@ impl<'a> Login<'a> {
         self.ask.reason == SignInReason::StepUp
     }
 
-    fn forgotten(&self) -> Ended {
+    /// The server does not know the dynamic registration that was used again.
+    pub(crate) fn forgotten(&self, answer: Option<TokenError>) -> Ended {
         let what = format!(
             "{} no longer accepts the client that was registered there",
             self.discovered.server.issuer
         );
-        Ended::ClientForgotten(Box::new(LoginError::new(
-            LoginErrorKind::Registration,
-            Remedy::Report,
-            what,
-        )))
+        let mut error = LoginError::new(LoginErrorKind::Registration, Remedy::Report, what);
+        if let Some(answer) = answer {
+            error = error.with_source(answer);
+        }
+        Ended::RegisterAnew(RegisterAnew::Refused, Box::new(error))
     }
 }
 

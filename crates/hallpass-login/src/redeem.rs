@@ -1,8 +1,7 @@
-//! From the authorization code to the record.
+//! From the authorization code to tokens, and from tokens to the record.
 
 use hallpass_core::{
-    Grant, Record, Registration, Remedy, Scopes, State,
-    http::ExchangePolicy,
+    Grant, Record, Registration, Remedy, Scopes, State, TokenEndpointAuthMethod,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{
@@ -10,65 +9,98 @@ use hallpass_oauth::{
 };
 
 use crate::{
-    LoginError, LoginErrorKind, LoginEvent, LoginWarning, NoRefreshToken,
+    LoginError, LoginErrorKind, LoginEvent, LoginWarning, NoRefreshToken, RegisterAnew,
     login::{Ended, Login},
     scopes::OFFLINE_ACCESS,
+    token_leg::{Binding, NoTokens},
 };
 
+/// What matters for a code besides its client.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// Whether the client is a dynamic registration of an earlier login.
+    pub(crate) again: bool,
+    /// What the tokens will be bound to.
+    pub(crate) binding: Option<Binding>,
+}
+
 impl Login<'_> {
-    /// Exchanges the code, once, and makes the record that the session saves.
+    /// Exchanges the code, once.
     pub(crate) async fn redeem(
         &self,
         pending: PendingAuthorization,
         code: AuthorizationCode,
-        registration: Registration,
-        again: bool,
-    ) -> Result<Record, Ended> {
+        registration: &Registration,
+        terms: &Terms,
+    ) -> Result<TokenResponse, Ended> {
         let metadata = &self.discovered.server;
         let Some(endpoint) = &metadata.token_endpoint else {
             return Err(no_token_endpoint(metadata.issuer.as_str()).into());
         };
-        let client = ClientAuthentication::from_registration(&registration);
+        let client = ClientAuthentication::from_registration(registration);
         let request = pending.redeem(code).into_http(endpoint, &client);
-        let answer = self
-            .host
-            .http
-            .fetch(request, ExchangePolicy::authorization_server())
+        self.tokens(endpoint, request, terms.binding.as_ref())
             .await
-            .map_err(|error| {
-                let what = format!("no tokens from {}", metadata.issuer);
-                LoginError::new(LoginErrorKind::Network, error.remedy(), what)
-                    .with_hint(Some("the code may be used up: sign in again"))
-                    .with_source(error)
-            })?;
-        let tokens = TokenResponse::from_http(&answer).map_err(|error| {
-            let forgotten = again
-                && registration.origin == RegistrationOrigin::Dynamic
-                && error.code() == Some("invalid_client");
-            let what = format!("{} gave no tokens for the code", metadata.issuer);
-            let hint = error.hint();
-            let error = LoginError::new(LoginErrorKind::Exchange, error.remedy(), what)
-                .with_hint(hint)
-                .with_source(error);
-            if forgotten {
-                Ended::ClientForgotten(Box::new(error))
-            } else {
-                error.into()
-            }
-        })?;
-        let grant = tokens.into_grant(
-            GrantKind::AuthorizationCode,
-            &self.scopes,
-            self.resource(),
-            self.host.clock.now(),
-        );
+            .map_err(|error| self.no_tokens(error, registration, terms.again))
+    }
+
+    /// The record that the session saves.
+    pub(crate) fn signed_in(
+        &self,
+        kind: GrantKind,
+        tokens: TokenResponse,
+        registration: Registration,
+        terms: Terms,
+    ) -> Record {
+        let now = self.host.clock.now();
+        let mut grant = tokens.into_grant(kind, &self.scopes, self.resource(), now);
+        grant.dpop_key = terms.binding.map(|binding| binding.kept);
         self.tell(&grant);
         let mut record = self.record();
         record.registration = Some(registration);
         record.grant = Some(grant);
         record.fence = None;
         record.state = State::SignedIn;
-        Ok(record)
+        record
+    }
+
+    /// What it means that no tokens came.
+    fn no_tokens(&self, error: NoTokens, registration: &Registration, again: bool) -> Ended {
+        let issuer = &self.discovered.server.issuer;
+        let error = match error {
+            NoTokens::Http(error) => {
+                let what = format!("no tokens from {issuer}");
+                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
+                    .with_hint(Some("the code may be used up: sign in again"))
+                    .with_source(error);
+                return error.into();
+            }
+            NoTokens::Signing(error) => {
+                let what = "the proof for the token request could not be signed";
+                let failed = LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what);
+                return failed.with_source(error).into();
+            }
+            NoTokens::Token(error) => error,
+        };
+        let is_dynamic = registration.origin == RegistrationOrigin::Dynamic;
+        let anew = match (error.code(), again) {
+            (Some("invalid_client"), true) if is_dynamic => Some(RegisterAnew::Refused),
+            (Some("invalid_client"), false)
+                if is_dynamic && registration.auth_method == TokenEndpointAuthMethod::None =>
+            {
+                Some(RegisterAnew::NeedsSecret)
+            }
+            _ => None,
+        };
+        let what = format!("{issuer} gave no tokens for the code");
+        let hint = error.hint();
+        let error = LoginError::new(LoginErrorKind::Exchange, error.remedy(), what)
+            .with_hint(hint)
+            .with_source(error);
+        match anew {
+            Some(why) => Ended::RegisterAnew(why, Box::new(error)),
+            None => error.into(),
+        }
     }
 
     /// The warnings, and that it is done.

@@ -2,15 +2,18 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    Remedy,
+    Registration, Remedy, TokenEndpointAuthMethod,
     http::{ExchangePolicy, Leg, Redirects},
 };
-use hallpass_oauth::{RegistrationRequest, registration_from_http};
+use hallpass_oauth::{
+    Means, RegistrationError, RegistrationRequest, negotiate, registration_from_http,
+};
 use http::{Request, StatusCode, header};
 use url::Url;
 
 use crate::{
     LoginError, LoginErrorKind, LoginEvent, RegisterAnew,
+    address::CallbackListener,
     login::{Client, Login},
 };
 
@@ -39,39 +42,83 @@ impl Login<'_> {
             client_name: name.unwrap_or(&self.host.client_name),
             redirect_uris: &redirect_uris,
             scopes: &self.scopes,
-            device: false,
+            device: self.offers_device(),
             auth_method: None,
         };
-        let answer = self
-            .host
-            .http
-            .fetch(
-                request.into_http(endpoint),
-                ExchangePolicy::authorization_server(),
-            )
-            .await
-            .map_err(|error| {
-                let what = format!("no registration with {issuer}");
-                LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
-            })?;
-        let registration = registration_from_http(&answer, &listener.redirect_uri, metadata)
-            .map_err(|error| {
-                let what = format!("{issuer} did not register the client");
-                let by_hand = "register a client there by hand and set its client id";
-                let hint = match error.remedy() {
-                    Remedy::Retry => None,
-                    _ => Some(error.hint().unwrap_or_else(|| by_hand.to_owned())),
-                };
-                LoginError::new(LoginErrorKind::Registration, error.remedy(), what)
-                    .with_hint(hint)
-                    .with_source(error)
-            })?;
+        let with_secret = RegistrationRequest {
+            auth_method: Some(self.secret_method()),
+            ..request
+        };
+        let registration = if anew == Some(RegisterAnew::NeedsSecret) {
+            self.ask_to_register(with_secret, endpoint, &listener)
+                .await?
+        } else {
+            match self.ask_to_register(request, endpoint, &listener).await? {
+                // A server that lists no methods was asked for none, which may be what it minds.
+                Err(error)
+                    if error.code() == Some("invalid_client_metadata")
+                        && metadata.token_endpoint_auth_methods_supported.is_none() =>
+                {
+                    self.ask_to_register(with_secret, endpoint, &listener)
+                        .await?
+                }
+                registration => registration,
+            }
+        };
+        let registration = registration.map_err(|error| {
+            let what = format!("{issuer} did not register the client");
+            let by_hand = "register a client there by hand and set its client id";
+            let hint = match error.remedy() {
+                Remedy::Retry => None,
+                _ => Some(error.hint().unwrap_or_else(|| by_hand.to_owned())),
+            };
+            LoginError::new(LoginErrorKind::Registration, error.remedy(), what)
+                .with_hint(hint)
+                .with_source(error)
+        })?;
         self.keep(&registration).await?;
         Ok(Client {
             registration,
             listener,
             again: false,
         })
+    }
+
+    /// One request. The outer error is the network's.
+    async fn ask_to_register(
+        &self,
+        request: RegistrationRequest<'_>,
+        endpoint: &Url,
+        listener: &CallbackListener,
+    ) -> Result<Result<Registration, RegistrationError>, LoginError> {
+        let metadata = request.metadata;
+        let request = request.into_http(endpoint);
+        let policy = ExchangePolicy::authorization_server();
+        let answer = self
+            .host
+            .http
+            .fetch(request, policy)
+            .await
+            .map_err(|error| {
+                let what = format!("no registration with {}", metadata.issuer);
+                LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
+            })?;
+        let redirect_uri = &listener.redirect_uri;
+        Ok(registration_from_http(&answer, redirect_uri, metadata))
+    }
+
+    /// How a client with a secret would authenticate here.
+    fn secret_method(&self) -> &'static TokenEndpointAuthMethod {
+        let means = Means {
+            secret: true,
+            key: false,
+        };
+        match negotiate(&self.discovered.server, means) {
+            Some(TokenEndpointAuthMethod::ClientSecretPost) => {
+                &TokenEndpointAuthMethod::ClientSecretPost
+            }
+            _ => &TokenEndpointAuthMethod::ClientSecretBasic,
+        }
     }
 
     /// Whether the server still takes the client and its redirect URI, asked in the way the browser

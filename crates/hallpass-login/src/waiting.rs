@@ -1,10 +1,12 @@
-//! Waiting for the person: the callback port, the pasted URL and the time limit, whichever comes
-//! first.
+//! Waiting for the person: the callback port, the pasted URL, the device grant and the time limit,
+//! whichever comes first.
 
 use std::future::pending as never;
 
-use hallpass_core::Remedy;
-use hallpass_oauth::{AuthorizationCode, CallbackError, CallbackErrorKind, PendingAuthorization};
+use hallpass_core::{BoxFuture, Remedy};
+use hallpass_oauth::{
+    AuthorizationCode, CallbackError, CallbackErrorKind, PendingAuthorization, TokenResponse,
+};
 
 use crate::{
     BrowserLogin, LoginError, LoginErrorKind, LoginEvent, PasteError, Visit,
@@ -25,17 +27,24 @@ pub(crate) struct Waiting<'a> {
     pub(crate) hint: String,
 }
 
-/// An answer whose `state` and `iss` are right, and the browser that waits for a page, if it came
-/// by the port.
+/// The end of a road.
 #[derive(Debug)]
-pub(crate) struct Answered {
-    pub(crate) code: AuthorizationCode,
-    pub(crate) visitor: Option<Visitor>,
+pub(crate) enum Answered {
+    /// A code whose `state` and `iss` are right, and the browser that waits for a page, if it came
+    /// by the port.
+    Code(AuthorizationCode, Option<Visitor>),
+    /// Tokens, by the device grant.
+    Tokens(Box<TokenResponse>),
 }
 
 impl Waiting<'_> {
-    /// Has the browser opened and waits. Strays are answered and change nothing.
-    pub(crate) async fn run(&self, door: &mut Door) -> Result<Answered, LoginError> {
+    /// Has the browser opened and waits. Strays are answered and change nothing. `device` is the
+    /// road beside the browser.
+    pub(crate) async fn run(
+        &self,
+        door: &mut Door,
+        mut device: BoxFuture<'_, Result<TokenResponse, LoginError>>,
+    ) -> Result<Answered, LoginError> {
         let interaction = &*self.host.interaction;
         interaction.event(LoginEvent::Visit(self.visit));
         // Raced as well: an opener may not return before its browser ends.
@@ -51,8 +60,7 @@ impl Waiting<'_> {
                     };
                     match self.pending.receive(&knock.query.0) {
                         Ok(code) => {
-                            let visitor = Some(knock.visitor);
-                            return Ok(Answered { code, visitor });
+                            return Ok(Answered::Code(code, Some(knock.visitor)));
                         }
                         Err(error) if error.ends_login() => {
                             let error = self.refused(error);
@@ -71,7 +79,7 @@ impl Waiting<'_> {
                     pasting = text.is_some().then(|| interaction.pasted());
                     let Some(text) = text else { continue };
                     match self.judge_pasted(&text) {
-                        Ok(code) => return Ok(Answered { code, visitor: None }),
+                        Ok(code) => return Ok(Answered::Code(code, None)),
                         Err(Pasted::Ends(error)) => return Err(*error),
                         Err(Pasted::Refused(error)) => {
                             interaction.event(LoginEvent::PasteRefused { error: &error });
@@ -85,6 +93,7 @@ impl Waiting<'_> {
                         Err(error) => LoginEvent::BrowserNotOpened { error },
                     });
                 }
+                tokens = &mut device => return Ok(Answered::Tokens(Box::new(tokens?))),
                 () = &mut limit => return Err(self.too_late()),
             }
         }

@@ -14,6 +14,7 @@ struct Case {
     metadata: ServerMetadata,
     previous: Option<Record>,
     scopes: Scopes,
+    reason: SignInReason,
 }
 
 impl Case {
@@ -25,6 +26,7 @@ impl Case {
             metadata,
             previous: None,
             scopes: Scopes::from_server("a"),
+            reason: SignInReason::Asked,
         }
     }
 
@@ -71,6 +73,7 @@ impl Case {
             previous: self.previous.as_ref(),
             scopes: &self.scopes,
             wanted: &CallbackAddress::from_setting(&self.settings.callback).unwrap(),
+            reason: self.reason,
             now: Timestamp::from_unix_seconds(1000),
         }
         .choose(anew)
@@ -137,6 +140,13 @@ fn a_configured_client_is_for_one_issuer() {
     check(None, Some(ISSUER), known);
     check(None, Some("https://evil.example"), "OtherIssuer");
     check(Some(ISSUER), Some("https://before.example"), known);
+
+    // After a migration there is no record of the new server, and so no binding to go by.
+    let mut moved = Case::new().with(|case| case.reason = SignInReason::Migration);
+    moved.configure(None);
+    moved.check("OtherIssuer");
+    moved.configure(Some(ISSUER));
+    moved.check(known);
 }
 
 #[test]

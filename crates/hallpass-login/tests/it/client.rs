@@ -135,14 +135,21 @@ async fn a_registration_that_the_token_endpoint_refuses_is_made_anew_once() {
     assert_ne!(client_id(&record), client_id(&before));
     assert_eq!(registrations(&desk), 2);
 
-    // A fresh registration that is refused as well is not made again and again.
+    // A fresh one that is refused as well is tried with a secret, and that is the end of it.
     let (desk, _) = signed_out_desk().await;
-    desk.issuer.once(Endpoint::CodeExchange, refusal());
-    desk.issuer.once(Endpoint::CodeExchange, refusal());
+    for _ in 0..3 {
+        desk.issuer.once(Endpoint::CodeExchange, refusal());
+    }
     let error = desk.login().await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::Exchange);
     assert!(error.hint().is_some());
-    assert_eq!(registrations(&desk), 2);
+    let asked: Vec<_> = desk
+        .issuer
+        .requests_to(Endpoint::Registration)
+        .iter()
+        .map(|request| request.json().unwrap()["token_endpoint_auth_method"].clone())
+        .collect();
+    assert_eq!(asked, ["none", "none", "client_secret_basic"]);
 }
 
 #[tokio::test]

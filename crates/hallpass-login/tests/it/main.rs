@@ -11,3 +11,5 @@ mod desk;
 mod errors;
 mod outcome;
 mod pasted;
+mod roads;
+mod script;

@@ -1,0 +1,129 @@
+//! The device grant (RFC 8628) as a second road: a person signs in on another machine with a short
+//! code.
+
+use std::future::pending as never;
+
+use hallpass_core::{BoxFuture, Registration, Remedy, http::ExchangePolicy};
+use hallpass_oauth::{
+    ClientAuthentication, DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse,
+};
+
+use crate::{
+    DeviceCode, LoginError, LoginErrorKind, LoginEvent,
+    login::Login,
+    token_leg::{Binding, NoTokens},
+};
+
+/// The grant type's name (RFC 8628 §3.4).
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+impl Login<'_> {
+    /// Whether this login offers a person the road: the host wants it, and the server has it.
+    pub(crate) fn offers_device(&self) -> bool {
+        let metadata = &self.discovered.server;
+        let listed =
+            metadata.grant_types_supported.is_none() || metadata.supports_grant(DEVICE_CODE);
+        self.host.device && metadata.device_authorization_endpoint.is_some() && listed
+    }
+
+    /// Ends with tokens, or with the person's no. A road that leads nowhere is an event, and then
+    /// this never ends: the other roads go on.
+    pub(crate) fn device_road<'a>(
+        &'a self,
+        registration: &'a Registration,
+        binding: Option<&'a Binding>,
+    ) -> BoxFuture<'a, Result<TokenResponse, LoginError>> {
+        Box::pin(async move {
+            if !self.offers_device() {
+                return never().await;
+            }
+            match self.walk_device_road(registration, binding).await {
+                Err(error) if error.kind() != LoginErrorKind::Denied => {
+                    let event = LoginEvent::DeviceEnded { error: &error };
+                    self.host.interaction.event(event);
+                    never().await
+                }
+                end => end,
+            }
+        })
+    }
+
+    async fn walk_device_road(
+        &self,
+        registration: &Registration,
+        binding: Option<&Binding>,
+    ) -> Result<TokenResponse, LoginError> {
+        let metadata = &self.discovered.server;
+        let (Some(endpoint), Some(token_endpoint)) = (
+            &metadata.device_authorization_endpoint,
+            &metadata.token_endpoint,
+        ) else {
+            return never().await;
+        };
+        let client = ClientAuthentication::from_registration(registration);
+        let request = DeviceAuthorizationRequest {
+            scopes: &self.scopes,
+            resource: self.resource(),
+        };
+        let request = request.into_http(endpoint, &client);
+        let policy = ExchangePolicy::authorization_server();
+        let answer = self.host.http.fetch(request, policy).await;
+        let answer = answer.map_err(|error| {
+            let what = format!("no device code from {}", metadata.issuer);
+            LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
+        })?;
+        let now = self.host.clock.now();
+        let mut waiting =
+            DeviceAuthorization::from_http(&answer, self.resource(), now).map_err(|error| {
+                let what = format!("{} gave no device code", metadata.issuer);
+                LoginError::new(LoginErrorKind::Exchange, error.remedy(), what)
+                    .with_hint(error.hint())
+                    .with_source(error)
+            })?;
+        self.host
+            .interaction
+            .event(LoginEvent::DeviceCode(DeviceCode {
+                user_code: waiting.user_code(),
+                verification_uri: waiting.verification_uri(),
+                verification_uri_complete: waiting.verification_uri_complete(),
+                ends_at: waiting.ends_at(),
+            }));
+        loop {
+            self.host.clock.sleep(waiting.interval()).await;
+            if self.host.clock.now() >= waiting.ends_at() {
+                let what = "the device code has ended";
+                return Err(LoginError::new(
+                    LoginErrorKind::TimeLimit,
+                    Remedy::SignIn,
+                    what,
+                ));
+            }
+            let request = waiting.poll().into_http(token_endpoint, &client);
+            match self.tokens(token_endpoint, request, binding).await {
+                Ok(tokens) => return Ok(tokens),
+                Err(NoTokens::Token(error)) if waiting.goes_on_after(&error) => {}
+                Err(NoTokens::Token(error)) => {
+                    let kind = match error.code() {
+                        Some("access_denied") => LoginErrorKind::Denied,
+                        _ => LoginErrorKind::Exchange,
+                    };
+                    let what = format!("{} gave no tokens for the device code", metadata.issuer);
+                    return Err(LoginError::new(kind, error.remedy(), what)
+                        .with_hint(error.hint())
+                        .with_source(error));
+                }
+                // RFC 8628 §3.5: a question that was lost is asked again.
+                Err(NoTokens::Http(error)) => {
+                    tracing::debug!(%error, "a question about the device code was lost");
+                }
+                Err(NoTokens::Signing(error)) => {
+                    let what = "the proof for the token request could not be signed";
+                    return Err(
+                        LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what)
+                            .with_source(error),
+                    );
+                }
+            }
+        }
+    }
+}
