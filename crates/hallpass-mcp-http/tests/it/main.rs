@@ -1,4 +1,4 @@
-//! The transport against a scripted HTTP client.
+//! The transport against a scripted HTTP client, and over real sockets.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,3 +10,4 @@ mod bodies;
 mod redirects;
 mod requests;
 mod script;
+mod wire;
