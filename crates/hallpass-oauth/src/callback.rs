@@ -146,6 +146,8 @@ impl<'a> Response<'a> {
     fn read(query: &'a str) -> Self {
         let mut response = Self::default();
         let query = query.strip_prefix('?').unwrap_or(query);
+        // What follows a `#` is no part of a query; a pasted address may end in one.
+        let query = query.split('#').next().unwrap_or_default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "state" => response.state.push(value),

@@ -150,8 +150,8 @@ pub struct Means {
 /// `client_secret_basic` (RFC 8414 §2); a client without means is public there.
 ///
 /// `None` when the server lists methods and the client can't do any of them. A secret that the
-/// server has no listed use for is still sent by Basic, which every server that issues secrets must
-/// support (RFC 6749 §2.3.1), unless `none` is all that the server lists.
+/// server lists no use for, nor `none`, goes by Basic, which every server that issues secrets must
+/// support (RFC 6749 §2.3.1).
 pub fn negotiate(metadata: &ServerMetadata, means: Means) -> Option<TokenEndpointAuthMethod> {
     use TokenEndpointAuthMethod::{
         ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt,
@@ -180,11 +180,15 @@ pub fn negotiate(metadata: &ServerMetadata, means: Means) -> Option<TokenEndpoin
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Basic credentials with both halves form-encoded first (RFC 6749 §2.3.1), so that a colon or a
-/// letter outside ASCII in either survives.
+/// letter outside ASCII in either survives. The tilde stays as it is: it means the same to a server
+/// that decodes, and Entra's secrets, which hold one, then work at servers that don't.
 fn basic(id: &str, secret: &str) -> HeaderValue {
-    let encode =
-        |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
-    let pair = Zeroizing::new(format!("{}:{}", encode(id), encode(secret)));
+    let encode = |text: &str| {
+        let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        Zeroizing::new(encoded.replace("%7E", "~"))
+    };
+    let (id, secret) = (encode(id), encode(secret));
+    let pair = Zeroizing::new(format!("{}:{}", *id, *secret));
     let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
     // Base64 is always a header value.
     let mut value =

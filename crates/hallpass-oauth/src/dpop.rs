@@ -117,7 +117,8 @@ impl fmt::Debug for ProofKey {
     }
 }
 
-/// What one proof is for (RFC 9449 §4.2). Every request, hop and repeat needs its own.
+/// What one proof is for (RFC 9449 §4.2). Every request, hop and repeat needs its own, set anew as the
+/// `DPoP` header of the same request.
 #[derive(Debug, Clone, Copy)]
 pub struct Proof<'a> {
     /// The request's method.
@@ -135,6 +136,9 @@ fn target(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
+    // These two fail only for URLs that can't hold user information in the first place.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
     url.into()
 }
 

@@ -80,8 +80,16 @@ impl Ask<'_> {
 }
 
 pub(crate) fn begin(metadata: &ServerMetadata) -> PendingAuthorization {
+    begin_with(metadata, &[])
+}
+
+pub(crate) fn begin_with(
+    metadata: &ServerMetadata,
+    extra: &[(&str, &str)],
+) -> PendingAuthorization {
     let ask = Ask {
         metadata: metadata.clone(),
+        extra,
         ..Ask::default()
     };
     ask.begin().unwrap()

@@ -111,6 +111,7 @@ fn a_response_holds_one_code_or_one_error() {
     let unreadable = |why: &str| format!("the callback can't be read: {why}");
     let m = &metadata();
     check(m, "?code=c&state=STATE&session_state=x", "code");
+    check(m, "?code=c&state=STATE#_=_", "code");
     check(
         m,
         "state=STATE",

@@ -98,6 +98,8 @@ fn what_a_person_can_do_nothing_with_is_refused() {
 fn polling() {
     for (status, body, goes_on, interval) in [
         (400, r#"{"error":"authorization_pending"}"#, true, 5),
+        // GitHub's status for it.
+        (200, r#"{"error":"authorization_pending"}"#, true, 5),
         (400, r#"{"error":"slow_down"}"#, true, 10),
         (429, "", true, 10),
         (500, "", true, 10),

@@ -40,7 +40,7 @@ fn verify(header: &Value, signed: &str, signature: &[u8]) {
 fn a_proof_at_the_token_endpoint() {
     let key = ProofKey::open(&ProofKey::generate().unwrap()).unwrap();
     let entropy = Counting::default();
-    let endpoint = url("https://as.example/token?tenant=1#top");
+    let endpoint = url("https://user:pass@as.example/token?tenant=1#top");
     let mut of = Proof {
         method: &Method::POST,
         url: &endpoint,

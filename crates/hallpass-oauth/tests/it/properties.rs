@@ -1,5 +1,6 @@
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use hallpass_core::{ClientId, Resource, Scopes};
+use hallpass_core::{ClientId, ClientSecret, Resource, Scopes};
 use hallpass_oauth::{
     AuthorizationRequest, ClientAuthentication, RetryAfter, TokenRequest, TokenResponse,
     registration_from_http,
@@ -26,6 +27,29 @@ proptest! {
         prop_assert_eq!(&pairs[1], &("assertion".to_owned(), assertion));
         prop_assert_eq!(&pairs[2], &("client_id".to_owned(), id.as_str().to_owned()));
         prop_assert_eq!(pairs.len(), 3);
+    }
+
+    /// Any identifier and any secret go through the `Authorization` header and come out the same.
+    #[test]
+    fn basic_credentials_round_trip(id in "\\PC{1,20}|[ -~]{1,20}", secret in "\\PC*|[ -~]*") {
+        let (id, secret) = (ClientId::new(id), ClientSecret::new(secret));
+        let request = TokenRequest::client_credentials(&Scopes::none(), None).into_http(
+            &url("https://as.example/token"),
+            &ClientAuthentication::basic(&id, &secret),
+        );
+        let header = request.headers()["authorization"].to_str().unwrap();
+        let pair = STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap();
+        let pair = String::from_utf8(pair).unwrap();
+        let (got_id, got_secret) = pair.split_once(':').unwrap();
+        // Each half is one value of a form.
+        let decode = |half: &str| {
+            let form = format!("v={half}");
+            let pairs: Vec<_> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+            assert_eq!(pairs.len(), 1);
+            pairs[0].1.clone()
+        };
+        prop_assert_eq!(decode(got_id), id.as_str());
+        prop_assert_eq!(decode(got_secret), secret.expose());
     }
 
     /// Whatever the endpoint's own query is, each parameter of ours stands once, with our value.

@@ -1,7 +1,11 @@
 use hallpass_core::{ClientId, ClientSecret};
 use hallpass_oauth::{ClientAuthentication, TokenErrorClass};
 
-use crate::{answer, authorization::begin, form, metadata, parameter, url};
+use crate::{
+    answer,
+    authorization::{begin, begin_with},
+    form, metadata, parameter, url,
+};
 
 #[test]
 fn the_parameters_go_first_and_the_browser_carries_a_reference() {
@@ -9,7 +13,7 @@ fn the_parameters_go_first_and_the_browser_carries_a_reference() {
     metadata.authorization_endpoint = Some(url(
         "https://as.example/authorize?tenant=1&resource=x&request_uri=y",
     ));
-    let mut pending = begin(&metadata);
+    let mut pending = begin_with(&metadata, &[("prompt", "consent")]);
     let state = parameter(pending.url(), "state").unwrap();
     let challenge = parameter(pending.url(), "code_challenge").unwrap();
     let (id, secret) = (ClientId::new("client"), ClientSecret::new("s"));
@@ -17,7 +21,7 @@ fn the_parameters_go_first_and_the_browser_carries_a_reference() {
     let parameters = format!(
         "response_type=code\nclient_id=client\nredirect_uri=http://127.0.0.1:7777/callback\n\
          state={state}\ncode_challenge={challenge}\ncode_challenge_method=S256\n\
-         resource=https://mcp.example\n"
+         resource=https://mcp.example\nprompt=consent\n"
     );
     // The identifier is a parameter of the authorization request: once, whatever the method.
     let public = pending.push(&endpoint, &ClientAuthentication::none(&id));

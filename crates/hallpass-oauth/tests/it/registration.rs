@@ -1,5 +1,5 @@
 use hallpass_core::{
-    ClientSecret, Registration, RegistrationAccessToken, Remedy, Scopes, ServerMetadata, Timestamp,
+    ClientSecret, Registration, RegistrationAccessToken, Remedy, Scopes, ServerMetadata,
     TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin},
 };
@@ -130,7 +130,8 @@ fn check(body: &str, expected: &str) {
             got.client_id,
             got.client_secret.as_ref().map_or("-", ClientSecret::expose),
             got.auth_method,
-            got.secret_expires_at.map_or(0, Timestamp::as_unix_seconds),
+            got.secret_expires_at
+                .map_or("never".to_owned(), |at| at.as_unix_seconds().to_string()),
             got.scopes
                 .map_or("-".to_owned(), |scopes| scopes.to_string()),
         );
@@ -141,11 +142,14 @@ fn check(body: &str, expected: &str) {
 #[test]
 fn the_answer_counts() {
     for (fields, expected) in [
-        ("", "c - none 0 -"),
-        (r#","token_endpoint_auth_method":"none""#, "c - none 0 -"),
+        ("", "c - none never -"),
+        (
+            r#","token_endpoint_auth_method":"none""#,
+            "c - none never -",
+        ),
         (
             r#","client_secret":"s","token_endpoint_auth_method":"client_secret_post","client_secret_expires_at":0"#,
-            "c s client_secret_post 0 -",
+            "c s client_secret_post never -",
         ),
         (
             r#","client_secret":"s","token_endpoint_auth_method":"client_secret_basic","client_secret_expires_at":1900000000"#,
@@ -155,31 +159,31 @@ fn the_answer_counts() {
             r#","client_secret":"s","client_secret_expires_at":"1900000000""#,
             "c s client_secret_basic 1900000000 -",
         ),
-        (r#","client_secret":"s""#, "c s client_secret_basic 0 -"),
+        (r#","client_secret":"s""#, "c s client_secret_basic never -"),
         (
             r#","client_secret":"s","token_endpoint_auth_method":"none""#,
-            "c s none 0 -",
+            "c s none never -",
         ),
         // An echo of the default, without a secret, is a public client.
         (
             r#","token_endpoint_auth_method":"client_secret_basic""#,
-            "c - none 0 -",
+            "c - none never -",
         ),
         (
             r#","client_secret":"","token_endpoint_auth_method":"client_secret_post""#,
-            "c - none 0 -",
+            "c - none never -",
         ),
         (
             r#","client_secret":null,"client_secret_expires_at":5"#,
-            "c - none 0 -",
+            "c - none never -",
         ),
-        (r#","scope":"b a""#, "c - none 0 a b"),
-        (r#","scope":"""#, "c - none 0 -"),
-        (r#","unheard_of":[1]"#, "c - none 0 -"),
+        (r#","scope":"b a""#, "c - none never a b"),
+        (r#","scope":"""#, "c - none never -"),
+        (r#","unheard_of":[1]"#, "c - none never -"),
     ] {
         check(&format!(r#"{{"client_id":"c"{fields}}}"#), expected);
     }
-    check(r#"{"client_id":4711}"#, "4711 - none 0 -");
+    check(r#"{"client_id":4711}"#, "4711 - none never -");
 }
 
 #[test]
