@@ -53,6 +53,7 @@ use crate::{KeyId, KeySources, Policy, blocking, folder};
 /// Credentials in sealed files, shared by all processes of one user on one machine.
 ///
 /// Clones share everything. Two stores opened on one folder exclude each other like two processes.
+/// Needs a tokio runtime with time; files are read and written on its blocking threads.
 #[derive(Debug, Clone)]
 pub struct FileStore {
     inner: Arc<Inner>,

@@ -4,7 +4,8 @@
 //! that are created once and never removed. (A lock file that is removed while somebody waits for it
 //! leaves two processes with a lock each: one on the file that has the name, one on the file that
 //! had it.) The operating system releases them when the holder's last handle closes, so a killed
-//! process leaves no lock behind, and there is no lease to time out under a slow holder.
+//! process leaves no lock behind, and there is no lease to time out under a slow holder. (Programs
+//! that the holder starts don't inherit the handles.)
 //!
 //! - `store.lock` is held *shared* by whoever holds a slot, and *exclusively* by whoever creates the
 //!   store or changes its key. So no record is sealed with a key that is being replaced, and of two

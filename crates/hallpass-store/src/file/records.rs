@@ -264,3 +264,6 @@ fn read(keys: &Keys, paths: &SlotPaths) -> Result<Option<SlotDocument>, StoreErr
         None => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,9 @@ impl FileStore {
     ///
     /// [`StoreErrorKind::Busy`] while somebody holds a slot for long; [`StoreErrorKind::Key`] when
     /// the old key can't be had, or no new one be made; [`StoreErrorKind::Io`] when a record can't
-    /// be written. The store is usable after each of them.
+    /// be written; [`StoreErrorKind::Newer`] and [`StoreErrorKind::Refused`] when one is of a newer
+    /// version or open to others. No record is lost by any of them. Where it stopped half way, the
+    /// store has the new key already: open it with `to`, mend what the error names, and repeat.
     pub async fn rekey(&self, to: impl Into<KeySources>) -> Result<Rekeyed, StoreError> {
         let targets = to.into();
         let root = self.folder().to_owned();
