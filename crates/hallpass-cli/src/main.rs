@@ -1,3 +1,40 @@
-//! The program `hallpass`.
+//! The program `hallpass`: sign in to remote MCP servers from a terminal, and call them.
+//!
+//! What is asked for goes to standard output, everything said about it to standard error. One
+//! module reads the environment ([`environment`]), one prints ([`output`]), one decides the exit
+//! code ([`exit`]).
 
-fn main() {}
+mod arguments;
+mod browser;
+mod commands;
+mod environment;
+mod exit;
+mod output;
+mod remembered;
+mod setup;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{arguments::Arguments, environment::Environment, output::Output};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let environment = Environment::read();
+    let output = Output::new(arguments.json, &environment);
+    output.log_to_stderr(arguments.verbose, &environment);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return output.failed(&exit::Failed::new(error)),
+    };
+    match runtime.block_on(commands::run(&arguments, &environment, &output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => output.failed(&failed),
+    }
+}

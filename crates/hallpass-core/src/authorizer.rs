@@ -59,6 +59,7 @@ pub trait Keep: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 pub struct AuthorizeError {
     remedy: Remedy,
+    hint: Option<String>,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -67,8 +68,21 @@ impl AuthorizeError {
     pub fn new(remedy: Remedy, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             remedy,
+            hint: None,
             source: source.into(),
         }
+    }
+
+    /// Adds advice for a person.
+    #[must_use]
+    pub fn with_hint(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hint = hint.map(Into::into);
+        self
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// What to do about it.

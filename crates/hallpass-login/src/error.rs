@@ -103,6 +103,7 @@ impl Error for LoginError {
 
 impl From<LoginError> for AuthorizeError {
     fn from(error: LoginError) -> Self {
-        Self::new(error.remedy, error)
+        let hint = error.hint.clone();
+        Self::new(error.remedy, error).with_hint(hint)
     }
 }

@@ -53,7 +53,8 @@ impl SessionError {
             Self::Store(failed) => failed.0.hint().map(str::to_owned),
             Self::Refresh(failed) => failed.hint(),
             Self::Ended(ended) => ended.hint(),
-            Self::SignIn(_) | Self::Closed(_) => None,
+            Self::SignIn(failed) => failed.0.hint().map(str::to_owned),
+            Self::Closed(_) => None,
         }
     }
 

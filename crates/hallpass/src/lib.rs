@@ -1,1 +1,64 @@
 //! The OAuth 2.1 client stack for MCP hosts.
+//!
+//! A remote MCP server is an OAuth protected resource. [`Hallpass`] takes a host from its URL to an
+//! authorised rmcp transport, and keeps it authorised: it finds the authorization server, registers,
+//! has the person sign in when the server asks for it, keeps the credentials, and refreshes them
+//! once however many tasks and processes share them.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use hallpass::{Hallpass, store::{FileStore, KeyFile}};
+//! use rmcp::ServiceExt;
+//!
+//! # async fn host(folder: &std::path::Path, my_interaction: Arc<dyn hallpass::login::Interaction>) -> Result<(), Box<dyn std::error::Error>> {
+//! let store = FileStore::open(folder, KeyFile::in_folder(folder)).await?;
+//! let hallpass = Hallpass::builder("https://mcp.example.com/mcp".parse()?)
+//!     .store(Arc::new(store))
+//!     .sign_in_with(my_interaction)
+//!     .build()?;
+//!
+//! let client = ().serve(hallpass.transport()).await?;
+//! for tool in client.list_all_tools().await? {
+//!     println!("{}", tool.name);
+//! }
+//! client.cancel().await?;
+//! hallpass.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A host may take the crates below one by one instead: `hallpass-discovery`, `hallpass-http`,
+//! `hallpass-store` and `hallpass-session` serve hosts of their own. What this crate deliberately
+//! does not do: read the environment, print, or open a browser. The host hands those in.
+
+mod build;
+mod hallpass;
+
+pub use crate::{
+    build::{BuildError, HallpassBuilder},
+    hallpass::{Hallpass, LoginFailed},
+};
+
+pub use hallpass_core::*;
+pub use hallpass_rmcp::{Error as TransportError, Transport};
+pub use hallpass_session::{
+    OsEntropy, Revocation, Session, SessionError, SignOut, SignedOut, SystemClock, Token,
+};
+pub use hallpass_store::MemoryStore;
+
+/// The HTTP client of every leg: `hallpass-http`.
+pub mod http_client {
+    pub use hallpass_http::*;
+}
+
+/// A person signs in: `hallpass-login`.
+pub mod login {
+    pub use hallpass_login::*;
+}
+
+/// Credentials at rest: `hallpass-store`.
+pub mod store {
+    pub use hallpass_core::store::*;
+    pub use hallpass_store::*;
+}

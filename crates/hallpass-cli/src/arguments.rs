@@ -1,0 +1,195 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
+
+/// Sign in to remote MCP servers, and call them.
+///
+/// Exit codes: 0 fine, 2 wrong usage, 3 a sign-in is needed, 4 refused by the server or by the
+/// person, 5 the network, 1 anything else.
+#[derive(Debug, Parser)]
+#[command(name = "hallpass", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Answer with one JSON object on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Say more on standard error; twice for everything.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// Keep credentials in this folder instead of the usual one.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) store: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign in to a server.
+    Login(Login),
+    /// Sign out: revoke the tokens at the server and forget them here.
+    Logout(Logout),
+    /// Show where an account stands; without a URL, every account.
+    Status(Status),
+    /// List a server's tools.
+    Tools(Server),
+    /// Call one of a server's tools.
+    Call(Call),
+    /// Print a fresh access token.
+    Token(Server),
+    /// Show the whole way against servers that run inside this program.
+    Demo(Demo),
+}
+
+/// A server, and which account on it.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// The MCP server's URL.
+    pub(crate) url: String,
+
+    /// Which of several accounts on the server.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) account: String,
+
+    #[command(flatten)]
+    pub(crate) options: ServerOptions,
+}
+
+/// What a server needs to be told apart from its URL. Given at `login` these are remembered, so
+/// that later commands need nothing but the URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[command(next_help_heading = "Server options (remembered at login)")]
+pub(crate) struct ServerOptions {
+    /// The `resource` to ask for (RFC 8707), or `none` to leave it out. Normally the server says.
+    #[arg(long, value_name = "URI")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+
+    /// Accept a `--resource` that is neither the server's URL nor published by it.
+    #[arg(long, requires = "resource")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) allow_resource_mismatch: bool,
+
+    /// The scopes to ask for, separated by spaces. Normally the server says.
+    #[arg(long, value_name = "SCOPES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<String>,
+
+    /// Which authorization server to use where there are several.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+
+    /// The identifier of a client that was registered by hand.
+    #[arg(long, value_name = "ID")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<String>,
+
+    /// The environment variable that holds the client's secret.
+    #[arg(long, value_name = "NAME", requires = "client_id")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_secret_env: Option<String>,
+
+    /// The URL of the client's own metadata document, for servers that read those.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_metadata_url: Option<String>,
+
+    /// Take a server that does not list PKCE's S256 to support it.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) assume_s256: bool,
+
+    /// The host of the callback: `127.0.0.1`, `[::1]` or `localhost`.
+    #[arg(long, value_name = "HOST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_host: Option<String>,
+
+    /// The port of the callback. Normally any free one.
+    #[arg(long, value_name = "PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_port: Option<u16>,
+
+    /// The path of the callback.
+    #[arg(long, value_name = "PATH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_path: Option<String>,
+
+    /// A header for every request to the server's own origin, as `Name: value`, or to another one,
+    /// as `https://origin.example Name: value`. `${NAME}` in the value stands for an environment
+    /// variable.
+    #[arg(long = "header", value_name = "HEADER")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) headers: Vec<String>,
+
+    /// A file of certificate authorities (PEM) to trust besides the platform's.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_certificate: Option<PathBuf>,
+}
+
+/// Sign in.
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Print the URL to visit instead of opening a browser.
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+
+    /// How long to wait for the person, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) wait: u64,
+}
+
+/// Sign out.
+#[derive(Debug, Args)]
+pub(crate) struct Logout {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Forget the client's registration too.
+    #[arg(long)]
+    pub(crate) forget_client: bool,
+}
+
+/// Show accounts.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The MCP server's URL.
+    pub(crate) url: Option<String>,
+
+    /// Which of several accounts on the server.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) account: String,
+}
+
+/// Call a tool.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// The tool's name.
+    pub(crate) tool: String,
+
+    /// Its arguments as a JSON object.
+    #[arg(default_value = "{}")]
+    pub(crate) arguments: String,
+}
+
+/// Show the whole way.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Click through the sign-in yourself.
+    #[arg(long)]
+    pub(crate) browser: bool,
+}

@@ -1,0 +1,100 @@
+//! `hallpass call URL TOOL '{"json": 1}'`
+
+use std::error::Error;
+
+use hallpass::{Remedy, TransportError};
+use rmcp::{
+    RoleClient, ServiceExt,
+    model::{CallToolRequestParams, CallToolResult, JsonObject},
+    service::{RunningService, ServiceError},
+};
+use serde_json::json;
+
+use crate::{
+    arguments::{Arguments, Call, Server},
+    environment::Environment,
+    exit::{Code, Failed},
+    output::Output,
+    setup::Setup,
+};
+
+/// A server that answered `initialize`.
+pub(super) struct Connection {
+    pub(super) setup: Setup,
+    pub(super) client: RunningService<RoleClient, ()>,
+}
+
+pub(super) async fn run(
+    call: &Call,
+    arguments: &Arguments,
+    environment: &Environment,
+    output: &Output,
+) -> Result<(), Failed> {
+    let input: JsonObject = serde_json::from_str(&call.arguments).map_err(|error| {
+        Failed::usage(error).hint("the tool's arguments are one JSON object, such as '{\"a\": 1}'")
+    })?;
+    let Connection { setup, client } = connect(&call.server, arguments, environment).await?;
+    let request = CallToolRequestParams::new(call.tool.clone()).with_arguments(input);
+    let answer = client.call_tool(request).await;
+    let answer = finish(&setup, client, answer).await?;
+    output.result(&in_words(&answer), &json!(answer));
+    if answer.is_error == Some(true) {
+        return Err(
+            Failed::new(format!("the tool `{}` reports an error", call.tool)).code(Code::Refused),
+        );
+    }
+    Ok(())
+}
+
+/// Connects with the credentials that are there; signs nobody in.
+pub(super) async fn connect(
+    server: &Server,
+    arguments: &Arguments,
+    environment: &Environment,
+) -> Result<Connection, Failed> {
+    let setup = Setup::new(arguments, server, None, environment).await?;
+    match ().serve(setup.hallpass.transport()).await {
+        Ok(client) => Ok(Connection { setup, client }),
+        Err(error) => {
+            setup.hallpass.close().await;
+            Err(failed(Box::new(error), &setup))
+        }
+    }
+}
+
+/// Ends the connection in good order, whatever came of the call.
+pub(super) async fn finish<T>(
+    setup: &Setup,
+    client: RunningService<RoleClient, ()>,
+    outcome: Result<T, ServiceError>,
+) -> Result<T, Failed> {
+    // The answer is there already: how the connection ends changes nothing about it.
+    let _ = client.cancel().await;
+    setup.hallpass.close().await;
+    outcome.map_err(|error| failed(Box::new(error), setup))
+}
+
+/// A failure of rmcp: what Hallpass's transport said, where it lies behind it, else rmcp's own.
+fn failed(error: Box<dyn Error + Send + Sync>, setup: &Setup) -> Failed {
+    let (remedy, hint) = match TransportError::behind(&*error) {
+        Some(behind) => (behind.remedy(), behind.hint()),
+        None => (Remedy::Report, None),
+    };
+    let failed = Failed::with_remedy(error, remedy);
+    let failed = hint.into_iter().fold(failed, Failed::hint);
+    super::with_login_line(failed, &setup.hallpass)
+}
+
+/// What a tool answered: its texts, else the JSON.
+pub(super) fn in_words(answer: &CallToolResult) -> String {
+    let texts = answer
+        .content
+        .iter()
+        .filter_map(|content| Some(content.as_text()?.text.as_str()));
+    let texts: Vec<_> = texts.collect();
+    if texts.is_empty() {
+        json!(answer).to_string()
+    } else {
+        texts.join("\n")
+    }
+}

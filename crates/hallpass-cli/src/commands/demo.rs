@@ -1,0 +1,200 @@
+//! `hallpass demo`: the whole way, against servers that run inside this program.
+//!
+//! Every request that is shown comes from the servers' own record, and every claim is checked
+//! against it: a Hallpass that left `resource` out anywhere would end this command with an error.
+
+mod forgetful;
+mod person;
+mod stage;
+mod wire;
+
+use std::sync::Arc;
+
+use hallpass::{
+    Hallpass, HttpClient, SignOut,
+    http_client::{Client, HttpConfig, Origin},
+    login::Interaction,
+    store::{FileStore, KeyFile},
+};
+use hallpass_testkit::{
+    AuthorizationServer, AuthorizationServerOptions, Behaviour, Endpoint, McpServer,
+    McpServerOptions,
+};
+use rmcp::{ServiceExt, model::CallToolRequestParams};
+use serde_json::json;
+
+use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
+use crate::{
+    arguments::Demo, environment::Environment, exit::Failed, output::Output, terminal::Terminal,
+};
+
+pub(super) async fn run(
+    demo: &Demo,
+    environment: &Environment,
+    output: &Output,
+) -> Result<(), Failed> {
+    let issuer = AuthorizationServer::start(AuthorizationServerOptions {
+        behaviour: Behaviour {
+            interactive: demo.browser,
+            ..Behaviour::default()
+        },
+        ..AuthorizationServerOptions::default()
+    })
+    .await?;
+    let server = McpServer::start(McpServerOptions::protected_by(&issuer)).await?;
+    let person: Arc<dyn Interaction> = if demo.browser {
+        Arc::new(Terminal::new(environment, output.clone(), true))
+    } else {
+        Arc::new(Visitor)
+    };
+    let mut stage = Stage::new(output.clone(), issuer.recorder().clone(), server.resource());
+    stage.say(&format!(
+        "Two servers run inside this program, on loopback:\n\
+         \u{20} an authorization server  {}\n\
+         \u{20} an MCP server            {}\n\
+         The MCP server takes only tokens that were issued for itself (RFC 8707).\n\
+         Hallpass is told the second URL and nothing else.",
+        issuer.issuer(),
+        server.url(),
+    ));
+    the_whole_way(&issuer, &server, Arc::clone(&person), &mut stage).await?;
+    what_goes_wrong_elsewhere(&server, person, &mut stage).await?;
+    stage.say(
+        "\nThat is the difference one parameter makes. Try it on a server of yours:\n\
+         \u{20} hallpass login https://…/mcp",
+    );
+    output.data_only(&json!({ "steps": stage.into_data() }));
+    Ok(())
+}
+
+/// Sign-in, calls, the token's end, a refresh, sign-out.
+async fn the_whole_way(
+    issuer: &AuthorizationServer,
+    server: &McpServer,
+    person: Arc<dyn Interaction>,
+    stage: &mut Stage,
+) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let credentials = folder.path().join("credentials");
+    let store = FileStore::open(&credentials, KeyFile::in_folder(&credentials)).await?;
+    let hallpass = Hallpass::builder(server.url().parse().map_err(Failed::usage)?)
+        .store(Arc::new(store))
+        .sign_in_with(person)
+        .build()
+        .map_err(Failed::new)?;
+
+    hallpass.login().await.map_err(Failed::from)?;
+    stage.part(
+        "The server is asked without a token, and says where its metadata is",
+        &[Endpoint::Mcp],
+    )?;
+    stage.part(
+        "Its metadata names the resource and the authorization server, whose own comes next",
+        &[Endpoint::ResourceMetadata, Endpoint::ServerMetadata],
+    )?;
+    stage.part("Hallpass registers as a client", &[Endpoint::Registration])?;
+    stage.part(
+        "The person signs in; the request carries the resource",
+        &[Endpoint::Authorization],
+    )?;
+    stage.part(
+        "The code becomes tokens; the exchange carries the same resource",
+        &[Endpoint::CodeExchange],
+    )?;
+    stage.carries_resource(Endpoint::Authorization, 1)?;
+    stage.carries_resource(Endpoint::CodeExchange, 1)?;
+
+    let client = ().serve(hallpass.transport()).await.map_err(Failed::new)?;
+    let tools = client.list_all_tools().await.map_err(Failed::new)?;
+    let sum = client.call_tool(add(2, 3)).await.map_err(Failed::new)?;
+    stage.rest("The credentials work: initialize, tools/list, tools/call")?;
+    let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
+    stage.check(
+        names.contains(&"add") && text(&sum) == "5",
+        &format!(
+            "the server has the tools {}, and add(2, 3) is {}",
+            names.join(", "),
+            text(&sum)
+        ),
+    )?;
+
+    issuer.expire_access_tokens();
+    let sum = client.call_tool(add(20, 22)).await.map_err(Failed::new)?;
+    stage.rest(
+        "The access token ends. The next call is refused, refreshed once with the same resource, \
+         and repeated",
+    )?;
+    stage.carries_resource(Endpoint::Refresh, 1)?;
+    stage.check(
+        text(&sum) == "42",
+        &format!("nobody noticed: add(20, 22) is {}", text(&sum)),
+    )?;
+
+    client.cancel().await.map_err(Failed::new)?;
+    stage.drop_rest();
+    let done = hallpass
+        .logout(SignOut::default())
+        .await
+        .map_err(Failed::from)?;
+    stage.rest("Signing out revokes the tokens at the server, and forgets them here")?;
+    let signed_in = hallpass
+        .record()
+        .await?
+        .is_some_and(|record| record.is_signed_in());
+    stage.check(
+        !signed_in,
+        &format!("signed out, {}", super::logout::in_words(&done)),
+    )?;
+    hallpass.close().await;
+    Ok(())
+}
+
+/// The same login by a client that forgets one parameter.
+async fn what_goes_wrong_elsewhere(
+    server: &McpServer,
+    person: Arc<dyn Interaction>,
+    stage: &mut Stage,
+) -> Result<(), Failed> {
+    stage.say(
+        "\nAnd this is why. The same login once more, by a client that leaves `resource` out of the \
+         token exchange,\nas many do:",
+    );
+    let servers = Origin::parse(server.origin()).into_iter().collect();
+    let http = Client::new(HttpConfig {
+        servers,
+        ..HttpConfig::default()
+    })
+    .map_err(Failed::new)?;
+    let http: Arc<dyn HttpClient> = Arc::new(http);
+    let hallpass = Hallpass::builder(server.url().parse().map_err(Failed::usage)?)
+        .http_client(Arc::new(ForgetsResource(Arc::clone(&http))))
+        .sign_in_with(person)
+        .build()
+        .map_err(Failed::new)?;
+    hallpass.login().await.map_err(Failed::from)?;
+    stage.drop_all_but(Endpoint::CodeExchange);
+    stage.part("The login seems to work", &[Endpoint::CodeExchange])?;
+
+    // This client never signs in again by itself: what it has is what it shows to the server.
+    let token = hallpass.session().token().await.map_err(Failed::from)?;
+    let refused = forgetful::initialize_with(&*http, &token, server.url()).await?;
+    stage.rest("But the token is good for nothing: initialize answers 401, \"Auth required\"")?;
+    stage.check(
+        refused,
+        "the server refused a token that was issued a moment ago",
+    )?;
+    hallpass.close().await;
+    Ok(())
+}
+
+fn add(a: i64, b: i64) -> CallToolRequestParams {
+    let arguments = json!({ "a": a, "b": b })
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    CallToolRequestParams::new("add").with_arguments(arguments)
+}
+
+fn text(result: &rmcp::model::CallToolResult) -> String {
+    super::call::in_words(result)
+}

@@ -1,0 +1,55 @@
+//! A client with the mistake that this project began with.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hallpass::{
+    BoxFuture, HttpClient, HttpError, Token,
+    http::{Body, ExchangePolicy},
+};
+use http::{Request, Response, StatusCode, header};
+use url::form_urlencoded;
+
+use crate::exit::Failed;
+
+/// Sends everything as it is, but for the `resource` of token requests, which it leaves out.
+#[derive(Debug)]
+pub(super) struct ForgetsResource(pub(super) Arc<dyn HttpClient>);
+
+impl HttpClient for ForgetsResource {
+    fn open(
+        &self,
+        mut request: Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        let pairs: Vec<_> = form_urlencoded::parse(request.body())
+            .into_owned()
+            .collect();
+        if pairs.iter().any(|(name, _)| name == "grant_type") {
+            let kept = pairs.iter().filter(|(name, _)| name != "resource");
+            let body = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(kept)
+                .finish();
+            request.headers_mut().remove(header::CONTENT_LENGTH);
+            *request.body_mut() = Bytes::from(body);
+        }
+        self.0.open(request, policy)
+    }
+}
+
+/// Whether the server refuses `initialize` with this token as if it had none.
+pub(super) async fn initialize_with(
+    client: &dyn HttpClient,
+    token: &Token,
+    url: String,
+) -> Result<bool, Failed> {
+    const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"forgetful","version":"0"}}}"#;
+    let request = Request::post(url)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json, text/event-stream")
+        .header(header::AUTHORIZATION, token.authorization())
+        .body(Bytes::from_static(INITIALIZE.as_bytes()))
+        .map_err(Failed::new)?;
+    let response = client.open(request, ExchangePolicy::mcp()).await?;
+    Ok(response.status() == StatusCode::UNAUTHORIZED)
+}

@@ -1,0 +1,45 @@
+//! `hallpass login URL`
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    arguments::{Arguments, Login},
+    environment::Environment,
+    exit::Failed,
+    output::Output,
+    setup::{Person, Setup},
+    terminal::Terminal,
+};
+
+pub(super) async fn run(
+    login: &Login,
+    arguments: &Arguments,
+    environment: &Environment,
+    output: &Output,
+) -> Result<(), Failed> {
+    let terminal = Arc::new(Terminal::new(
+        environment,
+        output.clone(),
+        !login.no_browser,
+    ));
+    let person = Person {
+        interaction: terminal,
+        limit: Duration::from_secs(login.wait),
+    };
+    let setup = Setup::new(arguments, &login.server, Some(person), environment).await?;
+    let token = setup.hallpass.login().await;
+    setup.hallpass.close().await;
+    let token = token?;
+    setup.remembered.save(&setup.options)?;
+    let slot = setup.hallpass.slot();
+    let data = json!({
+        "server": slot.server.as_str(),
+        "account": slot.profile.as_str(),
+        "scopes": token.scopes().iter().collect::<Vec<_>>(),
+        "expires_at": token.expires_at().map(hallpass::Timestamp::as_unix_seconds),
+    });
+    output.result(&format!("signed in to {slot}"), &data);
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! `hallpass logout URL`
+
+use hallpass::{Revocation, SignOut, SignedOut};
+use serde_json::json;
+
+use crate::{
+    arguments::{Arguments, Logout},
+    environment::Environment,
+    exit::Failed,
+    output::Output,
+    setup::Setup,
+};
+
+pub(super) async fn run(
+    logout: &Logout,
+    arguments: &Arguments,
+    environment: &Environment,
+    output: &Output,
+) -> Result<(), Failed> {
+    let setup = Setup::new(arguments, &logout.server, None, environment).await?;
+    let how = if logout.forget_client {
+        SignOut::ForgetClient
+    } else {
+        SignOut::Grant
+    };
+    let done = setup.hallpass.logout(how).await.map_err(Failed::from)?;
+    if logout.forget_client {
+        setup.remembered.forget()?;
+    }
+    let slot = setup.hallpass.slot();
+    let words = in_words(&done);
+    let data =
+        json!({ "server": slot.server.as_str(), "had_grant": done.had_grant, "outcome": words });
+    output.result(&format!("signed out of {slot}, {words}"), &data);
+    Ok(())
+}
+
+/// What became of the tokens at the server.
+pub(super) fn in_words(done: &SignedOut) -> String {
+    if !done.had_grant {
+        return "where nobody was signed in".to_owned();
+    }
+    let of = |name: &str, revocation: &Revocation| match revocation {
+        Revocation::Revoked => Some(format!("the {name} is revoked")),
+        Revocation::Unsupported => Some(format!(
+            "the {name} lives to its end: the server revokes none"
+        )),
+        Revocation::Failed(error) => Some(format!("the {name} may live on: {error}")),
+        _ => None,
+    };
+    let tokens = [
+        of("refresh token", &done.refresh_token),
+        of("access token", &done.access_token),
+    ];
+    tokens.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

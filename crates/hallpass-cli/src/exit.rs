@@ -1,0 +1,185 @@
+//! How the program ends: an error in words, and one of the documented exit codes.
+
+use std::{error::Error, fmt, process::ExitCode};
+
+use hallpass::{
+    HttpError, Remedy,
+    login::{LoginError, LoginErrorKind},
+};
+use serde_json::{Value, json};
+
+/// The documented exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Anything that has no code of its own.
+    Other = 1,
+    /// The command line or a setting is wrong.
+    Usage = 2,
+    /// Somebody has to sign in.
+    SignInNeeded = 3,
+    /// The server or the person said no.
+    Refused = 4,
+    /// The network failed; trying again may help.
+    Network = 5,
+}
+
+impl Code {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Other => "error",
+            Self::Usage => "usage",
+            Self::SignInNeeded => "sign-in-needed",
+            Self::Refused => "refused",
+            Self::Network => "network",
+        }
+    }
+}
+
+/// A command that did not do what was asked.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    code: Code,
+    source: Box<dyn Error + Send + Sync>,
+    hints: Vec<String>,
+}
+
+impl Failed {
+    /// A failure without a code of its own.
+    pub(crate) fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            code: Code::Other,
+            source: source.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// A command line or a setting that can't be meant so.
+    pub(crate) fn usage(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(source).code(Code::Usage)
+    }
+
+    pub(crate) fn is(&self, code: Code) -> bool {
+        self.code == code
+    }
+
+    pub(crate) fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The code for an error of the stack: what the network or the login says of it, else its
+    /// remedy.
+    pub(crate) fn with_remedy(
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+        remedy: Remedy,
+    ) -> Self {
+        let failed = Self::new(source);
+        let code = failed
+            .chain()
+            .find_map(code_of_cause)
+            .unwrap_or(match remedy {
+                Remedy::SignIn => Code::SignInNeeded,
+                Remedy::Report => Code::Refused,
+                Remedy::Retry | Remedy::Configure => Code::Other,
+            });
+        failed.code(code)
+    }
+
+    /// The error and its causes, outermost first.
+    fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
+        let mut next: Option<&(dyn Error + 'static)> = Some(&*self.source);
+        std::iter::from_fn(move || {
+            let current = next?;
+            next = current.source();
+            Some(current)
+        })
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code as u8)
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut texts = self.chain().map(ToString::to_string);
+        json!({
+            "code": self.code.name(),
+            "exit_code": self.code as u8,
+            "message": texts.next(),
+            "causes": texts.collect::<Vec<_>>(),
+            "hints": self.hints,
+        })
+    }
+}
+
+/// The code that a known cause stands for, whatever lies around it.
+fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
+    if let Some(error) = cause.downcast_ref::<HttpError>() {
+        return (error.remedy() == Remedy::Retry).then_some(Code::Network);
+    }
+    match cause.downcast_ref::<LoginError>()?.kind() {
+        LoginErrorKind::Denied | LoginErrorKind::Callback | LoginErrorKind::Registration => {
+            Some(Code::Refused)
+        }
+        LoginErrorKind::Setting | LoginErrorKind::NoClient | LoginErrorKind::OtherIssuer => {
+            Some(Code::Usage)
+        }
+        LoginErrorKind::TimeLimit => Some(Code::SignInNeeded),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Failed {
+    /// What, because, hint: one line each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (depth, cause) in self.chain().enumerate() {
+            let lead = if depth == 0 {
+                "error: "
+            } else {
+                "\n  because: "
+            };
+            write!(f, "{lead}{cause}")?;
+        }
+        self.hints
+            .iter()
+            .try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+    }
+}
+
+macro_rules! failed_with_the_remedy_of {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Failed {
+            fn from(error: $error) -> Self {
+                let (remedy, hint) = (error.remedy(), error.hint().map(|hint| hint.to_string()));
+                let failed = Self::with_remedy(error, remedy);
+                match hint {
+                    Some(hint) => failed.hint(hint),
+                    None => failed,
+                }
+            }
+        }
+    )*};
+}
+
+failed_with_the_remedy_of!(
+    hallpass::SessionError,
+    hallpass::LoginFailed,
+    hallpass::StoreError
+);
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<HttpError> for Failed {
+    fn from(error: HttpError) -> Self {
+        let remedy = error.remedy();
+        Self::with_remedy(error, remedy)
+    }
+}

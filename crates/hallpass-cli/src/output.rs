@@ -1,0 +1,99 @@
+//! The one module that prints: data to standard output, talk to standard error.
+
+use std::{
+    io::{self, Write, stderr, stdout},
+    process::ExitCode,
+};
+
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+
+use crate::{environment::Environment, exit::Failed};
+
+/// Where a command's words go.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    json: bool,
+    colour: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, environment: &Environment) -> Self {
+        Self {
+            json,
+            colour: environment.colour(),
+        }
+    }
+
+    /// Sends the stack's own log to standard error: warnings, with `-v` what it does, with `-vv`
+    /// everything. `HALLPASS_LOG` takes a filter of `tracing-subscriber`'s form.
+    pub(crate) fn log_to_stderr(&self, verbose: u8, environment: &Environment) {
+        let usual = match verbose {
+            0 => "warn",
+            1 => "hallpass=info,warn",
+            _ => "hallpass=trace,info",
+        };
+        let filter = environment.get("HALLPASS_LOG").unwrap_or(usual);
+        let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(usual));
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(stderr)
+            .with_ansi(self.colour)
+            .without_time()
+            .init();
+    }
+
+    /// The command's result: `text` for a person, or `data` in the envelope
+    /// `{"ok": true, "result": …}` for a script.
+    pub(crate) fn result(&self, text: &str, data: &Value) {
+        let shown = if self.json {
+            envelope(true, "result", data)
+        } else {
+            text.to_owned()
+        };
+        self.data(&shown);
+    }
+
+    /// One line of a longer result for a person; a script gets nothing until
+    /// [`result`](Self::result).
+    pub(crate) fn line(&self, text: &str) {
+        if !self.json {
+            self.data(text);
+        }
+    }
+
+    /// The result for a script, where a person has been shown it line by line.
+    pub(crate) fn data_only(&self, data: &Value) {
+        if self.json {
+            self.data(&envelope(true, "result", data));
+        }
+    }
+
+    /// Something said while working.
+    #[expect(clippy::unused_self, reason = "whoever talks holds the output")]
+    pub(crate) fn say(&self, text: &str) {
+        // Nobody may be listening on standard error, which is no reason to stop.
+        let _ = writeln!(stderr(), "{text}");
+    }
+
+    /// The end of a command that failed. A script gets `{"ok": false, "error": …}` besides.
+    pub(crate) fn failed(&self, failed: &Failed) -> ExitCode {
+        if self.json {
+            self.data(&envelope(false, "error", &failed.to_json()));
+        }
+        self.say(&failed.to_string());
+        failed.exit_code()
+    }
+
+    #[expect(clippy::unused_self, reason = "whoever prints holds the output")]
+    fn data(&self, text: &str) {
+        let mut stdout = stdout().lock();
+        // A reader that went away (`| head`) has seen what it wanted.
+        let written: io::Result<()> = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        drop(written);
+    }
+}
+
+fn envelope(ok: bool, key: &str, value: &Value) -> String {
+    json!({ "ok": ok, key: value }).to_string()
+}

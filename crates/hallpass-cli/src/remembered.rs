@@ -1,0 +1,62 @@
+//! The options a server was given at its last login, so that later commands need only its URL.
+//!
+//! No secret is in them: a client's secret and a header's secret part are named by environment
+//! variable, and stay names here.
+
+use std::{fs, io, path::PathBuf};
+
+use hallpass::Slot;
+use sha2::{Digest, Sha256};
+
+use crate::{arguments::ServerOptions, exit::Failed};
+
+/// The file of one slot's options.
+pub(crate) struct Remembered(PathBuf);
+
+impl Remembered {
+    pub(crate) fn of(slot: &Slot, folder: &std::path::Path) -> Self {
+        let digest = Sha256::digest(format!("{}\n{}", slot.server, slot.profile));
+        let name = digest
+            .iter()
+            .take(16)
+            .fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
+        Self(folder.join("options").join(name + ".json"))
+    }
+
+    /// The remembered options; the default where there are none.
+    pub(crate) fn load(&self) -> Result<ServerOptions, Failed> {
+        let bytes = match fs::read(&self.0) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(ServerOptions::default());
+            }
+            Err(error) => return Err(self.failed(error)),
+        };
+        serde_json::from_slice(&bytes).map_err(|error| self.failed(error))
+    }
+
+    /// Replaces them, as a whole or not at all.
+    pub(crate) fn save(&self, options: &ServerOptions) -> Result<(), Failed> {
+        let write = || {
+            let folder = self.0.parent().unwrap_or(&self.0);
+            fs::create_dir_all(folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer_pretty(&mut file, options)?;
+            file.as_file().sync_all()?;
+            file.persist(&self.0)?;
+            Ok(())
+        };
+        write().map_err(|error: io::Error| self.failed(error))
+    }
+
+    pub(crate) fn forget(&self) -> Result<(), Failed> {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> Failed {
+        Failed::new(source).hint(format!("the server's options are in {}", self.0.display()))
+    }
+}

@@ -1,0 +1,238 @@
+//! From the command line to the stack: URLs, settings, the HTTP client, the store.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use hallpass::{
+    CallbackSetting, ClientId, ClientSecret, ClientSetting, Hallpass, Issuer, PkceSetting,
+    PreRegisteredClient, Profile, Resource, ResourceSetting, Scopes, ServerSettings, ServerUrl,
+    Slot,
+    http_client::{CaBundle, HttpConfig, Origin, OriginHeaders, ProxyConfig, Trust},
+    login::Interaction,
+    store::{CredentialStore, FileStore, KeyFile},
+};
+
+use crate::{
+    arguments::{Arguments, Server, ServerOptions},
+    environment::Environment,
+    exit::Failed,
+    remembered::Remembered,
+};
+
+/// Opens the credential store.
+pub(crate) async fn store(
+    arguments: &Arguments,
+    environment: &Environment,
+) -> Result<Arc<FileStore>, Failed> {
+    let folder = folder(arguments, environment)?;
+    let keys = KeyFile::in_folder(&folder);
+    let store = FileStore::open(folder, keys).await.map_err(Failed::from)?;
+    Ok(Arc::new(store))
+}
+
+/// The folder of the store and of the remembered options.
+pub(crate) fn folder(arguments: &Arguments, environment: &Environment) -> Result<PathBuf, Failed> {
+    arguments
+        .store
+        .clone()
+        .or_else(|| environment.data_folder())
+        .ok_or_else(|| {
+            Failed::usage("there is no folder for credentials")
+                .hint("name one with --store, or set HALLPASS_HOME")
+        })
+}
+
+/// Somebody who can sign in, and how long they may take.
+pub(crate) struct Person {
+    pub(crate) interaction: Arc<dyn Interaction>,
+    pub(crate) limit: Duration,
+}
+
+/// One server, wired up.
+pub(crate) struct Setup {
+    pub(crate) hallpass: Hallpass,
+    pub(crate) remembered: Remembered,
+    pub(crate) options: ServerOptions,
+}
+
+impl Setup {
+    /// Wires up the server that the command line names. Options that were given replace the
+    /// remembered ones as a whole.
+    pub(crate) async fn new(
+        arguments: &Arguments,
+        server: &Server,
+        person: Option<Person>,
+        environment: &Environment,
+    ) -> Result<Self, Failed> {
+        let slot = slot(&server.url, &server.account)?;
+        let store = store(arguments, environment).await?;
+        let remembered = Remembered::of(&slot, &folder(arguments, environment)?);
+        let options = if server.options == ServerOptions::default() {
+            remembered.load()?
+        } else {
+            server.options.clone()
+        };
+        let hallpass = build(slot, &options, store, person, environment)?;
+        Ok(Self {
+            hallpass,
+            remembered,
+            options,
+        })
+    }
+}
+
+/// The slot of a URL and an account's name.
+pub(crate) fn slot(url: &str, account: &str) -> Result<Slot, Failed> {
+    let server = ServerUrl::parse(url).map_err(Failed::usage)?;
+    let profile = Profile::parse(account).map_err(Failed::usage)?;
+    Ok(Slot::new(server).with_profile(profile))
+}
+
+fn build(
+    slot: Slot,
+    options: &ServerOptions,
+    store: Arc<dyn CredentialStore>,
+    person: Option<Person>,
+    environment: &Environment,
+) -> Result<Hallpass, Failed> {
+    let mut builder = Hallpass::builder(slot.server.clone())
+        .profile(slot.profile)
+        .settings(settings(options, environment)?)
+        .http(http(&slot.server, options, environment)?)
+        .store(store);
+    if let Some(Person { interaction, limit }) = person {
+        builder = builder.sign_in_with(interaction).sign_in_limit(limit);
+    }
+    builder.build().map_err(Failed::usage)
+}
+
+fn settings(options: &ServerOptions, environment: &Environment) -> Result<ServerSettings, Failed> {
+    let usual = CallbackSetting::default();
+    Ok(ServerSettings {
+        resource: match options.resource.as_deref() {
+            None => ResourceSetting::Published,
+            Some("none") => ResourceSetting::Omitted,
+            Some(text) => ResourceSetting::Exactly {
+                resource: Resource::parse(text).map_err(Failed::usage)?,
+                allow_mismatch: options.allow_resource_mismatch,
+            },
+        },
+        scopes: options
+            .scope
+            .as_deref()
+            .map(Scopes::parse)
+            .transpose()
+            .map_err(Failed::usage)?,
+        issuer: options
+            .issuer
+            .as_deref()
+            .map(Issuer::parse)
+            .transpose()
+            .map_err(Failed::usage)?,
+        client: client(options, environment)?,
+        client_name: Some("Hallpass".to_owned()),
+        callback: CallbackSetting {
+            host: options.callback_host.clone().unwrap_or(usual.host),
+            port: options.callback_port,
+            path: options.callback_path.clone().unwrap_or(usual.path),
+        },
+        pkce: if options.assume_s256 {
+            PkceSetting::AssumeS256
+        } else {
+            PkceSetting::default()
+        },
+        ..ServerSettings::default()
+    })
+}
+
+fn client(options: &ServerOptions, environment: &Environment) -> Result<ClientSetting, Failed> {
+    let secret = match &options.client_secret_env {
+        None => None,
+        Some(name) => Some(ClientSecret::new(variable(name, environment)?)),
+    };
+    let url = options.client_metadata_url.as_deref().map(url::Url::parse);
+    Ok(ClientSetting {
+        pre_registered: options.client_id.as_ref().map(|id| PreRegisteredClient {
+            id: ClientId::new(id),
+            secret,
+            auth_method: None,
+            issuer: None,
+        }),
+        metadata_document: url.transpose().map_err(Failed::usage)?,
+    })
+}
+
+/// The HTTP client's configuration: the server's own options over what the environment says.
+fn http(
+    server: &ServerUrl,
+    options: &ServerOptions,
+    environment: &Environment,
+) -> Result<HttpConfig, Failed> {
+    let file = options.ca_certificate.clone();
+    let file = file.or_else(|| {
+        environment
+            .get("HALLPASS_CA_CERTIFICATE")
+            .map(PathBuf::from)
+    });
+    let trust = match file {
+        Some(file) => Trust::PlatformPlus(CaBundle::from_file(&file).map_err(Failed::usage)?),
+        None => Trust::Platform,
+    };
+    let value_of = |name: &str| environment.get(name).map(str::to_owned);
+    Ok(HttpConfig {
+        trust,
+        proxy: ProxyConfig::from_environment_values(value_of).map_err(Failed::usage)?,
+        headers: options
+            .headers
+            .iter()
+            .map(|header| origin_header(header, server, environment))
+            .collect::<Result<_, _>>()?,
+        ..HttpConfig::default()
+    })
+}
+
+/// Reads `[ORIGIN ]Name: value`; without an origin it is the server's own.
+fn origin_header(
+    text: &str,
+    server: &ServerUrl,
+    environment: &Environment,
+) -> Result<OriginHeaders, Failed> {
+    let form = "write it as 'Name: value' or 'https://origin.example Name: value'";
+    let (origin, header) = match text.split_once(' ') {
+        Some((origin, header)) if origin.contains("://") => (
+            Some(Origin::parse(origin).map_err(|error| Failed::usage(error).hint(form))?),
+            header,
+        ),
+        _ => (Origin::of(server.url()), text),
+    };
+    let (Some(origin), Some((name, value))) = (origin, header.split_once(':')) else {
+        // Not repeated: what was typed may be a secret.
+        return Err(Failed::usage("a `--header` is no header").hint(form));
+    };
+    let name = http::HeaderName::try_from(name.trim()).map_err(Failed::usage)?;
+    let value = expand(value.trim(), environment)?;
+    let mut value = http::HeaderValue::try_from(value).map_err(Failed::usage)?;
+    value.set_sensitive(true);
+    Ok(OriginHeaders {
+        origin,
+        headers: [(name, value)].into_iter().collect(),
+    })
+}
+
+/// Puts environment variables in place of `${NAME}`.
+fn expand(text: &str, environment: &Environment) -> Result<String, Failed> {
+    let Some((before, rest)) = text.split_once("${") else {
+        return Ok(text.to_owned());
+    };
+    let Some((name, after)) = rest.split_once('}') else {
+        return Err(Failed::usage("a `${` in a header has no `}`"));
+    };
+    let value = variable(name, environment)?;
+    Ok(format!("{before}{value}{}", expand(after, environment)?))
+}
+
+fn variable<'a>(name: &str, environment: &'a Environment) -> Result<&'a str, Failed> {
+    environment.get(name).ok_or_else(|| {
+        Failed::usage(format!("the environment variable `{name}` is not set"))
+            .hint("it was named in the options of this server")
+    })
+}

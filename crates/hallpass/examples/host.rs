@@ -1,0 +1,57 @@
+//! What a host writes: from a server's URL to its tools.
+//!
+//! `cargo run -p hallpass --example host -- URL FOLDER`
+
+use std::{path::PathBuf, sync::Arc};
+
+use hallpass::{
+    BoxFuture, Hallpass,
+    login::{Interaction, LoginEvent, OpenError},
+    store::{FileStore, KeyFile},
+};
+use rmcp::ServiceExt;
+use url::Url;
+
+/// The host's own way to show a URL to a person.
+#[derive(Debug)]
+struct MyWindow;
+
+impl Interaction for MyWindow {
+    fn open<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async { Err(OpenError::declined()) })
+    }
+
+    #[expect(clippy::print_stderr, reason = "an example talks to whoever runs it")]
+    fn event(&self, event: LoginEvent<'_>) {
+        if let LoginEvent::Visit(visit) = event {
+            eprintln!("sign in at {}", visit.url);
+        }
+    }
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "an example prints")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments
+        .next()
+        .ok_or("the first argument is the server's URL")?;
+    let folder: PathBuf = arguments
+        .next()
+        .ok_or("the second is a folder for credentials")?
+        .into();
+
+    let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await?;
+    let hallpass = Hallpass::builder(url.parse()?)
+        .store(Arc::new(store))
+        .sign_in_with(Arc::new(MyWindow))
+        .build()?;
+
+    let client = ().serve(hallpass.transport()).await?;
+    for tool in client.list_all_tools().await? {
+        println!("{}", tool.name);
+    }
+    client.cancel().await?;
+    hallpass.close().await;
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! From configuration to a [`Hallpass`].
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use hallpass_core::{
+    Authorizer, Clock, CredentialStore, Entropy, HttpClient, Issuer, NoAuthorizer, Profile, Remedy,
+    ServerSettings, ServerUrl, Slot,
+};
+use hallpass_http::{Client, HttpConfig, HttpConfigError, Origin};
+use hallpass_login::{BrowserLogin, Interaction};
+use hallpass_session::{OsEntropy, Session, SystemClock};
+use hallpass_store::MemoryStore;
+
+use crate::Hallpass;
+
+/// Wires the crates of the stack for one server. Everything but the URL has a default.
+#[derive(Debug)]
+pub struct HallpassBuilder {
+    server: ServerUrl,
+    profile: Profile,
+    settings: ServerSettings,
+    http: Http,
+    store: Option<Arc<dyn CredentialStore>>,
+    sign_in: SignInBy,
+    sign_in_limit: Duration,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+#[derive(Debug)]
+enum Http {
+    Config(Box<HttpConfig>),
+    Client(Arc<dyn HttpClient>),
+}
+
+enum SignInBy {
+    Nobody,
+    Authorizer(Arc<dyn Authorizer>),
+    Interaction(Arc<dyn Interaction>),
+}
+
+impl HallpassBuilder {
+    pub(crate) fn new(server: ServerUrl) -> Self {
+        Self {
+            server,
+            profile: Profile::default(),
+            settings: ServerSettings::default(),
+            http: Http::Config(Box::default()),
+            store: None,
+            sign_in: SignInBy::Nobody,
+            sign_in_limit: BrowserLogin::TIME_LIMIT,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+
+    /// Which of several accounts on the server.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// What the server needs to be told apart from its URL.
+    #[must_use]
+    pub fn settings(mut self, settings: ServerSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// How to reach the network: certificate authorities, headers, proxy.
+    #[must_use]
+    pub fn http(mut self, config: HttpConfig) -> Self {
+        self.http = Http::Config(Box::new(config));
+        self
+    }
+
+    /// A client of the host's own for every leg, instead of a configuration.
+    #[must_use]
+    pub fn http_client(mut self, client: Arc<dyn HttpClient>) -> Self {
+        self.http = Http::Client(client);
+        self
+    }
+
+    /// Where credentials are kept. Without one they end with the process.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn CredentialStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Lets a person sign in through a browser; `interaction` shows the URL.
+    #[must_use]
+    pub fn sign_in_with(mut self, interaction: Arc<dyn Interaction>) -> Self {
+        self.sign_in = SignInBy::Interaction(interaction);
+        self
+    }
+
+    /// How long a person may take to sign in, from the moment the URL is shown: five minutes unless
+    /// set.
+    #[must_use]
+    pub fn sign_in_limit(mut self, limit: Duration) -> Self {
+        self.sign_in_limit = limit;
+        self
+    }
+
+    /// Signs in by a way of the host's own. Without this or
+    /// [`sign_in_with`](Self::sign_in_with), a challenge ends in [`Remedy::SignIn`].
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.sign_in = SignInBy::Authorizer(authorizer);
+        self
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another source of randomness than the operating system's.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Builds it. Nothing is sent and nothing is read yet.
+    ///
+    /// # Errors
+    ///
+    /// When the HTTP configuration can't be used: a certificate, a proxy, a header.
+    pub fn build(self) -> Result<Hallpass, BuildError> {
+        let http: Arc<dyn HttpClient> = match self.http {
+            Http::Client(client) => client,
+            Http::Config(mut config) => {
+                config.servers.extend(Origin::of(self.server.url()));
+                config
+                    .configured_origins
+                    .extend(configured_origins(&self.settings));
+                Arc::new(Client::new(*config)?)
+            }
+        };
+        let authorizer: Arc<dyn Authorizer> = match self.sign_in {
+            SignInBy::Nobody => Arc::new(NoAuthorizer),
+            SignInBy::Authorizer(authorizer) => authorizer,
+            SignInBy::Interaction(interaction) => Arc::new(
+                BrowserLogin::builder(
+                    Arc::clone(&http),
+                    Arc::clone(&self.clock),
+                    self.entropy,
+                    interaction,
+                )
+                .time_limit(self.sign_in_limit)
+                .build(),
+            ),
+        };
+        let store = self
+            .store
+            .unwrap_or_else(|| Arc::new(MemoryStore::default()));
+        let slot = Slot::new(self.server).with_profile(self.profile);
+        let session = Session::builder(slot, self.settings)
+            .store(store)
+            .http(Arc::clone(&http))
+            .authorizer(authorizer)
+            .clock(self.clock)
+            .build()
+            .map_err(BuildError::incomplete)?;
+        Ok(Hallpass { http, session })
+    }
+}
+
+/// The origins of the URLs that a person named in the settings.
+fn configured_origins(settings: &ServerSettings) -> impl Iterator<Item = Origin> {
+    let endpoints = settings.endpoints.as_ref();
+    let urls = [
+        settings.issuer.as_ref().map(Issuer::url),
+        settings.resource_metadata_url.as_ref(),
+        settings.server_metadata_url.as_ref(),
+        endpoints.and_then(|endpoints| endpoints.authorization.as_ref()),
+        endpoints.map(|endpoints| &endpoints.token),
+        endpoints.and_then(|endpoints| endpoints.registration.as_ref()),
+        endpoints.and_then(|endpoints| endpoints.revocation.as_ref()),
+    ];
+    let trusted = settings.trusted_issuers.iter().map(Issuer::url);
+    urls.into_iter()
+        .flatten()
+        .chain(trusted)
+        .filter_map(Origin::of)
+}
+
+impl fmt::Debug for SignInBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nobody => "Nobody",
+            Self::Authorizer(_) => "Authorizer",
+            Self::Interaction(_) => "Interaction",
+        })
+    }
+}
+
+/// A configuration that can't be used.
+#[derive(Debug)]
+pub struct BuildError {
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl BuildError {
+    fn incomplete(source: hallpass_session::IncompleteSession) -> Self {
+        Self {
+            source: Box::new(source),
+        }
+    }
+
+    /// What to do about it: change the configuration.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+}
+
+impl From<HttpConfigError> for BuildError {
+    fn from(source: HttpConfigError) -> Self {
+        Self {
+            source: Box::new(source),
+        }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the HTTP configuration can't be used")
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,156 @@
+//! One server, ready to be called.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use hallpass_core::{
+    AuthScheme, Challenge, HttpClient, Record, Remedy, ServerUrl, SignInReason, Slot,
+};
+use hallpass_mcp_http::{Anonymous, Endpoint, Request};
+use hallpass_rmcp::Transport;
+use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
+use http::StatusCode;
+
+use crate::HallpassBuilder;
+
+/// A small protocol version is all that a probe needs: the answer wanted is the challenge.
+const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
+
+/// One account on one MCP server. Cheap to clone; clones share one [`Session`].
+#[derive(Debug, Clone)]
+pub struct Hallpass {
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) session: Session,
+}
+
+impl Hallpass {
+    /// Begins with a server's URL, which is all that a good server needs.
+    pub fn builder(server: ServerUrl) -> HallpassBuilder {
+        HallpassBuilder::new(server)
+    }
+
+    /// A transport for rmcp's `serve`. It signs in when the server asks for it, if an authorizer was
+    /// supplied, and repeats the refused request by itself.
+    pub fn transport(&self) -> Transport {
+        let client = hallpass_rmcp::Client::new(self.session.clone(), Arc::clone(&self.http));
+        hallpass_rmcp::transport(client, &self.slot().server)
+    }
+
+    /// The session below the transport: fresh tokens for whoever needs one.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The server and the account on it.
+    pub fn slot(&self) -> &Slot {
+        self.session.slot()
+    }
+
+    /// Signs in now: what the transport would do at the server's first challenge, done early.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::sign_in`]. A server that can't be reached says so before anybody is asked to
+    /// sign in.
+    pub async fn login(&self) -> Result<Token, LoginFailed> {
+        let challenges = self.probe().await?;
+        let ask = SignInRequest {
+            reason: SignInReason::Asked,
+            challenges: &challenges,
+            ..SignInRequest::default()
+        };
+        self.session
+            .sign_in(ask)
+            .await
+            .map_err(LoginFailed::Session)
+    }
+
+    /// Signs out: revokes the tokens at the server (RFC 7009) and clears the grant here, whatever
+    /// the server says.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn logout(&self, how: SignOut) -> Result<SignedOut, SessionError> {
+        self.session.sign_out(how).await
+    }
+
+    /// The account's record as it is kept; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't read it.
+    pub async fn record(&self) -> Result<Option<Record>, SessionError> {
+        self.session.record().await
+    }
+
+    /// Waits for refreshes that are under way. Call it before the runtime ends.
+    pub async fn close(&self) {
+        self.session.close().await;
+    }
+
+    /// Asks the server without a token, to learn its challenge: where its metadata is and which
+    /// scopes it wants (RFC 9728 §5.1).
+    ///
+    /// A POST, since some servers answer nothing else; a server that lets it through may still
+    /// protect its tools, and is found by its well-known metadata then.
+    async fn probe(&self) -> Result<Vec<Challenge>, LoginFailed> {
+        let endpoint = Endpoint::new(Arc::clone(&self.http), self.slot().server.clone());
+        let response = endpoint.send(&Request::post(PROBE), &Anonymous).await;
+        let response = response.map_err(LoginFailed::Unreachable)?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let mut challenges = hallpass_discovery::challenges(response.headers());
+            if challenges.is_empty() {
+                challenges.push(Challenge::bare(AuthScheme::Bearer));
+            }
+            return Ok(challenges);
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// A login that did not come to a grant.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoginFailed {
+    /// The MCP server could not be asked for its challenge.
+    Unreachable(hallpass_mcp_http::Error),
+    /// What the session says: the authorizer or the store failed.
+    Session(SessionError),
+}
+
+impl LoginFailed {
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Unreachable(error) => error.remedy(),
+            Self::Session(error) => error.remedy(),
+        }
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable(error) => error.hint(),
+            Self::Session(error) => error.hint(),
+        }
+    }
+}
+
+impl fmt::Display for LoginFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(_) => f.write_str("the MCP server can't be asked how to sign in"),
+            Self::Session(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl Error for LoginFailed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreachable(error) => Some(error),
+            // Its text is the session error's own, whose source comes next.
+            Self::Session(error) => error.source(),
+        }
+    }
+}

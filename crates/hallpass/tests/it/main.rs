@@ -1,0 +1,14 @@
+//! Whole flows through the facade, against the strict servers of `hallpass-testkit`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod corporate;
+mod refusals;
+mod resource;
+mod restart;
+mod sign_in;
+mod world;

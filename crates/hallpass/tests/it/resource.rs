@@ -1,0 +1,202 @@
+//! Exactly one `resource`, chosen once (RFC 8707).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hallpass::{
+    BoxFuture, HttpClient, HttpError, ResourceSetting, ServerSettings,
+    http::{Body, ExchangePolicy},
+    http_client::{Client, HttpConfig, Origin},
+};
+use hallpass_testkit::{AuthorizationServerOptions, Behaviour, Endpoint, PublishedResource};
+use http::{Request, Response, StatusCode, header};
+use rmcp::ServiceExt;
+
+use crate::world::{World, add, chain, connect};
+
+#[tokio::test]
+async fn an_endpoint_with_a_query_of_its_own_still_gets_exactly_one() {
+    let options = AuthorizationServerOptions {
+        behaviour: Behaviour {
+            authorization_query: Some("tenant=1".to_owned()),
+            ..Behaviour::default()
+        },
+        ..AuthorizationServerOptions::default()
+    };
+    let world = World::with(options, |_| {}).await;
+    let hallpass = world.host().build().unwrap();
+    hallpass.login().await.unwrap();
+
+    assert_eq!(
+        world.resources(Endpoint::Authorization),
+        [[world.server.url()]]
+    );
+    let request = &world.requests_to(Endpoint::Authorization)[0];
+    assert_eq!(
+        request.parameter("tenant"),
+        Some("1"),
+        "the endpoint's own query is kept"
+    );
+    let client = connect(&hallpass).await;
+    assert_eq!(add(&client, 1, 1).await, "2");
+    client.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bare_origin_goes_out_as_it_was_published() {
+    let world = World::with(AuthorizationServerOptions::default(), |server| {
+        server.protection.resource = PublishedResource::Origin;
+    })
+    .await;
+    let origin = world.server.origin().to_owned();
+    assert!(!origin.ends_with('/'));
+    let hallpass = world.host().build().unwrap();
+
+    let client = connect(&hallpass).await;
+    world.issuer.expire_access_tokens();
+    assert_eq!(add(&client, 1, 1).await, "2");
+    client.cancel().await.unwrap();
+
+    for endpoint in [
+        Endpoint::Authorization,
+        Endpoint::CodeExchange,
+        Endpoint::Refresh,
+    ] {
+        assert_eq!(
+            world.resources(endpoint),
+            [[origin.clone()]],
+            "{endpoint:?}"
+        );
+    }
+}
+
+/// The shape this project began with.
+#[tokio::test]
+async fn a_client_that_forgets_it_signs_in_and_is_refused() {
+    let world = World::new().await;
+    let http = client_for(&world);
+    let forgetful = world
+        .host()
+        .http_client(Arc::new(Forgetful(http)))
+        .build()
+        .unwrap();
+
+    forgetful
+        .login()
+        .await
+        .expect("the login itself seems to work");
+    assert_eq!(world.resources(Endpoint::CodeExchange), [[""; 0]]);
+    let token = forgetful.session().token().await.unwrap();
+    let http = client_for(&world);
+    let initialize = Request::post(world.server.url())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json, text/event-stream")
+        .header(header::AUTHORIZATION, token.authorization())
+        .body(Bytes::from_static(INITIALIZE))
+        .unwrap();
+    let answer = http.open(initialize, ExchangePolicy::mcp()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let error = ().serve(forgetful.transport()).await.unwrap_err();
+    assert!(
+        hallpass::TransportError::behind(&error).is_some(),
+        "{error}"
+    );
+
+    let hallpass = world.host().build().unwrap();
+    let client = connect(&hallpass).await;
+    assert_eq!(client.list_all_tools().await.unwrap().len(), 3);
+    assert_eq!(add(&client, 2, 2).await, "4");
+    client.cancel().await.unwrap();
+}
+
+const INITIALIZE: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#;
+
+#[tokio::test]
+async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browser_opens() {
+    let world = World::new().await;
+    let other = "https://other.example/mcp";
+    let settings = |allow_mismatch| ServerSettings {
+        resource: ResourceSetting::Exactly {
+            resource: other.parse().unwrap(),
+            allow_mismatch,
+        },
+        ..ServerSettings::default()
+    };
+
+    let error = world
+        .host()
+        .settings(settings(false))
+        .build()
+        .unwrap()
+        .login()
+        .await
+        .unwrap_err();
+    let text = format!("{} {}", chain(&error), error.hint().unwrap_or_default());
+    for part in [other, &world.server.url(), "allow_mismatch"] {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+    assert_eq!(world.visitor.visits(), 0);
+    assert_eq!(world.requests_to(Endpoint::Registration).len(), 0);
+
+    world
+        .host()
+        .settings(settings(true))
+        .build()
+        .unwrap()
+        .login()
+        .await
+        .unwrap();
+    assert_eq!(world.resources(Endpoint::Authorization), [[other]]);
+    assert_eq!(world.resources(Endpoint::CodeExchange), [[other]]);
+}
+
+#[tokio::test]
+async fn omitted_by_setting_means_left_out_everywhere() {
+    let world = World::new().await;
+    let settings = ServerSettings {
+        resource: ResourceSetting::Omitted,
+        ..ServerSettings::default()
+    };
+    world
+        .host()
+        .settings(settings)
+        .build()
+        .unwrap()
+        .login()
+        .await
+        .unwrap();
+    assert_eq!(world.resources(Endpoint::Authorization), [[""; 0]]);
+    assert_eq!(world.resources(Endpoint::CodeExchange), [[""; 0]]);
+}
+
+fn client_for(world: &World) -> Client {
+    let servers = vec![Origin::parse(world.server.origin()).unwrap()];
+    Client::new(HttpConfig {
+        servers,
+        ..HttpConfig::default()
+    })
+    .unwrap()
+}
+
+/// Leaves `resource` out of every token request.
+#[derive(Debug)]
+struct Forgetful(Client);
+
+impl HttpClient for Forgetful {
+    fn open(
+        &self,
+        mut request: Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        let pairs: Vec<_> = url::form_urlencoded::parse(request.body())
+            .into_owned()
+            .collect();
+        if pairs.iter().any(|(name, _)| name == "grant_type") {
+            let kept = pairs.iter().filter(|(name, _)| name != "resource");
+            let mut body = url::form_urlencoded::Serializer::new(String::new());
+            request.headers_mut().remove(header::CONTENT_LENGTH);
+            *request.body_mut() = Bytes::from(body.extend_pairs(kept).finish());
+        }
+        self.0.open(request, policy)
+    }
+}

@@ -1,0 +1,70 @@
+//! A new process: a new `Hallpass` over the same files.
+
+use std::sync::Arc;
+
+use hallpass::{
+    SignOut,
+    store::{FileStore, KeyFile},
+};
+use hallpass_testkit::Endpoint;
+
+use crate::world::{World, add, connect};
+
+#[tokio::test]
+async fn a_warm_start_asks_for_no_metadata_and_no_person() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let host = async || {
+        let folder = folder.path().join("credentials");
+        let store = FileStore::open(&folder, KeyFile::in_folder(&folder))
+            .await
+            .unwrap();
+        world.host().store(Arc::new(store)).build().unwrap()
+    };
+
+    host().await.login().await.unwrap();
+    let before = world.issuer.recorder().len();
+
+    let client = connect(&host().await).await;
+    assert_eq!(add(&client, 2, 3).await, "5");
+    client.cancel().await.unwrap();
+    let warm = world.issuer.recorder().since(before);
+    assert!(
+        warm.iter().all(|request| request.is_to(Endpoint::Mcp)),
+        "{warm:?}"
+    );
+    assert!(
+        warm.iter().all(|request| request.status() != Some(401)),
+        "{warm:?}"
+    );
+
+    world.issuer.expire_access_tokens();
+    let before = world.issuer.recorder().len();
+    let client = connect(&host().await).await;
+    assert_eq!(add(&client, 4, 4).await, "8");
+    client.cancel().await.unwrap();
+    let after_expiry = world.issuer.recorder().since(before);
+    let others: Vec<_> = after_expiry
+        .iter()
+        .filter(|request| !request.is_to(Endpoint::Mcp))
+        .collect();
+    assert_eq!(others.len(), 1, "{others:?}");
+    assert!(others[0].is_to(Endpoint::Refresh));
+    assert_eq!(world.visitor.visits(), 1);
+}
+
+#[tokio::test]
+async fn signing_out_revokes_and_a_later_sign_in_uses_the_same_client() {
+    let world = World::new().await;
+    let hallpass = world.host().build().unwrap();
+    hallpass.login().await.unwrap();
+
+    let done = hallpass.logout(SignOut::default()).await.unwrap();
+    assert!(done.had_grant);
+    assert_eq!(world.requests_to(Endpoint::Revocation).len(), 2);
+    assert!(hallpass.session().token().await.is_err());
+
+    hallpass.login().await.unwrap();
+    assert_eq!(world.requests_to(Endpoint::Registration).len(), 1);
+    assert!(hallpass.session().token().await.is_ok());
+}
