@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallpass_discovery::{MetadataCache, Reading};
 
-use crate::case::{AS, Answer, Case, MCP, PATH_PRM, pointed, protected, server_metadata};
+use crate::case::{
+    AS, Answer, Case, MCP, PATH_PRM, challenged, pointed, protected, server_metadata,
+};
 
 fn cached(headers: &[(&'static str, &str)]) -> Case {
     let case = pointed();
@@ -143,15 +145,22 @@ fn only_documents_are_kept_and_not_without_bound() {
     case.network.put(PATH_PRM, page("<html>"));
     case.run_with(Reading::Cached(&cache)).unwrap_err();
     assert_eq!(format!("{cache:?}"), "MetadataCache { documents: 0 }");
-    for number in 0..300 {
+    let read = |number: u32, later: u64| {
         let server = format!("https://mcp.example/{number}");
         let at = format!("https://mcp.example/.well-known/oauth-protected-resource/{number}");
-        let case = crate::case::challenged().server(&server);
-        case.network
-            .put(&at, page(&protected(&server, &["https://as.example"])));
-        case.network
-            .put(AS, page(&server_metadata("https://as.example")));
+        let case = challenged().server(&server);
+        let document = protected(&server, &["https://as.example"]);
+        case.network.put(&at, page(&document));
+        let document = server_metadata("https://as.example");
+        case.network.put(AS, page(&document));
+        case.network.pass(Duration::from_secs(later));
         case.run_with(Reading::Cached(&cache)).unwrap();
+    };
+    for number in 0..300 {
+        read(number, 0);
     }
     assert_eq!(format!("{cache:?}"), "MetadataCache { documents: 256 }");
+    // What is stale makes room.
+    read(300, 61);
+    assert_eq!(format!("{cache:?}"), "MetadataCache { documents: 2 }");
 }

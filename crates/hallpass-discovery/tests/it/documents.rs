@@ -153,7 +153,7 @@ fn an_unusable_optional_member_does_not_sink_the_document() {
             &with(
                 r#""token_endpoint": "http://127.0.0.1:9/t", "authorization_endpoint": null,
                 "registration_endpoint": "http://as.example/register",
-                "revocation_endpoint": "nonsense", "device_authorization_endpoint": 7,
+                "revocation_endpoint": "https://as.example/r#x", "device_authorization_endpoint": 7,
                 "pushed_authorization_request_endpoint": "",
                 "scopes_supported": "a b", "grant_types_supported": ["refresh_token", null],
                 "token_endpoint_auth_methods_supported": ["none", "new_method"],
@@ -195,6 +195,10 @@ fn an_unusable_optional_member_does_not_sink_the_document() {
         notes[0],
         "passed over `registration_endpoint` `http://as.example/register`: plain http is for \
          loopback hosts only"
+    );
+    assert_eq!(
+        notes[1],
+        "passed over `revocation_endpoint` `https://as.example/r#…`: it holds a fragment (`#`)"
     );
     assert_eq!(notes.len(), 7, "{notes:#?}");
 }

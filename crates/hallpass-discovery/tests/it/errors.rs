@@ -43,6 +43,7 @@ fn a_web_page_instead_of_a_document() {
     let error = pointed()
         .protected(PATH_PRM, MCP, &["https://as.example"])
         .answer(AS, 200, "text/html", "<p>")
+        .answer(OIDC, 200, "text/html", "<p>")
         .fails(
             &format!(
                 "{AS} answered 200 with an HTML page where authorization server metadata is a \

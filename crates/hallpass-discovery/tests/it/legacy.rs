@@ -96,6 +96,9 @@ fn never_after_another_answer_than_404() {
         let error = challenged().status(MCP_AS, status).run().unwrap_err();
         assert_eq!(error.to_string(), format!("{MCP_AS} answered {status}"));
     }
+    let error = challenged().serve(MCP_AS, "<html>").run().unwrap_err();
+    assert_eq!(error.kind(), DiscoveryErrorKind::NotJson);
+    assert!(error.hint().unwrap().contains("`legacy_discovery`"));
     let error = challenged()
         .fail(MCP_AS, HttpErrorKind::Timeout)
         .run()

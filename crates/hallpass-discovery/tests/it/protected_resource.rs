@@ -80,6 +80,9 @@ fn two_challenges_may_name_two_places() {
             FOUND,
             &["https://mcp.example/gone", "https://mcp.example/here", AS],
         );
+    // The same place named twice is asked once.
+    let error = case(&[headers[1], headers[2]]).run().unwrap_err();
+    assert_eq!(error.attempts().len(), 1);
     // One that is not to be asked does not stand in the way of one that is.
     let found = case(&[
         "Bearer resource_metadata=\"https://evil.example/p\"",
