@@ -1,4 +1,8 @@
 //! What may come into the tree: `deny.toml`, judged by a pinned cargo-deny.
+//!
+//! An allowance that nothing needs fails too: a skipped duplicate that is no longer twice in the
+//! tree, a licence that no dependency has. Advisories need a network and are asked for by
+//! `--advisories`.
 
 use std::path::PathBuf;
 
@@ -6,12 +10,22 @@ use crate::{report::Failure, shell::Shell, workspace::Workspace};
 
 const VERSION: &str = "0.20.2";
 
-pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
+pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let program = cargo_deny(workspace)?;
+    if arguments.iter().any(|argument| argument == "--advisories") {
+        let check = Shell::new(program)
+            .args(["--locked", "check", "advisories"])
+            .current_dir(workspace.root())
+            .run();
+        return check.map_err(|failure| failure.mend("cargo update -p CRATE"));
+    }
     let check = [
         "--locked",
         "check",
         "--hide-inclusion-graph",
+        "--deny=unmatched-skip",
+        "--deny=unnecessary-skip",
+        "--deny=license-not-encountered",
         "bans",
         "licenses",
         "sources",
