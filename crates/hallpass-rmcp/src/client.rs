@@ -43,11 +43,11 @@ pub struct Client {
 }
 
 /// How many challenges of one request are answered.
-const MOST_ANSWERS: usize = 5;
+pub(crate) const MOST_ANSWERS: usize = 5;
 
 /// How many of them are step-ups. A session knows which scopes were asked for before; that they are
 /// asked for by the same call only the call knows.
-const MOST_STEP_UPS: usize = 2;
+pub(crate) const MOST_STEP_UPS: usize = 2;
 
 /// The longest pause before rmcp opens a stream again.
 const MOST_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(60);
@@ -107,20 +107,8 @@ impl Client {
                 method = %request.method(),
                 "the server asks for another token"
             );
-            let next = match (purpose, &token) {
-                (Purpose::Asked, refused) => {
-                    self.session
-                        .answer_challenge(refused.as_ref(), &challenges)
-                        .await
-                }
-                (Purpose::Background, Some(refused)) => {
-                    self.session
-                        .token_after_rejection(refused, &challenges)
-                        .await
-                }
-                (Purpose::Background, None) => self.session.token().await,
-            };
-            match next {
+            let next = purpose.answer(&self.session, token.as_ref(), &challenges);
+            match next.await {
                 Ok(next) => token = Some(next),
                 Err(error) => return Err(Stop::refused(error, &response)),
             }
@@ -189,6 +177,25 @@ pub(crate) enum Purpose {
     Asked,
     /// Nobody does: nothing but a refresh may come of it.
     Background,
+}
+
+impl Purpose {
+    /// Another token than `refused`.
+    pub(crate) async fn answer(
+        self,
+        session: &Session,
+        refused: Option<&Token>,
+        challenges: &[Challenge],
+    ) -> Result<Token, SessionError> {
+        match (self, refused) {
+            (Self::Asked, refused) => session.answer_challenge(refused, challenges).await,
+            (Self::Background, Some(refused)) => {
+                session.token_after_rejection(refused, challenges).await
+            }
+            // Somebody may have signed in meanwhile.
+            (Self::Background, None) => session.token().await,
+        }
+    }
 }
 
 /// The challenges, when an answer is about authorisation: a 401, with or without a challenge, or a
@@ -273,7 +280,7 @@ impl StreamableHttpClient for Client {
             request = request.session(id).map_err(Stop::from)?;
         }
         let request = with_headers(request, custom_headers)?;
-        let response = self.send(&request, Purpose::Asked).await?;
+        let response = self.send(&request, outgoing.purpose()).await?;
         let source = Source {
             place: Place::new(session_id, None),
             opened_by_get: false,

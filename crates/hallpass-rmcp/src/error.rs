@@ -1,6 +1,6 @@
 //! What can go wrong, and how rmcp is told.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, io};
 
 use hallpass_core::{Remedy, ServerUrl};
 use hallpass_mcp_http::{Endpoint, Response};
@@ -55,6 +55,8 @@ impl Error {
                     ClientInitializeError::LegacyFallbackFailed { fallback, .. } => Some(fallback),
                     other => other.source(),
                 }
+            } else if let Some(error) = error.downcast_ref::<io::Error>() {
+                error.get_ref().map(|error| error as _)
             } else if let Some(ServiceError::TransportSend(error)) = error.downcast_ref() {
                 Some(&*error.error)
             } else {

@@ -3,7 +3,8 @@
 //! [`Client`] implements rmcp's
 //! [`StreamableHttpClient`](rmcp::transport::streamable_http_client::StreamableHttpClient) as a
 //! typed skin over [`hallpass_mcp_http`], and authorises each request with a token of a
-//! [`Session`](hallpass_session::Session). [`transport`] is the ready transport.
+//! [`Session`](hallpass_session::Session). [`transport`] is the ready transport. For a host that has
+//! to keep another client of rmcp's there is [`AuthorizedClient`], the lesser road.
 //!
 //! # What it does
 //!
@@ -11,8 +12,9 @@
 //!   challenge says what to sign in for. After a 401, or a 403 that says `insufficient_scope`
 //!   (RFC 6750 §3.1), the session gets another token and the request is repeated. Any other 403 is
 //!   no matter of authorisation.
-//! - Only a POST may lead to a sign-in, since only a POST is somebody's wish. A stream that is opened
-//!   again, and the DELETE at the end, make do with a refresh.
+//! - Only a request or a notification of the host's own may lead to a sign-in. A stream that is
+//!   opened again, a cancellation, an answer to the server and the DELETE at the end make do with a
+//!   refresh: nobody waits for them, or not for long.
 //! - It never goes round in circles: a request is sent [at most a few times](Client), and a GET that
 //!   repeating can't help ends the stream instead of opening it again for ever.
 //! - It serves each lifecycle that rmcp knows; which one is rmcp's choice and the host's.
@@ -52,11 +54,13 @@
 )]
 
 mod answer;
+mod authorized_client;
 mod client;
 mod error;
 mod outgoing;
 mod prepare;
 mod stream;
 
+pub use authorized_client::AuthorizedClient;
 pub use client::{Client, Transport, transport};
 pub use error::{Error, OtherServer, Refused, UnexpectedStatus, UnreadableMessage};

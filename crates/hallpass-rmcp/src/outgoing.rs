@@ -8,11 +8,11 @@ use http::{
     header::{ACCEPT, AUTHORIZATION},
 };
 use rmcp::{
-    model::{ClientJsonRpcMessage, ClientRequest, RequestId},
+    model::{ClientJsonRpcMessage, ClientNotification, ClientRequest, RequestId},
     transport::streamable_http_client::StreamableHttpError,
 };
 
-use crate::Error;
+use crate::{Error, client::Purpose};
 
 /// A message that was sent, as far as its answer depends on it.
 #[derive(Debug)]
@@ -26,8 +26,10 @@ enum Kind {
     Discover(RequestId),
     Initialize(RequestId),
     Request(RequestId),
-    /// A notification or an answer, to which there is no answer.
+    /// A notification, to which there is no answer.
     OneWay,
+    /// A cancellation or an answer to the server, which rmcp gives five seconds.
+    Control,
 }
 
 impl Outgoing {
@@ -41,7 +43,15 @@ impl Outgoing {
                     _ => Kind::Request(id),
                 }
             }
-            _ => Kind::OneWay,
+            ClientJsonRpcMessage::Notification(notification)
+                if !matches!(
+                    notification.notification,
+                    ClientNotification::CancelledNotification(_)
+                ) =>
+            {
+                Kind::OneWay
+            }
+            _ => Kind::Control,
         };
         Self { kind, in_session }
     }
@@ -50,7 +60,15 @@ impl Outgoing {
     pub(crate) fn id(&self) -> Option<&RequestId> {
         match &self.kind {
             Kind::Discover(id) | Kind::Initialize(id) | Kind::Request(id) => Some(id),
-            Kind::OneWay => None,
+            Kind::OneWay | Kind::Control => None,
+        }
+    }
+
+    /// On whose behalf it is sent. A sign-in that rmcp would break off at once is not begun.
+    pub(crate) fn purpose(&self) -> Purpose {
+        match self.kind {
+            Kind::Control => Purpose::Background,
+            _ => Purpose::Asked,
         }
     }
 

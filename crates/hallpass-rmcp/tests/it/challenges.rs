@@ -19,7 +19,11 @@ use crate::{
 type RmcpError = StreamableHttpError<Error>;
 
 async fn post(world: &World) -> Result<(), RmcpError> {
-    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    send(world, list).await
+}
+
+async fn send(world: &World, message: serde_json::Value) -> Result<(), RmcpError> {
     let message: ClientJsonRpcMessage = serde_json::from_value(message).unwrap();
     let sent = world
         .client
@@ -141,7 +145,32 @@ fn a_server_that_never_says_yes() {
 }
 
 #[test]
-fn only_a_post_signs_in() {
+fn a_message_of_the_hosts_own_signs_in_and_another_does_not() {
+    let check = |message: serde_json::Value, sign_ins| {
+        run(async {
+            let world = World::new([answer(401), answer(202)]);
+            let outcome = send(&world, message).await;
+            assert_eq!(outcome.is_ok(), sign_ins == 1);
+            assert_eq!(granted(&world), sign_ins);
+            assert_eq!(world.seen().len(), 1 + sign_ins);
+        });
+    };
+    let initialized = "notifications/initialized";
+    check(json!({ "jsonrpc": "2.0", "method": initialized }), 1);
+    check(json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }), 1);
+    check(json!({ "jsonrpc": "2.0", "id": 1, "result": {} }), 0);
+    let error = json!({ "code": -32601, "message": "no" });
+    check(json!({ "jsonrpc": "2.0", "id": 1, "error": error }), 0);
+    let cancelled = "notifications/cancelled";
+    let of = json!({ "requestId": 1 });
+    check(
+        json!({ "jsonrpc": "2.0", "method": cancelled, "params": of }),
+        0,
+    );
+}
+
+#[test]
+fn a_get_or_delete_does_not_sign_in() {
     run(async {
         let world = World::new([answer(401)]);
         let error = get(&world).await.unwrap_err();

@@ -10,5 +10,6 @@ mod answers;
 mod authorizer;
 mod calls;
 mod challenges;
+mod lesser_road;
 mod script;
 mod streams;
