@@ -8,7 +8,7 @@ use hallpass_core::{
 use hallpass_oauth::{
     Means, RegistrationError, RegistrationRequest, negotiate, registration_from_http,
 };
-use http::{Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use url::Url;
 
 use crate::{
@@ -142,14 +142,76 @@ impl Login<'_> {
             ..ExchangePolicy::metadata()
         };
         match self.host.http.open(request, policy).await {
-            Ok(answer) => !matches!(
-                answer.status(),
-                StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED
-            ),
+            Ok(answer) => !refuses_client(url, answer.status(), answer.headers()),
             Err(error) => {
                 tracing::debug!(%error, "the authorization endpoint was not asked in advance");
                 true
             }
         }
+    }
+}
+
+/// Whether an authorization endpoint says that it does not take the client: by its status, or by
+/// sending the browser to a page of its own, or back, with the reason.
+fn refuses_client(endpoint: &Url, status: StatusCode, headers: &HeaderMap) -> bool {
+    if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) {
+        return true;
+    }
+    let location = headers
+        .get(header::LOCATION)
+        .and_then(|location| endpoint.join(location.to_str().ok()?).ok());
+    status.is_redirection()
+        && location.is_some_and(|location| {
+            location.query_pairs().any(|(name, value)| {
+                name == "error"
+                    && matches!(
+                        &*value,
+                        "invalid_client" | "invalid_redirect_uri" | "unauthorized_client"
+                    )
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_plain_one() {
+        let endpoint = Url::parse("https://as.example/authorize?client_id=c").unwrap();
+        let check = |status: u16, location: Option<&'static str>, expected: bool| {
+            let mut headers = HeaderMap::new();
+            if let Some(location) = location {
+                headers.insert(header::LOCATION, HeaderValue::from_static(location));
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            let found = refuses_client(&endpoint, status, &headers);
+            assert_eq!(found, expected, "{status} {location:?}");
+        };
+        check(400, None, true);
+        check(401, None, true);
+        for status in [200, 403, 404, 405, 429, 500, 503] {
+            check(status, None, false);
+        }
+        check(302, Some("https://as.example/login?next=x"), false);
+        check(
+            302,
+            Some("http://127.0.0.1:1/callback?code=c&state=s"),
+            false,
+        );
+        check(302, Some("/error?error=invalid_client"), true);
+        check(
+            303,
+            Some("https://as.example/oops?error=invalid_redirect_uri"),
+            true,
+        );
+        check(
+            302,
+            Some("http://127.0.0.1:1/callback?error=login_required"),
+            false,
+        );
+        check(200, Some("/error?error=invalid_client"), false);
     }
 }

@@ -1,7 +1,7 @@
 //! Which client signs in, and what becomes of registrations.
 
 use hallpass_core::{
-    ClientId, ClientSecret, Issuer, PreRegisteredClient, Record, SignInReason, State,
+    ClientId, ClientSecret, Issuer, PreRegisteredClient, Record, Scopes, SignInReason, State,
     TokenEndpointAuthMethod,
     record::{RegistrationOrigin, SignInCause},
 };
@@ -11,7 +11,7 @@ use hallpass_testkit::{
 };
 use url::Url;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, quiet_port};
 
 fn client_id(record: &Record) -> &str {
     record.registration.as_ref().unwrap().client_id.as_str()
@@ -30,7 +30,9 @@ fn redirect_uri(record: &Record) -> &str {
 /// A desk at which somebody has signed in and out again.
 async fn signed_out_desk() -> (Desk, Record) {
     let mut desk = Desk::new().await;
+    desk.settings.callback.port = Some(quiet_port().await);
     let mut record = desk.signed_in().await;
+    desk.settings.callback.port = None;
     record.grant = None;
     record.state = State::SignInNeeded(SignInCause::SignedOut);
     desk.previous = Some(record.clone());
@@ -46,8 +48,10 @@ fn registrations(desk: &Desk) -> usize {
 async fn a_registration_is_kept_before_the_browser_opens() {
     let mut desk = Desk::with(|options| options.behaviour.interactive = true).await;
     desk.seat(Person::new().denying());
+    desk.settings.callback.port = Some(quiet_port().await);
     let error = desk.login().await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::Denied);
+    desk.settings.callback.port = None;
     let kept = desk.kept.records();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].state, State::Registered);
@@ -164,6 +168,31 @@ async fn a_login_that_fails_leaves_a_usable_grant_alone() {
     desk.settings.callback.path = "/another".to_owned();
     desk.login().await.unwrap_err();
     assert_eq!(registrations(&desk), 2);
+    assert_eq!(desk.kept.records().len(), kept);
+}
+
+#[tokio::test]
+async fn a_step_up_asks_with_the_same_client_and_not_in_advance() {
+    let mut desk = Desk::new().await;
+    desk.settings.callback.port = Some(quiet_port().await);
+    desk.settings.scopes = Some(Scopes::from_server("a b"));
+    let before = desk.signed_in().await;
+    desk.settings.scopes = None;
+    desk.scopes = Scopes::from_server("a b");
+    desk.reason = SignInReason::StepUp;
+    desk.previous = Some(before.clone());
+    let record = desk.signed_in().await;
+    assert_eq!(client_id(&record), client_id(&before));
+    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 2);
+
+    // More than the client is registered for needs another one (RFC 7591 §2), and the grant before
+    // stays until it is there.
+    desk.scopes = Scopes::from_server("a b c");
+    desk.previous = Some(record.clone());
+    let kept = desk.kept.records().len();
+    let wider = desk.signed_in().await;
+    assert_ne!(client_id(&wider), client_id(&record));
+    assert_eq!(wider.grant.unwrap().scopes().to_string(), "a b c");
     assert_eq!(desk.kept.records().len(), kept);
 }
 

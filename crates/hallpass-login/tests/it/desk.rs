@@ -2,13 +2,17 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, Challenge, Clock, HttpClient, Keep, Record, Scopes, ServerSettings, ServerUrl,
-    SignIn, SignInReason, Slot, StoreError, http::ExchangePolicy,
+    SignIn, SignInReason, Slot, StoreError, http::ExchangePolicy, store::StoreErrorKind,
 };
 use hallpass_http::{Client, HttpConfig, Origin};
 use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
@@ -17,6 +21,7 @@ use hallpass_testkit::{
     McpServer, McpServerOptions, Person, Visit,
 };
 use tokio::{
+    net::TcpListener,
     sync::{mpsc, watch},
     task::JoinHandle,
 };
@@ -94,25 +99,33 @@ impl Desk {
     }
 
     pub(crate) async fn login(&self) -> Result<Record, LoginError> {
+        self.login_through(self.browser.clone()).await
+    }
+
+    pub(crate) async fn login_through(
+        &self,
+        interaction: Arc<dyn Interaction>,
+    ) -> Result<Record, LoginError> {
         let http = self.http();
         let challenges = self.challenges(&*http).await;
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
-        let interaction: Arc<dyn Interaction> = self.browser.clone();
         let login = BrowserLogin::builder(http, clock, Arc::new(FixedEntropy::new(7)), interaction)
             .client_name("the test")
             .build();
         let slot = self.slot();
-        let outcome = login
-            .run(SignIn {
-                slot: &slot,
-                settings: &self.settings,
-                reason: self.reason,
-                challenges: &challenges,
-                scopes: &self.scopes,
-                previous: self.previous.as_ref(),
-                keep: &self.kept,
-            })
-            .await;
+        let ask = SignIn {
+            slot: &slot,
+            settings: &self.settings,
+            reason: self.reason,
+            challenges: &challenges,
+            scopes: &self.scopes,
+            previous: self.previous.as_ref(),
+            keep: &self.kept,
+        };
+        // A login that waits for ever is a failure, not a test that hangs.
+        let outcome = tokio::time::timeout(Duration::from_secs(60), login.run(ask))
+            .await
+            .unwrap();
         self.look_for_leaks(&outcome);
         outcome
     }
@@ -146,20 +159,42 @@ impl Desk {
     }
 }
 
+/// A free port that nobody gets by chance: below those that systems give out by themselves, so that
+/// it is still free when a second login wants it again.
+pub(crate) async fn quiet_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let processes = u16::try_from(std::process::id() % 1000).unwrap();
+    loop {
+        let port = 20_000 + processes * 12 + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return port;
+        }
+    }
+}
+
 /// Remembers what a login keeps.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Vec<Record>>>);
+pub(crate) struct Kept {
+    records: Arc<Mutex<Vec<Record>>>,
+    /// Whether the medium is full.
+    pub(crate) fails: bool,
+}
 
 impl Kept {
     pub(crate) fn records(&self) -> Vec<Record> {
-        self.0.lock().unwrap().clone()
+        self.records.lock().unwrap().clone()
     }
 }
 
 impl Keep for Kept {
     fn keep<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.0.lock().unwrap().push(record.clone());
-        Box::pin(async { Ok(()) })
+        let outcome = if self.fails {
+            Err(StoreError::new(StoreErrorKind::Io, "the disk is full"))
+        } else {
+            self.records.lock().unwrap().push(record.clone());
+            Ok(())
+        };
+        Box::pin(async { outcome })
     }
 }
 
@@ -167,7 +202,7 @@ impl Keep for Kept {
 #[derive(Debug)]
 pub(crate) struct Browser {
     person: Person,
-    pub(crate) declines: bool,
+    declines: bool,
     events: Mutex<Vec<String>>,
     urls: watch::Sender<Vec<Url>>,
     visits: Mutex<Vec<JoinHandle<io::Result<Visit>>>>,

@@ -1,9 +1,12 @@
 //! Logins that fail: each says why, and what to do.
 
-use hallpass_core::{CallbackSetting, Remedy};
-use hallpass_login::LoginErrorKind::{
-    self, Callback as Untrusted, Denied, Discovery, Exchange, Network, NoClient, Registration,
-    Request, Setting,
+use hallpass_core::{AuthorizeError, CallbackSetting, Remedy};
+use hallpass_login::{
+    LoginError,
+    LoginErrorKind::{
+        self, Callback as Untrusted, Denied, Discovery, Exchange, Keep, Network, NoClient,
+        Registration, Request, Setting,
+    },
 };
 use hallpass_testkit::{
     Behaviour, Callback, Endpoint, Fault, IssParameter, Protection, PublishedResource,
@@ -152,6 +155,30 @@ async fn what_is_refused_before_a_browser_opens() {
         ..CallbackSetting::default()
     };
     check(desk, before(Setting, Remedy::Configure, "0.0.0.0", false)).await;
+}
+
+#[tokio::test]
+async fn a_registration_that_can_not_be_kept_opens_no_browser() {
+    let mut desk = Desk::new().await;
+    desk.kept.fails = true;
+    let expected = Expected {
+        kind: Keep,
+        remedy: Remedy::Configure,
+        words: "the disk is full",
+        has_hint: false,
+        opened: false,
+    };
+    check(desk, expected).await;
+}
+
+#[tokio::test]
+async fn a_host_finds_the_error_behind_the_port() {
+    let mut desk = Desk::new().await;
+    desk.settings.callback.path = "no slash".to_owned();
+    let error = AuthorizeError::from(desk.login().await.unwrap_err());
+    assert_eq!(error.remedy(), Remedy::Configure);
+    let error = error.get_ref().downcast_ref::<LoginError>().unwrap();
+    assert_eq!(error.kind(), Setting);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use hallpass_core::{
 };
 use hallpass_testkit::{Behaviour, Endpoint, PublishedResource, RefreshTokens};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, quiet_port};
 
 #[tokio::test]
 async fn a_person_signs_in() {
@@ -54,7 +54,8 @@ async fn a_person_signs_in() {
 
 #[tokio::test]
 async fn the_port_is_free_once_the_login_has_ended() {
-    let desk = Desk::new().await;
+    let mut desk = Desk::new().await;
+    desk.settings.callback.port = Some(quiet_port().await);
     let record = desk.signed_in().await;
     let redirect_uri = record.registration.unwrap().redirect_uri.unwrap();
     let port = redirect_uri.parse::<url::Url>().unwrap().port().unwrap();

@@ -1,6 +1,9 @@
 //! A browser on another machine: the callback comes by the clipboard.
 
+use hallpass_core::BoxFuture;
+use hallpass_login::{Interaction, LoginEvent, OpenError};
 use hallpass_testkit::{Endpoint, Person, Tamper};
+use url::Url;
 
 use crate::desk::{Browser, Desk};
 
@@ -57,6 +60,34 @@ async fn a_pasted_refusal_ends_the_login() {
         outcome.unwrap_err().kind(),
         hallpass_login::LoginErrorKind::Denied
     );
+}
+
+/// A host whose opener does not come back, as `w3m` in a terminal doesn't.
+#[derive(Debug)]
+struct Stuck(std::sync::Arc<Browser>);
+
+impl Interaction for Stuck {
+    fn open<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn event(&self, event: LoginEvent<'_>) {
+        self.0.event(event);
+    }
+}
+
+#[tokio::test]
+async fn an_opener_that_does_not_come_back_holds_nothing_up() {
+    let desk = Desk::new().await;
+    let browser = desk.browser.clone();
+    let person = async {
+        let url = browser.url(0).await;
+        Person::new().visit(&url).await.unwrap()
+    };
+    let stuck = std::sync::Arc::new(Stuck(browser.clone()));
+    let (outcome, visit) = tokio::join!(desk.login_through(stuck), person);
+    assert!(outcome.unwrap().is_signed_in());
+    assert_eq!(visit.status, 200);
 }
 
 #[tokio::test]

@@ -10,7 +10,10 @@ use hallpass_core::{
 use hallpass_login::LoginErrorKind;
 use serde_json::{Value, json};
 
-use crate::script::{ISSUER, SERVER, Script, answer, error, tokens};
+use crate::{
+    desk::quiet_port,
+    script::{ISSUER, SERVER, Script, answer, error, tokens},
+};
 
 const BEARER: AuthScheme = AuthScheme::Bearer;
 
@@ -34,9 +37,7 @@ async fn registered() -> Record {
     let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
     let mut record = Record::new(slot, metadata, SettingsFingerprint::default());
     let mut registration = Registration::new(RegistrationOrigin::Dynamic, ClientId::new("before"));
-    // A port that was free a moment ago.
-    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = socket.local_addr().unwrap().port();
+    let port = quiet_port().await;
     registration.redirect_uri = Some(format!("http://127.0.0.1:{port}/callback"));
     record.registration = Some(registration);
     record
