@@ -4,6 +4,7 @@
 //! prints the command that mends it or shows more; a step that can't run is a failure, never a
 //! silent pass.
 
+mod finding;
 mod report;
 mod shell;
 mod steps;

@@ -10,17 +10,14 @@ use std::{fs, path::Path};
 
 use toml::Table;
 
-use crate::{report::Failure, workspace::Workspace};
+use crate::{
+    finding::{self, Exception},
+    report::Failure,
+    workspace::Workspace,
+};
 
 /// A manifest that may break a rule, and why. An exception that nothing needs is an error.
 const EXCEPTIONS: &[Exception] = &[];
-
-/// One exception.
-struct Exception {
-    package: &'static str,
-    rule: &'static str,
-    reason: &'static str,
-}
 
 /// One parsed manifest and the folder it lies in, relative to the root.
 struct Manifest {
@@ -28,49 +25,12 @@ struct Manifest {
     table: Table,
 }
 
-/// Something that is not as it must be.
-#[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    package: String,
-    rule: &'static str,
-    what: String,
-}
-
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let root = read(&workspace.root().join("Cargo.toml"))?;
     let mut manifests = Vec::new();
     collect(workspace.root(), workspace.root(), &mut manifests)?;
-    let findings = judge(rules::check(&root, &manifests), EXCEPTIONS);
-    if findings.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> = findings
-        .iter()
-        .map(|finding| format!("{}: {} ({})", finding.package, finding.what, finding.rule))
-        .collect();
-    Err(Failure::new(lines.join("\n")).mend("edit the Cargo.toml that is named"))
-}
-
-/// Takes out what is excepted, and puts in the exceptions that nothing needs.
-fn judge(findings: Vec<Finding>, exceptions: &[Exception]) -> Vec<Finding> {
-    let excepts = |exception: &Exception, finding: &Finding| {
-        exception.package == finding.package && exception.rule == finding.rule
-    };
-    let stale = exceptions
-        .iter()
-        .filter(|exception| !findings.iter().any(|finding| excepts(exception, finding)))
-        .map(|exception| Finding {
-            package: exception.package.to_owned(),
-            rule: exception.rule,
-            what: format!("the exception «{}» is no longer needed", exception.reason),
-        })
-        .collect::<Vec<_>>();
-    let kept = findings.into_iter().filter(|finding| {
-        !exceptions
-            .iter()
-            .any(|exception| excepts(exception, finding))
-    });
-    kept.chain(stale).collect()
+    let findings = finding::judge(rules::check(&root, &manifests), EXCEPTIONS);
+    finding::report(&findings, "edit the Cargo.toml that is named")
 }
 
 /// Every manifest below `folder`, leaving out what is built or hidden.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
-use super::{Finding, Manifest};
+use super::Manifest;
+use crate::finding::Finding;
 
 /// What every package inherits from `[workspace.package]`.
 const INHERITED: &[&str] = &[
@@ -50,11 +51,7 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, package: &str, rule: &'static str, what: String) {
-        self.0.push(Finding {
-            package: package.to_owned(),
-            rule,
-            what,
-        });
+        self.0.push(Finding::new(package, rule, what));
     }
 }
 

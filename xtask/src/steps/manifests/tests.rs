@@ -159,23 +159,3 @@ fn each_breakage_is_found() {
         &["internal-path", "unused-dependency"],
     );
 }
-
-#[test]
-fn an_exception_takes_a_finding_out_and_a_stale_one_is_a_finding() {
-    let exception = || Exception {
-        package: "outer",
-        rule: "features",
-        reason: "a reason",
-    };
-    let finding = || Finding {
-        package: "outer".into(),
-        rule: "features",
-        what: "w".into(),
-    };
-    assert_eq!(judge(vec![finding()], &[exception()]), []);
-    let stale = judge(vec![], &[exception()]);
-    assert_eq!(
-        stale[0].what,
-        "the exception «a reason» is no longer needed"
-    );
-}
