@@ -1,56 +1,62 @@
-//! Bazel builds what Cargo builds: each crate's `BUILD.bazel` is rendered from its manifest.
+//! Bazel builds what Cargo builds, from the same `Cargo.lock`.
 //!
-//! Without an argument the committed files are compared byte for byte with what would be rendered.
-//! `--write` renders them. `--build` runs `$BAZEL` (or `bazel`) over the workspace besides.
+//! Each crate's `BUILD.bazel` is rendered from its manifest, and what `MODULE.bazel.lock` holds of
+//! `Cargo.lock` is recomputed from cargo's own index; both need no Bazel and no network.
+//!
+//! - without an argument, the committed files are compared with what would be written;
+//! - `--write` writes them;
+//! - `--build` also runs `$BAZEL` (or `bazel`) over the workspace;
+//! - `--complete` has a Bazel with a network fill in the rest of `MODULE.bazel.lock`.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+mod build_files;
+mod index;
+mod lock;
+
+use std::{collections::BTreeMap, ffi::OsString, fs, io::Write, path::Path};
 
 use serde_json::Value;
 
 use crate::{
+    finding::{self, Finding},
     report::{Failure, Report},
     shell::Shell,
     workspace::Workspace,
 };
+use build_files::BuildFile;
+use index::Index;
+use lock::Lock;
+
+const LOCK: &str = "MODULE.bazel.lock";
+
+/// The facts in the lock that are `rules_rs`'s own, one key a line. Absent while no networked Bazel
+/// has completed the lock.
+const FOREIGN: &str = "xtask/foreign-facts.txt";
+
+const MEND: &str = "cargo xtask bazel --write";
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let text = workspace
-        .cargo()
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .read()?;
-    let metadata: Value = serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))?;
-    let mut stale = Vec::new();
-    for package in metadata["packages"].as_array().into_iter().flatten() {
-        let Some(folder) = package["manifest_path"]
-            .as_str()
-            .and_then(|path| Path::new(path).parent())
-        else {
-            return Err(Failure::new(
-                "cargo metadata names a package without a manifest",
-            ));
-        };
-        let file = folder.join("BUILD.bazel");
-        let rendered = render(package, folder);
-        if asked("--write") {
-            fs::File::create(&file)
-                .and_then(|mut out| std::io::Write::write_all(&mut out, rendered.as_bytes()))?;
-        } else if fs::read_to_string(&file).ok().as_deref() != Some(&rendered) {
-            stale.push(
-                file.strip_prefix(workspace.root())
-                    .unwrap_or(&file)
-                    .display()
-                    .to_string(),
-            );
+    if asked("--complete") {
+        complete(workspace)?;
+    }
+    let root = workspace.root();
+    let rendered = build_files::render_all(&metadata(workspace)?, root)?;
+    let facts = facts(workspace)?;
+    if asked("--write") {
+        for BuildFile { path, text } in &rendered {
+            write(&root.join(path), text)?;
         }
+        let before = fs::read_to_string(root.join(LOCK)).ok();
+        let after = lock::render(before.as_deref(), &facts, &inputs(root)?);
+        write(&root.join(LOCK), &after)?;
     }
-    if !stale.is_empty() {
-        return Err(
-            Failure::new(format!("not as rendered: {}", stale.join(", ")))
-                .mend("cargo xtask bazel --write"),
-        );
+    let committed = build_files::committed(root)?;
+    let mut findings = build_files::check(&rendered, &committed);
+    match fs::read_to_string(root.join(LOCK)) {
+        Ok(text) => findings.extend(lock::check(&text, &facts, &inputs(root)?)),
+        Err(_) => findings.push(Finding::new(LOCK, "lock-is-there", "it is missing")),
     }
+    finding::report(&findings, MEND)?;
     if asked("--build") {
         build(workspace)
     } else {
@@ -58,44 +64,63 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     }
 }
 
-/// The `BUILD.bazel` of one package of `cargo metadata`.
-fn render(package: &Value, folder: &Path) -> String {
-    let name = package["name"].as_str().unwrap_or_default();
-    let version = package["version"].as_str().unwrap_or_default();
-    let targets = |kind: &str| -> BTreeMap<String, String> {
-        let all = package["targets"].as_array().into_iter().flatten();
-        all.filter(|target| target["kind"][0] == kind)
-            .filter_map(|target| {
-                let root = Path::new(target["src_path"].as_str()?)
-                    .strip_prefix(folder)
-                    .ok()?;
-                let root = root.to_string_lossy().replace('\\', "/");
-                Some((target["name"].as_str()?.to_owned(), root))
-            })
-            .collect()
-    };
-    let mut text = String::from("load(\"//:defs.bzl\", \"hallpass_crate\")\n\nhallpass_crate(\n");
-    // Writing into a string never fails.
-    let _ = writeln!(text, "    name = \"{name}\",");
-    if !targets("bin").is_empty() {
-        let _ = writeln!(text, "    binaries = {},", dictionary(&targets("bin")));
-    }
-    if targets("lib").is_empty() {
-        text.push_str("    library = False,\n");
-    }
-    if !targets("test").is_empty() {
-        let _ = writeln!(text, "    tests = {},", dictionary(&targets("test")));
-    }
-    let _ = writeln!(text, "    version = \"{version}\",\n)");
-    text
+fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
+    let text = workspace
+        .cargo()
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .read()?;
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))
 }
 
-fn dictionary(entries: &BTreeMap<String, String>) -> String {
-    let entries: Vec<_> = entries
-        .iter()
-        .map(|(key, value)| format!("\"{key}\": \"{value}\""))
-        .collect();
-    format!("{{{}}}", entries.join(", "))
+/// The fact of each registry package of `Cargo.lock`.
+fn facts(workspace: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
+    let text = fs::read_to_string(workspace.root().join("Cargo.lock"))?;
+    let index = Index::of_cargo()?;
+    let mut facts = BTreeMap::new();
+    let mut findings = Vec::new();
+    for package in index::packages(&text)? {
+        match index.entry(&package) {
+            Ok(entry) => {
+                facts.insert(package.key(), index::fact(&entry));
+            }
+            Err(what) => findings.push(Finding::new(package.key(), "index", what)),
+        }
+    }
+    finding::report(&findings, "cargo fetch --locked")?;
+    Ok(facts)
+}
+
+fn inputs(root: &Path) -> Result<Lock, Failure> {
+    let foreign = fs::read_to_string(root.join(FOREIGN)).unwrap_or_default();
+    Ok(Lock {
+        bazel: fs::read_to_string(root.join(".bazelversion"))?
+            .trim()
+            .to_owned(),
+        module: fs::read_to_string(root.join("MODULE.bazel"))?,
+        foreign: foreign.lines().map(str::to_owned).collect(),
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    Ok(fs::File::create(path).and_then(|mut out| out.write_all(text.as_bytes()))?)
+}
+
+/// Has a Bazel with a network complete the lock, and notes which facts are `rules_rs`'s own.
+fn complete(workspace: &Workspace) -> Result<(), Failure> {
+    let update = ["mod", "deps", "--lockfile_mode=update"];
+    let completed = Shell::new(program())
+        .args(update)
+        .current_dir(workspace.root())
+        .run();
+    completed.map_err(|failure| failure.mend("run this where Bazel and a network are"))?;
+    let facts = facts(workspace)?;
+    let text = fs::read_to_string(workspace.root().join(LOCK))?;
+    let foreign = lock::facts(&text)
+        .into_keys()
+        .filter(|key| !facts.contains_key(key));
+    let lines: Vec<String> = foreign.map(|key| key + "\n").collect();
+    write(&workspace.root().join(FOREIGN), &lines.concat())
 }
 
 fn build(workspace: &Workspace) -> Result<(), Failure> {
@@ -117,6 +142,9 @@ fn build(workspace: &Workspace) -> Result<(), Failure> {
     clippy::disallowed_methods,
     reason = "the documented way to name another Bazel"
 )]
-fn program() -> std::ffi::OsString {
+fn program() -> OsString {
     std::env::var_os("BAZEL").unwrap_or_else(|| "bazel".into())
 }
+
+#[cfg(test)]
+mod tests;

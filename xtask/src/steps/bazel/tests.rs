@@ -1,0 +1,308 @@
+use std::path::Path;
+
+use serde_json::json;
+
+use super::*;
+use index::Package;
+
+const CARGO_LOCK: &str = r#"
+version = 4
+
+[[package]]
+name = "cfg-if"
+version = "1.0.0"
+source = "registry"
+checksum = "c1"
+
+[[package]]
+name = "ours"
+version = "0.1.0"
+
+[[package]]
+name = "wasi"
+version = "0.11.1+snapshot"
+source = "registry"
+checksum = "c2"
+"#;
+
+const MODULE: &str = r#"
+bazel_dep(name = "rules_rs", version = "0.0.102")
+bazel_dep(
+    name = "platforms",
+    version = "1.1.0",
+)
+"#;
+
+fn known() -> BTreeMap<String, String> {
+    let fact = |name: &str| format!("{{\"dependencies\":[],\"features\":{{\"{name}\":[]}}}}");
+    ["cfg-if_1.0.0", "wasi_0.11.1+snapshot"]
+        .map(|key| (key.to_owned(), fact(key)))
+        .into()
+}
+
+fn inputs(bazel: &str, foreign: &[&str]) -> Lock {
+    Lock {
+        bazel: bazel.to_owned(),
+        module: MODULE.to_owned(),
+        foreign: foreign.iter().map(|key| (*key).to_owned()).collect(),
+    }
+}
+
+/// The rules broken when `from` is replaced by `to` in a good lock.
+#[track_caller]
+fn check_lock(from: &str, to: &str, expected: &[&str]) {
+    let good = lock::render(None, &known(), &inputs("9.0.0", &[]));
+    assert!(good.contains(from), "`{from}` is not there");
+    let findings = lock::check(&good.replacen(from, to, 1), &known(), &inputs("9.0.0", &[]));
+    let rules: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, expected, "`{from}` → `{to}`");
+}
+
+#[test]
+fn a_lock_that_is_written_is_a_good_one() {
+    check_lock("", "", &[]);
+}
+
+#[test]
+fn each_breakage_of_the_lock_is_found() {
+    check_lock("{\n", "", &["lock-is-json"]);
+    check_lock(
+        "\"lockFileVersion\": 26",
+        "\"lockFileVersion\": 24",
+        &["lock-version"],
+    );
+    check_lock("\"lockFileVersion\": 26,", "", &["lock-version"]);
+    check_lock("cfg-if_1.0.0\":", "cfg-if_1.0.1\":", &["facts", "facts"]);
+    check_lock("+snapshot\":", "\":", &["facts", "facts"]);
+    check_lock(
+        "\\\"dependencies\\\":[]",
+        "\\\"dependencies\\\":[{}]",
+        &["facts"],
+    );
+    check_lock("\\\"features\\\":{", "\\\"features\\\": {", &["facts"]);
+    check_lock(
+        "\"cfg-if_1.0.0\"",
+        "\"more_1.0.0\": \"{}\", \"cfg-if_1.0.0\"",
+        &["facts"],
+    );
+    check_lock("rules_rs+//rs", "rules_other+//rs", &["facts", "facts"]);
+    let hashes = |entries: &str| format!("\"registryFileHashes\": {{{entries}}}");
+    let address =
+        |name: &str| format!("\"https://registry.example/modules/{name}/MODULE.bazel\": \"h\"");
+    let empty = hashes("");
+    let both = [address("rules_rs/0.0.102"), address("platforms/1.1.0")].join(", ");
+    check_lock(&empty, &hashes(&both), &[]);
+    check_lock(
+        &empty,
+        &hashes(&address("rules_rs/0.0.102")),
+        &["registry-hashes"],
+    );
+    check_lock(
+        &empty,
+        &hashes(&both.replace("0.0.102", "0.0.101")),
+        &["registry-hashes"],
+    );
+    for local in [
+        "file:///r",
+        "http://r.example",
+        "https://localhost:8080",
+        "https://10.0.0.1",
+        "https://mirror",
+    ] {
+        let both = both.replace("https://registry.example", local);
+        check_lock(&empty, &hashes(&both), &["local-url"]);
+    }
+    check_lock(
+        "\"moduleExtensions\": {}",
+        "\"moduleExtensions\": {\"x\": [\"git+http://127.0.0.1/x\"]}",
+        &["local-url"],
+    );
+}
+
+#[test]
+fn the_lock_version_follows_bazel() {
+    let text = lock::render(None, &known(), &inputs("8.6.1", &[]));
+    assert!(text.contains("\"lockFileVersion\": 24"));
+    assert_eq!(lock::check(&text, &known(), &inputs("8.6.1", &[])), []);
+    for bazel in ["9.0.0", "8.4.2", "10.0.0"] {
+        let findings = lock::check(&text, &known(), &inputs(bazel, &[]));
+        assert_eq!(findings[0].rule, "lock-version", "{bazel}");
+    }
+}
+
+#[test]
+fn writing_exchanges_the_facts_and_keeps_the_rest() {
+    let inputs = inputs("9.0.0", &["theirs_2.0.0"]);
+    let mut facts = known();
+    let completed = lock::render(None, &facts, &inputs)
+        .replace(
+            "\"registryFileHashes\": {}",
+            "\"registryFileHashes\": {\"kept\": \"h\"}",
+        )
+        .replace(
+            "\"cfg-if_1.0.0\"",
+            "\"theirs_2.0.0\": \"{}\",\n      \"cfg-if_1.0.0\"",
+        );
+    facts.remove("cfg-if_1.0.0");
+    facts.insert("new_3.0.0".to_owned(), "{}".to_owned());
+    let written = lock::render(Some(&completed), &facts, &inputs);
+    let keys: Vec<_> = lock::facts(&written).into_keys().collect();
+    assert_eq!(keys, ["new_3.0.0", "theirs_2.0.0", "wasi_0.11.1+snapshot"]);
+    assert!(written.contains("{\"kept\": \"h\"}"));
+    assert_eq!(lock::render(Some(&written), &facts, &inputs), written);
+    let emptied = lock::render(
+        Some(&written),
+        &BTreeMap::new(),
+        &super::tests::inputs("9.0.0", &[]),
+    );
+    assert!(lock::facts(&emptied).is_empty());
+    assert_eq!(
+        lock::render(Some(&emptied), &facts, &inputs)
+            .matches("new_3.0.0")
+            .count(),
+        1
+    );
+    let gone = lock::check(&emptied, &BTreeMap::new(), &inputs);
+    assert_eq!(gone[0].rule, "foreign-facts");
+}
+
+#[test]
+fn a_lock_of_another_bazel_is_written_anew() {
+    let old = lock::render(None, &known(), &inputs("8.6.1", &[])).replace(
+        "\"registryFileHashes\": {}",
+        "\"registryFileHashes\": {\"kept\": \"h\"}",
+    );
+    let new = lock::render(Some(&old), &known(), &inputs("9.0.0", &[]));
+    assert!(!new.contains("kept"));
+    assert_eq!(lock::check(&new, &known(), &inputs("9.0.0", &[])), []);
+}
+
+#[test]
+fn the_packages_are_those_with_a_checksum() {
+    let keys: Vec<_> = index::packages(CARGO_LOCK)
+        .unwrap()
+        .iter()
+        .map(Package::key)
+        .collect();
+    assert_eq!(keys, ["cfg-if_1.0.0", "wasi_0.11.1+snapshot"]);
+}
+
+#[test]
+fn an_entry_is_found_by_version_and_must_have_the_checksum() {
+    let cache = |format: u8| {
+        let mut bytes = vec![format, 2, 0, 0, 0];
+        bytes.extend(b"etag: x\0");
+        bytes.extend(b"1.0.0\0{\"cksum\":\"c1\",\"vers\":\"1.0.0\"}\0");
+        bytes.extend(b"1.0.1\0{\"cksum\":\"c2\",\"vers\":\"1.0.1\"}\0");
+        bytes.extend(b"1.0.2\0{\"cksum\"\0");
+        bytes
+    };
+    let package = |version: &str, checksum: &str| Package {
+        name: "cfg-if".to_owned(),
+        version: version.to_owned(),
+        checksum: checksum.to_owned(),
+    };
+    let found = index::entry(&cache(3), &package("1.0.1", "c2")).unwrap();
+    assert_eq!(found["vers"], "1.0.1");
+    for (format, version, checksum, said) in [
+        (3, "1.0.1", "c1", "another checksum"),
+        (3, "2.0.0", "c1", "does not have this version"),
+        (3, "1.0.2", "c1", "no JSON"),
+        (4, "1.0.1", "c2", "another format"),
+    ] {
+        let error = index::entry(&cache(format), &package(version, checksum)).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_fact_is_sorted_and_leaves_out_what_is_usual() {
+    let entry = json!({
+        "name": "x", "cksum": "c", "yanked": false,
+        "features": {"std": ["alloc"], "default": ["std"]},
+        "features2": {"b": ["dep:b"]},
+        "deps": [
+            {"name": "b", "req": "^1", "features": [], "optional": true, "default_features": true,
+             "target": null, "kind": "normal"},
+            {"name": "a", "req": "^2", "features": ["f"], "optional": false, "package": "other",
+             "default_features": false, "target": "cfg(unix)", "kind": "dev"},
+        ],
+    });
+    let expected = "{\"dependencies\":[{\"name\":\"b\",\"optional\":true,\"req\":\"^1\"},\
+        {\"default_features\":false,\"features\":[\"f\"],\"kind\":\"dev\",\"name\":\"a\",\
+        \"package\":\"other\",\"req\":\"^2\",\"target\":\"cfg(unix)\"}],\
+        \"features\":{\"b\":[\"dep:b\"],\"default\":[\"std\"],\"std\":[\"alloc\"]}}";
+    assert_eq!(index::fact(&entry), expected);
+}
+
+#[test]
+fn the_index_keeps_a_package_by_its_name() {
+    for (name, place) in [
+        ("a", "1/a"),
+        ("ab", "2/ab"),
+        ("Url", "3/u/url"),
+        ("Inflector", "in/fl/inflector"),
+    ] {
+        assert_eq!(index::place(name), Path::new(place));
+    }
+}
+
+/// The rules broken when `edit` changed the committed files.
+#[track_caller]
+fn check_files(edit: impl FnOnce(&mut Vec<BuildFile>), expected: &[&str]) {
+    let file = |path: &str, text: &str| BuildFile {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    let package = json!({
+        "name": "outer", "version": "1.2.3", "targets": [
+            {"kind": ["lib"], "name": "outer", "src_path": "/w/crates/outer/src/lib.rs"},
+            {"kind": ["bin"], "name": "program", "src_path": "/w/crates/outer/src/main.rs"},
+            {"kind": ["test"], "name": "it", "src_path": "/w/crates/outer/tests/it/main.rs"},
+        ],
+    });
+    let text = build_files::render(&package, Path::new("/w/crates/outer"));
+    let rendered = [file("crates/outer/BUILD.bazel", &text)];
+    let mut committed = rendered.to_vec();
+    let load = "load(\"@crates//:defs.bzl\", \"aliases\")\nload(\"@rules_rust//rust:defs.bzl\")\n";
+    committed.push(file("defs.bzl", load));
+    edit(&mut committed);
+    let rules: Vec<_> = build_files::check(&rendered, &committed)
+        .iter()
+        .map(|finding| finding.rule)
+        .collect();
+    assert_eq!(rules, expected);
+}
+
+#[test]
+fn each_breakage_of_a_build_file_is_found() {
+    check_files(|_| {}, &[]);
+    let text = |from: &'static str, to: &'static str| {
+        move |files: &mut Vec<BuildFile>| {
+            assert!(files[0].text.contains(from));
+            files[0].text = files[0].text.replacen(from, to, 1);
+        }
+    };
+    check_files(text("1.2.3", "1.2.4"), &["rendered"]);
+    check_files(text("\"outer\"", "\"other\""), &["rendered"]);
+    check_files(text("tests/it/main.rs", "tests/main.rs"), &["rendered"]);
+    check_files(text("{\"program\": \"src/main.rs\"}", "{}"), &["rendered"]);
+    check_files(text(")\n", ")"), &["rendered"]);
+    check_files(|files| drop(files.remove(0)), &["rendered"]);
+    check_files(
+        |files| files[0].path = "crates/gone/BUILD.bazel".into(),
+        &["rendered", "rendered"],
+    );
+    check_files(
+        |files| {
+            files[1]
+                .text
+                .push_str("load(\"@rules_rust//rust:rust.bzl\")");
+        },
+        &["loads"],
+    );
+    check_files(
+        |files| files[1].text.push_str("load(\"@rules_cc//cc:defs.bzl\")"),
+        &["loads"],
+    );
+}
