@@ -2,6 +2,7 @@
 
 mod bazel;
 mod bench;
+mod conformance;
 mod deny;
 mod manifests;
 mod real;
@@ -65,6 +66,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the demonstration goes the whole way",
         in_ci: true,
         run: demo,
+    },
+    Step {
+        name: "conformance",
+        about: "the official MCP conformance suite, client side, authorisation",
+        in_ci: false,
+        run: conformance::run,
     },
     Step {
         name: "real",

@@ -1,0 +1,162 @@
+//! The host that the MCP conformance suite drives: `cargo xtask conformance`.
+//!
+//! It is `host.rs` with two differences: what a host would read from its configuration comes from
+//! the environment, and the person is a browser that follows redirects and agrees to everything.
+//! Which scenario it is in, it does not know.
+
+use std::sync::Arc;
+
+use hallpass::{
+    BoxFuture, CallbackSetting, ClientId, ClientSecret, ClientSetting, Hallpass, HttpClient,
+    Issuer, PreRegisteredClient, ServerSettings, ServerUrl,
+    http::ExchangePolicy,
+    http_client::{Client, HttpConfig, Origin},
+    login::{Interaction, LoginEvent, OpenError},
+};
+use http::{Request, header::LOCATION};
+use rmcp::{
+    model::ProtocolVersion,
+    model::{CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation},
+    service::{ClientLifecycleMode, ClientServiceExt},
+};
+use serde_json::Value;
+use url::Url;
+
+/// The host's own metadata document, for servers that take one in place of a registration.
+const METADATA_DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "an example prints")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let configured = Configured::read()?;
+    let config = HttpConfig {
+        servers: Origin::of(configured.server.url()).into_iter().collect(),
+        ..HttpConfig::default()
+    };
+    let http: Arc<dyn HttpClient> = Arc::new(Client::new(config)?);
+    let hallpass = Hallpass::builder(configured.server)
+        .settings(configured.settings)
+        .http_client(Arc::clone(&http))
+        .sign_in_with(Arc::new(Browser(http)))
+        .build()?;
+
+    let client = configured.info;
+    let client = client
+        .serve_with_lifecycle(hallpass.transport(), configured.lifecycle)
+        .await?;
+    for tool in client.list_all_tools().await? {
+        println!("{}", tool.name);
+        client
+            .call_tool(CallToolRequestParams::new(tool.name))
+            .await?;
+    }
+    client.cancel().await?;
+    hallpass.close().await;
+    Ok(())
+}
+
+/// What a host reads from its configuration.
+struct Configured {
+    server: ServerUrl,
+    settings: ServerSettings,
+    info: ClientConfig,
+    lifecycle: ClientLifecycleMode,
+}
+
+impl Configured {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the suite hands its configuration over in the environment"
+    )]
+    fn read() -> Result<Self, Box<dyn std::error::Error>> {
+        let url = std::env::args().nth(1);
+        let url = url.ok_or("the argument is the server's URL")?;
+        let version = match std::env::var("MCP_CONFORMANCE_PROTOCOL_VERSION") {
+            Ok(version) => serde_json::from_value(Value::String(version))?,
+            Err(_) => ProtocolVersion::default(),
+        };
+        let context: Value = match std::env::var("MCP_CONFORMANCE_CONTEXT") {
+            Ok(text) => serde_json::from_str(&text)?,
+            Err(_) => Value::Null,
+        };
+        let mut info = ClientConfig::new(
+            ClientCapabilities::default(),
+            Implementation::new("hallpass", env!("CARGO_PKG_VERSION")),
+        );
+        let lifecycle = if version.has_initialize() {
+            info.protocol_version = version;
+            ClientLifecycleMode::Initialize
+        } else {
+            ClientLifecycleMode::Discover {
+                preferred_versions: vec![version],
+            }
+        };
+        Ok(Self {
+            server: url.parse()?,
+            settings: settings(&context)?,
+            info,
+            lifecycle,
+        })
+    }
+}
+
+fn settings(context: &Value) -> Result<ServerSettings, Box<dyn std::error::Error>> {
+    let text = |key: &str| context[key].as_str();
+    let issuer = text("issuer").map(Issuer::parse).transpose()?;
+    let pre_registered = text("client_id").map(|id| PreRegisteredClient {
+        id: ClientId::new(id),
+        secret: text("client_secret").map(ClientSecret::new),
+        auth_method: None,
+        issuer,
+    });
+    Ok(ServerSettings {
+        client: ClientSetting {
+            pre_registered,
+            metadata_document: Some(Url::parse(METADATA_DOCUMENT)?),
+        },
+        callback: CallbackSetting {
+            host: "localhost".to_owned(),
+            port: Some(3000),
+            path: "/callback".to_owned(),
+        },
+        ..ServerSettings::default()
+    })
+}
+
+/// A browser whose person agrees to everything.
+#[derive(Debug)]
+struct Browser(Arc<dyn HttpClient>);
+
+impl Browser {
+    /// Goes to `url`; where it leads on to.
+    async fn visit(&self, url: &Url) -> Result<Option<Url>, OpenError> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            OpenError::new("the page did not come up").with_source(error)
+        };
+        let request = Request::get(url.as_str()).body(Default::default());
+        let request = request.map_err(|error| failed(error.into()))?;
+        let policy = ExchangePolicy::authorization_server();
+        let answer = self.0.fetch(request, policy).await;
+        let answer = answer.map_err(|error| failed(error.into()))?;
+        let location = answer.headers().get(LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        Ok(location.and_then(|location| url.join(location).ok()))
+    }
+}
+
+impl Interaction for Browser {
+    fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async move {
+            let mut next = Some(url.clone());
+            while let Some(url) = next {
+                next = self.visit(&url).await?;
+            }
+            Ok(())
+        })
+    }
+
+    #[expect(clippy::print_stderr, reason = "an example talks to whoever runs it")]
+    fn event(&self, event: LoginEvent<'_>) {
+        eprintln!("{event:?}");
+    }
+}
