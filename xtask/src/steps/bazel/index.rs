@@ -147,6 +147,23 @@ pub(super) fn fact(entry: &Value) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
+/// Whether two facts say the same. The order of dependencies says nothing, and is not the same in
+/// every copy of the index.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    let sorted = |fact: &str| {
+        let mut value: Value = serde_json::from_str(fact).ok()?;
+        // What is not written as it must be is something else.
+        if value.to_string() != fact {
+            return None;
+        }
+        value["dependencies"]
+            .as_array_mut()?
+            .sort_by_key(Value::to_string);
+        Some(value)
+    };
+    one == other || sorted(one).is_some_and(|one| Some(one) == sorted(other))
+}
+
 /// Where the index keeps a package.
 pub(super) fn place(name: &str) -> PathBuf {
     let name = name.to_lowercase();

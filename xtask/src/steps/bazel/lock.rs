@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::finding::Finding;
 
-use super::LOCK;
+use super::{LOCK, index};
 
 /// The extension that turns `Cargo.lock` into `@crates`.
 const EXTENSION: &str = "@@rules_rs+//rs:extensions.bzl%crate";
@@ -87,7 +87,7 @@ pub(super) fn check(text: &str, facts: &BTreeMap<String, String>, inputs: &Lock)
     let present = self::facts(text);
     for (key, fact) in facts {
         match present.get(key).map(Value::as_str) {
-            Some(Some(other)) if other == fact => {}
+            Some(Some(other)) if index::same(other, fact) => {}
             Some(_) => add(
                 "facts",
                 format!("the fact of {key} is not what the index says"),
@@ -179,7 +179,8 @@ fn local_url(text: &str) -> Option<String> {
     local.then(|| format!("{scheme}://{host}"))
 }
 
-/// The lock with these facts: the one before with its facts exchanged, or a new one.
+/// The lock with these facts: the one before with its facts exchanged, or a new one. A fact that
+/// says the same already stays as it is.
 pub(super) fn render(
     before: Option<&str>,
     facts: &BTreeMap<String, String>,
@@ -190,14 +191,14 @@ pub(super) fn render(
         let lock: Value = serde_json::from_str(text).unwrap_or_default();
         lock["lockFileVersion"] == version && lock["facts"][EXTENSION].is_object()
     });
-    let mut all: BTreeMap<String, String> = kept
-        .map(self::facts)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(key, _)| inputs.foreign.contains(key))
-        .filter_map(|(key, fact)| Some((key, fact.as_str()?.to_owned())))
-        .collect();
-    all.extend(facts.clone());
+    let mut all = facts.clone();
+    for (key, fact) in kept.map(self::facts).unwrap_or_default() {
+        let Some(fact) = fact.as_str() else { continue };
+        let same = facts.get(&key).is_some_and(|new| index::same(new, fact));
+        if same || inputs.foreign.contains(&key) {
+            all.insert(key, fact.to_owned());
+        }
+    }
     let lines: Vec<String> = all
         .iter()
         .map(|(key, fact)| format!("      {}: {}", Value::from(&**key), Value::from(&**fact)))

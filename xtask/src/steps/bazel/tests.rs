@@ -236,6 +236,29 @@ fn a_fact_is_sorted_and_leaves_out_what_is_usual() {
 }
 
 #[test]
+fn the_order_of_dependencies_says_nothing() {
+    let fact =
+        |dependencies: &str| format!("{{\"dependencies\":[{dependencies}],\"features\":{{}}}}");
+    let (a, b) = ("{\"name\":\"a\"}", "{\"name\":\"b\"}");
+    let one = fact(&format!("{a},{b}"));
+    for (other, same) in [
+        (one.clone(), true),
+        (fact(&format!("{b},{a}")), true),
+        (fact(&format!("{b}, {a}")), false),
+        (fact(&format!("{b},{b}")), false),
+        (fact(b), false),
+        (String::new(), false),
+    ] {
+        assert_eq!(index::same(&one, &other), same, "{other}");
+    }
+    let other = fact(&format!("{b},{a}"));
+    let facts = |fact: &str| BTreeMap::from([("x_1.0.0".to_owned(), fact.to_owned())]);
+    let written = lock::render(None, &facts(&one), &inputs("9.0.0", &[]));
+    let again = lock::render(Some(&written), &facts(&other), &inputs("9.0.0", &[]));
+    assert_eq!(again, written);
+}
+
+#[test]
 fn the_index_keeps_a_package_by_its_name() {
     for (name, place) in [
         ("a", "1/a"),
