@@ -40,7 +40,7 @@
 //! # RFCs
 //!
 //! 6749 §6 (refresh), 6750 §3 (refusals), 7009 (revocation), 8707 (the `resource` stays the same), 9207
-//! and 9728 (an issuer's credentials go to no other), 9700 §2.2.2 (rotation).
+//! and 9728 (an issuer's credentials go to no other), 9449 §5 (bound grants), 9700 §2.2.2 (rotation).
 //!
 //! # Example
 //!

@@ -85,6 +85,28 @@ impl Outcome {
         }
     }
 
+    /// The server's nonce for the next proof (RFC 9449 §8).
+    pub(crate) fn dpop_nonce(&self) -> Option<&str> {
+        match self {
+            Self::Renewed(response) => response.dpop_nonce(),
+            Self::NotProcessed(failure)
+            | Self::Lost(failure)
+            | Self::Doubtful(failure)
+            | Self::Refused(failure) => failure.error.token_error()?.dpop_nonce(),
+            Self::Definitive(error) => error.dpop_nonce(),
+        }
+    }
+
+    /// Whether the server wants the same request with its nonce in the proof.
+    pub(crate) fn asks_for_nonce(&self) -> bool {
+        match self {
+            Self::Refused(failure) => failure.error.token_error().is_some_and(|error| {
+                error.code() == Some("use_dpop_nonce") && error.dpop_nonce().is_some()
+            }),
+            _ => false,
+        }
+    }
+
     /// The word for it in traces.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {

@@ -3,8 +3,8 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use hallpass_core::{
-    Authorizer, Challenge, Clock, CredentialStore, HttpClient, NoAuthorizer, Record, Remedy,
-    ServerSettings, Slot,
+    Authorizer, Challenge, Clock, CredentialStore, Entropy, HttpClient, NoAuthorizer, Record,
+    Remedy, ServerSettings, Slot,
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     shared::Shared,
     sign_in::{Ask, SignInRequest},
     sign_out::{SignOut, SignedOut},
-    system::SystemClock,
+    system::{OsEntropy, SystemClock},
     token::Token,
     transaction::{self, Wanted},
 };
@@ -35,6 +35,7 @@ impl Session {
             http: None,
             authorizer: None,
             clock: None,
+            entropy: None,
         }
     }
 
@@ -150,6 +151,7 @@ pub struct SessionBuilder {
     http: Option<Arc<dyn HttpClient>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     clock: Option<Arc<dyn Clock>>,
+    entropy: Option<Arc<dyn Entropy>>,
 }
 
 impl SessionBuilder {
@@ -177,6 +179,12 @@ impl SessionBuilder {
         self
     }
 
+    /// Where the random part of a proof of possession comes from; the operating system by default.
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = Some(entropy);
+        self
+    }
+
     /// The session. Nothing is read or sent yet.
     ///
     /// # Errors
@@ -191,6 +199,7 @@ impl SessionBuilder {
             self.http.ok_or(missing("HTTP client"))?,
             self.authorizer.unwrap_or_else(|| Arc::new(NoAuthorizer)),
             self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            self.entropy.unwrap_or_else(|| Arc::new(OsEntropy)),
         ))))
     }
 }

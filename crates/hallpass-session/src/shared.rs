@@ -19,8 +19,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use hallpass_core::{
-    Authorizer, Clock, CredentialStore, Generation, HttpClient, Record, Scopes, ServerSettings,
-    SettingsFingerprint, Slot, StoreError, Timestamp,
+    Authorizer, Clock, CredentialStore, Entropy, Generation, HttpClient, Record, Scopes,
+    ServerSettings, SettingsFingerprint, Slot, StoreError, Timestamp,
     store::{Guard, Saved, StoreErrorKind},
 };
 use tokio::{runtime::Handle, sync::watch};
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) counting: Counting,
     pub(crate) refreshes: Flights<Wanted, Result<Token, SessionError>>,
     pub(crate) sign_ins: Flights<Ask, Result<Token, SessionError>>,
@@ -69,6 +70,8 @@ pub(crate) struct Memory {
     pub(crate) unsaved: Option<(Record, Generation)>,
     /// The last stated end, for which refused token, and until when (monotonic) it is repeated.
     pub(crate) ended: Option<(Token, SessionError, Duration)>,
+    /// The token endpoint's last nonce (RFC 9449 §8).
+    pub(crate) dpop_nonce: Option<String>,
     /// How many step-ups were started for which scopes.
     pub(crate) step_ups: Vec<(Scopes, u32)>,
 }
@@ -91,6 +94,7 @@ impl Shared {
         http: Arc<dyn HttpClient>,
         authorizer: Arc<dyn Authorizer>,
         clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self {
             fingerprint: settings.fingerprint(),
@@ -100,6 +104,7 @@ impl Shared {
             http,
             authorizer,
             clock,
+            entropy,
             counting: Counting::default(),
             refreshes: Flights::default(),
             sign_ins: Flights::default(),

@@ -24,6 +24,7 @@
 //! else by the next call.
 
 mod attempt;
+mod post;
 
 use std::{sync::Arc, time::Duration};
 

@@ -2,21 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use hallpass_core::{
-    Generation, Grant, Record, State, Timestamp, http::ExchangePolicy, record::SignInCause,
-    store::Guard,
+    AuthScheme, Generation, Record, State, Timestamp, record::SignInCause, store::Guard,
 };
-use hallpass_oauth::{ClientAuthentication, TokenError, TokenRequest, TokenResponse};
-use http::Request;
+use hallpass_oauth::{TokenError, TokenResponse};
 
-use super::{Wanted, outcome};
+use super::{Wanted, outcome, post};
 use crate::{
     error::{Need, SessionError, SignInNeeded},
     fence,
     outcome::{Failure, Outcome},
     shared::Shared,
-    standing,
     token::Token,
 };
 
@@ -40,6 +36,9 @@ impl From<SessionError> for Attempt {
 }
 
 pub(super) async fn attempt(shared: &Shared, wanted: &Wanted) -> Attempt {
+    if let Some(paused) = paused(shared) {
+        return paused;
+    }
     match try_once(shared, wanted).await {
         Ok(attempt) => attempt,
         Err(error) => error.into(),
@@ -67,9 +66,6 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
         // What is used if nothing newer comes of this.
         shared.publish(record, None)?;
     }
-    if let Some(paused) = paused(shared) {
-        return Ok(paused);
-    }
     if !fence::is_open(record) {
         if wanted.accepts(&token) && token.is_alive(now) {
             return shared.publish(record, None).map(Attempt::Done);
@@ -84,7 +80,7 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
         )
         .await;
     }
-    let request = prepare(shared, record, grant, now).map_err(|need| shared.needed(need))?;
+    let prepared = post::prepare(shared, record, grant, now).map_err(|need| shared.needed(need))?;
 
     // The fence stands before the request leaves.
     let mut fenced = fence::raised(record, now);
@@ -94,15 +90,23 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
     {
         return Ok(Attempt::Conflict);
     }
-    shared.counting.posted.one();
-    let result = shared
-        .http
-        .fetch(request, ExchangePolicy::authorization_server())
-        .await;
-    let result = Outcome::of(result, &shared.slot, shared.now());
+    let result = post::post(shared, prepared).await;
     outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
     match result {
+        // RFC 9449 §5: a client that wants a bound token takes no other.
+        Outcome::Renewed(response)
+            if grant.dpop_key.is_some() && response.scheme() == AuthScheme::Bearer =>
+        {
+            give_up(
+                shared,
+                &fenced,
+                SignInCause::RefreshRefused,
+                None,
+                &mut guard,
+            )
+            .await
+        }
         Outcome::Renewed(response) => {
             renewed(shared, wanted, &fenced, *response, now, &mut guard).await
         }
@@ -138,26 +142,6 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
     }
 }
 
-/// The refresh request, or why there can't be one.
-fn prepare(
-    shared: &Shared,
-    record: &Record,
-    grant: &Grant,
-    now: Timestamp,
-) -> Result<Request<Bytes>, Need> {
-    let ended = || Need::Ended(SignInCause::NoRefreshToken);
-    let request = TokenRequest::refresh(grant).ok_or_else(ended)?;
-    let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
-    let registration = standing::registration(record, &shared.settings).ok_or_else(ended)?;
-    if standing::secret_has_expired(&registration, now) {
-        return Err(Need::SecretExpired);
-    }
-    Ok(request.into_http(
-        endpoint,
-        &ClientAuthentication::from_registration(&registration),
-    ))
-}
-
 /// Persists the new grant, then publishes its token.
 async fn renewed(
     shared: &Shared,
@@ -180,15 +164,14 @@ async fn renewed(
         // Whatever stands there now holds; a record that is gone is not brought back.
         Ok(false) => return Ok(Attempt::Conflict),
         Err(error) => {
-            shared.memory().unsaved = Some((record, expected));
+            let mut memory = shared.memory();
+            memory.forget_troubles();
+            memory.unsaved = Some((record, expected));
             return Err(error);
         }
     }
     shared.counting.made.one();
-    let mut memory = shared.memory();
-    memory.pacing.succeeded();
-    memory.paused_by = None;
-    drop(memory);
+    shared.memory().forget_troubles();
     let obtained = matches!(wanted, Wanted::Instead(_)).then(|| shared.clock.monotonic());
     shared.publish(&record, obtained).map(Attempt::Done)
 }

@@ -11,6 +11,7 @@ mod double;
 mod expiry;
 mod leaks;
 mod outcomes;
+mod proof;
 mod rejection;
 mod sign_in;
 mod sign_out;

@@ -34,6 +34,8 @@ pub(crate) enum Fault {
     RetryAfter(u16, u64),
     /// The server acts, and answers this.
     ActsAndSays(u16, &'static str),
+    /// The server wants this nonce in the proof (RFC 9449 §8).
+    WantsNonce(&'static str),
     /// The server answers without the fields it may leave out.
     Terse,
 }
@@ -50,6 +52,9 @@ pub(crate) struct Server {
 struct State {
     issuer: &'static str,
     lifetime: Option<u64>,
+    token_type: &'static str,
+    /// The `DPoP` headers of refresh requests.
+    proofs: Vec<String>,
     serial: u32,
     live: BTreeSet<String>,
     faults: VecDeque<Fault>,
@@ -71,6 +76,8 @@ impl Server {
             state: Mutex::new(State {
                 issuer: ISSUER,
                 lifetime: Some(3_600),
+                token_type: "Bearer",
+                proofs: Vec::new(),
                 serial: 0,
                 live: BTreeSet::new(),
                 faults: VecDeque::new(),
@@ -118,6 +125,14 @@ impl Server {
         self.state().lifetime = seconds;
     }
 
+    pub(crate) fn token_type(&self, name: &'static str) {
+        self.state().token_type = name;
+    }
+
+    pub(crate) fn proofs(&self) -> Vec<String> {
+        self.state().proofs.clone()
+    }
+
     pub(crate) fn fault(&self, fault: Fault) {
         self.state().faults.push_back(fault);
     }
@@ -163,6 +178,9 @@ impl Server {
         }
         match url.path() {
             "/token" => {
+                let proof = request.headers().get("dpop");
+                let proof = proof.map(|proof| proof.to_str().unwrap().to_owned());
+                self.state().proofs.extend(proof);
                 self.gate.pass().await;
                 self.refresh(&body, &url)
             }
@@ -214,6 +232,13 @@ impl Server {
                 response.headers_mut().insert("retry-after", seconds.into());
                 return Ok(response);
             }
+            Some(Fault::WantsNonce(nonce)) => {
+                let mut response = plain(400, r#"{"error":"use_dpop_nonce"}"#);
+                response
+                    .headers_mut()
+                    .insert("dpop-nonce", nonce.parse().unwrap());
+                return Ok(response);
+            }
             _ => {}
         }
         if !state.live.remove(&token) {
@@ -222,6 +247,7 @@ impl Server {
             return Ok(plain(400, r#"{"error":"invalid_grant"}"#));
         }
         let serial = state.issue();
+        let token_type = state.token_type;
         let expiry = state.lifetime.map_or(String::new(), |seconds| {
             format!(r#","expires_in":{seconds}"#)
         });
@@ -238,7 +264,7 @@ impl Server {
             _ => Ok(plain(
                 200,
                 format!(
-                    r#"{{"access_token":"access-canary-{serial}","token_type":"Bearer",
+                    r#"{{"access_token":"access-canary-{serial}","token_type":"{token_type}",
                     "refresh_token":"refresh-canary-{serial}"{expiry}}}"#
                 ),
             )),

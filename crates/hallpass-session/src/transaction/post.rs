@@ -1,0 +1,91 @@
+//! The refresh request itself, with a proof of possession where the grant has a key (RFC 9449 §5).
+
+use bytes::Bytes;
+use hallpass_core::{Grant, Record, Timestamp, http::ExchangePolicy, record::SignInCause};
+use hallpass_oauth::{ClientAuthentication, Proof, ProofKey, TokenRequest};
+use http::{HeaderName, Request};
+use url::Url;
+
+use crate::{error::Need, outcome::Outcome, shared::Shared, standing};
+
+/// A refresh request that is ready to be sent.
+pub(super) struct Prepared<'a> {
+    request: Request<Bytes>,
+    endpoint: &'a Url,
+    key: Option<ProofKey>,
+}
+
+/// The refresh request, or why there can't be one.
+pub(super) fn prepare<'a>(
+    shared: &Shared,
+    record: &'a Record,
+    grant: &Grant,
+    now: Timestamp,
+) -> Result<Prepared<'a>, Need> {
+    let ended = || Need::Ended(SignInCause::NoRefreshToken);
+    let request = TokenRequest::refresh(grant).ok_or_else(ended)?;
+    let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
+    let registration = standing::registration(record, &shared.settings).ok_or_else(ended)?;
+    if standing::secret_has_expired(&registration, now) {
+        return Err(Need::SecretExpired);
+    }
+    // Without the key the refresh token is worth nothing.
+    let key = grant
+        .dpop_key
+        .as_ref()
+        .map(ProofKey::open)
+        .transpose()
+        .map_err(|_| ended())?;
+    let client = ClientAuthentication::from_registration(&registration);
+    Ok(Prepared {
+        request: request.into_http(endpoint, &client),
+        endpoint,
+        key,
+    })
+}
+
+/// Posts, and posts once more when the server asks for its nonce in the proof: it has not looked at
+/// the refresh token then (RFC 9449 §8).
+pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> Outcome {
+    let mut asked_for_nonce = false;
+    loop {
+        let mut request = prepared.request.clone();
+        if let Some(key) = &prepared.key {
+            sign(shared, key, prepared.endpoint, &mut request);
+        }
+        shared.counting.posted.one();
+        let policy = ExchangePolicy::authorization_server();
+        let answer = shared.http.fetch(request, policy).await;
+        let outcome = Outcome::of(answer, &shared.slot, shared.now());
+        if prepared.key.is_none() {
+            return outcome;
+        }
+        if let Some(nonce) = outcome.dpop_nonce() {
+            shared.memory().dpop_nonce = Some(nonce.to_owned());
+        }
+        if asked_for_nonce || !outcome.asks_for_nonce() {
+            return outcome;
+        }
+        asked_for_nonce = true;
+    }
+}
+
+/// Puts a fresh proof into `request`.
+fn sign(shared: &Shared, key: &ProofKey, endpoint: &Url, request: &mut Request<Bytes>) {
+    let nonce = shared.memory().dpop_nonce.clone();
+    let of = Proof {
+        method: request.method(),
+        url: endpoint,
+        access_token: None,
+        nonce: nonce.as_deref(),
+    };
+    match key.proof(of, shared.now(), &*shared.entropy) {
+        Ok(proof) => {
+            request
+                .headers_mut()
+                .insert(HeaderName::from_static("dpop"), proof);
+        }
+        // The server will refuse the request and say why.
+        Err(error) => tracing::warn!(%error, "a proof of possession could not be signed"),
+    }
+}
