@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Sign in to remote MCP servers, and call them.
 ///
 /// Exit codes: 0 fine, 2 wrong usage, 3 a sign-in is needed, 4 refused by the server or by the
-/// person, 5 the network, 1 anything else.
+/// person, 5 the network or another passing fault, 1 anything else.
 #[derive(Debug, Parser)]
 #[command(name = "hallpass", version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -86,6 +86,46 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) issuer: Option<String>,
+
+    /// An issuer that metadata found elsewhere may claim; may be given more than once.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trusted_issuer: Vec<String>,
+
+    /// Where the protected resource's metadata is, when the server does not say.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_metadata_url: Option<String>,
+
+    /// Where the authorization server's metadata is, when its issuer does not tell.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server_metadata_url: Option<String>,
+
+    /// The token endpoint of a server that publishes no metadata.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_endpoint: Option<String>,
+
+    /// The authorization endpoint of a server that publishes no metadata.
+    #[arg(long, value_name = "URL", requires = "token_endpoint")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authorization_endpoint: Option<String>,
+
+    /// The registration endpoint of a server that publishes no metadata.
+    #[arg(long, value_name = "URL", requires = "token_endpoint")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registration_endpoint: Option<String>,
+
+    /// The revocation endpoint of a server that publishes no metadata.
+    #[arg(long, value_name = "URL", requires = "token_endpoint")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revocation_endpoint: Option<String>,
+
+    /// Look for the server's own endpoints as MCP 2025-03-26 does.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) legacy_discovery: bool,
 
     /// The identifier of a client that was registered by hand.
     #[arg(long, value_name = "ID")]
@@ -192,4 +232,33 @@ pub(crate) struct Demo {
     /// Click through the sign-in yourself.
     #[arg(long)]
     pub(crate) browser: bool,
+
+    /// Leave `resource` out of refreshes, to see that the demonstration notices.
+    #[arg(long, hide = true)]
+    pub(crate) forget_resource_at_refresh: bool,
+}
+
+/// The libraries' names of settings and the options that set them.
+const OPTIONS: &[(&str, &str)] = &[
+    ("allow_mismatch", "--allow-resource-mismatch"),
+    ("callback", "--callback-port"),
+    ("client", "--client-id"),
+    ("endpoints", "--token-endpoint"),
+    ("issuer", "--issuer"),
+    ("legacy_discovery", "--legacy-discovery"),
+    ("pkce", "--assume-s256"),
+    ("resource", "--resource"),
+    ("resource_metadata_url", "--resource-metadata-url"),
+    ("scopes", "--scope"),
+    ("server_metadata_url", "--server-metadata-url"),
+    ("trusted_issuers", "--trusted-issuer"),
+];
+
+/// A hint of the libraries, which names settings by field, in terms of the command line.
+pub(crate) fn settings_as_options(hint: &str) -> String {
+    OPTIONS
+        .iter()
+        .fold(hint.to_owned(), |hint, (setting, option)| {
+            hint.replace(&format!("`{setting}`"), &format!("`{option}`"))
+        })
 }

@@ -3,10 +3,14 @@
 use std::{error::Error, fmt, process::ExitCode};
 
 use hallpass::{
-    HttpError, Remedy,
+    AuthorizeError, HttpError, LoginFailed, Remedy,
+    discovery::{DiscoveryError, DiscoveryErrorKind},
+    http::HttpErrorKind,
     login::{LoginError, LoginErrorKind},
 };
 use serde_json::{Value, json};
+
+use crate::arguments;
 
 /// The documented exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub(crate) enum Code {
     SignInNeeded = 3,
     /// The server or the person said no.
     Refused = 4,
-    /// The network failed; trying again may help.
+    /// The network, or another passing fault: trying again may help.
     Network = 5,
 }
 
@@ -67,12 +71,14 @@ impl Failed {
         self
     }
 
+    /// Adds advice. Settings that the libraries name are shown as the options that set them.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints
+            .push(arguments::settings_as_options(&hint.into()));
         self
     }
 
-    /// The code for an error of the stack: what the network or the login says of it, else its
+    /// The code for an error of the stack: what a known cause in its chain stands for, else its
     /// remedy.
     pub(crate) fn with_remedy(
         source: impl Into<Box<dyn Error + Send + Sync>>,
@@ -84,8 +90,8 @@ impl Failed {
             .find_map(code_of_cause)
             .unwrap_or(match remedy {
                 Remedy::SignIn => Code::SignInNeeded,
-                Remedy::Report => Code::Refused,
-                Remedy::Retry | Remedy::Configure => Code::Other,
+                Remedy::Retry => Code::Network,
+                Remedy::Report | Remedy::Configure => Code::Other,
             });
         failed.code(code)
     }
@@ -118,17 +124,33 @@ impl Failed {
 
 /// The code that a known cause stands for, whatever lies around it.
 fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
-    if let Some(error) = cause.downcast_ref::<HttpError>() {
-        return (error.remedy() == Remedy::Retry).then_some(Code::Network);
+    if let Some(error) = cause.downcast_ref::<AuthorizeError>() {
+        // It shows the login's error as its own, so that one is not in the chain.
+        return code_of_login(error.get_ref().downcast_ref()?);
     }
-    match cause.downcast_ref::<LoginError>()?.kind() {
+    if let Some(error) = cause.downcast_ref::<DiscoveryError>() {
+        let of_a_setting = [
+            DiscoveryErrorKind::Settings,
+            DiscoveryErrorKind::ResourceSetting,
+            DiscoveryErrorKind::IssuerNotListed,
+        ];
+        return of_a_setting.contains(&error.kind()).then_some(Code::Usage);
+    }
+    if let Some(LoginFailed::Unreachable(_)) = cause.downcast_ref() {
+        return Some(Code::Network);
+    }
+    let tls = cause.downcast_ref::<HttpError>()?.kind() == HttpErrorKind::Tls;
+    tls.then_some(Code::Network)
+}
+
+fn code_of_login(error: &LoginError) -> Option<Code> {
+    match error.kind() {
         LoginErrorKind::Denied | LoginErrorKind::Callback | LoginErrorKind::Registration => {
             Some(Code::Refused)
         }
         LoginErrorKind::Setting | LoginErrorKind::NoClient | LoginErrorKind::OtherIssuer => {
             Some(Code::Usage)
         }
-        LoginErrorKind::TimeLimit => Some(Code::SignInNeeded),
         _ => None,
     }
 }

@@ -13,6 +13,7 @@ mod output;
 mod remembered;
 mod setup;
 mod terminal;
+mod through_rmcp;
 
 use std::process::ExitCode;
 

@@ -25,12 +25,13 @@ impl Output {
         }
     }
 
-    /// Sends the stack's own log to standard error: warnings, with `-v` what it does, with `-vv`
-    /// everything. `HALLPASS_LOG` takes a filter of `tracing-subscriber`'s form.
+    /// Sends the stack's own log to standard error: its warnings, with `-v` what it does, with `-vv`
+    /// everything. What rmcp and others log about an error comes back as the error itself, so it is
+    /// shown from `-vv` on. `HALLPASS_LOG` takes a filter of `tracing-subscriber`'s form.
     pub(crate) fn log_to_stderr(&self, verbose: u8, environment: &Environment) {
         let usual = match verbose {
-            0 => "warn",
-            1 => "hallpass=info,warn",
+            0 => "hallpass=warn",
+            1 => "hallpass=info",
             _ => "hallpass=trace,info",
         };
         let filter = environment.get("HALLPASS_LOG").unwrap_or(usual);

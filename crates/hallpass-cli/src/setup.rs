@@ -3,13 +3,15 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use hallpass::{
-    CallbackSetting, ClientId, ClientSecret, ClientSetting, Hallpass, Issuer, PkceSetting,
-    PreRegisteredClient, Profile, Resource, ResourceSetting, Scopes, ServerSettings, ServerUrl,
-    Slot,
+    CallbackSetting, ClientId, ClientSecret, ClientSetting, ExplicitEndpoints, Hallpass, Issuer,
+    PkceSetting, PreRegisteredClient, Profile, Resource, ResourceSetting, Scopes, ServerSettings,
+    ServerUrl, Slot,
     http_client::{CaBundle, HttpConfig, Origin, OriginHeaders, ProxyConfig, Trust},
     login::Interaction,
     store::{CredentialStore, FileStore, KeyFile},
 };
+
+use url::Url;
 
 use crate::{
     arguments::{Arguments, Server, ServerOptions},
@@ -128,6 +130,23 @@ fn settings(options: &ServerOptions, environment: &Environment) -> Result<Server
             .map(Issuer::parse)
             .transpose()
             .map_err(Failed::usage)?,
+        trusted_issuers: options
+            .trusted_issuer
+            .iter()
+            .map(|text| Issuer::parse(text).map_err(Failed::usage))
+            .collect::<Result<_, _>>()?,
+        resource_metadata_url: url(options.resource_metadata_url.as_ref())?,
+        server_metadata_url: url(options.server_metadata_url.as_ref())?,
+        endpoints: match url(options.token_endpoint.as_ref())? {
+            None => None,
+            Some(token) => Some(ExplicitEndpoints {
+                token,
+                authorization: url(options.authorization_endpoint.as_ref())?,
+                registration: url(options.registration_endpoint.as_ref())?,
+                revocation: url(options.revocation_endpoint.as_ref())?,
+            }),
+        },
+        legacy_discovery: options.legacy_discovery,
         client: client(options, environment)?,
         client_name: Some("Hallpass".to_owned()),
         callback: CallbackSetting {
@@ -140,8 +159,14 @@ fn settings(options: &ServerOptions, environment: &Environment) -> Result<Server
         } else {
             PkceSetting::default()
         },
-        ..ServerSettings::default()
     })
+}
+
+fn url(text: Option<&String>) -> Result<Option<Url>, Failed> {
+    let parse = |text: &String| {
+        Url::parse(text).map_err(|error| Failed::usage(format!("`{text}` is not a URL: {error}")))
+    };
+    text.map(parse).transpose()
 }
 
 fn client(options: &ServerOptions, environment: &Environment) -> Result<ClientSetting, Failed> {
@@ -149,7 +174,6 @@ fn client(options: &ServerOptions, environment: &Environment) -> Result<ClientSe
         None => None,
         Some(name) => Some(ClientSecret::new(variable(name, environment)?)),
     };
-    let url = options.client_metadata_url.as_deref().map(url::Url::parse);
     Ok(ClientSetting {
         pre_registered: options.client_id.as_ref().map(|id| PreRegisteredClient {
             id: ClientId::new(id),
@@ -157,7 +181,7 @@ fn client(options: &ServerOptions, environment: &Environment) -> Result<ClientSe
             auth_method: None,
             issuer: None,
         }),
-        metadata_document: url.transpose().map_err(Failed::usage)?,
+        metadata_document: url(options.client_metadata_url.as_ref())?,
     })
 }
 
@@ -167,15 +191,10 @@ fn http(
     options: &ServerOptions,
     environment: &Environment,
 ) -> Result<HttpConfig, Failed> {
-    let file = options.ca_certificate.clone();
-    let file = file.or_else(|| {
-        environment
-            .get("HALLPASS_CA_CERTIFICATE")
-            .map(PathBuf::from)
-    });
-    let trust = match file {
-        Some(file) => Trust::PlatformPlus(CaBundle::from_file(&file).map_err(Failed::usage)?),
-        None => Trust::Platform,
+    let trust = match &options.ca_certificate {
+        Some(file) => Trust::PlatformPlus(CaBundle::from_file(file).map_err(Failed::usage)?),
+        None => Trust::from_environment_values(|name| environment.get(name).map(Into::into))
+            .map_err(Failed::usage)?,
     };
     let value_of = |name: &str| environment.get(name).map(str::to_owned);
     Ok(HttpConfig {

@@ -216,6 +216,8 @@ pub enum HttpErrorKind {
     Resolve,
     /// No connection to the server or its proxy.
     Connect,
+    /// The proxy wants credentials, or other ones (RFC 9110 §15.5.8).
+    ProxyAuthentication,
     /// The TLS handshake failed.
     Tls,
     /// A time limit ran out before a connection stood.
@@ -278,6 +280,7 @@ impl HttpError {
             | HttpErrorKind::AddressRefused
             | HttpErrorKind::Resolve
             | HttpErrorKind::Connect
+            | HttpErrorKind::ProxyAuthentication
             | HttpErrorKind::Tls
             | HttpErrorKind::ConnectTimeout => false,
             HttpErrorKind::Timeout
@@ -293,6 +296,7 @@ impl HttpError {
         match self.kind {
             HttpErrorKind::InvalidRequest
             | HttpErrorKind::AddressRefused
+            | HttpErrorKind::ProxyAuthentication
             | HttpErrorKind::Tls
             | HttpErrorKind::Redirect => Remedy::Configure,
             HttpErrorKind::BodyTooLarge | HttpErrorKind::Malformed => Remedy::Report,
@@ -312,6 +316,7 @@ impl fmt::Display for HttpError {
             HttpErrorKind::AddressRefused => "the address policy refuses the target",
             HttpErrorKind::Resolve => "the host's name does not resolve",
             HttpErrorKind::Connect => "no connection",
+            HttpErrorKind::ProxyAuthentication => "the proxy refuses",
             HttpErrorKind::Tls => "the TLS handshake failed",
             HttpErrorKind::ConnectTimeout => "no connection within the time limit",
             HttpErrorKind::Timeout => "no complete answer within the time limit",
@@ -344,6 +349,15 @@ mod tests {
             error.to_string(),
             "authorization server request to https://as.example/token: no connection"
         );
+    }
+
+    #[test]
+    fn a_proxy_that_wants_credentials_is_a_matter_of_configuration() {
+        let url = Url::parse("https://as.example/token").unwrap();
+        let kind = HttpErrorKind::ProxyAuthentication;
+        let error = HttpError::new(kind, Leg::AuthorizationServer, &url);
+        assert_eq!(error.remedy(), Remedy::Configure);
+        assert!(!error.may_have_been_sent());
     }
 
     #[test]

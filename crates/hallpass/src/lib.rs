@@ -47,6 +47,11 @@ pub use hallpass_session::{
 };
 pub use hallpass_store::MemoryStore;
 
+/// From a URL to the authorization server: `hallpass-discovery`.
+pub mod discovery {
+    pub use hallpass_discovery::*;
+}
+
 /// The HTTP client of every leg: `hallpass-http`.
 pub mod http_client {
     pub use hallpass_http::*;

@@ -1,8 +1,5 @@
 //! `hallpass call URL TOOL '{"json": 1}'`
 
-use std::error::Error;
-
-use hallpass::{Remedy, TransportError};
 use rmcp::{
     RoleClient, ServiceExt,
     model::{CallToolRequestParams, CallToolResult, JsonObject},
@@ -16,6 +13,7 @@ use crate::{
     exit::{Code, Failed},
     output::Output,
     setup::Setup,
+    through_rmcp,
 };
 
 /// A server that answered `initialize`.
@@ -57,7 +55,10 @@ pub(super) async fn connect(
         Ok(client) => Ok(Connection { setup, client }),
         Err(error) => {
             setup.hallpass.close().await;
-            Err(failed(Box::new(error), &setup))
+            Err(super::with_login_line(
+                through_rmcp::failed(error),
+                &setup.hallpass,
+            ))
         }
     }
 }
@@ -71,18 +72,7 @@ pub(super) async fn finish<T>(
     // The answer is there already: how the connection ends changes nothing about it.
     let _ = client.cancel().await;
     setup.hallpass.close().await;
-    outcome.map_err(|error| failed(Box::new(error), setup))
-}
-
-/// A failure of rmcp: what Hallpass's transport said, where it lies behind it, else rmcp's own.
-fn failed(error: Box<dyn Error + Send + Sync>, setup: &Setup) -> Failed {
-    let (remedy, hint) = match TransportError::behind(&*error) {
-        Some(behind) => (behind.remedy(), behind.hint()),
-        None => (Remedy::Report, None),
-    };
-    let failed = Failed::with_remedy(error, remedy);
-    let failed = hint.into_iter().fold(failed, Failed::hint);
-    super::with_login_line(failed, &setup.hallpass)
+    outcome.map_err(|error| super::with_login_line(through_rmcp::failed(error), &setup.hallpass))
 }
 
 /// What a tool answered: its texts, else the JSON.

@@ -26,6 +26,7 @@ use serde_json::json;
 use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
 use crate::{
     arguments::Demo, environment::Environment, exit::Failed, output::Output, terminal::Terminal,
+    through_rmcp,
 };
 
 pub(super) async fn run(
@@ -57,8 +58,21 @@ pub(super) async fn run(
         issuer.issuer(),
         server.url(),
     ));
-    the_whole_way(&issuer, &server, Arc::clone(&person), &mut stage).await?;
-    what_goes_wrong_elsewhere(&server, person, &mut stage).await?;
+    let client = || http_client(&server);
+    let http = if demo.forget_resource_at_refresh {
+        Arc::new(ForgetsResource {
+            at: "refresh_token",
+            client: client()?,
+        })
+    } else {
+        client()?
+    };
+    the_whole_way(&issuer, &server, http, Arc::clone(&person), &mut stage).await?;
+    let http = Arc::new(ForgetsResource {
+        at: "authorization_code",
+        client: client()?,
+    });
+    what_goes_wrong_elsewhere(&server, http, person, &mut stage).await?;
     stage.say(
         "\nThat is the difference one parameter makes. Try it on a server of yours:\n\
          \u{20} hallpass login https://…/mcp",
@@ -71,6 +85,7 @@ pub(super) async fn run(
 async fn the_whole_way(
     issuer: &AuthorizationServer,
     server: &McpServer,
+    http: Arc<dyn HttpClient>,
     person: Arc<dyn Interaction>,
     stage: &mut Stage,
 ) -> Result<(), Failed> {
@@ -78,6 +93,7 @@ async fn the_whole_way(
     let credentials = folder.path().join("credentials");
     let store = FileStore::open(&credentials, KeyFile::in_folder(&credentials)).await?;
     let hallpass = Hallpass::builder(server.url().parse().map_err(Failed::usage)?)
+        .http_client(http)
         .store(Arc::new(store))
         .sign_in_with(person)
         .build()
@@ -104,9 +120,15 @@ async fn the_whole_way(
     stage.carries_resource(Endpoint::Authorization, 1)?;
     stage.carries_resource(Endpoint::CodeExchange, 1)?;
 
-    let client = ().serve(hallpass.transport()).await.map_err(Failed::new)?;
-    let tools = client.list_all_tools().await.map_err(Failed::new)?;
-    let sum = client.call_tool(add(2, 3)).await.map_err(Failed::new)?;
+    let client = ().serve(hallpass.transport()).await.map_err(through_rmcp::failed)?;
+    let tools = client
+        .list_all_tools()
+        .await
+        .map_err(through_rmcp::failed)?;
+    let sum = client
+        .call_tool(add(2, 3))
+        .await
+        .map_err(through_rmcp::failed)?;
     stage.rest("The credentials work: initialize, tools/list, tools/call")?;
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
     stage.check(
@@ -119,7 +141,10 @@ async fn the_whole_way(
     )?;
 
     issuer.expire_access_tokens();
-    let sum = client.call_tool(add(20, 22)).await.map_err(Failed::new)?;
+    let sum = client
+        .call_tool(add(20, 22))
+        .await
+        .map_err(through_rmcp::failed)?;
     stage.rest(
         "The access token ends. The next call is refused, refreshed once with the same resource, \
          and repeated",
@@ -152,6 +177,7 @@ async fn the_whole_way(
 /// The same login by a client that forgets one parameter.
 async fn what_goes_wrong_elsewhere(
     server: &McpServer,
+    http: Arc<dyn HttpClient>,
     person: Arc<dyn Interaction>,
     stage: &mut Stage,
 ) -> Result<(), Failed> {
@@ -159,15 +185,8 @@ async fn what_goes_wrong_elsewhere(
         "\nAnd this is why. The same login once more, by a client that leaves `resource` out of the \
          token exchange,\nas many do:",
     );
-    let servers = Origin::parse(server.origin()).into_iter().collect();
-    let http = Client::new(HttpConfig {
-        servers,
-        ..HttpConfig::default()
-    })
-    .map_err(Failed::new)?;
-    let http: Arc<dyn HttpClient> = Arc::new(http);
     let hallpass = Hallpass::builder(server.url().parse().map_err(Failed::usage)?)
-        .http_client(Arc::new(ForgetsResource(Arc::clone(&http))))
+        .http_client(Arc::clone(&http))
         .sign_in_with(person)
         .build()
         .map_err(Failed::new)?;
@@ -185,6 +204,15 @@ async fn what_goes_wrong_elsewhere(
     )?;
     hallpass.close().await;
     Ok(())
+}
+
+fn http_client(server: &McpServer) -> Result<Arc<dyn HttpClient>, Failed> {
+    let servers = Origin::parse(server.origin()).into_iter().collect();
+    let config = HttpConfig {
+        servers,
+        ..HttpConfig::default()
+    };
+    Ok(Arc::new(Client::new(config).map_err(Failed::new)?))
 }
 
 fn add(a: i64, b: i64) -> CallToolRequestParams {

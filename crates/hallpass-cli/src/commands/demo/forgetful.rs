@@ -12,9 +12,13 @@ use url::form_urlencoded;
 
 use crate::exit::Failed;
 
-/// Sends everything as it is, but for the `resource` of token requests, which it leaves out.
+/// Sends everything as it is, but for the `resource` of the token requests of one grant type, which
+/// it leaves out.
 #[derive(Debug)]
-pub(super) struct ForgetsResource(pub(super) Arc<dyn HttpClient>);
+pub(super) struct ForgetsResource {
+    pub(super) at: &'static str,
+    pub(super) client: Arc<dyn HttpClient>,
+}
 
 impl HttpClient for ForgetsResource {
     fn open(
@@ -25,7 +29,10 @@ impl HttpClient for ForgetsResource {
         let pairs: Vec<_> = form_urlencoded::parse(request.body())
             .into_owned()
             .collect();
-        if pairs.iter().any(|(name, _)| name == "grant_type") {
+        if pairs
+            .iter()
+            .any(|(name, value)| name == "grant_type" && value == self.at)
+        {
             let kept = pairs.iter().filter(|(name, _)| name != "resource");
             let body = form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(kept)
@@ -33,7 +40,7 @@ impl HttpClient for ForgetsResource {
             request.headers_mut().remove(header::CONTENT_LENGTH);
             *request.body_mut() = Bytes::from(body);
         }
-        self.0.open(request, policy)
+        self.client.open(request, policy)
     }
 }
 

@@ -1,0 +1,50 @@
+//! Errors that come through rmcp, told in the words of Hallpass's own transport.
+
+use std::{error::Error, fmt};
+
+use hallpass::{Remedy, SessionError, TransportError};
+
+use crate::exit::{Code, Failed};
+
+/// A failure of rmcp: what the transport behind it says, else rmcp's own words.
+pub(crate) fn failed(error: impl Error + Send + Sync + 'static) -> Failed {
+    let error = ThroughRmcp(Box::new(error));
+    let behind = TransportError::behind(&*error.0);
+    let remedy = behind.map_or(Remedy::Report, TransportError::remedy);
+    let hint = behind.and_then(TransportError::hint);
+    let refused = matches!(
+        behind,
+        Some(TransportError::Refused(_) | TransportError::Session(SessionError::Ended(_)))
+    );
+    let failed = hint
+        .into_iter()
+        .fold(Failed::with_remedy(error, remedy), Failed::hint);
+    if refused {
+        failed.code(Code::Refused)
+    } else {
+        failed
+    }
+}
+
+/// An error of rmcp whose text is that of the transport error behind it: rmcp's own wrapping names
+/// types, and repeats what it wraps.
+#[derive(Debug)]
+struct ThroughRmcp(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for ThroughRmcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match TransportError::behind(&*self.0) {
+            Some(behind) => fmt::Display::fmt(behind, f),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+impl Error for ThroughRmcp {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match TransportError::behind(&*self.0) {
+            Some(behind) => behind.source(),
+            None => self.0.source(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What scripts rely on: one JSON object, documented exit codes, data apart from talk.
+
+use hallpass_testkit::LeakCheck;
+use serde_json::json;
+
+use crate::program::Desk;
+
+#[tokio::test]
+async fn every_command_answers_with_one_envelope() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+
+    let login = desk.login(&["--json"]).await.expect(0).json();
+    assert_eq!(login["ok"], true);
+    assert_eq!(login["result"]["server"], url);
+
+    let status = desk.run(&["--json", "status", &url]).await.expect(0).json();
+    let account = &status["result"]["accounts"][0];
+    assert_eq!(account["state"], "signed-in");
+    assert_eq!(account["issuer"], desk.issuer.issuer());
+    assert_eq!(account["resource"], url);
+    assert_eq!(account["renewable"], true);
+
+    let tools = desk.run(&["--json", "tools", &url]).await.expect(0).json();
+    assert_eq!(tools["result"]["tools"].as_array().unwrap().len(), 3);
+
+    let call = desk
+        .run(&["--json", "call", &url, "add", r#"{"a":1,"b":1}"#])
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(call["result"]["content"][0]["text"], "2");
+
+    let token = desk.run(&["--json", "token", &url]).await.expect(0).json();
+    let plain = desk.run(&["token", &url]).await.expect(0).stdout;
+    assert_eq!(token["result"]["access_token"], plain.trim_end());
+    assert_eq!(token["result"]["token_type"], "Bearer");
+
+    let logout = desk.run(&["--json", "logout", &url]).await.expect(0).json();
+    assert_eq!(logout["result"]["had_grant"], true);
+
+    let needed = desk.run(&["--json", "token", &url]).await.expect(3).json();
+    assert_eq!(needed["ok"], false);
+    assert_eq!(needed["error"]["code"], "sign-in-needed");
+    assert_eq!(needed["error"]["exit_code"], 3);
+    assert_eq!(
+        needed["error"]["hints"],
+        json!([format!("hallpass login {url}")])
+    );
+}
+
+#[tokio::test]
+async fn wrong_usage_is_2_and_says_what_to_write() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    for (arguments, word) in [
+        (vec!["tools", "http://mcp.example.com/mcp"], "use https"),
+        (
+            vec!["tools", "mcp.example.com"],
+            "is not the URL of an MCP server",
+        ),
+        (vec!["call", &url, "add", "[1]"], "one JSON object"),
+        (
+            vec!["token", &url, "--account", "no spaces"],
+            "can't name a profile",
+        ),
+        (
+            vec!["token", &url, "--resource", "/mcp"],
+            "is not a resource indicator",
+        ),
+        (
+            vec!["token", &url, "--scope", "a\"b"],
+            "is not a scope token",
+        ),
+        (vec!["token", &url, "--header", "nothing"], "'Name: value'"),
+        (
+            vec!["token", &url, "--header", "X-Key: ${HALLPASS_TEST_UNSET}"],
+            "is not set",
+        ),
+        (
+            vec!["token", &url, "--ca-certificate", "/nowhere.pem"],
+            "/nowhere.pem",
+        ),
+        (vec!["nonsense"], "unrecognized subcommand"),
+    ] {
+        let ended = desk.run(&arguments).await.expect(2);
+        assert!(
+            ended.stderr.contains(word),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_token_ever_shows_a_secret() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    let mut shown = String::new();
+    // `state` and the challenge stand in the URL that the person is shown.
+    let login = desk.login(&["-vv"]).await.expect(0);
+    for arguments in [
+        vec!["-vv", "--json", "status"],
+        vec!["-vv", "status"],
+        vec!["-vv", "--json", "call", &url, "ping"],
+    ] {
+        let ended = desk.run(&arguments).await.expect(0);
+        shown = format!("{shown}{}{}", ended.stdout, ended.stderr);
+    }
+    desk.issuer.expire_access_tokens();
+    for arguments in [
+        vec!["-vv", "call", &url, "ping"],
+        vec!["-vv", "logout", &url],
+    ] {
+        let ended = desk.run(&arguments).await.expect(0);
+        shown = format!("{shown}{}{}", ended.stdout, ended.stderr);
+    }
+
+    let mut leaks = LeakCheck::new();
+    leaks.watch_record(desk.issuer.recorder(), &["state"]);
+    assert!(
+        leaks.watched() >= 6,
+        "a code, a verifier and two pairs of tokens"
+    );
+    leaks
+        .check("login", &(login.stdout + &login.stderr))
+        .unwrap();
+    leaks.check("the other commands", &shown).unwrap();
+    for file in walk(&desk.store()) {
+        let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+        leaks.check(&file.display().to_string(), &text).unwrap();
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.extend(folders.iter().flat_map(|folder| walk(folder)));
+    files
+}

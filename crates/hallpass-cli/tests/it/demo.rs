@@ -1,0 +1,57 @@
+//! The demonstration.
+
+use hallpass_testkit::LeakCheck;
+
+use crate::program::Desk;
+
+#[tokio::test]
+async fn it_goes_the_whole_way_and_says_what_went_over_the_wire() {
+    let desk = Desk::new().await;
+    let ended = desk.run(&["demo"]).await.expect(0);
+    for word in [
+        "1. The server is asked without a token",
+        "code_challenge_method=S256",
+        "grant_type=authorization_code",
+        "tools/list",
+        "grant_type=refresh_token",
+        "nobody noticed: add(20, 22) is 42",
+        "the refresh token is revoked",
+        "But the token is good for nothing",
+        "Auth required",
+    ] {
+        assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
+    }
+    assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn a_hallpass_that_drops_resource_at_refresh_does_not_get_through() {
+    let desk = Desk::new().await;
+    let ended = desk
+        .run(&["demo", "--forget-resource-at-refresh"])
+        .await
+        .expect(4);
+    assert!(
+        ended.stdout.contains("5. The code becomes tokens"),
+        "{}",
+        ended.stdout
+    );
+    assert!(!ended.stdout.contains("nobody noticed"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn a_script_gets_the_steps_and_each_resource() {
+    let desk = Desk::new().await;
+    let data = desk.run(&["--json", "demo"]).await.expect(0).json();
+    let steps = data["result"]["steps"].as_array().unwrap();
+    let requests = steps
+        .iter()
+        .flat_map(|step| step["requests"].as_array().unwrap());
+    let carrying = requests.filter(|request| !request["resource"].as_array().unwrap().is_empty());
+    assert_eq!(carrying.count(), 3, "authorization, exchange and refresh");
+    let mut leaks = LeakCheck::new();
+    leaks.watch("a token", "access_token");
+    leaks
+        .check("the demonstration's data", &data.to_string())
+        .unwrap();
+}
