@@ -129,6 +129,23 @@ async fn the_page_is_delivered_before_the_port_closes() {
 }
 
 #[tokio::test]
+async fn a_door_that_closes_waits_for_whoever_stands_in_it() {
+    let (mut door, port) = open().await;
+    let visitor = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
+    let knock = door.knock().await.unwrap();
+    let late_page = async {
+        // Once nobody is let in any more, the idle connections have been broken off.
+        while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        knock.visitor.show(signed_in());
+    };
+    tokio::join!(door.close(), late_page);
+    let answer = visitor.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
 async fn a_visitor_whose_login_is_broken_off_is_told() {
     let (mut door, port) = open().await;
     let visitor = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
