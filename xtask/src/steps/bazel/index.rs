@@ -153,7 +153,8 @@ pub(super) fn same(one: &str, other: &str) -> bool {
     let sorted = |fact: &str| {
         let mut value: Value = serde_json::from_str(fact).ok()?;
         // What is not written as it must be is something else.
-        if value.to_string() != fact {
+        let minimal = value.to_string();
+        if minimal != fact {
             return None;
         }
         value["dependencies"]
