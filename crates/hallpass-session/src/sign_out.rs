@@ -7,9 +7,11 @@ use std::{error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
-    Grant, HttpError, Record, Remedy, State, http::ExchangePolicy, record::SignInCause,
+    Grant, HttpError, Record, Remedy, State,
+    http::ExchangePolicy,
+    record::{RegistrationOrigin, SignInCause},
 };
-use hallpass_oauth::{ClientAuthentication, RevocationRequest};
+use hallpass_oauth::{ClientAuthentication, RevocationRequest, unregister};
 use http::{Request, StatusCode};
 use tracing::Instrument;
 
@@ -38,23 +40,26 @@ pub struct SignedOut {
     pub refresh_token: Revocation,
     /// What became of the access token at the server.
     pub access_token: Revocation,
+    /// What became of a forgotten registration at the server (RFC 7592 §2.3);
+    /// [`Absent`](Revocation::Absent) when it was kept, or was none that the client made itself.
+    pub registration: Revocation,
 }
 
-/// What became of a token at the server.
+/// What became of a token, or of a registration, at the server.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Revocation {
-    /// There was no such token.
+    /// There was no such thing.
     Absent,
-    /// The server has no revocation endpoint: the token lives to its end.
+    /// The server has no way to take it back: it lives to its end.
     Unsupported,
     /// The server took it back.
     Revoked,
-    /// The server could not be asked, or refused: the token may live on.
+    /// The server could not be asked, or refused: it may live on.
     Failed(RevocationError),
 }
 
-/// A token that could not be revoked.
+/// A token or a registration that the server did not take back.
 #[derive(Debug)]
 pub struct RevocationError(Failure);
 
@@ -126,6 +131,7 @@ impl Shared {
             forgot_client: false,
             refresh_token: Revocation::Absent,
             access_token: Revocation::Absent,
+            registration: Revocation::Absent,
         };
         let Some(record) = self.clear(how).await? else {
             return Ok(signed_out);
@@ -135,6 +141,14 @@ impl Shared {
             signed_out.had_grant = true;
             // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
             (signed_out.refresh_token, signed_out.access_token) = self.revoke(&record, grant).await;
+        }
+        if let Some(registration) = record.registration.as_ref().filter(|registration| {
+            signed_out.forgot_client && registration.origin == RegistrationOrigin::Dynamic
+        }) {
+            signed_out.registration = match &registration.management {
+                Some(management) => self.post_revocation(unregister(management)).await,
+                None => Revocation::Unsupported,
+            };
         }
         Ok(signed_out)
     }

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use hallpass_core::{Challenge, Scopes, SignInReason};
+use hallpass_core::{Challenge, Scopes, SignInReason, record::SignInCause};
 
 use crate::{
     error::{Ended, EndedWhy, Need, SessionError},
@@ -64,11 +64,9 @@ impl Shared {
             result => return result,
         };
         let (reason, issuer) = match needed.need() {
-            Need::First => (SignInReason::First, None),
+            Need::First | Need::Ended(SignInCause::SignedOut) => (SignInReason::First, None),
             Need::Migrated(issuer) => (SignInReason::Migration, Some(issuer.clone())),
-            Need::Ended(hallpass_core::record::SignInCause::IssuerChanged) => {
-                (SignInReason::Migration, None)
-            }
+            Need::Ended(SignInCause::IssuerChanged) => (SignInReason::Migration, None),
             Need::Ended(_) | Need::SettingChanged(_) | Need::SecretExpired => {
                 (SignInReason::Ended, None)
             }

@@ -1,7 +1,11 @@
 //! Signing out.
 
-use hallpass_core::{State, record::SignInCause};
+use hallpass_core::{
+    RegistrationAccessToken, State,
+    record::{RegistrationManagement, SignInCause},
+};
 use hallpass_session::{Need, Revocation, SignOut};
+use url::Url;
 
 use crate::{
     double::ISSUER,
@@ -66,10 +70,23 @@ async fn a_server_without_revocation_is_reported() {
 
 #[tokio::test]
 async fn the_client_is_forgotten_on_demand() {
-    let world = World::signed_in().await;
+    let world = World::empty();
+    let management = RegistrationManagement {
+        uri: Url::parse("https://as.example.com/revoke").unwrap(),
+        token: RegistrationAccessToken::new("manage-canary"),
+    };
+    world
+        .put(|record| record.registration.as_mut().unwrap().management = Some(management))
+        .await;
     let session = world.session();
     let done = session.sign_out(SignOut::ForgetClient).await.unwrap();
     assert!(done.had_grant && done.forgot_client);
+    assert!(matches!(done.registration, Revocation::Revoked));
+    let last = world.server.requests().pop();
+    assert_eq!(
+        last.as_deref(),
+        Some("DELETE https://as.example.com/revoke")
+    );
     assert_eq!(session.record().await.unwrap(), None);
     assert_eq!(need(&session.token().await.unwrap_err()), Need::First);
     let again = session.sign_out(SignOut::ForgetClient).await.unwrap();
