@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, stderr, stdin},
     path::PathBuf,
 };
 
@@ -11,6 +11,7 @@ use std::{
 #[derive(Clone)]
 pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
+    stdin_is_terminal: bool,
     stderr_is_terminal: bool,
 }
 
@@ -32,6 +33,7 @@ impl Environment {
         };
         Self {
             variables: std::env::vars_os().filter_map(text).collect(),
+            stdin_is_terminal: stdin().is_terminal(),
             stderr_is_terminal: stderr().is_terminal(),
         }
     }
@@ -63,6 +65,11 @@ impl Environment {
         self.stderr_is_terminal
             && self.get("NO_COLOR").is_none()
             && self.get("TERM") != Some("dumb")
+    }
+
+    /// Whether a person can answer: somebody types at standard input and reads standard error.
+    pub(crate) fn somebody_types(&self) -> bool {
+        self.stdin_is_terminal && self.stderr_is_terminal
     }
 
     /// Whether there is a screen that a browser could be shown on.

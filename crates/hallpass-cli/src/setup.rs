@@ -102,7 +102,7 @@ fn build(
         .http(http(&slot.server, options, environment)?)
         .store(store);
     if let Some(Person { interaction, limit }) = person {
-        builder = builder.sign_in_with(interaction).sign_in_limit(limit);
+        builder = builder.sign_in_through(interaction, move |login| login.time_limit(limit));
     }
     builder.build().map_err(Failed::usage)
 }

@@ -1,8 +1,14 @@
 //! A person at a terminal: where a login shows its URL and says what it does.
 
+use std::{io::stdin, thread};
+
 use hallpass::{
     BoxFuture,
     login::{Interaction, LoginEvent, OpenError},
+};
+use tokio::sync::{
+    Mutex,
+    mpsc::{UnboundedReceiver, unbounded_channel},
 };
 use url::Url;
 
@@ -14,6 +20,7 @@ pub(crate) struct Terminal {
     environment: Environment,
     output: Output,
     opens_browser: bool,
+    typed: Mutex<Option<UnboundedReceiver<String>>>,
 }
 
 impl Terminal {
@@ -23,6 +30,7 @@ impl Terminal {
             environment: environment.clone(),
             output,
             opens_browser,
+            typed: Mutex::new(environment.somebody_types().then(typed_lines)),
         }
     }
 }
@@ -36,6 +44,10 @@ impl Interaction for Terminal {
                 Err(OpenError::declined())
             }
         })
+    }
+
+    fn pasted(&self) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { self.typed.lock().await.as_mut()?.recv().await })
     }
 
     fn event(&self, event: LoginEvent<'_>) {
@@ -55,6 +67,11 @@ impl Interaction for Terminal {
                     "to sign in, visit"
                 };
                 self.output.say(&format!("{lead}\n\n  {}\n", visit.url));
+                if self.environment.somebody_types() {
+                    self.output.say(
+                        "if the page can't be reached at the end, paste its whole address here",
+                    );
+                }
                 if self.environment.get("SSH_CONNECTION").is_some() {
                     let forward = visit.ssh_forward();
                     self.output.say(&format!(
@@ -64,6 +81,9 @@ impl Interaction for Terminal {
             }
             LoginEvent::BrowserNotOpened { error } if !error.is_declined() => {
                 self.output.say(&format!("no browser was opened: {error}"));
+            }
+            LoginEvent::PasteRefused { error } => {
+                self.output.say(&format!("{error}: {}", error.hint()));
             }
             LoginEvent::Registering {
                 anew: Some(why), ..
@@ -78,4 +98,19 @@ impl Interaction for Terminal {
             _ => {}
         }
     }
+}
+
+/// The lines that somebody types. The thread that reads them ends with the process: a read from a
+/// terminal can't be broken off.
+fn typed_lines() -> UnboundedReceiver<String> {
+    let (lines, typed) = unbounded_channel();
+    thread::spawn(move || {
+        let read = stdin().lines().map_while(Result::ok);
+        for line in read {
+            if lines.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    typed
 }

@@ -1,13 +1,13 @@
 //! From configuration to a [`Hallpass`].
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, HttpClient, Issuer, NoAuthorizer, Profile, Remedy,
     ServerSettings, ServerUrl, Slot,
 };
 use hallpass_http::{Client, HttpConfig, HttpConfigError, Origin};
-use hallpass_login::{BrowserLogin, Interaction};
+use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
 use hallpass_session::{OsEntropy, Session, SystemClock};
 use hallpass_store::MemoryStore;
 
@@ -22,7 +22,6 @@ pub struct HallpassBuilder {
     http: Http,
     store: Option<Arc<dyn CredentialStore>>,
     sign_in: SignInBy,
-    sign_in_limit: Duration,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -36,8 +35,10 @@ enum Http {
 enum SignInBy {
     Nobody,
     Authorizer(Arc<dyn Authorizer>),
-    Interaction(Arc<dyn Interaction>),
+    Browser(Arc<dyn Interaction>, Configure),
 }
+
+type Configure = Box<dyn FnOnce(BrowserLoginBuilder) -> BrowserLoginBuilder + Send + Sync>;
 
 impl HallpassBuilder {
     pub(crate) fn new(server: ServerUrl) -> Self {
@@ -48,7 +49,6 @@ impl HallpassBuilder {
             http: Http::Config(Box::default()),
             store: None,
             sign_in: SignInBy::Nobody,
-            sign_in_limit: BrowserLogin::TIME_LIMIT,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
         }
@@ -91,16 +91,19 @@ impl HallpassBuilder {
 
     /// Lets a person sign in through a browser; `interaction` shows the URL.
     #[must_use]
-    pub fn sign_in_with(mut self, interaction: Arc<dyn Interaction>) -> Self {
-        self.sign_in = SignInBy::Interaction(interaction);
-        self
+    pub fn sign_in_with(self, interaction: Arc<dyn Interaction>) -> Self {
+        self.sign_in_through(interaction, |login| login)
     }
 
-    /// How long a person may take to sign in, from the moment the URL is shown: five minutes unless
-    /// set.
+    /// As [`sign_in_with`](Self::sign_in_with), with a login of other than the usual time limit,
+    /// client name, further parameters or grants.
     #[must_use]
-    pub fn sign_in_limit(mut self, limit: Duration) -> Self {
-        self.sign_in_limit = limit;
+    pub fn sign_in_through(
+        mut self,
+        interaction: Arc<dyn Interaction>,
+        configure: impl FnOnce(BrowserLoginBuilder) -> BrowserLoginBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.sign_in = SignInBy::Browser(interaction, Box::new(configure));
         self
     }
 
@@ -145,16 +148,11 @@ impl HallpassBuilder {
         let authorizer: Arc<dyn Authorizer> = match self.sign_in {
             SignInBy::Nobody => Arc::new(NoAuthorizer),
             SignInBy::Authorizer(authorizer) => authorizer,
-            SignInBy::Interaction(interaction) => Arc::new(
-                BrowserLogin::builder(
-                    Arc::clone(&http),
-                    Arc::clone(&self.clock),
-                    self.entropy,
-                    interaction,
-                )
-                .time_limit(self.sign_in_limit)
-                .build(),
-            ),
+            SignInBy::Browser(interaction, configure) => {
+                let (http, clock) = (Arc::clone(&http), Arc::clone(&self.clock));
+                let login = BrowserLogin::builder(http, clock, self.entropy, interaction);
+                Arc::new(configure(login).build())
+            }
         };
         let store = self
             .store
@@ -195,7 +193,7 @@ impl fmt::Debug for SignInBy {
         f.write_str(match self {
             Self::Nobody => "Nobody",
             Self::Authorizer(_) => "Authorizer",
-            Self::Interaction(_) => "Interaction",
+            Self::Browser(..) => "Browser",
         })
     }
 }
