@@ -11,6 +11,12 @@ use crate::{BoxFuture, Challenge, Record, Remedy, Scopes, ServerSettings, Slot, 
 pub trait Authorizer: Send + Sync + fmt::Debug {
     /// Obtains a grant and returns the record that holds it. The session saves what is returned.
     fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>>;
+
+    /// Whether it asks nobody: a machine's grant. A session then has it obtain the next grant when
+    /// one ends, as it would refresh a person's.
+    fn is_unattended(&self) -> bool {
+        false
+    }
 }
 
 /// A request for a sign-in.

@@ -6,22 +6,17 @@
 //! The format is versioned. A document of a newer version is refused; fields that this version does
 //! not know survive a rewrite.
 
+mod wire;
+
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
-use url::Url;
 use zeroize::Zeroizing;
 
-use super::{
-    Fence, Generation, Grant, GrantKind, Record, Registration, RegistrationManagement,
-    RegistrationOrigin, State,
-};
-use crate::{
-    AccessToken, AuthScheme, ClientId, ClientSecret, DpopKey, Issuer, Profile, RefreshToken,
-    RegistrationAccessToken, Resource, Scopes, ServerMetadata, ServerUrl, SettingsFingerprint,
-    Slot, Timestamp, TokenEndpointAuthMethod, store::Saved,
-};
+use self::wire::{DocumentWire, RecordWire};
+use super::{Generation, Record};
+use crate::{Issuer, Slot, store::Saved};
 
 /// The version that this crate writes.
 pub const VERSION: u32 = 1;
@@ -197,207 +192,6 @@ fn malformed(error: &serde_json::Error) -> DocumentError {
     DocumentError::Malformed {
         line: error.line(),
         column: error.column(),
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct DocumentWire {
-    version: u32,
-    server: ServerUrl,
-    profile: Profile,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    active: Option<Issuer>,
-    last_generation: Generation,
-    records: Vec<RecordWire>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RecordWire {
-    issuer: Issuer,
-    generation: Generation,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    registration: Option<RegistrationWire>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    grant: Option<GrantWire>,
-    metadata: ServerMetadata,
-    #[serde(default)]
-    settings: SettingsFingerprint,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fence: Option<Fence>,
-    #[serde(flatten)]
-    state: State,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RegistrationWire {
-    origin: RegistrationOrigin,
-    client_id: ClientId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_secret: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    secret_expires_at: Option<Timestamp>,
-    auth_method: TokenEndpointAuthMethod,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    redirect_uri: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scopes: Option<Scopes>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    registration_client_uri: Option<Url>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    registration_access_token: Option<String>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct GrantWire {
-    kind: GrantKind,
-    access_token: String,
-    scheme: SchemeWire,
-    obtained_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    requested_scopes: Scopes,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    granted_scopes: Option<Scopes>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    resource: Option<Resource>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    dpop_key: Option<String>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum SchemeWire {
-    Bearer,
-    DPoP,
-}
-
-impl From<&Record> for RecordWire {
-    fn from(record: &Record) -> Self {
-        Self {
-            issuer: record.issuer.clone(),
-            generation: record.generation,
-            registration: record.registration.as_ref().map(RegistrationWire::from),
-            grant: record.grant.as_ref().map(GrantWire::from),
-            metadata: record.metadata.clone(),
-            settings: record.settings.clone(),
-            fence: record.fence,
-            state: record.state.clone(),
-            unknown: record.unknown.clone(),
-        }
-    }
-}
-
-impl RecordWire {
-    fn into_record(self, slot: &Slot) -> Record {
-        Record {
-            slot: slot.clone(),
-            issuer: self.issuer,
-            generation: self.generation,
-            registration: self.registration.map(Registration::from),
-            grant: self.grant.map(Grant::from),
-            metadata: self.metadata,
-            settings: self.settings,
-            fence: self.fence,
-            state: self.state,
-            unknown: self.unknown,
-        }
-    }
-}
-
-impl From<&Registration> for RegistrationWire {
-    fn from(registration: &Registration) -> Self {
-        let management = registration.management.as_ref();
-        Self {
-            origin: registration.origin,
-            client_id: registration.client_id.clone(),
-            client_secret: registration
-                .client_secret
-                .as_ref()
-                .map(|s| s.expose().to_owned()),
-            secret_expires_at: registration.secret_expires_at,
-            auth_method: registration.auth_method.clone(),
-            redirect_uri: registration.redirect_uri.clone(),
-            scopes: registration.scopes.clone(),
-            registration_client_uri: management.map(|management| management.uri.clone()),
-            registration_access_token: management.map(|m| m.token.expose().to_owned()),
-            unknown: registration.unknown.clone(),
-        }
-    }
-}
-
-impl From<RegistrationWire> for Registration {
-    fn from(wire: RegistrationWire) -> Self {
-        let management = wire
-            .registration_client_uri
-            .zip(wire.registration_access_token);
-        Self {
-            origin: wire.origin,
-            client_id: wire.client_id,
-            client_secret: wire.client_secret.map(ClientSecret::new),
-            secret_expires_at: wire.secret_expires_at,
-            auth_method: wire.auth_method,
-            redirect_uri: wire.redirect_uri,
-            scopes: wire.scopes,
-            management: management.map(|(uri, token)| RegistrationManagement {
-                uri,
-                token: RegistrationAccessToken::new(token),
-            }),
-            unknown: wire.unknown,
-        }
-    }
-}
-
-impl From<&Grant> for GrantWire {
-    fn from(grant: &Grant) -> Self {
-        Self {
-            kind: grant.kind,
-            access_token: grant.access_token.expose().to_owned(),
-            scheme: match grant.scheme {
-                AuthScheme::Bearer => SchemeWire::Bearer,
-                AuthScheme::Dpop => SchemeWire::DPoP,
-            },
-            obtained_at: grant.obtained_at,
-            expires_at: grant.expires_at,
-            refresh_token: grant
-                .refresh_token
-                .as_ref()
-                .map(|token| token.expose().to_owned()),
-            requested_scopes: grant.requested_scopes.clone(),
-            granted_scopes: grant.granted_scopes.clone(),
-            resource: grant.resource.clone(),
-            dpop_key: grant.dpop_key.as_ref().map(|key| key.expose().to_owned()),
-            unknown: grant.unknown.clone(),
-        }
-    }
-}
-
-impl From<GrantWire> for Grant {
-    fn from(wire: GrantWire) -> Self {
-        Self {
-            kind: wire.kind,
-            access_token: AccessToken::new(wire.access_token),
-            scheme: match wire.scheme {
-                SchemeWire::Bearer => AuthScheme::Bearer,
-                SchemeWire::DPoP => AuthScheme::Dpop,
-            },
-            obtained_at: wire.obtained_at,
-            expires_at: wire.expires_at,
-            refresh_token: wire.refresh_token.map(RefreshToken::new),
-            requested_scopes: wire.requested_scopes,
-            granted_scopes: wire.granted_scopes,
-            resource: wire.resource,
-            dpop_key: wire.dpop_key.map(DpopKey::new),
-            unknown: wire.unknown,
-        }
     }
 }
 
