@@ -1,5 +1,14 @@
+use url::Url;
+
 use super::*;
-use crate::record::SignInCause;
+use crate::{
+    AccessToken, ClientId, ClientSecret, RefreshToken, RegistrationAccessToken, Resource, Scopes,
+    ServerMetadata, ServerUrl, SettingsFingerprint, Timestamp,
+    record::{
+        Fence, Grant, GrantKind, Registration, RegistrationManagement, RegistrationOrigin,
+        SignInCause, State,
+    },
+};
 
 fn slot() -> Slot {
     Slot::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap())
