@@ -223,3 +223,34 @@ async fn a_fault_during_the_refresh_is_told_as_it_is() {
         .unwrap();
     assert_eq!(serial(&token), 2);
 }
+
+#[tokio::test]
+async fn a_refusal_that_met_another_call_s_refresh_still_finds_a_migration() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let refused = session.token().await.unwrap();
+    world.clock.advance(3_600);
+    world.server.gate.shut();
+    world
+        .server
+        .fault(Fault::Says(400, r#"{"error":"invalid_grant"}"#));
+    let expired = tokio::spawn({
+        let session = session.clone();
+        async move { session.token().await }
+    });
+    world.server.gate.arrived(1).await;
+    let rejected = tokio::spawn({
+        let session = session.clone();
+        async move { session.token_after_rejection(&refused, &bare()).await }
+    });
+    while session.counters().avoided == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.server.migrate();
+    world.server.gate.open();
+    let error = expired.await.unwrap().unwrap_err();
+    assert_eq!(need(&error), Need::Ended(SignInCause::RefreshRefused));
+    let error = rejected.await.unwrap().unwrap_err();
+    assert!(matches!(need(&error), Need::Migrated(_)), "{error:?}");
+    assert_eq!(world.server.posts(), 1);
+}
