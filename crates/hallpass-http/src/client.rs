@@ -7,9 +7,9 @@ use hallpass_core::{
     BoxFuture, HttpClient, HttpError,
     http::{Body, ExchangePolicy, HttpErrorKind, Leg},
 };
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use tokio::time::{Instant, timeout_at};
-use url::Url;
+use url::{Host, Url};
 
 use crate::{
     AddressClass, AddressRefused, HttpConfig, HttpConfigError, Origin, OriginHeaders, Proxy,
@@ -194,6 +194,12 @@ impl Client {
                 }));
             }
         }
+        // Below us such an address is taken for a name that no certificate can be for.
+        if proxy.is_some() && url.scheme() == "https" && is_ipv6(url) {
+            let why = "an IPv6 address is not reached by https through a proxy: use the server's \
+                       name, or reach the address directly";
+            return Err(HttpError::new(HttpErrorKind::InvalidRequest, leg, url).with_source(why));
+        }
         let pools = match (proxy, url.scheme()) {
             (None, _) => Some(&inner.direct),
             (Some(_), "http") => inner.http_proxy.as_ref(),
@@ -209,9 +215,17 @@ impl Client {
         if !request.body().is_empty() {
             *outgoing.body_mut() = Some(request.body().clone().into());
         }
-        pool.execute(outgoing)
+        let response = pool
+            .execute(outgoing)
             .await
-            .map_err(|error| failure::of_request(error, leg, url))
+            .map_err(|error| failure::of_request(error, leg, url, proxy))?;
+        match proxy {
+            // Without a tunnel the proxy answers in the server's place, and only it has this status.
+            Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(failure::of_proxy(leg, url, proxy))
+            }
+            _ => Ok(response),
+        }
     }
 }
 
@@ -274,6 +288,10 @@ impl Target {
         }
         Ok(Self { url, origin })
     }
+}
+
+fn is_ipv6(url: &Url) -> bool {
+    matches!(url.host(), Some(Host::Ipv6(_)))
 }
 
 /// Stands for a URL that can't be read.

@@ -9,11 +9,22 @@ use hallpass_core::{
 use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
-use crate::{AddressRefused, CertificateRefused};
+use crate::{AddressRefused, CertificateRefused, Proxy, ProxyRefused};
 
 /// The error of a request that got no response.
-pub(crate) fn of_request(error: reqwest::Error, leg: Leg, url: &Url) -> HttpError {
+pub(crate) fn of_request(
+    error: reqwest::Error,
+    leg: Leg,
+    url: &Url,
+    proxy: Option<&Proxy>,
+) -> HttpError {
     let is_connect = error.is_connect();
+    if is_connect
+        && let Some(proxy) = proxy
+        && wants_credentials(&error)
+    {
+        return of_proxy(leg, url, proxy);
+    }
     let kind = if find::<AddressRefused>(&error).is_some() {
         HttpErrorKind::AddressRefused
     } else if error.is_builder() {
@@ -38,6 +49,31 @@ pub(crate) fn of_request(error: reqwest::Error, leg: Leg, url: &Url) -> HttpErro
         HttpErrorKind::Interrupted
     };
     with_cause(HttpError::new(kind, leg, url), error)
+}
+
+/// The error of a request whose proxy wants other credentials.
+pub(crate) fn of_proxy(leg: Leg, url: &Url, proxy: &Proxy) -> HttpError {
+    let refused = ProxyRefused::new(proxy);
+    HttpError::new(HttpErrorKind::ProxyAuthentication, leg, url).with_source(refused)
+}
+
+/// Whether a proxy refused for want of the right credentials. The types that say so are private to
+/// the layers below; what they say is what there is.
+fn wants_credentials(error: &(dyn Error + 'static)) -> bool {
+    const WORDS: [&str; 3] = [
+        "proxy authorization required",
+        "server does not support user/pass authentication",
+        "credentials not accepted",
+    ];
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if WORDS.iter().any(|words| text.ends_with(words)) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The error of a body that broke off.

@@ -15,7 +15,8 @@
 //! - Bodies are capped after decompression; connecting, the response's head, each pause and the
 //!   whole have time limits.
 //! - Errors keep their cause and lose their URL's secrets: [`CertificateRefused`] shows the chain
-//!   that was presented, [`AddressRefused`] the address that was refused.
+//!   that was presented, [`AddressRefused`] the address that was refused, [`ProxyRefused`] the proxy
+//!   that wants other credentials.
 //!
 //! # What it does not do
 //!
@@ -69,7 +70,7 @@ pub use config::{HttpConfig, HttpConfigError};
 pub use identity::{ClientIdentity, ClientIdentityError};
 pub use origin::{Origin, OriginError, OriginHeaders};
 pub use policy::AddressRefused;
-pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError};
+pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError, ProxyRefused};
 pub use redirect::RedirectRefused;
 pub use resolver::{Resolver, SystemResolver};
 pub use trust::{CaBundle, CaBundleError, CaProblem, CertificateNames, CertificateRefused, Trust};

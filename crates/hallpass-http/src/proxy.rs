@@ -6,8 +6,10 @@ use hallpass_core::{ClientSecret, Remedy};
 use url::Url;
 
 mod no_proxy;
+mod refused;
 
 pub use no_proxy::NoProxy;
+pub use refused::ProxyRefused;
 
 /// Which proxy a request goes through. The default is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,13 +1,20 @@
 //! The address policy on direct connections.
 
-use std::sync::Arc;
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use hallpass_core::{
-    Remedy,
+    BoxFuture, Remedy,
     http::{ExchangePolicy, HttpErrorKind},
 };
-use hallpass_http::{AddressClass, AddressRefused, Client, HttpConfig};
+use hallpass_http::{AddressClass, AddressRefused, Client, HttpConfig, Resolver};
 use http::Request;
 
 use crate::{
@@ -83,6 +90,41 @@ async fn an_answer_that_changes_gains_nothing() {
         2
     );
     assert_eq!(inner.connections(), 0);
+}
+
+/// Says 127.0.0.1 to every other question and a cloud's metadata address to the rest.
+#[derive(Debug, Default)]
+struct Flipping(AtomicUsize);
+
+impl Resolver for Flipping {
+    fn resolve(&self, _: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
+        let asked = self.0.fetch_add(1, Ordering::SeqCst);
+        let answer = ["127.0.0.1", "169.254.169.254"][asked % 2];
+        Box::pin(async move { Ok(vec![answer.parse().unwrap()]) })
+    }
+}
+
+#[tokio::test]
+async fn what_was_judged_is_what_is_connected_to() {
+    let other = Server::start(|_| Reply::ok("here")).await;
+    let names = Arc::new(Flipping::default());
+    let client = Client::new(HttpConfig {
+        servers: vec![origin("http://127.0.0.1:3000")],
+        resolver: Arc::<Flipping>::clone(&names),
+        ..HttpConfig::default()
+    })
+    .unwrap();
+    let url = other.named("http", "as.test", "/");
+    // A second look at the name between judging and connecting would turn these around.
+    for round in 0..4 {
+        let answer = get(&client, &url).await;
+        assert_eq!(answer.is_ok(), round % 2 == 0, "{round}");
+        if let Err(error) = answer {
+            assert_eq!(error.kind(), HttpErrorKind::AddressRefused);
+        }
+    }
+    assert_eq!(names.0.load(Ordering::SeqCst), 4);
+    assert_eq!(other.connections(), 2);
 }
 
 #[tokio::test]

@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use hallpass_core::http::HttpErrorKind;
+use hallpass_core::{Remedy, http::HttpErrorKind};
 use hallpass_http::{
-    CaBundle, Client, ClientIdentity, HttpConfig, NoProxy, OriginHeaders, Proxy, ProxyConfig, Trust,
+    CaBundle, Client, ClientIdentity, HttpConfig, NoProxy, OriginHeaders, Proxy, ProxyConfig,
+    ProxyRefused, Trust,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rcgen::KeyPair;
@@ -170,16 +171,79 @@ async fn a_corporate_network_is_one_configuration() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_a_connection_that_does_not_stand() {
+async fn a_proxy_that_wants_other_credentials_is_named() {
     let (proxy, _) = tunnel("127.0.0.1:9".parse().unwrap(), None).await;
-    let url = format!("http://user:canary@{proxy}");
-    let client = proxied(&url, &["https://mcp.test"], Names::of(&[]), Trust::Platform);
-    let error = get(&client, "https://mcp.test/").await.unwrap_err();
-    assert_eq!(error.kind(), HttpErrorKind::Connect, "{}", chain(&error));
+    let forwarder = Server::start(|_| {
+        let challenge = "proxy-authenticate: Basic realm=\"corp\"\r\n";
+        Reply::status("407 Proxy Authentication Required", challenge, "")
+    })
+    .await;
+    for (credentials, text) in [
+        (
+            "user:canary@",
+            "does not take the credentials that are configured",
+        ),
+        ("", "wants credentials, and none are configured"),
+    ] {
+        for (proxy, target) in [
+            (proxy, "https://mcp.test/?code=canary"),
+            (forwarder.address, "http://mcp.test/?code=canary"),
+        ] {
+            let url = format!("http://{credentials}{proxy}");
+            let servers = ["https://mcp.test", "http://mcp.test"];
+            let client = proxied(&url, &servers, Names::of(&[]), Trust::Platform);
+            let error = get(&client, target).await.unwrap_err();
+            let kind = HttpErrorKind::ProxyAuthentication;
+            assert_eq!(error.kind(), kind, "{}", chain(&error));
+            assert_eq!(error.remedy(), Remedy::Configure);
+            assert!(!error.may_have_been_sent());
+            let source = std::error::Error::source(&error).unwrap();
+            let refused = source.downcast_ref::<ProxyRefused>().unwrap();
+            assert_eq!(
+                refused.to_string(),
+                format!("the proxy http://{proxy} {text}")
+            );
+            assert_eq!(refused.had_credentials(), !credentials.is_empty());
+            assert!(refused.hint().contains("user name"));
+            let text = format!("{} {error:?}", chain(&error));
+            assert!(!text.contains("canary"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_407_without_a_proxy_is_the_servers_answer() {
+    let server = Server::start(|_| Reply::status("407 Odd", "", "")).await;
+    let client = crate::client_for(&server.url("/"));
+    assert_eq!(get(&client, &server.url("/")).await.unwrap().status(), 407);
+}
+
+#[tokio::test]
+async fn an_ipv6_address_behind_a_proxy_is_asked_for_or_refused_in_words() {
+    let proxy = Server::start(|_| Reply::ok("forwarded")).await;
+    let servers = ["https://[2606:4700::1111]", "http://[2606:4700::1111]"];
+    let client = proxied(&proxy.url(""), &servers, Names::of(&[]), Trust::Platform);
+    let answer = get(&client, "http://[2606:4700::1111]/x").await.unwrap();
+    assert_eq!(answer.body(), "forwarded");
+    assert_eq!(
+        proxy.seen()[0].line,
+        "GET http://[2606:4700::1111]/x HTTP/1.1"
+    );
+    let error = get(&client, "https://[2606:4700::1111]/x")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::InvalidRequest);
+    assert_eq!(error.remedy(), Remedy::Configure);
     assert!(!error.may_have_been_sent());
-    let text = format!("{} {error:?}", chain(&error));
-    assert!(text.contains("proxy authorization required"), "{text}");
-    assert!(!text.contains("canary"), "{text}");
+    assert!(
+        chain(&error).ends_with(
+            "an IPv6 address is not reached by https through a proxy: use the server's name, or \
+             reach the address directly"
+        ),
+        "{}",
+        chain(&error)
+    );
+    assert_eq!(proxy.connections(), 1);
 }
 
 #[tokio::test]

@@ -34,7 +34,11 @@ async fn socks(backend: SocketAddr) -> (SocketAddr, Asked) {
             assert_eq!(stream.read_u8().await.unwrap(), 1);
             let user = text(&mut stream).await;
             let password = text(&mut stream).await;
-            stream.write_all(&[1, 0]).await.unwrap();
+            let refused = u8::from(user == "nobody");
+            stream.write_all(&[1, refused]).await.unwrap();
+            if refused != 0 {
+                continue;
+            }
             let mut request = [0; 4];
             stream.read_exact(&mut request).await.unwrap();
             let target = match request[3] {
@@ -42,6 +46,11 @@ async fn socks(backend: SocketAddr) -> (SocketAddr, Asked) {
                     let mut address = [0; 4];
                     stream.read_exact(&mut address).await.unwrap();
                     std::net::Ipv4Addr::from(address).to_string()
+                }
+                4 => {
+                    let mut address = [0; 16];
+                    stream.read_exact(&mut address).await.unwrap();
+                    std::net::Ipv6Addr::from(address).to_string()
                 }
                 _ => text(&mut stream).await,
             };
@@ -140,4 +149,43 @@ async fn socks5_is_asked_for_the_address_that_was_judged() {
     let asked = asked.lock().unwrap();
     let targets: Vec<_> = asked.iter().map(|(_, target)| target.as_str()).collect();
     assert_eq!(targets, ["93.184.216.34", "93.184.216.35"]);
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_asked_for_as_one() {
+    let server = Server::start(|_| Reply::ok("here")).await;
+    let (proxy, asked) = socks(server.address).await;
+    for scheme in ["socks5", "socks5h"] {
+        let url = format!("{scheme}://user:secret@{proxy}");
+        let client = client(&url, "http://mcp.test", &Names::of(&[]));
+        get(&client, "http://[2606:4700::1111]/").await.unwrap();
+        let error = get(&client, "https://[2606:4700::1111]/")
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::InvalidRequest);
+    }
+    for (_, target) in &*asked.lock().unwrap() {
+        assert_eq!(target, "2606:4700::1111");
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_from_a_proxy_that_is_down() {
+    let (proxy, asked) = socks("127.0.0.1:9".parse().unwrap()).await;
+    for scheme in ["socks5", "socks5h"] {
+        let url = format!("{scheme}://nobody:canary@{proxy}");
+        let client = client(&url, "http://93.184.216.34", &Names::of(&[]));
+        let error = get(&client, "http://93.184.216.34/").await.unwrap_err();
+        let kind = HttpErrorKind::ProxyAuthentication;
+        assert_eq!(error.kind(), kind, "{}", chain(&error));
+        assert!(!format!("{} {error:?}", chain(&error)).contains("canary"));
+    }
+    assert!(asked.lock().unwrap().is_empty());
+    let client = client(
+        "socks5://127.0.0.1:1",
+        "http://93.184.216.34",
+        &Names::of(&[]),
+    );
+    let error = get(&client, "http://93.184.216.34/").await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Connect, "{}", chain(&error));
 }
