@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use url::{Url, form_urlencoded};
 
-use crate::tls;
+use crate::{Identity, tls};
 
 /// Somebody who does with an authorization URL what a browser and the person before it do: follows
 /// redirects, says yes where a page asks, and ends at the client's redirect URI.
@@ -26,6 +26,8 @@ use crate::tls;
 pub struct Person {
     /// The authority, as PEM, that the browser trusts for https; `None` trusts none.
     pub trusts: Option<String>,
+    /// The certificate that the browser shows to servers that ask for one.
+    pub shows: Option<Identity>,
     /// What the person answers where a page asks.
     pub says: Decision,
     /// What happens to the callback on its way, in this order.
@@ -100,6 +102,13 @@ impl Person {
     #[must_use]
     pub fn trusting(mut self, ca_pem: impl Into<String>) -> Self {
         self.trusts = Some(ca_pem.into());
+        self
+    }
+
+    /// The same, with a browser that shows this certificate to servers that ask for one.
+    #[must_use]
+    pub fn showing(mut self, certificate: Identity) -> Self {
+        self.shows = Some(certificate);
         self
     }
 
@@ -236,7 +245,7 @@ impl Person {
                     io::Error::other("the person's browser trusts no authority for https")
                 })?;
                 let name = ServerName::try_from(bare.to_owned()).map_err(io::Error::other)?;
-                let tls = TlsConnector::from(tls::client_config(trusted)?);
+                let tls = TlsConnector::from(tls::client_config(trusted, self.shows.as_ref())?);
                 exchange(tls.connect(name, stream).await?, request).await
             }
             scheme => Err(io::Error::other(format!("no browser opens {scheme} URLs"))),

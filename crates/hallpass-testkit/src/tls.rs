@@ -138,6 +138,10 @@ impl Identity {
     pub fn key_pem(&self) -> &str {
         &self.key_pem
     }
+
+    fn key(&self) -> io::Result<PrivateKeyDer<'static>> {
+        PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).map_err(io::Error::other)
+    }
 }
 
 impl std::fmt::Debug for Identity {
@@ -168,22 +172,32 @@ pub(crate) fn server_config(tls: &ServerTls) -> io::Result<Arc<ServerConfig>> {
                 .map_err(io::Error::other)?,
         ),
     };
-    let key =
-        PrivateKeyDer::from_pem_slice(tls.identity.key_pem.as_bytes()).map_err(io::Error::other)?;
     let mut config = builder
-        .with_single_cert(certificates(&tls.identity.certificate_pem)?, key)
+        .with_single_cert(
+            certificates(&tls.identity.certificate_pem)?,
+            tls.identity.key()?,
+        )
         .map_err(io::Error::other)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
-/// What rustls needs to be a client that trusts one authority and no other.
-pub(crate) fn client_config(ca_pem: &str) -> io::Result<Arc<ClientConfig>> {
-    let mut config = ClientConfig::builder_with_provider(provider())
+/// What rustls needs to be a client that trusts one authority and no other, and shows `identity` to
+/// servers that ask for a certificate.
+pub(crate) fn client_config(
+    ca_pem: &str,
+    identity: Option<&Identity>,
+) -> io::Result<Arc<ClientConfig>> {
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
-        .with_root_certificates(roots(ca_pem)?)
-        .with_no_client_auth();
+        .with_root_certificates(roots(ca_pem)?);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder
+            .with_client_auth_cert(certificates(&identity.certificate_pem)?, identity.key()?)
+            .map_err(io::Error::other)?,
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -125,4 +125,9 @@ async fn a_server_can_ask_for_a_clients_certificate() {
     assert_eq!(answer(&issuer, &ca, Some(&stranger)).await, "");
     assert_eq!(answer(&issuer, &ca, None).await, "");
     assert!(!format!("{known:?}").contains("KEY"));
+    assert!(!reached(&issuer, &ca.pem()).await);
+    let url = format!("{}/.well-known/oauth-authorization-server", issuer.issuer());
+    let person = Person::new().trusting(ca.pem()).showing(known);
+    let visit = person.visit(&Url::parse(&url).unwrap()).await.unwrap();
+    assert_eq!(visit.status, 200);
 }
