@@ -16,8 +16,8 @@
 
 use std::time::Duration;
 
-use hallpass_core::{Challenge, Issuer, State, record::SignInCause};
-use hallpass_discovery::Discovery;
+use hallpass_core::{Challenge, State, record::SignInCause};
+use hallpass_discovery::{Discovered, Discovery, DiscoveryError};
 
 use crate::{
     error::{Ended, EndedWhy, Need, SessionError},
@@ -59,11 +59,12 @@ pub(crate) async fn run(
     if !may_be_a_migration(&error) {
         return Err(error);
     }
-    let error = match issuer_now(shared, challenges).await {
-        Ok(issuer) if issuer != *refused.issuer() => {
+    let error = match protection_now(shared, challenges).await {
+        // A server that is only next best while a better one is down has taken nothing over.
+        Ok(found) if found.server.issuer != *refused.issuer() && !found.is_provisional => {
             outcome("migration");
             leave(shared, refused).await?;
-            return Err(shared.needed(Need::Migrated(issuer)));
+            return Err(shared.needed(Need::Migrated(found.server.issuer)));
         }
         Ok(_) => error,
         Err(discovery) => {
@@ -117,18 +118,17 @@ fn may_be_a_migration(error: &SessionError) -> bool {
     }
 }
 
-/// The authorization server that protects the server now, asked for past every cache.
-async fn issuer_now(
+/// What protects the server now, asked for past every cache.
+async fn protection_now(
     shared: &Shared,
     challenges: &[Challenge],
-) -> Result<Issuer, hallpass_discovery::DiscoveryError> {
+) -> Result<Discovered, DiscoveryError> {
     let discovery = Discovery {
         http: &*shared.http,
         clock: &*shared.clock,
         settings: &shared.settings,
     };
-    let found = discovery.run(&shared.slot.server, challenges).await?;
-    Ok(found.server.issuer)
+    discovery.run(&shared.slot.server, challenges).await
 }
 
 /// Writes down that the record of `refused` is of an authorization server that no longer protects the

@@ -158,6 +158,32 @@ async fn a_changed_issuer_is_a_migration() {
 }
 
 #[tokio::test]
+async fn an_outage_of_the_first_authorization_server_is_no_migration_to_the_second() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let first = session.token().await.unwrap();
+    let second = session
+        .token_after_rejection(&first, &bare())
+        .await
+        .unwrap();
+    world.server.fall_back_to_a_spare();
+    let error = session
+        .token_after_rejection(&second, &bare())
+        .await
+        .unwrap_err();
+    assert_eq!(ended(&error), EndedWhy::FreshTokenRefused);
+    assert_eq!(world.record().await.state, State::SignedIn);
+    assert!(
+        world
+            .server
+            .requests()
+            .iter()
+            .any(|line| line.contains(OTHER_ISSUER)),
+        "the second one was read"
+    );
+}
+
+#[tokio::test]
 async fn a_migration_is_found_when_the_old_server_is_gone() {
     for fault in [
         Fault::NotSent(HttpErrorKind::Resolve),

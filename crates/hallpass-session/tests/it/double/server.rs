@@ -51,6 +51,8 @@ pub(crate) struct Server {
 
 struct State {
     issuer: &'static str,
+    /// Whether the metadata names a second authorization server while the first one's can't be read.
+    spare: bool,
     lifetime: Option<u64>,
     token_type: &'static str,
     /// The `DPoP` headers of refresh requests.
@@ -75,6 +77,7 @@ impl Server {
             gate: Gate::default(),
             state: Mutex::new(State {
                 issuer: ISSUER,
+                spare: false,
                 lifetime: Some(3_600),
                 token_type: "Bearer",
                 proofs: Vec::new(),
@@ -119,6 +122,11 @@ impl Server {
     /// Lets another authorization server protect the MCP server from now on.
     pub(crate) fn migrate(&self) {
         self.state().issuer = OTHER_ISSUER;
+    }
+
+    /// Names another authorization server after the first, whose metadata can't be read for now.
+    pub(crate) fn fall_back_to_a_spare(&self) {
+        self.state().spare = true;
     }
 
     pub(crate) fn lifetime(&self, seconds: Option<u64>) {
@@ -187,13 +195,21 @@ impl Server {
             "/revoke" => Ok(plain(self.state().revocation_status, "")),
             "/.well-known/oauth-protected-resource/mcp" => {
                 let issuer = self.state().issuer;
+                let spare = if self.state().spare {
+                    format!(r#","{OTHER_ISSUER}""#)
+                } else {
+                    String::new()
+                };
                 let json = format!(
-                    r#"{{"resource":"https://mcp.example.com/mcp","authorization_servers":["{issuer}"]}}"#
+                    r#"{{"resource":"https://mcp.example.com/mcp","authorization_servers":["{issuer}"{spare}]}}"#
                 );
                 Ok(plain(200, json))
             }
             "/.well-known/oauth-authorization-server" => {
                 let issuer = url.origin().ascii_serialization();
+                if self.state().spare && issuer == ISSUER {
+                    return Ok(plain(503, ""));
+                }
                 let json = format!(
                     r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/authorize",
                     "token_endpoint":"{issuer}/token","code_challenge_methods_supported":["S256"],
