@@ -6,6 +6,7 @@ mod conformance;
 mod deny;
 mod manifests;
 mod real;
+mod tidy;
 
 use crate::{report::Failure, workspace::Workspace};
 
@@ -32,8 +33,14 @@ pub(crate) const STEPS: &[Step] = &[
         run: manifests::run,
     },
     Step {
+        name: "tidy",
+        about: "who depends on whom, long files, opened secrets, sleeps, machine names",
+        in_ci: true,
+        run: tidy::run,
+    },
+    Step {
         name: "bazel",
-        about: "each BUILD.bazel is as rendered; with --build, Bazel builds them",
+        about: "the files that Bazel reads are as written; with --build, it builds them",
         in_ci: true,
         run: bazel::run,
     },

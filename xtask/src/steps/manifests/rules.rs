@@ -33,6 +33,10 @@ pub(super) fn check(root: &Table, manifests: &[Manifest]) -> Vec<Finding> {
     check_root(root, &shared, manifests, &internal, &mut findings);
     let mut used = BTreeSet::new();
     for manifest in manifests {
+        if manifest.table.contains_key("workspace") {
+            check_other_workspace(root, manifest, &mut findings);
+            continue;
+        }
         check_package(manifest, &mut findings);
         check_dependencies(manifest, &internal, &mut used, &mut findings);
     }
@@ -126,6 +130,20 @@ fn check_root(
                 "the folder is no member of the workspace".to_owned(),
             );
         }
+    }
+}
+
+/// A package in a workspace of its own, as a stranger's would be: it can inherit nothing.
+fn check_other_workspace(root: &Table, manifest: &Manifest, findings: &mut Findings) {
+    let package = table(&manifest.table, &["package"]);
+    let ours = table(root, &["workspace", "package"]);
+    if package.get("publish") != Some(&Value::Boolean(false)) {
+        let what = "`publish = false` is missing".to_owned();
+        findings.add(&manifest.folder, "own-workspace", what);
+    }
+    if package.get("edition") != ours.get("edition") {
+        let what = "it has another edition than the workspace".to_owned();
+        findings.add(&manifest.folder, "own-workspace", what);
     }
 }
 

@@ -44,7 +44,13 @@ fn check(from: &str, to: &str, expected: &[&str]) {
     let inner = OUTER
         .replace("\"outer\"", "\"inner\"")
         .replace("inner.workspace = true", "");
+    let example =
+        "[package]\nname = \"x\"\npublish = false\n[workspace]\n[dependencies]\nserde = \"1\"";
     let manifests = [
+        Manifest {
+            folder: "examples/x".to_owned(),
+            table: example.parse().unwrap(),
+        },
         Manifest {
             folder: "crates/inner".to_owned(),
             table: inner.parse().unwrap(),
@@ -158,4 +164,23 @@ fn each_breakage_is_found() {
         "serde_json = { path = \"../elsewhere\" }\nserde = {",
         &["internal-path", "unused-dependency"],
     );
+}
+
+#[test]
+fn a_workspace_of_its_own_inherits_nothing() {
+    let root = "[workspace]\n[workspace.package]\nedition = \"2024\"\nversion = \"1.0.0\"";
+    let rules = |package: &str| {
+        let text = format!("[package]\nname = \"x\"\n{package}\n[workspace]\n");
+        let manifest = Manifest {
+            folder: "examples/x".to_owned(),
+            table: text.parse().unwrap(),
+        };
+        let findings = rules::check(&root.parse().unwrap(), &[manifest]);
+        findings.iter().map(|it| it.rule).collect::<Vec<_>>()
+    };
+    let own = "own-workspace";
+    assert_eq!(rules("edition = \"2024\"\npublish = false"), [""; 0]);
+    assert_eq!(rules("edition = \"2024\""), [own]);
+    assert_eq!(rules("edition = \"2021\"\npublish = false"), [own]);
+    assert_eq!(rules(""), [own, own]);
 }

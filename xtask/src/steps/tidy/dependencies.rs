@@ -1,0 +1,225 @@
+//! Who may depend on whom. ARCHITECTURE.md says why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+use crate::finding::Finding;
+
+use super::Tree;
+
+/// The crates of the workspace that each crate may use. Tests may use more.
+const MAY_USE: &[(&str, &[&str])] = &[
+    (
+        "hallpass",
+        &[
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-http",
+            "hallpass-login",
+            "hallpass-machine",
+            "hallpass-mcp-http",
+            "hallpass-oauth",
+            "hallpass-rmcp",
+            "hallpass-session",
+            "hallpass-store",
+        ],
+    ),
+    (
+        "hallpass-cli",
+        &["hallpass", "hallpass-keyring", "hallpass-testkit"],
+    ),
+    ("hallpass-core", &[]),
+    ("hallpass-discovery", &["hallpass-core"]),
+    ("hallpass-http", &["hallpass-core"]),
+    ("hallpass-keyring", &["hallpass-core", "hallpass-store"]),
+    (
+        "hallpass-login",
+        &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
+    ),
+    (
+        "hallpass-machine",
+        &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
+    ),
+    ("hallpass-mcp-http", &["hallpass-core"]),
+    ("hallpass-oauth", &["hallpass-core"]),
+    (
+        "hallpass-rmcp",
+        &[
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-mcp-http",
+            "hallpass-session",
+        ],
+    ),
+    (
+        "hallpass-session",
+        &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
+    ),
+    ("hallpass-store", &["hallpass-core"]),
+    ("hallpass-testkit", &["hallpass-core"]),
+    ("xtask", &[]),
+];
+
+/// A dependency that only some crates may name, and those. `dev:` before a crate: in its tests.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("clap", &["hallpass-cli"]),
+    (
+        "hyper",
+        &["hallpass-http", "hallpass-login", "hallpass-testkit"],
+    ),
+    ("keyring-core", &["hallpass-keyring"]),
+    ("oauth2", &["hallpass-oauth"]),
+    ("reqwest", &["hallpass-http"]),
+    (
+        "rmcp",
+        &[
+            "dev:hallpass",
+            "hallpass-cli",
+            "hallpass-rmcp",
+            "hallpass-testkit",
+        ],
+    ),
+    ("rustls", &["hallpass-http", "hallpass-testkit"]),
+    (
+        "tokio",
+        &[
+            "dev:hallpass",
+            "dev:hallpass-mcp-http",
+            "dev:hallpass-rmcp",
+            "hallpass-cli",
+            "hallpass-http",
+            "hallpass-keyring",
+            "hallpass-login",
+            "hallpass-machine",
+            "hallpass-session",
+            "hallpass-store",
+            "hallpass-testkit",
+        ],
+    ),
+    (
+        "tracing-subscriber",
+        &["dev:hallpass-session", "hallpass-cli"],
+    ),
+];
+
+/// The two tables.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tables {
+    pub(super) may_use: &'static [(&'static str, &'static [&'static str])],
+    pub(super) only_in: &'static [(&'static str, &'static [&'static str])],
+}
+
+pub(super) const TABLES: Tables = Tables {
+    may_use: MAY_USE,
+    only_in: ONLY_IN,
+};
+
+pub(super) fn check(tree: &Tree, tables: Tables) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut used: BTreeMap<String, Used> = BTreeMap::new();
+    for (folder, manifest) in tree.manifests() {
+        let name = folder.rsplit('/').next().unwrap_or(folder);
+        used.insert(name.to_owned(), Used::of(&manifest));
+    }
+    for (name, used) in &used {
+        let Some((_, allowed)) = tables.may_use.iter().find(|(of, _)| of == name) else {
+            findings.push(Finding::new(name, "may-use", "it is not in the table"));
+            continue;
+        };
+        let ours = used.normal.iter().filter(|other| is_ours(other));
+        for other in ours.filter(|other| !allowed.contains(&other.as_str())) {
+            findings.push(Finding::new(
+                name,
+                "may-use",
+                format!("it may not use {other}"),
+            ));
+        }
+        for other in allowed
+            .iter()
+            .filter(|other| !used.normal.contains(**other))
+        {
+            let what = format!("the table lets it use {other}, which it does not");
+            findings.push(Finding::new(name, "may-use", what));
+        }
+    }
+    for (name, _) in tables
+        .may_use
+        .iter()
+        .filter(|(name, _)| !used.contains_key(*name))
+    {
+        findings.push(Finding::new(
+            *name,
+            "may-use",
+            "it is in the table and not there",
+        ));
+    }
+    for (dependency, homes) in tables.only_in {
+        for (name, used) in &used {
+            let dev = format!("dev:{name}");
+            let in_tests = used.dev.contains(*dependency);
+            let in_code = used.normal.contains(*dependency);
+            let at_home = homes.contains(&name.as_str());
+            let at_home_in_tests = homes.contains(&dev.as_str());
+            if (in_code && !at_home) || (in_tests && !at_home && !at_home_in_tests) {
+                let what = format!("it may not use {dependency}");
+                findings.push(Finding::new(name, "only-in", what));
+            }
+            if (at_home && !in_code) || (at_home_in_tests && !in_tests) {
+                let what = format!("the table lets it use {dependency}, which it does not");
+                findings.push(Finding::new(name, "only-in", what));
+            }
+        }
+    }
+    findings.extend(map(tree, &used));
+    findings
+}
+
+/// ARCHITECTURE.md's table of crates has a row for each crate, and no other.
+fn map(tree: &Tree, used: &BTreeMap<String, Used>) -> Vec<Finding> {
+    const MAP: &str = "ARCHITECTURE.md";
+    let text = tree.files.get(MAP).map(String::as_str).unwrap_or_default();
+    let rows = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows: BTreeSet<&str> = rows.collect();
+    let missing = used.keys().filter(|name| !rows.contains(name.as_str()));
+    let missing =
+        missing.map(|name| Finding::new(MAP, "crate-map", format!("`{name}` has no row")));
+    let gone = rows.iter().filter(|row| !used.contains_key(**row));
+    let gone = gone.map(|row| Finding::new(MAP, "crate-map", format!("`{row}` is no crate")));
+    missing.chain(gone).collect()
+}
+
+fn is_ours(name: &str) -> bool {
+    name == "hallpass" || name.starts_with("hallpass-") || name == "xtask"
+}
+
+/// What a package uses, for every platform.
+#[derive(Debug, Default)]
+struct Used {
+    normal: BTreeSet<String>,
+    dev: BTreeSet<String>,
+}
+
+impl Used {
+    fn of(manifest: &Table) -> Self {
+        let mut used = Self::default();
+        let targets = manifest.get("target").and_then(Value::as_table);
+        let platforms = targets.into_iter().flat_map(Table::values);
+        for table in platforms.filter_map(Value::as_table).chain([manifest]) {
+            let names = |key: &str| {
+                let table = table.get(key).and_then(Value::as_table);
+                table
+                    .into_iter()
+                    .flat_map(Table::keys)
+                    .cloned()
+                    .collect::<Vec<_>>()
+            };
+            used.normal.extend(names("dependencies"));
+            used.normal.extend(names("build-dependencies"));
+            used.dev.extend(names("dev-dependencies"));
+        }
+        used
+    }
+}

@@ -1,0 +1,134 @@
+//! What breaks a rule of `tidy`, and why.
+
+use crate::finding::Exception;
+
+/// The files that may open a secret, outside of tests: where it is sent, sealed, or handed over
+/// because that is what was asked for.
+pub(super) const MAY_EXPOSE: &[&str] = &[
+    "crates/hallpass-cli/src/commands/token.rs",
+    "crates/hallpass-core/src/record/document/wire.rs",
+    "crates/hallpass-core/src/secret.rs",
+    "crates/hallpass-http/src/pools.rs",
+    "crates/hallpass-http/src/proxy.rs",
+    "crates/hallpass-keyring/src/keyring.rs",
+    "crates/hallpass-keyring/src/outcome.rs",
+    "crates/hallpass-machine/src/assertion.rs",
+    "crates/hallpass-machine/src/login.rs",
+    "crates/hallpass-oauth/src/callback.rs",
+    "crates/hallpass-oauth/src/client_auth.rs",
+    "crates/hallpass-oauth/src/device.rs",
+    "crates/hallpass-oauth/src/dpop.rs",
+    "crates/hallpass-oauth/src/exchange.rs",
+    "crates/hallpass-oauth/src/management.rs",
+    "crates/hallpass-oauth/src/revocation.rs",
+    "crates/hallpass-oauth/src/token/request.rs",
+    "crates/hallpass-rmcp/src/authorized_client.rs",
+    "crates/hallpass-session/src/token.rs",
+    "crates/hallpass-store/src/file/policy.rs",
+    "crates/hallpass-store/src/key.rs",
+    "crates/hallpass-store/src/key_file.rs",
+    "crates/hallpass-store/src/seal.rs",
+];
+
+pub(super) const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        place: "crates/hallpass-core/src/metadata.rs",
+        rule: "public-api",
+        reason: "what a document says beyond the known is JSON",
+    },
+    Exception {
+        place: "crates/hallpass-core/src/record/document.rs",
+        rule: "public-api",
+        reason: "an encoded record is wiped when it is dropped",
+    },
+    Exception {
+        place: "crates/hallpass-http/src/client.rs",
+        rule: "public-api",
+        reason: "the same configuration for a library that wants that very client",
+    },
+    Exception {
+        place: "crates/hallpass-http/tests/it/server.rs",
+        rule: "sleep",
+        reason: "a server that is slow on purpose",
+    },
+    Exception {
+        place: "crates/hallpass-keyring/src/keyring/tests.rs",
+        rule: "ignore",
+        reason: "another test runs it in a process of its own",
+    },
+    Exception {
+        place: "crates/hallpass-login/src/door.rs",
+        rule: "sleep",
+        reason: "a pause of the accept loop when the system has no descriptor left",
+    },
+    Exception {
+        place: "crates/hallpass-oauth/src/metadata_document.rs",
+        rule: "public-api",
+        reason: "the document is JSON, to be served as such",
+    },
+    Exception {
+        place: "crates/hallpass-rmcp/tests/it/streams.rs",
+        rule: "sleep",
+        reason: "that nothing more comes can only be waited for",
+    },
+    Exception {
+        place: "crates/hallpass-session/src/system.rs",
+        rule: "sleep",
+        reason: "the `Clock` of the operating system",
+    },
+    Exception {
+        place: "crates/hallpass-store/src/file/lock.rs",
+        rule: "sleep",
+        reason: "a file lock of another process is asked for again and again",
+    },
+    Exception {
+        place: "crates/hallpass-store/tests/it/processes.rs",
+        rule: "ignore",
+        reason: "other tests run it in processes of their own",
+    },
+    Exception {
+        place: "crates/hallpass-testkit/src/authorization_server/options.rs",
+        rule: "public-api",
+        reason: "a test says what JSON the server shall publish",
+    },
+    Exception {
+        place: "crates/hallpass-testkit/src/clock.rs",
+        rule: "sleep",
+        reason: "a `Clock` that really waits",
+    },
+    Exception {
+        place: "crates/hallpass-testkit/src/listen.rs",
+        rule: "sleep",
+        reason: "a pause of the accept loop when the system has no descriptor left",
+    },
+    Exception {
+        place: "crates/hallpass-testkit/src/recorder.rs",
+        rule: "public-api",
+        reason: "a recorded body is JSON",
+    },
+    Exception {
+        place: "xtask/src/steps/real.rs",
+        rule: "sleep",
+        reason: "a real server says nowhere that it is up",
+    },
+    Exception {
+        place: "xtask/src/steps/tidy/lines.rs",
+        rule: "sleep",
+        reason: "it looks for them",
+    },
+    Exception {
+        place: "xtask/src/steps/tidy/machine.rs",
+        rule: "machine",
+        reason: "it looks for them",
+    },
+    Exception {
+        place: "xtask/src/steps/tidy/tests.rs",
+        rule: "machine",
+        reason: "it plants them",
+    },
+    Exception {
+        place: "xtask/src/steps/tidy/tests.rs",
+        rule: "sleep",
+        reason: "it plants them",
+    },
+];
