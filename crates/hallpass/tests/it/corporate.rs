@@ -1,16 +1,24 @@
-//! A private certificate authority and a header that a gateway wants, on every leg.
+//! A corporate network on every leg: a private certificate authority, a proxy with credentials, a
+//! client certificate, and a header that a gateway wants.
 
 use std::sync::Arc;
 
 use hallpass::{
     Remedy,
-    http_client::{CaBundle, HttpConfig, Origin, OriginHeaders, Trust},
+    http_client::{
+        CaBundle, ClientIdentity, HttpConfig, Origin, OriginHeaders, Proxy, ProxyConfig, Trust,
+    },
     login::Interaction,
 };
-use hallpass_testkit::{AuthorizationServerOptions, Endpoint, ListenOptions, Person, TestCa};
+use hallpass_testkit::{
+    AuthorizationServerOptions, Endpoint, Identity, ListenOptions, Person, ServerTls, TestCa,
+};
 use http::{HeaderMap, HeaderValue};
 
-use crate::world::{Visitor, World, add, chain, connect};
+use crate::{
+    connect_proxy::ConnectProxy,
+    world::{Visitor, World, add, chain, connect},
+};
 
 const HEADER: &str = "x-corp-gateway";
 
@@ -102,6 +110,137 @@ async fn without_the_authority_nothing_is_sent() {
     );
     assert_eq!(error.remedy(), Remedy::Configure);
     assert!(world.issuer.recorder().is_empty());
+}
+
+/// Everything at once: login, a refresh and a call.
+#[tokio::test]
+async fn all_of_a_corporate_network_at_once() {
+    let (ca, world) = guarded_world().await;
+    let proxy = ConnectProxy::start().await;
+    let laptop = ca.client("laptop").unwrap();
+    let hallpass = world
+        .host()
+        .http(guarded_config(&ca, &world, &proxy.url(), Some(&laptop)))
+        .sign_in_with(person_showing(&ca, &laptop))
+        .build()
+        .unwrap();
+
+    hallpass.login().await.unwrap();
+    let client = connect(&hallpass).await;
+    assert_eq!(add(&client, 2, 3).await, "5");
+    world.issuer.expire_access_tokens();
+    assert_eq!(add(&client, 4, 5).await, "9");
+    client.cancel().await.unwrap();
+
+    let browser = |user_agent: &str| user_agent.contains("person");
+    for endpoint in [
+        Endpoint::Mcp,
+        Endpoint::ResourceMetadata,
+        Endpoint::ServerMetadata,
+        Endpoint::Registration,
+        Endpoint::CodeExchange,
+        Endpoint::Refresh,
+    ] {
+        let requests = world.requests_to(endpoint);
+        assert!(!requests.is_empty(), "{endpoint:?} was never asked");
+        for request in requests {
+            assert!(request.origin.starts_with("https://"));
+            assert_eq!(request.header(HEADER), Some("let me through"));
+            assert!(!browser(request.header("user-agent").unwrap()));
+            assert_eq!(request.header("proxy-authorization"), None);
+        }
+    }
+    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+
+    // Every connection of ours went through the proxy, which learned where to and no more.
+    let heads = proxy.heads();
+    let authority = |origin: &str| origin.replace("https://", "connect ");
+    for origin in [world.server.origin(), world.issuer.origin()] {
+        let connect = authority(origin);
+        assert!(heads.iter().any(|head| head.starts_with(&connect)));
+    }
+    for head in heads {
+        assert!(head.starts_with("connect 127.0.0.1:"), "{head}");
+        assert!(head.contains("user-agent: hallpass/"), "{head}");
+        assert!(!head.contains(HEADER), "{head}");
+    }
+}
+
+/// Take any one of them away, and the error says which; nothing was sent.
+#[tokio::test]
+async fn what_is_missing_in_a_corporate_network_is_named() {
+    let (ca, world) = guarded_world().await;
+    let proxy = ConnectProxy::start().await;
+    let laptop = ca.client("laptop").unwrap();
+    let whole = || guarded_config(&ca, &world, &proxy.url(), Some(&laptop));
+    let without_authority = HttpConfig {
+        trust: Trust::Platform,
+        ..whole()
+    };
+    let without_credentials =
+        guarded_config(&ca, &world, &proxy.url_without_credentials(), Some(&laptop));
+    let without_certificate = guarded_config(&ca, &world, &proxy.url(), None);
+    let cases = [
+        (without_authority, "which is not trusted"),
+        (without_credentials, "wants credentials"),
+        (without_certificate, "TLS handshake failed"),
+    ];
+    for (config, text) in cases {
+        let hallpass = world.host().http(config).build().unwrap();
+        let error = hallpass.login().await.unwrap_err();
+        assert!(chain(&error).contains(text), "{}", chain(&error));
+        assert_eq!(error.remedy(), Remedy::Configure, "{text}");
+        assert!(world.issuer.recorder().is_empty(), "{text}");
+    }
+}
+
+/// Both servers ask for a certificate of the authority, and the MCP server's gateway for a header.
+async fn guarded_world() -> (TestCa, World) {
+    let ca = TestCa::new().unwrap();
+    let listen = |name: &str| {
+        ListenOptions::new(name).over_tls(ServerTls {
+            identity: ca.server().unwrap(),
+            client_ca_pem: Some(ca.pem()),
+        })
+    };
+    let options = AuthorizationServerOptions {
+        listen: listen("authorization server"),
+        ..AuthorizationServerOptions::default()
+    };
+    let world = World::with(options, |server| {
+        server.listen = listen("MCP server");
+        server.listen.required_header = Some((HEADER.to_owned(), "let me through".to_owned()));
+    })
+    .await;
+    (ca, world)
+}
+
+fn guarded_config(
+    ca: &TestCa,
+    world: &World,
+    proxy: &str,
+    certificate: Option<&Identity>,
+) -> HttpConfig {
+    let identity = |shown: &Identity| {
+        ClientIdentity::from_pem(shown.certificate_pem(), shown.key_pem()).unwrap()
+    };
+    HttpConfig {
+        trust: Trust::PlatformPlus(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
+        client_identity: certificate.map(identity),
+        proxy: ProxyConfig::all(Proxy::parse(proxy).unwrap()),
+        headers: vec![
+            header_for(world.server.origin()),
+            header_for(world.issuer.origin()),
+        ],
+        ..HttpConfig::default()
+    }
+}
+
+fn person_showing(ca: &TestCa, certificate: &Identity) -> Arc<dyn Interaction> {
+    let person = Person::new()
+        .trusting(ca.pem())
+        .showing(certificate.clone());
+    Arc::new(Visitor::new(person))
 }
 
 async fn corporate_world() -> (TestCa, World) {

@@ -6,8 +6,11 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod connect_proxy;
 mod corporate;
+mod counting;
 mod refusals;
+mod requests;
 mod resource;
 mod restart;
 mod sign_in;

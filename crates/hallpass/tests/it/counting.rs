@@ -1,0 +1,233 @@
+//! How many HTTP requests a login takes: from the first MCP POST to its authorised repeat, the
+//! browser's own not counted. The benchmark `network` prints what these functions count.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use hallpass::{
+    BoxFuture, ClientId, HallpassBuilder, HttpClient, HttpError, MemoryStore, PreRegisteredClient,
+    ServerSettings, SignOut, TokenEndpointAuthMethod,
+    http::{Body, ExchangePolicy},
+    http_client::{Client, HttpConfig, Origin},
+    login::{Interaction, LoginEvent, OpenError},
+};
+use hallpass_testkit::{
+    AuthorizationServerOptions, Behaviour, Endpoint, MetadataPath, RecordedRequest, StaticClient,
+};
+use http::{Request, Response, StatusCode};
+use url::{Url, form_urlencoded};
+
+use crate::world::{World, connect};
+
+/// The client's own metadata document, which the server of these tests knows without reading it.
+const DOCUMENT: &str = "https://host.example/client.json";
+
+/// A server that knows nobody yet.
+pub(crate) async fn first_login() -> usize {
+    login(&world(|_| {}).await, |host| host).await
+}
+
+/// A client whose metadata document is its identifier.
+pub(crate) async fn login_with_metadata_document() -> usize {
+    let world = world(|options| {
+        options.clients = vec![public_client(DOCUMENT)];
+        options.behaviour.any_loopback_port = true;
+        let supported = "client_id_metadata_document_supported".to_owned();
+        let overrides = &mut options.behaviour.metadata_overrides;
+        overrides.insert(supported, true.into());
+    })
+    .await;
+    let mut settings = ServerSettings::default();
+    settings.client.metadata_document = Some(Url::parse(DOCUMENT).unwrap());
+    login(&world, |host| host.settings(settings)).await
+}
+
+/// A client that somebody registered by hand.
+pub(crate) async fn login_of_known_client() -> usize {
+    let world = world(|options| {
+        options.clients = vec![public_client("known")];
+        options.behaviour.any_loopback_port = true;
+    })
+    .await;
+    let mut settings = ServerSettings::default();
+    settings.client.pre_registered = Some(PreRegisteredClient {
+        id: ClientId::new("known"),
+        secret: None,
+        auth_method: Some(TokenEndpointAuthMethod::None),
+        issuer: None,
+    });
+    login(&world, |host| host.settings(settings)).await
+}
+
+/// A client that registered itself before, and signs in again after it signed out.
+pub(crate) async fn login_of_registered_client() -> usize {
+    let world = world(|_| {}).await;
+    let hallpass = world.host().build().unwrap();
+    hallpass.login().await.unwrap();
+    hallpass.logout(SignOut::default()).await.unwrap();
+    let before = world.issuer.recorder().len();
+    connect(&hallpass).await.cancel().await.unwrap();
+    until_let_in(&world.issuer.recorder().since(before))
+}
+
+/// A server whose metadata is at the second, or the third, of the places to look at.
+pub(crate) async fn login_after_fallbacks(path: MetadataPath) -> usize {
+    let world = world(|options| {
+        options.issuer_path = String::from("/tenant");
+        options.behaviour.metadata_at = vec![path];
+    })
+    .await;
+    login(&world, |host| host).await
+}
+
+/// A server that demands pushed authorization requests (RFC 9126).
+pub(crate) async fn login_with_pushed_request() -> usize {
+    let world = world(|options| {
+        let overrides = &mut options.behaviour.metadata_overrides;
+        // Answered by the double below; nothing is ever sent there.
+        let endpoint = "http://127.0.0.1:9/par".into();
+        overrides.insert("pushed_authorization_request_endpoint".to_owned(), endpoint);
+        let demanded = "require_pushed_authorization_requests".to_owned();
+        overrides.insert(demanded, true.into());
+    })
+    .await;
+    let pushed = Arc::new(Pushed::new(&world));
+    let count = login(&world, |host| {
+        host.http_client(Arc::clone(&pushed) as Arc<dyn HttpClient>)
+            .sign_in_with(Arc::clone(&pushed) as Arc<dyn Interaction>)
+    })
+    .await;
+    count + pushed.count.load(Ordering::SeqCst)
+}
+
+/// A start with a token that is still good: the OAuth requests before the first MCP request, and
+/// after it.
+pub(crate) async fn warm_start() -> (usize, usize) {
+    let world = world(|_| {}).await;
+    let store = Arc::new(MemoryStore::default());
+    let host = || world.host().store(store.clone()).build().unwrap();
+    host().login().await.unwrap();
+
+    let before = world.issuer.recorder().len();
+    connect(&host()).await.cancel().await.unwrap();
+    let requests = world.issuer.recorder().since(before);
+    let first = requests.iter().position(is_mcp).unwrap();
+    let (early, late) = requests.split_at(first);
+    assert_eq!(late[0].rpc_method(), Some("initialize"));
+    let late = late.iter().filter(|request| !is_mcp(request));
+    (early.len(), late.count())
+}
+
+async fn world(adjust: impl FnOnce(&mut AuthorizationServerOptions)) -> World {
+    let mut options = AuthorizationServerOptions {
+        behaviour: Behaviour::default(),
+        ..AuthorizationServerOptions::default()
+    };
+    adjust(&mut options);
+    World::with(options, |_| {}).await
+}
+
+/// What the servers were sent from the first `initialize` to the one that was let in.
+async fn login(world: &World, adjust: impl FnOnce(HallpassBuilder) -> HallpassBuilder) -> usize {
+    let hallpass = adjust(world.host()).build().unwrap();
+    connect(&hallpass).await.cancel().await.unwrap();
+    until_let_in(&world.issuer.recorder().requests())
+}
+
+fn until_let_in(requests: &[RecordedRequest]) -> usize {
+    assert!(is_mcp(&requests[0]) && requests[0].status() == Some(401));
+    let let_in = requests
+        .iter()
+        .position(|request| is_mcp(request) && request.status() == Some(200))
+        .unwrap();
+    let ours = requests[..=let_in]
+        .iter()
+        .filter(|request| !is_of_browser(request));
+    ours.count()
+}
+
+fn is_mcp(request: &RecordedRequest) -> bool {
+    request.is_to(Endpoint::Mcp)
+}
+
+fn is_of_browser(request: &RecordedRequest) -> bool {
+    let agent = request.header("user-agent").unwrap_or_default();
+    agent.contains("person")
+}
+
+fn public_client(id: &str) -> StaticClient {
+    StaticClient {
+        id: id.to_owned(),
+        secret: None,
+        auth_method: TokenEndpointAuthMethod::None,
+        redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+    }
+}
+
+/// A pushed-request endpoint inside of the client: keeps what is pushed, and gives the browser the
+/// whole request that its `request_uri` stands for.
+struct Pushed {
+    http: Client,
+    visitor: Arc<dyn Interaction>,
+    request: Mutex<Bytes>,
+    count: AtomicUsize,
+}
+
+impl Pushed {
+    fn new(world: &World) -> Self {
+        let http = Client::new(HttpConfig {
+            servers: vec![Origin::parse(world.server.origin()).unwrap()],
+            ..HttpConfig::default()
+        });
+        Self {
+            http: http.unwrap(),
+            visitor: Arc::clone(&world.visitor) as Arc<dyn Interaction>,
+            request: Mutex::default(),
+            count: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl HttpClient for Pushed {
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        if request.uri().path() != "/par" {
+            return self.http.open(request, policy);
+        }
+        self.count.fetch_add(1, Ordering::SeqCst);
+        *self.request.lock().unwrap() = request.into_body();
+        let answer = r#"{"request_uri": "urn:example:pushed", "expires_in": 60}"#;
+        let mut response = Response::new(Body::whole(answer));
+        *response.status_mut() = StatusCode::CREATED;
+        Box::pin(async { Ok(response) })
+    }
+}
+
+impl Interaction for Pushed {
+    fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        let mut whole = url.clone();
+        let reference = url.query_pairs().find(|(name, _)| name == "request_uri");
+        assert_eq!(reference.unwrap().1, "urn:example:pushed");
+        let pushed = self.request.lock().unwrap();
+        whole
+            .query_pairs_mut()
+            .clear()
+            .extend_pairs(form_urlencoded::parse(&pushed));
+        drop(pushed);
+        Box::pin(async move { self.visitor.open(&whole).await })
+    }
+
+    fn event(&self, _: LoginEvent<'_>) {}
+}
+
+impl std::fmt::Debug for Pushed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pushed")
+    }
+}

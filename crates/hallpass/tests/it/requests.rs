@@ -1,0 +1,48 @@
+//! As many requests as a login needs, and none more.
+
+use hallpass_testkit::MetadataPath;
+
+use crate::counting;
+
+#[tokio::test]
+async fn a_first_login_takes_six() {
+    // 401, resource metadata, server metadata, registration, token, and the call again.
+    assert_eq!(counting::first_login().await, 6);
+}
+
+#[tokio::test]
+async fn a_client_that_need_not_register_takes_five() {
+    assert_eq!(counting::login_with_metadata_document().await, 5);
+    assert_eq!(counting::login_of_known_client().await, 5);
+}
+
+#[tokio::test]
+async fn a_registration_of_before_is_asked_about_in_place_of_a_new_one() {
+    // A server that has forgotten the client would keep the person at an error page.
+    assert_eq!(counting::login_of_registered_client().await, 6);
+}
+
+#[tokio::test]
+async fn a_pushed_request_is_one_more() {
+    assert_eq!(counting::login_with_pushed_request().await, 7);
+}
+
+#[tokio::test]
+async fn each_openid_fallback_is_one_more() {
+    for (path, count) in [
+        (MetadataPath::Rfc8414, 6),
+        (MetadataPath::OpenIdInserted, 7),
+        (MetadataPath::OpenIdAppended, 8),
+    ] {
+        assert_eq!(
+            counting::login_after_fallbacks(path).await,
+            count,
+            "{path:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_warm_start_takes_none() {
+    assert_eq!(counting::warm_start().await, (0, 0));
+}
