@@ -235,6 +235,31 @@ fn where_scopes_come_from() {
 }
 
 #[test]
+fn when_tokens_have_to_be_bound_to_a_key() {
+    #[track_caller]
+    fn check(header: &str, listed: &str, expected: bool) {
+        let json = format!(
+            "{{\"resource\": {MCP:?}, \"authorization_servers\": [\"https://as.example\"]{listed}}}"
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert("www-authenticate", header.parse().unwrap());
+        let found = pointed()
+            .serve(PATH_PRM, &json)
+            .issuer(AS, "https://as.example")
+            .run();
+        let demanded = found.unwrap().demands_bound_tokens(&challenges(&headers));
+        assert_eq!(demanded, expected, "{header}{listed}");
+    }
+    let required = ", \"dpop_bound_access_tokens_required\": true";
+    check("DPoP algs=\"ES256\"", "", true);
+    check("DPoP, Bearer", "", false);
+    check("Bearer", "", false);
+    check("Bearer", required, true);
+    check("Basic realm=x", required, true);
+    check("Basic realm=x", "", false);
+}
+
+#[test]
 fn silence_about_pkce_is_waived_by_the_setting_alone() {
     let found = naming(&["https://as.example"])
         .serve(AS, &with("\"token_endpoint\": \"https://as.example/t\""))

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a failed expectation is a failed test"
 )]
@@ -11,8 +12,11 @@ mod cache;
 mod case;
 mod challenge;
 mod challenge_properties;
+mod corpus;
+mod dependencies;
 mod documents;
 mod errors;
+mod fuzzed;
 mod hostile;
 mod legacy;
 mod protected_resource;

@@ -1,0 +1,9 @@
+//! `WWW-Authenticate` headers, one a line (RFC 9110 §11.6.1).
+
+#![no_main]
+#![allow(dead_code, reason = "each target uses one entry of the file")]
+
+#[path = "../../crates/hallpass-discovery/tests/it/fuzzed.rs"]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::challenge(data));
