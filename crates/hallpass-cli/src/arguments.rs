@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
+use crate::store::KeyStore;
+
 /// Sign in to remote MCP servers, and call them.
 ///
 /// Exit codes: 0 fine, 2 wrong usage, 3 a sign-in is needed, 4 refused by the server or by the
@@ -23,6 +25,11 @@ pub(crate) struct Arguments {
     /// Keep credentials in this folder instead of the usual one.
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
+
+    /// Where the key of a new store is kept; without it, in the keyring or else in a file. A store
+    /// that exists keeps its key where it is.
+    #[arg(long, global = true, value_name = "PLACE", value_enum)]
+    pub(crate) key_store: Option<KeyStore>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -43,6 +50,8 @@ pub(crate) enum Command {
     Call(Call),
     /// Print a fresh access token.
     Token(Server),
+    /// Print the client metadata document to publish, for servers that read those.
+    Cimd(Cimd),
     /// Show the whole way against servers that run inside this program.
     Demo(Demo),
 }
@@ -147,6 +156,12 @@ pub(crate) struct ServerOptions {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) assume_s256: bool,
 
+    /// One more parameter of the authorization request, as `name=value`: what the odd server wants
+    /// (`access_type=offline`, `audience=…`, `prompt=select_account`). May be given more than once.
+    #[arg(long = "authorize-param", value_name = "NAME=VALUE")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) authorize_params: Vec<String>,
+
     /// The host of the callback: `127.0.0.1`, `[::1]` or `localhost`.
     #[arg(long, value_name = "HOST")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,6 +199,15 @@ pub(crate) struct Login {
     /// Print the URL to visit instead of opening a browser.
     #[arg(long)]
     pub(crate) no_browser: bool,
+
+    /// Offer a code to type on another device, where the server has it. Where no browser is opened,
+    /// it is offered anyway.
+    #[arg(long)]
+    pub(crate) device: bool,
+
+    /// Ask nobody: where a person would have to sign in, end at once with 3.
+    #[arg(long, conflicts_with = "device")]
+    pub(crate) non_interactive: bool,
 
     /// How long to wait for the person, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
@@ -224,6 +248,30 @@ pub(crate) struct Call {
     /// Its arguments as a JSON object.
     #[arg(default_value = "{}")]
     pub(crate) arguments: String,
+}
+
+/// Print the client metadata document.
+#[derive(Debug, Args)]
+pub(crate) struct Cimd {
+    /// Where it will be published, which is the client's identifier: an `https` URL with a path.
+    pub(crate) url: String,
+
+    /// The name that a person sees when asked for consent.
+    #[arg(long, value_name = "NAME", default_value = "Hallpass")]
+    pub(crate) name: String,
+
+    /// The scopes that the client will ever ask for, separated by spaces; normally not said.
+    #[arg(long, value_name = "SCOPES")]
+    pub(crate) scope: Option<String>,
+
+    /// The path of the callback.
+    #[arg(long, value_name = "PATH", default_value = "/callback")]
+    pub(crate) callback_path: String,
+
+    /// A fixed port besides any free one, for servers that take none but the one they read: sign in
+    /// there with the same `--callback-port`.
+    #[arg(long, value_name = "PORT", default_value_t = 41_753)]
+    pub(crate) callback_port: u16,
 }
 
 /// Show the whole way.

@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 mod call;
+mod cimd;
 mod demo;
 mod login;
 mod logout;
@@ -30,6 +31,7 @@ pub(crate) async fn run(
         Command::Tools(server) => tools::run(server, arguments, environment, output).await,
         Command::Call(call) => call::run(call, arguments, environment, output).await,
         Command::Token(server) => token::run(server, arguments, environment, output).await,
+        Command::Cimd(document) => cimd::run(document, output),
         Command::Demo(demo) => demo::run(demo, environment, output).await,
     }
 }

@@ -12,6 +12,7 @@ mod exit;
 mod output;
 mod remembered;
 mod setup;
+mod store;
 mod terminal;
 mod through_rmcp;
 

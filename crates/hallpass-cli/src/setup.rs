@@ -1,6 +1,6 @@
-//! From the command line to the stack: URLs, settings, the HTTP client, the store.
+//! From the command line to the stack: URLs, settings, the HTTP client.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hallpass::{
     CallbackSetting, ClientId, ClientSecret, ClientSetting, ExplicitEndpoints, Hallpass, Issuer,
@@ -8,7 +8,7 @@ use hallpass::{
     ServerUrl, Slot,
     http_client::{CaBundle, HttpConfig, Origin, OriginHeaders, ProxyConfig, Trust},
     login::Interaction,
-    store::{CredentialStore, FileStore, KeyFile},
+    store::CredentialStore,
 };
 
 use url::Url;
@@ -18,35 +18,16 @@ use crate::{
     environment::Environment,
     exit::Failed,
     remembered::Remembered,
+    store::{self, Store},
 };
 
-/// Opens the credential store.
-pub(crate) async fn store(
-    arguments: &Arguments,
-    environment: &Environment,
-) -> Result<Arc<FileStore>, Failed> {
-    let folder = folder(arguments, environment)?;
-    let keys = KeyFile::in_folder(&folder);
-    let store = FileStore::open(folder, keys).await.map_err(Failed::from)?;
-    Ok(Arc::new(store))
-}
-
-/// The folder of the store and of the remembered options.
-pub(crate) fn folder(arguments: &Arguments, environment: &Environment) -> Result<PathBuf, Failed> {
-    arguments
-        .store
-        .clone()
-        .or_else(|| environment.data_folder())
-        .ok_or_else(|| {
-            Failed::usage("there is no folder for credentials")
-                .hint("name one with --store, or set HALLPASS_HOME")
-        })
-}
-
-/// Somebody who can sign in, and how long they may take.
+/// Somebody who can sign in, and how.
 pub(crate) struct Person {
     pub(crate) interaction: Arc<dyn Interaction>,
+    /// How long they may take.
     pub(crate) limit: Duration,
+    /// Whether a code for another device is offered too.
+    pub(crate) device: bool,
 }
 
 /// One server, wired up.
@@ -54,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) hallpass: Hallpass,
     pub(crate) remembered: Remembered,
     pub(crate) options: ServerOptions,
+    /// Whether anything outlives the program.
+    pub(crate) keeps: bool,
 }
 
 impl Setup {
@@ -66,18 +49,19 @@ impl Setup {
         environment: &Environment,
     ) -> Result<Self, Failed> {
         let slot = slot(&server.url, &server.account)?;
-        let store = store(arguments, environment).await?;
-        let remembered = Remembered::of(&slot, &folder(arguments, environment)?);
+        let store = Store::open(arguments, environment).await?;
+        let remembered = Remembered::of(&slot, &store::folder(arguments, environment)?);
         let options = if server.options == ServerOptions::default() {
             remembered.load()?
         } else {
             server.options.clone()
         };
-        let hallpass = build(slot, &options, store, person, environment)?;
+        let hallpass = build(slot, &options, store.port(), person, environment)?;
         Ok(Self {
             hallpass,
             remembered,
             options,
+            keeps: store.keeps(),
         })
     }
 }
@@ -101,8 +85,14 @@ fn build(
         .settings(settings(options, environment)?)
         .http(http(&slot.server, options, environment)?)
         .store(store);
-    if let Some(Person { interaction, limit }) = person {
-        builder = builder.sign_in_through(interaction, move |login| login.time_limit(limit));
+    if let Some(person) = person {
+        let parameters = authorize_params(options)?;
+        builder = builder.sign_in_through(person.interaction, move |login| {
+            let login = login.time_limit(person.limit).device_grant(person.device);
+            parameters.into_iter().fold(login, |login, (name, value)| {
+                login.authorize_parameter(name, value)
+            })
+        });
     }
     builder.build().map_err(Failed::usage)
 }
@@ -160,6 +150,14 @@ fn settings(options: &ServerOptions, environment: &Environment) -> Result<Server
             PkceSetting::default()
         },
     })
+}
+
+fn authorize_params(options: &ServerOptions) -> Result<Vec<(String, String)>, Failed> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Failed::usage("an `--authorize-param` is no `name=value`")),
+    };
+    options.authorize_params.iter().map(pair).collect()
 }
 
 fn url(text: Option<&String>) -> Result<Option<Url>, Failed> {

@@ -4,7 +4,7 @@ use std::{io::stdin, thread};
 
 use hallpass::{
     BoxFuture,
-    login::{Interaction, LoginEvent, OpenError},
+    login::{DeviceCode, Interaction, LoginEvent, OpenError},
 };
 use tokio::sync::{
     Mutex,
@@ -31,6 +31,23 @@ impl Terminal {
             output,
             opens_browser,
             typed: Mutex::new(environment.somebody_types().then(typed_lines)),
+        }
+    }
+
+    /// Whether a browser is at hand.
+    pub(crate) fn opens_browser(&self) -> bool {
+        self.opens_browser
+    }
+
+    fn show_device_code(&self, device: DeviceCode<'_>) {
+        self.output.say(&format!(
+            "or on another device, visit\n\n  {}\n\nand enter the code {}",
+            device.verification_uri,
+            device.user_code.escape_debug()
+        ));
+        if let Some(url) = device.verification_uri_complete {
+            self.output
+                .say(&format!("the same with the code in it:\n\n  {url}\n"));
         }
     }
 }
@@ -81,6 +98,11 @@ impl Interaction for Terminal {
             }
             LoginEvent::BrowserNotOpened { error } if !error.is_declined() => {
                 self.output.say(&format!("no browser was opened: {error}"));
+            }
+            LoginEvent::DeviceCode(device) => self.show_device_code(device),
+            LoginEvent::DeviceEnded { error } => {
+                self.output
+                    .say(&format!("the code serves no longer: {error}"));
             }
             LoginEvent::PasteRefused { error } => {
                 self.output.say(&format!("{error}: {}", error.hint()));

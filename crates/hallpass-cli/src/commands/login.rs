@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 
+use super::with_login_line;
 use crate::{
     arguments::{Arguments, Login},
     environment::Environment,
@@ -32,7 +33,9 @@ pub(super) async fn run(
     let token = setup.hallpass.login().await;
     setup.hallpass.close().await;
     let token = token?;
-    setup.remembered.save(&setup.options)?;
+    if setup.keeps {
+        setup.remembered.save(&setup.options)?;
+    }
     let slot = setup.hallpass.slot();
     let data = json!({
         "server": slot.server.as_str(),

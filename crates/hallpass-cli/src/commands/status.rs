@@ -1,8 +1,6 @@
 //! `hallpass status [URL]`: where accounts stand. Asks no server, and shows no secret.
 
-use hallpass::{
-    Clock, Record, Resource, Slot, State, SystemClock, Timestamp, store::CredentialStore,
-};
+use hallpass::{Clock, Record, Resource, Slot, State, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,6 +9,7 @@ use crate::{
     exit::Failed,
     output::Output,
     setup,
+    store::Store,
 };
 
 pub(super) async fn run(
@@ -19,7 +18,8 @@ pub(super) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> Result<(), Failed> {
-    let store = setup::store(arguments, environment).await?;
+    let opened = Store::open(arguments, environment).await?;
+    let store = opened.port();
     let slots = if let Some(url) = &status.url {
         vec![setup::slot(url, &status.account)?]
     } else {
@@ -39,8 +39,8 @@ pub(super) async fn run(
     if slots.is_empty() {
         output.line("no account is known here");
     }
-    output.line(&format!("kept in {}", store.describe()));
-    output.data_only(&json!({ "accounts": accounts, "store": store.describe() }));
+    output.line(&opened.in_words()?);
+    output.data_only(&json!({ "accounts": accounts, "store": opened.as_data()? }));
     Ok(())
 }
 

@@ -12,3 +12,4 @@ mod faults;
 mod life;
 mod options;
 mod program;
+mod store;

@@ -1,0 +1,165 @@
+//! The credential store, and where its key is kept.
+//!
+//! Which place it is gets decided once, when the store is created: `auto` takes the keyring if it
+//! answers in time, else a file. It is written into the store, and from then on a keyring that is
+//! locked or gone is an error, never a reason to take another key.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::ValueEnum;
+use hallpass::store::{
+    CredentialStore, FileStore, KeyFile, KeySource, KeySources, MemoryStore, Policy,
+};
+use hallpass_keyring::Keyring;
+use serde_json::{Value, json};
+
+use crate::{arguments::Arguments, environment::Environment, exit::Failed};
+
+/// So long a keyring may take where a file would do as well. A dead bus should not seem a dead
+/// program.
+const AUTO_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where the key of a new store is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyStore {
+    /// In the keyring, or in a file when there is none.
+    Auto,
+    /// In the keyring of the operating system.
+    Keyring,
+    /// In a file that only its owner can read.
+    KeyFile,
+    /// Nothing is kept when the program ends.
+    Memory,
+}
+
+impl KeyStore {
+    /// What was asked for: `--key-store`, else `HALLPASS_KEY_STORE`, else `auto`.
+    fn asked(arguments: &Arguments, environment: &Environment) -> Result<Self, Failed> {
+        if let Some(asked) = arguments.key_store {
+            return Ok(asked);
+        }
+        let Some(word) = environment.get("HALLPASS_KEY_STORE") else {
+            return Ok(Self::Auto);
+        };
+        Self::from_str(word, false).map_err(|_| {
+            Failed::usage("`HALLPASS_KEY_STORE` names no place for a key")
+                .hint("it is `auto`, `keyring`, `key-file` or `memory`")
+        })
+    }
+
+    /// The only policy that will do, unless any does.
+    fn policy(self) -> Option<Policy> {
+        match self {
+            Self::Keyring => Some(Policy::Keyring),
+            Self::KeyFile => Some(Policy::KeyFile),
+            Self::Auto | Self::Memory => None,
+        }
+    }
+}
+
+/// An open store.
+#[derive(Debug)]
+pub(crate) enum Store {
+    /// Sealed files.
+    Files(FileStore),
+    /// Gone when the program ends.
+    Memory(MemoryStore),
+}
+
+impl Store {
+    /// Opens the store that the command line names, or creates it.
+    pub(crate) async fn open(
+        arguments: &Arguments,
+        environment: &Environment,
+    ) -> Result<Self, Failed> {
+        let asked = KeyStore::asked(arguments, environment)?;
+        if asked == KeyStore::Memory {
+            return Ok(Self::Memory(MemoryStore::new()));
+        }
+        let folder = folder(arguments, environment)?;
+        if let Some(wanted) = asked.policy()
+            && let Some(policy) = FileStore::policy_of(&folder).await?
+            && policy != wanted
+        {
+            return Err(Failed::usage(format!(
+                "the key of the store in `{}` is kept by the policy `{policy}`, not `{wanted}`",
+                folder.display()
+            ))
+            .hint("`--key-store` decides when a store is created; leave it out for this one"));
+        }
+        let key_file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&folder));
+        let sources = match asked {
+            KeyStore::Keyring => vec![keyring(Keyring::new())],
+            KeyStore::KeyFile => vec![key_file],
+            KeyStore::Auto | KeyStore::Memory => {
+                vec![
+                    keyring(Keyring::new().with_time_limit(AUTO_LIMIT)),
+                    key_file,
+                ]
+            }
+        };
+        let store = FileStore::open(folder, KeySources::in_order(sources)).await?;
+        Ok(Self::Files(store))
+    }
+
+    /// The store as what the libraries ask for.
+    pub(crate) fn port(&self) -> Arc<dyn CredentialStore> {
+        match self {
+            Self::Files(store) => Arc::new(store.clone()),
+            Self::Memory(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// Whether it outlives the program.
+    pub(crate) fn keeps(&self) -> bool {
+        matches!(self, Self::Files(_))
+    }
+
+    /// Backend, policy and key in words. No secret is among them.
+    pub(crate) fn in_words(&self) -> Result<String, Failed> {
+        let mut lines = vec![format!("kept in {}", self.port().describe())];
+        if let Self::Files(store) = self {
+            lines.push(format!("policy {}", store.policy()?));
+            lines.push(format!("key {}", store.key_id()));
+            let passed_over = store.passed_over().into_iter();
+            lines.extend(passed_over.map(|why| format!("passed over when it was created: {why}")));
+        }
+        Ok(lines.join("\n  "))
+    }
+
+    /// The same for a script.
+    pub(crate) fn as_data(&self) -> Result<Value, Failed> {
+        let description = self.port().describe();
+        Ok(match self {
+            Self::Files(store) => json!({
+                "backend": "sealed-files",
+                "description": description,
+                "folder": store.folder().display().to_string(),
+                "policy": store.policy()?.as_str(),
+                "key_id": store.key_id().to_string(),
+                "passed_over": store.passed_over(),
+            }),
+            Self::Memory(_) => json!({
+                "backend": "memory",
+                "description": description,
+                "policy": Policy::Memory.as_str(),
+            }),
+        })
+    }
+}
+
+/// The folder of the store and of the remembered options.
+pub(crate) fn folder(arguments: &Arguments, environment: &Environment) -> Result<PathBuf, Failed> {
+    arguments
+        .store
+        .clone()
+        .or_else(|| environment.data_folder())
+        .ok_or_else(|| {
+            Failed::usage("there is no folder for credentials")
+                .hint("name one with --store, or set HALLPASS_HOME")
+        })
+}
+
+fn keyring(keyring: Keyring) -> Arc<dyn KeySource> {
+    Arc::new(keyring)
+}

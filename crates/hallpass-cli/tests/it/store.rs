@@ -1,0 +1,115 @@
+//! Where the program keeps the key of its store. A real keyring is for `cargo xtask keyring`.
+
+use std::fs;
+
+use crate::program::Desk;
+
+/// What is said where no keyring answers.
+const PASSED_OVER: &str = "passed over when it was created: keyring:";
+
+#[tokio::test]
+#[cfg_attr(
+    not(target_os = "linux"),
+    ignore = "elsewhere the keyring always answers"
+)]
+async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
+    let desk = Desk::new().await;
+    let said = desk.run(&["status"]).await.expect(0);
+    assert!(said.stdout.contains("policy key-file"), "{}", said.stdout);
+    assert!(said.stdout.contains(PASSED_OVER), "{}", said.stdout);
+    assert!(
+        said.stderr.contains("no key can be made"),
+        "{}",
+        said.stderr
+    );
+
+    // Said once, shown always.
+    let again = desk.run(&["--json", "status"]).await.expect(0);
+    assert_eq!(again.stderr, "");
+    let store = &again.json()["result"]["store"];
+    assert_eq!(store["backend"], "sealed-files");
+    assert_eq!(store["policy"], "key-file");
+    let id = store["key_id"].as_str().unwrap();
+    assert!(
+        said.stdout.contains(&format!("key {id}")),
+        "{}",
+        said.stdout
+    );
+    let why = store["passed_over"][0].as_str().unwrap();
+    assert!(why.starts_with("keyring: "), "{why}");
+
+    // The key itself is nowhere in it.
+    let key = fs::read(desk.store().join(format!("{id}.key"))).unwrap();
+    let key = String::from_utf8_lossy(&key).trim().to_owned();
+    for shown in [&said.stdout, &said.stderr, &again.stdout] {
+        assert!(!shown.contains(&key));
+    }
+}
+
+#[tokio::test]
+async fn the_place_is_decided_when_the_store_is_created() {
+    let desk = Desk::new().await;
+    let status = desk
+        .run(&["status", "--key-store", "key-file"])
+        .await
+        .expect(0);
+    assert!(!status.stdout.contains("passed over"), "{}", status.stdout);
+    assert_eq!(status.stderr, "");
+    let policy = fs::read(desk.store().join("store.json")).unwrap();
+
+    let ended = desk
+        .run(&["status", "--key-store", "keyring"])
+        .await
+        .expect(2);
+    assert!(
+        ended.stderr.contains("policy `key-file`, not `keyring`"),
+        "{}",
+        ended.stderr
+    );
+    for fine in ["auto", "key-file"] {
+        desk.run(&["status", "--key-store", fine]).await.expect(0);
+    }
+    assert_eq!(fs::read(desk.store().join("store.json")).unwrap(), policy);
+
+    let mut command = desk.command(&["status"]);
+    command.env("HALLPASS_KEY_STORE", "pocket");
+    let ended = desk.sign_in(command).await.expect(2);
+    assert!(ended.stderr.contains("names no place"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(target_os = "linux"),
+    ignore = "elsewhere the keyring always answers"
+)]
+async fn a_keyring_that_was_asked_for_and_does_not_answer_is_an_error() {
+    let desk = Desk::new().await;
+    let ended = desk
+        .run(&["status", "--key-store", "keyring"])
+        .await
+        .expect(1);
+    assert!(
+        ended.stderr.contains("policy `keyring`"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("hint: "), "{}", ended.stderr);
+    // Nothing was decided by that.
+    assert!(!desk.store().join("store.json").exists());
+}
+
+#[tokio::test]
+async fn in_memory_nothing_is_kept() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    desk.login(&["--key-store", "memory"]).await.expect(0);
+    assert!(!desk.store().join("store.json").exists());
+    desk.run(&["token", &url]).await.expect(3);
+    let status = desk
+        .run(&["--json", "status", "--key-store", "memory"])
+        .await;
+    assert_eq!(
+        status.expect(0).json()["result"]["store"]["backend"],
+        "memory"
+    );
+}
