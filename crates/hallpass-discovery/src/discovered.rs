@@ -1,7 +1,8 @@
 //! What discovery comes to.
 
 use hallpass_core::{
-    Challenge, PkceSetting, Resource, ResourceMetadata, Scopes, ServerMetadata, ServerSettings,
+    AuthScheme, Challenge, PkceSetting, Resource, ResourceMetadata, Scopes, ServerMetadata,
+    ServerSettings,
 };
 
 use crate::Attempt;
@@ -79,5 +80,18 @@ impl Discovered {
                     self.source,
                     MetadataSource::Legacy | MetadataSource::Explicit
                 )
+    }
+
+    /// Whether the resource takes nothing but tokens that are bound to a key: by a `DPoP` challenge
+    /// without a bearer one beside it (RFC 9449 §7.1), or by its metadata (RFC 9728 §2).
+    pub fn demands_bound_tokens(&self, challenges: &[Challenge]) -> bool {
+        let challenged = |scheme| {
+            challenges
+                .iter()
+                .any(|challenge| challenge.scheme == scheme)
+        };
+        let metadata = self.resource_metadata.as_ref();
+        challenged(AuthScheme::Dpop) && !challenged(AuthScheme::Bearer)
+            || metadata.is_some_and(|metadata| metadata.dpop_bound_access_tokens_required)
     }
 }

@@ -37,13 +37,7 @@ impl Login<'_> {
     /// a bearer one beside it (RFC 9449 §7.1), where the resource's metadata says so, and where the
     /// grant before was bound.
     pub(crate) fn binding(&self) -> Result<Option<Binding>, LoginError> {
-        let challenged = |scheme| {
-            let mut challenges = self.ask.challenges.iter();
-            challenges.any(|challenge| challenge.scheme == scheme)
-        };
-        let resource = self.discovered.resource_metadata.as_ref();
-        let demanded = challenged(AuthScheme::Dpop) && !challenged(AuthScheme::Bearer)
-            || resource.is_some_and(|metadata| metadata.dpop_bound_access_tokens_required)
+        let demanded = self.discovered.demands_bound_tokens(self.ask.challenges)
             || self
                 .record_before()
                 .and_then(|record| record.grant.as_ref())
@@ -52,8 +46,7 @@ impl Login<'_> {
             return Ok(None);
         }
         let metadata = &self.discovered.server;
-        let algorithms = metadata.dpop_signing_alg_values_supported.as_deref();
-        if algorithms.is_some_and(|listed| listed.iter().all(|name| name != "ES256")) {
+        if !ProofKey::is_accepted_by(metadata) {
             let what = format!(
                 "{} takes no DPoP proofs that are signed with ES256",
                 metadata.issuer

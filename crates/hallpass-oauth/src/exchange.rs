@@ -93,9 +93,10 @@ impl IdentityAssertion {
     }
 
     /// The token request that spends it at the authorization server it was issued for
-    /// (RFC 7523 §2.1), with the `resource` that the assertion was asked for.
+    /// (RFC 7523 §2.1), with the `resource` that the assertion was asked for. Spend it again only
+    /// where the server has not looked at the request.
     #[must_use]
-    pub fn redeem(self, scopes: &Scopes, resource: Option<&Resource>) -> TokenRequest {
+    pub fn redeem(&self, scopes: &Scopes, resource: Option<&Resource>) -> TokenRequest {
         TokenRequest::jwt_bearer(self.assertion.expose_secret(), scopes, resource)
     }
 }

@@ -127,4 +127,4 @@ pub use registration::{RegistrationError, RegistrationRequest, registration_from
 pub use retry_after::RetryAfter;
 pub use revocation::{RevocationRequest, revocation_from_http};
 pub use signing::{Algorithm, SigningError};
-pub use token::{TokenError, TokenErrorClass, TokenRequest, TokenResponse};
+pub use token::{TokenError, TokenErrorClass, TokenRequest, TokenResponse, dpop_nonce};

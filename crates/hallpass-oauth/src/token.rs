@@ -4,7 +4,7 @@ mod error;
 mod request;
 mod response;
 
-pub use error::{TokenError, TokenErrorClass};
+pub use error::{TokenError, TokenErrorClass, dpop_nonce};
 pub use request::TokenRequest;
 pub(crate) use request::grant_type;
 pub use response::TokenResponse;

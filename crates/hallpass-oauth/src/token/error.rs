@@ -194,8 +194,9 @@ const DEAD_GRANT: &[&str] = &[
     "bad_verification_code",
 ];
 
-/// RFC 9449 §8: a nonce is `1*NQCHAR`; anything else is no nonce.
-pub(crate) fn dpop_nonce(headers: &HeaderMap) -> Option<String> {
+/// The nonce that a server hands out with any of its answers, for the next proof to it (RFC 9449
+/// §8, §9). One is `1*NQCHAR`; anything else, and more than one, is none.
+pub fn dpop_nonce(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all("dpop-nonce").iter();
     let nonce = values.next()?.to_str().ok()?;
     let fits = values.next().is_none()
