@@ -24,6 +24,7 @@ use crate::{
     Error, answer,
     error::{OtherServer, Refused, Stop},
     outgoing::{Outgoing, with_headers},
+    proof::{ByToken, asks_for_nonce},
     stream::{DeadEnds, Place, Source},
 };
 
@@ -48,6 +49,10 @@ pub(crate) const MOST_ANSWERS: usize = 5;
 /// How many of them are step-ups. A session knows which scopes were asked for before; that they are
 /// asked for by the same call only the call knows.
 pub(crate) const MOST_STEP_UPS: usize = 2;
+
+/// How often one request is repeated with another nonce. One is enough, unless the server replaces
+/// it just then.
+const MOST_NONCES: usize = 2;
 
 /// The longest pause before rmcp opens a stream again.
 const MOST_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(60);
@@ -77,6 +82,9 @@ impl Client {
 
     /// Sends `request` with a token, and again with another one for as long as that is the answer to
     /// what the server says.
+    ///
+    /// A server that wants its nonce in the proof (RFC 9449 §9) has refused neither token nor
+    /// request: the same goes out again with it, [a few times](MOST_NONCES).
     pub(crate) async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, Stop> {
         let mut token = match self.session.token().await {
             Ok(token) => Some(token),
@@ -86,8 +94,20 @@ impl Client {
         };
         let mut answered = 0;
         let mut step_ups = 0;
+        let mut nonces = 0;
         loop {
             let response = self.send_once(request, token.as_ref()).await?;
+            let bound = token
+                .as_ref()
+                .filter(|token| token.scheme() == AuthScheme::Dpop);
+            if bound.is_some() && asks_for_nonce(&response) {
+                if nonces == MOST_NONCES {
+                    let refused = Refused::new(&self.endpoint, answered + nonces + 1);
+                    return Err(Stop::in_circles(refused, &response));
+                }
+                nonces += 1;
+                continue;
+            }
             let Some(challenges) = refusal(&response) else {
                 if let Some(token) = token.as_ref().filter(|_| response.status().is_success()) {
                     token.mark_accepted();
@@ -117,7 +137,13 @@ impl Client {
 
     async fn send_once(&self, request: &Request, token: Option<&Token>) -> Result<Response, Stop> {
         let sent = match token {
-            Some(token) => self.endpoint.send(request, token.authorization()).await,
+            Some(token) => {
+                let authorization = ByToken {
+                    session: &self.session,
+                    token,
+                };
+                self.endpoint.send(request, &authorization).await
+            }
             None => self.endpoint.send(request, &Anonymous).await,
         };
         sent.map_err(Stop::from)

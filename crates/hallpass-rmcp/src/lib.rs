@@ -15,6 +15,9 @@
 //! - Only a request or a notification of the host's own may lead to a sign-in. A stream that is
 //!   opened again, a cancellation, an answer to the server and the DELETE at the end make do with a
 //!   refresh: nobody waits for them, or not for long.
+//! - A token that is bound to a key goes out with a proof of its own for each request, hop and repeat
+//!   (RFC 9449 §7), with the server's last nonce; a server that asks for its nonce gets the same
+//!   request again.
 //! - It never goes round in circles: a request is sent [at most a few times](Client), and a GET that
 //!   repeating can't help ends the stream instead of opening it again for ever.
 //! - It serves each lifecycle that rmcp knows; which one is rmcp's choice and the host's.
@@ -59,6 +62,7 @@ mod client;
 mod error;
 mod outgoing;
 mod prepare;
+mod proof;
 mod stream;
 
 pub use authorized_client::AuthorizedClient;

@@ -40,7 +40,8 @@
 //! # RFCs
 //!
 //! 6749 §6 (refresh), 6750 §3 (refusals), 7009 (revocation), 8707 (the `resource` stays the same), 9207
-//! and 9728 (an issuer's credentials go to no other), 9449 §5 (bound grants), 9700 §2.2.2 (rotation).
+//! and 9728 (an issuer's credentials go to no other), 9449 §5 and §7 to §9 (bound grants), 9700 §2.2.2
+//! (rotation).
 //!
 //! # Example
 //!
@@ -48,18 +49,22 @@
 //! use std::sync::Arc;
 //! use hallpass_core::{CredentialStore, HttpClient, ServerSettings, ServerUrl, Slot};
 //! use hallpass_session::Session;
+//! use http::{HeaderMap, Method};
 //!
-//! async fn header(
+//! async fn headers(
 //!     store: Arc<dyn CredentialStore>,
 //!     http: Arc<dyn HttpClient>,
-//! ) -> Result<http::HeaderValue, Box<dyn std::error::Error>> {
+//! ) -> Result<HeaderMap, Box<dyn std::error::Error>> {
 //!     let slot = Slot::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
 //!     let session = Session::builder(slot, ServerSettings::default())
 //!         .store(store)
 //!         .http(http)
 //!         .build()?;
 //!     let token = session.token().await?;
-//!     Ok(token.authorization().clone())
+//!     let mut headers = HeaderMap::new();
+//!     let url = session.slot().server.url();
+//!     session.authorize(&token, &Method::POST, url, &mut headers)?;
+//!     Ok(headers)
 //! }
 //! ```
 
@@ -70,6 +75,7 @@ mod flight;
 mod freshness;
 mod outcome;
 mod pacing;
+mod proof;
 mod rejection;
 mod session;
 mod shared;
@@ -86,6 +92,7 @@ pub use error::{
     Closed, Ended, EndedWhy, Need, RefreshFailed, SessionError, SignInFailed, SignInNeeded,
     StoreFailed,
 };
+pub use proof::ProofFailed;
 pub use session::{IncompleteSession, Session, SessionBuilder};
 pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};

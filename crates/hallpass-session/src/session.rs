@@ -7,9 +7,13 @@ use hallpass_core::{
     Remedy, ServerSettings, Slot,
 };
 
+use http::{HeaderMap, Method};
+use url::Url;
+
 use crate::{
     counters::Counters,
     error::SessionError,
+    proof::ProofFailed,
     shared::Shared,
     sign_in::{Ask, SignInRequest},
     sign_out::{SignOut, SignedOut},
@@ -94,6 +98,31 @@ impl Session {
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
         Box::pin(self.0.answer_challenge(refused, challenges)).await
+    }
+
+    /// Sets what authorises sending `method` to `url` with `token`: `Authorization`, and for a token
+    /// that is bound to a key a fresh `DPoP` proof (RFC 9449 §7.1), with the server's last nonce. To
+    /// be called anew for each hop and each repeat; the token belongs to this session.
+    ///
+    /// With a bearer token this takes no lock.
+    ///
+    /// # Errors
+    ///
+    /// When the key is lost or can't sign. The request must not be sent then.
+    pub fn authorize(
+        &self,
+        token: &Token,
+        method: &Method,
+        url: &Url,
+        headers: &mut HeaderMap,
+    ) -> Result<(), ProofFailed> {
+        self.0.authorize(token, method, url, headers)
+    }
+
+    /// Sees the headers of the answer to such a request, of whatever status: the server's nonce for
+    /// the next proof stands there (RFC 9449 §8.2, §9).
+    pub fn answered(&self, token: &Token, headers: &HeaderMap) {
+        self.0.answered(token, headers);
     }
 
     /// Signs in through the authorizer, saves the grant and publishes its token. Calls that come while

@@ -14,7 +14,7 @@ use hallpass_core::{
 };
 use http::HeaderValue;
 
-use crate::{error::Ended, freshness};
+use crate::{error::Ended, freshness, proof::OpenedKey};
 
 /// An access token with its `Authorization` header. Cloning it copies a pointer.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ struct Parts {
     stale_at: Option<Timestamp>,
     scopes: Scopes,
     dpop_key: Option<DpopKey>,
+    opened_key: OpenedKey,
     issuer: Issuer,
     generation: Generation,
     obtained: Option<Duration>,
@@ -54,6 +55,7 @@ impl Token {
             stale_at: freshness::stale_at(grant),
             scopes: grant.scopes().clone(),
             dpop_key: grant.dpop_key.clone(),
+            opened_key: OpenedKey::default(),
             issuer: record.issuer.clone(),
             generation: record.generation,
             obtained,
@@ -71,7 +73,8 @@ impl Token {
         self.0.scheme
     }
 
-    /// The value of `Authorization`, marked as sensitive.
+    /// The value of `Authorization`, marked as sensitive. A token that is bound to a key needs a
+    /// proof besides: [`Session::authorize`](crate::Session::authorize) sets both.
     pub fn authorization(&self) -> &HeaderValue {
         &self.0.authorization
     }
@@ -89,6 +92,10 @@ impl Token {
     /// The key it is bound to (RFC 9449); `None` for a bearer token.
     pub fn dpop_key(&self) -> Option<&DpopKey> {
         self.0.dpop_key.as_ref()
+    }
+
+    pub(crate) fn opened_key(&self) -> &OpenedKey {
+        &self.0.opened_key
     }
 
     /// The authorization server that issued it.

@@ -2,17 +2,18 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use hallpass_core::{
-    AccessToken, AuthorizeError, Authorizer, BoxFuture, ClientId, Clock, Grant, HttpClient, Issuer,
-    Record, Registration, Remedy, ServerMetadata, SignIn, SignInReason, State, Timestamp,
+    AccessToken, AuthScheme, AuthorizeError, Authorizer, BoxFuture, ClientId, Clock, Grant,
+    HttpClient, Issuer, Record, Registration, Remedy, ServerMetadata, SignIn, SignInReason, State,
+    Timestamp,
     http::ExchangePolicy,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_discovery::Discovery;
-use hallpass_oauth::{AuthorizationRequest, ClientAuthentication, TokenResponse};
+use hallpass_oauth::{AuthorizationRequest, ClientAuthentication, ProofKey, TokenResponse};
 use hallpass_session::OsEntropy;
 use hallpass_testkit::{FakeClock, Person, StaticClient};
 
@@ -112,6 +113,8 @@ impl Authorizer for CodeGrant {
 #[derive(Debug, Default)]
 pub(crate) struct Dispenser {
     pub(crate) granted: AtomicUsize,
+    /// Whether the tokens are bound to a key.
+    pub(crate) binds: AtomicBool,
 }
 
 impl Authorizer for Dispenser {
@@ -127,6 +130,10 @@ impl Authorizer for Dispenser {
                 Timestamp::from_unix_seconds(0),
             );
             grant.requested_scopes = ask.scopes.clone();
+            if self.binds.load(Ordering::SeqCst) {
+                grant.scheme = AuthScheme::Dpop;
+                grant.dpop_key = Some(ProofKey::generate().unwrap());
+            }
             record.grant = Some(grant);
             record.state = State::SignedIn;
             Ok(record)

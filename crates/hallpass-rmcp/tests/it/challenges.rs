@@ -1,6 +1,6 @@
 //! Who is asked for a token, when, and how often.
 
-use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering};
+use std::{collections::HashMap, sync::Arc};
 
 use hallpass_core::Remedy;
 use hallpass_rmcp::Error;
@@ -18,7 +18,7 @@ use crate::{
 
 type RmcpError = StreamableHttpError<Error>;
 
-async fn post(world: &World) -> Result<(), RmcpError> {
+pub(crate) async fn post(world: &World) -> Result<(), RmcpError> {
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
     send(world, list).await
 }
@@ -31,7 +31,7 @@ async fn send(world: &World, message: serde_json::Value) -> Result<(), RmcpError
     sent.await.map(drop)
 }
 
-async fn get(world: &World) -> Result<(), RmcpError> {
+pub(crate) async fn get(world: &World) -> Result<(), RmcpError> {
     let stream = world
         .client
         .get_stream(Arc::from(SERVER), None, None, None, HashMap::new());
@@ -47,7 +47,7 @@ async fn delete(world: &World) -> Result<(), RmcpError> {
 }
 
 fn granted(world: &World) -> usize {
-    world.dispenser.granted.load(Ordering::SeqCst)
+    world.granted()
 }
 
 #[test]

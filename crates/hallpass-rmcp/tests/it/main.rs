@@ -11,5 +11,6 @@ mod authorizer;
 mod calls;
 mod challenges;
 mod lesser_road;
+mod proofs;
 mod script;
 mod streams;

@@ -3,10 +3,11 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     task::{Context, Poll},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, HttpClient, HttpError, ServerSettings, ServerUrl, Slot,
@@ -163,6 +164,33 @@ impl World {
         let request = SignInRequest::default();
         world.client.session().sign_in(request).await.unwrap();
         world
+    }
+
+    /// Somebody is signed in, with the token `t1`, which is bound to a key.
+    pub(crate) async fn bound(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let world = Self::new(answers);
+        world.dispenser.binds.store(true, Ordering::SeqCst);
+        let request = SignInRequest::default();
+        world.client.session().sign_in(request).await.unwrap();
+        world
+    }
+
+    /// How many tokens were granted.
+    pub(crate) fn granted(&self) -> usize {
+        self.dispenser.granted.load(Ordering::SeqCst)
+    }
+
+    /// The claims of each proof that was sent.
+    pub(crate) fn proofs(&self) -> Vec<serde_json::Value> {
+        let seen = self.script.seen.lock().unwrap();
+        let proofs = seen
+            .iter()
+            .filter_map(|request| request.headers().get("dpop"));
+        let claims = proofs.map(|proof| {
+            let claims = proof.to_str().unwrap().split('.').nth(1).unwrap();
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+        });
+        claims.collect()
     }
 
     /// Each request that the server saw: the method and what authorised it.

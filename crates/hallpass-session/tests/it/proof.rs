@@ -1,8 +1,11 @@
 //! Grants that are bound to a key (RFC 9449).
 
-use hallpass_core::{AuthScheme, DpopKey, record::SignInCause};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hallpass_core::{AuthScheme, DpopKey, Remedy, record::SignInCause};
 use hallpass_oauth::ProofKey;
-use hallpass_session::Need;
+use hallpass_session::{Need, Session, Token};
+use http::{HeaderMap, Method};
+use serde_json::Value;
 
 use crate::{
     double::Fault,
@@ -62,4 +65,102 @@ async fn a_key_that_is_lost_needs_a_sign_in() {
     let error = world.session().token().await.unwrap_err();
     assert_eq!(need(&error), Need::Ended(SignInCause::NoRefreshToken));
     assert_eq!(world.server.posts(), 0);
+}
+
+/// The headers of one request, and the claims of its proof.
+fn authorized(session: &Session, token: &Token, method: &Method, url: &str) -> (HeaderMap, Value) {
+    let mut headers = HeaderMap::new();
+    let url = url.parse().unwrap();
+    session
+        .authorize(token, method, &url, &mut headers)
+        .unwrap();
+    let proof = headers["dpop"].to_str().unwrap();
+    let claims = proof.split('.').nth(1).unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(claims).unwrap();
+    let claims = serde_json::from_slice(&claims).unwrap();
+    (headers, claims)
+}
+
+/// A session whose token is fresh and bound.
+async fn bound_session(key: DpopKey) -> (Session, Token) {
+    let world = World::empty();
+    let put = world.put(|record| {
+        let grant = record.grant.as_mut().unwrap();
+        grant.scheme = AuthScheme::Dpop;
+        grant.dpop_key = Some(key);
+    });
+    put.await;
+    let session = world.session();
+    let token = session.token().await.unwrap();
+    (session, token)
+}
+
+#[tokio::test]
+async fn each_request_to_the_resource_has_a_proof_of_its_own() {
+    let (session, token) = bound_session(ProofKey::generate().unwrap()).await;
+    let url = "https://mcp.example.com/mcp?part=1";
+    let (headers, first) = authorized(&session, &token, &Method::POST, url);
+    assert!(
+        headers["authorization"]
+            .to_str()
+            .unwrap()
+            .starts_with("DPoP ")
+    );
+    assert_eq!(first["htm"], "POST");
+    assert_eq!(first["htu"], "https://mcp.example.com/mcp");
+    assert_eq!(first["ath"].as_str().unwrap().len(), 43);
+    assert_eq!(first["nonce"], Value::Null);
+    let (_, second) = authorized(&session, &token, &Method::GET, url);
+    assert_eq!(second["htm"], "GET");
+    assert_ne!(first["jti"], second["jti"]);
+    assert_eq!(first["ath"], second["ath"]);
+}
+
+#[tokio::test]
+async fn the_resource_s_last_nonce_is_in_the_next_proof() {
+    let (session, token) = bound_session(ProofKey::generate().unwrap()).await;
+    let url = "https://mcp.example.com/mcp";
+    for nonce in ["one", "two"] {
+        let mut answer = HeaderMap::new();
+        answer.insert("dpop-nonce", nonce.parse().unwrap());
+        session.answered(&token, &answer);
+        let (_, claims) = authorized(&session, &token, &Method::POST, url);
+        assert_eq!(claims["nonce"], nonce);
+    }
+    // An answer without one takes nothing away.
+    session.answered(&token, &HeaderMap::new());
+    let (_, claims) = authorized(&session, &token, &Method::POST, url);
+    assert_eq!(claims["nonce"], "two");
+}
+
+#[tokio::test]
+async fn a_bearer_token_goes_out_without_a_proof() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let token = session.token().await.unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("dpop", "stale".parse().unwrap());
+    let url = "https://mcp.example.com/mcp".parse().unwrap();
+    session
+        .authorize(&token, &Method::POST, &url, &mut headers)
+        .unwrap();
+    assert!(
+        headers["authorization"]
+            .to_str()
+            .unwrap()
+            .starts_with("Bearer ")
+    );
+    assert!(!headers.contains_key("dpop"));
+}
+
+#[tokio::test]
+async fn a_token_whose_key_is_lost_is_not_sent() {
+    let (session, token) = bound_session(DpopKey::new("not a key")).await;
+    let mut headers = HeaderMap::new();
+    let url = "https://mcp.example.com/mcp".parse().unwrap();
+    let error = session
+        .authorize(&token, &Method::POST, &url, &mut headers)
+        .unwrap_err();
+    assert_eq!(error.remedy(), Remedy::SignIn);
+    assert!(headers.is_empty());
 }

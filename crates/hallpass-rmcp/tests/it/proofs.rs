@@ -1,0 +1,114 @@
+//! Tokens that are bound to a key, on each method, hop and repeat.
+
+use std::{collections::HashMap, sync::Arc};
+
+use hallpass_core::Remedy;
+use hallpass_rmcp::Error;
+use http::Method;
+use rmcp::transport::streamable_http_client::{StreamableHttpClient, StreamableHttpError};
+
+use crate::{
+    answers::run,
+    challenges::{get, post},
+    script::{Answer, SERVER, World, answer, challenge, events},
+};
+
+/// The server wants its nonce in the proof.
+fn wants(nonce: &str) -> Answer {
+    challenge(401, "DPoP error=\"use_dpop_nonce\"").header("dpop-nonce", nonce)
+}
+
+/// Every proof that was sent: what it is for, and the nonce in it. Each is another one.
+fn proofs(world: &World) -> Vec<String> {
+    let claims = world.proofs();
+    let mut ids: Vec<_> = claims.iter().map(|claims| claims["jti"].clone()).collect();
+    ids.sort_by_key(ToString::to_string);
+    ids.dedup();
+    assert_eq!(ids.len(), claims.len(), "a proof went out twice");
+    let shown = claims.iter().map(|claims| {
+        let url = claims["htu"].as_str().unwrap();
+        let path = url.strip_prefix("https://mcp.example.com").unwrap();
+        let nonce = claims["nonce"].as_str().unwrap_or("-");
+        format!("{} {path} {nonce}", claims["htm"].as_str().unwrap())
+    });
+    shown.collect()
+}
+
+#[test]
+fn every_request_has_a_proof_and_the_last_nonce() {
+    run(async {
+        let world = World::bound([
+            answer(202).header("dpop-nonce", "n1"),
+            events("data: {}\n\n").header("dpop-nonce", "n2"),
+            answer(200),
+        ])
+        .await;
+        post(&world).await.unwrap();
+        get(&world).await.unwrap();
+        let client = &world.client;
+        let deleted =
+            client.delete_session(Arc::from(SERVER), Arc::from("s"), None, HashMap::new());
+        deleted.await.unwrap();
+        assert_eq!(
+            proofs(&world),
+            ["POST /mcp -", "GET /mcp n1", "DELETE /mcp n2"]
+        );
+        assert_eq!(
+            world.seen(),
+            ["POST DPoP t1", "GET DPoP t1", "DELETE DPoP t1"]
+        );
+    });
+}
+
+#[test]
+fn a_server_that_asks_for_its_nonce_gets_the_same_request_again() {
+    run(async {
+        let world = World::bound([wants("n1"), answer(202), answer(202)]).await;
+        post(&world).await.unwrap();
+        post(&world).await.unwrap();
+        assert_eq!(
+            proofs(&world),
+            ["POST /mcp -", "POST /mcp n1", "POST /mcp n1"]
+        );
+        assert_eq!(world.granted(), 1, "no token was refused");
+    });
+}
+
+#[test]
+fn each_hop_has_a_proof_of_its_own() {
+    run(async {
+        let moved = answer(307)
+            .header("location", "/elsewhere?x=1")
+            .header("dpop-nonce", "n1");
+        let world = World::bound([moved, answer(202)]).await;
+        post(&world).await.unwrap();
+        assert_eq!(proofs(&world), ["POST /mcp -", "POST /elsewhere n1"]);
+    });
+}
+
+#[test]
+fn nonces_without_end_come_to_a_stated_end() {
+    run(async {
+        let world = World::bound([wants("n1"), wants("n2"), wants("n3"), wants("n4")]).await;
+        let error = post(&world).await.unwrap_err();
+        let StreamableHttpError::Client(error @ Error::Refused(_)) = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(error.remedy(), Remedy::Report);
+        assert_eq!(
+            proofs(&world),
+            ["POST /mcp -", "POST /mcp n1", "POST /mcp n2"]
+        );
+        assert_eq!(world.granted(), 1);
+    });
+}
+
+#[test]
+fn a_bearer_token_is_not_sent_again_for_a_nonce() {
+    run(async {
+        let world = World::signed_in([wants("n1"), answer(202)]).await;
+        // What follows is a refusal like any other: a fresh token that was refused.
+        post(&world).await.unwrap_err();
+        assert_eq!(world.seen(), [format!("{} Bearer t1", Method::POST)]);
+    });
+}
