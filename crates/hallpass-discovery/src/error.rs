@@ -222,6 +222,7 @@ impl Fault {
                 Some(
                     HttpErrorKind::InvalidRequest
                     | HttpErrorKind::AddressRefused
+                    | HttpErrorKind::ProxyAuthentication
                     | HttpErrorKind::Tls
                     | HttpErrorKind::Redirect,
                 ) => Remedy::Configure,

@@ -190,9 +190,11 @@ fn unanswered(document: Document, url: &Url, error: HttpError) -> Fault {
             "metadata may hold {} bytes at most: tell whoever runs {host}",
             ExchangePolicy::metadata().body_cap
         ),
-        HttpErrorKind::Malformed | HttpErrorKind::InvalidRequest | _ => {
-            format!("tell whoever runs {host}")
+        HttpErrorKind::ProxyAuthentication => {
+            "check the proxy's user name and password in its settings".to_owned()
         }
+        HttpErrorKind::InvalidRequest => "check the URL and the proxy's settings".to_owned(),
+        HttpErrorKind::Malformed | _ => format!("tell whoever runs {host}"),
     };
     let text = match error.kind() {
         HttpErrorKind::BodyTooLarge => {

@@ -140,7 +140,14 @@ fn failures_of_the_network_are_told_apart() {
         Unreachable,
         Remedy::Configure,
         UNREAD,
-        "tell whoever",
+        "check the URL and the proxy's settings",
+    );
+    check(
+        Http::ProxyAuthentication,
+        Unreachable,
+        Remedy::Configure,
+        UNREAD,
+        "the proxy's user name and password",
     );
     check(
         Http::Malformed,
