@@ -91,3 +91,6 @@ pub use event::{DeviceCode, LoginEvent, LoginWarning, NoRefreshToken, RegisterAn
 pub use interaction::{Interaction, OpenError};
 pub use opener::{Desktop, open_command};
 pub use pasted::PasteError;
+
+/// What a host publishes to be known by a client ID metadata document.
+pub use hallpass_oauth::ClientMetadataDocument;

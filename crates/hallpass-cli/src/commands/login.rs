@@ -20,17 +20,21 @@ pub(super) async fn run(
     environment: &Environment,
     output: &Output,
 ) -> Result<(), Failed> {
-    let terminal = Arc::new(Terminal::new(
-        environment,
-        output.clone(),
-        !login.no_browser,
-    ));
-    let person = Person {
-        interaction: terminal,
-        limit: Duration::from_secs(login.wait),
+    let person = (!login.non_interactive).then(|| {
+        let terminal = Terminal::new(environment, output.clone(), !login.no_browser);
+        Person {
+            device: login.device || !terminal.opens_browser(),
+            interaction: Arc::new(terminal),
+            limit: Duration::from_secs(login.wait),
+        }
+    });
+    let setup = Setup::new(arguments, &login.server, person, environment).await?;
+    let token = if login.non_interactive {
+        let token = setup.hallpass.session().token().await;
+        token.map_err(|error| with_login_line(error.into(), &setup.hallpass))
+    } else {
+        setup.hallpass.login().await.map_err(Failed::from)
     };
-    let setup = Setup::new(arguments, &login.server, Some(person), environment).await?;
-    let token = setup.hallpass.login().await;
     setup.hallpass.close().await;
     let token = token?;
     if setup.keeps {
