@@ -6,14 +6,17 @@ use std::{
 };
 
 use hallpass_core::http::HttpErrorKind;
-use hallpass_http::{Client, HttpConfig, Proxy, ProxyConfig};
+use hallpass_http::{CaBundle, Client, HttpConfig, Proxy, ProxyConfig, Trust};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
 };
+use tokio_rustls::rustls::version;
 
 use crate::{
-    Names, chain, get, origin,
+    Names,
+    authority::Authority,
+    chain, get, origin,
     server::{Reply, Server},
 };
 
@@ -149,6 +152,32 @@ async fn socks5_is_asked_for_the_address_that_was_judged() {
     let asked = asked.lock().unwrap();
     let targets: Vec<_> = asked.iter().map(|(_, target)| target.as_str()).collect();
     assert_eq!(targets, ["93.184.216.34", "93.184.216.35"]);
+}
+
+#[tokio::test]
+async fn tls_goes_through_to_the_server() {
+    let authority = Authority::new("Corp Root");
+    for version in [&version::TLS12, &version::TLS13] {
+        let tls = authority.issue("mcp.test").server(version, None);
+        let server = Server::start_tls(tls, |_| Reply::ok("here")).await;
+        let (proxy, asked) = socks(server.address).await;
+        let config = |trust| HttpConfig {
+            trust,
+            proxy: ProxyConfig::all(Proxy::parse(&format!("socks5h://u:p@{proxy}")).unwrap()),
+            servers: vec![origin("https://mcp.test")],
+            ..HttpConfig::default()
+        };
+        let bundle = CaBundle::from_pem(authority.pem()).unwrap();
+        let client = Client::new(config(Trust::Only(bundle))).unwrap();
+        let answer = get(&client, "https://mcp.test/").await.unwrap();
+        assert_eq!(answer.body(), "here");
+        assert_eq!(asked.lock().unwrap()[0].1, "mcp.test");
+
+        let client = Client::new(config(Trust::Platform)).unwrap();
+        let error = get(&client, "https://mcp.test/").await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Tls, "{}", chain(&error));
+        assert!(chain(&error).contains("leads to `CN=Corp Root`"));
+    }
 }
 
 #[tokio::test]
