@@ -1,7 +1,8 @@
 //! Bazel builds what Cargo builds, from the same `Cargo.lock`.
 //!
 //! Each crate's `BUILD.bazel` is rendered from its manifest, and what `MODULE.bazel.lock` holds of
-//! `Cargo.lock` is recomputed from cargo's own index; both need no Bazel and no network.
+//! `Cargo.lock` is recomputed from cargo's own index; both need no Bazel and no network. Buildifier
+//! judges format and lint.
 //!
 //! - without an argument, the committed files are compared with what would be written;
 //! - `--write` writes them;
@@ -9,6 +10,7 @@
 //! - `--complete` has a Bazel with a network fill in the rest of `MODULE.bazel.lock`.
 
 mod build_files;
+mod buildifier;
 mod index;
 mod lock;
 
@@ -23,6 +25,7 @@ use crate::{
     workspace::Workspace,
 };
 use build_files::BuildFile;
+use buildifier::Buildifier;
 use index::Index;
 use lock::Lock;
 
@@ -42,7 +45,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let root = workspace.root();
     let rendered = build_files::render_all(&metadata(workspace)?, root)?;
     let facts = facts(workspace)?;
+    let buildifier = Buildifier::install(workspace)?;
     if asked("--write") {
+        let files = build_files::committed(root)?;
+        let paths: Vec<&str> = files.iter().map(|file| &*file.path).collect();
+        buildifier.fix(root, &paths)?;
         for BuildFile { path, text } in &rendered {
             write(&root.join(path), text)?;
         }
@@ -57,6 +64,9 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         Err(_) => findings.push(Finding::new(LOCK, "lock-is-there", "it is missing")),
     }
     finding::report(&findings, MEND)?;
+    let paths: Vec<&str> = committed.iter().map(|file| &*file.path).collect();
+    let formatted = buildifier.check(root, &paths);
+    formatted.map_err(|failure| failure.mend(MEND))?;
     if asked("--build") {
         build(workspace)
     } else {

@@ -86,7 +86,9 @@ pub(super) fn committed(root: &Path) -> Result<Vec<BuildFile>, Failure> {
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
         for entry in fs::read_dir(folder)? {
             let path: PathBuf = entry?.path();
-            let is_bazel = path.file_name().is_some_and(|name| name == "BUILD.bazel")
+            let is_bazel = path
+                .file_name()
+                .is_some_and(|name| name == "BUILD.bazel" || name == "MODULE.bazel")
                 || path.extension().is_some_and(|extension| extension == "bzl");
             if is_bazel {
                 let text = fs::read_to_string(&path)?;
