@@ -6,12 +6,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hallpass::{
     BoxFuture, CallbackSetting, ClientId, ClientSecret, ClientSetting, Hallpass, HttpClient,
     Issuer, PreRegisteredClient, ServerSettings, ServerUrl,
     http::ExchangePolicy,
     http_client::{Client, HttpConfig, Origin},
     login::{Interaction, LoginEvent, OpenError},
+    machine::{Assertion, ClientKey, IdentityProvider, Machine, MachineGrant},
 };
 use http::{Request, header::LOCATION};
 use rmcp::{
@@ -34,11 +36,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..HttpConfig::default()
     };
     let http: Arc<dyn HttpClient> = Arc::new(Client::new(config)?);
-    let hallpass = Hallpass::builder(configured.server)
+    let builder = Hallpass::builder(configured.server)
         .settings(configured.settings)
-        .http_client(Arc::clone(&http))
-        .sign_in_with(Arc::new(Browser(http)))
-        .build()?;
+        .http_client(Arc::clone(&http));
+    let hallpass = match configured.machine {
+        Some(machine) => builder.sign_in_as(machine),
+        None => builder.sign_in_with(Arc::new(Browser(http))),
+    };
+    let hallpass = hallpass.build()?;
 
     let client = configured.info;
     let client = client
@@ -59,6 +64,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 struct Configured {
     server: ServerUrl,
     settings: ServerSettings,
+    machine: Option<Machine>,
     info: ClientConfig,
     lifecycle: ClientLifecycleMode,
 }
@@ -94,6 +100,7 @@ impl Configured {
         Ok(Self {
             server: url.parse()?,
             settings: settings(&context)?,
+            machine: machine(&context)?,
             info,
             lifecycle,
         })
@@ -123,6 +130,41 @@ fn settings(context: &Value) -> Result<ServerSettings, Box<dyn std::error::Error
     })
 }
 
+/// The machine that a configuration describes: by an identity provider's token, by its platform's,
+/// by a key, or by a secret alone. A secret beside an issuer belongs to a client that was registered
+/// there for people to sign in with.
+fn machine(context: &Value) -> Result<Option<Machine>, Box<dyn std::error::Error>> {
+    let text = |key: &str| context[key].as_str();
+    if let (Some(endpoint), Some(id), Some(id_token)) = (
+        text("idp_token_endpoint"),
+        text("idp_client_id"),
+        text("idp_id_token"),
+    ) {
+        let provider = IdentityProvider {
+            token_endpoint: endpoint.parse()?,
+            client: PreRegisteredClient {
+                id: ClientId::new(id),
+                secret: None,
+                auth_method: None,
+                issuer: None,
+            },
+            id_token: Arc::new(Assertion::new(id_token)),
+        };
+        let grant = MachineGrant::IdentityAssertion(Box::new(provider));
+        return Ok(Some(Machine::new(grant)));
+    }
+    if let Some(assertion) = text("valid_jwt") {
+        let grant = MachineGrant::JwtBearer(Arc::new(Assertion::new(assertion)));
+        return Ok(Some(Machine::new(grant)));
+    }
+    let itself = Machine::new(MachineGrant::ClientCredentials);
+    if let Some(pem) = text("private_key_pem") {
+        return Ok(Some(itself.with_key(ClientKey::from_pem(pem)?)));
+    }
+    let by_secret = text("client_secret").is_some() && text("issuer").is_none();
+    Ok(by_secret.then_some(itself))
+}
+
 /// A browser whose person agrees to everything.
 #[derive(Debug)]
 struct Browser(Arc<dyn HttpClient>);
@@ -133,7 +175,7 @@ impl Browser {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             OpenError::new("the page did not come up").with_source(error)
         };
-        let request = Request::get(url.as_str()).body(Default::default());
+        let request = Request::get(url.as_str()).body(Bytes::new());
         let request = request.map_err(|error| failed(error.into()))?;
         let policy = ExchangePolicy::authorization_server();
         let answer = self.0.fetch(request, policy).await;

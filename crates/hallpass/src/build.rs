@@ -8,6 +8,7 @@ use hallpass_core::{
 };
 use hallpass_http::{Client, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
+use hallpass_machine::{Machine, MachineGrant, MachineLogin};
 use hallpass_session::{OsEntropy, Session, SystemClock};
 use hallpass_store::MemoryStore;
 
@@ -36,6 +37,7 @@ enum SignInBy {
     Nobody,
     Authorizer(Arc<dyn Authorizer>),
     Browser(Arc<dyn Interaction>, Configure),
+    Machine(Box<Machine>),
 }
 
 type Configure = Box<dyn FnOnce(BrowserLoginBuilder) -> BrowserLoginBuilder + Send + Sync>;
@@ -107,8 +109,16 @@ impl HallpassBuilder {
         self
     }
 
-    /// Signs in by a way of the host's own. Without this or
-    /// [`sign_in_with`](Self::sign_in_with), a challenge ends in [`Remedy::SignIn`].
+    /// Signs a machine in, with a grant that asks nobody. The client is the pre-registered one of
+    /// the settings.
+    #[must_use]
+    pub fn sign_in_as(mut self, machine: Machine) -> Self {
+        self.sign_in = SignInBy::Machine(Box::new(machine));
+        self
+    }
+
+    /// Signs in by a way of the host's own. Without this, [`sign_in_with`](Self::sign_in_with) or
+    /// [`sign_in_as`](Self::sign_in_as), a challenge ends in [`Remedy::SignIn`].
     #[must_use]
     pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
         self.sign_in = SignInBy::Authorizer(authorizer);
@@ -142,6 +152,7 @@ impl HallpassBuilder {
                 config
                     .configured_origins
                     .extend(configured_origins(&self.settings));
+                config.configured_origins.extend(self.sign_in.origin());
                 Arc::new(Client::new(*config)?)
             }
         };
@@ -149,10 +160,20 @@ impl HallpassBuilder {
             SignInBy::Nobody => Arc::new(NoAuthorizer),
             SignInBy::Authorizer(authorizer) => authorizer,
             SignInBy::Browser(interaction, configure) => {
-                let (http, clock) = (Arc::clone(&http), Arc::clone(&self.clock));
-                let login = BrowserLogin::builder(http, clock, self.entropy, interaction);
+                let login = BrowserLogin::builder(
+                    Arc::clone(&http),
+                    Arc::clone(&self.clock),
+                    Arc::clone(&self.entropy),
+                    interaction,
+                );
                 Arc::new(configure(login).build())
             }
+            SignInBy::Machine(machine) => Arc::new(MachineLogin::new(
+                Arc::clone(&http),
+                Arc::clone(&self.clock),
+                Arc::clone(&self.entropy),
+                *machine,
+            )),
         };
         let store = self
             .store
@@ -163,6 +184,7 @@ impl HallpassBuilder {
             .http(Arc::clone(&http))
             .authorizer(authorizer)
             .clock(self.clock)
+            .entropy(self.entropy)
             .build()
             .map_err(BuildError::incomplete)?;
         Ok(Hallpass { http, session })
@@ -188,12 +210,26 @@ fn configured_origins(settings: &ServerSettings) -> impl Iterator<Item = Origin>
         .filter_map(Origin::of)
 }
 
+impl SignInBy {
+    /// The origin of an endpoint that a person named besides the settings.
+    fn origin(&self) -> Option<Origin> {
+        match self {
+            Self::Machine(machine) => match &machine.grant {
+                MachineGrant::IdentityAssertion(provider) => Origin::of(&provider.token_endpoint),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Debug for SignInBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nobody => "Nobody",
             Self::Authorizer(_) => "Authorizer",
             Self::Browser(..) => "Browser",
+            Self::Machine(_) => "Machine",
         })
     }
 }

@@ -62,6 +62,12 @@ pub mod login {
     pub use hallpass_login::*;
 }
 
+/// A machine signs in: `hallpass-machine`.
+pub mod machine {
+    pub use hallpass_machine::*;
+    pub use hallpass_oauth::{ClientKey, ClientKeyError};
+}
+
 /// Credentials at rest: `hallpass-store`.
 pub mod store {
     pub use hallpass_core::store::*;

@@ -1,0 +1,13 @@
+//! A machine's sign-ins against written-down answers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod again;
+mod bound;
+mod clients;
+mod grants;
+mod refusals;
+mod script;
