@@ -4,7 +4,9 @@ mod bazel;
 mod bench;
 mod conformance;
 mod deny;
+mod keyring;
 mod manifests;
+mod processes;
 mod real;
 mod tidy;
 
@@ -79,6 +81,18 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the official MCP conformance suite, client side, authorisation",
         in_ci: false,
         run: conformance::run,
+    },
+    Step {
+        name: "processes",
+        about: "processes that share credentials, and are killed at each step of a refresh",
+        in_ci: true,
+        run: processes::run,
+    },
+    Step {
+        name: "keyring",
+        about: "a real keyring: unlocked, locked, absent, hanging, gone between two opens",
+        in_ci: true,
+        run: keyring::run,
     },
     Step {
         name: "real",

@@ -224,6 +224,12 @@ pub(crate) async fn settle(shared: &Shared) -> Result<(), SessionError> {
     Ok(())
 }
 
+/// Names the step that the transaction has come to, at trace level. Whoever watches may end the process
+/// there: what the next one then finds is tested for each step.
+pub(crate) fn step(name: &'static str) {
+    tracing::trace!(step = name, "refresh transaction");
+}
+
 /// Notes what came of the transaction in its span.
 pub(crate) fn outcome(word: &'static str) {
     Span::current().record("outcome", word);

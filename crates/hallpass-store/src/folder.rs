@@ -99,13 +99,23 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     if kind(path)?.is_some_and(|kind| !kind.is_file()) {
         return Err(refused(path, "is no regular file"));
     }
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written = write_new(&temporary, bytes).and_then(|()| {
+        step("written aside");
+        fs::rename(&temporary, path)
+    });
     if let Err(error) = written {
         // What is left would only take space; the file itself is as it was.
         let _ = fs::remove_file(&temporary);
         return Err(failed("writing", path, error));
     }
+    step("in place");
     sync_parent(path)
+}
+
+/// Names the step that a replacement has come to, at trace level. Whoever watches may end the process
+/// there: what the next one then finds is tested for each step.
+fn step(name: &'static str) {
+    tracing::trace!(step = name, "replacing a file");
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -7,7 +7,7 @@ use hallpass_core::{
 };
 use hallpass_oauth::{TokenError, TokenResponse};
 
-use super::{Wanted, outcome, post};
+use super::{Wanted, outcome, post, step};
 use crate::{
     error::{Need, SessionError, SignInNeeded},
     fence,
@@ -46,8 +46,11 @@ pub(super) async fn attempt(shared: &Shared, wanted: &Wanted) -> Attempt {
 }
 
 async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionError> {
+    step("to be locked");
     let mut guard = shared.lock().await?;
+    step("locked");
     let loaded = shared.load_locked(&guard).await?;
+    step("read");
     let loaded = save_unsaved(shared, loaded, &mut guard).await?;
     let (record, grant) = match shared.usable(loaded.as_ref()) {
         Ok(found) => found,
@@ -90,7 +93,9 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
     {
         return Ok(Attempt::Conflict);
     }
+    step("fence saved");
     let result = post::post(shared, prepared).await;
+    step("answered");
     outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
     match result {
@@ -170,10 +175,13 @@ async fn renewed(
             return Err(error);
         }
     }
+    step("saved");
     shared.counting.made.one();
     shared.memory().forget_troubles();
     let obtained = matches!(wanted, Wanted::Instead(_)).then(|| shared.clock.monotonic());
-    shared.publish(&record, obtained).map(Attempt::Done)
+    let token = shared.publish(&record, obtained)?;
+    step("published");
+    Ok(Attempt::Done(token))
 }
 
 /// Ends the credentials: the refresh token is dropped, the registration stays.

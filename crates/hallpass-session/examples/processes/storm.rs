@@ -1,0 +1,67 @@
+//! Eight processes, one grant, tokens that live two seconds.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use hallpass_testkit::{Endpoint, Misuse};
+
+use crate::{
+    servers::Servers,
+    worker::{CALLS, Orders, SPAN, Worker},
+};
+
+const PROCESSES: usize = 8;
+const LIFETIME: Duration = Duration::from_secs(2);
+/// One for each life of a token, whose early margin is a whole number of seconds and so none here,
+/// and one more.
+const MOST_REFRESHES: u64 = SPAN.as_secs() / LIFETIME.as_secs() + 1;
+
+pub(crate) async fn run() -> bool {
+    let servers = Servers::start(LIFETIME).await;
+    servers.sign_in("default").await;
+    let orders = Orders {
+        work: "calls".to_owned(),
+        store: servers.store(),
+        url: servers.server.url(),
+        profile: "default".to_owned(),
+        ahead: 0,
+        stop: None,
+    };
+    let mut workers: Vec<Worker> = (0..PROCESSES).map(|_| orders.start()).collect();
+    for worker in &mut workers {
+        assert_eq!(worker.line().await.as_deref(), Some("ready"));
+    }
+    for worker in &mut workers {
+        worker.go().await;
+    }
+    let mut finished = 0;
+    for worker in &mut workers {
+        while let Some(line) = worker.line().await {
+            println!("  {line}");
+            finished += usize::from(line.starts_with("failed 0 "));
+        }
+    }
+    let requests = servers.issuer.requests_to(Endpoint::Refresh);
+    let tokens: BTreeSet<_> = requests
+        .iter()
+        .map(|request| request.parameter("refresh_token"))
+        .collect();
+    let misuse = servers.issuer.book().misuse();
+    let refreshes = requests.len() as u64;
+    println!(
+        "storm: {PROCESSES} processes, {CALLS} calls each in {} s, tokens of {} s",
+        SPAN.as_secs(),
+        LIFETIME.as_secs()
+    );
+    println!("  processes without a failed call: {finished} (all)");
+    println!("  refreshes: {refreshes} (at most {MOST_REFRESHES})");
+    println!(
+        "  different refresh tokens among them: {} (all)",
+        tokens.len()
+    );
+    println!("  families revoked: {} (0)", misuse.refresh_tokens_reused);
+    finished == PROCESSES
+        && refreshes <= MOST_REFRESHES
+        && refreshes > 1
+        && tokens.len() == requests.len()
+        && misuse == Misuse::default()
+}

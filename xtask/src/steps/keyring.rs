@@ -1,0 +1,76 @@
+//! A real keyring, which others wrote: GNOME's Secret Service on a message bus of its own, without a
+//! screen. What Hallpass makes of it is tried unlocked, locked, absent, hanging, and gone between two
+//! opens of one store.
+//!
+//! `hallpass-keyring`'s example `probe` says what the library makes of it; the program signs in and
+//! calls with the key of its store in that keyring. The servers are the testkit's, in the example
+//! `processes` of `hallpass-session`.
+
+mod checks;
+mod place;
+mod service;
+
+use crate::{
+    report::{Failure, Report, now},
+    shell::Shell,
+    workspace::Workspace,
+};
+
+use place::Place;
+
+/// What is built for it: package, and example or the program.
+const BUILT: &[(&str, Option<&str>)] = &[
+    ("hallpass-cli", None),
+    ("hallpass-keyring", Some("probe")),
+    ("hallpass-session", Some("processes")),
+];
+
+/// What has to be there, and the Debian packages it comes in.
+const PROGRAMS: &[&str] = &["gnome-keyring-daemon", "dbus-daemon", "gdbus"];
+const PACKAGES: &[&str] = &["gnome-keyring", "dbus", "libglib2.0-bin"];
+
+pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
+    if !cfg!(target_os = "linux") {
+        return Err(Failure::new("the Secret Service is Linux's").mend("run this on Linux"));
+    }
+    install()?;
+    for (package, example) in BUILT {
+        let build = ["build", "--quiet", "--locked", "--package", *package];
+        let example = example.iter().flat_map(|name| ["--example", *name]);
+        workspace.cargo().args(build).args(example).run()?;
+    }
+    for (name, check) in checks::ALL {
+        let began = now();
+        let outcome = Place::new(workspace).and_then(|place| check(&place));
+        let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
+        let took = began.elapsed().as_secs_f32();
+        Report::default().line(&format!("{name:<52} {verdict} {took:.1} s"));
+        outcome.map_err(|failure| Failure::new(format!("{name}: {failure}")))?;
+    }
+    Ok(())
+}
+
+/// Installs what is missing where this runs as root.
+fn install() -> Result<(), Failure> {
+    let missing = || {
+        let is_there = |name: &&&str| Shell::new("which").args([**name]).succeeds();
+        PROGRAMS.iter().find(|name| !is_there(name))
+    };
+    if missing().is_none() {
+        return Ok(());
+    }
+    let root = Shell::new("id").args(["-u"]).read_quietly();
+    let root = root.is_ok_and(|id| id.trim() == "0");
+    if root && Shell::new("apt-get").args(["--version"]).succeeds() {
+        Shell::new("apt-get").args(["update", "-q"]).run()?;
+        Shell::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "-q", "-y", "--no-install-recommends"])
+            .args(PACKAGES)
+            .run()?;
+    }
+    missing().map_or(Ok(()), |name| {
+        Err(Failure::new(format!("there is no `{name}` here"))
+            .mend(format!("sudo apt-get install {}", PACKAGES.join(" "))))
+    })
+}

@@ -1,0 +1,120 @@
+//! What is tried.
+
+use std::os::unix::net::UnixListener;
+
+use super::{place::Place, service::Bus};
+use crate::report::Failure;
+
+type Check = fn(&Place) -> Result<(), Failure>;
+
+/// Every check, with its name.
+pub(super) const ALL: &[(&str, Check)] = &[
+    ("unlocked: the key is in the keyring", unlocked),
+    ("locked: an error, and never another key", locked),
+    ("no service on the bus: as no keyring at all", no_service),
+    ("no bus: a new store takes a file and stays there", no_bus),
+    (
+        "a service that hangs: an error in time, then well again",
+        hanging_service,
+    ),
+    ("a bus that hangs: an error in time", hanging_bus),
+    ("gone between two opens, and back", gone_and_back),
+];
+
+fn unlocked(place: &Place) -> Result<(), Failure> {
+    let bus = Bus::start(&place.folder)?;
+    let _secrets = bus.secrets()?;
+    place.probe("works")?;
+    place.live("store")?;
+    let status = place.policy("store", "keyring")?;
+    if status["passed_over"].as_array().is_some_and(Vec::is_empty) {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("something was passed over: {status}")))
+    }
+}
+
+fn locked(place: &Place) -> Result<(), Failure> {
+    let bus = Bus::start(&place.folder)?;
+    let secrets = bus.secrets()?;
+    place.live("store")?;
+    secrets.lock()?;
+    place.probe("locked")?;
+    place.refused("store", &["policy `keyring`", "is locked", "unlock"])?;
+    // A store that begins now can't begin there, and says so.
+    place.live("other")?;
+    passed_over(place, "other", "locked")
+}
+
+fn no_service(place: &Place) -> Result<(), Failure> {
+    let _bus = Bus::start(&place.folder)?;
+    place.probe("unavailable")?;
+    place.live("store")?;
+    passed_over(place, "store", "can't be reached")
+}
+
+fn no_bus(place: &Place) -> Result<(), Failure> {
+    place.probe("unavailable")?;
+    place.live("store")?;
+    passed_over(place, "store", "can't be reached")?;
+    // A keyring that appears changes nothing for a store that is there.
+    let bus = Bus::start(&place.folder)?;
+    let _secrets = bus.secrets()?;
+    place.call("store")?;
+    passed_over(place, "store", "can't be reached")
+}
+
+fn hanging_service(place: &Place) -> Result<(), Failure> {
+    let bus = Bus::start(&place.folder)?;
+    let mut secrets = bus.secrets()?;
+    place.live("store")?;
+    secrets.hang()?;
+    place.probe("timed-out")?;
+    place.refused("store", &["policy `keyring`"])?;
+    place.policy("other", "key-file")?;
+    secrets.wake()?;
+    place.call("store")?;
+    place.policy("store", "keyring").map(drop)
+}
+
+fn hanging_bus(place: &Place) -> Result<(), Failure> {
+    let bus = Bus::start(&place.folder)?;
+    let secrets = bus.secrets()?;
+    place.live("store")?;
+    drop(secrets);
+    drop(bus);
+    // Takes connections, as the system does for it, and says nothing.
+    let socket = place.folder.join("bus");
+    if socket.exists() {
+        std::fs::remove_file(&socket)?;
+    }
+    let _silent = UnixListener::bind(socket)?;
+    place.probe("timed-out")?;
+    place.refused("store", &["policy `keyring`"])?;
+    place.policy("other", "key-file").map(drop)
+}
+
+fn gone_and_back(place: &Place) -> Result<(), Failure> {
+    let bus = Bus::start(&place.folder)?;
+    let secrets = bus.secrets()?;
+    place.live("store")?;
+    drop(secrets);
+    place.refused("store", &["policy `keyring`", "can't be reached"])?;
+    drop(bus);
+    place.refused("store", &["policy `keyring`", "can't be reached"])?;
+    let bus = Bus::start(&place.folder)?;
+    let _secrets = bus.secrets()?;
+    place.call("store")?;
+    place.policy("store", "keyring").map(drop)
+}
+
+/// The key is in a file, and the store says that the keyring was passed over and why.
+fn passed_over(place: &Place, store: &str, why: &str) -> Result<(), Failure> {
+    let status = place.policy(store, "key-file")?;
+    let said = status["passed_over"][0].as_str().unwrap_or_default();
+    if said.starts_with("keyring: ") && said.contains(why) {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("it does not say why: {status}")))
+    }
+}

@@ -1,0 +1,194 @@
+//! A message bus with a Secret Service on it, for this check alone.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    report::{Failure, now},
+    shell::Shell,
+};
+
+/// Nothing is started by being asked for: what is absent stays absent.
+const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>ADDRESS</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"#;
+
+const NAME: &str = "org.freedesktop.secrets";
+const SERVICE: &str = "/org/freedesktop/secrets";
+const COLLECTION: &str = "/org/freedesktop/secrets/collection/login";
+
+/// A process that ends with its owner.
+pub(super) struct Running(Child);
+
+impl Running {
+    pub(super) fn new(command: &mut Command) -> Result<Self, Failure> {
+        Ok(Self(command.spawn()?))
+    }
+
+    pub(super) fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The variables that a program of a desktop session has.
+pub(super) fn variables(folder: &Path) -> [(&'static str, PathBuf); 4] {
+    let mut address = std::ffi::OsString::from("unix:path=");
+    address.push(folder.join("bus"));
+    [
+        ("HOME", folder.join("home")),
+        ("XDG_RUNTIME_DIR", folder.join("run")),
+        ("XDG_DATA_HOME", folder.join("data")),
+        ("DBUS_SESSION_BUS_ADDRESS", address.into()),
+    ]
+}
+
+/// A bus.
+pub(super) struct Bus {
+    folder: PathBuf,
+    _daemon: Running,
+}
+
+impl Bus {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file of a check, not of the product"
+    )]
+    pub(super) fn start(folder: &Path) -> Result<Self, Failure> {
+        let socket = folder.join("bus");
+        if socket.exists() {
+            fs::remove_file(&socket)?;
+        }
+        let address = format!("unix:path={}", socket.display());
+        let configuration = folder.join("bus.conf");
+        fs::write(&configuration, BUS.replace("ADDRESS", &address))?;
+        let mut command = Command::new("dbus-daemon");
+        let file = format!("--config-file={}", configuration.display());
+        command.args([file.as_str(), "--nofork", "--nopidfile"]);
+        let daemon = Running::new(quiet(&mut command, folder))?;
+        wait_for("the message bus", || socket.exists())?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            _daemon: daemon,
+        })
+    }
+
+    /// Starts the Secret Service and unlocks its collection, which is created the first time.
+    pub(super) fn secrets(&self) -> Result<Secrets<'_>, Failure> {
+        let mut command = Command::new("gnome-keyring-daemon");
+        command.args(["--foreground", "--unlock", "--components=secrets"]);
+        quiet(&mut command, &self.folder).stdin(Stdio::piped());
+        let mut daemon = Running::new(&mut command)?;
+        // Without a byte there is no collection.
+        if let Some(mut stdin) = daemon.child().stdin.take() {
+            stdin.write_all(b"\n")?;
+        }
+        let secrets = Secrets { bus: self, daemon };
+        wait_for("the Secret Service", || {
+            secrets
+                .get(COLLECTION, "org.freedesktop.Secret.Collection", "Locked")
+                .is_ok_and(|answer| answer.contains("false"))
+        })?;
+        Ok(secrets)
+    }
+}
+
+/// A Secret Service.
+pub(super) struct Secrets<'a> {
+    bus: &'a Bus,
+    daemon: Running,
+}
+
+impl Secrets<'_> {
+    /// Locks the collection; nobody can unlock it, as there is no screen to ask for a password on.
+    pub(super) fn lock(&self) -> Result<(), Failure> {
+        let list = format!("['{COLLECTION}']");
+        let lock = "org.freedesktop.Secret.Service.Lock";
+        self.call(&["--object-path", SERVICE, "--method", lock, &list])?;
+        let locked = self.get(COLLECTION, "org.freedesktop.Secret.Collection", "Locked")?;
+        if locked.contains("true") {
+            Ok(())
+        } else {
+            Err(Failure::new("the collection does not stay locked"))
+        }
+    }
+
+    /// Has it answer nothing, until [`wake`](Self::wake).
+    pub(super) fn hang(&mut self) -> Result<(), Failure> {
+        self.signal("-STOP")
+    }
+
+    pub(super) fn wake(&mut self) -> Result<(), Failure> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&mut self, signal: &str) -> Result<(), Failure> {
+        let process = self.daemon.child().id().to_string();
+        Shell::new("kill").args([signal, &process]).run()
+    }
+
+    fn get(&self, path: &str, interface: &str, property: &str) -> Result<String, Failure> {
+        let method = "org.freedesktop.DBus.Properties.Get";
+        self.call(&[
+            "--object-path",
+            path,
+            "--method",
+            method,
+            interface,
+            property,
+        ])
+    }
+
+    fn call(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let call = Shell::new("gdbus").args(["call", "--session", "--dest", NAME]);
+        let variables = variables(&self.bus.folder).into_iter();
+        variables
+            .fold(call.args(arguments), |call, (name, value)| {
+                call.env(name, value)
+            })
+            .read_quietly()
+    }
+}
+
+fn quiet<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
+    command
+        .envs(variables(folder))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+}
+
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) -> Result<(), Failure> {
+    let began = now();
+    while began.elapsed() < Duration::from_secs(20) {
+        if there() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Err(Failure::new(format!("{what} did not start in 20 s")))
+}
