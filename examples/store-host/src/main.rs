@@ -1,0 +1,37 @@
+//! A host with a client of its own that takes the store of Hallpass alone: sealed files, a lock
+//! over processes, and no record lost to somebody who was slower.
+
+use std::{error::Error, time::Duration};
+
+use hallpass_core::{
+    CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, Slot,
+    store::Saved,
+};
+use hallpass_store::{FileStore, KeyFile};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path().join("hallpass");
+    let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await?;
+    let slot = Slot::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
+
+    let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
+    let record = Record::new(slot.clone(), metadata, SettingsFingerprint::default());
+    let mut guard = store.lock(&slot, Duration::from_secs(5)).await?;
+    let saved = store.save(&record, None, &mut guard).await?;
+    println!("the first save: {saved:?}");
+
+    // Whoever does not know that there is a record by now replaces nothing.
+    let again = store.save(&record, None, &mut guard).await?;
+    drop(guard);
+    match again {
+        Saved::Written(_) => Err("a record was replaced by somebody who had not seen it".into()),
+        conflict => {
+            println!("the second save: {conflict:?}");
+            let loaded = store.load(&slot).await?;
+            println!("there is a record: {}", loaded.is_some());
+            Ok(())
+        }
+    }
+}

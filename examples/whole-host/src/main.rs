@@ -1,0 +1,57 @@
+//! A host that takes all of Hallpass: from a server's URL to its tools.
+//!
+//! The server is a double on loopback, and so is the person who signs in. A real host has a URL
+//! from its settings, and a window.
+
+use std::{error::Error, sync::Arc};
+
+use hallpass::{
+    BoxFuture, Hallpass,
+    login::{Interaction, LoginEvent, OpenError},
+    store::{FileStore, KeyFile},
+};
+use hallpass_testkit::{AuthorizationServer, McpServer, McpServerOptions, Person};
+use rmcp::ServiceExt;
+use url::Url;
+
+/// How this host shows a URL to a person.
+#[derive(Debug)]
+struct Window;
+
+impl Interaction for Window {
+    fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        let url = url.clone();
+        tokio::spawn(async move { Person::new().visit(&url).await });
+        Box::pin(async { Ok(()) })
+    }
+
+    fn event(&self, event: LoginEvent<'_>) {
+        if let LoginEvent::Visit(visit) = event {
+            println!("the person signs in at {}", visit.url.path());
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let issuer = AuthorizationServer::start(Default::default()).await?;
+    let server = McpServer::start(McpServerOptions::protected_by(&issuer)).await?;
+
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path().join("hallpass");
+    for start in ["first start", "second start"] {
+        let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await?;
+        let hallpass = Hallpass::builder(server.url().parse()?)
+            .store(Arc::new(store))
+            .sign_in_with(Arc::new(Window))
+            .build()?;
+        println!("{start}:");
+        let client = ().serve(hallpass.transport()).await?;
+        for tool in client.list_all_tools().await? {
+            println!("  {}", tool.name);
+        }
+        client.cancel().await?;
+        hallpass.close().await;
+    }
+    Ok(())
+}
