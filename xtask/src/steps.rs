@@ -4,6 +4,7 @@ mod bazel;
 mod bench;
 mod conformance;
 mod deny;
+mod examples;
 mod keyring;
 mod manifests;
 mod processes;
@@ -69,6 +70,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the documentation builds without warnings",
         in_ci: true,
         run: docs,
+    },
+    Step {
+        name: "examples",
+        about: "the hosts below examples/ build and run, each on its own",
+        in_ci: true,
+        run: examples::run,
     },
     Step {
         name: "demo",

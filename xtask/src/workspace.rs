@@ -40,6 +40,11 @@ impl Workspace {
         &self.root
     }
 
+    /// Cargo's target folder.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// A folder of this program's own below cargo's target folder.
     pub(crate) fn below_target(&self, name: &str) -> PathBuf {
         self.target.join("xtask").join(name)
