@@ -97,7 +97,8 @@ impl<'a> Element<'a> {
 }
 
 /// A distinguished name as `CN=…, O=…`, in the order of the certificate. Attributes of other types
-/// are left out; a name without any of these is `(no name)`.
+/// are left out, and so are those after the first eight; a name without any of these is
+/// `(no name)`.
 fn name(mut sets: &[u8]) -> String {
     let mut parts = Vec::new();
     while let Some((set, rest)) = Element::read(sets) {
@@ -106,6 +107,11 @@ fn name(mut sets: &[u8]) -> String {
         while let Some((attribute, rest)) = Element::read(attributes) {
             attributes = rest;
             parts.extend(attribute.sequence().and_then(read_attribute));
+        }
+        // The other side wrote this, and may have written thousands.
+        if parts.len() >= MOST_ATTRIBUTES {
+            parts.truncate(MOST_ATTRIBUTES);
+            break;
         }
     }
     if parts.is_empty() {
@@ -146,6 +152,8 @@ fn read_attribute(content: &[u8]) -> Option<String> {
         .collect();
     Some(format!("{kind}={text}"))
 }
+
+const MOST_ATTRIBUTES: usize = 8;
 
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,19 @@ fn the_names_are_those_of_the_certificate() {
 }
 
 #[test]
+fn a_name_without_end_is_cut() {
+    // SET { SEQUENCE { 2.5.4.3, "x" } }
+    let attribute = [
+        0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x01, b'x',
+    ];
+    assert_eq!(name(&attribute.repeat(1000)), ["CN=x"; 8].join(", "));
+    // The same in one set.
+    let mut set = vec![0x31, 0x82, 0x27, 0x10];
+    set.extend(attribute[2..].repeat(1000));
+    assert_eq!(name(&set), ["CN=x"; 8].join(", "));
+}
+
+#[test]
 fn damaged_certificates_are_read_as_nothing() {
     let der = certificate(&[(DnType::CommonName, "x".into())]);
     for length in 0..der.len() {
