@@ -10,8 +10,8 @@ use hallpass_core::{
 use crate::shared::{LOCK_WAIT, Shared};
 
 /// Saves the registration under the slot's lock, so that a sign-in that is broken off does not
-/// register a client in vain. It never takes the place of credentials that can still be used: those
-/// belong to the client that is there.
+/// register a client in vain. It never takes the place of a grant, whatever settings that was obtained
+/// under: a host with those may use it still, and it belongs to the client that is there.
 #[derive(Debug)]
 pub(super) struct KeepRegistration(pub(super) Arc<Shared>);
 
@@ -33,14 +33,18 @@ impl KeepRegistration {
         }
         let mut guard = shared.store.lock(&shared.slot, LOCK_WAIT).await?;
         let active = shared.store.load(&shared.slot).await?;
-        if shared.usable(active.as_ref()).is_ok() {
-            tracing::debug!("the registration is not kept yet: the present grant is still good");
-            return Ok(());
-        }
         let found = shared
             .store
             .load_issuer(&shared.slot, &record.issuer)
             .await?;
+        if [&active, &found]
+            .into_iter()
+            .flatten()
+            .any(Record::is_signed_in)
+        {
+            tracing::debug!("the registration is not kept yet: there is a grant in its place");
+            return Ok(());
+        }
         let expected = found.as_ref().map(|record| record.generation);
         let mut kept = found.unwrap_or_else(|| record.clone());
         kept.registration = record.registration.clone();

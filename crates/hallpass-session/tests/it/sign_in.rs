@@ -117,6 +117,45 @@ async fn a_registration_does_not_displace_a_grant_that_works() {
 }
 
 #[tokio::test]
+async fn a_sign_in_of_other_settings_that_is_broken_off_costs_no_grant() {
+    let world = World::signed_in().await;
+    let before = world.record().await;
+    world.person.registers.store(true, Ordering::SeqCst);
+    world.person.refuses.store(true, Ordering::SeqCst);
+    let mut other = world.clone();
+    other.settings.scopes = Some(Scopes::from_server("x"));
+    let session = other.session();
+    session.sign_in(SignInRequest::default()).await.unwrap_err();
+    assert_eq!(world.record().await, before);
+    assert_eq!(serial(&world.session().token().await.unwrap()), 1);
+
+    // A registration with another authorization server would take its place as the active record.
+    world.server.migrate();
+    session.sign_in(SignInRequest::default()).await.unwrap_err();
+    assert_eq!(world.record().await, before);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_broken_off_costs_no_grant_that_is_not_active() {
+    let world = World::signed_in().await;
+    let before = world.record().await;
+    let other = Issuer::parse(OTHER_ISSUER).unwrap();
+    world
+        .put(|record| {
+            record.grant = None;
+            record.metadata.issuer = other.clone();
+            record.issuer = other;
+        })
+        .await;
+    world.person.registers.store(true, Ordering::SeqCst);
+    world.person.refuses.store(true, Ordering::SeqCst);
+    let session = world.session();
+    session.sign_in(SignInRequest::default()).await.unwrap_err();
+    let kept = world.store.load_issuer(&world.slot, &before.issuer);
+    assert_eq!(kept.await.unwrap(), Some(before));
+}
+
+#[tokio::test]
 async fn closing_breaks_a_sign_in_off() {
     let world = World::empty();
     world.person.gate.shut();
