@@ -48,9 +48,7 @@ impl MachineLogin {
     /// Whether this assertion was refused before.
     pub(crate) fn was_refused(&self, assertion: &Assertion) -> bool {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused
-            .as_ref()
-            .is_some_and(|refused| refused.expose() == assertion.expose())
+        refused.as_ref() == Some(assertion)
     }
 
     pub(crate) fn note_refused(&self, assertion: &Assertion) {

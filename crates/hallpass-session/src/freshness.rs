@@ -7,17 +7,22 @@
 
 use std::time::Duration;
 
-use hallpass_core::{Grant, Timestamp};
+use hallpass_core::{Grant, Timestamp, record::GrantKind};
 
 /// The early margin of a token that lives at least four minutes.
 pub(crate) const LONGEST_MARGIN: Duration = Duration::from_secs(60);
 
 /// From when on a grant's access token is replaced; `None`: not before it is refused.
 ///
-/// A grant without refresh token has no margin: there is nothing to replace its token with.
+/// A person's grant without refresh token has no margin: there is nothing to replace its token with.
+/// A machine asks anew.
 pub(crate) fn stale_at(grant: &Grant) -> Option<Timestamp> {
     let end = grant.expires_at?;
-    if grant.refresh_token.is_none() {
+    let by_a_machine = matches!(
+        grant.kind,
+        GrantKind::ClientCredentials | GrantKind::JwtBearer
+    );
+    if grant.refresh_token.is_none() && !by_a_machine {
         return Some(end);
     }
     let lifetime = end.saturating_since(grant.obtained_at);

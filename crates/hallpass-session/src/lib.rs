@@ -32,6 +32,10 @@
 //!
 //! Whatever the outcome, the old access token is used while it lives.
 //!
+//! A machine's grant has no refresh token. With an authorizer that asks nobody
+//! ([`Authorizer::is_unattended`](hallpass_core::Authorizer::is_unattended)) the session has the grant
+//! ask anew before its token ends.
+//!
 //! # What it does not do
 //!
 //! It opens no browser, no socket and no file: those are ports. It does not send MCP requests, nor
@@ -86,6 +90,7 @@ mod step_up;
 mod system;
 mod token;
 mod transaction;
+mod unattended;
 
 pub use counters::Counters;
 pub use error::{

@@ -19,7 +19,7 @@ use crate::{
     sign_out::{SignOut, SignedOut},
     system::{OsEntropy, SystemClock},
     token::Token,
-    transaction::{self, Wanted},
+    transaction,
 };
 
 /// One slot's token, kept fresh. Cloning it gives another handle to the same session.
@@ -53,7 +53,8 @@ impl Session {
         &self.0.settings
     }
 
-    /// A fresh token. Refreshes the one there is when it nears its end; never signs in.
+    /// A fresh token. Refreshes the one there is when it nears its end; never asks a person. With an
+    /// [unattended](Authorizer::is_unattended) authorizer a grant that ends is asked for anew.
     ///
     /// With a fresh token at hand this takes no lock, reads no store and allocates nothing.
     ///
@@ -65,7 +66,7 @@ impl Session {
         if let Some(token) = self.0.fresh() {
             return Ok(token);
         }
-        Box::pin(self.0.renew(Wanted::Fresh, &[])).await
+        Box::pin(self.0.token()).await
     }
 
     /// Another token than `refused`, which the server answered with a 401. Never signs in.

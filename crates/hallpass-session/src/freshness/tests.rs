@@ -1,4 +1,4 @@
-use hallpass_core::{AccessToken, RefreshToken, record::GrantKind};
+use hallpass_core::{AccessToken, RefreshToken};
 
 use super::*;
 
@@ -39,6 +39,15 @@ fn an_unknown_lifetime_is_not_never_and_not_now() {
 #[test]
 fn a_token_that_nothing_can_replace_is_used_to_its_end() {
     check(Some(3_600), false, Some(3_600));
+}
+
+#[test]
+fn a_machine_asks_anew_before_the_end() {
+    for kind in [GrantKind::ClientCredentials, GrantKind::JwtBearer] {
+        let mut grant = Grant::new(kind, AccessToken::new("a"), at(1_000));
+        grant.expires_at = Some(at(1_300));
+        assert_eq!(stale_at(&grant), Some(at(1_240)), "{kind:?}");
+    }
 }
 
 #[test]

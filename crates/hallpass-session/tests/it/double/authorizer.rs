@@ -5,7 +5,8 @@ use std::sync::{
 
 use hallpass_core::{
     AuthorizeError, Authorizer, BoxFuture, ClientId, Record, Registration, Remedy, Scopes, SignIn,
-    SignInReason, record::RegistrationOrigin,
+    SignInReason,
+    record::{GrantKind, RegistrationOrigin},
 };
 
 use super::{Gate, Server};
@@ -16,6 +17,8 @@ pub(crate) struct Person {
     server: Arc<Server>,
     pub(crate) gate: Gate,
     pub(crate) refuses: AtomicBool,
+    /// Whether it is a machine, which nobody has to be asked for.
+    pub(crate) unattended: AtomicBool,
     /// Whether a registration is kept before the gate.
     pub(crate) registers: AtomicBool,
     pub(crate) calls: AtomicUsize,
@@ -28,6 +31,7 @@ impl Person {
             server,
             gate: Gate::default(),
             refuses: AtomicBool::new(false),
+            unattended: AtomicBool::new(false),
             registers: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
             asked: Mutex::default(),
@@ -69,8 +73,17 @@ impl Authorizer for Person {
             if self.refuses.load(Ordering::SeqCst) {
                 return Err(AuthorizeError::new(Remedy::SignIn, "the person said no"));
             }
-            record.grant = Some(self.server.grant(ask.scopes));
+            let mut grant = self.server.grant(ask.scopes);
+            if self.unattended.load(Ordering::SeqCst) {
+                grant.kind = GrantKind::ClientCredentials;
+                grant.refresh_token = None;
+            }
+            record.grant = Some(grant);
             Ok(record)
         })
+    }
+
+    fn is_unattended(&self) -> bool {
+        self.unattended.load(Ordering::SeqCst)
     }
 }
