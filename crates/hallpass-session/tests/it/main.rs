@@ -16,6 +16,7 @@ mod rejection;
 mod sign_in;
 mod sign_out;
 mod single_flight;
+mod steady;
 mod step_up;
 mod unsaved;
 mod whole;
