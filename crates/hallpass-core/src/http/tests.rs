@@ -1,0 +1,74 @@
+use super::*;
+
+#[test]
+fn the_url_of_an_error_holds_no_secret() {
+    let url = Url::parse("https://user:canary@as.example/token?code=canary#canary").unwrap();
+    let error = HttpError::new(HttpErrorKind::Connect, Leg::AuthorizationServer, &url);
+    let text = format!("{error} {error:?}");
+    assert!(!text.contains("canary"), "{text}");
+    assert_eq!(
+        error.to_string(),
+        "authorization server request to https://as.example/token: no connection"
+    );
+}
+
+#[test]
+fn a_proxy_that_wants_credentials_is_a_matter_of_configuration() {
+    let url = Url::parse("https://as.example/token").unwrap();
+    let kind = HttpErrorKind::ProxyAuthentication;
+    let error = HttpError::new(kind, Leg::AuthorizationServer, &url);
+    assert_eq!(error.remedy(), Remedy::Configure);
+    assert!(!error.may_have_been_sent());
+}
+
+/// Answers every request with two chunks of four bytes.
+#[derive(Debug)]
+struct Eight;
+
+struct Fours(u8);
+
+impl Chunks for Fours {
+    fn poll_chunk(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, HttpError>>> {
+        self.0 += 1;
+        Poll::Ready((self.0 <= 2).then(|| Ok(Bytes::from_static(b"four"))))
+    }
+}
+
+impl HttpClient for Eight {
+    fn open(
+        &self,
+        _: Request<Bytes>,
+        _: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        Box::pin(async { Ok(Response::new(Body::new(Fours(0)))) })
+    }
+}
+
+#[test]
+fn a_body_is_read_up_to_the_cap_whoever_sends_it() {
+    let fetch = |body_cap| {
+        let client: &dyn HttpClient = &Eight;
+        let request = Request::get("https://as.example/big?key=canary").body(Bytes::new());
+        let policy = ExchangePolicy {
+            body_cap,
+            ..ExchangePolicy::metadata()
+        };
+        crate::block_on(client.fetch(request.unwrap(), policy))
+    };
+    assert_eq!(fetch(8).unwrap().body(), "fourfour");
+    for cap in [7, 4, 3, 0] {
+        let error = fetch(cap).unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::BodyTooLarge, "{cap}");
+        assert_eq!(error.url(), "https://as.example/big");
+    }
+}
+
+#[test]
+fn a_whole_body_is_one_chunk() {
+    let mut body = Body::whole("abc");
+    assert_eq!(crate::block_on(body.chunk()).unwrap().unwrap(), "abc");
+    assert!(crate::block_on(body.chunk()).is_none());
+}
