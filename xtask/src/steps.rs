@@ -2,6 +2,7 @@
 
 mod bazel;
 mod bench;
+mod codegen;
 mod conformance;
 mod deny;
 mod examples;
@@ -9,6 +10,7 @@ mod keyring;
 mod manifests;
 mod processes;
 mod real;
+mod release;
 mod tidy;
 
 use crate::{report::Failure, workspace::Workspace};
@@ -66,6 +68,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: test,
     },
     Step {
+        name: "codegen",
+        about: "documents that are made from code are as made",
+        in_ci: true,
+        run: codegen::run,
+    },
+    Step {
         name: "docs",
         about: "the documentation builds without warnings",
         in_ci: true,
@@ -112,6 +120,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "benchmarks; with --check, against their targets",
         in_ci: false,
         run: bench::run,
+    },
+    Step {
+        name: "release",
+        about: "with --dry-run: whether a release could be made now",
+        in_ci: false,
+        run: release::run,
     },
 ];
 
