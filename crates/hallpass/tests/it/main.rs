@@ -9,6 +9,7 @@
 mod connect_proxy;
 mod corporate;
 mod counting;
+mod machine;
 mod refusals;
 mod requests;
 mod resource;
