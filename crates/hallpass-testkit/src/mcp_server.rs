@@ -35,7 +35,7 @@ use tools::Tools;
 /// A real MCP server (rmcp's streamable HTTP) that lets in whoever holds a token for exactly it.
 ///
 /// A request without a good token is answered with 401 and a challenge (RFC 9728 §5.1) before rmcp
-/// sees it; `initialize` is no exception. It offers the tools `add`, `echo` and `ping`, and stops
+/// sees it; `initialize` is no exception. It offers the tools `add`, `echo`, `fail` and `ping`, and stops
 /// when it is dropped.
 pub struct McpServer {
     state: Arc<State>,

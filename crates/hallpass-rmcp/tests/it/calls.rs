@@ -123,7 +123,7 @@ async fn add(service: &Service, a: i64, b: i64) -> Result<String, ServiceError> 
 async fn from_nothing_to_a_call() {
     let world = World::new(|_| {}).await;
     let service = world.serve().await;
-    assert_eq!(service.list_all_tools().await.unwrap().len(), 3);
+    assert_eq!(service.list_all_tools().await.unwrap().len(), 4);
     assert_eq!(add(&service, 19, 23).await.unwrap(), "42");
     service.cancel().await.unwrap();
     assert_eq!(

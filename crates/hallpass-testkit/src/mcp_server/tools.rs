@@ -7,7 +7,7 @@ use rmcp::{
     tool, tool_handler, tool_router,
 };
 
-/// A handler with three tools: `add`, `echo` and `ping`.
+/// A handler with four tools: `add`, `echo`, `fail` and `ping`.
 #[derive(Debug, Clone)]
 pub(super) struct Tools {
     router: ToolRouter<Self>,
@@ -46,6 +46,11 @@ impl Tools {
     #[tool(description = "Says the same back")]
     fn echo(&self, Parameters(Words { text }): Parameters<Words>) -> String {
         text
+    }
+
+    #[tool(description = "Always reports an error")]
+    fn fail(&self) -> Result<String, String> {
+        Err("this tool always fails".to_owned())
     }
 
     #[tool(description = "Says pong")]

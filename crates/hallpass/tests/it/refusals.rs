@@ -1,94 +1,86 @@
 //! What goes wrong at a server: a clear error, and nothing that was saved is lost.
 
 use hallpass::Remedy;
-use hallpass_testkit::{
-    AuthorizationServerOptions, Behaviour, Callback, Endpoint, Fault, IssParameter, LeakCheck,
-};
+use hallpass_testkit::{Behaviour, Callback, Endpoint, Fault, IssParameter, LeakCheck};
 
 use crate::world::{World, add, chain, connect};
 
-/// A login at a server that behaves so: its remedy and its words.
-async fn login_at(behaviour: Behaviour) -> (World, Remedy, String) {
-    let options = AuthorizationServerOptions {
-        behaviour,
-        ..AuthorizationServerOptions::default()
-    };
-    let world = World::with(options, |_| {}).await;
-    let (remedy, text) = fail(&world).await;
-    (world, remedy, text)
-}
-
-/// A login that must fail, with the record that was there before still good.
-async fn fail(world: &World) -> (Remedy, String) {
+/// A second login, at a server that has gone wrong meanwhile: it must fail with this remedy and
+/// these words, and leave the account of the first as it was. Gives the token requests it made.
+async fn check(spoil: impl FnOnce(&World), remedy: Remedy, words: &[&str]) -> usize {
+    let world = World::new().await;
     let hallpass = world.host().build().unwrap();
+    hallpass.login().await.unwrap();
+    let before = hallpass.record().await.unwrap().unwrap();
+    let exchanges = world.requests_to(Endpoint::CodeExchange).len();
+
+    spoil(&world);
     let error = hallpass.login().await.expect_err("the login fails");
     let text = chain(&error);
-    (error.remedy(), text)
+    assert_eq!(error.remedy(), remedy, "{text}");
+    for word in words {
+        assert!(text.contains(word), "`{word}` is missing in: {text}");
+    }
+    let mut leaks = LeakCheck::new();
+    leaks.watch_record(world.issuer.recorder(), &[]);
+    leaks
+        .check("the error", &format!("{text} {error:?}"))
+        .unwrap();
+
+    let after = hallpass.record().await.unwrap().unwrap();
+    assert_eq!(after.grant, before.grant);
+    assert_eq!(after.registration, before.registration);
+    let client = connect(&hallpass).await;
+    assert_eq!(add(&client, 1, 1).await, "2");
+    client.cancel().await.unwrap();
+    world.requests_to(Endpoint::CodeExchange).len() - exchanges
+}
+
+fn behaving(change: impl FnOnce(&mut Behaviour)) -> impl FnOnce(&World) {
+    |world| world.issuer.change(change)
+}
+
+fn failing(endpoint: Endpoint, fault: Fault) -> impl FnOnce(&World) {
+    move |world| world.issuer.once(endpoint, fault)
 }
 
 #[tokio::test]
 async fn a_wrong_iss_ends_the_login_without_a_token_request() {
     let iss = IssParameter::Exactly("https://evil.example".to_owned());
-    let (world, _, text) = login_at(Behaviour {
-        iss,
-        ..Behaviour::default()
-    })
-    .await;
-    assert!(text.contains("https://evil.example"), "{text}");
-    assert_eq!(world.requests_to(Endpoint::Token).len(), 0);
+    let words = ["https://evil.example", "iss"];
+    let exchanges = check(behaving(|it| it.iss = iss), Remedy::Report, &words).await;
+    assert_eq!(exchanges, 0);
 }
 
 #[tokio::test]
 async fn a_missing_iss_that_was_promised_ends_the_login_without_a_token_request() {
-    let behaviour = Behaviour {
-        iss: IssParameter::Missing,
-        ..Behaviour::default()
-    };
-    let (world, _, text) = login_at(behaviour).await;
-    assert!(text.contains("iss"), "{text}");
-    assert_eq!(world.requests_to(Endpoint::Token).len(), 0);
+    let spoil = behaving(|it| it.iss = IssParameter::Missing);
+    let exchanges = check(spoil, Remedy::Report, &["iss"]).await;
+    assert_eq!(exchanges, 0);
 }
 
 #[tokio::test]
 async fn a_person_who_says_no_is_told_apart_from_a_fault() {
     let callback = Callback::Error("access_denied".to_owned());
-    let (world, _, text) = login_at(Behaviour {
-        callback,
-        ..Behaviour::default()
-    })
-    .await;
-    assert!(text.contains("access_denied"), "{text}");
-    assert_eq!(world.requests_to(Endpoint::Token).len(), 0);
+    let spoil = behaving(|it| it.callback = callback);
+    let exchanges = check(spoil, Remedy::SignIn, &["access_denied"]).await;
+    assert_eq!(exchanges, 0);
 }
 
 #[tokio::test]
 async fn html_in_place_of_json_is_named() {
-    for endpoint in [
-        Endpoint::ServerMetadata,
-        Endpoint::Registration,
-        Endpoint::CodeExchange,
-    ] {
-        let world = World::new().await;
-        world.issuer.once(endpoint, Fault::Html);
-        let (_, text) = fail(&world).await;
-        assert!(
-            !text.contains('<'),
-            "{endpoint:?}: no page in an error: {text}"
-        );
-    }
+    let metadata = failing(Endpoint::ServerMetadata, Fault::Html);
+    check(metadata, Remedy::Configure, &["HTML page", "RFC 8414"]).await;
+    let token = failing(Endpoint::CodeExchange, Fault::Html);
+    let exchanges = check(token, Remedy::Retry, &["not JSON"]).await;
+    assert_eq!(exchanges, 1, "a code is tried once");
 }
 
 #[tokio::test]
 async fn a_body_without_end_is_cut_off() {
-    for endpoint in [
-        Endpoint::ServerMetadata,
-        Endpoint::Registration,
-        Endpoint::CodeExchange,
-    ] {
-        let world = World::new().await;
-        world.issuer.once(endpoint, Fault::Endless);
-        let (_, text) = fail(&world).await;
-        assert!(text.contains("larger than allowed"), "{endpoint:?}: {text}");
+    for endpoint in [Endpoint::ServerMetadata, Endpoint::CodeExchange] {
+        let spoil = failing(endpoint, Fault::Endless);
+        check(spoil, Remedy::Report, &["larger than allowed"]).await;
     }
 }
 

@@ -104,7 +104,7 @@ async fn a_client_that_forgets_it_signs_in_and_is_refused() {
 
     let hallpass = world.host().build().unwrap();
     let client = connect(&hallpass).await;
-    assert_eq!(client.list_all_tools().await.unwrap().len(), 3);
+    assert_eq!(client.list_all_tools().await.unwrap().len(), 4);
     assert_eq!(add(&client, 2, 2).await, "4");
     client.cancel().await.unwrap();
 }

@@ -12,7 +12,7 @@ async fn a_url_is_all_that_a_good_server_needs() {
     let hallpass = world.host().build().unwrap();
 
     let client = connect(&hallpass).await;
-    assert_eq!(client.list_all_tools().await.unwrap().len(), 3);
+    assert_eq!(client.list_all_tools().await.unwrap().len(), 4);
     assert_eq!(add(&client, 2, 3).await, "5");
     client.cancel().await.unwrap();
 
