@@ -8,8 +8,12 @@
 
 mod contract;
 mod demo;
+#[cfg(unix)]
+mod device;
 mod faults;
 mod life;
 mod options;
+#[cfg(unix)]
+mod people;
 mod program;
 mod store;

@@ -1,0 +1,245 @@
+//! `hallpass login` as people meet it, through a pseudo-terminal: at a desktop, over SSH, in a
+//! container, and where nobody is.
+
+use std::{fs, io, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
+
+use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Person};
+use pty_process::{Command, Pty};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Child,
+};
+use url::Url;
+
+use crate::{
+    device::{self, CODE},
+    program::Desk,
+};
+
+/// The program at a terminal of its own, with what it has written so far.
+struct Terminal {
+    pty: Pty,
+    child: Child,
+    written: String,
+}
+
+impl Terminal {
+    fn start(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let (pty, other_end) = pty_process::open().unwrap();
+        pty.resize(pty_process::Size::new(50, 2000)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+        if arguments.contains(&"--json") {
+            // A script reads the answer; what is said beside it goes to the terminal.
+            command = command.stdout(Stdio::piped());
+        }
+        let child = command
+            .args(arguments)
+            .env_clear()
+            .env("HALLPASS_HOME", desk.store())
+            .env("HALLPASS_KEY_STORE", "key-file")
+            .env("PATH", "/usr/bin:/bin")
+            .env("TERM", "dumb")
+            .envs(environment.iter().copied())
+            .kill_on_drop(true)
+            .spawn(other_end)
+            .unwrap();
+        Self {
+            pty,
+            child,
+            written: String::new(),
+        }
+    }
+
+    /// Reads until `words` are there, and gives all that was written.
+    async fn until(&mut self, words: &str) -> &str {
+        while !self.written.contains(words) {
+            assert!(
+                self.read().await,
+                "it ended without `{words}`: {}",
+                self.written
+            );
+        }
+        &self.written
+    }
+
+    /// The rest of the line after `words`.
+    async fn line_after(&mut self, words: &str) -> String {
+        self.until(words).await;
+        let start = self.written.find(words).unwrap() + words.len();
+        while !self.written[start..].contains('\n') {
+            assert!(self.read().await, "{}", self.written);
+        }
+        let line = self.written[start..].lines().next().unwrap();
+        line.trim().to_owned()
+    }
+
+    async fn types(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        self.pty.write_all(line.as_bytes()).await.unwrap();
+    }
+
+    /// Its exit code, and all that it wrote; where standard output is a pipe, what came there.
+    async fn end(mut self) -> (i32, String) {
+        while self.read().await {}
+        if let Some(mut stdout) = self.child.stdout.take() {
+            self.written.clear();
+            stdout.read_to_string(&mut self.written).await.unwrap();
+        }
+        let status = self.child.wait().await.unwrap();
+        (status.code().unwrap_or(-1), self.written)
+    }
+
+    /// Whether there was more.
+    async fn read(&mut self) -> bool {
+        let mut bytes = [0; 4096];
+        match self.pty.read(&mut bytes).await {
+            Ok(0) => false,
+            // A terminal whose program has ended gives an error on Linux, and nothing elsewhere.
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => false,
+            Err(_) => true,
+            Ok(length) => {
+                self.written += &String::from_utf8_lossy(&bytes[..length]);
+                true
+            }
+        }
+    }
+}
+
+/// A browser that only notes where it was sent, and the pipe that it writes it to.
+fn browser(desk: &Desk) -> (PathBuf, PathBuf) {
+    let pipe = desk.folder.path().join("address bar");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let browser = desk.folder.path().join("browser");
+    let script = format!("#!/bin/sh\nprintf '%s' \"$1\" > '{}'\n", pipe.display());
+    io::Write::write_all(&mut fs::File::create(&browser).unwrap(), script.as_bytes()).unwrap();
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+    (browser, pipe)
+}
+
+#[tokio::test]
+async fn at_a_desktop_the_browser_opens_and_the_page_says_that_it_is_done() {
+    let desk = Desk::new().await;
+    let (browser, pipe) = browser(&desk);
+    let environment = [("BROWSER", browser.to_str().unwrap())];
+    let url = desk.url();
+    let mut terminal = Terminal::start(&desk, &["login", &url, "--wait", "60"], &environment);
+    let opened = tokio::fs::read_to_string(&pipe).await.unwrap();
+    let shown = terminal.line_after("visit\r\n\r\n").await;
+    assert_eq!(opened, shown);
+    assert!(!terminal.written.contains("ssh -L"), "{}", terminal.written);
+    let visit = desk.person.visit(&Url::parse(&opened).unwrap()).await;
+    assert!(visit.is_ok(), "{visit:?}");
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 0, "{written}");
+    assert!(
+        written.contains(&format!("signed in to {url}")),
+        "{written}"
+    );
+}
+
+#[tokio::test]
+async fn over_ssh_the_address_is_pasted_and_a_bare_code_is_not_enough() {
+    let desk = Desk::new().await;
+    let environment = [("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")];
+    let url = desk.url();
+    let mut terminal = Terminal::start(&desk, &["login", &url, "--wait", "60"], &environment);
+    let shown = terminal.line_after("to sign in, visit\r\n\r\n").await;
+    let forward = terminal
+        .line_after("forward the callback port first: ")
+        .await;
+    let elsewhere = Person::new().copying_callback();
+    let shown = Url::parse(&shown).unwrap();
+    let callback = elsewhere.visit(&shown).await.unwrap().callback.unwrap();
+    let port = callback.port().unwrap();
+    assert_eq!(forward, format!("ssh -L {port}:127.0.0.1:{port} HOST"));
+
+    let pair = callback.query_pairs().find(|(name, _)| name == "code");
+    let (_, code) = pair.unwrap();
+    terminal.types(&code).await;
+    terminal.until("paste").await;
+    terminal.until("whole").await;
+    assert_eq!(desk.issuer.requests_to(Endpoint::Token).len(), 0);
+
+    terminal.types(callback.as_str()).await;
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 0, "{written}");
+    assert!(
+        written.contains(&format!("signed in to {url}")),
+        "{written}"
+    );
+}
+
+#[tokio::test]
+async fn in_a_container_a_code_is_typed_on_another_device() {
+    let device = device::Server::start().await;
+    let mut options = AuthorizationServerOptions::default();
+    let metadata = &mut options.behaviour.metadata_overrides;
+    for (name, path) in [
+        ("device_authorization_endpoint", "/device"),
+        ("token_endpoint", "/token"),
+    ] {
+        metadata.insert(name.to_owned(), json!(device.url(path)));
+    }
+    let grants = [
+        "authorization_code",
+        "urn:ietf:params:oauth:grant-type:device_code",
+    ];
+    metadata.insert("grant_types_supported".to_owned(), json!(grants));
+    let desk = Desk::with(options, |_| {}).await;
+    let url = desk.url();
+    let mut terminal = Terminal::start(&desk, &["login", &url, "--wait", "60"], &[]);
+    let page = terminal
+        .line_after("on another device, visit\r\n\r\n")
+        .await;
+    assert_eq!(page, device.url("/activate"));
+    let code = terminal.line_after("and enter the code ").await;
+    assert_eq!(code, CODE);
+    device.approve();
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 0, "{written}");
+    assert!(
+        written.contains(&format!("signed in to {url}")),
+        "{written}"
+    );
+    assert!(!written.contains("no browser was opened"), "{written}");
+    for request in device.requests() {
+        assert!(
+            request.contains(&format!("resource={}", form(&url))),
+            "{request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_is_it_ends_at_once_with_one_line() {
+    let desk = Desk::new().await;
+    let (browser, pipe) = browser(&desk);
+    let environment = [("BROWSER", browser.to_str().unwrap())];
+    let url = desk.url();
+    let arguments = ["--json", "login", &url, "--non-interactive"];
+    let (code, written) = Terminal::start(&desk, &arguments, &environment).end().await;
+    assert_eq!(code, 3, "{written}");
+    let lines: Vec<&str> = written.lines().collect();
+    let [line] = lines.as_slice() else {
+        panic!("{written}")
+    };
+    let answer: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(answer["ok"], false);
+    assert_eq!(answer["error"]["code"], "sign-in-needed", "{answer}");
+    // Nobody was asked: no server, and no browser.
+    assert_eq!(desk.issuer.recorder().len(), 0);
+    drop((browser, pipe));
+
+    // And where somebody is signed in, it says so.
+    desk.login(&[]).await.expect(0);
+    let (code, written) = Terminal::start(&desk, &arguments, &[]).end().await;
+    assert_eq!(code, 0, "{written}");
+    let answer: Value = serde_json::from_str(written.trim()).unwrap();
+    assert_eq!(answer["result"]["server"], url);
+}
+
+fn form(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
