@@ -55,7 +55,9 @@ fn check_file(file: RustFile<'_>, may_expose: &[&str]) -> Vec<Finding> {
         if line.starts_with("#[ignore") {
             add("ignore", format!("line {number} ignores a test"));
         }
-        let ours = ["crates/", "xtask/"].iter().any(|root| file.path.starts_with(root));
+        let ours = ["crates/", "xtask/"]
+            .iter()
+            .any(|root| file.path.starts_with(root));
         if ours && is_sleep(line) {
             add(
                 "sleep",
