@@ -74,7 +74,8 @@ def hallpass_crate(name, version, library = True, binaries = {}, tests = {}):
             crate_name = test,
             crate_root = root,
             data = files + binaries.keys(),
-            rustc_env = {
+            # Where a test finds these when it runs, in the root of its runfiles.
+            rustc_env = {"CARGO_MANIFEST_DIR": native.package_name()} | {
                 "CARGO_BIN_EXE_" + binary: "$(rootpath :%s)" % binary
                 for binary in binaries
             },
