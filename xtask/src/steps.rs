@@ -94,7 +94,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "conformance",
         about: "the official MCP conformance suite, client side, authorisation",
-        in_ci: false,
+        in_ci: true,
         run: conformance::run,
     },
     Step {

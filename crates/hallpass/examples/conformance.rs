@@ -1,8 +1,8 @@
 //! The host that the MCP conformance suite drives: `cargo xtask conformance`.
 //!
-//! It is `host.rs` with two differences: what a host would read from its configuration comes from
-//! the environment, and the person is a browser that follows redirects and agrees to everything.
-//! Which scenario it is in, it does not know.
+//! It is `host.rs` with three differences: what a host would read from its configuration comes from
+//! the environment, the person is a browser that follows redirects and agrees to everything, and
+//! nothing is kept after its end. Which scenario it is in, it does not know.
 
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ use hallpass::{
 };
 use http::{Request, header::LOCATION};
 use rmcp::{
-    model::ProtocolVersion,
-    model::{CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation},
+    model::{
+        CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
+    },
     service::{ClientLifecycleMode, ClientServiceExt},
 };
 use serde_json::Value;
@@ -26,6 +27,9 @@ use url::Url;
 
 /// The host's own metadata document, for servers that take one in place of a registration.
 const METADATA_DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
+
+/// How many redirects the browser follows.
+const MOST_REDIRECTS: usize = 20;
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "an example prints")]
@@ -123,7 +127,7 @@ fn settings(context: &Value) -> Result<ServerSettings, Box<dyn std::error::Error
         },
         callback: CallbackSetting {
             host: "localhost".to_owned(),
-            port: Some(3000),
+            port: Some(47_110),
             path: "/callback".to_owned(),
         },
         ..ServerSettings::default()
@@ -189,11 +193,14 @@ impl Browser {
 impl Interaction for Browser {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         Box::pin(async move {
-            let mut next = Some(url.clone());
-            while let Some(url) = next {
-                next = self.visit(&url).await?;
+            let mut url = url.clone();
+            for _ in 0..MOST_REDIRECTS {
+                match self.visit(&url).await? {
+                    Some(next) => url = next,
+                    None => return Ok(()),
+                }
             }
-            Ok(())
+            Err(OpenError::new("the page redirects without end"))
         })
     }
 

@@ -5,8 +5,15 @@
 //! listed for, an extension at both. A run counts when it ran, when no check of it failed or
 //! warned, and when the client ended well. A scenario that was skipped, or that is not there, is a
 //! failure as any other.
+//!
+//! The client is an example of the facade. It does not learn which scenario it is in, and how it
+//! differs from the example that a host reads is printed.
+//!
+//! Arguments name the runs to make, by a part of their names; then nothing else is judged.
 
 mod suite;
+
+use std::{collections::HashSet, fs};
 
 use crate::{
     report::{Failure, Report, now},
@@ -19,51 +26,75 @@ use suite::{Run, Suite, Verdict};
 const RUNS: usize = 53;
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    let wanted: Vec<&String> = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with("--"))
-        .collect();
     workspace
         .cargo()
         .args(["build", "--locked", "--package", "hallpass"])
         .args(["--example", "conformance"])
         .run()?;
     let suite = Suite::install(workspace)?;
-    let report = Report::default();
     let all = suite.runs()?;
+    if all.len() != RUNS {
+        let what = format!("the suite lists {} runs instead of {RUNS}", all.len());
+        return Err(Failure::new(what).mend("look at the version in xtask/conformance"));
+    }
+    let is_wanted = |run: &&Run| {
+        let name = run.name();
+        arguments.is_empty() || arguments.iter().any(|part| name.contains(part.as_str()))
+    };
+    let wanted: Vec<&Run> = all.iter().filter(is_wanted).collect();
+    if wanted.is_empty() {
+        return Err(Failure::new("no run has such a name").mend("cargo xtask conformance"));
+    }
+    let missed = make(&suite, &wanted)?;
+    if arguments.is_empty() {
+        compare(workspace)?;
+    }
+    match missed.as_slice() {
+        [] => Ok(()),
+        [first, ..] => Err(Failure::new(format!(
+            "{} of {} runs did not pass; what they said is below {}",
+            missed.len(),
+            wanted.len(),
+            suite.results().display()
+        ))
+        .mend(format!("cargo xtask conformance {first}"))),
+    }
+}
+
+/// Makes the runs and prints the table; the names of those that did not pass.
+fn make(suite: &Suite, wanted: &[&Run]) -> Result<Vec<String>, Failure> {
+    let report = Report::default();
     let began = now();
-    let (mut passed, mut ran) = (0, 0);
     let mut missed = Vec::new();
-    for run in &all {
-        if !wanted.is_empty() && !wanted.iter().any(|part| run.name().contains(part.as_str())) {
-            continue;
-        }
-        ran += 1;
+    for run in wanted {
         let started = now();
         let verdict = suite.run(run)?;
         let seconds = started.elapsed().as_secs_f32();
-        report.line(&format!("{:<62} {seconds:>5.1} s  {verdict}", run.name()));
-        match verdict {
-            Verdict::Passed { .. } => passed += 1,
-            _ => missed.push(run),
+        report.line(&format!("{:<56} {seconds:>5.1} s  {verdict}", run.name()));
+        if !matches!(verdict, Verdict::Passed { .. }) {
+            missed.push(run.name());
         }
     }
+    let passed = wanted.len() - missed.len();
     let seconds = began.elapsed().as_secs_f32();
-    report.line(&format!("{passed} of {} in {seconds:.0} s", all.len()));
-    judge(&all, ran, &missed, !wanted.is_empty())
+    report.line(&format!("{passed} of {} in {seconds:.0} s", wanted.len()));
+    Ok(missed)
 }
 
-fn judge(all: &[Run], ran: usize, missed: &[&Run], some: bool) -> Result<(), Failure> {
-    if all.len() != RUNS {
-        let what = format!("the suite lists {} runs instead of {RUNS}", all.len());
-        return Err(Failure::new(what).mend("look at the pinned version in xtask/conformance"));
-    }
-    if !some && ran != RUNS {
-        return Err(Failure::new(format!("{ran} of {RUNS} runs were made")));
-    }
-    match missed {
-        [] => Ok(()),
-        [first, ..] => Err(Failure::new(format!("{} runs did not pass", missed.len()))
-            .mend(format!("cargo xtask conformance {}", first.name()))),
-    }
+/// Prints how much of the client is the example that a host reads, and what is not.
+fn compare(workspace: &Workspace) -> Result<(), Failure> {
+    let examples = workspace.root().join("crates").join("hallpass");
+    let read = |name: &str| fs::read_to_string(examples.join("examples").join(name));
+    let (host, client) = (read("host.rs")?, read("conformance.rs")?);
+    let known: HashSet<&str> = host.lines().map(str::trim).collect();
+    let own = client
+        .lines()
+        .filter(|line| !known.contains(line.trim()))
+        .count();
+    Report::default().line(&format!(
+        "the client: {} lines, {own} of them not in examples/host.rs; see them with \
+         `git diff --no-index crates/hallpass/examples/host.rs crates/hallpass/examples/conformance.rs`",
+        client.lines().count()
+    ));
+    Ok(())
 }

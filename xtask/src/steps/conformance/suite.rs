@@ -86,9 +86,14 @@ impl Suite {
         Ok(runs)
     }
 
+    /// Where what the suite and the client say is kept, run by run.
+    pub(super) fn results(&self) -> PathBuf {
+        self.home.join("results")
+    }
+
     /// Makes one run. Its output stays below the target folder.
     pub(super) fn run(&self, run: &Run) -> Result<Verdict, Failure> {
-        let results = self.home.join("results").join(run.name().replace('/', "-"));
+        let results = self.results().join(run.name().replace('/', "-"));
         if results.exists() {
             fs::remove_dir_all(&results)?;
         }
