@@ -28,6 +28,9 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         issuer: &'a Issuer,
     ) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
 
+    /// The records of a slot for all its issuers, the active one first.
+    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>>;
+
     /// Every slot that holds a record, and every place that could not be read.
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>>;
 

@@ -137,7 +137,8 @@ impl Session {
         Box::pin(self.0.sign_in(Ask::from(request), || None)).await
     }
 
-    /// Signs out: clears the grant and revokes its tokens (RFC 7009), the refresh token first.
+    /// Signs out: clears the slot's grants and revokes their tokens (RFC 7009), the refresh token
+    /// first, each at the authorization server that issued it.
     ///
     /// # Errors
     ///

@@ -214,6 +214,12 @@ impl Shared {
             .map_err(SessionError::store)
     }
 
+    /// The records for all issuers of the slot.
+    pub(crate) async fn records(&self) -> Result<Vec<Record>, SessionError> {
+        let records = self.store.records(&self.slot).await;
+        records.map_err(SessionError::store)
+    }
+
     pub(crate) async fn lock(&self) -> Result<Guard, SessionError> {
         self.store
             .lock(&self.slot, LOCK_WAIT)

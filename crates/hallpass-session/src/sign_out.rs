@@ -1,4 +1,7 @@
-//! Signing out: the grant is cleared here first, then revoked at the server (RFC 7009).
+//! Signing out: the grants are cleared here first, then revoked at their servers (RFC 7009).
+//!
+//! A slot may hold a record for each of several authorization servers, of which one protects the MCP
+//! server now. Signing out ends all of them, each at its own server and at no other.
 //!
 //! The local end does not wait for the server, nor depend on it. The slot's lock is held for the save
 //! alone, so a revocation endpoint that hangs keeps nobody else out.
@@ -7,9 +10,10 @@ use std::{error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
-    Grant, HttpError, Record, Remedy, State,
+    Grant, HttpError, Record, Registration, Remedy, State,
     http::ExchangePolicy,
     record::{RegistrationOrigin, SignInCause},
+    store::Guard,
 };
 use hallpass_oauth::{ClientAuthentication, RevocationRequest, unregister};
 use http::{Request, StatusCode};
@@ -17,18 +21,18 @@ use tracing::Instrument;
 
 use crate::{error::SessionError, shared::Shared, standing};
 
-/// What signing out takes away.
+/// What signing out takes away, and who is told. By default the grants are cleared and revoked, and the
+/// client's registrations stay for the next sign-in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SignOut {
-    /// The grant. The registration stays for the next sign-in.
-    #[default]
-    Grant,
-    /// The whole record, with the client's registration.
-    ForgetClient,
+pub struct SignOut {
+    /// Take the whole records away, with the client's registrations.
+    pub forget_client: bool,
+    /// Tell no authorization server: what was granted lives there to its end.
+    pub local_only: bool,
 }
 
-/// What signing out did.
+/// What signing out did, over all authorization servers of the slot. Where they answered differently,
+/// the answer that leaves the most behind stands here.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SignedOut {
@@ -51,12 +55,32 @@ pub struct SignedOut {
 pub enum Revocation {
     /// There was no such thing.
     Absent,
-    /// The server has no way to take it back: it lives to its end.
-    Unsupported,
     /// The server took it back.
     Revoked,
+    /// The server was not asked, because signing out was to be [local](SignOut::local_only).
+    NotAsked,
+    /// The server has no way to take it back: it lives to its end.
+    Unsupported,
     /// The server could not be asked, or refused: it may live on.
     Failed(RevocationError),
+}
+
+impl Revocation {
+    /// Of two, the one that leaves more behind.
+    fn or_worse(self, other: Self) -> Self {
+        let rank = |revocation: &Self| match revocation {
+            Self::Absent => 0,
+            Self::Revoked => 1,
+            Self::NotAsked => 2,
+            Self::Unsupported => 3,
+            Self::Failed(_) => 4,
+        };
+        if rank(&other) > rank(&self) {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 /// A token or a registration that the server did not take back.
@@ -133,65 +157,119 @@ impl Shared {
             access_token: Revocation::Absent,
             registration: Revocation::Absent,
         };
-        let Some(record) = self.clear(how).await? else {
-            return Ok(signed_out);
-        };
-        signed_out.forgot_client = how == SignOut::ForgetClient && record.registration.is_some();
-        if let Some(grant) = &record.grant {
-            signed_out.had_grant = true;
-            // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
-            (signed_out.refresh_token, signed_out.access_token) = self.revoke(&record, grant).await;
-        }
-        if let Some(registration) = record.registration.as_ref().filter(|registration| {
-            signed_out.forgot_client && registration.origin == RegistrationOrigin::Dynamic
-        }) {
-            signed_out.registration = match &registration.management {
-                Some(management) => self.post_revocation(unregister(management)).await,
-                None => Revocation::Unsupported,
+        let (records, cleared) = self.clear(how).await?;
+        for (record, is_active) in &records {
+            let registration = record.registration.as_ref();
+            signed_out.forgot_client |= how.forget_client && registration.is_some();
+            if let Some(grant) = &record.grant {
+                signed_out.had_grant = true;
+                let (refresh, access) = if how.local_only {
+                    (
+                        asked_nobody(grant.refresh_token.is_some()),
+                        asked_nobody(true),
+                    )
+                } else {
+                    self.revoke(record, *is_active, grant).await
+                };
+                signed_out.refresh_token = signed_out.refresh_token.or_worse(refresh);
+                signed_out.access_token = signed_out.access_token.or_worse(access);
+            }
+            let own = |registration: &&Registration| {
+                how.forget_client && registration.origin == RegistrationOrigin::Dynamic
             };
-        }
-        Ok(signed_out)
-    }
-
-    /// Clears the grant, and gives the record as it was.
-    async fn clear(&self, how: SignOut) -> Result<Option<Record>, SessionError> {
-        let mut guard = self.lock().await?;
-        let loaded = self.load_locked(&guard).await?;
-        // A refreshed grant that could not be saved is the one to revoke.
-        let unsaved = self.memory().forget_troubles();
-        let Some(record) = loaded else {
-            self.unpublish();
-            return Ok(unsaved);
-        };
-        if how == SignOut::ForgetClient {
-            let removed = self
-                .store
-                .remove(&self.slot, &record.issuer, &mut guard)
-                .await;
-            removed.map_err(SessionError::store)?;
-        } else if record.grant.is_some() || record.is_signed_in() {
-            let mut cleared = record.clone();
-            cleared.grant = None;
-            cleared.fence = None;
-            cleared.state = State::SignInNeeded(SignInCause::SignedOut);
-            if !self
-                .save(&mut cleared, Some(record.generation), &mut guard)
-                .await?
-            {
-                return Err(self.keeps_changing());
+            if let Some(registration) = registration.filter(own) {
+                let unregistered = match &registration.management {
+                    _ if how.local_only => Revocation::NotAsked,
+                    Some(management) => self.post_revocation(unregister(management)).await,
+                    None => Revocation::Unsupported,
+                };
+                signed_out.registration = signed_out.registration.or_worse(unregistered);
             }
         }
+        cleared.map(|()| signed_out)
+    }
+
+    /// Clears the grants. Gives those records that were cleared as they were, the active one first,
+    /// and with each whether it is the active one.
+    async fn clear(
+        &self,
+        how: SignOut,
+    ) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
+        let mut guard = self.lock().await?;
+        let active = self.load_locked(&guard).await?.map(|record| record.issuer);
+        let mut found = self.records().await?;
+        // A refreshed grant that could not be saved is the one to revoke.
+        let unsaved = self.memory().forget_troubles();
+        let mut records = Vec::new();
+        let mut cleared = Ok(());
+        // Saving makes a record the active one, so the active one is saved last.
+        found.sort_by_key(|record| active.as_ref() == Some(&record.issuer));
+        let touches = |record: &Record| how.forget_client || record.grant.is_some();
+        let any = found.iter().any(touches);
+        for record in found {
+            let is_active = active.as_ref() == Some(&record.issuer);
+            if touches(&record) || is_active && any {
+                cleared = self.clear_one(&record, how, &mut guard).await;
+                if cleared.is_err() {
+                    break;
+                }
+            }
+            records.insert(0, (record, is_active));
+        }
         self.unpublish();
-        let unsaved = unsaved.filter(|unsaved| unsaved.issuer == record.issuer);
-        Ok(Some(unsaved.unwrap_or(record)))
+        if let Some(unsaved) = unsaved {
+            match records
+                .iter_mut()
+                .find(|(record, _)| record.issuer == unsaved.issuer)
+            {
+                Some((record, _)) => *record = unsaved,
+                None if cleared.is_ok() => records.push((unsaved, false)),
+                None => {}
+            }
+        }
+        Ok((records, cleared))
+    }
+
+    async fn clear_one(
+        &self,
+        record: &Record,
+        how: SignOut,
+        guard: &mut Guard,
+    ) -> Result<(), SessionError> {
+        if how.forget_client {
+            let removed = self.store.remove(&self.slot, &record.issuer, guard).await;
+            removed.map_err(SessionError::store)?;
+            return Ok(());
+        }
+        let mut cleared = record.clone();
+        if cleared.grant.take().is_some() {
+            cleared.fence = None;
+            cleared.state = State::SignInNeeded(SignInCause::SignedOut);
+        }
+        let saved = self.save(&mut cleared, Some(record.generation), guard);
+        if saved.await? {
+            Ok(())
+        } else {
+            Err(self.keeps_changing())
+        }
     }
 
     /// Revokes the refresh token, then the access token.
-    async fn revoke(&self, record: &Record, grant: &Grant) -> (Revocation, Revocation) {
-        let (Some(endpoint), Some(registration)) = (
-            record.metadata.revocation_endpoint.as_ref(),
-            standing::registration(record, &self.settings),
-        ) else {
+    async fn revoke(
+        &self,
+        record: &Record,
+        is_active: bool,
+        grant: &Grant,
+    ) -> (Revocation, Revocation) {
+        let registration = if is_active {
+            standing::registration(record, &self.settings)
+        } else {
+            // The secret in the settings may be for the server that took its place.
+            record.registration.clone()
+        };
+        let (Some(endpoint), Some(registration)) =
+            (record.metadata.revocation_endpoint.as_ref(), registration)
+        else {
             let refresh = match grant.refresh_token {
                 Some(_) => Revocation::Unsupported,
                 None => Revocation::Absent,
@@ -207,6 +285,7 @@ impl Shared {
             }
             None => Revocation::Absent,
         };
+        // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
         let request = RevocationRequest::of_access_token(&grant.access_token);
         let access = self
             .post_revocation(request.into_http(endpoint, &client))
@@ -225,5 +304,13 @@ impl Shared {
             Ok(response) => Revocation::Failed(RevocationError(Failure::Status(response.status()))),
             Err(error) => Revocation::Failed(RevocationError(Failure::Http(error))),
         }
+    }
+}
+
+fn asked_nobody(is_there: bool) -> Revocation {
+    if is_there {
+        Revocation::NotAsked
+    } else {
+        Revocation::Absent
     }
 }

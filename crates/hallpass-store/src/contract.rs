@@ -169,6 +169,7 @@ async fn empty(store: &dyn CredentialStore) -> Result<(), Violation> {
     case.same(&case.done(store.load(&record.slot).await)?, &None)?;
     let loaded = store.load_issuer(&record.slot, &record.issuer).await;
     case.same(&case.done(loaded)?, &None)?;
+    case.same(&case.done(store.records(&record.slot).await)?, &Vec::new())?;
     let removed = store.remove(&record.slot, &record.issuer, &mut guard).await;
     case.same(&case.done(removed)?, &false)?;
     let listing = case.done(store.list().await)?;
@@ -234,6 +235,8 @@ async fn issuers(store: &dyn CredentialStore) -> Result<(), Violation> {
     )?;
     let loaded = case.done(store.load_issuer(&one.slot, &one.issuer).await)?;
     case.same(&loaded.map(|record| record.generation), &Some(first))?;
+    let listed = [(other.issuer.clone(), second), (one.issuer.clone(), first)];
+    same_records(store, &one.slot, &listed).await?;
     let third = case.save(store, &one, Some(first), &mut guard).await?;
     if !(first < second && second < third) {
         return case.broken(format!("generations {first}, {second}, {third}"));
@@ -243,12 +246,29 @@ async fn issuers(store: &dyn CredentialStore) -> Result<(), Violation> {
         &active.map(|record| record.issuer),
         &Some(one.issuer.clone()),
     )?;
+    let listed = [(one.issuer.clone(), third), (other.issuer.clone(), second)];
+    same_records(store, &one.slot, &listed).await?;
     let removed = store.remove(&one.slot, &one.issuer, &mut guard).await;
     case.same(&case.done(removed)?, &true)?;
+    let listed = [(other.issuer.clone(), second)];
+    same_records(store, &one.slot, &listed).await?;
     let case = Case("removing the active record makes no other one active");
     case.same(&case.done(store.load(&one.slot).await)?, &None)?;
     let loaded = case.done(store.load_issuer(&one.slot, &other.issuer).await)?;
     case.same(&loaded.map(|record| record.generation), &Some(second))
+}
+
+async fn same_records(
+    store: &dyn CredentialStore,
+    slot: &Slot,
+    wanted: &[(Issuer, Generation)],
+) -> Result<(), Violation> {
+    let case = Case("the records of a slot are those of all its issuers, the active one first");
+    let records = case.done(store.records(slot).await)?.into_iter();
+    let found: Vec<_> = records
+        .map(|record| (record.issuer, record.generation))
+        .collect();
+    case.same(&found.as_slice(), &wanted)
 }
 
 async fn durability<F>(open: &F) -> Result<(), Violation>

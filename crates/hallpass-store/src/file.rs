@@ -21,6 +21,7 @@ mod creation;
 mod forget;
 pub(crate) mod lock;
 pub(crate) mod policy;
+mod port;
 mod records;
 mod rekey;
 
@@ -28,23 +29,22 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, Weak},
-    time::Duration,
 };
 
 use hallpass_core::{
-    BoxFuture, CredentialStore, Generation, Issuer, Record, Slot,
+    Slot,
     record::document::SlotDocument,
-    store::{Guard, Listing, Saved, StoreError, StoreErrorKind},
+    store::{Guard, StoreError, StoreErrorKind},
 };
-use tokio::{sync::Mutex, time};
+use tokio::sync::Mutex;
 
 pub use self::{
     bundle::{Exported, Imported},
     rekey::Rekeyed,
 };
 use self::{
-    creation::{lock_path, no_key, no_policy, policy_path, source_of},
-    lock::{FileLease, Held, Mode},
+    creation::{no_key, no_policy, policy_path, source_of},
+    lock::{FileLease, Held},
     policy::PolicyFile,
     records::{Keys, SlotPaths},
 };
@@ -290,107 +290,4 @@ enum Found {
     Nothing,
     Sealed(Vec<u8>),
     Opened(Box<SlotDocument>),
-}
-
-impl CredentialStore for FileStore {
-    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        Box::pin(async move {
-            let document = self.document(slot).await?;
-            Ok(document.and_then(|document| document.active().cloned()))
-        })
-    }
-
-    fn load_issuer<'a>(
-        &'a self,
-        slot: &'a Slot,
-        issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        Box::pin(async move {
-            let document = self.document(slot).await?;
-            Ok(document.and_then(|document| document.record(issuer).cloned()))
-        })
-    }
-
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
-        Box::pin(async move {
-            let (documents, problems) = self.documents().await?;
-            let with_records = documents.into_iter().filter(|d| !d.records().is_empty());
-            let mut slots: Vec<Slot> = with_records.map(|d| d.slot().clone()).collect();
-            slots.sort();
-            Ok(Listing { slots, problems })
-        })
-    }
-
-    fn lock<'a>(
-        &'a self,
-        slot: &'a Slot,
-        wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
-        Box::pin(async move {
-            let deadline = lock::deadline(wait);
-            let paths = SlotPaths::new(&self.inner.root, slot);
-            let queue = self.turn(&paths).lock_owned();
-            let turn = match deadline {
-                Some(deadline) => time::timeout_at(deadline, queue)
-                    .await
-                    .map_err(|_| lock::busy(&paths.lock))?,
-                None => queue.await,
-            };
-            let store = lock::acquire(lock_path(&self.inner.root), Mode::Shared, deadline).await?;
-            let slot_lock = lock::acquire(paths.lock, Mode::Exclusive, deadline).await?;
-            self.look_again().await?;
-            let held = Arc::new(Held {
-                _slot: slot_lock,
-                _store: store,
-                _turn: turn,
-                store: self.clone(),
-            });
-            Ok(Guard::new(slot.clone(), FileLease { held }))
-        })
-    }
-
-    fn save<'a>(
-        &'a self,
-        record: &'a Record,
-        expected: Option<Generation>,
-        guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
-        Box::pin(async move {
-            let held = self.held(&record.slot, guard)?;
-            let record = record.clone();
-            self.change(&record.slot.clone(), held, move |document| {
-                let saved = document.save(&record, expected);
-                (matches!(saved, Saved::Written(_)), saved)
-            })
-            .await
-        })
-    }
-
-    fn remove<'a>(
-        &'a self,
-        slot: &'a Slot,
-        issuer: &'a Issuer,
-        guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
-            let held = self.held(slot, guard)?;
-            let issuer = issuer.clone();
-            self.change(slot, held, move |document| {
-                let removed = document.remove(&issuer);
-                (removed, removed)
-            })
-            .await
-        })
-    }
-
-    fn describe(&self) -> String {
-        let policy = self.policy_file();
-        let source = policy.policy().ok();
-        let source = source.and_then(|policy| self.inner.sources.of(policy));
-        let key = source.map_or_else(|| "nowhere known".to_owned(), |source| source.describe());
-        format!(
-            "sealed files in `{}`, the key in {key}",
-            self.inner.root.display()
-        )
-    }
 }

@@ -92,6 +92,11 @@ impl CredentialStore for MemoryStore {
         Box::pin(async { Ok(record.flatten()) })
     }
 
+    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        let records = self.read(slot, SlotDocument::to_records);
+        Box::pin(async { Ok(records.unwrap_or_default()) })
+    }
+
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
         let documents = self.inner.documents.lock();
         let documents = documents.unwrap_or_else(PoisonError::into_inner);

@@ -63,6 +63,13 @@ impl SlotDocument {
         self.records.iter().find(|record| record.issuer == *issuer)
     }
 
+    /// A copy of every record, the active one first.
+    pub fn to_records(&self) -> Vec<Record> {
+        let mut records = self.records.clone();
+        records.sort_by_key(|record| self.active.as_ref() != Some(&record.issuer));
+        records
+    }
+
     /// Puts `record` in place of the one at generation `expected`, and makes it active, as
     /// [`CredentialStore::save`](crate::CredentialStore::save) says.
     pub fn save(&mut self, record: &Record, expected: Option<Generation>) -> Saved {

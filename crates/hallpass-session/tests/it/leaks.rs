@@ -83,7 +83,7 @@ async fn no_canary_is_seen_anywhere() {
             .await;
         session.sign_in(SignInRequest::default()).await.unwrap();
         seen.push(format!("{session:?} {:?}", session.record().await));
-        seen.push(format!("{:?}", session.sign_out(SignOut::Grant).await));
+        seen.push(format!("{:?}", session.sign_out(SignOut::default()).await));
         session.close().await;
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

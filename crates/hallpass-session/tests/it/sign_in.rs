@@ -284,7 +284,7 @@ async fn signing_out_and_in_again_gives_the_new_token() {
     let world = World::signed_in().await;
     let session = world.session();
     session.token().await.unwrap();
-    session.sign_out(SignOut::Grant).await.unwrap();
+    session.sign_out(SignOut::default()).await.unwrap();
     assert_eq!(
         need(&session.token().await.unwrap_err()),
         Need::Ended(SignInCause::SignedOut)

@@ -1,15 +1,21 @@
 //! Signing out.
 
 use hallpass_core::{
-    RegistrationAccessToken, State,
-    record::{RegistrationManagement, SignInCause},
+    ClientId, ClientSecret, CredentialStore, PreRegisteredClient, RegistrationAccessToken, State,
+    TokenEndpointAuthMethod,
+    record::{RegistrationManagement, RegistrationOrigin, SignInCause},
 };
 use hallpass_session::{Need, Revocation, SignOut};
 use url::Url;
 
 use crate::{
-    double::ISSUER,
+    double::{ISSUER, OTHER_ISSUER},
     world::{World, need},
+};
+
+const FORGET: SignOut = SignOut {
+    forget_client: true,
+    local_only: false,
 };
 
 #[tokio::test]
@@ -17,7 +23,7 @@ async fn both_tokens_are_revoked_and_the_client_stays() {
     let world = World::signed_in().await;
     let session = world.session();
     session.token().await.unwrap();
-    let done = session.sign_out(SignOut::Grant).await.unwrap();
+    let done = session.sign_out(SignOut::default()).await.unwrap();
     assert!(done.had_grant && !done.forgot_client);
     assert!(matches!(done.refresh_token, Revocation::Revoked));
     assert!(matches!(done.access_token, Revocation::Revoked));
@@ -47,7 +53,7 @@ async fn what_the_server_says_changes_nothing_here() {
     let world = World::signed_in().await;
     world.server.revocation_answers(503);
     let session = world.session();
-    let done = session.sign_out(SignOut::Grant).await.unwrap();
+    let done = session.sign_out(SignOut::default()).await.unwrap();
     let Revocation::Failed(error) = done.refresh_token else {
         panic!("{done:?}")
     };
@@ -62,7 +68,7 @@ async fn a_server_without_revocation_is_reported() {
     world
         .put(|record| record.metadata.revocation_endpoint = None)
         .await;
-    let done = world.session().sign_out(SignOut::Grant).await.unwrap();
+    let done = world.session().sign_out(SignOut::default()).await.unwrap();
     assert!(matches!(done.refresh_token, Revocation::Unsupported));
     assert!(matches!(done.access_token, Revocation::Unsupported));
     assert!(world.record().await.grant.is_none());
@@ -79,7 +85,7 @@ async fn the_client_is_forgotten_on_demand() {
         .put(|record| record.registration.as_mut().unwrap().management = Some(management))
         .await;
     let session = world.session();
-    let done = session.sign_out(SignOut::ForgetClient).await.unwrap();
+    let done = session.sign_out(FORGET).await.unwrap();
     assert!(done.had_grant && done.forgot_client);
     assert!(matches!(done.registration, Revocation::Revoked));
     let last = world.server.requests().pop();
@@ -89,7 +95,7 @@ async fn the_client_is_forgotten_on_demand() {
     );
     assert_eq!(session.record().await.unwrap(), None);
     assert_eq!(need(&session.token().await.unwrap_err()), Need::First);
-    let again = session.sign_out(SignOut::ForgetClient).await.unwrap();
+    let again = session.sign_out(FORGET).await.unwrap();
     assert!(!again.had_grant && !again.forgot_client);
 }
 
@@ -106,7 +112,7 @@ async fn signing_out_waits_for_the_refresh_that_runs() {
     world.server.gate.arrived(1).await;
     let leaving = tokio::spawn({
         let session = session.clone();
-        async move { session.sign_out(SignOut::Grant).await }
+        async move { session.sign_out(SignOut::default()).await }
     });
     world.server.gate.open();
     let done = leaving.await.unwrap().unwrap();
@@ -122,4 +128,136 @@ async fn signing_out_waits_for_the_refresh_that_runs() {
     );
     session.token().await.unwrap_err();
     assert!(world.record().await.grant.is_none());
+}
+
+/// A world whose server moved to another authorization server, with a grant of each.
+async fn moved() -> World {
+    let mut world = World::empty();
+    // A client that is registered by hand with the second one, under the name it has at both.
+    world.settings.client.pre_registered = Some(PreRegisteredClient {
+        id: ClientId::new("client-1"),
+        secret: Some(ClientSecret::new("secret-of-the-second")),
+        auth_method: None,
+        issuer: None,
+    });
+    for (issuer, secret) in [
+        (ISSUER, "secret-of-the-first"),
+        (OTHER_ISSUER, "old-secret"),
+    ] {
+        let management = RegistrationManagement {
+            uri: Url::parse(&format!("{issuer}/revoke")).unwrap(),
+            token: RegistrationAccessToken::new("manage-canary"),
+        };
+        world
+            .put(|record| {
+                let registration = record.registration.as_mut().unwrap();
+                registration.client_secret = Some(ClientSecret::new(secret));
+                registration.auth_method = TokenEndpointAuthMethod::ClientSecretPost;
+                registration.management = Some(management);
+                registration.origin = match issuer {
+                    ISSUER => RegistrationOrigin::PreRegistered,
+                    _ => RegistrationOrigin::Dynamic,
+                };
+            })
+            .await;
+        world.server.migrate();
+    }
+    world
+}
+
+#[tokio::test]
+async fn every_authorization_server_of_the_slot_is_told_of_its_own_grant_alone() {
+    let world = moved().await;
+    let session = world.session();
+    let done = session.sign_out(SignOut::default()).await.unwrap();
+    assert!(done.had_grant && !done.forgot_client);
+    assert!(matches!(done.refresh_token, Revocation::Revoked));
+    assert!(matches!(done.registration, Revocation::Absent));
+    let seen: Vec<_> = world
+        .server
+        .requests()
+        .into_iter()
+        .zip(world.server.bodies())
+        .collect();
+    assert_eq!(seen.len(), 4);
+    for (number, (issuer, token, secret)) in [
+        (OTHER_ISSUER, "refresh-canary-2", "old-secret"),
+        (OTHER_ISSUER, "access-canary-2", "old-secret"),
+        (ISSUER, "refresh-canary-1", "secret-of-the-first"),
+        (ISSUER, "access-canary-1", "secret-of-the-first"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (request, body) = &seen[number];
+        assert_eq!(*request, format!("POST {issuer}/revoke"));
+        assert!(body.contains(token) && body.contains(secret), "{body}");
+    }
+    // Nothing is left of either grant; the clients stay, and the active one is active still.
+    let records = world.store.records(&world.slot).await.unwrap();
+    assert_eq!(records.len(), 2);
+    assert_eq!(records[0].issuer.as_str(), OTHER_ISSUER);
+    assert_eq!(world.record().await.issuer.as_str(), OTHER_ISSUER);
+    for record in records {
+        assert_eq!(record.state, State::SignInNeeded(SignInCause::SignedOut));
+        assert!(record.grant.is_none() && record.registration.is_some());
+    }
+    let again = session.sign_out(SignOut::default()).await.unwrap();
+    assert!(!again.had_grant);
+}
+
+#[tokio::test]
+async fn every_client_of_the_slot_is_forgotten() {
+    let world = moved().await;
+    let session = world.session();
+    let done = session.sign_out(FORGET).await.unwrap();
+    assert!(done.had_grant && done.forgot_client);
+    let requests = world.server.requests();
+    let deleted: Vec<_> = requests
+        .iter()
+        .filter(|r| r.starts_with("DELETE"))
+        .collect();
+    assert_eq!(
+        deleted,
+        [&format!("DELETE {OTHER_ISSUER}/revoke")],
+        "the one it made itself"
+    );
+    assert_eq!(world.store.records(&world.slot).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn signing_out_here_alone_tells_nobody() {
+    for forget_client in [false, true] {
+        let world = moved().await;
+        let how = SignOut {
+            forget_client,
+            local_only: true,
+        };
+        let done = world.session().sign_out(how).await.unwrap();
+        assert_eq!(world.server.requests(), [""; 0]);
+        assert!(done.had_grant);
+        assert!(matches!(done.refresh_token, Revocation::NotAsked));
+        assert!(matches!(done.access_token, Revocation::NotAsked));
+        assert_eq!(
+            matches!(done.registration, Revocation::NotAsked),
+            forget_client
+        );
+        let records = world.store.records(&world.slot).await.unwrap();
+        assert!(records.iter().all(|record| record.grant.is_none()));
+        assert_eq!(records.is_empty(), forget_client);
+    }
+}
+
+#[tokio::test]
+async fn the_worst_answer_of_several_servers_is_told() {
+    let world = moved().await;
+    world.server.revocation_answers(503);
+    let mut first = world.store.records(&world.slot).await.unwrap().remove(1);
+    first.metadata.revocation_endpoint = None;
+    world.replace(first).await;
+    let done = world.session().sign_out(SignOut::default()).await.unwrap();
+    assert!(
+        matches!(done.refresh_token, Revocation::Failed(_)),
+        "{done:?}"
+    );
 }

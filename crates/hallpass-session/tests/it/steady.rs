@@ -59,6 +59,10 @@ impl CredentialStore for Gated {
         })
     }
 
+    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        self.store.records(slot)
+    }
+
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
         Box::pin(async {
             self.pass().await;

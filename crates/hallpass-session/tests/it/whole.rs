@@ -237,7 +237,7 @@ async fn signing_out_ends_both_tokens_at_the_server() {
     let whole = Whole::start(60).await;
     let session = whole.process().await;
     let token = session.sign_in(SignInRequest::default()).await.unwrap();
-    session.sign_out(SignOut::Grant).await.unwrap();
+    session.sign_out(SignOut::default()).await.unwrap();
     assert!(
         whole
             .issuer

@@ -44,6 +44,7 @@ enum Flaw {
     LocksNothing,
     LosesTheActive,
     ListsNothing,
+    HidesTheInactive,
     RemovesNothing,
     CountsAnew,
 }
@@ -58,6 +59,7 @@ async fn a_store_that_breaks_a_rule_is_found_out() {
         (Flaw::LocksNothing, Some("one guard at a time")),
         (Flaw::LosesTheActive, Some("the one saved last is active")),
         (Flaw::ListsNothing, Some("the list names every slot")),
+        (Flaw::HidesTheInactive, Some("those of all its issuers")),
         (Flaw::RemovesNothing, Some("stays away")),
         (Flaw::CountsAnew, Some("not used again")),
     ] {
@@ -141,6 +143,16 @@ impl CredentialStore for Flawed {
         issuer: &'a Issuer,
     ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
         self.store.load_issuer(slot, issuer)
+    }
+
+    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move {
+            let mut records = self.store.records(slot).await?;
+            if self.flaw == Flaw::HidesTheInactive {
+                records.truncate(1);
+            }
+            Ok(records)
+        })
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {

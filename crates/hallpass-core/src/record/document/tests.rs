@@ -112,6 +112,13 @@ fn the_record_saved_last_is_the_active_one() {
     );
     let _ = document.save(&one, Some(Generation::new(1)));
     assert_eq!(document.active().unwrap().issuer, one.issuer);
+    let order = |document: &SlotDocument| -> Vec<_> {
+        let records = document.to_records().into_iter();
+        records.map(|record| record.issuer).collect()
+    };
+    assert_eq!(order(&document), [one.issuer.clone(), other.issuer.clone()]);
+    let _ = document.save(&other, Some(Generation::new(2)));
+    assert_eq!(order(&document), [other.issuer, one.issuer]);
 }
 
 #[test]

@@ -62,6 +62,10 @@ impl CredentialStore for TestStore {
         self.inner.load_issuer(slot, issuer)
     }
 
+    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        self.inner.records(slot)
+    }
+
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
         self.inner.list()
     }

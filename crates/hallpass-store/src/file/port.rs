@@ -1,0 +1,126 @@
+//! The port, on sealed files.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{
+    BoxFuture, CredentialStore, Generation, Issuer, Record, Slot,
+    store::{Guard, Listing, Saved, StoreError},
+};
+use tokio::time;
+
+use super::{
+    FileStore,
+    creation::lock_path,
+    lock::{self, FileLease, Held, Mode},
+    records::SlotPaths,
+};
+
+impl CredentialStore for FileStore {
+    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        Box::pin(async move {
+            let document = self.document(slot).await?;
+            Ok(document.and_then(|document| document.active().cloned()))
+        })
+    }
+
+    fn load_issuer<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        Box::pin(async move {
+            let document = self.document(slot).await?;
+            Ok(document.and_then(|document| document.record(issuer).cloned()))
+        })
+    }
+
+    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move {
+            let document = self.document(slot).await?;
+            Ok(document.map_or_else(Vec::new, |document| document.to_records()))
+        })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+        Box::pin(async move {
+            let (documents, problems) = self.documents().await?;
+            let with_records = documents.into_iter().filter(|d| !d.records().is_empty());
+            let mut slots: Vec<Slot> = with_records.map(|d| d.slot().clone()).collect();
+            slots.sort();
+            Ok(Listing { slots, problems })
+        })
+    }
+
+    fn lock<'a>(
+        &'a self,
+        slot: &'a Slot,
+        wait: Duration,
+    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+        Box::pin(async move {
+            let deadline = lock::deadline(wait);
+            let paths = SlotPaths::new(&self.inner.root, slot);
+            let queue = self.turn(&paths).lock_owned();
+            let turn = match deadline {
+                Some(deadline) => time::timeout_at(deadline, queue)
+                    .await
+                    .map_err(|_| lock::busy(&paths.lock))?,
+                None => queue.await,
+            };
+            let store = lock::acquire(lock_path(&self.inner.root), Mode::Shared, deadline).await?;
+            let slot_lock = lock::acquire(paths.lock, Mode::Exclusive, deadline).await?;
+            self.look_again().await?;
+            let held = Arc::new(Held {
+                _slot: slot_lock,
+                _store: store,
+                _turn: turn,
+                store: self.clone(),
+            });
+            Ok(Guard::new(slot.clone(), FileLease { held }))
+        })
+    }
+
+    fn save<'a>(
+        &'a self,
+        record: &'a Record,
+        expected: Option<Generation>,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+        Box::pin(async move {
+            let held = self.held(&record.slot, guard)?;
+            let record = record.clone();
+            self.change(&record.slot.clone(), held, move |document| {
+                let saved = document.save(&record, expected);
+                (matches!(saved, Saved::Written(_)), saved)
+            })
+            .await
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        slot: &'a Slot,
+        issuer: &'a Issuer,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let held = self.held(slot, guard)?;
+            let issuer = issuer.clone();
+            self.change(slot, held, move |document| {
+                let removed = document.remove(&issuer);
+                (removed, removed)
+            })
+            .await
+        })
+    }
+
+    fn describe(&self) -> String {
+        let policy = self.policy_file();
+        let source = policy.policy().ok();
+        let source = source.and_then(|policy| self.inner.sources.of(policy));
+        let key = source.map_or_else(|| "nowhere known".to_owned(), |source| source.describe());
+        format!(
+            "sealed files in `{}`, the key in {key}",
+            self.inner.root.display()
+        )
+    }
+}
