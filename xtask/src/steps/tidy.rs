@@ -10,6 +10,7 @@ mod exceptions;
 mod lines;
 mod machine;
 mod modules;
+mod trees;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -100,7 +101,9 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         may_expose: MAY_EXPOSE,
         machine: Machine::this(workspace),
     };
-    let findings = finding::judge(check(&tree, &rules), EXCEPTIONS);
+    let mut findings = check(&tree, &rules);
+    findings.extend(trees::check(&trees::read(workspace)?));
+    let findings = finding::judge(findings, EXCEPTIONS);
     finding::report(
         &findings,
         "edit the file that is named, or say why in tidy/exceptions.rs",

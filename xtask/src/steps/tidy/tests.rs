@@ -143,6 +143,32 @@ fn who_depends_on_whom() {
 }
 
 #[test]
+fn what_comes_with_a_crate() {
+    let found = |name: &'static str, tree: &[&str]| {
+        let tree = tree.iter().map(|name| (*name).to_owned()).collect();
+        let findings = trees::check(&[(name, tree)].into());
+        findings
+            .iter()
+            .map(|it| it.what.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found(
+            "hallpass-oauth",
+            &["hallpass-oauth", "http", "tokio-macros"]
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        found("hallpass-oauth", &["http", "tokio"]),
+        ["tokio comes with it"]
+    );
+    assert_eq!(found("hallpass-http", &["reqwest", "tokio"]), [""; 0]);
+    let both = found("hallpass-store", &["reqwest", "hyper"]);
+    assert_eq!(both, ["hyper comes with it", "reqwest comes with it"]);
+}
+
+#[test]
 fn length_and_documentation() {
     let lines = |count: usize| "//\n".repeat(count);
     breaks(
