@@ -9,7 +9,7 @@ use crate::store::KeyStore;
 
 /// Sign in to remote MCP servers, and call them.
 ///
-/// Exit codes: 0 fine, 2 wrong usage, 3 a sign-in is needed, 4 refused by the server or by the
+/// Exit codes: 0 fine, 2 the command line or a setting has to change, 3 a sign-in is needed, 4 refused by the server or by the
 /// person, 5 the network or another passing fault, 1 anything else.
 #[derive(Debug, Parser)]
 #[command(name = "hallpass", version, arg_required_else_help = true)]
@@ -71,7 +71,7 @@ pub(crate) struct Server {
 }
 
 /// What a server needs to be told apart from its URL. Given at `login` these are remembered, so
-/// that later commands need nothing but the URL.
+/// that later commands need nothing but the URL. Those given later come over the remembered ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "Server options (remembered at login)")]
@@ -192,9 +192,17 @@ pub(crate) struct ServerOptions {
 
 /// Sign in.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Login {
     #[command(flatten)]
     pub(crate) server: Server,
+
+    /// Forget the options that were remembered at earlier logins first.
+    #[arg(long)]
+    pub(crate) reset_options: bool,
 
     /// Print the URL to visit instead of opening a browser.
     #[arg(long)]
@@ -223,6 +231,10 @@ pub(crate) struct Logout {
     /// Forget the client's registration too.
     #[arg(long)]
     pub(crate) forget_client: bool,
+
+    /// Tell the server nothing: its tokens live to their end.
+    #[arg(long)]
+    pub(crate) local_only: bool,
 }
 
 /// Show accounts.
@@ -284,6 +296,31 @@ pub(crate) struct Demo {
     /// Leave `resource` out of refreshes, to see that the demonstration notices.
     #[arg(long, hide = true)]
     pub(crate) forget_resource_at_refresh: bool,
+}
+
+impl ServerOptions {
+    /// These options over `remembered` ones: each that was given replaces the remembered one.
+    pub(crate) fn over(&self, remembered: &Self) -> serde_json::Result<Self> {
+        let mut merged = serde_json::to_value(remembered)?;
+        if let (Some(merged), serde_json::Value::Object(given)) =
+            (merged.as_object_mut(), serde_json::to_value(self)?)
+        {
+            merged.extend(given);
+        }
+        serde_json::from_value(merged)
+    }
+
+    /// The headers whose values are written out instead of named by environment variable.
+    pub(crate) fn literal_headers<'a>(&'a self) -> impl Iterator<Item = &'a str> {
+        let literal = self.headers.iter().filter(|header| !header.contains("${"));
+        let own = |header: &'a String| match header.split_once(' ') {
+            Some((origin, header)) if origin.contains("://") => header,
+            _ => header.as_str(),
+        };
+        literal
+            .map(own)
+            .filter_map(|header| header.split(':').next())
+    }
 }
 
 /// The libraries' names of settings and the options that set them.

@@ -12,27 +12,22 @@ mod tools;
 use hallpass::Hallpass;
 
 use crate::{
-    arguments::{Arguments, Command},
-    environment::Environment,
+    arguments::Command,
     exit::{Code, Failed},
-    output::Output,
+    program::Program,
 };
 
 /// Runs the command that was asked for.
-pub(crate) async fn run(
-    arguments: &Arguments,
-    environment: &Environment,
-    output: &Output,
-) -> Result<(), Failed> {
-    match &arguments.command {
-        Command::Login(login) => login::run(login, arguments, environment, output).await,
-        Command::Logout(logout) => logout::run(logout, arguments, environment, output).await,
-        Command::Status(status) => status::run(status, arguments, environment, output).await,
-        Command::Tools(server) => tools::run(server, arguments, environment, output).await,
-        Command::Call(call) => call::run(call, arguments, environment, output).await,
-        Command::Token(server) => token::run(server, arguments, environment, output).await,
-        Command::Cimd(document) => cimd::run(document, output),
-        Command::Demo(demo) => demo::run(demo, environment, output).await,
+pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
+    match &program.arguments.command {
+        Command::Login(login) => login::run(login, program).await,
+        Command::Logout(logout) => logout::run(logout, program).await,
+        Command::Status(status) => status::run(status, program).await,
+        Command::Tools(server) => tools::run(server, program).await,
+        Command::Call(call) => call::run(call, program).await,
+        Command::Token(server) => token::run(server, program).await,
+        Command::Cimd(document) => cimd::run(document, program),
+        Command::Demo(demo) => demo::run(demo, program).await,
     }
 }
 

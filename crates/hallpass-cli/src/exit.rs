@@ -3,9 +3,7 @@
 use std::{error::Error, fmt, process::ExitCode};
 
 use hallpass::{
-    AuthorizeError, HttpError, LoginFailed, Remedy,
-    discovery::{DiscoveryError, DiscoveryErrorKind},
-    http::HttpErrorKind,
+    AuthorizeError, HttpError, Remedy, StoreError,
     login::{LoginError, LoginErrorKind},
 };
 use serde_json::{Value, json};
@@ -17,7 +15,7 @@ use crate::arguments;
 pub(crate) enum Code {
     /// Anything that has no code of its own.
     Other = 1,
-    /// The command line or a setting is wrong.
+    /// The command line or a setting has to change.
     Usage = 2,
     /// Somebody has to sign in.
     SignInNeeded = 3,
@@ -25,6 +23,10 @@ pub(crate) enum Code {
     Refused = 4,
     /// The network, or another passing fault: trying again may help.
     Network = 5,
+    /// Stopped by an interrupt, as shells count it.
+    Interrupted = 130,
+    /// Stopped by a request to terminate, as shells count it.
+    Terminated = 143,
 }
 
 impl Code {
@@ -35,6 +37,8 @@ impl Code {
             Self::SignInNeeded => "sign-in-needed",
             Self::Refused => "refused",
             Self::Network => "network",
+            Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
         }
     }
 }
@@ -45,6 +49,7 @@ pub(crate) struct Failed {
     code: Code,
     source: Box<dyn Error + Send + Sync>,
     hints: Vec<String>,
+    answer: Option<Value>,
 }
 
 impl Failed {
@@ -54,6 +59,7 @@ impl Failed {
             code: Code::Other,
             source: source.into(),
             hints: Vec::new(),
+            answer: None,
         }
     }
 
@@ -78,6 +84,12 @@ impl Failed {
         self
     }
 
+    /// Adds what the server answered, for a script.
+    pub(crate) fn answer(mut self, answer: Value) -> Self {
+        self.answer = Some(answer);
+        self
+    }
+
     /// The code for an error of the stack: what a known cause in its chain stands for, else its
     /// remedy.
     pub(crate) fn with_remedy(
@@ -91,7 +103,8 @@ impl Failed {
             .unwrap_or(match remedy {
                 Remedy::SignIn => Code::SignInNeeded,
                 Remedy::Retry => Code::Network,
-                Remedy::Report | Remedy::Configure => Code::Other,
+                Remedy::Configure => Code::Usage,
+                Remedy::Report => Code::Other,
             });
         failed.code(code)
     }
@@ -118,6 +131,7 @@ impl Failed {
             "message": texts.next(),
             "causes": texts.collect::<Vec<_>>(),
             "hints": self.hints,
+            "answer": self.answer,
         })
     }
 }
@@ -126,33 +140,15 @@ impl Failed {
 fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
     if let Some(error) = cause.downcast_ref::<AuthorizeError>() {
         // It shows the login's error as its own, so that one is not in the chain.
-        return code_of_login(error.get_ref().downcast_ref()?);
+        let login: &LoginError = error.get_ref().downcast_ref()?;
+        let refused = matches!(
+            login.kind(),
+            LoginErrorKind::Denied | LoginErrorKind::Callback | LoginErrorKind::Registration
+        );
+        return (refused && login.remedy() != Remedy::Retry).then_some(Code::Refused);
     }
-    if let Some(error) = cause.downcast_ref::<DiscoveryError>() {
-        let of_a_setting = [
-            DiscoveryErrorKind::Settings,
-            DiscoveryErrorKind::ResourceSetting,
-            DiscoveryErrorKind::IssuerNotListed,
-        ];
-        return of_a_setting.contains(&error.kind()).then_some(Code::Usage);
-    }
-    if let Some(LoginFailed::Unreachable(_)) = cause.downcast_ref() {
-        return Some(Code::Network);
-    }
-    let tls = cause.downcast_ref::<HttpError>()?.kind() == HttpErrorKind::Tls;
-    tls.then_some(Code::Network)
-}
-
-fn code_of_login(error: &LoginError) -> Option<Code> {
-    match error.kind() {
-        LoginErrorKind::Denied | LoginErrorKind::Callback | LoginErrorKind::Registration => {
-            Some(Code::Refused)
-        }
-        LoginErrorKind::Setting | LoginErrorKind::NoClient | LoginErrorKind::OtherIssuer => {
-            Some(Code::Usage)
-        }
-        _ => None,
-    }
+    // A disk or a keyring is no setting of this program, although somebody has to see to it.
+    cause.is::<StoreError>().then_some(Code::Other)
 }
 
 impl fmt::Display for Failed {

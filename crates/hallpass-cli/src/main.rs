@@ -10,6 +10,7 @@ mod commands;
 mod environment;
 mod exit;
 mod output;
+mod program;
 mod remembered;
 mod setup;
 mod store;
@@ -20,11 +21,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{arguments::Arguments, environment::Environment, output::Output};
+use crate::{arguments::Arguments, environment::Environment, output::Output, program::Program};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     let environment = Environment::read();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return Output::of_usage(&environment).usage(&error),
+    };
     let output = Output::new(arguments.json, &environment);
     output.log_to_stderr(arguments.verbose, &environment);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -35,8 +39,17 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output.failed(&exit::Failed::new(error)),
     };
-    match runtime.block_on(commands::run(&arguments, &environment, &output)) {
+    let program = Program::new(arguments, environment, output);
+    let ended = runtime.block_on(async {
+        let ended = tokio::select! {
+            ended = commands::run(&program) => ended,
+            stopped = program::stopped() => Err(stopped),
+        };
+        program.close().await;
+        ended
+    });
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => output.failed(&failed),
+        Err(failed) => program.output.failed(&failed),
     }
 }

@@ -25,6 +25,23 @@ impl Output {
         }
     }
 
+    /// The output before the command line is understood: JSON if that is among its words.
+    pub(crate) fn of_usage(environment: &Environment) -> Self {
+        Self::new(std::env::args().any(|word| word == "--json"), environment)
+    }
+
+    /// The end of a run whose command line is not understood, or that asks for help.
+    pub(crate) fn usage(&self, error: &clap::Error) -> ExitCode {
+        if error.use_stderr() && self.json {
+            let text = error.to_string();
+            let what = text.trim().trim_start_matches("error: ").to_owned();
+            return self.failed(&Failed::usage(what));
+        }
+        // Nobody may be listening, which is no reason to end otherwise.
+        let _ = error.print();
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    }
+
     /// Sends the stack's own log to standard error: its warnings, with `-v` what it does, with `-vv`
     /// everything. What rmcp and others log about an error comes back as the error itself, so it is
     /// shown from `-vv` on. `HALLPASS_LOG` takes a filter of `tracing-subscriber`'s form.

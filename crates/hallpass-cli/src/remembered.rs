@@ -1,9 +1,13 @@
 //! The options a server was given at its last login, so that later commands need only its URL.
 //!
-//! No secret is in them: a client's secret and a header's secret part are named by environment
-//! variable, and stay names here.
+//! They lie in files that only their owner can read, but they are not sealed: a client's secret is
+//! named by environment variable and stays a name here, and so should a header's secret part
+//! (`${NAME}`). A header whose value is written out is remembered as it was typed, and login says so.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use hallpass::Slot;
 use sha2::{Digest, Sha256};
@@ -14,8 +18,8 @@ use crate::{arguments::ServerOptions, exit::Failed};
 pub(crate) struct Remembered(PathBuf);
 
 impl Remembered {
-    pub(crate) fn of(slot: &Slot, folder: &std::path::Path) -> Self {
-        let digest = Sha256::digest(format!("{}\n{}", slot.server, slot.profile));
+    pub(crate) fn of(slot: &Slot, folder: &Path) -> Self {
+        let digest = Sha256::digest(format!("{}\n{}", slot.server.as_str(), slot.profile));
         let name = digest
             .iter()
             .take(16)
@@ -39,7 +43,7 @@ impl Remembered {
     pub(crate) fn save(&self, options: &ServerOptions) -> Result<(), Failed> {
         let write = || {
             let folder = self.0.parent().unwrap_or(&self.0);
-            fs::create_dir_all(folder)?;
+            create_private(folder)?;
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer_pretty(&mut file, options)?;
             file.as_file().sync_all()?;
@@ -59,4 +63,13 @@ impl Remembered {
     fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> Failed {
         Failed::new(source).hint(format!("the server's options are in {}", self.0.display()))
     }
+}
+
+/// Creates a folder that only its owner can look into.
+fn create_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }

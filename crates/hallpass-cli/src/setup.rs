@@ -14,9 +14,10 @@ use hallpass::{
 use url::Url;
 
 use crate::{
-    arguments::{Arguments, Server, ServerOptions},
+    arguments::{Server, ServerOptions},
     environment::Environment,
     exit::Failed,
+    program::Program,
     remembered::Remembered,
     store::{self, Store},
 };
@@ -30,6 +31,17 @@ pub(crate) struct Person {
     pub(crate) device: bool,
 }
 
+/// Which options count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Options {
+    /// Those on the command line over the remembered ones.
+    Remembered,
+    /// Those on the command line alone.
+    Given,
+    /// None at all.
+    None,
+}
+
 /// One server, wired up.
 pub(crate) struct Setup {
     pub(crate) hallpass: Hallpass,
@@ -40,23 +52,32 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Wires up the server that the command line names. Options that were given replace the
-    /// remembered ones as a whole.
+    /// Wires up the server that the command line names, with the options that were given over the
+    /// remembered ones.
     pub(crate) async fn new(
-        arguments: &Arguments,
+        program: &Program,
         server: &Server,
+        options: Options,
         person: Option<Person>,
-        environment: &Environment,
     ) -> Result<Self, Failed> {
         let slot = slot(&server.url, &server.account)?;
-        let store = Store::open(arguments, environment).await?;
-        let remembered = Remembered::of(&slot, &store::folder(arguments, environment)?);
-        let options = if server.options == ServerOptions::default() {
-            remembered.load()?
-        } else {
-            server.options.clone()
+        let store = match (options, &person) {
+            (_, Some(_)) => Store::open_or_create(program).await?,
+            (_, None) => Store::open(program).await?,
         };
-        let hallpass = build(slot, &options, store.port(), person, environment)?;
+        let remembered = Remembered::of(&slot, &store::folder(program)?);
+        let mut given = server.options.clone();
+        if let Some(file) = &mut given.ca_certificate {
+            // Remembered, it must mean the same file from every folder.
+            *file = std::path::absolute(&file)?;
+        }
+        let options = match options {
+            Options::Remembered => given.over(&remembered.load()?).map_err(Failed::new)?,
+            Options::Given => given,
+            Options::None => ServerOptions::default(),
+        };
+        let hallpass = build(slot, &options, store.port(), person, &program.environment)?;
+        program.opened(&hallpass);
         Ok(Self {
             hallpass,
             remembered,

@@ -4,7 +4,11 @@
 //! answers in time, else a file. It is written into the store, and from then on a keyring that is
 //! locked or gone is an error, never a reason to take another key.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::ValueEnum;
 use hallpass::store::{
@@ -13,7 +17,7 @@ use hallpass::store::{
 use hallpass_keyring::Keyring;
 use serde_json::{Value, json};
 
-use crate::{arguments::Arguments, environment::Environment, exit::Failed};
+use crate::{exit::Failed, program::Program};
 
 /// So long a keyring may take where a file would do as well. A dead bus should not seem a dead
 /// program.
@@ -34,11 +38,11 @@ pub(crate) enum KeyStore {
 
 impl KeyStore {
     /// What was asked for: `--key-store`, else `HALLPASS_KEY_STORE`, else `auto`.
-    fn asked(arguments: &Arguments, environment: &Environment) -> Result<Self, Failed> {
-        if let Some(asked) = arguments.key_store {
+    fn asked(program: &Program) -> Result<Self, Failed> {
+        if let Some(asked) = program.arguments.key_store {
             return Ok(asked);
         }
-        let Some(word) = environment.get("HALLPASS_KEY_STORE") else {
+        let Some(word) = program.environment.get("HALLPASS_KEY_STORE") else {
             return Ok(Self::Auto);
         };
         Self::from_str(word, false).map_err(|_| {
@@ -64,19 +68,29 @@ pub(crate) enum Store {
     Files(FileStore),
     /// Gone when the program ends.
     Memory(MemoryStore),
+    /// Not created yet, in this folder; empty meanwhile.
+    Absent(MemoryStore, PathBuf),
 }
 
 impl Store {
+    /// Opens the store that the command line names. One that nobody has created yet is empty: where
+    /// its key will be kept is decided by the first login, and by nothing else.
+    pub(crate) async fn open(program: &Program) -> Result<Self, Failed> {
+        let folder = folder(program)?;
+        let in_files = KeyStore::asked(program)? != KeyStore::Memory;
+        if in_files && holds_nothing(&folder) {
+            return Ok(Self::Absent(MemoryStore::new(), folder));
+        }
+        Self::open_or_create(program).await
+    }
+
     /// Opens the store that the command line names, or creates it.
-    pub(crate) async fn open(
-        arguments: &Arguments,
-        environment: &Environment,
-    ) -> Result<Self, Failed> {
-        let asked = KeyStore::asked(arguments, environment)?;
+    pub(crate) async fn open_or_create(program: &Program) -> Result<Self, Failed> {
+        let asked = KeyStore::asked(program)?;
         if asked == KeyStore::Memory {
             return Ok(Self::Memory(MemoryStore::new()));
         }
-        let folder = folder(arguments, environment)?;
+        let folder = folder(program)?;
         if let Some(wanted) = asked.policy()
             && let Some(policy) = FileStore::policy_of(&folder).await?
             && policy != wanted
@@ -106,7 +120,7 @@ impl Store {
     pub(crate) fn port(&self) -> Arc<dyn CredentialStore> {
         match self {
             Self::Files(store) => Arc::new(store.clone()),
-            Self::Memory(store) => Arc::new(store.clone()),
+            Self::Memory(store) | Self::Absent(store, _) => Arc::new(store.clone()),
         }
     }
 
@@ -117,6 +131,12 @@ impl Store {
 
     /// Backend, policy and key in words. No secret is among them.
     pub(crate) fn in_words(&self) -> Result<String, Failed> {
+        if let Self::Absent(_, folder) = self {
+            let folder = folder.display();
+            return Ok(format!(
+                "nothing is kept in {folder} yet: the first login begins it"
+            ));
+        }
         let mut lines = vec![format!("kept in {}", self.port().describe())];
         if let Self::Files(store) = self {
             lines.push(format!("policy {}", store.policy()?));
@@ -139,6 +159,10 @@ impl Store {
                 "key_id": store.key_id().to_string(),
                 "passed_over": store.passed_over(),
             }),
+            Self::Absent(_, folder) => json!({
+                "backend": "none",
+                "folder": folder.display().to_string(),
+            }),
             Self::Memory(_) => json!({
                 "backend": "memory",
                 "description": description,
@@ -149,15 +173,24 @@ impl Store {
 }
 
 /// The folder of the store and of the remembered options.
-pub(crate) fn folder(arguments: &Arguments, environment: &Environment) -> Result<PathBuf, Failed> {
-    arguments
-        .store
-        .clone()
-        .or_else(|| environment.data_folder())
+pub(crate) fn folder(program: &Program) -> Result<PathBuf, Failed> {
+    let named = program.arguments.store.clone();
+    named
+        .or_else(|| program.environment.data_folder())
         .ok_or_else(|| {
             Failed::usage("there is no folder for credentials")
                 .hint("name one with --store, or set HALLPASS_HOME")
         })
+}
+
+/// Whether there is no store and nothing that could be one: no folder, or one without files.
+fn holds_nothing(folder: &Path) -> bool {
+    match std::fs::read_dir(folder) {
+        Ok(entries) => entries
+            .filter_map(Result::ok)
+            .all(|entry| entry.file_name() == "options"),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
 }
 
 fn keyring(keyring: Keyring) -> Arc<dyn KeySource> {

@@ -8,11 +8,10 @@ use rmcp::{
 use serde_json::json;
 
 use crate::{
-    arguments::{Arguments, Call, Server},
-    environment::Environment,
+    arguments::{Call, Server},
     exit::{Code, Failed},
-    output::Output,
-    setup::Setup,
+    program::Program,
+    setup::{Options, Setup},
     through_rmcp,
 };
 
@@ -22,44 +21,32 @@ pub(super) struct Connection {
     pub(super) client: RunningService<RoleClient, ()>,
 }
 
-pub(super) async fn run(
-    call: &Call,
-    arguments: &Arguments,
-    environment: &Environment,
-    output: &Output,
-) -> Result<(), Failed> {
+pub(super) async fn run(call: &Call, program: &Program) -> Result<(), Failed> {
     let input: JsonObject = serde_json::from_str(&call.arguments).map_err(|error| {
         Failed::usage(error).hint("the tool's arguments are one JSON object, such as '{\"a\": 1}'")
     })?;
-    let Connection { setup, client } = connect(&call.server, arguments, environment).await?;
+    let Connection { setup, client } = connect(&call.server, program).await?;
     let request = CallToolRequestParams::new(call.tool.clone()).with_arguments(input);
     let answer = client.call_tool(request).await;
     let answer = finish(&setup, client, answer).await?;
-    output.result(&in_words(&answer), &json!(answer));
     if answer.is_error == Some(true) {
-        return Err(
-            Failed::new(format!("the tool `{}` reports an error", call.tool)).code(Code::Refused),
-        );
+        program.output.line(&in_words(&answer));
+        let failed = Failed::new(format!("the tool `{}` reports an error", call.tool));
+        return Err(failed.code(Code::Refused).answer(json!(answer)));
     }
+    program.output.result(&in_words(&answer), &json!(answer));
     Ok(())
 }
 
 /// Connects with the credentials that are there; signs nobody in.
-pub(super) async fn connect(
-    server: &Server,
-    arguments: &Arguments,
-    environment: &Environment,
-) -> Result<Connection, Failed> {
-    let setup = Setup::new(arguments, server, None, environment).await?;
+pub(super) async fn connect(server: &Server, program: &Program) -> Result<Connection, Failed> {
+    let setup = Setup::new(program, server, Options::Remembered, None).await?;
     match ().serve(setup.hallpass.transport()).await {
         Ok(client) => Ok(Connection { setup, client }),
-        Err(error) => {
-            setup.hallpass.close().await;
-            Err(super::with_login_line(
-                through_rmcp::failed(error),
-                &setup.hallpass,
-            ))
-        }
+        Err(error) => Err(super::with_login_line(
+            through_rmcp::failed(error),
+            &setup.hallpass,
+        )),
     }
 }
 
@@ -71,7 +58,6 @@ pub(super) async fn finish<T>(
 ) -> Result<T, Failed> {
     // The answer is there already: how the connection ends changes nothing about it.
     let _ = client.cancel().await;
-    setup.hallpass.close().await;
     outcome.map_err(|error| super::with_login_line(through_rmcp::failed(error), &setup.hallpass))
 }
 

@@ -3,12 +3,12 @@
 use hallpass::{Scopes, login::ClientMetadataDocument};
 use url::Url;
 
-use crate::{arguments::Cimd, exit::Failed, output::Output};
+use crate::{arguments::Cimd, exit::Failed, program::Program};
 
 /// The loopback hosts that a login may be given.
 const HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
-pub(super) fn run(document: &Cimd, output: &Output) -> Result<(), Failed> {
+pub(super) fn run(document: &Cimd, program: &Program) -> Result<(), Failed> {
     let url = Url::parse(&document.url).map_err(Failed::usage)?;
     if url.scheme() != "https" || url.path() == "/" || url.fragment().is_some() {
         return Err(Failed::usage(format!("`{url}` can't identify a client"))
@@ -32,6 +32,6 @@ pub(super) fn run(document: &Cimd, output: &Output) -> Result<(), Failed> {
         scopes: &scopes,
     }
     .to_json();
-    output.result(&format!("{json:#}"), &json);
+    program.output.result(&format!("{json:#}"), &json);
     Ok(())
 }

@@ -24,16 +24,9 @@ use rmcp::{ServiceExt, model::CallToolRequestParams};
 use serde_json::json;
 
 use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
-use crate::{
-    arguments::Demo, environment::Environment, exit::Failed, output::Output, terminal::Terminal,
-    through_rmcp,
-};
+use crate::{arguments::Demo, exit::Failed, program::Program, terminal::Terminal, through_rmcp};
 
-pub(super) async fn run(
-    demo: &Demo,
-    environment: &Environment,
-    output: &Output,
-) -> Result<(), Failed> {
+pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), Failed> {
     let issuer = AuthorizationServer::start(AuthorizationServerOptions {
         behaviour: Behaviour {
             interactive: demo.browser,
@@ -44,11 +37,19 @@ pub(super) async fn run(
     .await?;
     let server = McpServer::start(McpServerOptions::protected_by(&issuer)).await?;
     let person: Arc<dyn Interaction> = if demo.browser {
-        Arc::new(Terminal::new(environment, output.clone(), true))
+        Arc::new(Terminal::new(
+            &program.environment,
+            program.output.clone(),
+            true,
+        ))
     } else {
         Arc::new(Visitor)
     };
-    let mut stage = Stage::new(output.clone(), issuer.recorder().clone(), server.resource());
+    let mut stage = Stage::new(
+        program.output.clone(),
+        issuer.recorder().clone(),
+        server.resource(),
+    );
     stage.say(&format!(
         "Two servers run inside this program, on loopback:\n\
          \u{20} an authorization server  {}\n\
@@ -77,7 +78,9 @@ pub(super) async fn run(
         "\nThat is the difference one parameter makes. Try it on a server of yours:\n\
          \u{20} hallpass login https://…/mcp",
     );
-    output.data_only(&json!({ "steps": stage.into_data() }));
+    program
+        .output
+        .data_only(&json!({ "steps": stage.into_data() }));
     Ok(())
 }
 
@@ -141,15 +144,13 @@ async fn the_whole_way(
     )?;
 
     issuer.expire_access_tokens();
-    let sum = client
-        .call_tool(add(20, 22))
-        .await
-        .map_err(through_rmcp::failed)?;
+    let sum = client.call_tool(add(20, 22)).await;
     stage.rest(
         "The access token ends. The next call is refused, refreshed once with the same resource, \
          and repeated",
     )?;
     stage.carries_resource(Endpoint::Refresh, 1)?;
+    let sum = sum.map_err(through_rmcp::failed)?;
     stage.check(
         text(&sum) == "42",
         &format!("nobody noticed: add(20, 22) is {}", text(&sum)),

@@ -4,24 +4,26 @@ use hallpass::{Revocation, SignOut, SignedOut};
 use serde_json::json;
 
 use crate::{
-    arguments::{Arguments, Logout},
-    environment::Environment,
+    arguments::Logout,
     exit::Failed,
-    output::Output,
-    setup::Setup,
+    program::Program,
+    setup::{Options, Setup},
 };
 
-pub(super) async fn run(
-    logout: &Logout,
-    arguments: &Arguments,
-    environment: &Environment,
-    output: &Output,
-) -> Result<(), Failed> {
-    let setup = Setup::new(arguments, &logout.server, None, environment).await?;
-    let how = if logout.forget_client {
-        SignOut::ForgetClient
-    } else {
-        SignOut::Grant
+pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed> {
+    let setup = match Setup::new(program, &logout.server, Options::Remembered, None).await {
+        Ok(setup) => setup,
+        Err(failed) => {
+            // Nobody is kept signed in by an option that no longer means anything.
+            program.output.say(&format!(
+                "note: signing out without the server's options\n{failed}"
+            ));
+            Setup::new(program, &logout.server, Options::None, None).await?
+        }
+    };
+    let how = SignOut {
+        forget_client: logout.forget_client,
+        local_only: logout.local_only,
     };
     let done = setup.hallpass.logout(how).await.map_err(Failed::from)?;
     if logout.forget_client {
@@ -31,7 +33,9 @@ pub(super) async fn run(
     let words = in_words(&done);
     let data =
         json!({ "server": slot.server.as_str(), "had_grant": done.had_grant, "outcome": words });
-    output.result(&format!("signed out of {slot}, {words}"), &data);
+    program
+        .output
+        .result(&format!("signed out of {slot}, {words}"), &data);
     Ok(())
 }
 
@@ -45,6 +49,7 @@ pub(super) fn in_words(done: &SignedOut) -> String {
         Revocation::Unsupported => Some(format!(
             "the {name} lives to its end: the server revokes none"
         )),
+        Revocation::NotAsked => Some(format!("the {name} lives to its end: nobody was told")),
         Revocation::Failed(error) => Some(format!("the {name} may live on: {error}")),
         _ => None,
     };

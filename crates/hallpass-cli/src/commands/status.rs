@@ -3,44 +3,37 @@
 use hallpass::{Clock, Record, Resource, Slot, State, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use crate::{
-    arguments::{Arguments, Status},
-    environment::Environment,
-    exit::Failed,
-    output::Output,
-    setup,
-    store::Store,
-};
+use crate::{arguments::Status, exit::Failed, program::Program, setup, store::Store};
 
-pub(super) async fn run(
-    status: &Status,
-    arguments: &Arguments,
-    environment: &Environment,
-    output: &Output,
-) -> Result<(), Failed> {
-    let opened = Store::open(arguments, environment).await?;
+pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed> {
+    let opened = Store::open(program).await?;
     let store = opened.port();
-    let slots = if let Some(url) = &status.url {
-        vec![setup::slot(url, &status.account)?]
+    let (slots, problems) = if let Some(url) = &status.url {
+        (vec![setup::slot(url, &status.account)?], Vec::new())
     } else {
         let listing = store.list().await?;
-        for problem in &listing.problems {
-            output.say(&format!("can't be read: {problem}"));
-        }
-        listing.slots
+        let problems = listing.problems.iter().map(ToString::to_string);
+        (listing.slots, problems.collect::<Vec<_>>())
     };
+    for problem in &problems {
+        program.output.say(&format!("can't be read: {problem}"));
+    }
     let now = SystemClock.now();
     let mut accounts = Vec::new();
     for slot in &slots {
         let record = store.load(slot).await?;
-        output.line(&in_words(slot, record.as_ref(), now));
+        program.output.line(&in_words(slot, record.as_ref(), now));
         accounts.push(as_data(slot, record.as_ref(), now));
     }
-    if slots.is_empty() {
-        output.line("no account is known here");
+    if slots.is_empty() && problems.is_empty() {
+        program.output.line("no account is known here");
     }
-    output.line(&opened.in_words()?);
-    output.data_only(&json!({ "accounts": accounts, "store": opened.as_data()? }));
+    program.output.line(&opened.in_words()?);
+    program.output.data_only(&json!({
+        "accounts": accounts,
+        "problems": problems,
+        "store": opened.as_data()?,
+    }));
     Ok(())
 }
 

@@ -22,7 +22,7 @@ async fn every_command_answers_with_one_envelope() {
     assert_eq!(account["renewable"], true);
 
     let tools = desk.run(&["--json", "tools", &url]).await.expect(0).json();
-    assert_eq!(tools["result"]["tools"].as_array().unwrap().len(), 3);
+    assert_eq!(tools["result"]["tools"].as_array().unwrap().len(), 4);
 
     let call = desk
         .run(&["--json", "call", &url, "add", r#"{"a":1,"b":1}"#])
@@ -47,6 +47,47 @@ async fn every_command_answers_with_one_envelope() {
         needed["error"]["hints"],
         json!([format!("hallpass login {url}")])
     );
+}
+
+#[tokio::test]
+async fn a_tool_that_reports_an_error_is_one_envelope_too() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    desk.login(&[]).await.expect(0);
+    let failed = desk
+        .run(&["--json", "call", &url, "fail"])
+        .await
+        .expect(4)
+        .json();
+    assert_eq!(failed["ok"], false);
+    assert_eq!(
+        failed["error"]["answer"]["content"][0]["text"],
+        "this tool always fails"
+    );
+    let failed = desk.run(&["call", &url, "fail"]).await.expect(4);
+    assert_eq!(failed.stdout, "this tool always fails\n");
+}
+
+#[tokio::test]
+async fn a_command_line_that_is_not_understood_is_an_envelope_where_json_is_asked_for() {
+    let desk = Desk::new().await;
+    let failed = desk.run(&["--json", "nonsense"]).await.expect(2).json();
+    assert_eq!(failed["error"]["code"], "usage");
+    let message = failed["error"]["message"].as_str().unwrap();
+    assert!(message.contains("unrecognized subcommand"), "{message}");
+    desk.run(&["--json", "--help"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn only_a_login_creates_a_store() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    desk.run(&["status"]).await.expect(0);
+    desk.run(&["token", &url]).await.expect(3);
+    desk.run(&["logout", &url]).await.expect(0);
+    assert!(!desk.store().exists());
+    desk.login(&[]).await.expect(0);
+    assert!(desk.store().exists());
 }
 
 #[tokio::test]

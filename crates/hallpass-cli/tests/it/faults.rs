@@ -1,7 +1,7 @@
 //! What goes wrong at a server: the exit code, the words, and what was saved.
 
 use hallpass_testkit::{
-    Behaviour, Callback, Endpoint, Fault, IssParameter, PlannedFault, Tamper, When,
+    Behaviour, Callback, Endpoint, Fault, IssParameter, LeakCheck, PlannedFault, Tamper, When,
 };
 
 use crate::program::Desk;
@@ -21,6 +21,10 @@ async fn check(spoil: impl FnOnce(&mut Desk), code: i32, word: &str) {
         "no page in an error: {}",
         ended.stderr
     );
+    let mut leaks = LeakCheck::new();
+    leaks.watch_record(desk.issuer.recorder(), &["state"]);
+    leaks.check("standard output", &ended.stdout).unwrap();
+    leaks.check("standard error", &ended.stderr).unwrap();
     let more = desk.issuer.requests_to(Endpoint::CodeExchange).len() - exchanges;
     assert!(more <= 1, "a code is tried once");
 
@@ -75,7 +79,7 @@ async fn html_in_place_of_metadata() {
         desk.issuer
             .plan(always(Endpoint::ServerMetadata, Fault::Html));
     };
-    check(spoil, 1, "HTML page").await;
+    check(spoil, 2, "HTML page").await;
 }
 
 #[tokio::test]

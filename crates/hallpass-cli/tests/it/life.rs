@@ -79,6 +79,38 @@ async fn a_process_that_is_killed_after_login_loses_nothing() {
     assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 0);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_that_is_stopped_in_the_middle_of_a_refresh_saves_it_first() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    desk.login(&[]).await.expect(0);
+
+    let gate = hallpass_testkit::Gate::new();
+    let held = hallpass_testkit::Fault::HoldAnswer(gate.clone());
+    desk.issuer.once(Endpoint::Refresh, held);
+    desk.issuer.expire_access_tokens();
+    let mut call = desk.command(&["call", &url, "ping"]);
+    let call = call.kill_on_drop(true).spawn().unwrap();
+    gate.until_arrived(1).await;
+    let pid = call.id().unwrap().to_string();
+    let sent = tokio::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .await
+        .unwrap();
+    assert!(sent.success());
+    gate.open();
+    assert_eq!(desk.wait(call).await.code, 130);
+
+    desk.run(&["call", &url, "ping"]).await.expect(0);
+    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(
+        desk.issuer.book().misuse(),
+        hallpass_testkit::Misuse::default()
+    );
+}
+
 #[tokio::test]
 async fn two_accounts_on_one_server_are_apart() {
     let desk = Desk::new().await;

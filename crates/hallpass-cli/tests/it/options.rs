@@ -23,7 +23,7 @@ async fn a_private_authority_and_headers_given_at_login_hold_for_later_commands(
     .unwrap();
     let file = file.to_str().unwrap();
 
-    desk.login(&[]).await.expect(5);
+    desk.login(&[]).await.expect(2);
     let for_issuer = format!("{} X-Gateway: issuer", desk.issuer.origin());
     let options = [
         "--ca-certificate",
@@ -57,6 +57,80 @@ async fn a_private_authority_and_headers_given_at_login_hold_for_later_commands(
         );
     }
     assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
+}
+
+#[tokio::test]
+async fn a_relative_file_means_the_same_from_everywhere() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    let ca = TestCa::new().unwrap();
+    let file = desk.folder.path().join("ca.pem");
+    let mut out = std::fs::File::create(&file).unwrap();
+    std::io::Write::write_all(&mut out, ca.pem().as_bytes()).unwrap();
+
+    let mut login = desk.command(&["login", &url, "--no-browser", "--ca-certificate", "ca.pem"]);
+    login.current_dir(desk.folder.path());
+    desk.sign_in(login).await.expect(0);
+    desk.run(&["token", &url]).await.expect(0);
+    std::fs::remove_file(&file).unwrap();
+    let ended = desk.run(&["token", &url]).await.expect(2);
+    assert!(
+        ended.stderr.contains(file.to_str().unwrap()),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
+async fn one_can_sign_out_when_an_option_means_nothing_any_more() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    let mut login = desk.command(&["login", &url, "--no-browser", "--header", "X-Key: ${KEY}"]);
+    login.env("KEY", "s3cret");
+    desk.sign_in(login).await.expect(0);
+    desk.run(&["token", &url]).await.expect(2);
+    let ended = desk.run(&["logout", &url]).await.expect(0);
+    assert!(
+        ended.stdout.contains("the refresh token is revoked"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stderr.contains("without the server's options"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
+async fn options_given_later_come_over_the_remembered_ones() {
+    let desk = Desk::new().await;
+    let first = desk
+        .login(&["--header", "X-Team: tools", "--scope", "a"])
+        .await
+        .expect(0);
+    assert!(
+        first
+            .stderr
+            .contains("`X-Team` is remembered as it was typed"),
+        "{}",
+        first.stderr
+    );
+    desk.login(&["--scope", "b"]).await.expect(0);
+    let asked = desk.issuer.requests_to(Endpoint::Authorization);
+    assert_eq!(asked.last().unwrap().parameter("scope"), Some("b"));
+    assert_eq!(
+        desk.server.requests().last().unwrap().header("x-team"),
+        Some("tools")
+    );
+
+    desk.login(&["--reset-options"]).await.expect(0);
+    let asked = desk.issuer.requests_to(Endpoint::Authorization);
+    assert_eq!(asked.last().unwrap().parameter("scope"), None);
+    assert_eq!(
+        desk.server.requests().last().unwrap().header("x-team"),
+        None
+    );
 }
 
 #[tokio::test]

@@ -79,6 +79,11 @@ impl Desk {
         command
     }
 
+    /// Waits for a run to end.
+    pub(crate) async fn wait(&self, child: Child) -> Ended {
+        finish(child).await
+    }
+
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
         finish(self.command(arguments).spawn().unwrap()).await
     }

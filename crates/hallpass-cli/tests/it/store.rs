@@ -14,18 +14,18 @@ const PASSED_OVER: &str = "passed over when it was created: keyring:";
 )]
 async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
     let desk = Desk::new().await;
+    let login = desk.login(&[]).await.expect(0);
+    assert!(
+        login.stderr.contains("no key can be made"),
+        "{}",
+        login.stderr
+    );
+    // Said once, shown always.
     let said = desk.run(&["status"]).await.expect(0);
+    assert_eq!(said.stderr, "");
     assert!(said.stdout.contains("policy key-file"), "{}", said.stdout);
     assert!(said.stdout.contains(PASSED_OVER), "{}", said.stdout);
-    assert!(
-        said.stderr.contains("no key can be made"),
-        "{}",
-        said.stderr
-    );
-
-    // Said once, shown always.
     let again = desk.run(&["--json", "status"]).await.expect(0);
-    assert_eq!(again.stderr, "");
     let store = &again.json()["result"]["store"];
     assert_eq!(store["backend"], "sealed-files");
     assert_eq!(store["policy"], "key-file");
@@ -41,7 +41,7 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
     // The key itself is nowhere in it.
     let key = fs::read(desk.store().join(format!("{id}.key"))).unwrap();
     let key = String::from_utf8_lossy(&key).trim().to_owned();
-    for shown in [&said.stdout, &said.stderr, &again.stdout] {
+    for shown in [&login.stdout, &login.stderr, &said.stdout, &again.stdout] {
         assert!(!shown.contains(&key));
     }
 }
@@ -49,12 +49,8 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
 #[tokio::test]
 async fn the_place_is_decided_when_the_store_is_created() {
     let desk = Desk::new().await;
-    let status = desk
-        .run(&["status", "--key-store", "key-file"])
-        .await
-        .expect(0);
-    assert!(!status.stdout.contains("passed over"), "{}", status.stdout);
-    assert_eq!(status.stderr, "");
+    let login = desk.login(&["--key-store", "key-file"]).await.expect(0);
+    assert!(!login.stderr.contains("passed over"), "{}", login.stderr);
     let policy = fs::read(desk.store().join("store.json")).unwrap();
 
     let ended = desk
@@ -84,10 +80,7 @@ async fn the_place_is_decided_when_the_store_is_created() {
 )]
 async fn a_keyring_that_was_asked_for_and_does_not_answer_is_an_error() {
     let desk = Desk::new().await;
-    let ended = desk
-        .run(&["status", "--key-store", "keyring"])
-        .await
-        .expect(1);
+    let ended = desk.login(&["--key-store", "keyring"]).await.expect(1);
     assert!(
         ended.stderr.contains("policy `keyring`"),
         "{}",
