@@ -100,13 +100,14 @@ impl<'a> ClientAuthentication<'a> {
     }
 
     /// `form` as a POST of this client. A client uses one method in a request, never two
-    /// (RFC 6749 §2.3), so the body of a Basic request does not name the client again.
+    /// (RFC 6749 §2.3). Its identifier alone is none (§3.2.1), and stands in every body: the MCP SDK
+    /// for Python looks nowhere else, not even beside Basic.
     pub(crate) fn post_form(&self, form: Form, endpoint: &Url) -> Request<Bytes> {
         let id = self.client_id.as_str();
         match &self.proof {
             Proof::None => form.with("client_id", id).post(endpoint),
             Proof::Basic(secret) => {
-                let mut request = form.post(endpoint);
+                let mut request = form.with("client_id", id).post(endpoint);
                 request
                     .headers_mut()
                     .insert(header::AUTHORIZATION, basic(id, secret.expose()));

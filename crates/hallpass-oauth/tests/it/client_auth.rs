@@ -34,7 +34,7 @@ fn one_method_in_each_request() {
     check(
         &ClientAuthentication::basic(&id, &secret),
         Some("my%3Aid:p%26w"),
-        "",
+        "client_id=my:id\n",
     );
     check(
         &ClientAuthentication::post(&id, &secret),
@@ -71,7 +71,7 @@ fn basic_encodes_both_halves_as_a_form() {
         check(
             &ClientAuthentication::basic(&id, &secret),
             Some(expected),
-            "",
+            &format!("client_id={}\n", id.as_str()),
         );
     }
 }

@@ -46,7 +46,7 @@ fn an_id_token_becomes_an_assertion_becomes_a_token_request() {
     assert_eq!(
         form(&request),
         "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer\nassertion=ja.g.s\n\
-         resource=http://localhost:3000/mcp\n"
+         resource=http://localhost:3000/mcp\nclient_id=c\n"
     );
 }
 

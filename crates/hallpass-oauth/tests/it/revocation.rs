@@ -19,7 +19,10 @@ fn one_token_in_each_request() {
     let access = AccessToken::new("a");
     let request = RevocationRequest::of_access_token(&access)
         .into_http(&endpoint, &ClientAuthentication::basic(&id, &secret));
-    assert_eq!(form(&request), "token=a\ntoken_type_hint=access_token\n");
+    assert_eq!(
+        form(&request),
+        "token=a\ntoken_type_hint=access_token\nclient_id=client\n"
+    );
     assert!(request.headers().contains_key("authorization"));
 }
 
