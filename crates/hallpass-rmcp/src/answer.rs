@@ -1,20 +1,16 @@
 //! From an answer to what rmcp makes of it.
 //!
-//! Statuses and bodies mean here what they mean to rmcp's own client, with three differences: no
-//! error text repeats a body; an error in a refused request's body is always about that request,
+//! Statuses and bodies mean here what they mean to rmcp's own client, with four differences: no
+//! error text repeats a body; each status that is an error is [`UnexpectedStatus`], with a remedy; an error in a refused request's body is always about that request,
 //! whatever id the server wrote; and what a GET can't get by repeating ends the stream.
 
 use futures_util::stream::BoxStream;
 use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use http::{
-    StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
+use http::{StatusCode, header::CONTENT_TYPE};
 use rmcp::{
     model::{ErrorData, ServerJsonRpcMessage},
     transport::streamable_http_client::{
-        HttpStatusError, SseError, StreamableHttpError, StreamableHttpPostResponse,
-        StreamableHttpResponseLimits,
+        SseError, StreamableHttpError, StreamableHttpPostResponse, StreamableHttpResponseLimits,
     },
 };
 use sse_stream::Sse;
@@ -166,13 +162,9 @@ fn is_passing(status: StatusCode) -> bool {
     )
 }
 
+/// rmcp has a word for the statuses that may pass, `HttpStatus`, and does nothing with it. Ours is
+/// found behind rmcp's errors, and says what to do.
 fn failure(response: &Response) -> RmcpError {
-    let status = response.status();
-    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-        let retry_after = response.headers().get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|value| value.to_str().ok());
-        return HttpStatusError::new(status.as_u16(), retry_after.map(str::to_owned)).into();
-    }
     StreamableHttpError::Client(Error::UnexpectedStatus(UnexpectedStatus::new(response)))
 }
 

@@ -5,7 +5,10 @@ use std::{error::Error as StdError, fmt, io};
 use hallpass_core::{Remedy, ServerUrl};
 use hallpass_mcp_http::{Endpoint, Response};
 use hallpass_session::SessionError;
-use http::{StatusCode, header::WWW_AUTHENTICATE};
+use http::{
+    StatusCode,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
 use rmcp::{
     service::{ClientInitializeError, ServiceError},
     transport::{
@@ -25,7 +28,7 @@ pub enum Error {
     Http(hallpass_mcp_http::Error),
     /// The server refuses one fresh token after another.
     Refused(Refused),
-    /// The server refuses the request for a reason other than authorisation.
+    /// The server does not do what was asked, for a reason other than authorisation.
     UnexpectedStatus(UnexpectedStatus),
     /// An answer is no JSON-RPC message.
     UnreadableMessage(UnreadableMessage),
@@ -148,19 +151,35 @@ impl fmt::Display for Refused {
 
 impl StdError for Refused {}
 
-/// A status below 500 that is neither an answer nor about authorisation.
+/// A status that is neither an answer nor about authorisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnexpectedStatus {
     status: StatusCode,
     url: String,
+    retry_after: Option<String>,
 }
+
+/// The longest `Retry-After` that is kept: a date has 29 characters.
+const MOST_RETRY_AFTER: usize = 64;
 
 impl UnexpectedStatus {
     pub(crate) fn new(response: &Response) -> Self {
         Self {
             status: response.status(),
             url: shown(response.url()),
+            retry_after: response
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+                .filter(|value| value.len() <= MOST_RETRY_AFTER)
+                .map(str::to_owned),
         }
+    }
+
+    /// When the server wants to be asked again, as it said it: seconds or an HTTP date (RFC 9110
+    /// §10.2.3).
+    pub fn retry_after(&self) -> Option<&str> {
+        self.retry_after.as_deref()
     }
 
     /// The status.
@@ -171,7 +190,12 @@ impl UnexpectedStatus {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self.status {
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => Remedy::Retry,
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Remedy::Retry,
             StatusCode::FORBIDDEN
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED

@@ -32,7 +32,8 @@
 //! # Errors
 //!
 //! A POST or DELETE that fails for want of authorisation ends in rmcp's
-//! `StreamableHttpError::Client(Error::Session(…))`; find it behind any of rmcp's errors with
+//! `StreamableHttpError::Client(Error::Session(…))`, one that the server has no time for in
+//! `Error::UnexpectedStatus`; find it behind any of rmcp's errors with
 //! [`Error::behind`] and ask it for its [`remedy`](Error::remedy). A GET ends in `AuthRequired` or
 //! `InsufficientScope`, the two by which rmcp knows that it must not try again.
 //!

@@ -315,6 +315,38 @@ async fn a_server_that_lets_nobody_in_from_the_start() {
 }
 
 #[tokio::test]
+async fn a_server_that_has_no_time_is_a_matter_of_trying_again() {
+    for status in [429, 503] {
+        let plan = vec![PlannedFault {
+            endpoint: Endpoint::Mcp,
+            when: When::Always,
+            fault: Fault::Status {
+                status,
+                retry_after: Some("7".to_owned()),
+            },
+        }];
+        let check = |error: &(dyn std::error::Error + 'static)| {
+            let Some(found @ Error::UnexpectedStatus(answer)) = Error::behind(error) else {
+                panic!("{error:?}");
+            };
+            assert_eq!(found.remedy(), Remedy::Retry);
+            assert_eq!(answer.status().as_u16(), status);
+            assert_eq!(answer.retry_after(), Some("7"));
+        };
+        let world = World::new(|options| options.faults.clone_from(&plan)).await;
+        let first = transport(world.client.clone(), &world.url);
+        check(&().serve(first).await.unwrap_err());
+        world.server.plan(Vec::new());
+        let service = world.serve().await;
+        world.server.plan(plan);
+        check(&add(&service, 1, 2).await.unwrap_err());
+        world.server.plan(Vec::new());
+        assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+        service.cancel().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_host_that_does_not_sign_in() {
     let world = World::with_authorizer(|_| {}, false).await;
     let transport = transport(world.client.clone(), &world.url);

@@ -11,6 +11,7 @@ mod authorizer;
 mod calls;
 mod challenges;
 mod lesser_road;
+mod overload;
 mod proofs;
 mod script;
 mod streams;

@@ -100,8 +100,16 @@ fn answers_to_a_get() {
     check(page, None, none);
     check(answer(404), Some("s-1"), "Session expired (HTTP 404)");
     check(answer(405), Some("s-1"), none);
-    check(answer(429), None, "HTTP 429");
-    check(answer(503), None, "HTTP 503");
+    check(
+        answer(429),
+        None,
+        "Client error: https://mcp.example.com/mcp answered 429 Too Many Requests",
+    );
+    check(
+        answer(503),
+        None,
+        "Client error: https://mcp.example.com/mcp answered 503 Service Unavailable",
+    );
     check(
         answer(408),
         None,

@@ -1,0 +1,38 @@
+//! A server that has no time for a request: its status, and when it wants to be asked again.
+
+use hallpass_core::Remedy;
+use hallpass_rmcp::Error;
+use rmcp::transport::streamable_http_client::StreamableHttpResponseLimits;
+
+use crate::{
+    answers::{post, run},
+    script::answer,
+};
+
+#[test]
+fn a_server_that_has_no_time_now_is_asked_again_later() {
+    let limits = StreamableHttpResponseLimits::default();
+    for (status, remedy) in [
+        (408, Remedy::Retry),
+        (429, Remedy::Retry),
+        (500, Remedy::Report),
+        (502, Remedy::Retry),
+        (503, Remedy::Retry),
+        (504, Remedy::Retry),
+    ] {
+        let answer = answer(status).header("retry-after", "17");
+        let error = run(post(answer, "tools/list", None, limits)).unwrap_err();
+        let Some(Error::UnexpectedStatus(error)) = Error::behind(&error) else {
+            panic!("{error:?}");
+        };
+        assert_eq!(error.status().as_u16(), status);
+        assert_eq!(error.remedy(), remedy, "{status}");
+        assert_eq!(error.retry_after(), Some("17"));
+    }
+    let long = answer(503).header("retry-after", &"9".repeat(65));
+    let error = run(post(long, "tools/list", None, limits)).unwrap_err();
+    let Some(Error::UnexpectedStatus(error)) = Error::behind(&error) else {
+        panic!("{error:?}");
+    };
+    assert_eq!(error.retry_after(), None);
+}
