@@ -1,12 +1,17 @@
 //! Documents that are made from code, compared with what is committed; `--write` makes them.
 //!
-//! `docs/commands.md` is what the program says to `--help`, command by command.
+//! `docs/commands.md` is what the program says to `--help`, command by command;
+//! `docs/environment.md` are the variables that it reads.
+
+mod environment;
 
 use std::{fs, io::Write, path::Path};
 
-use crate::{report::Failure, shell::Shell, workspace::Workspace};
+use crate::{finding, report::Failure, shell::Shell, workspace::Workspace};
 
 const COMMANDS: &str = "docs/commands.md";
+
+const ENVIRONMENT: &str = "docs/environment.md";
 
 const HEAD: &str = "# The commands\n\n\
     What `hallpass --help` says, command by command. Written by `cargo xtask codegen --write`.\n";
@@ -17,14 +22,18 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let mut text = HEAD.to_owned();
     let program = workspace.binary("debug", "hallpass");
     describe(&program, &[], &mut text)?;
-    let path = workspace.root().join(COMMANDS);
-    if arguments.iter().any(|argument| argument == "--write") {
-        fs::File::create(&path)?.write_all(text.as_bytes())?;
-    } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
-        return Err(
-            Failure::new(format!("{COMMANDS} is not what the program says"))
-                .mend("cargo xtask codegen --write"),
-        );
+    finding::report(
+        &environment::check(workspace.root())?,
+        "edit the table in xtask/src/steps/codegen/environment.rs",
+    )?;
+    for (name, text) in [(COMMANDS, text), (ENVIRONMENT, environment::render())] {
+        let path = workspace.root().join(name);
+        if arguments.iter().any(|argument| argument == "--write") {
+            fs::File::create(&path)?.write_all(text.as_bytes())?;
+        } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+            return Err(Failure::new(format!("{name} is not what the code says"))
+                .mend("cargo xtask codegen --write"));
+        }
     }
     Ok(())
 }

@@ -7,3 +7,17 @@ fn the_commands_of_a_help_text() {
     assert_eq!(commands(help), ["login", "logout"]);
     assert_eq!(commands("Options:\n  -h"), [""; 0]);
 }
+
+#[test]
+fn the_variables_of_a_source() {
+    let text = "self.get(\"HOME\"); below(\"XDG_DATA_HOME\", x); map.get(\"error\"); it.get(name)";
+    assert_eq!(environment::variables(text), ["HOME", "XDG_DATA_HOME"]);
+}
+
+#[test]
+fn each_variable_has_a_row() {
+    let text = environment::render();
+    assert!(text.contains("\n| `HALLPASS_HOME` | the folder"));
+    let rows = text.lines().filter(|line| line.starts_with("| `")).count();
+    assert!(rows >= 12);
+}

@@ -1,0 +1,109 @@
+//! The environment variables that the program reads, as a table.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use crate::{finding::Finding, report::Failure};
+
+/// Where the program reads them.
+const PROGRAM: &str = "crates/hallpass-cli/src";
+
+/// What each says.
+const VARIABLES: &[(&str, &str)] = &[
+    ("BROWSER", "there is a browser to open"),
+    (
+        "DISPLAY",
+        "there is a desktop, so a browser can be opened (Linux)",
+    ),
+    (
+        "HALLPASS_HOME",
+        "the folder for everything that is kept; wins over the platform's",
+    ),
+    (
+        "HALLPASS_KEY_STORE",
+        "where the key of a new store is kept, as `--key-store`",
+    ),
+    (
+        "HALLPASS_LOG",
+        "what is logged to standard error, as a filter of `tracing-subscriber`'s form",
+    ),
+    ("HOME", "below it lies the platform's folder for data"),
+    (
+        "LOCALAPPDATA",
+        "below it lies the platform's folder for data (Windows)",
+    ),
+    ("NO_COLOR", "set to anything: no colour"),
+    (
+        "SSH_CONNECTION",
+        "the terminal is somewhere else: the hint for a tunnel is printed",
+    ),
+    ("TERM", "`dumb`: no colour"),
+    ("WAYLAND_DISPLAY", "as `DISPLAY`"),
+    (
+        "XDG_DATA_HOME",
+        "below it lies the platform's folder for data (Linux)",
+    ),
+];
+
+const HEAD: &str = "# The environment\n\n\
+    What the program reads of it; the libraries read nothing. Written by `cargo xtask codegen --write`.\n\n\
+    | variable | what it says |\n|---|---|\n";
+
+const FOOT: &str = "\nA proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or \
+    lower case. An option that ends in `-env` names a variable of your own, and so does `${NAME}` in a `--header`.\n";
+
+pub(super) fn render() -> String {
+    let rows = VARIABLES
+        .iter()
+        .map(|(name, about)| format!("| `{name}` | {about} |\n"));
+    format!("{HEAD}{}{FOOT}", rows.collect::<Vec<_>>().concat())
+}
+
+/// The variables that the table has and the program does not read, and the other way round.
+pub(super) fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
+    let mut read = BTreeSet::new();
+    collect(&root.join(PROGRAM), &mut read)?;
+    let listed: BTreeSet<String> = VARIABLES
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    let missing = read
+        .difference(&listed)
+        .map(|name| format!("{name} is read and not in the table"));
+    let gone = listed
+        .difference(&read)
+        .map(|name| format!("{name} is in the table and not read"));
+    let all = missing.chain(gone);
+    Ok(all
+        .map(|what| Finding::new(PROGRAM, "environment", what))
+        .collect())
+}
+
+fn collect(folder: &Path, read: &mut BTreeSet<String>) -> Result<(), Failure> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, read)?;
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            read.extend(variables(&fs::read_to_string(&path)?));
+        }
+    }
+    Ok(())
+}
+
+/// The names in `.get("NAME")` and `below("NAME", …)`.
+pub(super) fn variables(text: &str) -> Vec<String> {
+    let after = |call: &str| {
+        text.split(call)
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let calls = [".get(\"", "below(\""].map(after).concat();
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    calls
+        .iter()
+        .filter_map(|rest| rest.split('"').next().filter(is_name))
+        .map(str::to_owned)
+        .collect()
+}
