@@ -53,7 +53,8 @@ pub(crate) fn next_hop(
 
 /// A redirect that was not followed.
 ///
-/// It is the [source](Error::source) of an [`HttpError`] of kind `Redirect`.
+/// It is the [source](Error::source) of an [`HttpError`](hallpass_core::HttpError) of kind
+/// `Redirect`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectRefused(Why);
 

@@ -13,7 +13,6 @@ mod case;
 mod challenge;
 mod challenge_properties;
 mod corpus;
-mod dependencies;
 mod documents;
 mod errors;
 mod fuzzed;
