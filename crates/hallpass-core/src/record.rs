@@ -48,6 +48,18 @@ impl fmt::Display for Generation {
     }
 }
 
+/// Fields that a newer version wrote, which survive a rewrite. They may hold secrets, so that `Debug`
+/// shows their names alone.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct UnknownFields(Map<String, Value>);
+
+impl fmt::Debug for UnknownFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 /// One account at one authorization server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -70,7 +82,7 @@ pub struct Record {
     /// Where the account stands.
     pub state: State,
     /// Fields that a newer version wrote. They survive a rewrite.
-    pub(crate) unknown: Map<String, Value>,
+    pub(crate) unknown: UnknownFields,
 }
 
 impl Record {
@@ -86,7 +98,7 @@ impl Record {
             settings,
             fence: None,
             state: State::Registered,
-            unknown: Map::new(),
+            unknown: UnknownFields::default(),
         }
     }
 
@@ -116,7 +128,7 @@ pub struct Registration {
     /// Where and with what the registration is managed (RFC 7592 §3).
     pub management: Option<RegistrationManagement>,
     /// Fields that a newer version wrote.
-    pub(crate) unknown: Map<String, Value>,
+    pub(crate) unknown: UnknownFields,
 }
 
 impl Registration {
@@ -131,7 +143,7 @@ impl Registration {
             redirect_uri: None,
             scopes: None,
             management: None,
-            unknown: Map::new(),
+            unknown: UnknownFields::default(),
         }
     }
 }
@@ -181,7 +193,7 @@ pub struct Grant {
     /// The key the tokens are bound to (RFC 9449).
     pub dpop_key: Option<DpopKey>,
     /// Fields that a newer version wrote.
-    pub(crate) unknown: Map<String, Value>,
+    pub(crate) unknown: UnknownFields,
 }
 
 impl Grant {
@@ -198,7 +210,7 @@ impl Grant {
             granted_scopes: None,
             resource: None,
             dpop_key: None,
-            unknown: Map::new(),
+            unknown: UnknownFields::default(),
         }
     }
 

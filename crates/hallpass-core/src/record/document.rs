@@ -11,11 +11,10 @@ mod wire;
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use self::wire::{DocumentWire, RecordWire};
-use super::{Generation, Record};
+use super::{Generation, Record, UnknownFields};
 use crate::{Issuer, Slot, store::Saved};
 
 /// The version that this crate writes.
@@ -28,7 +27,7 @@ pub struct SlotDocument {
     active: Option<Issuer>,
     last_generation: Generation,
     records: Vec<Record>,
-    unknown: Map<String, Value>,
+    unknown: UnknownFields,
 }
 
 impl SlotDocument {
@@ -39,7 +38,7 @@ impl SlotDocument {
             active: None,
             last_generation: Generation::default(),
             records: Vec::new(),
-            unknown: Map::new(),
+            unknown: UnknownFields::default(),
         }
     }
 

@@ -1,3 +1,4 @@
+use serde_json::Value;
 use url::Url;
 
 use super::*;
@@ -139,6 +140,17 @@ fn unknown_fields_survive_a_rewrite_at_every_level() {
     json["records"][0]["metadata"]["x"] = Value::from("kept");
     let mut read = SlotDocument::decode(json.to_string().as_bytes()).unwrap();
     let kept = read.active().unwrap().clone();
+    // A newer version may keep a secret there.
+    let shown = format!("{read:?}");
+    assert!(
+        !shown.contains("/grant/x") && !shown.contains("/registration/x"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("\"/x\"") && !shown.contains("/records/0/x"),
+        "{shown}"
+    );
+    assert!(shown.contains("unknown: {\"x\"}"), "{shown}");
     let _ = read.save(&kept, Some(kept.generation));
     let again: Value = serde_json::from_slice(&read.encode()).unwrap();
     for mark in marks {

@@ -2,7 +2,6 @@
 //! serialised by anybody else.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -12,7 +11,7 @@ use crate::{
     Slot, Timestamp, TokenEndpointAuthMethod,
     record::{
         Fence, Generation, Grant, GrantKind, Record, Registration, RegistrationManagement,
-        RegistrationOrigin, State,
+        RegistrationOrigin, State, UnknownFields,
     },
 };
 
@@ -29,7 +28,7 @@ pub(super) struct DocumentWire {
     pub(super) last_generation: Generation,
     pub(super) records: Vec<RecordWire>,
     #[serde(flatten)]
-    pub(super) unknown: Map<String, Value>,
+    pub(super) unknown: UnknownFields,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,7 +47,7 @@ pub(super) struct RecordWire {
     #[serde(flatten)]
     state: State,
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    unknown: UnknownFields,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,7 +68,7 @@ struct RegistrationWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registration_access_token: Option<Secret>,
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    unknown: UnknownFields,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,7 +89,7 @@ struct GrantWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dpop_key: Option<Secret>,
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    unknown: UnknownFields,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
