@@ -1,42 +1,60 @@
 // oidc-provider with a resource-bound MCP server beside it, both on loopback.
 //
-// usage: node oidc-provider.mjs [ACCESS_TOKEN_SECONDS]
+// usage: node oidc-provider.mjs VARIANT ACCESS_TOKEN_SECONDS
 //
-// Prints one line of JSON, {"mcp": URL, "issuer": URL, "log": URL}, when both listen, and ends with
-// its standard input. GET on the log's URL gives what the token endpoint was sent, secrets left out.
-import { createServer } from "node:http";
-import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+// Prints one line of JSON when both listen, {"mcp": URL, "issuer": URL, "log": URL, "options": [for login]}, and
+// ends with its standard input. GET on the log's URL gives what the endpoints were sent.
+import { createHash } from "node:crypto";
 import express from "express";
-import { createRemoteJWKSet, jwtVerify } from "jose";
+import { calculateJwkThumbprint, createRemoteJWKSet, decodeProtectedHeader, importJWK, jwtVerify } from "jose";
 import { Provider, errors } from "oidc-provider";
+import { answer, entry, listen, ready } from "./common.mjs";
 
-const accessTokenSeconds = Number(process.argv[2] ?? 3600);
-
-function listen(handler) {
-  return new Promise((resolve) => {
-    const server = createServer(handler);
-    server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${server.address().port}`));
-  });
-}
+const [variant, seconds] = process.argv.slice(2);
+const is = (...names) => names.includes(variant);
+// fastmcp does not encode what it sends to its upstream (RFC 6749 §2.3.1); the program has to.
+const SECRET = is("upstream") ? "a-secret-of-the-matrix" : "a secret of the matrix: with = and %";
+const DOCUMENT = "https://client.example/hallpass.json";
 
 // Both origins are needed before either application can be made, so the handlers come later.
 let authorizationServer = null;
 let resourceServer = null;
-const issuer = await listen((request, response) => authorizationServer(request, response));
+const root = await listen((request, response) => authorizationServer(request, response));
 const origin = await listen((request, response) => resourceServer(request, response));
-const mcp = `${origin}/mcp`;
+const issuer = is("path-issuer") ? `${root}/tenant/one` : root;
+// Another server's authorization server knows that one's resource, and where its client comes back.
+const mcp = process.env.REAL_RESOURCE ?? `${origin}/mcp`;
+const redirect = process.env.REAL_REDIRECT ?? "http://127.0.0.1/callback";
+
+const methods = { post: "client_secret_post", basic: "client_secret_basic", static: "client_secret_basic",
+  upstream: "client_secret_basic" };
+const scopes = is("no-scopes") ? {} : { scopes_supported: ["mcp:tools"] };
 
 const provider = new Provider(issuer, {
+  clientAuthMethods: methods[variant] ? [methods[variant]] : ["none", "client_secret_basic"],
   clientDefaults: {
     grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"],
-    token_endpoint_auth_method: "none",
+    token_endpoint_auth_method: methods[variant] ?? "none",
   },
+  clients: is("static", "upstream")
+    ? [
+        {
+          client_id: "by-hand",
+          client_secret: SECRET,
+          application_type: is("static") ? "native" : "web",
+          redirect_uris: [redirect],
+        },
+      ]
+    : [],
   cookies: { keys: ["for tests only"] },
   features: {
+    clientIdMetadataDocument: { enabled: is("metadata-document"), ack: "draft-02" },
     devInteractions: { enabled: true },
-    registration: { enabled: true },
+    deviceFlow: { enabled: is("device") },
+    dPoP: is("dpop") ? { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true } : { enabled: false },
+    pushedAuthorizationRequests: { enabled: is("pushed"), requirePushedAuthorizationRequests: is("pushed") },
+    registration: { enabled: !is("static", "upstream", "metadata-document") },
     revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
@@ -47,63 +65,101 @@ const provider = new Provider(issuer, {
       useGrantedResource: () => false,
     },
   },
+  // The client's own document, from the program instead of the network.
+  fetch: async (url, options) =>
+    String(url) === DOCUMENT
+      ? new Response(process.env.REAL_CLIENT_DOCUMENT, { headers: { "content-type": "application/json" } })
+      : fetch(url, options),
   issueRefreshToken: (_context, client) => client.grantTypeAllowed("refresh_token"),
   pkce: { required: () => true },
   rotateRefreshToken: true,
   scopes: ["openid", "offline_access", "mcp:tools"],
-  ttl: { AccessToken: accessTokenSeconds, Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
+  ttl: { AccessToken: Number(seconds), Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
 });
 
+const kinds = {
+  "/reg": "register",
+  "/request": "push",
+  "/device/auth": "device",
+  "/token": "token",
+  "/token/revocation": "revoke",
+};
 const log = [];
 provider.use(async (context, next) => {
+  // RFC 6749 §3.3: a server may have a default for who asks for no scope.
+  if (is("no-scopes") && context.path === "/auth" && !context.query.scope) {
+    context.query = { ...context.query, scope: "mcp:tools" };
+  }
   await next();
-  const body = context.oidc?.body ?? {};
-  const query = context.method === "GET" ? context.query : {};
-  const asked = { ...query, ...body };
-  log.push({
-    method: context.method,
-    path: context.path,
-    status: context.status,
-    grant_type: asked.grant_type,
-    resource: asked.resource,
-  });
+  if (context.path.startsWith("/.well-known/") && variant === "no-scopes") {
+    const { scopes_supported: _, ...rest } = context.body;
+    context.body = rest;
+  }
+  const kind = kinds[context.path];
+  if (kind && context.method === "POST") {
+    log.push(entry(kind, context.status, context.headers, context.oidc?.body ?? {}));
+  }
 });
-authorizationServer = provider.callback();
+
+const before = express();
+const inserted = "/.well-known/oauth-authorization-server";
+if (is("oidc-only")) before.get(inserted, (_request, response) => response.status(404).end());
+if (is("path-issuer")) {
+  before.get(`${inserted}/tenant/one`, async (_request, response) =>
+    response.json(await (await fetch(`${issuer}/.well-known/openid-configuration?inside`)).json()),
+  );
+  // RFC 8414 alone: the appended address is for the line above.
+  before.get("/tenant/one/.well-known/*any", (request, response, next) =>
+    "inside" in request.query ? next() : response.status(404).end(),
+  );
+}
+before.use(new URL(issuer).pathname, provider.callback());
+authorizationServer = before;
 
 const application = express();
 application.use(express.json());
 application.get("/.well-known/oauth-protected-resource/mcp", (_request, response) => {
-  response.json({ resource: mcp, authorization_servers: [issuer], scopes_supported: ["mcp:tools"] });
+  const bound = is("dpop") ? { dpop_bound_access_tokens_required: true } : {};
+  response.json({ resource: mcp, authorization_servers: [issuer], ...scopes, ...bound });
 });
 application.get("/log", (_request, response) => response.json(log));
 
 const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`));
+
+// RFC 9449 §4.3, as far as one server needs it.
+async function checkProof(request, token, claims) {
+  const proof = request.headers.dpop;
+  const { alg, jwk, typ } = decodeProtectedHeader(proof);
+  const { payload } = await jwtVerify(proof, await importJWK(jwk, alg), { maxTokenAge: 60 });
+  const ath = createHash("sha256").update(token).digest("base64url");
+  const fits =
+    typ === "dpop+jwt" && payload.htm === request.method && payload.htu === mcp && payload.ath === ath;
+  if (!fits || claims.cnf?.jkt !== (await calculateJwkThumbprint(jwk))) throw new Error("wrong proof");
+}
+
 application.use("/mcp", async (request, response, next) => {
-  const metadata = `${origin}/.well-known/oauth-protected-resource/mcp`;
+  const wanted = is("dpop") ? "DPoP" : "Bearer";
   const [scheme, token] = (request.headers.authorization ?? "").split(" ");
   try {
-    if (scheme !== "Bearer") throw new Error("no bearer token");
-    await jwtVerify(token, keys, { issuer, audience: mcp });
+    if (scheme !== wanted) throw new Error("no token");
+    const { payload } = await jwtVerify(token, keys, { issuer, audience: mcp });
+    if (is("dpop")) await checkProof(request, token, payload);
     next();
-  } catch {
+  } catch (error) {
+    console.error(`refused: ${error.message}`);
+    const metadata = `${origin}/.well-known/oauth-protected-resource/mcp`;
     response
       .status(401)
-      .set("WWW-Authenticate", `Bearer resource_metadata="${metadata}"`)
+      .set("WWW-Authenticate", `${wanted} resource_metadata="${metadata}"`)
       .json({ error: "invalid_token" });
   }
 });
-application.post("/mcp", async (request, response) => {
-  const server = new McpServer({ name: "real", version: "1.0.0" });
-  server.registerTool("ping", { description: "Answers pong" }, () => ({
-    content: [{ type: "text", text: "pong" }],
-  }));
-  const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
-  response.on("close", () => server.close());
-  await server.connect(transport);
-  await transport.handleRequest(request, response, request.body);
-});
+application.post("/mcp", answer);
 application.all("/mcp", (_request, response) => response.status(405).end());
 resourceServer = application;
 
-console.log(JSON.stringify({ mcp, issuer, log: `${origin}/log` }));
-process.stdin.resume().on("end", () => process.exit(0));
+const options = {
+  static: ["--client-id", "by-hand", "--client-secret-env", "REAL_CLIENT_SECRET"],
+  "metadata-document": ["--client-metadata-url", DOCUMENT],
+};
+ready({ mcp, issuer, log: `${origin}/log`, options: options[variant] ?? [], secret: SECRET });

@@ -1,163 +1,93 @@
-//! The program against authorization servers that others wrote.
+//! The program against authorization servers that others wrote: a matrix of servers and variants.
 //!
-//! Each run starts a server below `target/`, and goes through sign-in, calls, a refresh and
-//! sign-out with the built program, one process each, as a person or a script would.
+//! Each row starts a server below `target/`, and goes through the life of an account with the built
+//! program, one process for each command, as a person or a script would. What comes out is compared
+//! with the table in `xtask/real/expected.txt`, cell by cell.
 
+mod life;
 mod program;
+mod rows;
 mod server;
+mod table;
 mod tools;
 
-use std::{thread, time::Duration};
-
-use serde_json::Value;
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use crate::{
-    report::{Failure, now},
+    report::{Failure, Report, now},
     workspace::Workspace,
 };
 
-use program::Program;
-use server::Server;
+use rows::{ROWS, Row};
+use table::Line;
 use tools::Tools;
 
-/// Seconds an access token lives: long enough for two calls, short enough to wait for its end.
-const TOKEN_SECONDS: u32 = 8;
+/// Rows that run at the same time: most of a row is waiting for a token's end.
+const WORKERS: usize = 3;
 
-pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
+pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+    let write = arguments.iter().any(|argument| argument == "--write");
+    let parts: Vec<&String> = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
     workspace
         .cargo()
         .args(["build", "--locked", "--package", "hallpass-cli"])
         .run()?;
     let tools = Tools::install(workspace)?;
-    let person = tools.script("person.mjs");
-    run_one(
-        workspace,
-        &tools,
-        "oidc-provider, login pages by cookie",
-        &format!("node {person}"),
-    )?;
-    let chromium = format!("node {} {}", tools.script("chromium.mjs"), tools.chromium());
-    run_one(
-        workspace,
-        &tools,
-        "oidc-provider, login pages in Chromium",
-        &chromium,
-    )
-}
-
-/// One whole life of an account: sign-in, calls, the token's end, a refresh, sign-out.
-fn run_one(workspace: &Workspace, tools: &Tools, name: &str, browser: &str) -> Result<(), Failure> {
-    let server = Server::start(tools, "oidc-provider.mjs", TOKEN_SECONDS)?;
-    let program = Program::new(workspace, browser)?;
-    let url = server.mcp();
-    let mut row = Row::new(name);
-
-    row.cell("login", || {
-        let login = program.ok(&["login", url])?;
-        check("the account", &login["account"], "default")
-    })?;
-    row.cell("status", || {
-        let status = program.ok(&["status", url])?;
-        check("the state", &status["accounts"][0]["state"], "signed-in")?;
-        check("the resource", &status["accounts"][0]["resource"], url)
-    })?;
-    row.cell("tools", || {
-        let tools = program.ok(&["tools", url])?;
-        check("the first tool", &tools["tools"][0]["name"], "ping")
-    })?;
-    row.cell("call", || ping(&program, url))?;
-    row.cell("refresh", || {
-        wait_for_the_end_of_the_token(&program, url)?;
-        ping(&program, url)?;
-        let refreshes = server.token_requests(tools, "refresh_token")?;
-        check("the number of refreshes", &Value::from(refreshes.len()), 1)?;
-        check("the refresh's resource", &refreshes[0]["resource"], url)?;
-        let exchanges = server.token_requests(tools, "authorization_code")?;
-        check(
-            "the number of code exchanges",
-            &Value::from(exchanges.len()),
-            1,
-        )?;
-        check("the exchange's resource", &exchanges[0]["resource"], url)
-    })?;
-    row.cell("token", || {
-        let token = program.ok(&["token", url])?;
-        if token["access_token"]
-            .as_str()
-            .is_some_and(|token| !token.is_empty())
-        {
-            Ok(())
-        } else {
-            Err(Failure::new("`token` printed no access token"))
-        }
-    })?;
-    row.cell("logout", || {
-        program.ok(&["logout", url])?;
-        program.fails(&["call", url, "ping"], 3)
-    })?;
-    row.cell("login again", || {
-        program.ok(&["login", url])?;
-        ping(&program, url)
-    })?;
-    Ok(())
-}
-
-fn ping(program: &Program, url: &str) -> Result<(), Failure> {
-    let answer = program.ok(&["call", url, "ping"])?;
-    check("the tool's answer", &answer["content"][0]["text"], "pong")
-}
-
-fn wait_for_the_end_of_the_token(program: &Program, url: &str) -> Result<(), Failure> {
+    let wanted: Vec<&Row> = ROWS
+        .iter()
+        .filter(|row| parts.is_empty() || parts.iter().any(|part| row.name().contains(&**part)))
+        .collect();
     let began = now();
-    while began.elapsed() < Duration::from_secs(60) {
-        let status = program.ok(&["status", url])?;
-        if status["accounts"][0]["expires_in"]
-            .as_i64()
-            .is_some_and(|seconds| seconds <= 0)
-        {
-            return Ok(());
+    let lines = lines(workspace, &tools, &wanted);
+    let report = Report::default();
+    for line in &lines {
+        report.line(&line.text());
+    }
+    let seconds = began.elapsed().as_secs_f32();
+    report.line(&format!("{} rows in {seconds:.0} s", lines.len()));
+    let expected = workspace.root().join("xtask/real/expected.txt");
+    if write && parts.is_empty() {
+        return table::write(&expected, &lines);
+    }
+    table::compare(&expected, &lines, parts.is_empty())
+}
+
+/// Goes through the rows, some at a time, and gives their lines in the order of the rows.
+fn lines(workspace: &Workspace, tools: &Tools, rows: &[&Row]) -> Vec<Line> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Line)>> = Mutex::default();
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(row) = rows.get(number) else { break };
+                    let began = now();
+                    let line = life::line_of(workspace, tools, row);
+                    let seconds = began.elapsed().as_secs_f32();
+                    Report::default().line(&format!("{seconds:>5.1} s  {}", row.name()));
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((number, line));
+                }
+            });
         }
-        thread::sleep(Duration::from_millis(500));
-    }
-    Err(Failure::new(
-        "the access token did not expire within a minute",
-    ))
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, line)| line).collect()
 }
 
-fn check(what: &str, got: &Value, expected: impl Into<Value>) -> Result<(), Failure> {
-    let expected = expected.into();
-    if *got == expected {
-        return Ok(());
-    }
-    Err(Failure::new(format!(
-        "{what} is {got}, expected {expected}"
-    )))
-}
-
-/// One line of the table, printed as it grows.
-struct Row<'a> {
-    name: &'a str,
-}
-
-impl<'a> Row<'a> {
-    fn new(name: &'a str) -> Self {
-        Self { name }
-    }
-
-    fn cell(
-        &mut self,
-        cell: &str,
-        check: impl FnOnce() -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let began = now();
-        let outcome = check();
-        let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
-        let line = format!(
-            "{} | {cell:<12} {verdict} {:.2} s",
-            self.name,
-            began.elapsed().as_secs_f32()
-        );
-        crate::report::Report::default().line(&line);
-        outcome.map_err(|failure| Failure::new(format!("{} | {cell}: {failure}", self.name)))
-    }
+/// Waits for an access token's end.
+fn pause(seconds: u64) {
+    thread::sleep(Duration::from_secs(seconds));
 }

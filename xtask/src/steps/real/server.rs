@@ -1,45 +1,69 @@
-//! A server that was started for one run.
+//! A server that was started for one row.
 
 use std::{
-    io::{BufRead, BufReader},
+    fs::{self, File},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
 
-use super::Tools;
-use crate::{report::Failure, shell::Shell};
+use super::{rows::Row, tools::Tools};
+use crate::report::Failure;
+
+/// A request as the server logged it.
+pub(super) type Entry = Value;
 
 /// A running server. It ends with its standard input, and is waited for when dropped.
+#[derive(Debug)]
 pub(super) struct Server {
     child: Child,
     ready: Value,
+    options: Vec<String>,
 }
 
 impl Server {
-    pub(super) fn start(tools: &Tools, script: &str, token_seconds: u32) -> Result<Self, Failure> {
-        let mut child = Command::new("node")
+    pub(super) fn start(
+        tools: &Tools,
+        row: &Row,
+        token_seconds: u32,
+        document: &str,
+    ) -> Result<Self, Failure> {
+        let script = row.server.script();
+        let talk = tools.home().join(format!("{}.log", row.name()));
+        let mut child = Command::new(tools.interpreter(script))
             .arg(tools.script(script))
+            .arg(row.variant)
             .arg(token_seconds.to_string())
+            .env("REAL_CLIENT_DOCUMENT", document)
             .current_dir(tools.home())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(File::create(&talk)?)
             .spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
+            let mut stdout = BufReader::new(stdout);
+            stdout.read_line(&mut line)?;
+            // What it says later is nobody's concern, and must not fill the pipe.
+            std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         }
+        let ready: Value = serde_json::from_str(&line).unwrap_or_default();
+        let options = ready["options"].as_array().into_iter().flatten();
         let server = Self {
             child,
-            ready: serde_json::from_str(&line).unwrap_or_default(),
+            options: options
+                .filter_map(|option| option.as_str().map(str::to_owned))
+                .collect(),
+            ready,
         };
         if server.ready["mcp"].is_string() {
-            Ok(server)
-        } else {
-            Err(Failure::new(format!("{script} did not start"))
-                .mend(format!("node {}, to see why", tools.script(script))))
+            return Ok(server);
         }
+        drop(server);
+        Err(did_not_start(script, &talk))
     }
 
     /// The URL of its MCP endpoint.
@@ -47,21 +71,51 @@ impl Server {
         self.ready["mcp"].as_str().unwrap_or_default()
     }
 
-    /// What its token endpoint was sent for one grant type.
-    pub(super) fn token_requests(&self, tools: &Tools, grant: &str) -> Result<Vec<Value>, Failure> {
-        let url = self.ready["log"].as_str().unwrap_or_default();
-        let read = "fetch(process.argv[1]).then(r => r.text()).then(t => console.log(t))";
-        let text = Shell::new("node")
-            .args(["-e", read, url])
-            .current_dir(tools.home())
-            .read()?;
-        let log: Vec<Value> = serde_json::from_str(&text)
-            .map_err(|error| Failure::new(format!("the server's log is no JSON: {error}")))?;
-        Ok(log
-            .into_iter()
-            .filter(|entry| entry["grant_type"] == grant)
-            .collect())
+    /// The `resource` that every request has to carry.
+    pub(super) fn resource(&self) -> &Value {
+        match &self.ready["resource"] {
+            Value::Null => &self.ready["mcp"],
+            resource => resource,
+        }
     }
+
+    /// What `login` has to be told.
+    pub(super) fn options(&self) -> &[String] {
+        &self.options
+    }
+
+    /// The secret of its client that was registered by hand.
+    pub(super) fn secret(&self) -> &str {
+        self.ready["secret"].as_str().unwrap_or_default()
+    }
+
+    /// How a login here has to end, when it must not succeed.
+    pub(super) fn refusal(&self) -> Option<&Value> {
+        Some(&self.ready["refused"]).filter(|refused| refused.is_object())
+    }
+
+    /// What its endpoints were sent so far.
+    pub(super) fn log(&self) -> Result<Vec<Entry>, Failure> {
+        let url = self.ready["log"].as_str().unwrap_or_default();
+        let (host, path) = url
+            .strip_prefix("http://")
+            .and_then(|rest| rest.split_once('/'))
+            .ok_or_else(|| Failure::new("the server names no log"))?;
+        let mut stream = TcpStream::connect(host)?;
+        write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        serde_json::from_str(body)
+            .map_err(|error| Failure::new(format!("the server's log is no JSON: {error}")))
+    }
+}
+
+fn did_not_start(script: &str, talk: &PathBuf) -> Failure {
+    let said = fs::read_to_string(talk).unwrap_or_default();
+    let end: Vec<&str> = said.lines().rev().take(12).collect();
+    let end: Vec<&str> = end.into_iter().rev().collect();
+    Failure::new(format!("{script} did not start:\n{}", end.join("\n")))
 }
 
 impl Drop for Server {

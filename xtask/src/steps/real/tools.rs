@@ -1,4 +1,4 @@
-//! What the real servers need: Node packages from a lock file, and a Chromium.
+//! What the real servers need: Node and Python packages as they are pinned, and a Chromium.
 
 use std::{
     fs,
@@ -7,7 +7,8 @@ use std::{
 
 use crate::{report::Failure, shell::Shell, workspace::Workspace};
 
-/// Node packages below the target folder, and the path of a Chromium.
+/// Packages below the target folder, and the path of a Chromium.
+#[derive(Debug)]
 pub(super) struct Tools {
     home: PathBuf,
     chromium: PathBuf,
@@ -17,6 +18,7 @@ impl Tools {
     pub(super) fn install(workspace: &Workspace) -> Result<Self, Failure> {
         let home = workspace.below_target("real");
         install_packages(&workspace.root().join("xtask").join("real"), &home)?;
+        install_python(&home)?;
         Ok(Self {
             home,
             chromium: chromium()?,
@@ -25,6 +27,15 @@ impl Tools {
 
     pub(super) fn script(&self, name: &str) -> String {
         self.home.join(name).to_string_lossy().into_owned()
+    }
+
+    /// What runs a script.
+    pub(super) fn interpreter(&self, script: &str) -> PathBuf {
+        if Path::new(script).extension().is_some_and(|end| end == "py") {
+            self.home.join("python").join("bin").join("python")
+        } else {
+            PathBuf::from("node")
+        }
     }
 
     pub(super) fn home(&self) -> &Path {
@@ -63,6 +74,33 @@ fn install_packages(source: &Path, home: &Path) -> Result<(), Failure> {
         .current_dir(home)
         .run()?;
     fs::copy(home.join("package-lock.json"), stamp)?;
+    Ok(())
+}
+
+/// A virtual environment with the pinned Python packages, unless it is there already.
+fn install_python(home: &Path) -> Result<(), Failure> {
+    if !Shell::new("python3").args(["--version"]).succeeds() {
+        return Err(Failure::new(
+            "two of the real servers run on Python 3.11 or newer, which is not here",
+        )
+        .mend("install Python 3.11 or newer with venv, and run this again"));
+    }
+    let requirements = home.join("requirements.txt");
+    let wanted = fs::read(&requirements)?;
+    let stamp = home.join("installed-requirements.txt");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    let environment = home.join("python");
+    Shell::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .args([&environment])
+        .run()?;
+    Shell::new(environment.join("bin").join("python"))
+        .args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"])
+        .args([&requirements])
+        .run()?;
+    fs::copy(requirements, stamp)?;
     Ok(())
 }
 

@@ -114,7 +114,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     Exception {
         place: "xtask/src/steps/real.rs",
         rule: "sleep",
-        reason: "a real server says nowhere that it is up",
+        reason: "the end of an access token is waited for",
     },
     Exception {
         place: "xtask/src/steps/tidy/lines.rs",
