@@ -81,6 +81,8 @@ pub struct Record {
     pub fence: Option<Fence>,
     /// Where the account stands.
     pub state: State,
+    /// Fields of the fence that a newer version wrote.
+    pub(crate) unknown_of_fence: UnknownFields,
     /// Fields that a newer version wrote. They survive a rewrite.
     pub(crate) unknown: UnknownFields,
 }
@@ -98,6 +100,7 @@ impl Record {
             settings,
             fence: None,
             state: State::Registered,
+            unknown_of_fence: UnknownFields::default(),
             unknown: UnknownFields::default(),
         }
     }
@@ -238,7 +241,7 @@ pub enum GrantKind {
 }
 
 /// A refresh that was sent and whose outcome nobody knows yet. Written before the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
     /// How often the current refresh token was posted without a known outcome.
     pub posts: u32,

@@ -5,6 +5,13 @@
 //!
 //! The format is versioned. A document of a newer version is refused; fields that this version does
 //! not know survive a rewrite.
+//!
+//! What grows, and how: a new *field* that an older version may overlook leaves [`VERSION`] as it is.
+//! A new *value* of a known field (a state, a cause, a kind of grant, a scheme, an origin) raises it,
+//! as does a field that must not be overlooked: an older version would take the document for damaged,
+//! or the account for something that it is not. So a value that is unknown in a document of a known
+//! version is damage. (Values that servers define, such as authentication methods, are open: they are
+//! kept as they are.)
 
 mod wire;
 
@@ -17,7 +24,7 @@ use self::wire::{DocumentWire, RecordWire};
 use super::{Generation, Record, UnknownFields};
 use crate::{Issuer, Slot, store::Saved};
 
-/// The version that this crate writes.
+/// The version that this crate writes. Each new value in the format raises it, as said above.
 pub const VERSION: u32 = 1;
 
 /// Every record of one slot.

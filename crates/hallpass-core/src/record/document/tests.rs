@@ -3,8 +3,8 @@ use url::Url;
 
 use super::*;
 use crate::{
-    AccessToken, ClientId, ClientSecret, RefreshToken, RegistrationAccessToken, Resource, Scopes,
-    ServerMetadata, ServerUrl, SettingsFingerprint, Timestamp,
+    AccessToken, AuthScheme, ClientId, ClientSecret, RefreshToken, RegistrationAccessToken,
+    Resource, Scopes, ServerMetadata, ServerUrl, SettingsFingerprint, Timestamp,
     record::{
         Fence, Grant, GrantKind, Registration, RegistrationManagement, RegistrationOrigin,
         SignInCause, State,
@@ -125,13 +125,19 @@ fn the_record_saved_last_is_the_active_one() {
 #[test]
 fn unknown_fields_survive_a_rewrite_at_every_level() {
     let mut document = SlotDocument::empty(slot());
-    let _ = document.save(&record("https://as.example"), None);
+    let mut saved = record("https://as.example");
+    saved.fence = Some(Fence {
+        posts: 1,
+        since: Timestamp::from_unix_seconds(7),
+    });
+    let _ = document.save(&saved, None);
     let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
     let marks = [
         "/x",
         "/records/0/x",
         "/records/0/grant/x",
         "/records/0/registration/x",
+        "/records/0/fence/x",
     ];
     for mark in marks {
         let (parent, key) = mark.rsplit_once('/').unwrap();
@@ -182,4 +188,101 @@ fn an_error_repeats_nothing_of_what_it_read() {
     let json = br#"{"version": 1, "server": "canary", "profile": "p", "records": [], "last_generation": 1}"#;
     let error = SlotDocument::decode(json).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("canary"));
+}
+
+/// The words of the format. When a match here is no longer exhaustive: the new value raises
+/// [`VERSION`], and gets its line in the table below.
+fn words(record: &Record) -> String {
+    let state = match record.state {
+        State::Registered => "registered",
+        State::SignedIn => "signed-in",
+        State::OutcomeUnknown => "outcome-unknown",
+        State::SignInNeeded(ref cause) => match cause {
+            SignInCause::RefreshRefused => "sign-in-needed refresh-refused",
+            SignInCause::RefreshOutcomeUnknown => "sign-in-needed refresh-outcome-unknown",
+            SignInCause::NoRefreshToken => "sign-in-needed no-refresh-token",
+            SignInCause::SettingsChanged => "sign-in-needed settings-changed",
+            SignInCause::IssuerChanged => "sign-in-needed issuer-changed",
+            SignInCause::TokenRefused => "sign-in-needed token-refused",
+            SignInCause::SignedOut => "sign-in-needed signed-out",
+        },
+    };
+    let grant = record.grant.as_ref().unwrap();
+    let kind = match grant.kind {
+        GrantKind::AuthorizationCode => "authorization-code",
+        GrantKind::DeviceCode => "device-code",
+        GrantKind::ClientCredentials => "client-credentials",
+        GrantKind::JwtBearer => "jwt-bearer",
+    };
+    let scheme = match grant.scheme {
+        AuthScheme::Bearer => "Bearer",
+        AuthScheme::Dpop => "DPoP",
+    };
+    let origin = match record.registration.as_ref().unwrap().origin {
+        RegistrationOrigin::PreRegistered => "pre-registered",
+        RegistrationOrigin::MetadataDocument => "metadata-document",
+        RegistrationOrigin::Dynamic => "dynamic",
+    };
+    format!("{state}, {kind}, {scheme}, {origin}")
+}
+
+#[test]
+fn every_value_of_this_version_is_read_and_any_other_one_is_damage() {
+    assert_eq!(VERSION, 1, "a new version gets a table of its own");
+    let mut document = SlotDocument::empty(slot());
+    let _ = document.save(&record("https://as.example"), None);
+    let written: Value = serde_json::from_slice(&document.encode()).unwrap();
+    for (place, values) in [
+        (
+            "state",
+            &["registered", "signed-in", "outcome-unknown"] as &[_],
+        ),
+        (
+            "cause",
+            &[
+                "refresh-refused",
+                "refresh-outcome-unknown",
+                "no-refresh-token",
+                "settings-changed",
+                "issuer-changed",
+                "token-refused",
+                "signed-out",
+            ],
+        ),
+        (
+            "grant/kind",
+            &[
+                "authorization-code",
+                "device-code",
+                "client-credentials",
+                "jwt-bearer",
+            ],
+        ),
+        ("grant/scheme", &["Bearer", "DPoP"]),
+        (
+            "registration/origin",
+            &["pre-registered", "metadata-document", "dynamic"],
+        ),
+    ] {
+        let with = |value: &str| {
+            let mut json = written.clone();
+            let record = &mut json["records"][0];
+            if place == "cause" {
+                record["state"] = Value::from("sign-in-needed");
+                record["cause"] = Value::from(value);
+            } else {
+                *record.pointer_mut(&format!("/{place}")).unwrap() = Value::from(value);
+            }
+            SlotDocument::decode(json.to_string().as_bytes())
+        };
+        for value in values {
+            let read = with(value).unwrap();
+            let words = words(&read.records()[0]);
+            assert!(words.contains(value), "{place}: {value}: {words}");
+            let again: Value = serde_json::from_slice(&read.encode()).unwrap();
+            assert!(again.to_string().contains(&format!("\"{value}\"")));
+        }
+        let error = with("of-a-newer-version").unwrap_err();
+        assert!(matches!(error, DocumentError::Malformed { .. }), "{place}");
+    }
 }

@@ -43,9 +43,17 @@ pub(super) struct RecordWire {
     #[serde(default)]
     settings: SettingsFingerprint,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    fence: Option<Fence>,
+    fence: Option<FenceWire>,
     #[serde(flatten)]
     state: State,
+    #[serde(flatten)]
+    unknown: UnknownFields,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FenceWire {
+    posts: u32,
+    since: Timestamp,
     #[serde(flatten)]
     unknown: UnknownFields,
 }
@@ -107,7 +115,11 @@ impl From<&Record> for RecordWire {
             grant: record.grant.as_ref().map(GrantWire::from),
             metadata: record.metadata.clone(),
             settings: record.settings.clone(),
-            fence: record.fence,
+            fence: record.fence.map(|fence| FenceWire {
+                posts: fence.posts,
+                since: fence.since,
+                unknown: record.unknown_of_fence.clone(),
+            }),
             state: record.state.clone(),
             unknown: record.unknown.clone(),
         }
@@ -116,6 +128,16 @@ impl From<&Record> for RecordWire {
 
 impl RecordWire {
     pub(super) fn into_record(self, slot: &Slot) -> Record {
+        let (fence, unknown_of_fence) = self
+            .fence
+            .map(|wire| {
+                let fence = Fence {
+                    posts: wire.posts,
+                    since: wire.since,
+                };
+                (fence, wire.unknown)
+            })
+            .unzip();
         Record {
             slot: slot.clone(),
             issuer: self.issuer,
@@ -124,8 +146,9 @@ impl RecordWire {
             grant: self.grant.map(Grant::from),
             metadata: self.metadata,
             settings: self.settings,
-            fence: self.fence,
+            fence,
             state: self.state,
+            unknown_of_fence: unknown_of_fence.unwrap_or_default(),
             unknown: self.unknown,
         }
     }
