@@ -16,4 +16,5 @@ mod options;
 #[cfg(unix)]
 mod people;
 mod program;
+mod secrets;
 mod store;
