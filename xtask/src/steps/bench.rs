@@ -1,7 +1,8 @@
 //! The one place for benchmarks: release profile, a table, and targets kept beside it.
 //!
-//! A benchmark is a `bench` target of a crate that prints lines of `ROW<tab>VALUE<tab>UNIT`. With
-//! `--check` each row that has a target must meet it; a target without a row is a failure too.
+//! A benchmark is a `bench` target of a crate, or a workspace of its own where it needs what no crate
+//! may depend on. It prints lines of `ROW<tab>VALUE<tab>UNIT`. With `--check` each row that has a
+//! target must meet it; a target without a row is a failure too.
 
 use std::fs;
 
@@ -9,11 +10,23 @@ use serde_json::Value;
 
 use crate::{
     report::{Failure, Report},
+    shell::Shell,
     workspace::Workspace,
 };
 
-/// Which crate holds which benchmark.
-const BENCHES: &[(&str, &str)] = &[("network", "hallpass")];
+/// Where a benchmark is.
+#[derive(Clone, Copy)]
+enum Home {
+    /// A `bench` target of this package.
+    Package(&'static str),
+    /// The program of a workspace in this folder.
+    Workspace(&'static str),
+}
+
+const BENCHES: &[(&str, Home)] = &[
+    ("network", Home::Package("hallpass")),
+    ("session", Home::Workspace("bench/session-vs-rmcp")),
+];
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let check = arguments.iter().any(|argument| argument == "--check");
@@ -25,9 +38,9 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let targets: Value = serde_json::from_slice(&fs::read(&targets)?)
         .map_err(|error| Failure::new(format!("{} is no JSON: {error}", targets.display())))?;
     let mut missed = Vec::new();
-    for (name, package) in BENCHES {
+    for (name, home) in BENCHES {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            missed.extend(run_one(workspace, name, package, &targets[name])?);
+            missed.extend(run_one(workspace, name, *home, &targets[name])?);
         }
     }
     match missed.as_slice() {
@@ -42,20 +55,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
 fn run_one(
     workspace: &Workspace,
     name: &str,
-    package: &str,
+    home: Home,
     targets: &Value,
 ) -> Result<Vec<String>, Failure> {
     let report = Report::default();
-    let bench = [
-        "bench",
-        "--quiet",
-        "--locked",
-        "--package",
-        package,
-        "--bench",
-        name,
-    ];
-    let output = workspace.cargo().args(bench).read()?;
+    let output = command(workspace, name, home).read()?;
     let mut rows: Vec<(String, f64, String)> = Vec::new();
     for line in output.lines() {
         if let [row, value, unit] = line.split('\t').collect::<Vec<_>>()[..]
@@ -66,17 +70,24 @@ fn run_one(
     }
     let mut missed = Vec::new();
     for (row, value, unit) in &rows {
-        let target = targets[row]["at_most"].as_f64();
-        let verdict = match target {
-            Some(target) if *value <= target => format!("at most {target}: ok"),
-            Some(target) => {
+        let (most, least) = (&targets[row]["at_most"], &targets[row]["at_least"]);
+        let met = most.as_f64().is_none_or(|most| *value <= most)
+            && least.as_f64().is_none_or(|least| *value >= least);
+        let target = match (most.as_f64(), least.as_f64()) {
+            (Some(most), _) => format!("at most {most}: "),
+            (None, Some(least)) => format!("at least {least}: "),
+            (None, None) => String::new(),
+        };
+        let verdict = match (target.is_empty(), met) {
+            (true, _) => "",
+            (false, true) => "ok",
+            (false, false) => {
                 missed.push(row.clone());
-                format!("at most {target}: MISSED")
+                "MISSED"
             }
-            None => String::new(),
         };
         report.line(&format!(
-            "{name:<10} {row:<52} {value:>12.1} {unit:<10} {verdict}"
+            "{name:<10} {row:<52} {value:>12.1} {unit:<10} {target}{verdict}"
         ));
     }
     let known = targets
@@ -89,4 +100,20 @@ fn run_one(
             .cloned(),
     );
     Ok(missed)
+}
+
+fn command(workspace: &Workspace, name: &str, home: Home) -> Shell {
+    let cargo = workspace.cargo();
+    match home {
+        Home::Package(package) => cargo
+            .args(["bench", "--quiet", "--locked", "--package", package])
+            .args(["--bench", name]),
+        Home::Workspace(folder) => {
+            let manifest = workspace.root().join(folder).join("Cargo.toml");
+            cargo
+                .args(["run", "--quiet", "--release", "--locked", "--manifest-path"])
+                .args([manifest])
+                .env("CARGO_TARGET_DIR", workspace.target())
+        }
+    }
 }
