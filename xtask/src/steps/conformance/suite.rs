@@ -86,6 +86,20 @@ impl Suite {
         Ok(runs)
     }
 
+    /// What the suite requires of a client at each wire besides authorisation: `  - NAME`, in the
+    /// part of its list that is about clients.
+    pub(super) fn required_besides(&self) -> Result<Vec<Run>, Failure> {
+        let mut runs = Vec::new();
+        for wire in WIRES {
+            let list = Shell::new(&self.node)
+                .args([self.program().as_os_str()])
+                .args(["list", "--requirements", wire])
+                .read()?;
+            runs.extend(required_of(&list, wire));
+        }
+        Ok(runs)
+    }
+
     /// Where what the suite and the client say is kept, run by run.
     pub(super) fn results(&self) -> PathBuf {
         self.home.join("results")
@@ -154,6 +168,23 @@ fn runs_of(line: &str) -> Vec<Run> {
         extension,
     };
     wires.into_iter().map(run).collect()
+}
+
+/// The runs besides authorisation of a list of what is required at `wire`.
+fn required_of(list: &str, wire: &'static str) -> Vec<Run> {
+    let clients = list
+        .lines()
+        .skip_while(|line| !line.starts_with("Client scenarios"))
+        .skip(1)
+        .take_while(|line| line.is_empty() || line.starts_with("  - "));
+    let scenarios = clients.filter_map(|line| line.trim().strip_prefix("- "));
+    let besides = scenarios.filter(|scenario| !scenario.starts_with("auth/"));
+    let run = |scenario: &str| Run {
+        scenario: scenario.to_owned(),
+        wire,
+        extension: false,
+    };
+    besides.map(run).collect()
 }
 
 /// A check that succeeded has to be there, one that failed or warned must not, and the suite's exit

@@ -24,6 +24,16 @@ fn the_suite_says_which_runs_there_are() {
 }
 
 #[test]
+fn the_suite_says_what_is_required_besides_authorisation() {
+    let list = "Required for X (3 scenarios, frozen):\n\nServer scenarios (test against a server):\n  \
+                - ping\n\nClient scenarios (test against a client):\n  - tools_call\n  - auth/one\n  \
+                - retry\n\nRun and reported, but never scored:\n  extension (1):\n    - other [client]\n";
+    let runs = required_of(list, "2025-11-25");
+    let names: Vec<_> = runs.iter().map(Run::name).collect();
+    assert_eq!(names, ["tools_call@2025-11-25", "retry@2025-11-25"]);
+}
+
+#[test]
 fn a_run_passes_when_nothing_failed_nothing_warned_and_the_client_ended_well() {
     let check = |statuses: &[&str], succeeded, expected: &str| {
         let checks: Vec<_> = statuses

@@ -2,7 +2,10 @@
 //!
 //! It is `host.rs` with three differences: what a host would read from its configuration comes from
 //! the environment, the person is a browser that follows redirects and agrees to everything, and
-//! nothing is kept after its end. Which scenario it is in, it does not know.
+//! nothing is kept after its end. It calls each tool that it finds. Which scenario it is in, it does
+//! not know.
+
+mod calls;
 
 use std::sync::Arc;
 
@@ -17,10 +20,8 @@ use hallpass::{
 };
 use http::{Request, header::LOCATION};
 use rmcp::{
-    model::{
-        CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion,
-    },
-    service::{ClientLifecycleMode, ClientServiceExt},
+    model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion},
+    service::{ClientLifecycleMode, ClientServiceExt, ServiceError},
 };
 use serde_json::Value;
 use url::Url;
@@ -49,15 +50,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let hallpass = hallpass.build()?;
 
-    let client = configured.info;
-    let client = client
+    let client = calls::Agreeable(configured.info)
         .serve_with_lifecycle(hallpass.transport(), configured.lifecycle)
         .await?;
-    for tool in client.list_all_tools().await? {
-        println!("{}", tool.name);
-        client
-            .call_tool(CallToolRequestParams::new(tool.name))
-            .await?;
+    let tools = client.list_all_tools().await?;
+    for call in calls::to_make(&configured.context, &tools) {
+        println!("{}", call.name);
+        match client.call_tool(call).await {
+            // What a tool has to complain about is not the host's end.
+            Ok(_) | Err(ServiceError::McpError(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     client.cancel().await?;
     hallpass.close().await;
@@ -69,6 +72,7 @@ struct Configured {
     server: ServerUrl,
     settings: ServerSettings,
     machine: Option<Machine>,
+    context: Value,
     info: ClientConfig,
     lifecycle: ClientLifecycleMode,
 }
@@ -90,7 +94,7 @@ impl Configured {
             Err(_) => Value::Null,
         };
         let mut info = ClientConfig::new(
-            ClientCapabilities::default(),
+            ClientCapabilities::builder().enable_elicitation().build(),
             Implementation::new("hallpass", env!("CARGO_PKG_VERSION")),
         );
         let lifecycle = if version.has_initialize() {
@@ -105,6 +109,7 @@ impl Configured {
             server: url.parse()?,
             settings: settings(&context)?,
             machine: machine(&context)?,
+            context,
             info,
             lifecycle,
         })

@@ -1,0 +1,79 @@
+//! What a host does with a server besides signing in: which tools it calls with what, and how it
+//! answers the server's questions.
+
+use rmcp::{
+    ClientHandler, ErrorData, RoleClient,
+    model::{
+        CallToolRequestParams, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
+        JsonObject, Tool,
+    },
+    service::RequestContext,
+};
+use serde_json::{Value, json};
+
+/// The calls that a configuration asks for, else one of each tool.
+pub(crate) fn to_make(context: &Value, tools: &[Tool]) -> Vec<CallToolRequestParams> {
+    let Some(calls) = context["toolCalls"].as_array() else {
+        let call = |tool: &Tool| (tool.name.to_string(), sample(&tool.input_schema));
+        return tools.iter().map(call).map(params).collect();
+    };
+    let call = |call: &Value| {
+        let arguments = call["arguments"].as_object().cloned();
+        let name = call["name"].as_str()?.to_owned();
+        Some((name, arguments.unwrap_or_default()))
+    };
+    calls.iter().filter_map(call).map(params).collect()
+}
+
+fn params((name, arguments): (String, JsonObject)) -> CallToolRequestParams {
+    CallToolRequestParams::new(name).with_arguments(arguments)
+}
+
+/// Something for each argument that a tool can't do without.
+fn sample(schema: &JsonObject) -> JsonObject {
+    let required = schema.get("required").and_then(Value::as_array);
+    let names = required.into_iter().flatten().filter_map(Value::as_str);
+    names
+        .map(|name| (name.to_owned(), of_type(&schema["properties"][name])))
+        .collect()
+}
+
+fn of_type(schema: &Value) -> Value {
+    match schema["type"].as_str() {
+        Some("number" | "integer") => json!(1),
+        Some("boolean") => json!(true),
+        Some("array") => json!([]),
+        Some("object") => json!({}),
+        _ => json!("text"),
+    }
+}
+
+/// The host as the server sees it: a person who agrees to everything, and leaves each field of a
+/// form as it was filled in.
+pub(crate) struct Agreeable(pub(crate) ClientConfig);
+
+impl ClientHandler for Agreeable {
+    fn get_info(&self) -> ClientConfig {
+        self.0.clone()
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        let accepted = ElicitResult::new(ElicitationAction::Accept);
+        let ElicitRequestParams::FormElicitationParams {
+            requested_schema, ..
+        } = request
+        else {
+            return Ok(accepted);
+        };
+        let schema = serde_json::to_value(requested_schema).unwrap_or_default();
+        let fields = schema["properties"].as_object().into_iter().flatten();
+        let content: JsonObject = fields
+            .filter_map(|(name, field)| Some((name.clone(), field.get("default")?.clone())))
+            .collect();
+        Ok(accepted.with_content(Value::Object(content)))
+    }
+}
