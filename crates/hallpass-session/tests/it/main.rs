@@ -18,6 +18,7 @@ mod sign_out;
 mod single_flight;
 mod steady;
 mod step_up;
+mod unattended;
 mod unsaved;
 mod whole;
 mod world;
