@@ -3,17 +3,24 @@
 //! The slot's lock is taken after the person is done, for the save alone. When nobody waits for a
 //! sign-in any more it is broken off, as when the session closes: a window that the person closed
 //! must not hold up the next try. From the moment the authorizer returns, it is not.
+//!
+//! Processes that share a store share the window as well: see [`window`].
 
 mod keep;
+mod window;
 
 use std::sync::Arc;
 
 use hallpass_core::{
     AuthorizeError, Challenge, Issuer, Record, Remedy, Scopes, SignIn, SignInReason, State,
+    store::Guard,
 };
 use tracing::{Instrument, info_span};
 
-use self::keep::KeepRegistration;
+use self::{
+    keep::KeepRegistration,
+    window::{Window, window},
+};
 use crate::{
     error::{Ended, EndedWhy, SessionError},
     flight::{Boarding, Ticket},
@@ -115,16 +122,22 @@ impl Shared {
         let span = info_span!("sign_in", slot = %self.slot, reason = ?ask.reason);
         let work = async move {
             let shared = &landing.shared;
-            let record = tokio::select! {
-                record = authorize(shared, &ask) => record,
+            let signed_in = tokio::select! {
+                signed_in = authorize(shared, &ask) => signed_in,
                 () = landing.ticket.abandoned() => {
                     tracing::debug!("nobody waits for the sign-in any more");
                     return;
                 }
                 () = shared.closing() => Err(SessionError::closed(&shared.slot)),
             };
-            let result = match record {
-                Ok(record) => save(shared, record).await,
+            let result = match signed_in {
+                Ok(SignedIn::Here(record, window)) => {
+                    let result = save(shared, *record).await;
+                    // Only now may the others look.
+                    drop(window);
+                    result
+                }
+                Ok(SignedIn::Elsewhere(token)) => Ok(token),
                 Err(error) => Err(error),
             };
             if let Err(error) = &result {
@@ -148,21 +161,28 @@ impl Drop for Landing {
     }
 }
 
-/// Asks the authorizer.
-async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<Record, SessionError> {
+/// What came of asking.
+enum SignedIn {
+    /// A record to save, before the window is given up.
+    Here(Box<Record>, Option<Guard>),
+    /// Another process has asked and saved.
+    Elsewhere(Token),
+}
+
+/// Asks the authorizer, when it is this process's turn.
+async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<SignedIn, SessionError> {
+    let window = match window(shared, ask).await? {
+        Window::Ours(guard) => guard,
+        Window::Served(token) => return Ok(SignedIn::Elsewhere(token)),
+    };
     let previous = previous(shared, ask).await?;
     let keep = KeepRegistration(Arc::clone(shared));
     shared.counting.sign_ins.one();
     let scopes = scopes(shared, ask, previous.as_ref());
-    let asked = SignIn {
-        slot: &shared.slot,
-        settings: &shared.settings,
-        reason: ask.reason,
-        challenges: &ask.challenges,
-        scopes: &scopes,
-        previous: previous.as_ref(),
-        keep: &keep,
-    };
+    let (slot, settings) = (&shared.slot, &shared.settings);
+    let mut asked = SignIn::new(slot, settings, ask.reason, &scopes, &keep);
+    asked.challenges = &ask.challenges;
+    asked.previous = previous.as_ref();
     let record = shared
         .authorizer
         .authorize(asked)
@@ -175,7 +195,7 @@ async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<Record, SessionErr
     } else if record.issuer != record.metadata.issuer {
         "the authorizer returned a record whose metadata is another issuer's"
     } else {
-        return Ok(record);
+        return Ok(SignedIn::Here(Box::new(record), window));
     };
     let error = AuthorizeError::new(Remedy::Report, wrong);
     Err(SessionError::sign_in(&shared.slot, error))

@@ -21,4 +21,5 @@ mod step_up;
 mod unattended;
 mod unsaved;
 mod whole;
+mod window;
 mod world;

@@ -21,6 +21,7 @@ pub(crate) struct TestStore {
     /// Save number `n` from now, and all after it, fail.
     fail_from: AtomicUsize,
     pub(crate) loading: Gate,
+    pub(crate) locking: Gate,
     /// Every lock is somebody else's for longer than anybody waits.
     busy: AtomicBool,
     /// Before save number `n` from now, the record is removed behind everybody's back.
@@ -84,7 +85,10 @@ impl CredentialStore for TestStore {
                 ))
             });
         }
-        self.inner.lock(slot, wait)
+        Box::pin(async move {
+            self.locking.pass().await;
+            self.inner.lock(slot, wait).await
+        })
     }
 
     fn save<'a>(
