@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p hallpass --example host -- URL FOLDER`
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use hallpass::{
     BoxFuture, Hallpass,
@@ -36,12 +36,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = arguments
         .next()
         .ok_or("the first argument is the server's URL")?;
-    let folder: PathBuf = arguments
+    let folder = arguments
         .next()
-        .ok_or("the second is a folder for credentials")?
-        .into();
+        .ok_or("the second is a folder for credentials")?;
+    let folder = Path::new(&folder);
 
-    let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await?;
+    let store = FileStore::open(folder, KeyFile::in_folder(folder)).await?;
     let hallpass = Hallpass::builder(url.parse()?)
         .store(Arc::new(store))
         .sign_in_with(Arc::new(MyWindow))

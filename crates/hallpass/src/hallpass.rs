@@ -12,7 +12,7 @@ use http::StatusCode;
 
 use crate::HallpassBuilder;
 
-/// A small protocol version is all that a probe needs: the answer wanted is the challenge.
+/// What a probe posts. Only the challenge of the answer matters, so any version will do.
 const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
 
 /// One account on one MCP server. Cheap to clone; clones share one [`Session`].
@@ -83,7 +83,8 @@ impl Hallpass {
         self.session.record().await
     }
 
-    /// Waits for refreshes that are under way. Call it before the runtime ends.
+    /// Ends the session, for all clones, once the refreshes that are under way have been saved. Call
+    /// it before the runtime ends.
     pub async fn close(&self) {
         self.session.close().await;
     }
@@ -103,6 +104,13 @@ impl Hallpass {
                 challenges.push(Challenge::bare(AuthScheme::Bearer));
             }
             return Ok(challenges);
+        }
+        if let Some(Ok(end)) = response
+            .session_id()
+            .map(|id| Request::delete().session(id))
+        {
+            // What the probe began by the way is ended by the way.
+            let _ = endpoint.send(&end, &Anonymous).await;
         }
         Ok(Vec::new())
     }

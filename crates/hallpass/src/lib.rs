@@ -68,6 +68,11 @@ pub mod machine {
     pub use hallpass_oauth::{ClientKey, ClientKeyError};
 }
 
+/// One fresh token, and every way in which there may be none: `hallpass-session`.
+pub mod session {
+    pub use hallpass_session::*;
+}
+
 /// Credentials at rest: `hallpass-store`.
 pub mod store {
     pub use hallpass_core::store::*;

@@ -10,6 +10,7 @@ mod connect_proxy;
 mod corporate;
 mod counting;
 mod machine;
+mod probe;
 mod refusals;
 mod requests;
 mod resource;
