@@ -21,6 +21,7 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
 
 /// A request for a sign-in.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct SignIn<'a> {
     /// Who signs in where.
     pub slot: &'a Slot,
@@ -37,6 +38,27 @@ pub struct SignIn<'a> {
     pub previous: Option<&'a Record>,
     /// Keeps what must outlive a sign-in that is broken off: the registration.
     pub keep: &'a dyn Keep,
+}
+
+impl<'a> SignIn<'a> {
+    /// A request about which no more is known: no challenge, and no record to build on.
+    pub fn new(
+        slot: &'a Slot,
+        settings: &'a ServerSettings,
+        reason: SignInReason,
+        scopes: &'a Scopes,
+        keep: &'a dyn Keep,
+    ) -> Self {
+        Self {
+            slot,
+            settings,
+            reason,
+            challenges: &[],
+            scopes,
+            previous: None,
+            keep,
+        }
+    }
 }
 
 /// Why a sign-in is needed.

@@ -4,6 +4,7 @@ use crate::Scopes;
 
 /// An authentication scheme that Hallpass can answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AuthScheme {
     /// RFC 6750.
     Bearer,
@@ -26,6 +27,7 @@ impl AuthScheme {
 /// Parameters are as received; nothing is checked here. A 401 without any challenge is
 /// [`Challenge::bare`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Challenge {
     /// Which scheme the server asks for.
     pub scheme: AuthScheme,

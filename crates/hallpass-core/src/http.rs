@@ -130,6 +130,7 @@ impl ExchangePolicy {
 
 /// Which part of the work a request belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Leg {
     /// Reading metadata documents.
     Metadata,

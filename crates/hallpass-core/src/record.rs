@@ -154,6 +154,7 @@ impl Registration {
 /// How a client came to be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum RegistrationOrigin {
     /// By hand, and configured.
     PreRegistered,
@@ -252,6 +253,7 @@ pub struct Fence {
 /// Where an account stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", content = "cause", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum State {
     /// There is a client, and nobody has signed in yet.
     Registered,

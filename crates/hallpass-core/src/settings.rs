@@ -70,6 +70,18 @@ pub struct ExplicitEndpoints {
     pub revocation: Option<Url>,
 }
 
+impl ExplicitEndpoints {
+    /// A token endpoint alone, which is all that a machine needs.
+    pub fn new(token: Url) -> Self {
+        Self {
+            authorization: None,
+            token,
+            registration: None,
+            revocation: None,
+        }
+    }
+}
+
 /// Who the client is to the authorization server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientSetting {

@@ -65,6 +65,8 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
 }
 
 /// The answer to a save.
+///
+/// There are these two and there will be no third: whoever saves has to know what stands there now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Saved {
@@ -79,11 +81,19 @@ pub enum Saved {
 
 /// What a store holds.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Listing {
     /// The slots with at least one record.
     pub slots: Vec<Slot>,
     /// What could not be read, and why.
     pub problems: Vec<StoreError>,
+}
+
+impl Listing {
+    /// A list of slots, and of what could not be read.
+    pub fn new(slots: Vec<Slot>, problems: Vec<StoreError>) -> Self {
+        Self { slots, problems }
+    }
 }
 
 /// The proof that a slot is locked. Dropping it releases the lock.

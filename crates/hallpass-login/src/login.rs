@@ -328,11 +328,9 @@ fn late_hint(registration: &Registration, redirect_uri: &str) -> String {
             "if its page complained about the redirect URI, the client's metadata document has to \
              list {redirect_uri}"
         ),
-        RegistrationOrigin::Dynamic => {
-            "if its page complained about the client, forget the registration and sign in \
+        _ => "if its page complained about the client, forget the registration and sign in \
                     again"
-                .to_owned()
-        }
+            .to_owned(),
     };
     format!("if the browser runs on another machine, paste the address it ended at; {registered}")
 }

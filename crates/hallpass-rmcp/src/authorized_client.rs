@@ -118,7 +118,7 @@ fn bearer<E: std::error::Error + Send + Sync + 'static>(
     match token.scheme() {
         AuthScheme::Bearer => Ok(Some(token.access_token().expose().to_owned())),
         // It must not be sent as what it is not (RFC 9449 §7.1), and `C` makes no proofs.
-        AuthScheme::Dpop => Err(StreamableHttpError::AuthRequired(AuthRequiredError::new(
+        _ => Err(StreamableHttpError::AuthRequired(AuthRequiredError::new(
             "the token is bound to a key, which this client can't prove".to_owned(),
         ))),
     }

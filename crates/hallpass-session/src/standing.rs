@@ -33,6 +33,8 @@ pub(crate) fn usable<'a>(
             return Err(Need::Ended(cause.clone()));
         }
         State::SignInNeeded(_) | State::SignedIn | State::OutcomeUnknown => {}
+        // No state that this version does not know is one to send credentials in.
+        _ => return Err(Need::First),
     }
     if let Some(setting) = changed_setting(record, settings, fingerprint) {
         return Err(Need::SettingChanged(setting));

@@ -102,12 +102,7 @@ impl CredentialStore for MemoryStore {
         let documents = documents.unwrap_or_else(PoisonError::into_inner);
         let with_records = documents.iter().filter(|(_, d)| !d.records().is_empty());
         let slots = with_records.map(|(slot, _)| slot.clone()).collect();
-        Box::pin(async {
-            Ok(Listing {
-                slots,
-                problems: Vec::new(),
-            })
-        })
+        Box::pin(async { Ok(Listing::new(slots, Vec::new())) })
     }
 
     fn lock<'a>(

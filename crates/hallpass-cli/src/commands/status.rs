@@ -103,6 +103,7 @@ fn state_name(record: Option<&Record>) -> &'static str {
         Some(State::SignedIn) => "signed-in",
         Some(State::OutcomeUnknown) => "outcome-unknown",
         Some(State::SignInNeeded(_)) => "sign-in-needed",
+        Some(_) => "unknown",
     }
 }
 
@@ -113,5 +114,6 @@ fn state_in_words(record: Option<&Record>) -> String {
         Some(State::SignedIn) => "signed in".to_owned(),
         Some(State::OutcomeUnknown) => "signed in; the outcome of a refresh is unknown".to_owned(),
         Some(State::SignInNeeded(cause)) => format!("a sign-in is needed: {cause}"),
+        Some(_) => "in a state that this program does not know".to_owned(),
     }
 }

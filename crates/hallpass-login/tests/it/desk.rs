@@ -113,15 +113,9 @@ impl Desk {
             .client_name("the test")
             .build();
         let slot = self.slot();
-        let ask = SignIn {
-            slot: &slot,
-            settings: &self.settings,
-            reason: self.reason,
-            challenges: &challenges,
-            scopes: &self.scopes,
-            previous: self.previous.as_ref(),
-            keep: &self.kept,
-        };
+        let mut ask = SignIn::new(&slot, &self.settings, self.reason, &self.scopes, &self.kept);
+        ask.challenges = &challenges;
+        ask.previous = self.previous.as_ref();
         // A login that waits for ever is a failure, not a test that hangs.
         let outcome = tokio::time::timeout(Duration::from_secs(60), login.run(ask))
             .await

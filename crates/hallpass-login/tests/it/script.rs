@@ -132,17 +132,14 @@ impl Script {
         )
         .device_grant(true)
         .build();
-        login
-            .run(SignIn {
-                slot: &Slot::new(ServerUrl::parse(SERVER).unwrap()),
-                settings: &ServerSettings::default(),
-                reason: SignInReason::Asked,
-                challenges: &[Challenge::bare(scheme)],
-                scopes: &Scopes::none(),
-                previous,
-                keep: &Kept::default(),
-            })
-            .await
+        let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
+        let settings = ServerSettings::default();
+        let (scopes, keep) = (Scopes::none(), Kept::default());
+        let challenges = [Challenge::bare(scheme)];
+        let mut ask = SignIn::new(&slot, &settings, SignInReason::Asked, &scopes, &keep);
+        ask.challenges = &challenges;
+        ask.previous = previous;
+        login.run(ask).await
     }
 
     fn answer_to(&self, request: Request<Bytes>) -> Result<Response<Body>, HttpError> {

@@ -188,17 +188,10 @@ impl Default for Asked<'_> {
 impl Asked<'_> {
     pub(crate) async fn of(&self, login: &MachineLogin) -> Result<Record, MachineError> {
         let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
-        login
-            .run(SignIn {
-                slot: &slot,
-                settings: &self.settings,
-                reason: self.reason,
-                challenges: &self.challenges,
-                scopes: &self.scopes,
-                previous: self.previous,
-                keep: &Nothing,
-            })
-            .await
+        let mut ask = SignIn::new(&slot, &self.settings, self.reason, &self.scopes, &Nothing);
+        ask.challenges = &self.challenges;
+        ask.previous = self.previous;
+        login.run(ask).await
     }
 }
 

@@ -83,7 +83,7 @@ impl TokenResponse {
     pub fn must_be_dpop(self) -> Result<Self, TokenError> {
         match self.scheme {
             AuthScheme::Dpop => Ok(self),
-            AuthScheme::Bearer => Err(TokenError::downgraded()),
+            _ => Err(TokenError::downgraded()),
         }
     }
 

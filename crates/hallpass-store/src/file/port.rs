@@ -47,7 +47,7 @@ impl CredentialStore for FileStore {
             let with_records = documents.into_iter().filter(|d| !d.records().is_empty());
             let mut slots: Vec<Slot> = with_records.map(|d| d.slot().clone()).collect();
             slots.sort();
-            Ok(Listing { slots, problems })
+            Ok(Listing::new(slots, problems))
         })
     }
 
