@@ -80,6 +80,7 @@ mod freshness;
 mod outcome;
 mod pacing;
 mod proof;
+mod published;
 mod rejection;
 mod session;
 mod shared;

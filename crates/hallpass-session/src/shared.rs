@@ -17,7 +17,6 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, Generation, HttpClient, Record, Scopes,
     ServerSettings, SettingsFingerprint, Slot, StoreError, Timestamp,
@@ -31,6 +30,7 @@ use crate::{
     flight::Flights,
     pacing::Pacing,
     proof::ResourceNonce,
+    published::Published,
     sign_in::Ask,
     standing,
     token::Token,
@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) refreshes: Flights<Wanted, Result<Token, SessionError>>,
     pub(crate) sign_ins: Flights<Ask, Result<Token, SessionError>>,
     pub(crate) memory: Mutex<Memory>,
-    current: ArcSwapOption<Token>,
+    current: Published,
     closed: AtomicBool,
     running: watch::Sender<usize>,
 }
@@ -62,7 +62,8 @@ pub(crate) struct Shared {
 /// What a session remembers besides its token. None of it outlives the process.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The generation of the newest record that was seen under the slot's lock.
+    /// The generation of the newest record that was seen under the slot's lock, or of a removal after
+    /// it. It only grows: what is older must not be published by whoever read it before.
     pub(crate) newest: Generation,
     /// Failed refreshes.
     pub(crate) pacing: Pacing,
@@ -79,6 +80,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Notes a generation that was seen under the slot's lock.
+    pub(crate) fn saw(&mut self, generation: Generation) {
+        self.newest = self.newest.max(generation);
+    }
+
     /// Forgets what stood in the way of the credentials before; gives what could not be saved.
     pub(crate) fn forget_troubles(&mut self) -> Option<Record> {
         self.ended = None;
@@ -112,7 +118,7 @@ impl Shared {
             refreshes: Flights::default(),
             sign_ins: Flights::default(),
             memory: Mutex::default(),
-            current: ArcSwapOption::empty(),
+            current: Published::nothing(),
             closed: AtomicBool::new(false),
             running: watch::Sender::new(0),
         }
@@ -128,14 +134,13 @@ impl Shared {
 
     /// The published token.
     pub(crate) fn current(&self) -> Option<Token> {
-        self.current.load().as_deref().cloned()
+        self.current.get()
     }
 
     /// The published token if it is fresh. Takes no lock, reads no store and allocates nothing.
     pub(crate) fn fresh(&self) -> Option<Token> {
-        let current = self.current.load();
-        let token = current.as_deref()?;
-        token.is_fresh(self.clock.now()).then(|| token.clone())
+        self.current
+            .get_if(|token| token.is_fresh(self.clock.now()))
     }
 
     /// Publishes the token of a usable record. A token that is published already stays, with what the
@@ -183,7 +188,7 @@ impl Shared {
                 if current.is_some_and(|current| !current.same(&token)) && !token.is_own() {
                     self.counting.adopted.one();
                 }
-                self.current.store(Some(Arc::new(token.clone())));
+                self.current.set(&token);
                 token
             }
         }
@@ -191,7 +196,19 @@ impl Shared {
 
     /// Takes the published token back.
     pub(crate) fn unpublish(&self) {
-        self.current.store(None);
+        self.current.clear();
+    }
+
+    /// Takes the published token back, unless something was seen under the slot's lock since `newest`
+    /// was the newest. Whether it was done.
+    pub(crate) fn unpublish_unless_newer(&self, newest: Generation) -> bool {
+        let memory = self.memory();
+        let unchanged = memory.newest == newest;
+        if unchanged {
+            self.unpublish();
+        }
+        drop(memory);
+        unchanged
     }
 
     /// The record's grant, or why somebody has to sign in.
@@ -231,9 +248,9 @@ impl Shared {
     pub(crate) async fn load_locked(&self, guard: &Guard) -> Result<Option<Record>, SessionError> {
         debug_assert_eq!(guard.slot(), &self.slot);
         let record = self.load().await?;
-        self.memory().newest = record
-            .as_ref()
-            .map_or(Generation::default(), |record| record.generation);
+        if let Some(record) = &record {
+            self.memory().saw(record.generation);
+        }
         Ok(record)
     }
 
@@ -248,7 +265,7 @@ impl Shared {
         match self.store.save(record, expected, guard).await {
             Ok(Saved::Written(generation)) => {
                 record.generation = generation;
-                self.memory().newest = generation;
+                self.memory().saw(generation);
                 Ok(true)
             }
             Ok(Saved::Conflict { .. }) => Ok(false),

@@ -2,7 +2,7 @@
 
 use std::{
     sync::LazyLock,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use hallpass_core::{BoxFuture, Clock, Entropy, Timestamp};
@@ -12,16 +12,8 @@ use hallpass_core::{BoxFuture, Clock, Entropy, Timestamp};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the implementation of the port"
-    )]
     fn now(&self) -> Timestamp {
-        let seconds = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-            Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
-        };
-        Timestamp::from_unix_seconds(seconds)
+        Timestamp::from_unix_seconds(wall::seconds())
     }
 
     #[expect(
@@ -37,6 +29,33 @@ impl Clock for SystemClock {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// The wall clock, in whole seconds. It is read for each request, so on Linux it is the coarse one,
+/// which is at most some milliseconds behind and takes a fraction of the time.
+#[cfg(target_os = "linux")]
+mod wall {
+    use rustix::time::{ClockId, clock_gettime};
+
+    pub(super) fn seconds() -> i64 {
+        clock_gettime(ClockId::RealtimeCoarse).tv_sec
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod wall {
+    use std::time::SystemTime;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the implementation of the port"
+    )]
+    pub(super) fn seconds() -> i64 {
+        match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
+        }
     }
 }
 

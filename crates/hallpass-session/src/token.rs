@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +19,20 @@ use crate::{error::Ended, freshness, proof::OpenedKey};
 
 /// An access token with its `Authorization` header. Cloning it copies a pointer.
 #[derive(Clone)]
-pub struct Token(Arc<Parts>);
+pub struct Token(Arc<Lane>);
+
+/// Where clones of a token are counted: a place of its own, which no two lanes share a line of cache
+/// with. See [`published`](crate::published).
+#[repr(align(128))]
+struct Lane(Arc<Parts>);
+
+impl Deref for Lane {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
 
 struct Parts {
     access_token: AccessToken,
@@ -47,7 +61,7 @@ impl Token {
         let text = format!("{} {}", grant.scheme.as_str(), grant.access_token.expose());
         let mut authorization = HeaderValue::try_from(text).map_err(|_| Ended::unusable_token())?;
         authorization.set_sensitive(true);
-        Ok(Self(Arc::new(Parts {
+        Ok(Self(Arc::new(Lane(Arc::new(Parts {
             access_token: grant.access_token.clone(),
             scheme: grant.scheme,
             authorization,
@@ -60,7 +74,12 @@ impl Token {
             generation: record.generation,
             obtained,
             accepted: AtomicBool::new(false),
-        })))
+        })))))
+    }
+
+    /// The same token, its clones counted elsewhere.
+    pub(crate) fn in_another_lane(&self) -> Self {
+        Self(Arc::new(Lane(Arc::clone(&self.0.0))))
     }
 
     /// The token itself.
@@ -135,7 +154,7 @@ impl Token {
 
     /// Whether both are the same token, whatever record they were read from.
     pub(crate) fn same(&self, other: &Token) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.access_token == other.0.access_token
+        Arc::ptr_eq(&self.0.0, &other.0.0) || self.0.access_token == other.0.access_token
     }
 
     /// Whether both say the same, so that one need not be put in the other's place.

@@ -1,0 +1,76 @@
+//! What a host's own panic says of what it held: no secret.
+
+use std::{
+    any::Any,
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use hallpass_core::CredentialStore;
+use hallpass_store::{FileStore, KeyFile, KeySource};
+use hallpass_testkit::LeakCheck;
+use tempfile::TempDir;
+
+use crate::{
+    double::Fault,
+    world::{World, bare},
+};
+
+/// The message of the panic when somebody expected an error and got `value`.
+fn said(value: impl Debug) -> String {
+    let expected_an_error = AssertUnwindSafe(|| panic!("got {value:?}"));
+    message(&*catch_unwind(expected_an_error).unwrap_err())
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    payload.downcast_ref::<String>().unwrap().clone()
+}
+
+#[tokio::test]
+async fn no_panic_says_a_secret() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    let token = session.token().await.unwrap();
+    let record = session.record().await.unwrap().unwrap();
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("store");
+    let store = FileStore::open(&place, KeyFile::in_folder(&place))
+        .await
+        .unwrap();
+    let wait = std::time::Duration::from_secs(5);
+    let mut guard = store.lock(&world.slot, wait).await.unwrap();
+    let _ = store.save(&record, None, &mut guard).await.unwrap();
+    let key = KeyFile::in_folder(&place)
+        .load(store.key_id())
+        .await
+        .unwrap();
+
+    world.clock.advance(3_600);
+    world
+        .server
+        .fault(Fault::Says(400, r#"{"error":"body-canary"}"#));
+    let error = session.token_after_rejection(&token, &bare()).await;
+    let error = error.unwrap_err();
+    let texts = [
+        said(&session),
+        said(&token),
+        said(token.authorization()),
+        said(&record),
+        said(record.grant.as_ref().unwrap()),
+        said(&store),
+        said(&guard),
+        said(&key),
+        said(error),
+    ];
+    let mut leaks = LeakCheck::new();
+    leaks.watch("canary", "canary");
+    let digits = key
+        .expose()
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    leaks.watch("sealing key", &digits);
+    for text in texts {
+        assert!(text.starts_with("got "), "{text}");
+        leaks.check("a panic", &text).unwrap();
+    }
+}
