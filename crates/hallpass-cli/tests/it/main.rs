@@ -6,6 +6,7 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod client;
 mod contract;
 mod demo;
 #[cfg(unix)]
@@ -18,3 +19,4 @@ mod people;
 mod program;
 mod secrets;
 mod store;
+mod window;

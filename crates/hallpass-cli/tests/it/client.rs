@@ -1,0 +1,67 @@
+//! The client's own document, and what a login is asked to say besides.
+
+use hallpass_testkit::Endpoint;
+
+use crate::program::Desk;
+
+const DOCUMENT: &str = "https://client.example/hallpass.json";
+
+#[tokio::test]
+async fn the_document_to_publish_is_printed() {
+    let desk = Desk::new().await;
+    let options = ["--name", "Example", "--callback-port", "4711"];
+    let ended = desk
+        .run(&[&["cimd", DOCUMENT], &options[..]].concat())
+        .await
+        .expect(0);
+    let document = ended.json();
+    assert_eq!(document["client_id"], DOCUMENT);
+    assert_eq!(document["client_name"], "Example");
+    assert_eq!(document["token_endpoint_auth_method"], "none");
+    let expected: Vec<String> = ["", ":4711"]
+        .iter()
+        .flat_map(|port| {
+            ["127.0.0.1", "[::1]", "localhost"].map(|host| format!("http://{host}{port}/callback"))
+        })
+        .collect();
+    assert_eq!(document["redirect_uris"], serde_json::json!(expected));
+    for wrong in [
+        "http://client.example/c.json",
+        "https://client.example",
+        "https://client.example/c.json#f",
+        "client.json",
+    ] {
+        desk.run(&["cimd", wrong]).await.expect(2);
+    }
+}
+
+#[tokio::test]
+async fn further_parameters_go_along_and_are_remembered() {
+    let desk = Desk::new().await;
+    let given = [
+        "--authorize-param",
+        "access_type=offline",
+        "--authorize-param",
+        "audience=a=b&c",
+    ];
+    desk.login(&given).await.expect(0);
+    desk.login(&[]).await.expect(0);
+    let asked = desk.issuer.requests_to(Endpoint::Authorization);
+    assert!(asked.len() >= 2, "{asked:?}");
+    for request in asked {
+        assert_eq!(request.parameter("access_type"), Some("offline"));
+        assert_eq!(request.parameter("audience"), Some("a=b&c"));
+    }
+}
+
+#[tokio::test]
+async fn no_parameter_takes_the_place_of_one_that_is_set() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    for given in ["state=mine", "resource=https://other.example/", "=x", "x"] {
+        let arguments = ["login", &url, "--no-browser", "--authorize-param", given];
+        let ended = desk.run(&arguments).await;
+        assert_eq!(ended.code, 2, "{given}: {}", ended.stderr);
+    }
+    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 0);
+}
