@@ -12,9 +12,10 @@
 //!   processes that find an empty folder one makes the key and the other reads it.
 //! - `slots/<slot>.lock` is held exclusively by whoever holds the slot's guard.
 //!
-//! The order is always: the slot's turn within this process, `store.lock`, the slot's lock. Nobody
-//! who holds a slot waits for `store.lock`, and nobody takes two slots at once, so there is no
-//! cycle.
+//! The order is always: the slot's turn within this process, `store.lock`, the slot's lock. Whoever
+//! holds a slot shares `store.lock` already, and nobody can hold that exclusively meanwhile. Of two
+//! slots at once there is one case, a session's window for sign-ins before the slot itself, and
+//! always in this order. So there is no cycle.
 //!
 //! Within a process, tasks queue for a slot first come, first served, and only the first of the
 //! queue asks the operating system. Between processes it asks again and again, because a blocking
