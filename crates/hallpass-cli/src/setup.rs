@@ -170,6 +170,7 @@ fn settings(options: &ServerOptions, environment: &Environment) -> Result<Server
         } else {
             PkceSetting::default()
         },
+        ..ServerSettings::default()
     })
 }
 

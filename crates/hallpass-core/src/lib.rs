@@ -71,8 +71,8 @@ pub use secret::{
 };
 pub use server_url::{ServerUrl, ServerUrlError, is_loopback};
 pub use settings::{
-    CallbackSetting, ClientSetting, ExplicitEndpoints, PkceSetting, PreRegisteredClient,
-    ResourceSetting, ServerSettings, SettingsFingerprint,
+    CallbackSetting, ClientSetting, DpopSetting, ExplicitEndpoints, PkceSetting,
+    PreRegisteredClient, ResourceSetting, ServerSettings, SettingsFingerprint,
 };
 pub use slot::{Profile, ProfileError, Slot};
 pub use store::{CredentialStore, StoreError};

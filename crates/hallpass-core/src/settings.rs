@@ -38,6 +38,8 @@ pub struct ServerSettings {
     pub callback: CallbackSetting,
     /// Whether the server's silence about PKCE is an obstacle.
     pub pkce: PkceSetting,
+    /// When tokens are bound to a key.
+    pub dpop: DpopSetting,
 }
 
 /// Which `resource` the authorization, token and refresh requests carry.
@@ -135,6 +137,16 @@ pub enum PkceSetting {
     AssumeS256,
 }
 
+/// When tokens are bound to a key that the client proves to hold (RFC 9449).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DpopSetting {
+    /// Where the server demands it: by its challenge, or by its metadata.
+    #[default]
+    WhenDemanded,
+    /// Always. A server that gives a bearer token instead is refused.
+    Always,
+}
+
 /// What the settings were when a record was made, one digest for each setting that a credential
 /// depends on. When one differs, the person has to sign in again, and is told which.
 ///
@@ -185,6 +197,10 @@ impl ServerSettings {
                 .metadata_document
                 .as_ref()
                 .map(ToString::to_string),
+        );
+        enter(
+            "dpop",
+            (self.dpop == DpopSetting::Always).then(|| "always".to_owned()),
         );
         SettingsFingerprint(digests)
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_core::{AuthScheme, DpopKey, HttpError, Remedy, http::ExchangePolicy};
+use hallpass_core::{AuthScheme, DpopKey, DpopSetting, HttpError, Remedy, http::ExchangePolicy};
 use hallpass_oauth::{Proof, ProofKey, SigningError, TokenError, TokenErrorClass, TokenResponse};
 use http::Request;
 use url::Url;
@@ -34,10 +34,11 @@ pub(crate) enum NoTokens {
 
 impl Login<'_> {
     /// A fresh key, where the resource takes nothing but bound tokens: on a `DPoP` challenge without
-    /// a bearer one beside it (RFC 9449 §7.1), where the resource's metadata says so, and where the
-    /// grant before was bound.
+    /// a bearer one beside it (RFC 9449 §7.1), where the resource's metadata or a setting says so,
+    /// and where the grant before was bound.
     pub(crate) fn binding(&self) -> Result<Option<Binding>, LoginError> {
-        let demanded = self.discovered.demands_bound_tokens(self.ask.challenges)
+        let demanded = self.ask.settings.dpop == DpopSetting::Always
+            || self.discovered.demands_bound_tokens(self.ask.challenges)
             || self
                 .record_before()
                 .and_then(|record| record.grant.as_ref())

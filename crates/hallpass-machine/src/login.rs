@@ -1,8 +1,8 @@
 //! One sign-in, from discovery to the record.
 
 use hallpass_core::{
-    AuthScheme, Record, Registration, Remedy, Resource, Scopes, ServerMetadata, SignIn,
-    SignInReason, State, record::GrantKind,
+    AuthScheme, DpopSetting, Record, Registration, Remedy, Resource, Scopes, ServerMetadata,
+    SignIn, SignInReason, State, record::GrantKind,
 };
 use hallpass_discovery::Discovery;
 use hallpass_oauth::{
@@ -70,7 +70,8 @@ impl<'a> Login<'a> {
         })?;
         let scopes = found.scopes(ask.challenges, ask.settings).union(ask.scopes);
         let before = ask.previous.and_then(|record| record.grant.as_ref());
-        let bound = found.demands_bound_tokens(ask.challenges)
+        let bound = ask.settings.dpop == DpopSetting::Always
+            || found.demands_bound_tokens(ask.challenges)
             || before.is_some_and(|grant| grant.scheme == AuthScheme::Dpop);
         Ok(Self {
             host,

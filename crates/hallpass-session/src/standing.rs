@@ -25,7 +25,6 @@ pub(crate) fn usable<'a>(
         return Err(Need::First);
     }
     match &record.state {
-        State::Registered => return Err(Need::First),
         State::SignInNeeded(SignInCause::SignedOut) => {
             return Err(Need::Ended(SignInCause::SignedOut));
         }
@@ -33,7 +32,7 @@ pub(crate) fn usable<'a>(
             return Err(Need::Ended(cause.clone()));
         }
         State::SignInNeeded(_) | State::SignedIn | State::OutcomeUnknown => {}
-        // No state that this version does not know is one to send credentials in.
+        // Registered; and no state that this version does not know is one to send credentials in.
         _ => return Err(Need::First),
     }
     if let Some(setting) = changed_setting(record, settings, fingerprint) {
@@ -106,7 +105,7 @@ pub(crate) fn reusable(
     fingerprint: &SettingsFingerprint,
     now: Timestamp,
 ) -> Option<Record> {
-    if let Some("resource" | "scopes") | None =
+    if let Some("dpop" | "resource" | "scopes") | None =
         changed_setting(&record, settings, fingerprint).as_deref()
     {
         if record

@@ -27,6 +27,16 @@ fn a_changed_setting_is_named() {
 }
 
 #[test]
+fn bound_tokens_are_another_credential() {
+    let bound = ServerSettings {
+        dpop: DpopSetting::Always,
+        ..ServerSettings::default()
+    };
+    let usual = ServerSettings::default().fingerprint();
+    assert_eq!(usual.difference(&bound.fingerprint()), Some("dpop"));
+}
+
+#[test]
 fn a_secret_does_not_enter_the_fingerprint() {
     let client = |secret: &str| ServerSettings {
         client: ClientSetting {

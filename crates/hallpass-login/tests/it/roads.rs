@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    AuthScheme, ClientId, Record, Registration, Remedy, ServerMetadata, ServerUrl,
+    AuthScheme, ClientId, DpopSetting, Record, Registration, Remedy, ServerMetadata, ServerUrl,
     SettingsFingerprint, Slot,
     record::{GrantKind, RegistrationOrigin},
 };
@@ -132,6 +132,17 @@ async fn tokens_are_bound_where_the_resource_takes_no_others() {
     let record = script.login(BEARER, None).await.unwrap();
     assert!(record.grant.unwrap().dpop_key.is_none());
     assert!(script.sent("/token")[0].dpop.is_none());
+}
+
+#[tokio::test]
+async fn a_setting_binds_tokens_that_no_server_demands() {
+    let mut script = Script::new(&json!({}));
+    script.settings.dpop = DpopSetting::Always;
+    script.on("/token", [answer(200, &tokens("DPoP"))]);
+    let script = Arc::new(script);
+    let record = script.login(BEARER, None).await.unwrap();
+    assert!(record.grant.unwrap().dpop_key.is_some());
+    assert!(script.sent("/token")[0].dpop.is_some());
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ pub(crate) struct Script {
     sent: Mutex<Vec<Sent>>,
     pub(crate) events: Mutex<Vec<String>>,
     pub(crate) declines: bool,
+    pub(crate) settings: ServerSettings,
 }
 
 pub(crate) fn answer(status: u16, body: &Value) -> Response<Bytes> {
@@ -133,10 +134,9 @@ impl Script {
         .device_grant(true)
         .build();
         let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
-        let settings = ServerSettings::default();
         let (scopes, keep) = (Scopes::none(), Kept::default());
         let challenges = [Challenge::bare(scheme)];
-        let mut ask = SignIn::new(&slot, &settings, SignInReason::Asked, &scopes, &keep);
+        let mut ask = SignIn::new(&slot, &self.settings, SignInReason::Asked, &scopes, &keep);
         ask.challenges = &challenges;
         ask.previous = previous;
         login.run(ask).await

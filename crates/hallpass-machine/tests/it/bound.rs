@@ -1,6 +1,6 @@
 //! Tokens that are bound to a key (RFC 9449).
 
-use hallpass_core::{AuthScheme, Challenge, Remedy, SignInReason};
+use hallpass_core::{AuthScheme, Challenge, DpopSetting, Remedy, SignInReason};
 use hallpass_machine::MachineErrorKind;
 use serde_json::json;
 
@@ -54,6 +54,17 @@ async fn a_bearer_token_in_place_of_a_bound_one_is_refused() {
     let refused = demanded().of(&script.login(itself())).await.unwrap_err();
     assert_eq!(refused.kind(), MachineErrorKind::Refused);
     assert_eq!(script.sent("/token").len(), 1);
+}
+
+#[tokio::test]
+async fn a_setting_binds_tokens_that_no_server_demands() {
+    let script = Script::new(&json!({}));
+    script.on("/token", [answer(200, &token("DPoP"))]);
+    let mut asked = Asked::default();
+    asked.settings.dpop = DpopSetting::Always;
+    let record = asked.of(&script.login(itself())).await.unwrap();
+    assert!(record.grant.unwrap().dpop_key.is_some());
+    assert!(script.sent("/token")[0].dpop.is_some());
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ async fn client_credentials_show_the_client_alone() {
         "grant_type=client_credentials",
         "scope=read",
         "resource=https://mcp.example/mcp",
+        "client_id=machine",
     ];
     let script = check(itself(), GrantKind::ClientCredentials, &expected).await;
     let sent = &script.sent("/token")[0];
@@ -66,6 +67,7 @@ async fn a_workload_shows_its_assertion_as_it_is() {
         "assertion=a.b.c",
         "scope=read",
         "resource=https://mcp.example/mcp",
+        "client_id=machine",
     ];
     check(bearer(" a.b.c\n"), GrantKind::JwtBearer, &expected).await;
 }
@@ -77,6 +79,7 @@ async fn an_identity_provider_turns_an_id_token_into_an_assertion() {
         "assertion=canary-id-jag",
         "scope=read",
         "resource=https://mcp.example/mcp",
+        "client_id=machine",
     ];
     let script = check(vouched_for(), GrantKind::JwtBearer, &expected).await;
     let exchange = &script.sent("/exchange")[0];
