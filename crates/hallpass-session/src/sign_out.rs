@@ -239,6 +239,8 @@ impl Shared {
         if how.forget_client {
             let removed = self.store.remove(&self.slot, &record.issuer, guard).await;
             removed.map_err(SessionError::store)?;
+            // Whoever has read the record already must not publish it.
+            self.memory().saw(record.generation.next());
             return Ok(());
         }
         let mut cleared = record.clone();

@@ -191,16 +191,19 @@ pub(crate) async fn run(shared: &Shared, wanted: &Wanted) -> Result<Token, Sessi
 /// The store's token, if it is the one that is wanted. Takes no lock: a fresh token that is saved is
 /// good whoever is about to do what.
 pub(crate) async fn adopt(shared: &Shared, wanted: &Wanted) -> Result<Option<Token>, SessionError> {
-    if shared.memory().unsaved.is_some() {
-        return Ok(None);
-    }
+    let newest = {
+        let memory = shared.memory();
+        if memory.unsaved.is_some() {
+            return Ok(None);
+        }
+        memory.newest
+    };
     let record = shared.load().await?;
     let (record, _) = match shared.usable(record.as_ref()) {
         Ok(found) => found,
-        Err(error) => {
-            shared.unpublish();
-            return Err(error);
-        }
+        Err(error) if shared.unpublish_unless_newer(newest) => return Err(error),
+        // What was read is old by now: the look under the lock decides.
+        Err(_) => return Ok(None),
     };
     // One that lives is published all the same: it is what is used if nothing newer comes.
     let token = shared.publish_if(record, |token| {

@@ -57,7 +57,7 @@ impl KeepRegistration {
         }
         match shared.store.save(&kept, expected, &mut guard).await? {
             Saved::Written(generation) => {
-                shared.memory().newest = generation;
+                shared.memory().saw(generation);
                 Ok(())
             }
             Saved::Conflict { .. } => Err(shared.changed_under_lock()),

@@ -1,11 +1,13 @@
 //! Signing out.
 
+use std::sync::atomic::Ordering;
+
 use hallpass_core::{
     ClientId, ClientSecret, CredentialStore, PreRegisteredClient, RegistrationAccessToken, State,
     TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin, SignInCause},
 };
-use hallpass_session::{Need, Revocation, SignOut};
+use hallpass_session::{Need, Revocation, SignInRequest, SignOut};
 use url::Url;
 
 use crate::{
@@ -128,6 +130,46 @@ async fn signing_out_waits_for_the_refresh_that_runs() {
     );
     session.token().await.unwrap_err();
     assert!(world.record().await.grant.is_none());
+}
+
+#[tokio::test]
+async fn whoever_read_the_record_before_it_was_removed_does_not_publish_it() {
+    let world = World::signed_in().await;
+    let session = world.session();
+    world.store.loaded.shut();
+    world.store.hold_next.store(true, Ordering::SeqCst);
+    let reading = tokio::spawn({
+        let session = session.clone();
+        async move { session.token().await.map(|_| ()) }
+    });
+    world.store.loaded.arrived(1).await;
+    session.sign_out(FORGET).await.unwrap();
+    world.store.loaded.open();
+    assert_eq!(need(&reading.await.unwrap().unwrap_err()), Need::First);
+    assert_eq!(need(&session.token().await.unwrap_err()), Need::First);
+}
+
+#[tokio::test]
+async fn whoever_found_nothing_does_not_take_back_what_was_published_since() {
+    let world = World::empty();
+    let session = world.session();
+    world.store.loaded.shut();
+    world.store.hold_next.store(true, Ordering::SeqCst);
+    let reading = tokio::spawn({
+        let session = session.clone();
+        async move { session.token().await.map(|_| ()) }
+    });
+    world.store.loaded.arrived(1).await;
+    session.sign_in(SignInRequest::default()).await.unwrap();
+    world.store.loaded.open();
+    reading.await.unwrap().unwrap();
+    let loads = world.store.loads.load(Ordering::SeqCst);
+    session.token().await.unwrap();
+    assert_eq!(
+        world.store.loads.load(Ordering::SeqCst),
+        loads,
+        "it is there"
+    );
 }
 
 /// A world whose server moved to another authorization server, with a grant of each.

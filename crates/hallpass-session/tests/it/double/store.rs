@@ -21,6 +21,9 @@ pub(crate) struct TestStore {
     /// Save number `n` from now, and all after it, fail.
     fail_from: AtomicUsize,
     pub(crate) loading: Gate,
+    /// The next load holds what it has read, here.
+    pub(crate) hold_next: AtomicBool,
+    pub(crate) loaded: Gate,
     pub(crate) locking: Gate,
     /// Every lock is somebody else's for longer than anybody waits.
     busy: AtomicBool,
@@ -51,7 +54,11 @@ impl CredentialStore for TestStore {
         Box::pin(async move {
             self.loads.fetch_add(1, Ordering::SeqCst);
             self.loading.pass().await;
-            self.inner.load(slot).await
+            let record = self.inner.load(slot).await;
+            if self.hold_next.swap(false, Ordering::SeqCst) {
+                self.loaded.pass().await;
+            }
+            record
         })
     }
 
