@@ -11,6 +11,7 @@ mod double;
 mod expiry;
 mod leaks;
 mod outcomes;
+mod panics;
 mod proof;
 mod rejection;
 mod sign_in;
