@@ -75,8 +75,8 @@ pub(crate) struct Memory {
     pub(crate) ended: Option<(Token, SessionError, Duration)>,
     /// The token endpoint's last nonce (RFC 9449 §8).
     pub(crate) dpop_nonce: Option<String>,
-    /// How many step-ups were started for which scopes.
-    pub(crate) step_ups: Vec<(Scopes, u32)>,
+    /// How many step-ups were started for which scopes, and when the first of them was (monotonic).
+    pub(crate) step_ups: Vec<(Scopes, u32, Duration)>,
 }
 
 impl Memory {

@@ -22,7 +22,7 @@ use self::{
     window::{Window, window},
 };
 use crate::{
-    error::{Ended, EndedWhy, SessionError},
+    error::SessionError,
     flight::{Boarding, Ticket},
     shared::Shared,
     standing,
@@ -113,11 +113,8 @@ impl Shared {
             shared: Arc::clone(self),
             ticket,
         };
-        if let Some(wanted) = &ask.step_up
-            && !self.may_step_up(wanted)
-        {
-            let why = EndedWhy::TooManyStepUps(wanted.clone());
-            return Err(SessionError::Ended(Ended::new(why)));
+        if let Some(wanted) = &ask.step_up {
+            self.may_step_up(wanted)?;
         }
         let span = info_span!("sign_in", slot = %self.slot, reason = ?ask.reason);
         let work = async move {
@@ -256,6 +253,10 @@ async fn save(shared: &Shared, granted: Record) -> Result<Token, SessionError> {
     if !shared.save(&mut record, expected, &mut guard).await? {
         return Err(shared.keeps_changing());
     }
-    shared.memory().forget_troubles();
+    {
+        let mut memory = shared.memory();
+        memory.forget_troubles();
+        memory.step_ups.clear();
+    }
     shared.publish(&record, Some(shared.clock.monotonic()))
 }

@@ -199,7 +199,11 @@ impl Shared {
         let active = self.load_locked(&guard).await?.map(|record| record.issuer);
         let mut found = self.records().await?;
         // A refreshed grant that could not be saved is the one to revoke.
-        let unsaved = self.memory().forget_troubles();
+        let unsaved = {
+            let mut memory = self.memory();
+            memory.step_ups.clear();
+            memory.forget_troubles()
+        };
         let mut records = Vec::new();
         let mut cleared = Ok(());
         // Saving makes a record the active one, so the active one is saved last.

@@ -4,9 +4,10 @@
 //! A 403 that does not say so is no matter of authorisation and is not brought here. A step-up asks
 //! for the union of the scopes that were asked for before and those that the server wants now. When
 //! each of those was asked for already, asking again would show the person the same page; at most
-//! [`MOST_STEP_UPS`] are started for the same scopes.
+//! [`MOST_STEP_UPS`] that come to nothing are started for the same scopes within [`REMEMBERED_FOR`].
+//! A sign-in that was saved ends the count, and so does signing out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{Challenge, Scopes, SignInReason, record::SignInCause};
 
@@ -20,6 +21,8 @@ use crate::{
 
 /// How many step-ups are started for the same scopes.
 const MOST_STEP_UPS: u32 = 2;
+/// How long a step-up that came to nothing is remembered: a person who said no may think again.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
 /// How many sets of scopes are remembered.
 const MOST_REMEMBERED: usize = 64;
 
@@ -130,19 +133,24 @@ impl Shared {
             .await
     }
 
-    /// Counts a step-up that is about to be started for these scopes; whether it may be.
-    pub(crate) fn may_step_up(&self, wanted: &Scopes) -> bool {
+    /// Counts a step-up that is about to be started for these scopes; or why it may not be.
+    pub(crate) fn may_step_up(&self, wanted: &Scopes) -> Result<(), SessionError> {
+        let end = |why| Err(SessionError::Ended(Ended::new(why)));
+        let now = self.clock.monotonic();
         let mut memory = self.memory();
         let step_ups = &mut memory.step_ups;
-        if let Some((_, count)) = step_ups.iter_mut().find(|(scopes, _)| scopes == wanted) {
+        step_ups.retain(|(_, _, since)| now.saturating_sub(*since) < REMEMBERED_FOR);
+        if let Some((_, count, _)) = step_ups.iter_mut().find(|(scopes, ..)| scopes == wanted) {
+            if *count == MOST_STEP_UPS {
+                return end(EndedWhy::TooManyStepUps(wanted.clone()));
+            }
             *count += 1;
-            return *count <= MOST_STEP_UPS;
+            return Ok(());
         }
-        if step_ups.len() < MOST_REMEMBERED {
-            step_ups.push((wanted.clone(), 1));
-            return true;
+        if step_ups.len() == MOST_REMEMBERED {
+            return end(EndedWhy::EverOtherScopes);
         }
-        // A server that thinks up scopes without end.
-        false
+        step_ups.push((wanted.clone(), 1, now));
+        Ok(())
     }
 }

@@ -26,6 +26,9 @@ pub enum EndedWhy {
     NoScopesNamed,
     /// As many step-ups as allowed were tried for these scopes.
     TooManyStepUps(Scopes),
+    /// The server has asked for so many different sets of scopes, none of which was granted, that no
+    /// more of them are put to the person for now.
+    EverOtherScopes,
     /// The access token holds characters that no header can carry.
     UnusableToken,
 }
@@ -57,9 +60,10 @@ impl Ended {
 
     pub(crate) fn remedy(&self) -> Remedy {
         match &self.why {
-            EndedWhy::FreshTokenRefused | EndedWhy::UnusableToken | EndedWhy::NoScopesNamed => {
-                Remedy::Report
-            }
+            EndedWhy::FreshTokenRefused
+            | EndedWhy::UnusableToken
+            | EndedWhy::NoScopesNamed
+            | EndedWhy::EverOtherScopes => Remedy::Report,
             EndedWhy::ScopesAskedBefore(_) => Remedy::Configure,
             EndedWhy::TooManyStepUps(_) => Remedy::SignIn,
         }
@@ -78,7 +82,7 @@ impl Ended {
             EndedWhy::TooManyStepUps(scopes) => {
                 Some(format!("sign in and grant `{scopes}` on the consent page"))
             }
-            EndedWhy::NoScopesNamed => {
+            EndedWhy::NoScopesNamed | EndedWhy::EverOtherScopes => {
                 Some("set `scopes` for this server to what it documents, and sign in".to_owned())
             }
             EndedWhy::UnusableToken => None,
@@ -103,6 +107,9 @@ impl fmt::Display for Ended {
                 f,
                 "the server wants the scopes `{scopes}`, and two step-ups for them came to nothing"
             ),
+            EndedWhy::EverOtherScopes => {
+                f.write_str("the server wants ever other scopes, and no step-up came to anything")
+            }
             EndedWhy::UnusableToken => {
                 f.write_str("the access token holds characters that no header can carry")
             }

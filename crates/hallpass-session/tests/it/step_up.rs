@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use hallpass_core::SignInReason;
-use hallpass_session::{EndedWhy, SessionError};
+use hallpass_session::{EndedWhy, SessionError, SignInRequest};
 use tokio::task::JoinSet;
 
 use crate::world::{World, insufficient, serial};
@@ -104,6 +104,56 @@ async fn two_step_ups_for_the_same_scopes_are_enough() {
         .unwrap_err();
     assert_eq!(world.person.calls(), 3);
     assert_eq!(serial(&session.token().await.unwrap()), 1);
+}
+
+#[tokio::test]
+async fn a_person_who_said_no_may_think_again() {
+    let world = World::signed_in().await;
+    world.person.refuses.store(true, Ordering::SeqCst);
+    let session = world.session();
+    let token = session.token().await.unwrap();
+    let ask = async |scopes: &str| {
+        let challenge = insufficient(scopes);
+        let asked = session.answer_challenge(Some(&token), &challenge);
+        asked.await.unwrap_err()
+    };
+    let wear_out = async || {
+        for _ in 0..2 {
+            assert!(matches!(ask("w").await, SessionError::SignIn(_)));
+        }
+        assert!(matches!(ended(ask("w").await), EndedWhy::TooManyStepUps(_)));
+    };
+    wear_out().await;
+    // An hour later.
+    world.clock.wait(3_599);
+    assert!(matches!(ended(ask("w").await), EndedWhy::TooManyStepUps(_)));
+    world.clock.wait(1);
+    wear_out().await;
+    // A sign-in for whatever reason.
+    world.person.refuses.store(false, Ordering::SeqCst);
+    session.sign_in(SignInRequest::default()).await.unwrap();
+    world.person.refuses.store(true, Ordering::SeqCst);
+    let token = session.token().await.unwrap();
+    let challenge = insufficient("w");
+    let asked = session.answer_challenge(Some(&token), &challenge);
+    assert!(matches!(asked.await.unwrap_err(), SessionError::SignIn(_)));
+}
+
+#[tokio::test]
+async fn a_server_that_thinks_up_scopes_without_end_is_told_apart() {
+    let world = World::signed_in().await;
+    world.person.refuses.store(true, Ordering::SeqCst);
+    let session = world.session();
+    let token = session.token().await.unwrap();
+    for number in 0..64 {
+        let challenge = insufficient(&format!("w{number}"));
+        let error = session.answer_challenge(Some(&token), &challenge);
+        assert!(matches!(error.await.unwrap_err(), SessionError::SignIn(_)));
+    }
+    let challenge = insufficient("w64");
+    let error = session.answer_challenge(Some(&token), &challenge);
+    assert_eq!(ended(error.await.unwrap_err()), EndedWhy::EverOtherScopes);
+    assert_eq!(world.person.calls(), 64);
 }
 
 #[tokio::test]

@@ -28,6 +28,11 @@ impl TestClock {
         time.monotonic += Duration::from_secs(seconds);
     }
 
+    /// Moves monotonic time alone, as when nothing else matters.
+    pub(crate) fn wait(&self, seconds: u64) {
+        self.0.lock().unwrap().monotonic += Duration::from_secs(seconds);
+    }
+
     /// Moves wall time alone, as somebody who corrects the clock does.
     pub(crate) fn jump(&self, seconds: i64) {
         let mut time = self.0.lock().unwrap();
