@@ -29,6 +29,9 @@ pub enum SessionError {
     Refresh(RefreshFailed),
     /// There is nothing left to try: a stated end instead of a loop.
     Ended(Ended),
+    /// Other calls of this session came first, again and again, and what they got is not what this
+    /// one needs.
+    Overtaken(Overtaken),
     /// The session is closed, or no tokio runtime runs here.
     Closed(Closed),
 }
@@ -42,6 +45,7 @@ impl SessionError {
             Self::Store(failed) => failed.0.remedy(),
             Self::Refresh(failed) => failed.remedy(),
             Self::Ended(ended) => ended.remedy(),
+            Self::Overtaken(_) => Remedy::Retry,
             Self::Closed(_) => Remedy::Report,
         }
     }
@@ -54,7 +58,7 @@ impl SessionError {
             Self::Refresh(failed) => failed.hint(),
             Self::Ended(ended) => ended.hint(),
             Self::SignIn(failed) => failed.0.hint().map(str::to_owned),
-            Self::Closed(_) => None,
+            Self::Overtaken(_) | Self::Closed(_) => None,
         }
     }
 
@@ -75,6 +79,10 @@ impl SessionError {
         }
     }
 
+    pub(crate) fn overtaken(slot: &Slot) -> Self {
+        Self::Overtaken(Overtaken(Arc::new(slot.clone())))
+    }
+
     pub(crate) fn closed(slot: &Slot) -> Self {
         Self::Closed(Closed(Arc::new(slot.clone())))
     }
@@ -88,6 +96,10 @@ impl fmt::Display for SessionError {
             Self::Store(_) => f.write_str("the credential store is in trouble"),
             Self::Refresh(failed) => fmt::Display::fmt(failed, f),
             Self::Ended(ended) => fmt::Display::fmt(ended, f),
+            Self::Overtaken(Overtaken(slot)) => write!(
+                f,
+                "other calls for {slot} came first each time, and got something else"
+            ),
             Self::Closed(Closed(slot)) => {
                 write!(
                     f,
@@ -107,7 +119,7 @@ impl Error for SessionError {
             Self::SignInNeeded(needed) => needed.source(),
             Self::Refresh(failed) => failed.source(),
             Self::Ended(ended) => ended.source(),
-            Self::Closed(_) => None,
+            Self::Overtaken(_) | Self::Closed(_) => None,
         }
     }
 }
@@ -130,6 +142,17 @@ pub struct StoreFailed(Arc<StoreError>);
 impl StoreFailed {
     /// What the store said.
     pub fn cause(&self) -> &StoreError {
+        &self.0
+    }
+}
+
+/// A call whose turn did not come.
+#[derive(Debug, Clone)]
+pub struct Overtaken(Arc<Slot>);
+
+impl Overtaken {
+    /// Whose session it is.
+    pub fn slot(&self) -> &Slot {
         &self.0
     }
 }

@@ -95,7 +95,7 @@ mod unattended;
 
 pub use counters::Counters;
 pub use error::{
-    Closed, Ended, EndedWhy, Need, RefreshFailed, SessionError, SignInFailed, SignInNeeded,
+    Closed, Ended, EndedWhy, Need, Overtaken, RefreshFailed, SessionError, SignInFailed, SignInNeeded,
     StoreFailed,
 };
 pub use proof::ProofFailed;

@@ -114,7 +114,10 @@ fn may_be_a_migration(error: &SessionError) -> bool {
             (None, Some(error)) => error.class() == hallpass_oauth::TokenErrorClass::Refused,
             (None, None) => false,
         },
-        SessionError::SignIn(_) | SessionError::Store(_) | SessionError::Closed(_) => false,
+        SessionError::SignIn(_)
+        | SessionError::Store(_)
+        | SessionError::Overtaken(_)
+        | SessionError::Closed(_) => false,
     }
 }
 

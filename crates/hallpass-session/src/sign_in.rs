@@ -101,7 +101,7 @@ impl Shared {
                 _ => {}
             }
         }
-        Err(SessionError::closed(&self.slot))
+        Err(SessionError::overtaken(&self.slot))
     }
 
     fn start_sign_in(

@@ -105,7 +105,7 @@ impl Shared {
                 outcome => last = outcome,
             }
         }
-        last.unwrap_or_else(|| Err(SessionError::closed(&self.slot)))
+        last.unwrap_or_else(|| Err(SessionError::overtaken(&self.slot)))
     }
 
     fn start(

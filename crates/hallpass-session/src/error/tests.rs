@@ -125,3 +125,15 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         &["the session for https://mcp.example.com/mcp is closed, or its runtime has gone"],
     );
 }
+
+#[test]
+fn a_call_that_others_overtook_is_no_call_on_a_closed_session() {
+    check(
+        &SessionError::overtaken(&slot()),
+        Remedy::Retry,
+        false,
+        &[
+            "other calls for https://mcp.example.com/mcp came first each time, and got something else",
+        ],
+    );
+}
