@@ -142,6 +142,10 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// Somebody else held the lock for longer than the caller would wait.
     Busy,
+    /// The place where the records are can't be reached for now.
+    Unavailable,
+    /// The lock was lost while it was held, as by a lease that ran out: nothing was written.
+    LeaseLost,
     /// The key that opens the records is locked, absent or wrong.
     Key,
     /// A record can't be read: torn, altered, or not ours.
@@ -195,7 +199,9 @@ impl StoreError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self.kind {
-            StoreErrorKind::Busy => Remedy::Retry,
+            StoreErrorKind::Busy | StoreErrorKind::Unavailable | StoreErrorKind::LeaseLost => {
+                Remedy::Retry
+            }
             StoreErrorKind::Guard => Remedy::Report,
             StoreErrorKind::Key
             | StoreErrorKind::Damaged
@@ -215,5 +221,24 @@ impl fmt::Display for StoreError {
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_tried_again() {
+        for (kind, remedy) in [
+            (StoreErrorKind::Busy, Remedy::Retry),
+            (StoreErrorKind::Unavailable, Remedy::Retry),
+            (StoreErrorKind::LeaseLost, Remedy::Retry),
+            (StoreErrorKind::Guard, Remedy::Report),
+            (StoreErrorKind::Io, Remedy::Configure),
+        ] {
+            let error = StoreError::new(kind, "saving a record");
+            assert_eq!(error.remedy(), remedy, "{kind:?}");
+        }
     }
 }

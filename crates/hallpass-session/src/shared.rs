@@ -37,8 +37,14 @@ use crate::{
     transaction::Wanted,
 };
 
-/// How long a slot's lock is waited for: longer than one refresh attempt of another process can take.
-pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(45);
+/// How long a slot's lock is waited for: longer than one refresh attempt of another process can take,
+/// which posts twice when the server asks for its nonce, each time within the policy's limit of 30 s.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(75);
+
+const _: () = {
+    let post = hallpass_core::http::ExchangePolicy::authorization_server().total_limit;
+    assert!(matches!(post, Some(post) if LOCK_WAIT.as_secs() > 2 * post.as_secs()));
+};
 
 pub(crate) struct Shared {
     pub(crate) slot: Slot,
