@@ -128,6 +128,8 @@ pub struct Registration {
     pub redirect_uri: Option<String>,
     /// The scopes it was registered for, if the server said so.
     pub scopes: Option<Scopes>,
+    /// When a sign-in with it last came to a grant; `None`: never, or nobody noted it.
+    pub proven_at: Option<Timestamp>,
     /// Where and with what the registration is managed (RFC 7592 §3).
     pub management: Option<RegistrationManagement>,
     /// Fields that a newer version wrote.
@@ -145,6 +147,7 @@ impl Registration {
             auth_method: TokenEndpointAuthMethod::None,
             redirect_uri: None,
             scopes: None,
+            proven_at: None,
             management: None,
             unknown: UnknownFields::default(),
         }

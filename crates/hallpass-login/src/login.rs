@@ -1,5 +1,7 @@
 //! One login, from discovery to the record.
 
+use std::time::Duration;
+
 use hallpass_core::{
     Record, Registration, Remedy, Resource, Scopes, SignIn, SignInReason, State,
     record::{GrantKind, RegistrationOrigin},
@@ -17,6 +19,10 @@ use crate::{
     scopes,
     waiting::{self, Answered, Waiting},
 };
+
+/// For how long a sign-in shows that the server knows the client. Servers forget clients when they
+/// are set up anew or clean up, not from one hour to the next.
+const PROOF_HOLDS: Duration = Duration::from_secs(24 * 3600);
 
 /// What is fixed for a whole login, however often it has to register.
 #[derive(Debug)]
@@ -108,7 +114,8 @@ impl<'a> Login<'a> {
         let client = self.client(anew).await?;
         let mut pending = self.authorization_request(&client)?;
         let pushed = self.push(&mut pending, &client).await?;
-        if client.again && !pushed && !self.still_known(pending.url()).await {
+        let unproven = client.again && !pushed && !self.is_proven(&client.registration);
+        if unproven && !self.still_known(pending.url()).await {
             return Err(self.forgotten(None));
         }
         let visit = Visit {
@@ -141,7 +148,12 @@ impl<'a> Login<'a> {
                 let tokens = self.redeem(pending, code, &registration, &terms).await;
                 (GrantKind::AuthorizationCode, tokens, visitor)
             }
-            Err(error) => (GrantKind::AuthorizationCode, Err(error.into()), None),
+            Err(error) => {
+                if error.kind() == LoginErrorKind::TimeLimit && client.again {
+                    self.doubt(&registration).await;
+                }
+                (GrantKind::AuthorizationCode, Err(error.into()), None)
+            }
         };
         let outcome = tokens.map(|tokens| self.signed_in(kind, tokens, registration, terms));
         if let Some(visitor) = visitor {
@@ -297,9 +309,23 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// Whether the registration was proven to be known by the grant that asks for more.
-    pub(crate) fn is_proven(&self) -> bool {
-        self.ask.reason == SignInReason::StepUp
+    /// Nobody came back: perhaps the server has forgotten the client after all, so the next login
+    /// asks in advance.
+    async fn doubt(&self, registration: &Registration) {
+        let mut doubted = registration.clone();
+        if doubted.proven_at.take().is_some()
+            && let Err(error) = self.keep(&doubted).await
+        {
+            tracing::debug!(%error, "the doubt was not saved");
+        }
+    }
+
+    /// Whether the server is known to know the registration: by the grant that asks for more, or by
+    /// a sign-in not long ago.
+    pub(crate) fn is_proven(&self, registration: &Registration) -> bool {
+        let now = self.host.clock.now();
+        let lately = |proven_at| now.saturating_since(proven_at) < PROOF_HOLDS;
+        self.ask.reason == SignInReason::StepUp || registration.proven_at.is_some_and(lately)
     }
 
     /// The server does not know the dynamic registration that was used again.

@@ -49,10 +49,11 @@ impl Login<'_> {
         &self,
         kind: GrantKind,
         tokens: TokenResponse,
-        registration: Registration,
+        mut registration: Registration,
         terms: Terms,
     ) -> Record {
         let now = self.host.clock.now();
+        registration.proven_at = Some(now);
         let mut grant = tokens.into_grant(kind, &self.scopes, self.resource(), now);
         grant.dpop_key = terms.binding.map(|binding| binding.kept);
         self.tell(&grant);

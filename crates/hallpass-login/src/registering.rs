@@ -126,9 +126,6 @@ impl Login<'_> {
     /// back (RFC 6749 §4.1.2.1), so the login would end at its time limit. Anything but a plain
     /// refusal counts as a yes.
     pub(crate) async fn still_known(&self, url: &Url) -> bool {
-        if self.is_proven() {
-            return true;
-        }
         let request = Request::get(url.as_str())
             // What a navigation sends: some servers answer a script in another way.
             .header(header::ACCEPT, "text/html,*/*;q=0.8")

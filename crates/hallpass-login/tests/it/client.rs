@@ -1,17 +1,22 @@
 //! Which client signs in, and what becomes of registrations.
 
+use std::time::Duration;
+
 use hallpass_core::{
     ClientId, ClientSecret, Issuer, PreRegisteredClient, Record, Scopes, SignInReason, State,
     TokenEndpointAuthMethod,
     record::{RegistrationOrigin, SignInCause},
 };
-use hallpass_login::LoginErrorKind;
+use hallpass_login::{BrowserLogin, LoginErrorKind};
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Endpoint, Fault, Person, StaticClient,
 };
 use url::Url;
 
 use crate::desk::{Desk, quiet_port};
+
+const SECOND: Duration = Duration::from_secs(1);
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn client_id(record: &Record) -> &str {
     record.registration.as_ref().unwrap().client_id.as_str()
@@ -115,6 +120,7 @@ async fn a_taken_fixed_port_is_an_error_that_names_it() {
 #[tokio::test]
 async fn a_forgotten_registration_is_made_anew_before_the_browser_opens() {
     let (desk, before) = signed_out_desk().await;
+    desk.clock.advance(A_DAY);
     desk.issuer.forget_clients();
     let record = desk.signed_in().await;
     assert_ne!(client_id(&record), client_id(&before));
@@ -124,6 +130,37 @@ async fn a_forgotten_registration_is_made_anew_before_the_browser_opens() {
         2,
         "one window in each of the two logins"
     );
+}
+
+#[tokio::test]
+async fn a_client_that_signed_in_lately_is_not_asked_for_in_advance() {
+    for (passed, asked) in [(A_DAY.saturating_sub(SECOND), 1), (A_DAY, 2)] {
+        let (desk, before) = signed_out_desk().await;
+        desk.clock.advance(passed);
+        let earlier = desk.issuer.requests_to(Endpoint::Authorization).len();
+        let record = desk.signed_in().await;
+        assert_eq!(client_id(&record), client_id(&before));
+        let requests = desk.issuer.requests_to(Endpoint::Authorization).len();
+        assert_eq!(requests - earlier, asked, "after {passed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_with_which_nobody_came_back_is_asked_for_in_advance_the_next_time() {
+    let (mut desk, before) = signed_out_desk().await;
+    desk.issuer.forget_clients();
+    let clock = desk.clock.clone();
+    let passing = async {
+        clock.until_asleep(1).await;
+        clock.advance(BrowserLogin::TIME_LIMIT);
+    };
+    let (outcome, ()) = tokio::join!(desk.login(), passing);
+    assert_eq!(outcome.unwrap_err().kind(), LoginErrorKind::TimeLimit);
+
+    desk.previous = desk.kept.records().pop();
+    let record = desk.signed_in().await;
+    assert_ne!(client_id(&record), client_id(&before));
+    assert_eq!(registrations(&desk), 2);
 }
 
 #[tokio::test]

@@ -14,12 +14,7 @@ async fn a_first_login_takes_six() {
 async fn a_client_that_need_not_register_takes_five() {
     assert_eq!(counting::login_with_metadata_document().await, 5);
     assert_eq!(counting::login_of_known_client().await, 5);
-}
-
-#[tokio::test]
-async fn a_registration_of_before_is_asked_about_in_place_of_a_new_one() {
-    // A server that has forgotten the client would keep the person at an error page.
-    assert_eq!(counting::login_of_registered_client().await, 6);
+    assert_eq!(counting::login_of_registered_client().await, 5);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ fn record(issuer: &str) -> Record {
     let mut registration =
         Registration::new(RegistrationOrigin::Dynamic, ClientId::new("client-1"));
     registration.client_secret = Some(ClientSecret::new("secret-1"));
+    registration.proven_at = Some(Timestamp::from_unix_seconds(900));
     registration.management = Some(RegistrationManagement {
         uri: Url::parse("https://as.example/register/1").unwrap(),
         token: RegistrationAccessToken::new("manage-1"),

@@ -72,6 +72,8 @@ struct RegistrationWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scopes: Option<Scopes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    proven_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     registration_client_uri: Option<Url>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registration_access_token: Option<Secret>,
@@ -168,6 +170,7 @@ impl From<&Registration> for RegistrationWire {
             auth_method: registration.auth_method.clone(),
             redirect_uri: registration.redirect_uri.clone(),
             scopes: registration.scopes.clone(),
+            proven_at: registration.proven_at,
             registration_client_uri: management.map(|management| management.uri.clone()),
             registration_access_token: management.map(|m| seal(m.token.expose())),
             unknown: registration.unknown.clone(),
@@ -190,6 +193,7 @@ impl From<RegistrationWire> for Registration {
             auth_method: wire.auth_method,
             redirect_uri: wire.redirect_uri,
             scopes: wire.scopes,
+            proven_at: wire.proven_at,
             management: management.map(|(uri, token)| RegistrationManagement {
                 uri,
                 token: RegistrationAccessToken::new(unseal(token)),
