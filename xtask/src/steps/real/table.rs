@@ -1,6 +1,6 @@
 //! The table: one line a row, compared with the committed one.
 
-use std::{fs, path::Path};
+use std::{fs, io::Write as _, path::Path};
 
 use crate::report::Failure;
 
@@ -72,7 +72,7 @@ pub(super) fn write(file: &Path, lines: &[Line]) -> Result<(), Failure> {
     for line in lines {
         text = text + &line.text() + "\n";
     }
-    fs::write(file, text)?;
+    fs::File::create(file)?.write_all(text.as_bytes())?;
     Ok(())
 }
 
