@@ -33,8 +33,10 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
             .env("CARGO_TARGET_DIR", workspace.target())
             .args(["run", "--quiet", "--locked", "--manifest-path", &path])
             .run();
-        let again = format!("cargo run --manifest-path examples/{name}/Cargo.toml");
-        run.map_err(|failure| failure.mend(again))?;
+        let update = format!(
+            "cargo update --workspace --manifest-path examples/{name}/Cargo.toml, if its lock is old"
+        );
+        run.map_err(|failure| failure.mend(update))?;
     }
     Ok(())
 }
