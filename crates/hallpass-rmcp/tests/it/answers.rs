@@ -375,11 +375,9 @@ fn delete() {
     let check = |answer: Answer, expected: &str, requests: &[&str]| {
         let got = run(async {
             let world = World::signed_in([answer]).await;
-            let session = Arc::from("s-1");
-            let delete =
-                world
-                    .client
-                    .delete_session(Arc::from(SERVER), session, None, HashMap::new());
+            let (url, session) = (Arc::from(SERVER), Arc::from("s-1"));
+            let client = &world.client;
+            let delete = client.delete_session(url, session, None, HashMap::new());
             let told = delete
                 .await
                 .map_or_else(|error| error.to_string(), |()| String::new());
