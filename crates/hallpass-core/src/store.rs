@@ -104,7 +104,14 @@ pub struct Guard {
 }
 
 /// A store's own part of a [`Guard`]: an open lock file, a row lease. Releases on drop.
-pub trait Lease: Any + Send + Sync + fmt::Debug {}
+pub trait Lease: Any + Send + Sync + fmt::Debug {
+    /// Gives the lock back and says whether that came through, for a backend whose release has to
+    /// be sent somewhere. The default is what dropping does.
+    fn release(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
+        drop(self);
+        Box::pin(async { Ok(()) })
+    }
+}
 
 impl Guard {
     /// Made by a store when it has locked `slot`.
@@ -113,6 +120,15 @@ impl Guard {
             slot,
             lease: Box::new(lease),
         }
+    }
+
+    /// Releases the lock and waits until it is.
+    ///
+    /// # Errors
+    ///
+    /// When the backend could not be told; the lock then ends by the backend's own time limit.
+    pub async fn release(self) -> Result<(), StoreError> {
+        self.lease.release().await
     }
 
     /// The slot that is locked.

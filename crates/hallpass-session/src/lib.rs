@@ -95,8 +95,8 @@ mod unattended;
 
 pub use counters::Counters;
 pub use error::{
-    Closed, Ended, EndedWhy, Need, Overtaken, RefreshFailed, SessionError, SignInFailed, SignInNeeded,
-    StoreFailed,
+    Closed, Ended, EndedWhy, Need, Overtaken, RefreshFailed, SessionError, SignInFailed,
+    SignInNeeded, StoreFailed,
 };
 pub use proof::ProofFailed;
 pub use session::{IncompleteSession, Session, SessionBuilder};

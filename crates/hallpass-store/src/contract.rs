@@ -307,7 +307,9 @@ async fn exclusion(
         drop(guard);
     };
     let (guard, ()) = tokio::join!(waiting, releasing);
-    drop(guard?);
+    case.done(guard?.release().await)?;
+    let guard = store.lock(&slot, Duration::ZERO).await;
+    drop(case.done(guard)?);
 
     let case = Case("who counts under the guard loses no count");
     let record = case.record("counting")?;

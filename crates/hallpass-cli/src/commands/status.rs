@@ -103,7 +103,7 @@ fn state_name(record: Option<&Record>) -> &'static str {
         Some(State::SignedIn) => "signed-in",
         Some(State::OutcomeUnknown) => "outcome-unknown",
         Some(State::SignInNeeded(_)) => "sign-in-needed",
-        Some(_) => "unknown",
+        Some(_) => "of-a-newer-version",
     }
 }
 

@@ -28,7 +28,8 @@ impl Terminal {
     fn start(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let (pty, other_end) = pty_process::open().unwrap();
         pty.resize(pty_process::Size::new(50, 2000)).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+        let mut command =
+            Command::new(std::path::absolute(env!("CARGO_BIN_EXE_hallpass")).unwrap());
         if arguments.contains(&"--json") {
             // A script reads the answer; what is said beside it goes to the terminal.
             command = command.stdout(Stdio::piped());

@@ -61,7 +61,8 @@ impl Desk {
 
     /// The program with these arguments and an environment of its own.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+        let mut command =
+            Command::new(std::path::absolute(env!("CARGO_BIN_EXE_hallpass")).unwrap());
         command
             .env_clear()
             .env("HALLPASS_HOME", self.store())

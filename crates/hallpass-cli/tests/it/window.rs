@@ -60,8 +60,12 @@ async fn ten_processes_share_one_window() {
         panic!("{} windows", visits.len())
     };
     desk.person.visit(visit).await.unwrap();
-    for (mut child, _talk) in children {
-        assert!(child.wait().await.unwrap().success());
+    for (mut child, mut talk) in children {
+        let mut said = String::new();
+        while let Some(line) = talk.next_line().await.unwrap() {
+            said = said + &line + "\n";
+        }
+        assert!(child.wait().await.unwrap().success(), "{said}");
     }
     assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 1);
     assert_eq!(desk.issuer.requests_to(Endpoint::Registration).len(), 1);

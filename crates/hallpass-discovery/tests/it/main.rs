@@ -20,3 +20,4 @@ mod hostile;
 mod legacy;
 mod protected_resource;
 mod resource;
+mod wire;

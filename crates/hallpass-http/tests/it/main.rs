@@ -13,6 +13,7 @@ mod reqwest_client;
 mod server;
 mod socks;
 mod tls;
+mod wire;
 
 use std::{
     collections::HashMap,
