@@ -19,6 +19,10 @@ use crate::{error::SessionError, shared::Shared, token::Token};
 /// How long another process's sign-in is waited for: longer than any person is given.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
+/// How long the window may be somebody's for a moment, as while a store is made, before it counts as
+/// another process's.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// Whose turn it is to ask the person.
 pub(super) enum Window {
     /// This process's, for as long as the guard lives. `None` where nobody is asked.
@@ -34,7 +38,7 @@ pub(super) async fn window(shared: &Shared, ask: &Ask) -> Result<Window, Session
     }
     let slot = window_of(&shared.slot)?;
     let before = shared.load().await?;
-    let (guard, waited) = match shared.store.lock(&slot, Duration::ZERO).await {
+    let (guard, waited) = match shared.store.lock(&slot, MOMENT).await {
         Ok(guard) => (guard, false),
         Err(error) if error.kind() == StoreErrorKind::Busy => {
             // Somebody may sit before this one, and wonder why nothing opens.

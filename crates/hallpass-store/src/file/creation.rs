@@ -19,6 +19,9 @@ use crate::{KeyError, KeyId, KeySources, Policy, blocking, folder};
 /// person included; so long do others wait for it.
 pub(super) const CREATION: Duration = Duration::from_secs(60);
 
+/// How often somebody who waits to create a store looks whether it is there by now.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl FileStore {
     /// Moves everything in a folder's store out of the way and creates a new store there.
     ///
@@ -83,9 +86,26 @@ pub(super) fn new_place_aside(root: &Path) -> Result<PathBuf, StoreError> {
 
 /// Creates the store under its lock, unless another process did so first.
 pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFile, StoreError> {
-    let deadline = lock::deadline(CREATION);
-    let lock = lock::acquire(lock_path(root), Mode::Exclusive, deadline).await?;
-    create_locked(root, sources, lock).await
+    let mut left = CREATION;
+    loop {
+        let look = LOOK.min(left);
+        match lock::acquire(lock_path(root), Mode::Exclusive, lock::deadline(look)).await {
+            Ok(lock) => return create_locked(root, sources, lock).await,
+            // Whoever created it meanwhile may already share the lock, and for long: nothing is left
+            // to create then, and nothing to wait for.
+            Err(error) if error.kind() == StoreErrorKind::Busy => {
+                let path = policy_path(root);
+                if let Some(policy) = blocking::run(move || PolicyFile::read(&path)).await? {
+                    return Ok(policy);
+                }
+                left = left.saturating_sub(look);
+                if left.is_zero() {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 async fn create_locked(
