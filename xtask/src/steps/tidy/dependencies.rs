@@ -85,6 +85,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "dev:hallpass",
+            "dev:hallpass-discovery",
             "dev:hallpass-mcp-http",
             "dev:hallpass-rmcp",
             "hallpass-cli",
