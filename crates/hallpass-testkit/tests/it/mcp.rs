@@ -39,7 +39,7 @@ async fn who_holds_a_token_for_the_server_can_call_its_tools() {
         .map(|tool| tool["name"].as_str().unwrap())
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["add", "echo", "ping"]);
+    assert_eq!(names, ["add", "echo", "fail", "ping"]);
 
     let call = json!({
         "jsonrpc": "2.0",
