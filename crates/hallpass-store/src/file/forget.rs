@@ -16,7 +16,7 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// As [`CredentialStore::remove`].
+    /// As [`CredentialStore::remove`](hallpass_core::CredentialStore::remove).
     pub async fn forget(&self, slot: &Slot, guard: &mut Guard) -> Result<bool, StoreError> {
         let held = self.held(slot, guard)?;
         self.change(slot, held, |document| {
@@ -38,7 +38,8 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Guard`], [`StoreErrorKind::Io`].
+    /// [`Guard`](hallpass_core::store::StoreErrorKind::Guard) and
+    /// [`Io`](hallpass_core::store::StoreErrorKind::Io).
     pub async fn set_aside(
         &self,
         slot: &Slot,
