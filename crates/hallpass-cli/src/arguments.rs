@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use serde::{Deserialize, Serialize};
 
-use crate::store::KeyStore;
+use crate::{commands::Command, store::KeyStore};
 
 /// Sign in to remote MCP servers, and call them.
 ///
@@ -33,27 +33,6 @@ pub(crate) struct Arguments {
 
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Sign in to a server.
-    Login(Login),
-    /// Sign out: revoke the tokens at the server and forget them here.
-    Logout(Logout),
-    /// Show where an account stands; without a URL, every account.
-    Status(Status),
-    /// List a server's tools.
-    Tools(Server),
-    /// Call one of a server's tools.
-    Call(Call),
-    /// Print a fresh access token.
-    Token(Server),
-    /// Print the client metadata document to publish, for servers that read those.
-    Cimd(Cimd),
-    /// Show the whole way against servers that run inside this program.
-    Demo(Demo),
 }
 
 /// A server, and which account on it.
@@ -188,114 +167,6 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca_certificate: Option<PathBuf>,
-}
-
-/// Sign in.
-#[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of its own"
-)]
-pub(crate) struct Login {
-    #[command(flatten)]
-    pub(crate) server: Server,
-
-    /// Forget the options that were remembered at earlier logins first.
-    #[arg(long)]
-    pub(crate) reset_options: bool,
-
-    /// Print the URL to visit instead of opening a browser.
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-
-    /// Offer a code to type on another device, where the server has it. Where no browser is opened,
-    /// it is offered anyway.
-    #[arg(long)]
-    pub(crate) device: bool,
-
-    /// Ask nobody: where a person would have to sign in, end at once with 3.
-    #[arg(long, conflicts_with = "device")]
-    pub(crate) non_interactive: bool,
-
-    /// How long to wait for the person, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    pub(crate) wait: u64,
-}
-
-/// Sign out.
-#[derive(Debug, Args)]
-pub(crate) struct Logout {
-    #[command(flatten)]
-    pub(crate) server: Server,
-
-    /// Forget the client's registration too.
-    #[arg(long)]
-    pub(crate) forget_client: bool,
-
-    /// Tell the server nothing: its tokens live to their end.
-    #[arg(long)]
-    pub(crate) local_only: bool,
-}
-
-/// Show accounts.
-#[derive(Debug, Args)]
-pub(crate) struct Status {
-    /// The MCP server's URL.
-    pub(crate) url: Option<String>,
-
-    /// Which of several accounts on the server.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub(crate) account: String,
-}
-
-/// Call a tool.
-#[derive(Debug, Args)]
-pub(crate) struct Call {
-    #[command(flatten)]
-    pub(crate) server: Server,
-
-    /// The tool's name.
-    pub(crate) tool: String,
-
-    /// Its arguments as a JSON object.
-    #[arg(default_value = "{}")]
-    pub(crate) arguments: String,
-}
-
-/// Print the client metadata document.
-#[derive(Debug, Args)]
-pub(crate) struct Cimd {
-    /// Where it will be published, which is the client's identifier: an `https` URL with a path.
-    pub(crate) url: String,
-
-    /// The name that a person sees when asked for consent.
-    #[arg(long, value_name = "NAME", default_value = "Hallpass")]
-    pub(crate) name: String,
-
-    /// The scopes that the client will ever ask for, separated by spaces; normally not said.
-    #[arg(long, value_name = "SCOPES")]
-    pub(crate) scope: Option<String>,
-
-    /// The path of the callback.
-    #[arg(long, value_name = "PATH", default_value = "/callback")]
-    pub(crate) callback_path: String,
-
-    /// A fixed port besides any free one, for servers that take none but the one they read: sign in
-    /// there with the same `--callback-port`.
-    #[arg(long, value_name = "PORT", default_value_t = 41_753)]
-    pub(crate) callback_port: u16,
-}
-
-/// Show the whole way.
-#[derive(Debug, Args)]
-pub(crate) struct Demo {
-    /// Click through the sign-in yourself.
-    #[arg(long)]
-    pub(crate) browser: bool,
-
-    /// Leave `resource` out of refreshes, to see that the demonstration notices.
-    #[arg(long, hide = true)]
-    pub(crate) forget_resource_at_refresh: bool,
 }
 
 impl ServerOptions {

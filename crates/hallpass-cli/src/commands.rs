@@ -9,13 +9,35 @@ mod status;
 mod token;
 mod tools;
 
+use clap::Subcommand;
 use hallpass::Hallpass;
 
 use crate::{
-    arguments::Command,
+    arguments::Server,
     exit::{Code, Failed},
     program::Program,
 };
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign in to a server.
+    Login(login::Login),
+    /// Sign out: revoke the tokens at the server and forget them here.
+    Logout(logout::Logout),
+    /// Show where an account stands; without a URL, every account.
+    Status(status::Status),
+    /// List a server's tools.
+    Tools(Server),
+    /// Call one of a server's tools.
+    Call(call::Call),
+    /// Print a fresh access token.
+    Token(Server),
+    /// Print the client metadata document to publish, for servers that read those.
+    Cimd(cimd::Cimd),
+    /// Show the whole way against servers that run inside this program.
+    Demo(demo::Demo),
+}
 
 /// Runs the command that was asked for.
 pub(crate) async fn run(program: &Program) -> Result<(), Failed> {

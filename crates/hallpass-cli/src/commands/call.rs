@@ -1,5 +1,6 @@
 //! `hallpass call URL TOOL '{"json": 1}'`
 
+use clap::Args;
 use rmcp::{
     RoleClient, ServiceExt,
     model::{CallToolRequestParams, CallToolResult, JsonObject},
@@ -8,7 +9,7 @@ use rmcp::{
 use serde_json::json;
 
 use crate::{
-    arguments::{Call, Server},
+    arguments::Server,
     exit::{Code, Failed},
     program::Program,
     setup::{Options, Setup},
@@ -19,6 +20,20 @@ use crate::{
 pub(super) struct Connection {
     pub(super) setup: Setup,
     pub(super) client: RunningService<RoleClient, ()>,
+}
+
+/// Call a tool.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// The tool's name.
+    pub(crate) tool: String,
+
+    /// Its arguments as a JSON object.
+    #[arg(default_value = "{}")]
+    pub(crate) arguments: String,
 }
 
 pub(super) async fn run(call: &Call, program: &Program) -> Result<(), Failed> {

@@ -1,12 +1,37 @@
 //! `hallpass cimd URL`
 
+use clap::Args;
 use hallpass::{Scopes, login::ClientMetadataDocument};
 use url::Url;
 
-use crate::{arguments::Cimd, exit::Failed, program::Program};
+use crate::{exit::Failed, program::Program};
 
 /// The loopback hosts that a login may be given.
 const HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
+
+/// Print the client metadata document.
+#[derive(Debug, Args)]
+pub(crate) struct Cimd {
+    /// Where it will be published, which is the client's identifier: an `https` URL with a path.
+    pub(crate) url: String,
+
+    /// The name that a person sees when asked for consent.
+    #[arg(long, value_name = "NAME", default_value = "Hallpass")]
+    pub(crate) name: String,
+
+    /// The scopes that the client will ever ask for, separated by spaces; normally not said.
+    #[arg(long, value_name = "SCOPES")]
+    pub(crate) scope: Option<String>,
+
+    /// The path of the callback.
+    #[arg(long, value_name = "PATH", default_value = "/callback")]
+    pub(crate) callback_path: String,
+
+    /// A fixed port besides any free one, for servers that take none but the one they read: sign in
+    /// there with the same `--callback-port`.
+    #[arg(long, value_name = "PORT", default_value_t = 41_753)]
+    pub(crate) callback_port: u16,
+}
 
 pub(super) fn run(document: &Cimd, program: &Program) -> Result<(), Failed> {
     let url = Url::parse(&document.url).map_err(Failed::usage)?;

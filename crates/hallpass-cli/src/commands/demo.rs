@@ -10,6 +10,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use clap::Args;
 use hallpass::{
     Hallpass, HttpClient, SignOut,
     http_client::{Client, HttpConfig, Origin},
@@ -24,7 +25,19 @@ use rmcp::{ServiceExt, model::CallToolRequestParams};
 use serde_json::json;
 
 use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
-use crate::{arguments::Demo, exit::Failed, program::Program, terminal::Terminal, through_rmcp};
+use crate::{exit::Failed, program::Program, terminal::Terminal, through_rmcp};
+
+/// Show the whole way.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Click through the sign-in yourself.
+    #[arg(long)]
+    pub(crate) browser: bool,
+
+    /// Leave `resource` out of refreshes, to see that the demonstration notices.
+    #[arg(long, hide = true)]
+    pub(crate) forget_resource_at_refresh: bool,
+}
 
 pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), Failed> {
     let issuer = AuthorizationServer::start(AuthorizationServerOptions {

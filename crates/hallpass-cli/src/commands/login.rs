@@ -2,16 +2,49 @@
 
 use std::{sync::Arc, time::Duration};
 
+use clap::Args;
 use serde_json::json;
 
 use super::with_login_line;
 use crate::{
-    arguments::Login,
+    arguments::Server,
     exit::Failed,
     program::Program,
     setup::{Options, Person, Setup},
     terminal::Terminal,
 };
+
+/// Sign in.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Forget the options that were remembered at earlier logins first.
+    #[arg(long)]
+    pub(crate) reset_options: bool,
+
+    /// Print the URL to visit instead of opening a browser.
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+
+    /// Offer a code to type on another device, where the server has it. Where no browser is opened,
+    /// it is offered anyway.
+    #[arg(long)]
+    pub(crate) device: bool,
+
+    /// Ask nobody: where a person would have to sign in, end at once with 3.
+    #[arg(long, conflicts_with = "device")]
+    pub(crate) non_interactive: bool,
+
+    /// How long to wait for the person, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) wait: u64,
+}
 
 pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> {
     let person = (!login.non_interactive).then(|| {

@@ -1,14 +1,30 @@
 //! `hallpass logout URL`
 
+use clap::Args;
 use hallpass::{Revocation, SignOut, SignedOut};
 use serde_json::json;
 
 use crate::{
-    arguments::Logout,
+    arguments::Server,
     exit::Failed,
     program::Program,
     setup::{Options, Setup},
 };
+
+/// Sign out.
+#[derive(Debug, Args)]
+pub(crate) struct Logout {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Forget the client's registration too.
+    #[arg(long)]
+    pub(crate) forget_client: bool,
+
+    /// Tell the server nothing: its tokens live to their end.
+    #[arg(long)]
+    pub(crate) local_only: bool,
+}
 
 pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed> {
     let setup = match Setup::new(program, &logout.server, Options::Remembered, None).await {

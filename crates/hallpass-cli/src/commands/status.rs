@@ -1,9 +1,21 @@
 //! `hallpass status [URL]`: where accounts stand. Asks no server, and shows no secret.
 
+use clap::Args;
 use hallpass::{Clock, Record, Resource, Slot, State, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use crate::{arguments::Status, exit::Failed, program::Program, setup, store::Store};
+use crate::{exit::Failed, program::Program, setup, store::Store};
+
+/// Show accounts.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The MCP server's URL.
+    pub(crate) url: Option<String>,
+
+    /// Which of several accounts on the server.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) account: String,
+}
 
 pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed> {
     let opened = Store::open(program).await?;
