@@ -6,6 +6,7 @@
 
 use futures_util::stream::BoxStream;
 use hallpass_mcp_http::{Content, Error as HttpError, Response};
+use hallpass_transport::UnexpectedStatus;
 use http::{StatusCode, header::CONTENT_TYPE};
 use rmcp::{
     model::{ErrorData, ServerJsonRpcMessage},
@@ -16,7 +17,7 @@ use rmcp::{
 use sse_stream::Sse;
 
 use crate::{
-    Error, UnexpectedStatus, UnreadableMessage,
+    Error, UnreadableMessage,
     outgoing::Outgoing,
     stream::{self, Source},
 };

@@ -5,6 +5,7 @@ use std::{collections::HashMap, future::Future, io, sync::Arc};
 use futures_util::stream::BoxStream;
 use hallpass_core::{AuthScheme, Challenge, Remedy, ServerUrl};
 use hallpass_session::{Session, SessionError, Token};
+use hallpass_transport::{Purpose, Rounds};
 use http::{HeaderMap, HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use rmcp::{
     model::ClientJsonRpcMessage,
@@ -15,12 +16,7 @@ use rmcp::{
 };
 use sse_stream::Sse;
 
-use crate::{
-    Error,
-    client::{MOST_ANSWERS, MOST_STEP_UPS, Purpose},
-    error::OtherServer,
-    outgoing::Outgoing,
-};
+use crate::{Error, error::OtherServer, outgoing::Outgoing};
 
 /// Another rmcp client whose requests a session authorises, for a host that has reasons to keep it.
 ///
@@ -68,8 +64,7 @@ impl<C: StreamableHttpClient + Sync> AuthorizedClient<C> {
             Err(SessionError::SignInNeeded(_)) => None,
             Err(error) => return Err(ended(error, None)),
         };
-        let mut answered = 0;
-        let mut step_ups = 0;
+        let mut rounds = Rounds::default();
         loop {
             let refusal = match call(bearer(token.as_ref())?).await {
                 Err(refusal) => refusal,
@@ -78,13 +73,10 @@ impl<C: StreamableHttpClient + Sync> AuthorizedClient<C> {
             let Some(challenges) = challenges(&refusal) else {
                 return Err(refusal);
             };
-            if matches!(refusal, StreamableHttpError::InsufficientScope(_)) {
-                step_ups += 1;
-            }
-            if answered == MOST_ANSWERS || step_ups > MOST_STEP_UPS {
+            let step_up = matches!(refusal, StreamableHttpError::InsufficientScope(_));
+            if !rounds.another(step_up) {
                 return Err(refusal);
             }
-            answered += 1;
             let next = purpose.answer(&self.session, token.as_ref(), &challenges);
             match next.await {
                 Ok(next) => token = Some(next),

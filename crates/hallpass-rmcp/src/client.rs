@@ -3,10 +3,11 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use futures_util::stream::BoxStream;
-use hallpass_core::{AuthScheme, Challenge, HttpClient, ServerUrl, http::ExchangePolicy};
-use hallpass_mcp_http::{Anonymous, Endpoint, Request, Response};
-use hallpass_session::{Session, SessionError, Token};
-use http::{HeaderName, HeaderValue, StatusCode};
+use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
+use hallpass_mcp_http::{Request, Response};
+use hallpass_session::Session;
+use hallpass_transport::{AuthorizedEndpoint, Purpose};
+use http::{HeaderName, HeaderValue};
 use rmcp::{
     model::ClientJsonRpcMessage,
     transport::{
@@ -22,37 +23,25 @@ use sse_stream::Sse;
 
 use crate::{
     Error, answer,
-    error::{OtherServer, Refused, Stop},
+    error::{OtherServer, of_stream, unsent},
     outgoing::{Outgoing, with_headers},
-    proof::{ByToken, asks_for_nonce},
     stream::{DeadEnds, Place, Source},
 };
 
 /// The transport that [`transport`] gives: what `rmcp::ServiceExt::serve` takes.
 pub type Transport = StreamableHttpClientTransport<Client>;
 
+type RmcpError = StreamableHttpError<Error>;
+
 /// rmcp's HTTP client for one server, authorised by a session. Cloning it copies pointers.
 ///
 /// Each request asks the session for its token, which costs nothing while the token is fresh. A
-/// request is sent at most six times, and steps up at most twice: a refresh, a move to another
-/// authorization server, the sign-in there and two step-ups need no more.
+/// request is sent [at most six times](hallpass_transport::Rounds).
 #[derive(Clone)]
 pub struct Client {
-    session: Session,
-    endpoint: Endpoint,
+    server: AuthorizedEndpoint,
     dead_ends: DeadEnds,
 }
-
-/// How many challenges of one request are answered.
-pub(crate) const MOST_ANSWERS: usize = 5;
-
-/// How many of them are step-ups. A session knows which scopes were asked for before; that they are
-/// asked for by the same call only the call knows.
-pub(crate) const MOST_STEP_UPS: usize = 2;
-
-/// How often one request is repeated with another nonce. One is enough, unless the server replaces
-/// it just then.
-const MOST_NONCES: usize = 2;
 
 /// The longest pause before rmcp opens a stream again.
 const MOST_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(60);
@@ -60,10 +49,8 @@ const MOST_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(60);
 impl Client {
     /// A client for the server that `session` is for, on `http`.
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
-        let endpoint = Endpoint::new(http, session.slot().server.clone());
         Self {
-            session,
-            endpoint,
+            server: AuthorizedEndpoint::new(session, http),
             dead_ends: DeadEnds::default(),
         }
     }
@@ -71,82 +58,33 @@ impl Client {
     /// The same client with other time limits for its requests.
     #[must_use]
     pub fn with_policy(mut self, policy: ExchangePolicy) -> Self {
-        self.endpoint = self.endpoint.with_policy(policy);
+        self.server = self.server.with_policy(policy);
         self
     }
 
     /// The session, to sign in early or out.
     pub fn session(&self) -> &Session {
-        &self.session
+        self.server.session()
     }
 
-    /// Sends `request` with a token, and again with another one for as long as that is the answer to
-    /// what the server says.
+    /// Signs in, if the server asks for it, before rmcp begins to wait.
     ///
-    /// A server that wants its nonce in the proof (RFC 9449 §9) has refused neither token nor
-    /// request: the same goes out again with it, [a few times](MOST_NONCES).
-    pub(crate) async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, Stop> {
-        let mut token = match self.session.token().await {
-            Ok(token) => Some(token),
-            // The server's own challenge says what to sign in for.
-            Err(SessionError::SignInNeeded(_)) => None,
-            Err(error) => return Err(Stop::before_sending(error)),
-        };
-        let mut answered = 0;
-        let mut step_ups = 0;
-        let mut nonces = 0;
-        loop {
-            let response = self.send_once(request, token.as_ref()).await?;
-            let bound = token
-                .as_ref()
-                .filter(|token| token.scheme() == AuthScheme::Dpop);
-            if bound.is_some() && asks_for_nonce(&response) {
-                if nonces == MOST_NONCES {
-                    let refused = Refused::new(&self.endpoint, answered + nonces + 1);
-                    return Err(Stop::in_circles(refused, &response));
-                }
-                nonces += 1;
-                continue;
-            }
-            let Some(challenges) = refusal(&response) else {
-                if let Some(token) = token.as_ref().filter(|_| response.status().is_success()) {
-                    token.mark_accepted();
-                }
-                return Ok(response);
-            };
-            if response.status() == StatusCode::FORBIDDEN {
-                step_ups += 1;
-            }
-            if answered == MOST_ANSWERS || step_ups > MOST_STEP_UPS {
-                let refused = Refused::new(&self.endpoint, answered + 1);
-                return Err(Stop::in_circles(refused, &response));
-            }
-            answered += 1;
-            tracing::debug!(
-                status = response.status().as_u16(),
-                method = %request.method(),
-                "the server asks for another token"
-            );
-            let next = purpose.answer(&self.session, token.as_ref(), &challenges);
-            match next.await {
-                Ok(next) => token = Some(next),
-                Err(error) => return Err(Stop::refused(error, &response)),
-            }
-        }
+    /// With `ClientLifecycleMode::Auto` rmcp waits ten seconds for the answer to its first message,
+    /// and is confused by one that comes later, because somebody had to sign in meanwhile. So a host
+    /// that uses that mode calls this first. With a token at hand it sends nothing; else it asks the
+    /// server something harmless and answers its challenge. Whatever else the server says to that is
+    /// left for rmcp to find out.
+    ///
+    /// # Errors
+    ///
+    /// When the server asks for a token and there is none to be had, or when it can't be reached.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        self.server.prepare().await.map_err(Error::from)
     }
 
-    async fn send_once(&self, request: &Request, token: Option<&Token>) -> Result<Response, Stop> {
-        let sent = match token {
-            Some(token) => {
-                let authorization = ByToken {
-                    session: &self.session,
-                    token,
-                };
-                self.endpoint.send(request, &authorization).await
-            }
-            None => self.endpoint.send(request, &Anonymous).await,
-        };
-        sent.map_err(Stop::from)
+    async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, RmcpError> {
+        let sent = self.server.send(request, purpose).await;
+        sent.map_err(|stop| StreamableHttpError::Client(stop.into_error().into()))
     }
 
     /// Whether rmcp's configuration names the session's server, and leaves authorisation to us.
@@ -160,7 +98,7 @@ impl Client {
                 http::header::AUTHORIZATION.to_string(),
             ));
         }
-        let server = self.endpoint.server();
+        let server = self.server.server();
         let same =
             uri == server.as_str() || ServerUrl::parse(uri).is_ok_and(|other| other == *server);
         if same {
@@ -177,7 +115,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("slot", self.session.slot())
+            .field("slot", self.session().slot())
             .finish_non_exhaustive()
     }
 }
@@ -194,55 +132,6 @@ pub fn transport(client: Client, server: &ServerUrl) -> Transport {
     pauses.max_delay = Some(MOST_BACK_OFF);
     config.retry_config = Arc::new(pauses);
     StreamableHttpClientTransport::with_client(client, config)
-}
-
-/// On whose behalf a request is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Somebody waits for it, and may be asked to sign in.
-    Asked,
-    /// Nobody does: nothing but a refresh may come of it.
-    Background,
-}
-
-impl Purpose {
-    /// Another token than `refused`.
-    pub(crate) async fn answer(
-        self,
-        session: &Session,
-        refused: Option<&Token>,
-        challenges: &[Challenge],
-    ) -> Result<Token, SessionError> {
-        match (self, refused) {
-            (Self::Asked, refused) => session.answer_challenge(refused, challenges).await,
-            (Self::Background, Some(refused)) => {
-                session.token_after_rejection(refused, challenges).await
-            }
-            // Somebody may have signed in meanwhile.
-            (Self::Background, None) => session.token().await,
-        }
-    }
-}
-
-/// The challenges, when an answer is about authorisation: a 401, with or without a challenge, or a
-/// 403 that says `insufficient_scope`.
-fn refusal(response: &Response) -> Option<Vec<Challenge>> {
-    let challenges = || hallpass_discovery::challenges(response.headers());
-    match response.status() {
-        StatusCode::UNAUTHORIZED => {
-            let mut challenges = challenges();
-            if challenges.is_empty() {
-                challenges.push(Challenge::bare(AuthScheme::Bearer));
-            }
-            Some(challenges)
-        }
-        StatusCode::FORBIDDEN => {
-            let challenges = challenges();
-            let scope = challenges.iter().any(Challenge::is_insufficient_scope);
-            scope.then_some(challenges)
-        }
-        _ => None,
-    }
 }
 
 impl StreamableHttpClient for Client {
@@ -303,7 +192,7 @@ impl StreamableHttpClient for Client {
         let outgoing = Outgoing::of(&message, session_id.is_some());
         let mut request = Request::post(serde_json::to_vec(&message)?);
         if let Some(id) = &session_id {
-            request = request.session(id).map_err(Stop::from)?;
+            request = request.session(id).map_err(unsent)?;
         }
         let request = with_headers(request, custom_headers)?;
         let response = self.send(&request, outgoing.purpose()).await?;
@@ -324,7 +213,7 @@ impl StreamableHttpClient for Client {
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), StreamableHttpError<Error>> {
         self.agree(&uri, auth_header.as_ref())?;
-        let request = Request::delete().session(&session_id).map_err(Stop::from)?;
+        let request = Request::delete().session(&session_id).map_err(unsent)?;
         let request = with_headers(request, custom_headers)?;
         answer::to_delete(&self.send(&request, Purpose::Background).await?)
     }
@@ -366,16 +255,14 @@ impl StreamableHttpClient for Client {
         }
         let mut request = Request::stream();
         if let Some(id) = place.session() {
-            request = request.session(id).map_err(Stop::from)?;
+            request = request.session(id).map_err(unsent)?;
         }
         if let Some(id) = place.after() {
-            request = request.after(id).map_err(Stop::from)?;
+            request = request.after(id).map_err(unsent)?;
         }
         let request = with_headers(request, custom_headers)?;
-        let response = self
-            .send(&request, Purpose::Background)
-            .await
-            .map_err(Stop::of_stream)?;
+        let sent = self.server.send(&request, Purpose::Background).await;
+        let response = sent.map_err(of_stream)?;
         let source = Source {
             place,
             opened_by_get: true,

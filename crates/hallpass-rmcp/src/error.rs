@@ -3,12 +3,9 @@
 use std::{error::Error as StdError, fmt, io};
 
 use hallpass_core::{Remedy, ServerUrl};
-use hallpass_mcp_http::{Endpoint, Response};
 use hallpass_session::SessionError;
-use http::{
-    StatusCode,
-    header::{RETRY_AFTER, WWW_AUTHENTICATE},
-};
+use hallpass_transport::{Refused, Stop, UnexpectedStatus};
+use http::StatusCode;
 use rmcp::{
     service::{ClientInitializeError, ServiceError},
     transport::{
@@ -91,6 +88,16 @@ impl Error {
     }
 }
 
+impl From<hallpass_transport::Error> for Error {
+    fn from(error: hallpass_transport::Error) -> Self {
+        match error {
+            hallpass_transport::Error::Session(error) => Self::Session(error),
+            hallpass_transport::Error::Http(error) => Self::Http(error),
+            hallpass_transport::Error::Refused(error) => Self::Refused(error),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,116 +124,6 @@ impl StdError for Error {
         }
     }
 }
-
-/// The end of a server that refuses each fresh token: a request is not repeated for ever.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    server: ServerUrl,
-    sent: usize,
-}
-
-impl Refused {
-    pub(crate) fn new(endpoint: &Endpoint, sent: usize) -> Self {
-        Self {
-            server: endpoint.server().clone(),
-            sent,
-        }
-    }
-
-    /// How often the request was sent.
-    pub fn sent(&self) -> usize {
-        self.sent
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} refused the request {} times, with another token each time",
-            self.server, self.sent
-        )
-    }
-}
-
-impl StdError for Refused {}
-
-/// A status that is neither an answer nor about authorisation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnexpectedStatus {
-    status: StatusCode,
-    url: String,
-    retry_after: Option<String>,
-}
-
-/// The longest `Retry-After` that is kept: a date has 29 characters.
-const MOST_RETRY_AFTER: usize = 64;
-
-impl UnexpectedStatus {
-    pub(crate) fn new(response: &Response) -> Self {
-        Self {
-            status: response.status(),
-            url: shown(response.url()),
-            retry_after: response
-                .headers()
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .filter(|value| value.len() <= MOST_RETRY_AFTER)
-                .map(str::to_owned),
-        }
-    }
-
-    /// When the server wants to be asked again, as it said it: seconds or an HTTP date (RFC 9110
-    /// §10.2.3).
-    pub fn retry_after(&self) -> Option<&str> {
-        self.retry_after.as_deref()
-    }
-
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
-        match self.status {
-            StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_EARLY
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Remedy::Retry,
-            StatusCode::FORBIDDEN
-            | StatusCode::NOT_FOUND
-            | StatusCode::METHOD_NOT_ALLOWED
-            | StatusCode::GONE
-            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Remedy::Configure,
-            _ => Remedy::Report,
-        }
-    }
-
-    /// Advice for a person.
-    pub fn hint(&self) -> Option<String> {
-        let text = match self.status {
-            StatusCode::FORBIDDEN => {
-                "the server knows the account and does not let it do this; no other token helps"
-            }
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
-                "this may not be the URL of an MCP endpoint with streamable HTTP"
-            }
-            _ => return None,
-        };
-        Some(text.to_owned())
-    }
-}
-
-impl fmt::Display for UnexpectedStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} answered {}", self.url, self.status)
-    }
-}
-
-impl StdError for UnexpectedStatus {}
 
 /// An answer in JSON that is no JSON-RPC message. What it holds is not shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -285,102 +182,26 @@ impl fmt::Display for OtherServer {
 
 impl StdError for OtherServer {}
 
-/// Why a request is not sent again.
-#[derive(Debug)]
-pub(crate) struct Stop {
-    error: Error,
-    /// What the server said, when it is about authorisation.
-    refusal: Option<Refusal>,
+/// A request that can't be sent.
+pub(crate) fn unsent(error: hallpass_mcp_http::Error) -> StreamableHttpError<Error> {
+    StreamableHttpError::Client(Error::Http(error))
 }
 
-#[derive(Debug)]
-struct Refusal {
-    status: StatusCode,
-    challenge: String,
-}
-
-impl Stop {
-    /// There is no token, and so nothing was sent.
-    pub(crate) fn before_sending(error: SessionError) -> Self {
-        Self {
-            error: Error::Session(error),
-            refusal: Some(Refusal {
-                status: StatusCode::UNAUTHORIZED,
-                challenge: String::new(),
-            }),
-        }
-    }
-
-    /// The session has no answer to what `response` asks for.
-    pub(crate) fn refused(error: SessionError, response: &Response) -> Self {
-        Self {
-            error: Error::Session(error),
-            refusal: Some(Refusal::read(response)),
-        }
-    }
-
-    /// No answer to what `response` asks for has been enough.
-    pub(crate) fn in_circles(error: Refused, response: &Response) -> Self {
-        Self {
-            error: Error::Refused(error),
-            refusal: Some(Refusal::read(response)),
-        }
-    }
-
-    pub(crate) fn into_error(self) -> Error {
-        self.error
-    }
-
-    /// What rmcp is told about a stream: it opens one again after any error but a few, so that a
-    /// refusal has to be one of those, unless trying again may help.
-    pub(crate) fn of_stream(self) -> StreamableHttpError<Error> {
-        let Self { error, refusal } = self;
-        match refusal {
-            Some(refusal) if error.remedy() != Remedy::Retry => {
-                tracing::warn!("an event stream ends for want of authorisation: {error}");
-                refusal.into_rmcp()
+/// What rmcp is told about a stream: it opens one again after any error but a few, so that a
+/// refusal has to be one of those, unless trying again may help.
+pub(crate) fn of_stream(stop: Stop) -> StreamableHttpError<Error> {
+    match stop.refusal() {
+        Some(refusal) if stop.remedy() != Remedy::Retry => {
+            tracing::warn!("an event stream ends for want of authorisation: {stop}");
+            let challenge = refusal.challenge().to_owned();
+            if refusal.status() == StatusCode::FORBIDDEN {
+                let error = InsufficientScopeError::new(challenge, None);
+                StreamableHttpError::InsufficientScope(error)
+            } else {
+                StreamableHttpError::AuthRequired(AuthRequiredError::new(challenge))
             }
-            _ => StreamableHttpError::Client(error),
         }
-    }
-}
-
-impl From<Stop> for StreamableHttpError<Error> {
-    fn from(stop: Stop) -> Self {
-        Self::Client(stop.error)
-    }
-}
-
-impl From<hallpass_mcp_http::Error> for Stop {
-    fn from(error: hallpass_mcp_http::Error) -> Self {
-        Self {
-            error: Error::Http(error),
-            refusal: None,
-        }
-    }
-}
-
-impl Refusal {
-    fn read(response: &Response) -> Self {
-        let challenges: Vec<_> = response
-            .headers()
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .collect();
-        Self {
-            status: response.status(),
-            challenge: challenges.join(", "),
-        }
-    }
-
-    fn into_rmcp(self) -> StreamableHttpError<Error> {
-        if self.status == StatusCode::FORBIDDEN {
-            let error = InsufficientScopeError::new(self.challenge, None);
-            StreamableHttpError::InsufficientScope(error)
-        } else {
-            StreamableHttpError::AuthRequired(AuthRequiredError::new(self.challenge))
-        }
+        _ => StreamableHttpError::Client(stop.into_error().into()),
     }
 }
 

@@ -62,10 +62,9 @@ mod authorized_client;
 mod client;
 mod error;
 mod outgoing;
-mod prepare;
-mod proof;
 mod stream;
 
 pub use authorized_client::AuthorizedClient;
 pub use client::{Client, Transport, transport};
-pub use error::{Error, OtherServer, Refused, UnexpectedStatus, UnreadableMessage};
+pub use error::{Error, OtherServer, UnreadableMessage};
+pub use hallpass_transport::{Refused, UnexpectedStatus};

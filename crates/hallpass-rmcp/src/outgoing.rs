@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use hallpass_mcp_http::{LAST_EVENT_ID, MCP_SESSION_ID, Request};
+use hallpass_transport::Purpose;
 use http::{
     HeaderName, HeaderValue,
     header::{ACCEPT, AUTHORIZATION},
@@ -12,7 +13,7 @@ use rmcp::{
     transport::streamable_http_client::StreamableHttpError,
 };
 
-use crate::{Error, client::Purpose};
+use crate::Error;
 
 /// A message that was sent, as far as its answer depends on it.
 #[derive(Debug)]

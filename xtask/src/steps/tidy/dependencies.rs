@@ -50,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hallpass-discovery",
             "hallpass-mcp-http",
             "hallpass-session",
+            "hallpass-transport",
         ],
     ),
     (
@@ -58,6 +59,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("hallpass-store", &["hallpass-core"]),
     ("hallpass-testkit", &["hallpass-core"]),
+    (
+        "hallpass-transport",
+        &[
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-mcp-http",
+            "hallpass-session",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -1,22 +1,20 @@
-//! Signing in before rmcp begins.
+//! Signing in before the first message.
 
 use hallpass_mcp_http::Request;
 use hallpass_session::SessionError;
 use http::{HeaderName, HeaderValue};
 
-use crate::{Client, Error, client::Purpose, error::Stop};
+use crate::{AuthorizedEndpoint, Error, Purpose, Stop};
 
 /// The question that each server of the newest protocol answers and no server acts upon.
 const QUESTION: &str = r#"{"jsonrpc":"2.0","id":"hallpass","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"hallpass","version":"0"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
 
-impl Client {
-    /// Signs in, if the server asks for it, before rmcp begins to wait.
+impl AuthorizedEndpoint {
+    /// Signs in, if the server asks for it, before anybody waits for an answer.
     ///
-    /// With `ClientLifecycleMode::Auto` rmcp waits ten seconds for the answer to its first message,
-    /// and is confused by one that comes later, because somebody had to sign in meanwhile. So a host
-    /// that uses that mode calls this first. With a token at hand it sends nothing; else it asks the
-    /// server something harmless and answers its challenge. Whatever else the server says to that is
-    /// left for rmcp to find out.
+    /// With a token at hand it sends nothing; else it asks the server something harmless and answers
+    /// its challenge. Whatever else the server says to that is left for the first message to find
+    /// out.
     ///
     /// # Errors
     ///

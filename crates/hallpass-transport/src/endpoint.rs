@@ -1,0 +1,149 @@
+//! Where requests are sent, each with a token.
+
+use std::{fmt, sync::Arc};
+
+use hallpass_core::{AuthScheme, Challenge, HttpClient, ServerUrl, http::ExchangePolicy};
+use hallpass_mcp_http::{Anonymous, Endpoint, Request, Response};
+use hallpass_session::{Session, SessionError, Token};
+use http::StatusCode;
+
+use crate::{
+    Purpose, Refused, Rounds, Stop,
+    proof::{ByToken, asks_for_nonce},
+};
+
+/// An MCP server's endpoint, authorised by a session. Cloning it copies pointers.
+///
+/// Each request asks the session for its token, which costs nothing while the token is fresh.
+#[derive(Clone)]
+pub struct AuthorizedEndpoint {
+    session: Session,
+    endpoint: Endpoint,
+}
+
+/// How often one request is repeated with another nonce. One is enough, unless the server replaces
+/// it just then.
+const MOST_NONCES: usize = 2;
+
+impl AuthorizedEndpoint {
+    /// The endpoint of the server that `session` is for, on `http`.
+    pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
+        let endpoint = Endpoint::new(http, session.slot().server.clone());
+        Self { session, endpoint }
+    }
+
+    /// The same endpoint with other time limits for its requests.
+    #[must_use]
+    pub fn with_policy(mut self, policy: ExchangePolicy) -> Self {
+        self.endpoint = self.endpoint.with_policy(policy);
+        self
+    }
+
+    /// The session, to sign in early or out.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The server.
+    pub fn server(&self) -> &ServerUrl {
+        self.endpoint.server()
+    }
+
+    /// Sends `request` with a token, and again with another one for as long as that is the answer to
+    /// what the server says, but not for ever: [`Rounds`] counts.
+    ///
+    /// A server that wants its nonce in the proof (RFC 9449 §9) has refused neither token nor
+    /// request: the same goes out again with it, [a few times](MOST_NONCES).
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or none to be had for want of a token. Every other status is an
+    /// answer.
+    pub async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, Stop> {
+        let mut token = match self.session.token().await {
+            Ok(token) => Some(token),
+            // The server's own challenge says what to sign in for.
+            Err(SessionError::SignInNeeded(_)) => None,
+            Err(error) => return Err(Stop::before_sending(error)),
+        };
+        let mut rounds = Rounds::default();
+        let mut nonces = 0;
+        loop {
+            let response = self.send_once(request, token.as_ref()).await?;
+            let bound = token
+                .as_ref()
+                .filter(|token| token.scheme() == AuthScheme::Dpop);
+            if bound.is_some() && asks_for_nonce(&response) {
+                if nonces == MOST_NONCES {
+                    let refused = Refused::new(self.server(), rounds.answered() + nonces + 1);
+                    return Err(Stop::in_circles(refused, &response));
+                }
+                nonces += 1;
+                continue;
+            }
+            let Some(challenges) = refusal(&response) else {
+                if let Some(token) = token.as_ref().filter(|_| response.status().is_success()) {
+                    token.mark_accepted();
+                }
+                return Ok(response);
+            };
+            if !rounds.another(response.status() == StatusCode::FORBIDDEN) {
+                let refused = Refused::new(self.server(), rounds.answered() + 1);
+                return Err(Stop::in_circles(refused, &response));
+            }
+            tracing::debug!(
+                status = response.status().as_u16(),
+                method = %request.method(),
+                "the server asks for another token"
+            );
+            let next = purpose.answer(&self.session, token.as_ref(), &challenges);
+            match next.await {
+                Ok(next) => token = Some(next),
+                Err(error) => return Err(Stop::refused(error, &response)),
+            }
+        }
+    }
+
+    async fn send_once(&self, request: &Request, token: Option<&Token>) -> Result<Response, Stop> {
+        let sent = match token {
+            Some(token) => {
+                let authorization = ByToken {
+                    session: &self.session,
+                    token,
+                };
+                self.endpoint.send(request, &authorization).await
+            }
+            None => self.endpoint.send(request, &Anonymous).await,
+        };
+        sent.map_err(Stop::from)
+    }
+}
+
+impl fmt::Debug for AuthorizedEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizedEndpoint")
+            .field("slot", self.session.slot())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The challenges, when an answer is about authorisation: a 401, with or without a challenge, or a
+/// 403 that says `insufficient_scope`.
+fn refusal(response: &Response) -> Option<Vec<Challenge>> {
+    let challenges = || hallpass_discovery::challenges(response.headers());
+    match response.status() {
+        StatusCode::UNAUTHORIZED => {
+            let mut challenges = challenges();
+            if challenges.is_empty() {
+                challenges.push(Challenge::bare(AuthScheme::Bearer));
+            }
+            Some(challenges)
+        }
+        StatusCode::FORBIDDEN => {
+            let challenges = challenges();
+            let scope = challenges.iter().any(Challenge::is_insufficient_scope);
+            scope.then_some(challenges)
+        }
+        _ => None,
+    }
+}

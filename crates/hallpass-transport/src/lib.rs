@@ -1,0 +1,54 @@
+//! MCP's streamable HTTP, authorised by a session, as bytes.
+//!
+//! [`AuthorizedEndpoint`] sends the requests of [`hallpass_mcp_http`] with a token of a
+//! [`Session`](hallpass_session::Session), and again with another one for as long as that is the
+//! answer to what the server says. It knows no messages: what a request and its answer mean is the
+//! caller's business.
+//!
+//! # What it does
+//!
+//! - With nobody signed in it sends the first request without a token, so that the server's own
+//!   challenge says what to sign in for. After a 401, or a 403 that says `insufficient_scope`
+//!   (RFC 6750 §3.1), the session gets another token and the request is repeated. Any other 403 is
+//!   no matter of authorisation, and an answer like any other.
+//! - The caller says on whose behalf it sends: only [`Purpose::Asked`] may lead to a sign-in.
+//! - A token that is bound to a key goes out with a proof of its own for each request, hop and repeat
+//!   (RFC 9449 §7), with the server's last nonce; a server that asks for its nonce gets the same
+//!   request again.
+//! - It never goes round in circles: [`Rounds`] counts.
+//!
+//! # What it does not do
+//!
+//! It opens no browser (the session's `Authorizer` does), keeps no credentials, and resumes no
+//! stream.
+//!
+//! # Example
+//!
+//! ```
+//! use hallpass_core::HttpClient;
+//! use hallpass_mcp_http::Request;
+//! use hallpass_session::Session;
+//! use hallpass_transport::{AuthorizedEndpoint, Purpose, Stop};
+//! use std::sync::Arc;
+//!
+//! /// Whether the server takes the session's token for this message.
+//! async fn ask(session: Session, http: Arc<dyn HttpClient>, message: String) -> Result<bool, Stop> {
+//!     let server = AuthorizedEndpoint::new(session, http);
+//!     let response = server.send(&Request::post(message), Purpose::Asked).await?;
+//!     Ok(response.status().is_success())
+//! }
+//! ```
+
+mod endpoint;
+mod error;
+mod prepare;
+mod proof;
+mod purpose;
+mod status;
+mod stop;
+
+pub use endpoint::AuthorizedEndpoint;
+pub use error::{Error, Refused};
+pub use purpose::{Purpose, Rounds};
+pub use status::UnexpectedStatus;
+pub use stop::{Refusal, Stop};

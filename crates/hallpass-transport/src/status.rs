@@ -1,0 +1,97 @@
+//! Statuses that are no answer.
+
+use std::{error::Error as StdError, fmt};
+
+use hallpass_core::Remedy;
+use hallpass_mcp_http::Response;
+use http::{StatusCode, header::RETRY_AFTER};
+use url::Url;
+
+/// A status that is neither an answer nor about authorisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnexpectedStatus {
+    status: StatusCode,
+    url: String,
+    retry_after: Option<String>,
+}
+
+/// The longest `Retry-After` that is kept: a date has 29 characters.
+const MOST_RETRY_AFTER: usize = 64;
+
+impl UnexpectedStatus {
+    /// The status of `response`. No text of it repeats the body.
+    pub fn new(response: &Response) -> Self {
+        Self {
+            status: response.status(),
+            url: shown(response.url()),
+            retry_after: response
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+                .filter(|value| value.len() <= MOST_RETRY_AFTER)
+                .map(str::to_owned),
+        }
+    }
+
+    /// When the server wants to be asked again, as it said it: seconds or an HTTP date (RFC 9110
+    /// §10.2.3).
+    pub fn retry_after(&self) -> Option<&str> {
+        self.retry_after.as_deref()
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self.status {
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Remedy::Retry,
+            StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::GONE
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Remedy::Configure,
+            _ => Remedy::Report,
+        }
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self.status {
+            StatusCode::FORBIDDEN => {
+                "the server knows the account and does not let it do this; no other token helps"
+            }
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
+                "this may not be the URL of an MCP endpoint with streamable HTTP"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl fmt::Display for UnexpectedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} answered {}", self.url, self.status)
+    }
+}
+
+impl StdError for UnexpectedStatus {}
+
+/// The URL as errors show it: without query, fragment and user information.
+fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // These two fail only for URLs that can't hold user information in the first place.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}
