@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser};
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,25 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "PLACE", value_enum)]
     pub(crate) key_store: Option<KeyStore>,
 
+    /// Ask nobody and open no browser: where a person would have to do something, end with 3 or
+    /// decline. As `HALLPASS_NON_INTERACTIVE`.
+    #[arg(long, global = true)]
+    pub(crate) non_interactive: bool,
+
+    /// End with 5 when it is not done within so many seconds.
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Reads a number of seconds, such as `30` or `0.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse().ok().filter(|&seconds| seconds > 0.0);
+    number
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "write a number of seconds above 0".to_owned())
 }
 
 /// A server, and which account on it.

@@ -3,16 +3,28 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    io::{IsTerminal, stderr, stdin},
+    io::{IsTerminal, stderr, stdin, stdout},
     path::PathBuf,
 };
 
 /// What the program takes from its environment. A variable set to nothing counts as unset.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
     stdin_is_terminal: bool,
+    stdout_is_terminal: bool,
     stderr_is_terminal: bool,
+    somebody_is_there: bool,
+}
+
+/// The two streams that the program writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Data.
+    Stdout,
+    /// Talk.
+    Stderr,
 }
 
 impl fmt::Debug for Environment {
@@ -34,7 +46,9 @@ impl Environment {
         Self {
             variables: std::env::vars_os().filter_map(text).collect(),
             stdin_is_terminal: stdin().is_terminal(),
+            stdout_is_terminal: stdout().is_terminal(),
             stderr_is_terminal: stderr().is_terminal(),
+            somebody_is_there: true,
         }
     }
 
@@ -60,23 +74,69 @@ impl Environment {
         self.get("HALLPASS_HOME").map(PathBuf::from).or(platform)
     }
 
-    /// Whether to colour what goes to standard error (<https://no-color.org>).
-    pub(crate) fn colour(&self) -> bool {
-        self.stderr_is_terminal
-            && self.get("NO_COLOR").is_none()
-            && self.get("TERM") != Some("dumb")
+    /// Whether to colour what goes there (<https://no-color.org>, <https://bixense.com/clicolors>).
+    pub(crate) fn colour(&self, stream: Stream) -> bool {
+        if self.get("NO_COLOR").is_some() {
+            return false;
+        }
+        if self.get("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+            return true;
+        }
+        let wanted = self.get("CLICOLOR") != Some("0") && self.get("TERM") != Some("dumb");
+        wanted && self.is_terminal(stream)
+    }
+
+    pub(crate) fn is_terminal(&self, stream: Stream) -> bool {
+        match stream {
+            Stream::Stdout => self.stdout_is_terminal,
+            Stream::Stderr => self.stderr_is_terminal,
+        }
+    }
+
+    /// Whether a line on standard error can be written over: what moves is for eyes alone.
+    pub(crate) fn redraws(&self) -> bool {
+        self.stderr_is_terminal && self.get("TERM").is_none_or(|term| term != "dumb")
+    }
+
+    /// How many columns there are to write in: `COLUMNS`, else the terminal's own, else as many as
+    /// everybody has. A pipe has no columns, so that nothing is broken in it.
+    pub(crate) fn width(&self, stream: Stream) -> Option<usize> {
+        if !self.is_terminal(stream) {
+            return None;
+        }
+        let said = self.get("COLUMNS").and_then(|text| text.parse().ok());
+        let own = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        Some(said.or_else(own).unwrap_or(80).clamp(20, 1000))
+    }
+
+    /// Whether `HALLPASS_NON_INTERACTIVE` says that nobody is there to be asked.
+    pub(crate) fn nobody_is_there(&self) -> bool {
+        self.get("HALLPASS_NON_INTERACTIVE")
+            .is_some_and(|value| value != "0")
+    }
+
+    /// The same environment where nobody is to be asked and no browser opened.
+    pub(crate) fn without_a_person(mut self) -> Self {
+        self.somebody_is_there = false;
+        self
     }
 
     /// Whether a person can answer: somebody types at standard input and reads standard error.
     pub(crate) fn somebody_types(&self) -> bool {
-        self.stdin_is_terminal && self.stderr_is_terminal
+        self.somebody_is_there && self.stdin_is_terminal && self.stderr_is_terminal
+    }
+
+    /// Whether anybody may be asked for anything.
+    pub(crate) fn somebody_is_there(&self) -> bool {
+        self.somebody_is_there
     }
 
     /// Whether there is a screen that a browser could be shown on.
     pub(crate) fn has_display(&self) -> bool {
-        cfg!(any(windows, target_os = "macos"))
+        let screen = cfg!(any(windows, target_os = "macos"))
             || self.get("DISPLAY").is_some()
             || self.get("WAYLAND_DISPLAY").is_some()
-            || self.get("BROWSER").is_some()
+            || self.get("BROWSER").is_some();
+        self.somebody_is_there && screen
     }
 }

@@ -8,25 +8,31 @@ use hallpass::{
 };
 use serde_json::{Value, json};
 
-use crate::arguments;
+use crate::{
+    arguments,
+    output::{Paint, Tone},
+    words,
+};
 
 /// The documented exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     /// Anything that has no code of its own.
-    Other = 1,
+    Other,
     /// The command line or a setting has to change.
-    Usage = 2,
+    Usage,
     /// Somebody has to sign in.
-    SignInNeeded = 3,
+    SignInNeeded,
     /// The server or the person said no.
-    Refused = 4,
+    Refused,
     /// The network, or another passing fault: trying again may help.
-    Network = 5,
+    Network,
+    /// The time that `--timeout` allows was not enough.
+    TimedOut,
     /// Stopped by an interrupt, as shells count it.
-    Interrupted = 130,
+    Interrupted,
     /// Stopped by a request to terminate, as shells count it.
-    Terminated = 143,
+    Terminated,
 }
 
 impl Code {
@@ -37,8 +43,23 @@ impl Code {
             Self::SignInNeeded => "sign-in-needed",
             Self::Refused => "refused",
             Self::Network => "network",
+            Self::TimedOut => "timed-out",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
+        }
+    }
+
+    /// What the process ends with.
+    fn number(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::SignInNeeded => 3,
+            Self::Refused => 4,
+            // Both pass, and trying again may help.
+            Self::Network | Self::TimedOut => 5,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }
@@ -119,15 +140,33 @@ impl Failed {
         })
     }
 
+    /// What, because, hint: one line each. Servers have a word in some of them.
+    pub(crate) fn painted(&self, paint: Paint) -> String {
+        let mut lines = Vec::new();
+        for (depth, cause) in self.chain().enumerate() {
+            let (lead, tone) = match depth {
+                0 => ("error:", Tone::Bad),
+                _ => ("  because:", Tone::Quiet),
+            };
+            let cause = words::text(&cause.to_string());
+            lines.push(format!("{} {cause}", paint.tone(tone, lead)));
+        }
+        for hint in &self.hints {
+            let hint = words::text(hint);
+            lines.push(format!("{} {hint}", paint.tone(Tone::Advice, "  hint:")));
+        }
+        lines.join("\n")
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.code as u8)
+        ExitCode::from(self.code.number())
     }
 
     pub(crate) fn to_json(&self) -> Value {
         let mut texts = self.chain().map(ToString::to_string);
         json!({
             "code": self.code.name(),
-            "exit_code": self.code as u8,
+            "exit_code": self.code.number(),
             "message": texts.next(),
             "causes": texts.collect::<Vec<_>>(),
             "hints": self.hints,
@@ -152,19 +191,8 @@ fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
 }
 
 impl fmt::Display for Failed {
-    /// What, because, hint: one line each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (depth, cause) in self.chain().enumerate() {
-            let lead = if depth == 0 {
-                "error: "
-            } else {
-                "\n  because: "
-            };
-            write!(f, "{lead}{cause}")?;
-        }
-        self.hints
-            .iter()
-            .try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+        f.write_str(&self.painted(Paint::PLAIN))
     }
 }
 

@@ -16,6 +16,7 @@ mod setup;
 mod store;
 mod terminal;
 mod through_rmcp;
+mod words;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,11 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return Output::of_usage(&environment).usage(&error),
+    };
+    let environment = if arguments.non_interactive || environment.nobody_is_there() {
+        environment.without_a_person()
+    } else {
+        environment
     };
     let output = Output::new(arguments.json, &environment);
     output.log_to_stderr(arguments.verbose, &environment);
@@ -43,7 +49,7 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         let ended = tokio::select! {
             ended = commands::run(&program) => ended,
-            stopped = program::stopped() => Err(stopped),
+            stopped = program.stopped() => Err(stopped),
         };
         program.close().await;
         ended

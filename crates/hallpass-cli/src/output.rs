@@ -1,5 +1,8 @@
 //! The one module that prints: data to standard output, talk to standard error.
 
+mod paint;
+mod status;
+
 use std::{
     io::{self, Write, stderr, stdout},
     process::ExitCode,
@@ -8,21 +11,41 @@ use std::{
 use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
-use crate::{environment::Environment, exit::Failed};
+pub(crate) use self::paint::{Paint, Tone};
+use self::status::StatusLine;
+use crate::{
+    environment::{Environment, Stream},
+    exit::Failed,
+};
 
 /// Where a command's words go.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
-    colour: bool,
+    data: Paint,
+    talk: Paint,
+    status: StatusLine,
 }
 
 impl Output {
     pub(crate) fn new(json: bool, environment: &Environment) -> Self {
+        let redraws = environment.redraws();
         Self {
             json,
-            colour: environment.colour(),
+            data: Paint::new(environment.colour(Stream::Stdout) && !json),
+            talk: Paint::new(environment.colour(Stream::Stderr)),
+            status: StatusLine::new(environment.width(Stream::Stderr).filter(|_| redraws)),
         }
+    }
+
+    /// How to paint what goes to standard output.
+    pub(crate) fn paint(&self) -> Paint {
+        self.data
+    }
+
+    /// Shows on a terminal what is waited for until `work` is done.
+    pub(crate) async fn while_waiting<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        self.status.during(what, work).await
     }
 
     /// The output before the command line is understood: JSON if that is among its words.
@@ -36,6 +59,14 @@ impl Output {
             let text = error.to_string();
             let what = text.trim().trim_start_matches("error: ").to_owned();
             return self.failed(&Failed::usage(what));
+        }
+        if self.json {
+            self.data(&envelope(
+                true,
+                "result",
+                &json!({ "text": error.to_string() }),
+            ));
+            return ExitCode::SUCCESS;
         }
         // Nobody may be listening, which is no reason to end otherwise.
         let _ = error.print();
@@ -56,7 +87,7 @@ impl Output {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(stderr)
-            .with_ansi(self.colour)
+            .with_ansi(self.talk.is_on())
             .without_time()
             .init();
     }
@@ -88,8 +119,8 @@ impl Output {
     }
 
     /// Something said while working.
-    #[expect(clippy::unused_self, reason = "whoever talks holds the output")]
     pub(crate) fn say(&self, text: &str) {
+        self.status.clear();
         // Nobody may be listening on standard error, which is no reason to stop.
         let _ = writeln!(stderr(), "{text}");
     }
@@ -99,12 +130,12 @@ impl Output {
         if self.json {
             self.data(&envelope(false, "error", &failed.to_json()));
         }
-        self.say(&failed.to_string());
+        self.say(&failed.painted(self.talk));
         failed.exit_code()
     }
 
-    #[expect(clippy::unused_self, reason = "whoever prints holds the output")]
     fn data(&self, text: &str) {
+        self.status.clear();
         let mut stdout = stdout().lock();
         // A reader that went away (`| head`) has seen what it wanted.
         let written: io::Result<()> = writeln!(stdout, "{text}").and_then(|()| stdout.flush());

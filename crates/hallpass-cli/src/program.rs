@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use hallpass::Hallpass;
+use hallpass::{Clock, Hallpass, SystemClock};
 
 use crate::{
     arguments::Arguments,
@@ -26,6 +26,13 @@ pub(crate) struct Program {
     open: Mutex<Vec<Hallpass>>,
 }
 
+/// Why the program stops before its work is done.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    Signal(&'static str, Code),
+    TimeLimit(Duration),
+}
+
 impl Program {
     pub(crate) fn new(arguments: Arguments, environment: Environment, output: Output) -> Self {
         Self {
@@ -33,6 +40,25 @@ impl Program {
             environment,
             output,
             open: Mutex::default(),
+        }
+    }
+
+    /// Waits until the program has to stop: by a signal, or because its time is up.
+    pub(crate) async fn stopped(&self) -> Failed {
+        let stop = tokio::select! {
+            stop = signal() => stop,
+            stop = self.time_is_up() => stop,
+        };
+        stop.into()
+    }
+
+    async fn time_is_up(&self) -> Stop {
+        match self.arguments.timeout {
+            Some(limit) => {
+                SystemClock.sleep(limit).await;
+                Stop::TimeLimit(limit)
+            }
+            None => std::future::pending().await,
         }
     }
 
@@ -57,14 +83,22 @@ impl Program {
     }
 }
 
-/// Waits for a signal that asks the program to stop.
-pub(crate) async fn stopped() -> Failed {
-    let (name, code) = signal().await;
-    Failed::new(format!("stopped by {name}")).code(code)
+impl From<Stop> for Failed {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Signal(name, code) => Self::new(format!("stopped by {name}")).code(code),
+            Stop::TimeLimit(limit) => {
+                Self::new(format!("not done within {} s", limit.as_secs_f64()))
+                    .code(Code::TimedOut)
+                    .hint("`--timeout` says how long it may take")
+            }
+        }
+    }
 }
 
+/// Waits for a signal that asks the program to stop.
 #[cfg(unix)]
-async fn signal() -> (&'static str, Code) {
+async fn signal() -> Stop {
     use tokio::signal::unix::{SignalKind, signal};
 
     let of_kind = async |kind| match signal(kind) {
@@ -73,16 +107,16 @@ async fn signal() -> (&'static str, Code) {
         Err(_) => std::future::pending().await,
     };
     tokio::select! {
-        () = of_kind(SignalKind::interrupt()) => ("an interrupt", Code::Interrupted),
-        () = of_kind(SignalKind::terminate()) => ("a request to terminate", Code::Terminated),
-        () = of_kind(SignalKind::hangup()) => ("a hangup", Code::Terminated),
+        () = of_kind(SignalKind::interrupt()) => Stop::Signal("an interrupt", Code::Interrupted),
+        () = of_kind(SignalKind::terminate()) => Stop::Signal("a request to terminate", Code::Terminated),
+        () = of_kind(SignalKind::hangup()) => Stop::Signal("a hangup", Code::Terminated),
     }
 }
 
 #[cfg(not(unix))]
-async fn signal() -> (&'static str, Code) {
+async fn signal() -> Stop {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-    ("an interrupt", Code::Interrupted)
+    Stop::Signal("an interrupt", Code::Interrupted)
 }

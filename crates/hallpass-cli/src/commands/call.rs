@@ -56,7 +56,9 @@ pub(super) async fn run(call: &Call, program: &Program) -> Result<(), Failed> {
 /// Connects with the credentials that are there; signs nobody in.
 pub(super) async fn connect(server: &Server, program: &Program) -> Result<Connection, Failed> {
     let setup = Setup::new(program, server, Options::Remembered, None).await?;
-    match ().serve(setup.hallpass.transport()).await {
+    let waiting = format!("waiting for {}", setup.hallpass.slot().server);
+    let served = Box::pin(().serve(setup.hallpass.transport()));
+    match program.output.while_waiting(&waiting, served).await {
         Ok(client) => Ok(Connection { setup, client }),
         Err(error) => Err(super::with_login_line(
             through_rmcp::failed(error),

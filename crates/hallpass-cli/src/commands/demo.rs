@@ -40,6 +40,11 @@ pub(crate) struct Demo {
 }
 
 pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), Failed> {
+    if demo.browser && !program.environment.somebody_is_there() {
+        return Err(Failed::usage(
+            "`--browser` asks somebody, and `--non-interactive` nobody",
+        ));
+    }
     let issuer = AuthorizationServer::start(AuthorizationServerOptions {
         behaviour: Behaviour {
             interactive: demo.browser,

@@ -16,10 +16,6 @@ use crate::{
 
 /// Sign in.
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of its own"
-)]
 pub(crate) struct Login {
     #[command(flatten)]
     pub(crate) server: Server,
@@ -37,17 +33,19 @@ pub(crate) struct Login {
     #[arg(long)]
     pub(crate) device: bool,
 
-    /// Ask nobody: where a person would have to sign in, end at once with 3.
-    #[arg(long, conflicts_with = "device")]
-    pub(crate) non_interactive: bool,
-
     /// How long to wait for the person, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) wait: u64,
 }
 
 pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> {
-    let person = (!login.non_interactive).then(|| {
+    let is_there = program.environment.somebody_is_there();
+    if login.device && !is_there {
+        return Err(Failed::usage(
+            "`--device` asks somebody, and `--non-interactive` nobody",
+        ));
+    }
+    let person = is_there.then(|| {
         let terminal = Terminal::new(
             &program.environment,
             program.output.clone(),
@@ -65,11 +63,11 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
         Options::Remembered
     };
     let setup = Setup::new(program, &login.server, options, person).await?;
-    let token = if login.non_interactive {
+    let token = if is_there {
+        setup.hallpass.login().await.map_err(Failed::from)
+    } else {
         let token = setup.hallpass.session().token().await;
         token.map_err(|error| with_login_line(error.into(), &setup.hallpass))
-    } else {
-        setup.hallpass.login().await.map_err(Failed::from)
     };
     let token = token?;
     if setup.keeps {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::call::{Connection, connect};
-use crate::{arguments::Server, exit::Failed, program::Program};
+use crate::{arguments::Server, exit::Failed, output::Tone, program::Program, words};
 
 pub(super) async fn run(server: &Server, program: &Program) -> Result<(), Failed> {
     let Connection { setup, client } = connect(server, program).await?;
@@ -12,17 +12,12 @@ pub(super) async fn run(server: &Server, program: &Program) -> Result<(), Failed
     for tool in &tools {
         let description = tool.description.as_deref().unwrap_or_default();
         let first = description.lines().next().unwrap_or_default();
+        let name = format!("{:<24}", words::line(&tool.name));
+        let name = program.output.paint().tone(Tone::Name, &name);
         program
             .output
-            .line(&printable(&format!("{:<24} {first}", tool.name)));
+            .line(&format!("{name} {}", words::line(first)));
     }
     program.output.data_only(&json!({ "tools": tools }));
     Ok(())
-}
-
-/// Server-chosen words without what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|character| !character.is_control())
-        .collect()
 }

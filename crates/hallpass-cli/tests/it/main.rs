@@ -13,6 +13,7 @@ mod demo;
 mod device;
 mod faults;
 mod life;
+mod limits;
 mod options;
 #[cfg(unix)]
 mod people;

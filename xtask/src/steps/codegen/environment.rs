@@ -10,6 +10,12 @@ const PROGRAM: &str = "crates/hallpass-cli/src";
 /// What each says.
 const VARIABLES: &[(&str, &str)] = &[
     ("BROWSER", "there is a browser to open"),
+    ("CLICOLOR", "`0`: no colour"),
+    (
+        "CLICOLOR_FORCE",
+        "set to anything but `0`: colour also where nothing is a terminal",
+    ),
+    ("COLUMNS", "how wide the terminal is, if it does not know"),
     (
         "DISPLAY",
         "there is a desktop, so a browser can be opened (Linux)",
@@ -26,6 +32,10 @@ const VARIABLES: &[(&str, &str)] = &[
         "HALLPASS_LOG",
         "what is logged to standard error, as a filter of `tracing-subscriber`'s form",
     ),
+    (
+        "HALLPASS_NON_INTERACTIVE",
+        "set to anything but `0`: nobody is asked for anything, as `--non-interactive`",
+    ),
     ("HOME", "below it lies the platform's folder for data"),
     (
         "LOCALAPPDATA",
@@ -36,7 +46,7 @@ const VARIABLES: &[(&str, &str)] = &[
         "SSH_CONNECTION",
         "the terminal is somewhere else: the hint for a tunnel is printed",
     ),
-    ("TERM", "`dumb`: no colour"),
+    ("TERM", "`dumb`: no colour, and nothing that moves"),
     ("WAYLAND_DISPLAY", "as `DISPLAY`"),
     (
         "XDG_DATA_HOME",
