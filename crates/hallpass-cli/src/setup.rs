@@ -202,6 +202,7 @@ fn client(options: &ServerOptions, environment: &Environment) -> Result<ClientSe
             issuer: None,
         }),
         metadata_document: url(options.client_metadata_url.as_ref())?,
+        key: None,
     })
 }
 

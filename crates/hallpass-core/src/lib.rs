@@ -67,11 +67,12 @@ pub use remedy::Remedy;
 pub use resource::{Resource, ResourceError, ResourceMismatch};
 pub use scopes::{Scopes, ScopesError};
 pub use secret::{
-    AccessToken, ClientSecret, DpopKey, Entropy, RefreshToken, RegistrationAccessToken,
+    AccessToken, ClientPrivateKey, ClientSecret, DpopKey, Entropy, RefreshToken,
+    RegistrationAccessToken,
 };
 pub use server_url::{ServerUrl, ServerUrlError, is_loopback};
 pub use settings::{
-    CallbackSetting, ClientSetting, DpopSetting, ExplicitEndpoints, PkceSetting,
+    CallbackSetting, ClientSetting, ClientSigningKey, DpopSetting, ExplicitEndpoints, PkceSetting,
     PreRegisteredClient, ResourceSetting, ServerSettings, SettingsFingerprint,
 };
 pub use slot::{Profile, ProfileError, Slot};

@@ -50,6 +50,8 @@ secrets! {
     ClientSecret,
     /// The token that manages a registration (RFC 7592 §3).
     RegistrationAccessToken,
+    /// A client's private key for `private_key_jwt` (RFC 7523 §2.2) as a PKCS#8 document in PEM.
+    ClientPrivateKey,
     /// A DPoP private key (RFC 9449) as a PKCS#8 document in base64.
     DpopKey,
 }

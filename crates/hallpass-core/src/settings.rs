@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::{ClientId, ClientSecret, Issuer, Resource, Scopes, TokenEndpointAuthMethod};
+use crate::{
+    ClientId, ClientPrivateKey, ClientSecret, Issuer, Resource, Scopes, TokenEndpointAuthMethod,
+};
 
 /// The settings of one server. The default is what a good server needs: nothing.
 ///
@@ -91,6 +93,19 @@ pub struct ClientSetting {
     pub pre_registered: Option<PreRegisteredClient>,
     /// The URL of the client's own metadata document, used where the server supports those.
     pub metadata_document: Option<Url>,
+    /// The key of a client that proves itself with a signature (`private_key_jwt`). It signs for a
+    /// pre-registered client, and for a metadata document that publishes its public half. It is not
+    /// kept with the credentials: whoever refreshes has to have it.
+    pub key: Option<ClientSigningKey>,
+}
+
+/// A private key that a client signs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSigningKey {
+    /// The key.
+    pub pem: ClientPrivateKey,
+    /// Its name (`kid`, RFC 7515 §4.1.4), for a server that knows several.
+    pub id: Option<String>,
 }
 
 /// A client that somebody registered by hand.

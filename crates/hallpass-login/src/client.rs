@@ -46,10 +46,12 @@ impl Candidates<'_> {
         if let Some(document) = &client.metadata_document
             && self.metadata.client_id_metadata_document_supported
         {
-            return Ok(Choice::Known(Registration::new(
-                RegistrationOrigin::MetadataDocument,
-                ClientId::new(document.as_str()),
-            )));
+            let id = ClientId::new(document.as_str());
+            let mut known = Registration::new(RegistrationOrigin::MetadataDocument, id);
+            if client.key.is_some() {
+                known.auth_method = TokenEndpointAuthMethod::PrivateKeyJwt;
+            }
+            return Ok(Choice::Known(known));
         }
         let anew = match self.registered_before() {
             Some(_) if anew.is_some() => anew,
@@ -86,11 +88,36 @@ impl Candidates<'_> {
         let mut registration =
             Registration::new(RegistrationOrigin::PreRegistered, configured.id.clone());
         registration.client_secret.clone_from(&configured.secret);
-        registration.auth_method = match &configured.auth_method {
-            Some(method) => method.clone(),
-            None => negotiated(configured, self.metadata)?,
-        };
+        registration.auth_method = self.method(configured)?;
         Ok(registration)
+    }
+
+    /// The method for the configured client: the one that is set, else from the metadata.
+    fn method(&self, client: &PreRegisteredClient) -> Result<TokenEndpointAuthMethod, LoginError> {
+        let means = Means {
+            secret: client.secret.is_some(),
+            key: self.settings.client.key.is_some(),
+        };
+        let (method, what) = if let Some(method) = &client.auth_method {
+            let can = match method {
+                TokenEndpointAuthMethod::PrivateKeyJwt => means.key,
+                method => means.secret || !method.needs_secret(),
+            };
+            let what = format!("has nothing for `{method}`, which is set");
+            (can.then(|| method.clone()), what)
+        } else {
+            let what = format!(
+                "has nothing to authenticate with that {} accepts",
+                self.metadata.issuer
+            );
+            (negotiate(self.metadata, means), what)
+        };
+        method.ok_or_else(|| {
+            let what = format!("the client `{}` {what}", client.id.as_str().escape_debug());
+            LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what).with_hint(Some(
+                "set the client's secret or key, or another authentication method",
+            ))
+        })
     }
 
     /// The dynamic registration of the same authorization server; never another's.
@@ -157,27 +184,6 @@ fn other_issuer(
         "neither its id nor its secret was sent; if the change is right, register a client with \
          the new authorization server and configure it with its issuer",
     ))
-}
-
-/// The method for the configured client, from the metadata.
-fn negotiated(
-    client: &PreRegisteredClient,
-    metadata: &ServerMetadata,
-) -> Result<TokenEndpointAuthMethod, LoginError> {
-    let means = Means {
-        secret: client.secret.is_some(),
-        key: false,
-    };
-    negotiate(metadata, means).ok_or_else(|| {
-        let what = format!(
-            "the client `{}` has nothing to authenticate with that {} accepts",
-            client.id.as_str().escape_debug(),
-            metadata.issuer
-        );
-        LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what).with_hint(Some(
-            "set the client's secret, or its authentication method",
-        ))
-    })
 }
 
 #[cfg(test)]

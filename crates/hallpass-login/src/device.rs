@@ -5,7 +5,7 @@ use std::future::pending as never;
 
 use hallpass_core::{BoxFuture, Registration, Remedy, http::ExchangePolicy};
 use hallpass_oauth::{
-    ClientAuthentication, DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse,
+    DeviceAuthorization, DeviceAuthorizationRequest, SigningError, TokenResponse,
 };
 
 use crate::{
@@ -60,7 +60,11 @@ impl Login<'_> {
         ) else {
             return never().await;
         };
-        let client = ClientAuthentication::from_registration(registration);
+        let unsigned = |error: SigningError| {
+            let what = "the request for a device code could not be signed";
+            LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what).with_source(error)
+        };
+        let client = self.authenticate(registration).map_err(unsigned)?;
         let request = DeviceAuthorizationRequest {
             scopes: &self.scopes,
             resource: self.resource(),
@@ -98,8 +102,11 @@ impl Login<'_> {
                     what,
                 ));
             }
-            let request = waiting.poll().into_http(token_endpoint, &client);
-            match self.tokens(token_endpoint, request, binding).await {
+            let poll = || {
+                let client = self.authenticate(registration)?;
+                Ok(waiting.poll().into_http(token_endpoint, &client))
+            };
+            match self.tokens(token_endpoint, poll, binding).await {
                 Ok(tokens) => return Ok(tokens),
                 Err(NoTokens::Token(error)) if waiting.goes_on_after(&error) => {}
                 Err(NoTokens::Token(error)) => {
@@ -116,13 +123,7 @@ impl Login<'_> {
                 Err(NoTokens::Http(error)) => {
                     tracing::debug!(%error, "a question about the device code was lost");
                 }
-                Err(NoTokens::Signing(error)) => {
-                    let what = "the proof for the token request could not be signed";
-                    return Err(
-                        LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what)
-                            .with_source(error),
-                    );
-                }
+                Err(NoTokens::Signing(error)) => return Err(unsigned(error)),
             }
         }
     }

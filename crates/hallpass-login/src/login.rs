@@ -7,7 +7,10 @@ use hallpass_core::{
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
-use hallpass_oauth::{AuthorizationRequest, PendingAuthorization, TokenError};
+use hallpass_oauth::{
+    AuthorizationRequest, ClientAuthentication, ClientKey, PendingAuthorization, SigningError,
+    TokenError,
+};
 
 use crate::{
     BrowserLogin, LoginError, LoginErrorKind, LoginEvent, RegisterAnew, Visit,
@@ -33,6 +36,8 @@ pub(crate) struct Login<'a> {
     /// What will be asked for.
     pub(crate) scopes: Scopes,
     wanted: CallbackAddress,
+    /// The key of the settings, read.
+    key: Option<ClientKey>,
 }
 
 /// How an attempt ended without a grant.
@@ -64,6 +69,13 @@ impl<'a> Login<'a> {
     pub(crate) async fn begin(host: &'a BrowserLogin, ask: SignIn<'a>) -> Result<Self, LoginError> {
         let wanted = CallbackAddress::from_setting(&ask.settings.callback)
             .map_err(|what| LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what))?;
+        let key = ask.settings.client.key.as_ref();
+        let key = key.map(ClientKey::open).transpose().map_err(|error| {
+            let what = "the key of the client can't be used";
+            LoginError::new(LoginErrorKind::Setting, error.remedy(), what)
+                .with_hint(error.hint())
+                .with_source(error)
+        })?;
         let server = &ask.slot.server;
         host.interaction.event(LoginEvent::Discovering { server });
         let discovery = Discovery {
@@ -104,6 +116,7 @@ impl<'a> Login<'a> {
             discovered,
             scopes,
             wanted,
+            key,
         })
     }
 
@@ -256,6 +269,16 @@ impl<'a> Login<'a> {
                 .with_hint(hint)
                 .with_source(error)
         })
+    }
+
+    /// The client's proof for one request: a signed one is good once.
+    pub(crate) fn authenticate<'r>(
+        &self,
+        registration: &'r Registration,
+    ) -> Result<ClientAuthentication<'r>, SigningError> {
+        let (key, issuer) = (self.key.as_ref(), &self.discovered.server.issuer);
+        let now = self.host.clock.now();
+        ClientAuthentication::for_one_request(registration, key, issuer, now, &*self.host.entropy)
     }
 
     pub(crate) fn resource(&self) -> Option<&Resource> {

@@ -1,7 +1,7 @@
 //! Pushed authorization requests (RFC 9126): the parameters go ahead of the browser.
 
 use hallpass_core::{Remedy, http::ExchangePolicy};
-use hallpass_oauth::{ClientAuthentication, PendingAuthorization};
+use hallpass_oauth::PendingAuthorization;
 
 use crate::{
     LoginError, LoginErrorKind,
@@ -31,7 +31,11 @@ impl Login<'_> {
             }
             return Ok(false);
         };
-        let authentication = ClientAuthentication::from_registration(&client.registration);
+        let authentication = self.authenticate(&client.registration);
+        let authentication = authentication.map_err(|error| {
+            let what = "the authorization request could not be signed";
+            LoginError::new(LoginErrorKind::Request, Remedy::Retry, what).with_source(error)
+        })?;
         let request = pending.push(endpoint, &authentication);
         let policy = ExchangePolicy::authorization_server();
         let answer = match self.host.http.fetch(request, policy).await {

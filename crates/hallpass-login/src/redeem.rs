@@ -4,9 +4,7 @@ use hallpass_core::{
     Grant, Record, Registration, Remedy, Scopes, State, TokenEndpointAuthMethod,
     record::{GrantKind, RegistrationOrigin},
 };
-use hallpass_oauth::{
-    AuthorizationCode, ClientAuthentication, PendingAuthorization, TokenResponse,
-};
+use hallpass_oauth::{AuthorizationCode, PendingAuthorization, TokenResponse};
 
 use crate::{
     LoginError, LoginErrorKind, LoginEvent, LoginWarning, NoRefreshToken, RegisterAnew,
@@ -37,9 +35,12 @@ impl Login<'_> {
         let Some(endpoint) = &metadata.token_endpoint else {
             return Err(no_token_endpoint(metadata.issuer.as_str()).into());
         };
-        let client = ClientAuthentication::from_registration(registration);
-        let request = pending.redeem(code).into_http(endpoint, &client);
-        self.tokens(endpoint, request, terms.binding.as_ref())
+        let grant = pending.redeem(code);
+        let build = || {
+            let client = self.authenticate(registration)?;
+            Ok(grant.clone().into_http(endpoint, &client))
+        };
+        self.tokens(endpoint, build, terms.binding.as_ref())
             .await
             .map_err(|error| self.no_tokens(error, registration, terms.again))
     }
@@ -77,7 +78,7 @@ impl Login<'_> {
                 return error.into();
             }
             NoTokens::Signing(error) => {
-                let what = "the proof for the token request could not be signed";
+                let what = "the token request could not be signed";
                 let failed = LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what);
                 return failed.with_source(error).into();
             }

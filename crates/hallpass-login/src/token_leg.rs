@@ -67,17 +67,17 @@ impl Login<'_> {
         Ok(Some(Binding { kept, key }))
     }
 
-    /// Sends `request` and reads the tokens.
+    /// Sends what `build` makes and reads the tokens. It is made anew for each try.
     pub(crate) async fn tokens(
         &self,
         endpoint: &Url,
-        request: Request<Bytes>,
+        build: impl Fn() -> Result<Request<Bytes>, SigningError>,
         binding: Option<&Binding>,
     ) -> Result<TokenResponse, NoTokens> {
         let mut nonce: Option<String> = None;
         let mut repeats = 0;
         loop {
-            let mut request = request.clone();
+            let mut request = build().map_err(NoTokens::Signing)?;
             if let Some(binding) = binding {
                 let method = request.method().clone();
                 let of = Proof {

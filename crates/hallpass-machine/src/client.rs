@@ -125,18 +125,11 @@ pub(crate) fn authenticate<'a>(
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<ClientAuthentication<'a>, MachineError> {
-    match (&registration.auth_method, key) {
-        (TokenEndpointAuthMethod::PrivateKeyJwt, Some(key)) => {
-            let client_id = &registration.client_id;
-            let assertion = key
-                .assertion(client_id, audience, clock.now(), entropy)
-                .map_err(|error| {
-                    let what = "the client's assertion could not be signed";
-                    MachineError::new(MachineErrorKind::Request, Remedy::Retry, what)
-                        .with_source(error)
-                })?;
-            Ok(ClientAuthentication::assertion(client_id, assertion))
-        }
-        _ => Ok(ClientAuthentication::from_registration(registration)),
-    }
+    let now = clock.now();
+    ClientAuthentication::for_one_request(registration, key, audience, now, entropy).map_err(
+        |error| {
+            let what = "the client's assertion could not be signed";
+            MachineError::new(MachineErrorKind::Request, Remedy::Retry, what).with_source(error)
+        },
+    )
 }

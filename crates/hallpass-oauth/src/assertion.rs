@@ -4,7 +4,7 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hallpass_core::{ClientId, Entropy, Issuer, Remedy, Timestamp};
+use hallpass_core::{ClientId, ClientSigningKey, Entropy, Issuer, Remedy, Timestamp};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::json;
 
@@ -30,6 +30,17 @@ impl ClientKey {
         let key = Key::from_pkcs8(document.secret_pkcs8_der());
         let key = key.ok_or(ClientKeyError { is_pem: true })?;
         Ok(Self { key, id: None })
+    }
+
+    /// The key that a client was configured with, read as by [`from_pem`](Self::from_pem).
+    ///
+    /// # Errors
+    ///
+    /// When there is no such key in the text.
+    pub fn open(configured: &ClientSigningKey) -> Result<Self, ClientKeyError> {
+        let mut key = Self::from_pem(configured.pem.expose())?;
+        key.id.clone_from(&configured.id);
+        Ok(key)
     }
 
     /// Names the key (`kid`, RFC 7515 §4.1.4) for a server that knows several.

@@ -5,14 +5,15 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hallpass_core::{
-    ClientId, ClientSecret, Registration, ServerMetadata, TokenEndpointAuthMethod,
+    ClientId, ClientSecret, Entropy, Issuer, Registration, ServerMetadata, Timestamp,
+    TokenEndpointAuthMethod,
 };
 use http::{HeaderValue, Request, header};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::form::Form;
+use crate::{assertion::ClientKey, form::Form, signing::SigningError};
 
 /// A client with the proof it sends along with each request to the token, revocation, pushed
 /// authorization or device endpoint.
@@ -49,6 +50,30 @@ impl<'a> ClientAuthentication<'a> {
         Self {
             client_id: &registration.client_id,
             proof,
+        }
+    }
+
+    /// The proof for one request to the server `audience`: as
+    /// [`from_registration`](Self::from_registration), and for `private_key_jwt` a fresh assertion,
+    /// which is good for that request alone (RFC 7523 §3). Without a `key` the identifier goes alone.
+    ///
+    /// # Errors
+    ///
+    /// When signing fails, for want of randomness.
+    pub fn for_one_request(
+        registration: &'a Registration,
+        key: Option<&ClientKey>,
+        audience: &Issuer,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, SigningError> {
+        match (&registration.auth_method, key) {
+            (TokenEndpointAuthMethod::PrivateKeyJwt, Some(key)) => {
+                let client_id = &registration.client_id;
+                let assertion = key.assertion(client_id, audience, now, entropy)?;
+                Ok(Self::assertion(client_id, assertion))
+            }
+            _ => Ok(Self::from_registration(registration)),
         }
     }
 

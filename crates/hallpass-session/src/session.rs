@@ -7,6 +7,7 @@ use hallpass_core::{
     Remedy, ServerSettings, Slot,
 };
 
+use hallpass_oauth::{ClientKey, ClientKeyError};
 use http::{HeaderMap, Method};
 use url::Url;
 
@@ -220,12 +221,18 @@ impl SessionBuilder {
     ///
     /// # Errors
     ///
-    /// When the store or the HTTP client is missing.
+    /// When the store or the HTTP client is missing, or the client's key can't be read.
     pub fn build(self) -> Result<Session, IncompleteSession> {
-        let missing = |what| IncompleteSession { missing: what };
+        let missing = |what| IncompleteSession(Lack::Part(what));
+        let key = self.settings.client.key.as_ref();
+        let client_key = key
+            .map(ClientKey::open)
+            .transpose()
+            .map_err(|error| IncompleteSession(Lack::Key(error)))?;
         Ok(Session(Arc::new(Shared::new(
             self.slot,
             self.settings,
+            client_key,
             self.store.ok_or(missing("credential store"))?,
             self.http.ok_or(missing("HTTP client"))?,
             self.authorizer.unwrap_or_else(|| Arc::new(NoAuthorizer)),
@@ -237,21 +244,46 @@ impl SessionBuilder {
 
 /// A session that lacks something it can't do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IncompleteSession {
-    missing: &'static str,
+pub struct IncompleteSession(Lack);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    Part(&'static str),
+    Key(ClientKeyError),
 }
 
 impl IncompleteSession {
-    /// What to do about it: the host's code has to give what is missing.
+    /// What to do about it: the host's code has to give what is missing, or the person another key.
     pub fn remedy(&self) -> Remedy {
-        Remedy::Report
+        match &self.0 {
+            Lack::Part(_) => Remedy::Report,
+            Lack::Key(error) => error.remedy(),
+        }
+    }
+
+    /// Advice for a person, if there is any.
+    pub fn hint(&self) -> Option<String> {
+        match &self.0 {
+            Lack::Part(_) => None,
+            Lack::Key(error) => error.hint(),
+        }
     }
 }
 
 impl fmt::Display for IncompleteSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a session needs a {}", self.missing)
+        match &self.0 {
+            Lack::Part(missing) => write!(f, "a session needs a {missing}"),
+            Lack::Key(_) => f.write_str("the key of the client can't be used"),
+        }
     }
 }
 
-impl Error for IncompleteSession {}
+impl Error for IncompleteSession {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Lack::Part(_) => None,
+            Lack::Key(error) => Some(error),
+        }
+    }
+}

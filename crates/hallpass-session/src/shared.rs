@@ -18,10 +18,11 @@ use std::{
 };
 
 use hallpass_core::{
-    Authorizer, Clock, CredentialStore, Entropy, Generation, HttpClient, Record, Scopes,
-    ServerSettings, SettingsFingerprint, Slot, StoreError, Timestamp,
+    Authorizer, Clock, CredentialStore, Entropy, Generation, HttpClient, Issuer, Record,
+    Registration, Scopes, ServerSettings, SettingsFingerprint, Slot, StoreError, Timestamp,
     store::{Guard, Saved, StoreErrorKind},
 };
+use hallpass_oauth::{ClientAuthentication, ClientKey};
 use tokio::{runtime::Handle, sync::watch};
 
 use crate::{
@@ -49,6 +50,8 @@ const _: () = {
 pub(crate) struct Shared {
     pub(crate) slot: Slot,
     pub(crate) settings: ServerSettings,
+    /// The key of the settings, read.
+    pub(crate) client_key: Option<ClientKey>,
     pub(crate) fingerprint: SettingsFingerprint,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) http: Arc<dyn HttpClient>,
@@ -101,9 +104,14 @@ impl Memory {
 }
 
 impl Shared {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is what a session is made from"
+    )]
     pub(crate) fn new(
         slot: Slot,
         settings: ServerSettings,
+        client_key: Option<ClientKey>,
         store: Arc<dyn CredentialStore>,
         http: Arc<dyn HttpClient>,
         authorizer: Arc<dyn Authorizer>,
@@ -114,6 +122,7 @@ impl Shared {
             fingerprint: settings.fingerprint(),
             slot,
             settings,
+            client_key,
             store,
             http,
             authorizer,
@@ -128,6 +137,21 @@ impl Shared {
             closed: AtomicBool::new(false),
             running: watch::Sender::new(0),
         }
+    }
+
+    /// The client's proof for one request to the server `audience`.
+    pub(crate) fn authenticate<'a>(
+        &self,
+        registration: &'a Registration,
+        audience: &Issuer,
+    ) -> ClientAuthentication<'a> {
+        let (key, now) = (self.client_key.as_ref(), self.now());
+        ClientAuthentication::for_one_request(registration, key, audience, now, &*self.entropy)
+            .unwrap_or_else(|error| {
+                // The server will refuse the request and say why.
+                tracing::warn!(%error, "the client's assertion could not be signed");
+                ClientAuthentication::from_registration(registration)
+            })
     }
 
     pub(crate) fn now(&self) -> Timestamp {

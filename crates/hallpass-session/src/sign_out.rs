@@ -282,11 +282,18 @@ impl Shared {
             };
             return (refresh, Revocation::Unsupported);
         };
-        let client = ClientAuthentication::from_registration(&registration);
+        // Each request has a proof of its own: a signed one is good once.
+        let client = || {
+            if is_active {
+                self.authenticate(&registration, &record.issuer)
+            } else {
+                ClientAuthentication::from_registration(&registration)
+            }
+        };
         let refresh = match &grant.refresh_token {
             Some(token) => {
                 let request = RevocationRequest::of_refresh_token(token);
-                self.post_revocation(request.into_http(endpoint, &client))
+                self.post_revocation(request.into_http(endpoint, &client()))
                     .await
             }
             None => Revocation::Absent,
@@ -294,7 +301,7 @@ impl Shared {
         // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
         let request = RevocationRequest::of_access_token(&grant.access_token);
         let access = self
-            .post_revocation(request.into_http(endpoint, &client))
+            .post_revocation(request.into_http(endpoint, &client()))
             .await;
         (refresh, access)
     }

@@ -1,7 +1,8 @@
 //! Whether a record's credentials may be used under the present settings.
 
 use hallpass_core::{
-    Grant, Record, Registration, ServerSettings, SettingsFingerprint, Slot, State, Timestamp,
+    Grant, Issuer, Record, Registration, ServerSettings, SettingsFingerprint, Slot, State,
+    Timestamp,
     record::{RegistrationOrigin, SignInCause},
 };
 
@@ -53,10 +54,15 @@ fn changed_setting(
     if let Some(name) = record.settings.difference(fingerprint) {
         return Some(name.to_owned());
     }
+    let is_meant = |issuer: &Issuer| {
+        // As discovery accepts it: but for a root slash, or under a name that the person trusts.
+        issuer.same_but_for_root_slash(&record.issuer)
+            || settings.trusted_issuers.contains(&record.issuer)
+    };
     if settings
         .issuer
         .as_ref()
-        .is_some_and(|issuer| *issuer != record.issuer)
+        .is_some_and(|issuer| !is_meant(issuer))
     {
         return Some("issuer".to_owned());
     }
@@ -70,7 +76,7 @@ fn changed_setting(
         .pre_registered
         .as_ref()
         .and_then(|client| client.issuer.as_ref());
-    if by_hand && bound.is_some_and(|issuer| *issuer != record.issuer) {
+    if by_hand && bound.is_some_and(|issuer| !issuer.same_but_for_root_slash(&record.issuer)) {
         return Some("client".to_owned());
     }
     None

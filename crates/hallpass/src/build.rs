@@ -143,7 +143,7 @@ impl HallpassBuilder {
     ///
     /// # Errors
     ///
-    /// When the HTTP configuration can't be used: a certificate, a proxy, a header.
+    /// When the configuration can't be used: a certificate, a proxy, a header, the client's key.
     pub fn build(self) -> Result<Hallpass, BuildError> {
         let http: Arc<dyn HttpClient> = match self.http {
             Http::Client(client) => client,
@@ -263,7 +263,7 @@ impl From<HttpConfigError> for BuildError {
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the HTTP configuration can't be used")
+        f.write_str("the configuration can't be used")
     }
 }
 

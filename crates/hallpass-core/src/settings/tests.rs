@@ -46,7 +46,7 @@ fn a_secret_does_not_enter_the_fingerprint() {
                 auth_method: None,
                 issuer: None,
             }),
-            metadata_document: None,
+            ..ClientSetting::default()
         },
         ..ServerSettings::default()
     };

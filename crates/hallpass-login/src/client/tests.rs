@@ -1,6 +1,6 @@
 use hallpass_core::{
-    AccessToken, CallbackSetting, ClientSecret, Grant, ServerUrl, SettingsFingerprint, Slot,
-    record::GrantKind,
+    AccessToken, CallbackSetting, ClientPrivateKey, ClientSecret, ClientSigningKey, Grant,
+    ServerUrl, SettingsFingerprint, Slot, record::GrantKind,
 };
 use url::Url;
 
@@ -169,6 +169,42 @@ fn the_method_of_a_configured_client_comes_from_the_metadata() {
         "known by-hand client_secret_post",
     );
     check(Some(&["client_secret_post"]), false, "Setting");
+}
+
+#[test]
+fn the_method_that_is_set_is_used_if_there_is_something_for_it() {
+    let check = |method: &str, secret: bool, key: bool, expected: &str| {
+        let mut case = Case::new();
+        case.configure(None);
+        let client = case.settings.client.pre_registered.as_mut().unwrap();
+        client.auth_method = Some(method.to_owned().into());
+        if !secret {
+            client.secret = None;
+        }
+        case.settings.client.key = key.then(|| ClientSigningKey {
+            pem: ClientPrivateKey::new("canary"),
+            id: None,
+        });
+        case.metadata.token_endpoint_auth_methods_supported =
+            Some(vec![TokenEndpointAuthMethod::ClientSecretBasic]);
+        case.check(expected);
+    };
+    check("none", true, false, "known by-hand none");
+    check(
+        "client_secret_post",
+        true,
+        false,
+        "known by-hand client_secret_post",
+    );
+    check("client_secret_post", false, true, "Setting");
+    check("client_secret_basic", false, false, "Setting");
+    check("private_key_jwt", true, false, "Setting");
+    check(
+        "private_key_jwt",
+        false,
+        true,
+        "known by-hand private_key_jwt",
+    );
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod outcome;
 mod pasted;
 mod roads;
 mod script;
+mod signing;

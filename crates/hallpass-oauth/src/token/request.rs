@@ -9,7 +9,7 @@ use crate::{client_auth::ClientAuthentication, form::Form};
 
 /// A grant on its way to the token endpoint, without the client's proof. `Debug` shows the names of
 /// the parameters, never a value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TokenRequest(Form);
 
 impl TokenRequest {

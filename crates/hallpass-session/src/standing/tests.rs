@@ -40,7 +40,7 @@ fn pre_registered(at: Option<&str>) -> ServerSettings {
                 auth_method: None,
                 issuer: at.map(issuer),
             }),
-            metadata_document: None,
+            ..ClientSetting::default()
         },
         ..ServerSettings::default()
     }
@@ -87,8 +87,21 @@ fn a_changed_setting_is_named() {
     check(&signed_in(&other_issuer), &other_issuer, changed("issuer"));
     let bound = pre_registered(Some("https://other-as.example.com"));
     check(&signed_in(&bound), &bound, changed("client"));
-    let bound = pre_registered(Some("https://as.example.com"));
-    check(&signed_in(&bound), &bound, None);
+    for same in ["https://as.example.com", "https://as.example.com/"] {
+        let bound = pre_registered(Some(same));
+        check(&signed_in(&bound), &bound, None);
+        let named = ServerSettings {
+            issuer: Some(issuer(same)),
+            ..ServerSettings::default()
+        };
+        check(&signed_in(&named), &named, None);
+    }
+    let trusting = ServerSettings {
+        issuer: Some(issuer("https://other-as.example.com")),
+        trusted_issuers: vec![issuer("https://as.example.com")],
+        ..ServerSettings::default()
+    };
+    check(&signed_in(&trusting), &trusting, None);
 }
 
 #[test]

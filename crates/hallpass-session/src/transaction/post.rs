@@ -1,8 +1,11 @@
 //! The refresh request itself, with a proof of possession where the grant has a key (RFC 9449 §5).
 
 use bytes::Bytes;
-use hallpass_core::{Grant, Record, Timestamp, http::ExchangePolicy, record::SignInCause};
-use hallpass_oauth::{ClientAuthentication, Proof, ProofKey, TokenRequest};
+use hallpass_core::{
+    Grant, Issuer, Record, Registration, Timestamp, TokenEndpointAuthMethod, http::ExchangePolicy,
+    record::SignInCause,
+};
+use hallpass_oauth::{Proof, ProofKey, TokenRequest};
 use http::{HeaderName, Request};
 use url::Url;
 
@@ -10,8 +13,10 @@ use crate::{error::Need, outcome::Outcome, shared::Shared, standing};
 
 /// A refresh request that is ready to be sent.
 pub(super) struct Prepared<'a> {
-    request: Request<Bytes>,
+    grant: TokenRequest,
     endpoint: &'a Url,
+    issuer: &'a Issuer,
+    registration: Registration,
     key: Option<ProofKey>,
 }
 
@@ -29,6 +34,11 @@ pub(super) fn prepare<'a>(
     if standing::secret_has_expired(&registration, now) {
         return Err(Need::SecretExpired);
     }
+    if registration.auth_method == TokenEndpointAuthMethod::PrivateKeyJwt
+        && shared.client_key.is_none()
+    {
+        return Err(Need::SettingChanged("client".to_owned()));
+    }
     // Without the key the refresh token is worth nothing.
     let key = grant
         .dpop_key
@@ -36,12 +46,21 @@ pub(super) fn prepare<'a>(
         .map(ProofKey::open)
         .transpose()
         .map_err(|_| ended())?;
-    let client = ClientAuthentication::from_registration(&registration);
     Ok(Prepared {
-        request: request.into_http(endpoint, &client),
+        grant: request,
         endpoint,
+        issuer: &record.issuer,
+        registration,
         key,
     })
+}
+
+impl Prepared<'_> {
+    /// The request, with a client's assertion of its own: a signed one is good once.
+    fn request(&self, shared: &Shared) -> Request<Bytes> {
+        let client = shared.authenticate(&self.registration, self.issuer);
+        self.grant.clone().into_http(self.endpoint, &client)
+    }
 }
 
 /// Posts, and posts once more when the server asks for its nonce in the proof: it has not looked at
@@ -49,7 +68,7 @@ pub(super) fn prepare<'a>(
 pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> Outcome {
     let mut asked_for_nonce = false;
     loop {
-        let mut request = prepared.request.clone();
+        let mut request = prepared.request(shared);
         if let Some(key) = &prepared.key {
             sign(shared, key, prepared.endpoint, &mut request);
         }

@@ -7,6 +7,7 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod client_key;
 mod double;
 mod expiry;
 mod leaks;

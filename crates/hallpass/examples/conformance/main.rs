@@ -129,6 +129,7 @@ fn settings(context: &Value) -> Result<ServerSettings, Box<dyn std::error::Error
         client: ClientSetting {
             pre_registered,
             metadata_document: Some(Url::parse(METADATA_DOCUMENT)?),
+            key: None,
         },
         callback: CallbackSetting {
             host: "localhost".to_owned(),

@@ -14,6 +14,7 @@ pub(super) const MAY_EXPOSE: &[&str] = &[
     "crates/hallpass-keyring/src/outcome.rs",
     "crates/hallpass-machine/src/assertion.rs",
     "crates/hallpass-machine/src/login.rs",
+    "crates/hallpass-oauth/src/assertion.rs",
     "crates/hallpass-oauth/src/callback.rs",
     "crates/hallpass-oauth/src/client_auth.rs",
     "crates/hallpass-oauth/src/device.rs",
