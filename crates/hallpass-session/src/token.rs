@@ -4,7 +4,7 @@ use std::{
     fmt,
     ops::Deref,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -25,6 +25,21 @@ pub struct Token(Arc<Lane>);
 /// with. See [`published`](crate::published).
 #[repr(align(128))]
 struct Lane(Arc<Parts>);
+
+/// Where a token is, without keeping it: what is secret in it is wiped with its last clone.
+pub(crate) struct WeakToken(Weak<Lane>);
+
+impl WeakToken {
+    /// Of no token.
+    pub(crate) const fn nowhere() -> Self {
+        Self(Weak::new())
+    }
+
+    /// The token, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<Token> {
+        self.0.upgrade().map(Token)
+    }
+}
 
 impl Deref for Lane {
     type Target = Parts;
@@ -80,6 +95,10 @@ impl Token {
     /// The same token, its clones counted elsewhere.
     pub(crate) fn in_another_lane(&self) -> Self {
         Self(Arc::new(Lane(Arc::clone(&self.0.0))))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakToken {
+        WeakToken(Arc::downgrade(&self.0))
     }
 
     /// The token itself.
