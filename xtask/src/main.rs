@@ -8,6 +8,7 @@ mod finding;
 mod report;
 mod shell;
 mod steps;
+mod tree;
 mod workspace;
 
 use std::process::ExitCode;
@@ -26,8 +27,8 @@ fn main() -> ExitCode {
     match arguments.split_first() {
         Some((name, [])) if name == "ci" => run(report, &workspace, ci(), &[]),
         Some((name, rest)) => match STEPS.iter().find(|step| step.name == name) {
-            Some(step) => run(report, &workspace, [step], rest),
-            None => usage(&report),
+            Some(step) if step.unknown(rest).is_none() => run(report, &workspace, [step], rest),
+            _ => usage(&report),
         },
         None => usage(&report),
     }
@@ -54,12 +55,15 @@ fn run(
 }
 
 fn usage(report: &Report) -> ExitCode {
-    report.line("usage: cargo xtask ci | STEP");
+    report.line("usage: cargo xtask ci | STEP [ARGUMENT…]");
     report.line("");
-    report.line("  ci         every step marked *, in this order");
+    report.line("  ci           every step marked *, in this order");
     for step in STEPS {
         let mark = if step.in_ci { '*' } else { ' ' };
-        report.line(&format!("{mark} {:<10} {}", step.name, step.about));
+        report.line(&format!("{mark} {:<12} {}", step.name, step.about));
+        if !step.takes.is_empty() {
+            report.line(&format!("{:15}{}", "", step.takes.join(" ")));
+        }
     }
     ExitCode::from(2)
 }

@@ -19,8 +19,27 @@ use crate::{report::Failure, workspace::Workspace};
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    /// The arguments that it takes.
+    pub(crate) takes: &'static [&'static str],
     pub(crate) in_ci: bool,
     pub(crate) run: fn(&Workspace, &[String]) -> Result<(), Failure>,
+}
+
+/// Stands for words without dashes: which of its parts a step shall run.
+const NAMES: &str = "NAME…";
+
+/// Stands for whatever is handed on to cargo.
+const ANYTHING: &str = "…";
+
+impl Step {
+    /// The first argument that it does not know.
+    pub(crate) fn unknown<'a>(&self, arguments: &'a [String]) -> Option<&'a String> {
+        let takes = |what: &str| self.takes.contains(&what);
+        arguments.iter().find(|argument| {
+            let is_name = takes(NAMES) && !argument.starts_with('-');
+            !takes(argument) && !takes(ANYTHING) && !is_name
+        })
+    }
 }
 
 /// Every step.
@@ -28,102 +47,119 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "fmt",
         about: "the code is formatted",
+        takes: &[],
         in_ci: true,
         run: fmt,
     },
     Step {
         name: "manifests",
         about: "every Cargo.toml says the same things",
+        takes: &[],
         in_ci: true,
         run: manifests::run,
     },
     Step {
         name: "tidy",
         about: "who depends on whom, long files, opened secrets, sleeps, machine names",
+        takes: &[],
         in_ci: true,
         run: tidy::run,
     },
     Step {
         name: "bazel",
         about: "the files that Bazel reads are as written; with --build, it builds them",
+        takes: &["--check", "--write", "--build", "--complete"],
         in_ci: true,
         run: bazel::run,
     },
     Step {
         name: "deny",
         about: "licences, bans and sources of dependencies",
+        takes: &["--advisories"],
         in_ci: true,
         run: deny::run,
     },
     Step {
         name: "lint",
         about: "clippy, with warnings as errors",
+        takes: &[],
         in_ci: true,
         run: lint,
     },
     Step {
         name: "test",
         about: "unit, fake-server and documentation tests",
+        takes: &[ANYTHING],
         in_ci: true,
         run: test,
     },
     Step {
         name: "codegen",
         about: "documents that are made from code are as made",
+        takes: &["--check", "--write"],
         in_ci: true,
         run: codegen::run,
     },
     Step {
         name: "docs",
         about: "the documentation builds without warnings",
+        takes: &[],
         in_ci: true,
         run: docs,
     },
     Step {
         name: "examples",
         about: "the hosts below examples/ build and run, each on its own",
+        takes: &[],
         in_ci: true,
         run: examples::run,
     },
     Step {
         name: "demo",
         about: "the demonstration goes the whole way",
+        takes: &[],
         in_ci: true,
         run: demo,
     },
     Step {
         name: "conformance",
         about: "the official MCP conformance suite, client side, authorisation",
+        takes: &[NAMES],
         in_ci: true,
         run: conformance::run,
     },
     Step {
         name: "processes",
         about: "processes that share credentials, and are killed at each step of a refresh",
+        takes: &[NAMES],
         in_ci: true,
         run: processes::run,
     },
     Step {
         name: "keyring",
         about: "a real keyring: unlocked, locked, absent, hanging, gone between two opens",
+        takes: &[],
         in_ci: true,
         run: keyring::run,
     },
     Step {
         name: "real",
         about: "the program against real authorization servers",
+        takes: &["--write", NAMES],
         in_ci: true,
         run: real::run,
     },
     Step {
         name: "bench",
         about: "benchmarks; with --check, against their targets",
+        takes: &["--check", NAMES],
         in_ci: false,
         run: bench::run,
     },
     Step {
         name: "release",
         about: "with --dry-run: whether a release could be made now",
+        takes: &["--dry-run", "--allow-dirty"],
         in_ci: false,
         run: release::run,
     },
@@ -172,3 +208,6 @@ fn demo(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         .run();
     demo.map_err(|failure| failure.mend("cargo run -- demo"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,10 @@
 //! - `--build` also runs `$BAZEL` (or `bazel`) over the workspace;
 //! - `--complete` has a Bazel with a network fill in the rest of `MODULE.bazel.lock`.
 
-mod build_files;
+pub(super) mod build_files;
 mod buildifier;
-mod index;
-mod lock;
+pub(super) mod index;
+pub(super) mod lock;
 
 use std::{collections::BTreeMap, ffi::OsString, fs, io::Write, path::Path};
 
@@ -22,12 +22,13 @@ use crate::{
     finding::{self, Finding},
     report::{Failure, Report},
     shell::Shell,
+    tree::Tree,
     workspace::Workspace,
 };
 use build_files::BuildFile;
 use buildifier::Buildifier;
 use index::Index;
-use lock::Lock;
+use lock::Inputs;
 
 const LOCK: &str = "MODULE.bazel.lock";
 
@@ -47,31 +48,38 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let facts = facts(workspace)?;
     let buildifier = Buildifier::install(workspace)?;
     if asked("--write") {
-        let files = build_files::committed(root)?;
-        let paths: Vec<&str> = files.iter().map(|file| &*file.path).collect();
-        buildifier.fix(root, &paths)?;
+        let tree = Tree::read(workspace)?;
+        buildifier.fix(root, &build_files::paths(&tree))?;
         for BuildFile { path, text } in &rendered {
             write(&root.join(path), text)?;
         }
         let before = fs::read_to_string(root.join(LOCK)).ok();
-        let after = lock::render(before.as_deref(), &facts, &inputs(root)?);
+        let after = lock::render(before.as_deref(), &facts, &Inputs::of(&tree));
         write(&root.join(LOCK), &after)?;
     }
-    let committed = build_files::committed(root)?;
-    let mut findings = build_files::check(&rendered, &committed);
-    match fs::read_to_string(root.join(LOCK)) {
-        Ok(text) => findings.extend(lock::check(&text, &facts, &inputs(root)?)),
-        Err(_) => findings.push(Finding::new(LOCK, "lock-is-there", "it is missing")),
-    }
-    finding::report(&findings, MEND)?;
-    let paths: Vec<&str> = committed.iter().map(|file| &*file.path).collect();
-    let formatted = buildifier.check(root, &paths);
+    let tree = Tree::read(workspace)?;
+    finding::report(&check(&tree, &rendered, &facts), MEND)?;
+    let formatted = buildifier.check(root, &build_files::paths(&tree));
     formatted.map_err(|failure| failure.mend(MEND))?;
     if asked("--build") {
         build(workspace)
     } else {
         Ok(())
     }
+}
+
+/// Every way in which the files that Bazel reads are not as they must be.
+pub(super) fn check(
+    tree: &Tree,
+    rendered: &[BuildFile],
+    facts: &BTreeMap<String, String>,
+) -> Vec<Finding> {
+    let mut findings = build_files::check(rendered, tree);
+    match tree.files.get(LOCK) {
+        Some(text) => findings.extend(lock::check(text, facts, &Inputs::of(tree))),
+        None => findings.push(Finding::new(LOCK, "lock-is-there", "it is missing")),
+    }
+    findings
 }
 
 fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
@@ -87,29 +95,9 @@ fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
 fn facts(workspace: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
     let text = fs::read_to_string(workspace.root().join("Cargo.lock"))?;
     let index = Index::of_cargo()?;
-    let mut facts = BTreeMap::new();
-    let mut findings = Vec::new();
-    for package in index::packages(&text)? {
-        match index.entry(&package) {
-            Ok(entry) => {
-                facts.insert(package.key(), index::fact(&entry));
-            }
-            Err(what) => findings.push(Finding::new(package.key(), "index", what)),
-        }
-    }
-    finding::report(&findings, "cargo fetch --locked")?;
+    let (facts, missing) = index::facts(&text, |package| index.entry(package))?;
+    finding::report(&missing, "cargo fetch --locked")?;
     Ok(facts)
-}
-
-fn inputs(root: &Path) -> Result<Lock, Failure> {
-    let foreign = fs::read_to_string(root.join(FOREIGN)).unwrap_or_default();
-    Ok(Lock {
-        bazel: fs::read_to_string(root.join(".bazelversion"))?
-            .trim()
-            .to_owned(),
-        module: fs::read_to_string(root.join("MODULE.bazel"))?,
-        foreign: foreign.lines().map(str::to_owned).collect(),
-    })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

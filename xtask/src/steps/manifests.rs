@@ -4,15 +4,15 @@
 //! true` and nothing else, so that each dependency is built once and Bazel, which builds one
 //! configuration, builds the same. Cargo features are crates here.
 
+mod root;
 mod rules;
-
-use std::{fs, path::Path};
 
 use toml::Table;
 
 use crate::{
-    finding::{self, Exception},
+    finding::{self, Exception, Finding},
     report::Failure,
+    tree::Tree,
     workspace::Workspace,
 };
 
@@ -26,48 +26,33 @@ struct Manifest {
 }
 
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
-    let root = read(&workspace.root().join("Cargo.toml"))?;
-    let mut manifests = Vec::new();
-    collect(workspace.root(), workspace.root(), &mut manifests)?;
-    let findings = finding::judge(rules::check(&root, &manifests), EXCEPTIONS);
+    let findings = check(&Tree::read(workspace)?, EXCEPTIONS);
     finding::report(&findings, "edit the Cargo.toml that is named")
 }
 
-/// Every manifest below `folder`, leaving out what is built or hidden.
-fn collect(root: &Path, folder: &Path, manifests: &mut Vec<Manifest>) -> Result<(), Failure> {
-    let mut folders: Vec<_> = fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_dir())
-        .filter(|path| {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            !name.starts_with('.') && name != "target" && name != "node_modules"
-        })
-        .collect();
-    folders.sort();
-    for folder in folders {
-        let manifest = folder.join("Cargo.toml");
-        if manifest.exists() {
-            let relative = folder.strip_prefix(root).unwrap_or(&folder);
-            let name = relative.to_string_lossy().replace('\\', "/");
-            manifests.push(Manifest {
-                folder: name,
-                table: read(&manifest)?,
-            });
+/// Every way in which the manifests of a tree break a rule.
+pub(super) fn check(tree: &Tree, exceptions: &[Exception]) -> Vec<Finding> {
+    let mut manifests = Vec::new();
+    let mut unread = Vec::new();
+    for (path, text) in &tree.files {
+        let Some(folder) = path.strip_suffix("Cargo.toml") else {
+            continue;
+        };
+        let folder = folder.strip_suffix('/').unwrap_or(folder).to_owned();
+        match text.parse() {
+            Ok(table) => manifests.push(Manifest { folder, table }),
+            Err(error) => unread.push(Finding::new(path, "toml", error.message())),
         }
-        collect(root, &folder, manifests)?;
     }
-    Ok(())
+    let root = manifests
+        .iter()
+        .position(|manifest| manifest.folder.is_empty());
+    let Some(root) = root.filter(|_| unread.is_empty()) else {
+        return unread;
+    };
+    let root = manifests.swap_remove(root).table;
+    manifests.sort_by(|one, other| one.folder.cmp(&other.folder));
+    let mut findings = root::check(tree, &root, &manifests);
+    findings.extend(rules::check(tree, &root, &manifests));
+    finding::judge(findings, exceptions)
 }
-
-fn read(path: &Path) -> Result<Table, Failure> {
-    let text = fs::read_to_string(path)?;
-    text.parse()
-        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
-}
-
-#[cfg(test)]
-mod tests;

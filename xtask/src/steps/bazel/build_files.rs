@@ -1,28 +1,23 @@
 //! Each crate's `BUILD.bazel`, rendered from `cargo metadata`.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use serde_json::Value;
 
-use crate::{finding::Finding, report::Failure};
+use crate::{finding::Finding, report::Failure, tree::Tree};
 
 /// What a `BUILD.bazel` or a `.bzl` may load from, besides the workspace's own files.
 const LOADS: &[&str] = &["@rules_rust//rust:defs.bzl", "@crates//:defs.bzl"];
 
 /// One file, its path relative to the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BuildFile {
-    pub(super) path: String,
-    pub(super) text: String,
+pub(crate) struct BuildFile {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// The `BUILD.bazel` of every package of `cargo metadata`.
-pub(super) fn render_all(metadata: &Value, root: &Path) -> Result<Vec<BuildFile>, Failure> {
+pub(crate) fn render_all(metadata: &Value, root: &Path) -> Result<Vec<BuildFile>, Failure> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     packages
         .map(|package| {
@@ -76,59 +71,53 @@ fn dictionary(entries: &BTreeMap<String, String>) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
-/// Every Bazel file in the root and below the folders of crates.
-pub(super) fn committed(root: &Path) -> Result<Vec<BuildFile>, Failure> {
-    let mut folders = vec![root.to_owned(), root.join("xtask")];
-    for entry in fs::read_dir(root.join("crates"))? {
-        folders.push(entry?.path());
-    }
-    let mut files = Vec::new();
-    for folder in folders.iter().filter(|folder| folder.is_dir()) {
-        for entry in fs::read_dir(folder)? {
-            let path: PathBuf = entry?.path();
-            let is_bazel = path
-                .file_name()
-                .is_some_and(|name| name == "BUILD.bazel" || name == "MODULE.bazel")
-                || path.extension().is_some_and(|extension| extension == "bzl");
-            if is_bazel {
-                let text = fs::read_to_string(&path)?;
-                files.push(BuildFile {
-                    path: relative(&path, root),
-                    text,
-                });
-            }
-        }
-    }
-    Ok(files)
+/// The files of the tree that Bazel reads.
+fn committed(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
+    tree.files
+        .iter()
+        .filter(|(path, _)| is_build_file(path) || is_code(path))
+        .map(|(path, text)| (path.as_str(), text.as_str()))
 }
 
-/// Every way in which the committed files are not as they must be.
-pub(super) fn check(rendered: &[BuildFile], committed: &[BuildFile]) -> Vec<Finding> {
+/// Their paths.
+pub(super) fn paths(tree: &Tree) -> Vec<&str> {
+    committed(tree).map(|(path, _)| path).collect()
+}
+
+fn is_build_file(path: &str) -> bool {
+    matches!(name(path), "BUILD" | "BUILD.bazel")
+}
+
+fn is_code(path: &str) -> bool {
+    name(path) == "MODULE.bazel" || Path::new(path).extension().is_some_and(|end| end == "bzl")
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Every way in which the files of the tree are not as they must be.
+pub(super) fn check(rendered: &[BuildFile], tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in rendered {
-        match committed.iter().find(|other| other.path == file.path) {
-            Some(other) if other == file => {}
-            Some(_) => findings.push(Finding::new(
-                &file.path,
-                "rendered",
-                "it is not as rendered",
-            )),
-            None => findings.push(Finding::new(&file.path, "rendered", "it is missing")),
-        }
+        let what = match tree.files.get(&file.path) {
+            Some(text) if *text == file.text => continue,
+            Some(_) => "it is not as rendered",
+            None => "it is missing",
+        };
+        findings.push(Finding::new(&file.path, "rendered", what));
     }
-    for file in committed {
-        let is_crate = file.path.starts_with("crates/") && file.path.ends_with("/BUILD.bazel");
-        if is_crate && !rendered.iter().any(|other| other.path == file.path) {
-            findings.push(Finding::new(
-                &file.path,
-                "rendered",
-                "it belongs to no package",
-            ));
+    for (path, text) in committed(tree) {
+        let is_root = !path.contains('/');
+        let is_rendered = rendered.iter().any(|file| file.path == path);
+        if is_build_file(path) && !is_root && !is_rendered {
+            let what = "it belongs to no package";
+            findings.push(Finding::new(path, "rendered", what));
         }
-        for label in loads(&file.text) {
+        for label in loads(text) {
             if !label.starts_with("//") && !LOADS.contains(&label) {
                 let what = format!("it loads from {label}");
-                findings.push(Finding::new(&file.path, "loads", what));
+                findings.push(Finding::new(path, "loads", what));
             }
         }
     }

@@ -14,22 +14,22 @@ use std::{
 use serde_json::{Map, Value};
 use toml::Table;
 
-use crate::report::Failure;
+use crate::{finding::Finding, report::Failure};
 
 /// The five bytes before the revision: the formats that this reads.
 const FORMAT: [u8; 5] = [3, 2, 0, 0, 0];
 
 /// A package that `Cargo.lock` takes from a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Package {
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) checksum: String,
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) checksum: String,
 }
 
 impl Package {
     /// Its key among the facts.
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("{}_{}", self.name, self.version)
     }
 }
@@ -54,6 +54,24 @@ pub(super) fn packages(cargo_lock: &str) -> Result<Vec<Package>, Failure> {
         .collect())
 }
 
+/// The fact of each registry package of a `Cargo.lock`, and the packages that have no entry.
+pub(crate) fn facts(
+    cargo_lock: &str,
+    entry: impl Fn(&Package) -> Result<Value, String>,
+) -> Result<(BTreeMap<String, String>, Vec<Finding>), Failure> {
+    let mut facts = BTreeMap::new();
+    let mut missing = Vec::new();
+    for package in packages(cargo_lock)? {
+        match entry(&package) {
+            Ok(entry) => {
+                facts.insert(package.key(), fact(&entry));
+            }
+            Err(what) => missing.push(Finding::new(package.key(), "index", what)),
+        }
+    }
+    Ok((facts, missing))
+}
+
 /// The caches of every registry that cargo has asked.
 #[derive(Debug)]
 pub(super) struct Index(Vec<PathBuf>);
@@ -62,12 +80,14 @@ impl Index {
     pub(super) fn of_cargo() -> Result<Self, Failure> {
         let home = cargo_home()
             .ok_or_else(|| Failure::new("neither CARGO_HOME nor a home folder is known"))?;
+        let registries = home.join("registry").join("index");
         let mut folders = Vec::new();
-        for entry in fs::read_dir(home.join("registry").join("index"))
-            .into_iter()
-            .flatten()
-        {
+        for entry in fs::read_dir(&registries).into_iter().flatten() {
             folders.push(entry?.path().join(".cache"));
+        }
+        if folders.is_empty() {
+            let what = format!("cargo keeps no index in {}", registries.display());
+            return Err(Failure::new(what).mend("cargo fetch --locked"));
         }
         Ok(Self(folders))
     }
@@ -91,7 +111,7 @@ impl Index {
 }
 
 /// A package's entry in the bytes of its cache file.
-pub(super) fn entry(cache: &[u8], package: &Package) -> Result<Value, String> {
+pub(crate) fn entry(cache: &[u8], package: &Package) -> Result<Value, String> {
     let Some(rest) = cache.strip_prefix(&FORMAT) else {
         return Err("cargo keeps its index in another format than this reads".to_owned());
     };

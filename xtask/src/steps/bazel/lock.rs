@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::finding::Finding;
-
-use super::{LOCK, index};
+use super::{FOREIGN, LOCK, index};
+use crate::{finding::Finding, tree::Tree};
 
 /// The extension that turns `Cargo.lock` into `@crates`.
 const EXTENSION: &str = "@@rules_rs+//rs:extensions.bzl%crate";
@@ -36,7 +35,7 @@ const LOCAL: &[&str] = &[
 
 /// What the lock is checked against, besides the facts.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Inputs {
     /// What `.bazelversion` says.
     pub(super) bazel: String,
     /// The text of `MODULE.bazel`.
@@ -45,7 +44,15 @@ pub(super) struct Lock {
     pub(super) foreign: BTreeSet<String>,
 }
 
-impl Lock {
+impl Inputs {
+    pub(crate) fn of(tree: &Tree) -> Self {
+        Self {
+            bazel: tree.text(".bazelversion").trim().to_owned(),
+            module: tree.text("MODULE.bazel").to_owned(),
+            foreign: tree.text(FOREIGN).lines().map(str::to_owned).collect(),
+        }
+    }
+
     fn version(&self) -> Option<u64> {
         let known = VERSIONS
             .iter()
@@ -62,7 +69,7 @@ pub(super) fn facts(text: &str) -> BTreeMap<String, Value> {
 }
 
 /// Every way in which a lock does not fit.
-pub(super) fn check(text: &str, facts: &BTreeMap<String, String>, inputs: &Lock) -> Vec<Finding> {
+pub(super) fn check(text: &str, facts: &BTreeMap<String, String>, inputs: &Inputs) -> Vec<Finding> {
     let Ok(lock) = serde_json::from_str::<Value>(text) else {
         return vec![Finding::new(LOCK, "lock-is-json", "it is no JSON")];
     };
@@ -181,10 +188,10 @@ fn local_url(text: &str) -> Option<String> {
 
 /// The lock with these facts: the one before with its facts exchanged, or a new one. A fact that
 /// says the same already stays as it is.
-pub(super) fn render(
+pub(crate) fn render(
     before: Option<&str>,
     facts: &BTreeMap<String, String>,
-    inputs: &Lock,
+    inputs: &Inputs,
 ) -> String {
     let version = inputs.version().unwrap_or_default();
     let kept = before.filter(|text| {

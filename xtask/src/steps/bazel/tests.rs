@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use index::Package;
+use lock::Inputs;
 
 const CARGO_LOCK: &str = r#"
 version = 4
@@ -40,83 +41,12 @@ fn known() -> BTreeMap<String, String> {
         .into()
 }
 
-fn inputs(bazel: &str, foreign: &[&str]) -> Lock {
-    Lock {
+fn inputs(bazel: &str, foreign: &[&str]) -> Inputs {
+    Inputs {
         bazel: bazel.to_owned(),
         module: MODULE.to_owned(),
         foreign: foreign.iter().map(|key| (*key).to_owned()).collect(),
     }
-}
-
-/// The rules broken when `from` is replaced by `to` in a good lock.
-#[track_caller]
-fn check_lock(from: &str, to: &str, expected: &[&str]) {
-    let good = lock::render(None, &known(), &inputs("9.0.0", &[]));
-    assert!(good.contains(from), "`{from}` is not there");
-    let findings = lock::check(&good.replacen(from, to, 1), &known(), &inputs("9.0.0", &[]));
-    let rules: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
-    assert_eq!(rules, expected, "`{from}` → `{to}`");
-}
-
-#[test]
-fn a_lock_that_is_written_is_a_good_one() {
-    check_lock("", "", &[]);
-}
-
-#[test]
-fn each_breakage_of_the_lock_is_found() {
-    check_lock("{\n", "", &["lock-is-json"]);
-    check_lock(
-        "\"lockFileVersion\": 26",
-        "\"lockFileVersion\": 24",
-        &["lock-version"],
-    );
-    check_lock("\"lockFileVersion\": 26,", "", &["lock-version"]);
-    check_lock("cfg-if_1.0.0\":", "cfg-if_1.0.1\":", &["facts", "facts"]);
-    check_lock("+snapshot\":", "\":", &["facts", "facts"]);
-    check_lock(
-        "\\\"dependencies\\\":[]",
-        "\\\"dependencies\\\":[{}]",
-        &["facts"],
-    );
-    check_lock("\\\"features\\\":{", "\\\"features\\\": {", &["facts"]);
-    check_lock(
-        "\"cfg-if_1.0.0\"",
-        "\"more_1.0.0\": \"{}\", \"cfg-if_1.0.0\"",
-        &["facts"],
-    );
-    check_lock("rules_rs+//rs", "rules_other+//rs", &["facts", "facts"]);
-    let hashes = |entries: &str| format!("\"registryFileHashes\": {{{entries}}}");
-    let address =
-        |name: &str| format!("\"https://registry.example/modules/{name}/MODULE.bazel\": \"h\"");
-    let empty = hashes("");
-    let both = [address("rules_rs/0.0.102"), address("platforms/1.1.0")].join(", ");
-    check_lock(&empty, &hashes(&both), &[]);
-    check_lock(
-        &empty,
-        &hashes(&address("rules_rs/0.0.102")),
-        &["registry-hashes"],
-    );
-    check_lock(
-        &empty,
-        &hashes(&both.replace("0.0.102", "0.0.101")),
-        &["registry-hashes"],
-    );
-    for local in [
-        "file:///r",
-        "http://r.example",
-        "https://localhost:8080",
-        "https://10.0.0.1",
-        "https://mirror",
-    ] {
-        let both = both.replace("https://registry.example", local);
-        check_lock(&empty, &hashes(&both), &["local-url"]);
-    }
-    check_lock(
-        "\"moduleExtensions\": {}",
-        "\"moduleExtensions\": {\"x\": [\"git+http://127.0.0.1/x\"]}",
-        &["local-url"],
-    );
 }
 
 #[test]
@@ -268,64 +198,4 @@ fn the_index_keeps_a_package_by_its_name() {
     ] {
         assert_eq!(index::place(name), Path::new(place));
     }
-}
-
-/// The rules broken when `edit` changed the committed files.
-#[track_caller]
-fn check_files(edit: impl FnOnce(&mut Vec<BuildFile>), expected: &[&str]) {
-    let file = |path: &str, text: &str| BuildFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    };
-    let package = json!({
-        "name": "outer", "version": "1.2.3", "targets": [
-            {"kind": ["lib"], "name": "outer", "src_path": "/w/crates/outer/src/lib.rs"},
-            {"kind": ["bin"], "name": "program", "src_path": "/w/crates/outer/src/main.rs"},
-            {"kind": ["test"], "name": "it", "src_path": "/w/crates/outer/tests/it/main.rs"},
-        ],
-    });
-    let text = build_files::render(&package, Path::new("/w/crates/outer"));
-    let rendered = [file("crates/outer/BUILD.bazel", &text)];
-    let mut committed = rendered.to_vec();
-    let load = "load(\"@crates//:defs.bzl\", \"aliases\")\nload(\"@rules_rust//rust:defs.bzl\")\n";
-    committed.push(file("defs.bzl", load));
-    edit(&mut committed);
-    let rules: Vec<_> = build_files::check(&rendered, &committed)
-        .iter()
-        .map(|finding| finding.rule)
-        .collect();
-    assert_eq!(rules, expected);
-}
-
-#[test]
-fn each_breakage_of_a_build_file_is_found() {
-    check_files(|_| {}, &[]);
-    let text = |from: &'static str, to: &'static str| {
-        move |files: &mut Vec<BuildFile>| {
-            assert!(files[0].text.contains(from));
-            files[0].text = files[0].text.replacen(from, to, 1);
-        }
-    };
-    check_files(text("1.2.3", "1.2.4"), &["rendered"]);
-    check_files(text("\"outer\"", "\"other\""), &["rendered"]);
-    check_files(text("tests/it/main.rs", "tests/main.rs"), &["rendered"]);
-    check_files(text("{\"program\": \"src/main.rs\"}", "{}"), &["rendered"]);
-    check_files(text(")\n", ")"), &["rendered"]);
-    check_files(|files| drop(files.remove(0)), &["rendered"]);
-    check_files(
-        |files| files[0].path = "crates/gone/BUILD.bazel".into(),
-        &["rendered", "rendered"],
-    );
-    check_files(
-        |files| {
-            files[1]
-                .text
-                .push_str("load(\"@rules_rust//rust:rust.bzl\")");
-        },
-        &["loads"],
-    );
-    check_files(
-        |files| files[1].text.push_str("load(\"@rules_cc//cc:defs.bzl\")"),
-        &["loads"],
-    );
 }

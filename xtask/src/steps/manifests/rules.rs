@@ -1,11 +1,11 @@
-//! The rules, over parsed manifests.
+//! The rules of each package's manifest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
 use super::Manifest;
-use crate::finding::Finding;
+use crate::{finding::Finding, tree::Tree};
 
 /// What every package inherits from `[workspace.package]`.
 const INHERITED: &[&str] = &[
@@ -20,116 +20,37 @@ const INHERITED: &[&str] = &[
 /// What a package that is published must say of itself.
 const PUBLISHED: &[&str] = &["description", "keywords", "categories", "readme"];
 
-const DEPENDENCY_TABLES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
+/// How many keywords the registry takes, and how long each may be.
+const KEYWORDS: (usize, usize) = (5, 20);
 
-/// Every way in which the manifests break a rule.
-pub(super) fn check(root: &Table, manifests: &[Manifest]) -> Vec<Finding> {
+pub(super) const DEPENDENCY_TABLES: &[&str] =
+    &["dependencies", "dev-dependencies", "build-dependencies"];
+
+/// Every way in which the packages' manifests break a rule.
+pub(super) fn check(tree: &Tree, root: &Table, manifests: &[Manifest]) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let shared = table(root, &["workspace", "dependencies"]);
     let internal: BTreeSet<&str> = manifests
         .iter()
-        .filter_map(|m| package_name(&m.table))
+        .filter_map(|manifest| package_name(&manifest.table))
         .collect();
-    check_root(root, &shared, manifests, &internal, &mut findings);
-    let mut used = BTreeSet::new();
     for manifest in manifests {
         if manifest.table.contains_key("workspace") {
             check_other_workspace(root, manifest, &mut findings);
-            continue;
+        } else {
+            check_package(tree, manifest, &mut findings);
+            check_inheritance(manifest, &internal, &mut findings);
         }
-        check_package(manifest, &mut findings);
-        check_dependencies(manifest, &internal, &mut used, &mut findings);
-    }
-    for name in shared.keys().filter(|name| !used.contains(name.as_str())) {
-        findings.add(
-            "workspace",
-            "unused-dependency",
-            format!("`{name}` is used by no package"),
-        );
+        check_features(manifest, &internal, &mut findings);
     }
     findings.0
 }
 
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, package: &str, rule: &'static str, what: String) {
-        self.0.push(Finding::new(package, rule, what));
-    }
-}
-
-fn check_root(
-    root: &Table,
-    shared: &Table,
-    manifests: &[Manifest],
-    internal: &BTreeSet<&str>,
-    findings: &mut Findings,
-) {
-    if root.contains_key("package") {
-        findings.add(
-            "workspace",
-            "virtual-root",
-            "the root manifest has a `[package]`".to_owned(),
-        );
-    }
-    for name in DEPENDENCY_TABLES {
-        if root.contains_key(*name) {
-            findings.add(
-                "workspace",
-                "virtual-root",
-                format!("the root manifest has `[{name}]`"),
-            );
-        }
-    }
-    let version = table(root, &["workspace", "package"])
-        .get("version")
-        .cloned();
-    let folders: BTreeMap<&str, &str> = manifests
-        .iter()
-        .filter_map(|manifest| Some((package_name(&manifest.table)?, manifest.folder.as_str())))
-        .collect();
-    for (name, value) in shared {
-        if value.get("optional").is_some() {
-            findings.add("workspace", "optional", format!("`{name}` is optional"));
-        }
-        match (internal.contains(name.as_str()), value.get("path")) {
-            (true, path) => {
-                let folder = folders.get(name.as_str()).copied();
-                if path.and_then(Value::as_str) != folder {
-                    let what = format!("`{name}` has another path than its folder");
-                    findings.add("workspace", "internal-path", what);
-                }
-                if value.get("version") != version.as_ref() {
-                    let what = format!("`{name}` has another version than the workspace");
-                    findings.add("workspace", "internal-version", what);
-                }
-                check_no_features("workspace", name, value, findings);
-            }
-            (false, Some(_)) => {
-                let what = format!("`{name}` names a path that is no package of the workspace");
-                findings.add("workspace", "internal-path", what);
-            }
-            (false, None) => {}
-        }
-    }
-    let members = table(root, &["workspace"]).get("members").cloned();
-    let members: Vec<String> = members
-        .and_then(|value| value.try_into().ok())
-        .unwrap_or_default();
-    for manifest in manifests {
-        let folder = &manifest.folder;
-        let parent = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let is_member = members
-            .iter()
-            .any(|m| m == folder || *m == format!("{parent}/*"));
-        if !is_member && !manifest.table.contains_key("workspace") {
-            findings.add(
-                folder,
-                "members",
-                "the folder is no member of the workspace".to_owned(),
-            );
-        }
+    pub(super) fn add(&mut self, place: &str, rule: &'static str, what: String) {
+        self.0.push(Finding::new(place, rule, what));
     }
 }
 
@@ -141,110 +62,155 @@ fn check_other_workspace(root: &Table, manifest: &Manifest, findings: &mut Findi
         let what = "`publish = false` is missing".to_owned();
         findings.add(&manifest.folder, "own-workspace", what);
     }
-    if package.get("edition") != ours.get("edition") {
-        let what = "it has another edition than the workspace".to_owned();
-        findings.add(&manifest.folder, "own-workspace", what);
+    for key in ["edition", "license"] {
+        if package.get(key) != ours.get(key) {
+            let what = format!("it has another {key} than the workspace");
+            findings.add(&manifest.folder, "own-workspace", what);
+        }
     }
 }
 
-fn check_package(manifest: &Manifest, findings: &mut Findings) {
-    let name = package_name(&manifest.table).unwrap_or(&manifest.folder);
+fn check_package(tree: &Tree, manifest: &Manifest, findings: &mut Findings) {
+    let name = manifest.name();
     let folder = manifest.folder.rsplit('/').next().unwrap_or_default();
     if name != folder {
-        findings.add(
-            name,
-            "name-is-folder",
-            format!("the package lies in the folder `{folder}`"),
-        );
+        let what = format!("the package lies in the folder `{folder}`");
+        findings.add(name, "name-is-folder", what);
     }
     let package = table(&manifest.table, &["package"]);
     for key in INHERITED {
         if !is_inherited(package.get(*key)) {
-            findings.add(
-                name,
-                "inherit",
-                format!("`{key}.workspace = true` is missing"),
-            );
+            let what = format!("`{key}.workspace = true` is missing");
+            findings.add(name, "inherit", what);
         }
     }
     if !is_inherited(manifest.table.get("lints")) {
-        findings.add(
-            name,
-            "inherit-lints",
-            "`[lints] workspace = true` is missing".to_owned(),
-        );
+        let what = "`[lints] workspace = true` is missing".to_owned();
+        findings.add(name, "inherit-lints", what);
     }
-    if manifest.table.contains_key("features") {
-        findings.add(
-            name,
-            "features",
-            "it has `[features]`: make it a crate".to_owned(),
-        );
+    if package.contains_key("build") || tree.files.contains_key(&manifest.file("build.rs")) {
+        let what = "it has a build script".to_owned();
+        findings.add(name, "build-script", what);
     }
-    if package.get("publish") != Some(&Value::Boolean(false)) {
-        for key in PUBLISHED.iter().filter(|key| !package.contains_key(**key)) {
-            findings.add(name, "published", format!("`{key}` is missing"));
-        }
+    for what in left_out(&package, &manifest.table) {
+        let what = format!("`{what} = false` leaves tests out");
+        findings.add(name, "tests-run", what);
+    }
+    if package.get("publish") == Some(&Value::Boolean(false)) {
+        return;
+    }
+    for key in PUBLISHED.iter().filter(|key| !package.contains_key(**key)) {
+        findings.add(name, "published", format!("`{key}` is missing"));
+    }
+    if let Some(readme) = package.get("readme").and_then(Value::as_str)
+        && !tree.files.contains_key(&manifest.file(readme))
+    {
+        let what = format!("its readme, {readme}, is not there");
+        findings.add(name, "published", what);
+    }
+    let keywords = package.get("keywords").and_then(Value::as_array);
+    let keywords = keywords.map(Vec::as_slice).unwrap_or_default();
+    let (most, longest) = KEYWORDS;
+    let too_long = |keyword: &Value| keyword.as_str().is_none_or(|it| it.len() > longest);
+    if keywords.len() > most || keywords.iter().any(too_long) {
+        let what = format!("the registry takes {most} keywords of {longest} letters");
+        findings.add(name, "published", what);
     }
 }
 
-fn check_dependencies(
-    manifest: &Manifest,
-    internal: &BTreeSet<&str>,
-    used: &mut BTreeSet<String>,
-    findings: &mut Findings,
-) {
-    let package = package_name(&manifest.table).unwrap_or(&manifest.folder);
-    let targets = table(&manifest.table, &["target"]);
-    let places = targets
-        .values()
+/// What keeps tests from being found or run.
+fn left_out(package: &Table, manifest: &Table) -> Vec<&'static str> {
+    let off = |table: &Table, key: &str| table.get(key) == Some(&Value::Boolean(false));
+    let library = table(manifest, &["lib"]);
+    let lists = ["bin", "test"].map(|kind| manifest.get(kind).and_then(Value::as_array));
+    let lists = lists.into_iter().flatten().flatten();
+    let targets: Vec<&Table> = lists
         .filter_map(Value::as_table)
-        .chain([&manifest.table]);
-    let tables =
-        places.flat_map(|place| DEPENDENCY_TABLES.iter().map(|name| table(place, &[name])));
-    for (name, value) in tables.flatten() {
-        let shared_name = name.clone();
+        .chain([&library])
+        .collect();
+    let autotests = ["autotests"].into_iter().filter(|key| off(package, key));
+    let flags = ["doctest", "harness", "test"].into_iter();
+    autotests
+        .chain(flags.filter(|key| targets.iter().any(|target| off(target, key))))
+        .collect()
+}
+
+fn check_inheritance(manifest: &Manifest, internal: &BTreeSet<&str>, findings: &mut Findings) {
+    for (name, value) in dependencies(&manifest.table) {
         if !is_inherited(Some(&value)) {
             let what = format!("`{name}` is not taken with `workspace = true`");
-            findings.add(package, "inherit-dependency", what);
+            findings.add(manifest.name(), "inherit-dependency", what);
         }
-        if value.get("optional").is_some() {
-            findings.add(
-                package,
-                "optional",
-                format!("`{name}` is optional: make it a crate"),
-            );
-        }
-        if internal.contains(name.as_str()) {
-            check_no_features(package, &name, &value, findings);
-        } else if value.get("features").is_some() || value.get("default-features").is_some() {
+        if !internal.contains(&*name) && asks_for_features(&value) {
             let what = format!("the features of `{name}` belong in the root manifest");
-            findings.add(package, "features-in-root", what);
+            findings.add(manifest.name(), "features-in-root", what);
         }
-        used.insert(shared_name);
     }
 }
 
-fn check_no_features(package: &str, name: &str, value: &Value, findings: &mut Findings) {
-    if value.get("features").is_some() || value.get("default-features").is_some() {
-        findings.add(
-            package,
-            "internal-features",
-            format!("`{name}` is asked for features"),
-        );
+fn check_features(manifest: &Manifest, internal: &BTreeSet<&str>, findings: &mut Findings) {
+    if manifest.table.contains_key("features") {
+        let what = "it has `[features]`: make it a crate".to_owned();
+        findings.add(manifest.name(), "features", what);
+    }
+    for (name, value) in dependencies(&manifest.table) {
+        if value.get("optional").is_some() {
+            let what = format!("`{name}` is optional: make it a crate");
+            findings.add(manifest.name(), "optional", what);
+        }
+        if internal.contains(&*name) {
+            check_no_features(manifest.name(), &name, &value, findings);
+        }
     }
 }
 
-fn is_inherited(value: Option<&Value>) -> bool {
+pub(super) fn check_no_features(
+    place: &str,
+    name: &str,
+    dependency: &Value,
+    findings: &mut Findings,
+) {
+    if asks_for_features(dependency) {
+        let what = format!("`{name}` is asked for features");
+        findings.add(place, "internal-features", what);
+    }
+}
+
+fn asks_for_features(dependency: &Value) -> bool {
+    dependency.get("features").is_some() || dependency.get("default-features").is_some()
+}
+
+/// What a manifest depends on, in every table and for every platform.
+pub(super) fn dependencies(manifest: &Table) -> Vec<(String, Value)> {
+    let targets = table(manifest, &["target"]);
+    let platforms = targets.values().filter_map(Value::as_table);
+    let places = platforms.chain([manifest]);
+    let tables =
+        places.flat_map(|place| DEPENDENCY_TABLES.iter().map(|name| table(place, &[name])));
+    tables.flatten().collect()
+}
+
+impl Manifest {
+    fn name(&self) -> &str {
+        package_name(&self.table).unwrap_or(&self.folder)
+    }
+
+    /// A file beside it, relative to the root.
+    fn file(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+}
+
+pub(super) fn is_inherited(value: Option<&Value>) -> bool {
     value.and_then(|value| value.get("workspace")) == Some(&Value::Boolean(true))
 }
 
-fn package_name(manifest: &Table) -> Option<&str> {
+pub(super) fn package_name(manifest: &Table) -> Option<&str> {
     manifest.get("package")?.get("name")?.as_str()
 }
 
 /// The table at a path; empty where there is none.
-fn table(from: &Table, path: &[&str]) -> Table {
+pub(super) fn table(from: &Table, path: &[&str]) -> Table {
     let found = path
         .iter()
         .try_fold(from, |table, key| table.get(*key)?.as_table());

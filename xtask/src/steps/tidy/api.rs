@@ -5,11 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use toml::{Table, Value};
+use toml::Table;
 
-use crate::finding::Finding;
+use crate::{
+    finding::Finding,
+    tree::{RustFile, Tree},
+};
 
-use super::{RustFile, Tree};
+use super::dependencies::Used;
 
 /// Crates whose types are part of ours.
 const SHARED: &[&str] = &["bytes", "http", "secrecy", "url"];
@@ -19,7 +22,7 @@ const ADAPTERS: &[(&str, &str)] = &[("hallpass", "rmcp"), ("hallpass-rmcp", "rmc
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (folder, manifest) in tree.manifests() {
+    for (folder, manifest) in tree.packages() {
         if !tree.files.contains_key(&format!("{folder}/src/lib.rs")) {
             continue;
         }
@@ -40,8 +43,7 @@ fn foreign(folder: &str, manifest: &Table) -> BTreeSet<String> {
     let package = folder.rsplit('/').next().unwrap_or_default();
     let own = |name: &str| name == "hallpass" || name.starts_with("hallpass-");
     let adapts = |name: &str| ADAPTERS.contains(&(package, name));
-    let dependencies = manifest.get("dependencies").and_then(Value::as_table);
-    let names = dependencies.into_iter().flat_map(Table::keys);
+    let names = Used::of(manifest).normal.into_iter();
     names
         .filter(|name| !own(name) && !SHARED.contains(&name.as_str()) && !adapts(name))
         .map(|name| name.replace('-', "_"))
@@ -141,7 +143,7 @@ fn is_argument(signature: Option<&(usize, String)>, line: &str) -> bool {
     line.ends_with(',') && signature.is_some_and(|(_, text)| open(&text.replace("->", "")))
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
         .filter(|word| !word.is_empty())
 }

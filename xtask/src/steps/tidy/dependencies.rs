@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
-use crate::finding::Finding;
-
-use super::Tree;
+use crate::{finding::Finding, tree::Tree};
 
 /// The crates of the workspace that each crate may use. Tests may use more.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -116,9 +114,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 
 /// The two tables.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tables {
-    pub(super) may_use: &'static [(&'static str, &'static [&'static str])],
-    pub(super) only_in: &'static [(&'static str, &'static [&'static str])],
+pub(crate) struct Tables {
+    pub(crate) may_use: &'static [(&'static str, &'static [&'static str])],
+    pub(crate) only_in: &'static [(&'static str, &'static [&'static str])],
 }
 
 pub(super) const TABLES: Tables = Tables {
@@ -129,7 +127,7 @@ pub(super) const TABLES: Tables = Tables {
 pub(super) fn check(tree: &Tree, tables: Tables) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut used: BTreeMap<String, Used> = BTreeMap::new();
-    for (folder, manifest) in tree.manifests() {
+    for (folder, manifest) in tree.packages() {
         let name = folder.rsplit('/').next().unwrap_or(folder);
         used.insert(name.to_owned(), Used::of(&manifest));
     }
@@ -208,13 +206,13 @@ fn is_ours(name: &str) -> bool {
 
 /// What a package uses, for every platform.
 #[derive(Debug, Default)]
-struct Used {
-    normal: BTreeSet<String>,
-    dev: BTreeSet<String>,
+pub(super) struct Used {
+    pub(super) normal: BTreeSet<String>,
+    pub(super) dev: BTreeSet<String>,
 }
 
 impl Used {
-    fn of(manifest: &Table) -> Self {
+    pub(super) fn of(manifest: &Table) -> Self {
         let mut used = Self::default();
         let targets = manifest.get("target").and_then(Value::as_table);
         let platforms = targets.into_iter().flat_map(Table::values);

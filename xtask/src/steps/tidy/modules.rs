@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::finding::Finding;
-
-use super::Tree;
+use crate::{finding::Finding, tree::Tree};
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut reached = BTreeSet::new();

@@ -1,8 +1,15 @@
 //! What a host that takes one crate alone gets with it, and what it does not.
+//!
+//! `Cargo.lock` tells: for each package of a registry what it needs on any platform. It may name
+//! more than one crate alone would bring, never less.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{finding::Finding, report::Failure, workspace::Workspace};
+use toml::{Table, Value};
+
+use crate::{finding::Finding, tree::Tree};
+
+use super::dependencies::Used;
 
 /// What must not be anywhere below a crate, on any platform.
 const FREE_OF: &[(&str, &[&str])] = &[
@@ -27,40 +34,15 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hallpass-store", &["hyper", "reqwest", "rmcp", "rustls"]),
 ];
 
-/// The names below each crate of the table.
-pub(super) type Trees = BTreeMap<&'static str, Vec<String>>;
-
-pub(super) fn read(workspace: &Workspace) -> Result<Trees, Failure> {
-    let mut trees = Trees::new();
-    for (name, _) in FREE_OF {
-        let tree = [
-            "tree",
-            "--locked",
-            "--edges=normal",
-            "--target=all",
-            "--prefix=none",
-        ];
-        let text = workspace
-            .cargo()
-            .args(tree)
-            .args(["--format={p}", "--package", name])
-            .read()?;
-        let names = text.lines().filter_map(|line| line.split(' ').next());
-        trees.insert(*name, names.map(str::to_owned).collect());
-    }
-    Ok(trees)
-}
-
-pub(super) fn check(trees: &Trees) -> Vec<Finding> {
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let below = below(tree);
     let mut findings = Vec::new();
     for (name, foreign) in FREE_OF {
-        let Some(tree) = trees.get(name) else {
+        if !below.contains_key(*name) {
             continue;
-        };
-        for other in foreign
-            .iter()
-            .filter(|other| tree.iter().any(|it| it == *other))
-        {
+        }
+        let all = reach(&below, name);
+        for other in foreign.iter().filter(|other| all.contains(**other)) {
             findings.push(Finding::new(
                 *name,
                 "free-of",
@@ -69,4 +51,41 @@ pub(super) fn check(trees: &Trees) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What each package needs: ours by their manifests, without what only their tests need.
+fn below(tree: &Tree) -> BTreeMap<String, BTreeSet<String>> {
+    let mut below = BTreeMap::<String, BTreeSet<String>>::new();
+    let lock: Table = tree.text("Cargo.lock").parse().unwrap_or_default();
+    let packages = lock.get("package").and_then(Value::as_array);
+    for package in packages.into_iter().flatten() {
+        let (Some(name), Some(_)) = (package.get("name"), package.get("source")) else {
+            continue;
+        };
+        let needs = package.get("dependencies").and_then(Value::as_array);
+        // `name`, or `name version` where there are several.
+        let needs = needs.into_iter().flatten().filter_map(Value::as_str);
+        let needs = needs.filter_map(|need| need.split(' ').next());
+        let name = name.as_str().unwrap_or_default().to_owned();
+        below
+            .entry(name)
+            .or_default()
+            .extend(needs.map(str::to_owned));
+    }
+    for (folder, manifest) in tree.packages() {
+        let name = folder.rsplit('/').next().unwrap_or(folder);
+        below.insert(name.to_owned(), Used::of(&manifest).normal);
+    }
+    below
+}
+
+fn reach<'a>(below: &'a BTreeMap<String, BTreeSet<String>>, name: &'a str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![name];
+    while let Some(name) = open.pop() {
+        if reached.insert(name) {
+            open.extend(below.get(name).into_iter().flatten().map(String::as_str));
+        }
+    }
+    reached
 }

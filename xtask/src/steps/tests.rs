@@ -1,0 +1,55 @@
+//! A good workspace is broken in one place at a time, and the right step says the right words.
+
+mod breakages;
+mod good;
+
+use crate::tree::Tree;
+use breakages::{BREAKAGES, FINE, WHOLE};
+
+/// The tree after one edit: `from` replaced by `to` in a file, once. An empty `from` puts `to` in
+/// front, and makes the file where there is none; [`WHOLE`] takes the file away. `<400 lines>` are
+/// as many.
+#[track_caller]
+fn edited(name: &str, path: &str, from: &str, to: &str) -> Tree {
+    let mut tree = good::tree();
+    if from == WHOLE {
+        assert!(tree.files.remove(path).is_some(), "{name}: no {path}");
+        return tree;
+    }
+    let text = tree.files.entry(path.to_owned()).or_default();
+    assert!(text.contains(from), "{name}: `{from}` is not in {path}");
+    let to = to.replace("<400 lines>", &"//\n".repeat(400));
+    *text = text.replacen(from, &to, 1);
+    tree
+}
+
+#[test]
+fn each_breakage_makes_the_right_step_say_the_right_words() {
+    assert_eq!(good::said_of(&good::tree()), [""; 0], "the good workspace");
+    for (name, path, from, to, expected) in BREAKAGES {
+        let said = good::said_of(&edited(name, path, from, to));
+        assert_eq!(said, *expected, "{name}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_breakage_is_none() {
+    for (name, path, from, to) in FINE {
+        let said = good::said_of(&edited(name, path, from, to));
+        assert_eq!(said, [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn the_table_is_long_and_has_no_row_twice() {
+    let mut names: Vec<&str> = BREAKAGES.iter().map(|(name, ..)| *name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), BREAKAGES.len());
+    for step in ["manifests: ", "tidy: ", "bazel: "] {
+        let rows = BREAKAGES
+            .iter()
+            .filter(|(.., said)| said[0].starts_with(step));
+        assert!(rows.count() >= 20, "few rows of {step}");
+    }
+}
