@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
 
-use crate::{ClientIdentity, Origin, OriginHeaders, ProxyConfig, Resolver, SystemResolver, Trust};
+use crate::{
+    ClientIdentity, Handshakes, Origin, OriginHeaders, ProxyConfig, Resolver, SystemResolver, Trust,
+};
 
 /// The configuration of a [`Client`](crate::Client). The default is right for a server on the
 /// public internet.
@@ -31,6 +33,8 @@ pub struct HttpConfig {
     pub connect_limit: Duration,
     /// How names become addresses.
     pub resolver: Arc<dyn Resolver>,
+    /// Where to note what servers present in their TLS handshakes, for a diagnosis.
+    pub handshakes: Option<Handshakes>,
 }
 
 impl Default for HttpConfig {
@@ -45,6 +49,7 @@ impl Default for HttpConfig {
             configured_origins: Vec::new(),
             connect_limit: Duration::from_secs(10),
             resolver: Arc::new(SystemResolver),
+            handshakes: None,
         }
     }
 }

@@ -16,7 +16,7 @@
 //!   whole have time limits.
 //! - Errors keep their cause and lose their URL's secrets: [`CertificateRefused`] shows the chain
 //!   that was presented, [`AddressRefused`] the address that was refused, [`ProxyRefused`] the proxy
-//!   that wants other credentials.
+//!   that wants other credentials. [`Handshakes`] notes what servers presented and who accepted it.
 //!
 //! # What it does not do
 //!
@@ -73,4 +73,7 @@ pub use policy::AddressRefused;
 pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError, ProxyRefused};
 pub use redirect::RedirectRefused;
 pub use resolver::{Resolver, SystemResolver};
-pub use trust::{CaBundle, CaBundleError, CaProblem, CertificateNames, CertificateRefused, Trust};
+pub use trust::{
+    Anchor, CaBundle, CaBundleError, CaProblem, Certificate, CertificateRefused, Handshake,
+    Handshakes, Trust,
+};

@@ -59,7 +59,9 @@ pub(crate) struct Template {
 impl Template {
     pub(crate) fn new(config: &HttpConfig) -> Result<Self, HttpConfigError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = config.trust.verifier(&provider)?;
+        let verifier = config
+            .trust
+            .verifier(&provider, config.handshakes.as_ref())?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(HttpConfigError::trust)?

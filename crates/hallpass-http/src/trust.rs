@@ -10,12 +10,15 @@ use rustls::{
 
 mod bundle;
 mod certificate;
+mod der;
+mod handshake;
 mod pem;
 mod platform;
 mod verifier;
 
 pub use bundle::{CaBundle, CaBundleError, CaProblem};
-pub use certificate::CertificateNames;
+pub use certificate::Certificate;
+pub use handshake::{Anchor, Handshake, Handshakes};
 pub use verifier::CertificateRefused;
 
 pub(crate) use pem::blocks;
@@ -73,18 +76,44 @@ impl Trust {
     pub(crate) fn verifier(
         &self,
         provider: &Arc<CryptoProvider>,
+        handshakes: Option<&Handshakes>,
     ) -> Result<Arc<dyn ServerCertVerifier>, HttpConfigError> {
-        let (inner, anchors) = match self {
+        let (found, added) = match self {
             Self::Only(bundle) => {
                 let roots = bundle.roots();
                 let anchors = format!("the {} of {}", count(roots.len()), bundle.origin());
-                (verify_with(roots, provider)?, anchors)
+                let found = Found {
+                    verifier: verify_with(roots, provider)?,
+                    anchors,
+                    platform: None,
+                };
+                (found, Some(bundle))
             }
-            Self::Platform => platform::verifier(None, provider)?,
-            Self::PlatformPlus(bundle) => platform::verifier(Some(bundle), provider)?,
+            Self::Platform => (platform::verifier(None, provider)?, None),
+            Self::PlatformPlus(bundle) => {
+                (platform::verifier(Some(bundle), provider)?, Some(bundle))
+            }
         };
-        Ok(Arc::new(verifier::Explaining::new(inner, anchors)))
+        let explaining = verifier::Explaining::new(found.verifier, found.anchors);
+        let Some(handshakes) = handshakes else {
+            return Ok(Arc::new(explaining));
+        };
+        let trusted = |bundle, is_added| verifier::Trusted { bundle, is_added };
+        let platform = found.platform.map(|bundle| trusted(bundle, false));
+        let added = added.cloned().map(|bundle| trusted(bundle, true));
+        let trusted = platform.into_iter().chain(added).collect();
+        Ok(Arc::new(explaining.noting(handshakes.clone(), trusted)))
     }
+}
+
+/// What checks certificates, and in whose name.
+struct Found {
+    /// `None` when nobody is trusted.
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    /// Who is trusted, in words.
+    anchors: String,
+    /// The platform's authorities, where they were read here and the platform does not decide.
+    platform: Option<CaBundle>,
 }
 
 /// A verifier with these anchors; `None` when there are none.

@@ -11,7 +11,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    certificate,
+    der,
     pem::{self, BadBlock},
 };
 
@@ -143,7 +143,7 @@ impl CaBundle {
             match block.content {
                 Err(bad) => problems.push(problem(CaProblemReason::Block(bad))),
                 Ok(mut der) => {
-                    if trusted && let Some(length) = certificate::first_element_length(&der) {
+                    if trusted && let Some(length) = der::first_element_length(&der) {
                         der.truncate(length);
                     }
                     let der = CertificateDer::from(der);

@@ -1,39 +1,42 @@
-//! The few fields of a certificate that an error message shows.
+//! What a certificate says of itself, as an error message and a diagnosis show it.
 
-use std::fmt;
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
-/// Whom a certificate is for and who signed it, as it says itself.
+use hallpass_core::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::der::{self, Element};
+
+/// A certificate in the words of its own fields (RFC 5280 §4.1). Nothing of it is checked here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateNames {
+pub struct Certificate {
     subject: String,
     issuer: String,
+    not_before: Option<Timestamp>,
+    not_after: Option<Timestamp>,
+    names: Vec<String>,
+    sha256: String,
 }
 
-impl CertificateNames {
-    /// Reads the two names (RFC 5280 §4.1); `None` for what is no certificate.
+impl Certificate {
+    /// Reads the fields; `None` for what is no certificate.
     pub(crate) fn read(der: &[u8]) -> Option<Self> {
-        let certificate = Element::read(der)?.0.sequence()?;
-        let mut fields = Element::read(certificate)?.0.sequence()?;
-        let mut next = || {
-            let (element, rest) = Element::read(fields)?;
-            fields = rest;
-            Some(element)
-        };
-        // version [0] OPTIONAL, serialNumber, signature, issuer, validity, subject
-        let mut element = next()?;
-        if element.tag == 0xa0 {
-            element = next()?;
-        }
-        if element.tag != 0x02 {
-            return None;
-        }
-        next()?;
-        let issuer = next()?;
-        next()?;
-        let subject = next()?;
+        let fields = Fields::read(der)?;
+        let (not_before, not_after) = validity(fields.validity);
+        let (_, rest) = Element::read(der)?;
+        let whole = &der[..der.len() - rest.len()];
         Some(Self {
-            subject: name(subject.sequence()?),
-            issuer: name(issuer.sequence()?),
+            subject: name(fields.subject),
+            issuer: name(fields.issuer),
+            not_before,
+            not_after,
+            names: fields.alternative_names(),
+            sha256: Sha256::digest(whole)
+                .iter()
+                .fold(String::new(), |digits, byte| format!("{digits}{byte:02x}")),
         })
     }
 
@@ -46,9 +49,29 @@ impl CertificateNames {
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
+
+    /// From when on it is good; `None` where that can't be read.
+    pub fn not_before(&self) -> Option<Timestamp> {
+        self.not_before
+    }
+
+    /// Until when it is good; `None` where that can't be read.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
+    }
+
+    /// The hosts and addresses that it is for (RFC 5280 §4.2.1.6).
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The SHA-256 digest of the whole certificate, as 64 hexadecimal digits.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
 }
 
-impl fmt::Display for CertificateNames {
+impl fmt::Display for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` signed by ", self.subject)?;
         if self.subject == self.issuer {
@@ -59,41 +82,109 @@ impl fmt::Display for CertificateNames {
     }
 }
 
-/// How many bytes the first DER element takes with its head.
-pub(super) fn first_element_length(der: &[u8]) -> Option<usize> {
-    let (_, rest) = Element::read(der)?;
-    Some(der.len() - rest.len())
+/// The fields of a certificate that somebody looks at, still in DER.
+pub(super) struct Fields<'a> {
+    /// The content of the issuer's name.
+    pub(super) issuer: &'a [u8],
+    /// The content of the subject's name.
+    pub(super) subject: &'a [u8],
+    validity: &'a [u8],
+    after_subject: &'a [u8],
 }
 
-/// One DER element.
-struct Element<'a> {
-    tag: u8,
-    content: &'a [u8],
-}
+impl<'a> Fields<'a> {
+    pub(super) fn read(der: &'a [u8]) -> Option<Self> {
+        let certificate = Element::read(der)?.0.sequence()?;
+        let mut fields = Element::read(certificate)?.0.sequence()?;
+        let mut next = || der::next(&mut fields);
+        // version [0] OPTIONAL, serialNumber, signature, issuer, validity, subject
+        let mut element = next()?;
+        if element.tag == 0xa0 {
+            element = next()?;
+        }
+        if element.tag != 0x02 {
+            return None;
+        }
+        next()?;
+        let issuer = next()?.sequence()?;
+        let validity = next()?;
+        let subject = next()?.sequence()?;
+        Some(Self {
+            issuer,
+            subject,
+            validity: validity.content,
+            after_subject: fields,
+        })
+    }
 
-impl<'a> Element<'a> {
-    /// The first element and what follows it.
-    fn read(der: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (&tag, rest) = der.split_first()?;
-        let (&first, rest) = rest.split_first()?;
-        let (length, rest) = match first {
-            short @ 0..=0x7f => (usize::from(short), rest),
-            long @ 0x81..=0x84 => {
-                let (bytes, rest) = rest.split_at_checked(usize::from(long & 0x0f))?;
-                let length = bytes.iter().try_fold(0_usize, |length, byte| {
-                    length.checked_mul(256)?.checked_add(usize::from(*byte))
-                })?;
-                (length, rest)
-            }
-            _ => return None,
+    /// The DNS names and addresses of the extension `subjectAltName`; others are left out.
+    fn alternative_names(&self) -> Vec<String> {
+        let Some(names) = self.extension(&[0x55, 0x1d, 0x11]) else {
+            return Vec::new();
         };
-        let (content, rest) = rest.split_at_checked(length)?;
-        Some((Self { tag, content }, rest))
+        let Some(mut rest) = Element::read(names).and_then(|(names, _)| names.sequence()) else {
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        while let Some(name) = der::next(&mut rest) {
+            all.extend(general_name(&name));
+            // The other side wrote this, and may have written thousands.
+            if all.len() >= MOST_NAMES {
+                break;
+            }
+        }
+        all
     }
 
-    fn sequence(self) -> Option<&'a [u8]> {
-        (self.tag == 0x30).then_some(self.content)
+    /// The value of the extension with this object identifier.
+    fn extension(&self, identifier: &[u8]) -> Option<&'a [u8]> {
+        let mut fields = self.after_subject;
+        let list = loop {
+            let element = der::next(&mut fields)?;
+            if element.tag == 0xa3 {
+                break element.content;
+            }
+        };
+        let mut extensions = Element::read(list)?.0.sequence()?;
+        while let Some(extension) = der::next(&mut extensions) {
+            let mut parts = extension.sequence()?;
+            if der::next(&mut parts)?.content != identifier {
+                continue;
+            }
+            // extnID, critical DEFAULT FALSE, extnValue
+            while let Some(part) = der::next(&mut parts) {
+                if part.tag == 0x04 {
+                    return Some(part.content);
+                }
+            }
+        }
+        None
     }
+}
+
+/// RFC 5280 §4.2.1.6: `dNSName [2]` and `iPAddress [7]`.
+fn general_name(name: &Element<'_>) -> Option<String> {
+    match name.tag {
+        0x82 => {
+            let text = String::from_utf8_lossy(name.content);
+            Some(printable(&text))
+        }
+        0x87 => {
+            let v4 = <[u8; 4]>::try_from(name.content).map(Ipv4Addr::from);
+            let v6 = <[u8; 16]>::try_from(name.content).map(Ipv6Addr::from);
+            let v4 = v4.map(|address| address.to_string());
+            v4.or_else(|_| v6.map(|address| address.to_string())).ok()
+        }
+        _ => None,
+    }
+}
+
+/// RFC 5280 §4.1.2.5: the two times of the field `validity`.
+fn validity(mut content: &[u8]) -> (Option<Timestamp>, Option<Timestamp>) {
+    let not_before = der::next(&mut content);
+    let not_after = der::next(&mut content);
+    let time = |element: Option<Element<'_>>| element.as_ref().and_then(Element::time);
+    (time(not_before), time(not_after))
 }
 
 /// A distinguished name as `CN=…, O=…`, in the order of the certificate. Attributes of other types
@@ -144,16 +235,19 @@ fn read_attribute(content: &[u8]) -> Option<String> {
         }
         _ => String::from_utf8_lossy(value.content).into_owned(),
     };
-    // The other side wrote this: nothing of it may move a cursor or fill a screen.
-    let text: String = text
-        .chars()
+    Some(format!("{kind}={}", printable(&text)))
+}
+
+/// The other side wrote this: nothing of it may move a cursor or fill a screen.
+fn printable(text: &str) -> String {
+    text.chars()
         .filter(|character| !character.is_control())
         .take(100)
-        .collect();
-    Some(format!("{kind}={text}"))
+        .collect()
 }
 
 const MOST_ATTRIBUTES: usize = 8;
+const MOST_NAMES: usize = 32;
 
 #[cfg(test)]
 mod tests;

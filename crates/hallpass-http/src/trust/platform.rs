@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::{client::danger::ServerCertVerifier, crypto::CryptoProvider};
+use rustls::crypto::CryptoProvider;
 
-use super::CaBundle;
+use super::{CaBundle, Found};
 use crate::HttpConfigError;
-
-type Found = (Option<Arc<dyn ServerCertVerifier>>, String);
 
 /// Apple, Windows and Android decide through the system's own verifier.
 #[cfg(any(windows, target_vendor = "apple", target_os = "android"))]
@@ -15,6 +13,7 @@ pub(super) fn verifier(
     extra: Option<&CaBundle>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Found, HttpConfigError> {
+    use rustls::client::danger::ServerCertVerifier;
     use rustls_platform_verifier::Verifier;
 
     let anchors = match extra {
@@ -35,7 +34,11 @@ pub(super) fn verifier(
         Some(_) => return Err(HttpConfigError::no_extra_roots()),
     };
     let verifier: Arc<dyn ServerCertVerifier> = Arc::new(verifier.map_err(HttpConfigError::trust)?);
-    Ok((Some(verifier), anchors))
+    Ok(Found {
+        verifier: Some(verifier),
+        anchors,
+        platform: None,
+    })
 }
 
 /// Elsewhere there is a file or a directory of certificates. It is looked for here and not by a
@@ -92,5 +95,9 @@ pub(super) fn verifier(
     for bundle in platform.iter().chain(extra) {
         roots.add_parsable_certificates(bundle.certificates().iter().cloned());
     }
-    Ok((super::verify_with(roots, provider)?, anchors.join(" and ")))
+    Ok(Found {
+        verifier: super::verify_with(roots, provider)?,
+        anchors: anchors.join(" and "),
+        platform,
+    })
 }

@@ -1,14 +1,17 @@
-//! Says what was wrong with a server's certificate, with the chain that was presented.
+//! Says what was wrong with a server's certificate, with the chain that was presented, and notes who
+//! accepted it where somebody wants to know.
 
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::CertificateNames;
+use super::{
+    Anchor, CaBundle, Certificate, Handshake, Handshakes, certificate::Fields, verify_with,
+};
 
 /// A verifier whose refusals tell what was presented and what was missing.
 #[derive(Debug)]
@@ -16,6 +19,22 @@ pub(super) struct Explaining {
     /// `None` when there is no anchor to verify against.
     inner: Option<Arc<dyn ServerCertVerifier>>,
     anchors: Arc<str>,
+    watching: Option<Watching>,
+}
+
+/// Notes what is presented.
+#[derive(Debug)]
+struct Watching {
+    handshakes: Handshakes,
+    trusted: Vec<Trusted>,
+}
+
+/// Authorities of one origin.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    pub(super) bundle: CaBundle,
+    /// Whether a person named them.
+    pub(super) is_added: bool,
 }
 
 impl Explaining {
@@ -23,7 +42,17 @@ impl Explaining {
         Self {
             inner,
             anchors: anchors.into(),
+            watching: None,
         }
+    }
+
+    /// Notes each handshake, with the one of `trusted` that accepted it.
+    pub(super) fn noting(mut self, handshakes: Handshakes, trusted: Vec<Trusted>) -> Self {
+        self.watching = Some(Watching {
+            handshakes,
+            trusted,
+        });
+        self
     }
 
     fn inner(&self) -> Result<&Arc<dyn ServerCertVerifier>, Error> {
@@ -44,15 +73,32 @@ impl ServerCertVerifier for Explaining {
         let verdict = self.inner().and_then(|inner| {
             inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         });
+        let presented = || {
+            let chain = std::iter::once(end_entity).chain(intermediates);
+            chain.filter_map(|der| Certificate::read(der)).collect()
+        };
+        if let Some(watching) = &self.watching {
+            let is_accepted = verdict.is_ok();
+            let accepts = |verifier: &dyn ServerCertVerifier| {
+                verifier
+                    .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                    .is_ok()
+            };
+            watching.handshakes.note(Handshake {
+                host: server_name.to_str().into_owned(),
+                presented: presented(),
+                is_accepted,
+                anchor: is_accepted
+                    .then(|| watching.anchor(end_entity, intermediates, accepts))
+                    .flatten(),
+            });
+        }
         match verdict {
             Err(Error::InvalidCertificate(reason)) => {
-                let chain = std::iter::once(end_entity).chain(intermediates);
                 let refused = CertificateRefused {
                     host: server_name.to_str().into_owned(),
                     reason,
-                    presented: chain
-                        .filter_map(|certificate| CertificateNames::read(certificate))
-                        .collect(),
+                    presented: presented(),
                     anchors: Arc::clone(&self.anchors),
                 };
                 Err(Error::InvalidCertificate(CertificateError::Other(
@@ -93,6 +139,44 @@ impl ServerCertVerifier for Explaining {
     }
 }
 
+impl Watching {
+    /// The authority that accepts the chain by itself. The verifier does not tell which it was, so
+    /// those whose name the chain ends with are tried one by one.
+    fn anchor(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        accepts: impl Fn(&dyn ServerCertVerifier) -> bool,
+    ) -> Option<Anchor> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let chain = std::iter::once(end_entity).chain(intermediates);
+        let issuers: Vec<&[u8]> = chain
+            .filter_map(|der| Some(Fields::read(der)?.issuer))
+            .collect();
+        for trusted in &self.trusted {
+            for der in trusted.bundle.certificates() {
+                let is_named =
+                    Fields::read(der).is_some_and(|fields| issuers.contains(&fields.subject));
+                if !is_named {
+                    continue;
+                }
+                let mut root = RootCertStore::empty();
+                root.add_parsable_certificates([der.clone()]);
+                if let Ok(Some(verifier)) = verify_with(root, &provider)
+                    && accepts(&*verifier)
+                {
+                    return Some(Anchor {
+                        certificate: Certificate::read(der)?,
+                        origin: trusted.bundle.origin(),
+                        is_added: trusted.is_added,
+                    });
+                }
+            }
+        }
+        None
+    }
+}
+
 /// A server's certificate that was refused, and why.
 ///
 /// It is the [source](std::error::Error::source) of an [`HttpError`](hallpass_core::HttpError) of
@@ -101,7 +185,7 @@ impl ServerCertVerifier for Explaining {
 pub struct CertificateRefused {
     host: String,
     reason: CertificateError,
-    presented: Vec<CertificateNames>,
+    presented: Vec<Certificate>,
     anchors: Arc<str>,
 }
 
@@ -112,7 +196,7 @@ impl CertificateRefused {
     }
 
     /// The chain that the server presented, its own certificate first.
-    pub fn presented(&self) -> &[CertificateNames] {
+    pub fn presented(&self) -> &[Certificate] {
         &self.presented
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use hallpass_core::{Remedy, http::HttpErrorKind};
-use hallpass_http::{CaBundle, CertificateRefused, Client, HttpConfig, Trust};
+use hallpass_http::{CaBundle, CertificateRefused, Client, Handshakes, HttpConfig, Trust};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{
     LazyConfigAcceptor,
@@ -194,4 +194,41 @@ async fn an_answer_that_is_no_tls_is_a_tls_error() {
     let error = get(&crate::client_for(&url), &url).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Tls, "{}", chain(&error));
     assert!(!error.may_have_been_sent());
+}
+
+#[tokio::test]
+async fn what_is_presented_is_noted_with_who_accepted_it() {
+    let authority = Authority::new("Corp Root");
+    let certificate = authority.issue("mcp.test");
+    let bundle = || CaBundle::from_pem(authority.pem()).unwrap();
+    let other = CaBundle::from_pem(Authority::new("Other Root").pem()).unwrap();
+    let cases = [
+        (Trust::PlatformPlus(bundle()), Some("CN=Corp Root")),
+        (Trust::Only(bundle()), Some("CN=Corp Root")),
+        (Trust::Only(other), None),
+        (Trust::Platform, None),
+    ];
+    for (trust, expected) in cases {
+        let server =
+            Server::start_tls(certificate.server(VERSIONS[1], None), |_| Reply::ok("here")).await;
+        let url = server.named("https", "mcp.test", "/");
+        let handshakes = Handshakes::new();
+        let client = Client::new(HttpConfig {
+            trust,
+            servers: vec![origin(&url)],
+            resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
+            handshakes: Some(handshakes.clone()),
+            ..HttpConfig::default()
+        })
+        .unwrap();
+        assert_eq!(get(&client, &url).await.is_ok(), expected.is_some());
+        let noted = handshakes.all();
+        assert_eq!(noted.len(), 1);
+        assert_eq!(noted[0].host, "mcp.test");
+        assert_eq!(noted[0].is_accepted, expected.is_some());
+        assert_eq!(noted[0].presented[0].names(), ["mcp.test"]);
+        let anchor = noted[0].anchor.as_ref();
+        assert_eq!(anchor.map(|it| it.certificate.subject()), expected);
+        assert!(anchor.is_none_or(|it| it.is_added && it.origin == "the given bundle"));
+    }
 }

@@ -22,7 +22,7 @@ fn the_names_are_those_of_the_certificate() {
         (DnType::CustomDnType(vec![2, 5, 4, 5]), "4711".into()),
         (DnType::CommonName, "x".repeat(500).into()),
     ]);
-    let names = CertificateNames::read(&der).unwrap();
+    let names = Certificate::read(&der).unwrap();
     let common = "x".repeat(100);
     assert_eq!(
         names.subject(),
@@ -32,7 +32,7 @@ fn the_names_are_those_of_the_certificate() {
         names.to_string(),
         format!("`{}` signed by itself", names.subject())
     );
-    let unnamed = CertificateNames::read(&certificate(&[])).unwrap();
+    let unnamed = Certificate::read(&certificate(&[])).unwrap();
     assert_eq!(unnamed.issuer(), "(no name)");
 }
 
@@ -53,23 +53,45 @@ fn a_name_without_end_is_cut() {
 fn damaged_certificates_are_read_as_nothing() {
     let der = certificate(&[(DnType::CommonName, "x".into())]);
     for length in 0..der.len() {
-        assert_eq!(CertificateNames::read(&der[..length]), None, "{length}");
+        assert_eq!(Certificate::read(&der[..length]), None, "{length}");
     }
     for index in 0..der.len() {
         for value in [0, 0x30, 0x7f, 0x80, 0x84, 0xff] {
             let mut damaged = der.clone();
             damaged[index] = value;
             // Whatever comes of it, it comes back.
-            let _ = CertificateNames::read(&damaged);
+            let _ = Certificate::read(&damaged);
         }
     }
 }
 
 #[test]
-fn the_first_element_ends_where_its_length_says() {
-    let der = certificate(&[(DnType::CommonName, "x".into())]);
+fn hosts_times_and_fingerprint_are_those_of_the_certificate() {
+    let mut params = CertificateParams::new(vec![
+        "mcp.example".to_owned(),
+        "*.mcp.example".to_owned(),
+        "192.0.2.7".to_owned(),
+        "2001:db8::7".to_owned(),
+    ])
+    .unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 2, 29);
+    params.not_after = rcgen::date_time_ymd(2055, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let der = params.self_signed(&key).unwrap().der().to_vec();
+    let certificate = Certificate::read(&der).unwrap();
+    assert_eq!(
+        certificate.names(),
+        ["mcp.example", "*.mcp.example", "192.0.2.7", "2001:db8::7"]
+    );
+    let seconds = |time: Option<Timestamp>| time.map(Timestamp::as_unix_seconds);
+    assert_eq!(seconds(certificate.not_before()), Some(1_582_934_400));
+    assert_eq!(seconds(certificate.not_after()), Some(2_682_374_400));
     let with_more = [der.as_slice(), &[0x30, 0]].concat();
-    assert_eq!(first_element_length(&with_more), Some(der.len()));
-    assert_eq!(first_element_length(&[0x30, 0x81]), None);
-    assert_eq!(first_element_length(&[]), None);
+    assert_eq!(Certificate::read(&with_more).unwrap(), certificate);
+    let digest: [u8; 32] = Sha256::digest(&der).into();
+    assert_eq!(certificate.sha256().len(), 64);
+    for (index, byte) in digest.iter().enumerate() {
+        let digits = &certificate.sha256()[2 * index..2 * index + 2];
+        assert_eq!(digits, format!("{byte:02x}"));
+    }
 }
