@@ -62,6 +62,24 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
 
     /// Where and how the records are kept, in words for a person.
     fn describe(&self) -> String;
+
+    /// Who holds a slot's lock at the moment, in words for a person; `None` where nobody does, and
+    /// where the backend can't tell. For a diagnosis: waits for nobody and changes nothing.
+    fn holder<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        let _ = slot;
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Everything that is in trouble: what opens the records, and each of them that can't be read.
+    /// For a diagnosis: changes nothing.
+    fn check(&self) -> BoxFuture<'_, Vec<StoreError>> {
+        Box::pin(async move {
+            match self.list().await {
+                Ok(listing) => listing.problems,
+                Err(error) => vec![error],
+            }
+        })
+    }
 }
 
 /// The answer to a save.

@@ -145,6 +145,15 @@ pub(crate) fn lock_file(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
+/// Opens a file for reading, if there is one.
+pub(crate) fn existing_file(path: &Path) -> Result<Option<File>, StoreError> {
+    match open(OpenOptions::new().read(true), path) {
+        Ok(file) => check_file(path, &file).map(|_| Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("opening", path, error)),
+    }
+}
+
 /// Overwrites a small note for people, of which nothing depends.
 pub(crate) fn note(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();

@@ -156,4 +156,11 @@ impl CredentialStore for MemoryStore {
     fn describe(&self) -> String {
         "memory, until the process ends".to_owned()
     }
+
+    fn holder<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        let turns = self.inner.turns.lock();
+        let turns = turns.unwrap_or_else(PoisonError::into_inner);
+        let is_held = turns.get(slot).is_some_and(|turn| turn.try_lock().is_err());
+        Box::pin(async move { Ok(is_held.then(|| "this process".to_owned())) })
+    }
 }

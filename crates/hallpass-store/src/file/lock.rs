@@ -150,6 +150,21 @@ pub(crate) fn busy(path: &Path) -> StoreError {
     .with_hint("it is refreshing or signing in; if it hangs, end it: the lock goes with it")
 }
 
+/// Who holds the lock on `path` at the moment. It is neither waited for nor created.
+pub(crate) fn holder_now(path: &Path) -> Result<Option<String>, StoreError> {
+    let Some(file) = folder::existing_file(path)? else {
+        return Ok(None);
+    };
+    // Shared, so that two who look don't take each other for a holder.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(
+            holder(path).unwrap_or_else(|| "another process".to_owned()),
+        )),
+        Err(TryLockError::Error(error)) => Err(folder::failed("locking", path, error)),
+    }
+}
+
 fn holder(path: &Path) -> Option<String> {
     let text = fs::read_to_string(holder_path(path)).ok()?;
     let line = text.lines().next()?;

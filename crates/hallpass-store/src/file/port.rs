@@ -14,6 +14,7 @@ use super::{
     lock::{self, FileLease, Held, Mode},
     records::SlotPaths,
 };
+use crate::blocking;
 
 impl CredentialStore for FileStore {
     fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
@@ -110,6 +111,30 @@ impl CredentialStore for FileStore {
                 (removed, removed)
             })
             .await
+        })
+    }
+
+    fn holder<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        Box::pin(async move {
+            let paths = SlotPaths::new(&self.inner.root, slot);
+            blocking::run(move || lock::holder_now(&paths.lock)).await
+        })
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<StoreError>> {
+        Box::pin(async move {
+            // The key is asked for also where there is no record yet that needs it.
+            let opened = match self.look_again().await {
+                Ok(()) => self.keys().await.map(drop),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = opened {
+                return vec![error];
+            }
+            match self.documents().await {
+                Ok((_, problems)) => problems,
+                Err(error) => vec![error],
+            }
         })
     }
 

@@ -218,12 +218,20 @@ async fn a_lock_ends_with_its_holder() {
         assert_eq!(busy.kind(), StoreErrorKind::Busy);
         let name = format!("process {} still holds", holder.child.id());
         assert!(busy.to_string().starts_with(&name), "{busy}");
+        let seen = store.holder(&slot).await.unwrap();
+        assert_eq!(seen, Some(format!("process {}", holder.child.id())));
         // Somebody waits already when the holder is killed.
         let waiting = store.lock(&slot, LONG);
         let killing = async { holder.kill() };
         let (guard, ()) = tokio::join!(waiting, killing);
-        guard.unwrap();
+        drop(guard.unwrap());
+        assert_eq!(store.holder(&slot).await.unwrap(), None);
     }
+    // To look is not to leave anything behind.
+    let other = record("other").slot;
+    let files = place.files().len();
+    assert_eq!(store.holder(&other).await.unwrap(), None);
+    assert_eq!(place.files().len(), files);
 }
 
 #[tokio::test]

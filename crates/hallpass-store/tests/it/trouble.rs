@@ -10,7 +10,7 @@ use std::{
 
 use hallpass_core::{
     CredentialStore as _, Generation,
-    store::{Saved, StoreErrorKind},
+    store::{Saved, StoreError, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Policy};
 
@@ -39,6 +39,8 @@ async fn check(extension: &str, kind: StoreErrorKind, damage: impl AsyncFn(&Plac
         Ok(store) => {
             let error = store.load(&one.slot).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
+            let found: Vec<_> = store.check().await.iter().map(StoreError::kind).collect();
+            assert_eq!(found, [kind]);
             for expected in [None, Some(FIRST)] {
                 let error = save(&store, &one, expected).await.unwrap_err();
                 assert_eq!(error.kind(), kind, "{error}");
