@@ -76,6 +76,7 @@ mod event;
 mod interaction;
 mod login;
 mod opener;
+mod outlook;
 mod page;
 mod pasted;
 mod pushing;
@@ -90,6 +91,7 @@ pub use error::{LoginError, LoginErrorKind};
 pub use event::{DeviceCode, LoginEvent, LoginWarning, NoRefreshToken, RegisterAnew, Visit};
 pub use interaction::{Interaction, OpenError};
 pub use opener::{Desktop, open_command};
+pub use outlook::{ExpectedClient, LoginOutlook};
 pub use pasted::PasteError;
 
 /// What a host publishes to be known by a client ID metadata document.

@@ -19,7 +19,7 @@ use crate::{
     door::Door,
     page::Page,
     redeem::Terms,
-    scopes,
+    registering, scopes,
     waiting::{self, Answered, Waiting},
 };
 
@@ -128,7 +128,7 @@ impl<'a> Login<'a> {
         let mut pending = self.authorization_request(&client)?;
         let pushed = self.push(&mut pending, &client).await?;
         let unproven = client.again && !pushed && !self.is_proven(&client.registration);
-        if unproven && !self.still_known(pending.url()).await {
+        if unproven && !registering::still_known(&*self.host.http, pending.url()).await {
             return Err(self.forgotten(None));
         }
         let visit = Visit {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    Registration, Remedy, TokenEndpointAuthMethod,
+    HttpClient, Registration, Remedy, TokenEndpointAuthMethod,
     http::{ExchangePolicy, Leg, Redirects},
 };
 use hallpass_oauth::{
@@ -120,30 +120,30 @@ impl Login<'_> {
             _ => &TokenEndpointAuthMethod::ClientSecretBasic,
         }
     }
+}
 
-    /// Whether the server still takes the client and its redirect URI, asked in the way the browser
-    /// will ask: a server that has forgotten a client shows an error page there and sends nobody
-    /// back (RFC 6749 §4.1.2.1), so the login would end at its time limit. Anything but a plain
-    /// refusal counts as a yes.
-    pub(crate) async fn still_known(&self, url: &Url) -> bool {
-        let request = Request::get(url.as_str())
-            // What a navigation sends: some servers answer a script in another way.
-            .header(header::ACCEPT, "text/html,*/*;q=0.8")
-            .header("sec-fetch-mode", "navigate")
-            .header("sec-fetch-dest", "document")
-            .body(Bytes::new());
-        let Ok(request) = request else { return true };
-        let policy = ExchangePolicy {
-            leg: Leg::AuthorizationServer,
-            redirects: Redirects::None,
-            ..ExchangePolicy::metadata()
-        };
-        match self.host.http.open(request, policy).await {
-            Ok(answer) => !refuses_client(url, answer.status(), answer.headers()),
-            Err(error) => {
-                tracing::debug!(%error, "the authorization endpoint was not asked in advance");
-                true
-            }
+/// Whether the server still takes the client and its redirect URI, asked in the way the browser
+/// will: a server that has forgotten a client shows an error page there and sends nobody back
+/// (RFC 6749 §4.1.2.1), so the login would end at its time limit. Anything but a plain refusal
+/// counts as a yes.
+pub(crate) async fn still_known(http: &dyn HttpClient, url: &Url) -> bool {
+    let request = Request::get(url.as_str())
+        // What a navigation sends: some servers answer a script in another way.
+        .header(header::ACCEPT, "text/html,*/*;q=0.8")
+        .header("sec-fetch-mode", "navigate")
+        .header("sec-fetch-dest", "document")
+        .body(Bytes::new());
+    let Ok(request) = request else { return true };
+    let policy = ExchangePolicy {
+        leg: Leg::AuthorizationServer,
+        redirects: Redirects::None,
+        ..ExchangePolicy::metadata()
+    };
+    match http.open(request, policy).await {
+        Ok(answer) => !refuses_client(url, answer.status(), answer.headers()),
+        Err(error) => {
+            tracing::debug!(%error, "the authorization endpoint was not asked in advance");
+            true
         }
     }
 }

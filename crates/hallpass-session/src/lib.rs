@@ -99,7 +99,7 @@ pub use error::{
     SignInNeeded, StoreFailed,
 };
 pub use proof::ProofFailed;
-pub use session::{IncompleteSession, Session, SessionBuilder};
+pub use session::{IncompleteSession, LockHolders, Session, SessionBuilder};
 pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};
 pub use system::{OsEntropy, SystemClock};

@@ -16,7 +16,7 @@ use crate::{
     error::SessionError,
     proof::ProofFailed,
     shared::Shared,
-    sign_in::{Ask, SignInRequest},
+    sign_in::{Ask, SignInRequest, window_of},
     sign_out::{SignOut, SignedOut},
     system::{OsEntropy, SystemClock},
     token::Token,
@@ -158,6 +158,35 @@ impl Session {
         self.0.load().await
     }
 
+    /// The token that is kept, whether it still lives or not. Nothing is refreshed and nothing saved:
+    /// for a diagnosis.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::SignInNeeded`] when there is none that these settings may use, and
+    /// [`SessionError::Store`].
+    pub async fn kept_token(&self) -> Result<Token, SessionError> {
+        let record = self.0.load().await?;
+        let (record, grant) = self.0.usable(record.as_ref())?;
+        Token::new(record, grant, None).map_err(SessionError::Ended)
+    }
+
+    /// Who holds the locks that this session would wait for, at the moment: for a diagnosis.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`].
+    pub async fn lock_holders(&self) -> Result<LockHolders, SessionError> {
+        let holder = |slot: Slot| async move {
+            let holder = self.0.store.holder(&slot).await;
+            holder.map_err(SessionError::store)
+        };
+        Ok(LockHolders {
+            slot: holder(self.0.slot.clone()).await?,
+            sign_in: holder(window_of(&self.0.slot)?).await?,
+        })
+    }
+
     /// How often this session refreshed, and how often it need not.
     pub fn counters(&self) -> Counters {
         self.0.counting.snapshot()
@@ -171,6 +200,16 @@ impl Session {
             tracing::warn!(%error, slot = %self.0.slot, "a refreshed grant could not be saved");
         }
     }
+}
+
+/// Who holds locks of a session's slot, in the words of its store. `None` is nobody, or nobody known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockHolders {
+    /// Who refreshes, saves or signs out.
+    pub slot: Option<String>,
+    /// Who asks a person to sign in.
+    pub sign_in: Option<String>,
 }
 
 /// Puts a [`Session`] together.

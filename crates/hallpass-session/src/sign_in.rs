@@ -17,6 +17,7 @@ use hallpass_core::{
 };
 use tracing::{Instrument, info_span};
 
+pub(crate) use self::window::window_of;
 use self::{
     keep::KeepRegistration,
     window::{Window, window},

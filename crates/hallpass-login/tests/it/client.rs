@@ -7,7 +7,7 @@ use hallpass_core::{
     TokenEndpointAuthMethod,
     record::{RegistrationOrigin, SignInCause},
 };
-use hallpass_login::{BrowserLogin, LoginErrorKind};
+use hallpass_login::{BrowserLogin, ExpectedClient, LoginErrorKind};
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Endpoint, Fault, Person, StaticClient,
 };
@@ -356,4 +356,29 @@ async fn a_client_that_is_registered_with_a_secret_uses_it() {
         let record = desk.signed_in().await;
         assert_eq!(record.registration.unwrap().auth_method, method);
     }
+}
+
+#[tokio::test]
+async fn the_outlook_is_what_the_login_does() {
+    let desk = Desk::new().await;
+    let (client, known) = desk.outlook().await;
+    assert_eq!(client.unwrap(), ExpectedClient::Register(None));
+    assert_eq!(known, None);
+    assert_eq!(registrations(&desk), 0);
+
+    let (desk, record) = signed_out_desk().await;
+    let registration = record.registration.unwrap();
+    let (client, known) = desk.outlook().await;
+    assert_eq!(client.unwrap(), ExpectedClient::Again(registration.clone()));
+    assert_eq!(known, Some(true));
+    desk.issuer.forget_clients();
+    assert_eq!(desk.outlook().await.1, Some(false));
+
+    desk.issuer
+        .change(|behaviour| behaviour.registration = false);
+    let mut desk = desk;
+    desk.previous = None;
+    let error = desk.outlook().await.0.unwrap_err();
+    assert_eq!(error.kind(), LoginErrorKind::NoClient);
+    assert_eq!(registrations(&desk), 1);
 }

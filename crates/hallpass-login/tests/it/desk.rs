@@ -14,8 +14,11 @@ use hallpass_core::{
     BoxFuture, Challenge, Clock, HttpClient, Keep, Record, Scopes, ServerSettings, ServerUrl,
     SignIn, SignInReason, Slot, StoreError, http::ExchangePolicy, store::StoreErrorKind,
 };
+use hallpass_discovery::Discovery;
 use hallpass_http::{Client, HttpConfig, Origin};
-use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
+use hallpass_login::{
+    BrowserLogin, ExpectedClient, Interaction, LoginError, LoginEvent, LoginOutlook, OpenError,
+};
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, FakeClock, FixedEntropy, LeakCheck,
     McpServer, McpServerOptions, Person, Visit,
@@ -122,6 +125,38 @@ impl Desk {
             .unwrap();
         self.look_for_leaks(&outcome);
         outcome
+    }
+
+    /// What a login would do about its client, and whether the server still knows a registration.
+    pub(crate) async fn outlook(&self) -> (Result<ExpectedClient, LoginError>, Option<bool>) {
+        let http = self.http();
+        let challenges = self.challenges(&*http).await;
+        let discovery = Discovery {
+            http: &*http,
+            clock: &self.clock,
+            settings: &self.settings,
+        };
+        let server = self.slot().server;
+        let discovered = discovery.run(&server, &challenges).await.unwrap();
+        let outlook = LoginOutlook {
+            settings: &self.settings,
+            discovered: &discovered,
+            challenges: &challenges,
+            previous: self.previous.as_ref(),
+            now: self.clock.now(),
+        };
+        let known = match &self
+            .previous
+            .as_ref()
+            .and_then(|it| it.registration.clone())
+        {
+            Some(registration) => {
+                let entropy = FixedEntropy::new(7);
+                outlook.still_known(registration, &*http, &entropy).await
+            }
+            None => None,
+        };
+        (outlook.client(), known)
     }
 
     /// A login that must succeed.

@@ -71,7 +71,7 @@ pub(super) async fn window(shared: &Shared, ask: &Ask) -> Result<Window, Session
 
 /// The slot whose lock stands for a slot's window: at a host that never is (RFC 2606 §2), so no
 /// record is ever kept there.
-fn window_of(slot: &Slot) -> Result<Slot, SessionError> {
+pub(crate) fn window_of(slot: &Slot) -> Result<Slot, SessionError> {
     let name: String = form_urlencoded::byte_serialize(slot.server.as_str().as_bytes()).collect();
     let server = ServerUrl::parse(&format!("https://sign-in.invalid/{name}"))
         .map_err(|error| SessionError::sign_in(slot, AuthorizeError::new(Remedy::Report, error)))?;

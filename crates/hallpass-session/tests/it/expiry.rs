@@ -6,7 +6,7 @@ use crate::{
     double::Fault,
     world::{World, need, serial},
 };
-use hallpass_core::record::SignInCause;
+use hallpass_core::{Clock, record::SignInCause};
 
 /// How long after its issue a token that lives `lifetime` is replaced.
 async fn check(lifetime: Option<u64>, used_until: u64, replaced: bool) {
@@ -105,4 +105,18 @@ async fn a_token_without_refresh_token_is_used_to_its_end() {
     let error = session.token().await.unwrap_err();
     assert_eq!(need(&error), Need::Ended(SignInCause::NoRefreshToken));
     assert_eq!(world.server.requests(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_kept_token_is_shown_without_a_refresh_also_when_it_has_ended() {
+    let world = World::signed_in().await;
+    world.clock.advance(1_000_000);
+    let session = world.session();
+    let kept = session.kept_token().await.unwrap();
+    assert_eq!(serial(&kept), 1);
+    assert!(kept.expires_at().unwrap() < world.clock.now());
+    assert_eq!(world.server.posts(), 0);
+
+    let nobody = World::empty().session().kept_token().await.unwrap_err();
+    assert_eq!(need(&nobody), Need::First);
 }

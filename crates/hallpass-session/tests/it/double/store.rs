@@ -131,6 +131,10 @@ impl CredentialStore for TestStore {
     fn describe(&self) -> String {
         "a store for tests".to_owned()
     }
+
+    fn holder<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        self.inner.holder(slot)
+    }
 }
 
 /// The number before it is counted down; 0 stays.
