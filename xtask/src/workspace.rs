@@ -57,6 +57,13 @@ impl Workspace {
             .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
+    /// The program, built as the tests have it.
+    pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
+        let build = ["build", "--quiet", "--locked", "--package", "hallpass-cli"];
+        self.cargo().args(build).run()?;
+        Ok(self.binary("debug", "hallpass"))
+    }
+
     pub(crate) fn cargo(&self) -> Shell {
         Shell::cargo().current_dir(&self.root)
     }

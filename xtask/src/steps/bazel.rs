@@ -44,7 +44,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         complete(workspace)?;
     }
     let root = workspace.root();
-    let rendered = build_files::render_all(&metadata(workspace)?, root)?;
+    let rendered = rendered(workspace)?;
     let facts = facts(workspace)?;
     let buildifier = Buildifier::install(workspace)?;
     if asked("--write") {
@@ -82,13 +82,15 @@ pub(super) fn check(
     findings
 }
 
-fn metadata(workspace: &Workspace) -> Result<Value, Failure> {
+/// Each crate's `BUILD.bazel`.
+pub(super) fn rendered(workspace: &Workspace) -> Result<Vec<BuildFile>, Failure> {
     let text = workspace
         .cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .read()?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))
+    let metadata: Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))?;
+    build_files::render_all(&metadata, workspace.root())
 }
 
 /// The fact of each registry package of `Cargo.lock`.

@@ -1,89 +1,101 @@
-//! Documents that are made from code, compared with what is committed; `--write` makes them.
+//! What is made from code and manifests, compared with what is committed; `--write` makes it.
 //!
-//! `docs/commands.md` is what the program says to `--help`, command by command;
-//! `docs/environment.md` are the variables that it reads.
+//! - the crates in ARCHITECTURE.md and README.md, and the steps in CONTRIBUTING.md;
+//! - `docs/environment.md`, the variables that the program reads;
+//! - `docs/commands.md`, what the program says to `--help`, command by command;
+//! - each crate's `BUILD.bazel`, which is `cargo xtask bazel`'s too.
 
+mod commands;
+mod crates;
 mod environment;
+mod part;
 
-use std::{fs, io::Write, path::Path};
+use std::{collections::BTreeMap, fs, io::Write};
 
-use crate::{finding, report::Failure, shell::Shell, workspace::Workspace};
+use super::{STEPS, bazel};
+use crate::{
+    finding::{self, Finding},
+    report::Failure,
+    tree::Tree,
+    workspace::Workspace,
+};
+use part::Part;
 
-const COMMANDS: &str = "docs/commands.md";
+const MEND: &str = "cargo xtask codegen --write";
 
-const ENVIRONMENT: &str = "docs/environment.md";
-
-const HEAD: &str = "# The commands\n\n\
-    What `hallpass --help` says, command by command. Written by `cargo xtask codegen --write`.\n";
+/// Whole files, by their path from the root.
+type Files = BTreeMap<String, String>;
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    let build = ["build", "--quiet", "--locked", "--package", "hallpass-cli"];
-    workspace.cargo().args(build).run()?;
-    let mut text = HEAD.to_owned();
-    let program = workspace.binary("debug", "hallpass");
-    describe(&program, &[], &mut text)?;
+    let tree = Tree::read(workspace)?;
+    let (mut files, findings) = documents(&tree);
+    finding::report(&findings, "edit the file that is named")?;
     finding::report(
-        &environment::check(workspace.root())?,
+        &environment::check(&tree),
         "edit the table in xtask/src/steps/codegen/environment.rs",
     )?;
-    for (name, text) in [(COMMANDS, text), (ENVIRONMENT, environment::render())] {
-        let path = workspace.root().join(name);
-        if arguments.iter().any(|argument| argument == "--write") {
-            fs::File::create(&path)?.write_all(text.as_bytes())?;
-        } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
-            return Err(Failure::new(format!("{name} is not what the code says"))
-                .mend("cargo xtask codegen --write"));
+    let build_files = bazel::rendered(workspace)?.into_iter();
+    files.extend(build_files.map(|file| (file.path, file.text)));
+    files.insert(commands::PATH.to_owned(), commands::render(workspace)?);
+    if arguments.iter().any(|argument| argument == "--write") {
+        for (path, text) in &files {
+            fs::File::create(workspace.root().join(path))?.write_all(text.as_bytes())?;
+        }
+        return Ok(());
+    }
+    finding::report(&compare(&tree, &files), MEND)
+}
+
+/// The documents that are made without running the program, and what keeps one from being made.
+pub(super) fn documents(tree: &Tree) -> (Files, Vec<Finding>) {
+    let (mut parts, mut findings) = crates::parts(tree);
+    parts.push(steps());
+    let mut files = Files::new();
+    for part in parts {
+        if let Some(text) = part.put_into(tree.text(part.document)) {
+            files.insert(part.document.to_owned(), text);
+        } else {
+            let what = format!("it has no line `{}`", part.mark().trim_end());
+            findings.push(Finding::new(part.document, "place", what));
         }
     }
-    Ok(())
+    files.insert(environment::PATH.to_owned(), environment::render());
+    (files, findings)
 }
 
-/// Adds the help of one command, and of those below it.
-fn describe(program: &Path, command: &[&str], text: &mut String) -> Result<(), Failure> {
-    let help = Shell::new(program)
-        .args(command)
-        .args(["--help"])
-        .env("COLUMNS", "100")
-        .read()?;
-    let name = ["hallpass"]
-        .iter()
-        .chain(command)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-    let help = lines.join("\n").replace(".exe", "");
-    text.push_str(
-        "
-## `",
-    );
-    text.push_str(&name);
-    text.push_str(
-        "`
-
-```text
-",
-    );
-    text.push_str(help.trim_end());
-    text.push_str(
-        "
-```
-",
-    );
-    for below in commands(&help) {
-        describe(program, &[command, &[below]].concat(), text)?;
-    }
-    Ok(())
-}
-
-/// The commands that a help text lists.
-fn commands(help: &str) -> Vec<&str> {
-    let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    list.take_while(|line| line.starts_with("  "))
-        .filter(|line| !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
+/// The files of a tree that are not as made.
+fn compare(tree: &Tree, files: &Files) -> Vec<Finding> {
+    let differ = files.iter().filter(|(path, text)| tree.text(path) != *text);
+    differ
+        .map(|(path, _)| Finding::new(path, "made", "it is not what code and manifests say"))
         .collect()
+}
+
+/// CONTRIBUTING.md's table of steps.
+fn steps() -> Part {
+    let rows = STEPS.iter().map(|step| {
+        let takes: Vec<String> = step.takes.iter().map(|it| format!("`{it}`")).collect();
+        let runs = if step.in_ci { "yes" } else { "by hand" };
+        let (name, about) = (step.name, step.about);
+        format!("| `{name}` | {about} | {} | {runs} |\n", takes.join(" "))
+    });
+    let head = "| step | what it holds | takes | in `ci` |\n|---|---|---|---|\n";
+    Part {
+        document: "CONTRIBUTING.md",
+        name: "The steps",
+        text: format!("{head}{}", rows.collect::<Vec<_>>().concat()),
+    }
+}
+
+/// What is wrong with the documents of a tree, without running the program.
+#[cfg(test)]
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let (files, findings) = documents(tree);
+    if findings.is_empty() {
+        compare(tree, &files)
+    } else {
+        findings
+    }
 }
 
 #[cfg(test)]

@@ -26,10 +26,14 @@ fn edited(name: &str, path: &str, from: &str, to: &str) -> Tree {
 #[test]
 fn each_breakage_makes_the_right_step_say_the_right_words() {
     assert_eq!(good::said_of(&good::tree()), [""; 0], "the good workspace");
+    let mut wrong = Vec::new();
     for (name, path, from, to, expected) in BREAKAGES {
         let said = good::said_of(&edited(name, path, from, to));
-        assert_eq!(said, *expected, "{name}");
+        if said != *expected {
+            wrong.push(format!("{name}\n  says {said:#?}\n  not {expected:#?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

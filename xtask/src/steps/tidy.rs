@@ -21,7 +21,7 @@ use crate::{
     workspace::Workspace,
 };
 use dependencies::TABLES;
-pub(super) use dependencies::Tables;
+pub(super) use dependencies::{Tables, Used};
 use exceptions::{EXCEPTIONS, MAY_EXPOSE};
 pub(super) use machine::Machine;
 

@@ -1,8 +1,10 @@
 //! The environment variables that the program reads, as a table.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
-use crate::{finding::Finding, report::Failure};
+use crate::{finding::Finding, tree::Tree};
+
+pub(super) const PATH: &str = "docs/environment.md";
 
 /// Where the program reads them.
 const PROGRAM: &str = "crates/hallpass-cli/src";
@@ -69,9 +71,11 @@ pub(super) fn render() -> String {
 }
 
 /// The variables that the table has and the program does not read, and the other way round.
-pub(super) fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
-    let mut read = BTreeSet::new();
-    collect(&root.join(PROGRAM), &mut read)?;
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    let program = tree
+        .rust_files()
+        .filter(|file| file.path.starts_with(PROGRAM));
+    let read: BTreeSet<String> = program.flat_map(|file| variables(file.text)).collect();
     let listed: BTreeSet<String> = VARIABLES
         .iter()
         .map(|(name, _)| (*name).to_owned())
@@ -83,21 +87,8 @@ pub(super) fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
         .difference(&read)
         .map(|name| format!("{name} is in the table and not read"));
     let all = missing.chain(gone);
-    Ok(all
-        .map(|what| Finding::new(PROGRAM, "environment", what))
-        .collect())
-}
-
-fn collect(folder: &Path, read: &mut BTreeSet<String>) -> Result<(), Failure> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, read)?;
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            read.extend(variables(&fs::read_to_string(&path)?));
-        }
-    }
-    Ok(())
+    all.map(|what| Finding::new(PROGRAM, "environment", what))
+        .collect()
 }
 
 /// The names in `.get("NAME")` and `below("NAME", …)`.

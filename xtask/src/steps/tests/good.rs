@@ -12,7 +12,7 @@ use crate::{
             build_files::{self, BuildFile},
             index, lock,
         },
-        manifests, tidy,
+        codegen, manifests, tidy,
     },
     tree::Tree,
 };
@@ -94,13 +94,18 @@ pub(super) fn tree() -> Tree {
 fn make() -> Tree {
     let package = |name: &str, more: &str| PACKAGE.replace("NAME", name) + more;
     let readme = |name: &str| format!("# {name}\n\n## Who takes it alone\n\nSomebody.\n");
+    let place = |what: &str| {
+        format!(
+            "Text.\n\n<!-- {what}, written by `cargo xtask codegen --write`. -->\n\
+             <!-- The end of what is written. -->\n\nMore text.\n"
+        )
+    };
     let files = [
         ("Cargo.toml", ROOT.to_owned()),
         ("Cargo.lock", CARGO_LOCK.to_owned()),
-        (
-            "ARCHITECTURE.md",
-            "| `hallpass-core` | x |\n| `hallpass-oauth` | y |\n| `xtask` | z |\n".to_owned(),
-        ),
+        ("ARCHITECTURE.md", place("The crates")),
+        ("README.md", place("The crates")),
+        ("CONTRIBUTING.md", place("The steps")),
         (
             "crates/hallpass-core/Cargo.toml",
             package("hallpass-core", ""),
@@ -146,6 +151,7 @@ fn make() -> Tree {
     let mut tree = Tree {
         files: files.map(|(path, text)| (path.to_owned(), text)).into(),
     };
+    tree.files.append(&mut codegen::documents(&tree).0);
     for file in rendered(&tree) {
         tree.files.insert(file.path, file.text);
     }
@@ -154,7 +160,7 @@ fn make() -> Tree {
     tree
 }
 
-/// What the three steps say of a tree: the step, and its line.
+/// What the steps say of a tree: the step, and its line.
 pub(super) fn said_of(tree: &Tree) -> Vec<String> {
     let (facts, missing) = facts(tree);
     let bazel = if missing.is_empty() {
@@ -166,6 +172,7 @@ pub(super) fn said_of(tree: &Tree) -> Vec<String> {
         ("manifests", manifests::check(tree, &[])),
         ("tidy", tidy::check(tree, &rules())),
         ("bazel", bazel),
+        ("codegen", codegen::check(tree)),
     ];
     let lines = |(step, findings): (&str, Vec<Finding>)| {
         let lines = findings

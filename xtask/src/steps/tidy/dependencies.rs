@@ -180,24 +180,7 @@ pub(super) fn check(tree: &Tree, tables: Tables) -> Vec<Finding> {
             }
         }
     }
-    findings.extend(map(tree, &used));
     findings
-}
-
-/// ARCHITECTURE.md's table of crates has a row for each crate, and no other.
-fn map(tree: &Tree, used: &BTreeMap<String, Used>) -> Vec<Finding> {
-    const MAP: &str = "ARCHITECTURE.md";
-    let text = tree.files.get(MAP).map(String::as_str).unwrap_or_default();
-    let rows = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let rows: BTreeSet<&str> = rows.collect();
-    let missing = used.keys().filter(|name| !rows.contains(name.as_str()));
-    let missing =
-        missing.map(|name| Finding::new(MAP, "crate-map", format!("`{name}` has no row")));
-    let gone = rows.iter().filter(|row| !used.contains_key(**row));
-    let gone = gone.map(|row| Finding::new(MAP, "crate-map", format!("`{row}` is no crate")));
-    missing.chain(gone).collect()
 }
 
 fn is_ours(name: &str) -> bool {
@@ -206,13 +189,13 @@ fn is_ours(name: &str) -> bool {
 
 /// What a package uses, for every platform.
 #[derive(Debug, Default)]
-pub(super) struct Used {
-    pub(super) normal: BTreeSet<String>,
-    pub(super) dev: BTreeSet<String>,
+pub(crate) struct Used {
+    pub(crate) normal: BTreeSet<String>,
+    pub(crate) dev: BTreeSet<String>,
 }
 
 impl Used {
-    pub(super) fn of(manifest: &Table) -> Self {
+    pub(crate) fn of(manifest: &Table) -> Self {
         let mut used = Self::default();
         let targets = manifest.get("target").and_then(Value::as_table);
         let platforms = targets.into_iter().flat_map(Table::values);
