@@ -18,7 +18,11 @@ use super::dependencies::Used;
 const SHARED: &[&str] = &["bytes", "http", "secrecy", "url"];
 
 /// Crates that are there to speak another's types, and whose.
-const ADAPTERS: &[(&str, &str)] = &[("hallpass", "rmcp"), ("hallpass-rmcp", "rmcp")];
+const ADAPTERS: &[(&str, &str)] = &[
+    ("hallpass", "rmcp"),
+    ("hallpass-rmcp", "rmcp"),
+    ("hallpass-rmcp-bridge", "rmcp"),
+];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -52,6 +52,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "hallpass-rmcp-bridge",
+        &["hallpass-core", "hallpass-oauth", "hallpass-session"],
+    ),
+    (
         "hallpass-session",
         &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
     ),
@@ -85,6 +89,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "dev:hallpass",
             "hallpass-cli",
             "hallpass-rmcp",
+            "hallpass-rmcp-bridge",
             "hallpass-testkit",
         ],
     ),
@@ -101,6 +106,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "hallpass-keyring",
             "hallpass-login",
             "hallpass-machine",
+            "hallpass-rmcp-bridge",
             "hallpass-session",
             "hallpass-store",
             "hallpass-testkit",

@@ -1,0 +1,94 @@
+//! The two ends of a bridge, and what they share.
+
+use std::{fmt, sync::Arc};
+
+use hallpass_core::{Clock, CredentialStore, HttpClient, Slot};
+use hallpass_session::SystemClock;
+use rmcp::transport::{
+    AuthError,
+    auth::{AuthorizationManager, OAuthHttpClient},
+};
+
+use crate::{BridgeHttpClient, BridgeStore, turn::Turns};
+
+/// rmcp's `CredentialStore` and `OAuthHttpClient` for one slot. Cloning it copies pointers.
+///
+/// The two belong together: a refresh that somebody else has made meanwhile is seen by the store,
+/// and answered by the client. Managers for the same slot share one bridge, or have one each.
+#[derive(Clone)]
+pub struct Bridge {
+    shared: Arc<Shared>,
+}
+
+/// What both ends know.
+pub(crate) struct Shared {
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Bridge {
+    /// A bridge from rmcp to a slot of `store`, and to the network by `http`.
+    pub fn new(slot: Slot, store: Arc<dyn CredentialStore>, http: Arc<dyn HttpClient>) -> Self {
+        Self::with_clock(slot, store, http, Arc::new(SystemClock))
+    }
+
+    /// The same by another clock.
+    pub fn with_clock(
+        slot: Slot,
+        store: Arc<dyn CredentialStore>,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let shared = Shared {
+            turns: Arc::new(Turns::new(slot, store)),
+            http,
+            clock,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// A manager of rmcp's for the slot's server, with both ends in place. What it has stored it
+    /// takes up by `initialize_from_store`.
+    ///
+    /// # Errors
+    ///
+    /// When rmcp can't make one.
+    pub async fn manager(&self) -> Result<AuthorizationManager, AuthError> {
+        let server = self.shared.turns.slot().server.as_str();
+        let http = self.oauth_http_client();
+        let mut manager = AuthorizationManager::new_with_oauth_http_client(server, http).await?;
+        manager.set_credential_store(self.credential_store());
+        Ok(manager)
+    }
+
+    /// Where rmcp sends its OAuth requests.
+    pub fn oauth_http_client(&self) -> Arc<dyn OAuthHttpClient> {
+        Arc::new(BridgeHttpClient::new(Arc::clone(&self.shared)))
+    }
+
+    /// Where rmcp keeps its credentials.
+    pub fn credential_store(&self) -> BridgeStore {
+        BridgeStore::new(Arc::clone(&self.shared))
+    }
+
+    /// Waits until no refresh is under way, so that the process may end without losing one.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::CredentialStoreError`] when the slot stays locked, or the store fails.
+    pub async fn close(&self) -> Result<(), AuthError> {
+        let turn = self.shared.turns.begin().await;
+        turn.map(drop).map_err(crate::store::trouble)
+    }
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge")
+            .field("slot", self.shared.turns.slot())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,131 @@
+//! rmcp's `OAuthHttpClient` over a Hallpass HTTP client.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use hallpass_core::{
+    HttpError, State,
+    http::{ExchangePolicy, Redirects},
+};
+use hallpass_oauth::TokenResponse;
+use http::{Method, Request, Response, header::CONTENT_TYPE};
+use rmcp::transport::auth::{
+    OAuthHttpClient, OAuthHttpClientError, OAuthHttpClientFuture, OAuthHttpRedirectPolicy,
+    OAuthHttpRequest,
+};
+
+use crate::{
+    bridge::Shared,
+    credentials,
+    turn::{SharedTurn, Turn},
+};
+
+/// Where rmcp sends its OAuth requests. [`Bridge`](crate::Bridge) makes it.
+pub struct BridgeHttpClient {
+    shared: Arc<Shared>,
+}
+
+impl BridgeHttpClient {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+impl OAuthHttpClient for BridgeHttpClient {
+    fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
+        Box::pin(async move {
+            let policy = policy(&request);
+            let request = request.request.map(Bytes::from);
+            let under_way = refresh_token(&request).zip(self.shared.turns.of_refresh());
+            let response = match under_way {
+                None => self.shared.http.fetch(request, policy).await?,
+                Some((sent, turn)) => {
+                    let shared = Arc::clone(&self.shared);
+                    // A task of its own: that the caller goes away must not lose what comes back.
+                    let refresh = refresh(shared, turn, sent, request, policy);
+                    tokio::spawn(refresh).await??
+                }
+            };
+            Ok::<_, OAuthHttpClientError>(response.map(Vec::from))
+        })
+    }
+}
+
+/// What the request may do and take. What is read is metadata, or a question to the MCP server for
+/// its challenge; all else goes to an endpoint of the authorization server.
+fn policy(request: &OAuthHttpRequest) -> ExchangePolicy {
+    let mut policy = match *request.request.method() {
+        Method::GET | Method::HEAD => ExchangePolicy::metadata(),
+        _ => ExchangePolicy::authorization_server(),
+    };
+    // rmcp follows metadata's own redirects itself, and asks for none of them here.
+    if request.redirect_policy == OAuthHttpRedirectPolicy::Stop {
+        policy.redirects = Redirects::None;
+    }
+    let limits = [policy.total_limit, request.timeout];
+    policy.total_limit = limits.into_iter().flatten().min();
+    policy
+}
+
+/// The refresh token that a request sends.
+fn refresh_token(request: &Request<Bytes>) -> Option<String> {
+    let parameter = |name| {
+        let mut pairs = form_urlencoded::parse(request.body());
+        pairs.find_map(|(key, value)| (key == name).then_some(value))
+    };
+    if request.method() != Method::POST || parameter("grant_type")? != "refresh_token" {
+        return None;
+    }
+    parameter("refresh_token").map(std::borrow::Cow::into_owned)
+}
+
+/// Makes a refresh, and saves what comes of it.
+async fn refresh(
+    shared: Arc<Shared>,
+    turn: SharedTurn,
+    sent: String,
+    request: Request<Bytes>,
+    policy: ExchangePolicy,
+) -> Result<Response<Bytes>, HttpError> {
+    if let Some(grant) = turn.lock().await.news(shared.clock.now()) {
+        tracing::debug!("somebody else has refreshed meanwhile");
+        let mut answer = Response::new(credentials::answer_for(grant).to_string().into());
+        let json = http::HeaderValue::from_static("application/json");
+        answer.headers_mut().insert(CONTENT_TYPE, json);
+        return Ok(answer);
+    }
+    let response = shared.http.fetch(request, policy).await?;
+    if let Ok(answer) = TokenResponse::from_http(&response) {
+        keep(&shared, &mut *turn.lock().await, &sent, answer).await;
+    }
+    Ok(response)
+}
+
+/// Saves what a refresh brought. rmcp saves it once more, which then changes nothing, unless it is
+/// not there any more.
+async fn keep(shared: &Shared, turn: &mut Turn, sent: &str, answer: TokenResponse) {
+    let Some(base) = turn.record().cloned() else {
+        return;
+    };
+    let Some(old) = base.grant.as_ref().filter(|grant| {
+        let token = grant.refresh_token.as_ref();
+        token.is_some_and(|token| token.expose() == sent)
+    }) else {
+        return;
+    };
+    let mut record = base.clone();
+    record.grant = Some(answer.renew(old, shared.clock.now()));
+    record.fence = None;
+    record.state = State::SignedIn;
+    if let Err(error) = shared.turns.save(turn, record, Some(&base)).await {
+        tracing::warn!("a refreshed token is not saved yet: {error}");
+    }
+}
+
+impl fmt::Debug for BridgeHttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BridgeHttpClient")
+            .field(self.shared.turns.slot())
+            .finish()
+    }
+}

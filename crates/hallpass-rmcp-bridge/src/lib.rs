@@ -1,0 +1,73 @@
+//! For hosts that keep rmcp's own
+//! [`AuthorizationManager`](rmcp::transport::auth::AuthorizationManager): its credentials in a
+//! Hallpass store, its requests through a Hallpass HTTP client.
+//!
+//! [`Bridge`] is both ends. rmcp still discovers, registers, signs in and decides when to refresh;
+//! the bridge is where it keeps and sends things.
+//!
+//! # What a host gains
+//!
+//! - Each OAuth request goes through the one [`HttpClient`](hallpass_core::HttpClient) of the host:
+//!   its certificate authorities, headers per origin, proxy, address policy, caps and time limits.
+//!   rmcp says of each request whether redirects may be followed; they never leave the origin, and a
+//!   POST follows none (RFC 9700 §4.12).
+//! - Credentials lie in any [`CredentialStore`](hallpass_core::CredentialStore): sealed files,
+//!   written atomically, or a store of the host's own.
+//! - A refresh holds the slot's lock, over all processes. rmcp refreshes for each request that was
+//!   refused, one after another; a request that was refused with a token that somebody has replaced
+//!   meanwhile gets the new one instead, and no refresh token is sent twice for it.
+//! - A refresh whose caller is gone is carried through and saved all the same.
+//! - A refresh token that the server refused (`invalid_grant`, RFC 6749 §5.2) is not sent again, by
+//!   no process.
+//!
+//! # What it does not do
+//!
+//! It knows no browser and no terminal, and mends nothing of the manager itself. rmcp's stored
+//! credentials are a client identifier, the token answer, scopes, a time and an issuer. They have no
+//! place for
+//!
+//! - the client's **secret** and its authentication method: after a restart rmcp takes the client
+//!   for a public one. A host with a confidential client calls `configure_client` again, with the
+//!   secret from its own configuration, after `initialize_from_store`;
+//! - the **redirect URI**: rmcp puts the server's URL in its place after a restart, which matters
+//!   only to a sign-in, and a sign-in brings its own;
+//! - the server's metadata, so that each start discovers anew;
+//! - a key: a grant that is bound to one (RFC 9449) is not handed to rmcp, which would send it as a
+//!   bearer token, and somebody has to sign in.
+//!
+//! What a Hallpass session or program kept of that in the same record stays there when rmcp saves.
+//! The other way round, members of a token answer that RFC 6749 does not know are not kept, and a
+//! record that rmcp began holds too little for a session: the facade signs in once more.
+//!
+//! The request for a refresh is rmcp's. It has no proof that may say what became of a request whose
+//! answer was lost, so a refresh token whose refresh broke off is sent once more by the next one.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use hallpass_core::{CredentialStore, HttpClient, Slot};
+//! use hallpass_rmcp_bridge::Bridge;
+//! use rmcp::transport::{AuthError, auth::AuthorizationManager};
+//!
+//! async fn manager(
+//!     slot: Slot,
+//!     store: Arc<dyn CredentialStore>,
+//!     http: Arc<dyn HttpClient>,
+//! ) -> Result<AuthorizationManager, AuthError> {
+//!     let mut manager = Bridge::new(slot, store, http).manager().await?;
+//!     manager.initialize_from_store().await?;
+//!     Ok(manager)
+//! }
+//! ```
+
+mod bridge;
+mod credentials;
+mod http_client;
+mod store;
+mod turn;
+
+pub use bridge::Bridge;
+pub use http_client::BridgeHttpClient;
+pub use store::BridgeStore;

@@ -1,0 +1,113 @@
+//! rmcp's `CredentialStore` over a Hallpass store.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use async_trait::async_trait;
+use hallpass_core::{Record, State, StoreError, record::SignInCause};
+use rmcp::transport::{
+    AuthError,
+    auth::{CredentialRefreshGuard, CredentialStore, StoredCredentials},
+};
+
+use crate::{bridge::Shared, credentials};
+
+/// Where rmcp keeps the credentials of one slot. [`Bridge`](crate::Bridge) makes it.
+pub struct BridgeStore {
+    shared: Arc<Shared>,
+}
+
+impl BridgeStore {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+#[async_trait]
+impl CredentialStore for BridgeStore {
+    async fn load(&self) -> Result<Option<StoredCredentials>, AuthError> {
+        let record = self.shared.turns.read().await.map_err(trouble)?;
+        Ok(record.as_ref().and_then(credentials::of_record))
+    }
+
+    async fn save(&self, new: StoredCredentials) -> Result<(), AuthError> {
+        let Shared { turns, clock, .. } = &*self.shared;
+        let issuer = credentials::issuer(&new, turns.slot()).map_err(unusable)?;
+        let turn = turns.to_write().await.map_err(trouble)?;
+        let mut turn = turn.lock().await;
+        let base = turns.record_for(&issuer).await.map_err(trouble)?;
+        let record = credentials::to_record(&new, turns.slot(), issuer, base.as_ref(), clock.now());
+        let record = record.map_err(unusable)?;
+        let saved = turns.save(&mut turn, record, base.as_ref()).await;
+        saved.map_err(trouble)
+    }
+
+    async fn clear(&self) -> Result<(), AuthError> {
+        let turns = &self.shared.turns;
+        let turn = turns.to_write().await.map_err(trouble)?;
+        let cleared = turns.clear(&mut *turn.lock().await).await;
+        cleared.map_err(trouble)
+    }
+
+    async fn on_refresh_token_rejected(&self, sent: &StoredCredentials) -> Result<(), AuthError> {
+        let turns = &self.shared.turns;
+        let turn = turns.to_write().await.map_err(trouble)?;
+        let mut turn = turn.lock().await;
+        let Some(base) = turn.record().cloned() else {
+            return Ok(());
+        };
+        let Some(ended) = ended(&base, sent) else {
+            // Somebody has signed in meanwhile.
+            return Ok(());
+        };
+        let saved = turns.save(&mut turn, ended, Some(&base)).await;
+        saved.map_err(trouble)
+    }
+
+    async fn acquire_refresh_guard(&self) -> Result<Option<CredentialRefreshGuard>, AuthError> {
+        let turn = self.shared.turns.begin_refresh().await.map_err(trouble)?;
+        Ok(Some(CredentialRefreshGuard::new(turn)))
+    }
+}
+
+/// The record without the refresh token that was refused; `None` when it holds another one.
+fn ended(record: &Record, sent: &StoredCredentials) -> Option<Record> {
+    let mut record = record.clone();
+    let grant = record.grant.as_mut()?;
+    let refused = serde_json::to_value(sent.token_response.as_ref()?).ok()?;
+    let refused = refused.get("refresh_token")?.as_str()?;
+    if grant.refresh_token.as_ref()?.expose() != refused {
+        return None;
+    }
+    grant.refresh_token = None;
+    record.fence = None;
+    record.state = State::SignInNeeded(SignInCause::RefreshRefused);
+    Some(record)
+}
+
+/// A store's error as rmcp has it: one text, with what caused it and what helps.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
+pub(crate) fn trouble(error: StoreError) -> AuthError {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    if let Some(hint) = error.hint() {
+        text = format!("{text} ({hint})");
+    }
+    AuthError::CredentialStoreError(text)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
+fn unusable(why: String) -> AuthError {
+    AuthError::CredentialStoreError(format!("what rmcp has to keep can't be kept: {why}"))
+}
+
+impl fmt::Debug for BridgeStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BridgeStore")
+            .field(self.shared.turns.slot())
+            .finish()
+    }
+}

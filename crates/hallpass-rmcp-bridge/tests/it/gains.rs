@@ -1,0 +1,150 @@
+//! Ten lines, and a host has a private authority, headers and sealed credentials on each leg.
+
+use std::{error::Error, sync::Arc};
+
+use hallpass_core::{HttpError, http::HttpErrorKind};
+use hallpass_http::{CaBundle, Client, HttpConfig, Origin, OriginHeaders, Trust};
+use hallpass_rmcp_bridge::Bridge;
+use hallpass_testkit::{
+    AuthorizationServerOptions, Endpoint, ListenOptions, Person, RecordedRequest, TestCa,
+};
+use http::{HeaderMap, HeaderValue};
+use rmcp::transport::auth::AuthorizationManager;
+
+use crate::world::{World, add};
+
+const HEADER: &str = "x-corp-gateway";
+
+const OAUTH: [Endpoint; 5] = [
+    Endpoint::ResourceMetadata,
+    Endpoint::ServerMetadata,
+    Endpoint::Registration,
+    Endpoint::CodeExchange,
+    Endpoint::Refresh,
+];
+
+/// What a host adds to what it has. The rest of it is rmcp's.
+async fn manager(world: &World, http: &Client) -> AuthorizationManager {
+    let store = world.store().await;
+    let bridge = Bridge::new(world.slot(), store, Arc::new(http.clone()));
+    bridge.manager().await.unwrap()
+}
+
+#[tokio::test]
+async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
+    let (ca, world) = corporate_world().await;
+    let http = world.http(HttpConfig {
+        trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
+        headers: vec![
+            header_for(world.server.origin()),
+            header_for(world.issuer.origin()),
+        ],
+        ..HttpConfig::default()
+    });
+    let signed_in = world.sign_in(manager(&world, &http).await).await.unwrap();
+    let client = world.connect(&http, signed_in).await;
+    assert_eq!(add(&client, 2, 3).await, "5");
+    world.issuer.expire_access_tokens();
+    assert_eq!(add(&client, 4, 5).await, "9");
+    client.cancel().await.unwrap();
+
+    for endpoint in OAUTH.into_iter().chain([Endpoint::Mcp]) {
+        let requests = world.requests_to(endpoint);
+        assert!(!requests.is_empty(), "{endpoint:?} was never asked");
+        for request in requests {
+            let header = request.header(HEADER);
+            assert_eq!(header, Some("let me through"), "{endpoint:?}");
+            assert!(request.origin.starts_with("https://"));
+        }
+    }
+    for endpoint in [
+        Endpoint::Authorization,
+        Endpoint::CodeExchange,
+        Endpoint::Refresh,
+    ] {
+        let requests = world.requests_to(endpoint);
+        let resources = |it: &RecordedRequest| -> Vec<String> {
+            it.parameters("resource")
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        };
+        let resources: Vec<_> = requests.iter().map(resources).collect();
+        assert_eq!(resources, [[world.server.resource()]], "{endpoint:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_reaches_no_other_origin() {
+    let (ca, world) = corporate_world().await;
+    let http = world.http(HttpConfig {
+        trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
+        headers: vec![header_for(world.server.origin())],
+        ..HttpConfig::default()
+    });
+    world.sign_in(manager(&world, &http).await).await.unwrap();
+    for request in world.issuer.recorder().requests() {
+        let is_server = request.origin == world.server.origin();
+        let expected = is_server.then_some("let me through");
+        assert_eq!(request.header(HEADER), expected, "{}", request.path);
+    }
+    assert_eq!(world.requests_to(Endpoint::CodeExchange).len(), 1);
+}
+
+#[tokio::test]
+async fn without_the_authority_nothing_is_sent() {
+    let (_, world) = corporate_world().await;
+    let http = world.http(HttpConfig::default());
+    let refused = world.sign_in(manager(&world, &http).await).await;
+    let Err(refused) = refused else {
+        panic!("an authority that nobody trusts was taken");
+    };
+    let kind = http_error(&refused).map(HttpError::kind);
+    assert_eq!(kind, Some(HttpErrorKind::Tls), "{refused:?}");
+    assert!(world.issuer.recorder().is_empty());
+}
+
+#[tokio::test]
+async fn what_metadata_names_is_held_to_the_address_policy() {
+    let world = World::with(AuthorizationServerOptions::default(), |server| {
+        server.protection.authorization_servers = vec!["http://169.254.10.10/as".to_owned()];
+    })
+    .await;
+    let http = world.http(HttpConfig::default());
+    let refused = world.sign_in(manager(&world, &http).await).await;
+    assert!(refused.is_err());
+    assert!(world.requests_to(Endpoint::ServerMetadata).is_empty());
+}
+
+/// The error of our client behind one of rmcp's.
+fn http_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a HttpError> {
+    let mut error = Some(error);
+    while let Some(it) = error {
+        if let Some(found) = it.downcast_ref() {
+            return Some(found);
+        }
+        error = it.source();
+    }
+    None
+}
+
+async fn corporate_world() -> (TestCa, World) {
+    let ca = TestCa::new().unwrap();
+    let listen = |name: &str| ListenOptions::new(name).over_tls(ca.server().unwrap());
+    let options = AuthorizationServerOptions {
+        listen: listen("authorization server"),
+        ..AuthorizationServerOptions::default()
+    };
+    let mut world = World::with(options, |server| server.listen = listen("MCP server")).await;
+    world.person = Person::new().trusting(ca.pem()).copying_callback();
+    (ca, world)
+}
+
+fn header_for(origin: &str) -> OriginHeaders {
+    let mut headers = HeaderMap::new();
+    headers.insert(HEADER, HeaderValue::from_static("let me through"));
+    OriginHeaders {
+        origin: Origin::parse(origin).unwrap(),
+        headers,
+    }
+}

@@ -1,0 +1,232 @@
+//! What rmcp's credentials are in a record, and what of a record rmcp is given.
+
+use std::sync::Arc;
+
+use hallpass_core::{
+    AccessToken, AuthScheme, ClientId, ClientSecret, CredentialStore, DpopKey, Grant, HttpClient,
+    Issuer, Record, RefreshToken, Registration, Resource, Scopes, ServerMetadata, ServerUrl,
+    SettingsFingerprint, Slot, State, Timestamp,
+    record::{GrantKind, RegistrationOrigin},
+    store::Saved,
+};
+use hallpass_http::{Client, HttpConfig};
+use hallpass_rmcp_bridge::{Bridge, BridgeStore};
+use hallpass_store::MemoryStore;
+use hallpass_testkit::FakeClock;
+use rmcp::transport::auth::{AuthError, CredentialStore as _, StoredCredentials};
+use serde_json::{Value, json};
+
+const AS: &str = "https://as.example/tenant";
+
+struct Place {
+    store: Arc<MemoryStore>,
+    slot: Slot,
+    rmcp: BridgeStore,
+}
+
+impl Place {
+    fn new() -> Self {
+        let store = Arc::new(MemoryStore::default());
+        let slot = Slot::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
+        let http: Arc<dyn HttpClient> = Arc::new(Client::new(HttpConfig::default()).unwrap());
+        let clock = Arc::new(FakeClock::default());
+        let bridge = Bridge::with_clock(slot.clone(), store.clone(), http, clock);
+        let rmcp = bridge.credential_store();
+        Self { store, slot, rmcp }
+    }
+
+    async fn record(&self) -> Option<Record> {
+        self.store.load(&self.slot).await.unwrap()
+    }
+
+    /// Puts a record there as a Hallpass session would.
+    async fn put(&self, change: impl FnOnce(&mut Record)) {
+        let mut metadata = ServerMetadata::new(Issuer::parse(AS).unwrap());
+        metadata.token_endpoint = Some("https://as.example/token".parse().unwrap());
+        let mut record = Record::new(self.slot.clone(), metadata, SettingsFingerprint::default());
+        let mut client = Registration::new(RegistrationOrigin::Dynamic, ClientId::new("c"));
+        client.client_secret = Some(ClientSecret::new("s"));
+        client.redirect_uri = Some("http://127.0.0.1/callback".to_owned());
+        record.registration = Some(client);
+        let received = Timestamp::from_unix_seconds(1_000);
+        let kind = GrantKind::AuthorizationCode;
+        let mut grant = Grant::new(kind, AccessToken::new("a1"), received);
+        grant.expires_at = Some(Timestamp::from_unix_seconds(1_600));
+        grant.refresh_token = Some(RefreshToken::new("r1"));
+        grant.requested_scopes = Scopes::parse("read write").unwrap();
+        grant.resource = Some(Resource::parse("https://mcp.example/mcp").unwrap());
+        record.grant = Some(grant);
+        record.state = State::SignedIn;
+        change(&mut record);
+        let wait = std::time::Duration::ZERO;
+        let mut guard = self.store.lock(&self.slot, wait).await.unwrap();
+        let saved = self.store.save(&record, None, &mut guard).await.unwrap();
+        assert!(matches!(saved, Saved::Written(_)));
+    }
+}
+
+fn credentials(client: &str, answer: Value) -> StoredCredentials {
+    let answer = Some(serde_json::from_value(answer).unwrap());
+    let scopes = vec!["read".to_owned()];
+    StoredCredentials::new(client.to_owned(), answer, scopes, Some(2_000))
+        .with_issuer(Some(AS.to_owned()))
+}
+
+fn answer(token: &str) -> Value {
+    json!({
+        "access_token": token,
+        "token_type": "bearer",
+        "expires_in": 60,
+        "refresh_token": "r2",
+        "scope": "read",
+    })
+}
+
+#[tokio::test]
+async fn what_rmcp_saves_it_gets_back() {
+    let place = Place::new();
+    assert!(place.rmcp.load().await.unwrap().is_none());
+    let saved = credentials("c", answer("a2"));
+    place.rmcp.save(saved.clone()).await.unwrap();
+    let loaded = place.rmcp.load().await.unwrap().unwrap();
+    let as_json = |credentials| serde_json::to_value(credentials).unwrap();
+    assert_eq!(as_json(loaded), as_json(saved));
+
+    place.rmcp.clear().await.unwrap();
+    assert!(place.rmcp.load().await.unwrap().is_none());
+    assert!(place.record().await.is_none());
+}
+
+#[tokio::test]
+async fn what_rmcp_has_no_place_for_stays_in_the_record() {
+    let place = Place::new();
+    place.put(|_| {}).await;
+    let given = place.rmcp.load().await.unwrap().unwrap();
+    assert_eq!(given.client_id, "c");
+    assert_eq!(given.granted_scopes, ["read", "write"]);
+    assert_eq!(given.token_received_at, Some(1_000));
+    assert_eq!(given.issuer.as_deref(), Some(AS));
+    let given = serde_json::to_value(given.token_response).unwrap();
+    assert_eq!(given["expires_in"], 600);
+    assert_eq!(given["refresh_token"], "r1");
+
+    let before = place.record().await.unwrap();
+    place
+        .rmcp
+        .save(credentials("c", answer("a2")))
+        .await
+        .unwrap();
+    let after = place.record().await.unwrap();
+    assert_eq!(after.registration, before.registration);
+    assert_eq!(after.metadata, before.metadata);
+    let grant = after.grant.unwrap();
+    assert_eq!(grant.resource, before.grant.unwrap().resource);
+    assert_eq!(grant.access_token.expose(), "a2");
+    assert_eq!(grant.refresh_token.unwrap().expose(), "r2");
+    assert_eq!(grant.expires_at, Some(Timestamp::from_unix_seconds(2_060)));
+    assert_eq!(grant.requested_scopes.to_string(), "read write");
+    assert_eq!(grant.granted_scopes.unwrap().to_string(), "read");
+}
+
+/// Another client at the same server gets nothing of the first one's.
+#[tokio::test]
+async fn another_client_begins_anew() {
+    let place = Place::new();
+    place.put(|_| {}).await;
+    let document = "https://host.example/client.json";
+    place
+        .rmcp
+        .save(credentials(document, answer("a2")))
+        .await
+        .unwrap();
+    let record = place.record().await.unwrap();
+    let client = record.registration.unwrap();
+    assert_eq!(client.client_id.as_str(), document);
+    assert_eq!(client.origin, RegistrationOrigin::MetadataDocument);
+    assert_eq!(client.client_secret, None);
+    assert_eq!(record.grant.unwrap().resource, None);
+}
+
+/// rmcp moves a client that is its document's URL to another server, without its tokens.
+#[tokio::test]
+async fn a_client_without_tokens_is_kept_for_its_own_issuer() {
+    let place = Place::new();
+    place.put(|_| {}).await;
+    let document = "https://host.example/client.json";
+    let moved = StoredCredentials::new(document.to_owned(), None, Vec::new(), None);
+    let moved = moved.with_issuer(Some("https://other.example".to_owned()));
+    place.rmcp.save(moved).await.unwrap();
+    let record = place.record().await.unwrap();
+    assert_eq!(record.issuer.as_str(), "https://other.example");
+    assert_eq!(record.state, State::Registered);
+    let given = place.rmcp.load().await.unwrap().unwrap();
+    assert!(given.token_response.is_none());
+    assert_eq!(place.store.records(&place.slot).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_without_an_issuer_is_its_own() {
+    let place = Place::new();
+    let legacy = credentials("c", answer("a2")).with_issuer(None);
+    place.rmcp.save(legacy).await.unwrap();
+    let issuer = place.record().await.unwrap().issuer;
+    assert_eq!(issuer.as_str(), "https://mcp.example");
+}
+
+#[tokio::test]
+async fn a_bound_token_is_neither_given_nor_taken_as_a_bearer_token() {
+    let place = Place::new();
+    place
+        .put(|record| {
+            let grant = record.grant.as_mut().unwrap();
+            grant.scheme = AuthScheme::Dpop;
+            grant.dpop_key = Some(DpopKey::new("key"));
+        })
+        .await;
+    let given = place.rmcp.load().await.unwrap().unwrap();
+    assert!(given.token_response.is_none());
+
+    let bound = json!({ "access_token": "a2", "token_type": "DPoP" });
+    let refused = place.rmcp.save(credentials("c", bound)).await;
+    let Err(AuthError::CredentialStoreError(text)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(text.contains("bound to a key"), "{text}");
+    assert!(!text.contains("a2"), "{text}");
+    let kept = place.record().await.unwrap().grant.unwrap();
+    assert_eq!(kept.access_token.expose(), "a1");
+
+    // A person who signs in anew gets a bearer token, and the key is of no use to it.
+    place
+        .rmcp
+        .save(credentials("c", answer("a3")))
+        .await
+        .unwrap();
+    let grant = place.record().await.unwrap().grant.unwrap();
+    assert_eq!(grant.scheme, AuthScheme::Bearer);
+    assert_eq!(grant.dpop_key, None);
+}
+
+/// A grant that a session has ended is not given out.
+#[tokio::test]
+async fn an_ended_grant_is_not_given() {
+    let place = Place::new();
+    place
+        .put(|record| {
+            let cause = hallpass_core::record::SignInCause::TokenRefused;
+            record.state = State::SignInNeeded(cause);
+        })
+        .await;
+    let given = place.rmcp.load().await.unwrap().unwrap();
+    assert!(given.token_response.is_none());
+}
+
+#[tokio::test]
+async fn nothing_shows_a_secret() {
+    let place = Place::new();
+    place.put(|_| {}).await;
+    let shown = format!("{:?} {:?}", place.rmcp, place.rmcp.load().await);
+    for secret in ["a1", "r1"] {
+        assert!(!shown.contains(&format!("\"{secret}\"")), "{shown}");
+    }
+}

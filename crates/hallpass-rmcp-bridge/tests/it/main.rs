@@ -1,0 +1,8 @@
+//! What a host on rmcp's own `AuthorizationManager` gains, against strict doubles.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+mod gains;
+mod kept;
+mod refresh;
+mod world;

@@ -1,0 +1,182 @@
+//! No refresh token is sent twice, and none that came back is lost.
+
+use futures_util::future::join_all;
+use hallpass_core::{CredentialStore, State, record::SignInCause};
+use hallpass_http::HttpConfig;
+use hallpass_testkit::{Endpoint, Fault, Gate, PlannedFault, When};
+use rmcp::transport::auth::{AuthError, CredentialStore as _};
+
+use crate::world::{World, add};
+
+/// Two hosts share the files. Sixteen calls of theirs are refused at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parallel_refusals_in_two_hosts_make_one_refresh() {
+    let world = World::new().await;
+    let first = world.bridge().await.manager().await.unwrap();
+    world.sign_in(first).await.unwrap();
+    let http = world.http(HttpConfig::default());
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        clients.push(world.connect(&http, world.signed_in().await).await);
+    }
+
+    world.issuer.expire_access_tokens();
+    let gate = Gate::new();
+    world.server.plan(vec![PlannedFault {
+        endpoint: Endpoint::Mcp,
+        when: When::Always,
+        fault: Fault::HoldRequest(gate.clone()),
+    }]);
+    let calls = clients.iter().flat_map(|client| {
+        (0..8).map(move |n| async move { assert_eq!(add(client, n, 1).await, (n + 1).to_string()) })
+    });
+    let opening = async {
+        gate.until_arrived(16).await;
+        gate.open();
+    };
+    tokio::join!(join_all(calls), opening);
+
+    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 0);
+    for client in clients {
+        client.cancel().await.unwrap();
+    }
+}
+
+/// Whoever comes second takes what the first one got.
+#[tokio::test]
+async fn two_hosts_that_refresh_at_once_make_one_refresh() {
+    let world = World::new().await;
+    let first = world.bridge().await.manager().await.unwrap();
+    let one = world.sign_in(first).await.unwrap();
+    let other = world.signed_in().await;
+    let (a, b) = tokio::join!(one.refresh_token(), other.refresh_token());
+    let token = |answer: Result<_, AuthError>| serde_json::to_value(answer.unwrap()).unwrap();
+    assert_eq!(token(a)["access_token"], token(b)["access_token"]);
+    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+    let again = one.get_access_token().await.unwrap();
+    assert_eq!(again, other.get_access_token().await.unwrap());
+    // Whoever has the newest token and asks all the same gets another.
+    one.refresh_token().await.unwrap();
+    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 2);
+    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_loses_nothing() {
+    let world = World::new().await;
+    let bridge = world.bridge().await;
+    let manager = world
+        .sign_in(bridge.manager().await.unwrap())
+        .await
+        .unwrap();
+    let before = manager.get_access_token().await.unwrap();
+
+    let gate = Gate::new();
+    world
+        .issuer
+        .once(Endpoint::Refresh, Fault::HoldAnswer(gate.clone()));
+    tokio::select! {
+        _ = manager.refresh_token() => panic!("the answer was not held"),
+        () = gate.until_arrived(1) => {}
+    }
+    gate.open();
+    bridge.close().await.unwrap();
+
+    let after = manager.get_access_token().await.unwrap();
+    assert_ne!(after, before);
+    manager.refresh_token().await.unwrap();
+    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 0);
+}
+
+#[tokio::test]
+async fn a_refused_refresh_token_is_not_sent_again() {
+    let world = World::new().await;
+    let first = world.bridge().await.manager().await.unwrap();
+    let one = world.sign_in(first).await.unwrap();
+    let other = world.signed_in().await;
+    world.issuer.book().revoke_all();
+    let refused = one.refresh_token().await;
+    assert!(matches!(refused, Err(AuthError::TokenRefreshRejected(_))));
+    for manager in [&one, &other] {
+        let needed = manager.refresh_token().await;
+        assert!(matches!(needed, Err(AuthError::AuthorizationRequired)));
+        let needed = manager.get_access_token().await;
+        assert!(matches!(needed, Err(AuthError::AuthorizationRequired)));
+    }
+    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+
+    let record = CredentialStore::load(&*world.store().await, &world.slot())
+        .await
+        .unwrap();
+    let record = record.unwrap();
+    let cause = State::SignInNeeded(SignInCause::RefreshRefused);
+    assert_eq!(record.state, cause);
+    assert!(record.registration.is_some());
+}
+
+/// The server refuses the old token while somebody signs in: the new credentials stay.
+#[tokio::test]
+async fn a_refusal_does_not_touch_newer_credentials() {
+    let world = World::new().await;
+    let bridge = world.bridge().await;
+    let manager = world
+        .sign_in(bridge.manager().await.unwrap())
+        .await
+        .unwrap();
+    let old = bridge.credential_store().load().await.unwrap().unwrap();
+    world.sign_in(manager).await.unwrap();
+    let store = bridge.credential_store();
+    store.on_refresh_token_rejected(&old).await.unwrap();
+    let left = store.load().await.unwrap().unwrap();
+    assert!(left.token_response.is_some());
+}
+
+/// What passes by itself changes nothing, and the next one succeeds.
+#[tokio::test]
+async fn a_passing_fault_keeps_everything() {
+    let world = World::new().await;
+    let first = world.bridge().await.manager().await.unwrap();
+    let manager = world.sign_in(first).await.unwrap();
+    let fault = Fault::Status {
+        status: 503,
+        retry_after: None,
+    };
+    world.issuer.once(Endpoint::Refresh, fault);
+    let failed = manager.refresh_token().await;
+    assert!(matches!(failed, Err(AuthError::TokenRefreshFailed(_))));
+    manager.refresh_token().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_in_trouble_is_no_reason_to_sign_in() {
+    let world = World::new().await;
+    let first = world.bridge().await.manager().await.unwrap();
+    let manager = world.sign_in(first).await.unwrap();
+    let sealed = walk(world.folder.path());
+    let sealed = sealed
+        .iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "sealed"));
+    for record in sealed {
+        std::fs::File::create(record).unwrap();
+    }
+    let failed = manager.get_access_token().await;
+    let Err(AuthError::CredentialStoreError(text)) = failed else {
+        panic!("{failed:?}");
+    };
+    assert!(!text.is_empty());
+    assert!(world.requests_to(Endpoint::Refresh).is_empty());
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(walk(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
