@@ -21,6 +21,7 @@
 //! - [`HttpClient`]: send one request with a redirect rule, a time limit and a body cap.
 //! - [`CredentialStore`]: load by slot, lock a slot, save under that lock.
 //! - [`Authorizer`]: sign a person (or a machine) in when a server asks for it.
+//! - [`TokenSource`]: tokens that somebody else obtains, in place of all of that.
 //! - [`Clock`] and [`Entropy`]: time and randomness as inputs.
 //!
 //! # Example
@@ -54,6 +55,7 @@ mod settings;
 mod slot;
 pub mod store;
 mod time;
+mod token_source;
 
 pub use authorizer::{AuthorizeError, Authorizer, Keep, NoAuthorizer, SignIn, SignInReason};
 pub use challenge::{AuthScheme, Challenge};
@@ -78,3 +80,4 @@ pub use settings::{
 pub use slot::{Profile, ProfileError, Slot};
 pub use store::{CredentialStore, StoreError};
 pub use time::{Clock, Timestamp};
+pub use token_source::{FixedToken, TokenSource, TokenSourceError};

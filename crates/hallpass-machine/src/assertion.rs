@@ -5,6 +5,8 @@ use std::{error::Error, fmt, path::PathBuf};
 use hallpass_core::{BoxFuture, Remedy};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::handed_out::{self, Trouble};
+
 /// A JWT that somebody else signed. `Debug` does not show it; the memory is wiped on drop.
 #[derive(Clone)]
 pub struct Assertion(SecretString);
@@ -38,8 +40,9 @@ impl fmt::Debug for Assertion {
 
 /// Hands out the assertion that is good now.
 ///
-/// An [`Assertion`] is a source of itself; [`AssertionFile`] reads a file. A host that asks a
-/// command or a metadata service implements its own.
+/// An [`Assertion`] is a source of itself; [`AssertionFile`] reads a file and
+/// [`SecretCommand`](crate::SecretCommand) runs a command. A host that asks a metadata service
+/// implements its own.
 pub trait AssertionSource: Send + Sync + fmt::Debug {
     /// The present assertion. Called for each token request, and nothing of it is kept.
     fn read(&self) -> BoxFuture<'_, Result<Assertion, AssertionError>>;
@@ -68,17 +71,8 @@ impl AssertionFile {
 impl AssertionSource for AssertionFile {
     fn read(&self) -> BoxFuture<'_, Result<Assertion, AssertionError>> {
         Box::pin(async move {
-            let failed = || AssertionError::new(format!("reading {}", self.path.display()));
-            let text = tokio::fs::read_to_string(&self.path).await;
-            let text = text.map_err(|error| failed().with_source(error))?;
-            let assertion = Assertion::new(text);
-            if assertion.expose().is_empty() {
-                return Err(AssertionError::new(format!(
-                    "reading {}, which is empty",
-                    self.path.display()
-                )));
-            }
-            Ok(assertion)
+            let text = handed_out::read_file(&self.path).await?;
+            Ok(Assertion::new(text.expose_secret()))
         })
     }
 }
@@ -86,6 +80,7 @@ impl AssertionSource for AssertionFile {
 /// There is no assertion to send.
 #[derive(Debug)]
 pub struct AssertionError {
+    remedy: Remedy,
     doing: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -95,6 +90,7 @@ impl AssertionError {
     /// full stop.
     pub fn new(doing: impl Into<String>) -> Self {
         Self {
+            remedy: Remedy::Configure,
             doing: doing.into(),
             source: None,
         }
@@ -107,9 +103,18 @@ impl AssertionError {
         self
     }
 
-    /// What to do about it: say where the assertion is.
+    /// What to do about it: say where the assertion is, or ask again whoever did not answer in time.
     pub fn remedy(&self) -> Remedy {
-        Remedy::Configure
+        self.remedy
+    }
+}
+
+impl From<Trouble> for AssertionError {
+    fn from(trouble: Trouble) -> Self {
+        Self {
+            remedy: trouble.remedy(),
+            ..Self::new("reading what the platform hands out").with_source(trouble)
+        }
     }
 }
 

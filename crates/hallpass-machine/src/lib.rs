@@ -15,6 +15,9 @@
 //!    where the server demands it (RFC 9449), and a [`Record`](hallpass_core::Record) that the
 //!    session saves.
 //!
+//! Where a platform hands out the access tokens themselves, no grant is needed: [`TokenFile`] and
+//! [`SecretCommand`] are [`TokenSource`](hallpass_core::TokenSource)s for a session.
+//!
 //! # What it does not do
 //!
 //! It keeps no refresh token: the grant itself is what gets the next token (RFC 6749 §4.4.3). It
@@ -47,6 +50,7 @@ mod binding;
 mod client;
 mod error;
 mod grant;
+mod handed_out;
 mod login;
 mod machine_login;
 mod token_leg;
@@ -54,4 +58,5 @@ mod token_leg;
 pub use assertion::{Assertion, AssertionError, AssertionFile, AssertionSource};
 pub use error::{MachineError, MachineErrorKind};
 pub use grant::{IdentityProvider, Machine, MachineGrant};
+pub use handed_out::{SecretCommand, TokenFile};
 pub use machine_login::MachineLogin;

@@ -6,7 +6,7 @@ mod refresh;
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use hallpass_core::{AuthorizeError, Remedy, Slot, StoreError};
+use hallpass_core::{AuthorizeError, Remedy, Slot, StoreError, TokenSourceError};
 
 pub use self::{
     ended::{Ended, EndedWhy},
@@ -27,6 +27,8 @@ pub enum SessionError {
     Store(StoreFailed),
     /// The authorization server did not refresh the token, and the credentials are kept.
     Refresh(RefreshFailed),
+    /// The source that the tokens come from has none to give.
+    TokenSource(TokenSourceFailed),
     /// There is nothing left to try: a stated end instead of a loop.
     Ended(Ended),
     /// Other calls of this session came first, again and again, and what they got is not what this
@@ -44,6 +46,7 @@ impl SessionError {
             Self::SignIn(failed) => failed.0.remedy(),
             Self::Store(failed) => failed.0.remedy(),
             Self::Refresh(failed) => failed.remedy(),
+            Self::TokenSource(failed) => failed.error.remedy(),
             Self::Ended(ended) => ended.remedy(),
             Self::Overtaken(_) => Remedy::Retry,
             Self::Closed(_) => Remedy::Report,
@@ -56,6 +59,7 @@ impl SessionError {
             Self::SignInNeeded(needed) => needed.hint(),
             Self::Store(failed) => failed.0.hint().map(str::to_owned),
             Self::Refresh(failed) => failed.hint(),
+            Self::TokenSource(failed) => failed.error.hint().map(str::to_owned),
             Self::Ended(ended) => ended.hint(),
             Self::SignIn(failed) => failed.0.hint().map(str::to_owned),
             Self::Overtaken(_) | Self::Closed(_) => None,
@@ -64,6 +68,13 @@ impl SessionError {
 
     pub(crate) fn store(error: StoreError) -> Self {
         Self::Store(StoreFailed(Arc::new(error)))
+    }
+
+    pub(crate) fn token_source(origin: String, error: TokenSourceError) -> Self {
+        Self::TokenSource(TokenSourceFailed {
+            origin: origin.into(),
+            error: Arc::new(error),
+        })
     }
 
     pub(crate) fn sign_in(slot: &Slot, error: AuthorizeError) -> Self {
@@ -95,6 +106,7 @@ impl fmt::Display for SessionError {
             Self::SignIn(failed) => write!(f, "signing in to {} did not come to a grant", failed.1),
             Self::Store(_) => f.write_str("the credential store is in trouble"),
             Self::Refresh(failed) => fmt::Display::fmt(failed, f),
+            Self::TokenSource(failed) => write!(f, "{} has no token to give", failed.origin),
             Self::Ended(ended) => fmt::Display::fmt(ended, f),
             Self::Overtaken(Overtaken(slot)) => write!(
                 f,
@@ -115,6 +127,7 @@ impl Error for SessionError {
         match self {
             Self::SignIn(failed) => Some(&*failed.0),
             Self::Store(failed) => Some(&*failed.0),
+            Self::TokenSource(failed) => Some(&*failed.error),
             // These three print themselves above, so their source comes next.
             Self::SignInNeeded(needed) => needed.source(),
             Self::Refresh(failed) => failed.source(),
@@ -143,6 +156,25 @@ impl StoreFailed {
     /// What the store said.
     pub fn cause(&self) -> &StoreError {
         &self.0
+    }
+}
+
+/// A source of tokens that has none.
+#[derive(Debug, Clone)]
+pub struct TokenSourceFailed {
+    origin: Arc<str>,
+    error: Arc<TokenSourceError>,
+}
+
+impl TokenSourceFailed {
+    /// What the source said.
+    pub fn cause(&self) -> &TokenSourceError {
+        &self.error
+    }
+
+    /// Where the tokens come from, in words for a person.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 }
 

@@ -12,6 +12,9 @@ use hallpass_core::{Grant, Timestamp, record::GrantKind};
 /// The early margin of a token that lives at least four minutes.
 pub(crate) const LONGEST_MARGIN: Duration = Duration::from_secs(60);
 
+/// How long before its time a token is replaced at most, when that is asked for.
+const LONGEST_AHEAD: Duration = Duration::from_secs(300);
+
 /// From when on a grant's access token is replaced; `None`: not before it is refused.
 ///
 /// A person's grant without refresh token has no margin: there is nothing to replace its token with.
@@ -32,6 +35,18 @@ pub(crate) fn stale_at(grant: &Grant) -> Option<Timestamp> {
     Some(Timestamp::from_unix_seconds(
         end.as_unix_seconds().saturating_sub(seconds),
     ))
+}
+
+/// How long before that a refresh ahead may come: a tenth of the lifetime, five minutes at most. Zero
+/// where nothing replaces the token, or it lives too short a time for that.
+pub(crate) fn ahead(grant: &Grant) -> Duration {
+    match (stale_at(grant), grant.expires_at) {
+        (Some(stale), Some(end)) if stale < end => {
+            let lifetime = end.saturating_since(grant.obtained_at);
+            LONGEST_AHEAD.min(lifetime / 10)
+        }
+        _ => Duration::ZERO,
+    }
 }
 
 #[cfg(test)]

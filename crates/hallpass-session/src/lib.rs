@@ -36,10 +36,14 @@
 //! ([`Authorizer::is_unattended`](hallpass_core::Authorizer::is_unattended)) the session has the grant
 //! ask anew before its token ends.
 //!
+//! Where somebody else obtains the tokens, a [`TokenSource`](hallpass_core::TokenSource) takes the
+//! place of store, refresh and sign-in: see [`SessionBuilder::token_source`].
+//!
 //! # What it does not do
 //!
 //! It opens no browser, no socket and no file: those are ports. It does not send MCP requests, nor
-//! refresh a token that nobody asks for.
+//! refresh a token that nobody asks for, also where the host has it
+//! [refresh ahead](SessionBuilder::refresh_ahead).
 //!
 //! # RFCs
 //!
@@ -72,11 +76,13 @@
 //! }
 //! ```
 
+mod ahead;
 mod counters;
 mod error;
 mod fence;
 mod flight;
 mod freshness;
+mod handed_in;
 mod outcome;
 mod pacing;
 mod proof;
@@ -96,7 +102,7 @@ mod unattended;
 pub use counters::Counters;
 pub use error::{
     Closed, Ended, EndedWhy, Need, Overtaken, RefreshFailed, SessionError, SignInFailed,
-    SignInNeeded, StoreFailed,
+    SignInNeeded, StoreFailed, TokenSourceFailed,
 };
 pub use proof::ProofFailed;
 pub use session::{IncompleteSession, LockHolders, Session, SessionBuilder};

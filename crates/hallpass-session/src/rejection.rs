@@ -61,7 +61,7 @@ pub(crate) async fn run(
     }
     let error = match protection_now(shared, challenges).await {
         // A server that is only next best while a better one is down has taken nothing over.
-        Ok(found) if found.server.issuer != *refused.issuer() && !found.is_provisional => {
+        Ok(found) if Some(&found.server.issuer) != refused.issuer() && !found.is_provisional => {
             outcome("migration");
             leave(shared, refused).await?;
             return Err(shared.needed(Need::Migrated(found.server.issuer)));
@@ -87,7 +87,7 @@ pub(crate) async fn run(
 }
 
 /// The end that was stated for the same token a moment ago.
-fn repeated(shared: &Shared, refused: &Token) -> Option<SessionError> {
+pub(crate) fn repeated(shared: &Shared, refused: &Token) -> Option<SessionError> {
     let memory = shared.memory();
     let (token, error, until) = memory.ended.as_ref()?;
     (token.same(refused) && shared.clock.monotonic() < *until).then(|| error.clone())
@@ -116,6 +116,7 @@ fn may_be_a_migration(error: &SessionError) -> bool {
         },
         SessionError::SignIn(_)
         | SessionError::Store(_)
+        | SessionError::TokenSource(_)
         | SessionError::Overtaken(_)
         | SessionError::Closed(_) => false,
     }
@@ -142,7 +143,7 @@ async fn leave(shared: &Shared, refused: &Token) -> Result<(), SessionError> {
         shared.unpublish();
         return Ok(());
     };
-    let still_there = record.issuer == *refused.issuer()
+    let still_there = Some(&record.issuer) == refused.issuer()
         && record
             .grant
             .as_ref()

@@ -1,13 +1,11 @@
 //! A session: one slot's token, kept fresh.
 
-use std::{error::Error, fmt, sync::Arc};
+mod builder;
 
-use hallpass_core::{
-    Authorizer, Challenge, Clock, CredentialStore, Entropy, HttpClient, NoAuthorizer, Record,
-    Remedy, ServerSettings, Slot,
-};
+use std::sync::Arc;
 
-use hallpass_oauth::{ClientKey, ClientKeyError};
+use hallpass_core::{Challenge, Record, ServerSettings, Slot, TokenSource};
+
 use http::{HeaderMap, Method};
 use url::Url;
 
@@ -18,10 +16,11 @@ use crate::{
     shared::Shared,
     sign_in::{Ask, SignInRequest, window_of},
     sign_out::{SignOut, SignedOut},
-    system::{OsEntropy, SystemClock},
     token::Token,
     transaction,
 };
+
+pub use self::builder::{IncompleteSession, SessionBuilder};
 
 /// One slot's token, kept fresh. Cloning it gives another handle to the same session.
 ///
@@ -33,15 +32,7 @@ impl Session {
     /// Begins a session for `slot` under `settings`. [`store`](SessionBuilder::store) and
     /// [`http`](SessionBuilder::http) have to be given.
     pub fn builder(slot: Slot, settings: ServerSettings) -> SessionBuilder {
-        SessionBuilder {
-            slot,
-            settings,
-            store: None,
-            http: None,
-            authorizer: None,
-            clock: None,
-            entropy: None,
-        }
+        SessionBuilder::new(slot, settings)
     }
 
     /// Whose session this is.
@@ -52,6 +43,11 @@ impl Session {
     /// The server's settings.
     pub fn settings(&self) -> &ServerSettings {
         &self.0.settings
+    }
+
+    /// Where its tokens come from, if somebody else obtains them.
+    pub fn token_source(&self) -> Option<&dyn TokenSource> {
+        self.0.token_source.as_deref()
     }
 
     /// A fresh token. Refreshes the one there is when it nears its end; never asks a person. With an
@@ -65,6 +61,7 @@ impl Session {
     /// what went wrong and keep the credentials.
     pub async fn token(&self) -> Result<Token, SessionError> {
         if let Some(token) = self.0.fresh() {
+            self.0.note_use(&token);
             return Ok(token);
         }
         Box::pin(self.0.token()).await
@@ -132,9 +129,12 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::SignIn`] when it came to nothing, [`SessionError::Store`] when its grant could
-    /// not be saved.
+    /// [`SessionError::SignIn`] when it came to nothing, or when the tokens come from a
+    /// [`TokenSource`]; [`SessionError::Store`] when its grant could not be saved.
     pub async fn sign_in(&self, request: SignInRequest<'_>) -> Result<Token, SessionError> {
+        if let Some(source) = &self.0.token_source {
+            return Err(self.0.nobody_signs_in(&**source));
+        }
         Box::pin(self.0.sign_in(Ask::from(request), || None)).await
     }
 
@@ -166,6 +166,9 @@ impl Session {
     /// [`SessionError::SignInNeeded`] when there is none that these settings may use, and
     /// [`SessionError::Store`].
     pub async fn kept_token(&self) -> Result<Token, SessionError> {
+        if self.0.token_source.is_some() {
+            return self.token().await;
+        }
         let record = self.0.load().await?;
         let (record, grant) = self.0.usable(record.as_ref())?;
         Token::new(record, grant, None).map_err(SessionError::Ended)
@@ -210,119 +213,4 @@ pub struct LockHolders {
     pub slot: Option<String>,
     /// Who asks a person to sign in.
     pub sign_in: Option<String>,
-}
-
-/// Puts a [`Session`] together.
-#[derive(Debug)]
-#[must_use]
-pub struct SessionBuilder {
-    slot: Slot,
-    settings: ServerSettings,
-    store: Option<Arc<dyn CredentialStore>>,
-    http: Option<Arc<dyn HttpClient>>,
-    authorizer: Option<Arc<dyn Authorizer>>,
-    clock: Option<Arc<dyn Clock>>,
-    entropy: Option<Arc<dyn Entropy>>,
-}
-
-impl SessionBuilder {
-    /// Where the credentials are kept.
-    pub fn store(mut self, store: Arc<dyn CredentialStore>) -> Self {
-        self.store = Some(store);
-        self
-    }
-
-    /// What sends the requests.
-    pub fn http(mut self, http: Arc<dyn HttpClient>) -> Self {
-        self.http = Some(http);
-        self
-    }
-
-    /// Who signs in. Without one every sign-in is refused.
-    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
-        self.authorizer = Some(authorizer);
-        self
-    }
-
-    /// What tells the time; the computer's clocks by default.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    /// Where the random part of a proof of possession comes from; the operating system by default.
-    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
-        self.entropy = Some(entropy);
-        self
-    }
-
-    /// The session. Nothing is read or sent yet.
-    ///
-    /// # Errors
-    ///
-    /// When the store or the HTTP client is missing, or the client's key can't be read.
-    pub fn build(self) -> Result<Session, IncompleteSession> {
-        let missing = |what| IncompleteSession(Lack::Part(what));
-        let key = self.settings.client.key.as_ref();
-        let client_key = key
-            .map(ClientKey::open)
-            .transpose()
-            .map_err(|error| IncompleteSession(Lack::Key(error)))?;
-        Ok(Session(Arc::new(Shared::new(
-            self.slot,
-            self.settings,
-            client_key,
-            self.store.ok_or(missing("credential store"))?,
-            self.http.ok_or(missing("HTTP client"))?,
-            self.authorizer.unwrap_or_else(|| Arc::new(NoAuthorizer)),
-            self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
-            self.entropy.unwrap_or_else(|| Arc::new(OsEntropy)),
-        ))))
-    }
-}
-
-/// A session that lacks something it can't do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IncompleteSession(Lack);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lack {
-    Part(&'static str),
-    Key(ClientKeyError),
-}
-
-impl IncompleteSession {
-    /// What to do about it: the host's code has to give what is missing, or the person another key.
-    pub fn remedy(&self) -> Remedy {
-        match &self.0 {
-            Lack::Part(_) => Remedy::Report,
-            Lack::Key(error) => error.remedy(),
-        }
-    }
-
-    /// Advice for a person, if there is any.
-    pub fn hint(&self) -> Option<String> {
-        match &self.0 {
-            Lack::Part(_) => None,
-            Lack::Key(error) => error.hint(),
-        }
-    }
-}
-
-impl fmt::Display for IncompleteSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Lack::Part(missing) => write!(f, "a session needs a {missing}"),
-            Lack::Key(_) => f.write_str("the key of the client can't be used"),
-        }
-    }
-}
-
-impl Error for IncompleteSession {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.0 {
-            Lack::Part(_) => None,
-            Lack::Key(error) => Some(error),
-        }
-    }
 }

@@ -20,6 +20,7 @@ use std::{
 use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, Generation, HttpClient, Issuer, Record,
     Registration, Scopes, ServerSettings, SettingsFingerprint, Slot, StoreError, Timestamp,
+    TokenSource,
     store::{Guard, Saved, StoreErrorKind},
 };
 use hallpass_oauth::{ClientAuthentication, ClientKey};
@@ -47,6 +48,20 @@ const _: () = {
     assert!(matches!(post, Some(post) if LOCK_WAIT.as_secs() > 2 * post.as_secs()));
 };
 
+/// What a session is made from.
+pub(crate) struct Parts {
+    pub(crate) slot: Slot,
+    pub(crate) settings: ServerSettings,
+    pub(crate) client_key: Option<ClientKey>,
+    pub(crate) store: Arc<dyn CredentialStore>,
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) token_source: Option<Arc<dyn TokenSource>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) refreshes_ahead: bool,
+}
+
 pub(crate) struct Shared {
     pub(crate) slot: Slot,
     pub(crate) settings: ServerSettings,
@@ -56,8 +71,11 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// Who obtains the tokens, if that is somebody else.
+    pub(crate) token_source: Option<Arc<dyn TokenSource>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) refreshes_ahead: bool,
     pub(crate) resource_nonce: ResourceNonce,
     pub(crate) counting: Counting,
     pub(crate) refreshes: Flights<Wanted, Result<Token, SessionError>>,
@@ -84,6 +102,8 @@ pub(crate) struct Memory {
     pub(crate) ended: Option<(Token, SessionError, Duration)>,
     /// The token endpoint's last nonce (RFC 9449 §8).
     pub(crate) dpop_nonce: Option<String>,
+    /// The generation of the token that a refresh ahead of its time was planned for last.
+    pub(crate) ahead_of: Option<Generation>,
     /// How many step-ups were started for which scopes, and when the first of them was (monotonic).
     pub(crate) step_ups: Vec<(Scopes, u32, Duration)>,
 }
@@ -104,30 +124,19 @@ impl Memory {
 }
 
 impl Shared {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is what a session is made from"
-    )]
-    pub(crate) fn new(
-        slot: Slot,
-        settings: ServerSettings,
-        client_key: Option<ClientKey>,
-        store: Arc<dyn CredentialStore>,
-        http: Arc<dyn HttpClient>,
-        authorizer: Arc<dyn Authorizer>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            fingerprint: settings.fingerprint(),
-            slot,
-            settings,
-            client_key,
-            store,
-            http,
-            authorizer,
-            clock,
-            entropy,
+            fingerprint: parts.settings.fingerprint(),
+            slot: parts.slot,
+            settings: parts.settings,
+            client_key: parts.client_key,
+            store: parts.store,
+            http: parts.http,
+            authorizer: parts.authorizer,
+            token_source: parts.token_source,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            refreshes_ahead: parts.refreshes_ahead,
             resource_nonce: ResourceNonce::default(),
             counting: Counting::default(),
             refreshes: Flights::default(),
@@ -208,6 +217,11 @@ impl Shared {
         let token = self.put(token);
         drop(memory);
         Ok(Some(token))
+    }
+
+    /// Publishes a token that is no record's. Called with the memory locked, as below.
+    pub(crate) fn set(&self, token: &Token) {
+        self.current.set(token);
     }
 
     /// Called with the memory locked, which orders those who publish.

@@ -138,8 +138,9 @@ impl Shared {
                 Ok(SignedIn::Elsewhere(token)) => Ok(token),
                 Err(error) => Err(error),
             };
-            if let Err(error) = &result {
-                tracing::debug!(%error, "the sign-in has failed");
+            match &result {
+                Ok(token) => shared.plan_ahead(token),
+                Err(error) => tracing::debug!(%error, "the sign-in has failed"),
             }
             shared.sign_ins.land(&landing.ticket, Some(result));
         };

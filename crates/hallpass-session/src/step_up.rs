@@ -32,6 +32,9 @@ impl Shared {
         refused: Option<&Token>,
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
+        if let Some(source) = &self.token_source {
+            return self.other_handed_in(&**source, refused, challenges).await;
+        }
         let Some(refused) = refused else {
             let result = match self.fresh() {
                 Some(token) => Ok(token),

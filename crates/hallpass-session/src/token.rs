@@ -58,10 +58,12 @@ struct Parts {
     scopes: Scopes,
     dpop_key: Option<DpopKey>,
     opened_key: OpenedKey,
-    issuer: Issuer,
+    issuer: Option<Issuer>,
     generation: Generation,
     obtained: Option<Duration>,
+    ahead: Duration,
     accepted: AtomicBool,
+    used: AtomicBool,
 }
 
 impl Token {
@@ -72,24 +74,51 @@ impl Token {
         grant: &Grant,
         obtained: Option<Duration>,
     ) -> Result<Self, Ended> {
-        // RFC 6750 §2.1, RFC 9449 §7.1.
-        let text = format!("{} {}", grant.scheme.as_str(), grant.access_token.expose());
-        let mut authorization = HeaderValue::try_from(text).map_err(|_| Ended::unusable_token())?;
-        authorization.set_sensitive(true);
-        Ok(Self(Arc::new(Lane(Arc::new(Parts {
+        Ok(Self::of(Parts {
             access_token: grant.access_token.clone(),
             scheme: grant.scheme,
-            authorization,
+            authorization: authorization(grant.scheme, &grant.access_token)?,
             expires_at: grant.expires_at,
             stale_at: freshness::stale_at(grant),
             scopes: grant.scopes().clone(),
             dpop_key: grant.dpop_key.clone(),
             opened_key: OpenedKey::default(),
-            issuer: record.issuer.clone(),
+            issuer: Some(record.issuer.clone()),
             generation: record.generation,
             obtained,
+            ahead: freshness::ahead(grant),
             accepted: AtomicBool::new(false),
-        })))))
+            used: AtomicBool::new(false),
+        }))
+    }
+
+    /// A bearer token that a [`TokenSource`](hallpass_core::TokenSource) handed in, to be asked for
+    /// again at `stale_at`.
+    pub(crate) fn handed_in(
+        access_token: AccessToken,
+        stale_at: Option<Timestamp>,
+        obtained: Option<Duration>,
+    ) -> Result<Self, Ended> {
+        Ok(Self::of(Parts {
+            scheme: AuthScheme::Bearer,
+            authorization: authorization(AuthScheme::Bearer, &access_token)?,
+            access_token,
+            expires_at: None,
+            stale_at,
+            scopes: Scopes::none(),
+            dpop_key: None,
+            opened_key: OpenedKey::default(),
+            issuer: None,
+            generation: Generation::default(),
+            obtained,
+            ahead: Duration::ZERO,
+            accepted: AtomicBool::new(false),
+            used: AtomicBool::new(false),
+        }))
+    }
+
+    fn of(parts: Parts) -> Self {
+        Self(Arc::new(Lane(Arc::new(parts))))
     }
 
     /// The same token, its clones counted elsewhere.
@@ -136,12 +165,13 @@ impl Token {
         &self.0.opened_key
     }
 
-    /// The authorization server that issued it.
-    pub fn issuer(&self) -> &Issuer {
-        &self.0.issuer
+    /// The authorization server that issued it; `None` for one that a
+    /// [`TokenSource`](hallpass_core::TokenSource) handed in.
+    pub fn issuer(&self) -> Option<&Issuer> {
+        self.0.issuer.as_ref()
     }
 
-    /// The generation of the record it was read from.
+    /// The generation of the record it was read from; zero where there is none.
     pub fn generation(&self) -> Generation {
         self.0.generation
     }
@@ -159,6 +189,26 @@ impl Token {
     /// Whether the server took it for at least one request, as far as this process knows.
     pub(crate) fn was_accepted(&self) -> bool {
         self.0.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Notes that somebody asked for it.
+    pub(crate) fn mark_used(&self) {
+        // As above.
+        if !self.was_used() {
+            self.0.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody asked for it since it was published.
+    pub(crate) fn was_used(&self) -> bool {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// When it is replaced at the latest, and how much earlier it may be; `None` where there is
+    /// nothing to replace it with.
+    pub(crate) fn replaceable(&self) -> Option<(Timestamp, Duration)> {
+        let stale_at = self.0.stale_at.filter(|_| !self.0.ahead.is_zero())?;
+        Some((stale_at, self.0.ahead))
     }
 
     /// Whether it lives longer than its early margin.
@@ -191,12 +241,25 @@ impl Token {
         self.0.obtained.is_some()
     }
 
+    /// When (monotonic) this session got it in answer to a refusal or by a sign-in.
+    pub(crate) fn obtained(&self) -> Option<Duration> {
+        self.0.obtained
+    }
+
     /// Whether this session got it within the last `window` in answer to a refusal.
     pub(crate) fn obtained_within(&self, window: Duration, monotonic: Duration) -> bool {
         self.0
             .obtained
             .is_some_and(|at| monotonic.saturating_sub(at) < window)
     }
+}
+
+/// The header's value (RFC 6750 §2.1, RFC 9449 §7.1).
+fn authorization(scheme: AuthScheme, token: &AccessToken) -> Result<HeaderValue, Ended> {
+    let text = format!("{} {}", scheme.as_str(), token.expose());
+    let mut value = HeaderValue::try_from(text).map_err(|_| Ended::unusable_token())?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl fmt::Debug for Token {

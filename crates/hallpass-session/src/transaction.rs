@@ -35,7 +35,7 @@ use self::attempt::{Attempt, attempt, save_unsaved};
 use crate::{
     error::SessionError,
     flight::{Boarding, Ticket},
-    rejection,
+    handed_in, rejection,
     shared::Shared,
     token::Token,
 };
@@ -54,22 +54,30 @@ pub(crate) enum Wanted {
     Fresh,
     /// Another than this one, which the server refused.
     Instead(Token),
+    /// Another than this one, which is good for some time yet.
+    Newer(Token),
 }
 
 impl Wanted {
     pub(crate) fn accepts(&self, token: &Token) -> bool {
         match self {
             Self::Fresh => true,
-            Self::Instead(refused) => !refused.same(token),
+            Self::Instead(other) | Self::Newer(other) => !other.same(token),
         }
+    }
+
+    /// Whether the token that is there will do while it lives, if nothing newer comes.
+    pub(crate) fn may_be_old(&self) -> bool {
+        matches!(self, Self::Fresh | Self::Newer(_))
     }
 
     /// Whether work for this leaves nothing to try for `other`.
     fn covers(&self, other: &Wanted) -> bool {
         match (self, other) {
             (_, Self::Fresh) => true,
-            (Self::Instead(refused), Self::Instead(too)) => refused.same(too),
-            (Self::Fresh, Self::Instead(_)) => false,
+            (Self::Instead(one), Self::Instead(other) | Self::Newer(other))
+            | (Self::Newer(one), Self::Newer(other)) => one.same(other),
+            (Self::Fresh | Self::Newer(_), _) => false,
         }
     }
 }
@@ -108,7 +116,7 @@ impl Shared {
         last.unwrap_or_else(|| Err(SessionError::overtaken(&self.slot)))
     }
 
-    fn start(
+    pub(crate) fn start(
         self: &Arc<Self>,
         ticket: Ticket<Result<Token, SessionError>>,
         wanted: Wanted,
@@ -123,16 +131,21 @@ impl Shared {
             "refresh",
             slot = %self.slot,
             after_rejection = matches!(wanted, Wanted::Instead(_)),
+            ahead = matches!(wanted, Wanted::Newer(_)),
             outcome = field::Empty,
         );
         let work = async move {
             let shared = &landing.shared;
-            let result = match &wanted {
-                Wanted::Fresh => run(shared, &wanted).await,
-                Wanted::Instead(refused) => rejection::run(shared, refused, &challenges).await,
+            let result = match (&shared.token_source, &wanted) {
+                (Some(source), wanted) => handed_in::run(shared, &**source, wanted).await,
+                (None, Wanted::Instead(refused)) => {
+                    rejection::run(shared, refused, &challenges).await
+                }
+                (None, wanted) => run(shared, wanted).await,
             };
-            if let Err(error) = &result {
-                tracing::debug!(error = %error, "no fresh token");
+            match &result {
+                Ok(token) => shared.plan_ahead(token),
+                Err(error) => tracing::debug!(error = %error, "no fresh token"),
             }
             shared.refreshes.land(&landing.ticket, Some(result));
         };
@@ -164,7 +177,7 @@ pub(crate) async fn run(shared: &Shared, wanted: &Wanted) -> Result<Token, Sessi
             Attempt::Conflict => (None, Some(Duration::ZERO)),
             Attempt::Failed { error, pause } => (Some(error), pause),
         };
-        if matches!(wanted, Wanted::Fresh)
+        if wanted.may_be_old()
             && let Some(token) = shared
                 .current()
                 .filter(|token| token.is_alive(shared.now()))

@@ -27,9 +27,14 @@ impl Shared {
         if !self.authorizer.is_unattended() || !is_due(&result, self) {
             return result;
         }
-        if let Some(error) = self.unattended_pause() {
+        if let Some(error) = self.paused_by() {
             return result.or(Err(error));
         }
+        self.ask_anew().await.or_else(|error| result.or(Err(error)))
+    }
+
+    /// The machine's next grant.
+    pub(crate) async fn ask_anew(self: &Arc<Self>) -> Result<Token, SessionError> {
         let ask = Ask {
             reason: SignInReason::Ended,
             challenges: Vec::new(),
@@ -37,20 +42,26 @@ impl Shared {
             issuer: None,
             step_up: None,
         };
-        match self.sign_in(ask, || self.fresh()).await {
+        let before = self.current();
+        let settled = || {
+            let token = self.fresh()?;
+            let newer = before.as_ref().is_none_or(|before| !before.same(&token));
+            newer.then_some(token)
+        };
+        match self.sign_in(ask, settled).await {
             Ok(token) => Ok(token),
             Err(error) => {
                 let mut memory = self.memory();
                 memory.pacing.failed(self.clock.monotonic(), None);
                 memory.paused_by = Some((error.clone(), error.remedy() == Remedy::Retry));
                 drop(memory);
-                result.or(Err(error))
+                Err(error)
             }
         }
     }
 
     /// Why no other try is made yet.
-    fn unattended_pause(&self) -> Option<SessionError> {
+    pub(crate) fn paused_by(&self) -> Option<SessionError> {
         let memory = self.memory();
         memory.pacing.remaining(self.clock.monotonic())?;
         memory.paused_by.as_ref().map(|(error, _)| error.clone())

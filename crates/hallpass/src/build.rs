@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, HttpClient, Issuer, NoAuthorizer, Profile, Remedy,
-    ServerSettings, ServerUrl, Slot,
+    ServerSettings, ServerUrl, Slot, TokenSource,
 };
 use hallpass_http::{Client, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
@@ -23,6 +23,8 @@ pub struct HallpassBuilder {
     http: Http,
     store: Option<Arc<dyn CredentialStore>>,
     sign_in: SignInBy,
+    token_source: Option<Arc<dyn TokenSource>>,
+    refreshes_ahead: bool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -51,6 +53,8 @@ impl HallpassBuilder {
             http: Http::Config(Box::default()),
             store: None,
             sign_in: SignInBy::Nobody,
+            token_source: None,
+            refreshes_ahead: false,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
         }
@@ -125,6 +129,22 @@ impl HallpassBuilder {
         self
     }
 
+    /// Takes every access token from somebody else who obtains them: a file, a command, a value of
+    /// the host's. Nobody signs in then, nothing is refreshed, and nothing is kept.
+    #[must_use]
+    pub fn token_source(mut self, source: Arc<dyn TokenSource>) -> Self {
+        self.token_source = Some(source);
+        self
+    }
+
+    /// Refreshes tokens that are in use shortly before they have to be, so that no request waits
+    /// for it. An idle host refreshes nothing.
+    #[must_use]
+    pub fn refresh_ahead(mut self) -> Self {
+        self.refreshes_ahead = true;
+        self
+    }
+
     /// Another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -179,14 +199,19 @@ impl HallpassBuilder {
             .store
             .unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let slot = Slot::new(self.server).with_profile(self.profile);
-        let session = Session::builder(slot, self.settings)
+        let mut session = Session::builder(slot, self.settings)
             .store(store)
             .http(Arc::clone(&http))
             .authorizer(authorizer)
             .clock(self.clock)
-            .entropy(self.entropy)
-            .build()
-            .map_err(BuildError::incomplete)?;
+            .entropy(self.entropy);
+        if let Some(source) = self.token_source {
+            session = session.token_source(source);
+        }
+        if self.refreshes_ahead {
+            session = session.refresh_ahead();
+        }
+        let session = session.build().map_err(BuildError::incomplete)?;
         Ok(Hallpass { http, session })
     }
 }

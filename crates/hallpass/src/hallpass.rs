@@ -50,8 +50,12 @@ impl Hallpass {
     /// # Errors
     ///
     /// As [`Session::sign_in`]. A server that can't be reached says so before anybody is asked to
-    /// sign in.
+    /// sign in. Where the tokens come from a [`TokenSource`](hallpass_core::TokenSource), nobody is
+    /// asked for anything but the first of them.
     pub async fn login(&self) -> Result<Token, LoginFailed> {
+        if self.session.token_source().is_some() {
+            return self.session.token().await.map_err(LoginFailed::Session);
+        }
         let challenges = self.probe().await?;
         let ask = SignInRequest {
             reason: SignInReason::Asked,

@@ -9,5 +9,6 @@ mod again;
 mod bound;
 mod clients;
 mod grants;
+mod handed_out;
 mod refusals;
 mod script;

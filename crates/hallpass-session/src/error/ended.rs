@@ -31,6 +31,10 @@ pub enum EndedWhy {
     EverOtherScopes,
     /// The access token holds characters that no header can carry.
     UnusableToken,
+    /// The server refuses the token of this source, which has no other.
+    HandedInRefused(String),
+    /// The token of this source lacks these scopes.
+    HandedInLacks(String, Scopes),
 }
 
 impl Ended {
@@ -64,7 +68,9 @@ impl Ended {
             | EndedWhy::UnusableToken
             | EndedWhy::NoScopesNamed
             | EndedWhy::EverOtherScopes => Remedy::Report,
-            EndedWhy::ScopesAskedBefore(_) => Remedy::Configure,
+            EndedWhy::ScopesAskedBefore(_)
+            | EndedWhy::HandedInRefused(_)
+            | EndedWhy::HandedInLacks(..) => Remedy::Configure,
             EndedWhy::TooManyStepUps(_) => Remedy::SignIn,
         }
     }
@@ -84,6 +90,9 @@ impl Ended {
             }
             EndedWhy::NoScopesNamed | EndedWhy::EverOtherScopes => {
                 Some("set `scopes` for this server to what it documents, and sign in".to_owned())
+            }
+            EndedWhy::HandedInRefused(origin) | EndedWhy::HandedInLacks(origin, _) => {
+                Some(format!("put a token there that the server takes: {origin}"))
             }
             EndedWhy::UnusableToken => None,
         }
@@ -110,6 +119,19 @@ impl fmt::Display for Ended {
             EndedWhy::EverOtherScopes => {
                 f.write_str("the server wants ever other scopes, and no step-up came to anything")
             }
+            EndedWhy::HandedInRefused(origin) => {
+                write!(f, "the server refuses the token from {origin}")
+            }
+            EndedWhy::HandedInLacks(origin, scopes) if scopes.is_empty() => {
+                write!(
+                    f,
+                    "the server wants more scopes than the token from {origin} has"
+                )
+            }
+            EndedWhy::HandedInLacks(origin, scopes) => write!(
+                f,
+                "the server wants the scopes `{scopes}`, which the token from {origin} lacks"
+            ),
             EndedWhy::UnusableToken => {
                 f.write_str("the access token holds characters that no header can carry")
             }

@@ -65,12 +65,12 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
         outcome("adopted");
         return shared.publish(record, None).map(Attempt::Done);
     }
-    if matches!(wanted, Wanted::Fresh) && token.is_alive(now) {
+    if wanted.may_be_old() && token.is_alive(now) {
         // What is used if nothing newer comes of this.
         shared.publish(record, None)?;
     }
     if !fence::is_open(record) {
-        if wanted.accepts(&token) && token.is_alive(now) {
+        if (wanted.may_be_old() || wanted.accepts(&token)) && token.is_alive(now) {
             return shared.publish(record, None).map(Attempt::Done);
         }
         outcome("given up");

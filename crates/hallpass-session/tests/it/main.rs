@@ -7,9 +7,11 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod ahead;
 mod client_key;
 mod double;
 mod expiry;
+mod handed_in;
 mod leaks;
 mod outcomes;
 mod panics;

@@ -6,7 +6,7 @@ use hallpass_core::{
     AuthScheme, Challenge, ClientId, CredentialStore, Record, Registration, Scopes, ServerSettings,
     ServerUrl, Slot, State, record::RegistrationOrigin,
 };
-use hallpass_session::{Need, Session, SessionError, Token};
+use hallpass_session::{Need, Session, SessionBuilder, SessionError, Token};
 
 use crate::double::{Person, Server, TestClock, TestStore};
 
@@ -76,13 +76,15 @@ impl World {
     }
 
     pub(crate) fn session(&self) -> Session {
+        self.builder().build().unwrap()
+    }
+
+    pub(crate) fn builder(&self) -> SessionBuilder {
         Session::builder(self.slot.clone(), self.settings.clone())
             .store(Arc::clone(&self.store) as _)
             .http(Arc::clone(&self.server) as _)
             .authorizer(Arc::clone(&self.person) as _)
             .clock(Arc::clone(&self.clock) as _)
-            .build()
-            .unwrap()
     }
 }
 

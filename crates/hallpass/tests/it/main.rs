@@ -16,4 +16,5 @@ mod requests;
 mod resource;
 mod restart;
 mod sign_in;
+mod token_source;
 mod world;

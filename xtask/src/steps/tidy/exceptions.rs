@@ -13,6 +13,7 @@ pub(super) const MAY_EXPOSE: &[&str] = &[
     "crates/hallpass-keyring/src/keyring.rs",
     "crates/hallpass-keyring/src/outcome.rs",
     "crates/hallpass-machine/src/assertion.rs",
+    "crates/hallpass-machine/src/handed_out.rs",
     "crates/hallpass-machine/src/login.rs",
     "crates/hallpass-oauth/src/assertion.rs",
     "crates/hallpass-oauth/src/callback.rs",

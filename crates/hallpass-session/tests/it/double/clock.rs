@@ -1,64 +1,88 @@
 use std::{sync::Mutex, time::Duration};
 
 use hallpass_core::{BoxFuture, Clock, Timestamp};
+use tokio::sync::watch;
 
-/// A clock that a sleep moves on, so that pauses cost nothing and are written down.
+/// A clock that a sleep moves on, so that pauses cost nothing and are written down. One that is held
+/// is moved by the test alone, and who sleeps wakes when it gets there.
 #[derive(Debug)]
-pub(crate) struct TestClock(Mutex<Time>);
+pub(crate) struct TestClock {
+    time: Mutex<Time>,
+    monotonic: watch::Sender<Duration>,
+}
 
 #[derive(Debug)]
 struct Time {
     wall: Timestamp,
     monotonic: Duration,
     sleeps: Vec<Duration>,
+    held: bool,
 }
 
 impl TestClock {
     pub(crate) fn new(wall: i64) -> Self {
-        Self(Mutex::new(Time {
-            wall: Timestamp::from_unix_seconds(wall),
-            monotonic: Duration::from_secs(500),
-            sleeps: Vec::new(),
-        }))
+        let monotonic = Duration::from_secs(500);
+        Self {
+            time: Mutex::new(Time {
+                wall: Timestamp::from_unix_seconds(wall),
+                monotonic,
+                sleeps: Vec::new(),
+                held: false,
+            }),
+            monotonic: watch::Sender::new(monotonic),
+        }
+    }
+
+    /// From now on the test alone moves it.
+    pub(crate) fn hold(&self) {
+        self.time.lock().unwrap().held = true;
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
-        let mut time = self.0.lock().unwrap();
+        let mut time = self.time.lock().unwrap();
         time.wall = time.wall.saturating_add(Duration::from_secs(seconds));
         time.monotonic += Duration::from_secs(seconds);
+        self.monotonic.send_replace(time.monotonic);
     }
 
     /// Moves monotonic time alone, as when nothing else matters.
     pub(crate) fn wait(&self, seconds: u64) {
-        self.0.lock().unwrap().monotonic += Duration::from_secs(seconds);
+        self.time.lock().unwrap().monotonic += Duration::from_secs(seconds);
     }
 
     /// Moves wall time alone, as somebody who corrects the clock does.
     pub(crate) fn jump(&self, seconds: i64) {
-        let mut time = self.0.lock().unwrap();
+        let mut time = self.time.lock().unwrap();
         let wall = time.wall.as_unix_seconds() + seconds;
         time.wall = Timestamp::from_unix_seconds(wall);
     }
 
     /// The sleeps so far, in milliseconds.
     pub(crate) fn sleeps(&self) -> Vec<u128> {
-        let time = self.0.lock().unwrap();
+        let time = self.time.lock().unwrap();
         time.sleeps.iter().map(Duration::as_millis).collect()
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        self.0.lock().unwrap().wall
+        self.time.lock().unwrap().wall
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.lock().unwrap().monotonic
+        self.time.lock().unwrap().monotonic
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let mut time = self.0.lock().unwrap();
+        let mut time = self.time.lock().unwrap();
         time.sleeps.push(duration);
+        if time.held {
+            let end = time.monotonic + duration;
+            let mut monotonic = self.monotonic.subscribe();
+            return Box::pin(async move {
+                let _ = monotonic.wait_for(|now| *now >= end).await;
+            });
+        }
         time.monotonic += duration;
         time.wall = time.wall.saturating_add(duration);
         Box::pin(tokio::task::yield_now())

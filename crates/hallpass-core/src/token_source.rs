@@ -1,0 +1,109 @@
+//! The port to access tokens that somebody else obtains and renews.
+
+use std::{error::Error, fmt, time::Duration};
+
+use crate::{AccessToken, BoxFuture, Remedy};
+
+/// Hands out a bearer token (RFC 6750): from a variable, a file, a command, a secret store.
+///
+/// A session with a source takes every token from it. It registers nowhere, signs nobody in, refreshes
+/// nothing and keeps nothing.
+pub trait TokenSource: Send + Sync + fmt::Debug {
+    /// The present token. Asked when there is none yet, when the last one [lasts](Self::lasts) no
+    /// longer, and once after the server refused it.
+    fn read(&self) -> BoxFuture<'_, Result<AccessToken, TokenSourceError>>;
+
+    /// How long a token is used before the source is asked again, in whole seconds, for a source
+    /// that may have changed by then. `None`: until it is refused.
+    fn lasts(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Where the tokens come from, in words for a person: "the file `…`". No secret is among them.
+    fn describe(&self) -> String;
+}
+
+/// One token, as long as the server takes it.
+#[derive(Debug, Clone)]
+pub struct FixedToken {
+    token: AccessToken,
+    origin: String,
+}
+
+impl FixedToken {
+    /// A token, and where it comes from: "the environment variable `…`".
+    pub fn new(token: AccessToken, origin: impl Into<String>) -> Self {
+        Self {
+            token,
+            origin: origin.into(),
+        }
+    }
+}
+
+impl TokenSource for FixedToken {
+    fn read(&self) -> BoxFuture<'_, Result<AccessToken, TokenSourceError>> {
+        let token = self.token.clone();
+        Box::pin(async move { Ok(token) })
+    }
+
+    fn describe(&self) -> String {
+        self.origin.clone()
+    }
+}
+
+/// A source that has no token to give.
+#[derive(Debug)]
+pub struct TokenSourceError {
+    remedy: Remedy,
+    what: String,
+    hint: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl TokenSourceError {
+    /// An error; `what` says what was tried on what, in lower case and without a full stop.
+    pub fn new(remedy: Remedy, what: impl Into<String>) -> Self {
+        Self {
+            remedy,
+            what: what.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    /// Adds advice for a person.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        self.remedy
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for TokenSourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for TokenSourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
