@@ -5,6 +5,8 @@ mod cimd;
 mod demo;
 mod login;
 mod logout;
+mod prompts;
+mod resources;
 mod status;
 mod token;
 mod tools;
@@ -27,10 +29,14 @@ pub(crate) enum Command {
     Logout(logout::Logout),
     /// Show where an account stands; without a URL, every account.
     Status(status::Status),
-    /// List a server's tools.
-    Tools(Server),
+    /// List a server's tools, or show one in full.
+    Tools(tools::Tools),
     /// Call one of a server's tools.
     Call(call::Call),
+    /// List a server's resources, or read one.
+    Resources(resources::Resources),
+    /// List a server's prompts, or get one.
+    Prompts(prompts::Prompts),
     /// Print a fresh access token.
     Token(Server),
     /// Print the client metadata document to publish, for servers that read those.
@@ -45,8 +51,10 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
         Command::Login(login) => login::run(login, program).await,
         Command::Logout(logout) => logout::run(logout, program).await,
         Command::Status(status) => status::run(status, program).await,
-        Command::Tools(server) => tools::run(server, program).await,
+        Command::Tools(tools) => tools::run(tools, program).await,
         Command::Call(call) => call::run(call, program).await,
+        Command::Resources(resources) => resources::run(resources, program).await,
+        Command::Prompts(prompts) => prompts::run(prompts, program).await,
         Command::Token(server) => token::run(server, program).await,
         Command::Cimd(document) => cimd::run(document, program),
         Command::Demo(demo) => demo::run(demo, program).await,
@@ -54,7 +62,7 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
 }
 
 /// A failure, with the line that signs in where that is what is missing.
-fn with_login_line(failed: Failed, hallpass: &Hallpass) -> Failed {
+pub(crate) fn with_login_line(failed: Failed, hallpass: &Hallpass) -> Failed {
     if failed.is(Code::SignInNeeded) {
         failed.hint(login_line(hallpass))
     } else {

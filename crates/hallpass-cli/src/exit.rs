@@ -89,6 +89,15 @@ impl Failed {
         Self::new(source).code(Code::Usage)
     }
 
+    /// Adds what lies behind it.
+    pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Box::new(Because {
+            what: self.source,
+            cause: Box::new(cause),
+        });
+        self
+    }
+
     pub(crate) fn is(&self, code: Code) -> bool {
         self.code == code
     }
@@ -172,6 +181,25 @@ impl Failed {
             "hints": self.hints,
             "answer": self.answer,
         })
+    }
+}
+
+/// What went wrong, and something else that is its cause.
+#[derive(Debug)]
+struct Because {
+    what: Box<dyn Error + Send + Sync>,
+    cause: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.what, f)
+    }
+}
+
+impl Error for Because {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
     }
 }
 

@@ -7,11 +7,14 @@
 mod arguments;
 mod browser;
 mod commands;
+mod connection;
+mod content;
 mod environment;
 mod exit;
 mod output;
 mod program;
 mod remembered;
+mod schema;
 mod setup;
 mod store;
 mod terminal;

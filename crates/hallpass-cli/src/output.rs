@@ -16,6 +16,7 @@ use self::status::StatusLine;
 use crate::{
     environment::{Environment, Stream},
     exit::Failed,
+    words,
 };
 
 /// Where a command's words go.
@@ -24,6 +25,7 @@ pub(crate) struct Output {
     json: bool,
     data: Paint,
     talk: Paint,
+    width: Option<usize>,
     status: StatusLine,
 }
 
@@ -34,6 +36,7 @@ impl Output {
             json,
             data: Paint::new(environment.colour(Stream::Stdout) && !json),
             talk: Paint::new(environment.colour(Stream::Stderr)),
+            width: environment.width(Stream::Stdout),
             status: StatusLine::new(environment.width(Stream::Stderr).filter(|_| redraws)),
         }
     }
@@ -43,9 +46,34 @@ impl Output {
         self.data
     }
 
+    /// How to paint what goes to standard error.
+    pub(crate) fn talk_paint(&self) -> Paint {
+        self.talk
+    }
+
+    /// How wide standard output is, if it is a terminal.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.width
+    }
+
+    /// Whether the answer is one JSON object.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Shows on a terminal what is waited for until `work` is done.
     pub(crate) async fn while_waiting<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
         self.status.during(what, work).await
+    }
+
+    /// Changes what is shown as waited for. Where nothing is, nobody sees it.
+    pub(crate) fn now_waiting(&self, what: &str) {
+        self.status.say(what);
+    }
+
+    /// Keeps the terminal still while somebody is asked something.
+    pub(crate) fn hold_still(&self, held: bool) {
+        self.status.hold(held);
     }
 
     /// The output before the command line is understood: JSON if that is among its words.
@@ -111,6 +139,23 @@ impl Output {
         }
     }
 
+    /// Text that a server chose, as a line of a longer result: to a terminal without anything that
+    /// the terminal would obey, elsewhere as it is.
+    pub(crate) fn server_text(&self, text: &str) {
+        if self.width.is_some() {
+            self.line(&words::text(text));
+        } else {
+            self.line(text);
+        }
+    }
+
+    /// Advice to a person at a terminal; a pipe has no use for it.
+    pub(crate) fn hint(&self, text: &str) {
+        if self.width.is_some() {
+            self.say(&format!("{} {text}", self.talk.tone(Tone::Advice, "hint:")));
+        }
+    }
+
     /// The result for a script, where a person has been shown it line by line.
     pub(crate) fn data_only(&self, data: &Value) {
         if self.json {
@@ -123,6 +168,13 @@ impl Output {
         self.status.clear();
         // Nobody may be listening on standard error, which is no reason to stop.
         let _ = writeln!(stderr(), "{text}");
+    }
+
+    /// A question on standard error; the answer is typed behind it.
+    pub(crate) fn ask(&self, question: &str) {
+        self.status.clear();
+        let mut stderr = stderr().lock();
+        let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
     }
 
     /// The end of a command that failed. A script gets `{"ok": false, "error": …}` besides.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use hallpass::{Clock, Hallpass, SystemClock};
+use tokio::sync::watch;
 
 use crate::{
     arguments::Arguments,
@@ -18,12 +19,16 @@ use crate::{
 /// request to an authorization server may take.
 const CLOSING: Duration = Duration::from_secs(35);
 
+/// How long whoever works may take to end well, once the program has to stop.
+const PARTING: Duration = Duration::from_secs(5);
+
 /// One run.
 pub(crate) struct Program {
     pub(crate) arguments: Arguments,
     pub(crate) environment: Environment,
     pub(crate) output: Output,
     open: Mutex<Vec<Hallpass>>,
+    stop: watch::Sender<Option<Stop>>,
 }
 
 /// Why the program stops before its work is done.
@@ -40,16 +45,36 @@ impl Program {
             environment,
             output,
             open: Mutex::default(),
+            stop: watch::Sender::default(),
         }
     }
 
-    /// Waits until the program has to stop: by a signal, or because its time is up.
+    /// Waits until the program has to stop: by a signal, or because its time is up. Work that
+    /// [listens](Self::stopping) is told, and gets a moment to end well; a second signal ends that
+    /// too.
     pub(crate) async fn stopped(&self) -> Failed {
         let stop = tokio::select! {
             stop = signal() => stop,
             stop = self.time_is_up() => stop,
         };
+        self.stop.send_replace(Some(stop));
+        if self.stop.receiver_count() > 0 {
+            tokio::select! {
+                () = SystemClock.sleep(PARTING) => {}
+                _ = signal() => {}
+            }
+        }
         stop.into()
+    }
+
+    /// Waits until the program has to stop, for work that has something to do then.
+    pub(crate) async fn stopping(&self) -> Failed {
+        let mut stop = self.stop.subscribe();
+        let told = stop.wait_for(Option::is_some).await;
+        match told.ok().and_then(|stop| *stop) {
+            Some(stop) => stop.into(),
+            None => std::future::pending().await,
+        }
     }
 
     async fn time_is_up(&self) -> Stop {

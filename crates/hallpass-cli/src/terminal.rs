@@ -20,7 +20,36 @@ pub(crate) struct Terminal {
     environment: Environment,
     output: Output,
     opens_browser: bool,
-    typed: Mutex<Option<UnboundedReceiver<String>>>,
+    typed: Typed,
+}
+
+/// The lines that somebody types, if somebody does. Nothing is read before the first is asked for.
+#[derive(Debug)]
+pub(crate) struct Typed {
+    somebody: bool,
+    lines: Mutex<Option<UnboundedReceiver<String>>>,
+}
+
+impl Typed {
+    pub(crate) fn new(environment: &Environment) -> Self {
+        Self {
+            somebody: environment.somebody_types(),
+            lines: Mutex::default(),
+        }
+    }
+
+    /// The next line; none when there will be no more.
+    pub(crate) async fn line(&self) -> Option<String> {
+        if !self.somebody {
+            return None;
+        }
+        self.lines
+            .lock()
+            .await
+            .get_or_insert_with(typed_lines)
+            .recv()
+            .await
+    }
 }
 
 impl Terminal {
@@ -30,7 +59,7 @@ impl Terminal {
             environment: environment.clone(),
             output,
             opens_browser,
-            typed: Mutex::new(environment.somebody_types().then(typed_lines)),
+            typed: Typed::new(environment),
         }
     }
 
@@ -64,7 +93,7 @@ impl Interaction for Terminal {
     }
 
     fn pasted(&self) -> BoxFuture<'_, Option<String>> {
-        Box::pin(async { self.typed.lock().await.as_mut()?.recv().await })
+        Box::pin(self.typed.line())
     }
 
     fn event(&self, event: LoginEvent<'_>) {

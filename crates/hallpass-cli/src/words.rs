@@ -28,5 +28,66 @@ fn is_harmless(c: char) -> bool {
     !c.is_control() && !turns_text && !matches!(c, '\u{2028}' | '\u{2029}')
 }
 
+/// Breaks words into lines of at most `width` columns, each but the first after `indent` spaces. A
+/// word that is longer than a line stays whole, so that it can be copied.
+pub(crate) fn wrap(text: &str, width: Option<usize>, indent: usize) -> String {
+    let Some(width) = width else {
+        return text.split_whitespace().collect::<Vec<_>>().join(" ");
+    };
+    let room = width.saturating_sub(indent).max(20);
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// The one of `known` that was probably meant by `given`: at most a third of it has to change.
+pub(crate) fn nearest<'a>(
+    given: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let lower = given.to_lowercase();
+    let near = known.into_iter().map(|name| {
+        let name_lower = name.to_lowercase();
+        let begins = !lower.is_empty() && name_lower.starts_with(&lower);
+        let changes = if begins {
+            1
+        } else {
+            distance(&lower, &name_lower)
+        };
+        (changes, name)
+    });
+    let (changes, name) = near.min_by_key(|(changes, _)| *changes)?;
+    (changes <= given.chars().count().max(3) / 3).then_some(name)
+}
+
+/// How many characters have to be put in, taken out, changed or swapped with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, &from) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, &to) in b.iter().enumerate() {
+            let change = above[j] + usize::from(from != to);
+            let mut least = change.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && from == b[j - 1] && a[i - 1] == to {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,7 @@ use crate::{
     reply::Reply,
 };
 
+mod everything;
 mod options;
 mod tools;
 
@@ -35,8 +36,8 @@ use tools::Tools;
 /// A real MCP server (rmcp's streamable HTTP) that lets in whoever holds a token for exactly it.
 ///
 /// A request without a good token is answered with 401 and a challenge (RFC 9728 §5.1) before rmcp
-/// sees it; `initialize` is no exception. It offers the tools `add`, `echo`, `fail` and `ping`, and stops
-/// when it is dropped.
+/// sees it; `initialize` is no exception. It offers the tools `add`, `echo`, `fail` and `ping`,
+/// more [if it is told to](McpServerOptions::everything), and stops when it is dropped.
 pub struct McpServer {
     state: Arc<State>,
     listening: Listening,
@@ -67,13 +68,18 @@ impl McpServer {
             .with_legacy_session_mode(options.sessions)
             .with_json_response(options.json_response)
             .with_cancellation_token(stop.clone());
+        let everything = options.everything;
         let state = Arc::new(State {
             origin: bound.origin().to_owned(),
             path: options.path,
             book: options.book,
             protection: Mutex::new(options.protection),
             issuer_inside: options.issuer_inside,
-            rmcp: StreamableHttpService::new(|| Ok(Tools::new()), Arc::default(), config),
+            rmcp: StreamableHttpService::new(
+                move || Ok(Tools::new(everything)),
+                Arc::default(),
+                config,
+            ),
         });
         let recorder = options.recorder.unwrap_or_default();
         let faults = Arc::new(FaultPlan::new(options.faults));

@@ -1,26 +1,28 @@
-//! `hallpass call URL TOOL '{"json": 1}'`
+//! `hallpass call URL TOOL key=value …`
+
+mod input;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use rmcp::{
-    RoleClient, ServiceExt,
-    model::{CallToolRequestParams, CallToolResult, JsonObject},
-    service::{RunningService, ServiceError},
+    model::{
+        CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, ServerResult, Tool,
+    },
+    service::{PeerRequestOptions, ServiceError},
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use self::input::Word;
 use crate::{
     arguments::Server,
+    connection::Connection,
+    content::{self, Piece},
     exit::{Code, Failed},
     program::Program,
-    setup::{Options, Setup},
-    through_rmcp,
+    schema::{Properties, Wrong},
+    words,
 };
-
-/// A server that answered `initialize`.
-pub(super) struct Connection {
-    pub(super) setup: Setup,
-    pub(super) client: RunningService<RoleClient, ()>,
-}
 
 /// Call a tool.
 #[derive(Debug, Args)]
@@ -28,54 +30,125 @@ pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// The tool's name.
+    /// The tool's name; `hallpass tools` lists them.
     pub(crate) tool: String,
 
-    /// Its arguments as a JSON object.
-    #[arg(default_value = "{}")]
-    pub(crate) arguments: String,
+    /// Its arguments: `key=value` (read as what the tool asks for), `key:=JSON`, a JSON object,
+    /// `@FILE` with one, or `@-` for standard input.
+    #[arg(value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+
+    /// Write images, sounds and files of the answer to this file or folder.
+    #[arg(long, short, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Send the arguments as they are, without asking the server what the tool takes.
+    #[arg(long)]
+    pub(crate) no_validate: bool,
 }
 
 pub(super) async fn run(call: &Call, program: &Program) -> Result<(), Failed> {
-    let input: JsonObject = serde_json::from_str(&call.arguments).map_err(|error| {
-        Failed::usage(error).hint("the tool's arguments are one JSON object, such as '{\"a\": 1}'")
-    })?;
-    let Connection { setup, client } = connect(&call.server, program).await?;
-    let request = CallToolRequestParams::new(call.tool.clone()).with_arguments(input);
-    let answer = client.call_tool(request).await;
-    let answer = finish(&setup, client, answer).await?;
-    if answer.is_error == Some(true) {
-        program.output.line(&in_words(&answer));
-        let failed = Failed::new(format!("the tool `{}` reports an error", call.tool));
-        return Err(failed.code(Code::Refused).answer(json!(answer)));
+    let words = call.arguments.iter().map(|word| Word::read(word));
+    let words = words.collect::<Result<Vec<_>, _>>()?;
+    let connection = Connection::open(&call.server, program).await?;
+    let answer = Box::pin(answer(call, &words, &connection, program)).await;
+    let answer = connection.finish(answer).await?;
+
+    let mut pieces: Vec<_> = answer.content.iter().map(Piece::of).collect();
+    if let Some(structured) = &answer.structured_content
+        && !pieces.iter().any(|piece| matches!(piece, Piece::Text(_)))
+    {
+        pieces.push(Piece::Text(format!("{structured:#}")));
     }
-    program.output.result(&in_words(&answer), &json!(answer));
+    let into = call.output.as_deref();
+    let written = content::show(&pieces, into, &call.tool, &program.output)?;
+    let mut data = json!(answer);
+    if let (Some(data), false) = (data.as_object_mut(), written.is_empty()) {
+        data.insert("written".to_owned(), written.into());
+    }
+    if answer.is_error == Some(true) {
+        let tool = words::line(&call.tool);
+        let failed = Failed::new(format!("the tool `{tool}` reports an error"));
+        return Err(failed.code(Code::Refused).answer(data));
+    }
+    program.output.data_only(&data);
     Ok(())
 }
 
-/// Connects with the credentials that are there; signs nobody in.
-pub(super) async fn connect(server: &Server, program: &Program) -> Result<Connection, Failed> {
-    let setup = Setup::new(program, server, Options::Remembered, None).await?;
-    let waiting = format!("waiting for {}", setup.hallpass.slot().server);
-    let served = Box::pin(().serve(setup.hallpass.transport()));
-    match program.output.while_waiting(&waiting, served).await {
-        Ok(client) => Ok(Connection { setup, client }),
-        Err(error) => Err(super::with_login_line(
-            through_rmcp::failed(error),
-            &setup.hallpass,
-        )),
+async fn answer(
+    call: &Call,
+    words: &[Word],
+    connection: &Connection<'_>,
+    program: &Program,
+) -> Result<CallToolResult, Failed> {
+    let asked = if call.no_validate {
+        None
+    } else {
+        let tools = super::tools::all(connection).await?;
+        Some(Properties::of(&find(&tools, &call.tool)?.input_schema))
+    };
+    let arguments =
+        input::arguments(words, asked.as_ref()).map_err(|wrong| refused(call, wrong))?;
+    send(call, arguments, connection, program).await
+}
+
+/// Sends the call. A program that has to stop meanwhile tells the server so.
+async fn send(
+    call: &Call,
+    arguments: Map<String, Value>,
+    connection: &Connection<'_>,
+    program: &Program,
+) -> Result<CallToolResult, Failed> {
+    let params = CallToolRequestParams::new(call.tool.clone()).with_arguments(arguments);
+    let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+    let options = PeerRequestOptions::no_options();
+    let sent = connection.peer().send_cancellable_request(request, options);
+    let mut sent = sent.await.map_err(|error| connection.failed(error))?;
+    let answer = async {
+        (&mut sent.rx)
+            .await
+            .map_err(|_| ServiceError::TransportClosed)?
+    };
+    let what = format!("waiting for `{}`", call.tool);
+    let answer = tokio::select! {
+        answer = connection.wait(&what, answer) => answer?,
+        stopped = program.stopping() => {
+            let told = sent.cancel(Some("the person who asked for it stopped it".to_owned()));
+            if let Err(error) = told.await {
+                tracing::debug!(%error, "the server could not be told of the cancellation");
+            }
+            return Err(stopped);
+        }
+    };
+    match answer {
+        ServerResult::CallToolResult(result) => Ok(result),
+        // An answer without `content` is one without anything to show.
+        ServerResult::EmptyResult(_) => Ok(CallToolResult::default()),
+        _ => Err(connection.failed(ServiceError::UnexpectedResponse)),
     }
 }
 
-/// Ends the connection in good order, whatever came of the call.
-pub(super) async fn finish<T>(
-    setup: &Setup,
-    client: RunningService<RoleClient, ()>,
-    outcome: Result<T, ServiceError>,
-) -> Result<T, Failed> {
-    // The answer is there already: how the connection ends changes nothing about it.
-    let _ = client.cancel().await;
-    outcome.map_err(|error| super::with_login_line(through_rmcp::failed(error), &setup.hallpass))
+/// The tool of this name, or which one was probably meant.
+pub(super) fn find<'a>(tools: &'a [Tool], name: &str) -> Result<&'a Tool, Failed> {
+    let names = || tools.iter().map(|tool| tool.name.as_ref());
+    tools.iter().find(|tool| tool.name == name).ok_or_else(|| {
+        let hint = match words::nearest(name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if tools.is_empty() => "the server has no tools".to_owned(),
+            None => format!("there is {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        Failed::usage(format!("the server has no tool `{name}`")).hint(hint)
+    })
+}
+
+fn refused(call: &Call, wrong: Wrong) -> Failed {
+    let hint = wrong.hint().map(str::to_owned);
+    let failed = Failed::usage(format!("`{}` can't be called so", call.tool)).because(wrong);
+    let failed = hint.into_iter().fold(failed, Failed::hint);
+    failed.hint(format!(
+        "`hallpass tools {} {}` says what it takes; `--no-validate` sends it anyway",
+        call.server.url, call.tool
+    ))
 }
 
 /// What a tool answered: its texts, else the JSON.

@@ -1,23 +1,206 @@
-//! `hallpass tools URL`
+//! `hallpass tools URL [TOOL]`
 
+use clap::Args;
+use rmcp::model::Tool;
 use serde_json::json;
 
-use super::call::{Connection, connect};
-use crate::{arguments::Server, exit::Failed, output::Tone, program::Program, words};
+use crate::{
+    arguments::Server,
+    connection::Connection,
+    exit::Failed,
+    output::{Output, Tone},
+    program::Program,
+    schema::{Properties, Property, shown},
+    words,
+};
 
-pub(super) async fn run(server: &Server, program: &Program) -> Result<(), Failed> {
-    let Connection { setup, client } = connect(server, program).await?;
-    let tools = client.list_all_tools().await;
-    let tools = super::call::finish(&setup, client, tools).await?;
-    for tool in &tools {
-        let description = tool.description.as_deref().unwrap_or_default();
-        let first = description.lines().next().unwrap_or_default();
-        let name = format!("{:<24}", words::line(&tool.name));
-        let name = program.output.paint().tone(Tone::Name, &name);
-        program
-            .output
-            .line(&format!("{name} {}", words::line(first)));
+/// List tools.
+#[derive(Debug, Args)]
+pub(crate) struct Tools {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Show this one in full.
+    pub(crate) tool: Option<String>,
+}
+
+pub(super) async fn run(command: &Tools, program: &Program) -> Result<(), Failed> {
+    let connection = Connection::open(&command.server, program).await?;
+    let tools = all(&connection).await;
+    let tools = connection.finish(tools).await?;
+    let output = &program.output;
+    if let Some(name) = &command.tool {
+        let tool = super::call::find(&tools, name)?;
+        in_full(tool, command, output);
+        output.data_only(&json!({ "tool": tool }));
+        return Ok(());
     }
-    program.output.data_only(&json!({ "tools": tools }));
+    for tool in &tools {
+        in_short(tool, output);
+    }
+    if tools.is_empty() {
+        output.say("the server has no tools");
+    } else if !output.is_json() {
+        let one = format!("hallpass tools {} TOOL", command.server.url);
+        output.hint(&format!("`{one}` shows one in full"));
+    }
+    output.data_only(&json!({ "tools": tools }));
     Ok(())
+}
+
+/// All tools of a server; none where it says that it has none.
+pub(super) async fn all(connection: &Connection<'_>) -> Result<Vec<Tool>, Failed> {
+    if !connection.has(|server| server.tools.is_some()) {
+        return Ok(Vec::new());
+    }
+    let page = async |request| {
+        let page = connection.peer().list_tools(request).await?;
+        Ok((page.tools, page.next_cursor))
+    };
+    connection.all("asking for tools", page).await
+}
+
+/// The name, the first line of the description, and a line for each parameter.
+fn in_short(tool: &Tool, output: &Output) {
+    let description = tool.description.as_deref().unwrap_or_default();
+    let first = description.lines().find(|line| !line.trim().is_empty());
+    let name = output.paint().tone(Tone::Name, &words::line(&tool.name));
+    output.line(&name);
+    if let Some(first) = first {
+        let first = words::line(first);
+        output.line(&format!("    {}", words::wrap(&first, output.width(), 4)));
+    }
+    let parameters = Properties::of(&tool.input_schema).known;
+    for line in lines(&parameters, "    ", output) {
+        output.line(&line);
+    }
+}
+
+/// Everything that the server says about a tool.
+fn in_full(tool: &Tool, command: &Tools, output: &Output) {
+    let name = output.paint().tone(Tone::Name, &words::line(&tool.name));
+    let title = tool
+        .title
+        .as_ref()
+        .map(|title| format!(" - {}", words::line(title)));
+    output.line(&format!("{name}{}", title.unwrap_or_default()));
+    if let Some(description) = &tool.description {
+        for paragraph in words::text(description).trim().lines() {
+            let paragraph = words::wrap(paragraph, output.width(), 4);
+            output.line(format!("    {paragraph}").trim_end());
+        }
+    }
+    let parameters = Properties::of(&tool.input_schema);
+    if !parameters.known.is_empty() {
+        output.line("\nTakes");
+        fields(&parameters, 4, output);
+    }
+    if let Some(schema) = &tool.output_schema {
+        output.line("\nGives");
+        fields(&Properties::of(schema), 4, output);
+    }
+    let says = annotations(tool);
+    if !says.is_empty() {
+        output.line(&format!("\nThe server says of it: {}", says.join(", ")));
+    }
+    let required = parameters.known.iter().filter(|property| property.required);
+    let words: Vec<_> = required
+        .map(|property| {
+            format!(
+                " {}={}",
+                words::line(&property.name),
+                property.placeholder()
+            )
+        })
+        .collect();
+    let call = format!(
+        "hallpass call {} {}",
+        command.server.url,
+        words::line(&tool.name)
+    );
+    output.line(&format!("\nCall it\n    {call}{}", words.concat()));
+}
+
+/// The fields of an object, and those of the objects in it.
+fn fields(properties: &Properties, indent: usize, output: &Output) {
+    let lead = " ".repeat(indent);
+    for (property, line) in properties
+        .known
+        .iter()
+        .zip(lines(&properties.known, &lead, output))
+    {
+        output.line(&line);
+        // A hostile schema has no end.
+        if let Some(inner) = property.schema.kind.fields().filter(|_| indent < 20) {
+            fields(inner, indent + 4, output);
+        }
+    }
+}
+
+/// One line a field: name, kind, whether it has to be there, what it is for.
+fn lines(properties: &[Property], lead: &str, output: &Output) -> Vec<String> {
+    let widest = |of: &dyn Fn(&Property) -> String| {
+        let widths = properties
+            .iter()
+            .map(|property| of(property).chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let name = |property: &Property| words::line(&property.name);
+    let about = |property: &Property| {
+        let mut about = words::line(&property.schema.kind.in_words());
+        if property.required {
+            about.push_str(", required");
+        }
+        let default = property.schema.default.as_ref();
+        let default = default.filter(|default| !default.is_null()).map(shown);
+        if let Some(default) = default.filter(|default| !default.is_empty()) {
+            about = format!("{about} [{}]", words::line(&default));
+        }
+        about
+    };
+    // A long list of choices must not push everything else away.
+    let (names, abouts) = (widest(&name).min(24), widest(&about).min(32));
+    let line = |property: &Property| {
+        let description = property.schema.description.as_deref().unwrap_or_default();
+        let description = words::line(description.lines().next().unwrap_or_default());
+        let name = format!("{:<names$}", name(property));
+        let name = output.paint().tone(Tone::Advice, &name);
+        let indent = lead.len() + names + abouts + 4;
+        let about = format!("{lead}{name}  {:<abouts$}", about(property));
+        if output.width().is_some_and(|width| indent + 20 > width) {
+            // No room beside it.
+            let indent = lead.len() + 4;
+            let description = words::wrap(&description, output.width(), indent);
+            let below = format!("\n{}{description}", " ".repeat(indent));
+            return format!("{}{below}", about.trim_end()).trim_end().to_owned();
+        }
+        let description = words::wrap(&description, output.width(), indent);
+        format!("{about}  {description}").trim_end().to_owned()
+    };
+    properties.iter().map(line).collect()
+}
+
+/// What a server says about a tool. It may say anything.
+fn annotations(tool: &Tool) -> Vec<&'static str> {
+    let Some(says) = &tool.annotations else {
+        return Vec::new();
+    };
+    let said = [
+        (says.read_only_hint, "it only reads", "it changes things"),
+        (says.destructive_hint, "it may destroy", "it only adds"),
+        (
+            says.idempotent_hint,
+            "twice does no more than once",
+            "twice does more than once",
+        ),
+        (
+            says.open_world_hint,
+            "it reaches out into the world",
+            "it stays in its own world",
+        ),
+    ];
+    let words = said
+        .into_iter()
+        .filter_map(|(hint, yes, no)| Some(if hint? { yes } else { no }));
+    words.collect()
 }

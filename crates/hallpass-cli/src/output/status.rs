@@ -35,6 +35,8 @@ struct Shown {
     words: String,
     turn: usize,
     is_drawn: bool,
+    /// Whether somebody is being asked something, and must not be written over.
+    is_held: bool,
 }
 
 impl StatusLine {
@@ -74,6 +76,12 @@ impl StatusLine {
         self.lock().words = words::line(what);
     }
 
+    /// Takes the line away, and keeps it away until it is let go.
+    pub(super) fn hold(&self, held: bool) {
+        self.clear();
+        self.lock().is_held = held;
+    }
+
     /// Takes the line away before something else is written.
     pub(super) fn clear(&self) {
         let mut shown = self.lock();
@@ -85,7 +93,7 @@ impl StatusLine {
 
     fn draw(&self) {
         let mut shown = self.lock();
-        let Some(width) = self.width else {
+        let Some(width) = self.width.filter(|_| !shown.is_held) else {
             return;
         };
         shown.turn = (shown.turn + 1) % TURNS.len();

@@ -6,6 +6,9 @@
     reason = "a failed expectation is a failed test"
 )]
 
+#[cfg(unix)]
+mod asked;
+mod calls;
 mod client;
 mod contract;
 mod demo;
@@ -14,10 +17,13 @@ mod device;
 mod faults;
 mod life;
 mod limits;
+mod lists;
 mod options;
 #[cfg(unix)]
 mod people;
 mod program;
 mod secrets;
 mod store;
+#[cfg(unix)]
+mod terminal;
 mod window;

@@ -1,111 +1,17 @@
 //! `hallpass login` as people meet it, through a pseudo-terminal: at a desktop, over SSH, in a
 //! container, and where nobody is.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Person};
-use pty_process::{Command, Pty};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    process::Child,
-};
 use url::Url;
 
 use crate::{
     device::{self, CODE},
     program::Desk,
+    terminal::Terminal,
 };
-
-/// The program at a terminal of its own, with what it has written so far.
-struct Terminal {
-    pty: Pty,
-    child: Child,
-    written: String,
-}
-
-impl Terminal {
-    fn start(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let (pty, other_end) = pty_process::open().unwrap();
-        pty.resize(pty_process::Size::new(50, 2000)).unwrap();
-        let mut command =
-            Command::new(std::path::absolute(env!("CARGO_BIN_EXE_hallpass")).unwrap());
-        if arguments.contains(&"--json") {
-            // A script reads the answer; what is said beside it goes to the terminal.
-            command = command.stdout(Stdio::piped());
-        }
-        let child = command
-            .args(arguments)
-            .env_clear()
-            .env("HALLPASS_HOME", desk.store())
-            .env("HALLPASS_KEY_STORE", "key-file")
-            .env("PATH", "/usr/bin:/bin")
-            .env("TERM", "dumb")
-            .envs(environment.iter().copied())
-            .kill_on_drop(true)
-            .spawn(other_end)
-            .unwrap();
-        Self {
-            pty,
-            child,
-            written: String::new(),
-        }
-    }
-
-    /// Reads until `words` are there, and gives all that was written.
-    async fn until(&mut self, words: &str) -> &str {
-        while !self.written.contains(words) {
-            assert!(
-                self.read().await,
-                "it ended without `{words}`: {}",
-                self.written
-            );
-        }
-        &self.written
-    }
-
-    /// The rest of the line after `words`.
-    async fn line_after(&mut self, words: &str) -> String {
-        self.until(words).await;
-        let start = self.written.find(words).unwrap() + words.len();
-        while !self.written[start..].contains('\n') {
-            assert!(self.read().await, "{}", self.written);
-        }
-        let line = self.written[start..].lines().next().unwrap();
-        line.trim().to_owned()
-    }
-
-    async fn types(&mut self, line: &str) {
-        let line = format!("{line}\n");
-        self.pty.write_all(line.as_bytes()).await.unwrap();
-    }
-
-    /// Its exit code, and all that it wrote; where standard output is a pipe, what came there.
-    async fn end(mut self) -> (i32, String) {
-        while self.read().await {}
-        if let Some(mut stdout) = self.child.stdout.take() {
-            self.written.clear();
-            stdout.read_to_string(&mut self.written).await.unwrap();
-        }
-        let status = self.child.wait().await.unwrap();
-        (status.code().unwrap_or(-1), self.written)
-    }
-
-    /// Whether there was more.
-    async fn read(&mut self) -> bool {
-        let mut bytes = [0; 4096];
-        match self.pty.read(&mut bytes).await {
-            Ok(0) => false,
-            // A terminal whose program has ended gives an error on Linux, and nothing elsewhere.
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => false,
-            Err(_) => true,
-            Ok(length) => {
-                self.written += &String::from_utf8_lossy(&bytes[..length]);
-                true
-            }
-        }
-    }
-}
 
 /// A browser that only notes where it was sent, and the pipe that it writes it to.
 fn browser(desk: &Desk) -> (PathBuf, PathBuf) {

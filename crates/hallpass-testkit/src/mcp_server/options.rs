@@ -20,6 +20,9 @@ pub struct McpServerOptions {
     pub sessions: bool,
     /// Whether plain answers come as JSON; otherwise as an event stream.
     pub json_response: bool,
+    /// Whether it can do more than a few plain tools: progress, a log, questions to a person,
+    /// pictures, resources and prompts.
+    pub everything: bool,
     /// How the server protects itself.
     /// [`McpServer::change`](crate::McpServer::change) changes it while the server runs.
     pub protection: Protection,
@@ -40,6 +43,7 @@ impl Default for McpServerOptions {
             path: "/mcp".to_owned(),
             sessions: true,
             json_response: false,
+            everything: false,
             protection: Protection::default(),
             issuer_inside: None,
             faults: Vec::new(),

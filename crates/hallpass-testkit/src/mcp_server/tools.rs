@@ -1,16 +1,25 @@
 //! The tools that the MCP server offers.
 
 use rmcp::{
-    ServerHandler,
+    ErrorData, RoleServer, ServerHandler,
     handler::server::{router::tool::ToolRouter, wrapper::Parameters},
-    model::{Implementation, ServerCapabilities, ServerConfig},
+    model::{
+        GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, PaginatedRequestParams,
+        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    },
+    service::RequestContext,
     tool, tool_handler, tool_router,
 };
 
-/// A handler with four tools: `add`, `echo`, `fail` and `ping`.
+use super::everything;
+
+/// A handler with four tools: `add`, `echo`, `fail` and `ping`; with everything, it has more, and
+/// resources and prompts as well.
 #[derive(Debug, Clone)]
 pub(super) struct Tools {
     router: ToolRouter<Self>,
+    everything: bool,
 }
 
 /// What `add` takes.
@@ -32,10 +41,12 @@ struct Words {
 #[expect(clippy::unused_self, reason = "tools are methods of the handler")]
 #[tool_router(router = router)]
 impl Tools {
-    pub(super) fn new() -> Self {
-        Self {
-            router: Self::router(),
+    pub(super) fn new(everything: bool) -> Self {
+        let mut router = Self::router();
+        if everything {
+            router += Self::everything();
         }
+        Self { router, everything }
     }
 
     #[tool(description = "Adds two whole numbers")]
@@ -62,11 +73,74 @@ impl Tools {
 #[tool_handler(router = self.router)]
 impl ServerHandler for Tools {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let plain = ServerCapabilities::builder().enable_tools();
+        let capabilities = if self.everything {
+            #[expect(
+                deprecated,
+                reason = "the servers of today log so (SEP-2577 ends it later)"
+            )]
+            let more = plain.enable_logging();
+            more.enable_resources().enable_prompts().build()
+        } else {
+            plain.build()
+        };
+        ServerConfig::new(capabilities)
             .with_server_info(Implementation::new(
                 "hallpass-testkit",
                 env!("CARGO_PKG_VERSION"),
             ))
             .with_instructions("Adds numbers for those who hold a token for it.")
+    }
+
+    #[expect(
+        deprecated,
+        reason = "the servers of today log so (SEP-2577 ends it later)"
+    )]
+    async fn set_level(
+        &self,
+        _request: rmcp::model::SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Ok(())
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(everything::resources(request))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(everything::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        everything::read(&request).map(Into::into)
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(everything::prompts(request))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        everything::prompt(&request).map(Into::into)
     }
 }

@@ -1,0 +1,158 @@
+//! `hallpass prompts URL [PROMPT key=value …]`
+
+use clap::Args;
+use rmcp::model::{GetPromptRequestParams, Prompt, Role};
+use serde_json::{Map, Value, json};
+
+use super::resources::entry;
+use crate::{
+    arguments::Server,
+    connection::Connection,
+    content::{self, Piece},
+    exit::Failed,
+    output::{Output, Tone},
+    program::Program,
+    words,
+};
+
+/// List or get prompts.
+#[derive(Debug, Args)]
+pub(crate) struct Prompts {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Get this one.
+    pub(crate) prompt: Option<String>,
+
+    /// Its arguments, which are all text: `key=value`.
+    #[arg(value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+}
+
+pub(super) async fn run(command: &Prompts, program: &Program) -> Result<(), Failed> {
+    let pairs = command.arguments.iter().map(|word| pair(word));
+    let given = pairs.collect::<Result<Map<_, _>, _>>()?;
+    let connection = Connection::open(&command.server, program).await?;
+    let Some(name) = &command.prompt else {
+        let all = all(&connection).await;
+        let prompts = connection.finish(all).await?;
+        list(&prompts, command, &program.output);
+        return Ok(());
+    };
+    let got = async {
+        let prompts = all(&connection).await?;
+        let prompt = find(&prompts, name)?;
+        check(prompt, &given)?;
+        let request = GetPromptRequestParams::new(name.clone()).with_arguments(given);
+        let what = format!("asking for `{name}`");
+        connection
+            .wait(&what, Box::pin(connection.prompt(request)))
+            .await
+    };
+    let got = Box::pin(got).await;
+    let got = connection.finish(got).await?;
+    let output = &program.output;
+    for message in &got.messages {
+        let role = match message.role {
+            Role::User => "user:",
+            Role::Assistant => "assistant:",
+        };
+        output.line(&output.paint().tone(Tone::Name, role));
+        content::show(&[Piece::of(&message.content)], None, name, output)?;
+    }
+    output.data_only(&json!(got));
+    Ok(())
+}
+
+async fn all(connection: &Connection<'_>) -> Result<Vec<Prompt>, Failed> {
+    if !connection.has(|server| server.prompts.is_some()) {
+        return Ok(Vec::new());
+    }
+    let page = async |request| {
+        let page = connection.peer().list_prompts(request).await?;
+        Ok((page.prompts, page.next_cursor))
+    };
+    connection.all("asking for prompts", page).await
+}
+
+fn list(prompts: &[Prompt], command: &Prompts, output: &Output) {
+    for prompt in prompts {
+        entry(
+            &prompt.name,
+            std::slice::from_ref(&prompt.title),
+            prompt.description.as_deref(),
+            output,
+        );
+        for argument in prompt.arguments.iter().flatten() {
+            let name = output
+                .paint()
+                .tone(Tone::Advice, &words::line(&argument.name));
+            let required = match argument.required {
+                Some(true) => "required",
+                _ => "may be left out",
+            };
+            let description = words::line(argument.description.as_deref().unwrap_or_default());
+            output.line(format!("    {name}  {required}  {description}").trim_end());
+        }
+    }
+    if prompts.is_empty() {
+        output.say("the server has no prompts");
+    } else if !output.is_json() {
+        let one = format!("hallpass prompts {} PROMPT key=value", command.server.url);
+        output.hint(&format!("`{one}` gets one"));
+    }
+    output.data_only(&json!({ "prompts": prompts }));
+}
+
+fn find<'a>(prompts: &'a [Prompt], name: &str) -> Result<&'a Prompt, Failed> {
+    let names = || prompts.iter().map(|prompt| prompt.name.as_str());
+    prompts
+        .iter()
+        .find(|prompt| prompt.name == name)
+        .ok_or_else(|| {
+            let hint = match words::nearest(name, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if prompts.is_empty() => "the server has no prompts".to_owned(),
+                None => format!("there is {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            Failed::usage(format!("the server has no prompt `{name}`")).hint(hint)
+        })
+}
+
+/// Whether the prompt asks for what was given, and was given what it asks for.
+fn check(prompt: &Prompt, given: &Map<String, Value>) -> Result<(), Failed> {
+    let arguments = prompt.arguments.as_deref().unwrap_or_default();
+    let names = || arguments.iter().map(|argument| argument.name.as_str());
+    if let Some(unknown) = given.keys().find(|key| !names().any(|name| name == *key)) {
+        let failed = Failed::usage(format!("`{}` takes no `{unknown}`", prompt.name));
+        return Err(match words::nearest(unknown, names()) {
+            Some(near) => failed.hint(format!("did you mean `{near}`?")),
+            None if arguments.is_empty() => failed.hint("it takes nothing"),
+            None => failed.hint(format!(
+                "it takes {}",
+                names().collect::<Vec<_>>().join(", ")
+            )),
+        });
+    }
+    let is_missing = |name: &str| !given.contains_key(name);
+    let missing = arguments
+        .iter()
+        .find(|argument| argument.required == Some(true) && is_missing(&argument.name));
+    match missing {
+        Some(argument) => {
+            let name = &argument.name;
+            let failed = Failed::usage(format!("`{}` needs `{name}`", prompt.name));
+            Err(failed.hint(format!("add {name}=TEXT")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn pair(word: &str) -> Result<(String, Value), Failed> {
+    match word.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.into())),
+        _ => Err(
+            Failed::usage(format!("`{word}` is no argument of a prompt")).hint("write `key=value`"),
+        ),
+    }
+}

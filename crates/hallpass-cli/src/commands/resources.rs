@@ -1,0 +1,132 @@
+//! `hallpass resources URL [URI]`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rmcp::model::ReadResourceRequestParams;
+use serde_json::json;
+
+use crate::{
+    arguments::Server,
+    connection::Connection,
+    content::{self, Piece},
+    exit::Failed,
+    output::{Output, Tone},
+    program::Program,
+    words,
+};
+
+/// List or read resources.
+#[derive(Debug, Args)]
+pub(crate) struct Resources {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Read this one.
+    pub(crate) uri: Option<String>,
+
+    /// Write what was read to this file or folder.
+    #[arg(long, short, value_name = "PATH", requires = "uri")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+pub(super) async fn run(command: &Resources, program: &Program) -> Result<(), Failed> {
+    let connection = Connection::open(&command.server, program).await?;
+    match &command.uri {
+        Some(uri) => read(uri, command, connection, program).await,
+        None => list(command, connection, &program.output).await,
+    }
+}
+
+async fn list(
+    command: &Resources,
+    connection: Connection<'_>,
+    output: &Output,
+) -> Result<(), Failed> {
+    let all = async {
+        if !connection.has(|server| server.resources.is_some()) {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let page = async |request| {
+            let page = connection.peer().list_resources(request).await?;
+            Ok((page.resources, page.next_cursor))
+        };
+        let resources = connection.all("asking for resources", page).await?;
+        let page = async |request| {
+            let page = connection.peer().list_resource_templates(request).await?;
+            Ok((page.resource_templates, page.next_cursor))
+        };
+        let templates = connection.all("asking for templates", page).await?;
+        Ok((resources, templates))
+    };
+    let all = Box::pin(all).await;
+    let (resources, templates) = connection.finish(all).await?;
+    for it in &resources {
+        let size = it.size.map(|size| format!("{size} bytes"));
+        let about = [Some(it.name.clone()), it.mime_type.clone(), size];
+        entry(&it.uri, &about, it.description.as_deref(), output);
+    }
+    if !templates.is_empty() {
+        output.line("\nTemplates: put values in place of what is in braces");
+    }
+    for it in &templates {
+        let about = [Some(it.name.clone()), it.mime_type.clone()];
+        entry(&it.uri_template, &about, it.description.as_deref(), output);
+    }
+    if resources.is_empty() && templates.is_empty() {
+        output.say("the server has no resources");
+    } else if !output.is_json() {
+        let one = format!("hallpass resources {} URI", command.server.url);
+        output.hint(&format!("`{one}` reads one"));
+    }
+    output.data_only(&json!({ "resources": resources, "templates": templates }));
+    Ok(())
+}
+
+/// The URI, what is known about it, and its description.
+pub(super) fn entry(
+    name: &str,
+    about: &[Option<String>],
+    description: Option<&str>,
+    output: &Output,
+) {
+    let name = output.paint().tone(Tone::Name, &words::line(name));
+    let about: Vec<_> = about
+        .iter()
+        .flatten()
+        .map(|text| words::line(text))
+        .collect();
+    let about = about.join(", ");
+    output.line(format!("{name}  {about}").trim_end());
+    if let Some(description) = description {
+        let description = words::line(description);
+        output.line(&format!(
+            "    {}",
+            words::wrap(&description, output.width(), 4)
+        ));
+    }
+}
+
+async fn read(
+    uri: &str,
+    command: &Resources,
+    connection: Connection<'_>,
+    program: &Program,
+) -> Result<(), Failed> {
+    let request = ReadResourceRequestParams::new(uri);
+    let what = format!("reading {uri}");
+    let read = connection
+        .wait(&what, Box::pin(connection.read(request)))
+        .await;
+    let read = connection.finish(read).await?;
+    let pieces: Vec<_> = read.contents.iter().map(Piece::of_resource).collect();
+    let last = uri.trim_end_matches('/').rsplit('/').next().unwrap_or(uri);
+    let stem = last.split('.').next().unwrap_or(last);
+    let written = content::show(&pieces, command.output.as_deref(), stem, &program.output)?;
+    let mut data = json!(read);
+    if let (Some(data), false) = (data.as_object_mut(), written.is_empty()) {
+        data.insert("written".to_owned(), written.into());
+    }
+    program.output.data_only(&data);
+    Ok(())
+}

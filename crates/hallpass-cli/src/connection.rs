@@ -1,0 +1,159 @@
+//! A server that answered `initialize`: requests to it, and what it says and asks meanwhile.
+
+mod asking;
+mod listener;
+
+use std::collections::BTreeSet;
+
+use hallpass::Slot;
+use rmcp::{
+    RoleClient, ServiceExt,
+    model::{
+        GetPromptRequestParams, GetPromptResult, PaginatedRequestParams, ReadResourceRequestParams,
+        ReadResourceResult, ServerCapabilities,
+    },
+    service::{Peer, RunningService, ServiceError},
+};
+
+use self::listener::Listener;
+use crate::{
+    arguments::Server,
+    commands::with_login_line,
+    exit::{Code, Failed},
+    program::Program,
+    setup::{Options, Setup},
+    through_rmcp,
+};
+
+/// One connection. It ends in good order with [`finish`](Self::finish).
+pub(crate) struct Connection<'a> {
+    program: &'a Program,
+    setup: Setup,
+    client: RunningService<RoleClient, Listener>,
+}
+
+/// One page of a list, and where the next one begins.
+pub(crate) type Page<T> = (Vec<T>, Option<String>);
+
+impl<'a> Connection<'a> {
+    /// Connects with the credentials that are there; signs nobody in.
+    pub(crate) async fn open(server: &Server, program: &'a Program) -> Result<Self, Failed> {
+        let setup = Setup::new(program, server, Options::Remembered, None).await?;
+        let listener = Listener::new(program, setup.hallpass.slot());
+        let serving = Box::pin(listener.serve(setup.hallpass.transport()));
+        let waiting = format!("waiting for {}", setup.hallpass.slot().server);
+        match program.output.while_waiting(&waiting, serving).await {
+            Ok(client) => {
+                let connection = Self {
+                    program,
+                    setup,
+                    client,
+                };
+                connection.ask_for_log().await;
+                Ok(connection)
+            }
+            Err(error) => Err(with_login_line(
+                through_rmcp::failed(error),
+                &setup.hallpass,
+            )),
+        }
+    }
+
+    /// The server and the account on it.
+    pub(crate) fn slot(&self) -> &Slot {
+        self.setup.hallpass.slot()
+    }
+
+    /// Where requests go.
+    pub(crate) fn peer(&self) -> &Peer<RoleClient> {
+        self.client.peer()
+    }
+
+    /// Whether the server says that it has this at all.
+    pub(crate) fn has(&self, what: impl Fn(&ServerCapabilities) -> bool) -> bool {
+        let server = self.client.peer().peer_info();
+        server.is_some_and(|server| what(&server.capabilities))
+    }
+
+    /// Waits for an answer, and shows on a terminal that it does.
+    pub(crate) async fn wait<T>(
+        &self,
+        what: &str,
+        answer: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, Failed> {
+        let waiting = format!("{what} at {}", self.slot().server);
+        let answer = self.program.output.while_waiting(&waiting, answer).await;
+        answer.map_err(|error| self.failed(error))
+    }
+
+    /// All pages of a list.
+    pub(crate) async fn all<T>(
+        &self,
+        what: &str,
+        page: impl AsyncFn(Option<PaginatedRequestParams>) -> Result<Page<T>, ServiceError>,
+    ) -> Result<Vec<T>, Failed> {
+        let mut all = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut request = None;
+        loop {
+            let (items, next) = self.wait(what, Box::pin(page(request))).await?;
+            all.extend(items);
+            let Some(cursor) = next else {
+                return Ok(all);
+            };
+            if !seen.insert(cursor.clone()) {
+                let failed = Failed::new("the server gives the same page again and again");
+                return Err(failed.code(Code::Refused));
+            }
+            request = Some(PaginatedRequestParams::default().with_cursor(Some(cursor)));
+        }
+    }
+
+    /// Reads a resource.
+    pub(crate) async fn read(
+        &self,
+        request: ReadResourceRequestParams,
+    ) -> Result<ReadResourceResult, ServiceError> {
+        self.client.read_resource(request).await
+    }
+
+    /// Gets a prompt.
+    pub(crate) async fn prompt(
+        &self,
+        request: GetPromptRequestParams,
+    ) -> Result<GetPromptResult, ServiceError> {
+        self.client.get_prompt(request).await
+    }
+
+    /// A failure of a request, in words.
+    pub(crate) fn failed(&self, error: ServiceError) -> Failed {
+        with_login_line(through_rmcp::failed(error), &self.setup.hallpass)
+    }
+
+    /// Ends the connection, whatever came of the work.
+    pub(crate) async fn finish<T>(self, outcome: Result<T, Failed>) -> Result<T, Failed> {
+        // The answer is there already: how the connection ends changes nothing about it.
+        let _ = self.client.cancel().await;
+        outcome
+    }
+
+    /// Asks for the server's log where it will be shown.
+    #[expect(
+        deprecated,
+        reason = "the servers of today log so (SEP-2577 ends it later)"
+    )]
+    async fn ask_for_log(&self) {
+        use rmcp::model::{LoggingLevel, SetLevelRequestParams};
+        let level = match self.program.arguments.verbose {
+            0 => return,
+            1 => LoggingLevel::Info,
+            _ => LoggingLevel::Debug,
+        };
+        if self.has(|server| server.logging.is_some()) {
+            let asked = self.peer().set_level(SetLevelRequestParams::new(level));
+            if let Err(error) = asked.await {
+                tracing::debug!(%error, "the server does not take a level for its log");
+            }
+        }
+    }
+}

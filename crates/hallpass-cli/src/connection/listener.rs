@@ -1,0 +1,108 @@
+//! What a server says and asks while it works on a request.
+
+use hallpass::Slot;
+use rmcp::{
+    ClientHandler, RoleClient,
+    model::{
+        ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationCapability,
+        ErrorData, FormElicitationCapability, Implementation, ProgressNotificationParam,
+        UrlElicitationCapability,
+    },
+    service::{NotificationContext, RequestContext},
+};
+
+use super::asking::Asking;
+use crate::{output::Output, program::Program, words};
+
+/// Shows progress and log messages, and has a person answer what the server asks.
+pub(super) struct Listener {
+    server: String,
+    output: Output,
+    verbose: bool,
+    asking: Asking,
+}
+
+impl Listener {
+    pub(super) fn new(program: &Program, slot: &Slot) -> Self {
+        Self {
+            server: slot.server.to_string(),
+            output: program.output.clone(),
+            verbose: program.arguments.verbose > 0,
+            asking: Asking::new(program, slot),
+        }
+    }
+}
+
+impl ClientHandler for Listener {
+    fn get_info(&self) -> ClientConfig {
+        let form = FormElicitationCapability::new().with_schema_validation(true);
+        let mut capabilities = ClientCapabilities::default();
+        capabilities.elicitation = Some(
+            ElicitationCapability::new()
+                .with_form(form)
+                .with_url(UrlElicitationCapability::new()),
+        );
+        let program = Implementation::new("hallpass", env!("CARGO_PKG_VERSION"));
+        ClientConfig::new(capabilities, program)
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        self.output.hold_still(true);
+        let answer = tokio::select! {
+            answer = self.asking.answer(request) => Ok(answer),
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
+        };
+        self.output.hold_still(false);
+        answer
+    }
+
+    async fn on_progress(
+        &self,
+        progress: ProgressNotificationParam,
+        _context: NotificationContext<RoleClient>,
+    ) {
+        let words = in_words(&progress);
+        self.output
+            .now_waiting(&format!("{}: {words}", self.server));
+        if self.verbose {
+            self.output.say(&format!("progress: {words}"));
+        }
+    }
+
+    #[expect(
+        deprecated,
+        reason = "the servers of today log so (SEP-2577 ends it later)"
+    )]
+    async fn on_logging_message(
+        &self,
+        message: rmcp::model::LoggingMessageNotificationParam,
+        _context: NotificationContext<RoleClient>,
+    ) {
+        if self.verbose {
+            let level = format!("{:?}", message.level).to_lowercase();
+            let logger = message.logger.map(|name| format!(" {name}"));
+            let text = match message.data {
+                serde_json::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            let line = format!("server {level}{}: {text}", logger.unwrap_or_default());
+            self.output.say(&words::line(&line));
+        }
+    }
+}
+
+/// `3 of 10, reading files`, or as much of it as was said.
+fn in_words(progress: &ProgressNotificationParam) -> String {
+    let count = match progress.total {
+        Some(total) => format!("{} of {total}", progress.progress),
+        None => progress.progress.to_string(),
+    };
+    match &progress.message {
+        Some(message) => format!("{count}, {}", words::line(message)),
+        None => count,
+    }
+}

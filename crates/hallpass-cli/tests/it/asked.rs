@@ -1,0 +1,169 @@
+//! A server asks a person something while it works, and what a terminal shows meanwhile.
+
+use serde_json::{Value, json};
+
+use crate::{calls::everything, program::Desk, terminal::Terminal};
+
+/// Has the server ask, answers with these lines, and gives what the server got.
+async fn answers(desk: &Desk, words: &[&str], typed: &[(&str, &str)]) -> (Value, String) {
+    let url = desk.url();
+    let arguments = [&["call", &url, "question"], words].concat();
+    let mut terminal = Terminal::start(desk, &arguments, &[]);
+    for (question, answer) in typed {
+        terminal.until(question).await;
+        terminal.forgets();
+        terminal.types(answer).await;
+    }
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 0, "{written}");
+    let answer = written.lines().rev().find(|line| line.starts_with('{'));
+    (serde_json::from_str(answer.unwrap()).unwrap(), written)
+}
+
+#[tokio::test]
+async fn a_form_is_filled_in_and_sent() {
+    let desk = everything().await;
+    let typed = [
+        ("Name (text from 2 characters): ", "A"),
+        ("is \"A\", not text from 2 characters", "Ada"),
+        ("age (whole number from 0 to 150): ", "old"),
+        ("is \"old\", not whole number", "36"),
+        ("plan (free or paid) [free]: ", ""),
+        ("news (true or false, may be left out): ", ""),
+        ("send this? ", ""),
+    ];
+    let (answer, _) = answers(&desk, &[], &typed).await;
+    let content = json!({"name": "Ada", "age": 36, "plan": "free"});
+    assert_eq!(answer, json!({"action": "accept", "content": content}));
+}
+
+#[tokio::test]
+async fn a_form_says_who_asks_and_can_be_declined_or_broken_off() {
+    let desk = everything().await;
+    let asks = format!("{} asks: Who are[31m you?", desk.url());
+    let ways: [(&[(&str, &str)], &str); 3] = [
+        (&[(&asks, "!decline")], "decline"),
+        (&[("Name", "Ada"), ("age", "!cancel")], "cancel"),
+        (
+            &[
+                ("Name", "Ada"),
+                ("age", "1"),
+                ("plan", ""),
+                ("news", "true"),
+                ("send this?", "no"),
+            ],
+            "decline",
+        ),
+    ];
+    for (typed, action) in ways {
+        let (answer, _) = answers(&desk, &[], typed).await;
+        assert_eq!(answer, json!({ "action": action }));
+    }
+}
+
+#[tokio::test]
+async fn a_page_to_visit_is_shown_and_not_opened() {
+    let desk = everything().await;
+    let page = "url=https://sign.example/form?id=1";
+    for (word, action) in [("yes", "accept"), ("", "decline")] {
+        let shown = [("https://sign.example/form?id=1", word)];
+        let (answer, _) = answers(&desk, &[page], &shown).await;
+        assert_eq!(answer, json!({ "action": action }));
+    }
+    let (answer, written) = answers(&desk, &["url=file:///etc/passwd"], &[]).await;
+    assert_eq!(answer, json!({"action": "decline"}));
+    assert!(written.contains("no web page"), "{written}");
+}
+
+#[tokio::test]
+async fn where_nobody_is_everything_is_declined_and_said_so() {
+    let desk = everything().await;
+    let url = desk.url();
+    let page = "url=https://sign.example/form";
+    for (words, says) in [
+        (&[][..], "Who are[31m you?"),
+        (&[page], "https://sign.example/form"),
+    ] {
+        let arguments = [&["call", &url, "question"], words].concat();
+        let ended = desk.run(&arguments).await.expect(0);
+        assert_eq!(ended.stdout, "{\"action\":\"decline\"}\n");
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("nobody can answer here"),
+            "{}",
+            ended.stderr
+        );
+
+        let arguments = [&["--non-interactive"], &arguments[..]].concat();
+        let terminal = Terminal::start(&desk, &arguments, &[]);
+        let (code, written) = terminal.end().await;
+        assert_eq!(code, 0, "{written}");
+        assert!(written.contains("{\"action\":\"decline\"}"), "{written}");
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_at_a_question_ends_the_call() {
+    let desk = everything().await;
+    let url = desk.url();
+    let mut terminal = Terminal::start(&desk, &["call", &url, "question"], &[]);
+    terminal.until("Name (").await;
+    terminal.interrupts().await;
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 130, "{written}");
+    assert!(written.contains("stopped by an interrupt"), "{written}");
+}
+
+#[tokio::test]
+async fn a_terminal_shows_what_is_waited_for_and_nothing_that_it_would_obey() {
+    let desk = everything().await;
+    let url = desk.url();
+    let mut terminal = Terminal::start(&desk, &["call", &url, "wait"], &[("TERM", "xterm")]);
+    terminal
+        .until(&format!("waiting for `wait` at {url}"))
+        .await;
+    terminal.interrupts().await;
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 130);
+    let at = written.rfind("waiting for").unwrap();
+    assert!(
+        written[at..].contains("\r\u{1b}[K"),
+        "the line is gone at the end: {written:?}"
+    );
+
+    let terminal = Terminal::start(&desk, &["call", &url, "rude"], &[]);
+    let (_, written) = terminal.end().await;
+    assert_eq!(written, "red [31malert\r\nand back\r\n");
+}
+
+#[tokio::test]
+async fn colour_follows_the_terminal_and_width_too() {
+    let desk = everything().await;
+    let url = desk.url();
+    for (environment, colour) in [
+        (&[("TERM", "xterm")][..], true),
+        (&[("TERM", "xterm"), ("NO_COLOR", "1")], false),
+        (&[("TERM", "dumb")], false),
+        (&[("TERM", "dumb"), ("CLICOLOR_FORCE", "1")], true),
+    ] {
+        let arguments = ["tools", &url, "search"];
+        let (_, written) = Terminal::start(&desk, &arguments, environment).end().await;
+        assert_eq!(
+            written.contains("\u{1b}[1m"),
+            colour,
+            "{environment:?}: {written:?}"
+        );
+    }
+    let narrow = [("COLUMNS", "40")];
+    let (_, written) = Terminal::start(&desk, &["tools", &url, "steps"], &narrow)
+        .end()
+        .await;
+    let wide = written
+        .lines()
+        .filter(|line| !line.contains("hallpass call"));
+    assert!(
+        wide.clone().all(|line| line.chars().count() <= 40),
+        "{written}"
+    );
+    assert!(wide.count() > 4, "{written}");
+}
