@@ -8,6 +8,7 @@ mod deny;
 mod examples;
 mod keyring;
 mod manifests;
+mod platforms;
 mod processes;
 mod real;
 mod release;
@@ -85,6 +86,13 @@ pub(crate) const STEPS: &[Step] = &[
         takes: &[],
         in_ci: true,
         run: lint,
+    },
+    Step {
+        name: "platforms",
+        about: "the parts for other platforms compile, where their targets are installed",
+        takes: &[],
+        in_ci: true,
+        run: platforms::run,
     },
     Step {
         name: "test",

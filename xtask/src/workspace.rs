@@ -15,17 +15,7 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn find() -> Result<Self, Failure> {
-        let text = Shell::cargo()
-            .args([
-                "metadata",
-                "--no-deps",
-                "--offline",
-                "--format-version",
-                "1",
-            ])
-            .read()?;
-        let metadata: Value = serde_json::from_str(&text)
-            .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))?;
+        let metadata = metadata(Shell::cargo())?;
         let path = |key: &str| match metadata[key].as_str() {
             Some(path) => Ok(PathBuf::from(path)),
             None => Err(Failure::new(format!("cargo metadata has no `{key}`"))),
@@ -57,6 +47,11 @@ impl Workspace {
             .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
+    /// What cargo says of the workspace's packages.
+    pub(crate) fn metadata(&self) -> Result<Value, Failure> {
+        metadata(self.cargo())
+    }
+
     /// The program, built as the tests have it.
     pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
         let build = ["build", "--quiet", "--locked", "--package", "hallpass-cli"];
@@ -67,4 +62,17 @@ impl Workspace {
     pub(crate) fn cargo(&self) -> Shell {
         Shell::cargo().current_dir(&self.root)
     }
+}
+
+fn metadata(cargo: Shell) -> Result<Value, Failure> {
+    let metadata = [
+        "metadata",
+        "--no-deps",
+        "--offline",
+        "--format-version",
+        "1",
+    ];
+    let text = cargo.args(metadata).read()?;
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))
 }

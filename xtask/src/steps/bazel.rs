@@ -16,8 +16,6 @@ pub(super) mod lock;
 
 use std::{collections::BTreeMap, ffi::OsString, fs, io::Write, path::Path};
 
-use serde_json::Value;
-
 use crate::{
     finding::{self, Finding},
     report::{Failure, Report},
@@ -84,13 +82,7 @@ pub(super) fn check(
 
 /// Each crate's `BUILD.bazel`.
 pub(super) fn rendered(workspace: &Workspace) -> Result<Vec<BuildFile>, Failure> {
-    let text = workspace
-        .cargo()
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .read()?;
-    let metadata: Value = serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))?;
-    build_files::render_all(&metadata, workspace.root())
+    build_files::render_all(&workspace.metadata()?, workspace.root())
 }
 
 /// The fact of each registry package of `Cargo.lock`.

@@ -1,9 +1,13 @@
 //! Whether a release could be made now. It publishes nothing.
 //!
-//! The changelog from `changes/`, the documentation, every crate packed as a registry would get it
-//! and built from that, and the program: its size, and that it needs nothing but the C library.
+//! In the order in which it fails fast: the version, the changelog from `changes/`, the
+//! documentation as docs.rs builds it, every crate that is published packed as the registry would
+//! get it and built from that, and the archive of the program.
 
-use std::{fs, path::PathBuf};
+mod archive;
+mod changelog;
+
+use serde_json::Value;
 
 use crate::{
     report::{Failure, Report},
@@ -11,111 +15,107 @@ use crate::{
     workspace::Workspace,
 };
 
-const MUSL: &str = "x86_64-unknown-linux-musl";
-
-/// What a Linux program may be linked to: the C library and what belongs to it.
-const C_LIBRARY: &[&str] = &[
-    "libc.so",
-    "libm.so",
-    "libgcc_s.so",
-    "libpthread.so",
-    "libdl.so",
-    "librt.so",
-    "linux-vdso.so",
-    "ld-linux",
-];
-
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    if !arguments.iter().any(|argument| argument == "--dry-run") {
+    let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if !asked("--dry-run") {
         return Err(Failure::new("publishing is a person's decision")
             .mend("cargo xtask release --dry-run, to see whether it would go through"));
     }
-    changelog(workspace)?;
-    super::docs(workspace, &[])?;
-    let mut package = vec!["package", "--workspace", "--exclude", "xtask", "--locked"];
-    if arguments.iter().any(|argument| argument == "--allow-dirty") {
-        package.push("--allow-dirty");
-    }
-    let packed = workspace.cargo().args(package).run();
-    packed
-        .map_err(|failure| failure.mend("commit what is open, or mend the crate that is named"))?;
-    program(workspace)
-}
-
-/// Shows the changelog: one file for each change.
-fn changelog(workspace: &Workspace) -> Result<(), Failure> {
     let report = Report::default();
-    let mut changes = Vec::new();
-    for entry in fs::read_dir(workspace.root().join("changes"))
-        .into_iter()
-        .flatten()
-    {
-        changes.push(entry?.path());
-    }
-    changes.sort();
-    if changes.is_empty() {
-        return Err(Failure::new("no change is written down below changes/")
-            .mend("put a file there, with a line or two for the changelog"));
-    }
-    report.line("-- the changelog");
-    for path in changes {
-        let text = fs::read_to_string(&path)?;
-        report.line(&format!("- {}", text.trim().replace('\n', "\n  ")));
-    }
-    Ok(())
+    let packages = Packages::of(workspace)?;
+    let version = packages.version()?;
+    report.line(&format!("-- the version: {version}"));
+    is_new(workspace, &version)?;
+    let changelog = changelog::make(workspace, &version)?;
+    report.line(&format!("-- the changelog\n{changelog}"));
+    docs(workspace)?;
+    package(workspace, &packages, asked("--allow-dirty"))?;
+    archive::make(workspace, &version, &changelog)
 }
 
-/// Builds the program as it would be released, and shows what it needs.
-fn program(workspace: &Workspace) -> Result<(), Failure> {
-    let report = Report::default();
-    let mut build = vec![
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "hallpass-cli",
-    ];
-    let is_musl = has_musl();
-    if is_musl {
-        build.extend(["--target", MUSL]);
-    } else {
-        report.line(&format!(
-            "-- SKIPPED: {MUSL} is not installed, so the program is built for this system"
-        ));
+/// The workspace's packages: name, version, and whether it is published.
+struct Packages(Vec<(String, String, bool)>);
+
+impl Packages {
+    fn of(workspace: &Workspace) -> Result<Self, Failure> {
+        let metadata = workspace.metadata()?;
+        let packages = metadata["packages"].as_array().into_iter().flatten();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let packages = packages.map(|package| {
+            let is_published = package["publish"]
+                .as_array()
+                .is_none_or(|it| !it.is_empty());
+            (
+                text(&package["name"]),
+                text(&package["version"]),
+                is_published,
+            )
+        });
+        Ok(Self(packages.collect()))
     }
-    workspace.cargo().args(build).run()?;
-    let profile = if is_musl {
-        format!("{MUSL}/release")
-    } else {
-        "release".to_owned()
-    };
-    let program = workspace.binary(&profile, "hallpass");
-    let size = fs::metadata(&program)?.len();
-    report.line(&format!("-- the program: {} KiB", size / 1024));
-    if !cfg!(target_os = "linux") {
-        return Ok(());
+
+    /// The one version of all.
+    fn version(&self) -> Result<String, Failure> {
+        let mut versions: Vec<&str> = self.0.iter().map(|(_, version, _)| &**version).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        match versions[..] {
+            [version] => Ok(version.to_owned()),
+            _ => Err(Failure::new(format!(
+                "there are several versions: {}",
+                versions.join(", ")
+            ))
+            .mend("cargo xtask manifests")),
+        }
     }
-    // It fails for a program that is not linked to anything, which is what musl gives.
-    let linked = Shell::new("ldd").args([&program]).read_quietly();
-    let linked = linked.unwrap_or_default();
-    report.line(linked.trim_end());
-    let more: Vec<&str> = linked
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.contains(".so") && !C_LIBRARY.iter().any(|name| line.contains(name)))
-        .collect();
-    if more.is_empty() {
-        return Ok(());
+
+    fn unpublished(&self) -> impl Iterator<Item = &str> {
+        let packages = self.0.iter();
+        packages.filter_map(|(name, _, is_published)| (!is_published).then_some(&**name))
     }
-    Err(Failure::new(format!(
-        "the program needs {}",
-        more.join(", ")
-    )))
 }
 
-fn has_musl() -> bool {
-    let libraries = Shell::new("rustc")
-        .args(["--print", "target-libdir", "--target", MUSL])
-        .read_quietly();
-    libraries.is_ok_and(|path| PathBuf::from(path.trim()).exists())
+/// A version is released once.
+fn is_new(workspace: &Workspace, version: &str) -> Result<(), Failure> {
+    let tag = format!("refs/tags/v{version}");
+    let there = Shell::new("git")
+        .args(["rev-parse", "--verify", "--quiet"])
+        .args([format!("{tag}^{{commit}}")])
+        .current_dir(workspace.root());
+    let here = Shell::new("git")
+        .args(["rev-parse", "HEAD"])
+        .current_dir(workspace.root());
+    match (there.read_quietly(), here.read_quietly()) {
+        // The tag that this very release is made from.
+        (Ok(there), Ok(here)) if there != here => Err(Failure::new(format!(
+            "v{version} is the tag of another commit"
+        ))
+        .mend("raise `version` in the root Cargo.toml, there twice for each of our crates")),
+        _ => Ok(()),
+    }
+}
+
+/// As docs.rs does it: each crate alone, with its cfg, and warnings are errors.
+fn docs(workspace: &Workspace) -> Result<(), Failure> {
+    let doc = workspace
+        .cargo()
+        .env("RUSTDOCFLAGS", "--cfg docsrs -D warnings")
+        .args(["doc", "--workspace", "--exclude", "xtask"])
+        .args(["--no-deps", "--locked"])
+        .run();
+    doc.map_err(|failure| failure.mend("cargo doc --workspace --no-deps"))
+}
+
+/// Packs every crate that is published, those that others need first, and builds each from that.
+fn package(workspace: &Workspace, packages: &Packages, dirty: bool) -> Result<(), Failure> {
+    let unpublished = packages.unpublished();
+    let excluded = unpublished.flat_map(|name| ["--exclude".to_owned(), name.to_owned()]);
+    let dirty = dirty.then_some("--allow-dirty");
+    let packed = workspace
+        .cargo()
+        .args(["package", "--workspace", "--locked"])
+        .args(excluded)
+        .args(dirty)
+        .run();
+    packed.map_err(|failure| failure.mend("commit what is open, or mend the crate that is named"))
 }
