@@ -53,7 +53,7 @@ impl AuthorizedEndpoint {
     /// what the server says, but not for ever: [`Rounds`] counts.
     ///
     /// A server that wants its nonce in the proof (RFC 9449 §9) has refused neither token nor
-    /// request: the same goes out again with it, [a few times](MOST_NONCES).
+    /// request: the same goes out again with it, a few times at most.
     ///
     /// # Errors
     ///
