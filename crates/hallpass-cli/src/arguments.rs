@@ -31,6 +31,20 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "PLACE", value_enum)]
     pub(crate) key_store: Option<KeyStore>,
 
+    /// The file that holds the passphrase of the store, where that is its key.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        conflicts_with = "passphrase_env"
+    )]
+    pub(crate) passphrase_file: Option<PathBuf>,
+
+    /// The environment variable that holds the passphrase of the store; `HALLPASS_PASSPHRASE` if
+    /// nothing is said.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) passphrase_env: Option<String>,
+
     /// Ask nobody and open no browser: where a person would have to do something, end with 3 or
     /// decline. As `HALLPASS_NON_INTERACTIVE`.
     #[arg(long, global = true)]

@@ -8,6 +8,7 @@ mod logout;
 mod prompts;
 mod resources;
 mod status;
+mod store;
 mod token;
 mod tools;
 
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Token(Server),
     /// Print the client metadata document to publish, for servers that read those.
     Cimd(cimd::Cimd),
+    /// Look after what is kept: list, rekey, move, export, import, forget.
+    Store(store::Store),
     /// Show the whole way against servers that run inside this program.
     Demo(demo::Demo),
 }
@@ -57,6 +60,7 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
         Command::Prompts(prompts) => prompts::run(prompts, program).await,
         Command::Token(server) => token::run(server, program).await,
         Command::Cimd(document) => cimd::run(document, program),
+        Command::Store(store) => store::run(store, program).await,
         Command::Demo(demo) => demo::run(demo, program).await,
     }
 }

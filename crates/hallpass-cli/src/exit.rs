@@ -5,6 +5,7 @@ use std::{error::Error, fmt, process::ExitCode};
 use hallpass::{
     AuthorizeError, HttpError, Remedy, StoreError,
     login::{LoginError, LoginErrorKind},
+    store::{KeyError, KeyErrorKind},
 };
 use serde_json::{Value, json};
 
@@ -139,6 +140,19 @@ impl Failed {
         failed.code(code)
     }
 
+    /// Adds what is left to do when the key of the store is gone.
+    fn or_begin_anew(self) -> Self {
+        let lost = |cause: &(dyn Error + 'static)| {
+            let key = cause.downcast_ref::<KeyError>();
+            key.is_some_and(|key| key.kind() == KeyErrorKind::Absent)
+        };
+        if self.chain().any(lost) {
+            let hint = "or, if it is lost, `hallpass store start-over` sets everything aside";
+            return self.hint(hint);
+        }
+        self
+    }
+
     /// The error and its causes, outermost first.
     fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
         let mut next: Option<&(dyn Error + 'static)> = Some(&*self.source);
@@ -230,10 +244,11 @@ macro_rules! failed_with_the_remedy_of {
             fn from(error: $error) -> Self {
                 let (remedy, hint) = (error.remedy(), error.hint().map(|hint| hint.to_string()));
                 let failed = Self::with_remedy(error, remedy);
-                match hint {
+                let failed = match hint {
                     Some(hint) => failed.hint(hint),
                     None => failed,
-                }
+                };
+                failed.or_begin_anew()
             }
         }
     )*};

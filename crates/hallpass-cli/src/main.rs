@@ -12,6 +12,7 @@ mod content;
 mod environment;
 mod exit;
 mod output;
+mod passphrase;
 mod program;
 mod remembered;
 mod schema;

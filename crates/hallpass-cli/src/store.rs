@@ -17,10 +17,9 @@ use hallpass::store::{
 use hallpass_keyring::Keyring;
 use serde_json::{Value, json};
 
-use crate::{exit::Failed, program::Program};
+use crate::{exit::Failed, passphrase::Passphrases, program::Program};
 
-/// So long a keyring may take where a file would do as well. A dead bus should not seem a dead
-/// program.
+/// So long a keyring may take where nobody asked for one. A dead bus should not seem a dead program.
 const AUTO_LIMIT: Duration = Duration::from_secs(3);
 
 /// Where the key of a new store is kept.
@@ -32,6 +31,8 @@ pub(crate) enum KeyStore {
     Keyring,
     /// In a file that only its owner can read.
     KeyFile,
+    /// Nowhere: it is derived from a passphrase, which is asked for each time.
+    Passphrase,
     /// Nothing is kept when the program ends.
     Memory,
 }
@@ -47,7 +48,7 @@ impl KeyStore {
         };
         Self::from_str(word, false).map_err(|_| {
             Failed::usage("`HALLPASS_KEY_STORE` names no place for a key")
-                .hint("it is `auto`, `keyring`, `key-file` or `memory`")
+                .hint("it is `auto`, `keyring`, `key-file`, `passphrase` or `memory`")
         })
     }
 
@@ -56,6 +57,7 @@ impl KeyStore {
         match self {
             Self::Keyring => Some(Policy::Keyring),
             Self::KeyFile => Some(Policy::KeyFile),
+            Self::Passphrase => Some(Policy::Passphrase),
             Self::Auto | Self::Memory => None,
         }
     }
@@ -91,28 +93,23 @@ impl Store {
             return Ok(Self::Memory(MemoryStore::new()));
         }
         let folder = folder(program)?;
-        if let Some(wanted) = asked.policy()
-            && let Some(policy) = FileStore::policy_of(&folder).await?
+        let policy = FileStore::policy_of(&folder).await?;
+        if let (Some(wanted), Some(policy)) = (asked.policy(), policy)
             && policy != wanted
         {
             return Err(Failed::usage(format!(
                 "the key of the store in `{}` is kept by the policy `{policy}`, not `{wanted}`",
                 folder.display()
             ))
-            .hint("`--key-store` decides when a store is created; leave it out for this one"));
+            .hint(
+                "leave `--key-store` out for this store, or move its key: `hallpass store move`",
+            ));
         }
-        let key_file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&folder));
-        let sources = match asked {
-            KeyStore::Keyring => vec![keyring(Keyring::new())],
-            KeyStore::KeyFile => vec![key_file],
-            KeyStore::Auto | KeyStore::Memory => {
-                vec![
-                    keyring(Keyring::new().with_time_limit(AUTO_LIMIT)),
-                    key_file,
-                ]
-            }
+        let sources = match policy {
+            Some(policy) => KeySources::from(source(program, policy)?),
+            None => sources_of_a_new_one(program, &folder)?,
         };
-        let store = FileStore::open(folder, KeySources::in_order(sources)).await?;
+        let store = FileStore::open(folder, sources).await?;
         Ok(Self::Files(store))
     }
 
@@ -191,6 +188,55 @@ fn holds_nothing(folder: &Path) -> bool {
             .all(|entry| entry.file_name() == "options"),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
+}
+
+/// The store in files that is there.
+pub(crate) async fn files(program: &Program) -> Result<FileStore, Failed> {
+    match Store::open(program).await? {
+        Store::Files(store) => Ok(store),
+        Store::Absent(_, folder) => Err(Failed::usage(format!(
+            "there is no store in `{}`",
+            folder.display()
+        ))
+        .hint("the first `hallpass login` begins one; `--store` names another folder")),
+        Store::Memory(_) => Err(Failed::usage("a store in memory is gone with each run")),
+    }
+}
+
+/// The store in files that is there, or a new one.
+pub(crate) async fn files_or_new(program: &Program) -> Result<FileStore, Failed> {
+    match Store::open_or_create(program).await? {
+        Store::Files(store) => Ok(store),
+        _ => files(program).await,
+    }
+}
+
+/// What keeps keys by a policy.
+pub(crate) fn source(program: &Program, policy: Policy) -> Result<Arc<dyn KeySource>, Failed> {
+    Ok(match policy {
+        Policy::Keyring => keyring(match KeyStore::asked(program)? {
+            KeyStore::Keyring => Keyring::new(),
+            _ => Keyring::new().with_time_limit(AUTO_LIMIT),
+        }),
+        Policy::KeyFile => Arc::new(KeyFile::in_folder(folder(program)?)),
+        Policy::Passphrase => Arc::new(Passphrases::of_the_store(program)),
+        policy => {
+            let what = format!("the key of the store is kept by the policy `{policy}`");
+            return Err(Failed::usage(what).hint("another program made this store: use that one"));
+        }
+    })
+}
+
+/// What may keep the key of a store that does not exist yet, the best first.
+pub(crate) fn sources_of_a_new_one(program: &Program, folder: &Path) -> Result<KeySources, Failed> {
+    let asked = KeyStore::asked(program)?;
+    Ok(match asked.policy() {
+        Some(policy) => KeySources::from(source(program, policy)?),
+        None => KeySources::in_order(vec![
+            source(program, Policy::Keyring)?,
+            Arc::new(KeyFile::in_folder(folder)),
+        ]),
+    })
 }
 
 fn keyring(keyring: Keyring) -> Arc<dyn KeySource> {

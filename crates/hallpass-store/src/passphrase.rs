@@ -37,7 +37,7 @@ impl Passphrase {
             };
             if passphrase.is_empty() {
                 return Err(KeyError::new(
-                    KeyErrorKind::Absent,
+                    KeyErrorKind::Unusable,
                     "the passphrase is empty",
                 ));
             }

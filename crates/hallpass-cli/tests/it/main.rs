@@ -15,6 +15,7 @@ mod demo;
 #[cfg(unix)]
 mod device;
 mod faults;
+mod keeping;
 mod life;
 mod limits;
 mod lists;

@@ -150,3 +150,41 @@ async fn where_nobody_is_it_ends_at_once_with_one_line() {
 fn form(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
+
+#[tokio::test]
+async fn a_passphrase_is_typed_and_not_shown() {
+    let desk = Desk::new().await;
+    desk.login(&["--key-store", "key-file"]).await.expect(0);
+    let to_passphrase = ["store", "move", "passphrase"];
+
+    // A slip of the finger changes nothing.
+    let mut terminal = Terminal::start(&desk, &to_passphrase, &[]);
+    terminal
+        .until("passphrase of the store from now on: ")
+        .await;
+    terminal.types("canary horse").await;
+    terminal.until("once more: ").await;
+    terminal.types("canary house").await;
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 1, "{written}");
+    assert!(written.contains("passphrases differ"), "{written}");
+    assert!(!written.contains("canary"), "{written}");
+
+    let mut terminal = Terminal::start(&desk, &to_passphrase, &[]);
+    terminal.until("now on: ").await;
+    terminal.types("canary horse").await;
+    terminal.until("once more: ").await;
+    terminal.types("canary horse").await;
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 0, "{written}");
+    assert!(!written.contains("canary"), "{written}");
+
+    let call = ["call", &desk.url(), "ping"];
+    let mut terminal = Terminal::start(&desk, &call, &[("HALLPASS_KEY_STORE", "")]);
+    terminal.until("passphrase of the store: ").await;
+    terminal.types("canary horse").await;
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 0, "{written}");
+    assert!(written.contains("pong"), "{written}");
+    assert!(!written.contains("canary"), "{written}");
+}

@@ -38,6 +38,10 @@ const VARIABLES: &[(&str, &str)] = &[
         "HALLPASS_NON_INTERACTIVE",
         "set to anything but `0`: nobody is asked for anything, as `--non-interactive`",
     ),
+    (
+        "HALLPASS_PASSPHRASE",
+        "the passphrase of the store, where that is its key and `--passphrase-file` and `--passphrase-env` say nothing",
+    ),
     ("HOME", "below it lies the platform's folder for data"),
     (
         "LOCALAPPDATA",

@@ -1,0 +1,128 @@
+//! `hallpass store export` and `import`
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+use hallpass::{Slot, store::CredentialStore as _};
+use serde_json::{Value, json};
+
+use super::Passphrase;
+use crate::{exit::Failed, passphrase::Passphrases, program::Program, store};
+
+/// How long an account that somebody else works on is waited for.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// Into a file.
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// The file to write. One that is there is not overwritten.
+    file: PathBuf,
+
+    /// Leave out what can't be opened, instead of writing nothing.
+    #[arg(long)]
+    leave_out_unreadable: bool,
+
+    #[command(flatten)]
+    passphrase: Passphrase,
+}
+
+/// From a file.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// The export.
+    file: PathBuf,
+
+    #[command(flatten)]
+    passphrase: Passphrase,
+}
+
+pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Failed> {
+    if export.file.exists() {
+        return Err(there_already(&export.file));
+    }
+    let store = store::files(program).await?;
+    let listing = store.list().await?;
+    if let Some(problem) = listing.problems.into_iter().next()
+        && !export.leave_out_unreadable
+    {
+        return Err(Failed::from(problem)
+            .hint("`--leave-out-unreadable` exports the rest, `hallpass store list` shows all"));
+    }
+    let with = Passphrases::new(program, export.passphrase.named(), "the export");
+    let exported = store.export(&with).await?;
+    write_new(&export.file, &exported.bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => there_already(&export.file),
+        _ => Failed::new(error).hint(format!("writing {}", export.file.display())),
+    })?;
+    let problems: Vec<_> = exported.problems.iter().map(ToString::to_string).collect();
+    for problem in &problems {
+        program.output.say(&format!("left out: {problem}"));
+    }
+    let text = format!(
+        "{} in {}, sealed with the passphrase",
+        accounts(exported.slots.len()),
+        export.file.display()
+    );
+    let data = json!({
+        "file": export.file,
+        "accounts": names(&exported.slots),
+        "problems": problems,
+    });
+    program.output.result(&text, &data);
+    Ok(())
+}
+
+pub(super) async fn import(import: &Import, program: &Program) -> Result<(), Failed> {
+    let bytes = fs::read(&import.file)
+        .map_err(|error| Failed::usage(error).hint(format!("reading {}", import.file.display())))?;
+    let store = store::files_or_new(program).await?;
+    let with = Passphrases::new(program, import.passphrase.named(), "the export");
+    let imported = store.import(&bytes, &with, WAIT).await?;
+    for slot in &imported.kept {
+        program
+            .output
+            .say(&format!("{slot} is here already and stays as it is"));
+    }
+    let text = format!("{} taken in", accounts(imported.saved.len()));
+    let data = json!({
+        "saved": names(&imported.saved),
+        "kept": names(&imported.kept),
+    });
+    program.output.result(&text, &data);
+    Ok(())
+}
+
+fn accounts(count: usize) -> String {
+    match count {
+        1 => "1 account".to_owned(),
+        count => format!("{count} accounts"),
+    }
+}
+
+fn names(slots: &[Slot]) -> Vec<Value> {
+    let name =
+        |slot: &Slot| json!({ "server": slot.server.as_str(), "account": slot.profile.as_str() });
+    slots.iter().map(name).collect()
+}
+
+fn there_already(file: &Path) -> Failed {
+    Failed::usage(format!("`{}` is there already", file.display()))
+        .hint("name another file: an export overwrites none")
+}
+
+/// Writes a file that only its owner can read, as a whole or not at all.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! `hallpass store rekey`, `move` and `start-over`
+
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use hallpass::store::{FileStore, KeySource, KeySources, Policy};
+use serde_json::json;
+
+use super::Passphrase;
+use crate::{exit::Failed, passphrase::Passphrases, program::Program, store};
+
+/// To another place.
+#[derive(Debug, Args)]
+pub(super) struct Move {
+    /// Where the new key is kept.
+    to: Place,
+
+    #[command(flatten)]
+    passphrase: Passphrase,
+}
+
+/// Where a key can be moved to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Place {
+    /// The keyring of the operating system.
+    Keyring,
+    /// A file that only its owner can read.
+    KeyFile,
+    /// Nowhere: it is derived from a passphrase.
+    Passphrase,
+}
+
+impl Place {
+    fn policy(self) -> Policy {
+        match self {
+            Self::Keyring => Policy::Keyring,
+            Self::KeyFile => Policy::KeyFile,
+            Self::Passphrase => Policy::Passphrase,
+        }
+    }
+}
+
+pub(super) async fn rekey(passphrase: &Passphrase, program: &Program) -> Result<(), Failed> {
+    let store = store::files(program).await?;
+    let policy = store.policy()?;
+    change(&store, policy, passphrase, program).await
+}
+
+pub(super) async fn to_another_place(to: &Move, program: &Program) -> Result<(), Failed> {
+    let store = store::files(program).await?;
+    let policy = to.to.policy();
+    if store.policy()? == policy {
+        return Err(
+            Failed::usage(format!("the key is kept by the policy `{policy}` already"))
+                .hint("`hallpass store rekey` makes another one in the same place"),
+        );
+    }
+    change(&store, policy, &to.passphrase, program).await
+}
+
+/// Seals everything with a new key that `policy` keeps.
+async fn change(
+    store: &FileStore,
+    policy: Policy,
+    passphrase: &Passphrase,
+    program: &Program,
+) -> Result<(), Failed> {
+    let source: Arc<dyn KeySource> = match policy {
+        Policy::Passphrase => Arc::new(Passphrases::new(
+            program,
+            passphrase.named(),
+            "the store from now on",
+        )),
+        policy => store::source(program, policy)?,
+    };
+    let rekeyed = store
+        .rekey(KeySources::in_order(vec![source]))
+        .await
+        .map_err(|error| {
+            Failed::from(error).hint("nothing is lost: mend that, and say the same once more")
+        })?;
+    let problems: Vec<_> = rekeyed.problems.iter().map(ToString::to_string).collect();
+    for problem in &problems {
+        program.output.say(&format!(
+            "left as it was, since it can't be opened: {problem}"
+        ));
+    }
+    let (policy, id) = (rekeyed.store.policy()?, rekeyed.store.key_id());
+    let text = format!("everything is sealed with the key {id} now (policy {policy})");
+    let data = json!({
+        "policy": policy.as_str(),
+        "key_id": id.to_string(),
+        "replaced": rekeyed.replaced.to_string(),
+        "problems": problems,
+    });
+    program.output.result(&text, &data);
+    Ok(())
+}
+
+pub(super) async fn start_over(program: &Program) -> Result<(), Failed> {
+    let folder = store::folder(program)?;
+    let sources = store::sources_of_a_new_one(program, &folder)?;
+    let (store, aside) = FileStore::start_over(folder, sources).await?;
+    let policy = store.policy()?;
+    let text = match &aside {
+        Some(aside) => format!(
+            "a new store (policy {policy}); what there was is in {}",
+            aside.display()
+        ),
+        None => format!("a new store (policy {policy}); there was none"),
+    };
+    let data = json!({
+        "policy": policy.as_str(),
+        "key_id": store.key_id().to_string(),
+        "set_aside": aside,
+    });
+    program.output.result(&text, &data);
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Passphrases: from a file, from a variable, or from a person who types it unseen.
+
+mod unseen;
+
+use std::{fs, path::PathBuf, sync::Mutex};
+
+use hallpass::{
+    BoxFuture,
+    store::{KeyError, KeyErrorKind, KeyId, KeySource, Passphrase, Policy, SealingKey},
+};
+
+use crate::{environment::Environment, output::Output, program::Program};
+
+/// Where a passphrase is, if somebody has said so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Named {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) variable: Option<String>,
+}
+
+/// Keys that are derived from a passphrase, which is had when one is needed and not before.
+#[derive(Debug)]
+pub(crate) struct Passphrases {
+    named: Named,
+    /// What it is the passphrase of, as the question says it.
+    of: &'static str,
+    environment: Environment,
+    output: Output,
+    /// The one that a key was made from: who made it may need it again.
+    made: Mutex<Option<Passphrase>>,
+}
+
+impl Passphrases {
+    /// The passphrase of the store that is there: where `--passphrase-file` or `--passphrase-env`
+    /// says, else in `HALLPASS_PASSPHRASE`, else asked for.
+    pub(crate) fn of_the_store(program: &Program) -> Self {
+        let arguments = &program.arguments;
+        let mut named = Named {
+            file: arguments.passphrase_file.clone(),
+            variable: arguments.passphrase_env.clone(),
+        };
+        let usual = "HALLPASS_PASSPHRASE";
+        if named.file.is_none()
+            && named.variable.is_none()
+            && program.environment.get("HALLPASS_PASSPHRASE").is_some()
+        {
+            named.variable = Some(usual.to_owned());
+        }
+        Self::new(program, named, "the store")
+    }
+
+    /// A passphrase that was named, or is asked for.
+    pub(crate) fn new(program: &Program, named: Named, of: &'static str) -> Self {
+        Self {
+            named,
+            of,
+            environment: program.environment.clone(),
+            output: program.output.clone(),
+            made: Mutex::new(None),
+        }
+    }
+
+    /// The passphrase. One that is new is asked for twice, lest a slip of the finger lock everything.
+    async fn get(&self, new: bool) -> Result<Passphrase, KeyError> {
+        let error = |what: String| Err(KeyError::new(KeyErrorKind::Unusable, what));
+        if let Some(file) = &self.named.file {
+            return match fs::read_to_string(file) {
+                Ok(text) => Ok(Passphrase::new(text.trim_end_matches(['\r', '\n']))),
+                Err(source) => {
+                    let what = format!("the passphrase in `{}` can't be read", file.display());
+                    Err(KeyError::new(KeyErrorKind::Unavailable, what).with_source(source))
+                }
+            };
+        }
+        if let Some(name) = &self.named.variable {
+            return match self.environment.get(name) {
+                Some(text) => Ok(Passphrase::new(text)),
+                None => error(format!("the environment variable `{name}` is not set")),
+            };
+        }
+        if !self.environment.somebody_types() {
+            let what = format!("nobody is there to type the passphrase of {}", self.of);
+            return Err(KeyError::new(KeyErrorKind::Locked, what)
+                .with_hint("name a file or a variable that holds it"));
+        }
+        let first = self.ask(&format!("passphrase of {}: ", self.of)).await?;
+        if new && self.ask("once more: ").await? != first {
+            return error("the two passphrases differ".to_owned());
+        }
+        Ok(Passphrase::new(first.as_str()))
+    }
+
+    async fn ask(&self, question: &str) -> Result<unseen::Line, KeyError> {
+        let line = unseen::line(|| self.output.ask(question)).await;
+        line.map_err(|error| {
+            let what = "the passphrase can't be read from the terminal";
+            KeyError::new(KeyErrorKind::Unavailable, what)
+                .with_hint("name a file or a variable that holds it")
+                .with_source(error)
+        })
+    }
+
+    fn made(&self) -> std::sync::MutexGuard<'_, Option<Passphrase>> {
+        self.made
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl KeySource for Passphrases {
+    fn policy(&self) -> Policy {
+        Policy::Passphrase
+    }
+
+    fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        Box::pin(async move {
+            let passphrase = self.get(true).await?;
+            let key = passphrase.create(id).await?;
+            *self.made() = Some(passphrase);
+            Ok(key)
+        })
+    }
+
+    fn load(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        Box::pin(async move {
+            let made = self.made().clone();
+            let passphrase = match made {
+                Some(passphrase) => passphrase,
+                None => self.get(false).await?,
+            };
+            passphrase.load(id).await
+        })
+    }
+
+    fn remove(&self, _: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn describe(&self) -> String {
+        "a passphrase".to_owned()
+    }
+}
