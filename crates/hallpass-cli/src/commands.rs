@@ -6,6 +6,7 @@ mod demo;
 mod login;
 mod logout;
 mod prompts;
+mod proxy;
 mod resources;
 mod status;
 mod store;
@@ -13,7 +14,7 @@ mod token;
 mod tools;
 
 use clap::Subcommand;
-use hallpass::Hallpass;
+use hallpass::{Hallpass, Slot};
 
 use crate::{
     arguments::Server,
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Resources(resources::Resources),
     /// List a server's prompts, or get one.
     Prompts(prompts::Prompts),
+    /// Serve a remote server on standard input and output, for hosts that speak only stdio.
+    Proxy(proxy::Proxy),
     /// Print a fresh access token.
     Token(Server),
     /// Print the client metadata document to publish, for servers that read those.
@@ -58,6 +61,7 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
         Command::Call(call) => call::run(call, program).await,
         Command::Resources(resources) => resources::run(resources, program).await,
         Command::Prompts(prompts) => prompts::run(prompts, program).await,
+        Command::Proxy(proxy) => proxy::run(proxy, program).await,
         Command::Token(server) => token::run(server, program).await,
         Command::Cimd(document) => cimd::run(document, program),
         Command::Store(store) => store::run(store, program).await,
@@ -68,15 +72,14 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
 /// A failure, with the line that signs in where that is what is missing.
 pub(crate) fn with_login_line(failed: Failed, hallpass: &Hallpass) -> Failed {
     if failed.is(Code::SignInNeeded) {
-        failed.hint(login_line(hallpass))
+        failed.hint(login_line(hallpass.slot()))
     } else {
         failed
     }
 }
 
 /// The command that signs in to this server.
-fn login_line(hallpass: &Hallpass) -> String {
-    let slot = hallpass.slot();
+fn login_line(slot: &Slot) -> String {
     if slot.profile == hallpass::Profile::default() {
         format!("hallpass login {}", slot.server)
     } else {

@@ -181,6 +181,26 @@ impl Failed {
         lines.join("\n")
     }
 
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> Remedy {
+        match self.code {
+            Code::SignInNeeded => Remedy::SignIn,
+            Code::Network => Remedy::Retry,
+            Code::Usage => Remedy::Configure,
+            _ => Remedy::Report,
+        }
+    }
+
+    /// Advice for a person.
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    /// The error itself.
+    pub(crate) fn into_source(self) -> Box<dyn Error + Send + Sync> {
+        self.source
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code.number())
     }

@@ -19,12 +19,7 @@ pub(crate) struct Remembered(PathBuf);
 
 impl Remembered {
     pub(crate) fn of(slot: &Slot, folder: &Path) -> Self {
-        let digest = Sha256::digest(format!("{}\n{}", slot.server.as_str(), slot.profile));
-        let name = digest
-            .iter()
-            .take(16)
-            .fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
-        Self(folder.join("options").join(name + ".json"))
+        Self(folder.join("options").join(name_of(slot) + ".json"))
     }
 
     /// The remembered options; the default where there are none.
@@ -65,8 +60,17 @@ impl Remembered {
     }
 }
 
+/// What a slot's files are called.
+pub(crate) fn name_of(slot: &Slot) -> String {
+    let digest = Sha256::digest(format!("{}\n{}", slot.server.as_str(), slot.profile));
+    digest
+        .iter()
+        .take(16)
+        .fold(String::new(), |name, byte| format!("{name}{byte:02x}"))
+}
+
 /// Creates a folder that only its owner can look into.
-fn create_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

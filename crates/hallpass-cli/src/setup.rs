@@ -8,7 +8,7 @@ use hallpass::{
     ServerUrl, Slot,
     http_client::{CaBundle, HttpConfig, Origin, OriginHeaders, ProxyConfig, Trust},
     login::Interaction,
-    store::CredentialStore,
+    store::{CredentialStore, MemoryStore},
 };
 
 use url::Url;
@@ -23,6 +23,7 @@ use crate::{
 };
 
 /// Somebody who can sign in, and how.
+#[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) interaction: Arc<dyn Interaction>,
     /// How long they may take.
@@ -52,6 +53,23 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    /// The options on the command line over the remembered ones.
+    pub(crate) fn options(program: &Program, server: &Server) -> Result<ServerOptions, Failed> {
+        let slot = slot(&server.url, &server.account)?;
+        let remembered = Remembered::of(&slot, &store::folder(program)?);
+        given(server)?
+            .over(&remembered.load()?)
+            .map_err(Failed::new)
+    }
+
+    /// Whether a server can be wired up with these options, short of its credentials.
+    pub(crate) fn check(program: &Program, server: &Server) -> Result<(), Failed> {
+        let slot = slot(&server.url, &server.account)?;
+        let options = Self::options(program, server)?;
+        let nothing = Arc::new(MemoryStore::new());
+        build(slot, &options, nothing, None, &program.environment).map(drop)
+    }
+
     /// Wires up the server that the command line names, with the options that were given over the
     /// remembered ones.
     pub(crate) async fn new(
@@ -66,14 +84,9 @@ impl Setup {
             (_, None) => Store::open(program).await?,
         };
         let remembered = Remembered::of(&slot, &store::folder(program)?);
-        let mut given = server.options.clone();
-        if let Some(file) = &mut given.ca_certificate {
-            // Remembered, it must mean the same file from every folder.
-            *file = std::path::absolute(&file)?;
-        }
         let options = match options {
-            Options::Remembered => given.over(&remembered.load()?).map_err(Failed::new)?,
-            Options::Given => given,
+            Options::Remembered => Self::options(program, server)?,
+            Options::Given => given(server)?,
             Options::None => ServerOptions::default(),
         };
         let hallpass = build(slot, &options, store.port(), person, &program.environment)?;
@@ -85,6 +98,16 @@ impl Setup {
             keeps: store.keeps(),
         })
     }
+}
+
+/// The options on the command line.
+fn given(server: &Server) -> Result<ServerOptions, Failed> {
+    let mut given = server.options.clone();
+    if let Some(file) = &mut given.ca_certificate {
+        // Remembered, it must mean the same file from every folder.
+        *file = std::path::absolute(&file)?;
+    }
+    Ok(given)
 }
 
 /// The slot of a URL and an account's name.

@@ -183,9 +183,11 @@ pub(crate) fn folder(program: &Program) -> Result<PathBuf, Failed> {
 /// Whether there is no store and nothing that could be one: no folder, or one without files.
 fn holds_nothing(folder: &Path) -> bool {
     match std::fs::read_dir(folder) {
-        Ok(entries) => entries
-            .filter_map(Result::ok)
-            .all(|entry| entry.file_name() == "options"),
+        Ok(entries) => entries.filter_map(Result::ok).all(|entry| {
+            ["options", "capabilities"]
+                .iter()
+                .any(|ours| entry.file_name() == *ours)
+        }),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }

@@ -63,6 +63,12 @@ impl Terminal {
         }
     }
 
+    /// The same, where standard input is somebody else's.
+    pub(crate) fn without_typing(mut self) -> Self {
+        self.typed.somebody = false;
+        self
+    }
+
     /// Whether a browser is at hand.
     pub(crate) fn opens_browser(&self) -> bool {
         self.opens_browser

@@ -8,6 +8,7 @@ use hallpass_core::{
 use hallpass_mcp_http::{Anonymous, Endpoint, Request};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
+use hallpass_transport::AuthorizedEndpoint;
 use http::StatusCode;
 
 use crate::HallpassBuilder;
@@ -33,6 +34,12 @@ impl Hallpass {
     pub fn transport(&self) -> Transport {
         let client = hallpass_rmcp::Client::new(self.session.clone(), Arc::clone(&self.http));
         hallpass_rmcp::transport(client, &self.slot().server)
+    }
+
+    /// The server's endpoint with this session's tokens, for whoever passes messages on as bytes. What
+    /// [`transport`](Self::transport) is to rmcp, without rmcp.
+    pub fn endpoint(&self) -> AuthorizedEndpoint {
+        AuthorizedEndpoint::new(self.session.clone(), Arc::clone(&self.http))
     }
 
     /// The session below the transport: fresh tokens for whoever needs one.

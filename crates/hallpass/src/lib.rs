@@ -73,6 +73,12 @@ pub mod session {
     pub use hallpass_session::*;
 }
 
+/// MCP's streamable HTTP as bytes, authorised by the session: `hallpass-transport`.
+pub mod transport {
+    pub use hallpass_mcp_http::*;
+    pub use hallpass_transport::{AuthorizedEndpoint, Purpose, Refusal, Rounds, Stop};
+}
+
 /// Credentials at rest: `hallpass-store`.
 pub mod store {
     pub use hallpass_core::store::*;

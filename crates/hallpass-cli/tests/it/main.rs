@@ -23,6 +23,7 @@ mod options;
 #[cfg(unix)]
 mod people;
 mod program;
+mod proxy;
 mod secrets;
 mod store;
 #[cfg(unix)]

@@ -21,11 +21,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hallpass-rmcp",
             "hallpass-session",
             "hallpass-store",
+            "hallpass-transport",
         ],
     ),
     (
         "hallpass-cli",
-        &["hallpass", "hallpass-keyring", "hallpass-testkit"],
+        &[
+            "hallpass",
+            "hallpass-keyring",
+            "hallpass-proxy",
+            "hallpass-testkit",
+        ],
     ),
     ("hallpass-core", &[]),
     ("hallpass-discovery", &["hallpass-core"]),
@@ -41,6 +47,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("hallpass-mcp-http", &["hallpass-core"]),
     ("hallpass-oauth", &["hallpass-core"]),
+    (
+        "hallpass-proxy",
+        &["hallpass-core", "hallpass-mcp-http", "hallpass-transport"],
+    ),
     (
         "hallpass-rmcp",
         &[
@@ -106,6 +116,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "hallpass-keyring",
             "hallpass-login",
             "hallpass-machine",
+            "hallpass-proxy",
             "hallpass-rmcp-bridge",
             "hallpass-session",
             "hallpass-store",

@@ -1,0 +1,74 @@
+//! `hallpass proxy URL`
+
+mod memory;
+mod server;
+mod stdio;
+
+use std::{sync::Arc, time::Duration};
+
+use clap::Args;
+use hallpass::SystemClock;
+use hallpass_proxy::Proxy as Served;
+
+use super::login_line;
+use crate::{
+    arguments::Server,
+    exit::Failed,
+    program::Program,
+    setup::{self, Person},
+    store,
+    terminal::Terminal,
+};
+
+/// Serve a remote server on standard input and output, for hosts that speak only stdio.
+#[derive(Debug, Args)]
+pub(crate) struct Proxy {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Let the browser be opened where a sign-in is needed. Without it nothing is ever opened: the
+    /// host is told to run `hallpass login`.
+    #[arg(long)]
+    pub(crate) interactive: bool,
+
+    /// How long to wait for the person, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) wait: u64,
+}
+
+pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), Failed> {
+    // What is wrong with the command line is said at once, and not to the host.
+    let slot = setup::slot(&proxy.server.url, &proxy.server.account)?;
+    let folder = store::folder(program)?;
+    let interactive = proxy.interactive && program.environment.somebody_is_there();
+    let person = interactive.then(|| person(proxy, program));
+    let (server, configured) = server::configured(program, &proxy.server, person)?;
+    let login = format!("run `{}` in a terminal", login_line(&slot));
+    let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
+        .remembering(Arc::new(memory::Files::of(&slot, &folder)))
+        .sign_in_hint(login);
+    if interactive {
+        served = served.asking_a_person();
+    }
+    let (input, output, written) = stdio::open()?;
+    let ended = tokio::select! {
+        ended = served.serve(input, output) => ended,
+        () = configured => Ok(()),
+    };
+    written.ended().await;
+    ended.map_err(|error| {
+        let remedy = error.remedy();
+        Failed::with_remedy(error, remedy)
+    })
+}
+
+/// Nobody types at standard input, which is the host's; so no terminal is asked for anything.
+fn person(proxy: &Proxy, program: &Program) -> Person {
+    let terminal =
+        Terminal::new(&program.environment, program.output.clone(), true).without_typing();
+    Person {
+        device: false,
+        interaction: Arc::new(terminal),
+        limit: Duration::from_secs(proxy.wait),
+    }
+}

@@ -1,0 +1,90 @@
+//! The server as it is configured now: its options and its credentials may be changed by `login` in
+//! another process while this one runs.
+
+use std::future::Future;
+
+use hallpass::{BoxFuture, Hallpass, transport::AuthorizedEndpoint};
+use hallpass_proxy::{NoEndpoint, Server};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    arguments::{self, ServerOptions},
+    exit::Failed,
+    program::Program,
+    setup::{Options, Person, Setup},
+};
+
+type Answer = Result<AuthorizedEndpoint, NoEndpoint>;
+
+/// What the proxy asks.
+#[derive(Debug)]
+pub(super) struct Configured(mpsc::Sender<oneshot::Sender<Answer>>);
+
+impl Server for Configured {
+    fn endpoint(&self) -> BoxFuture<'_, Answer> {
+        Box::pin(async {
+            let (answer, answered) = oneshot::channel();
+            // Both ends live as long as the program.
+            let _ = self.0.send(answer).await;
+            answered.await.unwrap_or_else(|_| {
+                Err(NoEndpoint::new(
+                    "the program ends",
+                    hallpass::Remedy::Report,
+                ))
+            })
+        })
+    }
+}
+
+/// What the last look came to.
+struct Current {
+    options: ServerOptions,
+    hallpass: Hallpass,
+    /// Whether the store was there: one that is made later is another.
+    keeps: bool,
+}
+
+/// The server that the command line names, and the work of looking it up, to be run beside the
+/// proxy. Options that can't be meant so are an error at once.
+pub(super) fn configured<'a>(
+    program: &'a Program,
+    server: &'a arguments::Server,
+    person: Option<Person>,
+) -> Result<(Configured, impl Future<Output = ()> + 'a), Failed> {
+    Setup::check(program, server)?;
+    let (questions, mut asked) = mpsc::channel::<oneshot::Sender<Answer>>(1);
+    let work = async move {
+        let mut current = None;
+        while let Some(question) = asked.recv().await {
+            let looked = look(program, server, person.as_ref(), &mut current).await;
+            let _ = question.send(looked.map_err(failed));
+        }
+    };
+    Ok((Configured(questions), work))
+}
+
+async fn look(
+    program: &Program,
+    server: &arguments::Server,
+    person: Option<&Person>,
+    current: &mut Option<Current>,
+) -> Result<AuthorizedEndpoint, Failed> {
+    if let Some(current) = current.as_ref().filter(|current| current.keeps)
+        && Setup::options(program, server)? == current.options
+    {
+        return Ok(current.hallpass.endpoint());
+    }
+    let setup = Setup::new(program, server, Options::Remembered, person.cloned()).await?;
+    let endpoint = setup.hallpass.endpoint();
+    *current = Some(Current {
+        options: setup.options,
+        hallpass: setup.hallpass,
+        keeps: setup.keeps,
+    });
+    Ok(endpoint)
+}
+
+fn failed(failed: Failed) -> NoEndpoint {
+    let (remedy, hints) = (failed.remedy(), failed.hints().to_vec());
+    NoEndpoint::new(failed.into_source(), remedy).with_hints(hints)
+}

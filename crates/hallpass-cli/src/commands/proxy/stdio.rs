@@ -1,0 +1,73 @@
+//! Standard input and output as streams that no end of the program waits for.
+//!
+//! A read from standard input can't be broken off, and tokio's own waits for it when its runtime ends.
+//! So two threads copy, and end with the process.
+
+use std::{
+    io::{self, Read, Write},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    runtime::Handle,
+    sync::oneshot,
+};
+
+/// How much is between a thread and the proxy.
+const BETWEEN: usize = 64 * 1024;
+
+/// How long the end waits for what has been said to be written.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Standard output, until all is written.
+pub(super) struct Written(oneshot::Receiver<()>);
+
+impl Written {
+    /// Waits until what was said has been written, if anybody reads it.
+    pub(super) async fn ended(self) {
+        let _ = tokio::time::timeout(LAST_WORDS, self.0).await;
+    }
+}
+
+pub(super) fn open() -> io::Result<(DuplexStream, DuplexStream, Written)> {
+    let runtime = Handle::current();
+    let (input, mut host_says) = duplex(BETWEEN);
+    let (mut host_hears, output) = duplex(BETWEEN);
+    let (done, written) = oneshot::channel();
+    let handle = runtime.clone();
+    thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(move || {
+            let mut buffer = vec![0; BETWEEN];
+            let mut stdin = io::stdin().lock();
+            loop {
+                match stdin.read(&mut buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(0) | Err(_) => break,
+                    Ok(read) => {
+                        let passed = handle.block_on(host_says.write_all(&buffer[..read]));
+                        if passed.is_err() {
+                            break;
+                        }
+                    }
+                }
+            }
+        })?;
+    thread::Builder::new()
+        .name("stdout".to_owned())
+        .spawn(move || {
+            let mut buffer = vec![0; BETWEEN];
+            let mut stdout = io::stdout().lock();
+            while let Ok(read @ 1..) = runtime.block_on(host_hears.read(&mut buffer)) {
+                let written = stdout.write_all(&buffer[..read]);
+                if written.and_then(|()| stdout.flush()).is_err() {
+                    break;
+                }
+            }
+            // Nobody waits where the program has ended otherwise.
+            let _ = done.send(());
+        })?;
+    Ok((input, output, Written(written)))
+}

@@ -1,0 +1,354 @@
+//! `hallpass proxy` as a host runs it: a process each, and one folder for them all.
+
+use std::time::Duration;
+
+use hallpass_testkit::{Endpoint, LeakCheck, Misuse};
+use rmcp::{
+    ClientHandler, RoleClient, ServiceExt,
+    model::{CallToolRequestParams, ClientConfig},
+    service::{NotificationContext, RunningService},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout},
+    sync::Notify,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::program::Desk;
+
+/// How long a test waits for what has to come.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A host that writes lines and reads lines.
+struct Host {
+    child: Child,
+    says: ChildStdin,
+    hears: Lines<BufReader<ChildStdout>>,
+}
+
+impl Host {
+    fn start(desk: &Desk, options: &[&str]) -> Self {
+        let url = desk.url();
+        let arguments = [&["proxy", url.as_str()], options].concat();
+        let mut child = desk
+            .command(&arguments)
+            .stdin(std::process::Stdio::piped())
+            .env("BROWSER", browser(desk))
+            .spawn()
+            .unwrap();
+        Self {
+            says: child.stdin.take().unwrap(),
+            hears: BufReader::new(child.stdout.take().unwrap()).lines(),
+            child,
+        }
+    }
+
+    async fn say(&mut self, message: Value) {
+        let line = format!("{message}\n");
+        self.says.write_all(line.as_bytes()).await.unwrap();
+    }
+
+    async fn hear(&mut self) -> Value {
+        let line = timeout(SOON, self.hears.next_line()).await.unwrap();
+        serde_json::from_str(&line.unwrap().unwrap()).unwrap()
+    }
+
+    /// The answer to a request; what else comes before it is passed over.
+    async fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
+        self.say(json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
+            .await;
+        loop {
+            let answer = self.hear().await;
+            if answer["id"] == id {
+                return answer;
+            }
+        }
+    }
+
+    /// Goes through the handshake; what the server said about itself.
+    async fn open(&mut self) -> Value {
+        let params = json!({
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": { "name": "host", "version": "1" },
+        });
+        let answer = self.ask(0, "initialize", params).await;
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        self.say(initialized).await;
+        answer["result"].clone()
+    }
+
+    async fn ping(&mut self, id: u32) -> Value {
+        self.ask(id, "tools/call", json!({ "name": "ping" })).await
+    }
+
+    /// Ends its side; what the proxy said on standard error.
+    async fn leave(self) -> String {
+        let Self {
+            mut child, says, ..
+        } = self;
+        drop(says);
+        let mut stderr = String::new();
+        let mut err = child.stderr.take().unwrap();
+        let ended = timeout(SOON, child.wait()).await.unwrap().unwrap();
+        err.read_to_string(&mut stderr).await.unwrap();
+        assert_eq!(ended.code(), Some(0), "{stderr}");
+        stderr
+    }
+}
+
+/// A browser that leaves a note: whether it was ever opened is [`was_opened`].
+fn browser(desk: &Desk) -> std::path::PathBuf {
+    let script = desk.folder.path().join("browser");
+    #[cfg(unix)]
+    if !script.exists() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mut file = std::fs::File::create(&script).unwrap();
+        std::io::Write::write_all(&mut file, b"#!/bin/sh\n: >\"$0-was-opened\"\n").unwrap();
+        std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    script
+}
+
+fn was_opened(desk: &Desk) -> bool {
+    desk.folder.path().join("browser-was-opened").exists()
+}
+
+#[tokio::test]
+async fn whoever_signs_in_elsewhere_heals_it() {
+    let desk = Desk::new().await;
+    let mut host = Host::start(&desk, &[]);
+    let line = format!("run `hallpass login {}` in a terminal", desk.url());
+    let server = host.open().await;
+    assert!(
+        server["instructions"].as_str().unwrap().contains(&line),
+        "{server}"
+    );
+    let list = host.ask(1, "tools/list", json!({})).await;
+    assert_eq!(list["result"]["tools"], json!([]));
+    let call = host.ping(2).await;
+    let message = call["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&line), "{message}");
+    assert_eq!(call["error"]["data"]["remedy"], "sign-in");
+
+    // Also with options that the proxy was not given.
+    desk.login(&["--authorize-param", "prompt=x", "--scope", "mcp:tools"])
+        .await
+        .expect(0);
+    // Nothing is asked: it finds out by itself.
+    let mut changed = Vec::new();
+    while changed.len() < 3 {
+        changed.push(host.hear().await["method"].as_str().unwrap().to_owned());
+    }
+    assert!(changed.contains(&"notifications/tools/list_changed".to_owned()));
+    let call = host.ping(3).await;
+    assert_eq!(call["result"]["content"][0]["text"], "pong", "{call}");
+    let list = host.ask(4, "tools/list", json!({})).await;
+    assert_eq!(list["result"]["tools"].as_array().unwrap().len(), 4);
+    // What was promised and is not there is empty.
+    let list = host.ask(5, "prompts/list", json!({})).await;
+    assert_eq!(list["result"]["prompts"], json!([]));
+
+    // The next one knows the server before it is asked, and ends its session.
+    let said = host.leave().await;
+    desk.run(&["logout", &desk.url()]).await.expect(0);
+    let mut host = Host::start(&desk, &[]);
+    let server = host.open().await;
+    assert_eq!(server["serverInfo"]["name"], "hallpass-testkit");
+    assert_eq!(
+        server["capabilities"],
+        json!({ "tools": { "listChanged": true } })
+    );
+    let said = said + &host.leave().await;
+    let ends = desk.server.requests_to(Endpoint::Mcp);
+    assert!(ends.iter().any(|request| request.method == "DELETE"));
+    assert!(!was_opened(&desk));
+    let mut leaks = LeakCheck::new();
+    leaks.watch_record(desk.issuer.recorder(), &["state"]);
+    leaks.check("standard error", &said).unwrap();
+}
+
+#[tokio::test]
+async fn a_call_after_the_tokens_end_refreshes_it() {
+    let desk = Desk::new().await;
+    desk.login(&[]).await.expect(0);
+    let mut host = Host::start(&desk, &[]);
+    assert_eq!(host.open().await["serverInfo"]["name"], "hallpass-testkit");
+    assert_eq!(host.ping(1).await["result"]["content"][0]["text"], "pong");
+    desk.issuer.expire_access_tokens();
+    assert_eq!(host.ping(2).await["result"]["content"][0]["text"], "pong");
+    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(host.leave().await, "");
+}
+
+#[tokio::test]
+async fn twenty_at_once_refresh_once_and_heal_by_one_login() {
+    let desk = Desk::new().await;
+    let mut hosts: Vec<_> = (0..20).map(|_| Host::start(&desk, &[])).collect();
+    for host in &mut hosts {
+        host.open().await;
+    }
+    desk.login(&[]).await.expect(0);
+    let mut hosts = each(hosts, async |host| {
+        while host.ping(1).await["error"].is_object() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 1);
+    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 0);
+
+    desk.issuer.expire_access_tokens();
+    hosts = each(hosts, async |host| {
+        assert!(host.ping(2).await["result"].is_object());
+    })
+    .await;
+    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(desk.issuer.book().misuse(), Misuse::default());
+    drop(hosts);
+}
+
+/// Does the same with all hosts at once.
+async fn each(hosts: Vec<Host>, work: impl AsyncFn(&mut Host) + Clone + 'static) -> Vec<Host> {
+    let local = tokio::task::LocalSet::new();
+    let mut tasks = JoinSet::new();
+    for mut host in hosts {
+        let work = work.clone();
+        let done = async move {
+            work(&mut host).await;
+            host
+        };
+        tasks.spawn_local_on(done, &local);
+    }
+    local.run_until(tasks.join_all()).await
+}
+
+#[tokio::test]
+async fn twenty_that_may_ask_share_one_window() {
+    let desk = Desk::new().await;
+    let mut hosts: Vec<_> = (0..20)
+        .map(|_| Host::start(&desk, &["--interactive", "--wait", "60"]))
+        .collect();
+    // Each answers at once, and one of them shows where to go.
+    let mut talks = JoinSet::new();
+    for host in &mut hosts {
+        let talk = BufReader::new(host.child.stderr.take().unwrap()).lines();
+        talks.spawn(visited(talk));
+        host.open().await;
+    }
+    let mut visit = None;
+    while visit.is_none() {
+        visit = timeout(SOON, talks.join_next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+    }
+    desk.person.visit(&visit.unwrap()).await.unwrap();
+    let hosts = each(hosts, async |host| {
+        while host.ping(1).await["error"].is_object() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 1);
+    assert!(was_opened(&desk) || cfg!(not(unix)));
+    drop(hosts);
+}
+
+/// The URL that is shown, if one is.
+async fn visited(mut talk: Lines<BufReader<tokio::process::ChildStderr>>) -> Option<url::Url> {
+    while let Some(line) = talk.next_line().await.unwrap() {
+        if let Some(rest) = line.strip_prefix("  http") {
+            let url = url::Url::parse(&format!("http{rest}")).unwrap();
+            // Somebody goes on reading, or the program could not say more.
+            tokio::spawn(async move { while let Ok(Some(_)) = talk.next_line().await {} });
+            return Some(url);
+        }
+        if line.contains("waiting for the sign-in of another process") {
+            tokio::spawn(async move { while let Ok(Some(_)) = talk.next_line().await {} });
+            return None;
+        }
+    }
+    None
+}
+
+/// A client that asks for nothing that was not declared, and asks again when it is told to.
+#[derive(Clone, Default)]
+struct Obeys(std::sync::Arc<Notify>);
+
+impl ClientHandler for Obeys {
+    fn get_info(&self) -> ClientConfig {
+        ClientConfig::default()
+    }
+
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.0.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_obeys_what_is_declared() {
+    let desk = Desk::new().await;
+    let Host {
+        mut child,
+        says,
+        hears,
+    } = Host::start(&desk, &[]);
+    let told = Obeys::default();
+    let hears = hears.into_inner();
+    let client: RunningService<RoleClient, Obeys> =
+        told.clone().serve((hears, says)).await.unwrap();
+    let server = client.peer_info().unwrap();
+    let tools = server.capabilities.tools.clone().unwrap();
+    assert_eq!(tools.list_changed, Some(true));
+    assert_eq!(client.list_all_tools().await.unwrap().len(), 0);
+    assert_eq!(client.list_all_resources().await.unwrap().len(), 0);
+    assert_eq!(client.list_all_prompts().await.unwrap().len(), 0);
+    let call = CallToolRequestParams::new("ping");
+    let error = client.call_tool(call.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("hallpass login"), "{error}");
+
+    desk.login(&[]).await.expect(0);
+    timeout(SOON, told.0.notified()).await.unwrap();
+    assert_eq!(client.list_all_tools().await.unwrap().len(), 4);
+    let answer = client.call_tool(call).await.unwrap();
+    assert_eq!(answer.content[0].as_text().unwrap().text, "pong");
+    client.cancel().await.unwrap();
+    let ended = timeout(SOON, child.wait()).await.unwrap().unwrap();
+    assert!(ended.success());
+}
+
+#[tokio::test]
+async fn a_command_line_that_is_wrong_is_said_at_once() {
+    let desk = Desk::new().await;
+    for wrong in [
+        vec!["proxy", "http://example.com/mcp"],
+        vec!["proxy", "http://127.0.0.1:1/mcp", "--header", "nonsense"],
+        vec!["proxy", "http://127.0.0.1:1/mcp", "--account", "/"],
+    ] {
+        let ended = desk.run(&wrong).await.expect(2);
+        assert_eq!(ended.stdout, "", "{wrong:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_ends_it_like_any_other_command() {
+    let desk = Desk::new().await;
+    let mut host = Host::start(&desk, &[]);
+    host.open().await;
+    let pid = host.child.id().unwrap().to_string();
+    let sent = tokio::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status()
+        .await
+        .unwrap();
+    assert!(sent.success());
+    let ended = timeout(SOON, host.child.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(143));
+}

@@ -1,0 +1,81 @@
+//! Where the proxy stands with the server.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    message::Message,
+    standing_in::{LISTED, Listed, STATELESS},
+    trouble::Trouble,
+};
+
+/// What the server agreed to when it was opened. One without a number is for requests that say for
+/// themselves what they are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connection {
+    /// Counts from 1.
+    pub(crate) number: u64,
+    pub(crate) version: Option<String>,
+    pub(crate) session: Option<String>,
+    /// The answer to the opening.
+    pub(crate) answer: Option<Message>,
+}
+
+impl Connection {
+    /// Whether its requests stand for themselves.
+    pub(crate) fn is_stateless(&self) -> bool {
+        self.version
+            .as_deref()
+            .is_none_or(|version| version >= STATELESS)
+    }
+
+    /// Whether the server has this list. One that said nothing about itself may have any.
+    pub(crate) fn offers(&self, listed: Listed) -> bool {
+        let answer = self.answer.as_ref().and_then(Message::single);
+        answer.is_none_or(|answer| listed.is_in(&answer.body))
+    }
+}
+
+/// The stages of getting there.
+#[derive(Debug, Clone)]
+pub(crate) enum Phase {
+    /// The host has sent no opening.
+    Unopened,
+    /// The server is being asked.
+    Opening,
+    /// It has answered.
+    Up(Arc<Connection>),
+    /// It could not be asked, or did not answer as it should.
+    Down(Trouble),
+}
+
+/// What is known besides the phase. Every change of the phase is made while this is locked.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// `initialize` or `server/discover`, as the host sent it.
+    pub(crate) opening: Option<Message>,
+    /// The host's `notifications/initialized`.
+    pub(crate) initialized: Option<Message>,
+    /// The connection that has been told of it.
+    pub(crate) told: u64,
+    /// How many connections there have been.
+    pub(crate) connections: u64,
+    /// What was promised to the host in the server's place.
+    pub(crate) promised: Vec<Listed>,
+    /// Whether the host has to be told when that is there.
+    pub(crate) owes_changes: bool,
+    /// When the last attempt ended, by the monotonic clock.
+    pub(crate) last_attempt: Duration,
+    /// How many in a row came to nothing.
+    pub(crate) failures: u32,
+    /// Whether something looks after a connection that is down.
+    pub(crate) tended: bool,
+}
+
+impl Known {
+    /// The host was given `result` in the server's place.
+    pub(crate) fn promise(&mut self, result: &[u8]) {
+        let offered = LISTED.into_iter().filter(|listed| listed.is_in(result));
+        self.promised = offered.collect();
+        self.owes_changes = true;
+    }
+}

@@ -1,0 +1,364 @@
+//! One message of the host's on its way, and the answer on its way back.
+//!
+//! A request is sent again only if the server can't have seen it, if it does nothing but read, or if
+//! the server said that it knows the session no more. Otherwise a connection that breaks off is told
+//! to the host: nothing is done twice.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::Remedy;
+use hallpass_mcp_http::{Content, Error as HttpError, Response};
+use hallpass_transport::{Error, Stop, UnexpectedStatus};
+use http::StatusCode;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    MOST_MESSAGE,
+    connection::{Connection, Phase},
+    message::Message,
+    reading::{self, End, Place, Reading},
+    routing,
+    shared::Shared,
+    standing_in::{self, Listed},
+    trouble::Trouble,
+};
+
+/// How often a request is sent that the server can't have seen, or that may be repeated.
+const MOST_SENT: u32 = 4;
+
+/// How often in a row a stream is resumed in vain.
+const MOST_RESUMED: u32 = 5;
+
+/// The first pause before something is tried again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a call waits for a server that is being opened, and how long a list.
+const CALL: Duration = Duration::from_secs(45);
+const LIST: Duration = Duration::from_secs(3);
+
+/// Sends the request (or batch) and sees to its answer. `room` is given back once the message need
+/// not be kept any more.
+pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: OwnedSemaphorePermit) {
+    let method = message.method().unwrap_or_default().to_owned();
+    let list = Listed::by(&method);
+    let patience = if list.is_some() { LIST } else { CALL };
+    let listens = method == LISTEN;
+    let mut owed = Vec::new();
+    let connection = loop {
+        let ready = shared.within(patience, shared.connection()).await;
+        match ready {
+            Some(Ok(connection)) => break connection,
+            // It is for what comes later, and waits for that.
+            _ if listens => {
+                owed.clone_from(&shared.known().promised);
+                shared.clock.sleep(PAUSE * 4).await;
+            }
+            Some(Err(trouble)) => return stand_in(shared, &message, &method, trouble).await,
+            None => {
+                let trouble = Trouble::new(Remedy::Retry, "the server has not answered yet");
+                return stand_in(shared, &message, &method, trouble).await;
+            }
+        }
+    };
+    if let (Some((listed, _)), [id]) = (list, &message.requests().collect::<Vec<_>>()[..]) {
+        let promised = shared.known().promised.contains(&listed);
+        if promised
+            && !connection.offers(listed)
+            && let Some(result) = empty(&message, &method)
+        {
+            return shared.respond(id, &result).await;
+        }
+    }
+    let mut sending = Sending {
+        shared,
+        message: &message,
+        connection,
+        room: Some(room),
+        owed,
+    };
+    if let Err(trouble) = sending.run().await {
+        shared.fail(&message, &shared.advised(trouble)).await;
+    }
+}
+
+pub(crate) const LISTEN: &str = "subscriptions/listen";
+
+fn empty(message: &Message, method: &str) -> Option<bytes::Bytes> {
+    standing_in::empty_list(method, routing::own_version(message).is_some())
+}
+
+/// Answers in the server's place: a list is empty, a ping is answered, and a call fails.
+async fn stand_in(shared: &Arc<Shared>, message: &Message, method: &str, trouble: Trouble) {
+    let result = match method {
+        "ping" => Some(bytes::Bytes::from_static(b"{}")),
+        _ if shared.known().promised.is_empty() => None,
+        _ => empty(message, method),
+    };
+    match (message.requests().next(), result) {
+        (Some(id), Some(result)) => shared.respond(id, &result).await,
+        _ => shared.fail(message, &shared.advised(trouble)).await,
+    }
+}
+
+struct Sending<'a> {
+    shared: &'a Arc<Shared>,
+    message: &'a Message,
+    connection: Arc<Connection>,
+    room: Option<OwnedSemaphorePermit>,
+    /// Lists that a subscription to their changes came too late for.
+    owed: Vec<Listed>,
+}
+
+impl Sending<'_> {
+    async fn run(&mut self) -> Result<(), Trouble> {
+        let mut sent = 0;
+        let mut reopened = false;
+        loop {
+            let request = routing::post(self.message, &self.connection, &self.shared.tools)?;
+            for id in self.message.requests() {
+                if let Some(pending) = self.shared.pending().get_mut(id) {
+                    pending.begun = true;
+                }
+            }
+            sent += 1;
+            let lost = match self.shared.send(&request).await? {
+                Ok(response)
+                    if response.status() == StatusCode::NOT_FOUND
+                        && self.connection.session.is_some()
+                        && !reopened =>
+                {
+                    reopened = true;
+                    self.connection = self.shared.another(self.connection.number).await?;
+                    continue;
+                }
+                Ok(response) => {
+                    drop(request);
+                    self.room = None;
+                    match self.read(response).await? {
+                        None => return Ok(()),
+                        Some(lost) => lost,
+                    }
+                }
+                Err(stop) => Lost::sending(&stop)?,
+            };
+            let again = lost.unseen || only_reads(self.message);
+            if !again || sent == MOST_SENT {
+                return Err(lost.trouble(only_reads(self.message)));
+            }
+            tracing::debug!("a request is sent again: {}", lost.text);
+            self.shared.clock.sleep(PAUSE * (1 << sent)).await;
+        }
+    }
+
+    /// Reads the answer; what is given back was lost on the way.
+    async fn read(&mut self, response: Response) -> Result<Option<Lost>, Trouble> {
+        match response.status() {
+            // The answer comes on the server's own stream.
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => return Ok(None),
+            status if status.is_success() => {}
+            _ => return self.refused(response).await.map(|()| None),
+        }
+        let owed = std::mem::take(&mut self.owed);
+        let mut reading = Reading::new(self.shared, Some(self.message)).owing(owed);
+        match response.content() {
+            Content::Events => {
+                let mut place = Place::default();
+                let events = response.events(MOST_MESSAGE);
+                let end = reading.follow(events, &mut place).await;
+                self.resume(end, place, reading).await
+            }
+            Content::Json => {
+                let body = response.read(MOST_MESSAGE).await;
+                let body = match body {
+                    Ok(body) => body,
+                    Err(error) => return Lost::reading(error).map(Some),
+                };
+                let message = Message::read(body).map_err(|_| no_message())?;
+                if message.is_error() && !message.answers(self.message) {
+                    return Err(Trouble::answer(message));
+                }
+                reading.pass(message).await;
+                if !reading.is_done() {
+                    return Err(no_message());
+                }
+                Ok(None)
+            }
+            Content::Other | Content::Unstated => Err(Trouble::new(
+                Remedy::Configure,
+                "the server's answer is neither JSON nor an event stream",
+            )
+            .hint(Some(
+                "this may not be the URL of an MCP endpoint".to_owned(),
+            ))),
+        }
+    }
+
+    /// Goes on after an answer that broke off, where the server can.
+    async fn resume(
+        &self,
+        mut end: End,
+        mut place: Place,
+        mut reading: Reading<'_>,
+    ) -> Result<Option<Lost>, Trouble> {
+        let mut in_vain = 0;
+        loop {
+            let broken = match end {
+                End::Done => return Ok(None),
+                End::Broken(error @ HttpError::EventTooLarge(_)) => return Err(error.into()),
+                End::Broken(error) => Some(error),
+                End::Closed => None,
+            };
+            if place.after.is_none() || in_vain == MOST_RESUMED {
+                return match broken {
+                    Some(error) => Lost::reading(error).map(Some),
+                    None => Ok(Some(Lost::ended())),
+                };
+            }
+            let pause = if broken.is_some() && in_vain == 0 {
+                Duration::ZERO
+            } else {
+                PAUSE * (1 << in_vain)
+            };
+            let pause = place.pause.unwrap_or_default().max(pause);
+            self.shared.clock.sleep(pause).await;
+            in_vain += 1;
+            let request = routing::stream(&self.connection, place.after.as_deref())?;
+            let again = self.shared.send_aside(&request).await?;
+            end = match again {
+                Ok(response)
+                    if response.status().is_success() && response.content() == Content::Events =>
+                {
+                    place.moved = false;
+                    let events = response.events(MOST_MESSAGE);
+                    let end = reading.follow(events, &mut place).await;
+                    if place.moved {
+                        in_vain = 0;
+                    }
+                    end
+                }
+                Ok(response) if !response.status().is_server_error() => {
+                    return Ok(Some(Lost::ended()));
+                }
+                Ok(_) => End::Closed,
+                Err(stop) => match stop.into_error() {
+                    Error::Http(error) => End::Broken(error),
+                    error => return Err(Trouble::of(&error, error.remedy(), error.hint())),
+                },
+            };
+        }
+    }
+
+    /// The server does not do it: in words of its own, if it has some.
+    async fn refused(&self, response: Response) -> Result<(), Trouble> {
+        let status = UnexpectedStatus::new(&response);
+        match reading::error_in(response).await {
+            Some(answer) if answer.answers(self.message) => {
+                self.shared.deliver(answer).await;
+                Ok(())
+            }
+            Some(answer) => Err(Trouble::answer(answer)),
+            None => Err(status.into()),
+        }
+    }
+}
+
+impl Shared {
+    /// Sends a message that has no answer, once.
+    pub(crate) async fn post_once(
+        &self,
+        message: &Message,
+        connection: &Connection,
+    ) -> Result<(), Trouble> {
+        let request = routing::post(message, connection, &self.tools)?;
+        // It is the host's, but nobody waits for it.
+        let sent = self.send_aside(&request).await?;
+        let response = sent.map_err(|stop| Trouble::from(&stop))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(UnexpectedStatus::new(&response).into())
+    }
+
+    /// Passes on a notification, or an answer to the server.
+    pub(crate) async fn pass_on(self: &Arc<Self>, message: Message, _room: OwnedSemaphorePermit) {
+        let phase = self.phase.borrow().clone();
+        let connection = match phase {
+            Phase::Up(connection) => connection,
+            Phase::Unopened => Arc::default(),
+            Phase::Opening | Phase::Down(_) => {
+                tracing::debug!("nobody is there for {message:?}");
+                return;
+            }
+        };
+        if let Err(trouble) = self.post_once(&message, &connection).await {
+            tracing::warn!("{message:?} was not passed on: {}", trouble.in_words());
+        }
+    }
+}
+
+/// An answer that did not come.
+struct Lost {
+    text: String,
+    /// Whether the server can't have seen the request.
+    unseen: bool,
+}
+
+impl Lost {
+    fn sending(stop: &Stop) -> Result<Self, Trouble> {
+        match stop.error() {
+            Error::Http(HttpError::Http(error)) if error.remedy() == Remedy::Retry => Ok(Self {
+                text: Trouble::of(stop, Remedy::Retry, None).in_words(),
+                unseen: !error.may_have_been_sent(),
+            }),
+            _ => Err(Trouble::from(stop)),
+        }
+    }
+
+    fn reading(error: HttpError) -> Result<Self, Trouble> {
+        if error.remedy() != Remedy::Retry {
+            return Err(error.into());
+        }
+        Ok(Self {
+            text: Trouble::from(error).in_words(),
+            unseen: false,
+        })
+    }
+
+    fn ended() -> Self {
+        Self {
+            text: "the server ended the stream without an answer".to_owned(),
+            unseen: false,
+        }
+    }
+
+    fn trouble(self, only_reads: bool) -> Trouble {
+        let hint = "it is not known whether the server did what was asked; it was not asked again";
+        let hint = (!self.unseen && !only_reads).then(|| hint.to_owned());
+        Trouble::new(Remedy::Retry, self.text).hint(hint)
+    }
+}
+
+/// Whether asking twice does no more than asking once.
+fn only_reads(message: &Message) -> bool {
+    matches!(
+        message.method(),
+        Some(
+            "completion/complete"
+                | "ping"
+                | "prompts/get"
+                | "prompts/list"
+                | "resources/list"
+                | "resources/read"
+                | "resources/templates/list"
+                | "server/discover"
+                | "tools/list"
+        )
+    )
+}
+
+fn no_message() -> Trouble {
+    Trouble::new(
+        Remedy::Report,
+        "the server's answer is no answer to the request",
+    )
+}

@@ -1,0 +1,54 @@
+//! An MCP stdio server in front of a remote one, for hosts that speak stdio alone.
+//!
+//! [`Proxy::serve`] reads the host's messages from one stream and writes the server's to another. In
+//! between they are bytes: of each only the few fields are read that say where it belongs, so what
+//! this crate knows nothing of goes through as it is, in both directions.
+//!
+//! # What it does
+//!
+//! - Both lifecycles: `initialize` with a session (2025-11-25 and before), and requests that stand for
+//!   themselves (2026-07-28), with the headers that each wants.
+//! - The host's `initialize` is answered at once, whether the server can be asked or not. Where it
+//!   can't, the host hears why in `instructions`; lists are empty, calls end in an error that says
+//!   what to do, and as soon as the server can be asked the host is told that its lists have changed.
+//! - A request is [sent again](self#nothing-twice) only where that does nothing twice. Answers that
+//!   break off are resumed where the server can, and come once.
+//! - It reads no faster than the server takes it, and the server no faster than the host does.
+//!
+//! # Nothing twice
+//!
+//! A request whose connection breaks off is sent again only if the server can't have seen it, if its
+//! method does nothing but read, or if the server said that it knows the session no more: then it is
+//! opened again with the host's own `initialize`, once a request. Any other break is told to the host
+//! as an error that says that the outcome is not known.
+//!
+//! # What it does not do
+//!
+//! It knows no terminal, no store and no browser: the session behind its [`Server`] has those, if it
+//! has them. It starts no process.
+
+mod connection;
+mod error;
+mod exchange;
+mod lines;
+mod listening;
+mod memory;
+mod message;
+mod opening;
+mod outbox;
+mod proxy;
+mod reading;
+mod routing;
+mod server;
+mod shared;
+mod standing_in;
+mod tending;
+mod trouble;
+
+pub use error::ProxyError;
+pub use memory::{Memory, NoMemory};
+pub use proxy::Proxy;
+pub use server::{NoEndpoint, Server};
+
+/// The largest message that is passed on, in bytes, in either direction.
+pub const MOST_MESSAGE: usize = 32 * 1024 * 1024;

@@ -1,0 +1,66 @@
+//! What the server says unasked.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_mcp_http::Content;
+use http::StatusCode;
+
+use crate::{
+    MOST_MESSAGE,
+    connection::Connection,
+    reading::{Place, Reading},
+    routing,
+    shared::Shared,
+};
+
+/// The pause before a stream is opened again, unless the server names one.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Passes on what the server says unasked on `connection`, for as long as that lasts. A server that
+/// has no such stream is asked once.
+pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
+    let mut place = Place::default();
+    let mut failures = 0_u32;
+    while shared.is_current(connection) {
+        let Ok(request) = routing::stream(connection, place.after.as_deref()) else {
+            return;
+        };
+        match shared.send_aside(&request).await {
+            Ok(Ok(response)) if response.status().is_success() => {
+                if response.content() != Content::Events {
+                    return;
+                }
+                place.moved = false;
+                let events = response.events(MOST_MESSAGE);
+                let end = Reading::new(shared, None).follow(events, &mut place).await;
+                tracing::debug!("the server's own stream ended: {end:?}");
+                if place.moved {
+                    failures = 0;
+                }
+            }
+            Ok(Ok(response)) => match response.status() {
+                StatusCode::NOT_FOUND if connection.session.is_some() => {
+                    // What comes of it is for the next call to see.
+                    let _ = shared.another(connection.number).await;
+                    return;
+                }
+                status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {}
+                StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {}
+                status => {
+                    tracing::debug!(%status, "the server has no stream of its own");
+                    return;
+                }
+            },
+            // Also for want of a token: somebody may sign in meanwhile.
+            Ok(Err(stop)) => tracing::debug!("the server's own stream can't be opened: {stop}"),
+            Err(trouble) => tracing::debug!("there is no way to the server: {trouble:?}"),
+        }
+        let pause = PAUSE.saturating_mul(1 << failures.min(6)).min(LONGEST);
+        failures = failures.saturating_add(1);
+        shared
+            .clock
+            .sleep(place.pause.unwrap_or_default().max(pause))
+            .await;
+    }
+}

@@ -1,0 +1,385 @@
+//! Opening the server: the first time, after its session was lost, and when it can be asked again.
+//!
+//! One attempt runs at a time. The host's `initialize` goes to the server as it is, whenever that can
+//! be asked; if the answer is late the host has one from here, and is told afterwards that the lists
+//! have changed.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::Remedy;
+use hallpass_mcp_http::{Content, Response};
+use hallpass_transport::{Purpose, UnexpectedStatus};
+
+use crate::{
+    MOST_MESSAGE,
+    connection::{Connection, Known, Phase},
+    listening,
+    message::{Id, Kind, Message},
+    reading, routing,
+    shared::Shared,
+    standing_in::{self, STATELESS},
+    trouble::Trouble,
+};
+
+/// How long the host waits for the answer to its `initialize`. With what else it takes it stays well
+/// below 200 ms.
+const INITIALIZE: Duration = Duration::from_millis(120);
+
+/// How long it waits for an answer that there is no substitute for.
+const DISCOVER: Duration = Duration::from_secs(8);
+
+/// How long one attempt may take. Where it asks a person that sets its own limit.
+const ATTEMPT: Duration = Duration::from_secs(60);
+const ATTEMPT_WITH_A_PERSON: Duration = Duration::from_secs(3600);
+
+/// What fails is not tried again for this long, however many calls want it.
+const PAUSE: Duration = Duration::from_millis(250);
+
+impl Shared {
+    /// Begins with the host's opening. What comes after it waits for what becomes of it.
+    pub(crate) fn begin_with(self: &Arc<Self>, message: &Message) {
+        let mut known = self.known();
+        *known = Known {
+            opening: Some(message.clone()),
+            connections: known.connections,
+            tended: known.tended,
+            ..Known::default()
+        };
+        self.phase.send_replace(Phase::Unopened);
+        self.begin(&mut known);
+    }
+
+    /// Answers the host's opening: with the server's answer if that comes soon.
+    pub(crate) async fn open(self: &Arc<Self>, message: Message) {
+        let Some((id, method)) = message.single().and_then(|part| match &part.kind {
+            Kind::Request { id, method } => Some((id.clone(), method.clone())),
+            _ => None,
+        }) else {
+            return;
+        };
+        let remembered = self.memory.load(&key_of(&message, &method));
+        let has_substitute = method == "initialize" || remembered.is_some();
+        let limit = if has_substitute { INITIALIZE } else { DISCOVER };
+        let outcome = self.within(limit, self.settled()).await;
+        let trouble = match outcome {
+            Some(Ok(connection)) => return self.pass_answer(&id, &connection).await,
+            Some(Err(trouble)) => trouble,
+            None => Trouble::new(Remedy::Retry, "the server has not answered yet"),
+        };
+        if let Some(answer) = trouble.own_answer() {
+            self.close_for(&message);
+            self.deliver(answer.clone()).await;
+            return;
+        }
+        if !has_substitute {
+            // An older server may still be opened by `initialize`, which the host tries next.
+            self.close_for(&message);
+            return self.fail(&message, &self.advised(trouble)).await;
+        }
+        let words = self.advised(trouble).in_words();
+        let asked = asked_version(&message);
+        let result = standing_in::opening(&method, asked.as_deref(), remembered.as_deref(), &words);
+        let just_now = {
+            let mut known = self.known();
+            let up = self.up();
+            if up.is_none() {
+                known.promise(&result);
+            }
+            up
+        };
+        if let Some(connection) = just_now {
+            return self.pass_answer(&id, &connection).await;
+        }
+        self.respond(&id, &result).await;
+        self.tend();
+    }
+
+    async fn pass_answer(&self, id: &Id, connection: &Connection) {
+        match &connection.answer {
+            Some(answer) => self.deliver(answer.clone()).await,
+            None => self.respond(id, b"{}").await,
+        }
+    }
+
+    /// Forgets an opening that came to nothing, unless there is another by now.
+    fn close_for(&self, message: &Message) {
+        let mut known = self.known();
+        let same = known
+            .opening
+            .as_ref()
+            .is_some_and(|opening| opening.bytes == message.bytes);
+        if same {
+            known.opening = None;
+            self.phase.send_replace(Phase::Unopened);
+        }
+    }
+
+    /// A connection, once there is one: the present one, or what comes of an attempt.
+    pub(crate) async fn connection(self: &Arc<Self>) -> Result<Arc<Connection>, Trouble> {
+        {
+            let mut known = self.known();
+            let phase = self.phase.borrow().clone();
+            match phase {
+                Phase::Up(connection) => return Ok(connection),
+                Phase::Unopened => return Ok(Arc::default()),
+                Phase::Opening => {}
+                Phase::Down(trouble) => {
+                    let since = self.clock.monotonic().saturating_sub(known.last_attempt);
+                    if since < PAUSE {
+                        return Err(trouble);
+                    }
+                    self.begin(&mut known);
+                }
+            }
+        }
+        self.settled().await
+    }
+
+    /// Another connection than the one with this number, whose session the server knows no more.
+    pub(crate) async fn another(self: &Arc<Self>, number: u64) -> Result<Arc<Connection>, Trouble> {
+        {
+            let mut known = self.known();
+            if self.up().is_some_and(|up| up.number == number) {
+                tracing::info!("the server has ended the session; it is opened again");
+                self.begin(&mut known);
+            }
+        }
+        self.settled().await
+    }
+
+    /// The connection there is.
+    pub(crate) fn up(&self) -> Option<Arc<Connection>> {
+        match &*self.phase.borrow() {
+            Phase::Up(connection) => Some(Arc::clone(connection)),
+            Phase::Unopened | Phase::Opening | Phase::Down(_) => None,
+        }
+    }
+
+    /// Whether `connection` is the present one.
+    pub(crate) fn is_current(&self, connection: &Connection) -> bool {
+        self.up().is_some_and(|up| up.number == connection.number)
+    }
+
+    /// What the attempt that runs comes to.
+    async fn settled(&self) -> Result<Arc<Connection>, Trouble> {
+        let mut phase = self.phase.subscribe();
+        loop {
+            match &*phase.borrow_and_update() {
+                Phase::Up(connection) => return Ok(Arc::clone(connection)),
+                Phase::Down(trouble) => return Err(trouble.clone()),
+                Phase::Unopened => return Ok(Arc::default()),
+                Phase::Opening => {}
+            }
+            if phase.changed().await.is_err() {
+                return Ok(Arc::default());
+            }
+        }
+    }
+
+    /// Begins an attempt. Called with what is known locked.
+    pub(crate) fn begin(self: &Arc<Self>, known: &mut Known) {
+        let Some(opening) = known.opening.clone() else {
+            return;
+        };
+        if matches!(&*self.phase.borrow(), Phase::Opening) {
+            return;
+        }
+        self.phase.send_replace(Phase::Opening);
+        let shared = Arc::clone(self);
+        self.spawn(async move { shared.attempt(opening).await });
+    }
+
+    async fn attempt(self: &Arc<Self>, opening: Message) {
+        let limit = if self.asks_a_person {
+            ATTEMPT_WITH_A_PERSON
+        } else {
+            ATTEMPT
+        };
+        let opened = self.within(limit, self.ask(&opening)).await;
+        let opened = opened.unwrap_or_else(|| {
+            let what = format!("the server has not answered within {} s", limit.as_secs());
+            Err(Trouble::new(Remedy::Retry, what))
+        });
+        let mut connection = match opened {
+            Ok(connection) => connection,
+            Err(trouble) => {
+                tracing::warn!("the server can't be opened: {}", trouble.in_words());
+                let mut known = self.known();
+                known.last_attempt = self.clock.monotonic();
+                known.failures = known.failures.saturating_add(1);
+                self.phase.send_replace(Phase::Down(trouble));
+                drop(known);
+                return self.tend();
+            }
+        };
+        let initialized = {
+            let mut known = self.known();
+            known.connections += 1;
+            known.failures = 0;
+            connection.number = known.connections;
+            known
+                .initialized
+                .clone()
+                .inspect(|_| known.told = connection.number)
+        };
+        let connection = Arc::new(connection);
+        if let Some(initialized) = &initialized {
+            self.tell_initialized(initialized, &connection).await;
+        }
+        self.remember(&opening, &connection);
+        let owed = {
+            let mut known = self.known();
+            self.phase.send_replace(Phase::Up(Arc::clone(&connection)));
+            let told = initialized.is_some() || connection.session.is_none();
+            if std::mem::take(&mut known.owes_changes) && told {
+                known.promised.clone()
+            } else {
+                Vec::new()
+            }
+        };
+        // Between the two looks at what is known the host may have said it.
+        self.initialized_on(&connection).await;
+        for listed in owed {
+            self.outbox.send(listed.changed(None)).await;
+        }
+    }
+
+    /// Sends the opening and reads the server's answer to it.
+    async fn ask(&self, opening: &Message) -> Result<Connection, Trouble> {
+        let request = routing::post(opening, &Connection::default(), &self.tools)?;
+        let server = self.server_anew().await?;
+        let response = server.send(&request, Purpose::Asked).await;
+        let response = response.map_err(|stop| Trouble::from(&stop))?;
+        let session = response.session_id().map(str::to_owned);
+        if !response.status().is_success() {
+            let status = UnexpectedStatus::new(&response);
+            return Err(match reading::error_in(response).await {
+                Some(answer) => Trouble::answer(about(answer, opening)),
+                None => Trouble::from(status),
+            });
+        }
+        let answer = self.answer_in(response, opening).await?;
+        let Some(part) = answer.single() else {
+            return Err(Trouble::new(
+                Remedy::Report,
+                "the server answered with a batch",
+            ));
+        };
+        if answer.is_error() {
+            return Err(Trouble::answer(about(answer, opening)));
+        }
+        let version = part.field(&["protocolVersion"]);
+        let version = version.or_else(|| routing::own_version(opening));
+        Ok(Connection {
+            number: 0,
+            version,
+            session,
+            answer: Some(answer),
+        })
+    }
+
+    /// The answer to `opening` in a response of either kind.
+    async fn answer_in(&self, response: Response, opening: &Message) -> Result<Message, Trouble> {
+        if response.content() != Content::Events {
+            return reading::body(response).await;
+        }
+        let mut events = response.events(MOST_MESSAGE);
+        while let Some(event) = events.next().await {
+            let data = event?.data.unwrap_or_default();
+            if data.is_empty() {
+                continue;
+            }
+            let Ok(message) = Message::read(data.into()) else {
+                continue;
+            };
+            if message.answers(opening) {
+                // What comes after it is not for long; the connection may be used again.
+                self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
+                return Ok(message);
+            }
+            self.deliver(message).await;
+        }
+        let what = "the server ended its answer to the opening before it was complete";
+        Err(Trouble::new(Remedy::Retry, what))
+    }
+
+    fn remember(&self, opening: &Message, connection: &Connection) {
+        let method = opening.method().unwrap_or_default();
+        if let Some(part) = connection.answer.as_ref().and_then(Message::single) {
+            self.memory.save(&key_of(opening, method), &part.body);
+        }
+    }
+
+    /// The host has said `notifications/initialized`.
+    pub(crate) async fn initialized(self: &Arc<Self>, message: Message) {
+        self.known().initialized = Some(message);
+        if let Some(connection) = self.up() {
+            self.initialized_on(&connection).await;
+        }
+    }
+
+    /// Tells the server, if the host has said it and nobody has told it yet; from then on the server
+    /// may speak unasked.
+    async fn initialized_on(self: &Arc<Self>, connection: &Arc<Connection>) {
+        let tell = {
+            let mut known = self.known();
+            let due = known.told < connection.number;
+            known
+                .initialized
+                .clone()
+                .filter(|_| due)
+                .inspect(|_| known.told = connection.number)
+        };
+        if let Some(message) = tell {
+            self.tell_initialized(&message, connection).await;
+        }
+    }
+
+    async fn tell_initialized(self: &Arc<Self>, message: &Message, connection: &Arc<Connection>) {
+        if let Err(trouble) = self.post_once(message, connection).await {
+            tracing::warn!("the server was not told: {}", trouble.in_words());
+        }
+        if connection
+            .version
+            .as_deref()
+            .is_none_or(|version| version < STATELESS)
+        {
+            let (shared, connection) = (Arc::clone(self), Arc::clone(connection));
+            self.spawn(async move { listening::listen(&shared, &connection).await });
+        }
+    }
+}
+
+/// A refusal is about the request, whatever id the server wrote.
+fn about(answer: Message, opening: &Message) -> Message {
+    match opening.requests().next() {
+        Some(id) if !answer.answers(opening) => {
+            let error = Trouble::answer(answer.clone()).to_error(id);
+            Message::read(error).unwrap_or(answer)
+        }
+        _ => answer,
+    }
+}
+
+/// What the answer to an opening is remembered by.
+fn key_of(opening: &Message, method: &str) -> String {
+    let version = asked_version(opening).unwrap_or_default();
+    let plain = |text: &str| -> String {
+        let kept = text.chars().take(32);
+        kept.map(|it| {
+            if it.is_ascii_alphanumeric() || it == '-' {
+                it
+            } else {
+                '_'
+            }
+        })
+        .collect()
+    };
+    format!("{}-{}", plain(method), plain(&version))
+}
+
+fn asked_version(opening: &Message) -> Option<String> {
+    let part = opening.single()?;
+    part.field(&["protocolVersion"])
+        .or_else(|| routing::own_version(opening))
+}

@@ -1,0 +1,86 @@
+//! What the host is told: one message a line, no faster than it reads.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+};
+
+/// How many bytes wait to be written, before those who bring more wait too. One larger message may
+/// wait alone.
+const ROOM: usize = 1024 * 1024;
+
+/// What a line takes up besides its bytes.
+const OVERHEAD: usize = 256;
+
+/// Short lines that wait are written together, up to this size.
+const TOGETHER: usize = 32 * 1024;
+
+/// Where messages for the host are left.
+#[derive(Debug, Clone)]
+pub(crate) struct Outbox {
+    lines: mpsc::UnboundedSender<(Bytes, OwnedSemaphorePermit)>,
+    room: Arc<Semaphore>,
+}
+
+/// The other end.
+pub(crate) struct Lines(mpsc::UnboundedReceiver<(Bytes, OwnedSemaphorePermit)>);
+
+pub(crate) fn outbox() -> (Outbox, Lines) {
+    let (lines, written) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(ROOM));
+    (Outbox { lines, room }, Lines(written))
+}
+
+impl Outbox {
+    /// Leaves a line, once there is room. When the host reads no more it goes nowhere.
+    pub(crate) async fn send(&self, line: Bytes) {
+        let size = line.len().saturating_add(OVERHEAD).min(ROOM);
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        // Neither is ever closed while somebody can still write.
+        if let Ok(permit) = self.room.clone().acquire_many_owned(size).await {
+            let _ = self.lines.send((line, permit));
+        }
+    }
+}
+
+impl Lines {
+    /// Writes lines until no more can come, or until the host reads no more.
+    pub(crate) async fn write_to(
+        mut self,
+        mut writer: impl AsyncWrite + Unpin,
+    ) -> std::io::Result<()> {
+        let mut together = BytesMut::new();
+        while let Some((line, permit)) = self.0.recv().await {
+            let mut permit = Some(permit);
+            if line.len() < TOGETHER {
+                together.extend_from_slice(&line);
+                together.extend_from_slice(b"\n");
+                while together.len() < TOGETHER
+                    && let Ok((line, more)) = self.0.try_recv()
+                {
+                    together.extend_from_slice(&line);
+                    together.extend_from_slice(b"\n");
+                    if let Some(permit) = &mut permit {
+                        permit.merge(more);
+                    }
+                }
+                writer.write_all(&together).await?;
+                if together.capacity() > 4 * TOGETHER {
+                    together = BytesMut::new();
+                }
+                together.clear();
+            } else {
+                writer.write_all(&line).await?;
+                writer.write_all(b"\n").await?;
+            }
+            drop(permit);
+            if self.0.is_empty() {
+                writer.flush().await?;
+            }
+        }
+        writer.flush().await
+    }
+}

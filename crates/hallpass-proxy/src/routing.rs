@@ -1,0 +1,242 @@
+//! From a message to its request: the headers that MCP wants beside the body.
+
+use std::{collections::HashMap, sync::Mutex, sync::PoisonError};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hallpass_mcp_http::{Error, Request};
+use http::{HeaderName, HeaderValue};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    connection::Connection,
+    message::{Kind, Message, Part, field},
+    standing_in::STATELESS,
+};
+
+const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+const META_VERSION: [&str; 2] = ["_meta", "io.modelcontextprotocol/protocolVersion"];
+
+/// How many tools may have parameters that go into headers.
+const MOST_TOOLS: usize = 4096;
+
+/// The protocol version that a message names for itself, as each request does from 2026-07-28 on.
+pub(crate) fn own_version(message: &Message) -> Option<String> {
+    let part = message.single()?;
+    match part.kind {
+        Kind::Request { .. } | Kind::Notification { .. } => part.field(&META_VERSION),
+        Kind::Response { .. } => None,
+    }
+}
+
+/// The request that carries `message` on `connection`.
+pub(crate) fn post(
+    message: &Message,
+    connection: &Connection,
+    tools: &ToolHeaders,
+) -> Result<Request, Error> {
+    let mut request = Request::post(message.bytes.clone());
+    if message.method() == Some("initialize") {
+        return Ok(request);
+    }
+    if let Some(session) = &connection.session {
+        request = request.session(session)?;
+    }
+    let own = own_version(message);
+    let Some(version) = own.as_deref().or(connection.version.as_deref()) else {
+        return Ok(request);
+    };
+    request = request.protocol_version(version)?;
+    if version < STATELESS {
+        return Ok(request);
+    }
+    let Some((part, method)) = message
+        .single()
+        .and_then(|part| Some((part, part.method()?)))
+    else {
+        return Ok(request);
+    };
+    if let Ok(value) = HeaderValue::from_str(method) {
+        request = request.header(MCP_METHOD, value);
+    }
+    if let Some(value) = name_in(part, method).as_deref().and_then(encoded) {
+        request = request.header(MCP_NAME, value);
+    }
+    if method == "tools/call" {
+        request = tools.add_to(request, part);
+    }
+    Ok(request)
+}
+
+/// A GET on `connection`, of what the server says unasked or after an event.
+pub(crate) fn stream(connection: &Connection, after: Option<&str>) -> Result<Request, Error> {
+    let mut request = Request::stream();
+    if let Some(session) = &connection.session {
+        request = request.session(session)?;
+    }
+    if let Some(version) = &connection.version {
+        request = request.protocol_version(version)?;
+    }
+    match after {
+        Some(after) => request.after(after),
+        None => Ok(request),
+    }
+}
+
+/// What the method is about (SEP-2243).
+fn name_in(part: &Part, method: &str) -> Option<String> {
+    let name = match method {
+        "tools/call" | "prompts/get" => "name",
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => "uri",
+        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
+        _ => return None,
+    };
+    part.field(&[name])
+}
+
+/// A text as it may stand in a header: as it is, or in Base64 where it can't.
+fn encoded(text: &str) -> Option<HeaderValue> {
+    let plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7E))
+        && text.trim_matches([' ', '\t']) == text
+        && !(text.starts_with("=?base64?") && text.ends_with("?="));
+    if plain {
+        HeaderValue::from_str(text).ok()
+    } else {
+        HeaderValue::from_str(&format!("=?base64?{}?=", STANDARD.encode(text))).ok()
+    }
+}
+
+/// Which arguments of which tools go into a header too: the `x-mcp-header` of their schemas.
+#[derive(Debug, Default)]
+pub(crate) struct ToolHeaders(Mutex<HashMap<String, Vec<Promoted>>>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Promoted {
+    path: Vec<String>,
+    header: HeaderName,
+}
+
+impl ToolHeaders {
+    /// Learns from the result of `tools/list`.
+    pub(crate) fn learn(&self, result: &[u8]) {
+        const MARK: &[u8] = b"x-mcp-header";
+        if !result.windows(MARK.len()).any(|window| window == MARK) {
+            return;
+        }
+        let listed: Vec<&RawValue> = field(result, &["tools"]).unwrap_or_default();
+        let mut tools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for tool in listed {
+            let tool = tool.get().as_bytes();
+            let Some(name) = field::<String>(tool, &["name"]) else {
+                continue;
+            };
+            let schema = field::<Map<String, Value>>(tool, &["inputSchema", "properties"]);
+            let mut promoted = Vec::new();
+            collect(&schema.unwrap_or_default(), &mut Vec::new(), &mut promoted);
+            if promoted.is_empty() {
+                tools.remove(&name);
+            } else if tools.len() < MOST_TOOLS || tools.contains_key(&name) {
+                tools.insert(name, promoted);
+            }
+        }
+    }
+
+    fn add_to(&self, mut request: Request, call: &Part) -> Request {
+        let tools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tools.is_empty() {
+            return request;
+        }
+        let name: Option<String> = call.field(&["name"]);
+        for promoted in name.and_then(|name| tools.get(&name)).into_iter().flatten() {
+            let mut path = vec!["arguments"];
+            path.extend(promoted.path.iter().map(String::as_str));
+            let value = call.field::<&RawValue>(&path);
+            if let Some(value) = value.and_then(primitive).as_deref().and_then(encoded) {
+                request = request.header(promoted.header.clone(), value);
+            }
+        }
+        request
+    }
+}
+
+/// Properties reached through `properties` alone that have a header.
+fn collect(properties: &Map<String, Value>, path: &mut Vec<String>, found: &mut Vec<Promoted>) {
+    for (name, schema) in properties {
+        path.push(name.clone());
+        let header = schema.get("x-mcp-header").and_then(Value::as_str);
+        let header = header.and_then(|header| format!("mcp-param-{header}").parse().ok());
+        if let Some(header) = header {
+            let path = path.clone();
+            found.push(Promoted { path, header });
+        }
+        if let Some(Value::Object(inner)) = schema.get("properties") {
+            collect(inner, path, found);
+        }
+        path.pop();
+    }
+}
+
+/// A text, a number or a truth value as it stands in a header.
+fn primitive(raw: &RawValue) -> Option<String> {
+    match raw.get().as_bytes().first()? {
+        b'"' => serde_json::from_str(raw.get()).ok(),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(raw.get().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(message: &'static str, session: Option<&str>, version: Option<&str>) -> Vec<String> {
+        let connection = Connection {
+            session: session.map(str::to_owned),
+            version: version.map(str::to_owned),
+            ..Connection::default()
+        };
+        let tools = ToolHeaders::default();
+        tools.learn(br#"{"tools":[{"name":"t","inputSchema":{"properties":{"o":{"properties":{"n":{"type":"integer","x-mcp-header":"Num"}}},"s":{"x-mcp-header":"Bad name"}}}}]}"#);
+        let message = Message::read(message.into()).unwrap();
+        let request = post(&message, &connection, &tools).unwrap();
+        let headers = request.headers().iter();
+        let mut headers: Vec<_> = headers
+            .filter(|(name, _)| name.as_str().starts_with("mcp-"))
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        headers.sort();
+        headers
+    }
+
+    #[test]
+    fn which_headers_go_with_a_message() {
+        let call =
+            r#"{"id":1,"method":"tools/call","params":{"name":"t","arguments":{"o":{"n":7}}}}"#;
+        let none: [&str; 0] = [];
+        assert_eq!(headers(call, None, None), none);
+        assert_eq!(
+            headers(call, Some("s"), Some("2025-11-25")),
+            ["mcp-protocol-version: 2025-11-25", "mcp-session-id: s"]
+        );
+        assert_eq!(
+            headers(call, None, Some("2026-07-28")),
+            [
+                "mcp-method: tools/call",
+                "mcp-name: t",
+                "mcp-param-num: 7",
+                "mcp-protocol-version: 2026-07-28"
+            ]
+        );
+        let read = r#"{"id":1,"method":"resources/read","params":{"uri":"é","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+        assert_eq!(
+            headers(read, None, None),
+            [
+                "mcp-method: resources/read",
+                "mcp-name: =?base64?w6k=?=",
+                "mcp-protocol-version: 2026-07-28"
+            ]
+        );
+        let initialize = r#"{"id":1,"method":"initialize","params":{}}"#;
+        assert_eq!(headers(initialize, Some("s"), Some("2025-11-25")), none);
+    }
+}

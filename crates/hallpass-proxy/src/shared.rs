@@ -1,0 +1,211 @@
+//! What the tasks of one proxy share.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use hallpass_core::{Clock, Remedy};
+use hallpass_mcp_http::{Request, Response};
+use hallpass_transport::{AuthorizedEndpoint, Purpose, Stop};
+use tokio::{sync::watch, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Server,
+    connection::{Known, Phase},
+    memory::Memory,
+    message::{Id, Kind, Message},
+    outbox::Outbox,
+    routing::ToolHeaders,
+    standing_in,
+    trouble::Trouble,
+};
+
+pub(crate) struct Shared {
+    configured: Arc<dyn Server>,
+    /// What it said last.
+    endpoint: Mutex<Option<AuthorizedEndpoint>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) sign_in_hint: String,
+    /// Whether a sign-in may be begun, which takes as long as a person does.
+    pub(crate) asks_a_person: bool,
+    pub(crate) outbox: Outbox,
+    pub(crate) tools: ToolHeaders,
+    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) closing: CancellationToken,
+    known: Mutex<Known>,
+    pending: Mutex<HashMap<Id, Pending>>,
+}
+
+/// A request of the host's that has no answer yet.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) task: Option<AbortHandle>,
+    /// Whether the server may have seen it.
+    pub(crate) begun: bool,
+    /// A `subscriptions/listen`, whose answer is its end.
+    pub(crate) listens: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        configured: Arc<dyn Server>,
+        clock: Arc<dyn Clock>,
+        memory: Arc<dyn Memory>,
+        sign_in_hint: String,
+        asks_a_person: bool,
+        outbox: Outbox,
+    ) -> Self {
+        Self {
+            configured,
+            endpoint: Mutex::default(),
+            clock,
+            memory,
+            sign_in_hint,
+            asks_a_person,
+            outbox,
+            tools: ToolHeaders::default(),
+            phase: watch::Sender::new(Phase::Unopened),
+            closing: CancellationToken::new(),
+            known: Mutex::default(),
+            pending: Mutex::default(),
+        }
+    }
+
+    /// The way to the server.
+    pub(crate) async fn server(&self) -> Result<AuthorizedEndpoint, Trouble> {
+        let known = self.endpoint().clone();
+        match known {
+            Some(endpoint) => Ok(endpoint),
+            None => self.server_anew().await,
+        }
+    }
+
+    /// The way to the server, as it is configured now.
+    pub(crate) async fn server_anew(&self) -> Result<AuthorizedEndpoint, Trouble> {
+        let endpoint = self.configured.endpoint().await?;
+        *self.endpoint() = Some(endpoint.clone());
+        Ok(endpoint)
+    }
+
+    fn endpoint(&self) -> MutexGuard<'_, Option<AuthorizedEndpoint>> {
+        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a request of the host's.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Result<Response, Stop>, Trouble> {
+        let sent = self.server().await?.send(request, Purpose::Asked).await;
+        if sent
+            .as_ref()
+            .is_err_and(|stop| stop.remedy() == Remedy::SignIn)
+        {
+            // Whoever signs in next may change more than that.
+            *self.endpoint() = None;
+        }
+        Ok(sent)
+    }
+
+    /// Sends a request that nobody waits for: no sign-in comes of it.
+    pub(crate) async fn send_aside(
+        &self,
+        request: &Request,
+    ) -> Result<Result<Response, Stop>, Trouble> {
+        Ok(self
+            .server()
+            .await?
+            .send(request, Purpose::Background)
+            .await)
+    }
+
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn pending(&self) -> MutexGuard<'_, HashMap<Id, Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether any of the requests in `message` still wants its answer.
+    pub(crate) fn awaits(&self, message: &Message) -> bool {
+        let pending = self.pending();
+        message.requests().any(|id| pending.contains_key(id))
+    }
+
+    /// What `future` comes to within `limit`.
+    pub(crate) async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = self.clock.sleep(limit) => None,
+        }
+    }
+
+    /// Runs `work` on the side until the proxy ends.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let closing = self.closing.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = closing.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// Passes a message of the server's on. An answer that nobody waits for any more, because it came
+    /// before on another stream, is not told twice.
+    pub(crate) async fn deliver(&self, message: Message) {
+        let news = {
+            let mut pending = self.pending();
+            let mut is_news = |kind: &Kind| match kind {
+                Kind::Response { id: Some(id), .. } => pending.remove(id).is_some(),
+                Kind::Response { id: None, .. } => false,
+                _ => true,
+            };
+            let mut news = false;
+            for part in &message.parts {
+                news |= is_news(&part.kind);
+            }
+            news
+        };
+        if news {
+            self.outbox.send(message.line()).await;
+        } else {
+            tracing::debug!("an answer that nobody waits for is not passed on");
+        }
+    }
+
+    /// Tells the host that the requests in `message` have come to nothing.
+    pub(crate) async fn fail(&self, message: &Message, trouble: &Trouble) {
+        for id in message.requests() {
+            if self.pending().remove(id).is_some() {
+                self.outbox.send(trouble.to_error(id)).await;
+            }
+        }
+    }
+
+    /// Answers the request `id` with `result`, unless it has been answered.
+    pub(crate) async fn respond(&self, id: &Id, result: &[u8]) {
+        if self.pending().remove(id).is_some() {
+            self.outbox.send(standing_in::response(id, result)).await;
+        }
+    }
+
+    /// With the advice how to sign in, where that is what is missing.
+    pub(crate) fn advised(&self, trouble: Trouble) -> Trouble {
+        let hint = trouble.wants_sign_in().then(|| self.sign_in_hint.clone());
+        trouble.hint(hint)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("server", &self.configured)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,166 @@
+//! What the host is told in the server's place, while that can't be asked.
+//!
+//! Pure functions from what is known to messages.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Value, json, value::RawValue};
+
+use crate::message::{Id, field};
+
+/// A part of a server that has a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listed {
+    Tools,
+    Resources,
+    Prompts,
+}
+
+pub(crate) const LISTED: [Listed; 3] = [Listed::Tools, Listed::Resources, Listed::Prompts];
+
+/// The newest protocol version with a handshake.
+const NEWEST_WITH_HANDSHAKE: &str = "2025-11-25";
+
+/// The first version without sessions, whose requests say for themselves what they are.
+pub(crate) const STATELESS: &str = "2026-07-28";
+
+impl Listed {
+    fn capability(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Resources => "resources",
+            Self::Prompts => "prompts",
+        }
+    }
+
+    /// Whose list `method` asks for, and the name of the list.
+    pub(crate) fn by(method: &str) -> Option<(Self, &'static str)> {
+        Some(match method {
+            "tools/list" => (Self::Tools, "tools"),
+            "resources/list" => (Self::Resources, "resources"),
+            "resources/templates/list" => (Self::Resources, "resourceTemplates"),
+            "prompts/list" => (Self::Prompts, "prompts"),
+            _ => return None,
+        })
+    }
+
+    /// Whether the result of an opening offers it.
+    pub(crate) fn is_in(self, result: &[u8]) -> bool {
+        field::<&RawValue>(result, &["capabilities", self.capability()])
+            .is_some_and(|offered| offered.get() != "null")
+    }
+
+    /// The notification that the list is another one now, on `subscription` where there are such.
+    pub(crate) fn changed(self, subscription: Option<&Id>) -> Bytes {
+        let name = self.capability();
+        match subscription {
+            None => {
+                format!(r#"{{"jsonrpc":"2.0","method":"notifications/{name}/list_changed"}}"#)
+            }
+            Some(id) => format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/{name}/list_changed","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+            ),
+        }
+        .into()
+    }
+}
+
+/// The result of an opening: what `remembered` says, with lists that may change; else all three
+/// lists. `words` come first in the instructions.
+pub(crate) fn opening(
+    method: &str,
+    asked: Option<&str>,
+    remembered: Option<&[u8]>,
+    words: &str,
+) -> Bytes {
+    let kept: BTreeMap<String, Box<RawValue>> = remembered
+        .and_then(|remembered| serde_json::from_slice(remembered).ok())
+        .unwrap_or_default();
+    let mut result: BTreeMap<&str, Value> = BTreeMap::new();
+    result.insert("capabilities", capabilities(remembered));
+    let before = remembered.and_then(|remembered| field::<String>(remembered, &["instructions"]));
+    let instructions = match before {
+        Some(before) => format!("{words}\n\n{before}"),
+        None => words.to_owned(),
+    };
+    result.insert("instructions", instructions.into());
+    if method == "initialize" {
+        let version = asked.filter(|version| *version < STATELESS);
+        result.insert(
+            "protocolVersion",
+            version.unwrap_or(NEWEST_WITH_HANDSHAKE).into(),
+        );
+        let info = json!({ "name": "hallpass", "version": env!("CARGO_PKG_VERSION") });
+        result.insert("serverInfo", info);
+    } else {
+        result.insert("supportedVersions", json!([asked.unwrap_or(STATELESS)]));
+        result.insert("resultType", "complete".into());
+        result.insert("cacheScope", "private".into());
+    }
+    // Nothing of it may be kept by the host for longer than it holds.
+    if method != "initialize" {
+        result.insert("ttlMs", 0.into());
+    }
+    let written = ["capabilities", "instructions", "ttlMs"];
+    let kept = kept
+        .iter()
+        .filter(|(name, _)| !written.contains(&name.as_str()))
+        .map(|(name, value)| (name.as_str(), value.get().to_owned()));
+    let mut members: BTreeMap<&str, String> = result
+        .iter()
+        .map(|(name, value)| (*name, value.to_string()))
+        .collect();
+    members.extend(kept);
+    object(&members).into()
+}
+
+fn object(members: &BTreeMap<&str, String>) -> String {
+    let members: Vec<_> = members
+        .iter()
+        .map(|(name, value)| format!("{}:{value}", Value::from(*name)))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn capabilities(remembered: Option<&[u8]>) -> Value {
+    let remembered = remembered.and_then(|remembered| {
+        field::<serde_json::Map<String, Value>>(remembered, &["capabilities"])
+    });
+    let Some(mut capabilities) = remembered else {
+        let changes = json!({ "listChanged": true });
+        return json!({ "tools": changes, "resources": changes, "prompts": changes });
+    };
+    for listed in LISTED {
+        if let Some(Value::Object(offered)) = capabilities.get_mut(listed.capability()) {
+            offered.insert("listChanged".to_owned(), true.into());
+        }
+    }
+    capabilities.into()
+}
+
+/// The result of `method`, if it asks for a list, as long as there is nothing in it.
+pub(crate) fn empty_list(method: &str, stateless: bool) -> Option<Bytes> {
+    let (_, name) = Listed::by(method)?;
+    Some(Bytes::from(if stateless {
+        format!(r#"{{"resultType":"complete","ttlMs":0,"cacheScope":"private","{name}":[]}}"#)
+    } else {
+        format!(r#"{{"{name}":[]}}"#)
+    }))
+}
+
+/// The response with this result.
+pub(crate) fn response(id: &Id, result: &[u8]) -> Bytes {
+    let result = String::from_utf8_lossy(result);
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into()
+}
+
+/// The response to what is no message.
+pub(crate) fn invalid(id: Option<&Id>, code: i32, what: &str) -> Bytes {
+    let id = id.map_or_else(|| "null".to_owned(), ToString::to_string);
+    let error = json!({ "code": code, "message": what });
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into()
+}
+
+#[cfg(test)]
+mod tests;

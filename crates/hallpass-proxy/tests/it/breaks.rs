@@ -1,0 +1,179 @@
+//! Connections that break: nothing is lost that can be had, and nothing is done twice.
+
+use hallpass_testkit::Gate;
+use tokio::net::TcpListener;
+
+use crate::{
+    host::Host,
+    server::{Double, Reply, Seen, event, handshake},
+};
+
+const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+
+#[tokio::test]
+async fn a_stream_that_breaks_goes_on_after_its_last_event() {
+    let note =
+        |n: u32| format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{n}}}"#);
+    let server = Double::start(move |seen: &Seen| {
+        if seen.header("last-event-id") == Some("e2") {
+            // It says the last one once more.
+            let events = event("e2", &note(2)) + &event("e3", &note(3)) + &event("e4", RESULT);
+            return Reply::events(events);
+        }
+        handshake(seen).unwrap_or_else(|| {
+            Reply::events(event("e1", &note(1)) + &event("e2", &note(2))).breaks()
+        })
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.call(1, "tools/call").await;
+    for n in 1..=3 {
+        assert_eq!(host.hear().await, note(n));
+    }
+    assert_eq!(host.hear().await, RESULT);
+    assert_eq!(server.count("tools/call"), 1);
+    assert_eq!(host.leave().await, [""; 0]);
+    let resumed = server
+        .seen()
+        .into_iter()
+        .find(|seen| seen.header("last-event-id").is_some());
+    assert_eq!(resumed.unwrap().header("mcp-session-id"), Some("s1"));
+}
+
+/// A server whose first answer to `method` breaks off as `broken` says, and whose next one is good.
+/// What the host hears, and how often it was sent.
+async fn broken(method: &'static str, broken: Reply) -> (String, usize) {
+    let mut first = true;
+    let server = Double::start(move |seen: &Seen| {
+        handshake(seen).unwrap_or_else(|| {
+            if std::mem::take(&mut first) {
+                broken.clone()
+            } else {
+                Reply::json(RESULT)
+            }
+        })
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.call(1, method).await;
+    let heard = host.hear().await;
+    assert_eq!(host.leave().await, [""; 0]);
+    (heard, server.count(method))
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_is_lost_is_not_made_again() {
+    for lost in [
+        Reply::hang_up(),
+        Reply::json("{\"jsonrpc\"").breaks(),
+        Reply::events("data: {\"js").breaks(),
+        Reply::events(": nothing\n\n"),
+    ] {
+        let (heard, sent) = broken("tools/call", lost.clone()).await;
+        assert_eq!(sent, 1, "{lost:?}");
+        assert!(
+            heard.starts_with(r#"{"jsonrpc":"2.0","id":1,"error""#),
+            "{heard}"
+        );
+        assert!(
+            heard.contains("it is not known whether the server did"),
+            "{heard}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_only_reads_is_asked_again() {
+    for lost in [
+        Reply::hang_up(),
+        Reply::json("{\"jsonrpc\"").breaks(),
+        Reply::events("data: {\"js").breaks(),
+    ] {
+        let (heard, sent) = broken("tools/list", lost.clone()).await;
+        assert_eq!((heard.as_str(), sent), (RESULT, 2), "{lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_on_two_streams_comes_once() {
+    let gate = Gate::new();
+    let opens = gate.clone();
+    let server = Double::start(move |seen: &Seen| {
+        if seen.method == "GET" {
+            return Reply::events(": here\n\n")
+                .wait(&gate)
+                .chunk(event("", RESULT));
+        }
+        handshake(seen).unwrap_or_else(|| Reply::events(event("", RESULT)))
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.call(1, "tools/call").await;
+    assert_eq!(host.hear().await, RESULT);
+    opens.open();
+    host.call(2, "nothing/more").await;
+    let error = host.hear().await;
+    assert!(error.contains("\"id\":2,\"error\""), "{error}");
+    assert_eq!(host.leave().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_is_opened_again_once() {
+    let mut sessions = 0;
+    let server = Double::start(move |seen: &Seen| {
+        if seen.is("initialize") {
+            sessions += 1;
+            return handshake(seen)
+                .unwrap()
+                .header("mcp-session-id", format!("s{sessions}"));
+        }
+        match handshake(seen) {
+            Some(reply) => reply,
+            None if seen.is("lost/for-ever") => Reply::status(404),
+            None if seen.header("mcp-session-id") == Some("s1") => Reply::status(404),
+            None => Reply::json(RESULT),
+        }
+    })
+    .await;
+    let mut host = Host::before(&server.url);
+    host.say(crate::host::INITIALIZE).await;
+    host.hear().await;
+    host.say(crate::host::INITIALIZED).await;
+    host.call(1, "tools/call").await;
+    assert_eq!(host.hear().await, RESULT);
+    assert_eq!(server.count("initialize"), 2);
+    assert_eq!(server.count("notifications/initialized"), 2);
+    assert_eq!(
+        server.count("tools/call"),
+        2,
+        "the first was refused unread"
+    );
+
+    host.call(2, "lost/for-ever").await;
+    let error = host.hear().await;
+    assert!(error.contains("404"), "{error}");
+    assert_eq!(server.count("lost/for-ever"), 2, "once for each session");
+    assert_eq!(host.leave().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_can_have_seen_is_sent_again() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let good = |seen: &Seen| handshake(seen).unwrap_or_else(|| Reply::json(RESULT));
+    let server = Double::on(socket, good);
+    let mut host = Host::ready(&server.url).await;
+    drop(server);
+    host.call(1, "tools/call").await;
+    // The port is free once the first socket has gone.
+    let socket = loop {
+        match TcpListener::bind(address).await {
+            Ok(socket) => break socket,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let server = Double::on(socket, good);
+    let heard = host.hear().await;
+    assert_eq!(heard, RESULT);
+    assert_eq!(server.count("tools/call"), 1);
+}

@@ -1,0 +1,107 @@
+//! A host that speaks stdio, and the proxy between it and a server.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{ServerSettings, ServerUrl, Slot};
+use hallpass_http::{Client, HttpConfig};
+use hallpass_proxy::{Memory, NoMemory, Proxy, ProxyError};
+use hallpass_session::{Session, SystemClock};
+use hallpass_store::MemoryStore;
+use hallpass_transport::AuthorizedEndpoint;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, duplex},
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// How long a test waits for what has to come.
+const SOON: Duration = Duration::from_secs(10);
+
+pub(crate) struct Host {
+    says: Option<DuplexStream>,
+    hears: Lines<BufReader<DuplexStream>>,
+    proxy: JoinHandle<Result<(), ProxyError>>,
+}
+
+pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"host","version":"1"}}}"#;
+pub(crate) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
+impl Host {
+    pub(crate) fn before(url: &str) -> Self {
+        Self::remembering(url, Arc::new(NoMemory))
+    }
+
+    pub(crate) fn remembering(url: &str, memory: Arc<dyn Memory>) -> Self {
+        let http = Arc::new(Client::new(HttpConfig::default()).unwrap());
+        let slot = Slot::new(ServerUrl::parse(url).unwrap());
+        let session = Session::builder(slot, ServerSettings::default())
+            .store(Arc::new(MemoryStore::new()))
+            .http(http.clone())
+            .build()
+            .unwrap();
+        let server = Arc::new(AuthorizedEndpoint::new(session, http));
+        let proxy = Proxy::new(server, Arc::new(SystemClock))
+            .sign_in_hint("run `hallpass login`")
+            .remembering(memory);
+        let (says, input) = duplex(64 * 1024);
+        let (output, hears) = duplex(64 * 1024);
+        Self {
+            says: Some(says),
+            hears: BufReader::new(hears).lines(),
+            proxy: tokio::spawn(proxy.serve(input, output)),
+        }
+    }
+
+    /// A host that has been through the handshake with `url`.
+    pub(crate) async fn ready(url: &str) -> Self {
+        let mut host = Self::before(url);
+        host.say(INITIALIZE).await;
+        let answer = host.hear().await;
+        assert!(answer.contains("\"double\""), "{answer}");
+        host.say(INITIALIZED).await;
+        host
+    }
+
+    pub(crate) async fn say(&mut self, line: &str) {
+        let says = self.says.as_mut().unwrap();
+        says.write_all(format!("{line}\n").as_bytes())
+            .await
+            .unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn hear(&mut self) -> impl Future<Output = String> {
+        let place = std::panic::Location::caller();
+        async move {
+            match timeout(SOON, self.hears.next_line()).await {
+                Ok(line) => line
+                    .unwrap()
+                    .unwrap_or_else(|| panic!("the proxy has ended: {place}")),
+                Err(late) => panic!("nothing comes: {late}: {place}"),
+            }
+        }
+    }
+
+    /// Says a call with this id and method.
+    pub(crate) async fn call(&mut self, id: u32, method: &str) {
+        self.say(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"t"}}}}"#
+        ))
+        .await;
+    }
+
+    /// Ends its side, and gives back what came until the proxy ended.
+    pub(crate) async fn leave(mut self) -> Vec<String> {
+        self.says = None;
+        let mut rest = Vec::new();
+        while let Some(line) = timeout(SOON, self.hears.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+        {
+            rest.push(line);
+        }
+        timeout(SOON, self.proxy).await.unwrap().unwrap().unwrap();
+        rest
+    }
+}

@@ -1,0 +1,152 @@
+//! What goes along with a message: sessions and versions, beginnings, ends and cancellations.
+
+use hallpass_testkit::Gate;
+
+use crate::{
+    host::Host,
+    server::{Double, Reply, Seen, event, handshake},
+};
+
+const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+
+/// The headers of MCP in a request.
+fn headers(seen: &Seen) -> Vec<String> {
+    let names = [
+        "mcp-session-id",
+        "mcp-protocol-version",
+        "mcp-method",
+        "mcp-name",
+    ];
+    names
+        .into_iter()
+        .filter_map(|name| Some(format!("{name}: {}", seen.header(name)?)))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_session_from_its_beginning_to_its_end() {
+    let server =
+        Double::start(|seen: &Seen| handshake(seen).unwrap_or_else(|| Reply::json(RESULT))).await;
+    let mut host = Host::ready(&server.url).await;
+    host.call(1, "tools/call").await;
+    assert_eq!(host.hear().await, RESULT);
+    assert_eq!(host.leave().await, [""; 0]);
+    let in_session = ["mcp-session-id: s1", "mcp-protocol-version: 2025-06-18"];
+    for seen in server.seen() {
+        if seen.is("initialize") {
+            assert_eq!(headers(&seen), [""; 0]);
+        } else {
+            assert_eq!(headers(&seen), in_session, "{seen:?}");
+        }
+    }
+    let methods: Vec<_> = server.seen().into_iter().map(|seen| seen.method).collect();
+    assert_eq!(methods.first().unwrap(), "POST");
+    assert_eq!(methods.last().unwrap(), "DELETE");
+    assert!(methods.contains(&"GET".to_owned()));
+}
+
+#[tokio::test]
+async fn requests_that_stand_for_themselves() {
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+    let server = Double::start(|seen: &Seen| {
+        if seen.is("server/discover") {
+            let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
+            return Reply::json(format!(r#"{{"id":{},"result":{result}}}"#, seen.id()));
+        }
+        Reply::events(event("", RESULT))
+    })
+    .await;
+    let mut host = Host::before(&server.url);
+    host.say(&format!(
+        r#"{{"id":0,"method":"server/discover","params":{{{meta}}}}}"#
+    ))
+    .await;
+    assert!(host.hear().await.contains("supportedVersions"));
+    host.say(&format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t",{meta}}}}}"#
+    ))
+    .await;
+    assert_eq!(host.hear().await, RESULT);
+    assert_eq!(host.leave().await, [""; 0]);
+    let seen: Vec<_> = server.seen().iter().map(headers).collect();
+    let version = "mcp-protocol-version: 2026-07-28";
+    assert_eq!(
+        seen,
+        [
+            vec![version, "mcp-method: server/discover"],
+            vec![version, "mcp-method: tools/call", "mcp-name: t"],
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_older_server_is_opened_by_the_hosts_next_try() {
+    for refusal in [
+        Reply::status(404),
+        Reply::json(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"what?"}}"#),
+        Reply::status(400).header("content-type", "application/json").chunk(
+            r#"{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"no session"}}"#,
+        ),
+    ] {
+        let server = Double::start(move |seen: &Seen| match handshake(seen) {
+            Some(reply) => reply,
+            None if seen.is("server/discover") => refusal.clone(),
+            None => Reply::json(RESULT),
+        })
+        .await;
+        let mut host = Host::before(&server.url);
+        host.say(r#"{"jsonrpc":"2.0","id":9,"method":"server/discover","params":{}}"#).await;
+        let error = host.hear().await;
+        assert!(error.contains("\"id\":9,\"error\""), "{error}");
+        host.say(crate::host::INITIALIZE).await;
+        assert!(host.hear().await.contains("\"double\""));
+        host.say(crate::host::INITIALIZED).await;
+        host.call(1, "tools/call").await;
+        assert_eq!(host.hear().await, RESULT);
+    }
+}
+
+#[tokio::test]
+async fn the_server_speaks_unasked_and_goes_on_where_it_was() {
+    let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+    let more = r#"{"jsonrpc":"2.0","method":"notifications/more"}"#;
+    let server = Double::start(move |seen: &Seen| match seen.header("last-event-id") {
+        Some("g1") => Reply::events(event("g2", more)).wait(&Gate::new()),
+        _ if seen.method == "GET" => Reply::events(format!("retry: 1\n{}", event("g1", changed))),
+        _ => handshake(seen).unwrap(),
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    assert_eq!(host.hear().await, changed);
+    assert_eq!(host.hear().await, more);
+    assert_eq!(host.leave().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_cancellation_is_passed_on_and_its_request_is_not_answered() {
+    let never = Gate::new();
+    let held = never.clone();
+    let cancelled = Gate::new();
+    let heard = cancelled.clone();
+    let server = Double::start(move |seen: &Seen| {
+        if seen.is("notifications/cancelled") {
+            heard.open();
+            return Reply::status(202);
+        }
+        handshake(seen).unwrap_or_else(|| {
+            Reply::events(event("", r#"{"method":"notifications/begun"}"#)).wait(&held)
+        })
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.call(1, "tools/call").await;
+    assert_eq!(host.hear().await, r#"{"method":"notifications/begun"}"#);
+    host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    cancelled.pass().await;
+    let passed = server
+        .seen()
+        .into_iter()
+        .find(|seen| seen.is("notifications/cancelled"));
+    assert_eq!(passed.unwrap().header("mcp-session-id"), Some("s1"));
+}

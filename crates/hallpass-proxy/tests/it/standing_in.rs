@@ -1,0 +1,180 @@
+//! A server that can't be asked yet: what the host is told meanwhile, and afterwards.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use hallpass_core::Clock;
+use hallpass_proxy::Memory;
+use hallpass_session::SystemClock;
+use hallpass_testkit::Gate;
+use serde_json::Value;
+
+use crate::{
+    host::{Host, INITIALIZE, INITIALIZED},
+    server::{Double, Reply, Seen, handshake},
+};
+
+fn read(line: &str) -> Value {
+    serde_json::from_str(line).unwrap()
+}
+
+/// Something that keeps what it is told.
+#[derive(Debug, Default)]
+struct Kept(Mutex<std::collections::HashMap<String, Vec<u8>>>);
+
+impl Memory for Kept {
+    fn load(&self, opening: &str) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().get(opening).cloned()
+    }
+
+    fn save(&self, opening: &str, result: &[u8]) {
+        let mut kept = self.0.lock().unwrap();
+        kept.insert(opening.to_owned(), result.to_vec());
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_keeps_nobody_waiting_and_heals() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Double::start(move |seen: &Seen| match handshake(seen) {
+        Some(reply) if seen.is("initialize") => Reply::status(200)
+            .header("content-type", "application/json")
+            .header("mcp-session-id", "s1")
+            .wait(&held)
+            .chunk(reply_body(&reply, seen)),
+        Some(reply) => reply,
+        None => Reply::json(format!(
+            r#"{{"id":{},"result":{{"tools":[{{}}]}}}}"#,
+            seen.id()
+        )),
+    })
+    .await;
+    let memory = Arc::new(Kept::default());
+    let mut host = Host::remembering(&server.url, memory.clone());
+    let began = SystemClock.monotonic();
+    host.say(INITIALIZE).await;
+    let answer = read(&host.hear().await);
+    let took = SystemClock.monotonic().saturating_sub(began);
+    assert!(took < Duration::from_millis(200), "{took:?}");
+    let result = &answer["result"];
+    for list in ["tools", "resources", "prompts"] {
+        assert_eq!(result["capabilities"][list]["listChanged"], true);
+    }
+    assert!(
+        result["instructions"]
+            .as_str()
+            .unwrap()
+            .contains("not answered yet")
+    );
+    host.say(INITIALIZED).await;
+    host.call(1, "ping").await;
+    gate.until_arrived(1).await;
+    gate.open();
+    // The ping was waiting for the server, and what was promised is there now.
+    let mut heard = vec![
+        host.hear().await,
+        host.hear().await,
+        host.hear().await,
+        host.hear().await,
+    ];
+    heard.sort();
+    assert!(heard[0].starts_with(r#"{"id":1,"#), "{heard:?}");
+    for (line, list) in heard[1..].iter().zip(["prompts", "resources", "tools"]) {
+        assert_eq!(
+            read(line)["method"],
+            format!("notifications/{list}/list_changed")
+        );
+    }
+    // What was promised and is not there is empty.
+    host.call(2, "prompts/list").await;
+    assert_eq!(
+        read(&host.hear().await)["result"]["prompts"],
+        serde_json::json!([])
+    );
+    assert_eq!(server.count("prompts/list"), 0);
+    host.call(3, "tools/list").await;
+    assert_eq!(
+        read(&host.hear().await)["result"]["tools"],
+        serde_json::json!([{}])
+    );
+    assert_eq!(server.count("notifications/initialized"), 1);
+    assert_eq!(host.leave().await, [""; 0]);
+
+    // The next time the host is told what the server is, before it answers.
+    drop(server);
+    let mut host = Host::remembering(&url_of_nobody(), memory);
+    host.say(INITIALIZE).await;
+    let result = &read(&host.hear().await)["result"];
+    assert_eq!(result["serverInfo"]["name"], "double");
+    assert_eq!(
+        result["capabilities"],
+        serde_json::json!({ "tools": { "listChanged": true } })
+    );
+}
+
+fn reply_body(_: &Reply, seen: &Seen) -> String {
+    let result = r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"double","version":"1"}}"#;
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+        seen.id()
+    )
+}
+
+/// Where nobody listens.
+fn url_of_nobody() -> String {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/mcp", socket.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn nobody_is_signed_in() {
+    let open = Arc::new(Mutex::new(false));
+    let is_open = open.clone();
+    let server = Double::start(move |seen: &Seen| {
+        if !*is_open.lock().unwrap() {
+            return Reply::status(401).header("www-authenticate", "Bearer");
+        }
+        handshake(seen).unwrap_or_else(|| {
+            Reply::json(format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#,
+                seen.id()
+            ))
+        })
+    })
+    .await;
+    let mut host = Host::before(&server.url);
+    host.say(INITIALIZE).await;
+    let result = &read(&host.hear().await)["result"];
+    let instructions = result["instructions"].as_str().unwrap();
+    assert!(
+        instructions.contains("run `hallpass login`"),
+        "{instructions}"
+    );
+    host.say(INITIALIZED).await;
+    host.call(1, "tools/list").await;
+    assert_eq!(
+        read(&host.hear().await)["result"]["tools"],
+        serde_json::json!([])
+    );
+    host.call(2, "tools/call").await;
+    let error = read(&host.hear().await);
+    assert_eq!(error["error"]["data"]["remedy"], "sign-in", "{error}");
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("run `hallpass login`"), "{message}");
+    // The server's mind changes; the next call finds out.
+    *open.lock().unwrap() = true;
+    loop {
+        host.call(3, "tools/call").await;
+        let mut line = read(&host.hear().await);
+        while line.get("method").is_some() {
+            line = read(&host.hear().await);
+        }
+        if line.get("result").is_some() {
+            break;
+        }
+        assert_eq!(line["error"]["data"]["remedy"], "sign-in");
+    }
+}
