@@ -262,6 +262,58 @@ async fn another_authorization_server_gets_nothing_of_the_one_before() {
     }
 }
 
+/// A client that is its document's URL travels; what the old server gave it does not.
+#[tokio::test]
+async fn a_metadata_document_goes_along_to_another_authorization_server() {
+    let mut desk = documented_desk().await;
+    let before = desk.signed_in().await;
+    let grant = before.grant.clone().unwrap();
+    let other = AuthorizationServer::start(documented()).await.unwrap();
+    desk.server.change(|protection| {
+        protection.authorization_servers = vec![other.issuer().to_owned()];
+    });
+    desk.previous = Some(before);
+    desk.reason = SignInReason::Migration;
+    let record = desk.signed_in().await;
+    assert_eq!(record.issuer.as_str(), other.issuer());
+    assert_eq!(client_id(&record), DOCUMENT);
+    assert!(other.requests_to(Endpoint::Registration).is_empty());
+    for request in other.requests() {
+        let text = format!("{:?} {:?}", request.query, request.body);
+        for secret in [
+            grant.access_token.expose(),
+            grant.refresh_token.as_ref().unwrap().expose(),
+        ] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+const DOCUMENT: &str = "https://host.example/client.json";
+
+/// A server that takes a document for a client.
+fn documented() -> AuthorizationServerOptions {
+    let mut options = AuthorizationServerOptions {
+        clients: vec![StaticClient {
+            id: DOCUMENT.to_owned(),
+            ..known_by_hand(TokenEndpointAuthMethod::None)
+        }],
+        ..AuthorizationServerOptions::default()
+    };
+    options.behaviour.any_loopback_port = true;
+    options.behaviour.metadata_overrides.insert(
+        "client_id_metadata_document_supported".to_owned(),
+        true.into(),
+    );
+    options
+}
+
+async fn documented_desk() -> Desk {
+    let mut desk = Desk::with(|options| *options = documented()).await;
+    desk.settings.client.metadata_document = Some(Url::parse(DOCUMENT).unwrap());
+    desk
+}
+
 fn by_hand(method: &TokenEndpointAuthMethod) -> PreRegisteredClient {
     PreRegisteredClient {
         id: ClientId::new("by-hand"),
@@ -326,22 +378,9 @@ async fn a_configured_client_is_not_shown_to_another_issuer() {
 
 #[tokio::test]
 async fn a_metadata_document_is_the_client_where_it_is_supported() {
-    let document = "https://host.example/client.json";
-    let mut desk = Desk::with(|options| {
-        options.clients = vec![StaticClient {
-            id: document.to_owned(),
-            ..known_by_hand(TokenEndpointAuthMethod::None)
-        }];
-        options.behaviour.any_loopback_port = true;
-        options.behaviour.metadata_overrides.insert(
-            "client_id_metadata_document_supported".to_owned(),
-            true.into(),
-        );
-    })
-    .await;
-    desk.settings.client.metadata_document = Some(Url::parse(document).unwrap());
+    let desk = documented_desk().await;
     let record = desk.signed_in().await;
-    assert_eq!(client_id(&record), document);
+    assert_eq!(client_id(&record), DOCUMENT);
     assert_eq!(registrations(&desk), 0);
 }
 

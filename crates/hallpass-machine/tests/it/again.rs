@@ -1,14 +1,25 @@
 //! The next token, when one ends.
 
 use hallpass_core::{Authorizer, SignInReason};
+use hallpass_machine::Machine;
 use serde_json::json;
 
-use crate::script::{Asked, Script, itself, with_client};
+use crate::{
+    grants::{bearer, vouched_for},
+    script::{Asked, Script, itself, with_client},
+};
 
 #[tokio::test]
 async fn a_grant_that_has_only_ended_is_asked_for_without_discovery() {
+    check(itself(), &["/token"]).await;
+    check(bearer("a.b.c"), &["/token"]).await;
+    check(vouched_for(), &["/exchange", "/token"]).await;
+}
+
+/// Signs in, lets the token end, and says what is asked then: the same as before, and no more.
+async fn check(machine: Machine, expected: &[&str]) {
     let script = Script::new(&json!({}));
-    let login = script.login(itself());
+    let login = script.login(machine);
     assert!(login.is_unattended());
     let first = Asked::default().of(&login).await.unwrap();
     let before = script.asked().len();
@@ -19,7 +30,7 @@ async fn a_grant_that_has_only_ended_is_asked_for_without_discovery() {
         ..Asked::default()
     };
     let second = asked.of(&login).await.unwrap();
-    assert_eq!(script.asked()[before..], ["/token"]);
+    assert_eq!(script.asked()[before..], *expected);
     let sent = script.sent("/token");
     assert_eq!(sent[0].shown(), sent[1].shown());
     assert_eq!(sent[0].authorization, sent[1].authorization);

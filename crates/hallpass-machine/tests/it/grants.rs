@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::script::{Asked, ISSUER, PROVIDER, SERVER, Script, answer, client, itself, token};
 
-fn bearer(jwt: &str) -> Machine {
+pub(crate) fn bearer(jwt: &str) -> Machine {
     Machine::new(MachineGrant::JwtBearer(Arc::new(Assertion::new(jwt))))
 }
 
-fn vouched_for() -> Machine {
+pub(crate) fn vouched_for() -> Machine {
     Machine::new(MachineGrant::IdentityAssertion(Box::new(
         IdentityProvider {
             token_endpoint: PROVIDER.parse().unwrap(),

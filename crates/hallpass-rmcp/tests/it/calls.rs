@@ -247,6 +247,27 @@ async fn calls_in_flight_whose_token_died_adopt_the_winner() {
 }
 
 #[tokio::test]
+async fn an_open_stream_holds_nothing_up() {
+    let world = World::new(|_| {}).await;
+    let service = world.serve().await;
+    let is_open = || {
+        let requests = world.server.requests();
+        let mut streams = requests.iter().filter(|it| it.method == "GET");
+        streams.any(|it| it.is_to(Endpoint::Mcp) && it.status() == Some(200))
+    };
+    while !is_open() {
+        tokio::task::yield_now().await;
+    }
+    world.revoke();
+    assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
+    assert_eq!(world.refreshes().len(), 1);
+    let session = world.client.session();
+    let done = session.sign_out(SignOut::default()).await.unwrap();
+    assert!(done.had_grant);
+    service.cancel().await.unwrap();
+}
+
+#[tokio::test]
 async fn more_scopes_in_the_middle() {
     let world = World::new(|_| {}).await;
     let service = world.serve().await;

@@ -6,7 +6,10 @@ use crate::{
     double::Fault,
     world::{World, need, serial},
 };
-use hallpass_core::{Clock, record::SignInCause};
+use hallpass_core::{
+    Clock,
+    record::{GrantKind, SignInCause},
+};
 
 /// How long after its issue a token that lives `lifetime` is replaced.
 async fn check(lifetime: Option<u64>, used_until: u64, replaced: bool) {
@@ -37,6 +40,22 @@ async fn a_token_is_replaced_early_and_not_before() {
     check(Some(2), 1, true).await;
     // "Not said" is neither "never", since a refusal ends it, nor "now".
     check(None, 100_000_000, false).await;
+}
+
+/// Whoever signed in on another device has a refresh token like anybody else.
+#[tokio::test]
+async fn a_grant_by_device_code_is_refreshed_as_any_other() {
+    for kind in [GrantKind::AuthorizationCode, GrantKind::DeviceCode] {
+        let world = World::empty();
+        world
+            .put(|record| record.grant.as_mut().unwrap().kind = kind)
+            .await;
+        let session = world.session();
+        world.clock.advance(3_600);
+        assert_eq!(serial(&session.token().await.unwrap()), 2);
+        let kept = world.record().await.grant.unwrap();
+        assert_eq!((kept.kind, world.server.posts()), (kind, 1));
+    }
 }
 
 #[tokio::test]

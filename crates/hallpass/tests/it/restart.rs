@@ -6,7 +6,7 @@ use hallpass::{
     SignOut,
     store::{FileStore, KeyFile},
 };
-use hallpass_testkit::Endpoint;
+use hallpass_testkit::{AuthorizationServerOptions, Endpoint};
 
 use crate::world::{World, add, connect};
 
@@ -67,4 +67,33 @@ async fn signing_out_revokes_and_a_later_sign_in_uses_the_same_client() {
     hallpass.login().await.unwrap();
     assert_eq!(world.requests_to(Endpoint::Registration).len(), 1);
     assert!(hallpass.session().token().await.is_ok());
+}
+
+/// What was asked for is in the record: another process steps up to all of it and one more.
+#[tokio::test]
+async fn a_step_up_after_a_restart_asks_for_what_was_asked_for_before() {
+    let world = World::with(AuthorizationServerOptions::default(), |server| {
+        server.protection.challenge_scope = Some("read".to_owned());
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    for needed in ["read", "write", "delete"] {
+        world
+            .server
+            .change(|protection| protection.call_scope = Some(needed.to_owned()));
+        let folder = folder.path().join("credentials");
+        let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await;
+        let host = world
+            .host()
+            .store(Arc::new(store.unwrap()))
+            .build()
+            .unwrap();
+        let client = connect(&host).await;
+        assert_eq!(add(&client, 2, 3).await, "5");
+        client.cancel().await.unwrap();
+    }
+    let asked = world.requests_to(Endpoint::Authorization);
+    let scopes: Vec<_> = asked.iter().map(|it| it.parameter("scope")).collect();
+    let union = [Some("read"), Some("read write"), Some("delete read write")];
+    assert_eq!(scopes, union);
 }
