@@ -5,13 +5,12 @@
 // VARIANT is `strict` (a refresh token is good once), `grace` (for 30 s more) or `dpop`.
 // Prints one line of JSON when it listens, {"mcp": URL, "log": URL}, and ends with its standard input.
 import { mcp as mcpPlugin, requireMcpAuth } from "@better-auth/mcp";
-import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
 import { betterAuth } from "better-auth";
 import { toNodeHandler } from "better-auth/node";
 import { jwt } from "better-auth/plugins";
 import express from "express";
-import { entry, listen, ready } from "./common.mjs";
+import { entry, isWriting, listen, ready, toolServer } from "./common.mjs";
 
 const [variant, seconds] = process.argv.slice(2);
 
@@ -35,7 +34,7 @@ const auth = betterAuth({
       refreshTokenReuseInterval: variant === "grace" ? 30 : 0,
       resource: mcp,
       resources: [resource],
-      scopes: ["openid", "profile", "email", "offline_access", "mcp:tools"],
+      scopes: ["openid", "profile", "email", "offline_access", "mcp:tools", "mcp:write"],
     }),
   ],
   rateLimit: { enabled: false },
@@ -103,21 +102,20 @@ application.post("/consent", form, (request, response) =>
   forward(request, response, "/oauth2/consent", { accept: true }),
 );
 
-const guarded = requireMcpAuth(
-  auth,
-  async (request) => {
-    const server = new McpServer({ name: "real", version: "1.0.0" });
-    server.registerTool("ping", { description: "Answers pong" }, () => ({
-      content: [{ type: "text", text: "pong" }],
-    }));
-    const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: undefined });
-    await server.connect(transport);
-    return transport.handleRequest(request);
-  },
-  { resource: mcp, challengeScopes: ["mcp:tools"] },
-);
+const serve = async (request) => {
+  const server = toolServer();
+  const transport = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: undefined });
+  await server.connect(transport);
+  return transport.handleRequest(request);
+};
+const reading = requireMcpAuth(auth, serve, { resource: mcp, challengeScopes: ["mcp:tools"] });
+const writing = requireMcpAuth(auth, serve, { resource: mcp, requiredScopes: ["mcp:write"] });
+const guarded = async (request) => {
+  const message = await request.clone().json();
+  return variant === "dpop" && isWriting(message) ? writing(request) : reading(request);
+};
 application.post("/mcp", toNodeHandler({ handler: guarded }));
 application.all("/mcp", (_request, response) => response.status(405).end());
 application.use(toNodeHandler(auth));
 
-ready({ mcp, log: `${origin}/log` });
+ready({ mcp, log: `${origin}/log`, steps_up: variant === "dpop" });

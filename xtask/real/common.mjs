@@ -30,12 +30,23 @@ export function entry(kind, status, headers, form) {
   };
 }
 
-// Answers an MCP request with a server whose one tool is `ping`.
-export async function answer(request, response) {
+// A server with the tools `ping` and `write`. The second wants a scope of its own where tokens are bound.
+export function toolServer() {
   const server = new McpServer({ name: "real", version: "1.0.0" });
-  server.registerTool("ping", { description: "Answers pong" }, () => ({
-    content: [{ type: "text", text: "pong" }],
-  }));
+  const pong = () => ({ content: [{ type: "text", text: "pong" }] });
+  server.registerTool("ping", { description: "Answers pong" }, pong);
+  server.registerTool("write", { description: "Answers pong to whoever may write" }, pong);
+  return server;
+}
+
+// Whether an MCP request calls `write`.
+export function isWriting(message) {
+  return message?.method === "tools/call" && message.params?.name === "write";
+}
+
+// Answers an MCP request.
+export async function answer(request, response) {
+  const server = toolServer();
   const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
   response.on("close", () => server.close());
   await server.connect(transport);

@@ -42,6 +42,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         .cargo()
         .args(["build", "--locked", "--package", "hallpass-cli"])
         .run()?;
+    workspace
+        .cargo()
+        .args(["build", "--locked", "--package", "hallpass"])
+        .args(["--example", "caller"])
+        .run()?;
     let tools = Tools::install(workspace)?;
     let wanted: Vec<&Row> = ROWS
         .iter()

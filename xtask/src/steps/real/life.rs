@@ -17,6 +17,9 @@ use super::{
 /// Seconds an access token lives: long enough for a call, short enough to wait for its end.
 const TOKEN_SECONDS: u32 = 6;
 
+/// What stands in a cell that is not for this server.
+const NOTHING: &str = "-";
+
 /// A cell's text, or what went wrong.
 type Cell = Result<String, Failure>;
 
@@ -42,11 +45,13 @@ fn fill(line: &mut Line, workspace: &Workspace, tools: &Tools, row: &Row) -> Res
     };
     let login = life.login();
     line.set("road", life.road()?);
-    let cells: [(&str, &dyn Fn() -> Cell); 5] = [
+    let cells: [(&str, &dyn Fn() -> Cell); 7] = [
         ("login", &|| Ok(String::new())),
         ("call", &|| life.call()),
         ("refresh", &|| life.refresh()),
         ("login again", &|| life.login_again()),
+        ("step-up", &|| life.step_up()),
+        ("calls", &|| life.calls()),
         ("logout", &|| life.logout()),
     ];
     let mut first = Some(login);
@@ -124,6 +129,31 @@ impl Life<'_> {
             0 => "ok".to_owned(),
             _ => "ok, registers".to_owned(),
         })
+    }
+
+    /// Signs in and calls from one process, whose second tool wants another scope.
+    fn step_up(&self) -> Cell {
+        if !self.server.steps_up() {
+            return Ok(NOTHING.to_owned());
+        }
+        let visits = self.program.caller(self.url, &["ping", "write"])?;
+        check("the number of sign-ins", &visits.into(), 2)?;
+        Ok("ok".to_owned())
+    }
+
+    /// Calls again and again with the token that there is.
+    fn calls(&self) -> Cell {
+        if !self.server.steps_up() {
+            return Ok(NOTHING.to_owned());
+        }
+        let asked = self.entries("nonce")?.len();
+        let visits = self.program.caller(self.url, &["ping*50", "write*50"])?;
+        check("the number of sign-ins", &visits.into(), 0)?;
+        // Once: each nonce after it comes with a good answer.
+        let asked = self.entries("nonce")?.len() - asked;
+        let expected = usize::from(self.server.has_nonces());
+        check("how often a nonce was asked for", &asked.into(), expected)?;
+        Ok("100".to_owned())
     }
 
     fn logout(&self) -> Cell {

@@ -22,7 +22,10 @@ const LOGIN_SECONDS: &str = "45";
 #[derive(Debug)]
 pub(super) struct Program {
     binary: PathBuf,
+    /// The host that makes many calls.
+    caller: PathBuf,
     store: PathBuf,
+    callers_store: PathBuf,
     person: Person,
     /// What opens a URL for the person.
     browser: Vec<String>,
@@ -44,9 +47,13 @@ impl Program {
     /// The debug build, with an empty store.
     pub(super) fn new(workspace: &Workspace, tools: &Tools, row: &Row) -> Result<Self, Failure> {
         let name = row.name().replace(' ', "-");
-        let store = workspace.below_target("real-store").join(name);
-        if store.exists() {
-            fs::remove_dir_all(&store)?;
+        let stores = workspace.below_target("real-store");
+        let callers_store = stores.join(format!("{name}-caller"));
+        let store = stores.join(name);
+        for folder in [&store, &callers_store] {
+            if folder.exists() {
+                fs::remove_dir_all(folder)?;
+            }
         }
         let script = |name: &str| vec!["node".to_owned(), tools.script(name)];
         let browser = match row.person {
@@ -59,7 +66,9 @@ impl Program {
         };
         Ok(Self {
             binary: workspace.binary("debug", "hallpass"),
+            caller: workspace.binary("debug", "examples/caller"),
             store,
+            callers_store,
             person: row.person,
             browser,
             secret: String::new(),
@@ -88,6 +97,26 @@ impl Program {
             return Ok(());
         }
         Err(ended.failure())
+    }
+
+    /// Runs the host of many calls with credentials of its own; how often somebody signed in.
+    pub(super) fn caller(&self, url: &str, calls: &[&str]) -> Result<usize, Failure> {
+        let output = Command::new(&self.caller)
+            .arg(url)
+            .arg(&self.callers_store)
+            .arg(self.browser.join(" "))
+            .args(calls)
+            .stdin(Stdio::null())
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let last = said.lines().last().and_then(|line| line.parse().ok());
+        last.filter(|_| output.status.success()).ok_or_else(|| {
+            let why = String::from_utf8_lossy(&output.stderr);
+            Failure::new(format!(
+                "the caller of {} did not end well\n{said}{why}",
+                calls.join(", ")
+            ))
+        })
     }
 
     /// The client's own metadata document, as a person would publish it.

@@ -89,6 +89,16 @@ impl Server {
         self.ready["secret"].as_str().unwrap_or_default()
     }
 
+    /// Whether its tool `write` wants another scope than `ping`.
+    pub(super) fn steps_up(&self) -> bool {
+        self.ready["steps_up"] == true
+    }
+
+    /// Whether its MCP endpoint wants a nonce in each proof.
+    pub(super) fn has_nonces(&self) -> bool {
+        self.ready["nonces"] == true
+    }
+
     /// How a login here has to end, when it must not succeed.
     pub(super) fn refusal(&self) -> Option<&Value> {
         Some(&self.ready["refused"]).filter(|refused| refused.is_object())

@@ -5,7 +5,7 @@ use std::{fs, io::Write as _, path::Path};
 use crate::report::Failure;
 
 /// What stands above the columns.
-const HEAD: [&str; 9] = [
+const HEAD: [&str; 11] = [
     "server",
     "variant",
     "person",
@@ -14,16 +14,18 @@ const HEAD: [&str; 9] = [
     "call",
     "refresh",
     "login again",
+    "step-up",
+    "calls",
     "logout",
 ];
 
 /// The widths of the columns.
-const WIDTHS: [usize; 9] = [26, 17, 8, 38, 13, 4, 7, 13, 11];
+const WIDTHS: [usize; 11] = [26, 17, 8, 38, 13, 4, 7, 13, 7, 5, 11];
 
 /// One row's outcome.
 #[derive(Debug)]
 pub(super) struct Line {
-    cells: [String; 9],
+    cells: [String; 11],
     /// What went wrong in full, for whoever has to mend it.
     pub(super) trouble: Vec<String>,
 }
@@ -31,7 +33,7 @@ pub(super) struct Line {
 impl Line {
     /// A line with nothing behind the person.
     pub(super) fn new(server: &str, variant: &str, person: &str) -> Self {
-        let mut cells = [(); 9].map(|()| "-".to_owned());
+        let mut cells = [(); 11].map(|()| "-".to_owned());
         for (cell, text) in cells.iter_mut().zip([server, variant, person]) {
             text.clone_into(cell);
         }
