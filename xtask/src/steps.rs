@@ -20,6 +20,8 @@ use crate::{report::Failure, workspace::Workspace};
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    /// What has to be here besides Rust; what it installs by itself is not named.
+    pub(crate) needs: &'static str,
     /// The arguments that it takes.
     pub(crate) takes: &'static [&'static str],
     pub(crate) in_ci: bool,
@@ -48,34 +50,39 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "fmt",
         about: "the code is formatted",
+        needs: "",
         takes: &[],
         in_ci: true,
         run: fmt,
     },
     Step {
         name: "manifests",
-        about: "every Cargo.toml says the same things",
+        about: "every Cargo.toml inherits what it can, has no features, is a member and says what it is for",
+        needs: "",
         takes: &[],
         in_ci: true,
         run: manifests::run,
     },
     Step {
         name: "tidy",
-        about: "who depends on whom, long files, opened secrets, sleeps, machine names",
+        about: "who depends on whom, the public API, opened secrets, tests that sleep or do not run, long files, names of machines",
+        needs: "",
         takes: &[],
         in_ci: true,
         run: tidy::run,
     },
     Step {
         name: "bazel",
-        about: "the files that Bazel reads are as written; with --build, it builds them",
+        about: "BUILD.bazel files, the facts of MODULE.bazel.lock and the format; with --build, Bazel builds it",
+        needs: "Node.js",
         takes: &["--check", "--write", "--build", "--complete"],
         in_ci: true,
         run: bazel::run,
     },
     Step {
         name: "deny",
-        about: "licences, bans and sources of dependencies",
+        about: "licences, bans, sources and duplicates of dependencies",
+        needs: "",
         takes: &["--advisories"],
         in_ci: true,
         run: deny::run,
@@ -83,6 +90,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "lint",
         about: "clippy, with warnings as errors",
+        needs: "",
         takes: &[],
         in_ci: true,
         run: lint,
@@ -90,20 +98,23 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "platforms",
         about: "the parts for other platforms compile, where their targets are installed",
+        needs: "",
         takes: &[],
         in_ci: true,
         run: platforms::run,
     },
     Step {
         name: "test",
-        about: "unit, fake-server and documentation tests",
+        about: "unit, fake-server and documentation tests; what follows goes to cargo test",
+        needs: "",
         takes: &[ANYTHING],
         in_ci: true,
         run: test,
     },
     Step {
         name: "codegen",
-        about: "documents that are made from code are as made",
+        about: "documents and tables that are made from code are as made",
+        needs: "",
         takes: &["--check", "--write"],
         in_ci: true,
         run: codegen::run,
@@ -111,6 +122,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "docs",
         about: "the documentation builds without warnings",
+        needs: "",
         takes: &[],
         in_ci: true,
         run: docs,
@@ -118,6 +130,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "examples",
         about: "the hosts below examples/ build and run, each on its own",
+        needs: "",
         takes: &[],
         in_ci: true,
         run: examples::run,
@@ -125,6 +138,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "demo",
         about: "the demonstration goes the whole way",
+        needs: "",
         takes: &[],
         in_ci: true,
         run: demo,
@@ -132,6 +146,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "conformance",
         about: "the official MCP conformance suite, client side, authorisation",
+        needs: "Node.js",
         takes: &[NAMES],
         in_ci: true,
         run: conformance::run,
@@ -139,6 +154,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "processes",
         about: "processes that share credentials, and are killed at each step of a refresh",
+        needs: "",
         takes: &[NAMES],
         in_ci: true,
         run: processes::run,
@@ -146,6 +162,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "keyring",
         about: "a real keyring: unlocked, locked, absent, hanging, gone between two opens",
+        needs: "Linux, gnome-keyring",
         takes: &[],
         in_ci: true,
         run: keyring::run,
@@ -153,6 +170,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "real",
         about: "the program against real authorization servers",
+        needs: "Node.js, Python, Chromium",
         takes: &["--write", NAMES],
         in_ci: true,
         run: real::run,
@@ -160,13 +178,15 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "bench",
         about: "benchmarks; with --check, against their targets",
+        needs: "",
         takes: &["--check", NAMES],
         in_ci: false,
         run: bench::run,
     },
     Step {
         name: "release",
-        about: "with --dry-run: whether a release could be made now",
+        about: "with --dry-run: whether a release could be made now, and its archive",
+        needs: "git",
         takes: &["--dry-run", "--allow-dirty"],
         in_ci: false,
         run: release::run,

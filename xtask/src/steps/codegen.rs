@@ -2,9 +2,11 @@
 //!
 //! - the crates in ARCHITECTURE.md and README.md, and the steps in CONTRIBUTING.md;
 //! - `docs/environment.md`, the variables that the program reads;
+//! - `docs/troubleshooting.md` is written by hand, and has a row for each code of the program;
 //! - `docs/commands.md`, what the program says to `--help`, command by command;
 //! - each crate's `BUILD.bazel`, which is `cargo xtask bazel`'s too.
 
+mod codes;
 mod commands;
 mod crates;
 mod environment;
@@ -33,6 +35,10 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     finding::report(
         &environment::check(&tree),
         "edit the table in xtask/src/steps/codegen/environment.rs",
+    )?;
+    finding::report(
+        &codes::check(&tree),
+        "add the row to docs/troubleshooting.md",
     )?;
     let build_files = bazel::rendered(workspace)?.into_iter();
     files.extend(build_files.map(|file| (file.path, file.text)));
@@ -75,11 +81,14 @@ fn compare(tree: &Tree, files: &Files) -> Vec<Finding> {
 fn steps() -> Part {
     let rows = STEPS.iter().map(|step| {
         let takes: Vec<String> = step.takes.iter().map(|it| format!("`{it}`")).collect();
+        let (name, about, needs) = (step.name, step.about, step.needs);
         let runs = if step.in_ci { "yes" } else { "by hand" };
-        let (name, about) = (step.name, step.about);
-        format!("| `{name}` | {about} | {} | {runs} |\n", takes.join(" "))
+        format!(
+            "| `{name}` | {about} | {needs} | {} | {runs} |\n",
+            takes.join(" ")
+        )
     });
-    let head = "| step | what it holds | takes | in `ci` |\n|---|---|---|---|\n";
+    let head = "| step | what it holds | needs | takes | in `ci` |\n|---|---|---|---|---|\n";
     Part {
         document: "CONTRIBUTING.md",
         name: "The steps",

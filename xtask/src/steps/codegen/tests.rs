@@ -21,3 +21,25 @@ fn each_variable_has_a_row() {
     let rows = text.lines().filter(|line| line.starts_with("| `")).count();
     assert!(rows >= 12);
 }
+
+#[test]
+fn each_code_has_a_row() {
+    let program = "    fn name(self) -> &'static str {\n        match self {\n            \
+        Self::Usage => \"usage\",\n            Self::Network => \"network\",\n        }\n    }\n\
+        \n    fn other() { x => \"other\" }\n";
+    let tree = |page: &str| {
+        let files = [
+            ("crates/hallpass-cli/src/exit.rs", program),
+            ("docs/troubleshooting.md", page),
+        ];
+        let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        Tree {
+            files: files.into(),
+        }
+    };
+    let both = "| `usage` | 2 | x |\n| `network` | 5 | y |\n";
+    assert_eq!(codes::check(&tree(both)), []);
+    let found = codes::check(&tree("| `usage` | 2 | x |\nthe `network`\n"));
+    assert_eq!(found[0].what, "the code `network` has no row");
+    assert_eq!(found.len(), 1);
+}
