@@ -27,10 +27,13 @@ fn main() -> ExitCode {
     match arguments.split_first() {
         Some((name, [])) if name == "ci" => run(report, &workspace, ci(), &[]),
         Some((name, rest)) => match STEPS.iter().find(|step| step.name == name) {
-            Some(step) if step.unknown(rest).is_none() => run(report, &workspace, [step], rest),
-            _ => usage(&report),
+            Some(step) => match step.unknown(rest) {
+                None => run(report, &workspace, [step], rest),
+                Some(argument) => usage(&report, &format!("{name} does not take `{argument}`")),
+            },
+            None => usage(&report, &format!("there is no step `{name}`")),
         },
-        None => usage(&report),
+        None => usage(&report, ""),
     }
 }
 
@@ -54,7 +57,10 @@ fn run(
     report.summary()
 }
 
-fn usage(report: &Report) -> ExitCode {
+fn usage(report: &Report, why: &str) -> ExitCode {
+    if !why.is_empty() {
+        report.line(why);
+    }
     report.line("usage: cargo xtask ci | STEP [ARGUMENT…]");
     report.line("");
     report.line("  ci           every step marked *, in this order");
