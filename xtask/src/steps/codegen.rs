@@ -42,14 +42,19 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     )?;
     let build_files = bazel::rendered(workspace)?.into_iter();
     files.extend(build_files.map(|file| (file.path, file.text)));
-    files.insert(commands::PATH.to_owned(), commands::render(workspace)?);
-    if arguments.iter().any(|argument| argument == "--write") {
-        for (path, text) in &files {
-            fs::File::create(workspace.root().join(path))?.write_all(text.as_bytes())?;
-        }
-        return Ok(());
+    let write = arguments.iter().any(|argument| argument == "--write");
+    if !write {
+        // What needs no compiler first.
+        finding::report(&compare(&tree, &files), MEND)?;
     }
-    finding::report(&compare(&tree, &files), MEND)
+    files.insert(commands::PATH.to_owned(), commands::render(workspace)?);
+    if !write {
+        return finding::report(&compare(&tree, &files), MEND);
+    }
+    for (path, text) in &files {
+        fs::File::create(workspace.root().join(path))?.write_all(text.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The documents that are made without running the program, and what keeps one from being made.
