@@ -198,12 +198,49 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca_certificate: Option<PathBuf>,
+
+    /// Take the access token from this environment variable. With this or one of the next two nobody
+    /// signs in, and nothing is kept.
+    #[arg(long, value_name = "NAME", group = "token")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_env: Option<String>,
+
+    /// Take the access token from this file, which is read again when it changes.
+    #[arg(long, value_name = "FILE", group = "token")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Take the access token from what this command prints. It is run again when the server refuses
+    /// the token. Its words are parted by spaces, quotes hold one together, and no shell reads them.
+    #[arg(long, value_name = "COMMAND", group = "token")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_command: Option<String>,
 }
 
 impl ServerOptions {
+    /// Whether somebody else obtains the tokens.
+    pub(crate) fn have_token_source(&self) -> bool {
+        self.token_env.is_some() || self.token_file.is_some() || self.token_command.is_some()
+    }
+
+    /// The same options for a person who signs in.
+    pub(crate) fn without_token_source(&self) -> Self {
+        Self {
+            token_env: None,
+            token_file: None,
+            token_command: None,
+            ..self.clone()
+        }
+    }
+
     /// These options over `remembered` ones: each that was given replaces the remembered one.
     pub(crate) fn over(&self, remembered: &Self) -> serde_json::Result<Self> {
-        let mut merged = serde_json::to_value(remembered)?;
+        // There is one source of tokens, whichever it is.
+        let mut merged = serde_json::to_value(if self.have_token_source() {
+            remembered.without_token_source()
+        } else {
+            remembered.clone()
+        })?;
         if let (Some(merged), serde_json::Value::Object(given)) =
             (merged.as_object_mut(), serde_json::to_value(self)?)
         {

@@ -20,6 +20,7 @@ mod setup;
 mod store;
 mod terminal;
 mod through_rmcp;
+mod token_source;
 mod words;
 
 use std::process::ExitCode;

@@ -34,6 +34,11 @@ impl Remembered {
         serde_json::from_slice(&bytes).map_err(|error| self.failed(error))
     }
 
+    /// Whether any are remembered.
+    pub(crate) fn exists(&self) -> bool {
+        self.0.exists()
+    }
+
     /// Replaces them, as a whole or not at all.
     pub(crate) fn save(&self, options: &ServerOptions) -> Result<(), Failed> {
         let write = || {

@@ -20,6 +20,7 @@ use crate::{
     program::Program,
     remembered::Remembered,
     store::{self, Store},
+    token_source,
 };
 
 /// Somebody who can sign in, and how.
@@ -79,15 +80,17 @@ impl Setup {
         person: Option<Person>,
     ) -> Result<Self, Failed> {
         let slot = slot(&server.url, &server.account)?;
-        let store = match (options, &person) {
-            (_, Some(_)) => Store::open_or_create(program).await?,
-            (_, None) => Store::open(program).await?,
-        };
         let remembered = Remembered::of(&slot, &store::folder(program)?);
         let options = match options {
             Options::Remembered => Self::options(program, server)?,
             Options::Given => given(server)?,
             Options::None => ServerOptions::default(),
+        };
+        // Where somebody else obtains the tokens, there is nothing to keep but the options.
+        let handed_in = options.have_token_source();
+        let store = match &person {
+            Some(_) if !handed_in => Store::open_or_create(program).await?,
+            _ => Store::open(program).await?,
         };
         let hallpass = build(slot, &options, store.port(), person, &program.environment)?;
         program.opened(&hallpass);
@@ -95,7 +98,7 @@ impl Setup {
             hallpass,
             remembered,
             options,
-            keeps: store.keeps(),
+            keeps: store.keeps() || handed_in && !matches!(store, Store::Memory(_)),
         })
     }
 }
@@ -103,7 +106,8 @@ impl Setup {
 /// The options on the command line.
 fn given(server: &Server) -> Result<ServerOptions, Failed> {
     let mut given = server.options.clone();
-    if let Some(file) = &mut given.ca_certificate {
+    let files = [&mut given.ca_certificate, &mut given.token_file];
+    for file in files.into_iter().flatten() {
         // Remembered, it must mean the same file from every folder.
         *file = std::path::absolute(&file)?;
     }
@@ -129,6 +133,9 @@ fn build(
         .settings(settings(options, environment)?)
         .http(http(&slot.server, options, environment)?)
         .store(store);
+    if let Some(source) = token_source::of(options, environment)? {
+        builder = builder.token_source(source);
+    }
     if let Some(person) = person {
         let parameters = authorize_params(options)?;
         builder = builder.sign_in_through(person.interaction, move |login| {

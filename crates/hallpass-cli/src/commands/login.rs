@@ -86,8 +86,10 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
         "scopes": token.scopes().iter().collect::<Vec<_>>(),
         "expires_at": token.expires_at().map(hallpass::Timestamp::as_unix_seconds),
     });
-    program
-        .output
-        .result(&format!("signed in to {slot}"), &data);
+    let text = match setup.hallpass.session().token_source() {
+        Some(source) => format!("the tokens for {slot} come from {}", source.describe()),
+        None => format!("signed in to {slot}"),
+    };
+    program.output.result(&text, &data);
     Ok(())
 }

@@ -45,6 +45,14 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed
     if logout.forget_client {
         setup.remembered.forget()?;
     }
+    if setup.options.have_token_source() && setup.remembered.exists() {
+        setup
+            .remembered
+            .save(&setup.options.without_token_source())?;
+        program
+            .output
+            .say("note: where its tokens came from is forgotten; they live on there");
+    }
     let slot = setup.hallpass.slot();
     let words = in_words(&done);
     let data =

@@ -28,4 +28,5 @@ mod secrets;
 mod store;
 #[cfg(unix)]
 mod terminal;
+mod token_source;
 mod window;

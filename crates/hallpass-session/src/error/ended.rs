@@ -91,9 +91,9 @@ impl Ended {
             EndedWhy::NoScopesNamed | EndedWhy::EverOtherScopes => {
                 Some("set `scopes` for this server to what it documents, and sign in".to_owned())
             }
-            EndedWhy::HandedInRefused(origin) | EndedWhy::HandedInLacks(origin, _) => {
-                Some(format!("put a token there that the server takes: {origin}"))
-            }
+            EndedWhy::HandedInRefused(origin) | EndedWhy::HandedInLacks(origin, _) => Some(
+                format!("see to it that {origin} gives a token that the server takes"),
+            ),
             EndedWhy::UnusableToken => None,
         }
     }

@@ -1,0 +1,86 @@
+//! Access tokens that somebody else obtains, as the options of a server name them.
+
+use std::{path::PathBuf, sync::Arc};
+
+use hallpass::{
+    AccessToken, FixedToken, TokenSource,
+    machine::{SecretCommand, TokenFile},
+};
+
+use crate::{arguments::ServerOptions, environment::Environment, exit::Failed};
+
+/// Where the tokens come from, if the options say so.
+pub(crate) fn of(
+    options: &ServerOptions,
+    environment: &Environment,
+) -> Result<Option<Arc<dyn TokenSource>>, Failed> {
+    if let Some(name) = &options.token_env {
+        let origin = format!("the environment variable `{name}`");
+        let Some(token) = environment.get(name) else {
+            return Err(Failed::usage(format!("{origin} is not set"))
+                .hint("it is where the access token of this server comes from"));
+        };
+        let token = AccessToken::new(token.trim());
+        return Ok(Some(Arc::new(FixedToken::new(token, origin))));
+    }
+    if let Some(file) = &options.token_file {
+        return Ok(Some(Arc::new(TokenFile::new(file))));
+    }
+    let Some(line) = &options.token_command else {
+        return Ok(None);
+    };
+    let mut words = words(line)
+        .ok_or_else(|| Failed::usage("a quote in `--token-command` has no end"))?
+        .into_iter();
+    let Some(program) = words.next() else {
+        return Err(Failed::usage("`--token-command` names no program"));
+    };
+    let command = SecretCommand::new(PathBuf::from(program), words);
+    Ok(Some(Arc::new(command)))
+}
+
+/// The words of a command. They are parted by spaces, and quotes hold a word together; nothing else
+/// means anything. `None` when a quote has no end.
+fn words(line: &str) -> Option<Vec<String>> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for character in line.chars() {
+        match quote {
+            Some(open) if character == open => quote = None,
+            None if character == '\'' || character == '"' => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            None if character.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_words_and_no_shell() {
+        let check = |line: &str, expected: &[&str]| {
+            assert_eq!(words(line).unwrap(), expected, "{line}");
+        };
+        check("", &[]);
+        check(
+            "  gcloud  auth print-access-token ",
+            &["gcloud", "auth", "print-access-token"],
+        );
+        check(
+            "op read 'op://My Vault/token'",
+            &["op", "read", "op://My Vault/token"],
+        );
+        check(r#"a "b 'c'" d"e f"g ''"#, &["a", "b 'c'", "de fg", ""]);
+        check(
+            r"C:\tools\token.exe $HOME;*|x",
+            &[r"C:\tools\token.exe", "$HOME;*|x"],
+        );
+        assert_eq!(words("a 'b"), None);
+    }
+}

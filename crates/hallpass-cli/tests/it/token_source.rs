@@ -1,0 +1,170 @@
+//! Access tokens that somebody else obtains: from a variable, a file, a command.
+
+use std::{fs::File, io::Write as _, path::Path};
+
+use hallpass_testkit::Endpoint;
+
+use crate::program::Desk;
+
+fn plant(desk: &Desk) -> String {
+    desk.issuer.book().plant(Some(&desk.url()), "")
+}
+
+fn write(path: &Path, text: &str) {
+    let mut file = File::create(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// Nobody was asked for anything but the MCP server, and no store was made.
+fn check_no_oauth(desk: &Desk) {
+    let requests = desk.issuer.recorder().requests();
+    let others = requests
+        .iter()
+        .filter(|request| request.endpoints.as_slice() != [Endpoint::Mcp]);
+    assert_eq!(others.count(), 0);
+    assert!(!desk.store().join("store.json").exists());
+}
+
+#[tokio::test]
+async fn a_variable_is_named_and_its_value_remembered_nowhere() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    let token = plant(&desk);
+    let with_token = async |arguments: &[&str]| {
+        let mut command = desk.command(arguments);
+        command.env("MY_TOKEN", &token);
+        desk.wait(command.spawn().unwrap()).await
+    };
+    let once = ["call", &url, "ping", "--token-env", "MY_TOKEN"];
+    let ended = with_token(&once).await.expect(0);
+    assert_eq!(ended.stdout, "pong\n");
+    desk.run(&["call", &url, "ping"]).await.expect(3);
+
+    let login = ["login", &url, "--token-env", "MY_TOKEN"];
+    let ended = with_token(&login).await.expect(0);
+    assert!(
+        ended
+            .stdout
+            .contains("come from the environment variable `MY_TOKEN`"),
+        "{}",
+        ended.stdout
+    );
+    with_token(&["call", &url, "ping"]).await.expect(0);
+    let printed = with_token(&["token", &url]).await.expect(0);
+    assert_eq!(printed.stdout.trim(), token);
+    let ended = desk.run(&["call", &url, "ping"]).await.expect(2);
+    assert!(
+        ended.stderr.contains("`MY_TOKEN` is not set"),
+        "{}",
+        ended.stderr
+    );
+    for file in std::fs::read_dir(desk.store().join("options")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains(&token), "{text}");
+    }
+
+    // Signing out forgets where it came from.
+    let ended = with_token(&["logout", &url]).await.expect(0);
+    assert!(
+        ended.stderr.contains("they live on there"),
+        "{}",
+        ended.stderr
+    );
+    with_token(&["call", &url, "ping"]).await.expect(3);
+    check_no_oauth(&desk);
+}
+
+#[tokio::test]
+async fn a_file_means_the_same_from_everywhere_and_is_read_each_time() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    let file = desk.folder.path().join("token");
+    write(&file, &plant(&desk));
+    let mut login = desk.command(&["login", &url, "--token-file", "token"]);
+    login.current_dir(desk.folder.path());
+    desk.wait(login.spawn().unwrap()).await.expect(0);
+    desk.run(&["call", &url, "ping"]).await.expect(0);
+    desk.issuer.expire_access_tokens();
+    let ended = desk.run(&["call", &url, "ping"]).await.expect(4);
+    assert!(
+        ended.stderr.contains("refuses the token from the file"),
+        "{}",
+        ended.stderr
+    );
+    write(&file, &plant(&desk));
+    desk.run(&["call", &url, "ping"]).await.expect(0);
+    std::fs::remove_file(&file).unwrap();
+    let ended = desk.run(&["token", &url]).await.expect(2);
+    assert!(
+        ended.stderr.contains("could not be read"),
+        "{}",
+        ended.stderr
+    );
+    check_no_oauth(&desk);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_is_run_and_no_shell_reads_it() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    let (file, count) = (
+        desk.folder.path().join("a token"),
+        desk.folder.path().join("count"),
+    );
+    let script = desk.folder.path().join("script");
+    write(&script, "cat \"$1\"; echo run >> \"$2\"; echo canary >&2");
+    let command = format!(
+        "/bin/sh {} '{}' {}",
+        script.display(),
+        file.display(),
+        count.display()
+    );
+    let runs = || {
+        std::fs::read_to_string(&count)
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    write(&file, &plant(&desk));
+    let options = ["login", &url, "--token-command", &command];
+    let mut login = desk.command(&options);
+    login.env("PATH", "/usr/bin:/bin");
+    desk.wait(login.spawn().unwrap()).await.expect(0);
+    let call = async || {
+        let mut call = desk.command(&["-vv", "call", &url, "ping"]);
+        call.env("PATH", "/usr/bin:/bin");
+        desk.wait(call.spawn().unwrap()).await
+    };
+    call().await.expect(0);
+    assert_eq!(runs(), 2, "once each");
+    // Refused, asked again, refused: a stated end.
+    desk.issuer.expire_access_tokens();
+    let ended = call().await.expect(4);
+    assert_eq!(runs(), 4);
+    assert!(
+        ended
+            .stderr
+            .contains("refuses the token from the command `/bin/sh`"),
+        "{}",
+        ended.stderr
+    );
+    let token = std::fs::read_to_string(&file).unwrap();
+    assert!(!ended.stderr.contains(&token), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("canary"), "{}", ended.stderr);
+
+    for (command, words) in [
+        ("/bin/false", "ended with exit status: 1"),
+        ("'", "has no end"),
+        (" ", "names no program"),
+    ] {
+        let ended = desk
+            .run(&["token", &url, "--token-command", command])
+            .await
+            .expect(2);
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+    let both = ["token", &url, "--token-env", "A", "--token-file", "b"];
+    desk.run(&both).await.expect(2);
+    check_no_oauth(&desk);
+}
