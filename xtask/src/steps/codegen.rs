@@ -1,6 +1,7 @@
 //! What is made from code and manifests, compared with what is committed; `--write` makes it.
 //!
 //! - the crates in ARCHITECTURE.md and README.md, and the steps in CONTRIBUTING.md;
+//! - the host in README.md, which is an example that is compiled;
 //! - `docs/environment.md`, the variables that the program reads;
 //! - `docs/troubleshooting.md` is written by hand, and has a row for each code of the program;
 //! - `docs/commands.md`, what the program says to `--help`, command by command;
@@ -10,6 +11,7 @@ mod codes;
 mod commands;
 mod crates;
 mod environment;
+mod host;
 mod part;
 
 use std::{collections::BTreeMap, fs, io::Write};
@@ -60,10 +62,12 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
 /// The documents that are made without running the program, and what keeps one from being made.
 pub(super) fn documents(tree: &Tree) -> (Files, Vec<Finding>) {
     let (mut parts, mut findings) = crates::parts(tree);
-    parts.push(steps());
+    parts.extend([steps(), host::part(tree)]);
     let mut files = Files::new();
     for part in parts {
-        if let Some(text) = part.put_into(tree.text(part.document)) {
+        let so_far = files.get(part.document).map(String::as_str);
+        let so_far = so_far.unwrap_or_else(|| tree.text(part.document));
+        if let Some(text) = part.put_into(so_far) {
             files.insert(part.document.to_owned(), text);
         } else {
             let what = format!("it has no line `{}`", part.mark().trim_end());

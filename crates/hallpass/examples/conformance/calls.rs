@@ -11,24 +11,16 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-/// The calls that a configuration asks for, else one of each tool.
-pub(crate) fn to_make(context: &Value, tools: &[Tool]) -> Vec<CallToolRequestParams> {
-    let Some(calls) = context["toolCalls"].as_array() else {
-        let call = |tool: &Tool| (tool.name.to_string(), sample(&tool.input_schema));
-        return tools.iter().map(call).map(params).collect();
+/// The calls of a tool that a configuration asks for, else one of each.
+pub(crate) fn to_make(keys: &Value, tool: &Tool) -> Vec<CallToolRequestParams> {
+    let call = |arguments| CallToolRequestParams::new(tool.name.clone()).with_arguments(arguments);
+    let Some(calls) = keys["toolCalls"].as_array() else {
+        return vec![call(sample(&tool.input_schema))];
     };
-    let call = |call: &Value| {
-        let arguments = call["arguments"].as_object().cloned();
-        let name = call["name"].as_str()?.to_owned();
-        Some((name, arguments.unwrap_or_default()))
-    };
-    calls.iter().filter_map(call).map(params).collect()
+    let of_the_tool = calls.iter().filter(|call| call["name"] == *tool.name);
+    let arguments = of_the_tool.map(|call| call["arguments"].as_object().cloned());
+    arguments.map(Option::unwrap_or_default).map(call).collect()
 }
-
-fn params((name, arguments): (String, JsonObject)) -> CallToolRequestParams {
-    CallToolRequestParams::new(name).with_arguments(arguments)
-}
-
 /// Something for each argument that a tool can't do without.
 fn sample(schema: &JsonObject) -> JsonObject {
     let required = schema.get("required").and_then(Value::as_array);

@@ -43,3 +43,11 @@ fn each_code_has_a_row() {
     assert_eq!(found[0].what, "the code `network` has no row");
     assert_eq!(found.len(), 1);
 }
+
+#[test]
+fn the_host_is_the_example_without_its_arguments_and_its_end() {
+    let example = "async fn main() {\n    let url = arguments();\n\n    let store = open();\n    \
+        if store {\n        go();\n    }\n    Ok(())\n}\n";
+    let expected = "let store = open();\nif store {\n    go();\n}\n";
+    assert_eq!(host::body(example), expected);
+}

@@ -2,8 +2,9 @@
 
 use std::{
     fmt, fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -13,9 +14,9 @@ use crate::{report::Failure, shell::Shell, workspace::Workspace};
 /// The oldest wire; two scenarios are for it alone.
 const OLDEST: &str = "2025-03-26";
 /// The wires that the other scenarios run at.
-const WIRES: [&str; 2] = ["2025-11-25", "2026-07-28"];
+pub(super) const WIRES: [&str; 2] = ["2025-11-25", "2026-07-28"];
 /// Milliseconds that a client may take.
-const TIME_LIMIT: &str = "30000";
+pub(super) const TIME_LIMIT: &str = "30000";
 
 /// The installed suite, its Node.js and the client.
 pub(super) struct Suite {
@@ -91,13 +92,36 @@ impl Suite {
     pub(super) fn required_besides(&self) -> Result<Vec<Run>, Failure> {
         let mut runs = Vec::new();
         for wire in WIRES {
-            let list = Shell::new(&self.node)
-                .args([self.program().as_os_str()])
-                .args(["list", "--requirements", wire])
-                .read()?;
-            runs.extend(required_of(&list, wire));
+            runs.extend(required_of(&self.list_required(wire)?, wire));
         }
         Ok(runs)
+    }
+
+    /// The suite's list of what a revision requires of everybody.
+    pub(super) fn list_required(&self, revision: &str) -> Result<String, Failure> {
+        Shell::new(&self.node)
+            .args([self.program().as_os_str()])
+            .args(["list", "--requirements", revision])
+            .read()
+    }
+
+    pub(super) fn node(&self) -> &Path {
+        &self.node
+    }
+
+    /// How the suite runs the client. Which scenario it is in must not be its business.
+    pub(super) fn client_command(&self) -> String {
+        format!("env -u MCP_CONFORMANCE_SCENARIO {}", self.client.display())
+    }
+
+    /// A folder for what is said in a run, with nothing in it.
+    pub(super) fn clean_results(&self, name: &str) -> Result<PathBuf, Failure> {
+        let results = self.results().join(name);
+        if results.exists() {
+            fs::remove_dir_all(&results)?;
+        }
+        fs::create_dir_all(&results)?;
+        Ok(results)
     }
 
     /// Where what the suite and the client say is kept, run by run.
@@ -107,17 +131,11 @@ impl Suite {
 
     /// Makes one run. Its output stays below the target folder.
     pub(super) fn run(&self, run: &Run) -> Result<Verdict, Failure> {
-        let results = self.results().join(run.name().replace('/', "-"));
-        if results.exists() {
-            fs::remove_dir_all(&results)?;
-        }
-        fs::create_dir_all(&results)?;
-        // Which scenario it is in must not be the client's business.
-        let client = format!("env -u MCP_CONFORMANCE_SCENARIO {}", self.client.display());
+        let results = self.clean_results(&run.name().replace('/', "-"))?;
         let mut command = Command::new(&self.node);
         command
             .arg(self.program())
-            .args(["client", "--command", &client])
+            .args(["client", "--command", &self.client_command()])
             .args(["--scenario", &run.scenario])
             .args(["--spec-version", run.wire])
             .args(["--timeout", TIME_LIMIT])
@@ -127,10 +145,7 @@ impl Suite {
             command.arg("--force");
         }
         let output = command.stdin(Stdio::null()).output()?;
-        fs::File::create(results.join("suite.txt")).and_then(|mut file| {
-            std::io::Write::write_all(&mut file, &output.stdout)?;
-            std::io::Write::write_all(&mut file, &output.stderr)
-        })?;
+        keep(&results, &output)?;
         let Some(checks) = find(&results, "checks.json") else {
             return Ok(Verdict::Skipped);
         };
@@ -139,11 +154,19 @@ impl Suite {
         Ok(verdict(&checks, output.status.success()))
     }
 
-    fn program(&self) -> PathBuf {
+    pub(super) fn program(&self) -> PathBuf {
         let package = Path::new("@modelcontextprotocol").join("conformance");
         let modules = self.home.join("node_modules").join(package);
         modules.join("dist").join("index.js")
     }
+}
+
+/// Keeps what the suite said.
+pub(super) fn keep(results: &Path, output: &Output) -> Result<(), Failure> {
+    let mut file = fs::File::create(results.join("suite.txt"))?;
+    file.write_all(&output.stdout)?;
+    file.write_all(&output.stderr)?;
+    Ok(())
 }
 
 /// The runs of one line of the suite's list; none for a line that names no scenario of ours.
@@ -170,15 +193,19 @@ fn runs_of(line: &str) -> Vec<Run> {
     wires.into_iter().map(run).collect()
 }
 
-/// The runs besides authorisation of a list of what is required at `wire`.
-fn required_of(list: &str, wire: &'static str) -> Vec<Run> {
+/// The scenarios for clients in a list of what is required.
+pub(super) fn clients_of(list: &str) -> impl Iterator<Item = &str> {
     let clients = list
         .lines()
         .skip_while(|line| !line.starts_with("Client scenarios"))
         .skip(1)
         .take_while(|line| line.is_empty() || line.starts_with("  - "));
-    let scenarios = clients.filter_map(|line| line.trim().strip_prefix("- "));
-    let besides = scenarios.filter(|scenario| !scenario.starts_with("auth/"));
+    clients.filter_map(|line| line.trim().strip_prefix("- "))
+}
+
+/// The runs besides authorisation of a list of what is required at `wire`.
+fn required_of(list: &str, wire: &'static str) -> Vec<Run> {
+    let besides = clients_of(list).filter(|scenario| !scenario.starts_with("auth/"));
     let run = |scenario: &str| Run {
         scenario: scenario.to_owned(),
         wire,

@@ -242,6 +242,8 @@ pub(super) const BREAKAGES: &[Row] = &[
         &["codegen: xtask: its description is no row of a table: one line, no full stop (crate-map)"]),
     ("no place for the crates", MAP, "<!-- The crates, written", "<!-- The crates, kept",
         &["codegen: ARCHITECTURE.md: it has no line `<!-- The crates, written by `cargo xtask codegen --write`. -->` (place)"]),
+    ("a host that is written by hand", "README.md", "```rust\n", "```rust\nlet mine = yours;\n",
+        &["codegen: README.md: it is not what code and manifests say (made)"]),
     ("a step that has no row", "CONTRIBUTING.md", "| `fmt` |", "| `format` |",
         &["codegen: CONTRIBUTING.md: it is not what code and manifests say (made)"]),
     ("a variable that is described by hand", "docs/environment.md", "| `NO_COLOR` | ", "| `NO_COLOR` | perhaps ",

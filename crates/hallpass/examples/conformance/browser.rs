@@ -1,0 +1,64 @@
+//! A browser whose person agrees to everything, in the place of a window.
+
+use bytes::Bytes;
+use hallpass::{
+    BoxFuture, HttpClient,
+    http::ExchangePolicy,
+    http_client::{Client, HttpConfig, Origin},
+    login::{Interaction, LoginEvent, OpenError},
+};
+use http::{Request, header::LOCATION};
+use url::Url;
+
+/// How many redirects it follows.
+const MOST_REDIRECTS: usize = 20;
+
+/// The browser, on a connection of its own.
+#[derive(Debug)]
+pub(crate) struct MyWindow(Client);
+
+impl MyWindow {
+    /// One on the machine that a server is on.
+    pub(crate) fn new(server: &str) -> Result<Self, Box<dyn std::error::Error>> {
+        Ok(Self(Client::new(HttpConfig {
+            servers: vec![Origin::parse(server)?],
+            ..HttpConfig::default()
+        })?))
+    }
+
+    /// Goes to `url`; where it leads on to.
+    async fn visit(&self, url: &Url) -> Result<Option<Url>, OpenError> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            OpenError::new("the page did not come up").with_source(error)
+        };
+        let request = Request::get(url.as_str()).body(Bytes::new());
+        let request = request.map_err(|error| failed(error.into()))?;
+        let policy = ExchangePolicy::authorization_server();
+        let client: &dyn HttpClient = &self.0;
+        let answer = client.fetch(request, policy).await;
+        let answer = answer.map_err(|error| failed(error.into()))?;
+        let location = answer.headers().get(LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        Ok(location.and_then(|location| url.join(location).ok()))
+    }
+}
+
+impl Interaction for MyWindow {
+    fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async move {
+            let mut url = url.clone();
+            for _ in 0..MOST_REDIRECTS {
+                match self.visit(&url).await? {
+                    Some(next) => url = next,
+                    None => return Ok(()),
+                }
+            }
+            Err(OpenError::new("the page redirects without end"))
+        })
+    }
+
+    #[expect(clippy::print_stderr, reason = "an example talks to whoever runs it")]
+    fn event(&self, event: LoginEvent<'_>) {
+        eprintln!("{event:?}");
+    }
+}
