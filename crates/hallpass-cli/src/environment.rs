@@ -7,6 +7,8 @@ use std::{
     path::PathBuf,
 };
 
+use crate::exit::Failed;
+
 /// What the program takes from its environment. A variable set to nothing counts as unset.
 #[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -58,6 +60,14 @@ impl Environment {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// A variable that an option names.
+    pub(crate) fn required(&self, name: &str) -> Result<&str, Failed> {
+        self.get(name).ok_or_else(|| {
+            Failed::usage(format!("the environment variable `{name}` is not set"))
+                .hint("it was named in the options of this server")
+        })
     }
 
     /// The folder for credentials: `HALLPASS_HOME`, else the platform's place for a user's data.

@@ -6,21 +6,26 @@
 
 mod arguments;
 mod browser;
+mod client_credentials;
 mod commands;
 mod connection;
 mod content;
 mod environment;
 mod exit;
+mod network;
 mod output;
 mod passphrase;
 mod program;
 mod remembered;
 mod schema;
+mod server_options;
+mod settings;
 mod setup;
 mod store;
 mod terminal;
 mod through_rmcp;
 mod token_source;
+mod unseen;
 mod words;
 
 use std::process::ExitCode;

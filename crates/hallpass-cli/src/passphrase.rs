@@ -1,7 +1,5 @@
 //! Passphrases: from a file, from a variable, or from a person who types it unseen.
 
-mod unseen;
-
 use std::{fs, path::PathBuf, sync::Mutex};
 
 use hallpass::{
@@ -9,7 +7,7 @@ use hallpass::{
     store::{KeyError, KeyErrorKind, KeyId, KeySource, Passphrase, Policy, SealingKey},
 };
 
-use crate::{environment::Environment, output::Output, program::Program};
+use crate::{environment::Environment, output::Output, program::Program, unseen};
 
 /// Where a passphrase is, if somebody has said so.
 #[derive(Debug, Clone, Default)]

@@ -1,8 +1,8 @@
 //! The options a server was given at its last login, so that later commands need only its URL.
 //!
 //! They lie in files that only their owner can read, but they are not sealed: a client's secret is
-//! named by environment variable and stays a name here, and so should a header's secret part
-//! (`${NAME}`). A header whose value is written out is remembered as it was typed, and login says so.
+//! named by environment variable or file and stays a name here, and so should a header's secret part
+//! (`${NAME}`). A secret that was typed is not among them: it is kept with the credentials. A header whose value is written out is remembered as it was typed, and login says so.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use std::{
 use hallpass::Slot;
 use sha2::{Digest, Sha256};
 
-use crate::{arguments::ServerOptions, exit::Failed};
+use crate::{exit::Failed, server_options::ServerOptions};
 
 /// The file of one slot's options.
 pub(crate) struct Remembered(PathBuf);

@@ -7,7 +7,7 @@ use hallpass::{
     machine::{SecretCommand, TokenFile},
 };
 
-use crate::{arguments::ServerOptions, environment::Environment, exit::Failed};
+use crate::{environment::Environment, exit::Failed, server_options::ServerOptions};
 
 /// Where the tokens come from, if the options say so.
 pub(crate) fn of(

@@ -1,7 +1,7 @@
 //! A strict authorization server on the loopback interface.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,6 +19,7 @@ use crate::{
     reply::Reply,
 };
 
+mod assertion;
 mod authorization;
 mod client;
 mod metadata;
@@ -63,6 +64,8 @@ struct State {
     clients: Mutex<HashMap<String, RegisteredClient>>,
     /// Requests that a person is looking at, by the ticket on the page.
     asked: Mutex<HashMap<String, authorization::Asked>>,
+    /// The assertions of clients that came, since each is good once.
+    seen: Mutex<HashSet<String>>,
     book: TokenBook,
     entropy: Arc<FixedEntropy>,
     clock: Arc<dyn Clock>,
@@ -91,6 +94,7 @@ impl AuthorizationServer {
             behaviour: Mutex::new(options.behaviour),
             clients: Mutex::new(clients.map(|it| (it.id.clone(), it)).collect()),
             asked: Mutex::default(),
+            seen: Mutex::default(),
             book: TokenBook::new(clock.clone(), entropy.clone()),
             entropy,
             clock,

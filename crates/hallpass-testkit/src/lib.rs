@@ -41,6 +41,7 @@
 
 mod authorization_server;
 mod book;
+mod client_key;
 mod clock;
 mod entropy;
 mod exchange;
@@ -59,6 +60,7 @@ pub use authorization_server::{
     IssuerEndpoints, MetadataPath, RefreshTokens, RegisteredClient, StaticClient,
 };
 pub use book::{Introspection, Misuse, TokenBook};
+pub use client_key::TestClientKey;
 pub use clock::FakeClock;
 pub use entropy::FixedEntropy;
 pub use fault::{Endpoint, Fault, PlannedFault, When};

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::with_login_line;
 use crate::{
     arguments::Server,
+    client_credentials,
     exit::Failed,
     program::Program,
     setup::{Options, Person, Setup},
@@ -62,6 +63,11 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
     } else {
         Options::Remembered
     };
+    if !is_there && login.server.options.client_secret_prompt == Some(true) {
+        return Err(Failed::usage(
+            "`--client-secret-prompt` asks somebody, and `--non-interactive` nobody",
+        ));
+    }
     let setup = Setup::new(program, &login.server, options, person).await?;
     let token = if is_there {
         setup.hallpass.login().await.map_err(Failed::from)
@@ -72,6 +78,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
     let token = token?;
     if setup.keeps {
         setup.remembered.save(&setup.options)?;
+        client_credentials::advise(&setup.options, &program.output)?;
         for name in setup.options.literal_headers() {
             program.output.say(&format!(
                 "note: the header `{name}` is remembered as it was typed; write its secret part as \

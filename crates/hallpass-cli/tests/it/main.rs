@@ -24,6 +24,7 @@ mod options;
 mod people;
 mod program;
 mod proxy;
+mod registered;
 mod secrets;
 mod store;
 #[cfg(unix)]

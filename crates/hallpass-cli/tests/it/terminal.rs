@@ -1,6 +1,6 @@
 //! The program at a pseudo-terminal, and somebody before it.
 
-use std::{io, process::Stdio};
+use std::{ffi::OsStr, io, process::Stdio};
 
 use pty_process::{Command, Pty};
 use tokio::{
@@ -19,10 +19,20 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn start(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let program = std::path::absolute(env!("CARGO_BIN_EXE_hallpass")).unwrap();
+        Self::run(desk, program, arguments, environment)
+    }
+
+    /// Another program at the terminal.
+    pub(crate) fn run(
+        desk: &Desk,
+        program: impl AsRef<OsStr>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let (pty, other_end) = pty_process::open().unwrap();
         pty.resize(pty_process::Size::new(50, 2000)).unwrap();
-        let mut command =
-            Command::new(std::path::absolute(env!("CARGO_BIN_EXE_hallpass")).unwrap());
+        let mut command = Command::new(program);
         if arguments.contains(&"--json") {
             // A script reads the answer; what is said beside it goes to the terminal.
             command = command.stdout(Stdio::piped());

@@ -10,6 +10,9 @@ use url::form_urlencoded;
 use super::{State, StaticClient, locked, single};
 use crate::{exchange::Received, reply::Reply};
 
+/// RFC 7523 §2.2.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// A client that the server knows.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -73,6 +76,7 @@ impl fmt::Display for InvalidClient {
 struct Credentials {
     id: String,
     secret: Option<String>,
+    assertion: Option<String>,
     method: TokenEndpointAuthMethod,
 }
 
@@ -89,8 +93,8 @@ impl State {
             Ok(given) => given,
             Err(why) => return refuse(why),
         };
-        let clients = locked(&self.clients);
-        let Some(client) = clients.get(&given.id) else {
+        let client = locked(&self.clients).get(&given.id).cloned();
+        let Some(client) = client else {
             return refuse("no such client");
         };
         if client.auth_method != given.method {
@@ -106,7 +110,12 @@ impl State {
                 return refuse("the client's secret has expired");
             }
         }
-        Ok(client.clone())
+        if let Some(assertion) = &given.assertion
+            && let Err(why) = self.check_assertion(&given.id, assertion)
+        {
+            return refuse(why);
+        }
+        Ok(client)
     }
 }
 
@@ -127,15 +136,23 @@ fn credentials(request: &Received) -> Result<Credentials, &'static str> {
         return Ok(Credentials {
             id: basic_id,
             secret: Some(basic_secret),
+            assertion: None,
             method: TokenEndpointAuthMethod::ClientSecretBasic,
         });
     }
     let id = id.ok_or("the request names no client")?;
-    let method = match secret {
-        Some(_) => TokenEndpointAuthMethod::ClientSecretPost,
-        None => TokenEndpointAuthMethod::None,
+    let kind = single(form, "client_assertion_type");
+    let kind = kind.map_err(|_| "client_assertion_type is repeated")?;
+    let assertion = single(form, "client_assertion").map_err(|_| "client_assertion is repeated")?;
+    let method = match (secret, assertion) {
+        (Some(_), Some(_)) => return Err("there are a secret and an assertion"),
+        (Some(_), None) => TokenEndpointAuthMethod::ClientSecretPost,
+        (None, Some(_)) if kind == Some(JWT_BEARER) => TokenEndpointAuthMethod::PrivateKeyJwt,
+        (None, Some(_)) => return Err("the assertion is of an unknown type"),
+        (None, None) => TokenEndpointAuthMethod::None,
     };
     Ok(Credentials {
+        assertion: assertion.map(str::to_owned),
         id: id.to_owned(),
         secret: secret.map(str::to_owned),
         method,

@@ -89,6 +89,9 @@ pub struct Behaviour {
     pub auth_methods: Vec<TokenEndpointAuthMethod>,
     /// The method every registration gets, whatever it asked for.
     pub auth_method_given: Option<TokenEndpointAuthMethod>,
+    /// The public halves of the keys that clients sign with, by client id: uncompressed P-256
+    /// points. A client whose method is `private_key_jwt` has one here.
+    pub client_keys: BTreeMap<String, Vec<u8>>,
     /// How long a registered client's secret is good; `None` for ever.
     pub client_secret_lifetime: Option<Duration>,
     /// `scopes_supported`; where it stands, a request for another scope is `invalid_scope`.
@@ -145,6 +148,7 @@ impl Default for Behaviour {
                 TokenEndpointAuthMethod::ClientSecretPost,
             ],
             auth_method_given: None,
+            client_keys: BTreeMap::new(),
             client_secret_lifetime: None,
             scopes_supported: None,
             resources: None,

@@ -8,9 +8,10 @@ use hallpass_proxy::{NoEndpoint, Server};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    arguments::{self, ServerOptions},
+    arguments,
     exit::Failed,
     program::Program,
+    server_options::ServerOptions,
     setup::{Options, Person, Setup},
 };
 

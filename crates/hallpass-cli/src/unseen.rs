@@ -8,11 +8,11 @@ use std::io;
 use zeroize::Zeroizing;
 
 /// What somebody typed. Wiped when it is dropped.
-pub(super) type Line = Zeroizing<String>;
+pub(crate) type Line = Zeroizing<String>;
 
 /// Reads a line. `question` is put when what is typed is not shown any more.
 #[cfg(unix)]
-pub(super) async fn line(question: impl FnOnce()) -> io::Result<Line> {
+pub(crate) async fn line(question: impl FnOnce()) -> io::Result<Line> {
     use std::io::{BufRead as _, BufReader};
 
     let terminal = std::fs::File::options()
@@ -38,9 +38,12 @@ pub(super) async fn line(question: impl FnOnce()) -> io::Result<Line> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unused_async, reason = "elsewhere it waits")]
-pub(super) async fn line(_: impl FnOnce()) -> io::Result<Line> {
-    Err(io::Error::from(io::ErrorKind::Unsupported))
+pub(crate) async fn line(question: impl FnOnce()) -> io::Result<Line> {
+    question();
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || answer.send(rpassword::read_password()));
+    let gone = |_| io::Error::from(io::ErrorKind::UnexpectedEof);
+    answered.await.map_err(gone)?.map(Line::new)
 }
 
 /// A terminal that shows nothing of what is typed, until this is dropped.

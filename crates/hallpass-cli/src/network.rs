@@ -1,0 +1,98 @@
+//! From a server's options and the environment to the configuration of the HTTP client.
+
+use hallpass::{
+    ServerUrl,
+    http_client::{
+        CaBundle, ClientIdentity, HttpConfig, Origin, OriginHeaders, Proxy, ProxyConfig, Trust,
+    },
+};
+
+use crate::{environment::Environment, exit::Failed, server_options::ServerOptions};
+
+/// The server's own options over what the environment says.
+pub(crate) fn http(
+    server: &ServerUrl,
+    options: &ServerOptions,
+    environment: &Environment,
+) -> Result<HttpConfig, Failed> {
+    let trust = match &options.ca_certificate {
+        Some(file) => Trust::PlatformPlus(CaBundle::from_file(file).map_err(Failed::usage)?),
+        None => Trust::from_environment_values(|name| environment.get(name).map(Into::into))
+            .map_err(Failed::usage)?,
+    };
+    let client_identity = match &options.client_certificate {
+        None => None,
+        Some(chain) => {
+            let key = options.client_certificate_key.as_ref().unwrap_or(chain);
+            Some(ClientIdentity::from_files(chain, key).map_err(Failed::usage)?)
+        }
+    };
+    Ok(HttpConfig {
+        trust,
+        client_identity,
+        proxy: proxy(options, environment)?,
+        headers: options
+            .header
+            .iter()
+            .map(|header| origin_header(header, server, environment))
+            .collect::<Result<_, _>>()?,
+        ..HttpConfig::default()
+    })
+}
+
+fn proxy(options: &ServerOptions, environment: &Environment) -> Result<ProxyConfig, Failed> {
+    match options.proxy.as_deref() {
+        None => {
+            let value_of = |name: &str| environment.get(name).map(str::to_owned);
+            ProxyConfig::from_environment_values(value_of).map_err(Failed::usage)
+        }
+        Some("none") => Ok(ProxyConfig::default()),
+        Some(text) => {
+            let proxy = Proxy::parse(&expand(text, environment)?);
+            let proxy = proxy.map_err(|error| {
+                Failed::usage(error).hint("write it as `--proxy http://host:port`, or `none`")
+            })?;
+            Ok(ProxyConfig::all(proxy))
+        }
+    }
+}
+
+/// Reads `[ORIGIN ]Name: value`; without an origin it is the server's own.
+fn origin_header(
+    text: &str,
+    server: &ServerUrl,
+    environment: &Environment,
+) -> Result<OriginHeaders, Failed> {
+    let form = "write it as 'Name: value' or 'https://origin.example Name: value'";
+    let (origin, header) = match text.split_once(' ') {
+        Some((origin, header)) if origin.contains("://") => (
+            Some(Origin::parse(origin).map_err(|error| Failed::usage(error).hint(form))?),
+            header,
+        ),
+        _ => (Origin::of(server.url()), text),
+    };
+    let (Some(origin), Some((name, value))) = (origin, header.split_once(':')) else {
+        // Not repeated: what was typed may be a secret.
+        return Err(Failed::usage("a `--header` is no header").hint(form));
+    };
+    let name = http::HeaderName::try_from(name.trim()).map_err(Failed::usage)?;
+    let value = expand(value.trim(), environment)?;
+    let mut value = http::HeaderValue::try_from(value).map_err(Failed::usage)?;
+    value.set_sensitive(true);
+    Ok(OriginHeaders {
+        origin,
+        headers: [(name, value)].into_iter().collect(),
+    })
+}
+
+/// Puts environment variables in place of `${NAME}`.
+fn expand(text: &str, environment: &Environment) -> Result<String, Failed> {
+    let Some((before, rest)) = text.split_once("${") else {
+        return Ok(text.to_owned());
+    };
+    let Some((name, after)) = rest.split_once('}') else {
+        return Err(Failed::usage("a `${` in an option has no `}`"));
+    };
+    let value = environment.required(name)?;
+    Ok(format!("{before}{value}{}", expand(after, environment)?))
+}

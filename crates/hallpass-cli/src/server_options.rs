@@ -1,0 +1,396 @@
+//! What a server needs to be told apart from its URL: one noun for the command line, the
+//! configuration file and what is remembered.
+//!
+//! An option is spelled the same in all three: `--client-id ID` on the command line is
+//! `client-id = "ID"` in a file. Each layer lies over the next: the command line over the
+//! configuration, the configuration over what was remembered at the last login.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+/// What a server needs to be told apart from its URL. Given at `login` these are remembered, so
+/// that later commands need nothing but the URL. Those given later come over the remembered ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[command(next_help_heading = "Server options (remembered at login)")]
+pub(crate) struct ServerOptions {
+    /// The `resource` to ask for (RFC 8707), or `none` to leave it out. Normally the server says.
+    #[arg(long, value_name = "URI")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+
+    /// Accept a `--resource` that is neither the server's URL nor published by it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_resource_mismatch: Option<bool>,
+
+    /// The scopes to ask for, separated by spaces. Normally the server says.
+    #[arg(long, value_name = "SCOPES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<String>,
+
+    /// Which authorization server to use where there are several.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+
+    /// An issuer that metadata found elsewhere may claim; may be given more than once.
+    #[arg(long, value_name = "URL")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
+    pub(crate) trusted_issuer: Vec<String>,
+
+    /// Where the protected resource's metadata is, when the server does not say.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_metadata_url: Option<String>,
+
+    /// Where the authorization server's metadata is, when its issuer does not tell.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server_metadata_url: Option<String>,
+
+    /// The token endpoint of a server that publishes no metadata.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_endpoint: Option<String>,
+
+    /// The authorization endpoint of a server that publishes no metadata.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authorization_endpoint: Option<String>,
+
+    /// The registration endpoint of a server that publishes no metadata.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registration_endpoint: Option<String>,
+
+    /// The revocation endpoint of a server that publishes no metadata.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revocation_endpoint: Option<String>,
+
+    /// Look for the server's own endpoints as MCP 2025-03-26 does.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) legacy_discovery: Option<bool>,
+
+    /// The identifier of a client that was registered by hand.
+    #[arg(long, value_name = "ID")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<String>,
+
+    /// The authorization server that this client is registered with: no other is shown its
+    /// identifier or its secret. Without it, the one of the first sign-in.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_issuer: Option<String>,
+
+    /// The environment variable that holds the client's secret.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["client_secret_file", "client_secret_prompt"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_secret_env: Option<String>,
+
+    /// The file that holds the client's secret. Only its owner should be able to read it.
+    #[arg(long, value_name = "FILE", conflicts_with = "client_secret_prompt")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_secret_file: Option<PathBuf>,
+
+    /// Ask for the client's secret at the terminal. It is kept, sealed, with the credentials, so
+    /// that it is asked for once.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_secret_prompt: Option<bool>,
+
+    /// How this client authenticates at the token endpoint. Normally the server says.
+    #[arg(long, value_name = "METHOD", value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_endpoint_auth_method: Option<AuthMethod>,
+
+    /// The file of the client's private key (PKCS#8, PEM), for `private_key_jwt`. It is read for
+    /// each refresh, and never kept.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_key: Option<PathBuf>,
+
+    /// The name of that key (`kid`), for a server that knows several.
+    #[arg(long, value_name = "ID")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_key_id: Option<String>,
+
+    /// The URL of the client's own metadata document, for servers that read those.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_metadata_url: Option<String>,
+
+    /// The name that a person sees when asked for consent, where the client registers itself.
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_name: Option<String>,
+
+    /// Take a server that does not list PKCE's S256 to support it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) assume_s256: Option<bool>,
+
+    /// Bind tokens to a key (DPoP, RFC 9449) also where the server does not demand it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dpop: Option<bool>,
+
+    /// One more parameter of the authorization request, as `name=value`: what the odd server wants
+    /// (`access_type=offline`, `audience=…`, `prompt=select_account`). May be given more than once.
+    #[arg(long, value_name = "NAME=VALUE")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
+    pub(crate) authorize_param: Vec<String>,
+
+    /// The host of the callback: `127.0.0.1`, `[::1]` or `localhost`.
+    #[arg(long, value_name = "HOST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_host: Option<String>,
+
+    /// The port of the callback. Normally any free one.
+    #[arg(long, value_name = "PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_port: Option<u16>,
+
+    /// The path of the callback.
+    #[arg(long, value_name = "PATH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) callback_path: Option<String>,
+
+    /// A header for every request to the server's own origin, as `Name: value`, or to another one,
+    /// as `https://origin.example Name: value`. `${NAME}` in the value stands for an environment
+    /// variable. May be given more than once.
+    #[arg(long, value_name = "HEADER")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
+    pub(crate) header: Vec<String>,
+
+    /// A file of certificate authorities (PEM) to trust besides the platform's.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_certificate: Option<PathBuf>,
+
+    /// The certificate (PEM, with its chain) to show to servers that ask for one.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_certificate: Option<PathBuf>,
+
+    /// The private key of that certificate, where it is not in the same file.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_certificate_key: Option<PathBuf>,
+
+    /// The proxy for every request (`http`, `https`, `socks5` or `socks5h`), or `none`. Normally
+    /// the environment says. `${NAME}` stands for an environment variable.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) proxy: Option<String>,
+
+    /// Take the access token from this environment variable. With this or one of the next two nobody
+    /// signs in, and nothing is kept.
+    #[arg(long, value_name = "NAME", group = "token")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_env: Option<String>,
+
+    /// Take the access token from this file, which is read again when it changes.
+    #[arg(long, value_name = "FILE", group = "token")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Take the access token from what this command prints. It is run again when the server refuses
+    /// the token. Its words are parted by spaces, quotes hold one together, and no shell reads them.
+    #[arg(long, value_name = "COMMAND", group = "token")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_command: Option<String>,
+}
+
+/// How a client authenticates (RFC 7591 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub(crate) enum AuthMethod {
+    /// Its identifier alone.
+    None,
+    /// Its secret, in the `Authorization` header.
+    ClientSecretBasic,
+    /// Its secret, in the body.
+    ClientSecretPost,
+    /// A signature by its private key.
+    PrivateKeyJwt,
+}
+
+impl AuthMethod {
+    /// Its registered name.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+        }
+    }
+}
+
+/// Options that mean something only beside another one.
+const NEED: &[(&str, &[&str])] = &[
+    ("allow-resource-mismatch", &["resource"]),
+    ("authorization-endpoint", &["token-endpoint"]),
+    ("client-certificate-key", &["client-certificate"]),
+    ("client-issuer", &["client-id"]),
+    ("client-key", &["client-id", "client-metadata-url"]),
+    ("client-key-id", &["client-key"]),
+    ("client-secret-env", &["client-id"]),
+    ("client-secret-file", &["client-id"]),
+    ("client-secret-prompt", &["client-id"]),
+    ("registration-endpoint", &["token-endpoint"]),
+    ("revocation-endpoint", &["token-endpoint"]),
+    ("token-endpoint-auth-method", &["client-id"]),
+];
+
+/// Options of which one is set at most: where a client's secret comes from, and a token.
+const EITHER: &[&[&str]] = &[
+    &[
+        "client-secret-env",
+        "client-secret-file",
+        "client-secret-prompt",
+    ],
+    &["token-env", "token-file", "token-command"],
+];
+
+impl ServerOptions {
+    /// Whether somebody else obtains the tokens.
+    pub(crate) fn have_token_source(&self) -> bool {
+        self.token_env.is_some() || self.token_file.is_some() || self.token_command.is_some()
+    }
+
+    /// The same options for a person who signs in.
+    pub(crate) fn without_token_source(&self) -> Self {
+        Self {
+            token_env: None,
+            token_file: None,
+            token_command: None,
+            ..self.clone()
+        }
+    }
+
+    /// These options over those `below`: each that is here replaces the one below, and takes what
+    /// belonged to that one with it.
+    pub(crate) fn over(&self, below: &Self) -> serde_json::Result<Self> {
+        let (given, mut merged) = (self.to_map()?, below.to_map()?);
+        for (belongs, to) in NEED {
+            let replaced = |option: &&&str| match (given.get(**option), merged.get(**option)) {
+                (Some(given), Some(below)) => given != below,
+                _ => false,
+            };
+            if to.iter().any(|option| replaced(&option)) {
+                merged.remove(*belongs);
+            }
+        }
+        for either in EITHER {
+            if either.iter().any(|option| given.contains_key(*option)) {
+                merged.retain(|option, _| !either.contains(&option.as_str()));
+            }
+        }
+        merged.extend(given);
+        serde_json::from_value(Value::Object(merged))
+    }
+
+    /// The options that are set, by name.
+    pub(crate) fn to_map(&self) -> serde_json::Result<Map<String, Value>> {
+        match serde_json::to_value(self)? {
+            Value::Object(map) => Ok(map),
+            _ => Ok(Map::new()),
+        }
+    }
+
+    /// What is wrong with them together, if anything is.
+    pub(crate) fn contradiction(&self) -> serde_json::Result<Option<String>> {
+        let set = self.to_map()?;
+        let is_on = |option: &str| {
+            set.get(option)
+                .is_some_and(|value| *value != Value::Bool(false))
+        };
+        for either in EITHER {
+            let mut set = either.iter().filter(|option| is_on(option));
+            if let (Some(one), Some(other)) = (set.next(), set.next()) {
+                return Ok(Some(format!("`{one}` and `{other}` can't both be set")));
+            }
+        }
+        let lacking = NEED
+            .iter()
+            .find(|(option, need)| is_on(option) && !need.iter().any(|other| is_on(other)));
+        Ok(lacking.map(|(option, need)| format!("`{option}` needs `{}`", need.join("` or `"))))
+    }
+
+    /// Files that are named from `folder`, so that they mean the same from everywhere.
+    pub(crate) fn files_from(&mut self, folder: &Path) -> io::Result<()> {
+        let files = [
+            &mut self.ca_certificate,
+            &mut self.client_certificate,
+            &mut self.client_certificate_key,
+            &mut self.client_key,
+            &mut self.client_secret_file,
+            &mut self.token_file,
+        ];
+        for file in files.into_iter().flatten() {
+            *file = std::path::absolute(folder.join(&file))?;
+        }
+        Ok(())
+    }
+
+    /// The headers whose values are written out instead of named by environment variable.
+    pub(crate) fn literal_headers(&self) -> impl Iterator<Item = &str> {
+        let literal = self.header.iter().filter(|header| !header.contains("${"));
+        literal.map(|header| header_name(header))
+    }
+}
+
+/// The name in `[ORIGIN ]Name: value`.
+pub(crate) fn header_name(header: &str) -> &str {
+    let header = match header.split_once(' ') {
+        Some((origin, header)) if origin.contains("://") => header,
+        _ => header,
+    };
+    header.split(':').next().unwrap_or_default()
+}
+
+/// A list, or one text in place of a list of one.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Visitor;
+
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a string or a list of strings")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(list))
+        }
+    }
+
+    deserializer.deserialize_any(Visitor)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! From a server's options to the settings of the stack.
+
+use hallpass::{
+    CallbackSetting, ClientId, ClientSetting, DpopSetting, ExplicitEndpoints, Issuer, PkceSetting,
+    PreRegisteredClient, Resource, ResourceSetting, Scopes, ServerSettings,
+};
+use url::Url;
+
+use crate::{
+    client_credentials::{self, ClientCredentials},
+    environment::Environment,
+    exit::Failed,
+    server_options::ServerOptions,
+};
+
+/// What goes wrong with an option's value, and whose it is.
+fn of<T, E: std::error::Error + Send + Sync + 'static>(
+    option: &str,
+    parsed: Result<T, E>,
+) -> Result<T, Failed> {
+    parsed.map_err(|error| Failed::usage(error).hint(format!("it is the value of `{option}`")))
+}
+
+pub(crate) fn settings(
+    options: &ServerOptions,
+    environment: &Environment,
+) -> Result<ServerSettings, Failed> {
+    if let Some(what) = options.contradiction().map_err(Failed::new)? {
+        return Err(Failed::usage(what));
+    }
+    let usual = CallbackSetting::default();
+    let issuer = |option: &str, text: &String| of(option, Issuer::parse(text));
+    let name = options.client_name.clone();
+    Ok(ServerSettings {
+        resource: match options.resource.as_deref() {
+            None => ResourceSetting::Published,
+            Some("none") => ResourceSetting::Omitted,
+            Some(text) => ResourceSetting::Exactly {
+                resource: of("resource", Resource::parse(text))?,
+                allow_mismatch: options.allow_resource_mismatch == Some(true),
+            },
+        },
+        scopes: match &options.scope {
+            Some(text) => Some(of("scope", Scopes::parse(text))?),
+            None => None,
+        },
+        issuer: match &options.issuer {
+            Some(text) => Some(issuer("issuer", text)?),
+            None => None,
+        },
+        trusted_issuers: options
+            .trusted_issuer
+            .iter()
+            .map(|text| issuer("trusted-issuer", text))
+            .collect::<Result<_, _>>()?,
+        resource_metadata_url: url(options.resource_metadata_url.as_ref())?,
+        server_metadata_url: url(options.server_metadata_url.as_ref())?,
+        endpoints: match url(options.token_endpoint.as_ref())? {
+            None => None,
+            Some(token) => Some(ExplicitEndpoints {
+                token,
+                authorization: url(options.authorization_endpoint.as_ref())?,
+                registration: url(options.registration_endpoint.as_ref())?,
+                revocation: url(options.revocation_endpoint.as_ref())?,
+            }),
+        },
+        legacy_discovery: options.legacy_discovery == Some(true),
+        client: client(options, environment)?,
+        client_name: Some(name.unwrap_or_else(|| "Hallpass".to_owned())),
+        callback: CallbackSetting {
+            host: options.callback_host.clone().unwrap_or(usual.host),
+            port: options.callback_port,
+            path: options.callback_path.clone().unwrap_or(usual.path),
+        },
+        pkce: if options.assume_s256 == Some(true) {
+            PkceSetting::AssumeS256
+        } else {
+            PkceSetting::default()
+        },
+        dpop: if options.dpop == Some(true) {
+            DpopSetting::Always
+        } else {
+            DpopSetting::default()
+        },
+    })
+}
+
+/// The further parameters of the authorization request.
+pub(crate) fn authorize_params(options: &ServerOptions) -> Result<Vec<(String, String)>, Failed> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Failed::usage("an `--authorize-param` is no `name=value`")),
+    };
+    options.authorize_param.iter().map(pair).collect()
+}
+
+fn url(text: Option<&String>) -> Result<Option<Url>, Failed> {
+    let parse = |text: &String| {
+        Url::parse(text).map_err(|error| Failed::usage(format!("`{text}` is not a URL: {error}")))
+    };
+    text.map(parse).transpose()
+}
+
+fn client(options: &ServerOptions, environment: &Environment) -> Result<ClientSetting, Failed> {
+    let ClientCredentials { secret, key } = client_credentials::read(options, environment)?;
+    let pre_registered = match &options.client_id {
+        None => None,
+        Some(id) => Some(PreRegisteredClient {
+            id: ClientId::new(id),
+            secret,
+            auth_method: options
+                .token_endpoint_auth_method
+                .map(|method| method.as_str().to_owned().into()),
+            issuer: match &options.client_issuer {
+                Some(text) => Some(of("client-issuer", Issuer::parse(text))?),
+                None => None,
+            },
+        }),
+    };
+    Ok(ClientSetting {
+        pre_registered,
+        metadata_document: url(options.client_metadata_url.as_ref())?,
+        key,
+    })
+}
