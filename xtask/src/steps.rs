@@ -8,6 +8,7 @@ mod deny;
 mod examples;
 mod keyring;
 mod manifests;
+mod npm;
 mod platforms;
 mod processes;
 mod real;

@@ -25,7 +25,7 @@ impl Connection {
     pub(crate) fn is_stateless(&self) -> bool {
         self.version
             .as_deref()
-            .is_none_or(|version| version >= STATELESS)
+            .is_some_and(|version| version >= STATELESS)
     }
 
     /// Whether the server has this list. One that said nothing about itself may have any.

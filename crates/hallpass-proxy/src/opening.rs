@@ -17,7 +17,7 @@ use crate::{
     message::{Id, Kind, Message},
     reading, routing,
     shared::Shared,
-    standing_in::{self, STATELESS},
+    standing_in,
     trouble::Trouble,
 };
 
@@ -144,7 +144,7 @@ impl Shared {
                 self.begin(&mut known);
             }
         }
-        self.settled().await
+        self.connection().await
     }
 
     /// The connection there is.
@@ -237,6 +237,9 @@ impl Shared {
                 Vec::new()
             }
         };
+        if initialized.is_some() {
+            self.listen(&connection);
+        }
         // Between the two looks at what is known the host may have said it.
         self.initialized_on(&connection).await;
         for listed in owed {
@@ -332,18 +335,19 @@ impl Shared {
         };
         if let Some(message) = tell {
             self.tell_initialized(&message, connection).await;
+            self.listen(connection);
         }
     }
 
-    async fn tell_initialized(self: &Arc<Self>, message: &Message, connection: &Arc<Connection>) {
+    async fn tell_initialized(&self, message: &Message, connection: &Connection) {
         if let Err(trouble) = self.post_once(message, connection).await {
             tracing::warn!("the server was not told: {}", trouble.in_words());
         }
-        if connection
-            .version
-            .as_deref()
-            .is_none_or(|version| version < STATELESS)
-        {
+    }
+
+    /// Listens to what the server says unasked, which it may from now on.
+    fn listen(self: &Arc<Self>, connection: &Arc<Connection>) {
+        if !connection.is_stateless() {
             let (shared, connection) = (Arc::clone(self), Arc::clone(connection));
             self.spawn(async move { listening::listen(&shared, &connection).await });
         }

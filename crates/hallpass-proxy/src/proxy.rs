@@ -350,11 +350,12 @@ impl Host {
         let shared = Arc::clone(&self.shared);
         let answered = async {
             loop {
-                if shared.pending().values().all(|request| request.listens) {
-                    // What is not a request has been sent, or will not be.
-                    break;
-                }
-                if self.tasks.join_next().await.is_none() {
+                // A subscription has no other end than this one.
+                let without_end = {
+                    let pending = shared.pending();
+                    pending.values().filter(|request| request.listens).count()
+                };
+                if self.tasks.len() <= without_end || self.tasks.join_next().await.is_none() {
                     break;
                 }
             }

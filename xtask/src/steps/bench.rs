@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     report::{Failure, Report},
     shell::Shell,
+    steps::npm,
     workspace::Workspace,
 };
 
@@ -21,10 +22,14 @@ enum Home {
     Package(&'static str),
     /// The program of a workspace in this folder.
     Workspace(&'static str),
+    /// A `bench` target of this package, which is told where the npm packages of a folder in `xtask`
+    /// are.
+    BesideNpm(&'static str, &'static str),
 }
 
 const BENCHES: &[(&str, Home)] = &[
     ("network", Home::Package("hallpass")),
+    ("proxy", Home::BesideNpm("hallpass-cli", "bench-proxy")),
     ("session", Home::Workspace("bench/session-vs-rmcp")),
 ];
 
@@ -59,7 +64,7 @@ fn run_one(
     targets: &Value,
 ) -> Result<Vec<String>, Failure> {
     let report = Report::default();
-    let output = command(workspace, name, home).read()?;
+    let output = command(workspace, name, home)?.read()?;
     let mut rows: Vec<(String, f64, String)> = Vec::new();
     for line in output.lines() {
         if let [row, value, unit] = line.split('\t').collect::<Vec<_>>()[..]
@@ -102,12 +107,21 @@ fn run_one(
     Ok(missed)
 }
 
-fn command(workspace: &Workspace, name: &str, home: Home) -> Shell {
+fn command(workspace: &Workspace, name: &str, home: Home) -> Result<Shell, Failure> {
     let cargo = workspace.cargo();
-    match home {
-        Home::Package(package) => cargo
+    let bench = |cargo: Shell, package| {
+        cargo
             .args(["bench", "--quiet", "--locked", "--package", package])
-            .args(["--bench", name]),
+            .args(["--bench", name])
+    };
+    Ok(match home {
+        Home::Package(package) => bench(cargo, package),
+        Home::BesideNpm(package, packages) => {
+            let installed = workspace.below_target(packages);
+            let source = workspace.root().join("xtask").join(packages);
+            npm::install(&source, &installed, "the benchmark needs")?;
+            bench(cargo, package).args(["--".as_ref(), installed.as_os_str()])
+        }
         Home::Workspace(folder) => {
             let manifest = workspace.root().join(folder).join("Cargo.toml");
             cargo
@@ -115,5 +129,5 @@ fn command(workspace: &Workspace, name: &str, home: Home) -> Shell {
                 .args([manifest])
                 .env("CARGO_TARGET_DIR", workspace.target())
         }
-    }
+    })
 }

@@ -149,6 +149,11 @@ async fn a_session_that_is_lost_is_opened_again_once() {
         "the first was refused unread"
     );
 
+    // Also what the server says unasked comes in the new one.
+    server
+        .until(|seen| seen.method == "GET" && seen.header("mcp-session-id") == Some("s2"))
+        .await;
+
     host.call(2, "lost/for-ever").await;
     let error = host.hear().await;
     assert!(error.contains("404"), "{error}");

@@ -150,3 +150,13 @@ async fn a_cancellation_is_passed_on_and_its_request_is_not_answered() {
         .find(|seen| seen.is("notifications/cancelled"));
     assert_eq!(passed.unwrap().header("mcp-session-id"), Some("s1"));
 }
+
+#[tokio::test]
+async fn what_was_said_last_still_goes_out() {
+    let server = Double::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(202))).await;
+    let mut host = Host::ready(&server.url).await;
+    let last = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
+    host.say(last).await;
+    assert_eq!(host.leave().await, [""; 0]);
+    assert_eq!(server.count("notifications/roots/list_changed"), 1);
+}

@@ -157,6 +157,17 @@ impl Double {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Ends once such a request has come.
+    pub(crate) async fn until(&self, wanted: impl Fn(&Seen) -> bool) {
+        let came = async {
+            while !self.seen().iter().any(&wanted) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let soon = std::time::Duration::from_secs(10);
+        tokio::time::timeout(soon, came).await.unwrap();
+    }
+
     /// How many messages with this method came.
     pub(crate) fn count(&self, method: &str) -> usize {
         self.seen().iter().filter(|seen| seen.is(method)).count()

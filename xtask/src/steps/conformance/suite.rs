@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{report::Failure, shell::Shell, workspace::Workspace};
+use crate::{report::Failure, shell::Shell, steps::npm, workspace::Workspace};
 
 /// The oldest wire; two scenarios are for it alone.
 const OLDEST: &str = "2025-03-26";
@@ -65,7 +65,11 @@ impl Suite {
     /// Installs what the lock file names below the target folder, unless it is there.
     pub(super) fn install(workspace: &Workspace) -> Result<Self, Failure> {
         let home = workspace.below_target("conformance");
-        install_packages(&workspace.root().join("xtask").join("conformance"), &home)?;
+        npm::install(
+            &workspace.root().join("xtask").join("conformance"),
+            &home,
+            "the conformance suite needs",
+        )?;
         let example = Path::new("examples").join("conformance");
         Ok(Self {
             node: node(&home)?,
@@ -248,31 +252,6 @@ fn find(folder: &Path, name: &str) -> Option<PathBuf> {
         }
     }
     None
-}
-
-/// Copies the lock file, and runs `npm ci` unless what it names is installed.
-fn install_packages(source: &Path, home: &Path) -> Result<(), Failure> {
-    if !Shell::new("npm").args(["--version"]).succeeds() {
-        return Err(
-            Failure::new("the conformance suite comes by npm, which is not here")
-                .mend("install Node.js 20 or newer with npm, and run this again"),
-        );
-    }
-    fs::create_dir_all(home)?;
-    for name in ["package.json", "package-lock.json"] {
-        fs::copy(source.join(name), home.join(name))?;
-    }
-    let lock = fs::read(home.join("package-lock.json"))?;
-    let stamp = home.join("installed-package-lock.json");
-    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-        return Ok(());
-    }
-    Shell::new("npm")
-        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-        .current_dir(home)
-        .run()?;
-    fs::copy(home.join("package-lock.json"), stamp)?;
-    Ok(())
 }
 
 /// The Node.js of the lock file, else one on the path that is new enough.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{report::Failure, shell::Shell, workspace::Workspace};
+use crate::{report::Failure, shell::Shell, steps::npm, workspace::Workspace};
 
 /// Packages below the target folder, and the path of a Chromium.
 #[derive(Debug)]
@@ -17,7 +17,11 @@ pub(super) struct Tools {
 impl Tools {
     pub(super) fn install(workspace: &Workspace) -> Result<Self, Failure> {
         let home = workspace.below_target("real");
-        install_packages(&workspace.root().join("xtask").join("real"), &home)?;
+        npm::install(
+            &workspace.root().join("xtask").join("real"),
+            &home,
+            "the real servers need",
+        )?;
         install_python(&home)?;
         Ok(Self {
             home,
@@ -45,36 +49,6 @@ impl Tools {
     pub(super) fn chromium(&self) -> String {
         self.chromium.to_string_lossy().into_owned()
     }
-}
-
-/// Copies the scripts, and runs `npm ci` unless the installed packages are those of the lock file.
-fn install_packages(source: &Path, home: &Path) -> Result<(), Failure> {
-    if !Shell::new("node").args(["--version"]).succeeds()
-        || !Shell::new("npm").args(["--version"]).succeeds()
-    {
-        return Err(
-            Failure::new("the real servers run on Node.js 20 or newer, which is not here")
-                .mend("install Node.js 20 or newer with npm, and run this again"),
-        );
-    }
-    fs::create_dir_all(home)?;
-    for entry in fs::read_dir(source)? {
-        let path = entry?.path();
-        if let (true, Some(name)) = (path.is_file(), path.file_name()) {
-            fs::copy(&path, home.join(name))?;
-        }
-    }
-    let lock = fs::read(home.join("package-lock.json"))?;
-    let stamp = home.join("installed-package-lock.json");
-    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-        return Ok(());
-    }
-    Shell::new("npm")
-        .args(["ci", "--no-audit", "--no-fund"])
-        .current_dir(home)
-        .run()?;
-    fs::copy(home.join("package-lock.json"), stamp)?;
-    Ok(())
 }
 
 /// A virtual environment with the pinned Python packages, unless it is there already.
