@@ -39,8 +39,8 @@
 //! The other way round, members of a token answer that RFC 6749 does not know are not kept, and a
 //! record that rmcp began holds too little for a session: the facade signs in once more.
 //!
-//! The request for a refresh is rmcp's. It has no proof that may say what became of a request whose
-//! answer was lost, so a refresh token whose refresh broke off is sent once more by the next one.
+//! When the answer to a refresh is lost, nobody knows whether the server has acted on it, and the next
+//! refresh sends the same token again. A Hallpass session keeps count of that; rmcp's refresh does not.
 //!
 //! # Example
 //!

@@ -191,6 +191,26 @@ fn every_end_is_one_that_rmcp_stops_at() {
     assert!(end.is_err());
 }
 
+/// The client knows no proofs, and a bound token is none for `Bearer` (RFC 9449 §7.1).
+#[test]
+fn a_bound_token_is_not_sent_and_is_an_end() {
+    run(async {
+        let world = World::bound([]).await;
+        let other = Other {
+            says: Arc::new(Mutex::new([Say::Fine].into())),
+            tokens: Arc::default(),
+        };
+        let client = AuthorizedClient::new(other.clone(), world.client.session().clone());
+        let stream = client.get_stream(Arc::from(SERVER), None, None, None, HashMap::new());
+        let end = stream.await.map(drop);
+        assert!(
+            matches!(end, Err(StreamableHttpError::AuthRequired(_))),
+            "{end:?}"
+        );
+        assert!(other.tokens.lock().unwrap().is_empty());
+    });
+}
+
 #[test]
 fn other_errors_pass() {
     let (tokens, end) = sent(true, Method::Post, &[Say::Gone]);
