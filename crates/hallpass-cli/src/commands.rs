@@ -3,6 +3,7 @@
 mod call;
 mod cimd;
 mod demo;
+mod doctor;
 mod login;
 mod logout;
 mod prompts;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Proxy(proxy::Proxy),
     /// Print a fresh access token.
     Token(Server),
+    /// Say why a server does not work, step by step; changes nothing.
+    Doctor(doctor::Doctor),
     /// Print the client metadata document to publish, for servers that read those.
     Cimd(cimd::Cimd),
     /// Look after what is kept: list, rekey, move, export, import, forget.
@@ -63,6 +66,7 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
         Command::Prompts(prompts) => prompts::run(prompts, program).await,
         Command::Proxy(proxy) => proxy::run(proxy, program).await,
         Command::Token(server) => token::run(server, program).await,
+        Command::Doctor(command) => doctor::run(command, program).await,
         Command::Cimd(document) => cimd::run(document, program),
         Command::Store(store) => store::run(store, program).await,
         Command::Demo(demo) => demo::run(demo, program).await,

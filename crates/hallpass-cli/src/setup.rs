@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use hallpass::{
-    Hallpass, Profile, ServerSettings, ServerUrl, Slot,
+    Hallpass, HallpassBuilder, Profile, ServerSettings, ServerUrl, Slot,
     login::Interaction,
     store::{CredentialStore, MemoryStore},
 };
@@ -123,6 +123,25 @@ fn given(server: &Server) -> Result<ServerOptions, Failed> {
     Ok(given)
 }
 
+/// One server with what surrounds it, and nobody who signs in.
+pub(crate) fn builder(
+    slot: Slot,
+    options: &ServerOptions,
+    settings: ServerSettings,
+    store: Arc<dyn CredentialStore>,
+    program: &Program,
+) -> Result<HallpassBuilder, Failed> {
+    let builder = Hallpass::builder(slot.server.clone())
+        .profile(slot.profile)
+        .settings(settings)
+        .http(network::http(&slot.server, options, &program.environment)?)
+        .store(store);
+    Ok(match token_source::of(options, &program.environment)? {
+        Some(source) => builder.token_source(source),
+        None => builder,
+    })
+}
+
 fn build(
     slot: Slot,
     options: &ServerOptions,
@@ -131,14 +150,7 @@ fn build(
     person: Option<Person>,
     program: &Program,
 ) -> Result<Hallpass, Failed> {
-    let mut builder = Hallpass::builder(slot.server.clone())
-        .profile(slot.profile)
-        .settings(settings)
-        .http(network::http(&slot.server, options, &program.environment)?)
-        .store(store);
-    if let Some(source) = token_source::of(options, &program.environment)? {
-        builder = builder.token_source(source);
-    }
+    let mut builder = builder(slot, options, settings, store, program)?;
     if let Some(person) = person {
         let parameters = settings::authorize_params(options)?;
         builder = builder.sign_in_through(person.interaction, move |login| {

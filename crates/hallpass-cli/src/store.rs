@@ -12,7 +12,7 @@ use std::{
 
 use clap::ValueEnum;
 use hallpass::store::{
-    CredentialStore, FileStore, KeyFile, KeySource, KeySources, MemoryStore, Policy,
+    CredentialStore, FileStore, KeyFile, KeySource, KeySources, MemoryStore, Policy, StoreError,
 };
 use hallpass_keyring::Keyring;
 use serde_json::{Value, json};
@@ -84,6 +84,25 @@ impl Store {
             return Ok(Self::Absent(MemoryStore::new(), folder));
         }
         Self::open_or_create(program).await
+    }
+
+    /// As [`open`](Self::open), for whoever wants to know why a store does not open: the inner error.
+    /// None is created by looking.
+    pub(crate) async fn examine(program: &Program) -> Result<Result<Self, StoreError>, Failed> {
+        if KeyStore::asked(program)? == KeyStore::Memory {
+            return Ok(Ok(Self::Memory(MemoryStore::new())));
+        }
+        let folder = folder(program)?;
+        let sources = match FileStore::policy_of(&folder).await {
+            Ok(Some(policy)) => KeySources::from(source(program, policy)?),
+            Ok(None) if !holds_records(&folder) => {
+                return Ok(Ok(Self::Absent(MemoryStore::new(), folder)));
+            }
+            // Whatever opens them, there are records that nobody knows the key of.
+            Ok(None) => KeySources::from(KeyFile::in_folder(&folder)),
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(FileStore::open(folder, sources).await.map(Self::Files))
     }
 
     /// Opens the store that the command line names, or creates it.
@@ -190,6 +209,14 @@ fn holds_nothing(folder: &Path) -> bool {
         }),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
+}
+
+/// Whether there are sealed records.
+fn holds_records(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder.join("slots"));
+    let sealed = |path: &Path| path.extension().is_some_and(|found| found == "sealed");
+    let entries = entries.into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| entry.path()).any(|path| sealed(&path))
 }
 
 /// The store in files that is there.

@@ -60,12 +60,15 @@ pub(crate) fn issuers(
         value(server.as_str()),
         names.join(", ")
     );
-    Err(
-        Fault::new(DiscoveryErrorKind::IssuerNotListed, text).with_hint(format!(
-            "remove the setting `issuer` or set it to one of these, or add {} to `trusted_issuers`",
-            value(configured.as_str())
-        )),
-    )
+    let hint = format!(
+        "remove the setting `issuer` or set it to one of these, or add {} to `trusted_issuers`",
+        value(configured.as_str())
+    );
+    let fault = Fault::new(DiscoveryErrorKind::IssuerNotListed, text).with_hint(hint);
+    Err(match listed {
+        [only] => fault.with_suggestion("issuer", only.as_str()),
+        _ => fault,
+    })
 }
 
 /// Reads the metadata of the first of `issuers` that has any.
@@ -295,12 +298,13 @@ fn checked(
         shown(at),
         value(claimed.as_str())
     );
-    Err(
-        Fault::new(DiscoveryErrorKind::IssuerMismatch, text).with_hint(format!(
-            "if that issuer is the right one, add {} to `trusted_issuers`",
-            value(claimed.as_str())
-        )),
-    )
+    let hint = format!(
+        "if that issuer is the right one, add {} to `trusted_issuers`",
+        value(claimed.as_str())
+    );
+    Err(Fault::new(DiscoveryErrorKind::IssuerMismatch, text)
+        .with_hint(hint)
+        .with_suggestion("trusted_issuers", claimed.as_str()))
 }
 
 fn no_oauth(server: &ServerUrl) -> Fault {

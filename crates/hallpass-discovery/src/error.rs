@@ -76,6 +76,13 @@ impl DiscoveryError {
         self.fault.remedy()
     }
 
+    /// The setting that would change it and the value that it would have to have, where that is known;
+    /// for a diagnosis that prints the very line. Whether that value is right a person has to judge.
+    pub fn suggestion(&self) -> Option<(&'static str, &str)> {
+        let (name, value) = self.fault.suggestion.as_ref()?;
+        Some((name, value))
+    }
+
     /// Which setting would change it, named as the field of
     /// [`ServerSettings`](hallpass_core::ServerSettings), or whom to tell.
     pub fn hint(&self) -> Option<&str> {
@@ -112,6 +119,7 @@ pub(crate) struct Fault {
     pub(crate) kind: DiscoveryErrorKind,
     pub(crate) text: String,
     pub(crate) hint: Option<String>,
+    suggestion: Option<(&'static str, String)>,
     source: Option<Box<dyn Error + Send + Sync>>,
     http: Option<HttpErrorKind>,
     not_found: bool,
@@ -123,6 +131,7 @@ impl Fault {
             kind,
             text: text.into(),
             hint: None,
+            suggestion: None,
             source: None,
             http: None,
             not_found: false,
@@ -151,6 +160,12 @@ impl Fault {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The setting that would change it, and to what.
+    pub(crate) fn with_suggestion(mut self, setting: &'static str, value: &str) -> Self {
+        self.suggestion = Some((setting, value.to_owned()));
         self
     }
 

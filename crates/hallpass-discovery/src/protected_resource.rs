@@ -135,13 +135,20 @@ fn check_named(text: &str, server: &ServerUrl) -> Result<Url, Fault> {
                 value(text)
             ),
         );
-        fault.with_hint(match instead {
-            Some(url) => format!(
-                "if the metadata is there, set `resource_metadata_url` to {}",
-                value(url.as_str())
-            ),
-            None => "set `resource_metadata_url` to where the metadata is".to_owned(),
-        })
+        match instead {
+            Some(url) => {
+                let fault = fault.with_hint(format!(
+                    "if the metadata is there, set `resource_metadata_url` to {}",
+                    value(url.as_str())
+                ));
+                // A query may be secret, and is shown nowhere.
+                match url.query() {
+                    None => fault.with_suggestion("resource_metadata_url", url.as_str()),
+                    Some(_) => fault,
+                }
+            }
+            None => fault.with_hint("set `resource_metadata_url` to where the metadata is"),
+        }
     };
     let url =
         Url::parse(text).map_err(|_| refuse("it is not an absolute URL (RFC 9728 §5.1)", None))?;

@@ -27,7 +27,8 @@ pub(crate) fn accept(
     {
         return Ok(());
     }
-    let published = value(published.as_str());
+    let exact = published.as_str();
+    let published = value(exact);
     let text = format!(
         "the metadata's `resource` {published} does not identify the server {}: the {} differs \
          (RFC 9728 §3.3)",
@@ -38,7 +39,9 @@ pub(crate) fn accept(
         "the server may be an impostor or misconfigured; if {published} is right, set `resource` \
          to exactly that"
     );
-    Err(Fault::new(DiscoveryErrorKind::ResourceMismatch, text).with_hint(hint))
+    Err(Fault::new(DiscoveryErrorKind::ResourceMismatch, text)
+        .with_hint(hint)
+        .with_suggestion("resource", exact))
 }
 
 /// The `resource` that every request of this credential carries; `None` when a person left it out.

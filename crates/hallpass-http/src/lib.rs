@@ -74,6 +74,6 @@ pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError, ProxyRefused};
 pub use redirect::RedirectRefused;
 pub use resolver::{Resolver, SystemResolver};
 pub use trust::{
-    Anchor, CaBundle, CaBundleError, CaProblem, Certificate, CertificateRefused, Handshake,
-    Handshakes, Trust,
+    Anchor, CaBundle, CaBundleError, CaProblem, Certificate, CertificateFault, CertificateRefused,
+    Handshake, Handshakes, Trust,
 };

@@ -19,7 +19,7 @@ mod verifier;
 pub use bundle::{CaBundle, CaBundleError, CaProblem};
 pub use certificate::Certificate;
 pub use handshake::{Anchor, Handshake, Handshakes};
-pub use verifier::CertificateRefused;
+pub use verifier::{CertificateFault, CertificateRefused};
 
 pub(crate) use pem::blocks;
 

@@ -65,6 +65,15 @@ impl Endpoint {
         self
     }
 
+    /// The endpoint of another server, on the same client and with the same limits.
+    #[must_use]
+    pub fn at(&self, server: ServerUrl) -> Self {
+        Self {
+            server,
+            ..self.clone()
+        }
+    }
+
     /// The server.
     pub fn server(&self) -> &ServerUrl {
         &self.server

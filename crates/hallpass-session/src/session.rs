@@ -159,13 +159,16 @@ impl Session {
     }
 
     /// The token that is kept, whether it still lives or not. Nothing is refreshed and nothing saved:
-    /// for a diagnosis.
+    /// for a diagnosis. A session on a token source asks that.
     ///
     /// # Errors
     ///
     /// [`SessionError::SignInNeeded`] when there is none that these settings may use, and
     /// [`SessionError::Store`].
     pub async fn kept_token(&self) -> Result<Token, SessionError> {
+        if self.0.token_source.is_some() {
+            return self.token().await;
+        }
         if self.0.token_source.is_some() {
             return self.token().await;
         }

@@ -40,7 +40,16 @@ impl TestCa {
     ///
     /// When the system gives no random bytes.
     pub fn new() -> io::Result<Self> {
-        let mut params = params(&[], "Hallpass test CA")?;
+        Self::named("Hallpass test CA")
+    }
+
+    /// A new authority of another name.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn named(name: &str) -> io::Result<Self> {
+        let mut params = params(&[], name)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![
             KeyUsagePurpose::DigitalSignature,
@@ -89,6 +98,17 @@ impl TestCa {
         let mut params = params(&LOOPBACK, "loopback, expired")?;
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2020, 12, 31);
+        self.issue(params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A server's certificate for the loopback names that is good from 2048 on.
+    ///
+    /// # Errors
+    ///
+    /// As [`server`](Self::server).
+    pub fn future_server(&self) -> io::Result<Identity> {
+        let mut params = params(&LOOPBACK, "loopback, not yet")?;
+        params.not_before = date_time_ymd(2048, 1, 1);
         self.issue(params, ExtendedKeyUsagePurpose::ServerAuth)
     }
 

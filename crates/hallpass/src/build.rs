@@ -1,18 +1,21 @@
 //! From configuration to a [`Hallpass`].
 
-use std::{fmt, sync::Arc};
+use std::{fmt, mem, sync::Arc, time::Duration};
 
 use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, HttpClient, Issuer, NoAuthorizer, Profile, Remedy,
     ServerSettings, ServerUrl, Slot, TokenSource,
 };
-use hallpass_http::{Client, HttpConfig, HttpConfigError, Origin};
+use hallpass_http::{Client, Handshakes, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
 use hallpass_machine::{Machine, MachineGrant, MachineLogin};
 use hallpass_session::{OsEntropy, Session, SystemClock};
 use hallpass_store::MemoryStore;
 
-use crate::Hallpass;
+use crate::{
+    Hallpass,
+    doctor::{ANSWER_LIMIT, Doctor, Watched},
+};
 
 /// Wires the crates of the stack for one server. Everything but the URL has a default.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub struct HallpassBuilder {
     refreshes_ahead: bool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    answer_limit: Duration,
 }
 
 #[derive(Debug)]
@@ -57,6 +61,7 @@ impl HallpassBuilder {
             refreshes_ahead: false,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
+            answer_limit: ANSWER_LIMIT,
         }
     }
 
@@ -159,6 +164,13 @@ impl HallpassBuilder {
         self
     }
 
+    /// How long each answer may take in a [diagnosis](Self::doctor): 20 s, unless this says otherwise.
+    #[must_use]
+    pub fn answer_limit(mut self, limit: Duration) -> Self {
+        self.answer_limit = limit;
+        self
+    }
+
     /// Builds it. Nothing is sent and nothing is read yet.
     ///
     /// # Errors
@@ -167,13 +179,9 @@ impl HallpassBuilder {
     pub fn build(self) -> Result<Hallpass, BuildError> {
         let http: Arc<dyn HttpClient> = match self.http {
             Http::Client(client) => client,
-            Http::Config(mut config) => {
-                config.servers.extend(Origin::of(self.server.url()));
-                config
-                    .configured_origins
-                    .extend(configured_origins(&self.settings));
-                config.configured_origins.extend(self.sign_in.origin());
-                Arc::new(Client::new(*config)?)
+            Http::Config(config) => {
+                let more = self.sign_in.origin();
+                Arc::new(client(&self.server, &self.settings, *config, more)?)
             }
         };
         let authorizer: Arc<dyn Authorizer> = match self.sign_in {
@@ -214,6 +222,66 @@ impl HallpassBuilder {
         let session = session.build().map_err(BuildError::incomplete)?;
         Ok(Hallpass { http, session })
     }
+}
+
+impl HallpassBuilder {
+    /// Builds what examines the server instead, from the same configuration. Whoever would sign in
+    /// is not asked: an authorizer that was given is left aside.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn doctor(mut self) -> Result<Doctor, BuildError> {
+        let handshakes = Handshakes::new();
+        let http = mem::replace(&mut self.http, Http::Config(Box::default()));
+        let (client, below): (_, Arc<dyn HttpClient>) = match http {
+            Http::Client(client) => (None, client),
+            Http::Config(mut config) => {
+                config.handshakes = Some(handshakes.clone());
+                let more = self.sign_in.origin();
+                let client = client(&self.server, &self.settings, *config, more)?;
+                (Some(client.clone()), Arc::new(client))
+            }
+        };
+        let watched = Watched::new(below, Arc::clone(&self.clock), self.answer_limit);
+        let keeps = self.store.is_some();
+        let store = self
+            .store
+            .get_or_insert_with(|| Arc::new(MemoryStore::default()));
+        let store = Arc::clone(store);
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        self.sign_in = SignInBy::Nobody;
+        self.refreshes_ahead = false;
+        let hallpass = self.http_client(Arc::new(watched.clone())).build()?;
+        Ok(Doctor {
+            hallpass,
+            watched,
+            client,
+            handshakes,
+            store,
+            keeps,
+            store_trouble: None,
+            store_words: None,
+            clock,
+            entropy,
+            refreshes: false,
+        })
+    }
+}
+
+/// The client of a configuration, told which URLs a person named.
+fn client(
+    server: &ServerUrl,
+    settings: &ServerSettings,
+    mut config: HttpConfig,
+    more: Option<Origin>,
+) -> Result<Client, HttpConfigError> {
+    config.servers.extend(Origin::of(server.url()));
+    config
+        .configured_origins
+        .extend(configured_origins(settings));
+    config.configured_origins.extend(more);
+    Client::new(config)
 }
 
 /// The origins of the URLs that a person named in the settings.

@@ -33,6 +33,7 @@
 //! does not do: read the environment, print, or open a browser. The host hands those in.
 
 mod build;
+pub mod doctor;
 mod hallpass;
 
 pub use crate::{

@@ -2,6 +2,7 @@
 //!
 //! - the crates in ARCHITECTURE.md and README.md, and the steps in CONTRIBUTING.md;
 //! - the host in README.md, which is an example that is compiled;
+//! - the codes of `hallpass doctor` in docs/troubleshooting.md;
 //! - `docs/environment.md`, the variables that the program reads;
 //! - `docs/troubleshooting.md` is written by hand, and has a row for each code of the program;
 //! - `docs/commands.md`, what the program says to `--help`, command by command;
@@ -11,6 +12,7 @@ mod codes;
 mod commands;
 mod crates;
 mod environment;
+mod findings;
 mod host;
 mod part;
 
@@ -63,6 +65,9 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
 pub(super) fn documents(tree: &Tree) -> (Files, Vec<Finding>) {
     let (mut parts, mut findings) = crates::parts(tree);
     parts.extend([steps(), host::part(tree)]);
+    let (part, missing) = findings::part(tree);
+    parts.extend(part);
+    findings.extend(missing);
     let mut files = Files::new();
     for part in parts {
         let so_far = files.get(part.document).map(String::as_str);

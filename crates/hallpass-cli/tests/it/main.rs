@@ -14,6 +14,7 @@ mod contract;
 mod demo;
 #[cfg(unix)]
 mod device;
+mod doctor;
 mod faults;
 mod keeping;
 mod life;

@@ -177,6 +177,22 @@ impl Watching {
     }
 }
 
+/// Why a certificate is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// It leads to an authority that is not trusted.
+    UnknownAuthority,
+    /// It has ended.
+    Expired,
+    /// It is not valid yet.
+    NotYetValid,
+    /// It is for other hosts.
+    AnotherHost,
+    /// Anything else.
+    Other,
+}
+
 /// A server's certificate that was refused, and why.
 ///
 /// It is the [source](std::error::Error::source) of an [`HttpError`](hallpass_core::HttpError) of
@@ -220,6 +236,23 @@ impl CertificateRefused {
         Some(last.issuer())
     }
 
+    /// What was wrong with it.
+    pub fn fault(&self) -> CertificateFault {
+        match &self.reason {
+            CertificateError::UnknownIssuer => CertificateFault::UnknownAuthority,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                CertificateFault::Expired
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                CertificateFault::NotYetValid
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                CertificateFault::AnotherHost
+            }
+            _ => CertificateFault::Other,
+        }
+    }
+
     /// What was trusted, in words.
     pub fn anchors(&self) -> &str {
         &self.anchors
@@ -227,22 +260,19 @@ impl CertificateRefused {
 
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
-        match &self.reason {
-            CertificateError::UnknownIssuer => Some(format!(
+        match self.fault() {
+            CertificateFault::UnknownAuthority => Some(format!(
                 "trusted were {}; if this network inspects TLS or has an authority of its own, \
                  add that authority's certificate",
                 self.anchors
             )),
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => {
+            CertificateFault::Expired | CertificateFault::NotYetValid => {
                 Some("check this machine's clock; if it is right, the server's operator has to renew the certificate".to_owned())
             }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            CertificateFault::AnotherHost => {
                 Some("check the host in the URL, or ask the server's operator".to_owned())
             }
-            _ => None,
+            CertificateFault::Other => None,
         }
     }
 }
@@ -259,13 +289,14 @@ impl fmt::Display for CertificateRefused {
             (CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }, _) => {
                 f.write_str("is not valid yet")?;
             }
-            (CertificateError::NotValidForNameContext { presented, .. }, _) => {
+            (CertificateError::NotValidForNameContext { .. }, _) => {
+                let names = self.presented.first().map_or(&[][..], Certificate::names);
                 f.write_str("is for another host")?;
-                for (index, name) in presented.iter().take(5).enumerate() {
+                for (index, name) in names.iter().take(5).enumerate() {
                     let before = if index == 0 { " (" } else { ", " };
-                    write!(f, "{before}{}", name.escape_debug())?;
+                    write!(f, "{before}{name}")?;
                 }
-                if !presented.is_empty() {
+                if !names.is_empty() {
                     f.write_str(")")?;
                 }
             }

@@ -3,12 +3,14 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "a failed expectation is a failed test"
 )]
 
 mod connect_proxy;
 mod corporate;
 mod counting;
+mod doctor;
 mod machine;
 mod probe;
 mod refusals;

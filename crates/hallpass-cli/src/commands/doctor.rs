@@ -1,0 +1,178 @@
+//! `hallpass doctor URL`: why a server does not work. Opens no browser, registers nothing, keeps
+//! nothing.
+
+use std::sync::Arc;
+
+use clap::Args;
+use hallpass::{
+    Profile, Slot,
+    doctor::{Doctor as Examined, Finding, Mend, Report, Severity, Style, Tone, Verdict},
+    store::{CredentialStore, MemoryStore},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::{self, Server},
+    exit::Failed,
+    output,
+    program::Program,
+    settings,
+    setup::{self, Setup},
+    store::Store,
+};
+
+/// Say why a server does not work, step by step.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Refresh the token where it has ended. Without this it is left alone, since a refresh token
+    /// may be good for one use.
+    #[arg(long)]
+    pub(crate) refresh: bool,
+}
+
+/// What is wide enough for a line and narrow enough for an eye.
+const WIDTH: usize = 100;
+
+pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Failed> {
+    let examined = examined(program, command).await?;
+    let slot = examined.hallpass().slot().clone();
+    let waiting = format!("examining {slot}");
+    let report = program.output.while_waiting(&waiting, examined.examine());
+    let report = report.await;
+    let lines = Lines { slot: &slot };
+    let paint = program.output.paint();
+    let style = Style {
+        width: program.output.width().unwrap_or(WIDTH).clamp(40, WIDTH),
+        mend: &|mend| lines.of(mend),
+        paint: &|tone, line| match tone_of(tone) {
+            Some(tone) => paint.tone(tone, line),
+            None => line.to_owned(),
+        },
+    };
+    program.output.line(&report.in_words(&style));
+    let data = as_data(&report, &lines);
+    match report.first_fault() {
+        None => {
+            program.output.data_only(&data);
+            Ok(())
+        }
+        Some(fault) => Err(failed(fault, &lines).answer(data)),
+    }
+}
+
+/// What examines the server, with the options that were given over the remembered ones. A store that
+/// does not open is no obstacle, but the first finding.
+async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Failed> {
+    let server = &command.server;
+    let slot = setup::slot(&server.url, &server.account)?;
+    let options = Setup::options(program, server)?;
+    let settings = settings::settings(&options, &program.environment)?;
+    let opened = Store::examine(program).await?;
+    let port: Arc<dyn CredentialStore> = match &opened {
+        Ok(store) => store.port(),
+        Err(_) => Arc::new(MemoryStore::new()),
+    };
+    let builder = setup::builder(slot, &options, settings, port, program)?;
+    let examined = builder.doctor().map_err(Failed::usage)?;
+    program.opened(examined.hallpass());
+    let examined = match opened {
+        Ok(store) => {
+            let words = store.in_words()?.replace("\n  ", "; ");
+            examined.with_store_words(words.trim_start_matches("kept in "))
+        }
+        Err(trouble) => examined.with_store_trouble(trouble),
+    };
+    Ok(if command.refresh {
+        examined.with_refresh()
+    } else {
+        examined
+    })
+}
+
+/// The lines of this program that mend something.
+struct Lines<'a> {
+    slot: &'a Slot,
+}
+
+impl Lines<'_> {
+    fn of(&self, mend: &Mend) -> String {
+        match mend {
+            Mend::Setting { name, value } => match arguments::option_of(name) {
+                Some(option) => {
+                    let value = match (option.takes, value) {
+                        (None, _) => String::new(),
+                        (Some(_), Some(value)) => format!(" {}", quoted(value)),
+                        (Some(what), None) => format!(" {what}"),
+                    };
+                    format!("{} {}{value}", self.command("login"), option.name)
+                }
+                None => mend.to_string(),
+            },
+            Mend::SignIn => self.command("login"),
+            Mend::ForgetClient => format!(
+                "{} --forget-client, then {}",
+                self.command("logout"),
+                self.command("login")
+            ),
+            Mend::Refresh => format!("{} --refresh", self.command("doctor")),
+            Mend::Url { url } => format!("hallpass doctor {}", quoted(url)),
+            other => arguments::settings_as_options(&other.to_string()),
+        }
+    }
+
+    fn command(&self, name: &str) -> String {
+        let url = quoted(self.slot.server.as_str());
+        if self.slot.profile == Profile::default() {
+            format!("hallpass {name} {url}")
+        } else {
+            format!("hallpass {name} {url} --account {}", self.slot.profile)
+        }
+    }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+=,[]".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+fn tone_of(tone: Tone) -> Option<output::Tone> {
+    match tone {
+        Tone::Step(Verdict::Fault) | Tone::Finding(Severity::Fault) => Some(output::Tone::Bad),
+        Tone::Step(Verdict::Skipped) | Tone::Quiet => Some(output::Tone::Quiet),
+        Tone::Step(_) | Tone::Finding(Severity::Warning) => Some(output::Tone::Name),
+        Tone::Mend => Some(output::Tone::Advice),
+        _ => None,
+    }
+}
+
+/// The report for a script, with the very lines.
+fn as_data(report: &Report, lines: &Lines<'_>) -> Value {
+    let mut data = json!(report);
+    let steps = data["steps"].as_array_mut().into_iter().flatten();
+    for (step, shown) in report.steps.iter().zip(steps) {
+        let findings = shown["findings"].as_array_mut().into_iter().flatten();
+        for (finding, shown) in step.findings.iter().zip(findings) {
+            let mends: Vec<_> = finding.mends.iter().map(|mend| lines.of(mend)).collect();
+            shown["lines"] = json!(mends);
+        }
+    }
+    data
+}
+
+/// How the command ends where something stands in the way.
+fn failed(fault: &Finding, lines: &Lines<'_>) -> Failed {
+    let what = format!("`{}`: {}", fault.code.as_str(), fault.code.meaning());
+    let failed = Failed::with_remedy(what, fault.remedy);
+    match fault.mends.first() {
+        Some(mend) => failed.hint(lines.of(mend)),
+        None => failed,
+    }
+}

@@ -1,0 +1,83 @@
+//! The way to the server, and what its endpoint says to a request without a token.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{HttpClient, http::ExchangePolicy};
+use hallpass_mcp_http::{Anonymous as NoToken, Endpoint, Error, Request, Response};
+
+use super::{
+    Code, Finding, Side, Step, StepName, certificates, endpoint, examination::Examination,
+    unanswered,
+};
+use crate::hallpass::PROBE;
+
+impl Examination<'_> {
+    /// Asks as a host does that was told nothing but the URL: with a POST, since some servers answer
+    /// nothing else.
+    pub(super) async fn network(&mut self) -> (Step, Step) {
+        let mut step = Step::new(StepName::Network);
+        let url = self.slot().server.url().clone();
+        let doctor = self.doctor;
+        match (&doctor.client, doctor.proxy_for(&url)) {
+            (None, _) => step.fact("reached", "through the host's own HTTP client"),
+            (Some(_), None) => step.fact("reached", "directly, without a proxy"),
+            (Some(_), Some(proxy)) => {
+                step.fact("reached", format!("through the proxy {proxy}"));
+                let what = format!(
+                    "where names lead is decided by the proxy {proxy}: addresses that metadata \
+                     names are checked here only where they are written as numbers"
+                );
+                step.found(Finding::new(Code::ProxyDecides, what));
+            }
+        }
+        let server = self.endpoint();
+        let answer = server.send(&Request::post(PROBE), &NoToken).await;
+        step.exchanges = doctor.watched.exchanges();
+        let handshakes = doctor.handshakes.all();
+        let now = doctor.clock.now();
+        certificates::describe(&mut step, &handshakes, &url, Side::Server, now);
+        match answer {
+            Ok(response) => {
+                let endpoint = self.judge(response).await;
+                (step, endpoint)
+            }
+            Err(error) => {
+                step.found(self.no_answer(&error));
+                let why = "there was no answer to judge";
+                (step, Step::skipped(StepName::Endpoint, why))
+            }
+        }
+    }
+
+    /// The MCP server's endpoint, under the diagnosis's time limit.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        let http: Arc<dyn HttpClient> = Arc::new(self.doctor.watched.clone());
+        // A stream that only keeps itself alive must not hold up the report.
+        let policy = ExchangePolicy {
+            total_limit: Some(Duration::MAX),
+            ..ExchangePolicy::mcp()
+        };
+        Endpoint::new(http, self.slot().server.clone()).with_policy(policy)
+    }
+
+    /// An MCP request without an answer.
+    pub(super) fn no_answer(&self, error: &Error) -> Finding {
+        match error {
+            Error::Http(error) => {
+                let proxy = self.doctor.proxy_for(self.slot().server.url());
+                unanswered::finding(error, Side::Server, proxy.as_deref())
+            }
+            Error::Redirect(error) => unanswered::redirected(error),
+            error => Finding::of_error(Code::McpUnreadable, error),
+        }
+    }
+
+    async fn judge(&mut self, response: Response) -> Step {
+        let server = self.endpoint();
+        let (step, anonymous) = endpoint::judge(response, &server).await;
+        self.anonymous = Some(anonymous);
+        let mut step = step;
+        step.exchanges.extend(self.doctor.watched.exchanges());
+        step
+    }
+}

@@ -1,0 +1,163 @@
+//! The client of a diagnosis: the same requests, under the diagnosis's time limit, and an account of
+//! each.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hallpass_core::{
+    BoxFuture, Clock, HttpClient, HttpError, Timestamp,
+    http::{Body, ExchangePolicy},
+};
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use url::Url;
+
+use super::Exchange;
+
+/// Watches a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    below: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    /// How long each answer may take.
+    limit: Duration,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    exchanges: Vec<Exchange>,
+    clocks: Vec<ClockReading>,
+    origins: Vec<String>,
+}
+
+/// What a server's clock showed when ours showed something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ClockReading {
+    /// How many seconds ours is before the server's.
+    pub(super) ahead: i64,
+    /// How many seconds the answer took, by which the reading may be wrong.
+    pub(super) doubt: i64,
+}
+
+impl Watched {
+    pub(crate) fn new(below: Arc<dyn HttpClient>, clock: Arc<dyn Clock>, limit: Duration) -> Self {
+        Self(Arc::new(Inner {
+            below,
+            clock,
+            limit,
+            seen: Mutex::default(),
+        }))
+    }
+
+    /// What was asked since the last time.
+    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+        mem::take(&mut self.seen().exchanges)
+    }
+
+    /// What the servers' clocks showed.
+    pub(super) fn clocks(&self) -> Vec<ClockReading> {
+        self.seen().clocks.clone()
+    }
+
+    /// Whether the URL's origin has answered already.
+    pub(super) fn has_answered(&self, url: &Url) -> bool {
+        let origin = url.origin().ascii_serialization();
+        self.seen().origins.contains(&origin)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn within_the_limit(&self, policy: ExchangePolicy) -> ExchangePolicy {
+        let limit = self.0.limit;
+        let shorter = |other: Option<Duration>| Some(other.map_or(limit, |other| other.min(limit)));
+        ExchangePolicy {
+            head_limit: shorter(policy.head_limit),
+            idle_limit: shorter(policy.idle_limit),
+            total_limit: policy.total_limit.map(|total| total.min(limit)),
+            ..policy
+        }
+    }
+
+    fn note(&self, asked: String, began: Duration, answer: &Result<Response<Body>, HttpError>) {
+        let took = self.0.clock.monotonic().saturating_sub(began);
+        let came = match answer {
+            Ok(answer) => status_in_words(answer.status(), took),
+            Err(error) => format!("no answer in {} ms ({:?})", took.as_millis(), error.kind()),
+        };
+        let mut seen = self.seen();
+        seen.exchanges.push(Exchange { asked, came });
+        if let Ok(answer) = answer
+            && let Some(theirs) = date(answer.headers())
+        {
+            let ours = self.0.clock.now();
+            seen.clocks.push(ClockReading {
+                ahead: ours.as_unix_seconds() - theirs.as_unix_seconds(),
+                doubt: i64::try_from(took.as_secs()).unwrap_or(i64::MAX),
+            });
+        }
+    }
+}
+
+/// A status and how long it took.
+pub(super) fn status_in_words(status: StatusCode, took: Duration) -> String {
+    format!("{} in {} ms", status.as_u16(), took.as_millis())
+}
+
+impl HttpClient for Watched {
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        policy: ExchangePolicy,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        let policy = self.within_the_limit(policy);
+        let url = Url::parse(&request.uri().to_string()).ok();
+        let shown = url.as_ref().map_or_else(|| "no URL".to_owned(), shown);
+        let asked = format!("{} {shown}", request.method());
+        Box::pin(async move {
+            let began = self.0.clock.monotonic();
+            let answer = self.0.below.open(request, policy).await;
+            self.note(asked, began, &answer);
+            if answer.is_ok()
+                && let Some(url) = url
+            {
+                let origin = url.origin().ascii_serialization();
+                self.seen().origins.push(origin);
+            }
+            answer
+        })
+    }
+}
+
+/// The moment at which an answer was made (RFC 9110 §6.6.1).
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(header::DATE)?.to_str().ok()?;
+    let time = httpdate::parse_http_date(text).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let seconds = i64::try_from(since.as_secs()).ok()?;
+    Some(Timestamp::from_unix_seconds(seconds))
+}
+
+/// A URL as it may be shown: a query may hold an API key, user information a password.
+pub(super) fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    // These two fail only for URLs that can't hold user information in the first place.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_fragment(None);
+    let queried = shown.query().is_some();
+    shown.set_query(None);
+    let mut text = String::from(shown);
+    if queried {
+        text.push_str("?…");
+    }
+    text
+}

@@ -1,0 +1,178 @@
+//! Two servers and a host that wants to know why it does not work.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass::{
+    CredentialStore, Hallpass, HallpassBuilder, MemoryStore, Record, ServerSettings, Slot,
+    doctor::{Doctor, Report},
+    http_client::HttpConfig,
+    login::Interaction,
+    store::Saved,
+};
+use hallpass_testkit::{
+    AuthorizationServer, AuthorizationServerOptions, Endpoint, Fault, LeakCheck, McpServer,
+    McpServerOptions, Person, PlannedFault, When,
+};
+
+use super::snapshot;
+use crate::world::Visitor;
+
+pub(super) struct Case {
+    pub(super) issuer: AuthorizationServer,
+    pub(super) server: McpServer,
+    pub(super) settings: ServerSettings,
+    pub(super) http: HttpConfig,
+    pub(super) store: Arc<dyn CredentialStore>,
+    pub(super) person: Person,
+    /// The URL that the host was told, where it is not the server's.
+    pub(super) url: String,
+    /// Further words that differ from run to run.
+    pub(super) names: Vec<(String, &'static str)>,
+    pub(super) limit: Duration,
+    pub(super) refreshes: bool,
+}
+
+impl Case {
+    pub(super) async fn new() -> Self {
+        Self::with(|_| {}, |_| {}).await
+    }
+
+    pub(super) async fn with(
+        issuer: impl FnOnce(&mut AuthorizationServerOptions),
+        server: impl FnOnce(&mut McpServerOptions),
+    ) -> Self {
+        let mut options = AuthorizationServerOptions {
+            seed: Some(7),
+            ..AuthorizationServerOptions::default()
+        };
+        issuer(&mut options);
+        let issuer = AuthorizationServer::start(options).await.unwrap();
+        let mut options = McpServerOptions::protected_by(&issuer);
+        server(&mut options);
+        let server = McpServer::start(options).await.unwrap();
+        Self {
+            url: server.url(),
+            issuer,
+            server,
+            settings: ServerSettings::default(),
+            http: HttpConfig::default(),
+            store: Arc::new(MemoryStore::default()),
+            person: Person::new(),
+            names: Vec::new(),
+            // Longer than anything takes that must succeed.
+            limit: Duration::from_secs(60),
+            refreshes: false,
+        }
+    }
+
+    /// A case where somebody has signed in.
+    pub(super) async fn signed_in() -> Self {
+        let case = Self::new().await;
+        case.sign_in().await;
+        case
+    }
+
+    pub(super) fn builder(&self) -> HallpassBuilder {
+        Hallpass::builder(self.url.parse().unwrap())
+            .settings(self.settings.clone())
+            .http(self.http.clone())
+            .store(Arc::clone(&self.store))
+            .answer_limit(self.limit)
+    }
+
+    pub(super) async fn sign_in(&self) {
+        let visitor: Arc<dyn Interaction> = Arc::new(Visitor::new(self.person.clone()));
+        let hallpass = self.builder().sign_in_with(visitor).build().unwrap();
+        hallpass.login().await.unwrap();
+        hallpass.close().await;
+    }
+
+    pub(super) fn slot(&self) -> Slot {
+        Slot::new(self.url.parse().unwrap())
+    }
+
+    pub(super) async fn record(&self) -> Record {
+        self.store.load(&self.slot()).await.unwrap().unwrap()
+    }
+
+    /// Changes what is kept, as time and other programs do.
+    pub(super) async fn change(&self, change: impl FnOnce(&mut Record)) {
+        let mut record = self.record().await;
+        let expected = Some(record.generation);
+        change(&mut record);
+        let slot = self.slot();
+        let mut guard = self.store.lock(&slot, self.limit).await.unwrap();
+        let saved = self.store.save(&record, expected, &mut guard).await;
+        assert!(matches!(saved.unwrap(), Saved::Written(_)));
+    }
+
+    /// Every MCP request gets this answer.
+    pub(super) fn answers(&self, status: u16, headers: &[(&str, &str)], body: &str) {
+        let fault = answer(status, headers, body);
+        self.server.plan(vec![always(Endpoint::Mcp, fault)]);
+    }
+
+    pub(super) fn doctor(&self) -> Doctor {
+        let doctor = self.builder().doctor().unwrap();
+        if self.refreshes {
+            doctor.with_refresh()
+        } else {
+            doctor
+        }
+    }
+
+    /// Examines, and compares the report with the file of this name. Nothing that is kept may have
+    /// changed, nobody may have registered, and no secret may be said.
+    pub(super) async fn report(&self, name: &str) -> Report {
+        self.report_of(name, self.doctor()).await
+    }
+
+    pub(super) async fn report_of(&self, name: &str, doctor: Doctor) -> Report {
+        let before = self.store.load(&self.slot()).await.ok();
+        let registrations = self.count(Endpoint::Registration);
+        let tokens = self.count(Endpoint::Token);
+        let report = doctor.examine().await;
+        doctor.hallpass().close().await;
+        if !self.refreshes {
+            assert_eq!(self.store.load(&self.slot()).await.ok(), before, "{name}");
+            assert_eq!(self.count(Endpoint::Token), tokens, "{name}");
+        }
+        assert_eq!(self.count(Endpoint::Registration), registrations, "{name}");
+
+        let text = snapshot::text(&report);
+        let mut leaks = LeakCheck::new();
+        leaks.watch_record(self.issuer.recorder(), &[]);
+        leaks.check(name, &text).unwrap();
+        leaks.check(name, &format!("{report:?}")).unwrap();
+        let mut names = self.names.clone();
+        names.push((self.server.origin().to_owned(), "https://mcp.example"));
+        names.push((self.issuer.origin().to_owned(), "https://as.example"));
+        snapshot::check(name, &snapshot::normalised(&text, &names));
+        report
+    }
+
+    fn count(&self, endpoint: Endpoint) -> usize {
+        let mut requests = self.issuer.recorder().requests_to(endpoint);
+        requests.retain(|request| request.method == "POST");
+        requests.len()
+    }
+}
+
+pub(super) fn always(endpoint: Endpoint, fault: Fault) -> PlannedFault {
+    PlannedFault {
+        endpoint,
+        when: When::Always,
+        fault,
+    }
+}
+
+pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Fault::Answer {
+        status,
+        headers: headers.iter().map(owned).collect(),
+        body: body.to_owned(),
+    }
+}
+
+pub(super) const JSON: (&str, &str) = ("content-type", "application/json");

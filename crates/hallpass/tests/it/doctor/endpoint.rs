@@ -1,0 +1,160 @@
+//! What the endpoint says to a request without a token.
+
+use hallpass::{Remedy, doctor::Mend};
+use hallpass_testkit::{ChallengeStyle, Endpoint, Fault};
+
+use super::case::{Case, JSON, always, answer};
+
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"open","version":"1"}}}"#;
+
+async fn challenged(name: &str, style: ChallengeStyle) {
+    let case = Case::new().await;
+    case.server.change(|it| it.challenge = style);
+    case.report(name).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_well_and_nobody_signed_in() {
+    let report = Case::new().await.report("nobody-signed-in").await;
+    assert_eq!(report.remedy(), Some(Remedy::SignIn));
+    assert_eq!(report.findings().count(), 1);
+}
+
+#[tokio::test]
+async fn a_401_without_a_challenge() {
+    challenged("no-challenge", ChallengeStyle::None).await;
+}
+
+#[tokio::test]
+async fn a_challenge_without_metadata() {
+    challenged(
+        "challenge-without-metadata",
+        ChallengeStyle::WithoutMetadata,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn several_challenges() {
+    let fields = [
+        "Basic realm=\"x\"",
+        "Bearer scope=\"a\", DPoP algs=\"ES256\"",
+    ];
+    let fields = fields.map(str::to_owned).to_vec();
+    challenged("several-challenges", ChallengeStyle::Exactly(fields)).await;
+}
+
+#[tokio::test]
+async fn a_challenge_of_another_scheme() {
+    let fields = vec!["Negotiate".to_owned()];
+    challenged("other-scheme-only", ChallengeStyle::Exactly(fields)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_nothing() {
+    let case = Case::new().await;
+    case.answers(200, &[JSON], HELLO);
+    case.server
+        .change(|it| it.metadata_at = hallpass_testkit::ResourceMetadataPath::Nowhere);
+    let report = case.report("open-server").await;
+    assert_eq!(report.first_fault(), None);
+}
+
+#[tokio::test]
+async fn a_gateway_that_wants_a_header() {
+    let case = Case::with(
+        |_| {},
+        |server| {
+            server.listen.required_header = Some(("x-gateway".to_owned(), "s3cret".to_owned()));
+        },
+    )
+    .await;
+    case.report("forbidden").await;
+}
+
+#[tokio::test]
+async fn a_url_beside_the_endpoint() {
+    for (told, served, name) in [
+        ("", "/mcp", "not-found-at-the-origin"),
+        ("/mcp/", "/mcp", "not-found-with-a-slash"),
+        ("/mcp", "/mcp/", "not-found-without-a-slash"),
+        ("/api", "/api/mcp", "not-found-above"),
+    ] {
+        let mut case = Case::with(|_| {}, |server| server.path = served.to_owned()).await;
+        case.url = format!("{}{told}", case.server.origin());
+        let report = case.report(name).await;
+        let expected = format!("{}{served}", case.server.origin());
+        let mends = &report.first_fault().unwrap().mends;
+        assert_eq!(mends[0], Mend::Url { url: expected }, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_where_nothing_is_far_and_wide() {
+    let mut case = Case::with(|_| {}, |server| server.path = "/deep/down".to_owned()).await;
+    case.url = format!("{}/mcp", case.server.origin());
+    case.report("not-found").await;
+}
+
+#[tokio::test]
+async fn the_transport_before_streamable_http() {
+    let case = Case::new().await;
+    let stream = answer(
+        200,
+        &[("content-type", "text/event-stream")],
+        "event: endpoint\n\n",
+    );
+    case.server.once(Endpoint::Mcp, answer(405, &[], ""));
+    case.server.once(Endpoint::Mcp, stream);
+    case.report("sse-only").await;
+}
+
+#[tokio::test]
+async fn statuses_that_are_no_answer() {
+    for (status, headers, name) in [
+        (405, &[][..], "no-streamable-http"),
+        (429, &[("retry-after", "17")][..], "too-many-requests"),
+        (503, &[], "server-unavailable"),
+        (418, &[], "unexpected-status"),
+    ] {
+        let case = Case::new().await;
+        case.answers(status, headers, "out of order");
+        case.report(name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_in_the_place_of_an_answer() {
+    let case = Case::new().await;
+    case.server.plan(vec![always(Endpoint::Mcp, Fault::Html)]);
+    case.report("html-page").await;
+}
+
+#[tokio::test]
+async fn an_answer_of_another_kind() {
+    let case = Case::new().await;
+    case.answers(200, &[("content-type", "text/plain")], "welcome");
+    case.report("wrong-content-type").await;
+}
+
+#[tokio::test]
+async fn redirects_that_are_not_followed() {
+    for (status, to, name) in [
+        (
+            302,
+            "https://login.example/sso?state=s3cret",
+            "redirect-refused-to-a-login-page",
+        ),
+        (301, "/moved", "redirect-refused-for-its-method"),
+        (
+            307,
+            "https://other.example/mcp",
+            "redirect-refused-to-another-origin",
+        ),
+    ] {
+        let case = Case::new().await;
+        case.answers(status, &[("location", to)], "");
+        let report = case.report(name).await;
+        assert!(!report.to_string().contains("s3cret"), "{name}");
+    }
+}
