@@ -82,8 +82,11 @@ pub(crate) fn with_login_line(failed: Failed, hallpass: &Hallpass) -> Failed {
     }
 }
 
-/// The command that signs in to this server.
+/// The command that signs in to this server. The query of its URL may hold a key and is not shown.
 fn login_line(slot: &Slot) -> String {
+    if slot.server.url().query().is_some() {
+        return format!("hallpass login {} (with the whole query)", slot.server);
+    }
     if slot.profile == hallpass::Profile::default() {
         format!("hallpass login {}", slot.server)
     } else {

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use url::Url;
 
-use crate::{Remedy, ServerUrl};
+use crate::{Remedy, ServerUrl, server_url::without_query};
 
 /// A resource indicator (RFC 8707 §2): an absolute URI without a fragment, as it was published.
 ///
@@ -80,7 +80,7 @@ impl Resource {
             None => Ok(()),
             Some(part) => Err(ResourceMismatch {
                 resource: self.text.clone(),
-                server: server.as_str().to_owned(),
+                server: Box::new(server.clone()),
                 part,
             }),
         }
@@ -98,14 +98,16 @@ impl From<&ServerUrl> for Resource {
 }
 
 impl fmt::Display for Resource {
+    /// For people and logs: with `?…` in place of the query, which may be the server's own and hold
+    /// a key. The whole text is [`as_str`](Self::as_str).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&without_query(&self.text))
     }
 }
 
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Resource({})", self.text)
+        write!(f, "Resource({self})")
     }
 }
 
@@ -159,7 +161,7 @@ impl std::error::Error for ResourceError {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceMismatch {
     resource: String,
-    server: String,
+    server: Box<ServerUrl>,
     part: &'static str,
 }
 
@@ -171,7 +173,7 @@ impl ResourceMismatch {
 
     /// The server's canonical URL.
     pub fn server(&self) -> &str {
-        &self.server
+        self.server.as_str()
     }
 
     /// The part of the URL that differs: `scheme`, `host`, `port`, `path`, `query`…

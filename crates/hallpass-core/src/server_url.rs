@@ -1,6 +1,6 @@
 //! The URL of an MCP server.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use url::{Host, Url};
 
@@ -76,14 +76,16 @@ impl ServerUrl {
 }
 
 impl fmt::Display for ServerUrl {
+    /// For people and logs: with `?…` in place of the query, which may hold a key. The whole text is
+    /// [`as_str`](Self::as_str).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&without_query(&self.text))
     }
 }
 
 impl fmt::Debug for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServerUrl({})", self.text)
+        write!(f, "ServerUrl({self})")
     }
 }
 
@@ -152,15 +154,24 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The text without what stands between `://` and `@`, for error messages.
+/// A URL's text for people and logs: with `?…` in place of its query, which may hold a key.
+pub(crate) fn without_query(text: &str) -> Cow<'_, str> {
+    match text.split_once('?') {
+        Some((before, query)) if !query.is_empty() => Cow::Owned(format!("{before}?…")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// The text without its query and what stands between `://` and `@`, for error messages.
 fn redacted(text: &str) -> String {
+    let text = without_query(text);
     let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
+        return text.into_owned();
     };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..authority_end].rfind('@') {
         Some(at) => format!("{scheme}://…{}", &rest[at..]),
-        None => text.to_owned(),
+        None => text.into_owned(),
     }
 }
 

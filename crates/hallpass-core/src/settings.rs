@@ -184,7 +184,9 @@ impl ServerSettings {
             "resource",
             match &self.resource {
                 ResourceSetting::Published => None,
-                ResourceSetting::Exactly { resource, .. } => Some(format!("={resource}")),
+                ResourceSetting::Exactly { resource, .. } => {
+                    Some(format!("={}", resource.as_str()))
+                }
                 ResourceSetting::Omitted => Some("none".to_owned()),
             },
         );

@@ -59,7 +59,7 @@ fn in_words(slot: &Slot, record: Option<&Record>, now: Timestamp) -> String {
         let resource = grant
             .resource
             .as_ref()
-            .map_or("none", |resource| resource.as_str());
+            .map_or_else(|| "none".to_owned(), Resource::to_string);
         lines.push(format!("resource {resource}"));
         lines.push(format!("scopes {}", grant.scopes()));
         lines.push(match grant.expires_at {

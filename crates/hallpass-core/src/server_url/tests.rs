@@ -3,7 +3,7 @@ use super::*;
 #[track_caller]
 fn check(text: &str, expected: &str) {
     let got = match ServerUrl::parse(text) {
-        Ok(url) => url.to_string(),
+        Ok(url) => url.as_str().to_owned(),
         Err(error) => format!("error: {error}"),
     };
     assert_eq!(got, expected);
@@ -62,4 +62,32 @@ fn what_is_refused_and_why() {
         "error: `http://localhost.example.com/` is not the URL of an MCP server: plain http is for \
          loopback hosts only, use https to reach another",
     );
+}
+
+#[test]
+fn people_and_logs_see_no_query() {
+    let url = ServerUrl::parse("https://mcp.example.com/mcp?api_key=canary&x=1").unwrap();
+    let slot = crate::Slot::new(url.clone());
+    let resource = crate::Resource::from(&url);
+    for shown in [format!("{url}"), format!("{slot}"), format!("{resource}")] {
+        assert_eq!(shown, "https://mcp.example.com/mcp?…");
+    }
+    let other = crate::Resource::parse("https://mcp.example.com/mcp?a=b").unwrap();
+    let mismatch = other.identifies(&url).unwrap_err();
+    for text in [
+        "http://mcp.example.com/mcp?api_key=canary",
+        "https://user@mcp.example.com/mcp?api_key=canary",
+        "mcp?api_key=canary",
+    ] {
+        let error = ServerUrl::parse(text).unwrap_err();
+        let shown =
+            format!("{error} {error:?} {url:?} {slot:?} {resource:?} {mismatch} {mismatch:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+    assert_eq!(
+        url.as_str(),
+        "https://mcp.example.com/mcp?api_key=canary&x=1"
+    );
+    assert_eq!(resource.as_str(), url.as_str());
+    assert_eq!(url.url().query(), Some("api_key=canary&x=1"));
 }
