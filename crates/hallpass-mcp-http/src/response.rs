@@ -125,6 +125,15 @@ impl Response {
         EventStream::new(self.body, cap)
     }
 
+    /// The same head with another body, for whoever counts or slows down what comes.
+    #[must_use]
+    pub fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
+        Self {
+            body: map(self.body),
+            ..self
+        }
+    }
+
     /// Takes the head and the body apart.
     pub fn into_parts(self) -> (Parts, Body) {
         (self.head, self.body)

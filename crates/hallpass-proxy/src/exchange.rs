@@ -163,11 +163,11 @@ impl Sending<'_> {
         match response.content() {
             Content::Events => {
                 let mut place = Place::default();
-                let events = response.events(MOST_MESSAGE);
-                let end = reading.follow(events, &mut place).await;
+                let end = reading.follow(response, &mut place).await;
                 self.resume(end, place, reading).await
             }
             Content::Json => {
+                let (response, _) = self.shared.lane.meter(response);
                 let body = response.read(MOST_MESSAGE).await;
                 let body = match body {
                     Ok(body) => body,
@@ -229,8 +229,7 @@ impl Sending<'_> {
                     if response.status().is_success() && response.content() == Content::Events =>
                 {
                     place.moved = false;
-                    let events = response.events(MOST_MESSAGE);
-                    let end = reading.follow(events, &mut place).await;
+                    let end = reading.follow(response, &mut place).await;
                     if place.moved {
                         in_vain = 0;
                     }

@@ -30,6 +30,7 @@
 mod connection;
 mod error;
 mod exchange;
+mod lane;
 mod lines;
 mod listening;
 mod memory;

@@ -6,7 +6,6 @@ use hallpass_mcp_http::Content;
 use http::StatusCode;
 
 use crate::{
-    MOST_MESSAGE,
     connection::Connection,
     reading::{Place, Reading},
     routing,
@@ -32,8 +31,9 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
                     return;
                 }
                 place.moved = false;
-                let events = response.events(MOST_MESSAGE);
-                let end = Reading::new(shared, None).follow(events, &mut place).await;
+                let end = Reading::new(shared, None)
+                    .follow(response, &mut place)
+                    .await;
                 tracing::debug!("the server's own stream ended: {end:?}");
                 if place.moved {
                     failures = 0;

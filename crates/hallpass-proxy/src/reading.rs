@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_mcp_http::{Content, Error, Event, EventStream, Response};
+use hallpass_mcp_http::{Content, Error, Event, Response};
 
 use crate::{
     MOST_MESSAGE,
@@ -93,7 +93,9 @@ impl<'a> Reading<'a> {
 
     /// Passes on what a stream says until it ends. Once all has come it may end soon, and is left
     /// otherwise.
-    pub(crate) async fn follow(&mut self, mut events: EventStream, place: &mut Place) -> End {
+    pub(crate) async fn follow(&mut self, response: Response, place: &mut Place) -> End {
+        let (response, held) = self.shared.lane.meter(response);
+        let mut events = response.events(MOST_MESSAGE);
         loop {
             let next = if self.is_done() {
                 match self.shared.within(LINGER, events.next()).await {
@@ -114,6 +116,7 @@ impl<'a> Reading<'a> {
                     Err(error) => tracing::warn!("an event is {}", told(&error)),
                 }
             }
+            held.let_go();
         }
     }
 }

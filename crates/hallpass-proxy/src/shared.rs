@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Server,
     connection::{Known, Phase},
+    lane::Lane,
     memory::Memory,
     message::{Id, Kind, Message},
     outbox::Outbox,
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) asks_a_person: bool,
     pub(crate) outbox: Outbox,
     pub(crate) tools: ToolHeaders,
+    pub(crate) lane: Lane,
     pub(crate) phase: watch::Sender<Phase>,
     pub(crate) closing: CancellationToken,
     known: Mutex<Known>,
@@ -70,6 +72,7 @@ impl Shared {
             asks_a_person,
             outbox,
             tools: ToolHeaders::default(),
+            lane: Lane::new(),
             phase: watch::Sender::new(Phase::Unopened),
             closing: CancellationToken::new(),
             known: Mutex::default(),
