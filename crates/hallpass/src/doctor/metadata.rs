@@ -117,7 +117,7 @@ impl Examination<'_> {
         let found = if error.kind() == DiscoveryErrorKind::ResourceMismatch {
             found.words(
                 "only if that name is right: the server may be misconfigured, or an impostor; its \
-                 operator has to make `resource` the URL that people use",
+                 operator has to publish the URL that people use",
             )
         } else {
             found
