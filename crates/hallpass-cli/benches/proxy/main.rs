@@ -24,10 +24,9 @@ use std::time::Duration;
 
 use crate::{bridge::Bridge, direct::Direct, place::Place};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const CALLS: usize = 200;
 const AT_ONCE: usize = 64;
-const MANY: usize = 2_000;
 
 /// Which bridge.
 #[derive(Debug, Clone, Copy)]
@@ -80,13 +79,15 @@ async fn compare(place: &Place) {
     for _ in 0..ROUNDS {
         let direct = Direct::open(place).await;
         direct_call.push(direct.calls(CALLS).await);
-        direct_rate.push(direct.at_once(AT_ONCE, MANY).await);
+        direct_rate.push(direct.at_once(AT_ONCE, place.many).await);
         for (which, measured) in [(Which::Ours, &mut ours), (Which::Theirs, &mut theirs)] {
             let mut bridge = Bridge::start(place.bridge(which)).await;
             measured.start.push(bridge.first_answer());
             measured.list.push(bridge.list().await);
             measured.call.push(bridge.calls(CALLS).await);
-            measured.rate.push(bridge.at_once(AT_ONCE, MANY).await);
+            measured
+                .rate
+                .push(bridge.at_once(AT_ONCE, place.many).await);
             measured.memory.push(bridge.memory());
             bridge.end().await;
         }
