@@ -6,6 +6,7 @@ mod codegen;
 mod conformance;
 mod deny;
 mod examples;
+#[cfg(unix)]
 mod keyring;
 mod manifests;
 mod npm;
@@ -16,6 +17,16 @@ mod release;
 mod tidy;
 
 use crate::{report::Failure, workspace::Workspace};
+
+/// The Secret Service is Linux's; what is used of it here, Unix's.
+#[cfg(not(unix))]
+mod keyring {
+    use crate::{report::Failure, workspace::Workspace};
+
+    pub(super) fn run(_: &Workspace, _: &[String]) -> Result<(), Failure> {
+        Err(Failure::new("the Secret Service is Linux's").mend("run this on Linux"))
+    }
+}
 
 /// One step.
 pub(crate) struct Step {

@@ -58,8 +58,10 @@ fn main() -> ExitCode {
     let program = Program::new(arguments, environment, output);
     let ended = runtime.block_on(async {
         let ended = tokio::select! {
-            ended = commands::run(&program) => ended,
+            // Signals are listened for before the work begins.
+            biased;
             stopped = program.stopped() => Err(stopped),
+            ended = commands::run(&program) => ended,
         };
         program.close().await;
         ended

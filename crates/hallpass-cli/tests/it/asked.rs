@@ -4,20 +4,22 @@ use serde_json::{Value, json};
 
 use crate::{calls::everything, program::Desk, terminal::Terminal};
 
-/// Has the server ask, answers with these lines, and gives what the server got.
+/// Has the server ask, answers with these lines, and gives what the server got and what was shown.
 async fn answers(desk: &Desk, words: &[&str], typed: &[(&str, &str)]) -> (Value, String) {
     let url = desk.url();
     let arguments = [&["call", &url, "question"], words].concat();
     let mut terminal = Terminal::start(desk, &arguments, &[]);
+    let mut shown = String::new();
     for (question, answer) in typed {
-        terminal.until(question).await;
+        shown += terminal.until(question).await;
         terminal.forgets();
         terminal.types(answer).await;
     }
     let (code, written) = terminal.end().await;
-    assert_eq!(code, 0, "{written}");
+    shown += &written;
+    assert_eq!(code, 0, "{shown}");
     let answer = written.lines().rev().find(|line| line.starts_with('{'));
-    (serde_json::from_str(answer.unwrap()).unwrap(), written)
+    (serde_json::from_str(answer.unwrap()).unwrap(), shown)
 }
 
 #[tokio::test]
@@ -66,9 +68,10 @@ async fn a_page_to_visit_is_shown_and_not_opened() {
     let desk = everything().await;
     let page = "url=https://sign.example/form?id=1";
     for (word, action) in [("yes", "accept"), ("", "decline")] {
-        let shown = [("https://sign.example/form?id=1", word)];
-        let (answer, _) = answers(&desk, &[page], &shown).await;
+        let typed = [("go on? yes or no [no]: ", word)];
+        let (answer, shown) = answers(&desk, &[page], &typed).await;
         assert_eq!(answer, json!({ "action": action }));
+        assert!(shown.contains("https://sign.example/form?id=1"), "{shown}");
     }
     let (answer, written) = answers(&desk, &["url=file:///etc/passwd"], &[]).await;
     assert_eq!(answer, json!({"action": "decline"}));
