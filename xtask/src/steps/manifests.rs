@@ -4,6 +4,7 @@
 //! true` and nothing else, so that each dependency is built once and Bazel, which builds one
 //! configuration, builds the same. Cargo features are crates here.
 
+mod locks;
 mod root;
 mod rules;
 
@@ -27,7 +28,10 @@ struct Manifest {
 
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let findings = check(&Tree::read(workspace)?, EXCEPTIONS);
-    finding::report(&findings, "edit the Cargo.toml that is named")
+    finding::report(
+        &findings,
+        "edit the Cargo.toml that is named; for a lock, cargo update --workspace --manifest-path of it",
+    )
 }
 
 /// Every way in which the manifests of a tree break a rule.
@@ -54,5 +58,6 @@ pub(super) fn check(tree: &Tree, exceptions: &[Exception]) -> Vec<Finding> {
     manifests.sort_by(|one, other| one.folder.cmp(&other.folder));
     let mut findings = root::check(tree, &root, &manifests);
     findings.extend(rules::check(tree, &root, &manifests));
+    findings.extend(locks::check(tree, &manifests));
     finding::judge(findings, exceptions)
 }
