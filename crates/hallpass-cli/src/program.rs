@@ -138,10 +138,24 @@ async fn signal() -> Stop {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 async fn signal() -> Stop {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+    use tokio::signal::windows;
+
+    let interrupt = async {
+        match windows::ctrl_c() {
+            Ok(mut signals) => _ = signals.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let close = async {
+        match windows::ctrl_close() {
+            Ok(mut signals) => _ = signals.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = interrupt => Stop::Signal("an interrupt", Code::Interrupted),
+        () = close => Stop::Signal("the end of its console", Code::Terminated),
     }
-    Stop::Signal("an interrupt", Code::Interrupted)
 }

@@ -1,13 +1,13 @@
 //! Tokens from a file and from a command.
 
-use std::{
-    error::Error as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{error::Error as _, path::PathBuf};
+#[cfg(unix)]
+use std::{path::Path, time::Duration};
 
 use hallpass_core::{Remedy, TokenSource, TokenSourceError};
-use hallpass_machine::{AssertionSource, SecretCommand, TokenFile};
+use hallpass_machine::TokenFile;
+#[cfg(unix)]
+use hallpass_machine::{AssertionSource, SecretCommand};
 use tempfile::TempDir;
 
 async fn read(source: &impl TokenSource) -> Result<String, TokenSourceError> {
