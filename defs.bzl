@@ -75,7 +75,10 @@ def hallpass_crate(name, version, library = True, binaries = {}, tests = {}):
             crate_root = root,
             data = files + binaries.keys(),
             # Where a test finds these when it runs, in the root of its runfiles.
-            rustc_env = {"CARGO_MANIFEST_DIR": native.package_name()} | {
+            rustc_env = {
+                "CARGO_MANIFEST_DIR": native.package_name(),
+                "CARGO_TARGET_TMPDIR": "tmp",
+            } | {
                 "CARGO_BIN_EXE_" + binary: "$(rootpath :%s)" % binary
                 for binary in binaries
             },
