@@ -25,6 +25,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
 
+    /// The configuration file, instead of the usual one. As `HALLPASS_CONFIG`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
     /// Where the key of a new store is kept; without it, in the keyring or else in a file. A store
     /// that exists keeps its key where it is.
     #[arg(long, global = true, value_name = "PLACE", value_enum)]
@@ -68,7 +72,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// A server, and which account on it.
 #[derive(Debug, Args)]
 pub(crate) struct Server {
-    /// The MCP server's URL.
+    /// The MCP server's URL, or its name in the configuration file.
     pub(crate) url: String,
 
     /// Which of several accounts on the server.

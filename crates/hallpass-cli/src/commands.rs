@@ -1,13 +1,16 @@
 //! The commands, one module each.
 
+mod add;
 mod call;
 mod cimd;
 mod demo;
 mod doctor;
+mod list;
 mod login;
 mod logout;
 mod prompts;
 mod proxy;
+mod remove;
 mod resources;
 mod status;
 mod store;
@@ -32,6 +35,12 @@ pub(crate) enum Command {
     Logout(logout::Logout),
     /// Show where an account stands; without a URL, every account.
     Status(status::Status),
+    /// Give a server a name: it stands in the configuration file.
+    Add(add::Add),
+    /// Take a server's name away.
+    Remove(remove::Remove),
+    /// List the servers that have names.
+    List,
     /// List a server's tools, or show one in full.
     Tools(tools::Tools),
     /// Call one of a server's tools.
@@ -54,12 +63,22 @@ pub(crate) enum Command {
     Demo(demo::Demo),
 }
 
+impl Command {
+    /// Whether the configuration file may come into being by it.
+    pub(crate) fn makes_config(&self) -> bool {
+        matches!(self, Self::Add(_))
+    }
+}
+
 /// Runs the command that was asked for.
 pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
     match &program.arguments.command {
         Command::Login(login) => login::run(login, program).await,
         Command::Logout(logout) => logout::run(logout, program).await,
         Command::Status(status) => status::run(status, program).await,
+        Command::Add(add) => add::run(add, program),
+        Command::Remove(remove) => remove::run(remove, program),
+        Command::List => list::run(program),
         Command::Tools(tools) => tools::run(tools, program).await,
         Command::Call(call) => call::run(call, program).await,
         Command::Resources(resources) => resources::run(resources, program).await,

@@ -84,6 +84,20 @@ impl Environment {
         self.get("HALLPASS_HOME").map(PathBuf::from).or(platform)
     }
 
+    /// The configuration file's usual place: where the platform keeps a user's configuration.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        let below =
+            |name: &str, rest: &str| self.get(name).map(|dir| PathBuf::from(dir).join(rest));
+        let folder = if cfg!(windows) {
+            below("APPDATA", "hallpass")
+        } else if cfg!(target_os = "macos") {
+            below("HOME", "Library/Application Support/hallpass")
+        } else {
+            below("XDG_CONFIG_HOME", "hallpass").or_else(|| below("HOME", ".config/hallpass"))
+        };
+        folder.map(|folder| folder.join("config.toml"))
+    }
+
     /// Whether to colour what goes there (<https://no-color.org>, <https://bixense.com/clicolors>).
     pub(crate) fn colour(&self, stream: Stream) -> bool {
         if self.get("NO_COLOR").is_some() {

@@ -8,6 +8,7 @@ mod arguments;
 mod browser;
 mod client_credentials;
 mod commands;
+mod config;
 mod connection;
 mod content;
 mod environment;

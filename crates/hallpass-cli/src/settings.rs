@@ -25,9 +25,7 @@ pub(crate) fn settings(
     options: &ServerOptions,
     environment: &Environment,
 ) -> Result<ServerSettings, Failed> {
-    if let Some(what) = options.contradiction().map_err(Failed::new)? {
-        return Err(Failed::usage(what));
-    }
+    check(options)?;
     let usual = CallbackSetting::default();
     let issuer = |option: &str, text: &String| of(option, Issuer::parse(text));
     let name = options.client_name.clone();
@@ -83,6 +81,14 @@ pub(crate) fn settings(
             DpopSetting::default()
         },
     })
+}
+
+/// Refuses options that can't be meant together.
+pub(crate) fn check(options: &ServerOptions) -> Result<(), Failed> {
+    match options.contradiction().map_err(Failed::new)? {
+        Some(what) => Err(Failed::usage(what)),
+        None => Ok(()),
+    }
 }
 
 /// The further parameters of the authorization request.

@@ -11,6 +11,7 @@ use hallpass::{
 use crate::{
     arguments::Server,
     client_credentials,
+    config::Config,
     exit::Failed,
     network,
     program::Program,
@@ -47,23 +48,27 @@ pub(crate) struct Setup {
     pub(crate) hallpass: Hallpass,
     pub(crate) remembered: Remembered,
     pub(crate) options: ServerOptions,
+    /// Those that a login remembers: what the configuration says is not among them.
+    pub(crate) to_remember: ServerOptions,
     /// Whether anything outlives the program.
     pub(crate) keeps: bool,
 }
 
 impl Setup {
-    /// The options on the command line over the remembered ones.
+    /// The options on the command line, over those of the configuration, over the remembered ones.
     pub(crate) fn options(program: &Program, server: &Server) -> Result<ServerOptions, Failed> {
-        let slot = slot(&server.url, &server.account)?;
+        let slot = slot(program, &server.url, &server.account)?;
         let remembered = Remembered::of(&slot, &store::folder(program)?);
+        let configured = Config::read(program)?.options(&slot);
+        let below = configured.over(&remembered.load()?);
         given(server)?
-            .over(&remembered.load()?)
+            .over(&below.map_err(Failed::new)?)
             .map_err(Failed::new)
     }
 
     /// Whether a server can be wired up with these options, short of its credentials.
     pub(crate) fn check(program: &Program, server: &Server) -> Result<(), Failed> {
-        let slot = slot(&server.url, &server.account)?;
+        let slot = slot(program, &server.url, &server.account)?;
         let options = Self::options(program, server)?;
         let settings = settings::settings(&options, &program.environment)?;
         let nothing = Arc::new(MemoryStore::new());
@@ -78,12 +83,16 @@ impl Setup {
         options: Options,
         person: Option<Person>,
     ) -> Result<Self, Failed> {
-        let slot = slot(&server.url, &server.account)?;
+        let slot = slot(program, &server.url, &server.account)?;
         let remembered = Remembered::of(&slot, &store::folder(program)?);
         let asks_anew = server.options.client_secret_prompt == Some(true);
+        let to_remember = to_remember(program, server, options, &slot, &remembered)?;
         let options = match options {
             Options::Remembered => Self::options(program, server)?,
-            Options::Given => given(server)?,
+            Options::Given => {
+                let configured = Config::read(program)?.options(&slot);
+                given(server)?.over(&configured).map_err(Failed::new)?
+            }
             Options::None => ServerOptions::default(),
         };
         // Where somebody else obtains the tokens, there is nothing to keep but the options.
@@ -110,9 +119,32 @@ impl Setup {
             hallpass,
             remembered,
             options,
+            to_remember,
             keeps: store.keeps() || handed_in && !matches!(store, Store::Memory(_)),
         })
     }
+}
+
+/// What a login remembers: the options that were given, over those that were remembered, but for those
+/// that the configuration has. It is the place to change those, and nothing remembered hides that.
+fn to_remember(
+    program: &Program,
+    server: &Server,
+    options: Options,
+    slot: &Slot,
+    remembered: &Remembered,
+) -> Result<ServerOptions, Failed> {
+    let given = given(server)?;
+    let all = match options {
+        Options::Remembered => given.over(&remembered.load()?).map_err(Failed::new)?,
+        Options::Given => given,
+        Options::None => return Ok(ServerOptions::default()),
+    };
+    let configured = Config::read(program)?.options(slot);
+    let configured = configured.to_map().map_err(Failed::new)?;
+    let mut all = all.to_map().map_err(Failed::new)?;
+    all.retain(|option, _| !configured.contains_key(option));
+    serde_json::from_value(serde_json::Value::Object(all)).map_err(Failed::new)
 }
 
 /// The options on the command line.
@@ -163,8 +195,18 @@ fn build(
     builder.build().map_err(Failed::usage)
 }
 
+/// The slot of a server's name or URL, and an account's name.
+pub(crate) fn slot(program: &Program, server: &str, account: &str) -> Result<Slot, Failed> {
+    // Whoever writes a URL needs no file for it.
+    if server.contains("://") {
+        url_slot(server, account)
+    } else {
+        Config::read(program)?.slot(server, account)
+    }
+}
+
 /// The slot of a URL and an account's name.
-pub(crate) fn slot(url: &str, account: &str) -> Result<Slot, Failed> {
+pub(crate) fn url_slot(url: &str, account: &str) -> Result<Slot, Failed> {
     let server = ServerUrl::parse(url).map_err(Failed::usage)?;
     let profile = Profile::parse(account).map_err(Failed::usage)?;
     Ok(Slot::new(server).with_profile(profile))

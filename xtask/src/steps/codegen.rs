@@ -6,10 +6,12 @@
 //! - `docs/environment.md`, the variables that the program reads;
 //! - `docs/troubleshooting.md` is written by hand, and has a row for each code of the program;
 //! - `docs/commands.md`, what the program says to `--help`, command by command;
+//! - `docs/configuration.md`, the keys of `config.toml`;
 //! - each crate's `BUILD.bazel`, which is `cargo xtask bazel`'s too.
 
 mod codes;
 mod commands;
+mod configuration;
 mod crates;
 mod environment;
 mod findings;
@@ -52,6 +54,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         finding::report(&compare(&tree, &files), MEND)?;
     }
     files.insert(commands::PATH.to_owned(), commands::render(workspace)?);
+    let configuration = configuration::render(workspace)?;
+    files.insert(configuration::PATH.to_owned(), configuration);
     if !write {
         return finding::report(&compare(&tree, &files), MEND);
     }

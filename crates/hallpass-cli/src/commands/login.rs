@@ -77,9 +77,9 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
     };
     let token = token?;
     if setup.keeps {
-        setup.remembered.save(&setup.options)?;
+        setup.remembered.save(&setup.to_remember)?;
         client_credentials::advise(&setup.options, &program.output)?;
-        for name in setup.options.literal_headers() {
+        for name in setup.to_remember.literal_headers() {
             program.output.say(&format!(
                 "note: the header `{name}` is remembered as it was typed; write its secret part as \
                  ${{NAME}} to keep it in an environment variable"

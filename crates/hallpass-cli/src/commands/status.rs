@@ -21,7 +21,10 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed
     let opened = Store::open(program).await?;
     let store = opened.port();
     let (slots, problems) = if let Some(url) = &status.url {
-        (vec![setup::slot(url, &status.account)?], Vec::new())
+        (
+            vec![setup::slot(program, url, &status.account)?],
+            Vec::new(),
+        )
     } else {
         let listing = store.list().await?;
         let problems = listing.problems.iter().map(ToString::to_string);

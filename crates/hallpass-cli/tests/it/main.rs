@@ -10,6 +10,7 @@
 mod asked;
 mod calls;
 mod client;
+mod config;
 mod contract;
 mod demo;
 #[cfg(unix)]

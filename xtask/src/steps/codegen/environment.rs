@@ -11,6 +11,7 @@ const PROGRAM: &str = "crates/hallpass-cli/src";
 
 /// What each says.
 const VARIABLES: &[(&str, &str)] = &[
+    ("APPDATA", "below it lies the configuration file (Windows)"),
     ("BROWSER", "there is a browser to open"),
     ("CLICOLOR", "`0`: no colour"),
     (
@@ -22,6 +23,7 @@ const VARIABLES: &[(&str, &str)] = &[
         "DISPLAY",
         "there is a desktop, so a browser can be opened (Linux)",
     ),
+    ("HALLPASS_CONFIG", "the configuration file, as `--config`"),
     (
         "HALLPASS_HOME",
         "the folder for everything that is kept; wins over the platform's",
@@ -54,6 +56,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ),
     ("TERM", "`dumb`: no colour, and nothing that moves"),
     ("WAYLAND_DISPLAY", "as `DISPLAY`"),
+    (
+        "XDG_CONFIG_HOME",
+        "below it lies the configuration file (Linux)",
+    ),
     (
         "XDG_DATA_HOME",
         "below it lies the platform's folder for data (Linux)",

@@ -9,6 +9,23 @@ fn the_commands_of_a_help_text() {
 }
 
 #[test]
+fn the_server_options_of_a_help_text() {
+    let help = "Options:\n      --replace\n          No\n\nServer options (remembered at login):\n      \
+        --scope <SCOPES>\n          The scopes\n\n      --dpop[=<BOOL>]\n          Bind\n          \n          \
+        [possible values: true, false]\n\n      --method <M>\n          How\n\n          Possible \
+        values:\n          - none: Nothing\n          - basic: A header\n";
+    let about = |text: &str| text.to_owned();
+    assert_eq!(
+        configuration::options(help),
+        [
+            ("scope", "text", about("The scopes")),
+            ("dpop", "`true` or `false`", about("Bind")),
+            ("method", "text", about("How. One of `none`, `basic`")),
+        ]
+    );
+}
+
+#[test]
 fn the_variables_of_a_source() {
     let text = "self.get(\"HOME\"); below(\"XDG_DATA_HOME\", x); map.get(\"error\"); it.get(name)";
     assert_eq!(environment::variables(text), ["HOME", "XDG_DATA_HOME"]);

@@ -30,7 +30,7 @@ pub(super) struct Forget {
 }
 
 pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed> {
-    let slot = setup::slot(&forget.url, &forget.account)?;
+    let slot = setup::slot(program, &forget.url, &forget.account)?;
     let store = store::files(program).await?;
     let mut guard = store.lock(&slot, WAIT).await?;
     let (had, aside) = match store.records(&slot).await {

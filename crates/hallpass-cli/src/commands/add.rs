@@ -1,0 +1,67 @@
+//! `hallpass add NAME URL`
+
+use std::path::Path;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    arguments::Server,
+    config::{Config, Entry, NAME_FORM, is_name},
+    exit::Failed,
+    program::Program,
+    settings, setup,
+};
+
+/// Give a server a name.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The name: letters, digits, `-`, `_` and `.`.
+    pub(crate) name: String,
+
+    /// Put it in place of the server that has the name.
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+pub(super) fn run(add: &Add, program: &Program) -> Result<(), Failed> {
+    let name = &add.name;
+    if !is_name(name) {
+        return Err(Failed::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
+    }
+    let config = Config::read(program)?;
+    if config.servers().contains_key(name) && !add.replace {
+        return Err(Failed::usage(format!("there is a server `{name}` already"))
+            .hint("`--replace` puts this one in its place"));
+    }
+    let slot = setup::url_slot(&add.server.url, &add.server.account)?;
+    let others = config.servers().iter().filter(|(other, _)| *other != name);
+    if let Some((other, _)) = others.into_iter().find(|(_, entry)| entry.slot == slot) {
+        let what = format!("this account of the server has a name: `{other}`");
+        return Err(Failed::usage(what).hint("`--account NAME` names another account"));
+    }
+    let mut options = add.server.options.clone();
+    options.files_from(Path::new(""))?;
+    settings::check(&options)?;
+    for header in options.literal_headers() {
+        program.output.say(&format!(
+            "note: the header `{header}` is written into the file as it was typed; write its \
+             secret part as ${{NAME}} to keep it in an environment variable"
+        ));
+    }
+    let entry = Entry { slot, options };
+    config.add(name, &entry)?;
+    let file = config.path().unwrap_or(Path::new("")).display();
+    let data = json!({
+        "name": name,
+        "server": entry.slot.server.as_str(),
+        "account": entry.slot.profile.as_str(),
+        "config": file.to_string(),
+    });
+    let text = format!("`{name}` is in {file}; `hallpass login {name}` signs in");
+    program.output.result(&text, &data);
+    Ok(())
+}

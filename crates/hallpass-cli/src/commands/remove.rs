@@ -1,0 +1,35 @@
+//! `hallpass remove NAME`
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{config::Config, exit::Failed, program::Program};
+
+/// Take a server's name away.
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    /// The name.
+    pub(crate) name: String,
+}
+
+pub(super) fn run(remove: &Remove, program: &Program) -> Result<(), Failed> {
+    let config = Config::read(program)?;
+    let name = &remove.name;
+    let Some(entry) = config.servers().get(name) else {
+        // The same words and the same advice as for a name that is used.
+        return Err(match config.slot(name, "default") {
+            Err(failed) => failed,
+            Ok(slot) => Failed::usage(format!("{slot} is named by its URL")),
+        });
+    };
+    config.remove(name)?;
+    let server = &entry.slot.server;
+    let data = json!({
+        "name": name,
+        "server": server.as_str(),
+        "account": entry.slot.profile.as_str(),
+    });
+    let text = format!("`{name}` is a name no longer; `hallpass logout {server}` would sign out");
+    program.output.result(&text, &data);
+    Ok(())
+}

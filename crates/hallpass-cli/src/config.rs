@@ -1,0 +1,292 @@
+//! `config.toml`: servers by name.
+//!
+//! ```toml
+//! [servers.example]
+//! url = "https://mcp.example.com/mcp"
+//! scope = "read write"
+//! ```
+//!
+//! A key of a server is the option of the command line without its dashes; `url` and `account` say
+//! which server and whose account. The file is read as a whole before anything is done, and a key
+//! that nobody knows is an error that names its line: a setting that is overlooked is worse.
+
+mod edit;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use hallpass::{Profile, ServerUrl, Slot};
+use serde_json::{Map, Value};
+use toml_edit::{Document, Item, Key};
+
+use crate::{exit::Failed, program::Program, server_options::ServerOptions};
+
+/// The file, and what it says.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    path: Option<PathBuf>,
+    servers: BTreeMap<String, Entry>,
+}
+
+/// One server of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) slot: Slot,
+    pub(crate) options: ServerOptions,
+}
+
+impl Config {
+    /// Reads the file that the command line, the environment or the platform names. Where nobody
+    /// named it, it need not be there.
+    pub(crate) fn read(program: &Program) -> Result<Self, Failed> {
+        let named = program.arguments.config.clone();
+        let named = named.or_else(|| program.environment.get("HALLPASS_CONFIG").map(Into::into));
+        let is_named = named.is_some();
+        let Some(path) = named.or_else(|| program.environment.config_file()) else {
+            return Ok(Self::default());
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let may_be_made = program.arguments.command.makes_config();
+                if is_named && !may_be_made {
+                    let what = format!("there is no configuration file {}", path.display());
+                    return Err(Failed::usage(what));
+                }
+                Ok(Self {
+                    path: Some(path),
+                    servers: BTreeMap::new(),
+                })
+            }
+            Err(error) => {
+                let path = path.display();
+                Err(Failed::usage(format!(
+                    "the configuration {path} can't be read: {error}"
+                )))
+            }
+        }
+    }
+
+    fn parse(text: &str, path: PathBuf) -> Result<Self, Failed> {
+        let place = |at: Option<std::ops::Range<usize>>| {
+            let before = at.and_then(|at| text.get(..at.start)).unwrap_or_default();
+            format!("{}:{}", path.display(), before.matches('\n').count() + 1)
+        };
+        let document = Document::parse(text).map_err(|error| {
+            let (place, what) = (place(error.span()), error.message().to_owned());
+            Failed::usage(format!("{place}: {what}"))
+        })?;
+        let fail =
+            |key: &Key, what: String| Failed::usage(format!("{}: {what}", place(key.span())));
+        let mut servers: BTreeMap<String, Entry> = BTreeMap::new();
+        for (name, _) in document.as_table() {
+            let Some((key, item)) = document.as_table().get_key_value(name) else {
+                continue;
+            };
+            if name != "servers" {
+                return Err(fail(key, unknown(name, &["servers".to_owned()])));
+            }
+            let Some(table) = item.as_table_like() else {
+                return Err(fail(key, "`servers` is to be a table".to_owned()));
+            };
+            for (name, _) in table.iter() {
+                let Some((key, item)) = table.get_key_value(name) else {
+                    continue;
+                };
+                if !is_name(name) {
+                    return Err(fail(key, format!("`{name}` can't name a server")).hint(NAME_FORM));
+                }
+                let entry = read_entry(item, &path, &|key, what| fail(key, what), key)?;
+                let twin = servers.iter().find(|(_, other)| other.slot == entry.slot);
+                if let Some((twin, _)) = twin {
+                    let what =
+                        format!("`{name}` and `{twin}` are the same account of the same server");
+                    return Err(fail(key, what).hint("give one of them an `account`"));
+                }
+                servers.insert(name.to_owned(), entry);
+            }
+        }
+        Ok(Self {
+            path: Some(path),
+            servers,
+        })
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    pub(crate) fn servers(&self) -> &BTreeMap<String, Entry> {
+        &self.servers
+    }
+
+    /// The slot that a name or a URL with an account stands for. The account of a name is the
+    /// file's, unless another is given.
+    pub(crate) fn slot(&self, server: &str, account: &str) -> Result<Slot, Failed> {
+        let profile = Profile::parse(account).map_err(Failed::usage)?;
+        if let Some(entry) = self.servers.get(server) {
+            let slot = entry.slot.clone();
+            return Ok(if profile == Profile::default() {
+                slot
+            } else {
+                slot.with_profile(profile)
+            });
+        }
+        if !server.contains("://") && is_name(server) {
+            let file = match &self.path {
+                Some(path) => format!(" in {}", path.display()),
+                None => String::new(),
+            };
+            let failed = Failed::usage(format!(
+                "`{server}` is not the URL of an MCP server, nor the name of one{file}"
+            ));
+            let names: Vec<String> = self.servers.keys().cloned().collect();
+            return Err(match nearest(server, &names) {
+                Some(name) => failed.hint(format!("did you mean `{name}`?")),
+                None => failed.hint(format!(
+                    "`hallpass add {server} URL` gives a server that name"
+                )),
+            });
+        }
+        let server = ServerUrl::parse(server).map_err(Failed::usage)?;
+        Ok(Slot::new(server).with_profile(profile))
+    }
+
+    /// What the file says of a slot: its own entry, else that of the same server's usual account.
+    pub(crate) fn options(&self, slot: &Slot) -> ServerOptions {
+        let of = |slot: &Slot| self.servers.values().find(|entry| entry.slot == *slot);
+        let usual = Slot::new(slot.server.clone());
+        let found = of(slot).or_else(|| of(&usual));
+        found.map(|entry| entry.options.clone()).unwrap_or_default()
+    }
+}
+
+/// What a name may be.
+pub(crate) const NAME_FORM: &str = "a name has letters, digits, `-`, `_` and `.`";
+
+/// Whether a text can name a server.
+pub(crate) fn is_name(text: &str) -> bool {
+    let fits = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    !text.is_empty() && text.chars().all(fits)
+}
+
+fn read_entry(
+    item: &Item,
+    path: &Path,
+    fail: &dyn Fn(&Key, String) -> Failed,
+    name: &Key,
+) -> Result<Entry, Failed> {
+    let Some(table) = item.as_table_like() else {
+        return Err(fail(name, format!("`{}` is to be a table", name.get())));
+    };
+    let keys = keys();
+    let (mut options, mut server, mut profile) = (Map::new(), None, Profile::default());
+    for (option, _) in table.iter() {
+        let Some((key, item)) = table.get_key_value(option) else {
+            continue;
+        };
+        if !keys.iter().any(|known| known == option) {
+            return Err(fail(key, unknown(option, &keys)));
+        }
+        let wrong = |what: String| fail(key, format!("`{option}`: {what}"));
+        let value =
+            json(item).ok_or_else(|| wrong("a value of this kind is not expected".to_owned()))?;
+        match (option, value.as_str()) {
+            ("url", Some(text)) => {
+                server = Some(ServerUrl::parse(text).map_err(|error| wrong(error.to_string()))?);
+            }
+            ("account", Some(text)) => {
+                profile = Profile::parse(text).map_err(|error| wrong(error.to_string()))?;
+            }
+            ("url" | "account", None) => return Err(wrong("it is to be a string".to_owned())),
+            _ => {
+                let one = Map::from_iter([(option.to_owned(), value.clone())]);
+                serde_json::from_value::<ServerOptions>(Value::Object(one))
+                    .map_err(|error| wrong(error.to_string()))?;
+                options.insert(option.to_owned(), value);
+            }
+        }
+    }
+    let Some(server) = server else {
+        return Err(fail(name, format!("`{}` has no `url`", name.get())));
+    };
+    let mut options: ServerOptions =
+        serde_json::from_value(Value::Object(options)).map_err(Failed::usage)?;
+    if let Some(what) = options.contradiction().map_err(Failed::new)? {
+        return Err(fail(name, format!("`{}`: {what}", name.get())));
+    }
+    options.files_from(path.parent().unwrap_or(Path::new("")))?;
+    Ok(Entry {
+        slot: Slot::new(server).with_profile(profile),
+        options,
+    })
+}
+
+/// Every key of a server.
+pub(crate) fn keys() -> Vec<String> {
+    let command = ServerOptions::augment_args(clap::Command::new("server"));
+    let options = command.get_arguments().filter_map(clap::Arg::get_long);
+    ["url", "account"]
+        .into_iter()
+        .chain(options)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn json(item: &Item) -> Option<Value> {
+    let value = item.as_value()?;
+    if let Some(list) = value.as_array() {
+        let texts = list.iter().map(|value| value.as_str().map(Value::from));
+        return texts.collect::<Option<Vec<_>>>().map(Value::Array);
+    }
+    value
+        .as_str()
+        .map(Value::from)
+        .or_else(|| value.as_bool().map(Value::from))
+        .or_else(|| value.as_integer().map(Value::from))
+}
+
+fn unknown(key: &str, known: &[String]) -> String {
+    match nearest(key, known) {
+        Some(name) => format!("nobody knows the key `{key}`; did you mean `{name}`?"),
+        None => format!("nobody knows the key `{key}`"),
+    }
+}
+
+/// The name that a mistyped one was probably meant to be.
+fn nearest<'a>(text: &str, names: &'a [String]) -> Option<&'a str> {
+    let text = text.replace('_', "-");
+    let near = names.iter().map(|name| (distance(&text, name), name));
+    let (distance, name) = near.min()?;
+    (distance <= 1 + name.len() / 4).then_some(name)
+}
+
+/// How many letters have to change, come or go.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, letter) in one.chars().enumerate() {
+        let mut corner = above;
+        let mut left = above + 1;
+        for (at, &there) in other.iter().enumerate() {
+            let changed = corner + usize::from(letter != there);
+            corner = row.get(at + 1).copied().unwrap_or_default();
+            let new = changed.min(corner + 1).min(left + 1);
+            if let Some(place) = row.get_mut(at) {
+                *place = left;
+            }
+            left = new;
+        }
+        if let Some(last) = row.last_mut() {
+            *last = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, Failed> {
+    Config::parse(text, PathBuf::from("/c/config.toml"))
+}
+
+#[test]
+fn a_server_has_a_url_an_account_and_options() {
+    let config = parse(
+        "# mine\n[servers.work]\nurl = \"https://mcp.example.com/mcp\"\naccount = \"w\"\n\
+         scope = \"a b\"\ndpop = true\ncallback-port = 4711\ntrusted-issuer = \"https://i.example\"\n\
+         header = [\"X: 1\"]\nca-certificate = \"ca.pem\"\n",
+    )
+    .unwrap();
+    let entry = &config.servers()["work"];
+    assert_eq!(entry.slot.server.as_str(), "https://mcp.example.com/mcp");
+    assert_eq!(entry.slot.profile.as_str(), "w");
+    let set = Value::Object(entry.options.to_map().unwrap());
+    let file = std::path::absolute("/c/ca.pem").unwrap();
+    assert_eq!(
+        set,
+        serde_json::json!({
+            "scope": "a b", "dpop": true, "callback-port": 4711, "header": ["X: 1"],
+            "trusted-issuer": ["https://i.example"], "ca-certificate": file,
+        })
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    let url = "url = \"https://a.example/mcp\"";
+    for (text, expected) in [
+        ("[servers.a]\nurl = \"x".to_owned(), "/c/config.toml:2: "),
+        (
+            "[server.a]\n".to_owned(),
+            "/c/config.toml:1: nobody knows the key `server`; did you mean `servers`?",
+        ),
+        (
+            format!("[servers.a]\n{url}\nscopes = \"a\"\n"),
+            "/c/config.toml:3: nobody knows the key `scopes`; did you mean `scope`?",
+        ),
+        (
+            format!("[servers.a]\n{url}\nclient_id = \"a\"\n"),
+            "did you mean `client-id`?",
+        ),
+        (
+            format!("[servers.a]\n{url}\nwholly-other-thing = 1\n"),
+            "/c/config.toml:3: nobody knows the key `wholly-other-thing`",
+        ),
+        (
+            format!("[servers.a]\n{url}\nscope = 1\n"),
+            "/c/config.toml:3: `scope`: invalid type: integer",
+        ),
+        (
+            format!("[servers.a]\n{url}\ncallback-port = 70000\n"),
+            "/c/config.toml:3: `callback-port`: invalid value",
+        ),
+        (
+            format!("[servers.a]\n{url}\ndpop = \"yes\"\n"),
+            "/c/config.toml:3: `dpop`: invalid type",
+        ),
+        (
+            format!("[servers.a]\n{url}\nheader = [1]\n"),
+            "/c/config.toml:3: `header`",
+        ),
+        (
+            "[servers.a]\nurl = \"http://a.example/mcp\"\n".to_owned(),
+            "/c/config.toml:2: `url`: ",
+        ),
+        (
+            "[servers.a]\nscope = \"a\"\n".to_owned(),
+            "/c/config.toml:1: `a` has no `url`",
+        ),
+        (
+            format!("[servers.a]\n{url}\naccount = \"no spaces\"\n"),
+            "/c/config.toml:3: `account`: ",
+        ),
+        (
+            format!("[servers.\"a b\"]\n{url}\n"),
+            "/c/config.toml:1: `a b` can't name a server",
+        ),
+        (
+            format!("[servers.a]\n{url}\nclient-key = \"k\"\n"),
+            "/c/config.toml:1: `a`: `client-key` needs",
+        ),
+        (
+            format!("[servers.a]\n{url}\n[servers.b]\n{url}\n"),
+            "/c/config.toml:3: `b` and `a` are the same account",
+        ),
+    ] {
+        let failed = parse(&text).unwrap_err().to_string();
+        assert!(failed.contains(expected), "{text}: {failed}");
+    }
+}
+
+#[test]
+fn a_slot_is_found_by_name_and_by_url() {
+    let config = parse(
+        "[servers.home]\nurl = \"https://a.example/mcp\"\nscope = \"home\"\n\
+         [servers.work]\nurl = \"https://a.example/mcp\"\naccount = \"work\"\nscope = \"work\"\n",
+    )
+    .unwrap();
+    for (server, account, profile, scope) in [
+        ("home", "default", "default", Some("home")),
+        ("work", "default", "work", Some("work")),
+        ("work", "other", "other", Some("home")),
+        ("https://a.example/mcp", "work", "work", Some("work")),
+        ("https://a.example/mcp", "default", "default", Some("home")),
+        ("https://b.example/mcp", "default", "default", None),
+    ] {
+        let slot = config.slot(server, account).unwrap();
+        assert_eq!(slot.profile.as_str(), profile, "{server} {account}");
+        let found = config.options(&slot).scope;
+        assert_eq!(found.as_deref(), scope, "{server} {account}");
+    }
+    let failed = config.slot("hom", "default").unwrap_err().to_string();
+    assert!(failed.contains("did you mean `home`?"), "{failed}");
+    let failed = config
+        .slot("mcp.example.com", "default")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        failed.contains("is not the URL of an MCP server"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn letters_that_differ_are_counted() {
+    for (one, other, expected) in [
+        ("", "", 0),
+        ("a", "", 1),
+        ("", "abc", 3),
+        ("scope", "scopes", 1),
+        ("kitten", "sitting", 3),
+        ("issuer", "issuer", 0),
+    ] {
+        assert_eq!(distance(one, other), expected, "{one} {other}");
+    }
+}

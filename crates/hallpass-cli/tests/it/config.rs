@@ -1,0 +1,198 @@
+//! Servers by name, in the configuration file.
+
+use std::{fs, io::Write, path::PathBuf};
+
+use hallpass_testkit::Endpoint;
+
+use crate::program::{Desk, Ended};
+
+struct Named {
+    desk: Desk,
+    file: PathBuf,
+}
+
+impl Named {
+    async fn new() -> Self {
+        let desk = Desk::new().await;
+        let file = desk.folder.path().join("config folder/config.toml");
+        Self { desk, file }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        let named = ["--config", self.file.to_str().unwrap()];
+        self.desk.run(&[&named, arguments].concat()).await
+    }
+
+    async fn login(&self, arguments: &[&str]) -> Ended {
+        let named = [
+            "--config",
+            self.file.to_str().unwrap(),
+            "login",
+            "--no-browser",
+        ];
+        let command = self.desk.command(&[&named, arguments].concat());
+        self.desk.sign_in(command).await
+    }
+
+    fn asked_scope(&self) -> Option<String> {
+        let asked = self.desk.issuer.requests_to(Endpoint::Authorization);
+        asked.last().unwrap().parameter("scope").map(str::to_owned)
+    }
+}
+
+#[tokio::test]
+async fn a_name_stands_for_a_server_in_every_command() {
+    let named = Named::new().await;
+    let url = named.desk.url();
+    let added = named
+        .run(&["add", "mine", &url, "--scope", "a"])
+        .await
+        .expect(0);
+    assert!(
+        added.stdout.contains("`hallpass login mine`"),
+        "{}",
+        added.stdout
+    );
+    named.login(&["mine"]).await.expect(0);
+    assert_eq!(named.asked_scope().as_deref(), Some("a"));
+    assert_eq!(
+        named.run(&["call", "mine", "ping"]).await.expect(0).stdout,
+        "pong\n"
+    );
+    let by_url = named.run(&["token", &url]).await.expect(0).stdout;
+    assert_eq!(named.run(&["token", "mine"]).await.expect(0).stdout, by_url);
+    let status = named.run(&["status", "mine"]).await.expect(0);
+    assert!(status.stdout.contains(&url), "{}", status.stdout);
+    named.run(&["logout", "mine"]).await.expect(0);
+    named.run(&["remove", "mine"]).await.expect(0);
+    named.run(&["token", "mine"]).await.expect(2);
+}
+
+#[tokio::test]
+async fn the_file_lies_between_the_command_line_and_what_is_remembered() {
+    let named = Named::new().await;
+    let url = named.desk.url();
+    named
+        .login(&[&url, "--scope", "remembered", "--header", "X-Team: tools"])
+        .await
+        .expect(2);
+    named
+        .run(&["add", "mine", &url, "--scope", "configured"])
+        .await
+        .expect(0);
+    named
+        .login(&["mine", "--header", "X-Team: tools"])
+        .await
+        .expect(0);
+    assert_eq!(named.asked_scope().as_deref(), Some("configured"));
+    named.login(&["mine", "--scope", "given"]).await.expect(0);
+    assert_eq!(named.asked_scope().as_deref(), Some("given"));
+    let last = named.desk.server.requests().last().unwrap().clone();
+    assert_eq!(last.header("x-team"), Some("tools"), "it is remembered");
+    // What was given once does not hide what the file says.
+    named.login(&["mine"]).await.expect(0);
+    assert_eq!(named.asked_scope().as_deref(), Some("configured"));
+    named.run(&["remove", "mine"]).await.expect(0);
+    named.login(&[&url]).await.expect(0);
+    assert_eq!(named.asked_scope(), None);
+}
+
+#[tokio::test]
+async fn a_change_keeps_what_a_person_wrote_around_it() {
+    let named = Named::new().await;
+    fs::create_dir_all(named.file.parent().unwrap()).unwrap();
+    let mine = "# my servers\n\n[servers.z] # last letter first\nurl = \"https://z.example/mcp\"\n\
+                scope = \"b a\" # in this order\n";
+    let mut file = fs::File::create(&named.file).unwrap();
+    file.write_all(mine.as_bytes()).unwrap();
+    named
+        .run(&[
+            "add",
+            "a",
+            "https://a.example/mcp",
+            "--dpop",
+            "--header",
+            "X: ${Y}",
+        ])
+        .await
+        .expect(0);
+    let text = fs::read_to_string(&named.file).unwrap();
+    let added =
+        "\n[servers.a]\nurl = \"https://a.example/mcp\"\ndpop = true\nheader = [\"X: ${Y}\"]\n";
+    assert_eq!(text, format!("{mine}{added}"));
+    named
+        .run(&["add", "a", "https://b.example/mcp"])
+        .await
+        .expect(2);
+    named
+        .run(&["add", "b", "https://a.example/mcp"])
+        .await
+        .expect(2);
+    named
+        .run(&["add", "a b", "https://c.example/mcp"])
+        .await
+        .expect(2);
+    named
+        .run(&["add", "c", "https://c.example/mcp", "--client-key", "k"])
+        .await
+        .expect(2);
+    assert_eq!(fs::read_to_string(&named.file).unwrap(), text);
+    named.run(&["remove", "a"]).await.expect(0);
+    assert_eq!(fs::read_to_string(&named.file).unwrap(), mine);
+}
+
+#[tokio::test]
+async fn a_list_shows_names_and_no_secret() {
+    let named = Named::new().await;
+    named.run(&["list"]).await.expect(2);
+    let secret = [
+        "--header",
+        "X-Key: canary",
+        "--proxy",
+        "http://u:canary@p.example:1",
+    ];
+    let add = ["add", "a", "https://a.example/mcp", "--account", "w"];
+    let added = named.run(&[&add[..], &secret].concat()).await.expect(0);
+    assert!(
+        added.stderr.contains("`X-Key` is written into the file"),
+        "{}",
+        added.stderr
+    );
+    let plain = named.run(&["list"]).await.expect(0).stdout;
+    assert!(
+        plain.contains("a  https://a.example/mcp (w)  (header, proxy)"),
+        "{plain}"
+    );
+    let list = named.run(&["--json", "list"]).await.expect(0);
+    assert!(!list.stdout.contains("canary"), "{}", list.stdout);
+    let list = list.json();
+    assert_eq!(list["result"]["servers"][0]["name"], "a");
+    assert_eq!(list["result"]["servers"][0]["account"], "w");
+    assert_eq!(
+        list["result"]["servers"][0]["options"]["header"][0],
+        "X-Key"
+    );
+}
+
+#[tokio::test]
+async fn the_file_is_found_and_its_mistakes_are_named() {
+    let named = Named::new().await;
+    let url = named.desk.url();
+    named.run(&["token", "mine"]).await.expect(2);
+    fs::create_dir_all(named.file.parent().unwrap()).unwrap();
+    let text = format!("[servers.mine]\nurl = \"{url}\"\nscops = \"a\"\n");
+    let mut file = fs::File::create(&named.file).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let mut token = named.desk.command(&["token", "mine"]);
+    token.env("HALLPASS_CONFIG", &named.file);
+    let ended = named.desk.sign_in(token).await.expect(2);
+    let place = format!("{}:3: ", named.file.display());
+    assert!(ended.stderr.contains(&place), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("did you mean `scope`?"),
+        "{}",
+        ended.stderr
+    );
+    // Somebody who wants to sign out is not kept from it.
+    named.run(&["logout", &url]).await.expect(0);
+}
