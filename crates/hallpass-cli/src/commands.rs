@@ -3,11 +3,14 @@
 mod add;
 mod call;
 mod cimd;
+mod completions;
 mod demo;
 mod doctor;
+mod exec;
 mod list;
 mod login;
 mod logout;
+mod man;
 mod prompts;
 mod proxy;
 mod remove;
@@ -21,7 +24,6 @@ use clap::Subcommand;
 use hallpass::{Hallpass, Slot};
 
 use crate::{
-    arguments::Server,
     exit::{Code, Failed},
     program::Program,
 };
@@ -51,14 +53,21 @@ pub(crate) enum Command {
     Prompts(prompts::Prompts),
     /// Serve a remote server on standard input and output, for hosts that speak only stdio.
     Proxy(proxy::Proxy),
-    /// Print a fresh access token.
-    Token(Server),
     /// Say why a server does not work, step by step; changes nothing.
     Doctor(doctor::Doctor),
+    /// Print a fresh access token, or the header that carries it.
+    Token(token::Token),
+    /// Run a command that finds a fresh access token in its environment.
+    Exec(exec::Exec),
     /// Print the client metadata document to publish, for servers that read those.
     Cimd(cimd::Cimd),
     /// Look after what is kept: list, rekey, move, export, import, forget.
     Store(store::Store),
+    /// Print completions for a shell.
+    Completions(completions::Completions),
+    /// Write the manual pages to a folder.
+    #[command(hide = true)]
+    Man(man::Man),
     /// Show the whole way against servers that run inside this program.
     Demo(demo::Demo),
 }
@@ -67,6 +76,11 @@ impl Command {
     /// Whether the configuration file may come into being by it.
     pub(crate) fn makes_config(&self) -> bool {
         matches!(self, Self::Add(_))
+    }
+
+    /// Whether `--timeout` counts: not for what serves until it is told to end.
+    pub(crate) fn has_time_limit(&self) -> bool {
+        !matches!(self, Self::Proxy(_))
     }
 }
 
@@ -84,8 +98,11 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
         Command::Resources(resources) => resources::run(resources, program).await,
         Command::Prompts(prompts) => prompts::run(prompts, program).await,
         Command::Proxy(proxy) => proxy::run(proxy, program).await,
-        Command::Token(server) => token::run(server, program).await,
         Command::Doctor(command) => doctor::run(command, program).await,
+        Command::Token(token) => token::run(token, program).await,
+        Command::Exec(exec) => exec::run(exec, program).await,
+        Command::Completions(completions) => completions::run(completions, program),
+        Command::Man(man) => man::run(man, program),
         Command::Cimd(document) => cimd::run(document, program),
         Command::Store(store) => store::run(store, program).await,
         Command::Demo(demo) => demo::run(demo, program).await,

@@ -30,6 +30,13 @@ pub(crate) enum Code {
     Network,
     /// The time that `--timeout` allows was not enough.
     TimedOut,
+    /// The command of `exec` can't be run, as shells count it.
+    NotExecutable,
+    /// The command of `exec` is not there, as shells count it.
+    NoSuchCommand,
+    /// What the command of `exec` ended with, where it could not take this program's place.
+    #[cfg_attr(unix, expect(dead_code, reason = "there the command takes its place"))]
+    Ended(u8),
     /// Stopped by an interrupt, as shells count it.
     Interrupted,
     /// Stopped by a request to terminate, as shells count it.
@@ -45,6 +52,9 @@ impl Code {
             Self::Refused => "refused",
             Self::Network => "network",
             Self::TimedOut => "timed-out",
+            Self::NotExecutable => "not-executable",
+            Self::NoSuchCommand => "no-such-command",
+            Self::Ended(_) => "ended",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
         }
@@ -59,6 +69,9 @@ impl Code {
             Self::Refused => 4,
             // Both pass, and trying again may help.
             Self::Network | Self::TimedOut => 5,
+            Self::NotExecutable => 126,
+            Self::NoSuchCommand => 127,
+            Self::Ended(code) => code,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -83,6 +96,18 @@ impl Failed {
             hints: Vec::new(),
             answer: None,
         }
+    }
+
+    /// The end of the command of `exec`, which has said itself what there is to say.
+    #[cfg(not(unix))]
+    pub(crate) fn of_command(code: i32) -> Self {
+        let code = Code::Ended(u8::try_from(code).unwrap_or(1));
+        Self::new("the command ended so").code(code)
+    }
+
+    /// Whether there is something to say about it.
+    pub(crate) fn has_words(&self) -> bool {
+        !matches!(self.code, Code::Ended(_))
     }
 
     /// A command line or a setting that can't be meant so.

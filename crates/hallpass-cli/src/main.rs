@@ -5,6 +5,7 @@
 //! code ([`exit`]).
 
 mod arguments;
+mod bearer;
 mod browser;
 mod client_credentials;
 mod commands;

@@ -179,6 +179,9 @@ impl Output {
 
     /// The end of a command that failed. A script gets `{"ok": false, "error": …}` besides.
     pub(crate) fn failed(&self, failed: &Failed) -> ExitCode {
+        if !failed.has_words() {
+            return failed.exit_code();
+        }
         if self.json {
             self.data(&envelope(false, "error", &failed.to_json()));
         }

@@ -79,11 +79,11 @@ impl Program {
 
     async fn time_is_up(&self) -> Stop {
         match self.arguments.timeout {
-            Some(limit) => {
+            Some(limit) if self.arguments.command.has_time_limit() => {
                 SystemClock.sleep(limit).await;
                 Stop::TimeLimit(limit)
             }
-            None => std::future::pending().await,
+            _ => std::future::pending().await,
         }
     }
 

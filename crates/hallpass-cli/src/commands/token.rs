@@ -1,25 +1,53 @@
 //! `hallpass token URL`
 
+use clap::Args;
 use serde_json::json;
 
-use super::with_login_line;
 use crate::{
     arguments::Server,
+    bearer::{Bearer, ForRequest},
     exit::Failed,
     program::Program,
     setup::{Options, Setup},
 };
 
-pub(super) async fn run(server: &Server, program: &Program) -> Result<(), Failed> {
-    let setup = Setup::new(program, server, Options::Remembered, None).await?;
-    let token = setup.hallpass.session().token().await;
-    let token = token.map_err(|error| with_login_line(Failed::from(error), &setup.hallpass))?;
-    let secret = token.access_token().expose();
+/// Print a token.
+#[derive(Debug, Args)]
+// Elsewhere `--header` adds one to the requests.
+#[command(mut_arg("header", |argument| argument.long("server-header")))]
+pub(crate) struct Token {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Print the header that carries it, `Authorization: …`, as `curl --header @-` reads it.
+    #[arg(long = "header")]
+    pub(crate) as_header: bool,
+
+    #[command(flatten)]
+    pub(crate) request: ForRequest,
+}
+
+pub(super) async fn run(command: &Token, program: &Program) -> Result<(), Failed> {
+    let setup = Setup::new(program, &command.server, Options::Remembered, None).await?;
+    let bearer = Bearer::fresh(&setup, &command.request).await?;
+    let secret = bearer.secret();
+    let mut headers = vec![("Authorization", &bearer.authorization)];
+    headers.extend(bearer.proof.as_ref().map(|proof| ("DPoP", proof)));
+    // A token with a proof is of no use without it.
+    let text = if command.as_header || bearer.proof.is_some() {
+        let lines = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"));
+        lines.collect::<Vec<_>>().join("\n")
+    } else {
+        secret.to_owned()
+    };
     let data = json!({
         "access_token": secret,
-        "token_type": token.scheme().as_str(),
-        "expires_at": token.expires_at().map(hallpass::Timestamp::as_unix_seconds),
+        "token_type": bearer.token.scheme().as_str(),
+        "expires_at": bearer.token.expires_at().map(hallpass::Timestamp::as_unix_seconds),
+        "headers": headers.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
     });
-    program.output.result(secret, &data);
+    program.output.result(&text, &data);
     Ok(())
 }

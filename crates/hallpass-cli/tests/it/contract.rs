@@ -113,9 +113,9 @@ async fn wrong_usage_is_2_and_says_what_to_write() {
             vec!["token", &url, "--scope", "a\"b"],
             "is not a scope token",
         ),
-        (vec!["token", &url, "--header", "nothing"], "'Name: value'"),
+        (vec!["tools", &url, "--header", "nothing"], "'Name: value'"),
         (
-            vec!["token", &url, "--header", "X-Key: ${HALLPASS_TEST_UNSET}"],
+            vec!["tools", &url, "--header", "X-Key: ${HALLPASS_TEST_UNSET}"],
             "is not set",
         ),
         (

@@ -28,8 +28,10 @@ mod program;
 mod proxy;
 mod registered;
 mod secrets;
+mod shells;
 mod store;
 #[cfg(unix)]
 mod terminal;
 mod token_source;
+mod tokens;
 mod window;

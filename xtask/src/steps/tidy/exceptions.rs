@@ -5,7 +5,7 @@ use crate::finding::Exception;
 /// The files that may open a secret, outside of tests: where it is sent, sealed, or handed over
 /// because that is what was asked for.
 pub(super) const MAY_EXPOSE: &[&str] = &[
-    "crates/hallpass-cli/src/commands/token.rs",
+    "crates/hallpass-cli/src/bearer.rs",
     "crates/hallpass/src/doctor/claims.rs",
     "crates/hallpass-core/src/record/document/wire.rs",
     "crates/hallpass-core/src/secret.rs",

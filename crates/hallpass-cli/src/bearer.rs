@@ -1,0 +1,107 @@
+//! A fresh token for somebody else's request: curl, a script, another program.
+//!
+//! Whoever holds a bearer token can use it. One that is bound to a key (RFC 9449) is good only with a
+//! proof for each single request, which this program can make and others can't: so it is handed out
+//! for a request that is named, and not otherwise.
+
+use clap::Args;
+use hallpass::{AuthScheme, Token};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{AUTHORIZATION, InvalidHeaderValue},
+};
+use url::Url;
+
+use crate::{commands::with_login_line, exit::Failed, setup::Setup};
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The request that a token is for. Needed for one that is bound to a key (DPoP).
+#[derive(Debug, Args)]
+pub(crate) struct ForRequest {
+    /// The method of the one request that the token is for, if it is bound to a key (DPoP).
+    #[arg(long, value_name = "METHOD", requires = "for_url")]
+    pub(crate) method: Option<String>,
+
+    /// The URL of that request.
+    #[arg(long = "url", id = "for_url", value_name = "URL", requires = "method")]
+    pub(crate) url: Option<String>,
+
+    /// The nonce that the server answered with in `DPoP-Nonce`.
+    #[arg(long, value_name = "NONCE", requires = "method")]
+    pub(crate) dpop_nonce: Option<String>,
+}
+
+/// A token, and the headers that carry it.
+pub(crate) struct Bearer {
+    pub(crate) token: Token,
+    pub(crate) authorization: String,
+    /// The proof of possession, for a token that is bound to a key.
+    pub(crate) proof: Option<String>,
+}
+
+impl Bearer {
+    /// The token itself, which is what was asked for.
+    pub(crate) fn secret(&self) -> &str {
+        self.token.access_token().expose()
+    }
+
+    /// A fresh token of the server. Asks nobody to sign in.
+    pub(crate) async fn fresh(setup: &Setup, request: &ForRequest) -> Result<Self, Failed> {
+        let request = request.read()?;
+        let session = setup.hallpass.session();
+        let token = session.token().await;
+        let token = token.map_err(|error| with_login_line(Failed::from(error), &setup.hallpass))?;
+        let mut headers = HeaderMap::new();
+        match request {
+            None if token.scheme() == AuthScheme::Dpop => {
+                let failed = "the token is bound to a key, so it is good for one request at a time";
+                return Err(Failed::usage(failed)
+                    .hint("say for which: `--method POST --url URL` adds the proof to it"));
+            }
+            None => _ = headers.insert(AUTHORIZATION, token.authorization().clone()),
+            Some(request) => {
+                session.answered(&token, &request.nonce);
+                let made = session.authorize(&token, &request.method, &request.url, &mut headers);
+                made.map_err(|error| {
+                    let remedy = error.remedy();
+                    Failed::with_remedy(error, remedy)
+                })?;
+            }
+        }
+        let text = |name: HeaderName| Some(headers.get(name)?.to_str().ok()?.to_owned());
+        Ok(Self {
+            authorization: text(AUTHORIZATION).unwrap_or_default(),
+            proof: text(DPOP),
+            token,
+        })
+    }
+}
+
+struct Request {
+    method: Method,
+    url: Url,
+    nonce: HeaderMap,
+}
+
+impl ForRequest {
+    fn read(&self) -> Result<Option<Request>, Failed> {
+        let (Some(method), Some(url)) = (&self.method, &self.url) else {
+            return Ok(None);
+        };
+        let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes());
+        let url = Url::parse(url)
+            .map_err(|error| Failed::usage(format!("`{url}` is not a URL: {error}")))?;
+        let mut nonce = HeaderMap::new();
+        if let Some(given) = &self.dpop_nonce {
+            let value: Result<HeaderValue, InvalidHeaderValue> = given.parse();
+            nonce.insert(NONCE, value.map_err(Failed::usage)?);
+        }
+        Ok(Some(Request {
+            method: method.map_err(Failed::usage)?,
+            url,
+            nonce,
+        }))
+    }
+}

@@ -1,0 +1,32 @@
+//! `hallpass completions SHELL`
+
+use clap::{Args, CommandFactory, ValueEnum};
+use clap_complete::Shell;
+use serde_json::json;
+
+use crate::{arguments::Arguments, exit::Failed, program::Program};
+
+/// Print completions.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell that will read them.
+    pub(crate) shell: Shell,
+}
+
+pub(super) fn run(completions: &Completions, program: &Program) -> Result<(), Failed> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        completions.shell,
+        &mut Arguments::command(),
+        "hallpass",
+        &mut script,
+    );
+    let script = String::from_utf8(script).map_err(Failed::new)?;
+    let shell = completions.shell.to_possible_value();
+    let data = json!({
+        "shell": shell.map(|shell| shell.get_name().to_owned()),
+        "script": script,
+    });
+    program.output.result(script.trim_end(), &data);
+    Ok(())
+}

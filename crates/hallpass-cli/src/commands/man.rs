@@ -1,0 +1,36 @@
+//! `hallpass man FOLDER`: the manual pages, for those who package the program.
+
+use std::{fs, path::PathBuf};
+
+use clap::{Args, CommandFactory};
+use serde_json::json;
+
+use crate::{arguments::Arguments, exit::Failed, program::Program};
+
+/// Write manual pages.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Where they go; it is created if it is not there.
+    pub(crate) folder: PathBuf,
+}
+
+pub(super) fn run(man: &Man, program: &Program) -> Result<(), Failed> {
+    let folder = &man.folder;
+    fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
+        .map_err(|error| {
+            Failed::new(error).hint(format!("pages were to be written to {}", folder.display()))
+        })?;
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.starts_with("hallpass") && name.ends_with(".1") {
+            pages.push(name);
+        }
+    }
+    pages.sort();
+    let words = format!("{} pages are in {}", pages.len(), folder.display());
+    let data = json!({ "folder": folder.display().to_string(), "pages": pages });
+    program.output.result(&words, &data);
+    Ok(())
+}

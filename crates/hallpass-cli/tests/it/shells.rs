@@ -1,0 +1,83 @@
+//! Completions and manual pages.
+
+use std::{fs, path::Path};
+
+use crate::program::Desk;
+
+#[tokio::test]
+async fn completions_know_the_commands_and_their_options() {
+    let desk = Desk::new().await;
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = desk.run(&["completions", shell]).await.expect(0).stdout;
+        for word in ["login", "exec", "no-validate", "key-store"] {
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+        let json = desk
+            .run(&["--json", "completions", shell])
+            .await
+            .expect(0)
+            .json();
+        assert_eq!(json["result"]["shell"], shell);
+        let script = script.trim_end();
+        assert_eq!(
+            json["result"]["script"].as_str().unwrap().trim_end(),
+            script
+        );
+    }
+    desk.run(&["completions", "abacus"]).await.expect(2);
+}
+
+/// What bash itself makes of them.
+#[cfg(unix)]
+#[tokio::test]
+async fn bash_completes_a_command() {
+    if !Path::new("/bin/bash").exists() {
+        // The script was looked at above.
+        return;
+    }
+    let desk = Desk::new().await;
+    let script = desk.run(&["completions", "bash"]).await.expect(0).stdout;
+    let file = desk.folder.path().join("completions");
+    let mut written = fs::File::create(&file).unwrap();
+    std::io::Write::write_all(&mut written, script.as_bytes()).unwrap();
+    let ask = "source \"$1\"; COMP_WORDS=(hallpass reso); COMP_CWORD=1; \
+        _hallpass hallpass reso hallpass; echo \"${COMPREPLY[@]}\"";
+    let output = tokio::process::Command::new("/bin/bash")
+        .args(["-c", ask, "bash"])
+        .arg(&file)
+        .output();
+    let output = output.await.unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "resources\n",
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn each_command_has_a_page() {
+    let desk = Desk::new().await;
+    let folder = desk.folder.path().join("man");
+    let place = folder.display().to_string();
+    let json = desk.run(&["--json", "man", &place]).await.expect(0).json();
+    let pages: Vec<_> = json["result"]["pages"].as_array().unwrap().iter().collect();
+    for page in [
+        "hallpass.1",
+        "hallpass-login.1",
+        "hallpass-call.1",
+        "hallpass-exec.1",
+    ] {
+        assert!(pages.iter().any(|it| *it == page), "{page} of {pages:?}");
+        let text = fs::read_to_string(folder.join(page)).unwrap();
+        assert!(text.contains(".TH hallpass"), "{text}");
+    }
+    let call = fs::read_to_string(folder.join("hallpass-call.1")).unwrap();
+    assert!(call.contains("no\\-validate"), "{call}");
+    let file = folder.join("hallpass.1").display().to_string();
+    let ended = desk.run(&["man", &file]).await.expect(1);
+    assert!(
+        ended.stderr.contains("pages were to be written to"),
+        "{}",
+        ended.stderr
+    );
+}
