@@ -30,6 +30,8 @@ pub(crate) struct Person {
     pub(crate) limit: Duration,
     /// Whether a code for another device is offered too.
     pub(crate) device: bool,
+    /// Whether they have another account on the server; a [`Setup`] finds out.
+    pub(crate) has_another_account: bool,
 }
 
 /// Which options count.
@@ -113,6 +115,10 @@ impl Setup {
             let output = &program.output;
             client_credentials::typed(client, record, asks_anew, environment, output).await?;
         }
+        let mut person = person;
+        if let Some(person) = &mut person {
+            person.has_another_account = has_another_account(&slot, &*store.port()).await?;
+        }
         let hallpass = build(slot, &options, settings, store.port(), person, program)?;
         program.opened(&hallpass);
         Ok(Self {
@@ -186,13 +192,23 @@ fn build(
     if let Some(person) = person {
         let parameters = settings::authorize_params(options)?;
         builder = builder.sign_in_through(person.interaction, move |login| {
-            let login = login.time_limit(person.limit).device_grant(person.device);
+            let login = login
+                .time_limit(person.limit)
+                .device_grant(person.device)
+                .another_account(person.has_another_account);
             parameters.into_iter().fold(login, |login, (name, value)| {
                 login.authorize_parameter(name, value)
             })
         });
     }
     builder.build().map_err(Failed::usage)
+}
+
+/// Whether another account on the slot's server is kept.
+async fn has_another_account(slot: &Slot, store: &dyn CredentialStore) -> Result<bool, Failed> {
+    let listing = store.list().await?;
+    let others = |other: &&Slot| other.server == slot.server && other.profile != slot.profile;
+    Ok(listing.slots.iter().any(|other| others(&other)))
 }
 
 /// The slot of a server's name or URL, and an account's name.

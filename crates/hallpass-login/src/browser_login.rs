@@ -30,6 +30,7 @@ pub struct BrowserLogin {
     pub(crate) client_name: String,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) device: bool,
+    pub(crate) another_account: bool,
 }
 
 /// Puts a [`BrowserLogin`] together.
@@ -57,6 +58,7 @@ impl BrowserLogin {
             client_name: "Hallpass".to_owned(),
             parameters: Vec::new(),
             device: false,
+            another_account: false,
         })
     }
 
@@ -115,6 +117,15 @@ impl BrowserLoginBuilder {
     /// way; a client that is registered for it is registered so from then on.
     pub fn device_grant(mut self, offered: bool) -> Self {
         self.0.device = offered;
+        self
+    }
+
+    /// Whether the person has another account on the server already, so that the authorization
+    /// server should ask which one it is to be (`prompt=select_account`, `OpenID` Connect Core
+    /// §3.1.2.1) instead of taking the one that the browser is signed in with. A `prompt` of the
+    /// host's own [parameters](Self::authorize_parameter) takes its place.
+    pub fn another_account(mut self, another: bool) -> Self {
+        self.0.another_account = another;
         self
     }
 

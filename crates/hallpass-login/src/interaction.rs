@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use hallpass_core::{BoxFuture, Remedy};
+use hallpass_core::{BoxFuture, Remedy, Scopes};
 use url::Url;
 
 use crate::LoginEvent;
@@ -20,6 +20,13 @@ pub trait Interaction: Send + Sync + fmt::Debug {
 
     /// Hears what the login does. Must not block.
     fn event(&self, event: LoginEvent<'_>);
+
+    /// Which scopes to ask for, out of those that a login found: the setting's, else the challenge's,
+    /// else the resource metadata's, and what a step-up adds. A host may leave some out or add to
+    /// them. The record keeps what was asked for, so that a later step-up asks for it again.
+    fn choose_scopes(&self, found: Scopes) -> Scopes {
+        found
+    }
 
     /// The next text that the person pasted: the whole URL their browser ended at, for when it runs
     /// on another machine and can't reach the callback port. `None`: nobody will paste anything.

@@ -105,6 +105,7 @@ impl<'a> Login<'a> {
             ask.settings,
             &discovered.server,
         );
+        let scopes = host.interaction.choose_scopes(scopes);
         host.interaction.event(LoginEvent::Discovered {
             issuer: &discovered.server.issuer,
             resource: discovered.resource.as_ref(),
@@ -229,10 +230,9 @@ impl<'a> Login<'a> {
     /// The URL for the browser, and what its answer is checked against.
     fn authorization_request(&self, client: &Client) -> Result<PendingAuthorization, LoginError> {
         let mut extra = self.host.parameters.clone();
-        let names_prompt = extra.iter().any(|(name, _)| name == "prompt");
-        // OpenID Connect Core §11: without a consent there is no offline access.
-        if self.scopes.contains(scopes::OFFLINE_ACCESS) && !names_prompt {
-            extra.push(("prompt".to_owned(), "consent".to_owned()));
+        if extra.iter().all(|(name, _)| name != "prompt") {
+            let prompt = self.prompt();
+            extra.extend(prompt.map(|prompt| ("prompt".to_owned(), prompt)));
         }
         let request = AuthorizationRequest {
             metadata: &self.discovered.server,
@@ -249,6 +249,18 @@ impl<'a> Login<'a> {
                 .with_hint(error.hint())
                 .with_source(error)
         })
+    }
+
+    /// What the authorization server shall ask the person (`OpenID` Connect Core §3.1.2.1).
+    fn prompt(&self) -> Option<String> {
+        let another_account = self.host.another_account.then_some("select_account");
+        // OpenID Connect Core §11: without a consent there is no offline access.
+        let offline = self.scopes.contains(scopes::OFFLINE_ACCESS);
+        let words: Vec<_> = another_account
+            .into_iter()
+            .chain(offline.then_some("consent"))
+            .collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 
     /// Takes a port as the settings want it.

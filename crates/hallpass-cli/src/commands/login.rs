@@ -56,6 +56,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
             device: login.device || !terminal.opens_browser(),
             interaction: Arc::new(terminal),
             limit: Duration::from_secs(login.wait),
+            has_another_account: false,
         }
     });
     let options = if login.reset_options {

@@ -70,5 +70,6 @@ fn person(proxy: &Proxy, program: &Program) -> Person {
         device: false,
         interaction: Arc::new(terminal),
         limit: Duration::from_secs(proxy.wait),
+        has_another_account: false,
     }
 }

@@ -65,3 +65,18 @@ async fn no_parameter_takes_the_place_of_one_that_is_set() {
     }
     assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 0);
 }
+
+#[tokio::test]
+async fn whoever_has_an_account_is_asked_which_one_it_is_to_be() {
+    let desk = Desk::new().await;
+    desk.login(&[]).await.expect(0);
+    desk.login(&["--account", "work"]).await.expect(0);
+    let mine = ["--account", "third", "--authorize-param", "prompt=login"];
+    desk.login(&mine).await.expect(0);
+    let asked = desk.issuer.requests_to(Endpoint::Authorization);
+    let prompts: Vec<_> = asked
+        .iter()
+        .map(|request| request.parameter("prompt"))
+        .collect();
+    assert_eq!(prompts, [None, Some("select_account"), Some("login")]);
+}

@@ -185,6 +185,48 @@ async fn a_server_that_minds_a_public_client_registers_one_with_a_secret() {
     assert_eq!([method(0), method(1)], ["none", "client_secret_basic"]);
 }
 
+#[tokio::test]
+async fn a_server_that_gives_a_public_client_no_tokens_registers_one_with_a_secret() {
+    let script = Arc::new(Script::new(
+        &json!({ "token_endpoint_auth_methods_supported": null }),
+    ));
+    let public = json!({ "client_id": "public", "token_endpoint_auth_method": "none" });
+    let confidential = json!({ "client_id": "confidential", "client_secret": "canary-secret" });
+    script.on(
+        "/register",
+        [answer(201, &public), answer(201, &confidential)],
+    );
+    script.on(
+        "/token",
+        [error(401, "invalid_client"), answer(200, &tokens("Bearer"))],
+    );
+    let record = script.login(BEARER, None).await.unwrap();
+    let registration = record.registration.unwrap();
+    assert_eq!(registration.client_id.as_str(), "confidential");
+    assert!(registration.client_secret.is_some());
+    assert_eq!(script.sent("/token").len(), 2, "each code once");
+
+    // Once: a server that wants no client at all is not registered at for ever.
+    let script = Arc::new(Script::new(&json!({})));
+    script.on("/token", [error(401, "invalid_client")]);
+    script.login(BEARER, None).await.unwrap_err();
+    assert_eq!(script.sent("/register").len(), 2);
+}
+
+#[tokio::test]
+async fn the_host_chooses_among_scopes_and_asks_for_another_account() {
+    let mut script = pushing(&json!({ "scopes_supported": ["offline_access"] }));
+    script.asks_for = Some("a offline_access");
+    script.another_account = true;
+    let script = Arc::new(script);
+    let record = script.login(BEARER, None).await.unwrap();
+    let pushed = &script.sent("/par")[0];
+    assert_eq!(pushed.values("scope"), ["a offline_access"]);
+    assert_eq!(pushed.values("prompt"), ["select_account consent"]);
+    let asked = record.grant.unwrap().requested_scopes;
+    assert_eq!(asked.to_string(), "a offline_access");
+}
+
 fn device(browser: bool) -> Script {
     let mut script = Script::new(&json!({
         "device_authorization_endpoint": "https://as.example/device",

@@ -52,6 +52,9 @@ pub(crate) struct Script {
     sent: Mutex<Vec<Sent>>,
     pub(crate) events: Mutex<Vec<String>>,
     pub(crate) declines: bool,
+    /// The host's own choice of scopes.
+    pub(crate) asks_for: Option<&'static str>,
+    pub(crate) another_account: bool,
     pub(crate) settings: ServerSettings,
 }
 
@@ -132,6 +135,7 @@ impl Script {
             self.clone(),
         )
         .device_grant(true)
+        .another_account(self.another_account)
         .build();
         let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
         let (scopes, keep) = (Scopes::none(), Kept::default());
@@ -219,6 +223,10 @@ impl Interaction for Script {
 
     fn event(&self, event: LoginEvent<'_>) {
         self.events.lock().unwrap().push(format!("{event:?}"));
+    }
+
+    fn choose_scopes(&self, found: Scopes) -> Scopes {
+        self.asks_for.map_or(found, Scopes::from_server)
     }
 }
 
