@@ -57,14 +57,7 @@ pub(super) fn make(workspace: &Workspace, version: &str, changelog: &str) -> Res
     let file_name = program.file_name().unwrap_or_default();
     fs::copy(&program, folder.join(file_name))?;
     write(&folder.join("CHANGELOG.md"), changelog)?;
-    if Shell::new(&program)
-        .args(["completions", "--help"])
-        .succeeds()
-    {
-        help(&program, &folder)?;
-    } else {
-        report.line("-- SKIPPED: the program makes no completions and no manual pages yet");
-    }
+    help(&program, &folder)?;
     for text in TEXTS {
         copy(&workspace.root().join(text), &folder.join(text))?;
     }
