@@ -84,6 +84,14 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it runs for as long as a host does, and mostly waits: one thread is enough for it, and
+    /// takes less memory.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self, Self::Proxy(_))
+    }
+}
+
 /// Runs the command that was asked for.
 pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
     match &program.arguments.command {

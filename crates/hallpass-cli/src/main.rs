@@ -49,11 +49,12 @@ fn main() -> ExitCode {
     };
     let output = Output::new(arguments.json, &environment);
     output.log_to_stderr(arguments.verbose, &environment);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    let mut runtime = if arguments.command.stays() {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = match runtime.worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failed(&exit::Failed::new(error)),
     };

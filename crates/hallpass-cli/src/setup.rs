@@ -74,7 +74,8 @@ impl Setup {
         let options = Self::options(program, server)?;
         let settings = settings::settings(&options, &program.environment)?;
         let nothing = Arc::new(MemoryStore::new());
-        build(slot, &options, settings, nothing, None, program).map(drop)
+        builder(slot, &options, settings, nothing, program)?;
+        settings::authorize_params(&options).map(drop)
     }
 
     /// Wires up the server that the command line names, with the options that were given over the

@@ -235,6 +235,8 @@ async fn connection(
         let exchange = exchange.clone();
         async move { exchange.respond(request).await }
     });
+    // A response in several pieces would wait for the other side's delayed acknowledgement.
+    stream.set_nodelay(true)?;
     let http = http1::Builder::new();
     match tls {
         None => http.serve_connection(TokioIo::new(stream), service).await?,

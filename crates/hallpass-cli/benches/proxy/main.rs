@@ -28,6 +28,9 @@ const ROUNDS: usize = 3;
 const CALLS: usize = 200;
 const AT_ONCE: usize = 64;
 
+/// In milliseconds: less than this is what two measurements of the same differ by.
+const LEAST: f64 = 0.05;
+
 /// Which bridge.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Which {
@@ -116,7 +119,7 @@ async fn compare(place: &Place) {
     show("added to a call", "ms", call - direct, call_theirs - direct);
     ratio(
         "how much less is added",
-        (call_theirs - direct) / (call - direct).max(0.001),
+        (call_theirs - direct) / (call - direct).max(LEAST),
     );
     let (rate, rate_theirs) = (median(ours.rate), median(theirs.rate));
     row(
