@@ -31,6 +31,8 @@ mod secrets;
 mod shells;
 mod store;
 #[cfg(unix)]
+mod table;
+#[cfg(unix)]
 mod terminal;
 mod token_source;
 mod tokens;

@@ -95,10 +95,18 @@ impl Terminal {
 
     /// Its exit code, and all that it wrote; where standard output is a pipe, what came there.
     pub(crate) async fn end(mut self) -> (i32, String) {
-        while self.read().await {}
-        if let Some(mut stdout) = self.child.stdout.take() {
-            self.written.clear();
-            stdout.read_to_string(&mut self.written).await.unwrap();
+        let stdout = self.child.stdout.take();
+        let piped = async {
+            let mut text = String::new();
+            match stdout {
+                Some(mut stdout) => stdout.read_to_string(&mut text).await.map(|_| Some(text)),
+                None => Ok(None),
+            }
+        };
+        let shown = async { while self.read().await {} };
+        let (piped, ()) = tokio::join!(piped, shown);
+        if let Some(piped) = piped.unwrap() {
+            self.written = piped;
         }
         let status = self.child.wait().await.unwrap();
         (status.code().unwrap_or(-1), self.written)
