@@ -44,22 +44,30 @@ async fn a_form_says_who_asks_and_can_be_declined_or_broken_off() {
     let desk = everything().await;
     let asks = format!("{} asks: Who are[31m you?", desk.url());
     let ways: [(&[(&str, &str)], &str); 3] = [
-        (&[(&asks, "!decline")], "decline"),
-        (&[("Name", "Ada"), ("age", "!cancel")], "cancel"),
+        (
+            &[("Name (text from 2 characters): ", "!decline")],
+            "decline",
+        ),
+        (
+            &[("2 characters): ", "Ada"), ("to 150): ", "!cancel")],
+            "cancel",
+        ),
         (
             &[
-                ("Name", "Ada"),
-                ("age", "1"),
-                ("plan", ""),
-                ("news", "true"),
-                ("send this?", "no"),
+                ("2 characters): ", "Ada"),
+                ("to 150): ", "1"),
+                ("[free]: ", ""),
+                ("left out): ", "true"),
+                ("send this? ", "no"),
             ],
             "decline",
         ),
     ];
     for (typed, action) in ways {
-        let (answer, _) = answers(&desk, &[], typed).await;
+        // What is typed before the question is there stands in front of it, on its line.
+        let (answer, shown) = answers(&desk, &[], typed).await;
         assert_eq!(answer, json!({ "action": action }));
+        assert!(shown.contains(&asks), "{shown}");
     }
 }
 
