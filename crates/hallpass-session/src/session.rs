@@ -51,7 +51,8 @@ impl Session {
     }
 
     /// A fresh token. Refreshes the one there is when it nears its end; never asks a person. With an
-    /// [unattended](Authorizer::is_unattended) authorizer a grant that ends is asked for anew.
+    /// [unattended](hallpass_core::Authorizer::is_unattended) authorizer a grant that ends is asked
+    /// for anew.
     ///
     /// With a fresh token at hand this takes no lock, reads no store and allocates nothing.
     ///
