@@ -31,6 +31,7 @@ const BENCHES: &[(&str, Home)] = &[
     ("network", Home::Package("hallpass")),
     ("proxy", Home::BesideNpm("hallpass-cli", "bench-proxy")),
     ("session", Home::Workspace("bench/session-vs-rmcp")),
+    ("start", Home::Package("hallpass-cli")),
 ];
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
