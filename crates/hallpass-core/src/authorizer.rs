@@ -118,6 +118,12 @@ impl AuthorizeError {
         self.remedy
     }
 
+    /// Whether nobody was asked, since there is no authorizer that could: a sign-in is needed, and
+    /// none was tried.
+    pub fn is_nobody_asked(&self) -> bool {
+        self.source.is::<NobodyAsked>()
+    }
+
     /// The cause, to look for a known type in.
     pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.source
@@ -143,10 +149,24 @@ pub struct NoAuthorizer;
 
 impl Authorizer for NoAuthorizer {
     fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
-        let text = format!(
-            "nobody is signed in to {}, and this host does not sign in by itself",
-            ask.slot
-        );
-        Box::pin(async move { Err(AuthorizeError::new(Remedy::SignIn, text)) })
+        let refused = AuthorizeError::new(Remedy::SignIn, NobodyAsked(ask.reason));
+        Box::pin(async move { Err(refused) })
     }
 }
+
+/// Why somebody has to sign in, where nobody is asked.
+#[derive(Debug)]
+struct NobodyAsked(SignInReason);
+
+impl fmt::Display for NobodyAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            SignInReason::Asked | SignInReason::First => "nobody has signed in yet",
+            SignInReason::Ended => "the sign-in has ended",
+            SignInReason::StepUp => "the server wants scopes that the sign-in did not grant",
+            SignInReason::Migration => "another authorization server protects the server now",
+        })
+    }
+}
+
+impl Error for NobodyAsked {}

@@ -103,6 +103,9 @@ impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SignInNeeded(needed) => fmt::Display::fmt(needed, f),
+            Self::SignIn(failed) if failed.0.is_nobody_asked() => {
+                write!(f, "a sign-in to {} is needed", failed.1)
+            }
             Self::SignIn(failed) => write!(f, "signing in to {} did not come to a grant", failed.1),
             Self::Store(_) => f.write_str("the credential store is in trouble"),
             Self::Refresh(failed) => fmt::Display::fmt(failed, f),

@@ -1,5 +1,6 @@
 use hallpass_core::{
-    HttpError, Issuer, Scopes, ServerUrl,
+    Authorizer, BoxFuture, HttpError, Issuer, Keep, NoAuthorizer, Record, Scopes, ServerSettings,
+    ServerUrl, SignIn, SignInReason, block_on,
     http::{HttpErrorKind, Leg},
     record::SignInCause,
     store::StoreErrorKind,
@@ -18,6 +19,23 @@ fn needed(need: Need) -> SessionError {
 
 fn ended(why: EndedWhy) -> SessionError {
     SessionError::Ended(Ended::new(why))
+}
+
+/// What a host without an authorizer is told.
+fn nobody_asked() -> AuthorizeError {
+    let (slot, settings, scopes) = (slot(), ServerSettings::default(), Scopes::default());
+    let reason = SignInReason::StepUp;
+    let ask = SignIn::new(&slot, &settings, reason, &scopes, &KeepsNothing);
+    block_on(NoAuthorizer.authorize(ask)).unwrap_err()
+}
+
+#[derive(Debug)]
+struct KeepsNothing;
+
+impl Keep for KeepsNothing {
+    fn keep<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// The text of an error and of its sources, in order.
@@ -85,6 +103,15 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         &[
             "signing in to https://mcp.example.com/mcp did not come to a grant",
             "no browser",
+        ],
+    );
+    check(
+        &SessionError::sign_in(&slot(), nobody_asked()),
+        Remedy::SignIn,
+        false,
+        &[
+            "a sign-in to https://mcp.example.com/mcp is needed",
+            "the server wants scopes that the sign-in did not grant",
         ],
     );
     check(
