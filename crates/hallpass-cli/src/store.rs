@@ -129,6 +129,9 @@ impl Store {
             None => sources_of_a_new_one(program, &folder)?,
         };
         let store = FileStore::open(folder, sources).await?;
+        if policy.is_none() {
+            tell_what_was_passed_over(&store, program);
+        }
         Ok(Self::Files(store))
     }
 
@@ -185,6 +188,17 @@ impl Store {
                 "policy": Policy::Memory.as_str(),
             }),
         })
+    }
+}
+
+/// Where nobody chose a place for the key, it should be known that it is not the best one.
+fn tell_what_was_passed_over(store: &FileStore, program: &Program) {
+    for passed_over in store.passed_over() {
+        let why = passed_over.split_once(": ").map_or("", |(_, why)| why);
+        program.output.say(&format!(
+            "note: the key to the credentials is in a file that only you can read, and not in the \
+             keyring: {why}"
+        ));
     }
 }
 

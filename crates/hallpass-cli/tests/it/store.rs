@@ -16,7 +16,7 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
     let desk = Desk::new().await;
     let login = desk.login(&[]).await.expect(0);
     assert!(
-        login.stderr.contains("no key can be made"),
+        login.stderr.contains("and not in the keyring: "),
         "{}",
         login.stderr
     );

@@ -144,7 +144,7 @@ async fn create_locked(
                 .await;
             }
             Err(error) => {
-                tracing::warn!(policy = %source.policy(), %error, "no key can be made here");
+                tracing::info!(policy = %source.policy(), %error, "no key can be made here");
                 passed_over.push(format!("{}: {error}", source.policy()));
                 last = Some(no_key(source.policy(), error));
             }
