@@ -12,7 +12,7 @@ use http::{
 };
 use url::Url;
 
-use crate::{commands::with_login_line, exit::Failed, setup::Setup};
+use crate::{exit::Failed, setup::Setup};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
@@ -52,7 +52,7 @@ impl Bearer {
         let request = request.read()?;
         let session = setup.hallpass.session();
         let token = session.token().await;
-        let token = token.map_err(|error| with_login_line(Failed::from(error), &setup.hallpass))?;
+        let token = token.map_err(|error| setup.called.lead_on(Failed::from(error)))?;
         let mut headers = HeaderMap::new();
         match request {
             None if token.scheme() == AuthScheme::Dpop => {

@@ -21,12 +21,8 @@ mod token;
 mod tools;
 
 use clap::Subcommand;
-use hallpass::{Hallpass, Slot};
 
-use crate::{
-    exit::{Code, Failed},
-    program::Program,
-};
+use crate::{exit::Failed, program::Program};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -80,11 +76,13 @@ impl Command {
 
     /// Whether `--timeout` counts: not for what serves until it is told to end.
     pub(crate) fn has_time_limit(&self) -> bool {
-        !matches!(self, Self::Proxy(_))
+        match self {
+            Self::Proxy(_) => false,
+            Self::Demo(demo) => !demo.serve,
+            _ => true,
+        }
     }
-}
 
-impl Command {
     /// Whether it runs for as long as a host does, and mostly waits: one thread is enough for it, and
     /// takes less memory.
     pub(crate) fn stays(&self) -> bool {
@@ -114,26 +112,5 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
         Command::Cimd(document) => cimd::run(document, program),
         Command::Store(store) => store::run(store, program).await,
         Command::Demo(demo) => demo::run(demo, program).await,
-    }
-}
-
-/// A failure, with the line that signs in where that is what is missing.
-pub(crate) fn with_login_line(failed: Failed, hallpass: &Hallpass) -> Failed {
-    if failed.is(Code::SignInNeeded) {
-        failed.hint(login_line(hallpass.slot()))
-    } else {
-        failed
-    }
-}
-
-/// The command that signs in to this server. The query of its URL may hold a key and is not shown.
-fn login_line(slot: &Slot) -> String {
-    if slot.server.url().query().is_some() {
-        return format!("hallpass login {} (with the whole query)", slot.server);
-    }
-    if slot.profile == hallpass::Profile::default() {
-        format!("hallpass login {}", slot.server)
-    } else {
-        format!("hallpass login {} --account {}", slot.server, slot.profile)
     }
 }

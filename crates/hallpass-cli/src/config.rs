@@ -136,7 +136,7 @@ impl Config {
                 slot.with_profile(profile)
             });
         }
-        if !server.contains("://") && is_name(server) {
+        if !server.contains("://") {
             let file = match &self.path {
                 Some(path) => format!(" in {}", path.display()),
                 None => String::new(),
@@ -147,9 +147,10 @@ impl Config {
             let names: Vec<String> = self.servers.keys().cloned().collect();
             return Err(match nearest(server, &names) {
                 Some(name) => failed.hint(format!("did you mean `{name}`?")),
-                None => failed.hint(format!(
+                None if is_name(server) => failed.hint(format!(
                     "`hallpass add {server} URL` gives a server that name"
                 )),
+                None => failed.hint("a URL begins with https://, or with http:// on this machine"),
             });
         }
         let server = ServerUrl::parse(server).map_err(Failed::usage)?;

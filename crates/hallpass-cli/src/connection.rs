@@ -18,7 +18,6 @@ use rmcp::{
 use self::listener::Listener;
 use crate::{
     arguments::Server,
-    commands::with_login_line,
     exit::{Code, Failed},
     program::Program,
     setup::{Options, Setup},
@@ -52,10 +51,7 @@ impl<'a> Connection<'a> {
                 connection.ask_for_log().await;
                 Ok(connection)
             }
-            Err(error) => Err(with_login_line(
-                through_rmcp::failed(error),
-                &setup.hallpass,
-            )),
+            Err(error) => Err(setup.called.lead_on(through_rmcp::failed(error))),
         }
     }
 
@@ -127,7 +123,7 @@ impl<'a> Connection<'a> {
 
     /// A failure of a request, in words.
     pub(crate) fn failed(&self, error: ServiceError) -> Failed {
-        with_login_line(through_rmcp::failed(error), &self.setup.hallpass)
+        self.setup.called.lead_on(through_rmcp::failed(error))
     }
 
     /// Ends the connection, whatever came of the work.

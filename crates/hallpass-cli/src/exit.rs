@@ -128,6 +128,10 @@ impl Failed {
         self.code == code
     }
 
+    pub(crate) fn has_hints(&self) -> bool {
+        !self.hints.is_empty()
+    }
+
     pub(crate) fn code(mut self, code: Code) -> Self {
         self.code = code;
         self

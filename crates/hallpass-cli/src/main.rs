@@ -7,6 +7,7 @@
 mod arguments;
 mod bearer;
 mod browser;
+mod called;
 mod client_credentials;
 mod commands;
 mod config;

@@ -142,6 +142,8 @@ impl Output {
     /// Text that a server chose, as a line of a longer result: to a terminal without anything that
     /// the terminal would obey, elsewhere as it is.
     pub(crate) fn server_text(&self, text: &str) {
+        // A text that ends its last line is not given another end.
+        let text = text.strip_suffix('\n').unwrap_or(text);
         if self.width.is_some() {
             self.line(&words::text(text));
         } else {

@@ -10,6 +10,7 @@ use hallpass::{
 
 use crate::{
     arguments::Server,
+    called::Called,
     client_credentials,
     config::Config,
     exit::Failed,
@@ -47,6 +48,7 @@ pub(crate) enum Options {
 
 /// One server, wired up.
 pub(crate) struct Setup {
+    pub(crate) called: Called,
     pub(crate) hallpass: Hallpass,
     pub(crate) remembered: Remembered,
     pub(crate) options: ServerOptions,
@@ -87,6 +89,7 @@ impl Setup {
         person: Option<Person>,
     ) -> Result<Self, Failed> {
         let slot = slot(program, &server.url, &server.account)?;
+        let called = Called::of(&slot, program);
         let remembered = Remembered::of(&slot, &store::folder(program)?);
         let asks_anew = server.options.client_secret_prompt == Some(true);
         let to_remember = to_remember(program, server, options, &slot, &remembered)?;
@@ -123,6 +126,7 @@ impl Setup {
         let hallpass = build(slot, &options, settings, store.port(), person, program)?;
         program.opened(&hallpass);
         Ok(Self {
+            called,
             hallpass,
             remembered,
             options,

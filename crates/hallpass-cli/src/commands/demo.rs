@@ -5,6 +5,7 @@
 
 mod forgetful;
 mod person;
+mod serving;
 mod stage;
 mod wire;
 
@@ -34,6 +35,10 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) browser: bool,
 
+    /// Start two servers to try the other commands on, and keep them until Ctrl-C.
+    #[arg(long, conflicts_with = "browser")]
+    pub(crate) serve: bool,
+
     /// Leave `resource` out of refreshes, to see that the demonstration notices.
     #[arg(long, hide = true)]
     pub(crate) forget_resource_at_refresh: bool,
@@ -47,12 +52,15 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), Failed> {
     }
     let issuer = AuthorizationServer::start(AuthorizationServerOptions {
         behaviour: Behaviour {
-            interactive: demo.browser,
+            interactive: demo.browser || demo.serve,
             ..Behaviour::default()
         },
         ..AuthorizationServerOptions::default()
     })
     .await?;
+    if demo.serve {
+        return serving::run(&issuer, program).await;
+    }
     let server = McpServer::start(McpServerOptions::protected_by(&issuer)).await?;
     let person: Arc<dyn Interaction> = if demo.browser {
         Arc::new(Terminal::new(
@@ -94,7 +102,9 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), Failed> {
     what_goes_wrong_elsewhere(&server, http, person, &mut stage).await?;
     stage.say(
         "\nThat is the difference one parameter makes. Try it on a server of yours:\n\
-         \u{20} hallpass login https://…/mcp",
+         \u{20} hallpass login https://…/mcp\n\
+         or on one that stays here until you have seen enough:\n\
+         \u{20} hallpass demo --serve",
     );
     program
         .output

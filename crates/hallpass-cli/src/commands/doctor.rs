@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use hallpass::{
-    Profile, Slot,
     doctor::{Doctor as Examined, Finding, Mend, Report, Severity, Style, Tone, Verdict},
     store::{CredentialStore, MemoryStore},
 };
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::{self, Server},
+    called::{Called, quoted},
     exit::Failed,
     output,
     program::Program,
@@ -42,7 +42,7 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Faile
     let waiting = format!("examining {slot}");
     let report = program.output.while_waiting(&waiting, examined.examine());
     let report = report.await;
-    let lines = Lines { slot: &slot };
+    let lines = Lines(Called::of(&slot, program));
     let paint = program.output.paint();
     let style = Style {
         width: program.output.width().unwrap_or(WIDTH).clamp(40, WIDTH),
@@ -79,6 +79,10 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Faile
     let examined = builder.doctor().map_err(Failed::usage)?;
     program.opened(examined.hallpass());
     let examined = match opened {
+        Ok(Store::Absent(_, folder)) => {
+            let folder = folder.display();
+            examined.with_store_words(format!("nowhere yet: the first login begins `{folder}`"))
+        }
         Ok(store) => {
             let words = store.in_words()?.replace("\n  ", "; ");
             examined.with_store_words(words.trim_start_matches("kept in "))
@@ -93,11 +97,9 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Faile
 }
 
 /// The lines of this program that mend something.
-struct Lines<'a> {
-    slot: &'a Slot,
-}
+struct Lines(Called);
 
-impl Lines<'_> {
+impl Lines {
     fn of(&self, mend: &Mend) -> String {
         match mend {
             Mend::Setting { name, value } => match arguments::option_of(name) {
@@ -107,39 +109,21 @@ impl Lines<'_> {
                         (Some(_), Some(value)) => format!(" {}", quoted(value)),
                         (Some(what), None) => format!(" {what}"),
                     };
-                    format!("{} {}{value}", self.command("login"), option.name)
+                    let option = format!("{}{value}", option.name);
+                    self.0.line_with("login", &option)
                 }
                 None => mend.to_string(),
             },
-            Mend::SignIn => self.command("login"),
+            Mend::SignIn => self.0.line("login"),
             Mend::ForgetClient => format!(
-                "{} --forget-client, then {}",
-                self.command("logout"),
-                self.command("login")
+                "{}, then {}",
+                self.0.line_with("logout", "--forget-client"),
+                self.0.line("login")
             ),
-            Mend::Refresh => format!("{} --refresh", self.command("doctor")),
+            Mend::Refresh => self.0.line_with("doctor", "--refresh"),
             Mend::Url { url } => format!("hallpass doctor {}", quoted(url)),
             other => arguments::settings_as_options(&other.to_string()),
         }
-    }
-
-    fn command(&self, name: &str) -> String {
-        let url = quoted(self.slot.server.as_str());
-        if self.slot.profile == Profile::default() {
-            format!("hallpass {name} {url}")
-        } else {
-            format!("hallpass {name} {url} --account {}", self.slot.profile)
-        }
-    }
-}
-
-/// A word as a shell takes it for one.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+=,[]".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -154,7 +138,7 @@ fn tone_of(tone: Tone) -> Option<output::Tone> {
 }
 
 /// The report for a script, with the very lines.
-fn as_data(report: &Report, lines: &Lines<'_>) -> Value {
+fn as_data(report: &Report, lines: &Lines) -> Value {
     let mut data = json!(report);
     let steps = data["steps"].as_array_mut().into_iter().flatten();
     for (step, shown) in report.steps.iter().zip(steps) {
@@ -168,7 +152,7 @@ fn as_data(report: &Report, lines: &Lines<'_>) -> Value {
 }
 
 /// How the command ends where something stands in the way.
-fn failed(fault: &Finding, lines: &Lines<'_>) -> Failed {
+fn failed(fault: &Finding, lines: &Lines) -> Failed {
     let what = format!("`{}`: {}", fault.code.as_str(), fault.code.meaning());
     let failed = Failed::with_remedy(what, fault.remedy);
     match fault.mends.first() {

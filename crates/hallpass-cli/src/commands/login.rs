@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use clap::Args;
 use serde_json::json;
 
-use super::with_login_line;
 use crate::{
     arguments::Server,
     client_credentials,
@@ -74,9 +73,9 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
         setup.hallpass.login().await.map_err(Failed::from)
     } else {
         let token = setup.hallpass.session().token().await;
-        token.map_err(|error| with_login_line(error.into(), &setup.hallpass))
+        token.map_err(Failed::from)
     };
-    let token = token?;
+    let token = token.map_err(|failed| setup.called.lead_on(failed))?;
     if setup.keeps {
         setup.remembered.save(&setup.to_remember)?;
         client_credentials::advise(&setup.options, &program.output)?;

@@ -10,9 +10,9 @@ use clap::Args;
 use hallpass::SystemClock;
 use hallpass_proxy::Proxy as Served;
 
-use super::login_line;
 use crate::{
     arguments::Server,
+    called::Called,
     exit::Failed,
     program::Program,
     setup::{self, Person},
@@ -43,7 +43,10 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), Failed> 
     let interactive = proxy.interactive && program.environment.somebody_is_there();
     let person = interactive.then(|| person(proxy, program));
     let (server, configured) = server::configured(program, &proxy.server, person)?;
-    let login = format!("run `{}` in a terminal", login_line(&slot));
+    let login = format!(
+        "run `{}` in a terminal",
+        Called::of(&slot, program).line("login")
+    );
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
         .remembering(Arc::new(memory::Files::of(&slot, &folder)))
         .sign_in_hint(login);

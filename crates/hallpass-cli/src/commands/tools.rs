@@ -97,7 +97,11 @@ fn in_full(tool: &Tool, command: &Tools, output: &Output) {
     }
     if let Some(schema) = &tool.output_schema {
         output.line("\nGives");
-        fields(&Properties::of(schema), 4, output);
+        let given = Properties::of(schema);
+        if given.known.is_empty() {
+            output.line("    object");
+        }
+        fields(&given, 4, output);
     }
     let says = annotations(tool);
     if !says.is_empty() {

@@ -86,7 +86,7 @@ async fn resources_are_listed_page_by_page_and_read() {
         .run(&["resources", &url, "test://files/a.txt"])
         .await
         .expect(0);
-    assert_eq!(ended.stdout, "the text of a\n\n");
+    assert_eq!(ended.stdout, "the text of a\n");
     let folder = desk.folder.path().display().to_string();
     let pixel = ["resources", &url, "test://files/pixel.png", "-o", &folder];
     desk.run(&pixel).await.expect(0);

@@ -17,6 +17,7 @@ mod demo;
 mod device;
 mod doctor;
 mod faults;
+mod first_steps;
 mod keeping;
 mod life;
 mod limits;
@@ -36,4 +37,6 @@ mod table;
 mod terminal;
 mod token_source;
 mod tokens;
+#[cfg(target_os = "linux")]
+mod walk_through;
 mod window;

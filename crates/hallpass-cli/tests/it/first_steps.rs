@@ -1,0 +1,159 @@
+//! What somebody who is new runs into, and the line that leads on.
+
+use std::process::Stdio;
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::program::{Desk, Ended};
+
+/// Somebody with a configuration of their own.
+struct Newcomer(Desk);
+
+impl Newcomer {
+    async fn new() -> Self {
+        Self(Desk::new().await)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.0.command(arguments);
+        command.env("XDG_CONFIG_HOME", self.0.folder.path());
+        command.env("HOME", self.0.folder.path());
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        let child = self.command(arguments).spawn().unwrap();
+        self.0.wait(child).await
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_called_by_its_name_in_what_leads_on() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    new.run(&["add", "mine", &url]).await.expect(0);
+    for command in ["tools", "token", "doctor"] {
+        for named in ["mine", &url] {
+            let ended = new.run(&[command, named]).await.expect(3);
+            let hint = "\n  hint: hallpass login mine\n";
+            assert!(ended.stderr.contains(hint), "{command}: {}", ended.stderr);
+        }
+        let ended = new
+            .run(&[command, "mine", "--account", "b"])
+            .await
+            .expect(3);
+        let hint = "\n  hint: hallpass login mine --account b\n";
+        assert!(ended.stderr.contains(hint), "{command}: {}", ended.stderr);
+    }
+    let report = new.run(&["doctor", "mine"]).await.stdout;
+    assert!(
+        report.contains("    mend: hallpass login mine\n"),
+        "{report}"
+    );
+    assert!(
+        report.contains("  kept in: nowhere yet: the first login begins `"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn every_command_says_in_the_same_words_that_nobody_has_signed_in() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    for arguments in [
+        &["tools", &url][..],
+        &["call", &url, "ping"],
+        &["resources", &url],
+        &["token", &url],
+        &["exec", &url, "--", "true"],
+    ] {
+        let ended = new.run(arguments).await.expect(3);
+        let says = ended.stderr.replace("\n  because: ", ": ");
+        let words = format!("error: a sign-in to {url} is needed: nobody has signed in yet\n");
+        assert!(says.starts_with(&words), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn without_a_keyring_the_first_login_says_where_the_key_is_and_no_more() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    let note = "note: the key to the credentials is in a file that only you can read, and not in \
+                the keyring: the Secret Service can't be reached";
+    for notes in [1, 0] {
+        let login = new.command(&["login", &url, "--no-browser"]);
+        let ended = new.0.sign_in(login).await.expect(0);
+        let found = ended.stderr.lines().filter(|line| *line == note);
+        assert_eq!(found.count(), notes, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("WARN"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn what_fails_at_a_server_names_the_doctor_where_there_is_no_better_advice() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    new.run(&["add", "mine", &url]).await.expect(0);
+    new.0.server.stop().await;
+    for (arguments, code) in [
+        (&["tools", "mine"][..], 5),
+        (&["login", "mine", "--no-browser"], 5),
+    ] {
+        let ended = new.run(arguments).await.expect(code);
+        let hint = "  hint: `hallpass doctor mine` looks where it fails, step by step\n";
+        assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn what_is_neither_a_url_nor_a_name_is_said_to_be_neither() {
+    let new = Newcomer::new().await;
+    for odd in ["mine/", "example.com/mcp", "//mcp", ""] {
+        let ended = new.run(&["tools", odd]).await.expect(2);
+        let words = format!("error: `{odd}` is not the URL of an MCP server, nor the name of one");
+        assert!(ended.stderr.starts_with(&words), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("begins with https://"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn servers_to_try_things_on_stay_until_they_are_told_to_end() {
+    let new = Newcomer::new().await;
+    new.run(&["demo", "--serve", "--browser"]).await.expect(2);
+    let mut child = new
+        .command(&["--json", "demo", "--serve", "--timeout", "0.1"])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let server = |name: &str| answer["result"][name].as_str().unwrap().to_owned();
+
+    let (url, broken) = (server("server"), server("broken_server"));
+    let login = new.command(&["login", &url, "--no-browser"]);
+    new.0.sign_in(login).await.expect(0);
+    let call = new.run(&["call", &url, "add", "a=2", "b=3"]).await;
+    assert_eq!(call.expect(0).stdout, "5\n");
+    let report = new.run(&["--json", "doctor", &broken]).await.expect(2);
+    let message = &report.json()["error"]["message"];
+    assert!(
+        message.as_str().unwrap().contains("resource-mismatch"),
+        "{message}"
+    );
+
+    let pid = child.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().await;
+    assert!(sent.unwrap().success());
+    assert!(child.wait().await.unwrap().success());
+    assert_eq!(lines.next_line().await.unwrap(), None);
+}
