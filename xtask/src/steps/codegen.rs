@@ -2,6 +2,7 @@
 //!
 //! - the crates in ARCHITECTURE.md and README.md, and the steps in CONTRIBUTING.md;
 //! - the host in README.md, which is an example that is compiled;
+//! - the recording in README.md, which is part of docs/walk-through.md;
 //! - the codes of `hallpass doctor` in docs/troubleshooting.md;
 //! - `docs/environment.md`, the variables that the program reads;
 //! - `docs/troubleshooting.md` is written by hand, and has a row for each code of the program;
@@ -17,6 +18,7 @@ mod environment;
 mod findings;
 mod host;
 mod part;
+mod walk;
 
 use std::{collections::BTreeMap, fs, io::Write};
 
@@ -68,7 +70,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
 /// The documents that are made without running the program, and what keeps one from being made.
 pub(super) fn documents(tree: &Tree) -> (Files, Vec<Finding>) {
     let (mut parts, mut findings) = crates::parts(tree);
-    parts.extend([steps(), host::part(tree)]);
+    parts.extend([steps(), host::part(tree), walk::part(tree)]);
     let (part, missing) = findings::part(tree);
     parts.extend(part);
     findings.extend(missing);

@@ -104,7 +104,10 @@ fn make() -> Tree {
         ("Cargo.toml", ROOT.to_owned()),
         ("Cargo.lock", CARGO_LOCK.to_owned()),
         ("ARCHITECTURE.md", place("The crates")),
-        ("README.md", place("The host") + &place("The crates")),
+        (
+            "README.md",
+            place("The host") + &place("The recording") + &place("The crates"),
+        ),
         ("CONTRIBUTING.md", place("The steps")),
         (
             "crates/hallpass-core/Cargo.toml",
