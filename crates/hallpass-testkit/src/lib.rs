@@ -68,7 +68,7 @@ pub use gate::Gate;
 pub use leak_check::{Leak, LeakCheck};
 pub use listen::{ListenOptions, LoopbackHost};
 pub use mcp_server::{
-    ChallengeStyle, McpServer, McpServerOptions, Protection, PublishedResource,
+    ChallengeStyle, Lifecycle, McpServer, McpServerOptions, Protection, PublishedResource,
     ResourceMetadataPath,
 };
 pub use person::{Decision, Person, Tamper, Visit};

@@ -25,11 +25,14 @@ use crate::{
 };
 
 mod everything;
+mod messages;
 mod options;
 mod tools;
 
+use messages::{calls, no_handshake};
 pub use options::{
-    ChallengeStyle, McpServerOptions, Protection, PublishedResource, ResourceMetadataPath,
+    ChallengeStyle, Lifecycle, McpServerOptions, Protection, PublishedResource,
+    ResourceMetadataPath,
 };
 use tools::Tools;
 
@@ -49,6 +52,7 @@ pub struct McpServer {
 struct State {
     origin: String,
     path: String,
+    lifecycle: Lifecycle,
     book: Option<TokenBook>,
     protection: Mutex<Protection>,
     issuer_inside: Option<IssuerEndpoints>,
@@ -65,13 +69,14 @@ impl McpServer {
         let bound = Bound::new(&options.listen).await?;
         let stop = CancellationToken::new();
         let config = StreamableHttpServerConfig::default()
-            .with_legacy_session_mode(options.sessions)
+            .with_legacy_session_mode(options.lifecycle == Lifecycle::Any)
             .with_json_response(options.json_response)
             .with_cancellation_token(stop.clone());
         let everything = options.everything;
         let state = Arc::new(State {
             origin: bound.origin().to_owned(),
             path: options.path,
+            lifecycle: options.lifecycle,
             book: options.book,
             protection: Mutex::new(options.protection),
             issuer_inside: options.issuer_inside,
@@ -257,7 +262,7 @@ impl State {
             return Err(Refused::BadToken);
         }
         if let Some(needed) = &protection.call_scope
-            && calls_a_tool(&request.body)
+            && calls(&request.body, "tools/call")
         {
             let held = |scope| found.scope.split_ascii_whitespace().any(|it| it == scope);
             if !needed.split_ascii_whitespace().all(held) {
@@ -336,6 +341,9 @@ impl State {
         if let Err(refused) = self.admit(&protection, &request) {
             return self.refusal(&protection, &refused);
         }
+        if self.lifecycle == Lifecycle::WithoutHandshake && calls(&request.body, "initialize") {
+            return no_handshake(&request.body);
+        }
         let mut forwarded = Request::new(Full::new(request.body));
         *forwarded.method_mut() = request.method;
         *forwarded.uri_mut() = request.uri;
@@ -364,13 +372,6 @@ impl Answering for State {
     fn answer(&self, request: Received) -> BoxFuture<'_, Reply> {
         Box::pin(self.respond(request))
     }
-}
-
-fn calls_a_tool(body: &[u8]) -> bool {
-    serde_json::from_slice(body).is_ok_and(|message: Value| {
-        let method = message.get("method").and_then(Value::as_str);
-        method == Some("tools/call")
-    })
 }
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";

@@ -35,6 +35,7 @@ mod code;
 mod endpoint;
 mod examination;
 mod finding;
+mod lifecycle;
 mod mcp;
 mod metadata;
 mod network;

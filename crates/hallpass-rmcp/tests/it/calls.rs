@@ -9,7 +9,7 @@ use hallpass_session::{Session, SignOut};
 use hallpass_store::MemoryStore;
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, Endpoint, FakeClock, Fault,
-    McpServer, McpServerOptions, PlannedFault, RecordedRequest, When,
+    Lifecycle, McpServer, McpServerOptions, PlannedFault, RecordedRequest, When,
 };
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
@@ -148,7 +148,7 @@ async fn from_nothing_to_a_call() {
 #[tokio::test]
 async fn plain_json_and_no_session() {
     let world = World::new(|options| {
-        options.sessions = false;
+        options.lifecycle = Lifecycle::WithoutSessions;
         options.json_response = true;
     })
     .await;

@@ -16,8 +16,8 @@ pub struct McpServerOptions {
     pub book: Option<TokenBook>,
     /// The path of the MCP endpoint, with its leading slash; `/` for the bare origin.
     pub path: String,
-    /// Whether sessions are kept (`Mcp-Session-Id`) for the protocol versions that have them.
-    pub sessions: bool,
+    /// How clients begin.
+    pub lifecycle: Lifecycle,
     /// Whether plain answers come as JSON; otherwise as an event stream.
     pub json_response: bool,
     /// Whether it can do more than a few plain tools: progress, a log, questions to a person,
@@ -41,7 +41,7 @@ impl Default for McpServerOptions {
             recorder: None,
             book: None,
             path: "/mcp".to_owned(),
-            sessions: true,
+            lifecycle: Lifecycle::default(),
             json_response: false,
             everything: false,
             protection: Protection::default(),
@@ -64,6 +64,20 @@ impl McpServerOptions {
             ..Self::default()
         }
     }
+}
+
+/// How clients begin with an MCP server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// As they like: by `initialize`, which begins a session (`Mcp-Session-Id`), or by requests that
+    /// each stand for themselves (MCP 2026-07-28).
+    #[default]
+    Any,
+    /// The same, without sessions.
+    WithoutSessions,
+    /// Without a handshake, as from MCP 2026-07-28 on: `initialize` is refused with the versions that
+    /// are spoken.
+    WithoutHandshake,
 }
 
 /// How an MCP server protects itself, in what servers in the world differ by.

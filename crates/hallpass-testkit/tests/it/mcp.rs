@@ -1,8 +1,8 @@
 //! The MCP server's door, and what is behind it.
 
 use hallpass_testkit::{
-    ChallengeStyle, Endpoint, LoopbackHost, McpServer, McpServerOptions, PublishedResource,
-    RecordedBody, RecordedRequest, ResourceMetadataPath,
+    ChallengeStyle, Endpoint, Lifecycle, LoopbackHost, McpServer, McpServerOptions,
+    PublishedResource, RecordedBody, RecordedRequest, ResourceMetadataPath,
 };
 use serde_json::{Value, json};
 
@@ -261,7 +261,7 @@ async fn a_server_can_be_the_bare_origin_and_be_called_localhost() {
     options.listen.host = LoopbackHost::Localhost;
     options.path = "/".to_owned();
     options.json_response = true;
-    options.sessions = false;
+    options.lifecycle = Lifecycle::WithoutSessions;
     let server = McpServer::start(options).await.unwrap();
     let url = server.url();
     assert_eq!(url, format!("http://localhost:{}", server.port()));

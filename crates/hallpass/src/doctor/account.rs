@@ -162,11 +162,8 @@ impl Examination<'_> {
         }
         match self.doctor.hallpass.session().kept_token().await {
             Ok(token) => self.token = Some(token),
-            Err(SessionError::SignInNeeded(needed)) if self.is_open() => {
-                step.fact(
-                    "signed in",
-                    format!("no, and the server does not ask: {needed}"),
-                );
+            Err(SessionError::SignInNeeded(_)) if self.is_open() => {
+                step.fact("signed in", "no, and the server does not ask for it");
             }
             Err(SessionError::SignInNeeded(needed)) => {
                 let found = sign_in_needed(&needed);

@@ -9,7 +9,8 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::{
-    Code, Finding, Mend, Severity, Side, Step, StepName, endpoint, examination::Examination, mcp,
+    Code, Finding, Mend, Severity, Side, Step, StepName, endpoint, examination::Examination,
+    lifecycle::past_the_handshake, mcp,
 };
 use crate::hallpass::PROBE;
 
@@ -36,7 +37,10 @@ impl Examination<'_> {
             let mut step = Step::new(StepName::Mcp);
             let endpoint = self.endpoint();
             match endpoint.send(&Request::post(PROBE), &Anonymous).await {
-                Ok(response) => mcp::talk(&mut step, response, &endpoint, &Anonymous).await,
+                Ok(response) => {
+                    let response = past_the_handshake(response, &endpoint, &Anonymous).await;
+                    mcp::talk(&mut step, response, &endpoint, &Anonymous).await;
+                }
                 Err(error) => step.found(self.no_answer(&error)),
             }
             step.exchanges = self.doctor.watched.exchanges();
@@ -62,6 +66,9 @@ impl Examination<'_> {
         {
             // RFC 9449 §9: neither token nor request is refused.
             answer = endpoint.send(&probe, &bearing).await;
+        }
+        if let Ok(first) = answer {
+            answer = Ok(past_the_handshake(first, &endpoint, &bearing).await);
         }
         audience.exchanges = self.doctor.watched.exchanges();
         let no_talk = |why: &str| Step::skipped(StepName::Mcp, why);

@@ -4,7 +4,10 @@ use hallpass_core::{Challenge, ServerUrl};
 use hallpass_mcp_http::{Anonymous as NoToken, Content, Endpoint, Request, Response};
 use http::{HeaderMap, StatusCode, header};
 
-use super::{Code, Finding, Mend, Step, StepName, examination::Anonymous, watched::shown};
+use super::{
+    Code, Finding, Mend, Step, StepName, examination::Anonymous, lifecycle::past_the_handshake,
+    watched::shown,
+};
 use crate::hallpass::PROBE;
 
 /// How much of a page is looked at.
@@ -13,6 +16,7 @@ const START: usize = 2048;
 /// Judges the answer, and asks around where it says that there is nothing.
 pub(super) async fn judge(response: Response, server: &Endpoint) -> (Step, Anonymous) {
     let mut step = Step::new(StepName::Endpoint);
+    let response = past_the_handshake(response, server, &NoToken).await;
     let status = response.status();
     let challenges = hallpass_discovery::challenges(response.headers());
     let schemes = schemes(response.headers());

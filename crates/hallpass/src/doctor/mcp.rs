@@ -1,17 +1,21 @@
 //! MCP itself: the handshake, the tools, the end.
 
-use hallpass_mcp_http::{Authorization, Content, Endpoint, Request, Response};
+use hallpass_mcp_http::{Authorization, Content, Endpoint, Response};
 use serde_json::Value;
 
-use super::{Code, Finding, Step, endpoint};
+use super::{
+    Code, Finding, Step, endpoint,
+    lifecycle::{self, Lifecycle},
+};
 
 /// The largest message that is read.
 const CAP: usize = 4 << 20;
 
-const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-const TOOLS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+/// How many characters of a server's own words are shown.
+const MOST_WORDS: usize = 200;
 
-/// Goes on from the answer to `initialize`: lists the tools, and ends the session.
+/// Goes on from the server's account of itself, the answer to `initialize` or what took its place:
+/// lists the tools, and ends the session.
 pub(super) async fn talk(
     step: &mut Step,
     response: Response,
@@ -19,39 +23,30 @@ pub(super) async fn talk(
     authorization: &dyn Authorization,
 ) {
     let session = response.session_id().map(str::to_owned);
-    let hello = match read(response).await {
-        Ok(hello) => hello,
+    let mut account = match read(response).await {
+        Ok(account) => account,
         Err(finding) => return step.found(finding),
     };
-    let Some(result) = result(step, "initialize", &hello) else {
+    if account.get("error").is_some()
+        && let Some(other) = lifecycle::discover(server, authorization).await
+        && let Ok(other) = read(other).await
+        && other.get("result").is_some()
+    {
+        account = other;
+    }
+    let Some(account) = result(step, "initialize", &account) else {
         return;
     };
-    let version = text(result.get("protocolVersion"));
-    let info = result.get("serverInfo");
-    let name = text(info.and_then(|info| info.get("name")));
-    step.fact("protocol version", version.as_deref().unwrap_or("not said"));
-    if let Some(name) = name {
-        let version = text(info.and_then(|info| info.get("version"))).unwrap_or_default();
-        step.fact("server", format!("{name} {version}").trim_end());
-    }
-    let within = |request: Request| {
-        let request = match &session {
-            Some(id) => request.session(id),
-            None => Ok(request),
-        };
-        match &version {
-            Some(version) => request.and_then(|request| request.protocol_version(version)),
-            None => request,
-        }
-    };
-    if let Ok(request) = within(Request::post(INITIALIZED)) {
+    let lifecycle = Lifecycle::of(account, session);
+    describe(step, account, &lifecycle);
+    if let Some(Ok(told)) = lifecycle.notification("notifications/initialized") {
         // What it says to a notification changes nothing.
-        let _ = server.send(&request, authorization).await;
+        let _ = server.send(&told, authorization).await;
     }
-    let offers_tools = result
+    let offers_tools = account
         .get("capabilities")
         .is_some_and(|capabilities| capabilities.get("tools").is_some());
-    if offers_tools && let Ok(request) = within(Request::post(TOOLS)) {
+    if offers_tools && let Ok(request) = lifecycle.request("tools/list") {
         match server.send(&request, authorization).await {
             Ok(response) if response.status().is_success() => match read(response).await {
                 Ok(list) => tools(step, &list),
@@ -65,10 +60,30 @@ pub(super) async fn talk(
     } else {
         step.fact("tools", "none offered");
     }
-    if session.is_some()
-        && let Ok(request) = within(Request::delete())
-    {
-        let _ = server.send(&request, authorization).await;
+    if let Some(Ok(end)) = lifecycle.end() {
+        let _ = server.send(&end, authorization).await;
+    }
+}
+
+/// What a server says that it is.
+fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle) {
+    let version = lifecycle.version().unwrap_or("not said");
+    let version: String = version.chars().take(MOST_WORDS).collect();
+    step.fact(
+        "protocol version",
+        match lifecycle {
+            Lifecycle::Handshake { .. } => version,
+            Lifecycle::Stateless => format!("{version}, without a handshake"),
+        },
+    );
+    let info = account.get("serverInfo").or_else(|| {
+        let meta = account.get("_meta")?;
+        meta.get("io.modelcontextprotocol/serverInfo")
+    });
+    let of = |name: &str| text(info.and_then(|info| info.get(name)));
+    if let Some(name) = of("name") {
+        let version = of("version").unwrap_or_default();
+        step.fact("server", format!("{name} {version}").trim_end());
     }
 }
 
@@ -156,5 +171,5 @@ async fn read(response: Response) -> Result<Value, Finding> {
 /// A server's own words, short.
 fn text(value: Option<&Value>) -> Option<String> {
     let text = value?.as_str()?;
-    Some(text.chars().take(200).collect())
+    Some(text.chars().take(MOST_WORDS).collect())
 }

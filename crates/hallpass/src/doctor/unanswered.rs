@@ -63,6 +63,10 @@ pub(super) fn finding(error: &HttpError, side: Side, proxy: Option<&str>) -> Fin
             url: error.url().replacen("https://", "http://", 1),
         }),
         Code::TlsNotSpoken => found.words("check the port in the URL"),
+        Code::RequestRefused => found.words("change the URL or the setting that it is about"),
+        Code::TlsFailed => found.words(format!(
+            "tell whoever runs {host}, or a gateway before it, which TLS it has to offer: 1.2 or 1.3"
+        )),
         Code::NotHttp if error.url().starts_with("http://") => found.mend(super::Mend::Url {
             url: error.url().replacen("http://", "https://", 1),
         }),

@@ -195,6 +195,23 @@ async fn a_proxy_that_refuses_and_one_that_is_not_there() {
 }
 
 #[tokio::test]
+async fn an_address_that_no_proxy_is_asked_for() {
+    let mut case = Case::new().await;
+    case.url = "https://[::1]:1/mcp".to_owned();
+    let nobody = raw::unused_address().await;
+    case.http.proxy = ProxyConfig::all(Proxy::parse(&format!("http://{nobody}")).unwrap());
+    let report = case.report("request-refused").await;
+    assert_eq!(report.remedy(), Some(hallpass::Remedy::Configure));
+}
+
+#[tokio::test]
+async fn a_handshake_that_comes_to_nothing() {
+    let mut case = Case::new().await;
+    case.url = format!("https://{}/mcp", raw::refuses_handshakes().await);
+    case.report("tls-failed").await;
+}
+
+#[tokio::test]
 async fn a_clock_that_is_wrong() {
     let now = SystemClock.now().as_unix_seconds();
     for (ahead, name, severity) in [
@@ -217,7 +234,7 @@ async fn a_certificate_that_ends_soon() {
     // The test authority's certificates end at the end of 2049.
     let clock = FakeClock::new(Timestamp::from_unix_seconds(2_524_000_000));
     let doctor = case.builder().clock(Arc::new(clock)).doctor().unwrap();
-    let report = doctor.examine().await;
+    let report = case.report_of("certificate-ends-soon", doctor).await;
     let found = report
         .findings()
         .find(|it| it.code == Code::CertificateEndsSoon);

@@ -112,6 +112,25 @@ async fn a_key_in_a_file_that_is_healthy() {
 }
 
 #[tokio::test]
+async fn a_store_whose_folder_is_another_thing_now() {
+    let (mut case, folder) = in_files_of_one_key().await;
+    let slots = place(&folder).join("slots");
+    let file = fs::read_dir(&slots).unwrap().next().unwrap().unwrap();
+    let slot = file
+        .path()
+        .file_stem()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    case.names.push((slot, "SLOT"));
+    fs::rename(&slots, place(&folder).join("moved away")).unwrap();
+    fs::File::create(&slots).unwrap();
+    let report = case.report("store-unreadable").await;
+    assert_eq!(report.remedy(), Some(Remedy::Configure));
+}
+
+#[tokio::test]
 async fn somebody_else_is_at_the_account() {
     let (case, folder) = in_files_of_one_key().await;
     let other = FileStore::open(place(&folder), OneKey(Answer::Given))
@@ -130,20 +149,12 @@ async fn somebody_is_asked_to_sign_in_elsewhere() {
     let nobody = Arc::new(Nobody);
     let hallpass = case.builder().sign_in_with(nobody).build().unwrap();
     let waiting = tokio::spawn(async move { hallpass.login().await });
-    while case
-        .doctor()
-        .hallpass()
-        .session()
-        .lock_holders()
-        .await
-        .unwrap()
-        .sign_in
-        .is_none()
-    {
+    // What the sign-in keeps before it asks has to be kept by then.
+    let slot = case.slot();
+    while case.store.load(&slot).await.unwrap().is_none() {
         tokio::task::yield_now().await;
     }
-    let doctor = case.doctor();
-    let report = doctor.examine().await;
+    let report = case.report("sign-in-under-way").await;
     let found = report.findings().find(|it| it.code == Code::SignInUnderWay);
     assert_eq!(found.unwrap().severity, Severity::Note);
     waiting.abort();

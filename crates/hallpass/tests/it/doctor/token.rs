@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass::{AccessToken, Remedy, Resource, Timestamp, doctor::Severity};
-use hallpass_testkit::{Endpoint, Fault};
+use hallpass_testkit::{Endpoint, Fault, Lifecycle};
 
 use super::case::{Case, JSON, answer};
 
@@ -134,6 +134,38 @@ async fn mcp_that_does_not_work() {
         to_the_token(&case, answer(200, &[("content-type", kind)], body));
         case.report(name).await;
     }
+}
+
+/// A server that speaks the lifecycle without a handshake alone.
+async fn without_a_handshake() -> Case {
+    Case::with(
+        |_| {},
+        |server| server.lifecycle = Lifecycle::WithoutHandshake,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_handshake_any_more() {
+    let case = without_a_handshake().await;
+    case.sign_in().await;
+    let report = case.report("without-a-handshake").await;
+    assert_eq!(report.first_fault(), None);
+}
+
+#[tokio::test]
+async fn an_open_server_that_knows_no_handshake_any_more() {
+    let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"Unsupported protocol version"}}"#;
+    let account = r#"{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}"#;
+    let case = without_a_handshake().await;
+    for _ in ["without a token", "as a call"] {
+        case.server
+            .once(Endpoint::Mcp, answer(400, &[JSON], refusal));
+        case.server
+            .once(Endpoint::Mcp, answer(200, &[JSON], account));
+    }
+    let report = case.report("open-server-without-a-handshake").await;
+    assert_eq!(report.first_fault(), None);
 }
 
 #[tokio::test]
