@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 
 use hallpass::Slot;
 use rmcp::{
-    RoleClient, ServiceExt,
+    ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
     model::{
-        GetPromptRequestParams, GetPromptResult, PaginatedRequestParams, ReadResourceRequestParams,
-        ReadResourceResult, ServerCapabilities,
+        GetPromptRequestParams, GetPromptResult, PaginatedRequestParams, ProtocolVersion,
+        ReadResourceRequestParams, ReadResourceResult, ServerCapabilities,
     },
-    service::{Peer, RunningService, ServiceError},
+    service::{ClientInitializeError, Peer, RunningService, ServiceError},
 };
 
 use self::listener::Listener;
@@ -31,6 +31,25 @@ pub(crate) struct Connection<'a> {
     client: RunningService<RoleClient, Listener>,
 }
 
+/// Shakes hands with the server; where it refuses that with a message, as one of MCP 2026-07-28 does,
+/// speaks to it without.
+async fn serve(
+    setup: &Setup,
+    program: &Program,
+) -> Result<RunningService<RoleClient, Listener>, ClientInitializeError> {
+    let listener = || Listener::new(program, setup.hallpass.slot());
+    let transport = || setup.hallpass.transport();
+    let refused = match listener().serve(transport()).await {
+        Err(ClientInitializeError::JsonRpcError(refused)) => refused,
+        other => return other,
+    };
+    let without = ClientLifecycleMode::Discover {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+    };
+    let client = listener().serve_with_lifecycle(transport(), without).await;
+    client.map_err(|_| ClientInitializeError::JsonRpcError(refused))
+}
+
 /// One page of a list, and where the next one begins.
 pub(crate) type Page<T> = (Vec<T>, Option<String>);
 
@@ -38,8 +57,7 @@ impl<'a> Connection<'a> {
     /// Connects with the credentials that are there; signs nobody in.
     pub(crate) async fn open(server: &Server, program: &'a Program) -> Result<Self, Failed> {
         let setup = Setup::new(program, server, Options::Remembered, None).await?;
-        let listener = Listener::new(program, setup.hallpass.slot());
-        let serving = Box::pin(listener.serve(setup.hallpass.transport()));
+        let serving = Box::pin(serve(&setup, program));
         let waiting = format!("waiting for {}", setup.hallpass.slot().server);
         match program.output.while_waiting(&waiting, serving).await {
             Ok(client) => {

@@ -60,6 +60,47 @@ async fn a_server_is_called_by_its_name_in_what_leads_on() {
 }
 
 #[tokio::test]
+async fn the_doctor_examines_the_account_of_a_name_with_its_options() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    let add = ["add", "mine", &url, "--account", "work", "--scope", "a"];
+    new.run(&add).await.expect(0);
+    let login = new.command(&["login", "mine", "--no-browser"]);
+    new.0.sign_in(login).await.expect(0);
+
+    let report = async |arguments: &[&str], code| {
+        let arguments = [&["--json", "doctor"], arguments].concat();
+        let answer = new.run(&arguments).await.expect(code).json();
+        let report = match code {
+            0 => &answer["result"],
+            _ => &answer["error"]["answer"],
+        };
+        let facts = report["steps"][3]["facts"].as_array().unwrap();
+        let scopes = facts
+            .iter()
+            .find(|fact| fact["name"] == "scopes to ask for");
+        (
+            report["account"].as_str().unwrap().to_owned(),
+            scopes.unwrap()["value"].as_str().unwrap().to_owned(),
+            report["first_fault"].clone(),
+        )
+    };
+    let text = str::to_owned;
+    let well = serde_json::Value::Null;
+    let account = |name, scopes, fault| (text(name), text(scopes), fault);
+    assert_eq!(report(&["mine"], 0).await, account("work", "a", well));
+    let unknown = || "not-signed-in".into();
+    let other = ["mine", "--account", "other"];
+    let found = report(&other, 3).await;
+    assert_eq!((found.0.as_str(), found.2), ("other", unknown()));
+    // The usual account of the URL has no name, and none of its options.
+    assert_eq!(
+        report(&[&url], 3).await,
+        account("default", "none", unknown())
+    );
+}
+
+#[tokio::test]
 async fn every_command_says_in_the_same_words_that_nobody_has_signed_in() {
     let new = Newcomer::new().await;
     let url = new.0.url();

@@ -30,6 +30,7 @@ mod proxy;
 mod registered;
 mod secrets;
 mod shells;
+mod stateless;
 mod store;
 #[cfg(unix)]
 mod table;

@@ -1,0 +1,42 @@
+//! A server that speaks the lifecycle of MCP 2026-07-28 alone: it knows no handshake.
+
+use hallpass_testkit::{AuthorizationServerOptions, Lifecycle};
+
+use crate::program::Desk;
+
+#[tokio::test]
+async fn every_command_works_without_a_handshake() {
+    let desk = Desk::with(AuthorizationServerOptions::default(), |server| {
+        server.lifecycle = Lifecycle::WithoutHandshake;
+        server.everything = true;
+    })
+    .await;
+    let url = desk.url();
+    let needed = desk.run(&["tools", &url]).await.expect(3);
+    assert!(
+        needed.stderr.contains("hallpass login"),
+        "{}",
+        needed.stderr
+    );
+    desk.login(&[]).await.expect(0);
+    let call = desk.run(&["call", &url, "add", "a=2", "b=3"]).await;
+    assert_eq!(call.expect(0).stdout, "5\n");
+    let tools = desk.run(&["tools", &url, "search"]).await.expect(0);
+    assert!(
+        tools.stdout.contains("What to look for."),
+        "{}",
+        tools.stdout
+    );
+    let resource = desk.run(&["resources", &url, "test://files/a.txt"]).await;
+    assert_eq!(resource.expect(0).stdout, "the text of a\n");
+    let prompt = desk.run(&["prompts", &url, "greet", "name=Ada"]).await;
+    assert!(prompt.expect(0).stdout.contains("Greet Ada."));
+    let steps = desk.run(&["-v", "call", &url, "steps", "steps=2"]).await;
+    assert!(steps.expect(0).stderr.contains("progress: 2 of 2"));
+    let doctor = desk.run(&["doctor", &url]).await.expect(0);
+    assert!(
+        doctor.stdout.contains("2026-07-28, without a handshake"),
+        "{}",
+        doctor.stdout
+    );
+}
