@@ -162,8 +162,15 @@ pub(crate) fn without_query(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text without its query and what stands between `://` and `@`, for error messages.
+/// The text without its query and what stands between `://` and `@`, for error messages. Of a text
+/// that is no URL nobody can say where its password ends: an odd one may hold any of `/?#`.
 fn redacted(text: &str) -> String {
+    if let Some((scheme, rest)) = text.split_once("://")
+        && rest.contains('@')
+        && Url::parse(text.trim()).is_err()
+    {
+        return format!("{scheme}://…");
+    }
     let text = without_query(text);
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.into_owned();

@@ -44,6 +44,12 @@ fn what_is_refused_and_why() {
         "error: `https://…@mcp.example.com/mcp` is not the URL of an MCP server: it holds a user \
          name or a password",
     );
+    for password in ["hunter/2", "hunter?2", "hunter#2"] {
+        check(
+            &format!("https://user:{password}@mcp.example.com/mcp"),
+            "error: `https://…` is not the URL of an MCP server: invalid port number",
+        );
+    }
     check(
         "https://mcp.example.com/mcp#top",
         "error: `https://mcp.example.com/mcp#top` is not the URL of an MCP server: it holds a \
