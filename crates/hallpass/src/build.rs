@@ -211,7 +211,7 @@ impl HallpassBuilder {
             .store(store)
             .http(Arc::clone(&http))
             .authorizer(authorizer)
-            .clock(self.clock)
+            .clock(Arc::clone(&self.clock))
             .entropy(self.entropy);
         if let Some(source) = self.token_source {
             session = session.token_source(source);
@@ -220,7 +220,11 @@ impl HallpassBuilder {
             session = session.refresh_ahead();
         }
         let session = session.build().map_err(BuildError::incomplete)?;
-        Ok(Hallpass { http, session })
+        Ok(Hallpass {
+            http,
+            session,
+            clock: self.clock,
+        })
     }
 }
 

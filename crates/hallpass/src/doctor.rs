@@ -54,7 +54,7 @@ use url::Url;
 use crate::Hallpass;
 
 use self::examination::Examination;
-pub(crate) use self::watched::Watched;
+pub(crate) use self::{claims::Claims, watched::Watched};
 
 pub use self::{
     code::Code,

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use hallpass_core::{
-    AuthScheme, Challenge, HttpClient, Record, Remedy, ServerUrl, SignInReason, Slot,
+    AuthScheme, Challenge, Clock, HttpClient, Record, Remedy, ServerUrl, SignInReason, Slot,
 };
 use hallpass_mcp_http::{Anonymous, Endpoint, Request};
 use hallpass_rmcp::Transport;
@@ -21,6 +21,7 @@ pub(crate) const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize",
 pub struct Hallpass {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) session: Session,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Hallpass {
@@ -105,7 +106,7 @@ impl Hallpass {
     ///
     /// A POST, since some servers answer nothing else; a server that lets it through may still
     /// protect its tools, and is found by its well-known metadata then.
-    async fn probe(&self) -> Result<Vec<Challenge>, LoginFailed> {
+    pub(crate) async fn probe(&self) -> Result<Vec<Challenge>, LoginFailed> {
         let endpoint = Endpoint::new(Arc::clone(&self.http), self.slot().server.clone());
         let response = endpoint.send(&Request::post(PROBE), &Anonymous).await;
         let response = response.map_err(LoginFailed::Unreachable)?;

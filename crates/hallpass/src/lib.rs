@@ -35,10 +35,12 @@
 mod build;
 pub mod doctor;
 mod hallpass;
+mod handover;
 
 pub use crate::{
     build::{BuildError, HallpassBuilder},
     hallpass::{Hallpass, LoginFailed},
+    handover::{Handover, HandoverError},
 };
 
 pub use hallpass_core::*;

@@ -1,7 +1,7 @@
 //! What an access token says of itself, where it is a JWT (RFC 9068 §2.2).
 //!
 //! A client has no business to rely on it (RFC 6749 §1.4), and nothing here does: it explains why a
-//! server refuses a token, after the fact. Audience and issuer are no secrets; nothing else is kept.
+//! server refuses a token, after the fact, and is a reason not to take one over. Audience and issuer are no secrets; nothing else is kept.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_core::AccessToken;
@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 /// Whom a token names.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Claims {
-    pub(super) audience: Vec<String>,
-    pub(super) issuer: Option<String>,
+pub(crate) struct Claims {
+    pub(crate) audience: Vec<String>,
+    pub(crate) issuer: Option<String>,
 }
 
 /// The longest audience or issuer that is shown, in characters, and how many audiences.
@@ -33,7 +33,7 @@ enum Audience {
 
 impl Claims {
     /// Reads a token; `None` for one that is no JWT.
-    pub(super) fn of(token: &AccessToken) -> Option<Self> {
+    pub(crate) fn of(token: &AccessToken) -> Option<Self> {
         let mut parts = token.expose().split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() {

@@ -11,6 +11,7 @@ mod connect_proxy;
 mod corporate;
 mod counting;
 mod doctor;
+mod handover;
 mod machine;
 mod probe;
 mod refusals;
