@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod exec;
+mod import;
 mod list;
 mod login;
 mod logout;
@@ -39,6 +40,13 @@ pub(crate) enum Command {
     Remove(remove::Remove),
     /// List the servers that have names.
     List,
+    /// Take over the servers that other programs know.
+    ///
+    /// Reads the configuration of Claude Desktop, Claude Code, Codex, Cursor, Visual Studio Code and
+    /// Zed, shows what can be taken over, and writes it to the configuration file when it was told to.
+    /// A program that runs mcp-remote stands for the server behind it. No secret is taken over, and
+    /// nothing that is there is replaced.
+    Import(import::Import),
     /// List a server's tools, or show one in full.
     Tools(tools::Tools),
     /// Call one of a server's tools.
@@ -71,7 +79,7 @@ pub(crate) enum Command {
 impl Command {
     /// Whether the configuration file may come into being by it.
     pub(crate) fn makes_config(&self) -> bool {
-        matches!(self, Self::Add(_))
+        matches!(self, Self::Add(_) | Self::Import(_))
     }
 
     /// Whether `--timeout` counts: not for what serves until it is told to end.
@@ -99,6 +107,7 @@ pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
         Command::Add(add) => add::run(add, program),
         Command::Remove(remove) => remove::run(remove, program),
         Command::List => list::run(program),
+        Command::Import(import) => import::run(import, program).await,
         Command::Tools(tools) => tools::run(tools, program).await,
         Command::Call(call) => call::run(call, program).await,
         Command::Resources(resources) => resources::run(resources, program).await,

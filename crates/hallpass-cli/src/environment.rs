@@ -54,6 +54,19 @@ impl Environment {
         }
     }
 
+    /// An environment of these variables alone, where nobody is.
+    #[cfg(test)]
+    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            variables: variables.iter().map(owned).collect(),
+            stdin_is_terminal: false,
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+            somebody_is_there: false,
+        }
+    }
+
     /// A variable's value, unless it is unset, empty or no text.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.variables
@@ -68,6 +81,16 @@ impl Environment {
             Failed::usage(format!("the environment variable `{name}` is not set"))
                 .hint("it was named in the options of this server")
         })
+    }
+
+    /// The user's home.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        let home = if cfg!(windows) {
+            self.get("USERPROFILE")
+        } else {
+            self.get("HOME")
+        };
+        home.map(PathBuf::from)
     }
 
     /// The folder for credentials: `HALLPASS_HOME`, else the platform's place for a user's data.

@@ -11,22 +11,25 @@ use crate::exit::Failed;
 impl Config {
     /// Writes an entry under a name.
     pub(crate) fn add(&self, name: &str, entry: &Entry) -> Result<(), Failed> {
+        self.add_all([(name, entry)])
+    }
+
+    /// Writes entries under their names: all of them, or none.
+    pub(crate) fn add_all<'a>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a str, &'a Entry)>,
+    ) -> Result<(), Failed> {
         self.change(|document| {
             let servers = document.entry("servers").or_insert_with(|| {
                 let mut servers = Table::new();
                 servers.set_implicit(true);
                 Item::Table(servers)
             });
-            let mut table = Table::new();
-            table.insert("url", value(entry.slot.server.as_str()));
-            if entry.slot.profile != hallpass::Profile::default() {
-                table.insert("account", value(entry.slot.profile.as_str()));
-            }
-            for (option, set) in entry.options.to_map().map_err(Failed::new)? {
-                table.insert(&option, item(&set));
-            }
-            if let Some(servers) = servers.as_table_like_mut() {
-                servers.insert(name, Item::Table(table));
+            for (name, entry) in entries {
+                let table = table(entry)?;
+                if let Some(servers) = servers.as_table_like_mut() {
+                    servers.insert(name, Item::Table(table));
+                }
             }
             Ok(())
         })
@@ -61,6 +64,19 @@ impl Config {
         write(path, &document.to_string())
             .map_err(|error| Failed::usage(format!("{} can't be written: {error}", path.display())))
     }
+}
+
+/// An entry as it stands in the file.
+fn table(entry: &Entry) -> Result<Table, Failed> {
+    let mut table = Table::new();
+    table.insert("url", value(entry.slot.server.as_str()));
+    if entry.slot.profile != hallpass::Profile::default() {
+        table.insert("account", value(entry.slot.profile.as_str()));
+    }
+    for (option, set) in entry.options.to_map().map_err(Failed::new)? {
+        table.insert(&option, item(&set));
+    }
+    Ok(table)
 }
 
 /// Replaces a file as a whole; where it is a link, the file behind it.

@@ -18,6 +18,8 @@ mod device;
 mod doctor;
 mod faults;
 mod first_steps;
+mod handover;
+mod import;
 mod keeping;
 mod life;
 mod limits;

@@ -11,13 +11,21 @@ const PROGRAM: &str = "crates/hallpass-cli/src";
 
 /// What each says.
 const VARIABLES: &[(&str, &str)] = &[
-    ("APPDATA", "below it lies the configuration file (Windows)"),
+    (
+        "APPDATA",
+        "below it lie the configuration file and those of other programs (Windows)",
+    ),
     ("BROWSER", "there is a browser to open"),
+    (
+        "CLAUDE_CONFIG_DIR",
+        "where `import` finds what Claude Code knows",
+    ),
     ("CLICOLOR", "`0`: no colour"),
     (
         "CLICOLOR_FORCE",
         "set to anything but `0`: colour also where nothing is a terminal",
     ),
+    ("CODEX_HOME", "where `import` finds what Codex knows"),
     ("COLUMNS", "how wide the terminal is, if it does not know"),
     (
         "DISPLAY",
@@ -44,10 +52,17 @@ const VARIABLES: &[(&str, &str)] = &[
         "HALLPASS_PASSPHRASE",
         "the passphrase of the store, where that is its key and `--passphrase-file` and `--passphrase-env` say nothing",
     ),
-    ("HOME", "below it lies the platform's folder for data"),
+    (
+        "HOME",
+        "below it lie the platform's folders, and those of other programs",
+    ),
     (
         "LOCALAPPDATA",
         "below it lies the platform's folder for data (Windows)",
+    ),
+    (
+        "MCP_REMOTE_CONFIG_DIR",
+        "where `import` finds what mcp-remote keeps",
     ),
     ("NO_COLOR", "set to anything: no colour"),
     (
@@ -55,10 +70,14 @@ const VARIABLES: &[(&str, &str)] = &[
         "the terminal is somewhere else: the hint for a tunnel is printed",
     ),
     ("TERM", "`dumb`: no colour, and nothing that moves"),
+    (
+        "USERPROFILE",
+        "below it lie the folders of other programs (Windows)",
+    ),
     ("WAYLAND_DISPLAY", "as `DISPLAY`"),
     (
         "XDG_CONFIG_HOME",
-        "below it lies the configuration file (Linux)",
+        "below it lie the configuration file and those of other programs (Linux)",
     ),
     (
         "XDG_DATA_HOME",

@@ -1,0 +1,178 @@
+//! `hallpass import`: takes over the servers that other programs know.
+//!
+//! Their files are read and never written. What comes of it goes into our configuration by the way of
+//! `hallpass add`, and no secret goes with it. The credentials that mcp-remote keeps are another
+//! matter, and are asked for apart.
+
+mod credentials;
+mod entry;
+mod file;
+mod kept;
+mod mcp_remote;
+mod plan;
+mod reading;
+mod remote;
+mod shown;
+mod source;
+mod text;
+
+use std::path::Path;
+
+use clap::Args;
+
+use self::{
+    credentials::Offer,
+    plan::Step,
+    reading::Reading,
+    shown::{Done, Shown},
+    source::Source,
+};
+use crate::{config::Config, exit::Failed, program::Program, terminal::Typed};
+
+/// Take over the servers that other programs know.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// From this program alone; may be given more than once. Without it, from all.
+    #[arg(long, value_name = "PROGRAM", value_enum)]
+    from: Vec<Source>,
+
+    /// Show what would be done, and write nothing.
+    #[arg(long, conflicts_with_all = ["yes", "credentials"])]
+    dry_run: bool,
+
+    /// Write the servers without asking. It says nothing of credentials.
+    #[arg(long)]
+    yes: bool,
+
+    /// Take over the credentials that mcp-remote keeps, as well: its client, and its refresh token,
+    /// which is used once at once. mcp-remote may have to sign in again afterwards.
+    #[arg(long)]
+    credentials: bool,
+}
+
+pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Failed> {
+    let config = Config::read(program)?;
+    let here = std::path::absolute(".").map_err(Failed::new)?;
+    let wanted = |source| import.from.is_empty() || import.from.contains(&source);
+    let mut reading = Reading::of(wanted, &program.environment, &here);
+    let is_there = |path: &Path| path.exists();
+    let found_a_file = reading.files.iter().any(|file| is_there(&file.path))
+        || reading.folder.as_deref().is_some_and(is_there);
+    if !import.from.is_empty() && (!found_a_file || only_problems(&reading)) {
+        return Err(reading.nothing());
+    }
+    let mut steps = plan::plan(std::mem::take(&mut reading.found), &config);
+    let (offers, others) = reading.offers(&steps, &config);
+    let shown = Shown {
+        output: &program.output,
+        config: &config,
+    };
+    shown.plan(&steps, &reading.problems, &offers, others);
+    let mut done = Done::default();
+    if import.dry_run {
+        done.dry_run = true;
+        shown.end(&steps, &reading, &offers, &done);
+        return Ok(());
+    }
+    let answers = Answers::new(import, program);
+    done.written = answers.write(&steps, &config).await?;
+    let additions = steps.iter().any(|step| step.addition().is_some());
+    let offers = if done.written || !additions {
+        offers
+    } else {
+        Vec::new()
+    };
+    let taken_over = !offers.is_empty() && answers.take_over(&offers).await;
+    if taken_over {
+        for offer in &offers {
+            let addition = steps.iter_mut().filter_map(Step::addition_mut);
+            if let Some(addition) = addition.into_iter().find(|it| it.entry.slot == offer.slot) {
+                offer.callback(&mut addition.entry.options);
+            }
+        }
+    }
+    if done.written {
+        let additions = steps.iter().filter_map(Step::addition);
+        config.add_all(additions.map(|it| (it.name.as_str(), &it.entry)))?;
+        shown.written(&steps);
+    }
+    if taken_over {
+        for offer in &offers {
+            let taken = offer.take_over(program).await;
+            program.output.line(&taken.in_words(offer));
+            done.credentials.push(taken.as_data(offer));
+        }
+    }
+    shown.end(&steps, &reading, &offers, &done);
+    Ok(())
+}
+
+/// Whether nothing but trouble came of it.
+fn only_problems(reading: &Reading) -> bool {
+    reading.found.is_empty() && !reading.problems.is_empty()
+}
+
+/// What a person says, by options or at the terminal.
+struct Answers<'a> {
+    import: &'a Import,
+    program: &'a Program,
+    typed: Typed,
+    asks: bool,
+}
+
+impl<'a> Answers<'a> {
+    fn new(import: &'a Import, program: &'a Program) -> Self {
+        let environment = &program.environment;
+        Self {
+            import,
+            program,
+            typed: Typed::new(environment),
+            // Whoever reads JSON has not seen what is asked about.
+            asks: environment.somebody_types() && !program.output.is_json(),
+        }
+    }
+
+    /// Whether the servers are to be written.
+    async fn write(&self, steps: &[Step], config: &Config) -> Result<bool, Failed> {
+        let count = steps.iter().filter_map(Step::addition).count();
+        if count == 0 {
+            return Ok(false);
+        }
+        if self.import.yes {
+            return Ok(true);
+        }
+        let servers = shown::servers(count);
+        if !self.asks {
+            let what = format!("{servers} could be taken over, and nobody was asked");
+            return Err(Failed::usage(what).hint(
+                "`--yes` writes them, `--dry-run` shows them, `--credentials` takes over what \
+                 mcp-remote keeps as well",
+            ));
+        }
+        let file = config.path().unwrap_or(Path::new("")).display();
+        Ok(self.yes(&format!("write {servers} to {file}?")).await)
+    }
+
+    /// Whether mcp-remote's credentials are to be taken over.
+    async fn take_over(&self, offers: &[Offer]) -> bool {
+        if self.import.credentials {
+            return true;
+        }
+        if self.import.yes || !self.asks {
+            return false;
+        }
+        let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
+        self.yes(&format!(
+            "take over what mcp-remote keeps for {}? Its refresh token is used, so mcp-remote may have \
+             to sign in again; end it first.",
+            names.join(", ")
+        ))
+        .await
+    }
+
+    async fn yes(&self, question: &str) -> bool {
+        self.program.output.ask(&format!("{question} [y/N] "));
+        let answer = self.typed.line().await.unwrap_or_default();
+        ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
+    }
+}

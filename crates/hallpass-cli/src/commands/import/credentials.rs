@@ -1,0 +1,167 @@
+//! mcp-remote's credentials of a server, taken over: only where a person said so.
+//!
+//! The client is kept for the next sign-in, and the refresh token is tried once, at once, the way of
+//! every refresh. What [`hallpass::Handover`] says of the why holds for this.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass::{
+    Hallpass, Remedy, Slot,
+    store::{CredentialStore, Saved},
+};
+use serde_json::{Value, json};
+use url::{Host, Url};
+
+use super::kept::Kept;
+use crate::{
+    exit::Failed, program::Program, server_options::ServerOptions, settings, setup, store::Store,
+};
+
+/// How long somebody else who works on the account is waited for.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// Credentials that can be had for a server.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// The server's name here.
+    pub(super) name: String,
+    pub(super) slot: Slot,
+    pub(super) options: ServerOptions,
+    pub(super) kept: Kept,
+}
+
+/// What became of them.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// Somebody is signed in.
+    SignedIn,
+    /// The client is kept, and a sign-in is needed; why.
+    ClientAlone(String),
+    /// Both are kept, and the refresh token was not tried yet; why.
+    Later(String),
+    /// Nothing is kept; why.
+    Left(String),
+}
+
+impl Taken {
+    /// What became of them, for a script.
+    pub(super) fn as_data(&self, offer: &Offer) -> Value {
+        let (outcome, why) = match self {
+            Self::SignedIn => ("signed-in", None),
+            Self::ClientAlone(why) => ("client-alone", Some(why)),
+            Self::Later(why) => ("later", Some(why)),
+            Self::Left(why) => ("left", Some(why)),
+        };
+        json!({
+            "name": offer.name,
+            "server": offer.slot.server.to_string(),
+            "outcome": outcome,
+            "why": why,
+        })
+    }
+
+    /// The same in words.
+    pub(super) fn in_words(&self, offer: &Offer) -> String {
+        let name = &offer.name;
+        match self {
+            Self::SignedIn => format!("{name}: signed in, with what mcp-remote kept"),
+            Self::ClientAlone(why) => {
+                format!("{name}: the client is taken over; {why}: `hallpass login {name}` signs in")
+            }
+            Self::Later(why) => {
+                format!("{name}: taken over, and not tried yet: {why}")
+            }
+            Self::Left(why) => {
+                format!("{name}: nothing is taken over: {why}; `hallpass login {name}` signs in")
+            }
+        }
+    }
+}
+
+impl Offer {
+    /// The callback settings under which a login uses the client again, on the port that it was
+    /// registered with.
+    pub(super) fn callback(&self, options: &mut ServerOptions) {
+        let uri = self.kept.read().ok().and_then(|kept| kept.redirect_uri());
+        let Some(uri) = uri.and_then(|uri| Url::parse(&uri).ok()) else {
+            return;
+        };
+        let host = match uri.host() {
+            Some(Host::Ipv6(address)) => format!("[{address}]"),
+            Some(host) => host.to_string(),
+            None => return,
+        };
+        options.callback_host = Some(host);
+        options.callback_path = Some(uri.path().to_owned());
+    }
+
+    /// Takes them over. Whatever is in the way is said, and nothing that is there is replaced.
+    pub(super) async fn take_over(&self, program: &Program) -> Taken {
+        match self.try_to(program).await {
+            Ok(taken) => taken,
+            Err(failed) => Taken::Left(in_words(&failed)),
+        }
+    }
+
+    async fn try_to(&self, program: &Program) -> Result<Taken, Failed> {
+        if self.options.have_token_source() {
+            let why = "its tokens come from elsewhere, so nobody signs in";
+            return Ok(Taken::Left(why.to_owned()));
+        }
+        let handover = self.kept.read().map_err(Failed::usage)?;
+        let store = Store::open_or_create(program).await?.port();
+        let hallpass = self.hallpass(program, Arc::clone(&store))?;
+        let here = || Taken::Left("there are credentials of it here already".to_owned());
+        if !store.records(&self.slot).await?.is_empty() {
+            return Ok(here());
+        }
+        let record = hallpass.take_over(&handover).await;
+        let record = record.map_err(|error| {
+            let remedy = error.remedy();
+            Failed::with_remedy(error, remedy)
+        })?;
+        let mut guard = store.lock(&self.slot, WAIT).await?;
+        if !store.records(&self.slot).await?.is_empty() {
+            return Ok(here());
+        }
+        let saved = store.save(&record, None, &mut guard).await?;
+        guard.release().await?;
+        if let Saved::Conflict { .. } = saved {
+            return Ok(here());
+        }
+        if record.grant.is_none() {
+            let why = "no refresh token was kept";
+            return Ok(Taken::ClientAlone(why.to_owned()));
+        }
+        program.opened(&hallpass);
+        Ok(match hallpass.session().token().await {
+            Ok(_) => Taken::SignedIn,
+            Err(error) if error.remedy() == Remedy::SignIn => {
+                Taken::ClientAlone(format!("{} refuses the refresh token", record.issuer))
+            }
+            Err(error) => Taken::Later(in_words(&error.into())),
+        })
+    }
+
+    fn hallpass(
+        &self,
+        program: &Program,
+        store: Arc<dyn CredentialStore>,
+    ) -> Result<Hallpass, Failed> {
+        let settings = settings::settings(&self.options, &program.environment)?;
+        let builder = setup::builder(self.slot.clone(), &self.options, settings, store, program)?;
+        builder.build().map_err(Failed::usage)
+    }
+}
+
+/// An error and its causes in one line.
+fn in_words(failed: &Failed) -> String {
+    let data = failed.to_json();
+    let causes = data["causes"].as_array().into_iter().flatten();
+    let all: Vec<&str> = [&data["message"]]
+        .into_iter()
+        .chain(causes)
+        .filter_map(Value::as_str)
+        .collect();
+    all.join(": ")
+}

@@ -1,0 +1,99 @@
+//! Another program's file: read, never written. An error names a place and shows nothing of the text,
+//! which may hold secrets.
+
+use std::{fs, io, path::Path};
+
+use jsonc_parser::ParseOptions;
+use serde_json::{Map, Value};
+use toml_edit::{Document, Item};
+
+/// The longest file that is read. The configuration of a host is far shorter.
+const LONGEST: u64 = 64 << 20;
+
+/// Reads a file, as TOML where its name says so, else as JSON with comments and trailing commas.
+/// `None`: it is not there. The error says what is wrong, and where.
+pub(super) fn read(path: &Path) -> Result<Option<Value>, String> {
+    let text = match text(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{} can't be read: {error}", path.display())),
+    };
+    let is_toml = path.extension().is_some_and(|found| found == "toml");
+    let parsed = if is_toml { toml(&text) } else { json(&text) };
+    parsed.map(Some).map_err(|Wrong { line, column, what }| {
+        format!("{}:{line}:{column}: {what}", path.display())
+    })
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    if fs::metadata(path)?.len() > LONGEST {
+        let what = "it is longer than any configuration";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    let text = fs::read_to_string(path)?;
+    // What Windows editors put first.
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// What is wrong with a text, and where.
+#[derive(Debug, PartialEq, Eq)]
+struct Wrong {
+    line: usize,
+    column: usize,
+    what: String,
+}
+
+/// JSON as the editors have it: with comments and trailing commas, and nothing else beside the norm.
+fn json(text: &str) -> Result<Value, Wrong> {
+    let options = ParseOptions {
+        allow_comments: true,
+        allow_trailing_commas: true,
+        allow_loose_object_property_names: false,
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
+    };
+    jsonc_parser::parse_to_serde_value(text, &options).map_err(|error| Wrong {
+        line: error.line_display(),
+        column: error.column_display(),
+        what: format!("it is no JSON: {}", error.kind().to_string().to_lowercase()),
+    })
+}
+
+fn toml(text: &str) -> Result<Value, Wrong> {
+    let document = Document::parse(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let before = text.get(..start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Wrong {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            what: "it is no TOML".to_owned(),
+        }
+    })?;
+    Ok(value(document.as_item()))
+}
+
+/// What a configuration can hold. A date is no text and no number here: nobody asks for one.
+fn value(item: &Item) -> Value {
+    if let Some(table) = item.as_table_like() {
+        let members = table.iter();
+        let members = members.map(|(key, item)| (key.to_owned(), value(item)));
+        return Value::Object(members.collect::<Map<_, _>>());
+    }
+    if let Some(list) = item.as_array() {
+        let items = list.iter().cloned();
+        return items.map(|one| value(&Item::Value(one))).collect();
+    }
+    let text = item.as_str().map(Value::from);
+    text.or_else(|| item.as_bool().map(Value::from))
+        .or_else(|| item.as_integer().map(Value::from))
+        .unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests;

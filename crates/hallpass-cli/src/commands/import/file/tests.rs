@@ -1,0 +1,36 @@
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn json_may_have_comments_and_trailing_commas() {
+    let text = "// one\n{\"a\": [1, 2,], /* two */ \"b\": {\"c\": \"// none\",},}\n";
+    assert_eq!(json(text), Ok(json!({"a": [1, 2], "b": {"c": "// none"}})));
+    assert_eq!(json(""), Ok(Value::Null));
+}
+
+#[track_caller]
+fn check(read: fn(&str) -> Result<Value, Wrong>, text: &str, place: (usize, usize), what: &str) {
+    let wrong = read(text).unwrap_err();
+    assert_eq!((wrong.line, wrong.column), place, "{text}");
+    assert!(wrong.what.contains(what), "{text}: {}", wrong.what);
+    assert!(!wrong.what.contains("canary"), "{text}: {}", wrong.what);
+}
+
+#[test]
+fn what_is_wrong_is_said_by_its_place() {
+    check(json, "{\n  \"a\": \"canary", (2, 8), "no JSON: ");
+    check(json, "{\"a\": 1", (1, 8), "unterminated object");
+    check(json, "{'a': 1}", (1, 2), "no JSON: ");
+    check(json, "{a: 1}", (1, 2), "no JSON: ");
+    check(json, "{\"a\": 1 \"b\": 2}", (1, 8), "expected comma");
+    check(json, "{} {}", (1, 4), "more than one");
+    check(toml, "a = 1\nb = canary", (2, 5), "no TOML");
+}
+
+#[test]
+fn toml_has_what_a_configuration_needs() {
+    let text = "[a.b]\nc = \"d\"\ne = [\"f\", true]\ng = { \"h-i\" = 7 }\n";
+    let expected = json!({"a": {"b": {"c": "d", "e": ["f", true], "g": {"h-i": 7}}}});
+    assert_eq!(toml(text), Ok(expected));
+}

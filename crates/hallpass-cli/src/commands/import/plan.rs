@@ -1,0 +1,187 @@
+//! What would be done about each server that was found. Nothing that is there is replaced.
+
+use std::path::PathBuf;
+
+use hallpass::{ServerUrl, Slot};
+
+use super::{
+    remote::{Left, Remote},
+    source::Source,
+};
+use crate::{
+    config::{Config, Entry, is_name},
+    settings,
+};
+
+/// A server in a host's file.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) source: Source,
+    pub(super) file: PathBuf,
+    /// Its name there.
+    pub(super) name: String,
+    /// What is known of it, or why nothing comes of it.
+    pub(super) remote: Result<Remote, String>,
+}
+
+/// What becomes of one.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) source: Source,
+    pub(super) file: PathBuf,
+    pub(super) name: String,
+    /// The server, where its URL is one.
+    pub(super) slot: Option<Slot>,
+    pub(super) outcome: Outcome,
+    pub(super) left: Vec<Left>,
+    /// What mcp-remote calls its credentials.
+    pub(super) kept_as: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It goes into our file, under this name.
+    Add(Box<Addition>),
+    /// Nothing; why.
+    Left(String),
+}
+
+/// An entry of our file to be.
+#[derive(Debug)]
+pub(super) struct Addition {
+    pub(super) name: String,
+    pub(super) entry: Entry,
+    pub(super) taken: Vec<String>,
+}
+
+impl Step {
+    pub(super) fn addition(&self) -> Option<&Addition> {
+        match &self.outcome {
+            Outcome::Add(addition) => Some(addition),
+            Outcome::Left(_) => None,
+        }
+    }
+
+    pub(super) fn addition_mut(&mut self) -> Option<&mut Addition> {
+        match &mut self.outcome {
+            Outcome::Add(addition) => Some(addition),
+            Outcome::Left(_) => None,
+        }
+    }
+}
+
+/// Decides about all of them, in their order: of two that get in each other's way the first counts.
+pub(super) fn plan(found: Vec<Found>, config: &Config) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for found in found {
+        let step = step(found, config, &steps);
+        steps.push(step);
+    }
+    steps
+}
+
+fn step(found: Found, config: &Config, before: &[Step]) -> Step {
+    let mut step = Step {
+        source: found.source,
+        file: found.file,
+        name: found.name,
+        slot: None,
+        outcome: Outcome::Left(String::new()),
+        left: Vec::new(),
+        kept_as: None,
+    };
+    let remote = match found.remote {
+        Ok(remote) => remote,
+        Err(why) => {
+            step.outcome = Outcome::Left(why);
+            return step;
+        }
+    };
+    let slot = match slot(&remote.url) {
+        Ok(slot) => slot,
+        Err(why) => {
+            step.outcome = Outcome::Left(why);
+            return step;
+        }
+    };
+    step.outcome = match addition(&step.name, &slot, &remote, config, before) {
+        Ok(addition) => Outcome::Add(Box::new(addition)),
+        Err(why) => Outcome::Left(why),
+    };
+    step.slot = Some(slot);
+    step.left = remote.left;
+    step.kept_as = remote.kept_as;
+    step
+}
+
+fn slot(url: &str) -> Result<Slot, String> {
+    if !url.contains("://") {
+        // Not repeated: what is in the place of a URL may be a secret.
+        return Err("what stands for its URL is none".to_owned());
+    }
+    let server = ServerUrl::parse(url).map_err(|error| error.to_string())?;
+    Ok(Slot::new(server))
+}
+
+/// The entry to be, or what is in its way.
+fn addition(
+    there: &str,
+    slot: &Slot,
+    remote: &Remote,
+    config: &Config,
+    before: &[Step],
+) -> Result<Addition, String> {
+    let same = config
+        .servers()
+        .iter()
+        .find(|(_, entry)| entry.slot == *slot);
+    if let Some((name, _)) = same {
+        return Err(format!("it is here already: `{name}`"));
+    }
+    let additions = || {
+        before
+            .iter()
+            .filter_map(|step| Some((step, step.addition()?)))
+    };
+    let mut twins = additions();
+    if let Some((step, addition)) = twins.find(|(_, addition)| addition.entry.slot == *slot) {
+        return Err(format!(
+            "the same as `{}` of {}",
+            addition.name, step.source
+        ));
+    }
+    let name = name(there).ok_or("its name can't be one here: `hallpass add NAME URL` does it")?;
+    let is_taken = config.servers().contains_key(&name)
+        || additions().any(|(_, addition)| addition.name == name);
+    if is_taken {
+        return Err(format!(
+            "another server is called `{name}`: `hallpass add NAME URL` gives it a name of its own"
+        ));
+    }
+    settings::check(&remote.options).map_err(|failed| failed.into_source().to_string())?;
+    Ok(Addition {
+        name,
+        entry: Entry {
+            slot: slot.clone(),
+            options: remote.options.clone(),
+        },
+        taken: remote.taken(),
+    })
+}
+
+/// A host's name as a name here.
+fn name(there: &str) -> Option<String> {
+    let ours = |character: char| {
+        if is_name(&character.to_string()) {
+            character
+        } else {
+            '-'
+        }
+    };
+    let name: String = there.trim().chars().map(ours).collect();
+    let name = name.trim_matches('-').to_owned();
+    is_name(&name).then_some(name)
+}
+
+#[cfg(test)]
+mod tests;

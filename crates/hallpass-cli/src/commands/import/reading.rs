@@ -1,0 +1,159 @@
+//! Everything that the other programs keep, read once.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use hallpass::{ServerUrl, Slot};
+use serde_json::Value;
+
+use super::{
+    credentials::Offer,
+    entry, file,
+    kept::{self, Kept},
+    mcp_remote,
+    plan::{Found, Step},
+    source::{self, File, Platform, Source},
+};
+use crate::{config::Config, environment::Environment, exit::Failed};
+
+/// What was found, and what could not be read.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) found: Vec<Found>,
+    pub(super) problems: Vec<Problem>,
+    /// The files that were looked for.
+    pub(super) files: Vec<File>,
+    /// What mcp-remote keeps, by what it calls it.
+    kept: BTreeMap<String, Kept>,
+    /// What it calls the credentials of which server.
+    names: BTreeMap<String, Slot>,
+    pub(super) folder: Option<PathBuf>,
+}
+
+/// A file that could not be read; the others count nevertheless.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) source: Source,
+    pub(super) what: String,
+}
+
+impl Reading {
+    /// Reads all of them: of those that are not `wanted` nothing is kept but what mcp-remote calls
+    /// their servers.
+    pub(super) fn of(
+        wanted: impl Fn(Source) -> bool,
+        environment: &Environment,
+        here: &Path,
+    ) -> Self {
+        let mut reading = Self::default();
+        for file in source::files(Platform::this(), environment, here) {
+            let wanted = wanted(file.source);
+            match file::read(&file.path) {
+                Ok(None) => {}
+                Ok(Some(value)) => reading.servers(&file, &value, here, wanted),
+                Err(_) if !wanted => {}
+                Err(what) => reading.problems.push(Problem {
+                    source: file.source,
+                    what,
+                }),
+            }
+            if wanted {
+                reading.files.push(file);
+            }
+        }
+        reading.folder = source::mcp_remote(environment).filter(|_| wanted(Source::McpRemote));
+        if let Some(folder) = &reading.folder {
+            match kept::all(folder) {
+                Ok(kept) => reading.kept = kept,
+                Err(error) => reading.problems.push(Problem {
+                    source: Source::McpRemote,
+                    what: format!("{} can't be read: {error}", folder.display()),
+                }),
+            }
+        }
+        reading
+    }
+
+    fn servers(&mut self, file: &File, value: &Value, here: &Path, wanted: bool) {
+        let mut tables = vec![&value[file.member]];
+        if file.source == Source::ClaudeCode {
+            // Its servers for one project alone are in the user's file as well.
+            let here = here.to_string_lossy();
+            tables.push(&value["projects"][here.as_ref()][file.member]);
+        }
+        for (name, server) in tables.into_iter().filter_map(Value::as_object).flatten() {
+            let remote = entry::read(server);
+            if let Ok(remote) = &remote
+                && let Some(kept_as) = &remote.kept_as
+                && let Ok(server) = ServerUrl::parse(&remote.url)
+            {
+                self.names.insert(kept_as.clone(), Slot::new(server));
+            }
+            if wanted {
+                self.found.push(Found {
+                    source: file.source,
+                    file: file.path.clone(),
+                    name: name.clone(),
+                    remote,
+                });
+            }
+        }
+    }
+
+    /// The credentials of servers that are in our file, or will be; and how many there are of others.
+    pub(super) fn offers(&self, steps: &[Step], config: &Config) -> (Vec<Offer>, usize) {
+        let mut ours: BTreeMap<&Slot, (&str, _)> = BTreeMap::new();
+        for (name, entry) in config.servers() {
+            ours.insert(&entry.slot, (name, &entry.options));
+        }
+        for addition in steps.iter().filter_map(Step::addition) {
+            let entry = &addition.entry;
+            ours.insert(&entry.slot, (&addition.name, &entry.options));
+        }
+        let mut names = self.names.clone();
+        for slot in ours.keys() {
+            for url in [
+                slot.server.as_str().to_owned(),
+                format!("{}/", slot.server.as_str()),
+            ] {
+                let kept_as = mcp_remote::kept_as(&url, "", &BTreeMap::new());
+                names.entry(kept_as).or_insert_with(|| (*slot).clone());
+            }
+        }
+        let (mut offers, mut others) = (Vec::<Offer>::new(), 0);
+        for (kept_as, kept) in &self.kept {
+            let slot = names.get(kept_as);
+            match slot.and_then(|slot| Some((slot, ours.get(slot)?))) {
+                Some((slot, (name, options))) if offers.iter().all(|it| it.slot != *slot) => {
+                    offers.push(Offer {
+                        name: (*name).to_owned(),
+                        slot: slot.clone(),
+                        options: (*options).clone(),
+                        kept: kept.clone(),
+                    });
+                }
+                _ => others += 1,
+            }
+        }
+        (offers, others)
+    }
+
+    /// What to say where one source alone was asked for, and has nothing.
+    pub(super) fn nothing(&self) -> Failed {
+        if let Some(problem) = self.problems.first() {
+            return Failed::usage(problem.what.clone())
+                .hint("nothing was written; mend the file, or take over from another program with `--from`");
+        }
+        let files = self.files.iter().map(|file| file.path.as_path());
+        let files = files.chain(self.folder.as_deref());
+        let files: Vec<String> = files.map(|path| path.display().to_string()).collect();
+        let failed = Failed::usage("there is no such configuration on this machine");
+        if files.is_empty() {
+            failed.hint("its place is not known here: `HOME` is not set")
+        } else {
+            failed.hint(format!("looked for {}", files.join(", ")))
+        }
+    }
+}

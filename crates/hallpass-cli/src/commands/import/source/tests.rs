@@ -1,0 +1,121 @@
+use super::*;
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment::of(variables)
+}
+
+#[track_caller]
+fn check(platform: Platform, variables: &[(&str, &str)], expected: &[(Source, &str)]) {
+    let found = files(platform, &environment(variables), Path::new("/here"));
+    let found: Vec<_> = found
+        .iter()
+        .map(|file| (file.source, file.path.to_string_lossy().replace('\\', "/")))
+        .collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|(source, path)| (*source, path.as_str()))
+        .collect();
+    assert_eq!(found, expected, "{platform:?}");
+}
+
+/// Those of a project, whatever the platform.
+const HERE: [(Source, &str); 5] = [
+    (Source::ClaudeCode, "/here/.mcp.json"),
+    (Source::Codex, "/here/.codex/config.toml"),
+    (Source::Cursor, "/here/.cursor/mcp.json"),
+    (Source::VsCode, "/here/.vscode/mcp.json"),
+    (Source::Zed, "/here/.zed/settings.json"),
+];
+
+/// With those of a project behind those of the user.
+fn with_here(users: &[(Source, &'static str)]) -> Vec<(Source, &'static str)> {
+    let mut all = users.to_vec();
+    for here in HERE {
+        let at = all.iter().rposition(|(source, _)| *source == here.0);
+        all.insert(at.map_or(all.len(), |at| at + 1), here);
+    }
+    all
+}
+
+#[cfg(unix)]
+#[test]
+fn where_each_program_keeps_its_servers() {
+    let linux = [
+        (
+            Source::ClaudeDesktop,
+            "/u/.config/Claude/claude_desktop_config.json",
+        ),
+        (Source::ClaudeCode, "/u/.claude.json"),
+        (Source::Codex, "/u/.codex/config.toml"),
+        (Source::Cursor, "/u/.cursor/mcp.json"),
+        (Source::VsCode, "/u/.config/Code/User/mcp.json"),
+        (Source::Zed, "/u/.config/zed/settings.json"),
+    ];
+    check(Platform::Linux, &[("HOME", "/u")], &with_here(&linux));
+    let mac_os = [
+        (
+            Source::ClaudeDesktop,
+            "/u/Library/Application Support/Claude/claude_desktop_config.json",
+        ),
+        (Source::ClaudeCode, "/u/.claude.json"),
+        (Source::Codex, "/u/.codex/config.toml"),
+        (Source::Cursor, "/u/.cursor/mcp.json"),
+        (
+            Source::VsCode,
+            "/u/Library/Application Support/Code/User/mcp.json",
+        ),
+        (Source::Zed, "/u/.config/zed/settings.json"),
+    ];
+    check(Platform::MacOs, &[("HOME", "/u")], &with_here(&mac_os));
+    let windows = [
+        (
+            Source::ClaudeDesktop,
+            "/a/Claude/claude_desktop_config.json",
+        ),
+        (Source::ClaudeCode, "/u/.claude.json"),
+        (Source::Codex, "/u/.codex/config.toml"),
+        (Source::Cursor, "/u/.cursor/mcp.json"),
+        (Source::VsCode, "/a/Code/User/mcp.json"),
+        (Source::Zed, "/a/Zed/settings.json"),
+    ];
+    let variables = [("HOME", "/u"), ("APPDATA", "/a")];
+    check(Platform::Windows, &variables, &with_here(&windows));
+}
+
+#[test]
+fn their_own_variables_move_their_files() {
+    let variables = [
+        ("XDG_CONFIG_HOME", "/x"),
+        ("CLAUDE_CONFIG_DIR", "/c"),
+        ("CODEX_HOME", "/d"),
+        ("MCP_REMOTE_CONFIG_DIR", "/m"),
+    ];
+    let moved = [
+        (
+            Source::ClaudeDesktop,
+            "/x/Claude/claude_desktop_config.json",
+        ),
+        (Source::ClaudeCode, "/c/.claude.json"),
+        (Source::Codex, "/d/config.toml"),
+        (Source::VsCode, "/x/Code/User/mcp.json"),
+        (Source::Zed, "/x/zed/settings.json"),
+    ];
+    let mut expected = with_here(&moved);
+    // Cursor's has no variable, and there is no home here.
+    expected.sort_by_key(|(source, _)| *source as u8);
+    check(Platform::Linux, &variables, &expected);
+    assert_eq!(mcp_remote(&environment(&variables)), Some("/m".into()));
+    assert_eq!(mcp_remote(&environment(&[])), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_project_in_the_home_is_read_once() {
+    let found = files(
+        Platform::Linux,
+        &environment(&[("HOME", "/here")]),
+        Path::new("/here"),
+    );
+    let cursor = found.iter().filter(|file| file.source == Source::Cursor);
+    assert_eq!(cursor.count(), 1);
+}
