@@ -49,7 +49,9 @@ fn main() -> ExitCode {
         environment
     };
     let output = Output::new(arguments.json, &environment);
-    output.log_to_stderr(arguments.verbose, &environment);
+    if let Err(failed) = output.log_to_stderr(arguments.verbose, &environment) {
+        return output.failed(&failed);
+    }
     let mut runtime = if arguments.command.stays() {
         tokio::runtime::Builder::new_current_thread()
     } else {

@@ -9,7 +9,13 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::{
+    Layer,
+    filter::{ParseError, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 pub(crate) use self::paint::{Paint, Tone};
 use self::status::StatusLine;
@@ -103,21 +109,33 @@ impl Output {
 
     /// Sends the stack's own log to standard error: its warnings, with `-v` what it does, with `-vv`
     /// everything. What rmcp and others log about an error comes back as the error itself, so it is
-    /// shown from `-vv` on. `HALLPASS_LOG` takes a filter of `tracing-subscriber`'s form.
-    pub(crate) fn log_to_stderr(&self, verbose: u8, environment: &Environment) {
-        let usual = match verbose {
-            0 => "hallpass=warn",
-            1 => "hallpass=info",
-            _ => "hallpass=trace,info",
+    /// shown from `-vv` on. `HALLPASS_LOG` takes the targets and their levels instead.
+    pub(crate) fn log_to_stderr(
+        &self,
+        verbose: u8,
+        environment: &Environment,
+    ) -> Result<(), Failed> {
+        let usual = Targets::new().with_target("hallpass", Level::WARN);
+        let targets = match (environment.get("HALLPASS_LOG"), verbose) {
+            (Some(asked), _) => asked.parse().map_err(|error: ParseError| {
+                Failed::usage(format!("`HALLPASS_LOG` can't be read: {error}")).hint(
+                    "it is a level, or targets with a level each: `hallpass_session=debug,info`",
+                )
+            })?,
+            (None, 0) => usual,
+            (None, 1) => usual.with_target("hallpass", Level::INFO),
+            (None, _) => usual
+                .with_target("hallpass", Level::TRACE)
+                .with_default(Level::INFO),
         };
-        let filter = environment.get("HALLPASS_LOG").unwrap_or(usual);
-        let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(usual));
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let lines = tracing_subscriber::fmt::layer()
             .with_writer(stderr)
             .with_ansi(self.talk.is_on())
-            .without_time()
+            .without_time();
+        tracing_subscriber::registry()
+            .with(lines.with_filter(targets))
             .init();
+        Ok(())
     }
 
     /// The command's result: `text` for a person, or `data` in the envelope

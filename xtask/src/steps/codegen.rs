@@ -108,7 +108,7 @@ fn steps() -> Part {
             takes.join(" ")
         )
     });
-    let head = "| step | what it holds | needs | takes | in `ci` |\n|---|---|---|---|---|\n";
+    let head = "| step | what it holds | needs | options | in `ci` |\n|---|---|---|---|---|\n";
     Part {
         document: "CONTRIBUTING.md",
         name: "The steps",

@@ -135,6 +135,28 @@ async fn wrong_usage_is_2_and_says_what_to_write() {
 }
 
 #[tokio::test]
+async fn the_log_is_what_was_asked_for() {
+    let desk = Desk::new().await;
+    for (asked, code, said) in [
+        ("hallpass=loud", 2, "`HALLPASS_LOG` can't be read"),
+        ("rmcp=debug", 0, "rmcp"),
+        ("trace", 0, "TRACE"),
+        ("rmcp=off,off", 0, ""),
+    ] {
+        desk.login(&[]).await.expect(0);
+        let mut command = desk.command(&["tools", &desk.url()]);
+        command.env("HALLPASS_LOG", asked);
+        let child = command.spawn().unwrap();
+        let ended = desk.wait(child).await.expect(code);
+        if said.is_empty() {
+            assert_eq!(ended.stderr, "", "{asked}");
+        } else {
+            assert!(ended.stderr.contains(said), "{asked}: {}", ended.stderr);
+        }
+    }
+}
+
+#[tokio::test]
 async fn nothing_but_token_ever_shows_a_secret() {
     let desk = Desk::new().await;
     let url = desk.url();

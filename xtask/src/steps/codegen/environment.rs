@@ -42,7 +42,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "HALLPASS_LOG",
-        "what is logged to standard error, as a filter of `tracing-subscriber`'s form",
+        "what is logged to standard error: a level, or targets with a level each (`hallpass_session=debug,info`)",
     ),
     (
         "HALLPASS_NON_INTERACTIVE",
