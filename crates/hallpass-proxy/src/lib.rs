@@ -30,6 +30,7 @@
 mod connection;
 mod error;
 mod exchange;
+mod host;
 mod lane;
 mod lines;
 mod listening;

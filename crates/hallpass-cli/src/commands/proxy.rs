@@ -54,11 +54,16 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), Failed> 
         served = served.asking_a_person();
     }
     let (input, output, written) = stdio::open()?;
+    let mut stopped = None;
+    let stop = async { stopped = Some(program.stopping().await) };
     let ended = tokio::select! {
-        ended = served.serve(input, output) => ended,
+        ended = served.serve_until(input, output, stop) => ended,
         () = configured => Ok(()),
     };
     written.ended().await;
+    if let Some(stopped) = stopped {
+        return Err(stopped);
+    }
     ended.map_err(|error| {
         let remedy = error.remedy();
         Failed::with_remedy(error, remedy)

@@ -32,6 +32,8 @@ mod proxy;
 mod registered;
 mod secrets;
 mod shells;
+#[cfg(unix)]
+mod signals;
 mod stateless;
 mod store;
 #[cfg(unix)]

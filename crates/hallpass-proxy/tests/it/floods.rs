@@ -1,8 +1,9 @@
 //! Hosts and servers that say more than anybody can take.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use hallpass_proxy::MOST_MESSAGE;
+use hallpass_proxy::{MOST_MESSAGE, NoMemory};
+use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
     host::Host,
@@ -65,6 +66,47 @@ async fn a_host_that_asks_a_thousand_things_gets_a_thousand_answers() {
     }
     assert_eq!(answered.len(), 1000);
     assert_eq!(server.count("tools/call"), 1000);
+}
+
+/// What a host may have under way at a time.
+const MOST_AT_ONCE: u32 = 256;
+
+#[tokio::test]
+async fn one_request_more_than_fits_waits_for_a_place_and_not_for_ever() {
+    let (gate, clock) = (Gate::new(), FakeClock::default());
+    let held = gate.clone();
+    let server = Double::start(move |seen: &Seen| {
+        handshake(seen).unwrap_or_else(|| {
+            let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, seen.id());
+            Reply::status(200)
+                .header("content-type", "application/json")
+                .wait(&held)
+                .chunk(answer)
+        })
+    })
+    .await;
+    let host = Host::at(&server.url, Arc::new(NoMemory), Arc::new(clock.clone()));
+    let mut host = host.after_the_handshake().await;
+    for id in 1..=MOST_AT_ONCE + 1 {
+        host.call(id, "tools/call").await;
+    }
+    gate.until_arrived(MOST_AT_ONCE as usize).await;
+    let refused = host.hear_in_time(&clock).await;
+    let id = format!("\"id\":{},\"error\"", MOST_AT_ONCE + 1);
+    assert!(refused.contains(&id), "{refused}");
+    assert!(refused.contains("too many requests"), "{refused}");
+    assert_eq!(server.count("tools/call"), MOST_AT_ONCE as usize);
+
+    // The next one finds a place as soon as there is one.
+    host.call(1000, "tools/call").await;
+    gate.open();
+    let mut answers = Vec::new();
+    for _ in 0..=MOST_AT_ONCE {
+        answers.push(host.hear().await);
+    }
+    assert!(answers.iter().all(|answer| answer.contains("\"result\"")));
+    assert!(answers.iter().any(|answer| answer.contains("\"id\":1000,")));
+    assert_eq!(host.leave().await, [""; 0]);
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{ServerSettings, ServerUrl, Slot};
+use hallpass_core::{Clock, ServerSettings, ServerUrl, Slot};
 use hallpass_http::{Client, HttpConfig};
 use hallpass_proxy::{Memory, NoMemory, Proxy, ProxyError};
 use hallpass_session::{Session, SystemClock};
 use hallpass_store::MemoryStore;
+use hallpass_testkit::FakeClock;
 use hallpass_transport::AuthorizedEndpoint;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, duplex},
@@ -32,6 +33,10 @@ impl Host {
     }
 
     pub(crate) fn remembering(url: &str, memory: Arc<dyn Memory>) -> Self {
+        Self::at(url, memory, Arc::new(SystemClock))
+    }
+
+    pub(crate) fn at(url: &str, memory: Arc<dyn Memory>, clock: Arc<dyn Clock>) -> Self {
         let http = Arc::new(Client::new(HttpConfig::default()).unwrap());
         let slot = Slot::new(ServerUrl::parse(url).unwrap());
         let session = Session::builder(slot, ServerSettings::default())
@@ -40,7 +45,7 @@ impl Host {
             .build()
             .unwrap();
         let server = Arc::new(AuthorizedEndpoint::new(session, http));
-        let proxy = Proxy::new(server, Arc::new(SystemClock))
+        let proxy = Proxy::new(server, clock)
             .sign_in_hint("run `hallpass login`")
             .remembering(memory);
         let (says, input) = duplex(64 * 1024);
@@ -54,12 +59,15 @@ impl Host {
 
     /// A host that has been through the handshake with `url`.
     pub(crate) async fn ready(url: &str) -> Self {
-        let mut host = Self::before(url);
-        host.say(INITIALIZE).await;
-        let answer = host.hear().await;
+        Self::before(url).after_the_handshake().await
+    }
+
+    pub(crate) async fn after_the_handshake(mut self) -> Self {
+        self.say(INITIALIZE).await;
+        let answer = self.hear().await;
         assert!(answer.contains("\"double\""), "{answer}");
-        host.say(INITIALIZED).await;
-        host
+        self.say(INITIALIZED).await;
+        self
     }
 
     pub(crate) async fn say(&mut self, line: &str) {
@@ -79,6 +87,20 @@ impl Host {
                     .unwrap_or_else(|| panic!("the proxy has ended: {place}")),
                 Err(late) => panic!("nothing comes: {late}: {place}"),
             }
+        }
+    }
+
+    /// What comes next, however long it takes by this clock.
+    pub(crate) async fn hear_in_time(&mut self, clock: &FakeClock) -> String {
+        let passing = async {
+            loop {
+                clock.advance(Duration::from_millis(100));
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            line = self.hear() => line,
+            () = passing => unreachable!("time does not end"),
         }
     }
 

@@ -152,6 +152,42 @@ async fn a_cancellation_is_passed_on_and_its_request_is_not_answered() {
 }
 
 #[tokio::test]
+async fn a_request_that_stands_for_itself_is_cancelled_by_the_end_of_its_connection() {
+    let closed = Gate::new();
+    let heard = closed.clone();
+    let server = Double::start(move |seen: &Seen| {
+        if seen.is("server/discover") {
+            let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
+            return Reply::json(format!(r#"{{"id":{},"result":{result}}}"#, seen.id()));
+        }
+        if seen.body.contains("\"id\":2") {
+            return Reply::events(event("", r#"{"jsonrpc":"2.0","id":2,"result":{}}"#));
+        }
+        Reply::events(event("", r#"{"method":"notifications/begun"}"#)).until_closed(&heard)
+    })
+    .await;
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+    let call = |id: u32, method: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"t",{meta}}}}}"#
+        )
+    };
+    let mut host = Host::before(&server.url);
+    host.say(&call(0, "server/discover")).await;
+    assert!(host.hear().await.contains("supportedVersions"));
+    host.say(&call(1, "tools/call")).await;
+    assert_eq!(host.hear().await, r#"{"method":"notifications/begun"}"#);
+    host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
+        .await;
+    closed.pass().await;
+    // Nothing is said about it, and the id serves again.
+    host.say(&call(2, "tools/call")).await;
+    assert!(host.hear().await.contains("\"id\":2,\"result\""));
+    assert_eq!(host.leave().await, [""; 0]);
+    assert_eq!(server.count("notifications/cancelled"), 0);
+}
+
+#[tokio::test]
 async fn what_was_said_last_still_goes_out() {
     let server = Double::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(202))).await;
     let mut host = Host::ready(&server.url).await;

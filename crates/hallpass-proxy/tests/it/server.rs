@@ -50,6 +50,7 @@ enum Piece {
     Chunk(String),
     Wait(Gate),
     Flood(String),
+    UntilClosed(Gate),
     Break,
 }
 
@@ -99,6 +100,12 @@ impl Reply {
     /// The same again and again, for as long as it is taken.
     pub(crate) fn flood(mut self, chunk: impl Into<String>) -> Self {
         self.pieces.push(Piece::Flood(chunk.into()));
+        self
+    }
+
+    /// Nothing more comes, and the gate opens when the client has closed its side.
+    pub(crate) fn until_closed(mut self, closed: &Gate) -> Self {
+        self.pieces.push(Piece::UntilClosed(closed.clone()));
         self
     }
 
@@ -223,6 +230,11 @@ async fn serve(
         match piece {
             Piece::Chunk(chunk) => write(&mut stream, &chunk).await?,
             Piece::Wait(gate) => gate.pass().await,
+            Piece::UntilClosed(closed) => {
+                while stream.read(&mut [0; 64]).await? != 0 {}
+                closed.open();
+                return Ok(());
+            }
             Piece::Break => return Ok(()),
             Piece::Flood(chunk) => loop {
                 write(&mut stream, &chunk).await?;

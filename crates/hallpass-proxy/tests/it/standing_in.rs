@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     host::{Host, INITIALIZE, INITIALIZED},
-    server::{Double, Reply, Seen, handshake},
+    server::{Double, Reply, Seen, event, handshake},
 };
 
 fn read(line: &str) -> Value {
@@ -124,6 +124,80 @@ fn reply_body(_: &Reply, seen: &Seen) -> String {
 }
 
 /// Where nobody listens.
+/// A subscription that is there before the server is, and one after it went down and came back.
+#[tokio::test]
+async fn a_subscription_waits_for_the_server() {
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+    let say = |id: u32, method: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{meta}}}}}"#)
+    };
+    let acknowledged =
+        r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{}}"#;
+    let answer = |breaks: Gate| {
+        move |seen: &Seen| {
+            if seen.is("subscriptions/listen") {
+                return Reply::events(event("", acknowledged))
+                    .wait(&breaks)
+                    .breaks();
+            }
+            let tools = r#"{"tools":{"listChanged":true}}"#;
+            let result =
+                format!(r#"{{"supportedVersions":["2026-07-28"],"capabilities":{tools}}}"#);
+            Reply::json(format!(r#"{{"id":{},"result":{result}}}"#, seen.id()))
+        }
+    };
+    let breaks = Gate::new();
+    let server = Double::start(answer(breaks.clone())).await;
+    let url = server.url.clone();
+    let again = async |breaks: &Gate| {
+        let address = url.trim_start_matches("http://").trim_end_matches("/mcp");
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        Double::on(listener, answer(breaks.clone()))
+    };
+
+    // What the server is like is known from another time.
+    let memory = Arc::new(Kept::default());
+    let mut host = Host::remembering(&url, memory.clone());
+    host.say(&say(0, "server/discover")).await;
+    assert!(host.hear().await.contains("supportedVersions"));
+    assert_eq!(host.leave().await, [""; 0]);
+    drop(server);
+
+    let mut host = Host::remembering(&url, memory);
+    host.say(&say(0, "server/discover")).await;
+    assert!(host.hear().await.contains("supportedVersions"));
+    host.say(&say(1, "subscriptions/listen")).await;
+    host.say(&say(2, "tools/list")).await;
+    let meanwhile = host.hear().await;
+    assert!(meanwhile.contains("\"id\":2,"), "{meanwhile}");
+    assert!(meanwhile.contains("\"tools\":[]"), "{meanwhile}");
+
+    // It comes up: the subscription stands, and the list has changed.
+    let server = again(&breaks).await;
+    let mut changes = Vec::new();
+    loop {
+        let heard = host.hear().await;
+        if heard == acknowledged {
+            break;
+        }
+        changes.push(heard);
+    }
+    assert!(changes.iter().all(|it| it.contains("/list_changed")));
+    let changed = host.hear().await;
+    assert!(changed.contains("/tools/list_changed"), "{changed}");
+    assert!(changed.contains("subscriptionId\":1"), "{changed}");
+
+    // It goes down: the host hears that the subscription has ended, and begins another.
+    drop(server);
+    breaks.open();
+    let ended = host.hear().await;
+    assert!(ended.contains("\"id\":1,\"error\""), "{ended}");
+    host.say(&say(3, "subscriptions/listen")).await;
+    let _server = again(&Gate::new()).await;
+    assert_eq!(host.hear().await, acknowledged);
+    assert_eq!(host.leave().await, [""; 0]);
+}
+
 fn url_of_nobody() -> String {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}/mcp", socket.local_addr().unwrap())

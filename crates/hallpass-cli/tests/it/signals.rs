@@ -1,0 +1,76 @@
+//! The end of `hallpass proxy` by a signal, as hosts end what they started.
+
+use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Fault, Gate, PlannedFault, When};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::{
+    program::Desk,
+    proxy::{Host, SOON},
+};
+
+/// Sends a signal to the proxy, and gives its exit code.
+async fn ended_by(signal: &str, host: &mut Host) -> Option<i32> {
+    let pid = host.child.id().unwrap().to_string();
+    let mut kill = tokio::process::Command::new("kill");
+    assert!(kill.args([signal, &pid]).status().await.unwrap().success());
+    let ended = timeout(SOON, host.child.wait()).await.unwrap().unwrap();
+    ended.code()
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_and_the_servers_session() {
+    let desk = Desk::new().await;
+    desk.login(&[]).await.expect(0);
+    let ends = || {
+        let requests = desk.server.requests_to(Endpoint::Mcp);
+        let ends = requests.iter().filter(|it| it.method == "DELETE");
+        ends.count()
+    };
+    for (number, (signal, code)) in [("-TERM", 143), ("-INT", 130), ("-HUP", 143)]
+        .into_iter()
+        .enumerate()
+    {
+        let mut host = Host::start(&desk, &[]);
+        host.open().await;
+        host.ping(1).await;
+        assert_eq!(ended_by(signal, &mut host).await, Some(code), "{signal}");
+        assert_eq!(ends(), number + 1, "{signal}");
+    }
+}
+
+/// Neither a call without an answer nor a server that does not take leave keeps it.
+#[tokio::test]
+async fn a_signal_ends_it_whatever_is_waited_for() {
+    let desk = Desk::with(AuthorizationServerOptions::default(), |server| {
+        server.everything = true;
+    })
+    .await;
+    let mut signed_out = Host::start(&desk, &[]);
+    signed_out.open().await;
+    assert_eq!(ended_by("-TERM", &mut signed_out).await, Some(143));
+
+    desk.login(&[]).await.expect(0);
+    let mut host = Host::start(&desk, &[]);
+    host.open().await;
+    host.ping(1).await;
+    let wait =
+        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "wait" } });
+    host.say(wait).await;
+    let called = |name: &str| {
+        let requests = desk.server.requests_to(Endpoint::Mcp);
+        let named = requests.iter().filter_map(|it| it.body.json());
+        named.filter(|it| it["params"]["name"] == name).count()
+    };
+    while called("wait") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let gate = Gate::new();
+    desk.server.plan(vec![PlannedFault {
+        endpoint: Endpoint::Mcp,
+        when: When::Always,
+        fault: Fault::HoldRequest(gate.clone()),
+    }]);
+    assert_eq!(ended_by("-TERM", &mut host).await, Some(143));
+    gate.open();
+}

@@ -1,0 +1,303 @@
+//! The host: its messages come in their order, and each that wants an answer has a task.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hallpass_core::Remedy;
+use hallpass_mcp_http::Request;
+use tokio::{
+    io::AsyncRead,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
+
+use crate::{
+    MOST_MESSAGE, ProxyError,
+    connection::Phase,
+    exchange::{self, exchange},
+    lines::{Line, Lines},
+    message::{Id, Kind, Message, Part},
+    shared::{Pending, Shared},
+    standing_in::invalid,
+    trouble::Trouble,
+};
+
+/// How many requests of the host's are under way at a time; no more of its messages are read
+/// meanwhile.
+const MOST_AT_ONCE: usize = 256;
+
+/// How many bytes of them.
+const ROOM: usize = 2 * MOST_MESSAGE;
+
+/// How many of its other messages. They have room of their own, since a request may wait for one.
+const MOST_OTHERS: usize = 64;
+
+/// How long a message waits for others to end, before it is refused: they might be waiting for what
+/// comes after it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the end waits for answers, and for the server to hear of it.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How long the server may take to hear that the host is ready, before more is sent to it.
+const INITIALIZED: Duration = Duration::from_secs(10);
+
+/// How long an answer may still come after its request was cancelled.
+const CANCELLED: Duration = Duration::from_secs(5);
+
+/// The host's side.
+pub(crate) struct Host {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+    requests: Limit,
+    others: Limit,
+}
+
+/// How much is under way.
+struct Limit {
+    count: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+}
+
+impl Limit {
+    fn new(count: usize) -> Self {
+        Self {
+            count: Arc::new(Semaphore::new(count)),
+            room: Arc::new(Semaphore::new(ROOM)),
+        }
+    }
+
+    /// A place for a message; `None` when there is none for too long.
+    async fn place(
+        &self,
+        shared: &Shared,
+        message: &Message,
+    ) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        let size = u32::try_from(message.bytes.len().min(ROOM)).ok()?;
+        let place = async {
+            let count = self.count.clone().acquire_owned().await.ok()?;
+            let room = self.room.clone().acquire_many_owned(size).await.ok()?;
+            Some((count, room))
+        };
+        shared.within(PATIENCE, place).await?
+    }
+}
+
+impl Host {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            tasks: JoinSet::new(),
+            requests: Limit::new(MOST_AT_ONCE),
+            others: Limit::new(MOST_OTHERS),
+        }
+    }
+
+    /// Takes what the host says until it ends its side.
+    pub(crate) async fn serve<R: AsyncRead + Unpin>(
+        &mut self,
+        mut lines: Lines<R>,
+    ) -> Result<(), ProxyError> {
+        while let Some(line) = lines.next().await.map_err(ProxyError::Read)? {
+            while self.tasks.try_join_next().is_some() {}
+            match line {
+                Line::Whole(line) => self.take(line).await,
+                Line::TooLong(id) => {
+                    let what = format!("a message may have {MOST_MESSAGE} bytes at most");
+                    self.refuse(id.as_ref(), INVALID_REQUEST, &what).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn refuse(&self, id: Option<&Id>, code: i32, what: &str) {
+        self.shared.outbox.send(invalid(id, code, what)).await;
+    }
+
+    async fn take(&mut self, line: Bytes) {
+        let message = match Message::read(line) {
+            Ok(message) => message,
+            Err(error) if error.is_data() => {
+                return self
+                    .refuse(None, INVALID_REQUEST, "this is no JSON-RPC message")
+                    .await;
+            }
+            Err(_) => return self.refuse(None, PARSE_ERROR, "this is no JSON").await,
+        };
+        if message.requests().next().is_some() {
+            return self.request(message).await;
+        }
+        match message.method() {
+            Some("notifications/initialized") => {
+                let shared = Arc::clone(&self.shared);
+                let told = tokio::spawn(async move { shared.initialized(message).await });
+                // What comes next may depend on it.
+                let _ = self.shared.within(INITIALIZED, told).await;
+            }
+            Some("notifications/cancelled") => self.cancel(message).await,
+            _ => self.other(message).await,
+        }
+    }
+
+    async fn request(&mut self, message: Message) {
+        let ids: Vec<Id> = message.requests().cloned().collect();
+        let listens = message.method() == Some(exchange::LISTEN);
+        let repeated = {
+            let mut pending = self.shared.pending();
+            let repeated = ids.iter().find(|id| pending.contains_key(id));
+            if repeated.is_none() {
+                for id in &ids {
+                    let new = Pending {
+                        listens,
+                        ..Pending::default()
+                    };
+                    pending.insert(id.clone(), new);
+                }
+            }
+            repeated
+        };
+        if let Some(id) = repeated {
+            let what =
+                format!("the request {id} has no answer yet: an id serves for one at a time");
+            // Not under that id: it would be taken for the answer to the first.
+            return self.refuse(None, INVALID_REQUEST, &what).await;
+        }
+        let Some((count, room)) = self.requests.place(&self.shared, &message).await else {
+            let what = "too many requests have no answer yet; this one was not sent";
+            return self
+                .shared
+                .fail(&message, &Trouble::new(Remedy::Retry, what))
+                .await;
+        };
+        let shared = Arc::clone(&self.shared);
+        let opens = matches!(message.method(), Some("initialize" | "server/discover"));
+        if opens {
+            self.shared.begin_with(&message);
+        }
+        let task = self.tasks.spawn(async move {
+            if opens {
+                shared.open(message).await;
+            } else {
+                exchange(&shared, message, room).await;
+            }
+            drop(count);
+        });
+        let mut pending = self.shared.pending();
+        for id in &ids {
+            if let Some(pending) = pending.get_mut(id) {
+                pending.task = Some(task.clone());
+            }
+        }
+    }
+
+    /// A notification, or an answer to the server.
+    async fn other(&mut self, message: Message) {
+        let Some((count, room)) = self.others.place(&self.shared, &message).await else {
+            tracing::warn!("the server takes nothing: {message:?} is dropped");
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn(async move {
+            shared.pass_on(message, room).await;
+            drop(count);
+        });
+    }
+
+    /// The host wants no answer any more. A request that has not been sent is not; where each request
+    /// stands for itself the end of its connection says so (MCP 2026-07-28).
+    async fn cancel(&mut self, message: Message) {
+        let id = message.single().and_then(cancelled_id);
+        let stateless = match &*self.shared.phase.borrow() {
+            Phase::Up(connection) => connection.session.is_none() && connection.is_stateless(),
+            Phase::Unopened => true,
+            Phase::Opening | Phase::Down(_) => false,
+        };
+        let task = {
+            let mut pending = self.shared.pending();
+            let Some(id) = &id else { return };
+            match pending.get(id) {
+                Some(request) if stateless || !request.begun => {
+                    pending.remove(id).and_then(|request| request.task)
+                }
+                Some(request) => {
+                    self.end_later(id.clone(), request.task.clone());
+                    None
+                }
+                // It has been answered.
+                None => return,
+            }
+        };
+        match task {
+            Some(task) => task.abort(),
+            None => self.other(message).await,
+        }
+    }
+
+    /// Lets an answer come that is on its way, but not for ever.
+    fn end_later(&self, id: Id, task: Option<tokio::task::AbortHandle>) {
+        let shared = Arc::clone(&self.shared);
+        self.shared.spawn(async move {
+            shared.clock.sleep(CANCELLED).await;
+            if shared.pending().remove(&id).is_some()
+                && let Some(task) = task
+            {
+                task.abort();
+            }
+        });
+    }
+
+    /// Waits a little for answers.
+    pub(crate) async fn answered(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let answered = async {
+            loop {
+                // A subscription has no other end than this one.
+                let without_end = {
+                    let pending = shared.pending();
+                    pending.values().filter(|request| request.listens).count()
+                };
+                if self.tasks.len() <= without_end || self.tasks.join_next().await.is_none() {
+                    break;
+                }
+            }
+        };
+        let _ = shared.within(LAST_ANSWERS, answered).await;
+    }
+
+    /// Ends what is under way, and the session.
+    pub(crate) async fn close(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        self.tasks.shutdown().await;
+        let phase = shared.phase.borrow().clone();
+        if let Phase::Up(connection) = phase
+            && let Some(session) = &connection.session
+            && let Ok(delete) = Request::delete().session(session)
+        {
+            let delete = match &connection.version {
+                Some(version) => delete.protocol_version(version),
+                None => Ok(delete),
+            };
+            let Ok(delete) = delete else { return };
+            let deleted = shared.send_aside(&delete);
+            let _ = shared.within(GOODBYE, deleted).await;
+        }
+    }
+}
+
+/// Which request a cancellation is for.
+fn cancelled_id(part: &Part) -> Option<Id> {
+    debug_assert!(matches!(part.kind, Kind::Notification { .. }));
+    let raw: &serde_json::value::RawValue = part.field(&["requestId"])?;
+    Id::read(raw)
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
