@@ -8,6 +8,8 @@
 
 #[cfg(unix)]
 mod asked;
+#[cfg(target_os = "linux")]
+mod bound_tokens;
 mod calls;
 mod client;
 mod config;

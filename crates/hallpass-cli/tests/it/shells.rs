@@ -1,6 +1,6 @@
 //! Completions and manual pages.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use crate::program::Desk;
 
@@ -31,7 +31,7 @@ async fn completions_know_the_commands_and_their_options() {
 #[cfg(unix)]
 #[tokio::test]
 async fn bash_completes_a_command() {
-    if !Path::new("/bin/bash").exists() {
+    if !std::path::Path::new("/bin/bash").exists() {
         // The script was looked at above.
         return;
     }
