@@ -16,6 +16,8 @@ pub(super) mod lock;
 
 use std::{collections::BTreeMap, ffi::OsString, fs, io::Write, path::Path};
 
+use toml::Table;
+
 use crate::{
     finding::{self, Finding},
     report::{Failure, Report},
@@ -73,11 +75,23 @@ pub(super) fn check(
     facts: &BTreeMap<String, String>,
 ) -> Vec<Finding> {
     let mut findings = build_files::check(rendered, tree);
+    findings.extend(module_version(tree));
     match tree.files.get(LOCK) {
         Some(text) => findings.extend(lock::check(text, facts, &Inputs::of(tree))),
         None => findings.push(Finding::new(LOCK, "lock-is-there", "it is missing")),
     }
     findings
+}
+
+/// The workspace's version stands in `MODULE.bazel` once more.
+fn module_version(tree: &Tree) -> Option<Finding> {
+    let root: Table = tree.text("Cargo.toml").parse().unwrap_or_default();
+    let version = root.get("workspace")?.get("package")?.get("version")?;
+    let modules = lock::called(tree.text("MODULE.bazel"), "module");
+    let is_wanted = |(_, it): &(String, String)| Some(&**it) == version.as_str();
+    let what = "it has another version than the workspace";
+    let wrong = !modules.iter().any(is_wanted);
+    wrong.then(|| Finding::new("MODULE.bazel", "module-version", what))
 }
 
 /// Each crate's `BUILD.bazel`.

@@ -20,6 +20,7 @@ use crate::{
     tree::Tree,
     workspace::Workspace,
 };
+use api::{ADAPTERS, Adapters};
 use dependencies::TABLES;
 pub(super) use dependencies::{Tables, Used};
 use exceptions::{EXCEPTIONS, MAY_EXPOSE};
@@ -28,6 +29,7 @@ pub(super) use machine::Machine;
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let rules = Rules {
         tables: TABLES,
+        adapters: ADAPTERS,
         may_expose: MAY_EXPOSE,
         machine: Machine::this(workspace),
         exceptions: EXCEPTIONS,
@@ -42,6 +44,7 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) tables: Tables,
+    pub(super) adapters: Adapters,
     /// The files that may open a secret.
     pub(super) may_expose: &'static [&'static str],
     pub(super) machine: Machine,
@@ -51,7 +54,7 @@ pub(super) struct Rules {
 /// Every way in which the tree breaks a rule.
 pub(super) fn check(tree: &Tree, rules: &Rules) -> Vec<Finding> {
     let mut findings = dependencies::check(tree, rules.tables);
-    findings.extend(api::check(tree));
+    findings.extend(api::check(tree, rules.adapters));
     findings.extend(lines::check(tree, rules.may_expose));
     findings.extend(rules.machine.check(tree));
     findings.extend(modules::check(tree));

@@ -124,7 +124,7 @@ pub(super) fn check(text: &str, facts: &BTreeMap<String, String>, inputs: &Input
         .as_object()
         .cloned()
         .unwrap_or_default();
-    for (name, version) in dependencies(&inputs.module) {
+    for (name, version) in called(&inputs.module, "bazel_dep") {
         let file = format!("/modules/{name}/{version}/MODULE.bazel");
         if !hashes.is_empty() && !hashes.keys().any(|url| url.ends_with(&file)) {
             add(
@@ -141,9 +141,10 @@ pub(super) fn check(text: &str, facts: &BTreeMap<String, String>, inputs: &Input
     findings
 }
 
-/// The name and version of each `bazel_dep`.
-fn dependencies(module: &str) -> Vec<(String, String)> {
-    let calls = module.split("bazel_dep(").skip(1);
+/// The name and the version in each call of a function of `MODULE.bazel`.
+pub(super) fn called(module: &str, function: &str) -> Vec<(String, String)> {
+    let opening = format!("{function}(");
+    let calls = module.split(&opening).skip(1);
     calls
         .filter_map(|call| {
             let call = call.split(')').next()?;

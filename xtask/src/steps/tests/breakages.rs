@@ -7,6 +7,7 @@ const CORE: &str = "crates/hallpass-core/Cargo.toml";
 const CORE_LIB: &str = "crates/hallpass-core/src/lib.rs";
 const OAUTH: &str = "crates/hallpass-oauth/Cargo.toml";
 const BUILD: &str = "crates/hallpass-oauth/BUILD.bazel";
+const RMCP_LIB: &str = "crates/hallpass-rmcp/src/lib.rs";
 const README: &str = "crates/hallpass-oauth/README.md";
 const LIB: &str = "crates/hallpass-oauth/src/lib.rs";
 const PARTS: &str = "crates/hallpass-oauth/src/parts.rs";
@@ -91,6 +92,13 @@ pub(super) const BREAKAGES: &[Row] = &[
     ("a dependency of tests with a version of its own", OAUTH, "tokio.workspace = true", "tokio = \"1\"",
         &["manifests: workspace: `tokio` is used by no package (unused-dependency)",
           "manifests: hallpass-oauth: `tokio` is not taken with `workspace = true` (inherit-dependency)"]),
+    ("a dependency of build scripts with a version of its own", OAUTH, "[lints]", "[build-dependencies]\ntokio = \"1\"\n[lints]",
+        &["manifests: hallpass-oauth: `tokio` is not taken with `workspace = true` (inherit-dependency)",
+          "tidy: hallpass-oauth: tokio comes with it (free-of)",
+          "tidy: hallpass-oauth: it depends on tokio and never names it (named)",
+          "tidy: hallpass-oauth: it may not use tokio (only-in)"]),
+    ("a dependency of one platform's tests with a version of its own", OAUTH, "[dev-dependencies]", "[target.'cfg(windows)'.dev-dependencies]\nserde = \"1\"\n[dev-dependencies]",
+        &["manifests: hallpass-oauth: `serde` is not taken with `workspace = true` (inherit-dependency)"]),
     ("one of ours by its path", OAUTH, "hallpass-core.workspace = true", "hallpass-core = { path = \"../hallpass-core\" }",
         &["manifests: workspace: `hallpass-core` is used by no package (unused-dependency)",
           "manifests: hallpass-oauth: `hallpass-core` is not taken with `workspace = true` (inherit-dependency)"]),
@@ -102,8 +110,13 @@ pub(super) const BREAKAGES: &[Row] = &[
         &["manifests: hallpass-oauth: `hallpass-core` is asked for features (internal-features)"]),
     ("default features of one of ours, in the root", ROOT, "version = \"1.2.3\" }", "version = \"1.2.3\", default-features = false }",
         &["manifests: workspace: `hallpass-core` is asked for features (internal-features)"]),
+    ("features of one of ours, for one platform", OAUTH, "serde.workspace = true", "serde.workspace = true\nhallpass-core = { workspace = true, default-features = false }",
+        &["manifests: hallpass-oauth: `hallpass-core` is asked for features (internal-features)"]),
     ("features of one of ours, asked by a host", HOST, "hallpass-core\" }", "hallpass-core\", features = [] }",
         &["manifests: host: `hallpass-core` is asked for features (internal-features)"]),
+
+    ("an exception that no manifest needs", HOST, ", optional = true", "",
+        &["manifests: host: the exception «a host shows how» is no longer needed (optional)"]),
 
     // The root, its members and the workspaces beside it.
     ("a root with a package", ROOT, "[workspace.package]", "[package]\nname = \"x\"\n[workspace.package]",
@@ -112,7 +125,7 @@ pub(super) const BREAKAGES: &[Row] = &[
         &["manifests: workspace: the root manifest has `[dependencies]` (virtual-root)"]),
     ("a patched dependency", ROOT, "[workspace.package]", "[patch.crates-io]\n[workspace.package]",
         &["manifests: workspace: the root manifest has `[patch]` (replacing)"]),
-    ("a folder that is no member", ROOT, "[\"crates/*\", \"xtask\"]", "[\"crates/hallpass-core\", \"xtask\"]",
+    ("a folder that is no member", ROOT, "[\"crates/*\", \"xtask\"]", "[\"crates/hallpass-core\", \"crates/hallpass-rmcp\", \"crates/hallpass-testkit\", \"xtask\"]",
         &["manifests: crates/hallpass-oauth: the folder is no member of the workspace (members)"]),
     ("a member that is no folder", ROOT, "\"xtask\"]", "\"xtask\", \"tools\"]",
         &["manifests: workspace: the member `tools` is no folder with a Cargo.toml (members)"]),
@@ -143,13 +156,19 @@ pub(super) const BREAKAGES: &[Row] = &[
         &["manifests: Cargo.lock: `hallpass-core` has other dependencies in it than in its Cargo.toml (lock)",
           "tidy: hallpass-core: it may not use xtask (may-use)",
           "tidy: hallpass-core: it depends on xtask and never names it (named)",
-          "codegen: ARCHITECTURE.md: it is not what code and manifests say (made)"]),
+          "codegen: ARCHITECTURE.md: it is not what code and manifests say (made)",
+          "codegen: README.md: it is not what code and manifests say (made)"]),
     ("a right that is not used", OAUTH, "hallpass-core.workspace = true", "",
         &["manifests: workspace: `hallpass-core` is used by no package (unused-dependency)",
           "manifests: Cargo.lock: `hallpass-oauth` has other dependencies in it than in its Cargo.toml (lock)",
           "tidy: hallpass-oauth: the table lets it use hallpass-core, which it does not (may-use)",
-          "codegen: ARCHITECTURE.md: it is not what code and manifests say (made)"]),
+          "codegen: ARCHITECTURE.md: it is not what code and manifests say (made)",
+          "codegen: README.md: it is not what code and manifests say (made)"]),
     ("a crate in the wrong place", CORE, "[lints]", "[dependencies]\nserde.workspace = true\n[lints]",
+        &["manifests: Cargo.lock: `hallpass-core` has other dependencies in it than in its Cargo.toml (lock)",
+          "tidy: hallpass-core: it depends on serde and never names it (named)",
+          "tidy: hallpass-core: it may not use serde (only-in)"]),
+    ("a crate in the wrong place, for one platform", CORE, "[lints]", "[target.'cfg(windows)'.dependencies]\nserde.workspace = true\n[lints]",
         &["manifests: Cargo.lock: `hallpass-core` has other dependencies in it than in its Cargo.toml (lock)",
           "tidy: hallpass-core: it depends on serde and never names it (named)",
           "tidy: hallpass-core: it may not use serde (only-in)"]),
@@ -222,6 +241,13 @@ pub(super) const BREAKAGES: &[Row] = &[
         &["tidy: crates/hallpass-oauth/src/parts.rs: the public item on line 7 names Error (public-api)"]),
     ("a foreign type handed on", PARTS, "pub fn", "pub use serde::Serialize;\n\npub fn",
         &["tidy: crates/hallpass-oauth/src/parts.rs: the public item on line 7 names serde (public-api)"]),
+    ("another's type in an adapter", RMCP_LIB, "rmcp::Client", "serde::Serialize",
+        &["tidy: hallpass-rmcp: it depends on rmcp and never names it (named)",
+          "tidy: hallpass-rmcp: its API may name rmcp, which it does not (public-api)"]),
+    ("an adapter that adapts nothing to see", RMCP_LIB, "pub fn", "fn",
+        &["tidy: hallpass-rmcp: its API may name rmcp, which it does not (public-api)"]),
+    ("what an adapter may name, in another crate", "crates/hallpass-testkit/src/lib.rs", "start()", "start() -> Server",
+        &["tidy: crates/hallpass-testkit/src/lib.rs: the public item on line 5 names Server (public-api)"]),
 
     // The machine that wrote it.
     ("the folder of the clone", MAP, "", "see /data/checkouts/hallpass/x\n",
@@ -285,6 +311,9 @@ pub(super) const BREAKAGES: &[Row] = &[
     ("rules of somebody else", DEFS, "", "load(\"@rules_cc//cc:defs.bzl\", \"x\")\n",
         &["bazel: defs.bzl: it loads from @rules_cc//cc:defs.bzl (loads)"]),
 
+    ("a module of another version than the workspace", "MODULE.bazel", "\"1.2.3\"", "\"1.2.4\"",
+        &["bazel: MODULE.bazel: it has another version than the workspace (module-version)"]),
+
     // MODULE.bazel.lock.
     ("no lock", LOCK, WHOLE, "",
         &["bazel: MODULE.bazel.lock: it is missing (lock-is-there)"]),
@@ -301,17 +330,18 @@ pub(super) const BREAKAGES: &[Row] = &[
         &["bazel: MODULE.bazel.lock: the fact of tokio_1.1.0+more is missing (facts)",
           "bazel: MODULE.bazel.lock: tokio_1.1.0 is no registry package of Cargo.lock (facts)"]),
     ("a fact with other features", LOCK, "\\\"features\\\":{}", "\\\"features\\\":{\\\"x\\\":[]}",
-        &["bazel: MODULE.bazel.lock: the fact of serde_1.0.0 is not what the index says (facts)"]),
+        &["bazel: MODULE.bazel.lock: the fact of rmcp_3.0.0 is not what the index says (facts)"]),
     ("a fact without a dependency", LOCK, "{\\\"name\\\":\\\"itoa\\\",\\\"req\\\":\\\"^1\\\"}", "",
-        &["bazel: MODULE.bazel.lock: the fact of serde_1.0.0 is not what the index says (facts)"]),
+        &["bazel: MODULE.bazel.lock: the fact of rmcp_3.0.0 is not what the index says (facts)"]),
     ("a fact that says what is usual", LOCK, "\\\"name\\\":\\\"itoa\\\"", "\\\"kind\\\":\\\"normal\\\",\\\"name\\\":\\\"itoa\\\"",
-        &["bazel: MODULE.bazel.lock: the fact of serde_1.0.0 is not what the index says (facts)"]),
+        &["bazel: MODULE.bazel.lock: the fact of rmcp_3.0.0 is not what the index says (facts)"]),
     ("a fact with spaces", LOCK, "\\\"features\\\":{}", "\\\"features\\\": {}",
-        &["bazel: MODULE.bazel.lock: the fact of serde_1.0.0 is not what the index says (facts)"]),
+        &["bazel: MODULE.bazel.lock: the fact of rmcp_3.0.0 is not what the index says (facts)"]),
     ("a fact too many", LOCK, "\"serde_1.0.0\"", "\"more_1.0.0\": \"{}\", \"serde_1.0.0\"",
         &["bazel: MODULE.bazel.lock: more_1.0.0 is no registry package of Cargo.lock (facts)"]),
     ("facts of another extension", LOCK, "rules_rs+//rs", "rules_other+//rs",
-        &["bazel: MODULE.bazel.lock: the fact of serde_1.0.0 is missing (facts)",
+        &["bazel: MODULE.bazel.lock: the fact of rmcp_3.0.0 is missing (facts)",
+          "bazel: MODULE.bazel.lock: the fact of serde_1.0.0 is missing (facts)",
           "bazel: MODULE.bazel.lock: the fact of tokio_1.1.0+more is missing (facts)"]),
     ("a new package in Cargo.lock", CARGO_LOCK, "[[package]]\nname = \"tokio\"", "[[package]]\nname = \"itoa\"\nversion = \"1.0.0\"\nsource = \"registry\"\nchecksum = \"c3\"\n[[package]]\nname = \"tokio\"",
         &["bazel: itoa_1.0.0: cargo's index has no entry of it (index)"]),

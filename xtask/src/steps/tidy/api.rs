@@ -17,46 +17,59 @@ use super::dependencies::Used;
 /// Crates whose types are part of ours.
 const SHARED: &[&str] = &["bytes", "http", "secrecy", "url"];
 
-/// Crates that are there to speak another's types, and whose.
-const ADAPTERS: &[(&str, &str)] = &[
-    ("hallpass", "rmcp"),
-    ("hallpass-rmcp", "rmcp"),
-    ("hallpass-rmcp-bridge", "rmcp"),
-];
+/// Crates that are there to speak another's types, and whose. The facade hands on the transport of
+/// one of them, and names nothing of rmcp itself.
+pub(super) const ADAPTERS: Adapters =
+    &[("hallpass-rmcp", "rmcp"), ("hallpass-rmcp-bridge", "rmcp")];
 
-pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+pub(crate) type Adapters = &'static [(&'static str, &'static str)];
+
+pub(super) fn check(tree: &Tree, adapters: Adapters) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (folder, manifest) in tree.packages() {
         if !tree.files.contains_key(&format!("{folder}/src/lib.rs")) {
             continue;
         }
-        let foreign = foreign(folder, &manifest);
+        let package = folder.rsplit('/').next().unwrap_or_default();
+        let adapts = |name: &str| adapters.contains(&(package, name));
+        let (adapted, foreign): (BTreeSet<_>, _) =
+            dependencies(&manifest).partition(|name| adapts(name));
+        let foreign = foreign.iter().map(|name| name.replace('-', "_")).collect();
         let below = format!("{folder}/src/");
-        let files = tree
-            .rust_files()
-            .filter(|file| file.path.starts_with(&below));
-        for file in files.filter(|file| !file.is_test()) {
-            findings.extend(check_file(file, &foreign));
+        let all = tree.rust_files();
+        let files: Vec<_> = all
+            .filter(|file| file.path.starts_with(&below) && !file.is_test())
+            .collect();
+        for file in &files {
+            findings.extend(named(*file, &foreign).into_iter().map(|(number, name)| {
+                let what = format!("the public item on line {number} names {name}");
+                Finding::new(file.path, "public-api", what)
+            }));
+        }
+        let rights = adapters.iter().filter(|(of, _)| *of == package);
+        for (_, other) in rights {
+            let only = BTreeSet::from([other.replace('-', "_")]);
+            let is_named = |file: &RustFile<'_>| !named(*file, &only).is_empty();
+            if !adapted.contains(*other) || !files.iter().any(is_named) {
+                let what = format!("its API may name {other}, which it does not");
+                findings.push(Finding::new(package, "public-api", what));
+            }
         }
     }
     findings
 }
 
-/// The dependencies whose types must not be seen, as they are written in Rust.
-fn foreign(folder: &str, manifest: &Table) -> BTreeSet<String> {
-    let package = folder.rsplit('/').next().unwrap_or_default();
+/// The dependencies of others whose types are not part of ours.
+fn dependencies(manifest: &Table) -> impl Iterator<Item = String> {
     let own = |name: &str| name == "hallpass" || name.starts_with("hallpass-");
-    let adapts = |name: &str| ADAPTERS.contains(&(package, name));
     let names = Used::of(manifest).normal.into_iter();
-    names
-        .filter(|name| !own(name) && !SHARED.contains(&name.as_str()) && !adapts(name))
-        .map(|name| name.replace('-', "_"))
-        .collect()
+    names.filter(move |name| !own(name) && !SHARED.contains(&name.as_str()))
 }
 
-fn check_file(file: RustFile<'_>, foreign: &BTreeSet<String>) -> Vec<Finding> {
+/// The public items of a file that name one of some crates: their lines, and what they name.
+fn named(file: RustFile<'_>, foreign: &BTreeSet<String>) -> Vec<(usize, String)> {
     let imported = imported(file, foreign);
-    let mut findings = Vec::new();
+    let mut named = Vec::new();
     for (number, signature) in signatures(file) {
         let signature = without_private_fields(&signature);
         let path = foreign.iter().find(|name| names_path(&signature, name));
@@ -65,12 +78,9 @@ fn check_file(file: RustFile<'_>, foreign: &BTreeSet<String>) -> Vec<Finding> {
                 .find(|word| imported.contains(*word))
                 .map(str::to_owned)
         };
-        if let Some(named) = path.cloned().or_else(word) {
-            let what = format!("the public item on line {number} names {named}");
-            findings.push(Finding::new(file.path, "public-api", what));
-        }
+        named.extend(path.cloned().or_else(word).map(|name| (number, name)));
     }
-    findings
+    named
 }
 
 /// A tuple struct without the fields that nobody else sees.
