@@ -92,6 +92,7 @@ fn others_can_read(file: &Path) -> io::Result<bool> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
 fn others_can_read(_: &Path) -> io::Result<bool> {
     Ok(false)
 }
