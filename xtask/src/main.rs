@@ -49,7 +49,7 @@ fn run(
 ) -> ExitCode {
     for step in steps {
         report.begin(step.name, step.about);
-        let outcome = (step.run)(workspace, arguments);
+        let outcome = step.run(workspace, arguments);
         if !report.end(step.name, &outcome) {
             break;
         }

@@ -10,19 +10,26 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,
-    mend: Option<String>,
+    advice: Option<String>,
 }
 
 impl Failure {
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
-            mend: None,
+            advice: None,
         }
     }
 
     pub(crate) fn mend(mut self, command: impl Into<String>) -> Self {
-        self.mend = Some(command.into());
+        self.advice = Some(format!("mend it with: {}", command.into()));
+        self
+    }
+
+    /// Where nothing is known to mend it, the command that shows it again by itself.
+    pub(crate) fn or_again(mut self, command: &str) -> Self {
+        let again = || format!("see it again with: {command}");
+        self.advice.get_or_insert_with(again);
         self
     }
 }
@@ -36,8 +43,8 @@ impl From<std::io::Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        match &self.mend {
-            Some(command) => write!(f, "\n  mend it with: {command}"),
+        match &self.advice {
+            Some(advice) => write!(f, "\n  {advice}"),
             None => Ok(()),
         }
     }

@@ -12,6 +12,7 @@ mod manifests;
 mod npm;
 mod platforms;
 mod processes;
+mod python;
 mod real;
 mod release;
 mod tidy;
@@ -47,6 +48,17 @@ const NAMES: &str = "NAME…";
 const ANYTHING: &str = "…";
 
 impl Step {
+    /// Runs it; a failure names a command, if only this one.
+    pub(crate) fn run(&self, workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
+        let words = arguments.iter().map(String::as_str);
+        let words: Vec<&str> = ["cargo xtask", self.name]
+            .into_iter()
+            .chain(words)
+            .collect();
+        let again = words.join(" ");
+        (self.run)(workspace, arguments).map_err(|failure| failure.or_again(&again))
+    }
+
     /// The first argument that it does not know.
     pub(crate) fn unknown<'a>(&self, arguments: &'a [String]) -> Option<&'a String> {
         let takes = |what: &str| self.takes.contains(&what);
@@ -109,8 +121,8 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "platforms",
-        about: "the parts for other platforms compile, where their targets are installed",
-        needs: "",
+        about: "clippy for other platforms, where their targets are installed",
+        needs: "Python",
         takes: &[],
         in_ci: true,
         run: platforms::run,

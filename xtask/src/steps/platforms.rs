@@ -1,7 +1,10 @@
-//! The parts for other platforms, compiled for those whose standard library is here.
+//! Clippy for other platforms: what `lint` is for this system's own, and what GitHub's workflow runs
+//! on macOS and Windows themselves.
 //!
-//! A target that is not installed is SKIPPED, loudly. This system's own is left to `lint`; GitHub's
-//! workflow runs that on Linux, macOS and Windows.
+//! A target whose standard library is not here is SKIPPED, loudly. Nothing is linked, so no SDK is
+//! needed; but the build script of ring asks for a C compiler, and gets zig's.
+
+mod c_compiler;
 
 use std::path::PathBuf;
 
@@ -10,6 +13,7 @@ use crate::{
     shell::Shell,
     workspace::Workspace,
 };
+use c_compiler::CCompiler;
 
 /// What `MODULE.bazel` and `deny.toml` name too.
 const TARGETS: &[&str] = &[
@@ -22,32 +26,42 @@ const TARGETS: &[&str] = &[
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let report = Report::default();
     let host = host()?;
-    for target in TARGETS.iter().filter(|target| **target != host) {
-        if !is_installed(target) {
-            report.line(&format!(
-                "-- SKIPPED: {target} is not installed. To have it: rustup target add {target}"
-            ));
-            continue;
-        }
+    let others = TARGETS.iter().filter(|target| **target != host);
+    let (here, missing): (Vec<&str>, Vec<&str>) = others.partition(|target| is_installed(target));
+    for target in missing {
+        report.line(&format!(
+            "-- SKIPPED: {target} is not installed. To have it: rustup target add {target}"
+        ));
+    }
+    if here.is_empty() {
+        return Ok(());
+    }
+    if !cfg!(unix) {
+        report.line("-- SKIPPED: the C compiler for other platforms is found by a shell script");
+        return Ok(());
+    }
+    let compiler = CCompiler::install(workspace)?;
+    for target in here {
         report.line(&format!("-- {target}"));
-        let check = [
-            "check",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-        ];
-        let check = workspace
-            .cargo()
-            .args(check)
-            .args(["--target", target])
-            .run();
-        let again = format!(
-            "cargo check --workspace --all-targets --target {target}, with a C compiler for it"
-        );
-        check.map_err(|failure| failure.mend(again))?;
+        lint(workspace, &compiler, target)?;
     }
     Ok(())
+}
+
+fn lint(workspace: &Workspace, compiler: &CCompiler, target: &str) -> Result<(), Failure> {
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked"];
+    let mut clippy = workspace
+        .cargo()
+        .args(clippy)
+        .args(["--quiet", "--target", target])
+        .args(["--", "-D", "warnings"]);
+    for (name, program) in compiler.variables(target)? {
+        clippy = clippy.env(&name, program);
+    }
+    let linted = clippy.run();
+    linted.map_err(|failure| {
+        failure.mend("edit what is named: a `#[cfg]` that covers too much, or too little")
+    })
 }
 
 /// The target that rustc builds for unless it is told another.

@@ -1,11 +1,13 @@
 //! What the real servers need: Node and Python packages as they are pinned, and a Chromium.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::{report::Failure, shell::Shell, steps::npm, workspace::Workspace};
+use crate::{
+    report::Failure,
+    shell::Shell,
+    steps::{npm, python},
+    workspace::Workspace,
+};
 
 /// Packages below the target folder, and the path of a Chromium.
 #[derive(Debug)]
@@ -22,7 +24,11 @@ impl Tools {
             &home,
             "the real servers need",
         )?;
-        install_python(&home)?;
+        python::install(
+            &home.join("requirements.txt"),
+            &home,
+            "two of the real servers need",
+        )?;
         Ok(Self {
             home,
             chromium: chromium()?,
@@ -49,33 +55,6 @@ impl Tools {
     pub(super) fn chromium(&self) -> String {
         self.chromium.to_string_lossy().into_owned()
     }
-}
-
-/// A virtual environment with the pinned Python packages, unless it is there already.
-fn install_python(home: &Path) -> Result<(), Failure> {
-    if !Shell::new("python3").args(["--version"]).succeeds() {
-        return Err(Failure::new(
-            "two of the real servers run on Python 3.11 or newer, which is not here",
-        )
-        .mend("install Python 3.11 or newer with venv, and run this again"));
-    }
-    let requirements = home.join("requirements.txt");
-    let wanted = fs::read(&requirements)?;
-    let stamp = home.join("installed-requirements.txt");
-    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    let environment = home.join("python");
-    Shell::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .args([&environment])
-        .run()?;
-    Shell::new(environment.join("bin").join("python"))
-        .args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"])
-        .args([&requirements])
-        .run()?;
-    fs::copy(requirements, stamp)?;
-    Ok(())
 }
 
 /// A Chromium on the path, else Debian's, installed where this runs as root.

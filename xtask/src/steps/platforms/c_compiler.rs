@@ -1,0 +1,88 @@
+//! A C compiler for other platforms: zig's, which has their headers. It comes from `PyPI`, pinned.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{report::Failure, shell::Shell, steps::python, workspace::Workspace};
+
+/// What zig calls a target. It has no headers of MSVC, and ring compiles with MinGW's.
+const NAMES: &[(&str, &str)] = &[
+    ("aarch64-apple-darwin", "aarch64-macos"),
+    ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu"),
+    ("x86_64-pc-windows-msvc", "x86_64-windows-gnu"),
+    ("x86_64-unknown-linux-gnu", "x86_64-linux-gnu"),
+];
+
+/// Zig, and the folder where the scripts that call it lie.
+#[derive(Debug)]
+pub(super) struct CCompiler {
+    zig: PathBuf,
+    home: PathBuf,
+}
+
+impl CCompiler {
+    /// Installs it below the target folder, unless the pinned version is there.
+    pub(super) fn install(workspace: &Workspace) -> Result<Self, Failure> {
+        let home = workspace.below_target("platforms");
+        let requirements = workspace
+            .root()
+            .join("xtask/platforms")
+            .join("requirements.txt");
+        let python = python::install(
+            &requirements,
+            &home,
+            "the C compiler for other targets needs",
+        )?;
+        let zig = Shell::new(python)
+            .args(["-c", "import ziglang; print(ziglang.__path__[0])"])
+            .read()?;
+        let zig = Path::new(zig.trim()).join("zig");
+        Ok(Self { zig, home })
+    }
+
+    /// The variables by which the `cc` crate finds the compiler and the archiver of a target.
+    pub(super) fn variables(&self, target: &str) -> Result<[(String, PathBuf); 2], Failure> {
+        let name = NAMES.iter().find(|(rust, _)| *rust == target);
+        let (_, name) = name.ok_or_else(|| Failure::new(format!("zig has no name of {target}")))?;
+        // What comes from MSVC is called another way than what comes from Unix.
+        let archiver = if target.ends_with("-msvc") {
+            "lib"
+        } else {
+            "ar"
+        };
+        let variable = target.replace('-', "_");
+        Ok([
+            (
+                format!("CC_{variable}"),
+                self.script(&format!("cc-{target}"), &format!("cc -target {name}"))?,
+            ),
+            (
+                format!("AR_{variable}"),
+                self.script(&format!("ar-{target}"), archiver)?,
+            ),
+        ])
+    }
+
+    /// A program that is zig with its first arguments. What clang calls a target is left out: zig
+    /// has been told.
+    fn script(&self, name: &str, first: &str) -> Result<PathBuf, Failure> {
+        let path = self.home.join(name);
+        let text = format!(
+            "#!/bin/sh\n\
+             export ZIG_GLOBAL_CACHE_DIR='{cache}' ZIG_LOCAL_CACHE_DIR='{cache}'\n\
+             for argument do\n  shift\n  case $argument in\n    --target=*) ;;\n    \
+             *) set -- \"$@\" \"$argument\" ;;\n  esac\ndone\n\
+             exec '{zig}' {first} \"$@\"\n",
+            cache = self.home.join("cache").display(),
+            zig = self.zig.display(),
+        );
+        fs::File::create(&path)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))?;
+        Shell::new("chmod")
+            .args(["+x".as_ref(), path.as_os_str()])
+            .run()?;
+        Ok(path)
+    }
+}
