@@ -12,6 +12,7 @@ mod list;
 mod login;
 mod logout;
 mod man;
+mod offered;
 mod prompts;
 mod proxy;
 mod remove;

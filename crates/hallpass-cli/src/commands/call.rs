@@ -6,14 +6,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use rmcp::{
-    model::{
-        CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, ServerResult, Tool,
-    },
+    model::{CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, ServerResult},
     service::{PeerRequestOptions, ServiceError},
 };
 use serde_json::{Map, Value, json};
 
 use self::input::Word;
+use super::{offered, tools};
 use crate::{
     arguments::Server,
     connection::Connection,
@@ -84,8 +83,10 @@ async fn answer(
     let asked = if call.no_validate {
         None
     } else {
-        let tools = super::tools::all(connection).await?;
-        Some(Properties::of(&find(&tools, &call.tool)?.input_schema))
+        let tools = tools::all(connection).await?;
+        Some(Properties::of(
+            &offered::find(&tools, &call.tool)?.input_schema,
+        ))
     };
     let arguments =
         input::arguments(words, asked.as_ref()).map_err(|wrong| refused(call, wrong))?;
@@ -126,19 +127,6 @@ async fn send(
         ServerResult::EmptyResult(_) => Ok(CallToolResult::default()),
         _ => Err(connection.failed(ServiceError::UnexpectedResponse)),
     }
-}
-
-/// The tool of this name, or which one was probably meant.
-pub(super) fn find<'a>(tools: &'a [Tool], name: &str) -> Result<&'a Tool, Failed> {
-    let names = || tools.iter().map(|tool| tool.name.as_ref());
-    tools.iter().find(|tool| tool.name == name).ok_or_else(|| {
-        let hint = match words::nearest(name, names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if tools.is_empty() => "the server has no tools".to_owned(),
-            None => format!("there is {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        Failed::usage(format!("the server has no tool `{name}`")).hint(hint)
-    })
 }
 
 fn refused(call: &Call, wrong: Wrong) -> Failed {

@@ -4,7 +4,7 @@ use clap::Args;
 use rmcp::model::{GetPromptRequestParams, Prompt, Role};
 use serde_json::{Map, Value, json};
 
-use super::resources::entry;
+use super::offered;
 use crate::{
     arguments::Server,
     connection::Connection,
@@ -41,7 +41,7 @@ pub(super) async fn run(command: &Prompts, program: &Program) -> Result<(), Fail
     };
     let got = async {
         let prompts = all(&connection).await?;
-        let prompt = find(&prompts, name)?;
+        let prompt = offered::find(&prompts, name)?;
         check(prompt, &given)?;
         let request = GetPromptRequestParams::new(name.clone()).with_arguments(given);
         let what = format!("asking for `{name}`");
@@ -77,12 +77,7 @@ async fn all(connection: &Connection<'_>) -> Result<Vec<Prompt>, Failed> {
 
 fn list(prompts: &[Prompt], command: &Prompts, output: &Output) {
     for prompt in prompts {
-        entry(
-            &prompt.name,
-            std::slice::from_ref(&prompt.title),
-            prompt.description.as_deref(),
-            output,
-        );
+        offered::show(prompt, output);
         for argument in prompt.arguments.iter().flatten() {
             let name = output
                 .paint()
@@ -95,28 +90,9 @@ fn list(prompts: &[Prompt], command: &Prompts, output: &Output) {
             output.line(format!("    {name}  {required}  {description}").trim_end());
         }
     }
-    if prompts.is_empty() {
-        output.say("the server has no prompts");
-    } else if !output.is_json() {
-        let one = format!("hallpass prompts {} PROMPT key=value", command.server.url);
-        output.hint(&format!("`{one}` gets one"));
-    }
+    let one = format!("hallpass prompts {} PROMPT key=value", command.server.url);
+    offered::end::<Prompt>(prompts.is_empty(), &one, "gets one", output);
     output.data_only(&json!({ "prompts": prompts }));
-}
-
-fn find<'a>(prompts: &'a [Prompt], name: &str) -> Result<&'a Prompt, Failed> {
-    let names = || prompts.iter().map(|prompt| prompt.name.as_str());
-    prompts
-        .iter()
-        .find(|prompt| prompt.name == name)
-        .ok_or_else(|| {
-            let hint = match words::nearest(name, names()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if prompts.is_empty() => "the server has no prompts".to_owned(),
-                None => format!("there is {}", names().collect::<Vec<_>>().join(", ")),
-            };
-            Failed::usage(format!("the server has no prompt `{name}`")).hint(hint)
-        })
 }
 
 /// Whether the prompt asks for what was given, and was given what it asks for.

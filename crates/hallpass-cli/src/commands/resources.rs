@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rmcp::model::ReadResourceRequestParams;
+use rmcp::model::{ReadResourceRequestParams, Resource};
 use serde_json::json;
 
+use super::offered;
 use crate::{
     arguments::Server,
     connection::Connection,
     content::{self, Piece},
     exit::Failed,
-    output::{Output, Tone},
+    output::Output,
     program::Program,
-    words,
 };
 
 /// List or read resources.
@@ -61,50 +61,20 @@ async fn list(
     };
     let all = Box::pin(all).await;
     let (resources, templates) = connection.finish(all).await?;
-    for it in &resources {
-        let size = it.size.map(|size| format!("{size} bytes"));
-        let about = [Some(it.name.clone()), it.mime_type.clone(), size];
-        entry(&it.uri, &about, it.description.as_deref(), output);
+    for resource in &resources {
+        offered::show(resource, output);
     }
     if !templates.is_empty() {
         output.line("\nTemplates: put values in place of what is in braces");
     }
-    for it in &templates {
-        let about = [Some(it.name.clone()), it.mime_type.clone()];
-        entry(&it.uri_template, &about, it.description.as_deref(), output);
+    for template in &templates {
+        offered::show(template, output);
     }
-    if resources.is_empty() && templates.is_empty() {
-        output.say("the server has no resources");
-    } else if !output.is_json() {
-        let one = format!("hallpass resources {} URI", command.server.url);
-        output.hint(&format!("`{one}` reads one"));
-    }
+    let is_empty = resources.is_empty() && templates.is_empty();
+    let one = format!("hallpass resources {} URI", command.server.url);
+    offered::end::<Resource>(is_empty, &one, "reads one", output);
     output.data_only(&json!({ "resources": resources, "templates": templates }));
     Ok(())
-}
-
-/// The URI, what is known about it, and its description.
-pub(super) fn entry(
-    name: &str,
-    about: &[Option<String>],
-    description: Option<&str>,
-    output: &Output,
-) {
-    let name = output.paint().tone(Tone::Name, &words::line(name));
-    let about: Vec<_> = about
-        .iter()
-        .flatten()
-        .map(|text| words::line(text))
-        .collect();
-    let about = about.join(", ");
-    output.line(format!("{name}  {about}").trim_end());
-    if let Some(description) = description {
-        let description = words::line(description);
-        output.line(&format!(
-            "    {}",
-            words::wrap(&description, output.width(), 4)
-        ));
-    }
 }
 
 async fn read(

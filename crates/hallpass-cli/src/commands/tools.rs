@@ -4,6 +4,7 @@ use clap::Args;
 use rmcp::model::Tool;
 use serde_json::json;
 
+use super::offered;
 use crate::{
     arguments::Server,
     connection::Connection,
@@ -30,7 +31,7 @@ pub(super) async fn run(command: &Tools, program: &Program) -> Result<(), Failed
     let tools = connection.finish(tools).await?;
     let output = &program.output;
     if let Some(name) = &command.tool {
-        let tool = super::call::find(&tools, name)?;
+        let tool = offered::find(&tools, name)?;
         in_full(tool, command, output);
         output.data_only(&json!({ "tool": tool }));
         return Ok(());
@@ -38,12 +39,8 @@ pub(super) async fn run(command: &Tools, program: &Program) -> Result<(), Failed
     for tool in &tools {
         in_short(tool, output);
     }
-    if tools.is_empty() {
-        output.say("the server has no tools");
-    } else if !output.is_json() {
-        let one = format!("hallpass tools {} TOOL", command.server.url);
-        output.hint(&format!("`{one}` shows one in full"));
-    }
+    let one = format!("hallpass tools {} TOOL", command.server.url);
+    offered::end::<Tool>(tools.is_empty(), &one, "shows one in full", output);
     output.data_only(&json!({ "tools": tools }));
     Ok(())
 }
@@ -62,14 +59,7 @@ pub(super) async fn all(connection: &Connection<'_>) -> Result<Vec<Tool>, Failed
 
 /// The name, the first line of the description, and a line for each parameter.
 fn in_short(tool: &Tool, output: &Output) {
-    let description = tool.description.as_deref().unwrap_or_default();
-    let first = description.lines().find(|line| !line.trim().is_empty());
-    let name = output.paint().tone(Tone::Name, &words::line(&tool.name));
-    output.line(&name);
-    if let Some(first) = first {
-        let first = words::line(first);
-        output.line(&format!("    {}", words::wrap(&first, output.width(), 4)));
-    }
+    offered::show(tool, output);
     let parameters = Properties::of(&tool.input_schema).known;
     for line in lines(&parameters, "    ", output) {
         output.line(&line);
