@@ -75,13 +75,22 @@ pub(crate) struct Server {
     /// The MCP server's URL, or its name in the configuration file.
     pub(crate) url: String,
 
-    /// Which of several accounts on the server.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub(crate) account: String,
+    /// Which of several accounts on the server. Without it, the one that the name stands for; of a
+    /// URL, the one called `default`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
 
     #[command(flatten)]
     pub(crate) options: ServerOptions,
+
+    #[command(flatten)]
+    end: EndOfServerOptions,
 }
+
+/// Nothing. What a command says after its server is its own, and stands under the usual headings.
+#[derive(Debug, Args)]
+#[command(next_help_heading = None::<&'static str>)]
+struct EndOfServerOptions {}
 
 /// The libraries' names of settings and the options that set them.
 const OPTIONS: &[(&str, &str)] = &[
@@ -133,3 +142,6 @@ pub(crate) fn settings_as_options(hint: &str) -> String {
             hint.replace(&format!("`{setting}`"), &format!("`{option}`"))
         })
 }
+
+#[cfg(test)]
+mod tests;

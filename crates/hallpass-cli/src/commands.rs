@@ -30,6 +30,10 @@ use crate::{exit::Failed, program::Program};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Sign in to a server.
+    ///
+    /// Server options that are given are remembered, so that later commands need nothing but the URL.
+    /// What the configuration file sets otherwise holds for this sign-in alone: later commands go by
+    /// the file.
     Login(login::Login),
     /// Sign out: revoke the tokens at the server and forget them here.
     Logout(logout::Logout),

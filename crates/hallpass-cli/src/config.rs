@@ -125,15 +125,15 @@ impl Config {
     }
 
     /// The slot that a name or a URL with an account stands for. The account of a name is the
-    /// file's, unless another is given.
-    pub(crate) fn slot(&self, server: &str, account: &str) -> Result<Slot, Failed> {
-        let profile = Profile::parse(account).map_err(Failed::usage)?;
+    /// file's, unless one is given.
+    pub(crate) fn slot(&self, server: &str, account: Option<&str>) -> Result<Slot, Failed> {
+        let profile = account.map(Profile::parse).transpose();
+        let profile = profile.map_err(Failed::usage)?;
         if let Some(entry) = self.servers.get(server) {
             let slot = entry.slot.clone();
-            return Ok(if profile == Profile::default() {
-                slot
-            } else {
-                slot.with_profile(profile)
+            return Ok(match profile {
+                Some(profile) => slot.with_profile(profile),
+                None => slot,
             });
         }
         if !server.contains("://") {
@@ -154,7 +154,7 @@ impl Config {
             });
         }
         let server = ServerUrl::parse(server).map_err(Failed::usage)?;
-        Ok(Slot::new(server).with_profile(profile))
+        Ok(Slot::new(server).with_profile(profile.unwrap_or_default()))
     }
 
     /// What the file says of a slot: its own entry, else that of the same server's usual account.

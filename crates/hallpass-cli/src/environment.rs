@@ -107,7 +107,8 @@ impl Environment {
         self.get("HALLPASS_HOME").map(PathBuf::from).or(platform)
     }
 
-    /// The configuration file's usual place: where the platform keeps a user's configuration.
+    /// The configuration file's usual place: in `HALLPASS_HOME`, which holds everything, else where the
+    /// platform keeps a user's configuration.
     pub(crate) fn config_file(&self) -> Option<PathBuf> {
         let below =
             |name: &str, rest: &str| self.get(name).map(|dir| PathBuf::from(dir).join(rest));
@@ -118,7 +119,8 @@ impl Environment {
         } else {
             below("XDG_CONFIG_HOME", "hallpass").or_else(|| below("HOME", ".config/hallpass"))
         };
-        folder.map(|folder| folder.join("config.toml"))
+        let home = self.get("HALLPASS_HOME").map(PathBuf::from);
+        home.or(folder).map(|folder| folder.join("config.toml"))
     }
 
     /// Whether to colour what goes there (<https://no-color.org>, <https://bixense.com/clicolors>).

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 /// that later commands need nothing but the URL. Those given later come over the remembered ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[command(next_help_heading = "Server options (remembered at login)")]
+#[command(next_help_heading = "Server options")]
 pub(crate) struct ServerOptions {
     /// The `resource` to ask for (RFC 8707), or `none` to leave it out. Normally the server says.
     #[arg(long, value_name = "URI")]

@@ -54,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) options: ServerOptions,
     /// Those that a login remembers: what the configuration says is not among them.
     pub(crate) to_remember: ServerOptions,
+    /// Those that were given and that the configuration sets otherwise.
+    pub(crate) set_otherwise: Vec<String>,
     /// Whether anything outlives the program.
     pub(crate) keeps: bool,
 }
@@ -61,7 +63,7 @@ pub(crate) struct Setup {
 impl Setup {
     /// The options on the command line, over those of the configuration, over the remembered ones.
     pub(crate) fn options(program: &Program, server: &Server) -> Result<ServerOptions, Failed> {
-        let slot = slot(program, &server.url, &server.account)?;
+        let slot = slot(program, &server.url, server.account.as_deref())?;
         let remembered = Remembered::of(&slot, &store::folder(program)?);
         let configured = Config::read(program)?.options(&slot);
         let below = configured.over(&remembered.load()?);
@@ -72,7 +74,7 @@ impl Setup {
 
     /// Whether a server can be wired up with these options, short of its credentials.
     pub(crate) fn check(program: &Program, server: &Server) -> Result<(), Failed> {
-        let slot = slot(program, &server.url, &server.account)?;
+        let slot = slot(program, &server.url, server.account.as_deref())?;
         let options = Self::options(program, server)?;
         let settings = settings::settings(&options, &program.environment)?;
         let nothing = Arc::new(MemoryStore::new());
@@ -88,11 +90,15 @@ impl Setup {
         options: Options,
         person: Option<Person>,
     ) -> Result<Self, Failed> {
-        let slot = slot(program, &server.url, &server.account)?;
+        let slot = slot(program, &server.url, server.account.as_deref())?;
         let called = Called::of(&slot, program);
         let remembered = Remembered::of(&slot, &store::folder(program)?);
         let asks_anew = server.options.client_secret_prompt == Some(true);
         let to_remember = to_remember(program, server, options, &slot, &remembered)?;
+        let set_otherwise = match options {
+            Options::None => Vec::new(),
+            _ => set_otherwise(program, server, &slot)?,
+        };
         let options = match options {
             Options::Remembered => Self::options(program, server)?,
             Options::Given => {
@@ -131,6 +137,7 @@ impl Setup {
             remembered,
             options,
             to_remember,
+            set_otherwise,
             keeps: store.keeps() || handed_in && !matches!(store, Store::Memory(_)),
         })
     }
@@ -156,6 +163,17 @@ fn to_remember(
     let mut all = all.to_map().map_err(Failed::new)?;
     all.retain(|option, _| !configured.contains_key(option));
     serde_json::from_value(serde_json::Value::Object(all)).map_err(Failed::new)
+}
+
+/// The options on the command line whose values the configuration sets otherwise.
+fn set_otherwise(program: &Program, server: &Server, slot: &Slot) -> Result<Vec<String>, Failed> {
+    let configured = Config::read(program)?.options(slot);
+    let configured = configured.to_map().map_err(Failed::new)?;
+    let given = given(server)?.to_map().map_err(Failed::new)?;
+    let differs =
+        |(option, value): &(String, _)| configured.get(option).is_some_and(|other| other != value);
+    let differing = given.into_iter().filter(differs);
+    Ok(differing.map(|(option, _)| option).collect())
 }
 
 /// The options on the command line.
@@ -216,8 +234,8 @@ async fn has_another_account(slot: &Slot, store: &dyn CredentialStore) -> Result
     Ok(listing.slots.iter().any(|other| others(&other)))
 }
 
-/// The slot of a server's name or URL, and an account's name.
-pub(crate) fn slot(program: &Program, server: &str, account: &str) -> Result<Slot, Failed> {
+/// The slot of a server's name or URL, and an account's name, if one is given.
+pub(crate) fn slot(program: &Program, server: &str, account: Option<&str>) -> Result<Slot, Failed> {
     // Whoever writes a URL needs no file for it.
     if server.contains("://") {
         url_slot(server, account)
@@ -226,9 +244,12 @@ pub(crate) fn slot(program: &Program, server: &str, account: &str) -> Result<Slo
     }
 }
 
-/// The slot of a URL and an account's name.
-pub(crate) fn url_slot(url: &str, account: &str) -> Result<Slot, Failed> {
+/// The slot of a URL and an account's name, if one is given.
+pub(crate) fn url_slot(url: &str, account: Option<&str>) -> Result<Slot, Failed> {
     let server = ServerUrl::parse(url).map_err(Failed::usage)?;
-    let profile = Profile::parse(account).map_err(Failed::usage)?;
+    let profile = match account {
+        Some(account) => Profile::parse(account).map_err(Failed::usage)?,
+        None => Profile::default(),
+    };
     Ok(Slot::new(server).with_profile(profile))
 }

@@ -217,7 +217,7 @@ pub(crate) fn folder(program: &Program) -> Result<PathBuf, Failed> {
 fn holds_nothing(folder: &Path) -> bool {
     match std::fs::read_dir(folder) {
         Ok(entries) => entries.filter_map(Result::ok).all(|entry| {
-            ["options", "capabilities"]
+            ["options", "capabilities", "config.toml"]
                 .iter()
                 .any(|ours| entry.file_name() == *ours)
         }),

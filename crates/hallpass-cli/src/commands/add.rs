@@ -37,7 +37,7 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), Failed> {
         return Err(Failed::usage(format!("there is a server `{name}` already"))
             .hint("`--replace` puts this one in its place"));
     }
-    let slot = setup::url_slot(&add.server.url, &add.server.account)?;
+    let slot = setup::url_slot(&add.server.url, add.server.account.as_deref())?;
     let others = config.servers().iter().filter(|(other, _)| *other != name);
     if let Some((other, _)) = others.into_iter().find(|(_, entry)| entry.slot == slot) {
         let what = format!("this account of the server has a name: `{other}`");

@@ -67,7 +67,7 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Faile
 /// does not open is no obstacle, but the first finding.
 async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Failed> {
     let server = &command.server;
-    let slot = setup::slot(program, &server.url, &server.account)?;
+    let slot = setup::slot(program, &server.url, server.account.as_deref())?;
     let options = Setup::options(program, server)?;
     let settings = settings::settings(&options, &program.environment)?;
     let opened = Store::examine(program).await?;

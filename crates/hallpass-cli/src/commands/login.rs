@@ -1,6 +1,6 @@
 //! `hallpass login URL`
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use clap::Args;
 use serde_json::json;
@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     arguments::Server,
     client_credentials,
+    config::Config,
     exit::Failed,
     program::Program,
     setup::{Options, Person, Setup},
@@ -69,6 +70,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
         ));
     }
     let setup = Setup::new(program, &login.server, options, person).await?;
+    say_what_is_set_otherwise(&setup, program)?;
     let token = if is_there {
         setup.hallpass.login().await.map_err(Failed::from)
     } else {
@@ -98,5 +100,22 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
         None => format!("signed in to {slot}"),
     };
     program.output.result(&text, &data);
+    Ok(())
+}
+
+/// An option that is given is no change of the file, which would take a person by surprise later.
+fn say_what_is_set_otherwise(setup: &Setup, program: &Program) -> Result<(), Failed> {
+    if setup.set_otherwise.is_empty() {
+        return Ok(());
+    }
+    let config = Config::read(program)?;
+    let file = config.path().unwrap_or(Path::new("")).display();
+    let options = setup.set_otherwise.iter();
+    let options: Vec<String> = options.map(|option| format!("`--{option}`")).collect();
+    let is = if options.len() == 1 { "is" } else { "are" };
+    program.output.say(&format!(
+        "note: {} {is} set otherwise in {file}, by which later commands go: change it there for good",
+        options.join(", ")
+    ));
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(crate) struct Proxy {
 
 pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), Failed> {
     // What is wrong with the command line is said at once, and not to the host.
-    let slot = setup::slot(program, &proxy.server.url, &proxy.server.account)?;
+    let slot = setup::slot(program, &proxy.server.url, proxy.server.account.as_deref())?;
     let folder = store::folder(program)?;
     let interactive = proxy.interactive && program.environment.somebody_is_there();
     let person = interactive.then(|| person(proxy, program));

@@ -17,7 +17,7 @@ pub(super) fn run(remove: &Remove, program: &Program) -> Result<(), Failed> {
     let name = &remove.name;
     let Some(entry) = config.servers().get(name) else {
         // The same words and the same advice as for a name that is used.
-        return Err(match config.slot(name, "default") {
+        return Err(match config.slot(name, None) {
             Err(failed) => failed,
             Ok(slot) => Failed::usage(format!("{slot} is named by its URL")),
         });

@@ -9,12 +9,13 @@ use crate::{exit::Failed, program::Program, setup, store::Store};
 /// Show accounts.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// The MCP server's URL.
+    /// The MCP server's URL, or its name in the configuration file.
     pub(crate) url: Option<String>,
 
-    /// Which of several accounts on the server.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub(crate) account: String,
+    /// Which of several accounts on the server. Without it, the one that the name stands for; of a
+    /// URL, the one called `default`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
 }
 
 pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed> {
@@ -22,7 +23,7 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed
     let store = opened.port();
     let (slots, problems) = if let Some(url) = &status.url {
         (
-            vec![setup::slot(program, url, &status.account)?],
+            vec![setup::slot(program, url, status.account.as_deref())?],
             Vec::new(),
         )
     } else {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use super::{Config, Entry};
-use crate::exit::Failed;
+use crate::{exit::Failed, remembered::create_private};
 
 impl Config {
     /// Writes an entry under a name.
@@ -86,7 +86,8 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    // It may be the folder of the credentials as well.
+    create_private(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     io::Write::write_all(&mut file, text.as_bytes())?;
     if let Ok(before) = fs::metadata(&path) {

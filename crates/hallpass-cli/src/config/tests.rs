@@ -101,22 +101,23 @@ fn a_slot_is_found_by_name_and_by_url() {
     )
     .unwrap();
     for (server, account, profile, scope) in [
-        ("home", "default", "default", Some("home")),
-        ("work", "default", "work", Some("work")),
-        ("work", "other", "other", Some("home")),
-        ("https://a.example/mcp", "work", "work", Some("work")),
-        ("https://a.example/mcp", "default", "default", Some("home")),
-        ("https://b.example/mcp", "default", "default", None),
+        ("home", None, "default", Some("home")),
+        ("work", None, "work", Some("work")),
+        ("work", Some("other"), "other", Some("home")),
+        ("work", Some("default"), "default", Some("home")),
+        ("https://a.example/mcp", Some("work"), "work", Some("work")),
+        ("https://a.example/mcp", None, "default", Some("home")),
+        ("https://b.example/mcp", None, "default", None),
     ] {
         let slot = config.slot(server, account).unwrap();
-        assert_eq!(slot.profile.as_str(), profile, "{server} {account}");
+        assert_eq!(slot.profile.as_str(), profile, "{server} {account:?}");
         let found = config.options(&slot).scope;
-        assert_eq!(found.as_deref(), scope, "{server} {account}");
+        assert_eq!(found.as_deref(), scope, "{server} {account:?}");
     }
-    let failed = config.slot("hom", "default").unwrap_err().to_string();
+    let failed = config.slot("hom", None).unwrap_err().to_string();
     assert!(failed.contains("did you mean `home`?"), "{failed}");
     let failed = config
-        .slot("mcp.example.com", "default")
+        .slot("mcp.example.com", None)
         .unwrap_err()
         .to_string();
     assert!(

@@ -196,3 +196,122 @@ async fn the_file_is_found_and_its_mistakes_are_named() {
     // Somebody who wants to sign out is not kept from it.
     named.run(&["logout", &url]).await.expect(0);
 }
+
+#[tokio::test]
+async fn the_account_called_default_can_be_meant() {
+    let named = Named::new().await;
+    let url = named.desk.url();
+    named
+        .run(&["add", "mine", &url, "--account", "work"])
+        .await
+        .expect(0);
+    named.login(&["mine"]).await.expect(0);
+    let status = named.run(&["status", "mine"]).await.expect(0);
+    assert!(status.stdout.contains(&format!("{url} (work): signed in")));
+    // The name stands for `work`, and `default` is another account.
+    for command in ["token", "tools"] {
+        named
+            .run(&[command, "mine", "--account", "default"])
+            .await
+            .expect(3);
+    }
+    let status = named
+        .run(&["status", "mine", "--account", "default"])
+        .await
+        .expect(0);
+    assert!(
+        status.stdout.starts_with(&format!("{url}: ")),
+        "{}",
+        status.stdout
+    );
+    named
+        .run(&["logout", "mine", "--account", "default"])
+        .await
+        .expect(0);
+    named.run(&["token", "mine"]).await.expect(0);
+    named
+        .run(&["store", "forget", "mine", "--account", "default"])
+        .await
+        .expect(0);
+    named.run(&["token", "mine"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_login_says_what_the_file_sets_otherwise() {
+    let named = Named::new().await;
+    let url = named.desk.url();
+    let add = ["add", "mine", &url, "--scope", "a", "--client-name", "Mine"];
+    named.run(&add).await.expect(0);
+    let quiet = named.login(&["mine"]).await.expect(0);
+    assert!(!quiet.stderr.contains("later commands"), "{}", quiet.stderr);
+    let same = named.login(&["mine", "--scope", "a"]).await.expect(0);
+    assert!(!same.stderr.contains("later commands"), "{}", same.stderr);
+    let other = ["mine", "--scope", "b", "--client-name", "Mine"];
+    let other = named.login(&other).await.expect(0);
+    let note = format!(
+        "note: `--scope` is set otherwise in {}, by which later commands go",
+        named.file.display()
+    );
+    assert!(other.stderr.contains(&note), "{}", other.stderr);
+    assert!(
+        !other.stderr.contains("`--client-name`"),
+        "{}",
+        other.stderr
+    );
+}
+
+#[tokio::test]
+async fn options_that_go_into_the_file_are_not_said_to_be_remembered() {
+    let named = Named::new().await;
+    let help = named.run(&["add", "--help"]).await.expect(0).stdout;
+    assert!(help.contains("\nServer options:\n"), "{help}");
+    assert!(!help.contains("remembered"), "{help}");
+    let help = named.run(&["login", "--help"]).await.expect(0).stdout;
+    assert!(help.contains("are remembered"), "{help}");
+}
+
+#[tokio::test]
+async fn one_folder_holds_everything() {
+    let desk = Desk::new().await;
+    let url = desk.url();
+    let elsewhere = desk.folder.path().join("elsewhere");
+    let run = async |arguments: &[&str]| {
+        let mut command = desk.command(arguments);
+        command.env("XDG_CONFIG_HOME", &elsewhere);
+        command.env("HOME", &elsewhere);
+        command.env("APPDATA", &elsewhere);
+        desk.wait(command.spawn().unwrap()).await.expect(0)
+    };
+    run(&["add", "mine", &url]).await;
+    assert!(desk.store().join("config.toml").exists());
+    assert!(!elsewhere.exists());
+    // A folder with nothing else in it is no store yet.
+    let status = run(&["status"]).await;
+    assert!(
+        status.stdout.contains("nothing is kept in"),
+        "{}",
+        status.stdout
+    );
+    let login = desk.command(&["login", "mine", "--no-browser"]);
+    desk.sign_in(login).await.expect(0);
+    run(&["call", "mine", "ping"]).await;
+
+    // What is named more exactly wins.
+    let file = desk.folder.path().join("mine.toml");
+    run(&[
+        "--config",
+        file.to_str().unwrap(),
+        "add",
+        "a",
+        "https://a.example/mcp",
+    ])
+    .await;
+    let mut list = desk.command(&["list"]);
+    list.env("HALLPASS_CONFIG", &file);
+    let list = desk.wait(list.spawn().unwrap()).await.expect(0);
+    assert!(list.stdout.starts_with("a  "), "{}", list.stdout);
+    // Where the store alone is named, the file stays where it is.
+    let store = desk.folder.path().join("another");
+    let list = run(&["--store", store.to_str().unwrap(), "list"]).await;
+    assert!(list.stdout.starts_with("mine  "), "{}", list.stdout);
+}

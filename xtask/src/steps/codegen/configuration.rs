@@ -21,11 +21,12 @@ header = [\"X-Team: tools\", \"X-Key: ${MY_KEY}\"]
 
 `hallpass add`, `hallpass remove` and `hallpass list` write and show it, and what a person wrote around an entry stays. Every
 command that takes a server's URL takes its name as well. The file is `config.toml` in `$XDG_CONFIG_HOME/hallpass` or
-`~/.config/hallpass` on Linux, in `~/Library/Application Support/hallpass` on macOS, and in `%APPDATA%\\hallpass` on Windows;
-`--config` or `HALLPASS_CONFIG` name another.
+`~/.config/hallpass` on Linux, in `~/Library/Application Support/hallpass` on macOS, and in `%APPDATA%\\hallpass` on Windows.
+`HALLPASS_HOME`, the folder for everything, comes before these; before that `HALLPASS_CONFIG`, which names the file; before that
+`--config`. `--store` names a folder for credentials alone, and moves no configuration.
 
 An option on the command line comes over the file, and the file over what was remembered at the last sign-in. An option that
-is given at a sign-in and that the file sets too holds for that sign-in alone. An entry holds for its account, and that of the
+is given at a sign-in and that the file sets otherwise holds for that sign-in alone, which says so. An entry holds for its account, and that of the
 usual account for all others of the same server that have none. Two entries for one account are an error, and so is a key that
 is not in this table.
 

@@ -31,10 +31,13 @@ const VARIABLES: &[(&str, &str)] = &[
         "DISPLAY",
         "there is a desktop, so a browser can be opened (Linux)",
     ),
-    ("HALLPASS_CONFIG", "the configuration file, as `--config`"),
+    (
+        "HALLPASS_CONFIG",
+        "the configuration file, as `--config`; wins over `HALLPASS_HOME`",
+    ),
     (
         "HALLPASS_HOME",
-        "the folder for everything that is kept; wins over the platform's",
+        "the folder for everything: what is kept, and `config.toml`; wins over the platform's",
     ),
     (
         "HALLPASS_KEY_STORE",

@@ -17,12 +17,13 @@ const WAIT: Duration = Duration::from_secs(60);
 /// One account.
 #[derive(Debug, Args)]
 pub(super) struct Forget {
-    /// The MCP server's URL.
+    /// The MCP server's URL, or its name in the configuration file.
     url: String,
 
-    /// Which of several accounts on the server.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    account: String,
+    /// Which of several accounts on the server. Without it, the one that the name stands for; of a
+    /// URL, the one called `default`.
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
 
     /// Also while somebody is signed in. The tokens live on at the server.
     #[arg(long)]
@@ -30,7 +31,7 @@ pub(super) struct Forget {
 }
 
 pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed> {
-    let slot = setup::slot(program, &forget.url, &forget.account)?;
+    let slot = setup::slot(program, &forget.url, forget.account.as_deref())?;
     let store = store::files(program).await?;
     let mut guard = store.lock(&slot, WAIT).await?;
     let (had, aside) = match store.records(&slot).await {
