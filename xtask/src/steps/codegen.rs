@@ -16,6 +16,7 @@ mod configuration;
 mod crates;
 mod environment;
 mod findings;
+mod help;
 mod host;
 mod part;
 mod walk;

@@ -10,7 +10,7 @@ fn the_commands_of_a_help_text() {
 
 #[test]
 fn the_server_options_of_a_help_text() {
-    let help = "Options:\n      --replace\n          No\n\nServer options (remembered at login):\n      \
+    let help = "Options:\n      --replace\n          No\n\nServer options:\n      \
         --scope <SCOPES>\n          The scopes\n\n      --dpop[=<BOOL>]\n          Bind\n          \n          \
         [possible values: true, false]\n\n      --method <M>\n          How\n\n          Possible \
         values:\n          - none: Nothing\n          - basic: A header\n";
@@ -23,6 +23,33 @@ fn the_server_options_of_a_help_text() {
             ("method", "text", about("How. One of `none`, `basic`")),
         ]
     );
+}
+
+#[test]
+fn a_help_text_without_what_is_said_elsewhere() {
+    let text = "A command\n\nUsage: x\n\nArguments:\n  <URL>\n          Where\n\nOptions:\n      \
+        --mine\n          Mine\n\n  -v, --verbose...\n          More\n\n          Possible values:\n          \
+        - a: b\n\nServer options:\n      --scope <S>\n          Scopes\n\n      --own\n          Own\n\nThe end\n";
+    let help = help::Help::read(text);
+    let section = |name: &str| help.section(name).unwrap();
+    assert_eq!(section("Options").options.len(), 2);
+    assert_eq!(section("Server options").options.len(), 2);
+    let verbose = section("Options").options[1].clone();
+    assert!(verbose.ends_with("- a: b"), "{verbose}");
+    let shared = |heading, options: &[&str]| help::Section {
+        heading,
+        options: options.iter().map(|&option| option.to_owned()).collect(),
+    };
+    let common = shared("Options", &[&verbose]);
+    let server = shared("Server options", &["      --scope <S>\n          Scopes"]);
+    assert_eq!(
+        help.without(&[&common, &server]),
+        "A command\n\nUsage: x\n\nArguments:\n  <URL>\n          Where\n\nThe end\n\nOptions:\n      \
+         --mine\n          Mine\n\nServer options:\n      --own\n          Own"
+    );
+    let mine = shared("Options", &["      --mine\n          Mine"]);
+    let rest = help.without(&[&common, &mine, &server]);
+    assert!(!rest.contains("\nOptions:"), "{rest}");
 }
 
 #[test]
