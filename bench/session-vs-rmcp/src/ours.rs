@@ -63,9 +63,8 @@ impl Ours {
         let _ = store.save(&record, None, &mut guard).await.unwrap();
         drop(guard);
         let endpoint = Arc::new(Http::default());
-        let session = Session::builder(slot, settings)
-            .store(Arc::new(store))
-            .http(Arc::clone(&endpoint) as _)
+        let (store, http) = (Arc::new(store), Arc::clone(&endpoint));
+        let session = Session::builder(slot, settings, store, http)
             .build()
             .unwrap();
         let refused = session.token().await.unwrap();

@@ -64,10 +64,7 @@
 //!     http: Arc<dyn HttpClient>,
 //! ) -> Result<HeaderMap, Box<dyn std::error::Error>> {
 //!     let slot = Slot::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
-//!     let session = Session::builder(slot, ServerSettings::default())
-//!         .store(store)
-//!         .http(http)
-//!         .build()?;
+//!     let session = Session::builder(slot, ServerSettings::default(), store, http).build()?;
 //!     let token = session.token().await?;
 //!     let mut headers = HeaderMap::new();
 //!     let url = session.slot().server.url();
@@ -105,7 +102,7 @@ pub use error::{
     SignInNeeded, StoreFailed, TokenSourceFailed,
 };
 pub use proof::ProofFailed;
-pub use session::{IncompleteSession, LockHolders, Session, SessionBuilder};
+pub use session::{LockHolders, Session, SessionBuilder};
 pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};
 pub use system::{OsEntropy, SystemClock};

@@ -4,7 +4,9 @@ mod builder;
 
 use std::sync::Arc;
 
-use hallpass_core::{Challenge, Record, ServerSettings, Slot, TokenSource};
+use hallpass_core::{
+    Challenge, CredentialStore, HttpClient, Record, ServerSettings, Slot, TokenSource,
+};
 
 use http::{HeaderMap, Method};
 use url::Url;
@@ -20,7 +22,7 @@ use crate::{
     transaction,
 };
 
-pub use self::builder::{IncompleteSession, SessionBuilder};
+pub use self::builder::SessionBuilder;
 
 /// One slot's token, kept fresh. Cloning it gives another handle to the same session.
 ///
@@ -29,10 +31,15 @@ pub use self::builder::{IncompleteSession, SessionBuilder};
 pub struct Session(Arc<Shared>);
 
 impl Session {
-    /// Begins a session for `slot` under `settings`. [`store`](SessionBuilder::store) and
-    /// [`http`](SessionBuilder::http) have to be given.
-    pub fn builder(slot: Slot, settings: ServerSettings) -> SessionBuilder {
-        SessionBuilder::new(slot, settings)
+    /// Begins a session for `slot` under `settings`, whose credentials are kept in `store` and whose
+    /// requests are sent by `http`.
+    pub fn builder(
+        slot: Slot,
+        settings: ServerSettings,
+        store: Arc<dyn CredentialStore>,
+        http: Arc<dyn HttpClient>,
+    ) -> SessionBuilder {
+        SessionBuilder::new(slot, settings, store, http)
     }
 
     /// Whose session this is.

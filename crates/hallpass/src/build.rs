@@ -9,6 +9,7 @@ use hallpass_core::{
 use hallpass_http::{Client, Handshakes, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
 use hallpass_machine::{Machine, MachineGrant, MachineLogin};
+use hallpass_oauth::ClientKeyError;
 use hallpass_session::{OsEntropy, Session, SystemClock};
 use hallpass_store::MemoryStore;
 
@@ -207,9 +208,7 @@ impl HallpassBuilder {
             .store
             .unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let slot = Slot::new(self.server).with_profile(self.profile);
-        let mut session = Session::builder(slot, self.settings)
-            .store(store)
-            .http(Arc::clone(&http))
+        let mut session = Session::builder(slot, self.settings, store, Arc::clone(&http))
             .authorizer(authorizer)
             .clock(Arc::clone(&self.clock))
             .entropy(self.entropy);
@@ -219,7 +218,7 @@ impl HallpassBuilder {
         if self.refreshes_ahead {
             session = session.refresh_ahead();
         }
-        let session = session.build().map_err(BuildError::incomplete)?;
+        let session = session.build()?;
         Ok(Hallpass {
             http,
             session,
@@ -338,15 +337,17 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    fn incomplete(source: hallpass_session::IncompleteSession) -> Self {
-        Self {
-            source: Box::new(source),
-        }
-    }
-
     /// What to do about it: change the configuration.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
+    }
+}
+
+impl From<ClientKeyError> for BuildError {
+    fn from(source: ClientKeyError) -> Self {
+        Self {
+            source: Box::new(source),
+        }
     }
 }
 

@@ -39,9 +39,8 @@ impl Host {
     pub(crate) fn at(url: &str, memory: Arc<dyn Memory>, clock: Arc<dyn Clock>) -> Self {
         let http = Arc::new(Client::new(HttpConfig::default()).unwrap());
         let slot = Slot::new(ServerUrl::parse(url).unwrap());
-        let session = Session::builder(slot, ServerSettings::default())
-            .store(Arc::new(MemoryStore::new()))
-            .http(http.clone())
+        let store = Arc::new(MemoryStore::new());
+        let session = Session::builder(slot, ServerSettings::default(), store, http.clone())
             .build()
             .unwrap();
         let server = Arc::new(AuthorizedEndpoint::new(session, http));

@@ -63,9 +63,8 @@ impl World {
         let http = Arc::new(http.unwrap());
         let authorizer = Arc::new(CodeGrant::new(http.clone(), clock.clone()));
         let slot = Slot::new(url.clone());
-        let mut session = Session::builder(slot, ServerSettings::default())
-            .store(Arc::new(MemoryStore::new()))
-            .http(http.clone())
+        let store = Arc::new(MemoryStore::new());
+        let mut session = Session::builder(slot, ServerSettings::default(), store, http.clone())
             .clock(Arc::new(clock.clone()));
         if has_one {
             session = session.authorizer(authorizer.clone());

@@ -145,9 +145,8 @@ impl World {
         });
         let dispenser = Arc::new(Dispenser::default());
         let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
-        let session = Session::builder(slot, ServerSettings::default())
-            .store(Arc::new(MemoryStore::new()))
-            .http(script.clone())
+        let store = Arc::new(MemoryStore::new());
+        let session = Session::builder(slot, ServerSettings::default(), store, script.clone())
             .authorizer(dispenser.clone())
             .build()
             .unwrap();

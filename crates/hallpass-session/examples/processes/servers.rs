@@ -9,7 +9,7 @@ use std::{
 use hallpass_core::{BoxFuture, Clock, Profile, ServerSettings, ServerUrl, Slot, Timestamp};
 use hallpass_http::{Client, HttpConfig, Origin};
 use hallpass_login::{BrowserLogin, Interaction, LoginEvent, OpenError};
-use hallpass_session::{OsEntropy, Session, SessionBuilder, SignInRequest, SystemClock};
+use hallpass_session::{OsEntropy, Session, SignInRequest, SystemClock};
 use hallpass_store::{FileStore, KeyFile};
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, McpServer, McpServerOptions, Person,
@@ -67,10 +67,8 @@ pub(crate) async fn session(store: &Path, url: &str, profile: &str, ahead: i64) 
     let store = FileStore::open(store, KeyFile::in_folder(store))
         .await
         .unwrap();
-    let builder: SessionBuilder = Session::builder(slot(url, profile), ServerSettings::default());
-    builder
-        .store(Arc::new(store))
-        .http(http)
+    let (slot, settings) = (slot(url, profile), ServerSettings::default());
+    Session::builder(slot, settings, Arc::new(store), http)
         .authorizer(Arc::new(login.build()))
         .clock(Arc::new(Ahead(ahead)))
         .build()

@@ -1,10 +1,10 @@
 //! From the parts of a session to the session.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::sync::Arc;
 
 use hallpass_core::{
-    Authorizer, Clock, CredentialStore, Entropy, HttpClient, NoAuthorizer, Remedy, ServerSettings,
-    Slot, TokenSource,
+    Authorizer, Clock, CredentialStore, Entropy, HttpClient, NoAuthorizer, ServerSettings, Slot,
+    TokenSource,
 };
 use hallpass_oauth::{ClientKey, ClientKeyError};
 
@@ -14,51 +14,45 @@ use crate::{
     system::{OsEntropy, SystemClock},
 };
 
-/// Puts a [`Session`] together.
+/// Puts a [`Session`] together: what it can't do without is given to
+/// [`Session::builder`], the rest here.
 #[derive(Debug)]
 #[must_use]
 pub struct SessionBuilder {
     slot: Slot,
     settings: ServerSettings,
-    store: Option<Arc<dyn CredentialStore>>,
-    http: Option<Arc<dyn HttpClient>>,
-    authorizer: Option<Arc<dyn Authorizer>>,
+    store: Arc<dyn CredentialStore>,
+    http: Arc<dyn HttpClient>,
+    authorizer: Arc<dyn Authorizer>,
     token_source: Option<Arc<dyn TokenSource>>,
-    clock: Option<Arc<dyn Clock>>,
-    entropy: Option<Arc<dyn Entropy>>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
     refreshes_ahead: bool,
 }
 
 impl SessionBuilder {
-    pub(super) fn new(slot: Slot, settings: ServerSettings) -> Self {
+    pub(super) fn new(
+        slot: Slot,
+        settings: ServerSettings,
+        store: Arc<dyn CredentialStore>,
+        http: Arc<dyn HttpClient>,
+    ) -> Self {
         Self {
             slot,
             settings,
-            store: None,
-            http: None,
-            authorizer: None,
+            store,
+            http,
+            authorizer: Arc::new(NoAuthorizer),
             token_source: None,
-            clock: None,
-            entropy: None,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
             refreshes_ahead: false,
         }
     }
 
-    /// Where the credentials are kept.
-    pub fn store(mut self, store: Arc<dyn CredentialStore>) -> Self {
-        self.store = Some(store);
-        self
-    }
-
-    /// What sends the requests.
-    pub fn http(mut self, http: Arc<dyn HttpClient>) -> Self {
-        self.http = Some(http);
-        self
-    }
-
     /// Who signs in. Without one every sign-in is refused.
     pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
-        self.authorizer = Some(authorizer);
+        self.authorizer = authorizer;
         self
     }
 
@@ -79,13 +73,13 @@ impl SessionBuilder {
 
     /// What tells the time; the computer's clocks by default.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Some(clock);
+        self.clock = clock;
         self
     }
 
     /// Where the random part of a proof of possession comes from; the operating system by default.
     pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
-        self.entropy = Some(entropy);
+        self.entropy = entropy;
         self
     }
 
@@ -93,71 +87,20 @@ impl SessionBuilder {
     ///
     /// # Errors
     ///
-    /// When the store or the HTTP client is missing, or the client's key can't be read.
-    pub fn build(self) -> Result<Session, IncompleteSession> {
-        let missing = |what| IncompleteSession(Lack::Part(what));
+    /// When the client's key, if the settings have one, can't be read.
+    pub fn build(self) -> Result<Session, ClientKeyError> {
         let key = self.settings.client.key.as_ref();
-        let client_key = key
-            .map(ClientKey::open)
-            .transpose()
-            .map_err(|error| IncompleteSession(Lack::Key(error)))?;
         Ok(Session(Arc::new(Shared::new(Parts {
+            client_key: key.map(ClientKey::open).transpose()?,
             slot: self.slot,
             settings: self.settings,
-            client_key,
-            store: self.store.ok_or(missing("credential store"))?,
-            http: self.http.ok_or(missing("HTTP client"))?,
-            authorizer: self.authorizer.unwrap_or_else(|| Arc::new(NoAuthorizer)),
+            store: self.store,
+            http: self.http,
+            authorizer: self.authorizer,
             token_source: self.token_source,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
-            entropy: self.entropy.unwrap_or_else(|| Arc::new(OsEntropy)),
+            clock: self.clock,
+            entropy: self.entropy,
             refreshes_ahead: self.refreshes_ahead,
         }))))
-    }
-}
-
-/// A session that lacks something it can't do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IncompleteSession(Lack);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lack {
-    Part(&'static str),
-    Key(ClientKeyError),
-}
-
-impl IncompleteSession {
-    /// What to do about it: the host's code has to give what is missing, or the person another key.
-    pub fn remedy(&self) -> Remedy {
-        match &self.0 {
-            Lack::Part(_) => Remedy::Report,
-            Lack::Key(error) => error.remedy(),
-        }
-    }
-
-    /// Advice for a person, if there is any.
-    pub fn hint(&self) -> Option<String> {
-        match &self.0 {
-            Lack::Part(_) => None,
-            Lack::Key(error) => error.hint(),
-        }
-    }
-}
-
-impl fmt::Display for IncompleteSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Lack::Part(missing) => write!(f, "a session needs a {missing}"),
-            Lack::Key(_) => f.write_str("the key of the client can't be used"),
-        }
-    }
-}
-
-impl Error for IncompleteSession {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.0 {
-            Lack::Part(_) => None,
-            Lack::Key(error) => Some(error),
-        }
     }
 }

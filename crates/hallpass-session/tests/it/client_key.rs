@@ -2,7 +2,7 @@
 
 use hallpass_core::{ClientPrivateKey, ClientSigningKey, Remedy, TokenEndpointAuthMethod};
 use hallpass_oauth::ProofKey;
-use hallpass_session::{Need, Session, SignOut};
+use hallpass_session::{Need, SignOut};
 
 use crate::{
     double::Fault,
@@ -90,11 +90,7 @@ async fn a_key_that_is_none_makes_no_session() {
         pem: ClientPrivateKey::new("canary"),
         id: None,
     });
-    let error = Session::builder(world.slot.clone(), world.settings.clone())
-        .store(world.store.clone())
-        .http(world.server.clone())
-        .build()
-        .unwrap_err();
+    let error = world.builder().build().unwrap_err();
     assert_eq!(error.remedy(), Remedy::Configure);
     assert!(error.hint().is_some());
     assert!(!format!("{error} {error:?}").contains("canary"));

@@ -128,9 +128,9 @@ async fn signed_in() -> (World, Session, Arc<Gated>, TempDir) {
         gate: Gate::default(),
         asked: AtomicUsize::default(),
     });
-    let session = Session::builder(world.slot.clone(), world.settings.clone())
-        .store(Arc::clone(&store) as _)
-        .http(Arc::clone(&world.server) as _)
+    let (slot, settings) = (world.slot.clone(), world.settings.clone());
+    let (kept, http) = (Arc::clone(&store), Arc::clone(&world.server));
+    let session = Session::builder(slot, settings, kept, http)
         .clock(Arc::clone(&world.clock) as _)
         .build()
         .unwrap();

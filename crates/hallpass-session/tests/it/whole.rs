@@ -81,9 +81,8 @@ impl Whole {
             Arc::new(OsEntropy),
             Arc::new(Browser),
         );
-        Session::builder(Slot::new(url), ServerSettings::default())
-            .store(store(self.folder.path()).await)
-            .http(http)
+        let (slot, settings) = (Slot::new(url), ServerSettings::default());
+        Session::builder(slot, settings, store(self.folder.path()).await, http)
             .authorizer(Arc::new(login.build()))
             .clock(clock)
             .build()

@@ -80,9 +80,8 @@ impl World {
     }
 
     pub(crate) fn builder(&self) -> SessionBuilder {
-        Session::builder(self.slot.clone(), self.settings.clone())
-            .store(Arc::clone(&self.store) as _)
-            .http(Arc::clone(&self.server) as _)
+        let (store, http) = (Arc::clone(&self.store), Arc::clone(&self.server));
+        Session::builder(self.slot.clone(), self.settings.clone(), store, http)
             .authorizer(Arc::clone(&self.person) as _)
             .clock(Arc::clone(&self.clock) as _)
     }
