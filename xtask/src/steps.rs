@@ -185,7 +185,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "keyring",
-        about: "a real keyring: unlocked, locked, absent, hanging, gone between two opens",
+        about: "a real keyring: unlocked, locked, absent, hanging, gone between two opens, its key lost",
         needs: "Linux, gnome-keyring",
         takes: &[],
         in_ci: true,

@@ -169,13 +169,14 @@ impl Failed {
         failed.code(code)
     }
 
-    /// Adds what is left to do when the key of the store is gone.
+    /// Adds what is left to do when what is found in the key's place is no key. (One that is not there
+    /// needs nobody: its records are set aside.)
     fn or_begin_anew(self) -> Self {
-        let lost = |cause: &(dyn Error + 'static)| {
+        let unusable = |cause: &(dyn Error + 'static)| {
             let key = cause.downcast_ref::<KeyError>();
-            key.is_some_and(|key| key.kind() == KeyErrorKind::Absent)
+            key.is_some_and(|key| key.kind() == KeyErrorKind::Unusable)
         };
-        if self.chain().any(lost) {
+        if self.chain().any(unusable) {
             let hint = "or, if it is lost, `hallpass store start-over` sets everything aside";
             return self.hint(hint);
         }

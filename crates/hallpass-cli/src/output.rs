@@ -6,6 +6,7 @@ mod status;
 use std::{
     io::{self, Write, stderr, stdout},
     process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use serde_json::{Value, json};
@@ -33,6 +34,7 @@ pub(crate) struct Output {
     talk: Paint,
     width: Option<usize>,
     status: StatusLine,
+    notices: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Output {
@@ -44,6 +46,7 @@ impl Output {
             talk: Paint::new(environment.colour(Stream::Stderr)),
             width: environment.width(Stream::Stdout),
             status: StatusLine::new(environment.width(Stream::Stderr).filter(|_| redraws)),
+            notices: Arc::default(),
         }
     }
 
@@ -95,11 +98,7 @@ impl Output {
             return self.failed(&Failed::usage(what));
         }
         if self.json {
-            self.data(&envelope(
-                true,
-                "result",
-                &json!({ "text": error.to_string() }),
-            ));
+            self.data(&self.envelope(true, "result", &json!({ "text": error.to_string() })));
             return ExitCode::SUCCESS;
         }
         // Nobody may be listening, which is no reason to end otherwise.
@@ -142,7 +141,7 @@ impl Output {
     /// `{"ok": true, "result": …}` for a script.
     pub(crate) fn result(&self, text: &str, data: &Value) {
         let shown = if self.json {
-            envelope(true, "result", data)
+            self.envelope(true, "result", data)
         } else {
             text.to_owned()
         };
@@ -179,7 +178,7 @@ impl Output {
     /// The result for a script, where a person has been shown it line by line.
     pub(crate) fn data_only(&self, data: &Value) {
         if self.json {
-            self.data(&envelope(true, "result", data));
+            self.data(&self.envelope(true, "result", data));
         }
     }
 
@@ -188,6 +187,16 @@ impl Output {
         self.status.clear();
         // Nobody may be listening on standard error, which is no reason to stop.
         let _ = writeln!(stderr(), "{text}");
+    }
+
+    /// Something that changed for good, which a script is told as well, in the answer's `notices`.
+    pub(crate) fn notice(&self, kind: &str, text: &str) {
+        let notice = json!({ "kind": kind, "message": text });
+        self.notices
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(notice);
+        self.say(&format!("note: {text}"));
     }
 
     /// A question on standard error; the answer is typed behind it.
@@ -203,7 +212,7 @@ impl Output {
             return failed.exit_code();
         }
         if self.json {
-            self.data(&envelope(false, "error", &failed.to_json()));
+            self.data(&self.envelope(false, "error", &failed.to_json()));
         }
         self.say(&failed.painted(self.talk));
         failed.exit_code()
@@ -216,8 +225,14 @@ impl Output {
         let written: io::Result<()> = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
         drop(written);
     }
-}
 
-fn envelope(ok: bool, key: &str, value: &Value) -> String {
-    json!({ "ok": ok, key: value }).to_string()
+    /// The answer for a script, with what it should know besides.
+    fn envelope(&self, ok: bool, key: &str, value: &Value) -> String {
+        let mut envelope = json!({ "ok": ok, key: value });
+        let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notices.is_empty() {
+            envelope["notices"] = json!(*notices);
+        }
+        envelope.to_string()
+    }
 }

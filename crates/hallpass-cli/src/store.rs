@@ -2,7 +2,8 @@
 //!
 //! Which place it is gets decided once, when the store is created: `auto` takes the keyring if it
 //! answers in time, else a file. It is written into the store, and from then on a keyring that is
-//! locked or gone is an error, never a reason to take another key.
+//! locked or gone is an error, never a reason to take another key. That a key is lost is said once,
+//! whichever command finds it.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,8 +12,12 @@ use std::{
 };
 
 use clap::ValueEnum;
-use hallpass::store::{
-    CredentialStore, FileStore, KeyFile, KeySource, KeySources, MemoryStore, Policy, StoreError,
+use hallpass::{
+    Timestamp,
+    store::{
+        CredentialStore, FileStore, KeyFile, KeySource, KeySources, MemoryStore, Policy, SetAside,
+        StoreError,
+    },
 };
 use hallpass_keyring::Keyring;
 use serde_json::{Value, json};
@@ -93,16 +98,17 @@ impl Store {
             return Ok(Ok(Self::Memory(MemoryStore::new())));
         }
         let folder = folder(program)?;
-        let sources = match FileStore::policy_of(&folder).await {
-            Ok(Some(policy)) => KeySources::from(source(program, policy)?),
-            Ok(None) if !holds_records(&folder) => {
+        let sources = match FileStore::policies_of(&folder).await {
+            Ok(policies) if !policies.is_empty() => sources_of(program, &policies)?,
+            Ok(_) if !holds_records(&folder) => {
                 return Ok(Ok(Self::Absent(MemoryStore::new(), folder)));
             }
             // Whatever opens them, there are records that nobody knows the key of.
-            Ok(None) => KeySources::from(KeyFile::in_folder(&folder)),
+            Ok(_) => KeySources::from(KeyFile::in_folder(&folder)),
             Err(error) => return Ok(Err(error)),
         };
-        Ok(FileStore::open(folder, sources).await.map(Self::Files))
+        let opened = FileStore::open(folder, sources).await;
+        Ok(opened.map(|store| Self::Files(store.examining())))
     }
 
     /// Opens the store that the command line names, or creates it.
@@ -112,9 +118,9 @@ impl Store {
             return Ok(Self::Memory(MemoryStore::new()));
         }
         let folder = folder(program)?;
-        let policy = FileStore::policy_of(&folder).await?;
-        if let (Some(wanted), Some(policy)) = (asked.policy(), policy)
-            && policy != wanted
+        let policies = FileStore::policies_of(&folder).await?;
+        if let (Some(wanted), Some(policy)) = (asked.policy(), policies.first())
+            && *policy != wanted
         {
             return Err(Failed::usage(format!(
                 "the key of the store in `{}` is kept by the policy `{policy}`, not `{wanted}`",
@@ -124,14 +130,17 @@ impl Store {
                 "leave `--key-store` out for this store, or move its key: `hallpass store move`",
             ));
         }
-        let sources = match policy {
-            Some(policy) => KeySources::from(source(program, policy)?),
-            None => sources_of_a_new_one(program, &folder)?,
+        let sources = if policies.is_empty() {
+            sources_of_a_new_one(program, &folder)?
+        } else {
+            sources_of(program, &policies)?
         };
         let store = FileStore::open(folder, sources).await?;
-        if policy.is_none() {
+        if policies.is_empty() {
             tell_what_was_passed_over(&store, program);
         }
+        let output = program.output.clone();
+        store.tell_of_lost_keys(move |lost| output.notice("key-lost", &lost_in_words(lost)));
         Ok(Self::Files(store))
     }
 
@@ -148,8 +157,17 @@ impl Store {
         matches!(self, Self::Files(_))
     }
 
+    /// The records whose key is not here.
+    async fn set_aside(&self) -> Vec<SetAside> {
+        match self {
+            // What stands in the way of knowing is said by whatever needs the key.
+            Self::Files(store) => store.records_set_aside().await.unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Backend, policy and key in words. No secret is among them.
-    pub(crate) fn in_words(&self) -> Result<String, Failed> {
+    pub(crate) async fn in_words(&self) -> Result<String, Failed> {
         if let Self::Absent(_, folder) = self {
             let folder = folder.display();
             return Ok(format!(
@@ -162,13 +180,24 @@ impl Store {
             lines.push(format!("key {}", store.key_id()));
             let passed_over = store.passed_over().into_iter();
             lines.extend(passed_over.map(|why| format!("passed over when it was created: {why}")));
+            let set_aside = self.set_aside().await;
+            lines.extend(set_aside.iter().map(ToString::to_string));
         }
         Ok(lines.join("\n  "))
     }
 
     /// The same for a script.
-    pub(crate) fn as_data(&self) -> Result<Value, Failed> {
+    pub(crate) async fn as_data(&self) -> Result<Value, Failed> {
         let description = self.port().describe();
+        let set_aside = self.set_aside().await;
+        let set_aside = set_aside.iter().map(|aside| {
+            json!({
+                "key_id": aside.key.to_string(),
+                "policy": aside.policy.map(Policy::as_str),
+                "accounts": aside.files,
+                "since": aside.since.map(Timestamp::as_unix_seconds),
+            })
+        });
         Ok(match self {
             Self::Files(store) => json!({
                 "backend": "sealed-files",
@@ -177,6 +206,7 @@ impl Store {
                 "policy": store.policy()?.as_str(),
                 "key_id": store.key_id().to_string(),
                 "passed_over": store.passed_over(),
+                "set_aside": set_aside.collect::<Vec<_>>(),
             }),
             Self::Absent(_, folder) => json!({
                 "backend": "none",
@@ -252,6 +282,29 @@ pub(crate) async fn files_or_new(program: &Program) -> Result<FileStore, Failed>
         Store::Files(store) => Ok(store),
         _ => files(program).await,
     }
+}
+
+fn lost_in_words(lost: &SetAside) -> String {
+    format!(
+        "the key {} of the store is lost. What it sealed ({}) is set aside: kept as it is, and there \
+         again when the key comes back. From now on there is another key; sign in again",
+        lost.key,
+        accounts_in_words(lost.files)
+    )
+}
+
+/// So many accounts.
+fn accounts_in_words(files: usize) -> String {
+    match files {
+        1 => "1 account".to_owned(),
+        files => format!("{files} accounts"),
+    }
+}
+
+/// What keeps the keys of a store.
+fn sources_of(program: &Program, policies: &[Policy]) -> Result<KeySources, Failed> {
+    let sources = policies.iter().map(|policy| source(program, *policy));
+    Ok(KeySources::in_order(sources.collect::<Result<_, _>>()?))
 }
 
 /// What keeps keys by a policy.

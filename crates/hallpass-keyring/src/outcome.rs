@@ -68,9 +68,7 @@ impl Failure {
 
     pub(crate) fn into_error(self) -> KeyError {
         let hint = match self.kind {
-            KeyErrorKind::Absent => {
-                "bring the key back, as from a backup of the keyring, or start the store over"
-            }
+            KeyErrorKind::Absent => "bring the key back, as from a backup of the keyring",
             KeyErrorKind::Locked => {
                 "unlock the keyring, or create its default collection, and try again"
             }

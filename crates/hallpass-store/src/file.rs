@@ -1,13 +1,14 @@
 //! Sealed files in a folder.
 //!
 //! ```text
-//! store.json             the policy and the key's id       (written once)
-//! store.lock             see `lock`
-//! <key id>.key           the key, under the policy `key-file`
-//! slots/<slot>.sealed    every record of one slot, sealed
-//! slots/<slot>.lock      see `lock`
-//! slots/<slot>.holder    who holds it, for people
-//! set-aside/…            what could not be opened and was asked to make room
+//! store.json               where the key is kept, and its id, see `policy`
+//! store.lock, keys.lock    see `lock`
+//! <key id>.key             the key, under the policy `key-file`
+//! slots/<slot>.sealed      every record of one slot, sealed
+//! slots/<slot>.2.sealed    the same with a key that followed a lost one, see `lost`
+//! slots/<slot>.lock        see `lock`
+//! slots/<slot>.holder      who holds it, for people
+//! set-aside/…              what could not be opened and was asked to make room
 //! ```
 //!
 //! `<slot>` is a digest of the server's URL and the profile, so that no name of a server (which may
@@ -20,15 +21,17 @@ mod bundle;
 mod creation;
 mod forget;
 pub(crate) mod lock;
+mod lost;
 pub(crate) mod policy;
 mod port;
 mod records;
 mod rekey;
+mod ring;
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, Weak},
+    sync::{Arc, OnceLock, PoisonError, Weak},
 };
 
 use hallpass_core::{
@@ -40,13 +43,16 @@ use tokio::sync::Mutex;
 
 pub use self::{
     bundle::{Exported, Imported},
+    lost::SetAside,
     rekey::Rekeyed,
 };
 use self::{
-    creation::{no_key, no_policy, policy_path, source_of},
+    creation::{no_policy, policy_path, source_of},
     lock::{FileLease, Held},
-    policy::PolicyFile,
+    lost::Tell,
+    policy::{PolicyFile, Series},
     records::{Keys, SlotPaths},
+    ring::Ring,
 };
 use crate::{KeyId, KeySources, Policy, blocking, folder};
 
@@ -57,15 +63,18 @@ use crate::{KeyId, KeySources, Policy, blocking, folder};
 #[derive(Debug, Clone)]
 pub struct FileStore {
     inner: Arc<Inner>,
+    /// Whether it is only looked at, see [`examining`](Self::examining).
+    examines: bool,
 }
 
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
     sources: KeySources,
-    /// The keys, once somebody needed them. The sources are asked by one task at a time.
-    keys: Mutex<Option<Arc<Keys>>>,
+    /// The keys, once somebody needed them.
+    ring: Ring,
     policy: std::sync::Mutex<PolicyFile>,
+    listener: OnceLock<Arc<Tell>>,
     /// The queues of the slots that somebody holds or waits for.
     turns: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
 }
@@ -77,6 +86,11 @@ impl FileStore {
     /// written into the store. An old store's key is asked for when a record is first read or
     /// written, of the source with the store's policy and of no other; it is kept from then on, and
     /// asked for again after an error.
+    ///
+    /// A key that its source does not have any more ([`KeyErrorKind::Absent`](crate::KeyErrorKind),
+    /// and nothing else) is lost: its records are set aside, kept as they are, and new ones are
+    /// sealed with a new key from the same source. See
+    /// [`tell_of_lost_keys`](Self::tell_of_lost_keys).
     ///
     /// # Errors
     ///
@@ -99,29 +113,40 @@ impl FileStore {
             Some(policy) => policy,
             None => creation::create(&root, &sources).await?,
         };
-        source_of(&sources, policy.policy()?)?;
+        source_of(&sources, policy.newest().policy()?)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root,
                 sources,
-                keys: Mutex::new(None),
+                ring: Ring::default(),
                 policy: std::sync::Mutex::new(policy),
+                listener: OnceLock::new(),
                 turns: std::sync::Mutex::default(),
             }),
+            examines: false,
         })
     }
 
-    /// The policy of the store in a folder; `None` where none was created yet.
+    /// The policies of the keys of the store in a folder, the newest first: one, unless a key was
+    /// lost. None where no store was created yet.
     ///
     /// # Errors
     ///
     /// When there is a store of a newer version, or `store.json` can't be read.
-    pub async fn policy_of(folder: impl Into<PathBuf>) -> Result<Option<Policy>, StoreError> {
+    pub async fn policies_of(folder: impl Into<PathBuf>) -> Result<Vec<Policy>, StoreError> {
         let path = policy_path(&folder.into());
         blocking::run(move || {
-            PolicyFile::read(&path)?
-                .map(|file| file.policy())
-                .transpose()
+            let Some(file) = PolicyFile::read(&path)? else {
+                return Ok(Vec::new());
+            };
+            let mut policies = Vec::new();
+            for series in file.series() {
+                let policy = series.policy()?;
+                if !policies.contains(&policy) {
+                    policies.push(policy);
+                }
+            }
+            Ok(policies)
         })
         .await
     }
@@ -137,17 +162,25 @@ impl FileStore {
     ///
     /// When another process has changed it to a policy that this version does not know.
     pub fn policy(&self) -> Result<Policy, StoreError> {
-        self.policy_file().policy()
+        self.series().policy()
     }
 
     /// The id of the key that new records are sealed with.
     pub fn key_id(&self) -> KeyId {
-        self.policy_file().key_id()
+        self.series().key_id()
     }
 
     /// Why better places for the key were passed over when the store was created.
     pub fn passed_over(&self) -> Vec<String> {
-        self.policy_file().passed_over
+        self.series().passed_over
+    }
+
+    /// The newest series whose key is not known to be elsewhere.
+    fn series(&self) -> Series {
+        let policy = self.policy_file();
+        let mut series = policy.series();
+        let here = series.find(|series| !self.inner.ring.is_absent(series.key_id()));
+        here.unwrap_or_else(|| policy.newest()).clone()
     }
 
     fn sources(&self) -> &KeySources {
@@ -159,77 +192,87 @@ impl FileStore {
         policy.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The keys, from memory or from their source.
-    async fn keys(&self) -> Result<Arc<Keys>, StoreError> {
-        let mut kept = self.inner.keys.lock().await;
-        if let Some(keys) = &*kept {
-            return Ok(Arc::clone(keys));
-        }
-        let file = self.policy_file();
-        let policy = file.policy()?;
-        let source = source_of(&self.inner.sources, policy)?;
-        let loaded = source.load(file.key_id()).await;
-        let key = loaded.map_err(|error| no_key(policy, error))?;
-        let keys = Arc::new(Keys::new(&file, key)?);
-        *kept = Some(Arc::clone(&keys));
-        Ok(keys)
+    fn take(&self, file: PolicyFile) {
+        let policy = self.inner.policy.lock();
+        *policy.unwrap_or_else(PoisonError::into_inner) = file;
     }
 
-    /// Reads the policy again, and forgets the keys when it names another one.
+    /// Reads the policy again, and forgets the keys when it has changed.
     async fn look_again(&self) -> Result<(), StoreError> {
         let path = policy_path(&self.inner.root);
         let file = blocking::run(move || PolicyFile::read(&path)).await?;
         let Some(file) = file else {
             return Err(no_policy(&self.inner.root));
         };
-        // Nothing is waited for when nothing has changed, not even a source that is being asked.
+        // Nothing is waited for, not even a source that is being asked.
         if self.policy_file() != file {
-            let mut kept = self.inner.keys.lock().await;
-            let policy = self.inner.policy.lock();
-            *policy.unwrap_or_else(PoisonError::into_inner) = file;
-            *kept = None;
+            self.take(file);
+            self.inner.ring.forget();
         }
         Ok(())
     }
 
+    /// The files of a slot that a key may be here for, the newest series first.
+    fn places(&self, slot: &Slot) -> Vec<(Series, SlotPaths)> {
+        let paths = SlotPaths::new(&self.inner.root, slot);
+        let (policy, ring) = (self.policy_file(), &self.inner.ring);
+        // While no key is here, whoever meets a file has to be told so.
+        let one_is_here = policy.series().any(|series| ring.is_here(series.key_id()));
+        let may_be_here = |series: &&Series| !one_is_here || !ring.is_absent(series.key_id());
+        let place = |series: &Series| (series.clone(), paths.in_series(series.number()));
+        policy.series().filter(may_be_here).map(place).collect()
+    }
+
     /// What a slot's file holds.
     async fn document(&self, slot: &Slot) -> Result<Option<SlotDocument>, StoreError> {
-        let paths = SlotPaths::new(&self.inner.root, slot);
-        let kept = self
-            .inner
-            .keys
-            .try_lock()
-            .ok()
-            .and_then(|kept| kept.clone());
-        let (place, whose) = (paths.clone(), slot.clone());
-        let found = blocking::run(move || {
-            let Some(bytes) = folder::read(&place.sealed)? else {
-                return Ok(Found::Nothing);
+        let mut looked_again = false;
+        loop {
+            let known = |(series, paths): (Series, SlotPaths)| {
+                let keys = self.inner.ring.known(series.key_id()).flatten();
+                (series, paths, keys)
             };
-            // The usual case in one go: the key is there.
-            match kept.filter(|keys| keys.know(&bytes)) {
-                Some(keys) => {
-                    let opened = records::open(&keys, &place, Some(&whose), &bytes)?;
-                    Ok(Found::Opened(Box::new(opened)))
+            let places: Vec<_> = self.places(slot).into_iter().map(known).collect();
+            let whose = slot.clone();
+            let (series, paths, bytes) = match blocking::run(move || look(places, &whose)).await? {
+                Found::Nothing => return Ok(None),
+                Found::Opened(document) => return Ok(Some(*document)),
+                Found::Sealed(found) => *found,
+            };
+            self.in_use().await?;
+            match self.keys_of(&series).await? {
+                // It is known now whose key is not here.
+                None => {}
+                // Another process may have changed the key since.
+                Some(keys) if !keys.know(&bytes) && !looked_again => {
+                    looked_again = true;
+                    self.look_again().await?;
                 }
-
-                None => Ok(Found::Sealed(bytes)),
+                Some(keys) => {
+                    let slot = slot.clone();
+                    let open = move || records::open(&keys, &paths, Some(&slot), &bytes);
+                    return blocking::run(open).await.map(Some);
+                }
             }
-        })
-        .await?;
-        let bytes = match found {
-            Found::Nothing => return Ok(None),
-            Found::Opened(document) => return Ok(Some(*document)),
-            Found::Sealed(bytes) => bytes,
-        };
-        let mut keys = self.keys().await?;
-        if !keys.know(&bytes) {
-            // Another process may have changed the key since.
-            self.look_again().await?;
-            keys = self.keys().await?;
         }
-        let slot = slot.clone();
-        blocking::run(move || records::open(&keys, &paths, Some(&slot), &bytes).map(Some)).await
+    }
+
+    /// Where a slot's records are written, and with which keys: where they are, else where new ones
+    /// belong.
+    async fn place_of(&self, slot: &Slot) -> Result<(SlotPaths, Arc<Keys>), StoreError> {
+        let places = match self.policy_file().series().count() {
+            1 => Vec::new(),
+            _ => self.places(slot),
+        };
+        for (series, paths) in places {
+            let path = paths.sealed.clone();
+            let is_there = blocking::run(move || folder::kind(&path)).await?.is_some();
+            if is_there && let Some(keys) = self.keys_of(&series).await? {
+                return Ok((paths, keys));
+            }
+        }
+        let (series, keys) = self.in_use().await?;
+        let paths = SlotPaths::new(&self.inner.root, slot);
+        Ok((paths.in_series(series.number()), keys))
     }
 
     fn turn(&self, paths: &SlotPaths) -> Arc<Mutex<()>> {
@@ -265,8 +308,19 @@ impl FileStore {
         held: Arc<Held>,
         change: impl FnOnce(&mut SlotDocument) -> (bool, T) + Send + 'static,
     ) -> Result<T, StoreError> {
-        let keys = self.keys().await?;
-        let paths = SlotPaths::new(&self.inner.root, slot);
+        let (paths, keys) = self.place_of(slot).await?;
+        self.change_at(slot, paths, keys, held, change).await
+    }
+
+    /// Changes the document in one of a slot's files.
+    async fn change_at<T: Send + 'static>(
+        &self,
+        slot: &Slot,
+        paths: SlotPaths,
+        keys: Arc<Keys>,
+        held: Arc<Held>,
+        change: impl FnOnce(&mut SlotDocument) -> (bool, T) + Send + 'static,
+    ) -> Result<T, StoreError> {
         let slot = slot.clone();
         blocking::run(move || {
             let mut document = match folder::read(&paths.sealed)? {
@@ -285,9 +339,29 @@ impl FileStore {
     }
 }
 
-/// What a look at a slot's file gave.
+/// What a look at a slot's files gave.
 enum Found {
     Nothing,
-    Sealed(Vec<u8>),
+    Sealed(Box<(Series, SlotPaths, Vec<u8>)>),
     Opened(Box<SlotDocument>),
+}
+
+/// Reads the first of a slot's files that is there. The usual case in one go: its key is known.
+fn look(
+    places: Vec<(Series, SlotPaths, Option<Arc<Keys>>)>,
+    slot: &Slot,
+) -> Result<Found, StoreError> {
+    for (series, paths, keys) in places {
+        let Some(bytes) = folder::read(&paths.sealed)? else {
+            continue;
+        };
+        return match keys.filter(|keys| keys.know(&bytes)) {
+            Some(keys) => {
+                let opened = records::open(&keys, &paths, Some(slot), &bytes)?;
+                Ok(Found::Opened(Box::new(opened)))
+            }
+            None => Ok(Found::Sealed(Box::new((series, paths, bytes)))),
+        };
+    }
+    Ok(Found::Nothing)
 }

@@ -89,7 +89,8 @@ impl fmt::Display for KeyId {
 }
 
 /// Where a store's key is kept. Written into the store when it is created, and never changed but by
-/// [`FileStore::rekey`](crate::FileStore::rekey).
+/// [`FileStore::rekey`](crate::FileStore::rekey): a key that follows a lost one is kept where that
+/// was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Policy {
@@ -205,7 +206,8 @@ pub struct KeyError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyErrorKind {
-    /// The source works and has no such key.
+    /// The source works, is unlocked, and has no such key. To be said when it is certain, and only
+    /// then: the store takes it for lost, sets its records aside and asks for a new key.
     Absent,
     /// The key is there, and somebody has to unlock it.
     Locked,

@@ -55,13 +55,7 @@ impl KeySource for KeyFile {
             let bytes = folder::read(&path)
                 .map_err(|error| unusable(&path, error))?
                 .map(Zeroizing::new)
-                .ok_or_else(|| {
-                    KeyError::new(
-                        KeyErrorKind::Absent,
-                        format!("there is no key file `{}`", path.display()),
-                    )
-                    .with_hint("bring the file back, as from a backup")
-                })?;
+                .ok_or_else(|| missing(&path))?;
             std::str::from_utf8(&bytes)
                 .ok()
                 .and_then(|text| text.trim_end().strip_prefix("hallpass-key 1 "))
@@ -88,6 +82,27 @@ impl KeySource for KeyFile {
 
     fn describe(&self) -> String {
         format!("a key file in `{}`", self.folder.display())
+    }
+}
+
+/// A folder that is not there, as one that is not mounted, says nothing of what is in it.
+fn missing(path: &Path) -> KeyError {
+    let folder = path.parent().unwrap_or(path);
+    match folder::kind(folder) {
+        Ok(Some(_)) => KeyError::new(
+            KeyErrorKind::Absent,
+            format!("there is no key file `{}`", path.display()),
+        )
+        .with_hint("bring the file back, as from a backup"),
+        Ok(None) => KeyError::new(
+            KeyErrorKind::Unavailable,
+            format!(
+                "the folder of key files `{}` is not there",
+                folder.display()
+            ),
+        )
+        .with_hint("bring the folder back: mount it, or move it to where it was"),
+        Err(error) => unusable(path, error),
     }
 }
 

@@ -7,7 +7,9 @@
 //! - [`KeySource`]: where the 32 bytes are kept that seal the files. [`KeyFile`] and [`Passphrase`]
 //!   are here, the keyrings of the operating systems in `hallpass-keyring`, and a host may bring its
 //!   own. Which of them a store uses is written into the store when it is created; after that a
-//!   locked or absent key is an error with a remedy, and never a reason to take another.
+//!   source that is locked, absent or silent is an error with a remedy, and never a reason to take
+//!   another. Only a key that its source definitely does not have is followed by a new one; the
+//!   records of the lost key are set aside, kept as they are, and are there again when it comes back.
 //! - [`contract`]: what a session relies on, as a test for any backend.
 //!
 //! It deliberately does not speak HTTP, refresh anything, look at tokens, keep a record in a keyring
@@ -58,7 +60,7 @@ mod memory;
 mod passphrase;
 mod seal;
 
-pub use file::{Exported, FileStore, Imported, Rekeyed};
+pub use file::{Exported, FileStore, Imported, Rekeyed, SetAside};
 pub use key::{KeyError, KeyErrorKind, KeyId, KeySource, KeySources, Policy, SealingKey};
 pub use key_file::KeyFile;
 pub use memory::MemoryStore;

@@ -84,7 +84,7 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Faile
             examined.with_store_words(format!("nowhere yet: the first login begins `{folder}`"))
         }
         Ok(store) => {
-            let words = store.in_words()?.replace("\n  ", "; ");
+            let words = store.in_words().await?.replace("\n  ", "; ");
             examined.with_store_words(words.trim_start_matches("kept in "))
         }
         Err(trouble) => examined.with_store_trouble(trouble),

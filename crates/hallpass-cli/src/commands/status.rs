@@ -44,11 +44,11 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed
     if slots.is_empty() && problems.is_empty() {
         program.output.line("no account is known here");
     }
-    program.output.line(&opened.in_words()?);
+    program.output.line(&opened.in_words().await?);
     program.output.data_only(&json!({
         "accounts": accounts,
         "problems": problems,
-        "store": opened.as_data()?,
+        "store": opened.as_data().await?,
     }));
     Ok(())
 }

@@ -36,8 +36,9 @@ enum Task {
     Import(bundle::Import),
     /// Remove what is kept for one account, and tell its server nothing.
     Forget(forget::Forget),
-    /// Begin a new store, as when the key is lost. What there is goes into a folder beside it and
-    /// opens again if the key turns up.
+    /// Begin a new store where the old one can't be opened: its passphrase is forgotten, its key
+    /// was overwritten, its `store.json` is gone. What there is goes into a folder beside it. (Where
+    /// the key is just not there any more, this happens by itself.)
     StartOver,
 }
 

@@ -1,15 +1,19 @@
 //! `hallpass store …`: what is kept moves, is copied and is forgotten, and none of it is lost.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
 use crate::program::{Desk, Ended};
 
-const TWO: [&str; 2] = ["default", "work"];
+pub(crate) const TWO: [&str; 2] = ["default", "work"];
 
 /// A store with two accounts, whose key is in a file.
-async fn two_accounts() -> Desk {
+pub(crate) async fn two_accounts() -> Desk {
     let desk = Desk::new().await;
     for account in TWO {
         desk.login(&["--key-store", "key-file", "--account", account])
@@ -27,12 +31,12 @@ fn note(desk: &Desk, name: &str, text: &str) -> String {
 }
 
 /// Runs a command and gives its result.
-async fn result(desk: &Desk, arguments: &[&str]) -> Value {
+pub(crate) async fn result(desk: &Desk, arguments: &[&str]) -> Value {
     let json: Vec<_> = ["--json"].iter().chain(arguments).copied().collect();
     desk.run(&json).await.expect(0).json()["result"].clone()
 }
 
-async fn accounts(desk: &Desk, options: &[&str]) -> Vec<String> {
+pub(crate) async fn accounts(desk: &Desk, options: &[&str]) -> Vec<String> {
     let arguments: Vec<_> = ["store", "list"].iter().chain(options).copied().collect();
     let listed = result(desk, &arguments).await;
     assert_eq!(listed["problems"], serde_json::json!([]));
@@ -51,10 +55,19 @@ async fn accounts(desk: &Desk, options: &[&str]) -> Vec<String> {
     names
 }
 
-fn keys(store: &Path) -> usize {
+fn keys(store: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(store).unwrap().filter_map(Result::ok);
-    let keys = files.filter(|file| file.path().extension().is_some_and(|it| it == "key"));
-    keys.count()
+    let paths = files.map(|file| file.path());
+    paths
+        .filter(|path| path.extension().is_some_and(|it| it == "key"))
+        .collect()
+}
+
+/// The only key file of the store.
+pub(crate) fn key_file(desk: &Desk) -> PathBuf {
+    let mut keys = keys(&desk.store());
+    assert_eq!(keys.len(), 1);
+    keys.remove(0)
 }
 
 #[tokio::test]
@@ -67,7 +80,7 @@ async fn a_new_key_takes_the_place_of_the_old_one() {
     assert_ne!(done["key_id"], before);
     assert_eq!(done["problems"], serde_json::json!([]));
     assert_eq!(accounts(&desk, &[]).await, TWO);
-    assert_eq!(keys(&desk.store()), 1);
+    assert_eq!(keys(&desk.store()).len(), 1);
     desk.run(&["call", &desk.url(), "ping"]).await.expect(0);
 }
 
@@ -87,7 +100,7 @@ async fn a_key_moves_to_a_passphrase_and_back() {
         .await
         .expect(0);
     assert!(said.stdout.contains("policy passphrase"), "{}", said.stdout);
-    assert_eq!(keys(&desk.store()), 0, "it is kept nowhere");
+    assert_eq!(keys(&desk.store()).len(), 0, "it is kept nowhere");
     assert_eq!(accounts(&desk, &opened).await, TWO);
 
     // Without it nothing opens, and nothing is lost.
@@ -134,7 +147,7 @@ async fn a_store_can_begin_with_a_passphrase() {
     let options = ["--key-store", "passphrase", "--passphrase-file", &file];
     let login = desk.login(&options).await.expect(0);
     assert!(!login.stderr.contains("canary"), "{}", login.stderr);
-    assert_eq!(keys(&desk.store()), 0);
+    assert_eq!(keys(&desk.store()).len(), 0);
     assert_eq!(
         accounts(&desk, &["--passphrase-file", &file]).await,
         ["default"]
@@ -298,16 +311,11 @@ async fn forgetting_needs_a_word_while_somebody_is_signed_in() {
 }
 
 #[tokio::test]
-async fn a_lost_key_is_a_reason_to_begin_anew_and_not_to_delete() {
+async fn a_key_that_was_overwritten_is_a_reason_to_begin_anew_and_not_to_delete() {
     let desk = two_accounts().await;
     let url = desk.url();
-    let key = fs::read_dir(desk.store())
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .find(|path| path.extension().is_some_and(|it| it == "key"))
-        .unwrap();
-    let kept = desk.folder.path().join("found again");
-    fs::rename(&key, &kept).unwrap();
+    let key = key_file(&desk);
+    note(&desk, key.to_str().unwrap(), "something else\n");
     let ended = desk.run(&["token", &url]).await.expect(1);
     assert!(ended.stderr.contains("no key file"), "{}", ended.stderr);
     assert!(

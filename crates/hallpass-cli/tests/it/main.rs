@@ -26,6 +26,7 @@ mod keeping;
 mod life;
 mod limits;
 mod lists;
+mod lost_key;
 mod options;
 #[cfg(unix)]
 mod people;

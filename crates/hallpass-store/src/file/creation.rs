@@ -11,7 +11,7 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 use super::{
     FileStore,
     lock::{self, Mode},
-    policy::PolicyFile,
+    policy::{PolicyFile, Series},
 };
 use crate::{KeyError, KeyId, KeySources, Policy, blocking, folder};
 
@@ -25,8 +25,10 @@ const LOOK: Duration = Duration::from_millis(50);
 impl FileStore {
     /// Moves everything in a folder's store out of the way and creates a new store there.
     ///
-    /// For a store whose key is lost. Nothing is deleted: the files are in the folder that comes
-    /// back, and open again if the key turns up. `None` when there was nothing to move.
+    /// For a store that can't be opened and can't go on by itself: its passphrase is forgotten, its
+    /// `store.json` is gone, its key was overwritten. Nothing is deleted: the files are in the folder
+    /// that comes back, and open again if they are put back with their key. `None` when there was
+    /// nothing to move.
     ///
     /// # Errors
     ///
@@ -130,8 +132,9 @@ async fn create_locked(
         let id = KeyId::generate().map_err(|error| no_key(source.policy(), error))?;
         match source.create(id).await {
             Ok(key) => {
-                let mut policy = PolicyFile::new(source.policy(), id, &key);
-                policy.passed_over = passed_over;
+                let mut first = Series::new(source.policy(), id, &key);
+                first.passed_over = passed_over;
+                let policy = PolicyFile::new(first);
                 let path = policy_path(root);
                 return blocking::run(move || {
                     policy.write(&path)?;
@@ -195,6 +198,10 @@ pub(super) fn no_policy(root: &Path) -> StoreError {
 
 pub(super) fn policy_path(root: &Path) -> PathBuf {
     root.join("store.json")
+}
+
+pub(super) fn keys_lock_path(root: &Path) -> PathBuf {
+    root.join("keys.lock")
 }
 
 pub(super) fn lock_path(root: &Path) -> PathBuf {

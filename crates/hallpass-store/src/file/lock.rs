@@ -1,6 +1,6 @@
 //! The locks of a file store.
 //!
-//! There are two kinds, both advisory locks of the operating system ([`File::try_lock`]) on files
+//! There are three kinds, all advisory locks of the operating system ([`File::try_lock`]) on files
 //! that are created once and never removed. (A lock file that is removed while somebody waits for it
 //! leaves two processes with a lock each: one on the file that has the name, one on the file that
 //! had it.) The operating system releases them when the holder's last handle closes, so a killed
@@ -11,9 +11,13 @@
 //!   store or changes its key. So no record is sealed with a key that is being replaced, and of two
 //!   processes that find an empty folder one makes the key and the other reads it.
 //! - `slots/<slot>.lock` is held exclusively by whoever holds the slot's guard.
+//! - `keys.lock` is held exclusively, and `store.lock` shared, by whoever adds to `store.json` what
+//!   takes nothing from anybody: a key that follows a lost one, and that somebody was told of the
+//!   loss. So of several processes that miss the key one makes the next, also while slots are held.
 //!
-//! The order is always: the slot's turn within this process, `store.lock`, the slot's lock. Whoever
-//! holds a slot shares `store.lock` already, and nobody can hold that exclusively meanwhile. Of two
+//! The order is always: the slot's turn within this process, `store.lock`, the slot's lock,
+//! `keys.lock`. Whoever holds a slot shares `store.lock` already, and nobody can hold that exclusively
+//! meanwhile; they may share it once more. Of two
 //! slots at once there is one case, a session's window for sign-ins before the slot itself, and
 //! always in this order. So there is no cycle.
 //!
@@ -36,10 +40,13 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::Arc,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
-use hallpass_core::store::{Lease, StoreError, StoreErrorKind};
+use hallpass_core::{
+    Timestamp,
+    store::{Lease, StoreError, StoreErrorKind},
+};
 use tokio::{
     sync::OwnedMutexGuard,
     time::{self, Instant},
@@ -163,6 +170,15 @@ pub(crate) fn holder_now(path: &Path) -> Result<Option<String>, StoreError> {
         )),
         Err(TryLockError::Error(error)) => Err(folder::failed("locking", path, error)),
     }
+}
+
+/// When the exclusive lock on `path` was last taken, by the file system's clock.
+pub(crate) fn taken_at(path: &Path) -> Option<Timestamp> {
+    let noted = fs::metadata(holder_path(path)).ok()?.modified().ok()?;
+    let since = noted.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs())
+        .ok()
+        .map(Timestamp::from_unix_seconds)
 }
 
 fn holder(path: &Path) -> Option<String> {

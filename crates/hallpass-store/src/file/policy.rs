@@ -1,11 +1,17 @@
-//! `store.json`: which key opens a store, decided once, when the store is created.
+//! `store.json`: which keys open a store.
 //!
-//! It holds no secret: where the key is kept, the key's id, and a check value that tells another
-//! key of the same id apart. It is written under the store's lock and changed by a rekey only.
+//! It holds no secret: where a key is kept, the key's id, and a check value that tells another key
+//! of the same id apart. The first key is decided when the store is created. A rekey replaces a key
+//! and goes on with its series of records; a lost key is followed by one with a series of its own,
+//! and stays in the list, because its records stay and it may come back. Whoever writes the file
+//! holds one of the locks that `lock` tells of.
 
 use std::path::Path;
 
-use hallpass_core::store::{StoreError, StoreErrorKind};
+use hallpass_core::{
+    Timestamp,
+    store::{StoreError, StoreErrorKind},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,12 +22,32 @@ use crate::{
 /// What the key before the current one is sealed for.
 const PREVIOUS_KEY: &Binding = b"hallpass: the key of last time 1";
 
-const VERSION: u32 = 1;
+/// A store with one series of records, which every version reads, and one with several.
+const ONE_SERIES: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What `store.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PolicyFile {
     version: u32,
+    #[serde(flatten)]
+    newest: Series,
+    /// The series before it, the newest first: their keys were lost, here or on the machine that
+    /// looked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    set_aside: Vec<Series>,
+}
+
+/// The records that are sealed with one key, and that key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Series {
+    /// Which files they are, see [`SlotPaths`](super::records::SlotPaths).
+    #[serde(
+        rename = "series",
+        default = "first_number",
+        skip_serializing_if = "is_first_number"
+    )]
+    number: u32,
     policy: String,
     key: String,
     check: String,
@@ -31,6 +57,48 @@ pub(crate) struct PolicyFile {
     /// The key before this one, sealed with this one, while a rekey is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Previous>,
+    /// That its key was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost: Option<Lost>,
+}
+
+/// A key that was asked for and was not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lost {
+    /// When, in seconds since the Unix epoch, by the file system's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<i64>,
+    /// How many files were sealed with it.
+    pub(crate) files: usize,
+    /// Whether somebody was told.
+    #[serde(default)]
+    pub(crate) told: bool,
+}
+
+impl Lost {
+    pub(crate) fn new(since: Option<Timestamp>, files: usize) -> Self {
+        Self {
+            since: since.map(Timestamp::as_unix_seconds),
+            files,
+            told: false,
+        }
+    }
+
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        self.since.map(Timestamp::from_unix_seconds)
+    }
+}
+
+/// The series that a store begins with.
+pub(crate) const FIRST: u32 = 1;
+
+fn first_number() -> u32 {
+    FIRST
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_first_number(number: &u32) -> bool {
+    *number == FIRST
 }
 
 /// A key that some records may still be sealed with.
@@ -45,7 +113,7 @@ pub(crate) struct Previous {
 impl Previous {
     /// Keeps the key that `file` names until every record is sealed with `new`.
     pub(crate) fn new(
-        file: &PolicyFile,
+        file: &Series,
         old: &SealingKey,
         id: KeyId,
         new: &SealingKey,
@@ -76,15 +144,47 @@ struct Head {
 }
 
 impl PolicyFile {
-    pub(crate) fn new(policy: Policy, id: KeyId, key: &SealingKey) -> Self {
+    /// Of a store that begins.
+    pub(crate) fn new(first: Series) -> Self {
         Self {
-            version: VERSION,
-            policy: policy.to_string(),
-            key: id.to_string(),
-            check: key.check(id),
-            passed_over: Vec::new(),
-            previous: None,
+            version: ONE_SERIES,
+            newest: first,
+            set_aside: Vec::new(),
         }
+    }
+
+    /// Every series, the newest first.
+    pub(crate) fn series(&self) -> impl Iterator<Item = &Series> {
+        std::iter::once(&self.newest).chain(&self.set_aside)
+    }
+
+    /// The newest series.
+    pub(crate) fn newest(&self) -> &Series {
+        &self.newest
+    }
+
+    pub(crate) fn series_mut(&mut self) -> impl Iterator<Item = &mut Series> {
+        std::iter::once(&mut self.newest).chain(&mut self.set_aside)
+    }
+
+    /// Puts another key in the place of a series' own.
+    pub(crate) fn replace(&mut self, with: Series) {
+        let number = with.number;
+        if let Some(series) = self.series_mut().find(|series| series.number == number) {
+            *series = with;
+        }
+    }
+
+    /// Begins a series with a key of its own, since no other key is there.
+    pub(crate) fn begin(&mut self, policy: Policy, id: KeyId, key: &SealingKey, lost: Lost) {
+        let highest = self.series().map(Series::number).max().unwrap_or(FIRST);
+        let mut next = Series::new(policy, id, key);
+        next.number = highest + 1;
+        let mut before = std::mem::replace(&mut self.newest, next);
+        before.lost.get_or_insert(lost);
+        self.set_aside.insert(0, before);
+        // Who reads one series only must not take this one's files for damage.
+        self.version = VERSION;
     }
 
     /// Reads the file; `None` where no store was created yet.
@@ -105,13 +205,17 @@ impl PolicyFile {
             .with_hint("use the newer Hallpass"));
         }
         let file: Self = parse(path, &bytes)?;
-        if KeyId::parse(&file.key).is_none() {
+        let mut numbers: Vec<u32> = file.series().map(Series::number).collect();
+        numbers.sort_unstable();
+        let distinct = numbers.windows(2).all(|pair| pair[0] != pair[1]);
+        let names_keys = file.series().all(|it| KeyId::parse(&it.key).is_some());
+        if !distinct || numbers.contains(&0) || !names_keys {
             return Err(damaged(path));
         }
         Ok(Some(file))
     }
 
-    /// Writes the file; the caller holds the store's lock.
+    /// Writes the file.
     pub(crate) fn write(&self, path: &Path) -> Result<(), StoreError> {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
             StoreError::new(StoreErrorKind::Io, "writing down the store's policy failed")
@@ -119,6 +223,33 @@ impl PolicyFile {
         })?;
         bytes.push(b'\n');
         folder::replace(path, &bytes)
+    }
+}
+
+impl Series {
+    /// The first series of a store, with its key.
+    pub(crate) fn new(policy: Policy, id: KeyId, key: &SealingKey) -> Self {
+        Self {
+            number: FIRST,
+            policy: policy.to_string(),
+            key: id.to_string(),
+            check: key.check(id),
+            passed_over: Vec::new(),
+            previous: None,
+            lost: None,
+        }
+    }
+
+    /// The same records under another key.
+    pub(crate) fn rekeyed(&self, policy: Policy, id: KeyId, key: &SealingKey) -> Self {
+        Self {
+            number: self.number,
+            ..Self::new(policy, id, key)
+        }
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     pub(crate) fn policy(&self) -> Result<Policy, StoreError> {
@@ -138,7 +269,7 @@ impl PolicyFile {
         KeyId::parse(&self.key).unwrap_or(KeyId::from_bytes([0; 16]))
     }
 
-    /// Whether `key` is the one the store was created with.
+    /// Whether `key` is the one that was made for it.
     pub(crate) fn accepts(&self, key: &SealingKey) -> bool {
         key.check(self.key_id()) == self.check
     }

@@ -124,14 +124,15 @@ impl CredentialStore for FileStore {
     fn check(&self) -> BoxFuture<'_, Vec<StoreError>> {
         Box::pin(async move {
             // The key is asked for also where there is no record yet that needs it.
+            let examined = self.examining();
             let opened = match self.look_again().await {
-                Ok(()) => self.keys().await.map(drop),
+                Ok(()) => examined.in_use().await.map(drop),
                 Err(error) => Err(error),
             };
             if let Err(error) = opened {
                 return vec![error];
             }
-            match self.documents().await {
+            match examined.documents().await {
                 Ok((_, problems)) => problems,
                 Err(error) => vec![error],
             }
@@ -139,13 +140,16 @@ impl CredentialStore for FileStore {
     }
 
     fn describe(&self) -> String {
-        let policy = self.policy_file();
-        let source = policy.policy().ok();
+        let source = self.policy().ok();
         let source = source.and_then(|policy| self.inner.sources.of(policy));
         let key = source.map_or_else(|| "nowhere known".to_owned(), |source| source.describe());
-        format!(
-            "sealed files in `{}`, the key in {key}",
-            self.inner.root.display()
-        )
+        let folder = self.inner.root.display();
+        match self.policy_file().series().count() {
+            1 => format!("sealed files in `{folder}`, the key in {key}"),
+            keys => format!(
+                "sealed files in `{folder}`, the key in {key}; {} beside it lost or another's",
+                if keys == 2 { "one" } else { "several" }
+            ),
+        }
     }
 }

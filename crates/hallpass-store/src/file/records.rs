@@ -1,6 +1,10 @@
 //! One slot's file, between bytes and document.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cmp::Reverse,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use hallpass_core::{
     Slot,
@@ -10,13 +14,16 @@ use hallpass_core::{
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{FileStore, policy::PolicyFile};
+use super::{
+    FileStore,
+    policy::{self, Series},
+};
 use crate::{
     KeyId, SealingKey, blocking, folder, hex,
     seal::{self, Binding, Unsealable},
 };
 
-/// The keys that open a store's records: the current one, and during a rekey the one before it.
+/// The keys that open a series of records: its own, and during a rekey the one before it.
 #[derive(Debug)]
 pub(crate) struct Keys {
     pub(crate) id: KeyId,
@@ -25,19 +32,19 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Checks that `key` is the one that `policy` names.
-    pub(crate) fn new(policy: &PolicyFile, key: SealingKey) -> Result<Self, StoreError> {
-        if !policy.accepts(&key) {
+    /// Checks that `key` is the one that `series` names.
+    pub(crate) fn new(series: &Series, key: SealingKey) -> Result<Self, StoreError> {
+        if !series.accepts(&key) {
             return Err(StoreError::new(
                 StoreErrorKind::Key,
                 format!(
                     "the key that was found as {} is not the one that the store was created with",
-                    policy.key_id()
+                    series.key_id()
                 ),
             )
             .with_hint("bring back the key, as from a backup; the records are intact"));
         }
-        let previous = match &policy.previous {
+        let previous = match &series.previous {
             None => None,
             Some(previous) => Some(
                 previous
@@ -46,7 +53,7 @@ impl Keys {
             ),
         };
         Ok(Self {
-            id: policy.key_id(),
+            id: series.key_id(),
             key,
             previous,
         })
@@ -68,12 +75,14 @@ impl Keys {
 
 const UNFINISHED: &str = "the store's key was being changed, and the one before it can't be opened";
 
-/// The files of one slot.
+/// The files of one slot: one lock, and in each series one sealed file, `<slot>.sealed` in the first
+/// and `<slot>.<number>.sealed` in a later one.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotPaths {
     pub(crate) binding: Binding,
     /// The binding in hexadecimal digits.
     pub(crate) name: String,
+    pub(crate) series: u32,
     pub(crate) sealed: PathBuf,
     pub(crate) lock: PathBuf,
 }
@@ -89,9 +98,35 @@ impl SlotPaths {
         Self {
             binding,
             name,
+            series: policy::FIRST,
             sealed: stem.with_extension("sealed"),
             lock: stem.with_extension("lock"),
         }
+    }
+
+    /// The same slot in another series.
+    pub(crate) fn in_series(&self, number: u32) -> Self {
+        let name = match number {
+            policy::FIRST => format!("{}.sealed", self.name),
+            number => format!("{}.{number}.sealed", self.name),
+        };
+        Self {
+            series: number,
+            sealed: self.sealed.with_file_name(name),
+            ..self.clone()
+        }
+    }
+
+    /// Reads the name of a sealed file.
+    fn of_file(root: &Path, path: &Path) -> Option<Self> {
+        let stem = path.file_stem()?.to_str()?;
+        let (name, number) = match stem.split_once('.') {
+            None => (stem, policy::FIRST),
+            Some((name, number)) => (name, number.parse().ok()?),
+        };
+        let paths = Self::of_binding(root, hex::decode(name)?).in_series(number);
+        // Written in one way only.
+        (paths.sealed == path).then_some(paths)
     }
 }
 
@@ -218,15 +253,12 @@ pub(crate) fn reseal(
 pub(crate) fn all(root: &Path) -> Result<Vec<Result<SlotPaths, StoreError>>, StoreError> {
     let paths = folder::files_with(&root.join("slots"), "sealed")?;
     let slot_paths = |path: PathBuf| {
-        let name = path.file_stem().and_then(|stem| stem.to_str());
-        name.and_then(hex::decode)
-            .map(|binding| SlotPaths::of_binding(root, binding))
-            .ok_or_else(|| {
-                StoreError::new(
-                    StoreErrorKind::Damaged,
-                    format!("`{}` does not bear the name of a slot", path.display()),
-                )
-            })
+        SlotPaths::of_file(root, &path).ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Damaged,
+                format!("`{}` does not bear the name of a slot", path.display()),
+            )
+        })
     };
     Ok(paths.into_iter().map(slot_paths).collect())
 }
@@ -242,11 +274,22 @@ impl FileStore {
             return Ok((Vec::new(), Vec::new()));
         }
         self.look_again().await?;
-        let keys = self.keys().await?;
+        self.in_use().await?;
+        let (keys, mut problems) = self.every_key().await;
         blocking::run(move || {
-            let (mut documents, mut problems) = (Vec::new(), Vec::new());
+            let mut documents = Vec::new();
+            let mut at_hand: Vec<(SlotPaths, Arc<Keys>)> = Vec::new();
             for paths in found {
-                match paths.and_then(|paths| read(&keys, &paths)) {
+                match paths.and_then(|paths| Ok(keys.of(&paths)?.map(|keys| (paths, keys)))) {
+                    Ok(found) => at_hand.extend(found),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+            // Of each slot the newest that a key is there for.
+            at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.series)));
+            at_hand.dedup_by_key(|(paths, _)| paths.binding);
+            for (paths, keys) in at_hand {
+                match read(&keys, &paths) {
                     Ok(document) => documents.extend(document),
                     Err(problem) => problems.push(problem),
                 }

@@ -14,7 +14,8 @@ use super::{
     creation::{CREATION, lock_path, no_key, policy_path, source_of},
     lock::{self, Mode},
     policy::{PolicyFile, Previous},
-    records::{self, Keys},
+    records::{self, Keys, SlotPaths},
+    ring::InUse,
 };
 use crate::{KeyId, KeySources, blocking, folder};
 
@@ -33,7 +34,8 @@ impl FileStore {
     /// Seals every record with a new key, which the first of `to` that can make one keeps, and
     /// forgets the old key. With a source of another policy, this moves the store's key there.
     ///
-    /// Other processes take up the new key by themselves, if they offer its policy.
+    /// Other processes take up the new key by themselves, if they offer its policy. Records that are
+    /// set aside, or sealed with an older key that is here as well, stay as they are.
     ///
     /// # Errors
     ///
@@ -45,18 +47,20 @@ impl FileStore {
     pub async fn rekey(&self, to: impl Into<KeySources>) -> Result<Rekeyed, StoreError> {
         let targets = to.into();
         let root = self.folder().to_owned();
+        // What is sealed with a lost key is set aside, and stays as it is.
+        self.in_use().await?;
         let deadline = lock::deadline(CREATION);
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let lock = Arc::new(lock);
         self.look_again().await?;
-        let mut file = self.policy_file();
-        let keys = self.keys().await?;
+        let (series, keys) = self.key_that_is_here().await?;
         // What an interrupted rekey left to do needs the current key alone.
-        if file.previous.is_some() {
-            self.finish(&mut file, keys, &lock).await?;
+        if series.previous.is_some() {
+            self.finish(self.policy_file(), (series, keys), &lock)
+                .await?;
             self.look_again().await?;
         }
-        let old = self.keys().await?;
+        let (series, old) = self.key_that_is_here().await?;
         let mut next = None;
         let mut last = None;
         for target in targets.iter() {
@@ -74,41 +78,58 @@ impl FileStore {
                 StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")
             }));
         };
-        let mut new = PolicyFile::new(policy, id, &key);
-        let previous = Previous::new(&file, &old.key, id, &key);
-        new.previous = Some(previous.map_err(|error| no_key(policy, error))?);
-        let (path, written, guard) = (policy_path(&root), new.clone(), Arc::clone(&lock));
-        blocking::run(move || {
-            written.write(&path)?;
+        let mut rekeyed = series.rekeyed(policy, id, &key);
+        let previous = Previous::new(&series, &old.key, id, &key);
+        rekeyed.previous = Some(previous.map_err(|error| no_key(policy, error))?);
+        let mut file = self.policy_file();
+        file.replace(rekeyed.clone());
+        let (path, guard) = (policy_path(&root), Arc::clone(&lock));
+        let file = blocking::run(move || {
+            file.write(&path)?;
             drop(guard);
-            Ok::<_, StoreError>(())
-        })
-        .await?;
-        let keys = Arc::new(Keys::new(&new, key)?);
-        let problems = self.finish(&mut new, keys, &lock).await?;
+            Ok::<_, StoreError>(file)
+        });
+        let file = file.await?;
+        let keys = Arc::new(Keys::new(&rekeyed, key)?);
+        let problems = self.finish(file, (rekeyed, keys), &lock).await?;
         drop(lock);
+        // The keys of what is set aside are looked for where they were.
+        let every = targets.iter().chain(self.sources().iter()).cloned();
+        let every = KeySources::in_order(every.collect());
+        let store = Self::open(root, every).await?;
+        // So that the store knows which of several keys it is.
+        store.first_here().await?;
         Ok(Rekeyed {
-            store: Self::open(root, targets).await?,
+            store,
             replaced: old.id,
             problems,
         })
     }
 
-    /// Seals what is still sealed with the previous key, and forgets that key.
+    async fn key_that_is_here(&self) -> Result<InUse, StoreError> {
+        self.first_here().await?.ok_or_else(|| self.lost())
+    }
+
+    /// Seals what of a series is still sealed with the previous key, and forgets that key.
     async fn finish(
         &self,
-        file: &mut PolicyFile,
-        keys: Arc<Keys>,
+        mut file: PolicyFile,
+        (mut series, keys): InUse,
         lock: &Arc<File>,
     ) -> Result<Vec<StoreError>, StoreError> {
-        let Some(previous) = file.previous.take() else {
+        let Some(previous) = series.previous.take() else {
             return Ok(Vec::new());
         };
+        let number = series.number();
+        file.replace(series);
         let old = keys.previous.as_ref().map(|(id, _)| *id);
-        let (root, done, lock) = (self.folder().to_owned(), file.clone(), Arc::clone(lock));
+        let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
         let problems = blocking::run(move || {
             let mut problems = Vec::new();
-            for paths in records::all(&root)? {
+            let ours = |paths: &Result<SlotPaths, _>| {
+                paths.as_ref().map_or(true, |paths| paths.series == number)
+            };
+            for paths in records::all(&root)?.into_iter().filter(ours) {
                 let done = paths.and_then(|paths| match folder::read(&paths.sealed)? {
                     Some(bytes) => match records::reseal(&keys, &paths, &bytes)? {
                         Some(resealed) => folder::replace(&paths.sealed, &resealed),
@@ -130,7 +151,7 @@ impl FileStore {
                     done => done?,
                 }
             }
-            done.write(&policy_path(&root))?;
+            file.write(&policy_path(&root))?;
             drop(lock);
             Ok(problems)
         })

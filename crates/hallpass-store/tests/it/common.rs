@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -126,6 +126,10 @@ pub(crate) struct Keys {
     kept: Mutex<HashMap<KeyId, SealingKey>>,
     pub(crate) loads: AtomicUsize,
     pub(crate) trouble: Mutex<Option<KeyErrorKind>>,
+    /// That it takes no new keys, with this error.
+    pub(crate) takes_none: Mutex<Option<KeyErrorKind>>,
+    /// That it says it has nothing until a new key makes somebody unlock it.
+    pub(crate) hides: AtomicBool,
 }
 
 impl Keys {
@@ -134,6 +138,15 @@ impl Keys {
             Some(kind) => Err(KeyError::new(kind, "as told").with_hint("advice")),
             None => Ok(()),
         }
+    }
+
+    /// Takes every key out.
+    pub(crate) fn lose(&self) -> HashMap<KeyId, SealingKey> {
+        std::mem::take(&mut self.kept.lock().unwrap())
+    }
+
+    pub(crate) fn give_back(&self, keys: HashMap<KeyId, SealingKey>) {
+        self.kept.lock().unwrap().extend(keys);
     }
 
     pub(crate) fn ids(&self) -> Vec<KeyId> {
@@ -149,6 +162,10 @@ impl KeySource for Keys {
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
         Box::pin(async move {
             self.check()?;
+            if let Some(kind) = *self.takes_none.lock().unwrap() {
+                return Err(KeyError::new(kind, "takes none"));
+            }
+            self.hides.store(false, Ordering::SeqCst);
             let key = SealingKey::generate()?;
             self.kept.lock().unwrap().insert(id, key.clone());
             Ok(key)
@@ -159,7 +176,9 @@ impl KeySource for Keys {
         Box::pin(async move {
             self.loads.fetch_add(1, Ordering::SeqCst);
             self.check()?;
+            let hides = self.hides.load(Ordering::SeqCst);
             let kept = self.kept.lock().unwrap().get(&id).cloned();
+            let kept = kept.filter(|_| !hides);
             kept.ok_or_else(|| KeyError::new(KeyErrorKind::Absent, "no such key"))
         })
     }

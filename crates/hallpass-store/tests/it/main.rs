@@ -7,6 +7,7 @@
 
 mod common;
 mod contracts;
+mod lost;
 mod moving;
 mod privacy;
 mod processes;

@@ -41,6 +41,19 @@ async fn child() {
             assert_eq!(saved, Saved::Written(Generation::new(1)));
             println!("key {}", store.key_id());
         }
+        "miss the key" => {
+            println!("ready");
+            File::open(gate).unwrap().lock_shared().unwrap();
+            let store = open().await.unwrap();
+            let (told, heard) = std::sync::mpsc::channel();
+            store.tell_of_lost_keys(move |lost| told.send(lost.files).unwrap());
+            let found = store.load(&record("one").slot).await.unwrap();
+            assert!(found.is_none());
+            let saved = save(&store, &record(&name), None).await.unwrap();
+            assert_eq!(saved, Saved::Written(Generation::new(1)));
+            println!("told {:?}", heard.try_iter().collect::<Vec<_>>());
+            println!("key {}", store.key_id());
+        }
         "count" => {
             println!("ready");
             File::open(gate).unwrap().lock_shared().unwrap();
@@ -194,6 +207,34 @@ async fn eight_processes_that_find_an_empty_folder_end_with_one_key() {
     let listing = place.open().await.unwrap().list().await.unwrap();
     assert_eq!(listing.slots.len(), 8);
     assert_eq!(listing.problems.len(), 0);
+}
+
+#[tokio::test]
+async fn eight_processes_that_miss_the_key_make_one_and_one_of_them_says_so() {
+    let place = Place::new();
+    let store = place.open().await.unwrap();
+    let _ = save(&store, &record("one"), None).await.unwrap();
+    drop(store);
+    let before = std::fs::read(place.only("sealed")).unwrap();
+    let lost = place.only("key");
+    let kept = place.path.with_extension("kept");
+    std::fs::rename(&lost, &kept).unwrap();
+    let (mut keys, mut told) = (Vec::new(), Vec::new());
+    eight("miss the key", &place, |process| {
+        told.push(process.line("told "));
+        keys.push(process.line("key "));
+    });
+    keys.dedup();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    assert_eq!(place.with("key").len(), 1);
+    told.retain(|told| told != "[]");
+    assert_eq!(told, ["[1]"]);
+    std::fs::rename(&kept, &lost).unwrap();
+    let store = place.open().await.unwrap();
+    let listing = store.list().await.unwrap();
+    assert_eq!((listing.slots.len(), listing.problems.len()), (9, 0));
+    let sealed = place.with("sealed");
+    assert!(sealed.iter().any(|it| std::fs::read(it).unwrap() == before));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub(super) const ALL: &[(&str, Check)] = &[
     ),
     ("a bus that hangs: an error in time", hanging_bus),
     ("gone between two opens, and back", gone_and_back),
+    ("a lost key: set aside, said once, and back", lost),
 ];
 
 fn unlocked(place: &Place) -> Result<(), Failure> {
@@ -108,6 +109,49 @@ fn gone_and_back(place: &Place) -> Result<(), Failure> {
     let _secrets = bus.secrets()?;
     place.call("store")?;
     place.policy("store", "keyring").map(drop)
+}
+
+fn lost(place: &Place) -> Result<(), Failure> {
+    let bus = Bus::start(&place.folder)?;
+    let secrets = bus.secrets()?;
+    place.live("store")?;
+    // The first entry is put where nobody looks for it, so that it can come back.
+    let first = secrets.entries()?;
+    let [first] = first.as_slice() else {
+        return Err(Failure::new(format!("not one entry: {first:?}")));
+    };
+    let attributes = secrets.attributes(first)?;
+    secrets.set_attributes(first, "<{'service': 'elsewhere'}>")?;
+    place.lost("store")?;
+    place.live("store")?;
+    set_aside(place, &[1])?;
+    secrets.set_attributes(first, &attributes)?;
+    place.call("store")?;
+    set_aside(place, &[])?;
+    // Deleted, and the second one as well.
+    for entry in secrets.entries()? {
+        secrets.delete(&entry)?;
+    }
+    place.lost("store")?;
+    place.live("store")?;
+    set_aside(place, &[1, 1])?;
+    // What is locked is not lost.
+    secrets.lock()?;
+    place.refused("store", &["policy `keyring`", "is locked", "unlock"])
+}
+
+/// The store says how many accounts each key that is not here has.
+fn set_aside(place: &Place, accounts: &[u64]) -> Result<(), Failure> {
+    let status = place.policy("store", "keyring")?;
+    let aside = status["set_aside"].as_array().into_iter().flatten();
+    let found: Vec<_> = aside.filter_map(|it| it["accounts"].as_u64()).collect();
+    if found == accounts {
+        Ok(())
+    } else {
+        Err(Failure::new(format!(
+            "set aside is something else: {status}"
+        )))
+    }
 }
 
 /// The key is in a file, and the store says that the keyring was passed over and why.

@@ -135,6 +135,18 @@ impl Place {
         }
     }
 
+    /// Has the program find that the key is lost: the first run says so, and the next does not.
+    pub(super) fn lost(&self, store: &str) -> Result<(), Failure> {
+        let arguments = ["token", self.url.as_str()];
+        for expected in [true, false] {
+            let ended = self.run(store, &arguments)?;
+            if ended.code != 3 || ended.text.contains("is lost") != expected {
+                return Err(ended.unexpected(&arguments));
+            }
+        }
+        Ok(())
+    }
+
     /// Signs in, calls, has the access token end, and calls again with one refresh.
     pub(super) fn live(&self, store: &str) -> Result<(), Failure> {
         self.ok(store, &["login", &self.url])?;

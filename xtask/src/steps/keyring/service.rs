@@ -31,6 +31,7 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 
 const NAME: &str = "org.freedesktop.secrets";
 const SERVICE: &str = "/org/freedesktop/secrets";
+const ITEM: &str = "org.freedesktop.Secret.Item";
 const COLLECTION: &str = "/org/freedesktop/secrets/collection/login";
 
 /// A process that ends with its owner.
@@ -133,6 +134,37 @@ impl Secrets<'_> {
         } else {
             Err(Failure::new("the collection does not stay locked"))
         }
+    }
+
+    /// The paths of the program's entries.
+    pub(super) fn entries(&self) -> Result<Vec<String>, Failure> {
+        let search = "org.freedesktop.Secret.Service.SearchItems";
+        let ours = "{'service': 'hallpass'}";
+        let answer = self.call(&["--object-path", SERVICE, "--method", search, ours])?;
+        let quoted = answer.split('\'').skip(1).step_by(2);
+        Ok(quoted.map(str::to_owned).collect())
+    }
+
+    /// The attributes by which an entry is found, as [`set_attributes`](Self::set_attributes) takes
+    /// them.
+    pub(super) fn attributes(&self, entry: &str) -> Result<String, Failure> {
+        let answer = self.get(entry, ITEM, "Attributes")?;
+        let inner = answer.trim().trim_start_matches('(').trim_end_matches(",)");
+        Ok(inner.to_owned())
+    }
+
+    pub(super) fn set_attributes(&self, entry: &str, attributes: &str) -> Result<(), Failure> {
+        let set = "org.freedesktop.DBus.Properties.Set";
+        let what = [ITEM, "Attributes", attributes];
+        let arguments = ["--object-path", entry, "--method", set].into_iter();
+        self.call(&arguments.chain(what).collect::<Vec<_>>())
+            .map(drop)
+    }
+
+    pub(super) fn delete(&self, entry: &str) -> Result<(), Failure> {
+        let delete = "org.freedesktop.Secret.Item.Delete";
+        self.call(&["--object-path", entry, "--method", delete])
+            .map(drop)
     }
 
     /// Has it answer nothing, until [`wake`](Self::wake).

@@ -21,11 +21,11 @@ pub(super) async fn run(program: &Program) -> Result<(), Failed> {
     for problem in &listing.problems {
         lines.push(format!("can't be opened: {problem}"));
     }
-    lines.push(opened.in_words()?);
+    lines.push(opened.in_words().await?);
     let data = json!({
         "accounts": accounts,
         "problems": listing.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "store": opened.as_data()?,
+        "store": opened.as_data().await?,
     });
     program.output.result(&lines.join("\n"), &data);
     Ok(())

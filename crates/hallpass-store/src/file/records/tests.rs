@@ -55,7 +55,7 @@ async fn open_store(folder: &Path) -> FileStore {
 
 /// Puts `plain` in the place of a slot's records, sealed as a store seals.
 async fn plant(store: &FileStore, slot: &Slot, plain: &[u8]) -> Vec<u8> {
-    let keys = store.keys().await.unwrap();
+    let keys = store.in_use().await.unwrap().1;
     let paths = SlotPaths::new(store.folder(), slot);
     let bytes = sealed(&keys, &paths, plain).unwrap();
     folder::replace(&paths.sealed, &bytes).unwrap();
@@ -83,7 +83,7 @@ async fn a_document_of_a_newer_version_is_left_alone_and_lives_through_a_rekey()
     assert_eq!(fs::read(&paths.sealed).unwrap(), bytes);
     let rekeyed = store.rekey(Source { answers: true }).await.unwrap();
     assert!(rekeyed.problems.is_empty(), "{:?}", rekeyed.problems);
-    let keys = rekeyed.store.keys().await.unwrap();
+    let keys = rekeyed.store.in_use().await.unwrap().1;
     let bytes = fs::read(&paths.sealed).unwrap();
     assert_eq!(unseal(&keys, &paths, &bytes).unwrap().as_slice(), newer);
 }
@@ -100,8 +100,8 @@ async fn a_file_sealed_by_a_newer_version_stops_a_rekey_before_the_old_key_goes(
     let error = store.rekey(Source { answers: true }).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Newer, "{error}");
     assert_eq!(fs::read(&paths.sealed).unwrap(), bytes);
-    let policy = PolicyFile::read(&store.folder().join("store.json"));
-    assert!(policy.unwrap().unwrap().previous.is_some());
+    let policy = crate::file::policy::PolicyFile::read(&store.folder().join("store.json"));
+    assert!(policy.unwrap().unwrap().newest().previous.is_some());
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_key_that_does_not_come_holds_up_no_lock() {
     let loading = store.load(&one.slot);
     let locking = async {
         // Until the load has the source's attention.
-        while store.inner.keys.try_lock().is_ok() {
+        while store.inner.ring.asking.try_lock().is_ok() {
             tokio::task::yield_now().await;
         }
         store.lock(&one.slot, LONG).await
@@ -142,7 +142,7 @@ async fn a_key_that_does_not_come_holds_up_no_lock() {
         guard = locking => drop(guard.unwrap()),
     }
     // Who gave up leaves the way open for the next.
-    assert!(store.inner.keys.try_lock().is_ok());
+    assert!(store.inner.ring.asking.try_lock().is_ok());
 }
 
 #[test]

@@ -1,0 +1,290 @@
+//! A lost key.
+//!
+//! A key is lost when its source works and says that it has no such key, and no other key of the
+//! store is here. Nothing else counts: a source that is locked, gone, silent or broken is an error,
+//! and a passphrase that is wrong gives a wrong key, not none.
+//!
+//! Then a new key is made where the lost one was kept, and `store.json` names both. No file is moved
+//! and none is written over: what is sealed with the lost key stays where it is, set aside by that
+//! its key is not here. So it is there again when the key comes back, and for another machine that
+//! shares the folder and has the key it was never away.
+//!
+//! Some keyrings hide what they hold while they are locked. To keep a new key they have to be
+//! unlocked; so the lost one is asked for once more after that, and if it is there, the new one goes.
+//!
+//! The steps, and what is there when the process is killed after each: the new key is kept (one that
+//! nothing names, the next process makes another), `store.json` is replaced (the next process has
+//! the key, and tells of the loss), somebody was told (the next tells again, unless it was written
+//! down that they were).
+
+use std::{fmt, fs::File, sync::Arc};
+
+use hallpass_core::{
+    Timestamp,
+    store::{StoreError, StoreErrorKind},
+};
+
+use super::{
+    FileStore,
+    creation::{CREATION, keys_lock_path, lock_path, no_key, policy_path, source_of},
+    lock::{self, Mode},
+    policy::{Lost, PolicyFile, Series},
+    records,
+    ring::InUse,
+};
+use crate::{KeyId, KeySource, Policy, blocking};
+
+/// Records that are sealed with a key that is not here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetAside {
+    /// The key's id.
+    pub key: KeyId,
+    /// Where it was kept, unless that is a place that this version does not know.
+    pub policy: Option<Policy>,
+    /// How many files are sealed with it: one for each account.
+    pub files: usize,
+    /// Since when it is known to be lost, by the file system's clock. `None` for a key that another
+    /// machine has.
+    pub since: Option<Timestamp>,
+}
+
+impl SetAside {
+    fn new(series: &Series, files: usize) -> Self {
+        Self {
+            key: series.key_id(),
+            policy: series.policy().ok(),
+            files,
+            since: series.lost.as_ref().and_then(Lost::since),
+        }
+    }
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.files {
+            1 => f.write_str("one account is set aside: its key ")?,
+            files => write!(f, "{files} accounts are set aside: their key ")?,
+        }
+        write!(f, "{} is not here", self.key)
+    }
+}
+
+/// Who is told of a lost key.
+pub(super) type Listener = Arc<dyn Fn(&SetAside) + Send + Sync>;
+
+/// The locks of whoever adds to `store.json`.
+#[derive(Debug)]
+struct Adding {
+    _keys: File,
+    _store: File,
+}
+
+impl FileStore {
+    /// Tells `tell` of each key that was lost, once over all processes: now of one whose loss nobody
+    /// was told of yet as soon as a key is asked for, later whenever one is found to be lost.
+    ///
+    /// Nobody else is told by then: of two that are set in one process the first stays. `tell` is
+    /// called with the store's locks held and must not use the store.
+    pub fn tell_of_lost_keys(&self, tell: impl Fn(&SetAside) + Send + Sync + 'static) {
+        // A second one changes nothing, as the documentation says.
+        let _ = self.inner.listener.set(Arc::new(Tell(Arc::new(tell))));
+    }
+
+    /// The same store for a diagnosis: where it finds that the key is lost, that is an error, and
+    /// nothing is changed.
+    #[must_use]
+    pub fn examining(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            examines: true,
+        }
+    }
+
+    /// The records whose key is not here, each key's together, those of the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Key`] when it can't be said whether a key is here.
+    pub async fn records_set_aside(&self) -> Result<Vec<SetAside>, StoreError> {
+        let policy = self.policy_file();
+        let mut away = Vec::new();
+        for series in policy.series() {
+            if self.keys_of(series).await?.is_none() {
+                away.push(series.clone());
+            }
+        }
+        if away.is_empty() {
+            return Ok(Vec::new());
+        }
+        let root = self.folder().to_owned();
+        blocking::run(move || {
+            let files = records::all(&root)?;
+            let of = |series: &Series| {
+                let paths = files.iter().flatten();
+                paths.filter(|it| it.series == series.number()).count()
+            };
+            Ok(away.iter().map(|it| SetAside::new(it, of(it))).collect())
+        })
+        .await
+    }
+
+    /// The newest series whose key is here; a new one when the key is lost.
+    pub(super) async fn in_use(&self) -> Result<InUse, StoreError> {
+        match self.first_here().await? {
+            Some(found) => {
+                self.tell().await;
+                Ok(found)
+            }
+            None if self.examines => Err(self.lost()),
+            None => self.begin_anew().await,
+        }
+    }
+
+    /// The error of whoever only looks.
+    pub(super) fn lost(&self) -> StoreError {
+        let policy = self.policy_file();
+        let series = policy.newest();
+        let place = series.policy().ok();
+        let place = place.and_then(|policy| self.sources().of(policy));
+        let place = place.map_or_else(|| "its place".to_owned(), |source| source.describe());
+        StoreError::new(
+            StoreErrorKind::Key,
+            format!(
+                "the key {} of the store is lost: {place} does not have it",
+                series.key_id()
+            ),
+        )
+        .with_hint(
+            "bring the key back, as from a backup; or go on: the next command that needs the \
+             records sets them aside and begins with a new key",
+        )
+    }
+
+    /// Makes a new key, and a series of records that is sealed with it.
+    async fn begin_anew(&self) -> Result<InUse, StoreError> {
+        let adding = self.add().await?;
+        // Another process may have been first, or the key come back.
+        self.inner.ring.forget_absent();
+        if let Some(found) = self.first_here().await? {
+            return Ok(found);
+        }
+        let policy = self.policy_file().newest().policy()?;
+        let source = Arc::clone(source_of(self.sources(), policy)?);
+        let id = KeyId::generate().map_err(|error| no_key(policy, error))?;
+        let key = source.create(id).await.map_err(|error| {
+            StoreError::new(
+                StoreErrorKind::Key,
+                "the key of the store is lost, and no new one can be made",
+            )
+            .with_hint("bring the key back, as from a backup, or start the store over")
+            .with_source(error)
+        })?;
+        self.inner.ring.forget_absent();
+        match self.first_here().await {
+            Ok(None) => {}
+            found => {
+                drop_unused(&*source, id).await;
+                return found?.ok_or_else(|| self.lost());
+            }
+        }
+        let mut file = self.policy_file();
+        let (root, lock) = (self.folder().to_owned(), Arc::clone(&adding));
+        let written = blocking::run(move || {
+            let number = file.newest().number();
+            let paths = records::all(&root)?;
+            let files = paths.iter().flatten();
+            let files = files.filter(|paths| paths.series == number).count();
+            let since = lock::taken_at(&keys_lock_path(&root));
+            file.begin(policy, id, &key, Lost::new(since, files));
+            file.write(&policy_path(&root))?;
+            drop(lock);
+            Ok(file)
+        });
+        match written.await {
+            Ok(file) => self.take(file),
+            Err(error) => {
+                drop_unused(&*source, id).await;
+                return Err(error);
+            }
+        }
+        tracing::warn!(new = %id, "the store's key is lost, its records are set aside");
+        self.tell_under(&adding).await?;
+        let found = self.first_here().await?;
+        found.ok_or_else(|| self.lost())
+    }
+
+    /// Tells of what nobody was told of.
+    async fn tell(&self) {
+        if self.examines || self.inner.listener.get().is_none() || !untold(&self.policy_file()) {
+            return;
+        }
+        let told = async {
+            let adding = self.add().await?;
+            self.tell_under(&adding).await
+        };
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "it can't be written down that a key is lost");
+        }
+    }
+
+    async fn tell_under(&self, adding: &Arc<Adding>) -> Result<(), StoreError> {
+        let Some(listener) = self.inner.listener.get() else {
+            return Ok(());
+        };
+        let mut file = self.policy_file();
+        if !untold(&file) {
+            return Ok(());
+        }
+        for series in file.series_mut() {
+            let number = series.number();
+            let series_now = series.clone();
+            if let Some(lost) = series.lost.as_mut().filter(|lost| !lost.told) {
+                tracing::debug!(series = number, "telling of a lost key");
+                (listener.0)(&SetAside::new(&series_now, lost.files));
+                lost.told = true;
+            }
+        }
+        let (path, lock) = (policy_path(self.folder()), Arc::clone(adding));
+        let file = blocking::run(move || {
+            file.write(&path)?;
+            drop(lock);
+            Ok::<_, StoreError>(file)
+        });
+        self.take(file.await?);
+        Ok(())
+    }
+
+    /// Takes the locks for adding to `store.json`, and reads it again.
+    async fn add(&self) -> Result<Arc<Adding>, StoreError> {
+        let deadline = lock::deadline(CREATION);
+        let store = lock::acquire(lock_path(self.folder()), Mode::Shared, deadline).await?;
+        let path = keys_lock_path(self.folder());
+        let keys = lock::acquire(path, Mode::Exclusive, deadline).await?;
+        self.look_again().await?;
+        Ok(Arc::new(Adding {
+            _keys: keys,
+            _store: store,
+        }))
+    }
+}
+
+/// A listener, without anything to show of it.
+pub(super) struct Tell(Listener);
+
+impl fmt::Debug for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tell")
+    }
+}
+
+fn untold(policy: &PolicyFile) -> bool {
+    let mut lost = policy.series().filter_map(|series| series.lost.as_ref());
+    lost.any(|lost| !lost.told)
+}
+
+async fn drop_unused(source: &dyn KeySource, id: KeyId) {
+    if let Err(error) = source.remove(id).await {
+        tracing::debug!(%error, key = %id, "an unused key stays behind");
+    }
+}

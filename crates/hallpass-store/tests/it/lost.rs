@@ -1,0 +1,468 @@
+//! A lost key: its records are set aside, none is written over, and it is said once.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use hallpass_core::{
+    AccessToken, CredentialStore as _, Record,
+    store::{Saved, StoreError, StoreErrorKind},
+};
+use hallpass_store::{
+    FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Passphrase, Policy, SetAside,
+};
+
+use crate::common::{Keys, LONG, Place, overwrite, record, save};
+
+const NAMES: [&str; 3] = ["one", "two", "three"];
+
+/// What a store told of lost keys.
+#[derive(Debug, Default, Clone)]
+struct Told(Arc<Mutex<Vec<SetAside>>>);
+
+impl Told {
+    fn by(store: &FileStore) -> Self {
+        let told = Self::default();
+        let heard = told.clone();
+        store.tell_of_lost_keys(move |lost| heard.0.lock().unwrap().push(lost.clone()));
+        told
+    }
+
+    fn all(&self) -> Vec<SetAside> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+async fn open(place: &Place, keys: &Arc<Keys>) -> FileStore {
+    let source: Arc<dyn KeySource> = keys.clone();
+    FileStore::open(&place.path, source).await.unwrap()
+}
+
+async fn with_three(place: &Place, keys: &Arc<Keys>) {
+    let store = open(place, keys).await;
+    for name in NAMES {
+        let _ = save(&store, &record(name), None).await.unwrap();
+    }
+}
+
+/// The record of a name with another access token.
+fn again(name: &str, token: &str) -> Record {
+    let mut record = record(name);
+    record.grant.as_mut().unwrap().access_token = AccessToken::new(token.to_owned());
+    record
+}
+
+async fn token(store: &FileStore, name: &str) -> Option<String> {
+    let found = store.load(&record(name).slot).await.unwrap()?;
+    Some(found.grant.unwrap().access_token.expose().to_owned())
+}
+
+fn contents(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files: BTreeMap<_, _> = place.files().into_iter().collect();
+    files.retain(|path, _| {
+        let extension = path.extension().unwrap_or_default();
+        extension != "lock" && extension != "holder"
+    });
+    files
+}
+
+fn sealed(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = contents(place);
+    files.retain(|path, _| path.extension().is_some_and(|it| it == "sealed"));
+    files
+}
+
+fn policy(place: &Place) -> serde_json::Value {
+    let text = fs::read(place.path.join("store.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+#[tokio::test]
+async fn its_records_are_set_aside_and_it_is_said_once() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let before = sealed(&place);
+    assert_eq!(policy(&place)["version"], 1);
+    let lost = keys.lose();
+    let lost_id = *lost.keys().next().unwrap();
+
+    let store = open(&place, &keys).await;
+    let told = Told::by(&store);
+    assert_eq!(token(&store, "one").await, None);
+    assert!(store.list().await.unwrap().slots.is_empty());
+    let said = told.all();
+    assert_eq!(said.len(), 1);
+    assert_eq!((said[0].key, said[0].files), (lost_id, 3));
+    assert_eq!(said[0].policy, Some(Policy::Host));
+    assert!(said[0].since.is_some());
+    assert!(said[0].to_string().contains("3 accounts"), "{}", said[0]);
+    assert_eq!(store.records_set_aside().await.unwrap(), said);
+    assert_ne!(store.key_id(), lost_id);
+    let written = policy(&place);
+    assert_eq!(written["version"], 2);
+    let named = &written["set_aside"][0];
+    assert_eq!(named["key"], lost_id.to_string());
+    assert_eq!(named["lost"]["files"], 3);
+    assert!(named["lost"]["since"].is_number());
+
+    let saved = save(&store, &again("one", "new"), None).await.unwrap();
+    assert!(matches!(saved, Saved::Written(_)));
+    assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
+    for (path, bytes) in &before {
+        assert_eq!(&fs::read(path).unwrap(), bytes, "written over");
+    }
+
+    // Another process has the new key, and has nothing to tell.
+    let store = open(&place, &keys).await;
+    let told = Told::by(&store);
+    assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
+    assert_eq!(token(&store, "two").await, None);
+    assert_eq!(told.all(), []);
+    assert_eq!(keys.ids(), [store.key_id()]);
+
+    // The lost key comes back: what nobody signed in to meanwhile is as it was.
+    keys.give_back(lost);
+    let store = open(&place, &keys).await;
+    assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
+    assert_eq!(
+        token(&store, "two").await.as_deref(),
+        Some("canary-4711-access")
+    );
+    assert_eq!(store.list().await.unwrap().slots.len(), 3);
+    assert_eq!(store.records_set_aside().await.unwrap(), []);
+    // It is written where it is, so that whoever has this key alone sees the same.
+    let found = store.load(&record("two").slot).await.unwrap().unwrap();
+    let saved = save(&store, &again("two", "newer"), Some(found.generation)).await;
+    assert!(matches!(saved.unwrap(), Saved::Written(_)));
+    assert_eq!(sealed(&place).len(), 4);
+}
+
+#[tokio::test]
+async fn the_key_file_and_its_folder() {
+    let place = Place::new();
+    let elsewhere = place.path.with_file_name("keys");
+    let open = async || {
+        FileStore::open(&place.path, KeyFile::in_folder(&elsewhere))
+            .await
+            .unwrap()
+    };
+    let _ = save(&open().await, &record("one"), None).await.unwrap();
+    let before = contents(&place);
+    // A folder that is not there, as one that is not mounted, says nothing of the key.
+    let away = elsewhere.with_file_name("away");
+    fs::rename(&elsewhere, &away).unwrap();
+    let error = open().await.load(&record("one").slot).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
+    assert_eq!(contents(&place), before);
+    assert!(!elsewhere.exists());
+    fs::rename(&away, &elsewhere).unwrap();
+    let key = fs::read_dir(&elsewhere).unwrap().next().unwrap().unwrap();
+    fs::rename(key.path(), place.path.with_file_name("kept")).unwrap();
+    let store = open().await;
+    assert_eq!(token(&store, "one").await, None);
+    assert_eq!(store.policy().unwrap(), Policy::KeyFile);
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+    assert_eq!(token(&open().await, "one").await.as_deref(), Some("new"));
+}
+
+/// Two machines with a keyring each share a home folder.
+#[tokio::test]
+async fn two_machines_with_one_folder_take_nothing_from_each_other() {
+    let place = Place::new();
+    let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
+    with_three(&place, &here).await;
+    let store = open(&place, &there).await;
+    let told = Told::by(&store);
+    let _ = save(&store, &again("one", "there"), None).await.unwrap();
+    assert_eq!(told.all().len(), 1);
+    let settled = policy(&place);
+    for round in 0..3 {
+        for (keys, one, slots) in [(&here, "canary-4711-access", 3), (&there, "there", 1)] {
+            let store = open(&place, keys).await;
+            let told = Told::by(&store);
+            assert_eq!(token(&store, "one").await.as_deref(), Some(one));
+            let listing = store.list().await.unwrap();
+            assert_eq!(listing.slots.len(), slots, "round {round}");
+            assert_eq!(listing.problems.len(), 0);
+            assert_eq!(store.check().await.len(), 0);
+            let mut record = store.load(&record("one").slot).await.unwrap().unwrap();
+            record.state = hallpass_core::State::OutcomeUnknown;
+            let saved = save(&store, &record, Some(record.generation)).await;
+            assert!(matches!(saved.unwrap(), Saved::Written(_)));
+            assert_eq!(told.all(), []);
+            assert_eq!(store.records_set_aside().await.unwrap().len(), 1);
+        }
+    }
+    assert_eq!(policy(&place), settled);
+    assert_eq!((here.ids().len(), there.ids().len()), (1, 1));
+
+    // Each gives itself another key, and the other notices nothing.
+    for keys in [&here, &there] {
+        let source: Arc<dyn KeySource> = keys.clone();
+        let store = open(&place, keys).await;
+        let rekeyed = store.rekey(source).await.unwrap();
+        assert_eq!(rekeyed.problems.len(), 0);
+        assert_eq!(keys.ids(), [rekeyed.store.key_id()]);
+    }
+    let store = open(&place, &here).await;
+    assert_eq!(store.list().await.unwrap().slots.len(), 3);
+    let store = open(&place, &there).await;
+    assert_eq!(token(&store, "one").await.as_deref(), Some("there"));
+    assert_eq!(token(&store, "two").await, None);
+}
+
+#[tokio::test]
+async fn only_a_definite_answer_counts() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let before = contents(&place);
+    let lost = keys.lose();
+    let unchanged = async |store: &FileStore| {
+        for _ in 0..2 {
+            let error = store.load(&record("one").slot).await.unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
+        }
+        let error = save(store, &record("one"), None).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
+        assert!(store.list().await.is_err());
+        assert_eq!(contents(&place), before);
+    };
+    for kind in [
+        KeyErrorKind::Locked,
+        KeyErrorKind::Unavailable,
+        KeyErrorKind::TimedOut,
+        KeyErrorKind::Unusable,
+    ] {
+        *keys.trouble.lock().unwrap() = Some(kind);
+        unchanged(&open(&place, &keys).await).await;
+        *keys.trouble.lock().unwrap() = None;
+        // It has no such key, and takes none: as a keyring whose collection is gone.
+        *keys.takes_none.lock().unwrap() = Some(kind);
+        unchanged(&open(&place, &keys).await).await;
+        *keys.takes_none.lock().unwrap() = None;
+    }
+    // It said that it has no such key, and had it when it was unlocked.
+    keys.give_back(lost);
+    keys.hides.store(true, Ordering::SeqCst);
+    let store = open(&place, &keys).await;
+    let told = Told::by(&store);
+    assert!(token(&store, "one").await.is_some());
+    assert_eq!(told.all(), []);
+    assert_eq!(keys.ids(), [store.key_id()], "the unused key is forgotten");
+    assert_eq!(contents(&place), before);
+}
+
+#[tokio::test]
+async fn a_wrong_passphrase_is_no_lost_key() {
+    let place = Place::new();
+    let store = FileStore::open(&place.path, Passphrase::new("correct horse")).await;
+    let _ = save(&store.unwrap(), &record("one"), None).await.unwrap();
+    let before = contents(&place);
+    let store = FileStore::open(&place.path, Passphrase::new("correct hearse")).await;
+    let store = store.unwrap();
+    let error = save(&store, &record("one"), None).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
+    assert_eq!(contents(&place), before);
+}
+
+#[tokio::test]
+async fn a_diagnosis_finds_it_and_changes_nothing() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let before = contents(&place);
+    let _ = keys.lose();
+    let store = open(&place, &keys).await;
+    let told = Told::by(&store);
+    for problems in [store.check().await, store.examining().check().await] {
+        let kinds: Vec<_> = problems.iter().map(StoreError::kind).collect();
+        assert_eq!(kinds, [StoreErrorKind::Key]);
+        let problem = &problems[0];
+        assert!(problem.to_string().contains("is lost"), "{problem}");
+        assert!(problem.hint().unwrap().contains("sets them aside"));
+    }
+    let examined = store.examining().load(&record("one").slot).await;
+    assert_eq!(examined.unwrap_err().kind(), StoreErrorKind::Key);
+    assert_eq!(told.all(), []);
+    assert_eq!(contents(&place), before);
+}
+
+/// Nobody is there to be told, so the next who listens is.
+#[tokio::test]
+async fn what_nobody_was_told_of_is_told_later() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let _ = keys.lose();
+    let store = open(&place, &keys).await;
+    assert_eq!(token(&store, "one").await, None);
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+    for expected in [1, 0] {
+        let store = open(&place, &keys).await;
+        let told = Told::by(&store);
+        assert!(token(&store, "one").await.is_some());
+        assert_eq!(told.all().len(), expected);
+    }
+}
+
+#[tokio::test]
+async fn it_is_lost_again() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    let mut lost = Vec::new();
+    for round in 1..4 {
+        let store = open(&place, &keys).await;
+        let told = Told::by(&store);
+        for name in &NAMES[..round] {
+            let found = store.load(&record(name).slot).await.unwrap();
+            let _ = save(&store, &again(name, &format!("{round}")), None).await;
+            assert!(found.is_none());
+        }
+        assert_eq!(told.all().len(), usize::from(round > 1));
+        lost.push(keys.lose());
+    }
+    // Any of them may come back, in any order.
+    keys.give_back(lost.remove(1));
+    let store = open(&place, &keys).await;
+    assert_eq!(token(&store, "two").await.as_deref(), Some("2"));
+    assert_eq!(token(&store, "three").await, None);
+    keys.give_back(lost.remove(1));
+    let store = open(&place, &keys).await;
+    assert_eq!(token(&store, "two").await.as_deref(), Some("3"));
+    let aside = store.records_set_aside().await.unwrap();
+    assert_eq!(aside.iter().map(|it| it.files).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn what_the_other_commands_make_of_it() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    let store = open(&place, &keys).await;
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+
+    // Moved: what is set aside stays sealed with what it was sealed with.
+    let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
+    let moved = store.rekey(Arc::clone(&file)).await.unwrap();
+    assert_eq!(moved.problems.len(), 0);
+    let policies = FileStore::policies_of(&place.path).await.unwrap();
+    assert_eq!(policies, [Policy::KeyFile, Policy::Host]);
+    let both: Vec<Arc<dyn KeySource>> = vec![file, keys.clone()];
+    let open = async || FileStore::open(&place.path, KeySources::in_order(both.clone())).await;
+    let store = open().await.unwrap();
+    assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
+    assert_eq!(token(&store, "two").await, None);
+
+    // Exported: what opens.
+    let exported = store.export(&Passphrase::new("horse")).await.unwrap();
+    assert_eq!(exported.slots, [record("one").slot]);
+    assert_eq!(exported.problems.len(), 0);
+
+    // Forgotten, with the key back: all of the slot, and nothing of another.
+    keys.give_back(lost);
+    let store = open().await.unwrap();
+    let slot = record("one").slot;
+    let mut guard = store.lock(&slot, LONG).await.unwrap();
+    assert!(store.forget(&slot, &mut guard).await.unwrap());
+    assert!(!store.forget(&slot, &mut guard).await.unwrap());
+    drop(guard);
+    assert_eq!(token(&store, "one").await, None);
+    assert!(token(&store, "two").await.is_some());
+
+    // Started over: every file of every series is moved.
+    let sealed = sealed(&place).len();
+    drop(store);
+    let (store, aside) = FileStore::start_over(&place.path, KeySources::in_order(both.clone()))
+        .await
+        .unwrap();
+    assert_eq!(fs::read_dir(aside.unwrap()).unwrap().count(), sealed + 1);
+    assert_eq!(policy(&place)["version"], 1);
+    assert!(store.list().await.unwrap().slots.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_is_lost_while_a_slot_is_held() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let _ = keys.lose();
+    let stores = [open(&place, &keys).await, open(&place, &keys).await];
+    let mut guards = Vec::new();
+    for (store, name) in stores.iter().zip(NAMES) {
+        guards.push(store.lock(&record(name).slot, LONG).await.unwrap());
+    }
+    for ((store, guard), name) in stores.iter().zip(&mut guards).zip(NAMES) {
+        let saved = store.save(&again(name, "new"), None, guard).await.unwrap();
+        assert!(matches!(saved, Saved::Written(_)));
+    }
+    assert_eq!(keys.ids().len(), 1);
+    assert_eq!(stores[0].list().await.unwrap().slots.len(), 2);
+}
+
+#[tokio::test]
+async fn a_folder_that_takes_nothing_keeps_what_it_has() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    let before = contents(&place);
+    let obstacles: [fn(&Path) -> PathBuf; 2] =
+        [|root| root.join("keys.lock"), |root| root.join("store.tmp")];
+    for obstacle in obstacles {
+        let obstacle = obstacle(&place.path);
+        fs::create_dir(&obstacle).unwrap();
+        let store = open(&place, &keys).await;
+        let error = store.load(&record("one").slot).await.unwrap_err();
+        assert!(matches!(
+            error.kind(),
+            StoreErrorKind::Io | StoreErrorKind::Refused
+        ));
+        assert_eq!(keys.ids(), [], "no key stays behind");
+        fs::remove_dir(&obstacle).unwrap();
+        assert_eq!(contents(&place), before);
+    }
+    keys.give_back(lost);
+    let store = open(&place, &keys).await;
+    assert!(token(&store, "one").await.is_some());
+}
+
+#[tokio::test]
+async fn a_file_of_a_series_that_nobody_names() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let first = sealed(&place).into_iter().next().unwrap();
+    overwrite(&first.0.with_extension("7.sealed"), &first.1);
+    for name in ["1.sealed", "07.sealed", "x.sealed"] {
+        overwrite(&first.0.with_extension(name), &first.1);
+    }
+    let store = open(&place, &keys).await;
+    let listing = store.list().await.unwrap();
+    assert_eq!(listing.slots.len(), 3);
+    let kinds = listing.problems.iter().map(StoreError::kind);
+    let (key, damaged): (Vec<_>, Vec<_>) = kinds.partition(|kind| *kind == StoreErrorKind::Key);
+    assert_eq!((key.len(), damaged.len()), (1, 3));
+}
+
+/// Tasks of one process that all miss the key at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_that_miss_it_at_once_make_one() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let _ = keys.lose();
+    let store = open(&place, &keys).await;
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&told);
+    store.tell_of_lost_keys(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let tasks = (0..50).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { token(&store, NAMES[number % 3]).await })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap(), None);
+    }
+    assert_eq!(keys.ids(), [store.key_id()]);
+    assert_eq!(told.load(Ordering::SeqCst), 1);
+}
