@@ -62,6 +62,8 @@ struct State {
     issuer_path: String,
     behaviour: Mutex<Behaviour>,
     clients: Mutex<HashMap<String, RegisteredClient>>,
+    /// The token by which each client manages its registration, by the client's identifier.
+    managed: Mutex<HashMap<String, String>>,
     /// Requests that a person is looking at, by the ticket on the page.
     asked: Mutex<HashMap<String, authorization::Asked>>,
     /// The assertions of clients that came, since each is good once.
@@ -93,6 +95,7 @@ impl AuthorizationServer {
             issuer_path: options.issuer_path,
             behaviour: Mutex::new(options.behaviour),
             clients: Mutex::new(clients.map(|it| (it.id.clone(), it)).collect()),
+            managed: Mutex::default(),
             asked: Mutex::default(),
             seen: Mutex::default(),
             book: TokenBook::new(clock.clone(), entropy.clone()),
@@ -244,6 +247,7 @@ impl State {
             Some(TOKEN) => Endpoint::Token,
             Some(REGISTER) => Endpoint::Registration,
             Some(REVOKE) => Endpoint::Revocation,
+            Some(below) if registration::client_in(below).is_some() => Endpoint::Registration,
             _ => Endpoint::Other,
         }
     }
@@ -260,7 +264,12 @@ impl State {
                 self.consent(&behaviour, request)
             }
             (Endpoint::Token, &Method::POST) => self.token(&behaviour, request),
-            (Endpoint::Registration, &Method::POST) if behaviour.registration => {
+            (Endpoint::Registration, &Method::DELETE) if behaviour.registration_management => {
+                self.unregistration(below.and_then(registration::client_in), request)
+            }
+            (Endpoint::Registration, &Method::POST)
+                if behaviour.registration && below == Some(REGISTER) =>
+            {
                 self.registration(&behaviour, request)
             }
             (Endpoint::Revocation, &Method::POST) => self.revocation(request),

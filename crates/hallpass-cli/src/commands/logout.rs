@@ -65,9 +65,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed
 
 /// What became of the tokens at the server.
 pub(super) fn in_words(done: &SignedOut) -> String {
-    if !done.had_grant {
-        return "where nobody was signed in".to_owned();
-    }
+    let nobody = (!done.had_grant).then(|| "where nobody was signed in".to_owned());
     let of = |name: &str, revocation: &Revocation| match revocation {
         Revocation::Revoked => Some(format!("the {name} is revoked")),
         Revocation::Unsupported => Some(format!(
@@ -77,9 +75,28 @@ pub(super) fn in_words(done: &SignedOut) -> String {
         Revocation::Failed(error) => Some(format!("the {name} may live on: {error}")),
         _ => None,
     };
-    let tokens = [
+    let parts = [
+        nobody,
         of("refresh token", &done.refresh_token),
         of("access token", &done.access_token),
+        of_registration(done),
     ];
-    tokens.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What became of a registration that was to be forgotten (RFC 7592 §2.3).
+fn of_registration(done: &SignedOut) -> Option<String> {
+    let at_the_server = match &done.registration {
+        Revocation::Revoked => "is deleted".to_owned(),
+        Revocation::Unsupported => "stays with the server: it deletes none".to_owned(),
+        Revocation::NotAsked => "stays with the server: nobody was told".to_owned(),
+        Revocation::Failed(error) => format!("may stay with the server: {error}"),
+        // The client was not registered by the program, and stays whoever's it is.
+        _ => {
+            return done
+                .forgot_client
+                .then(|| "the client is forgotten here".to_owned());
+        }
+    };
+    Some(format!("the client's registration {at_the_server}"))
 }

@@ -20,6 +20,7 @@ mod device;
 mod doctor;
 mod faults;
 mod first_steps;
+mod forgetting;
 mod handover;
 mod import;
 mod keeping;

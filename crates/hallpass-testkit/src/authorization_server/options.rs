@@ -85,6 +85,8 @@ pub struct Behaviour {
     pub pkce_advertised: bool,
     /// Whether clients may register (RFC 7591).
     pub registration: bool,
+    /// Whether a client may take its registration back (RFC 7592 §2.3). Few servers let it.
+    pub registration_management: bool,
     /// The methods of client authentication that registration accepts, also published.
     pub auth_methods: Vec<TokenEndpointAuthMethod>,
     /// The method every registration gets, whatever it asked for.
@@ -142,6 +144,7 @@ impl Default for Behaviour {
             metadata_overrides: BTreeMap::new(),
             pkce_advertised: true,
             registration: true,
+            registration_management: false,
             auth_methods: vec![
                 TokenEndpointAuthMethod::None,
                 TokenEndpointAuthMethod::ClientSecretBasic,

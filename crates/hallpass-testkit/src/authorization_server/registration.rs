@@ -1,11 +1,11 @@
-//! Dynamic registration of clients (RFC 7591).
+//! Dynamic registration of clients (RFC 7591), and its end (RFC 7592 §2.3).
 
 use hallpass_core::{ClientSecret, Timestamp, TokenEndpointAuthMethod};
-use http::StatusCode;
+use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Behaviour, RegisteredClient, State, locked};
+use super::{Behaviour, REGISTER, RegisteredClient, State, locked};
 use crate::{exchange::Received, reply::Reply};
 
 impl State {
@@ -13,6 +13,22 @@ impl State {
         match self.register(behaviour, &request.body) {
             Ok(document) => Reply::json(StatusCode::CREATED, &Value::Object(document)),
             Err((code, why)) => Reply::error(StatusCode::BAD_REQUEST, code, why),
+        }
+    }
+
+    /// Forgets the client that is named, for whoever holds its token.
+    pub(super) fn unregistration(&self, client: Option<&str>, request: &Received) -> Reply {
+        let given = request.header(&header::AUTHORIZATION);
+        let given = given.and_then(|field| field.strip_prefix("Bearer "));
+        let known = client.and_then(|id| locked(&self.managed).get(id).cloned());
+        match (client, given, known) {
+            (Some(id), Some(given), Some(known)) if given == known => {
+                locked(&self.clients).remove(id);
+                locked(&self.managed).remove(id);
+                Reply::empty(StatusCode::NO_CONTENT)
+            }
+            // RFC 7592 §2.3: also where the client is not, or no longer, known.
+            _ => Reply::empty(StatusCode::UNAUTHORIZED).with(header::WWW_AUTHENTICATE, "Bearer"),
         }
     }
 
@@ -68,6 +84,13 @@ impl State {
             let end = secret_expires_at.map_or(0, Timestamp::as_unix_seconds);
             document.insert("client_secret_expires_at".to_owned(), json!(end));
         }
+        if behaviour.registration_management {
+            let token = self.entropy.token("registration-");
+            let uri = self.url(&format!("{REGISTER}/{id}"));
+            document.insert("registration_client_uri".to_owned(), json!(uri));
+            document.insert("registration_access_token".to_owned(), json!(token));
+            locked(&self.managed).insert(id.clone(), token);
+        }
         let client = RegisteredClient {
             id: id.clone(),
             secret: secret.map(ClientSecret::new),
@@ -83,6 +106,12 @@ impl State {
         locked(&self.clients).insert(id, client);
         Ok(document)
     }
+}
+
+/// The client whose registration is managed at a path below the issuer.
+pub(super) fn client_in(path: &str) -> Option<&str> {
+    let id = path.strip_prefix(REGISTER)?.strip_prefix('/')?;
+    (!id.is_empty()).then_some(id)
 }
 
 /// A member that is an array of texts; `None` where it is absent or anything else.
