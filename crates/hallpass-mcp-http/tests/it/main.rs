@@ -7,6 +7,8 @@
 )]
 
 mod bodies;
+mod corpus;
+mod fuzzed;
 mod redirects;
 mod requests;
 mod script;

@@ -1,13 +1,19 @@
 //! The grants as a host sees them: requests as they would be sent, answers as servers give them.
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed expectation is a failed test"
+)]
 
 mod authorization;
 mod callback;
 mod canary;
 mod client_auth;
+mod corpus;
 mod device;
 mod dpop;
 mod exchange;
+mod fuzzed;
 mod grants;
 mod properties;
 mod pushed;

@@ -1,0 +1,9 @@
+//! Queries of a callback (RFC 6749 §4.1.2, RFC 9207 §2).
+
+#![no_main]
+#![allow(dead_code, reason = "each target uses one entry of the file")]
+
+#[path = "../../crates/hallpass-oauth/tests/it/fuzzed.rs"]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::callback(data));

@@ -1,0 +1,8 @@
+//! Event streams (WHATWG HTML §9.2).
+
+#![no_main]
+
+#[path = "../../crates/hallpass-mcp-http/tests/it/fuzzed.rs"]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::events(data));
