@@ -13,5 +13,6 @@ mod challenges;
 mod lesser_road;
 mod overload;
 mod proofs;
+mod schemas;
 mod script;
 mod streams;
