@@ -81,3 +81,8 @@ pub use slot::{Profile, ProfileError, Slot};
 pub use store::{CredentialStore, StoreError};
 pub use time::{Clock, Timestamp};
 pub use token_source::{FixedToken, TokenSource, TokenSourceError};
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -77,3 +77,8 @@ pub use trust::{
     Anchor, CaBundle, CaBundleError, CaProblem, Certificate, CertificateFault, CertificateRefused,
     Handshake, Handshakes, Trust,
 };
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

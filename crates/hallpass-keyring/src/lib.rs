@@ -35,3 +35,8 @@ mod outcome;
 mod platform;
 
 pub use keyring::Keyring;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -65,3 +65,8 @@ pub use key::{KeyError, KeyErrorKind, KeyId, KeySource, KeySources, Policy, Seal
 pub use key_file::KeyFile;
 pub use memory::MemoryStore;
 pub use passphrase::Passphrase;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
