@@ -25,15 +25,15 @@ const OAUTH: [Endpoint; 5] = [
 
 /// What a host adds to what it has. The rest of it is rmcp's.
 async fn manager(world: &World, http: &Client) -> AuthorizationManager {
-    let store = world.store().await;
-    let bridge = Bridge::new(world.slot(), store, Arc::new(http.clone()));
+    let store = world.host.store().await;
+    let bridge = Bridge::new(world.host.slot(), store, Arc::new(http.clone()));
     bridge.manager().await.unwrap()
 }
 
 #[tokio::test]
 async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
     let (ca, world) = corporate_world().await;
-    let http = world.http(HttpConfig {
+    let http = world.host.http(HttpConfig {
         trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
         headers: vec![
             header_for(world.server.origin()),
@@ -42,7 +42,7 @@ async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
         ..HttpConfig::default()
     });
     let signed_in = world.sign_in(manager(&world, &http).await).await.unwrap();
-    let client = world.connect(&http, signed_in).await;
+    let client = world.host.connect(&http, signed_in).await;
     assert_eq!(add(&client, 2, 3).await, "5");
     world.issuer.expire_access_tokens();
     assert_eq!(add(&client, 4, 5).await, "9");
@@ -77,7 +77,7 @@ async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
 #[tokio::test]
 async fn a_header_reaches_no_other_origin() {
     let (ca, world) = corporate_world().await;
-    let http = world.http(HttpConfig {
+    let http = world.host.http(HttpConfig {
         trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
         headers: vec![header_for(world.server.origin())],
         ..HttpConfig::default()
@@ -94,7 +94,7 @@ async fn a_header_reaches_no_other_origin() {
 #[tokio::test]
 async fn without_the_authority_nothing_is_sent() {
     let (_, world) = corporate_world().await;
-    let http = world.http(HttpConfig::default());
+    let http = world.host.http(HttpConfig::default());
     let refused = world.sign_in(manager(&world, &http).await).await;
     let Err(refused) = refused else {
         panic!("an authority that nobody trusts was taken");
@@ -110,7 +110,7 @@ async fn what_metadata_names_is_held_to_the_address_policy() {
         server.protection.authorization_servers = vec!["http://169.254.10.10/as".to_owned()];
     })
     .await;
-    let http = world.http(HttpConfig::default());
+    let http = world.host.http(HttpConfig::default());
     let refused = world.sign_in(manager(&world, &http).await).await;
     assert!(refused.is_err());
     assert!(world.requests_to(Endpoint::ServerMetadata).is_empty());

@@ -4,5 +4,6 @@
 
 mod gains;
 mod kept;
+mod processes;
 mod refresh;
 mod world;

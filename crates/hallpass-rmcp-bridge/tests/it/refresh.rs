@@ -12,12 +12,17 @@ use crate::world::{World, add};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_refusals_in_two_hosts_make_one_refresh() {
     let world = World::new().await;
-    let first = world.bridge().await.manager().await.unwrap();
+    let first = world.host.bridge().await.manager().await.unwrap();
     world.sign_in(first).await.unwrap();
-    let http = world.http(HttpConfig::default());
+    let http = world.host.http(HttpConfig::default());
     let mut clients = Vec::new();
     for _ in 0..2 {
-        clients.push(world.connect(&http, world.signed_in().await).await);
+        clients.push(
+            world
+                .host
+                .connect(&http, world.host.signed_in().await)
+                .await,
+        );
     }
 
     world.issuer.expire_access_tokens();
@@ -47,9 +52,9 @@ async fn parallel_refusals_in_two_hosts_make_one_refresh() {
 #[tokio::test]
 async fn two_hosts_that_refresh_at_once_make_one_refresh() {
     let world = World::new().await;
-    let first = world.bridge().await.manager().await.unwrap();
+    let first = world.host.bridge().await.manager().await.unwrap();
     let one = world.sign_in(first).await.unwrap();
-    let other = world.signed_in().await;
+    let other = world.host.signed_in().await;
     let (a, b) = tokio::join!(one.refresh_token(), other.refresh_token());
     let token = |answer: Result<_, AuthError>| serde_json::to_value(answer.unwrap()).unwrap();
     assert_eq!(token(a)["access_token"], token(b)["access_token"]);
@@ -65,7 +70,7 @@ async fn two_hosts_that_refresh_at_once_make_one_refresh() {
 #[tokio::test]
 async fn a_caller_that_goes_away_loses_nothing() {
     let world = World::new().await;
-    let bridge = world.bridge().await;
+    let bridge = world.host.bridge().await;
     let manager = world
         .sign_in(bridge.manager().await.unwrap())
         .await
@@ -92,9 +97,9 @@ async fn a_caller_that_goes_away_loses_nothing() {
 #[tokio::test]
 async fn a_refused_refresh_token_is_not_sent_again() {
     let world = World::new().await;
-    let first = world.bridge().await.manager().await.unwrap();
+    let first = world.host.bridge().await.manager().await.unwrap();
     let one = world.sign_in(first).await.unwrap();
-    let other = world.signed_in().await;
+    let other = world.host.signed_in().await;
     world.issuer.book().revoke_all();
     let refused = one.refresh_token().await;
     assert!(matches!(refused, Err(AuthError::TokenRefreshRejected(_))));
@@ -106,7 +111,7 @@ async fn a_refused_refresh_token_is_not_sent_again() {
     }
     assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
 
-    let record = CredentialStore::load(&*world.store().await, &world.slot())
+    let record = CredentialStore::load(&*world.host.store().await, &world.host.slot())
         .await
         .unwrap();
     let record = record.unwrap();
@@ -119,7 +124,7 @@ async fn a_refused_refresh_token_is_not_sent_again() {
 #[tokio::test]
 async fn a_refusal_does_not_touch_newer_credentials() {
     let world = World::new().await;
-    let bridge = world.bridge().await;
+    let bridge = world.host.bridge().await;
     let manager = world
         .sign_in(bridge.manager().await.unwrap())
         .await
@@ -136,7 +141,7 @@ async fn a_refusal_does_not_touch_newer_credentials() {
 #[tokio::test]
 async fn a_passing_fault_keeps_everything() {
     let world = World::new().await;
-    let first = world.bridge().await.manager().await.unwrap();
+    let first = world.host.bridge().await.manager().await.unwrap();
     let manager = world.sign_in(first).await.unwrap();
     let fault = Fault::Status {
         status: 503,
@@ -151,7 +156,7 @@ async fn a_passing_fault_keeps_everything() {
 #[tokio::test]
 async fn a_store_in_trouble_is_no_reason_to_sign_in() {
     let world = World::new().await;
-    let first = world.bridge().await.manager().await.unwrap();
+    let first = world.host.bridge().await.manager().await.unwrap();
     let manager = world.sign_in(first).await.unwrap();
     let sealed = walk(world.folder.path());
     let sealed = sealed

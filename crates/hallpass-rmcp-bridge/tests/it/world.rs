@@ -1,6 +1,6 @@
 //! Two servers, and a host that keeps rmcp's own manager.
 
-use std::{path::Path, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use hallpass_core::{CredentialStore, HttpClient, ServerUrl, Slot};
 use hallpass_http::{Client, HttpConfig, Origin};
@@ -30,6 +30,13 @@ pub(crate) struct World {
     pub(crate) server: McpServer,
     pub(crate) person: Person,
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) host: Host,
+}
+
+/// What a host knows: the server, and the folder that it shares with all hosts of this world.
+pub(crate) struct Host {
+    pub(crate) url: ServerUrl,
+    pub(crate) folder: PathBuf,
 }
 
 impl World {
@@ -45,42 +52,18 @@ impl World {
         let mut options = McpServerOptions::protected_by(&issuer);
         server(&mut options);
         let server = McpServer::start(options).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host {
+            url: ServerUrl::parse(&server.url()).unwrap(),
+            folder: folder.path().join("credentials"),
+        };
         Self {
             issuer,
             server,
             person: Person::new().copying_callback(),
-            folder: tempfile::tempdir().unwrap(),
+            folder,
+            host,
         }
-    }
-
-    pub(crate) fn slot(&self) -> Slot {
-        Slot::new(ServerUrl::parse(&self.server.url()).unwrap())
-    }
-
-    /// The files that all hosts of this world share, opened as a process would.
-    pub(crate) async fn store(&self) -> Arc<dyn CredentialStore> {
-        let folder: &Path = &self.folder.path().join("credentials");
-        let store = FileStore::open(folder, KeyFile::in_folder(folder)).await;
-        Arc::new(store.unwrap())
-    }
-
-    /// The HTTP client of a host that was told `config`.
-    pub(crate) fn http(&self, mut config: HttpConfig) -> Client {
-        config.servers = vec![Origin::parse(self.server.origin()).unwrap()];
-        Client::new(config).unwrap()
-    }
-
-    /// A host's bridge, as a process of its own would make it.
-    pub(crate) async fn bridge(&self) -> Bridge {
-        let http: Arc<dyn HttpClient> = Arc::new(self.http(HttpConfig::default()));
-        Bridge::new(self.slot(), self.store().await, http)
-    }
-
-    /// A host that has been signed in to before.
-    pub(crate) async fn signed_in(&self) -> AuthorizationManager {
-        let mut manager = self.bridge().await.manager().await.unwrap();
-        assert!(manager.initialize_from_store().await.unwrap());
-        manager
     }
 
     /// Has the person sign in, as rmcp does it.
@@ -100,17 +83,53 @@ impl World {
         Ok(session.auth_manager)
     }
 
-    /// An MCP connection with the manager's tokens.
-    pub(crate) async fn connect(&self, http: &Client, manager: AuthorizationManager) -> Service {
-        let origin = Origin::parse(self.server.origin()).unwrap();
-        let client = AuthClient::new(http.reqwest_client_for(&origin).unwrap(), manager);
-        let config = StreamableHttpClientTransportConfig::with_uri(self.server.url());
-        let transport = StreamableHttpClientTransport::with_client(client, config);
-        ().serve(transport).await.unwrap()
-    }
-
     pub(crate) fn requests_to(&self, endpoint: Endpoint) -> Vec<RecordedRequest> {
         self.issuer.recorder().requests_to(endpoint)
+    }
+}
+
+impl Host {
+    pub(crate) fn slot(&self) -> Slot {
+        Slot::new(self.url.clone())
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::of(self.url.url()).unwrap()
+    }
+
+    /// The files that all hosts of this world share, opened as a process would.
+    pub(crate) async fn store(&self) -> Arc<dyn CredentialStore> {
+        let key = KeyFile::in_folder(&self.folder);
+        let store = FileStore::open(&self.folder, key).await;
+        Arc::new(store.unwrap())
+    }
+
+    /// The HTTP client of a host that was told `config`.
+    pub(crate) fn http(&self, mut config: HttpConfig) -> Client {
+        config.servers = vec![self.origin()];
+        Client::new(config).unwrap()
+    }
+
+    /// A host's bridge, as a process of its own would make it.
+    pub(crate) async fn bridge(&self) -> Bridge {
+        let http: Arc<dyn HttpClient> = Arc::new(self.http(HttpConfig::default()));
+        Bridge::new(self.slot(), self.store().await, http)
+    }
+
+    /// A host that has been signed in to before.
+    pub(crate) async fn signed_in(&self) -> AuthorizationManager {
+        let mut manager = self.bridge().await.manager().await.unwrap();
+        assert!(manager.initialize_from_store().await.unwrap());
+        manager
+    }
+
+    /// An MCP connection with the manager's tokens.
+    pub(crate) async fn connect(&self, http: &Client, manager: AuthorizationManager) -> Service {
+        let http = http.reqwest_client_for(&self.origin()).unwrap();
+        let client = AuthClient::new(http, manager);
+        let config = StreamableHttpClientTransportConfig::with_uri(self.url.as_str());
+        let transport = StreamableHttpClientTransport::with_client(client, config);
+        ().serve(transport).await.unwrap()
     }
 }
 
