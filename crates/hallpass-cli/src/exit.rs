@@ -124,6 +124,18 @@ impl Failed {
         self
     }
 
+    /// The same failure as the first of several, which `what` counts.
+    pub(crate) fn first_of(self, what: String) -> Self {
+        let because = Because {
+            what: what.into(),
+            cause: self.source,
+        };
+        Self {
+            source: Box::new(because),
+            ..self
+        }
+    }
+
     pub(crate) fn is(&self, code: Code) -> bool {
         self.code == code
     }

@@ -2,7 +2,8 @@
 //!
 //! They lie in files that only their owner can read, but they are not sealed: a client's secret is
 //! named by environment variable or file and stays a name here, and so should a header's secret part
-//! (`${NAME}`). A secret that was typed is not among them: it is kept with the credentials. A header whose value is written out is remembered as it was typed, and login says so.
+//! (`${NAME}`). A secret that was typed is not among them: it is kept with the credentials. A header whose
+//! value is written out is remembered as it was typed, and login says so.
 
 use std::{
     fs, io,
@@ -10,58 +11,88 @@ use std::{
 };
 
 use hallpass::Slot;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{exit::Failed, server_options::ServerOptions};
+use crate::{exit::Failed, server_options::ServerOptions, setup};
 
 /// The file of one slot's options.
-pub(crate) struct Remembered(PathBuf);
+pub(crate) struct Remembered {
+    slot: Slot,
+    path: PathBuf,
+}
+
+/// The member of the file that says whose options they are: its name is a digest.
+const WHOSE: &str = "for";
 
 impl Remembered {
     pub(crate) fn of(slot: &Slot, folder: &Path) -> Self {
-        Self(folder.join("options").join(name_of(slot) + ".json"))
+        Self {
+            slot: slot.clone(),
+            path: folder.join("options").join(name_of(slot) + ".json"),
+        }
+    }
+
+    /// Whose options are remembered.
+    pub(crate) fn slots(folder: &Path) -> Vec<Slot> {
+        let files = fs::read_dir(folder.join("options"));
+        let files = files.into_iter().flatten().filter_map(Result::ok);
+        let whose = files.filter_map(|file| {
+            let file: Map<String, Value> =
+                serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
+            let whose = file.get(WHOSE)?;
+            setup::url_slot(whose["server"].as_str()?, whose["account"].as_str()).ok()
+        });
+        whose.collect()
     }
 
     /// The remembered options; the default where there are none.
     pub(crate) fn load(&self) -> Result<ServerOptions, Failed> {
-        let bytes = match fs::read(&self.0) {
+        let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(ServerOptions::default());
             }
             Err(error) => return Err(self.failed(error)),
         };
-        serde_json::from_slice(&bytes).map_err(|error| self.failed(error))
-    }
-
-    /// Whether any are remembered.
-    pub(crate) fn exists(&self) -> bool {
-        self.0.exists()
+        let read = || {
+            let mut file: Map<String, Value> = serde_json::from_slice(&bytes)?;
+            file.remove(WHOSE);
+            serde_json::from_value(Value::Object(file))
+        };
+        read().map_err(|error| self.failed(error))
     }
 
     /// Replaces them, as a whole or not at all.
     pub(crate) fn save(&self, options: &ServerOptions) -> Result<(), Failed> {
         let write = || {
-            let folder = self.0.parent().unwrap_or(&self.0);
+            let folder = self.path.parent().unwrap_or(&self.path);
             create_private(folder)?;
+            let mut options = options.to_map()?;
+            let (server, account) = (self.slot.server.as_str(), self.slot.profile.as_str());
+            let whose = json!({ "server": server, "account": account });
+            options.insert(WHOSE.to_owned(), whose);
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer_pretty(&mut file, options)?;
+            serde_json::to_writer_pretty(&mut file, &options)?;
             file.as_file().sync_all()?;
-            file.persist(&self.0)?;
+            file.persist(&self.path)?;
             Ok(())
         };
         write().map_err(|error: io::Error| self.failed(error))
     }
 
     pub(crate) fn forget(&self) -> Result<(), Failed> {
-        match fs::remove_file(&self.0) {
+        match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
             _ => Ok(()),
         }
     }
 
     fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> Failed {
-        Failed::new(source).hint(format!("the server's options are in {}", self.0.display()))
+        Failed::new(source).hint(format!(
+            "the server's options are in {}",
+            self.path.display()
+        ))
     }
 }
 

@@ -64,12 +64,8 @@ impl Setup {
     /// The options on the command line, over those of the configuration, over the remembered ones.
     pub(crate) fn options(program: &Program, server: &Server) -> Result<ServerOptions, Failed> {
         let slot = slot(program, &server.url, server.account.as_deref())?;
-        let remembered = Remembered::of(&slot, &store::folder(program)?);
-        let configured = Config::read(program)?.options(&slot);
-        let below = configured.over(&remembered.load()?);
-        given(server)?
-            .over(&below.map_err(Failed::new)?)
-            .map_err(Failed::new)
+        let below = options_of(program, &slot)?;
+        given(server)?.over(&below).map_err(Failed::new)
     }
 
     /// Whether a server can be wired up with these options, short of its credentials.
@@ -174,6 +170,14 @@ fn set_otherwise(program: &Program, server: &Server, slot: &Slot) -> Result<Vec<
         |(option, value): &(String, _)| configured.get(option).is_some_and(|other| other != value);
     let differing = given.into_iter().filter(differs);
     Ok(differing.map(|(option, _)| option).collect())
+}
+
+/// The options that an account has without any on the command line: those of the configuration, over
+/// the remembered ones.
+pub(crate) fn options_of(program: &Program, slot: &Slot) -> Result<ServerOptions, Failed> {
+    let remembered = Remembered::of(slot, &store::folder(program)?);
+    let configured = Config::read(program)?.options(slot);
+    configured.over(&remembered.load()?).map_err(Failed::new)
 }
 
 /// The options on the command line.

@@ -107,8 +107,7 @@ impl Store {
             Ok(_) => KeySources::from(KeyFile::in_folder(&folder)),
             Err(error) => return Ok(Err(error)),
         };
-        let opened = FileStore::open(folder, sources).await;
-        Ok(opened.map(|store| Self::Files(store.examining())))
+        Ok(FileStore::open(folder, sources).await.map(Self::Files))
     }
 
     /// Opens the store that the command line names, or creates it.
@@ -166,29 +165,42 @@ impl Store {
         }
     }
 
-    /// Backend, policy and key in words. No secret is among them.
-    pub(crate) async fn in_words(&self) -> Result<String, Failed> {
+    /// Backend, policy and key in words, by what they are. No secret is among them.
+    pub(crate) async fn in_words(&self) -> Result<Vec<(&'static str, String)>, Failed> {
         if let Self::Absent(_, folder) = self {
             let folder = folder.display();
-            return Ok(format!(
-                "nothing is kept in {folder} yet: the first login begins it"
-            ));
+            let nothing = format!("nothing is in {folder} yet: the first login begins it");
+            return Ok(vec![("kept in", nothing)]);
         }
-        let mut lines = vec![format!("kept in {}", self.port().describe())];
+        let mut rows = vec![("kept in", self.port().describe())];
         if let Self::Files(store) = self {
-            lines.push(format!("policy {}", store.policy()?));
-            lines.push(format!("key {}", store.key_id()));
-            let passed_over = store.passed_over().into_iter();
-            lines.extend(passed_over.map(|why| format!("passed over when it was created: {why}")));
+            rows.push(("policy", store.policy()?.to_string()));
+            rows.push(("key", store.key_id().to_string()));
+            for why in store.passed_over() {
+                rows.push(("passed over", format!("when it was created: {why}")));
+            }
             let set_aside = self.set_aside().await;
-            lines.extend(set_aside.iter().map(ToString::to_string));
+            rows.extend(
+                set_aside
+                    .iter()
+                    .map(|aside| ("set aside", aside.to_string())),
+            );
         }
-        Ok(lines.join("\n  "))
+        Ok(rows)
     }
 
-    /// The same for a script.
+    /// The same for a script: every member is always there.
     pub(crate) async fn as_data(&self) -> Result<Value, Failed> {
-        let description = self.port().describe();
+        let (backend, folder, files) = match self {
+            Self::Files(store) => ("sealed-files", Some(store.folder()), Some(store)),
+            Self::Absent(_, folder) => ("none", Some(folder.as_path()), None),
+            Self::Memory(_) => ("memory", None, None),
+        };
+        let policy = match self {
+            Self::Files(store) => Some(store.policy()?),
+            Self::Absent(..) => None,
+            Self::Memory(_) => Some(Policy::Memory),
+        };
         let set_aside = self.set_aside().await;
         let set_aside = set_aside.iter().map(|aside| {
             json!({
@@ -198,26 +210,15 @@ impl Store {
                 "since": aside.since.map(Timestamp::as_unix_seconds),
             })
         });
-        Ok(match self {
-            Self::Files(store) => json!({
-                "backend": "sealed-files",
-                "description": description,
-                "folder": store.folder().display().to_string(),
-                "policy": store.policy()?.as_str(),
-                "key_id": store.key_id().to_string(),
-                "passed_over": store.passed_over(),
-                "set_aside": set_aside.collect::<Vec<_>>(),
-            }),
-            Self::Absent(_, folder) => json!({
-                "backend": "none",
-                "folder": folder.display().to_string(),
-            }),
-            Self::Memory(_) => json!({
-                "backend": "memory",
-                "description": description,
-                "policy": Policy::Memory.as_str(),
-            }),
-        })
+        Ok(json!({
+            "backend": backend,
+            "description": policy.map(|_| self.port().describe()),
+            "folder": folder.map(|folder| folder.display().to_string()),
+            "policy": policy.map(Policy::as_str),
+            "key_id": files.map(|store| store.key_id().to_string()),
+            "passed_over": files.map(FileStore::passed_over).unwrap_or_default(),
+            "set_aside": set_aside.collect::<Vec<_>>(),
+        }))
     }
 }
 

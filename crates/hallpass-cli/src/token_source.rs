@@ -1,11 +1,16 @@
 //! Access tokens that somebody else obtains, as the options of a server name them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use hallpass::{
     AccessToken, FixedToken, TokenSource,
     machine::{SecretCommand, TokenFile},
 };
+
+use serde_json::{Value, json};
 
 use crate::{environment::Environment, exit::Failed, server_options::ServerOptions};
 
@@ -37,6 +42,41 @@ pub(crate) fn of(
     };
     let command = SecretCommand::new(PathBuf::from(program), words);
     Ok(Some(Arc::new(command)))
+}
+
+/// A place that tokens come from, as it may be shown: of a command nothing but that it is one, since
+/// its words may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    Variable(&'a str),
+    File(&'a Path),
+    Command,
+}
+
+impl<'a> Place<'a> {
+    /// Where the options say that tokens come from.
+    pub(crate) fn of(options: &'a ServerOptions) -> Option<Self> {
+        let variable = options.token_env.as_deref().map(Self::Variable);
+        let file = options.token_file.as_deref().map(Self::File);
+        let command = options.token_command.as_ref().map(|_| Self::Command);
+        variable.or(file).or(command)
+    }
+
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Self::Variable(name) => format!("the environment variable `{name}`"),
+            Self::File(path) => format!("the file {}", path.display()),
+            Self::Command => "a command".to_owned(),
+        }
+    }
+
+    pub(crate) fn as_data(self) -> Value {
+        match self {
+            Self::Variable(name) => json!({ "kind": "environment", "name": name }),
+            Self::File(path) => json!({ "kind": "file", "name": path.display().to_string() }),
+            Self::Command => json!({ "kind": "command", "name": null }),
+        }
+    }
 }
 
 /// The words of a command. They are parted by spaces, and quotes hold a word together; nothing else

@@ -1,5 +1,7 @@
 //! Words that a server chose, made fit for a terminal, and lines broken at its edge.
 
+use crate::output::{Paint, Tone};
+
 /// One line of a server's words: without anything that a terminal would obey, and without breaks.
 pub(crate) fn line(text: &str) -> String {
     let breaks = |c: char| if c.is_whitespace() { ' ' } else { c };
@@ -46,6 +48,29 @@ pub(crate) fn wrap(text: &str, width: Option<usize>, indent: usize) -> String {
         }
     }
     lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// A time of so many seconds in its largest unit, rounded down.
+pub(crate) fn duration(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+/// Lines of a name and what stands for it, aligned, each broken at the edge.
+pub(crate) fn table(rows: &[(&str, String)], width: Option<usize>, paint: Paint) -> String {
+    let longest = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let indent = longest + 4;
+    let line = |(name, value): &(&str, String)| {
+        let name = paint.tone(Tone::Quiet, &format!("{name:longest$}"));
+        format!("  {name}  {}", wrap(value, width, indent))
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The one of `known` that was probably meant by `given`: at most a third of it has to change.

@@ -1,6 +1,6 @@
 //! The port to credentials at rest.
 
-use std::{any::Any, error::Error, fmt, time::Duration};
+use std::{any::Any, error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{BoxFuture, Generation, Issuer, Record, Remedy, Slot};
 
@@ -68,6 +68,12 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     fn holder<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
         let _ = slot;
         Box::pin(async { Ok(None) })
+    }
+
+    /// The same store for a diagnosis, where reading may change something: that one changes nothing,
+    /// and says as an error what it would have done. `None` where reading changes nothing anyway.
+    fn examining(&self) -> Option<Arc<dyn CredentialStore>> {
+        None
     }
 
     /// Everything that is in trouble: what opens the records, and each of them that can't be read.

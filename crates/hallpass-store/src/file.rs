@@ -63,7 +63,7 @@ use crate::{KeyId, KeySources, Policy, blocking, folder};
 #[derive(Debug, Clone)]
 pub struct FileStore {
     inner: Arc<Inner>,
-    /// Whether it is only looked at, see [`examining`](Self::examining).
+    /// Whether it is only looked at, for a diagnosis.
     examines: bool,
 }
 

@@ -250,8 +250,9 @@ impl HallpassBuilder {
         let keeps = self.store.is_some();
         let store = self
             .store
-            .get_or_insert_with(|| Arc::new(MemoryStore::default()));
-        let store = Arc::clone(store);
+            .unwrap_or_else(|| Arc::new(MemoryStore::default()));
+        let store = store.examining().unwrap_or(store);
+        self.store = Some(Arc::clone(&store));
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         self.sign_in = SignInBy::Nobody;
         self.refreshes_ahead = false;

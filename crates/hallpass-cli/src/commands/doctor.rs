@@ -84,8 +84,12 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Faile
             examined.with_store_words(format!("nowhere yet: the first login begins `{folder}`"))
         }
         Ok(store) => {
-            let words = store.in_words().await?.replace("\n  ", "; ");
-            examined.with_store_words(words.trim_start_matches("kept in "))
+            let rows = store.in_words().await?.into_iter();
+            let words = rows.map(|(name, value)| match name {
+                "kept in" => value,
+                name => format!("{name} {value}"),
+            });
+            examined.with_store_words(words.collect::<Vec<_>>().join("; "))
         }
         Err(trouble) => examined.with_store_trouble(trouble),
     };

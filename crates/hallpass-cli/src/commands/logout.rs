@@ -1,22 +1,49 @@
-//! `hallpass logout URL`
+//! `hallpass logout URL`, or `--all`
+
+mod all;
 
 use clap::Args;
 use hallpass::{Revocation, SignOut, SignedOut};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     arguments::Server,
     exit::Failed,
     program::Program,
+    server_options::ServerOptions,
     setup::{Options, Setup},
 };
 
 /// Sign out.
 #[derive(Debug, Args)]
 pub(crate) struct Logout {
-    #[command(flatten)]
-    pub(crate) server: Server,
+    /// The MCP server's URL, or its name in the configuration file.
+    #[arg(required_unless_present = "all")]
+    pub(crate) url: Option<String>,
 
+    /// Which of several accounts on the server. Without it, the one that the name stands for; of a
+    /// URL, the one called `default`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+
+    /// Sign out of every account on every server. What fails is said, and the rest goes on.
+    #[arg(long, conflicts_with_all = ["url", "account"])]
+    pub(crate) all: bool,
+
+    /// Do not ask whether `--all` is meant.
+    #[arg(long, requires = "all")]
+    pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) how: How,
+
+    #[command(flatten)]
+    pub(crate) options: ServerOptions,
+}
+
+/// How thoroughly.
+#[derive(Debug, Args)]
+pub(crate) struct How {
     /// Forget the client's registration too.
     #[arg(long)]
     pub(crate) forget_client: bool,
@@ -27,40 +54,61 @@ pub(crate) struct Logout {
 }
 
 pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed> {
-    let setup = match Setup::new(program, &logout.server, Options::Remembered, None).await {
+    let Some(url) = &logout.url else {
+        return all::run(logout, program).await;
+    };
+    let server = Server {
+        url: url.clone(),
+        account: logout.account.clone(),
+        options: logout.options.clone(),
+    };
+    let (text, data) = sign_out(logout, &server, program).await?;
+    program.output.result(&text, &data);
+    Ok(())
+}
+
+/// Signs out of one account, and says what became of it.
+async fn sign_out(
+    logout: &Logout,
+    server: &Server,
+    program: &Program,
+) -> Result<(String, Value), Failed> {
+    let setup = match Setup::new(program, server, Options::Remembered, None).await {
         Ok(setup) => setup,
         Err(failed) => {
             // Nobody is kept signed in by an option that no longer means anything.
             program.output.say(&format!(
                 "note: signing out without the server's options\n{failed}"
             ));
-            Setup::new(program, &logout.server, Options::None, None).await?
+            Setup::new(program, server, Options::None, None).await?
         }
     };
     let how = SignOut {
-        forget_client: logout.forget_client,
-        local_only: logout.local_only,
+        forget_client: logout.how.forget_client,
+        local_only: logout.how.local_only,
     };
     let done = setup.hallpass.logout(how).await.map_err(Failed::from)?;
-    if logout.forget_client {
+    if logout.how.forget_client {
         setup.remembered.forget()?;
     }
-    if setup.options.have_token_source() && setup.remembered.exists() {
-        setup
-            .remembered
-            .save(&setup.options.without_token_source())?;
+    // What is remembered, also where it could not be used.
+    let remembered = setup.remembered.load().unwrap_or_default();
+    if remembered.have_token_source() {
+        let without = remembered.without_token_source();
+        setup.remembered.save(&without)?;
         program
             .output
             .say("note: where its tokens came from is forgotten; they live on there");
     }
     let slot = setup.hallpass.slot();
     let words = in_words(&done);
-    let data =
-        json!({ "server": slot.server.as_str(), "had_grant": done.had_grant, "outcome": words });
-    program
-        .output
-        .result(&format!("signed out of {slot}, {words}"), &data);
-    Ok(())
+    let data = json!({
+        "server": slot.server.as_str(),
+        "account": slot.profile.as_str(),
+        "had_grant": done.had_grant,
+        "outcome": words,
+    });
+    Ok((format!("signed out of {slot}, {words}"), data))
 }
 
 /// What became of the tokens at the server.

@@ -40,3 +40,32 @@ fn the_nearest_name() {
         assert_eq!(nearest(given, known), meant, "{given}");
     }
 }
+
+#[test]
+fn a_time_is_said_in_its_largest_unit() {
+    for (seconds, words) in [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (42 * 60 + 59, "42 minutes"),
+        (3_600, "1 hour"),
+        (86_399, "23 hours"),
+        (3 * 86_400 + 7, "3 days"),
+    ] {
+        assert_eq!(duration(seconds), words);
+    }
+}
+
+#[test]
+fn a_table_is_aligned_and_broken_at_the_edge() {
+    let rows = [
+        ("a", "one two three four".to_owned()),
+        ("long", "x".to_owned()),
+    ];
+    let broken = table(&rows, Some(28), Paint::PLAIN);
+    assert_eq!(broken, "  a     one two three four\n  long  x".to_owned());
+    let rows = [("a", "one two three four five".to_owned())];
+    let broken = table(&rows, Some(25), Paint::PLAIN);
+    assert_eq!(broken, "  a  one two three four\n     five");
+}

@@ -122,7 +122,9 @@ async fn two_accounts_on_one_server_are_apart() {
         .expect(0);
     let ended = desk.run(&["status"]).await.expect(0);
     assert!(
-        ended.stdout.contains(&format!("{url} (work): signed in")),
+        ended
+            .stdout
+            .starts_with(&format!("{url} (work)\n  state         signed in\n")),
         "{}",
         ended.stdout
     );

@@ -27,6 +27,7 @@ mod keeping;
 mod life;
 mod limits;
 mod lists;
+mod log_out;
 mod lost_key;
 mod options;
 #[cfg(unix)]
@@ -39,6 +40,7 @@ mod shells;
 #[cfg(unix)]
 mod signals;
 mod stateless;
+mod status;
 mod store;
 #[cfg(unix)]
 mod table;

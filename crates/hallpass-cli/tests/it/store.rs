@@ -5,7 +5,7 @@ use std::fs;
 use crate::program::Desk;
 
 /// What is said where no keyring answers.
-const PASSED_OVER: &str = "passed over when it was created: keyring:";
+const PASSED_OVER: &str = "passed over  when it was created: keyring:";
 
 #[tokio::test]
 #[cfg_attr(
@@ -23,7 +23,11 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
     // Said once, shown always.
     let said = desk.run(&["status"]).await.expect(0);
     assert_eq!(said.stderr, "");
-    assert!(said.stdout.contains("policy key-file"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("policy       key-file"),
+        "{}",
+        said.stdout
+    );
     assert!(said.stdout.contains(PASSED_OVER), "{}", said.stdout);
     let again = desk.run(&["--json", "status"]).await.expect(0);
     let store = &again.json()["result"]["store"];
@@ -31,7 +35,7 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
     assert_eq!(store["policy"], "key-file");
     let id = store["key_id"].as_str().unwrap();
     assert!(
-        said.stdout.contains(&format!("key {id}")),
+        said.stdout.contains(&format!("key          {id}")),
         "{}",
         said.stdout
     );

@@ -64,8 +64,10 @@ const TABLE: &[Row] = &[
     row(&["call"], 2, 2, false),
     row(&["--help"], 0, 0, false),
     row(&["--version"], 0, 0, false),
+    row(&["logout", "--all"], 0, 2, false),
     // The last, since nobody is signed in any more after it.
     row(&["logout", "URL"], 0, 0, false),
+    row(&["logout", "--all", "--yes"], 0, 0, false),
 ];
 
 /// What serves until it is told to end has a contract of its own.

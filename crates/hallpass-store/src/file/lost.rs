@@ -32,7 +32,7 @@ use super::{
     records,
     ring::InUse,
 };
-use crate::{KeyId, KeySource, Policy, blocking};
+use crate::{KeyError, KeyId, KeySource, Policy, blocking};
 
 /// Records that are sealed with a key that is not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +93,7 @@ impl FileStore {
 
     /// The same store for a diagnosis: where it finds that the key is lost, that is an error, and
     /// nothing is changed.
-    #[must_use]
-    pub fn examining(&self) -> Self {
+    pub(super) fn looked_at(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
             examines: true,
@@ -172,14 +171,12 @@ impl FileStore {
         let policy = self.policy_file().newest().policy()?;
         let source = Arc::clone(source_of(self.sources(), policy)?);
         let id = KeyId::generate().map_err(|error| no_key(policy, error))?;
-        let key = source.create(id).await.map_err(|error| {
-            StoreError::new(
-                StoreErrorKind::Key,
-                "the key of the store is lost, and no new one can be made",
-            )
-            .with_hint("bring the key back, as from a backup, or start the store over")
-            .with_source(error)
-        })?;
+        let key = source.create(id).await.map_err(no_new_key)?;
+        // A source that takes a key and does not give it back would be asked for one for ever.
+        if let Err(error) = source.load(id).await {
+            drop_unused(&*source, id).await;
+            return Err(no_new_key(error));
+        }
         self.inner.ring.forget_absent();
         match self.first_here().await {
             Ok(None) => {}
@@ -281,6 +278,15 @@ impl fmt::Debug for Tell {
 fn untold(policy: &PolicyFile) -> bool {
     let mut lost = policy.series().filter_map(|series| series.lost.as_ref());
     lost.any(|lost| !lost.told)
+}
+
+fn no_new_key(error: KeyError) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Key,
+        "the key of the store is lost, and no new one can be made",
+    )
+    .with_hint("bring the key back, as from a backup, or start the store over")
+    .with_source(error)
 }
 
 async fn drop_unused(source: &dyn KeySource, id: KeyId) {

@@ -121,10 +121,14 @@ impl CredentialStore for FileStore {
         })
     }
 
+    fn examining(&self) -> Option<Arc<dyn CredentialStore>> {
+        Some(Arc::new(self.looked_at()))
+    }
+
     fn check(&self) -> BoxFuture<'_, Vec<StoreError>> {
         Box::pin(async move {
             // The key is asked for also where there is no record yet that needs it.
-            let examined = self.examining();
+            let examined = self.looked_at();
             let opened = match self.look_again().await {
                 Ok(()) => examined.in_use().await.map(drop),
                 Err(error) => Err(error),
@@ -147,8 +151,9 @@ impl CredentialStore for FileStore {
         match self.policy_file().series().count() {
             1 => format!("sealed files in `{folder}`, the key in {key}"),
             keys => format!(
-                "sealed files in `{folder}`, the key in {key}; {} beside it lost or another's",
-                if keys == 2 { "one" } else { "several" }
+                "sealed files in `{folder}`, the key in {key}; beside it {} more, lost or another \
+                 machine's",
+                keys - 1
             ),
         }
     }

@@ -128,6 +128,8 @@ pub(crate) struct Keys {
     pub(crate) trouble: Mutex<Option<KeyErrorKind>>,
     /// That it takes no new keys, with this error.
     pub(crate) takes_none: Mutex<Option<KeyErrorKind>>,
+    /// That it forgets at once what it takes.
+    pub(crate) forgets: AtomicBool,
     /// That it says it has nothing until a new key makes somebody unlock it.
     pub(crate) hides: AtomicBool,
 }
@@ -167,7 +169,9 @@ impl KeySource for Keys {
             }
             self.hides.store(false, Ordering::SeqCst);
             let key = SealingKey::generate()?;
-            self.kept.lock().unwrap().insert(id, key.clone());
+            if !self.forgets.load(Ordering::SeqCst) {
+                self.kept.lock().unwrap().insert(id, key.clone());
+            }
             Ok(key)
         })
     }

@@ -247,6 +247,9 @@ async fn only_a_definite_answer_counts() {
         unchanged(&open(&place, &keys).await).await;
         *keys.takes_none.lock().unwrap() = None;
     }
+    keys.forgets.store(true, Ordering::SeqCst);
+    unchanged(&open(&place, &keys).await).await;
+    keys.forgets.store(false, Ordering::SeqCst);
     // It said that it has no such key, and had it when it was unlocked.
     keys.give_back(lost);
     keys.hides.store(true, Ordering::SeqCst);
@@ -279,15 +282,16 @@ async fn a_diagnosis_finds_it_and_changes_nothing() {
     let _ = keys.lose();
     let store = open(&place, &keys).await;
     let told = Told::by(&store);
-    for problems in [store.check().await, store.examining().check().await] {
+    let examined = store.examining().unwrap();
+    for problems in [store.check().await, examined.check().await] {
         let kinds: Vec<_> = problems.iter().map(StoreError::kind).collect();
         assert_eq!(kinds, [StoreErrorKind::Key]);
         let problem = &problems[0];
         assert!(problem.to_string().contains("is lost"), "{problem}");
         assert!(problem.hint().unwrap().contains("sets them aside"));
     }
-    let examined = store.examining().load(&record("one").slot).await;
-    assert_eq!(examined.unwrap_err().kind(), StoreErrorKind::Key);
+    let found = examined.load(&record("one").slot).await;
+    assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Key);
     assert_eq!(told.all(), []);
     assert_eq!(contents(&place), before);
 }

@@ -3,7 +3,7 @@
 use hallpass::{Record, Slot, State};
 use serde_json::{Value, json};
 
-use crate::{exit::Failed, program::Program, store::Store};
+use crate::{exit::Failed, output::Tone, program::Program, store::Store, words};
 
 pub(super) async fn run(program: &Program) -> Result<(), Failed> {
     let opened = Store::open(program).await?;
@@ -21,7 +21,12 @@ pub(super) async fn run(program: &Program) -> Result<(), Failed> {
     for problem in &listing.problems {
         lines.push(format!("can't be opened: {problem}"));
     }
-    lines.push(opened.in_words().await?);
+    let output = &program.output;
+    let store = words::table(&opened.in_words().await?, output.width(), output.paint());
+    lines.push(format!(
+        "{}\n{store}",
+        output.paint().tone(Tone::Name, "store")
+    ));
     let data = json!({
         "accounts": accounts,
         "problems": listing.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),

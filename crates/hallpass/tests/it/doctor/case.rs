@@ -128,13 +128,15 @@ impl Case {
     }
 
     pub(super) async fn report_of(&self, name: &str, doctor: Doctor) -> Report {
-        let before = self.store.load(&self.slot()).await.ok();
+        let kept = self.store.examining();
+        let kept = kept.unwrap_or_else(|| Arc::clone(&self.store));
+        let before = kept.load(&self.slot()).await.ok();
         let registrations = self.count(Endpoint::Registration);
         let tokens = self.count(Endpoint::Token);
         let report = doctor.examine().await;
         doctor.hallpass().close().await;
         if !self.refreshes {
-            assert_eq!(self.store.load(&self.slot()).await.ok(), before, "{name}");
+            assert_eq!(kept.load(&self.slot()).await.ok(), before, "{name}");
             assert_eq!(self.count(Endpoint::Token), tokens, "{name}");
         }
         assert_eq!(self.count(Endpoint::Registration), registrations, "{name}");

@@ -1,0 +1,95 @@
+//! `hallpass logout --all`
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Logout;
+use crate::{
+    arguments::Server,
+    commands::status,
+    exit::{Code, Failed},
+    program::Program,
+    store::Store,
+    terminal::Typed,
+};
+
+/// Signs out of every account, one after the other. One that fails keeps none of the others signed in.
+pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed> {
+    let listing = Store::open(program).await?.port().list().await?;
+    let unreadable: Vec<String> = listing.problems.iter().map(ToString::to_string).collect();
+    let mut slots = BTreeSet::from_iter(listing.slots);
+    slots.extend(status::with_a_token_source(program)?);
+    if !slots.is_empty() && !logout.yes {
+        let names: Vec<String> = slots.iter().map(ToString::to_string).collect();
+        agree(&names, program).await?;
+    }
+    for problem in &unreadable {
+        program.output.say(&format!("can't be read: {problem}"));
+    }
+    let (mut accounts, mut first, mut failures) = (Vec::new(), None, 0);
+    for slot in &slots {
+        let server = Server {
+            url: slot.server.as_str().to_owned(),
+            account: Some(slot.profile.as_str().to_owned()),
+            options: logout.options.clone(),
+        };
+        match super::sign_out(logout, &server, program).await {
+            Ok((text, data)) => {
+                program.output.line(&text);
+                accounts.push(with(data, Value::Null));
+            }
+            Err(failed) => {
+                program
+                    .output
+                    .say(&format!("not signed out of {slot}\n{failed}"));
+                let data = json!({
+                    "server": slot.server.as_str(),
+                    "account": slot.profile.as_str(),
+                    "had_grant": null,
+                    "outcome": null,
+                });
+                accounts.push(with(data, failed.to_json()));
+                failures += 1;
+                first.get_or_insert(failed);
+            }
+        }
+    }
+    if slots.is_empty() {
+        program.output.line("no account is known here");
+    }
+    let count = accounts.len();
+    let data = json!({ "accounts": accounts, "problems": unreadable });
+    let Some(failed) = first else {
+        program.output.data_only(&data);
+        return Ok(());
+    };
+    let what = format!("{failures} of {count} accounts could not be signed out");
+    Err(failed.first_of(what).answer(data))
+}
+
+/// The outcome of one account, with its error.
+fn with(mut data: Value, error: Value) -> Value {
+    data["error"] = error;
+    data
+}
+
+/// Asks whether all of them are meant; where nobody can be asked, that has to be said.
+async fn agree(names: &[String], program: &Program) -> Result<(), Failed> {
+    if !program.environment.somebody_types() {
+        return Err(Failed::usage("`logout --all` has to be confirmed")
+            .hint("`--yes` signs out of all of them without a question"));
+    }
+    program.output.say(&names.join("\n"));
+    let question = match names {
+        [_] => "sign out of this account? [y/N] ".to_owned(),
+        names => format!("sign out of these {} accounts? [y/N] ", names.len()),
+    };
+    program.output.ask(&question);
+    let answer = Typed::new(&program.environment).line().await;
+    let answer = answer.unwrap_or_default().trim().to_lowercase();
+    if matches!(answer.as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(Failed::new("nobody was signed out").code(Code::Refused))
+}

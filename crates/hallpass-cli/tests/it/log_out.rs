@@ -1,0 +1,118 @@
+//! `hallpass logout --all`.
+
+use hallpass_testkit::{Endpoint, Fault, PlannedFault, When};
+use serde_json::json;
+
+use crate::{
+    keeping::{result, two_accounts},
+    program::Desk,
+};
+
+async fn states(desk: &Desk) -> Vec<String> {
+    let accounts = result(desk, &["status"]).await["accounts"].clone();
+    let accounts = accounts.as_array().unwrap().iter();
+    accounts
+        .map(|account| account["state"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn every_account_is_signed_out_and_revoked() {
+    let desk = two_accounts().await;
+    let url = desk.url();
+    let mut command = desk.command(&["login", &url, "--account", "ci", "--token-env", "CI_TOKEN"]);
+    command.env("CI_TOKEN", desk.issuer.book().plant(Some(&url), ""));
+    desk.wait(command.spawn().unwrap()).await.expect(0);
+
+    // Nobody is there to be asked.
+    let ended = desk.run(&["logout", "--all"]).await.expect(2);
+    assert!(ended.stderr.contains("--yes"), "{}", ended.stderr);
+    let one = ["logout", "--all", &url, "--yes"];
+    desk.run(&one).await.expect(2);
+    desk.run(&["logout"]).await.expect(2);
+    assert_eq!(states(&desk).await, ["handed-in", "signed-in", "signed-in"]);
+
+    let done = result(&desk, &["logout", "--all", "--yes"]).await;
+    assert_eq!(done["problems"], json!([]));
+    let accounts = done["accounts"].as_array().unwrap();
+    let names: Vec<_> = accounts.iter().map(|it| &it["account"]).collect();
+    assert_eq!(names, ["ci", "default", "work"]);
+    for account in &accounts[1..] {
+        assert_eq!(account["had_grant"], true);
+        assert_eq!(account["error"], json!(null));
+        let outcome = account["outcome"].as_str().unwrap();
+        assert!(outcome.contains("refresh token is revoked"), "{outcome}");
+    }
+    assert!(!desk.issuer.requests_to(Endpoint::Revocation).is_empty());
+    assert_eq!(states(&desk).await, ["sign-in-needed", "sign-in-needed"]);
+    let again = desk.run(&["logout", "--all", "--yes"]).await.expect(0);
+    assert!(
+        again.stdout.contains("nobody was signed in"),
+        "{}",
+        again.stdout
+    );
+}
+
+#[tokio::test]
+async fn one_that_fails_keeps_none_of_the_others_signed_in() {
+    let desk = two_accounts().await;
+    // The first of them can't be written to.
+    let slots = desk.store().join("slots");
+    let mut files: Vec<_> = std::fs::read_dir(&slots)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|it| it == "sealed"))
+        .collect();
+    files.sort();
+    let obstacle = files[0].with_extension("tmp");
+    std::fs::create_dir(&obstacle).unwrap();
+    let arguments = ["--json", "logout", "--all", "--yes"];
+    let ended = desk.run(&arguments).await.expect(1);
+    let error = &ended.json()["error"];
+    assert_eq!(error["message"], "1 of 2 accounts could not be signed out");
+    assert!(!error["causes"].as_array().unwrap().is_empty());
+    let accounts = error["answer"]["accounts"].as_array().unwrap();
+    let failed: Vec<_> = accounts
+        .iter()
+        .filter(|account| !account["error"].is_null())
+        .collect();
+    assert_eq!(failed.len(), 1, "{error}");
+    assert!(
+        ended.stderr.contains("not signed out of"),
+        "{}",
+        ended.stderr
+    );
+    let mut states = states(&desk).await;
+    states.sort();
+    assert_eq!(states, ["sign-in-needed", "signed-in"]);
+    std::fs::remove_dir(&obstacle).unwrap();
+
+    // A server that can't revoke now is said, and nobody stays signed in for it.
+    desk.issuer.plan(vec![PlannedFault {
+        endpoint: Endpoint::Revocation,
+        when: When::Always,
+        fault: Fault::Status {
+            status: 503,
+            retry_after: None,
+        },
+    }]);
+    let done = desk.run(&["logout", "--all", "--yes"]).await.expect(0);
+    assert!(done.stdout.contains("may live on"), "{}", done.stdout);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn at_a_terminal_somebody_is_asked() {
+    use crate::terminal::Terminal;
+
+    let desk = two_accounts().await;
+    for (answer, code, state) in [("n", 4, "signed-in"), ("y", 0, "sign-in-needed")] {
+        let mut terminal = Terminal::start(&desk, &["logout", "--all"], &[]);
+        let asked = terminal.until("sign out of these 2 accounts? [y/N]").await;
+        assert!(asked.contains(&desk.url()), "{asked}");
+        terminal.types(answer).await;
+        let (ended, said) = terminal.end().await;
+        assert_eq!(ended, code, "{said}");
+        assert_eq!(states(&desk).await, [state, state]);
+    }
+}
