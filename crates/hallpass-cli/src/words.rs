@@ -50,13 +50,13 @@ pub(crate) fn wrap(text: &str, width: Option<usize>, indent: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
-/// A time of so many seconds in its largest unit, rounded down.
+/// A time of so many seconds in its largest unit, rounded to the nearest.
 pub(crate) fn duration(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
+        60..3_570 => ((seconds + 30) / 60, "minute"),
+        3_570..84_600 => ((seconds + 1_800) / 3_600, "hour"),
+        _ => ((seconds.saturating_add(43_200)) / 86_400, "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {unit}{plural}")

@@ -48,9 +48,12 @@ fn a_time_is_said_in_its_largest_unit() {
         (1, "1 second"),
         (59, "59 seconds"),
         (60, "1 minute"),
-        (42 * 60 + 59, "42 minutes"),
-        (3_600, "1 hour"),
-        (86_399, "23 hours"),
+        (42 * 60 + 29, "42 minutes"),
+        (3_569, "59 minutes"),
+        (3_570, "1 hour"),
+        (84_599, "23 hours"),
+        (84_600, "1 day"),
+        (u64::MAX, "213503982334601 days"),
         (3 * 86_400 + 7, "3 days"),
     ] {
         assert_eq!(duration(seconds), words);

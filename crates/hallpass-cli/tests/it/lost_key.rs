@@ -112,7 +112,7 @@ async fn whoever_finds_it_may_be_killed_anywhere() {
         command.env("HALLPASS_LOG", "hallpass_store=trace");
         let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (mut seen, mut told) = (0, 0);
+        let (mut seen, mut told) = (0_usize, 0_usize);
         while let Some(line) = log.next_line().await.unwrap() {
             seen += usize::from(line.contains("replacing a file"));
             told += usize::from(line.contains("note: the key"));
@@ -121,6 +121,10 @@ async fn whoever_finds_it_may_be_killed_anywhere() {
             }
         }
         child.kill().await.unwrap();
+        // What it still said before it was gone.
+        while let Some(line) = log.next_line().await.unwrap() {
+            told += usize::from(line.contains("note: the key"));
+        }
         killed += usize::from(seen == step);
         let next = desk.run(&["--json", "status"]).await.expect(0);
         told += next.stderr.matches("note: the key").count();

@@ -115,14 +115,8 @@ async fn a_key_in_a_file_that_is_healthy() {
 async fn a_store_whose_folder_is_another_thing_now() {
     let (mut case, folder) = in_files_of_one_key().await;
     let slots = place(&folder).join("slots");
-    let file = fs::read_dir(&slots).unwrap().next().unwrap().unwrap();
-    let slot = file
-        .path()
-        .file_stem()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let file = only(&slots, "sealed");
+    let slot = file.file_stem().unwrap().to_str().unwrap().to_owned();
     case.names.push((slot, "SLOT"));
     fs::rename(&slots, place(&folder).join("moved away")).unwrap();
     fs::File::create(&slots).unwrap();
