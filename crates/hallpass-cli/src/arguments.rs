@@ -87,6 +87,18 @@ pub(crate) struct Server {
     end: EndOfServerOptions,
 }
 
+impl Server {
+    /// One that a command names in a way of its own.
+    pub(crate) fn of(url: String, account: Option<String>, options: ServerOptions) -> Self {
+        Self {
+            url,
+            account,
+            options,
+            end: EndOfServerOptions {},
+        }
+    }
+}
+
 /// Nothing. What a command says after its server is its own, and stands under the usual headings.
 #[derive(Debug, Args)]
 #[command(next_help_heading = None::<&'static str>)]

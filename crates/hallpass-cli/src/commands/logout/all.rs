@@ -29,11 +29,9 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed
     }
     let (mut accounts, mut first, mut failures) = (Vec::new(), None, 0);
     for slot in &slots {
-        let server = Server {
-            url: slot.server.as_str().to_owned(),
-            account: Some(slot.profile.as_str().to_owned()),
-            options: logout.options.clone(),
-        };
+        let url = slot.server.as_str().to_owned();
+        let account = slot.profile.as_str().to_owned();
+        let server = Server::of(url, Some(account), logout.options.clone());
         match super::sign_out(logout, &server, program).await {
             Ok((text, data)) => {
                 program.output.line(&text);
