@@ -221,7 +221,9 @@ async fn the_account_called_default_can_be_meant() {
         .await
         .expect(0);
     assert!(
-        status.stdout.starts_with(&format!("{url}: ")),
+        status
+            .stdout
+            .starts_with(&format!("{url}\n  state  nobody")),
         "{}",
         status.stdout
     );
