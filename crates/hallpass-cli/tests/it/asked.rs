@@ -142,6 +142,19 @@ async fn a_terminal_shows_what_is_waited_for_and_nothing_that_it_would_obey() {
         "the line is gone at the end: {written:?}"
     );
 
+    // Where the server tells how far it is, that takes the place of the waiting.
+    let steps = ["call", &url, "steps", "steps=2", "stay=true"];
+    let mut terminal = Terminal::start(&desk, &steps, &[("TERM", "xterm")]);
+    let shown = terminal.until("2 of 2, walking").await;
+    assert!(
+        shown.contains(&format!("{url}: 2 of 2, walking[2J 2")),
+        "{shown:?}"
+    );
+    terminal.interrupts().await;
+    let (code, written) = terminal.end().await;
+    assert_eq!(code, 130);
+    assert!(!written.contains("\u{1b}[2J"), "{written:?}");
+
     let terminal = Terminal::start(&desk, &["call", &url, "rude"], &[]);
     let (_, written) = terminal.end().await;
     assert_eq!(written, "red [31malert\r\nand back\r\n");

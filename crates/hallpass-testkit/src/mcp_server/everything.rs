@@ -30,6 +30,8 @@ const PAGE: usize = 2;
 struct Steps {
     /// How many steps to go.
     steps: u32,
+    /// Whether to stay at the last one until the call is cancelled.
+    stay: Option<bool>,
 }
 
 /// What `question` takes.
@@ -85,7 +87,7 @@ impl Tools {
     #[tool(description = "Goes some steps and tells of each\n\nFor those who like to watch.")]
     async fn steps(
         &self,
-        Parameters(Steps { steps }): Parameters<Steps>,
+        Parameters(Steps { steps, stay }): Parameters<Steps>,
         context: RequestContext<RoleServer>,
     ) -> Result<String, ErrorData> {
         let token = context.meta.get_progress_token();
@@ -98,6 +100,9 @@ impl Tools {
                 let sent = context.peer.notify_progress(progress).await;
                 sent.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
             }
+        }
+        if stay == Some(true) {
+            context.ct.cancelled().await;
         }
         Ok(format!("{steps} steps"))
     }

@@ -66,6 +66,11 @@ pub(super) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
         let what = "`grant_types_supported` does not list `refresh_token`";
         step.found(Finding::new(Code::NoRefreshGrant, what));
     }
+    if server.revocation_endpoint.is_none() {
+        let what = "there is no `revocation_endpoint`: signing out forgets the tokens here, and \
+                    the server takes them until they end";
+        step.found(Finding::new(Code::NoRevocation, what));
+    }
 }
 
 /// MCP lets a client refuse to go on where PKCE is not advertised, and Hallpass does.

@@ -186,6 +186,8 @@ codes! {
         "the metadata does not promise `iss` in callbacks, which tells authorization servers apart"
     NoRefreshGrant "no-refresh-grant" Note AuthorizationServer Report "RFC 8414 §2"
         "refresh tokens are not among the listed grants: a sign-in may be needed whenever a token ends"
+    NoRevocation "no-revocation-endpoint" Note AuthorizationServer Report "RFC 8414 §2, RFC 7009 §2"
+        "tokens can't be revoked: signing out forgets them here, and they end in their own time"
     ScopeNotKnown "scope-not-known" Warning AuthorizationServer Configure "RFC 6749 §3.3"
         "scopes are asked for that the authorization server does not list"
 

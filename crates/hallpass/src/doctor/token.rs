@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hallpass_core::AuthScheme;
+use hallpass_core::{AuthScheme, Remedy};
 use hallpass_session::{SessionError, Token};
 
 use super::{
@@ -162,7 +162,8 @@ fn refused(error: &SessionError) -> Finding {
         .remedy(error.remedy());
     let found = match code {
         Code::SignInNeeded => found.mend(Mend::SignIn),
-        _ => found.words("try again later"),
+        _ if error.remedy() == Remedy::Retry => found.words("try again later"),
+        _ => found,
     };
     match error.hint() {
         Some(hint) => found.words(hint),

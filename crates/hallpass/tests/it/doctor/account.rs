@@ -168,15 +168,35 @@ async fn a_refresh_that_is_not_answered_now() {
 
 #[tokio::test]
 async fn a_refresh_that_is_refused() {
-    let mut case = Case::signed_in().await;
-    case.refreshes = true;
-    case.change(|record| {
-        let grant = record.grant.as_mut().unwrap();
-        grant.expires_at = Some(grant.obtained_at);
-    })
-    .await;
-    let refused = answer(400, &[JSON], r#"{"error":"invalid_grant"}"#);
-    case.issuer.once(Endpoint::Refresh, refused);
-    case.limit = Duration::from_secs(60);
-    case.report("sign-in-needed-after-a-refresh").await;
+    let entra = r#"{"error":"invalid_request","error_description":"AADSTS9010010: The resource does not match the scopes."}"#;
+    for (status, body, name) in [
+        (
+            400,
+            r#"{"error":"invalid_grant"}"#,
+            "sign-in-needed-after-a-refresh",
+        ),
+        (
+            401,
+            r#"{"error":"invalid_client"}"#,
+            "refresh-failed-for-the-client",
+        ),
+        (
+            400,
+            r#"{"error":"invalid_target"}"#,
+            "refresh-failed-for-the-resource",
+        ),
+        (400, entra, "refresh-failed-for-the-resource-at-entra"),
+    ] {
+        let mut case = Case::signed_in().await;
+        case.refreshes = true;
+        case.change(|record| {
+            let grant = record.grant.as_mut().unwrap();
+            grant.expires_at = Some(grant.obtained_at);
+        })
+        .await;
+        case.issuer
+            .once(Endpoint::Refresh, answer(status, &[JSON], body));
+        case.limit = Duration::from_secs(60);
+        case.report(name).await;
+    }
 }

@@ -171,6 +171,12 @@ async fn endpoints_that_nobody_may_be_sent_to() {
         &[("token_endpoint", Value::Null)],
     )
     .await;
+    let script = json!("javascript:alert(1)");
+    publishing(
+        "endpoint-refused-for-it-is-no-web-page",
+        &[("authorization_endpoint", script)],
+    )
+    .await;
     let inside = json!("https://169.254.169.254/token");
     publishing("address-refused", &[("token_endpoint", inside)]).await;
     let members = [("authorization_endpoint", Value::Null)];
@@ -203,6 +209,11 @@ async fn what_is_good_to_know() {
     behaving("iss-not-promised", |it| it.iss_advertised = false).await;
     let grants = json!(["authorization_code"]);
     publishing("no-refresh-grant", &[("grant_types_supported", grants)]).await;
+    publishing(
+        "no-revocation-endpoint",
+        &[("revocation_endpoint", Value::Null)],
+    )
+    .await;
     let odd = [
         ("scopes_supported", json!("a b c")),
         (
