@@ -75,6 +75,11 @@ impl Output {
         self.status.during(what, work).await
     }
 
+    /// Shows on a terminal what was [said](Self::now_waiting) to be waited for until `work` is done.
+    pub(crate) async fn while_still_waiting<T>(&self, work: impl Future<Output = T>) -> T {
+        self.status.until(work).await
+    }
+
     /// Changes what is shown as waited for. Where nothing is, nobody sees it.
     pub(crate) fn now_waiting(&self, what: &str) {
         self.status.say(what);

@@ -103,6 +103,13 @@ async fn send(
     let params = CallToolRequestParams::new(call.tool.clone()).with_arguments(arguments);
     let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
     let options = PeerRequestOptions::no_options();
+    // Said before the server can tell how far it is.
+    let what = format!(
+        "waiting for `{}` at {}",
+        call.tool,
+        connection.slot().server
+    );
+    program.output.now_waiting(&what);
     let sent = connection.peer().send_cancellable_request(request, options);
     let mut sent = sent.await.map_err(|error| connection.failed(error))?;
     let answer = async {
@@ -110,9 +117,10 @@ async fn send(
             .await
             .map_err(|_| ServiceError::TransportClosed)?
     };
-    let what = format!("waiting for `{}`", call.tool);
     let answer = tokio::select! {
-        answer = connection.wait(&what, answer) => answer?,
+        answer = program.output.while_still_waiting(answer) => {
+            answer.map_err(|error| connection.failed(error))?
+        }
         stopped = program.stopping() => {
             let told = sent.cancel(Some("the person who asked for it stopped it".to_owned()));
             if let Err(error) = told.await {

@@ -1,5 +1,7 @@
 //! What a server says and asks while it works on a request.
 
+use std::sync::{Mutex, PoisonError};
+
 use hallpass::Slot;
 use rmcp::{
     ClientHandler, RoleClient,
@@ -20,6 +22,8 @@ pub(super) struct Listener {
     output: Output,
     verbose: bool,
     asking: Asking,
+    /// How far the server was when it was furthest.
+    furthest: Mutex<f64>,
 }
 
 impl Listener {
@@ -29,7 +33,21 @@ impl Listener {
             output: program.output.clone(),
             verbose: program.arguments.verbose > 0,
             asking: Asking::new(program, slot),
+            furthest: Mutex::new(f64::NEG_INFINITY),
         }
+    }
+}
+
+impl Listener {
+    /// Whether this goes beyond what was told before. Progress always grows (MCP, Progress), but what
+    /// comes at once is not told in its order.
+    fn is_further(&self, progress: f64) -> bool {
+        let mut furthest = self.furthest.lock().unwrap_or_else(PoisonError::into_inner);
+        let further = progress > *furthest;
+        if further {
+            *furthest = progress;
+        }
+        further
     }
 }
 
@@ -66,8 +84,10 @@ impl ClientHandler for Listener {
         _context: NotificationContext<RoleClient>,
     ) {
         let words = in_words(&progress);
-        self.output
-            .now_waiting(&format!("{}: {words}", self.server));
+        if self.is_further(progress.progress) {
+            let waiting = format!("{}: {words}", self.server);
+            self.output.now_waiting(&waiting);
+        }
         if self.verbose {
             self.output.say(&format!("progress: {words}"));
         }

@@ -54,10 +54,15 @@ impl StatusLine {
 
     /// Shows what is waited for until `work` is done.
     pub(super) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        self.say(what);
+        self.until(work).await
+    }
+
+    /// Shows what was said last until `work` is done.
+    pub(super) async fn until<T>(&self, work: impl Future<Output = T>) -> T {
         if !self.is_there() {
             return work.await;
         }
-        self.say(what);
         let mut work = std::pin::pin!(work);
         let mut pause = PATIENCE;
         let done = loop {

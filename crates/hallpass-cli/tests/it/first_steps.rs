@@ -1,30 +1,25 @@
 //! What somebody who is new runs into, and the line that leads on.
 
-use std::process::Stdio;
-
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::Command,
-};
+use tokio::process::Command;
 
 use crate::program::{Desk, Ended};
 
 /// Somebody with a configuration of their own.
-struct Newcomer(Desk);
+pub(crate) struct Newcomer(pub(crate) Desk);
 
 impl Newcomer {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self(Desk::new().await)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.0.command(arguments);
         command.env("XDG_CONFIG_HOME", self.0.folder.path());
         command.env("HOME", self.0.folder.path());
         command
     }
 
-    async fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
         let child = self.command(arguments).spawn().unwrap();
         self.0.wait(child).await
     }
@@ -163,38 +158,4 @@ async fn what_is_neither_a_url_nor_a_name_is_said_to_be_neither() {
             ended.stderr
         );
     }
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn servers_to_try_things_on_stay_until_they_are_told_to_end() {
-    let new = Newcomer::new().await;
-    new.run(&["demo", "--serve", "--browser"]).await.expect(2);
-    let mut child = new
-        .command(&["--json", "demo", "--serve", "--timeout", "0.1"])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.next_line().await.unwrap().unwrap();
-    let answer: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let server = |name: &str| answer["result"][name].as_str().unwrap().to_owned();
-
-    let (url, broken) = (server("server"), server("broken_server"));
-    let login = new.command(&["login", &url, "--no-browser"]);
-    new.0.sign_in(login).await.expect(0);
-    let call = new.run(&["call", &url, "add", "a=2", "b=3"]).await;
-    assert_eq!(call.expect(0).stdout, "5\n");
-    let report = new.run(&["--json", "doctor", &broken]).await.expect(2);
-    let message = &report.json()["error"]["message"];
-    assert!(
-        message.as_str().unwrap().contains("resource-mismatch"),
-        "{message}"
-    );
-
-    let pid = child.id().unwrap().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().await;
-    assert!(sent.unwrap().success());
-    assert!(child.wait().await.unwrap().success());
-    assert_eq!(lines.next_line().await.unwrap(), None);
 }

@@ -36,6 +36,8 @@ mod program;
 mod proxy;
 mod registered;
 mod secrets;
+#[cfg(unix)]
+mod serving;
 mod shells;
 #[cfg(unix)]
 mod signals;

@@ -177,7 +177,7 @@ async fn a_call_after_the_tokens_end_refreshes_it() {
     let desk = Desk::new().await;
     desk.login(&[]).await.expect(0);
     let mut host = Host::start(&desk, &[]);
-    assert_eq!(host.open().await["serverInfo"]["name"], "hallpass-testkit");
+    host.open().await;
     assert_eq!(host.ping(1).await["result"]["content"][0]["text"], "pong");
     desk.issuer.expire_access_tokens();
     assert_eq!(host.ping(2).await["result"]["content"][0]["text"], "pong");

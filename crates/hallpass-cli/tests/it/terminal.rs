@@ -1,14 +1,18 @@
 //! The program at a pseudo-terminal, and somebody before it.
 
-use std::{ffi::OsStr, io, process::Stdio};
+use std::{ffi::OsStr, io, process::Stdio, time::Duration};
 
 use pty_process::{Command, Pty};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Child,
+    time::timeout,
 };
 
 use crate::program::Desk;
+
+/// How long a test waits for what has to come next.
+const SOON: Duration = Duration::from_secs(60);
 
 /// The program at a terminal of its own, with what it has written so far.
 pub(crate) struct Terminal {
@@ -58,9 +62,10 @@ impl Terminal {
     /// Reads until `words` are there, and gives all that was written.
     pub(crate) async fn until(&mut self, words: &str) -> &str {
         while !self.written.contains(words) {
+            let more = timeout(SOON, self.read()).await;
             assert!(
-                self.read().await,
-                "it ended without `{words}`: {}",
+                more.unwrap_or_default(),
+                "it ended or fell silent without `{words}`: {}",
                 self.written
             );
         }
