@@ -59,7 +59,8 @@ impl Candidates<'_> {
                 Ok(address) => return Ok(Choice::Again(registration.clone(), address)),
                 Err(why) => Some(why),
             },
-            None => None,
+            // What was registered a moment ago, at the first sign-in, may be given up as well.
+            None => anew,
         };
         if self.metadata.registration_endpoint.is_none() {
             return Err(self.no_client());

@@ -239,6 +239,12 @@ fn a_registration_is_used_again_as_it_is_or_made_anew() {
             .unwrap(),
         Choice::Register(Some(RegisterAnew::Refused))
     );
+    // At a first sign-in there is none before the one that is given up.
+    let mut first = Case::registered(ISSUER);
+    first.previous = None;
+    for anew in [None, Some(RegisterAnew::NeedsSecret)] {
+        assert_eq!(first.choose(anew).unwrap(), Choice::Register(anew));
+    }
     // Without a registration endpoint a registration that serves is still used.
     Case::registered(ISSUER)
         .with(|case| case.metadata.registration_endpoint = None)

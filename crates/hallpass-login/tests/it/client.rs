@@ -194,6 +194,28 @@ async fn a_registration_that_the_token_endpoint_refuses_is_made_anew_once() {
 }
 
 #[tokio::test]
+async fn a_public_client_that_is_refused_at_the_first_sign_in_is_tried_with_a_secret() {
+    let desk = Desk::with(|_| {}).await;
+    desk.issuer.once(
+        Endpoint::CodeExchange,
+        Fault::Answer {
+            status: 401,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: r#"{"error":"invalid_client"}"#.to_owned(),
+        },
+    );
+    let record = desk.signed_in().await;
+    assert!(record.registration.unwrap().client_secret.is_some());
+    let asked: Vec<_> = desk
+        .issuer
+        .requests_to(Endpoint::Registration)
+        .iter()
+        .map(|request| request.json().unwrap()["token_endpoint_auth_method"].clone())
+        .collect();
+    assert_eq!(asked, ["none", "client_secret_basic"]);
+}
+
+#[tokio::test]
 async fn a_login_that_fails_leaves_a_usable_grant_alone() {
     let mut desk = Desk::with(|options| options.behaviour.interactive = true).await;
     let before = desk.signed_in().await;
