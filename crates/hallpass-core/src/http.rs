@@ -12,7 +12,7 @@ use ::http::{Request, Response};
 use bytes::{Bytes, BytesMut};
 use url::Url;
 
-use crate::{BoxFuture, Remedy};
+use crate::{BoxFuture, Remedy, bare_url};
 
 /// Sends HTTP requests for every leg: metadata, registration, tokens, MCP.
 ///
@@ -258,16 +258,10 @@ pub enum HttpErrorKind {
 impl HttpError {
     /// An error about a request to `url`, of which scheme, host, port and path are kept.
     pub fn new(kind: HttpErrorKind, leg: Leg, url: &Url) -> Self {
-        let mut shown = url.clone();
-        shown.set_query(None);
-        shown.set_fragment(None);
-        // These two fail only for URLs that can't hold user information in the first place.
-        let _ = shown.set_username("");
-        let _ = shown.set_password(None);
         Self {
             kind,
             leg,
-            url: shown.into(),
+            url: bare_url(url).into(),
             source: None,
         }
     }

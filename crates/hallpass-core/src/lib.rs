@@ -52,6 +52,7 @@ mod scopes;
 mod secret;
 mod server_url;
 mod settings;
+mod shown;
 mod slot;
 pub mod store;
 mod time;
@@ -77,6 +78,7 @@ pub use settings::{
     CallbackSetting, ClientSetting, ClientSigningKey, DpopSetting, ExplicitEndpoints, PkceSetting,
     PreRegisteredClient, ResourceSetting, ServerSettings, SettingsFingerprint,
 };
+pub use shown::{bare_url, shown_url};
 pub use slot::{Profile, ProfileError, Slot};
 pub use store::{CredentialStore, StoreError};
 pub use time::{Clock, Timestamp};

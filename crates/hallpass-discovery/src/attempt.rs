@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use hallpass_core::shown_url;
 use http::StatusCode;
 use url::Url;
 
@@ -30,7 +31,7 @@ impl Attempt {
     pub(crate) fn new(document: Document, url: &Url) -> Self {
         Self {
             document,
-            url: shown(url),
+            url: shown_url(url),
             status: None,
             took: Duration::ZERO,
             from_cache: false,
@@ -44,7 +45,7 @@ impl Attempt {
         Self {
             document,
             url: match Url::parse(text) {
-                Ok(url) => shown(&url),
+                Ok(url) => shown_url(&url),
                 Err(_) => quoted(text),
             },
             status: None,
@@ -131,22 +132,6 @@ impl fmt::Display for Document {
             Self::AuthorizationServer => "authorization server metadata",
         })
     }
-}
-
-/// A URL as it may be shown: a query may carry an API key, user information a password.
-pub(crate) fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    // These two fail only for URLs that can't hold user information in the first place.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.set_fragment(None);
-    let queried = shown.query().is_some();
-    shown.set_query(None);
-    let mut text = String::from(shown);
-    if queried {
-        text.push_str("?…");
-    }
-    text
 }
 
 /// A server's text as it may be shown: escaped, cut, and without what may be secret in it: a query,

@@ -3,13 +3,14 @@
 
 use hallpass_core::{
     ExplicitEndpoints, Issuer, ResourceMetadata, ServerMetadata, ServerSettings, ServerUrl,
+    shown_url,
 };
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
     MetadataSource,
-    attempt::{Document, shown},
+    attempt::Document,
     document,
     error::{DiscoveryErrorKind, Fault},
     reader::{Reader, value},
@@ -295,7 +296,7 @@ fn checked(
     };
     let text = format!(
         "the metadata at {} claims the issuer {} where {expected} is expected (RFC 8414 §3.3)",
-        shown(at),
+        shown_url(at),
         value(claimed.as_str())
     );
     let hint = format!(

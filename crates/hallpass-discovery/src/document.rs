@@ -1,12 +1,11 @@
 //! Makes the core's documents out of JSON, tolerantly: a member that can't be used is passed over
 //! with a note, unless nothing works without it.
 
-use hallpass_core::{Issuer, Resource, ResourceMetadata, ServerMetadata};
+use hallpass_core::{Issuer, Resource, ResourceMetadata, ServerMetadata, shown_url};
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    attempt::shown,
     error::{DiscoveryErrorKind, Fault},
     reader::value,
     well_known,
@@ -98,7 +97,7 @@ pub(crate) fn authorization_server(
 fn invalid(at: &Url, problem: impl std::fmt::Display) -> Fault {
     Fault::new(
         DiscoveryErrorKind::InvalidDocument,
-        format!("the document at {} can't be used: {problem}", shown(at)),
+        format!("the document at {} can't be used: {problem}", shown_url(at)),
     )
 }
 
@@ -220,7 +219,7 @@ impl Members<'_> {
             let text = format!(
                 "the `{name}` {} in the document at {} can't be used: {problem} ({section})",
                 value(&text),
-                shown(at)
+                shown_url(at)
             );
             Fault::new(DiscoveryErrorKind::EndpointRefused, text)
                 .with_hint("set `endpoints` to name the server's endpoints yourself")

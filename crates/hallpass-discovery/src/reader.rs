@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hallpass_core::{
     Clock, HttpClient,
     http::{ExchangePolicy, HttpError, HttpErrorKind, Leg},
+    shown_url,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
@@ -13,7 +14,7 @@ use url::Url;
 
 use crate::{
     Attempt, Reading,
-    attempt::{Document, quoted, shown},
+    attempt::{Document, quoted},
     error::{DiscoveryErrorKind, Fault},
 };
 
@@ -151,7 +152,7 @@ fn object(
     };
     let text = format!(
         "{} answered 200 with {found} where {document} is a JSON object ({})",
-        shown(url),
+        shown_url(url),
         section(document)
     );
     Err(Fault::new(DiscoveryErrorKind::NotJson, text))
@@ -207,7 +208,7 @@ fn unanswered(document: Document, url: &Url, error: HttpError) -> Fault {
 
 /// The fault of a status that is not 200.
 fn refused(document: Document, url: &Url, status: StatusCode) -> Fault {
-    let text = format!("{} answered {}", shown(url), status.as_u16());
+    let text = format!("{} answered {}", shown_url(url), status.as_u16());
     let host = url.host_str().unwrap_or_default();
     match status {
         StatusCode::NOT_FOUND => Fault::new(nowhere(document), text).not_found(),

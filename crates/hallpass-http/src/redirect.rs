@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use hallpass_core::http::Redirects;
+use hallpass_core::{bare_url, http::Redirects};
 use http::{Method, StatusCode, header};
 use url::Url;
 
@@ -72,12 +72,7 @@ impl RedirectRefused {
     }
 
     pub(crate) fn elsewhere(url: &Url) -> Self {
-        let mut shown = url.clone();
-        shown.set_query(None);
-        shown.set_fragment(None);
-        let _ = shown.set_username("");
-        let _ = shown.set_password(None);
-        Self(Why::Elsewhere(shown.into()))
+        Self(Why::Elsewhere(bare_url(url).into()))
     }
 
     pub(crate) fn too_many(most: u8) -> Self {

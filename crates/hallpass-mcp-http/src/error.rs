@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{HttpError, Remedy};
+use hallpass_core::{HttpError, Remedy, bare_url};
 use http::{HeaderName, StatusCode};
 use url::Url;
 
@@ -129,8 +129,8 @@ impl RedirectError {
     ) -> Self {
         Self {
             status,
-            from: shown(from),
-            to: to.map(shown),
+            from: bare_url(from).into(),
+            to: to.map(|url| bare_url(url).into()),
             reason,
         }
     }
@@ -247,14 +247,3 @@ impl fmt::Display for BodyTooLarge {
 }
 
 impl StdError for BodyTooLarge {}
-
-/// The URL as errors show it: without query, fragment and user information.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // These two fail only for URLs that can't hold user information in the first place.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
-}

@@ -7,7 +7,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use hallpass_core::{AccessToken, DpopKey, Entropy, Remedy, ServerMetadata, Timestamp};
+use hallpass_core::{AccessToken, DpopKey, Entropy, Remedy, ServerMetadata, Timestamp, bare_url};
 use http::{HeaderValue, Method};
 use ring::{
     digest::{SHA256, digest},
@@ -133,13 +133,7 @@ pub struct Proof<'a> {
 
 /// `htu`: the URL without query and fragment.
 fn target(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // These two fail only for URLs that can't hold user information in the first place.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
+    bare_url(url).into()
 }
 
 fn sha256(bytes: &[u8]) -> String {

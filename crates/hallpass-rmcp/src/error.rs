@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io};
 
-use hallpass_core::{Remedy, ServerUrl};
+use hallpass_core::{Remedy, ServerUrl, bare_url};
 use hallpass_session::SessionError;
 use hallpass_transport::{Refused, Stop, UnexpectedStatus};
 use http::StatusCode;
@@ -164,7 +164,8 @@ pub struct OtherServer {
 impl OtherServer {
     pub(crate) fn new(asked: &str, server: &ServerUrl) -> Self {
         Self {
-            asked: Url::parse(asked).map_or_else(|_| "no URL".to_owned(), |url| shown(&url)),
+            asked: Url::parse(asked)
+                .map_or_else(|_| "no URL".to_owned(), |url| bare_url(&url).into()),
             server: server.clone(),
         }
     }
@@ -203,15 +204,4 @@ pub(crate) fn of_stream(stop: Stop) -> StreamableHttpError<Error> {
         }
         _ => StreamableHttpError::Client(stop.into_error().into()),
     }
-}
-
-/// The URL as errors show it: without query, fragment and user information.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // These two fail only for URLs that can't hold user information in the first place.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
 }

@@ -2,10 +2,9 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::Remedy;
+use hallpass_core::{Remedy, bare_url};
 use hallpass_mcp_http::Response;
 use http::{StatusCode, header::RETRY_AFTER};
-use url::Url;
 
 /// A status that is neither an answer nor about authorisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +22,7 @@ impl UnexpectedStatus {
     pub fn new(response: &Response) -> Self {
         Self {
             status: response.status(),
-            url: shown(response.url()),
+            url: bare_url(response.url()).into(),
             retry_after: response
                 .headers()
                 .get(RETRY_AFTER)
@@ -84,14 +83,3 @@ impl fmt::Display for UnexpectedStatus {
 }
 
 impl StdError for UnexpectedStatus {}
-
-/// The URL as errors show it: without query, fragment and user information.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // These two fail only for URLs that can't hold user information in the first place.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
-}

@@ -1,16 +1,14 @@
 //! What the authorization server's metadata says, and whether its endpoints can be reached.
 
 use hallpass_core::{
-    ServerMetadata, ServerSettings, TokenEndpointAuthMethod, http::ExchangePolicy,
+    ServerMetadata, ServerSettings, TokenEndpointAuthMethod, http::ExchangePolicy, shown_url,
 };
 use hallpass_discovery::{Discovered, MetadataSource};
 use hallpass_login::LoginOutlook;
 use http::Request;
 use url::Url;
 
-use super::{
-    Code, Finding, Severity, Side, Step, examination::Examination, unanswered, watched::shown,
-};
+use super::{Code, Finding, Severity, Side, Step, examination::Examination, unanswered};
 
 /// Adds what the metadata says.
 pub(super) fn describe(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
@@ -31,7 +29,7 @@ pub(super) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
         ("token endpoint", &server.token_endpoint),
     ] {
         if let Some(url) = url {
-            step.fact(name, shown(url));
+            step.fact(name, shown_url(url));
         }
     }
     if let Some(methods) = &server.token_endpoint_auth_methods_supported {

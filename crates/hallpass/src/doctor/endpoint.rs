@@ -1,12 +1,11 @@
 //! What an endpoint's answer to a request without a token tells.
 
-use hallpass_core::{Challenge, ServerUrl};
+use hallpass_core::{Challenge, ServerUrl, shown_url};
 use hallpass_mcp_http::{Anonymous as NoToken, Content, Endpoint, Request, Response};
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
     Code, Finding, Mend, Step, StepName, examination::Anonymous, lifecycle::past_the_handshake,
-    watched::shown,
 };
 use crate::hallpass::PROBE;
 
@@ -118,7 +117,7 @@ async fn nothing_here(status: StatusCode, server: &Endpoint) -> Finding {
     let url = server.server().url();
     let what = format!(
         "{} answered {}: there is no MCP endpoint",
-        shown(url),
+        shown_url(url),
         status.as_u16()
     );
     let finding = Finding::new(Code::NotFound, what);
@@ -161,7 +160,7 @@ async fn elsewhere(server: &Endpoint) -> Option<String> {
             answer.status() == StatusCode::UNAUTHORIZED || answer.status().is_success() && is_mcp;
         if serves {
             end_session(&answer, &endpoint).await;
-            return Some(shown(&url));
+            return Some(shown_url(&url));
         }
     }
     None
@@ -169,7 +168,7 @@ async fn elsewhere(server: &Endpoint) -> Option<String> {
 
 /// The endpoint takes no POST. Whether it speaks the transport before streamable HTTP is asked.
 async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
-    let url = shown(server.server().url());
+    let url = shown_url(server.server().url());
     let stream = server.send(&Request::stream(), &NoToken).await;
     let streams = stream
         .is_ok_and(|answer| answer.status().is_success() && answer.content() == Content::Events);
@@ -197,7 +196,7 @@ async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
 
 /// A success that is neither JSON nor a stream of events.
 pub(super) async fn no_answer_of_mcp(response: Response) -> Finding {
-    let url = shown(response.url());
+    let url = shown_url(response.url());
     let status = response.status().as_u16();
     let kind = response.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);

@@ -1,11 +1,11 @@
 //! The order of the steps, and what one learns for the next.
 
-use hallpass_core::{AuthScheme, Challenge, Record, ServerSettings, Slot};
+use hallpass_core::{AuthScheme, Challenge, Record, ServerSettings, Slot, shown_url};
 use hallpass_discovery::Discovered;
 use hallpass_session::Token;
 use http::StatusCode;
 
-use super::{Doctor, Report, Step, StepName, clock, watched::shown};
+use super::{Doctor, Report, Step, StepName, clock};
 
 /// One run.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Examination<'_> {
             .extend(clock::skew(&self.doctor.watched.clocks()));
         let slot = self.slot();
         Report {
-            server: shown(slot.server.url()),
+            server: shown_url(slot.server.url()),
             account: slot.profile.to_string(),
             steps: vec![
                 network,

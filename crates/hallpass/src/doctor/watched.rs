@@ -11,6 +11,7 @@ use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, Clock, HttpClient, HttpError, Timestamp,
     http::{Body, ExchangePolicy},
+    shown_url,
 };
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use url::Url;
@@ -120,7 +121,7 @@ impl HttpClient for Watched {
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let policy = self.within_the_limit(policy);
         let url = Url::parse(&request.uri().to_string()).ok();
-        let shown = url.as_ref().map_or_else(|| "no URL".to_owned(), shown);
+        let shown = url.as_ref().map_or_else(|| "no URL".to_owned(), shown_url);
         let asked = format!("{} {shown}", request.method());
         Box::pin(async move {
             let began = self.0.clock.monotonic();
@@ -144,20 +145,4 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
     let seconds = i64::try_from(since.as_secs()).ok()?;
     Some(Timestamp::from_unix_seconds(seconds))
-}
-
-/// A URL as it may be shown: a query may hold an API key, user information a password.
-pub(super) fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    // These two fail only for URLs that can't hold user information in the first place.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.set_fragment(None);
-    let queried = shown.query().is_some();
-    shown.set_query(None);
-    let mut text = String::from(shown);
-    if queried {
-        text.push_str("?…");
-    }
-    text
 }
