@@ -77,17 +77,18 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Failed
     let answers = Answers::new(import, program);
     done.written = answers.write(&steps, &config).await?;
     let additions = steps.iter().any(|step| step.addition().is_some());
-    let offers = if done.written || !additions {
+    let mut offers = if done.written || !additions {
         offers
     } else {
         Vec::new()
     };
     let taken_over = !offers.is_empty() && answers.take_over(&offers).await;
     if taken_over {
-        for offer in &offers {
-            let addition = steps.iter_mut().filter_map(Step::addition_mut);
-            if let Some(addition) = addition.into_iter().find(|it| it.entry.slot == offer.slot) {
+        for offer in &mut offers {
+            let mut additions = steps.iter_mut().filter_map(Step::addition_mut);
+            if let Some(addition) = additions.find(|it| it.entry.slot == offer.slot) {
                 offer.callback(&mut addition.entry.options);
+                offer.options.clone_from(&addition.entry.options);
             }
         }
     }
@@ -100,6 +101,9 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Failed
         for offer in &offers {
             let taken = offer.take_over(program).await;
             program.output.line(&taken.in_words(offer));
+            if let Some(note) = offer.lacks().filter(|_| taken.has_client()) {
+                program.output.say(&note);
+            }
             done.credentials.push(taken.as_data(offer));
         }
     }

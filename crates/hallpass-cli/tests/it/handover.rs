@@ -238,6 +238,26 @@ async fn what_can_not_be_done_rightly_is_left() {
 }
 
 #[tokio::test]
+async fn for_a_server_that_is_here_it_can_be_said_later() {
+    let handover = Handover::new().await;
+    handover.home.run(&["import", "--yes"]).await.expect(0);
+    let before = handover.home.text();
+    let from = ["import", "--from", "mcp-remote", "--credentials"];
+    let ended = handover.home.run(&from).await.expect(0);
+    assert!(ended.stdout.contains("mine: signed in"), "{}", ended.stdout);
+    assert!(
+        ended
+            .stderr
+            .contains("only with `callback-host = \"localhost\"`"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(handover.home.text(), before, "the entry stays as it is");
+    handover.ping().await;
+    assert_eq!(handover.requests(Endpoint::Refresh), 1);
+}
+
+#[tokio::test]
 async fn nothing_of_what_it_keeps_is_shown() {
     let handover = Handover::new().await;
     let mut leaks = LeakCheck::new();

@@ -242,10 +242,26 @@ url = "https://zed.example/mcp"
     home.run(&["list"]).await.expect(0);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn claude_codes_servers_for_this_project_alone_come_over() {
+    let home = Home::new().await;
+    let here = fs::canonicalize(home.path("project")).unwrap();
+    let server = |url: &str| json!({ "mcpServers": { "it": { "type": "http", "url": url } } });
+    let text = json!({ "projects": {
+        (here.to_str().unwrap()): server("https://here.example/mcp"),
+        "/elsewhere": server("https://elsewhere.example/mcp"),
+    } });
+    put(home.path(".claude.json"), &text.to_string());
+    home.run(&["import", "--yes"]).await.expect(0);
+    let expected = "[servers.it]\nurl = \"https://here.example/mcp\"\n";
+    assert_eq!(home.text(), expected);
+}
+
 #[tokio::test]
 async fn nothing_that_is_there_is_replaced() {
     let home = Home::new().await;
-    home.run(&["add", "taken", "https://mine.example/mcp"])
+    home.run(&["add", "taken", "https://mine.example/mcp", "--account", "w"])
         .await
         .expect(0);
     let before = home.text();

@@ -44,6 +44,11 @@ pub(super) enum Taken {
 }
 
 impl Taken {
+    /// Whether the client is kept here now.
+    pub(super) fn has_client(&self) -> bool {
+        !matches!(self, Self::Left(_))
+    }
+
     /// What became of them, for a script.
     pub(super) fn as_data(&self, offer: &Offer) -> Value {
         let (outcome, why) = match self {
@@ -93,6 +98,23 @@ impl Offer {
         };
         options.callback_host = Some(host);
         options.callback_path = Some(uri.path().to_owned());
+    }
+
+    /// What the settings of an entry that was there before lack for a later login to use the client
+    /// again: nothing is changed in it.
+    pub(super) fn lacks(&self) -> Option<String> {
+        let mut fitting = self.options.clone();
+        self.callback(&mut fitting);
+        if fitting == self.options {
+            return None;
+        }
+        let host = fitting.callback_host.unwrap_or_default();
+        let path = fitting.callback_path.unwrap_or_default();
+        Some(format!(
+            "note: a later sign-in to `{}` uses mcp-remote's client again only with `callback-host = \
+             \"{host}\"` and `callback-path = \"{path}\"`; without them it registers one of its own",
+            self.name
+        ))
     }
 
     /// Takes them over. Whatever is in the way is said, and nothing that is there is replaced.

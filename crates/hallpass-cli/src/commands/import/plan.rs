@@ -131,11 +131,9 @@ fn addition(
     config: &Config,
     before: &[Step],
 ) -> Result<Addition, String> {
-    let same = config
-        .servers()
-        .iter()
-        .find(|(_, entry)| entry.slot == *slot);
-    if let Some((name, _)) = same {
+    // Whatever account of it: who wants another one says so.
+    let mut servers = config.servers().iter();
+    if let Some((name, _)) = servers.find(|(_, entry)| entry.slot.server == slot.server) {
         return Err(format!("it is here already: `{name}`"));
     }
     let additions = || {

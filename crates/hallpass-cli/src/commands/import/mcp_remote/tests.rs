@@ -57,14 +57,20 @@ fn how_it_is_run() {
     }
 }
 
+const CA: &str = if cfg!(windows) {
+    "C:\\ca.pem"
+} else {
+    "/ca.pem"
+};
+
 #[track_caller]
 fn check(words: &[&str], options: &Value, left: &[&str]) {
-    let environment = json!({ "A": "value", "NODE_EXTRA_CA_CERTS": "/ca.pem" });
+    let environment = json!({ "A": "value", "NODE_EXTRA_CA_CERTS": CA });
     let environment = environment.as_object().unwrap();
     let remote = read(words, environment).unwrap();
     assert_eq!(remote.url, "https://mcp.example.com/mcp");
     let mut options = options.clone();
-    options["ca-certificate"] = "/ca.pem".into();
+    options["ca-certificate"] = CA.into();
     assert_eq!(
         Value::Object(remote.options.to_map().unwrap()),
         options,
@@ -74,7 +80,6 @@ fn check(words: &[&str], options: &Value, left: &[&str]) {
     assert_eq!(found, left, "{words:?}");
 }
 
-#[cfg(unix)]
 #[test]
 fn its_command_line() {
     let url = "https://mcp.example.com/mcp";

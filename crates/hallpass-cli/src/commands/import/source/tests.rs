@@ -1,7 +1,11 @@
 use super::*;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
-    Environment::of(variables)
+    // The home has another name on Windows.
+    let home = variables.iter().find(|(name, _)| *name == "HOME");
+    let home = home.map(|(_, home)| ("USERPROFILE", *home));
+    let variables: Vec<_> = variables.iter().copied().chain(home).collect();
+    Environment::of(&variables)
 }
 
 #[track_caller]
@@ -37,7 +41,6 @@ fn with_here(users: &[(Source, &'static str)]) -> Vec<(Source, &'static str)> {
     all
 }
 
-#[cfg(unix)]
 #[test]
 fn where_each_program_keeps_its_servers() {
     let linux = [
@@ -108,7 +111,6 @@ fn their_own_variables_move_their_files() {
     assert_eq!(mcp_remote(&environment(&[])), None);
 }
 
-#[cfg(unix)]
 #[test]
 fn a_project_in_the_home_is_read_once() {
     let found = files(
