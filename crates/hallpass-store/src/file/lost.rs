@@ -32,7 +32,7 @@ use super::{
     records,
     ring::InUse,
 };
-use crate::{KeyError, KeyId, KeySource, Policy, blocking};
+use crate::{KeyError, KeyErrorKind, KeyId, KeySource, Policy, blocking};
 
 /// Records that are sealed with a key that is not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,11 +171,14 @@ impl FileStore {
         let policy = self.policy_file().newest().policy()?;
         let source = Arc::clone(source_of(self.sources(), policy)?);
         let id = KeyId::generate().map_err(|error| no_key(policy, error))?;
-        let key = source.create(id).await.map_err(no_new_key)?;
+        let key = match source.create(id).await {
+            Ok(key) => key,
+            Err(error) => return Err(no_new_key(policy, error)),
+        };
         // A source that takes a key and does not give it back would be asked for one for ever.
         if let Err(error) = source.load(id).await {
             drop_unused(&*source, id).await;
-            return Err(no_new_key(error));
+            return Err(no_new_key(policy, error));
         }
         self.inner.ring.forget_absent();
         match self.first_here().await {
@@ -201,7 +204,7 @@ impl FileStore {
         match written.await {
             Ok(file) => self.take(file),
             Err(error) => {
-                drop_unused(&*source, id).await;
+                self.drop_unless_named(&*source, id).await;
                 return Err(error);
             }
         }
@@ -209,6 +212,17 @@ impl FileStore {
         self.tell_under(&adding).await?;
         let found = self.first_here().await?;
         found.ok_or_else(|| self.lost())
+    }
+
+    /// Drops a new key after `store.json` could not be written, unless that names it all the same: a
+    /// write may fail when it is done already, as where the folder can't be made durable.
+    async fn drop_unless_named(&self, source: &dyn KeySource, id: KeyId) {
+        let path = policy_path(self.folder());
+        let found = blocking::run(move || PolicyFile::read(&path)).await;
+        let is_unnamed = |file: PolicyFile| file.series().all(|series| series.key_id() != id);
+        if found.ok().flatten().is_some_and(is_unnamed) {
+            drop_unused(source, id).await;
+        }
     }
 
     /// Tells of what nobody was told of.
@@ -280,13 +294,20 @@ fn untold(policy: &PolicyFile) -> bool {
     lost.any(|lost| !lost.told)
 }
 
-fn no_new_key(error: KeyError) -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Key,
-        "the key of the store is lost, and no new one can be made",
-    )
-    .with_hint("bring the key back, as from a backup, or start the store over")
-    .with_source(error)
+/// Why there is no key after a lost one. Where the source is in trouble, the lost key may be there
+/// once that is over.
+fn no_new_key(policy: Policy, error: KeyError) -> StoreError {
+    match error.kind() {
+        KeyErrorKind::Locked | KeyErrorKind::TimedOut | KeyErrorKind::Unavailable => {
+            no_key(policy, error)
+        }
+        KeyErrorKind::Absent | KeyErrorKind::Unusable => StoreError::new(
+            StoreErrorKind::Key,
+            "the key of the store is lost, and no new one can be made",
+        )
+        .with_hint("bring the key back, as from a backup, or start the store over")
+        .with_source(error),
+    }
 }
 
 async fn drop_unused(source: &dyn KeySource, id: KeyId) {
