@@ -197,7 +197,7 @@ impl FileStore {
         *policy.unwrap_or_else(PoisonError::into_inner) = file;
     }
 
-    /// Reads the policy again, and forgets the keys when it has changed.
+    /// Reads the policy again, and forgets the keys that it does not name any more.
     async fn look_again(&self) -> Result<(), StoreError> {
         let path = policy_path(&self.inner.root);
         let file = blocking::run(move || PolicyFile::read(&path)).await?;
@@ -206,8 +206,8 @@ impl FileStore {
         };
         // Nothing is waited for, not even a source that is being asked.
         if self.policy_file() != file {
+            self.inner.ring.keep_those_of(&file);
             self.take(file);
-            self.inner.ring.forget();
         }
         Ok(())
     }

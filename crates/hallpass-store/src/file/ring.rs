@@ -15,7 +15,7 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 use super::{
     FileStore,
     creation::{no_key, source_of},
-    policy::Series,
+    policy::{PolicyFile, Series},
     records::{Keys, SlotPaths},
 };
 use crate::{KeyErrorKind, KeyId};
@@ -44,8 +44,11 @@ impl Ring {
         matches!(self.known(id), Some(None))
     }
 
-    pub(super) fn forget(&self) {
-        self.map().clear();
+    /// Forgets the keys that `store.json` does not name any more. What is known of the others stays:
+    /// somebody may hold a slot, and has to find its records where they were read.
+    pub(super) fn keep_those_of(&self, file: &PolicyFile) {
+        let named: Vec<KeyId> = file.series().map(Series::key_id).collect();
+        self.map().retain(|id, _| named.contains(id));
     }
 
     pub(super) fn forget_absent(&self) {
@@ -106,12 +109,28 @@ impl FileStore {
     /// The newest series whose key is here. A key that can't be asked for is an error, also when an
     /// older one is here.
     pub(super) async fn first_here(&self) -> Result<Option<InUse>, StoreError> {
-        for series in self.policy_file().series() {
-            if let Some(keys) = self.keys_of(series).await? {
-                return Ok(Some((series.clone(), keys)));
+        let mut looked_again = false;
+        loop {
+            let file = self.policy_file();
+            let (mut found, mut misses) = (None, false);
+            for series in file.series() {
+                let was_known = self.inner.ring.known(series.key_id()).is_some();
+                if let Some(keys) = self.keys_of(series).await? {
+                    found = Some((series.clone(), keys));
+                    break;
+                }
+                misses |= !was_known;
             }
+            // Another process may have put a new key in the place of one that is not here.
+            if misses && !looked_again {
+                looked_again = true;
+                self.look_again().await?;
+                if self.policy_file() != file {
+                    continue;
+                }
+            }
+            return Ok(found);
         }
-        Ok(None)
     }
 
     /// What is known of every key, and why of some it isn't.

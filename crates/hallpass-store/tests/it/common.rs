@@ -165,7 +165,7 @@ impl KeySource for Keys {
         Box::pin(async move {
             self.check()?;
             if let Some(kind) = *self.takes_none.lock().unwrap() {
-                return Err(KeyError::new(kind, "takes none"));
+                return Err(KeyError::new(kind, "takes none").with_hint("open it"));
             }
             self.hides.store(false, Ordering::SeqCst);
             let key = SealingKey::generate()?;

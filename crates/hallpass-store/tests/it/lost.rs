@@ -1,87 +1,24 @@
 //! A lost key: its records are set aside, none is written over, and it is said once.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use hallpass_core::{
-    AccessToken, CredentialStore as _, Record,
+    CredentialStore as _,
     store::{Saved, StoreError, StoreErrorKind},
 };
-use hallpass_store::{
-    FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Passphrase, Policy, SetAside,
+use hallpass_store::{FileStore, KeyErrorKind, KeyFile, Passphrase, Policy};
+
+use crate::{
+    common::{Keys, Place, overwrite, record, save},
+    losing::{NAMES, Told, again, contents, open, policy, sealed, token, with_three},
 };
-
-use crate::common::{Keys, LONG, Place, overwrite, record, save};
-
-const NAMES: [&str; 3] = ["one", "two", "three"];
-
-/// What a store told of lost keys.
-#[derive(Debug, Default, Clone)]
-struct Told(Arc<Mutex<Vec<SetAside>>>);
-
-impl Told {
-    fn by(store: &FileStore) -> Self {
-        let told = Self::default();
-        let heard = told.clone();
-        store.tell_of_lost_keys(move |lost| heard.0.lock().unwrap().push(lost.clone()));
-        told
-    }
-
-    fn all(&self) -> Vec<SetAside> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-async fn open(place: &Place, keys: &Arc<Keys>) -> FileStore {
-    let source: Arc<dyn KeySource> = keys.clone();
-    FileStore::open(&place.path, source).await.unwrap()
-}
-
-async fn with_three(place: &Place, keys: &Arc<Keys>) {
-    let store = open(place, keys).await;
-    for name in NAMES {
-        let _ = save(&store, &record(name), None).await.unwrap();
-    }
-}
-
-/// The record of a name with another access token.
-fn again(name: &str, token: &str) -> Record {
-    let mut record = record(name);
-    record.grant.as_mut().unwrap().access_token = AccessToken::new(token.to_owned());
-    record
-}
-
-async fn token(store: &FileStore, name: &str) -> Option<String> {
-    let found = store.load(&record(name).slot).await.unwrap()?;
-    Some(found.grant.unwrap().access_token.expose().to_owned())
-}
-
-fn contents(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files: BTreeMap<_, _> = place.files().into_iter().collect();
-    files.retain(|path, _| {
-        let extension = path.extension().unwrap_or_default();
-        extension != "lock" && extension != "holder"
-    });
-    files
-}
-
-fn sealed(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = contents(place);
-    files.retain(|path, _| path.extension().is_some_and(|it| it == "sealed"));
-    files
-}
-
-fn policy(place: &Place) -> serde_json::Value {
-    let text = fs::read(place.path.join("store.json")).unwrap();
-    serde_json::from_slice(&text).unwrap()
-}
 
 #[tokio::test]
 async fn its_records_are_set_aside_and_it_is_said_once() {
@@ -171,52 +108,6 @@ async fn the_key_file_and_its_folder() {
     assert_eq!(token(&open().await, "one").await.as_deref(), Some("new"));
 }
 
-/// Two machines with a keyring each share a home folder.
-#[tokio::test]
-async fn two_machines_with_one_folder_take_nothing_from_each_other() {
-    let place = Place::new();
-    let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
-    with_three(&place, &here).await;
-    let store = open(&place, &there).await;
-    let told = Told::by(&store);
-    let _ = save(&store, &again("one", "there"), None).await.unwrap();
-    assert_eq!(told.all().len(), 1);
-    let settled = policy(&place);
-    for round in 0..3 {
-        for (keys, one, slots) in [(&here, "canary-4711-access", 3), (&there, "there", 1)] {
-            let store = open(&place, keys).await;
-            let told = Told::by(&store);
-            assert_eq!(token(&store, "one").await.as_deref(), Some(one));
-            let listing = store.list().await.unwrap();
-            assert_eq!(listing.slots.len(), slots, "round {round}");
-            assert_eq!(listing.problems.len(), 0);
-            assert_eq!(store.check().await.len(), 0);
-            let mut record = store.load(&record("one").slot).await.unwrap().unwrap();
-            record.state = hallpass_core::State::OutcomeUnknown;
-            let saved = save(&store, &record, Some(record.generation)).await;
-            assert!(matches!(saved.unwrap(), Saved::Written(_)));
-            assert_eq!(told.all(), []);
-            assert_eq!(store.records_set_aside().await.unwrap().len(), 1);
-        }
-    }
-    assert_eq!(policy(&place), settled);
-    assert_eq!((here.ids().len(), there.ids().len()), (1, 1));
-
-    // Each gives itself another key, and the other notices nothing.
-    for keys in [&here, &there] {
-        let source: Arc<dyn KeySource> = keys.clone();
-        let store = open(&place, keys).await;
-        let rekeyed = store.rekey(source).await.unwrap();
-        assert_eq!(rekeyed.problems.len(), 0);
-        assert_eq!(keys.ids(), [rekeyed.store.key_id()]);
-    }
-    let store = open(&place, &here).await;
-    assert_eq!(store.list().await.unwrap().slots.len(), 3);
-    let store = open(&place, &there).await;
-    assert_eq!(token(&store, "one").await.as_deref(), Some("there"));
-    assert_eq!(token(&store, "two").await, None);
-}
-
 #[tokio::test]
 async fn only_a_definite_answer_counts() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
@@ -245,6 +136,12 @@ async fn only_a_definite_answer_counts() {
         // It has no such key, and takes none: as a keyring whose collection is gone.
         *keys.takes_none.lock().unwrap() = Some(kind);
         unchanged(&open(&place, &keys).await).await;
+        let store = open(&place, &keys).await;
+        let error = store.load(&record("one").slot).await.unwrap_err();
+        // One that somebody has to unlock may hide what it holds.
+        let is_said = error.to_string().contains("lost");
+        assert_eq!(is_said, kind == KeyErrorKind::Unusable, "{error}");
+        assert_eq!(error.hint() == Some("open it"), !is_said);
         *keys.takes_none.lock().unwrap() = None;
     }
     keys.forgets.store(true, Ordering::SeqCst);
@@ -338,71 +235,6 @@ async fn it_is_lost_again() {
     assert_eq!(token(&store, "two").await.as_deref(), Some("3"));
     let aside = store.records_set_aside().await.unwrap();
     assert_eq!(aside.iter().map(|it| it.files).collect::<Vec<_>>(), [1]);
-}
-
-#[tokio::test]
-async fn what_the_other_commands_make_of_it() {
-    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
-    with_three(&place, &keys).await;
-    let lost = keys.lose();
-    let store = open(&place, &keys).await;
-    let _ = save(&store, &again("one", "new"), None).await.unwrap();
-
-    // Moved: what is set aside stays sealed with what it was sealed with.
-    let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
-    let moved = store.rekey(Arc::clone(&file)).await.unwrap();
-    assert_eq!(moved.problems.len(), 0);
-    let policies = FileStore::policies_of(&place.path).await.unwrap();
-    assert_eq!(policies, [Policy::KeyFile, Policy::Host]);
-    let both: Vec<Arc<dyn KeySource>> = vec![file, keys.clone()];
-    let open = async || FileStore::open(&place.path, KeySources::in_order(both.clone())).await;
-    let store = open().await.unwrap();
-    assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
-    assert_eq!(token(&store, "two").await, None);
-
-    // Exported: what opens.
-    let exported = store.export(&Passphrase::new("horse")).await.unwrap();
-    assert_eq!(exported.slots, [record("one").slot]);
-    assert_eq!(exported.problems.len(), 0);
-
-    // Forgotten, with the key back: all of the slot, and nothing of another.
-    keys.give_back(lost);
-    let store = open().await.unwrap();
-    let slot = record("one").slot;
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
-    assert!(store.forget(&slot, &mut guard).await.unwrap());
-    assert!(!store.forget(&slot, &mut guard).await.unwrap());
-    drop(guard);
-    assert_eq!(token(&store, "one").await, None);
-    assert!(token(&store, "two").await.is_some());
-
-    // Started over: every file of every series is moved.
-    let sealed = sealed(&place).len();
-    drop(store);
-    let (store, aside) = FileStore::start_over(&place.path, KeySources::in_order(both.clone()))
-        .await
-        .unwrap();
-    assert_eq!(fs::read_dir(aside.unwrap()).unwrap().count(), sealed + 1);
-    assert_eq!(policy(&place)["version"], 1);
-    assert!(store.list().await.unwrap().slots.is_empty());
-}
-
-#[tokio::test]
-async fn a_key_that_is_lost_while_a_slot_is_held() {
-    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
-    with_three(&place, &keys).await;
-    let _ = keys.lose();
-    let stores = [open(&place, &keys).await, open(&place, &keys).await];
-    let mut guards = Vec::new();
-    for (store, name) in stores.iter().zip(NAMES) {
-        guards.push(store.lock(&record(name).slot, LONG).await.unwrap());
-    }
-    for ((store, guard), name) in stores.iter().zip(&mut guards).zip(NAMES) {
-        let saved = store.save(&again(name, "new"), None, guard).await.unwrap();
-        assert!(matches!(saved, Saved::Written(_)));
-    }
-    assert_eq!(keys.ids().len(), 1);
-    assert_eq!(stores[0].list().await.unwrap().slots.len(), 2);
 }
 
 #[tokio::test]

@@ -5,9 +5,12 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod after_a_loss;
 mod common;
 mod contracts;
+mod losing;
 mod lost;
+mod machines;
 mod moving;
 mod privacy;
 mod processes;

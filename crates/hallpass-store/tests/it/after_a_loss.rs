@@ -1,0 +1,114 @@
+//! What the rest of the store makes of several keys: commands, held slots, other processes.
+
+use std::{fs, sync::Arc};
+
+use hallpass_core::{CredentialStore as _, store::Saved};
+use hallpass_store::{FileStore, KeyFile, KeySource, KeySources, Passphrase, Policy};
+
+use crate::{
+    common::{Keys, LONG, Place, record, save},
+    losing::{NAMES, again, open, policy, sealed, token, with_three},
+};
+
+#[tokio::test]
+async fn what_the_other_commands_make_of_it() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    let store = open(&place, &keys).await;
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+
+    // Moved: what is set aside stays sealed with what it was sealed with.
+    let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
+    let moved = store.rekey(Arc::clone(&file)).await.unwrap();
+    assert_eq!(moved.problems.len(), 0);
+    let policies = FileStore::policies_of(&place.path).await.unwrap();
+    assert_eq!(policies, [Policy::KeyFile, Policy::Host]);
+    let both: Vec<Arc<dyn KeySource>> = vec![file, keys.clone()];
+    let open = async || FileStore::open(&place.path, KeySources::in_order(both.clone())).await;
+    let store = open().await.unwrap();
+    assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
+    assert_eq!(token(&store, "two").await, None);
+
+    // Exported: what opens.
+    let exported = store.export(&Passphrase::new("horse")).await.unwrap();
+    assert_eq!(exported.slots, [record("one").slot]);
+    assert_eq!(exported.problems.len(), 0);
+
+    // Forgotten, with the key back: all of the slot, and nothing of another.
+    keys.give_back(lost);
+    let store = open().await.unwrap();
+    let slot = record("one").slot;
+    let mut guard = store.lock(&slot, LONG).await.unwrap();
+    assert!(store.forget(&slot, &mut guard).await.unwrap());
+    assert!(!store.forget(&slot, &mut guard).await.unwrap());
+    drop(guard);
+    assert_eq!(token(&store, "one").await, None);
+    assert!(token(&store, "two").await.is_some());
+
+    // Started over: every file of every series is moved.
+    let sealed = sealed(&place).len();
+    drop(store);
+    let (store, aside) = FileStore::start_over(&place.path, KeySources::in_order(both.clone()))
+        .await
+        .unwrap();
+    assert_eq!(fs::read_dir(aside.unwrap()).unwrap().count(), sealed + 1);
+    assert_eq!(policy(&place)["version"], 1);
+    assert!(store.list().await.unwrap().slots.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_is_lost_while_a_slot_is_held() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let _ = keys.lose();
+    let stores = [open(&place, &keys).await, open(&place, &keys).await];
+    let mut guards = Vec::new();
+    for (store, name) in stores.iter().zip(NAMES) {
+        guards.push(store.lock(&record(name).slot, LONG).await.unwrap());
+    }
+    for ((store, guard), name) in stores.iter().zip(&mut guards).zip(NAMES) {
+        let saved = store.save(&again(name, "new"), None, guard).await.unwrap();
+        assert!(matches!(saved, Saved::Written(_)));
+    }
+    assert_eq!(keys.ids().len(), 1);
+    assert_eq!(stores[0].list().await.unwrap().slots.len(), 2);
+}
+
+/// Another process begins anew while this one holds a slot.
+#[tokio::test]
+async fn a_slot_that_is_held_stays_where_it_was_read() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let store = open(&place, &keys).await;
+    let slot = record("one").slot;
+    let mut guard = store.lock(&slot, LONG).await.unwrap();
+    let found = store.load(&slot).await.unwrap().unwrap();
+    let _ = keys.lose();
+    let other = open(&place, &keys).await;
+    assert_eq!(token(&other, "two").await, None);
+    // This one reads `store.json` again.
+    let second = store.lock(&record("two").slot, LONG).await.unwrap();
+    let rotated = again("one", "rotated");
+    let saved = store.save(&rotated, Some(found.generation), &mut guard);
+    assert!(matches!(saved.await.unwrap(), Saved::Written(_)));
+    drop((guard, second));
+    assert_eq!(token(&store, "one").await.as_deref(), Some("rotated"));
+}
+
+/// Another process gives the newest series another key; an older one is here as well.
+#[tokio::test]
+async fn a_key_that_was_replaced_is_not_missed() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    let _ = save(&open(&place, &keys).await, &again("one", "new"), None).await;
+    keys.give_back(lost);
+    let stale = [open(&place, &keys).await, open(&place, &keys).await];
+    let source: Arc<dyn KeySource> = keys.clone();
+    let rekeyed = open(&place, &keys).await.rekey(source).await.unwrap();
+    assert_eq!(token(&stale[0], "one").await.as_deref(), Some("new"));
+    let saved = save(&stale[1], &again("four", "new"), None).await.unwrap();
+    assert!(matches!(saved, Saved::Written(_)));
+    assert_eq!(stale[1].key_id(), rekeyed.store.key_id());
+}

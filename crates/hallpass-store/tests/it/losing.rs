@@ -1,0 +1,76 @@
+//! What tests of lost keys share.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use hallpass_core::{AccessToken, CredentialStore as _, Record};
+use hallpass_store::{FileStore, KeySource, SetAside};
+
+use crate::common::{Keys, Place, record, save};
+
+pub(crate) const NAMES: [&str; 3] = ["one", "two", "three"];
+
+/// What a store told of lost keys.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Told(Arc<Mutex<Vec<SetAside>>>);
+
+impl Told {
+    pub(crate) fn by(store: &FileStore) -> Self {
+        let told = Self::default();
+        let heard = told.clone();
+        store.tell_of_lost_keys(move |lost| heard.0.lock().unwrap().push(lost.clone()));
+        told
+    }
+
+    pub(crate) fn all(&self) -> Vec<SetAside> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub(crate) async fn open(place: &Place, keys: &Arc<Keys>) -> FileStore {
+    let source: Arc<dyn KeySource> = keys.clone();
+    FileStore::open(&place.path, source).await.unwrap()
+}
+
+pub(crate) async fn with_three(place: &Place, keys: &Arc<Keys>) {
+    let store = open(place, keys).await;
+    for name in NAMES {
+        let _ = save(&store, &record(name), None).await.unwrap();
+    }
+}
+
+/// The record of a name with another access token.
+pub(crate) fn again(name: &str, token: &str) -> Record {
+    let mut record = record(name);
+    record.grant.as_mut().unwrap().access_token = AccessToken::new(token.to_owned());
+    record
+}
+
+pub(crate) async fn token(store: &FileStore, name: &str) -> Option<String> {
+    let found = store.load(&record(name).slot).await.unwrap()?;
+    Some(found.grant.unwrap().access_token.expose().to_owned())
+}
+
+pub(crate) fn contents(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files: BTreeMap<_, _> = place.files().into_iter().collect();
+    files.retain(|path, _| {
+        let extension = path.extension().unwrap_or_default();
+        extension != "lock" && extension != "holder"
+    });
+    files
+}
+
+pub(crate) fn sealed(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = contents(place);
+    files.retain(|path, _| path.extension().is_some_and(|it| it == "sealed"));
+    files
+}
+
+pub(crate) fn policy(place: &Place) -> serde_json::Value {
+    let text = fs::read(place.path.join("store.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
