@@ -124,6 +124,26 @@ impl Config {
         &self.servers
     }
 
+    /// Whether a server can have this name here: neither it nor its account may be there, unless the
+    /// one with the name is replaced.
+    pub(crate) fn has_place_for(
+        &self,
+        name: &str,
+        slot: &Slot,
+        replaces: bool,
+    ) -> Result<(), Failed> {
+        if self.servers.contains_key(name) && !replaces {
+            return Err(Failed::usage(format!("there is a server `{name}` already"))
+                .hint("`hallpass add --replace` puts another in its place"));
+        }
+        let mut others = self.servers.iter().filter(|(other, _)| *other != name);
+        if let Some((other, _)) = others.find(|(_, entry)| entry.slot == *slot) {
+            let what = format!("this account of the server has a name: `{other}`");
+            return Err(Failed::usage(what).hint("`--account NAME` names another account"));
+        }
+        Ok(())
+    }
+
     /// The slot that a name or a URL with an account stands for. The account of a name is the
     /// file's, unless one is given.
     pub(crate) fn slot(&self, server: &str, account: Option<&str>) -> Result<Slot, Failed> {

@@ -248,9 +248,14 @@ pub(crate) fn folder(program: &Program) -> Result<PathBuf, Failed> {
 fn holds_nothing(folder: &Path) -> bool {
     match std::fs::read_dir(folder) {
         Ok(entries) => entries.filter_map(Result::ok).all(|entry| {
-            ["options", "capabilities", "config.toml"]
-                .iter()
-                .any(|ours| entry.file_name() == *ours)
+            [
+                "options",
+                "capabilities",
+                "config.toml",
+                ".config.toml.lock",
+            ]
+            .iter()
+            .any(|ours| entry.file_name() == *ours)
         }),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }

@@ -21,7 +21,7 @@ use crate::{Hallpass, LoginFailed, doctor::Claims};
 /// this goes by what can be relied on:
 ///
 /// - The authorization server is the one that the server names now. Nothing is taken over while a
-///   better candidate does not answer, nor where the access token names another issuer (RFC 9068
+///   better candidate does not answer, where settings name another document or other endpoints, nor where the access token names another issuer (RFC 9068
 ///   §2.2).
 /// - The access token is kept as one that has ended, and is never sent to the server: nobody knows
 ///   what it is for, nor for how long it is good. What counts is the answer to the first refresh. That
@@ -114,6 +114,15 @@ impl Hallpass {
         let settings = self.session.settings();
         if settings.client.pre_registered.is_some() || settings.client.metadata_document.is_some() {
             let what = "a client is set for the server, so another's registration has no use";
+            return Err(HandoverError::new(Remedy::SignIn, what));
+        }
+        // Whoever wrote those settings would get the refresh token.
+        let is_led = settings.server_metadata_url.is_some()
+            || settings.resource_metadata_url.is_some()
+            || settings.endpoints.is_some();
+        if is_led {
+            let what =
+                "the settings say where to sign in, and what was kept is for where the server says";
             return Err(HandoverError::new(Remedy::SignIn, what));
         }
         let tokens = handover.tokens()?;

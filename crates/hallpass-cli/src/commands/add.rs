@@ -33,16 +33,8 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), Failed> {
         return Err(Failed::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
     }
     let config = Config::read(program)?;
-    if config.servers().contains_key(name) && !add.replace {
-        return Err(Failed::usage(format!("there is a server `{name}` already"))
-            .hint("`--replace` puts this one in its place"));
-    }
     let slot = setup::url_slot(&add.server.url, add.server.account.as_deref())?;
-    let others = config.servers().iter().filter(|(other, _)| *other != name);
-    if let Some((other, _)) = others.into_iter().find(|(_, entry)| entry.slot == slot) {
-        let what = format!("this account of the server has a name: `{other}`");
-        return Err(Failed::usage(what).hint("`--account NAME` names another account"));
-    }
+    config.has_place_for(name, &slot, add.replace)?;
     let mut options = add.server.options.clone();
     options.files_from(Path::new(""))?;
     settings::check(&options)?;
@@ -53,7 +45,7 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), Failed> {
         ));
     }
     let entry = Entry { slot, options };
-    config.add(name, &entry)?;
+    config.add(name, &entry, add.replace)?;
     let file = config.path().unwrap_or(Path::new("")).display();
     let data = json!({
         "name": name,

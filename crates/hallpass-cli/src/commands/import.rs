@@ -31,10 +31,19 @@ use crate::{config::Config, exit::Failed, program::Program, terminal::Typed};
 
 /// Take over the servers that other programs know.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct Import {
     /// From this program alone; may be given more than once. Without it, from all.
     #[arg(long, value_name = "PROGRAM", value_enum)]
     from: Vec<Source>,
+
+    /// From the files of the project in this folder as well. Whoever wrote those decides where
+    /// your sign-ins lead: look at what is shown first.
+    #[arg(long)]
+    project: bool,
 
     /// Show what would be done, and write nothing.
     #[arg(long, conflicts_with_all = ["yes", "credentials"])]
@@ -54,7 +63,7 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Failed
     let config = Config::read(program)?;
     let here = std::path::absolute(".").map_err(Failed::new)?;
     let wanted = |source| import.from.is_empty() || import.from.contains(&source);
-    let mut reading = Reading::of(wanted, &program.environment, &here);
+    let mut reading = Reading::of(wanted, &program.environment, &here, import.project);
     let is_there = |path: &Path| path.exists();
     let found_a_file = reading.files.iter().any(|file| is_there(&file.path))
         || reading.folder.as_deref().is_some_and(is_there);

@@ -1,6 +1,10 @@
 //! Changes of the file: as a whole or not at all, and what a person wrote around them stays.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
@@ -10,22 +14,31 @@ use crate::{exit::Failed, remembered::create_private};
 
 impl Config {
     /// Writes an entry under a name.
-    pub(crate) fn add(&self, name: &str, entry: &Entry) -> Result<(), Failed> {
-        self.add_all([(name, entry)])
+    pub(crate) fn add(&self, name: &str, entry: &Entry, replaces: bool) -> Result<(), Failed> {
+        self.put([(name, entry)], replaces)
     }
 
-    /// Writes entries under their names: all of them, or none.
+    /// Writes entries under names that nobody has: all of them, or none.
     pub(crate) fn add_all<'a>(
         &self,
         entries: impl IntoIterator<Item = (&'a str, &'a Entry)>,
     ) -> Result<(), Failed> {
-        self.change(|document| {
+        self.put(entries, false)
+    }
+
+    fn put<'a>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a str, &'a Entry)>,
+        replaces: bool,
+    ) -> Result<(), Failed> {
+        self.change(|document, now| {
             let servers = document.entry("servers").or_insert_with(|| {
                 let mut servers = Table::new();
                 servers.set_implicit(true);
                 Item::Table(servers)
             });
             for (name, entry) in entries {
+                now.has_place_for(name, &entry.slot, replaces)?;
                 let table = table(entry)?;
                 if let Some(servers) = servers.as_table_like_mut() {
                     servers.insert(name, Item::Table(table));
@@ -37,7 +50,7 @@ impl Config {
 
     /// Takes the entry of a name out.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Failed> {
-        self.change(|document| {
+        self.change(|document, _| {
             let servers = document
                 .get_mut("servers")
                 .and_then(Item::as_table_like_mut);
@@ -46,23 +59,27 @@ impl Config {
         })
     }
 
+    /// Changes the file as it is now, which may be another than was read before: somebody may have
+    /// been asked meanwhile. Whoever else changes it waits.
     fn change(
         &self,
-        change: impl FnOnce(&mut DocumentMut) -> Result<(), Failed>,
+        change: impl FnOnce(&mut DocumentMut, &Self) -> Result<(), Failed>,
     ) -> Result<(), Failed> {
         let Some(path) = self.path() else {
             return Err(Failed::usage("there is no place for a configuration file")
                 .hint("name one with --config, or set HALLPASS_CONFIG"));
         };
+        let unwritable =
+            |error| Failed::usage(format!("{} can't be written: {error}", path.display()));
+        let _lock = lock(path).map_err(unwritable)?;
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Failed::new(error)),
         };
         let mut document: DocumentMut = text.parse().map_err(Failed::usage)?;
-        change(&mut document)?;
-        write(path, &document.to_string())
-            .map_err(|error| Failed::usage(format!("{} can't be written: {error}", path.display())))
+        change(&mut document, &Self::parse(&text, path.to_owned())?)?;
+        write(path, &document.to_string()).map_err(unwritable)
     }
 }
 
@@ -79,15 +96,34 @@ fn table(entry: &Entry) -> Result<Table, Failed> {
     Ok(table)
 }
 
-/// Replaces a file as a whole; where it is a link, the file behind it.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Held while the file is changed: a lock on a file beside it, which stays.
+fn lock(path: &Path) -> io::Result<File> {
+    let (path, folder) = behind(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join(format!(".{name}.lock")))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// The file that a path stands for, which may be a link, and its folder.
+fn behind(path: &Path) -> io::Result<(PathBuf, PathBuf)> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder.unwrap_or(Path::new(".")).to_owned();
     // It may be the folder of the credentials as well.
-    create_private(folder)?;
+    create_private(&folder)?;
+    Ok((path, folder))
+}
+
+/// Replaces a file as a whole.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let (path, folder) = behind(path)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     io::Write::write_all(&mut file, text.as_bytes())?;
     if let Ok(before) = fs::metadata(&path) {

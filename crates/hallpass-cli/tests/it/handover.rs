@@ -238,6 +238,18 @@ async fn what_can_not_be_done_rightly_is_left() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_that_could_not_be_kept_is_not_used() {
+    let handover = Handover::new().await;
+    let import = ["import", "--yes", "--credentials", "--json"];
+    let in_memory = [&import[..], &["--key-store", "memory"]].concat();
+    let answer = handover.home.run(&in_memory).await.expect(0).json();
+    let taken = &answer["result"]["credentials"][0];
+    assert_eq!(taken["outcome"], "left");
+    assert!(taken["why"].as_str().unwrap().contains("in memory"));
+    assert_eq!(handover.requests(Endpoint::Refresh), 0);
+}
+
+#[tokio::test]
 async fn for_a_server_that_is_here_it_can_be_said_later() {
     let handover = Handover::new().await;
     handover.home.run(&["import", "--yes"]).await.expect(0);

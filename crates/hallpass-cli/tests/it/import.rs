@@ -158,12 +158,23 @@ async fn servers_of_every_program_come_over() {
 
     let dry = home.run(&["import", "--dry-run", "--json"]).await.expect(0);
     assert!(!home.file().exists(), "nothing is written");
+    // Somebody else may have written a project's files.
+    assert!(!dry.stdout.contains("project.example"), "{}", dry.stdout);
     let dry = dry.json();
     assert_eq!(dry["result"]["dry_run"], true);
     assert_eq!(row(&dry, "claude")["outcome"], "would-be-added");
 
+    let shown = home.run(&["import", "--dry-run"]).await.expect(0);
+    assert!(
+        shown.stderr.contains("`hallpass import --project`"),
+        "{}",
+        shown.stderr
+    );
+    assert!(shown.stdout.contains("header `X-Key: ${MY_KEY}`"));
+    assert!(shown.stdout.contains("token-env `${CODEX_TOKEN}`"));
+
     let answer = home
-        .run(&["import", "--yes", "--json"])
+        .run(&["import", "--project", "--yes", "--json"])
         .await
         .expect(0)
         .json();
@@ -233,7 +244,7 @@ url = "https://zed.example/mcp"
     // Once more: everything is here, and nothing changes.
     let before = home.text();
     let again = home
-        .run(&["import", "--yes", "--json"])
+        .run(&["import", "--project", "--yes", "--json"])
         .await
         .expect(0)
         .json();
@@ -270,7 +281,7 @@ async fn nothing_that_is_there_is_replaced() {
         "same": { "url": "https://mine.example/mcp" },
     }));
     put(
-        home.path("project/.mcp.json"),
+        home.path(".claude.json"),
         r#"{"mcpServers": {"twin": {"url": "https://other.example/mcp", "scopes": ["a"]}}}"#,
     );
     let answer = home
@@ -333,55 +344,6 @@ async fn a_torn_file_is_named_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn nobody_who_is_asked_writes_nothing_and_is_told_what_to_pass() {
-    let home = Home::new().await;
-    home.cursor(&json!({ "one": { "url": "https://one.example/mcp" } }));
-    for arguments in [
-        &["import", "--non-interactive"][..],
-        &["import"],
-        // It says nothing of the servers.
-        &["import", "--credentials"],
-    ] {
-        let ended = home.run(arguments).await.expect(2);
-        assert!(
-            ended.stderr.contains("`--yes` writes them"),
-            "{}",
-            ended.stderr
-        );
-        assert!(ended.stdout.contains("https://one.example/mcp"));
-        assert!(!home.file().exists(), "{arguments:?}");
-    }
-    home.run(&["import", "--dry-run", "--yes"]).await.expect(2);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_person_is_asked() {
-    use crate::terminal::Terminal;
-
-    let home = Home::new().await;
-    let project = home.path("project").display().to_string();
-    put(
-        home.path(".cursor/mcp.json"),
-        r#"{"mcpServers": {"one": {"url": "https://one.example/mcp"}}}"#,
-    );
-    let (root, file) = (home.path(""), home.file());
-    let environment = [
-        ("HOME", root.to_str().unwrap()),
-        ("HALLPASS_CONFIG", file.to_str().unwrap()),
-        ("PWD", project.as_str()),
-    ];
-    for (answer, written) in [("", false), ("n", false), ("y", true)] {
-        let mut terminal = Terminal::start(&home.desk, &["import"], &environment);
-        terminal.until("[y/N]").await;
-        terminal.types(answer).await;
-        let (code, shown) = terminal.end().await;
-        assert_eq!(code, 0, "{shown}");
-        assert_eq!(home.file().exists(), written, "{shown}");
-    }
-}
-
-#[tokio::test]
 async fn no_secret_of_theirs_is_shown_or_written() {
     let home = Home::new().await;
     let mut leaks = LeakCheck::new();
@@ -393,6 +355,7 @@ async fn no_secret_of_theirs_is_shown_or_written() {
             "command": "npx",
             "args": ["mcp-remote", "https://c.example/mcp", "--header", format!("Authorization: Bearer {}", canary("header")),
                      "--header", canary("no header"), "--header", format!("X-A: ${{V}}"),
+                     format!("--header=X-J: {}", canary("joined")), format!("--other={}", canary("other option")), format!("-s{}", canary("short")),
                      "--static-oauth-client-info", json!({ "client_id": "id", "client_secret": canary("secret") }).to_string()],
             "env": { "V": canary("value"), "OTHER": canary("other") }
         },
@@ -416,9 +379,9 @@ async fn no_secret_of_theirs_is_shown_or_written() {
     put(home.path("project/.codex/config.toml"), &torn);
     let mut shown = String::new();
     for arguments in [
-        &["-vv", "import", "--dry-run"][..],
-        &["-vv", "import", "--dry-run", "--json"],
-        &["-vv", "import", "--yes", "--json"],
+        &["-vv", "import", "--project", "--dry-run"][..],
+        &["-vv", "import", "--project", "--dry-run", "--json"],
+        &["-vv", "import", "--project", "--yes", "--json"],
     ] {
         let ended = home.run(arguments).await.expect(0);
         shown += &(ended.stdout + &ended.stderr);

@@ -23,6 +23,7 @@ mod first_steps;
 mod forgetting;
 mod handover;
 mod import;
+mod import_asked;
 mod keeping;
 mod life;
 mod limits;

@@ -126,6 +126,15 @@ async fn what_can_not_be_done_rightly_is_not_done() {
     assert_eq!(remedy, Remedy::SignIn);
     assert!(what.contains("a client is set"), "{what}");
 
+    // A document that another file named could send the refresh token anywhere.
+    let settings = ServerSettings {
+        server_metadata_url: Some("https://elsewhere.example/metadata".parse().unwrap()),
+        ..ServerSettings::default()
+    };
+    let (remedy, what) = left.refused(settings).await;
+    assert_eq!(remedy, Remedy::SignIn);
+    assert!(what.contains("the settings say where"), "{what}");
+
     // RFC 9068 §2.2: a token of another issuer.
     let kept = left.tokens["access_token"].take();
     left.tokens["access_token"] =

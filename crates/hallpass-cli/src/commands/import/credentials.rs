@@ -131,7 +131,12 @@ impl Offer {
             return Ok(Taken::Left(why.to_owned()));
         }
         let handover = self.kept.read().map_err(Failed::usage)?;
-        let store = Store::open_or_create(program).await?.port();
+        let store = Store::open_or_create(program).await?;
+        if !store.keeps() {
+            let why = "the store is in memory, and the refresh token is good for one use";
+            return Ok(Taken::Left(why.to_owned()));
+        }
+        let store = store.port();
         let hallpass = self.hallpass(program, Arc::clone(&store))?;
         let here = || Taken::Left("there are credentials of it here already".to_owned());
         if !store.records(&self.slot).await?.is_empty() {

@@ -36,7 +36,7 @@ pub(super) fn read(server: &Value) -> Result<Remote, String> {
 
 /// A program on this machine, which may stand for a remote server.
 fn program(command: &Value, server: &Map<String, Value>) -> Result<Remote, String> {
-    // Zed used to have all three in one table.
+    // Zed knows a table of all three as well.
     let table = command.as_object();
     let member = |name: &str| server.get(name).or_else(|| table?.get(name));
     let command = command.as_str().or_else(|| table?.get("path")?.as_str());

@@ -24,11 +24,13 @@ const LONGEST: u64 = 1 << 20;
 pub(super) struct Kept {
     pub(super) client: PathBuf,
     pub(super) tokens: Option<PathBuf>,
+    /// When the last of them was written.
+    pub(super) written: SystemTime,
 }
 
 /// Everything that is kept, by what it is called. Of several versions the one that was written last.
 pub(super) fn all(folder: &Path) -> io::Result<BTreeMap<String, Kept>> {
-    let mut newest: BTreeMap<String, (SystemTime, Kept)> = BTreeMap::new();
+    let mut newest: BTreeMap<String, Kept> = BTreeMap::new();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -56,15 +58,15 @@ pub(super) fn all(folder: &Path) -> io::Result<BTreeMap<String, Kept>> {
             let kept = Kept {
                 client: entry.path(),
                 tokens,
+                written,
             };
             match newest.get(&digest) {
-                Some((before, _)) if *before >= written => {}
-                _ => _ = newest.insert(digest, (written, kept)),
+                Some(before) if before.written >= written => {}
+                _ => _ = newest.insert(digest, kept),
             }
         }
     }
-    let newest = newest.into_iter();
-    Ok(newest.map(|(digest, (_, kept))| (digest, kept)).collect())
+    Ok(newest)
 }
 
 fn written(file: &Path) -> SystemTime {

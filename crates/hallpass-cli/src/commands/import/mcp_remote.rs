@@ -168,7 +168,7 @@ fn rest(line: &Line<'_>, remote: &mut Remote) {
     ];
     let mut others: Vec<String> = Vec::new();
     for (option, _) in &line.options {
-        let shown = format!("`{option}`");
+        let shown = shown(option);
         let is_passed_over = known.contains(option) || WITHOUT_MEANING.contains(option);
         if !is_passed_over && !others.contains(&shown) {
             others.push(shown);
@@ -176,6 +176,18 @@ fn rest(line: &Line<'_>, remote: &mut Remote) {
     }
     if !others.is_empty() {
         remote.leave(others.join(", "), "hallpass has nothing of the kind");
+    }
+}
+
+/// An option by its name; what has no such form may hold a secret.
+fn shown(option: &str) -> String {
+    let name = option.split_once('=').map_or(option, |(name, _)| name);
+    let letters = name.strip_prefix("--").unwrap_or_default();
+    let is_name = letters.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    if is_name && !letters.is_empty() && letters.len() < 40 {
+        format!("`{name}`")
+    } else {
+        "an option".to_owned()
     }
 }
 
@@ -239,8 +251,13 @@ impl<'a> Line<'a> {
         let mut line = Self::default();
         let mut words = words.iter().copied();
         while let Some(word) = words.next() {
+            let joined = word.split_once('=');
             if WITH_VALUE.contains(&word) {
                 line.options.push((word, words.next().unwrap_or_default()));
+            } else if let Some((option, value)) = joined
+                && WITH_VALUE.contains(&option)
+            {
+                line.options.push((option, value));
             } else if word.starts_with('-') {
                 line.options.push((word, ""));
             } else {

@@ -30,6 +30,8 @@ pub(super) struct Reading {
     /// What it calls the credentials of which server.
     names: BTreeMap<String, Slot>,
     pub(super) folder: Option<PathBuf>,
+    /// Whether the project here has files that were not read.
+    pub(super) passed_over: bool,
 }
 
 /// A file that could not be read; the others count nevertheless.
@@ -46,9 +48,15 @@ impl Reading {
         wanted: impl Fn(Source) -> bool,
         environment: &Environment,
         here: &Path,
+        project: bool,
     ) -> Self {
         let mut reading = Self::default();
-        for file in source::files(Platform::this(), environment, here) {
+        let all = source::files(Platform::this(), environment, Some(here));
+        let read = source::files(Platform::this(), environment, project.then_some(here));
+        reading.passed_over = all
+            .iter()
+            .any(|file| !read.contains(file) && wanted(file.source) && file.path.exists());
+        for file in read {
             let wanted = wanted(file.source);
             match file::read(&file.path) {
                 Ok(None) => {}
@@ -122,22 +130,32 @@ impl Reading {
                 names.entry(kept_as).or_insert_with(|| (*slot).clone());
             }
         }
-        let (mut offers, mut others) = (Vec::<Offer>::new(), 0);
+        let mut best: BTreeMap<&Slot, (bool, &Kept)> = BTreeMap::new();
+        let mut others = 0;
         for (kept_as, kept) in &self.kept {
-            let slot = names.get(kept_as);
-            match slot.and_then(|slot| Some((slot, ours.get(slot)?))) {
-                Some((slot, (name, options))) if offers.iter().all(|it| it.slot != *slot) => {
-                    offers.push(Offer {
-                        name: (*name).to_owned(),
-                        slot: slot.clone(),
-                        options: (*options).clone(),
-                        kept: kept.clone(),
-                    });
-                }
-                _ => others += 1,
+            let Some(slot) = names.get(kept_as).filter(|slot| ours.contains_key(slot)) else {
+                others += 1;
+                continue;
+            };
+            // What a file names comes before what its URL alone would be kept as, and then the newest.
+            let is_named = self.names.contains_key(kept_as);
+            let is_better = |(named, before): &(bool, &Kept)| {
+                (is_named, kept.written) > (*named, before.written)
+            };
+            if best.get(slot).is_none_or(is_better) {
+                best.insert(slot, (is_named, kept));
             }
         }
-        (offers, others)
+        let offer = |(slot, (_, kept)): (&Slot, (bool, &Kept))| {
+            let (name, options) = ours.get(slot)?;
+            Some(Offer {
+                name: (*name).to_owned(),
+                slot: slot.clone(),
+                options: (*options).clone(),
+                kept: kept.clone(),
+            })
+        };
+        (best.into_iter().filter_map(offer).collect(), others)
     }
 
     /// What to say where one source alone was asked for, and has nothing.

@@ -2,7 +2,9 @@
 
 use http::HeaderName;
 
-use crate::server_options::{ServerOptions, header_name};
+use url::Url;
+
+use crate::server_options::ServerOptions;
 
 use super::text::{self, Text};
 
@@ -104,19 +106,38 @@ impl Remote {
         );
     }
 
-    /// What is taken, by the names of our options.
+    /// What is taken, by the names of our options; and where it leads to, or which variable it sends.
     pub(super) fn taken(&self) -> Vec<String> {
         let mut taken = vec!["url".to_owned()];
         let options = self.options.to_map().unwrap_or_default();
-        for option in options.keys() {
-            if option == "header" {
-                let names = self.options.header.iter();
-                let names = names.map(|header| header_name(header));
-                taken.extend(names.map(|name| format!("header `{name}`")));
-            } else {
-                taken.push(option.clone());
+        for (option, value) in &options {
+            match (option.as_str(), value.as_str()) {
+                // Nothing but variables is taken of a header.
+                ("header", _) => taken.extend(
+                    self.options
+                        .header
+                        .iter()
+                        .map(|header| format!("header `{header}`")),
+                ),
+                ("token-env", Some(variable)) => taken.push(format!("{option} `${{{variable}}}`")),
+                ("resource" | "server-metadata-url", Some(url)) => {
+                    taken.push(format!("{option} {}", without_query(url)));
+                }
+                _ => taken.push(option.clone()),
             }
         }
         taken
+    }
+}
+
+/// A URL, but for its query, which may hold a key.
+fn without_query(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut url) => {
+            url.set_query(None);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Err(_) => "(no URL)".to_owned(),
     }
 }

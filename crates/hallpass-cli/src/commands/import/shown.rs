@@ -170,6 +170,12 @@ impl Shown<'_> {
             let how = "`hallpass import --credentials` takes over what mcp-remote keeps";
             self.output.hint(how);
         }
+        if reading.passed_over {
+            self.output.say(
+                "note: the project in this folder names servers as well, which `hallpass import \
+                 --project` takes over",
+            );
+        }
         let servers: Vec<Value> = steps.iter().map(|step| server(step, done)).collect();
         let problems: Vec<Value> = reading
             .problems

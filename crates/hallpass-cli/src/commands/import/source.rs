@@ -14,16 +14,16 @@ use crate::environment::Environment;
 pub(crate) enum Source {
     /// Claude Desktop.
     ClaudeDesktop,
-    /// Claude Code: of the user, and of the project in this folder.
+    /// Claude Code.
     ClaudeCode,
-    /// Codex: of the user, and of the project in this folder.
+    /// Codex.
     Codex,
-    /// Cursor: of the user, and of the project in this folder.
+    /// Cursor.
     Cursor,
-    /// Visual Studio Code: of the user, and of the workspace in this folder.
+    /// Visual Studio Code.
     #[value(name = "vscode")]
     VsCode,
-    /// Zed: of the user, and of the project in this folder.
+    /// Zed.
     Zed,
     /// The credentials that mcp-remote keeps.
     McpRemote,
@@ -107,25 +107,25 @@ const LINUX: Option<Platform> = Some(Platform::Linux);
 const MAC_OS: Option<Platform> = Some(Platform::MacOs);
 const WINDOWS: Option<Platform> = Some(Platform::Windows);
 
-/// The files. One of a user comes before one of a project.
+/// The files. Those of a user come before those of a project, which somebody else may have written.
 #[rustfmt::skip]
 const PLACES: &[Place] = &[
     place(Source::ClaudeDesktop, LINUX, Base::Config, "Claude/claude_desktop_config.json", "mcpServers"),
     place(Source::ClaudeDesktop, MAC_OS, Base::Home, "Library/Application Support/Claude/claude_desktop_config.json", "mcpServers"),
     place(Source::ClaudeDesktop, WINDOWS, Base::AppData, "Claude/claude_desktop_config.json", "mcpServers"),
     place(Source::ClaudeCode, None, Base::ClaudeCode, ".claude.json", "mcpServers"),
-    place(Source::ClaudeCode, None, Base::Here, ".mcp.json", "mcpServers"),
     place(Source::Codex, None, Base::Codex, "config.toml", "mcp_servers"),
-    place(Source::Codex, None, Base::Here, ".codex/config.toml", "mcp_servers"),
     place(Source::Cursor, None, Base::Home, ".cursor/mcp.json", "mcpServers"),
-    place(Source::Cursor, None, Base::Here, ".cursor/mcp.json", "mcpServers"),
     place(Source::VsCode, LINUX, Base::Config, "Code/User/mcp.json", "servers"),
     place(Source::VsCode, MAC_OS, Base::Home, "Library/Application Support/Code/User/mcp.json", "servers"),
     place(Source::VsCode, WINDOWS, Base::AppData, "Code/User/mcp.json", "servers"),
-    place(Source::VsCode, None, Base::Here, ".vscode/mcp.json", "servers"),
     place(Source::Zed, LINUX, Base::Config, "zed/settings.json", "context_servers"),
     place(Source::Zed, MAC_OS, Base::Home, ".config/zed/settings.json", "context_servers"),
     place(Source::Zed, WINDOWS, Base::AppData, "Zed/settings.json", "context_servers"),
+    place(Source::ClaudeCode, None, Base::Here, ".mcp.json", "mcpServers"),
+    place(Source::Codex, None, Base::Here, ".codex/config.toml", "mcp_servers"),
+    place(Source::Cursor, None, Base::Here, ".cursor/mcp.json", "mcpServers"),
+    place(Source::VsCode, None, Base::Here, ".vscode/mcp.json", "servers"),
     place(Source::Zed, None, Base::Here, ".zed/settings.json", "context_servers"),
 ];
 
@@ -137,8 +137,12 @@ pub(super) struct File {
     pub(super) member: &'static str,
 }
 
-/// Every file that may be there, each once.
-pub(super) fn files(platform: Platform, environment: &Environment, here: &Path) -> Vec<File> {
+/// Every file that may be there, each once; those of the project only where it is said `here` it is.
+pub(super) fn files(
+    platform: Platform,
+    environment: &Environment,
+    here: Option<&Path>,
+) -> Vec<File> {
     let mut files: Vec<File> = Vec::new();
     let places = PLACES
         .iter()
@@ -161,10 +165,10 @@ pub(super) fn files(platform: Platform, environment: &Environment, here: &Path) 
 
 /// The folder of what mcp-remote keeps.
 pub(super) fn mcp_remote(environment: &Environment) -> Option<PathBuf> {
-    base(Base::McpRemote, environment, Path::new(""))
+    base(Base::McpRemote, environment, None)
 }
 
-fn base(base: Base, environment: &Environment, here: &Path) -> Option<PathBuf> {
+fn base(base: Base, environment: &Environment, here: Option<&Path>) -> Option<PathBuf> {
     let home = || environment.home();
     let named = |value: Option<&str>| value.map(PathBuf::from);
     match base {
@@ -178,7 +182,7 @@ fn base(base: Base, environment: &Environment, here: &Path) -> Option<PathBuf> {
         }
         Base::McpRemote => named(environment.get("MCP_REMOTE_CONFIG_DIR"))
             .or_else(|| home().map(|home| home.join(".mcp-auth"))),
-        Base::Here => Some(here.to_owned()),
+        Base::Here => here.map(Path::to_owned),
     }
 }
 

@@ -14,6 +14,15 @@ pub(super) enum Text {
 /// What may stand beside a variable: the schemes of an `Authorization` header.
 const SCHEMES: &[&str] = &["", "bearer", "basic", "token", "apikey", "api-key", "key"];
 
+/// What is in the place of a variable and is the editor's own.
+const EDITORS: &[&str] = &[
+    "cwd",
+    "pathSeparator",
+    "userHome",
+    "workspaceFolder",
+    "workspaceFolderBasename",
+];
+
 /// Reads a value: `${NAME}` and `${env:NAME}` are environment variables.
 pub(super) fn read(value: &str) -> Text {
     let (mut ours, mut written_out, mut rest) = (String::new(), String::new(), value);
@@ -38,7 +47,7 @@ pub(super) fn read(value: &str) -> Text {
                 "it has a default: name an environment variable alone".to_owned(),
             );
         }
-        if !is_name(name) {
+        if !is_name(name) || EDITORS.contains(&inside) {
             return Text::Unknown("it holds something of the host's own".to_owned());
         }
         variables += 1;

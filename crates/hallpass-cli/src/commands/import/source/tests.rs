@@ -10,7 +10,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
 
 #[track_caller]
 fn check(platform: Platform, variables: &[(&str, &str)], expected: &[(Source, &str)]) {
-    let found = files(platform, &environment(variables), Path::new("/here"));
+    let found = files(platform, &environment(variables), Some(Path::new("/here")));
     let found: Vec<_> = found
         .iter()
         .map(|file| (file.source, file.path.to_string_lossy().replace('\\', "/")))
@@ -33,12 +33,7 @@ const HERE: [(Source, &str); 5] = [
 
 /// With those of a project behind those of the user.
 fn with_here(users: &[(Source, &'static str)]) -> Vec<(Source, &'static str)> {
-    let mut all = users.to_vec();
-    for here in HERE {
-        let at = all.iter().rposition(|(source, _)| *source == here.0);
-        all.insert(at.map_or(all.len(), |at| at + 1), here);
-    }
-    all
+    [users, &HERE].concat()
 }
 
 #[test]
@@ -103,10 +98,8 @@ fn their_own_variables_move_their_files() {
         (Source::VsCode, "/x/Code/User/mcp.json"),
         (Source::Zed, "/x/zed/settings.json"),
     ];
-    let mut expected = with_here(&moved);
     // Cursor's has no variable, and there is no home here.
-    expected.sort_by_key(|(source, _)| *source as u8);
-    check(Platform::Linux, &variables, &expected);
+    check(Platform::Linux, &variables, &with_here(&moved));
     assert_eq!(mcp_remote(&environment(&variables)), Some("/m".into()));
     assert_eq!(mcp_remote(&environment(&[])), None);
 }
@@ -116,7 +109,7 @@ fn a_project_in_the_home_is_read_once() {
     let found = files(
         Platform::Linux,
         &environment(&[("HOME", "/here")]),
-        Path::new("/here"),
+        Some(Path::new("/here")),
     );
     let cursor = found.iter().filter(|file| file.source == Source::Cursor);
     assert_eq!(cursor.count(), 1);

@@ -1,0 +1,84 @@
+//! Whoever imports is asked, where somebody is there.
+
+use serde_json::json;
+
+use crate::import::Home;
+
+#[tokio::test]
+async fn nobody_who_is_asked_writes_nothing_and_is_told_what_to_pass() {
+    let home = Home::new().await;
+    home.cursor(&json!({ "one": { "url": "https://one.example/mcp" } }));
+    for arguments in [
+        &["import", "--non-interactive"][..],
+        &["import"],
+        // It says nothing of the servers.
+        &["import", "--credentials"],
+    ] {
+        let ended = home.run(arguments).await.expect(2);
+        assert!(
+            ended.stderr.contains("`--yes` writes them"),
+            "{}",
+            ended.stderr
+        );
+        assert!(ended.stdout.contains("https://one.example/mcp"));
+        assert!(!home.file().exists(), "{arguments:?}");
+    }
+    home.run(&["import", "--dry-run", "--yes"]).await.expect(2);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_person_is_asked() {
+    use crate::terminal::Terminal;
+
+    let home = Home::new().await;
+    let project = home.path("project").display().to_string();
+    home.cursor(&json!({ "one": { "url": "https://one.example/mcp" } }));
+    let (root, file) = (home.path(""), home.file());
+    let environment = [
+        ("HOME", root.to_str().unwrap()),
+        ("HALLPASS_CONFIG", file.to_str().unwrap()),
+        ("PWD", project.as_str()),
+    ];
+    for (answer, written) in [("", false), ("n", false), ("y", true)] {
+        let mut terminal = Terminal::start(&home.desk, &["import"], &environment);
+        terminal.until("[y/N]").await;
+        terminal.types(answer).await;
+        let (code, shown) = terminal.end().await;
+        assert_eq!(code, 0, "{shown}");
+        assert_eq!(home.file().exists(), written, "{shown}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_somebody_added_while_a_person_was_asked_stays() {
+    use crate::terminal::Terminal;
+
+    let home = Home::new().await;
+    home.cursor(&json!({ "one": { "url": "https://one.example/mcp" } }));
+    let (root, file) = (home.path(""), home.file());
+    let environment = [
+        ("HOME", root.to_str().unwrap()),
+        ("HALLPASS_CONFIG", file.to_str().unwrap()),
+    ];
+    for (name, url, said) in [
+        (
+            "one",
+            "https://mine.example/mcp",
+            "there is a server `one` already",
+        ),
+        ("mine", "https://one.example/mcp", "has a name: `mine`"),
+    ] {
+        let mut terminal = Terminal::start(&home.desk, &["import"], &environment);
+        terminal.until("[y/N]").await;
+        home.run(&["add", name, url]).await.expect(0);
+        let before = home.text();
+        terminal.types("y").await;
+        let (code, shown) = terminal.end().await;
+        assert_eq!(code, 2, "{shown}");
+        assert!(shown.contains(said), "{shown}");
+        assert_eq!(home.text(), before);
+        home.run(&["remove", name]).await.expect(0);
+    }
+}
