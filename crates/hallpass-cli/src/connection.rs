@@ -5,7 +5,7 @@ mod listener;
 
 use std::collections::BTreeSet;
 
-use hallpass::Slot;
+use hallpass::{Remedy, Slot, TransportError};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
     model::{
@@ -47,7 +47,11 @@ async fn serve(
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
     };
     let client = listener().serve_with_lifecycle(transport(), without).await;
-    client.map_err(|_| ClientInitializeError::JsonRpcError(refused))
+    client.map_err(|error| match TransportError::behind(&error) {
+        // It was not the message that was refused.
+        Some(behind) if matches!(behind.remedy(), Remedy::SignIn | Remedy::Retry) => error,
+        _ => ClientInitializeError::JsonRpcError(refused),
+    })
 }
 
 /// One page of a list, and where the next one begins.

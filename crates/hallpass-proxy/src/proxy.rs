@@ -77,8 +77,9 @@ impl Proxy {
             .await
     }
 
-    /// As [`serve`](Self::serve), and no longer than until `stop` comes to its end. Then nothing is
-    /// waited for but that the server hears of the end of its session, and that for two seconds.
+    /// As [`serve`](Self::serve), and no longer than until `stop` comes to its end. Then two things are
+    /// waited for, two seconds each at most: that the server hears of the end of its session, and that
+    /// what was answered is written out.
     ///
     /// # Errors
     ///

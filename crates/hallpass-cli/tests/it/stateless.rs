@@ -1,6 +1,6 @@
 //! A server that speaks the lifecycle of MCP 2026-07-28 alone: it knows no handshake.
 
-use hallpass_testkit::{AuthorizationServerOptions, Lifecycle};
+use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Fault, Lifecycle};
 
 use crate::program::Desk;
 
@@ -38,5 +38,30 @@ async fn every_command_works_without_a_handshake() {
         doctor.stdout.contains("2026-07-28, without a handshake"),
         "{}",
         doctor.stdout
+    );
+}
+
+#[tokio::test]
+async fn who_asks_is_asked_for_also_where_the_handshake_is_refused_first() {
+    let desk = Desk::with(AuthorizationServerOptions::default(), |server| {
+        server.lifecycle = Lifecycle::WithoutHandshake;
+    })
+    .await;
+    let refusal =
+        r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"Method not found"}}"#;
+    let json = ("content-type".to_owned(), "application/json".to_owned());
+    desk.server.once(
+        Endpoint::Mcp,
+        Fault::Answer {
+            status: 200,
+            headers: vec![json],
+            body: refusal.to_owned(),
+        },
+    );
+    let needed = desk.run(&["tools", &desk.url()]).await.expect(3);
+    assert!(
+        needed.stderr.contains("hallpass login"),
+        "{}",
+        needed.stderr
     );
 }
