@@ -188,4 +188,17 @@ impl Environment {
             || self.get("BROWSER").is_some();
         self.somebody_is_there && screen
     }
+
+    /// The name of this machine.
+    pub(crate) fn machine(&self) -> Option<String> {
+        #[cfg(unix)]
+        let name = rustix::system::uname()
+            .nodename()
+            .to_str()
+            .map(str::to_owned);
+        #[cfg(not(unix))]
+        let name = Err(());
+        let name = name.ok().filter(|name| !name.is_empty());
+        name.or_else(|| self.get("COMPUTERNAME").map(str::to_owned))
+    }
 }

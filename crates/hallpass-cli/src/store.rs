@@ -118,8 +118,9 @@ impl Store {
         }
         let folder = folder(program)?;
         let policies = FileStore::policies_of(&folder).await?;
+        // Another machine's key may be kept by another policy than this one's.
         if let (Some(wanted), Some(policy)) = (asked.policy(), policies.first())
-            && *policy != wanted
+            && !policies.contains(&wanted)
         {
             return Err(Failed::usage(format!(
                 "the key of the store in `{}` is kept by the policy `{policy}`, not `{wanted}`",
@@ -157,11 +158,11 @@ impl Store {
     }
 
     /// The records whose key is not here.
-    async fn set_aside(&self) -> Vec<SetAside> {
+    async fn set_aside(&self) -> Option<Vec<SetAside>> {
         match self {
             // What stands in the way of knowing is said by whatever needs the key.
-            Self::Files(store) => store.records_set_aside().await.unwrap_or_default(),
-            _ => Vec::new(),
+            Self::Files(store) => store.records_set_aside().await.ok(),
+            _ => Some(Vec::new()),
         }
     }
 
@@ -179,7 +180,7 @@ impl Store {
             for why in store.passed_over() {
                 rows.push(("passed over", format!("when it was created: {why}")));
             }
-            let set_aside = self.set_aside().await;
+            let set_aside = self.set_aside().await.unwrap_or_default();
             rows.extend(
                 set_aside
                     .iter()
@@ -202,14 +203,15 @@ impl Store {
             Self::Memory(_) => Some(Policy::Memory),
         };
         let set_aside = self.set_aside().await;
-        let set_aside = set_aside.iter().map(|aside| {
+        let as_data = |aside: &SetAside| {
             json!({
                 "key_id": aside.key.to_string(),
                 "policy": aside.policy.map(Policy::as_str),
                 "accounts": aside.files,
                 "since": aside.since.map(Timestamp::as_unix_seconds),
             })
-        });
+        };
+        let set_aside = set_aside.map(|all| all.iter().map(as_data).collect::<Vec<_>>());
         Ok(json!({
             "backend": backend,
             "description": policy.map(|_| self.port().describe()),
@@ -217,7 +219,7 @@ impl Store {
             "policy": policy.map(Policy::as_str),
             "key_id": files.map(|store| store.key_id().to_string()),
             "passed_over": files.map(FileStore::passed_over).unwrap_or_default(),
-            "set_aside": set_aside.collect::<Vec<_>>(),
+            "set_aside": set_aside,
         }))
     }
 }
@@ -310,7 +312,8 @@ fn accounts_in_words(files: usize) -> String {
 /// What keeps the keys of a store.
 fn sources_of(program: &Program, policies: &[Policy]) -> Result<KeySources, Failed> {
     let sources = policies.iter().map(|policy| source(program, *policy));
-    Ok(KeySources::in_order(sources.collect::<Result<_, _>>()?))
+    let sources = KeySources::in_order(sources.collect::<Result<_, _>>()?);
+    Ok(of_this_machine(program, sources))
 }
 
 /// What keeps keys by a policy.
@@ -332,13 +335,22 @@ pub(crate) fn source(program: &Program, policy: Policy) -> Result<Arc<dyn KeySou
 /// What may keep the key of a store that does not exist yet, the best first.
 pub(crate) fn sources_of_a_new_one(program: &Program, folder: &Path) -> Result<KeySources, Failed> {
     let asked = KeyStore::asked(program)?;
-    Ok(match asked.policy() {
+    let sources = match asked.policy() {
         Some(policy) => KeySources::from(source(program, policy)?),
         None => KeySources::in_order(vec![
             source(program, Policy::Keyring)?,
             Arc::new(KeyFile::in_folder(folder)),
         ]),
-    })
+    };
+    Ok(of_this_machine(program, sources))
+}
+
+/// Names the machine, so that those that share the folder know whose key is whose.
+fn of_this_machine(program: &Program, sources: KeySources) -> KeySources {
+    match program.environment.machine() {
+        Some(name) => sources.on_machine(name),
+        None => sources,
+    }
 }
 
 fn keyring(keyring: Keyring) -> Arc<dyn KeySource> {

@@ -113,7 +113,7 @@ impl FileStore {
             Some(policy) => policy,
             None => creation::create(&root, &sources).await?,
         };
-        source_of(&sources, policy.newest().policy()?)?;
+        source_of(&sources, policy.of_machine(sources.machine()).policy()?)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root,
@@ -175,12 +175,13 @@ impl FileStore {
         self.series().passed_over
     }
 
-    /// The newest series whose key is not known to be elsewhere.
+    /// The newest series whose key is here; as long as none is, the one whose key should be.
     fn series(&self) -> Series {
-        let policy = self.policy_file();
+        let (policy, ring) = (self.policy_file(), &self.inner.ring);
         let mut series = policy.series();
-        let here = series.find(|series| !self.inner.ring.is_absent(series.key_id()));
-        here.unwrap_or_else(|| policy.newest()).clone()
+        let here = series.find(|series| ring.is_here(series.key_id()));
+        here.unwrap_or_else(|| policy.of_machine(self.sources().machine()))
+            .clone()
     }
 
     fn sources(&self) -> &KeySources {
@@ -259,6 +260,7 @@ impl FileStore {
     /// Where a slot's records are written, and with which keys: where they are, else where new ones
     /// belong.
     async fn place_of(&self, slot: &Slot) -> Result<(SlotPaths, Arc<Keys>), StoreError> {
+        let (series, keys) = self.in_use().await?;
         let places = match self.policy_file().series().count() {
             1 => Vec::new(),
             _ => self.places(slot),
@@ -270,7 +272,6 @@ impl FileStore {
                 return Ok((paths, keys));
             }
         }
-        let (series, keys) = self.in_use().await?;
         let paths = SlotPaths::new(&self.inner.root, slot);
         Ok((paths.in_series(series.number()), keys))
     }

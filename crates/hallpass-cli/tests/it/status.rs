@@ -101,7 +101,7 @@ async fn what_a_script_gets() {
                 "backend": "sealed-files",
                 "description": format!(
                     "sealed files in `{folder}`, the key in a key file in `{folder}`; \
-                     beside it 1 more, lost or another machine's"
+                     1 beside it, each for records of its own"
                 ),
                 "folder": folder, "policy": "key-file", "key_id": key, "passed_over": why,
                 "set_aside": [

@@ -132,7 +132,7 @@ async fn create_locked(
         let id = KeyId::generate().map_err(|error| no_key(source.policy(), error))?;
         match source.create(id).await {
             Ok(key) => {
-                let mut first = Series::new(source.policy(), id, &key);
+                let mut first = Series::new(source.policy(), id, &key).made_on(sources.machine());
                 first.passed_over = passed_over;
                 let policy = PolicyFile::new(first);
                 let path = policy_path(root);

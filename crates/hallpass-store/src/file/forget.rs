@@ -8,7 +8,7 @@ use hallpass_core::{
     store::{Guard, StoreError},
 };
 
-use super::{FileStore, creation};
+use super::{FileStore, creation, records::SlotPaths};
 use crate::{blocking, folder};
 
 impl FileStore {
@@ -33,8 +33,35 @@ impl FileStore {
         Ok(some)
     }
 
-    /// Moves a slot's file out of the way when it can't be opened, and says where to; `None` when
-    /// there is no file. One whose key is known not to be here is in nobody's way and stays. The slot is empty then, and its generations start anew.
+    /// Whether a slot has a file whose key is known not to be here. It stays whatever is done to the
+    /// slot, and is there again when its key is.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](hallpass_core::store::StoreErrorKind::Io).
+    pub async fn is_out_of_reach(&self, slot: &Slot) -> Result<bool, StoreError> {
+        let slot_paths = SlotPaths::new(self.folder(), slot);
+        let policy = self.policy_file();
+        let away = policy
+            .series()
+            .filter(|series| self.inner.ring.is_absent(series.key_id()));
+        let paths: Vec<_> = away
+            .map(|series| slot_paths.in_series(series.number()))
+            .collect();
+        blocking::run(move || {
+            for paths in paths {
+                if folder::kind(&paths.sealed)?.is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
+    /// Moves a slot's files out of the way when one can't be opened, and says where to; `None` when
+    /// there is none. One whose key is known not to be here is in nobody's way and stays. The slot is
+    /// empty then, and its generations start anew.
     ///
     /// # Errors
     ///
@@ -49,14 +76,18 @@ impl FileStore {
         let root = self.folder().to_owned();
         let places = self.places(slot);
         blocking::run(move || {
+            let mut moved: Vec<PathBuf> = Vec::new();
             for (_, paths) in places {
                 if folder::kind(&paths.sealed)?.is_some() {
-                    let place = creation::new_place_aside(&root)?;
-                    return folder::move_into(&paths.sealed, &place).map(Some);
+                    let place = match moved.first().and_then(|path| path.parent()) {
+                        Some(place) => place.to_owned(),
+                        None => creation::new_place_aside(&root)?,
+                    };
+                    moved.push(folder::move_into(&paths.sealed, &place)?);
                 }
             }
             drop(held);
-            Ok(None)
+            Ok(moved.into_iter().next())
         })
         .await
     }

@@ -1,8 +1,9 @@
 //! A lost key.
 //!
-//! A key is lost when its source works and says that it has no such key, and no other key of the
-//! store is here. Nothing else counts: a source that is locked, gone, silent or broken is an error,
-//! and a passphrase that is wrong gives a wrong key, not none.
+//! A key is lost when its source works and says that it has no such key, and it is the newest that
+//! may be of this machine, or no key of the store is here. Nothing else counts: a source that is
+//! locked, gone, silent or broken is an error, and a passphrase that is wrong gives a wrong key, not
+//! none.
 //!
 //! Then a new key is made where the lost one was kept, and `store.json` names both. No file is moved
 //! and none is written over: what is sealed with the lost key stays where it is, set aside by that
@@ -106,6 +107,11 @@ impl FileStore {
     ///
     /// [`StoreErrorKind::Key`] when it can't be said whether a key is here.
     pub async fn records_set_aside(&self) -> Result<Vec<SetAside>, StoreError> {
+        if self.policy_file().series().count() == 1 {
+            return Ok(Vec::new());
+        }
+        // What is here of this machine's decides what is asked of another's.
+        self.first_here().await?;
         let policy = self.policy_file();
         let mut away = Vec::new();
         for series in policy.series() {
@@ -123,7 +129,8 @@ impl FileStore {
                 let paths = files.iter().flatten();
                 paths.filter(|it| it.series == series.number()).count()
             };
-            Ok(away.iter().map(|it| SetAside::new(it, of(it))).collect())
+            let set_aside = away.iter().map(|it| SetAside::new(it, of(it)));
+            Ok(set_aside.filter(|it| it.files > 0).collect())
         })
         .await
     }
@@ -143,7 +150,7 @@ impl FileStore {
     /// The error of whoever only looks.
     pub(super) fn lost(&self) -> StoreError {
         let policy = self.policy_file();
-        let series = policy.newest();
+        let series = policy.of_machine(self.sources().machine());
         let place = series.policy().ok();
         let place = place.and_then(|policy| self.sources().of(policy));
         let place = place.map_or_else(|| "its place".to_owned(), |source| source.describe());
@@ -168,7 +175,9 @@ impl FileStore {
         if let Some(found) = self.first_here().await? {
             return Ok(found);
         }
-        let policy = self.policy_file().newest().policy()?;
+        let machine = self.sources().machine().map(str::to_owned);
+        let file = self.policy_file();
+        let policy = file.of_machine(machine.as_deref()).policy()?;
         let source = Arc::clone(source_of(self.sources(), policy)?);
         let id = KeyId::generate().map_err(|error| no_key(policy, error))?;
         let key = match source.create(id).await {
@@ -189,14 +198,24 @@ impl FileStore {
             }
         }
         let mut file = self.policy_file();
+        let missed: Vec<KeyId> = file.series().map(Series::key_id).collect();
+        let missed: Vec<KeyId> = missed
+            .into_iter()
+            .filter(|id| self.inner.ring.is_absent(*id))
+            .collect();
         let (root, lock) = (self.folder().to_owned(), Arc::clone(&adding));
         let written = blocking::run(move || {
-            let number = file.newest().number();
             let paths = records::all(&root)?;
-            let files = paths.iter().flatten();
-            let files = files.filter(|paths| paths.series == number).count();
             let since = lock::taken_at(&keys_lock_path(&root));
-            file.begin(policy, id, &key, Lost::new(since, files));
+            let machine = machine.as_deref();
+            for series in file.series_mut() {
+                if missed.contains(&series.key_id()) && !series.is_lost_on(machine) {
+                    let files = paths.iter().flatten();
+                    let files = files.filter(|it| it.series == series.number()).count();
+                    series.lost = Some(Lost::new(since, files, machine));
+                }
+            }
+            file.begin(Series::new(policy, id, &key).made_on(machine));
             file.write(&policy_path(&root))?;
             drop(lock);
             Ok(file)
@@ -227,7 +246,8 @@ impl FileStore {
 
     /// Tells of what nobody was told of.
     async fn tell(&self) {
-        if self.examines || self.inner.listener.get().is_none() || !untold(&self.policy_file()) {
+        if self.examines || self.inner.listener.get().is_none() || !self.untold(&self.policy_file())
+        {
             return;
         }
         let told = async {
@@ -239,20 +259,38 @@ impl FileStore {
         }
     }
 
+    fn untold(&self, policy: &PolicyFile) -> bool {
+        let machine = self.sources().machine();
+        let mut lost = policy.series().filter_map(|series| series.lost.as_ref());
+        lost.any(|lost| !lost.told && lost.is_on(machine))
+    }
+
     async fn tell_under(&self, adding: &Arc<Adding>) -> Result<(), StoreError> {
         let Some(listener) = self.inner.listener.get() else {
             return Ok(());
         };
         let mut file = self.policy_file();
-        if !untold(&file) {
+        if !self.untold(&file) {
             return Ok(());
+        }
+        let machine = self.sources().machine();
+        let series: Vec<Series> = file.series().cloned().collect();
+        let mut here = Vec::new();
+        for series in &series {
+            if self.keys_of(series).await?.is_some() {
+                here.push(series.number());
+            }
         }
         for series in file.series_mut() {
             let number = series.number();
             let series_now = series.clone();
-            if let Some(lost) = series.lost.as_mut().filter(|lost| !lost.told) {
+            let lost = series.lost.as_mut();
+            if let Some(lost) = lost.filter(|lost| !lost.told && lost.is_on(machine)) {
                 tracing::debug!(series = number, "telling of a lost key");
-                (listener.0)(&SetAside::new(&series_now, lost.files));
+                // It came back before anybody was told.
+                if !here.contains(&number) {
+                    (listener.0)(&SetAside::new(&series_now, lost.files));
+                }
                 lost.told = true;
             }
         }
@@ -287,11 +325,6 @@ impl fmt::Debug for Tell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tell")
     }
-}
-
-fn untold(policy: &PolicyFile) -> bool {
-    let mut lost = policy.series().filter_map(|series| series.lost.as_ref());
-    lost.any(|lost| !lost.told)
 }
 
 /// Why there is no key after a lost one. Where the source is in trouble, the lost key may be there

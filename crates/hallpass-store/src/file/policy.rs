@@ -32,8 +32,7 @@ pub(crate) struct PolicyFile {
     version: u32,
     #[serde(flatten)]
     newest: Series,
-    /// The series before it, the newest first: their keys were lost, here or on the machine that
-    /// looked for them.
+    /// The series before it, the newest first. Their keys are lost, or another machine's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     set_aside: Vec<Series>,
 }
@@ -51,6 +50,9 @@ pub(crate) struct Series {
     policy: String,
     key: String,
     check: String,
+    /// The machine that the key was made on, by the name that it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made_on: Option<String>,
     /// Why better places for the key were passed over when the store was created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) passed_over: Vec<String>,
@@ -70,18 +72,28 @@ pub(crate) struct Lost {
     since: Option<i64>,
     /// How many files were sealed with it.
     pub(crate) files: usize,
+    /// On which machine, by the name that it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) on: Option<String>,
     /// Whether somebody was told.
     #[serde(default)]
     pub(crate) told: bool,
 }
 
 impl Lost {
-    pub(crate) fn new(since: Option<Timestamp>, files: usize) -> Self {
+    /// Nobody has to be told of a key that sealed nothing.
+    pub(crate) fn new(since: Option<Timestamp>, files: usize, on: Option<&str>) -> Self {
         Self {
             since: since.map(Timestamp::as_unix_seconds),
             files,
-            told: false,
+            on: on.map(str::to_owned),
+            told: files == 0,
         }
+    }
+
+    /// Whether it may be this machine that missed the key.
+    pub(crate) fn is_on(&self, machine: Option<&str>) -> bool {
+        machine.is_none() || self.on.is_none() || self.on.as_deref() == machine
     }
 
     pub(crate) fn since(&self) -> Option<Timestamp> {
@@ -158,11 +170,6 @@ impl PolicyFile {
         std::iter::once(&self.newest).chain(&self.set_aside)
     }
 
-    /// The newest series.
-    pub(crate) fn newest(&self) -> &Series {
-        &self.newest
-    }
-
     pub(crate) fn series_mut(&mut self) -> impl Iterator<Item = &mut Series> {
         std::iter::once(&mut self.newest).chain(&mut self.set_aside)
     }
@@ -175,13 +182,18 @@ impl PolicyFile {
         }
     }
 
-    /// Begins a series with a key of its own, since no other key is there.
-    pub(crate) fn begin(&mut self, policy: Policy, id: KeyId, key: &SealingKey, lost: Lost) {
+    /// The newest series that may be of this machine; where all are another's, the newest.
+    pub(crate) fn of_machine(&self, machine: Option<&str>) -> &Series {
+        let mut series = self.series();
+        let ours = series.find(|series| !series.is_of_another(machine));
+        ours.unwrap_or(&self.newest)
+    }
+
+    /// Begins a series with a key of its own, since the one before is lost.
+    pub(crate) fn begin(&mut self, mut next: Series) {
         let highest = self.series().map(Series::number).max().unwrap_or(FIRST);
-        let mut next = Series::new(policy, id, key);
         next.number = highest + 1;
-        let mut before = std::mem::replace(&mut self.newest, next);
-        before.lost.get_or_insert(lost);
+        let before = std::mem::replace(&mut self.newest, next);
         self.set_aside.insert(0, before);
         // Who reads one series only must not take this one's files for damage.
         self.version = VERSION;
@@ -234,6 +246,7 @@ impl Series {
             policy: policy.to_string(),
             key: id.to_string(),
             check: key.check(id),
+            made_on: None,
             passed_over: Vec::new(),
             previous: None,
             lost: None,
@@ -246,6 +259,23 @@ impl Series {
             number: self.number,
             ..Self::new(policy, id, key)
         }
+    }
+
+    /// The same, made on this machine.
+    #[must_use]
+    pub(crate) fn made_on(mut self, machine: Option<&str>) -> Self {
+        self.made_on = machine.map(str::to_owned);
+        self
+    }
+
+    /// Whether it is known to be another machine's.
+    pub(crate) fn is_of_another(&self, machine: Option<&str>) -> bool {
+        matches!((machine, &self.made_on), (Some(this), Some(other)) if this != other)
+    }
+
+    /// Whether its key is known to be lost on this machine.
+    pub(crate) fn is_lost_on(&self, machine: Option<&str>) -> bool {
+        self.lost.as_ref().is_some_and(|lost| lost.is_on(machine))
     }
 
     pub(crate) fn number(&self) -> u32 {

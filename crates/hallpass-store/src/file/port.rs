@@ -151,8 +151,7 @@ impl CredentialStore for FileStore {
         match self.policy_file().series().count() {
             1 => format!("sealed files in `{folder}`, the key in {key}"),
             keys => format!(
-                "sealed files in `{folder}`, the key in {key}; beside it {} more, lost or another \
-                 machine's",
+                "sealed files in `{folder}`, the key in {key}; {} beside it, each for records of its own",
                 keys - 1
             ),
         }

@@ -78,7 +78,8 @@ impl FileStore {
                 StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")
             }));
         };
-        let mut rekeyed = series.rekeyed(policy, id, &key);
+        let machine = self.sources().machine();
+        let mut rekeyed = series.rekeyed(policy, id, &key).made_on(machine);
         let previous = Previous::new(&series, &old.key, id, &key);
         rekeyed.previous = Some(previous.map_err(|error| no_key(policy, error))?);
         let mut file = self.policy_file();
@@ -95,7 +96,10 @@ impl FileStore {
         drop(lock);
         // The keys of what is set aside are looked for where they were.
         let every = targets.iter().chain(self.sources().iter()).cloned();
-        let every = KeySources::in_order(every.collect());
+        let mut every = KeySources::in_order(every.collect());
+        if let Some(machine) = machine {
+            every = every.on_machine(machine);
+        }
         let store = Self::open(root, every).await?;
         // So that the store knows which of several keys it is.
         store.first_here().await?;

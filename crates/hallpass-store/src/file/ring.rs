@@ -2,7 +2,9 @@
 //!
 //! A store has one key, until that is lost; then it has several, each with a series of records (see
 //! [`policy`](super::policy)). Which of them are here may differ from machine to machine, where they
-//! share a folder and each has a keyring of its own. New records are sealed with the newest key that
+//! share a folder and each has a keyring of its own. So each series names the machine that made it: a
+//! key of another machine that can't be asked for is no error while one of this machine is here. What
+//! was said of a key stays so for as long as `store.json` names it. New records are sealed with the newest key that
 //! is here. A slot's records are the newest that a key is here for, and stay in their series.
 
 use std::{
@@ -18,7 +20,7 @@ use super::{
     policy::{PolicyFile, Series},
     records::{Keys, SlotPaths},
 };
-use crate::{KeyErrorKind, KeyId};
+use crate::{KeyErrorKind, KeyId, Policy};
 
 /// What is known of a key: it is here, or its source says that it is not.
 type Known = Option<Arc<Keys>>;
@@ -96,31 +98,51 @@ impl FileStore {
         if let Some(known) = ring.known(id) {
             return Ok(known);
         }
-        let policy = series.policy()?;
-        let known = match source_of(self.sources(), policy)?.load(id).await {
-            Ok(key) => Some(Arc::new(Keys::new(series, key)?)),
-            Err(error) if error.kind() == KeyErrorKind::Absent => None,
-            Err(error) => return Err(no_key(policy, error)),
+        let yields = self.yields(series);
+        let known = match self.ask(series).await {
+            Err(error) if yields => {
+                tracing::debug!(%error, key = %id, "another machine's key is out of reach");
+                None
+            }
+            answer => answer?,
         };
         ring.map().insert(id, known.clone());
         Ok(known)
     }
 
-    /// The newest series whose key is here. A key that can't be asked for is an error, also when an
-    /// older one is here.
+    async fn ask(&self, series: &Series) -> Result<Known, StoreError> {
+        let policy = series.policy()?;
+        // A person is not asked for another machine's passphrase.
+        if policy == Policy::Passphrase && self.yields(series) {
+            return Ok(None);
+        }
+        let id = series.key_id();
+        match source_of(self.sources(), policy)?.load(id).await {
+            Ok(key) => Ok(Some(Arc::new(Keys::new(series, key)?))),
+            Err(error) if error.kind() == KeyErrorKind::Absent => Ok(None),
+            Err(error) => Err(no_key(policy, error)),
+        }
+    }
+
+    /// Whether the store does without this key: it is another machine's, and this one has its own.
+    fn yields(&self, series: &Series) -> bool {
+        let machine = self.sources().machine();
+        let is_ours_and_here = |series: &Series| {
+            !series.is_of_another(machine) && self.inner.ring.is_here(series.key_id())
+        };
+        series.is_of_another(machine) && self.policy_file().series().any(is_ours_and_here)
+    }
+
+    /// The newest series whose key is here. `None` when this machine's newest key is lost and that
+    /// is not written down yet, or when no key is here.
+    ///
+    /// A key that can't be asked for is an error, also when an older one is here; but another
+    /// machine's is none where this machine's own is here.
     pub(super) async fn first_here(&self) -> Result<Option<InUse>, StoreError> {
         let mut looked_again = false;
         loop {
             let file = self.policy_file();
-            let (mut found, mut misses) = (None, false);
-            for series in file.series() {
-                let was_known = self.inner.ring.known(series.key_id()).is_some();
-                if let Some(keys) = self.keys_of(series).await? {
-                    found = Some((series.clone(), keys));
-                    break;
-                }
-                misses |= !was_known;
-            }
+            let (found, misses) = self.search(&file).await?;
             // Another process may have put a new key in the place of one that is not here.
             if misses && !looked_again {
                 looked_again = true;
@@ -129,8 +151,54 @@ impl FileStore {
                     continue;
                 }
             }
-            return Ok(found);
+            return found;
         }
+    }
+
+    /// Looks for the newest key that is here; and whether one turned out not to be.
+    async fn search(
+        &self,
+        file: &PolicyFile,
+    ) -> Result<(Result<Option<InUse>, StoreError>, bool), StoreError> {
+        let machine = self.sources().machine();
+        let (others, ours): (Vec<_>, Vec<_>) = file
+            .series()
+            .partition(|series| series.is_of_another(machine));
+        let (mut found, mut missing, mut misses) = (None::<InUse>, None, false);
+        for series in ours {
+            let was_known = self.inner.ring.known(series.key_id()).is_some();
+            if let Some(keys) = self.keys_of(series).await? {
+                found = Some((series.clone(), keys));
+                break;
+            }
+            misses |= !was_known;
+            if !series.is_lost_on(machine) {
+                missing.get_or_insert(series);
+            }
+        }
+        if let Some(missing) = missing {
+            let unsure = found.is_some() && machine.is_none();
+            let answer = if unsure {
+                Err(passed_over(missing))
+            } else {
+                Ok(None)
+            };
+            return Ok((answer, misses));
+        }
+        for series in others {
+            if found
+                .as_ref()
+                .is_some_and(|(it, _)| it.number() > series.number())
+            {
+                break;
+            }
+            let was_known = self.inner.ring.known(series.key_id()).is_some();
+            if let Some(keys) = self.keys_of(series).await? {
+                return Ok((Ok(Some((series.clone(), keys))), misses));
+            }
+            misses |= !was_known;
+        }
+        Ok((Ok(found), misses))
     }
 
     /// What is known of every key, and why of some it isn't.
@@ -143,4 +211,19 @@ impl FileStore {
         }
         (EveryKey(keys), problems)
     }
+}
+
+/// The error where an older key is here and nobody knows whose the newer one is.
+fn passed_over(missing: &Series) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Key,
+        format!(
+            "the newest key {} of the store is not here, and an older one is",
+            missing.key_id()
+        ),
+    )
+    .with_hint(
+        "bring the newest key back, as from a backup; where several machines share the folder, the \
+         program has to name its machine",
+    )
 }

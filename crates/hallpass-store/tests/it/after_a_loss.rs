@@ -112,3 +112,27 @@ async fn a_key_that_was_replaced_is_not_missed() {
     assert!(matches!(saved, Saved::Written(_)));
     assert_eq!(stale[1].key_id(), rekeyed.store.key_id());
 }
+
+#[tokio::test]
+async fn a_slot_makes_room_with_all_its_files() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    let store = open(&place, &keys).await;
+    let slot = record("one").slot;
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+    assert!(store.is_out_of_reach(&slot).await.unwrap());
+    let mut guard = store.lock(&slot, LONG).await.unwrap();
+    assert!(store.forget(&slot, &mut guard).await.unwrap());
+    assert!(store.is_out_of_reach(&slot).await.unwrap());
+    drop((guard, store));
+
+    keys.give_back(lost);
+    let store = open(&place, &keys).await;
+    assert_eq!(store.list().await.unwrap().slots.len(), 2);
+    assert!(!store.is_out_of_reach(&slot).await.unwrap());
+    let mut guard = store.lock(&slot, LONG).await.unwrap();
+    let aside = store.set_aside(&slot, &mut guard).await.unwrap().unwrap();
+    assert_eq!(fs::read_dir(aside.parent().unwrap()).unwrap().count(), 2);
+    assert_eq!(store.load(&slot).await.unwrap(), None);
+}

@@ -8,7 +8,7 @@ use std::{
 };
 
 use hallpass_core::{AccessToken, CredentialStore as _, Record};
-use hallpass_store::{FileStore, KeySource, SetAside};
+use hallpass_store::{FileStore, KeySource, KeySources, SetAside};
 
 use crate::common::{Keys, Place, record, save};
 
@@ -32,8 +32,13 @@ impl Told {
 }
 
 pub(crate) async fn open(place: &Place, keys: &Arc<Keys>) -> FileStore {
+    open_on("here", place, keys).await
+}
+
+pub(crate) async fn open_on(machine: &str, place: &Place, keys: &Arc<Keys>) -> FileStore {
     let source: Arc<dyn KeySource> = keys.clone();
-    FileStore::open(&place.path, source).await.unwrap()
+    let sources = KeySources::from(source).on_machine(machine);
+    FileStore::open(&place.path, sources).await.unwrap()
 }
 
 pub(crate) async fn with_three(place: &Place, keys: &Arc<Keys>) {

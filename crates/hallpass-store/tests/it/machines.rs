@@ -1,13 +1,16 @@
 //! Several machines, each with keys of its own, share one folder.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
-use hallpass_core::{CredentialStore as _, store::Saved};
-use hallpass_store::KeySource;
+use hallpass_core::{
+    CredentialStore as _,
+    store::{Saved, StoreErrorKind},
+};
+use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Passphrase};
 
 use crate::{
-    common::{Keys, Place, record, save},
-    losing::{Told, again, open, policy, token, with_three},
+    common::{Keys, Place, overwrite, record, save},
+    losing::{Told, again, open, open_on, policy, token, with_three},
 };
 
 /// Two machines with a keyring each share a home folder.
@@ -16,14 +19,17 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
     let place = Place::new();
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
-    let store = open(&place, &there).await;
+    let store = open_on("there", &place, &there).await;
     let told = Told::by(&store);
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
     assert_eq!(told.all().len(), 1);
     let settled = policy(&place);
     for round in 0..3 {
-        for (keys, one, slots) in [(&here, "canary-4711-access", 3), (&there, "there", 1)] {
-            let store = open(&place, keys).await;
+        for (name, keys, one, slots) in [
+            ("here", &here, "canary-4711-access", 3),
+            ("there", &there, "there", 1),
+        ] {
+            let store = open_on(name, &place, keys).await;
             let told = Told::by(&store);
             assert_eq!(token(&store, "one").await.as_deref(), Some(one));
             let listing = store.list().await.unwrap();
@@ -42,16 +48,122 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
     assert_eq!((here.ids().len(), there.ids().len()), (1, 1));
 
     // Each gives itself another key, and the other notices nothing.
-    for keys in [&here, &there] {
+    for (name, keys) in [("here", &here), ("there", &there)] {
         let source: Arc<dyn KeySource> = keys.clone();
-        let store = open(&place, keys).await;
+        let store = open_on(name, &place, keys).await;
         let rekeyed = store.rekey(source).await.unwrap();
         assert_eq!(rekeyed.problems.len(), 0);
         assert_eq!(keys.ids(), [rekeyed.store.key_id()]);
     }
     let store = open(&place, &here).await;
     assert_eq!(store.list().await.unwrap().slots.len(), 3);
-    let store = open(&place, &there).await;
+    let store = open_on("there", &place, &there).await;
     assert_eq!(token(&store, "one").await.as_deref(), Some("there"));
     assert_eq!(token(&store, "two").await, None);
+}
+
+/// Another machine moves its key to where this one has none.
+#[tokio::test]
+async fn another_machine_s_key_stands_in_nobody_s_way() {
+    let place = Place::new();
+    let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
+    with_three(&place, &here).await;
+    let store = open_on("there", &place, &there).await;
+    let _ = save(&store, &again("one", "there"), None).await.unwrap();
+    let _ = store.rekey(Passphrase::new("theirs")).await.unwrap();
+    // Neither without that policy nor with another passphrase.
+    let own: Arc<dyn KeySource> = here.clone();
+    let with: Arc<dyn KeySource> = Arc::new(Passphrase::new("ours"));
+    for sources in [vec![own.clone()], vec![with, own]] {
+        let sources = KeySources::in_order(sources).on_machine("here");
+        let store = FileStore::open(&place.path, sources).await.unwrap();
+        assert_eq!(
+            token(&store, "one").await.as_deref(),
+            Some("canary-4711-access")
+        );
+        let listing = store.list().await.unwrap();
+        assert_eq!((listing.slots.len(), listing.problems.len()), (3, 0));
+        assert_eq!(store.records_set_aside().await.unwrap().len(), 1);
+        assert_eq!(store.check().await.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn each_machine_is_told_of_its_own_loss() {
+    let place = Place::new();
+    let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
+    with_three(&place, &here).await;
+    let store = open_on("there", &place, &there).await;
+    let _ = Told::by(&store);
+    let _ = save(&store, &again("one", "there"), None).await.unwrap();
+    let lost = *here.lose().keys().next().unwrap();
+    let store = open(&place, &here).await;
+    let told = Told::by(&store);
+    assert_eq!(token(&store, "one").await, None);
+    let said = told.all();
+    assert_eq!(said.len(), 1);
+    assert_eq!((said[0].key, said[0].files), (lost, 3));
+    let series = policy(&place)["set_aside"].as_array().unwrap().clone();
+    assert_eq!(series[0]["made_on"], "there");
+    assert!(series[0]["lost"].is_null(), "theirs is not lost");
+    let store = open_on("there", &place, &there).await;
+    assert_eq!(token(&store, "one").await.as_deref(), Some("there"));
+}
+
+/// The newest key hides while its source is locked; an older one is here.
+#[tokio::test]
+async fn an_older_key_does_not_stand_in_for_one_that_hides() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
+    let source: Arc<dyn KeySource> = keys.clone();
+    let both = vec![file, source.clone()];
+    let open = async |machine: Option<&str>| {
+        let sources = KeySources::in_order(both.clone());
+        let sources = match machine {
+            Some(machine) => sources.on_machine(machine),
+            None => sources,
+        };
+        FileStore::open(&place.path, sources).await.unwrap()
+    };
+    let store = open(Some("here")).await;
+    let _ = save(&store, &again("one", "old"), None).await.unwrap();
+    let key = place.only("key");
+    let bytes = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let store = open(Some("here")).await;
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+    let store = store.rekey(source.clone()).await.unwrap().store;
+    assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
+    overwrite(&key, &bytes);
+    let settled = policy(&place);
+
+    keys.hides.store(true, Ordering::SeqCst);
+    *keys.takes_none.lock().unwrap() = Some(KeyErrorKind::Locked);
+    for machine in [Some("here"), None] {
+        let store = open(machine).await;
+        let error = store.load(&record("one").slot).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
+        assert_eq!(policy(&place), settled);
+    }
+    *keys.takes_none.lock().unwrap() = None;
+    let store = open(Some("here")).await;
+    assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
+    assert_eq!(policy(&place), settled);
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_key_that_came_back_or_sealed_nothing() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    assert_eq!(token(&open(&place, &keys).await, "one").await, None);
+    // The second key sealed nothing.
+    let _ = keys.lose();
+    assert_eq!(token(&open(&place, &keys).await, "one").await, None);
+    keys.give_back(lost);
+    let store = open(&place, &keys).await;
+    let told = Told::by(&store);
+    assert!(token(&store, "one").await.is_some());
+    assert_eq!(told.all(), []);
+    assert_eq!(store.records_set_aside().await.unwrap(), []);
 }

@@ -28,6 +28,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ("CODEX_HOME", "where `import` finds what Codex knows"),
     ("COLUMNS", "how wide the terminal is, if it does not know"),
     (
+        "COMPUTERNAME",
+        "the name of this machine, which stands beside a key that it makes (Windows)",
+    ),
+    (
         "DISPLAY",
         "there is a desktop, so a browser can be opened (Linux)",
     ),

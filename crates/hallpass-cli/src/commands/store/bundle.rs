@@ -52,13 +52,22 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Fai
         return Err(Failed::from(problem)
             .hint("`--leave-out-unreadable` exports the rest, `hallpass store list` shows all"));
     }
+    let away = store.records_set_aside().await?;
+    if let Some(aside) = away.first()
+        && !export.leave_out_unreadable
+    {
+        return Err(Failed::usage(aside.to_string())
+            .hint("`--leave-out-unreadable` exports the rest, `hallpass store list` shows all"));
+    }
     let with = Passphrases::new(program, export.passphrase.named(), "the export");
     let exported = store.export(&with).await?;
     write_new(&export.file, &exported.bytes).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => there_already(&export.file),
         _ => Failed::new(error).hint(format!("writing {}", export.file.display())),
     })?;
-    let problems: Vec<_> = exported.problems.iter().map(ToString::to_string).collect();
+    let problems = exported.problems.iter().map(ToString::to_string);
+    let away = away.iter().map(ToString::to_string);
+    let problems: Vec<_> = problems.chain(away).collect();
     for problem in &problems {
         program.output.say(&format!("left out: {problem}"));
     }

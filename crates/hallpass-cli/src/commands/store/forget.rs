@@ -48,20 +48,29 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed
         }
         Err(error) => return Err(error.into()),
     };
+    let out_of_reach = store.is_out_of_reach(&slot).await?;
     guard.release().await?;
     Remembered::of(&slot, &store::folder(program)?).forget()?;
+    if out_of_reach {
+        program.output.say(
+            "note: what another key sealed for this account stays, since that key is not here; the \
+             account may be there again when the key is",
+        );
+    }
     let text = match &aside {
         Some(aside) => format!(
             "{slot} could not be opened; its file is set aside as {}",
             aside.display()
         ),
         None if had => format!("nothing is kept for {slot} any more"),
+        None if out_of_reach => format!("nothing that opens was kept for {slot}"),
         None => format!("nothing was kept for {slot}"),
     };
     let data = json!({
         "server": slot.server.as_str(),
         "account": slot.profile.as_str(),
         "had_records": had,
+        "out_of_reach": out_of_reach,
         "set_aside": aside,
     });
     program.output.result(&text, &data);

@@ -85,8 +85,20 @@ async fn change(
             "left as it was, since it can't be opened: {problem}"
         ));
     }
+    // Only what opens could be sealed anew; the new key is kept whatever is known of the others.
+    let away = rekeyed.store.records_set_aside().await.unwrap_or_default();
+    let away: Vec<_> = away.iter().map(ToString::to_string).collect();
+    for aside in &away {
+        program.output.say(&format!("left as it was: {aside}"));
+    }
     let (policy, id) = (rekeyed.store.policy()?, rekeyed.store.key_id());
-    let text = format!("everything is sealed with the key {id} now (policy {policy})");
+    let what = if problems.is_empty() && away.is_empty() {
+        "everything"
+    } else {
+        "what can be opened"
+    };
+    let text = format!("{what} is sealed with the key {id} now (policy {policy})");
+    let problems = [problems, away].concat();
     let data = json!({
         "policy": policy.as_str(),
         "key_id": id.to_string(),

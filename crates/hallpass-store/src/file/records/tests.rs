@@ -101,7 +101,7 @@ async fn a_file_sealed_by_a_newer_version_stops_a_rekey_before_the_old_key_goes(
     assert_eq!(error.kind(), StoreErrorKind::Newer, "{error}");
     assert_eq!(fs::read(&paths.sealed).unwrap(), bytes);
     let policy = crate::file::policy::PolicyFile::read(&store.folder().join("store.json"));
-    assert!(policy.unwrap().unwrap().newest().previous.is_some());
+    assert!(policy.unwrap().unwrap().of_machine(None).previous.is_some());
 }
 
 #[tokio::test]
