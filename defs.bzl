@@ -66,6 +66,9 @@ def hallpass_crate(name, version, library = True, binaries = {}, tests = {}):
 
     for test, root in tests.items():
         files = native.glob(["tests/**"], exclude = ["**/*.rs"], allow_empty = True)
+
+        # The documents are compared with what a program says.
+        files = files + (["//:docs"] if binaries else [])
         rust_test(
             name = "%s-%s" % (name, test),
             srcs = native.glob(["tests/**/*.rs"]),
