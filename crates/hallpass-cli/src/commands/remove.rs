@@ -29,7 +29,9 @@ pub(super) fn run(remove: &Remove, program: &Program) -> Result<(), Failed> {
         "server": server.as_str(),
         "account": entry.slot.profile.as_str(),
     });
-    let text = format!("`{name}` is a name no longer; `hallpass logout {server}` would sign out");
+    let text = format!(
+        "`{name}` is a name no longer. That signs nobody out; `hallpass logout {server}` does"
+    );
     program.output.result(&text, &data);
     Ok(())
 }
