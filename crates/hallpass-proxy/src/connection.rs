@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hallpass_transport::OwnStream;
+
 use crate::{
     message::Message,
     standing_in::{LISTED, Listed, STATELESS},
@@ -18,6 +20,8 @@ pub(crate) struct Connection {
     pub(crate) session: Option<String>,
     /// The answer to the opening.
     pub(crate) answer: Option<Message>,
+    /// What the server says unasked.
+    pub(crate) own_stream: OwnStream,
 }
 
 impl Connection {
@@ -26,6 +30,15 @@ impl Connection {
         self.version
             .as_deref()
             .is_some_and(|version| version >= STATELESS)
+    }
+
+    /// Lets calls wait for the server's own stream, if it may have one.
+    pub(crate) fn expect_stream(&self) -> bool {
+        if self.is_stateless() {
+            return false;
+        }
+        self.own_stream.due();
+        true
     }
 
     /// Whether the server has this list. One that said nothing about itself may have any.

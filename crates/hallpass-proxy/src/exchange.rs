@@ -115,6 +115,9 @@ impl Sending<'_> {
         let mut reopened = false;
         loop {
             let request = routing::post(self.message, &self.connection, &self.shared.tools)?;
+            let (stream, clock) = (&self.connection.own_stream, self.shared.clock.as_ref());
+            let method = self.message.method().unwrap_or_default();
+            stream.before(method, clock).await;
             for id in self.message.requests() {
                 if let Some(pending) = self.shared.pending().get_mut(id) {
                     pending.begun = true;

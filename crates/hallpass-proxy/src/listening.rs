@@ -25,7 +25,9 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
         let Ok(request) = routing::stream(connection, place.after.as_deref()) else {
             return;
         };
-        match shared.send_aside(&request).await {
+        let sent = shared.send_aside(&request).await;
+        connection.own_stream.answered();
+        match sent {
             Ok(Ok(response)) if response.status().is_success() => {
                 if response.content() != Content::Events {
                     return;

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
 use hallpass_mcp_http::{Content, Response};
-use hallpass_transport::{Purpose, UnexpectedStatus};
+use hallpass_transport::{OwnStream, Purpose, UnexpectedStatus};
 
 use crate::{
     MOST_MESSAGE,
@@ -225,6 +225,8 @@ impl Shared {
         let connection = Arc::new(connection);
         if let Some(initialized) = &initialized {
             self.tell_initialized(initialized, &connection).await;
+            // Calls that have waited for the connection are sent as soon as it is up.
+            connection.expect_stream();
         }
         self.remember(&opening, &connection);
         let owed = {
@@ -278,6 +280,7 @@ impl Shared {
             version,
             session,
             answer: Some(answer),
+            own_stream: OwnStream::new(),
         })
     }
 
@@ -347,7 +350,7 @@ impl Shared {
 
     /// Listens to what the server says unasked, which it may from now on.
     fn listen(self: &Arc<Self>, connection: &Arc<Connection>) {
-        if !connection.is_stateless() {
+        if connection.expect_stream() {
             let (shared, connection) = (Arc::clone(self), Arc::clone(connection));
             self.spawn(async move { listening::listen(&shared, &connection).await });
         }

@@ -25,6 +25,7 @@ use crate::{
     Error, answer,
     error::{OtherServer, of_stream, unsent},
     outgoing::{Outgoing, with_headers},
+    own_streams::OwnStreams,
     stream::{DeadEnds, Place, Source},
 };
 
@@ -41,6 +42,7 @@ type RmcpError = StreamableHttpError<Error>;
 pub struct Client {
     server: AuthorizedEndpoint,
     dead_ends: DeadEnds,
+    own_streams: OwnStreams,
 }
 
 /// The longest pause before rmcp opens a stream again.
@@ -52,6 +54,7 @@ impl Client {
         Self {
             server: AuthorizedEndpoint::new(session, http),
             dead_ends: DeadEnds::default(),
+            own_streams: OwnStreams::default(),
         }
     }
 
@@ -193,9 +196,14 @@ impl StreamableHttpClient for Client {
         let mut request = Request::post(serde_json::to_vec(&message)?);
         if let Some(id) = &session_id {
             request = request.session(id).map_err(unsent)?;
+            let clock = self.session().clock();
+            self.own_streams.before(&message, id, clock).await;
         }
         let request = with_headers(request, custom_headers)?;
         let response = self.send(&request, outgoing.purpose()).await?;
+        if let Some(id) = &session_id {
+            self.own_streams.after(&message, id);
+        }
         let source = Source {
             place: Place::new(session_id, None),
             opened_by_get: false,
@@ -262,6 +270,9 @@ impl StreamableHttpClient for Client {
         }
         let request = with_headers(request, custom_headers)?;
         let sent = self.server.send(&request, Purpose::Background).await;
+        if let Some(id) = place.session() {
+            self.own_streams.answered(id);
+        }
         let response = sent.map_err(of_stream)?;
         let source = Source {
             place,

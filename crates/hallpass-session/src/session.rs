@@ -5,7 +5,7 @@ mod builder;
 use std::sync::Arc;
 
 use hallpass_core::{
-    Challenge, CredentialStore, HttpClient, Record, ServerSettings, Slot, TokenSource,
+    Challenge, Clock, CredentialStore, HttpClient, Record, ServerSettings, Slot, TokenSource,
 };
 
 use http::{HeaderMap, Method};
@@ -50,6 +50,11 @@ impl Session {
     /// The server's settings.
     pub fn settings(&self) -> &ServerSettings {
         &self.0.settings
+    }
+
+    /// What it tells the time by.
+    pub fn clock(&self) -> &dyn Clock {
+        self.0.clock.as_ref()
     }
 
     /// Where its tokens come from, if somebody else obtains them.

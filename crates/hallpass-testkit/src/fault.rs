@@ -29,6 +29,8 @@ pub enum Endpoint {
     ResourceMetadata,
     /// An MCP request of any kind.
     Mcp,
+    /// An MCP request that opens a stream of what the server says unasked: a GET.
+    Stream,
     /// Anything else, such as a browser asking for `/favicon.ico`.
     Other,
 }

@@ -358,6 +358,9 @@ impl Answering for State {
         let endpoint = if Some(&request.path) == self.metadata_path(&protection).as_ref() {
             Endpoint::ResourceMetadata
         } else if request.path == self.path || Some(&request.path) == protection.moved_to.as_ref() {
+            if request.method == Method::GET {
+                return vec![Endpoint::Mcp, Endpoint::Stream];
+            }
             Endpoint::Mcp
         } else if request.path.starts_with(WELL_KNOWN) {
             Endpoint::ResourceMetadata

@@ -16,6 +16,7 @@
 //!   (RFC 9449 §7), with the server's last nonce; a server that asks for its nonce gets the same
 //!   request again.
 //! - It never goes round in circles: [`Rounds`] counts.
+//! - [`OwnStream`] lets calls wait until the stream is open on which the server asks in their course.
 //!
 //! # What it does not do
 //!
@@ -41,6 +42,7 @@
 
 mod endpoint;
 mod error;
+mod own_stream;
 mod prepare;
 mod proof;
 mod purpose;
@@ -49,6 +51,7 @@ mod stop;
 
 pub use endpoint::AuthorizedEndpoint;
 pub use error::{Error, Refused};
+pub use own_stream::OwnStream;
 pub use purpose::{Purpose, Rounds};
 pub use status::UnexpectedStatus;
 pub use stop::{Refusal, Stop};

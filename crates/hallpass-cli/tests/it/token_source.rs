@@ -20,7 +20,7 @@ fn check_no_oauth(desk: &Desk) {
     let requests = desk.issuer.recorder().requests();
     let others = requests
         .iter()
-        .filter(|request| request.endpoints.as_slice() != [Endpoint::Mcp]);
+        .filter(|request| !request.is_to(Endpoint::Mcp));
     assert_eq!(others.count(), 0);
     assert!(!desk.store().join("store.json").exists());
 }

@@ -43,6 +43,7 @@ pub(crate) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     pieces: Vec<Piece>,
+    held: Option<Gate>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +61,7 @@ impl Reply {
             status,
             headers: Vec::new(),
             pieces: Vec::new(),
+            held: None,
         }
     }
 
@@ -88,6 +90,12 @@ impl Reply {
 
     pub(crate) fn chunk(mut self, chunk: impl Into<String>) -> Self {
         self.pieces.push(Piece::Chunk(chunk.into()));
+        self
+    }
+
+    /// Nothing at all comes before the gate opens.
+    pub(crate) fn held(mut self, gate: &Gate) -> Self {
+        self.held = Some(gate.clone());
         self
     }
 
@@ -217,6 +225,9 @@ async fn serve(
     };
     record.lock().unwrap().push(seen.clone());
     let reply = (answer.lock().unwrap())(&seen);
+    if let Some(gate) = &reply.held {
+        gate.pass().await;
+    }
     if reply.status == 0 {
         return Ok(());
     }

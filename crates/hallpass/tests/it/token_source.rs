@@ -27,7 +27,7 @@ fn check_no_oauth(world: &World) {
     let others = world.issuer.recorder().requests();
     let mut others = others
         .iter()
-        .filter(|request| request.endpoints.as_slice() != [Endpoint::Mcp]);
+        .filter(|request| !request.is_to(Endpoint::Mcp));
     assert!(others.next().is_none());
     assert_eq!(world.visitor.visits(), 0);
 }

@@ -121,6 +121,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "hallpass-session",
             "hallpass-store",
             "hallpass-testkit",
+            "hallpass-transport",
         ],
     ),
     (

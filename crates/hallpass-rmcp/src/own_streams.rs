@@ -1,0 +1,54 @@
+//! rmcp opens the server's own stream beside the first calls; here it comes before them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use hallpass_core::Clock;
+use hallpass_transport::OwnStream;
+use rmcp::model::{ClientJsonRpcMessage, ClientNotification};
+
+/// The streams that rmcp is about to open, by session.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnStreams(Arc<Mutex<HashMap<Arc<str>, OwnStream>>>);
+
+impl OwnStreams {
+    /// The server has taken `message`. After `notifications/initialized` rmcp sends the GET.
+    pub(crate) fn after(&self, message: &ClientJsonRpcMessage, session: &Arc<str>) {
+        if let ClientJsonRpcMessage::Notification(notification) = message
+            && let ClientNotification::InitializedNotification(_) = notification.notification
+        {
+            let stream = OwnStream::new();
+            stream.due();
+            self.due().insert(session.clone(), stream);
+        }
+    }
+
+    /// The GET has come to something.
+    pub(crate) fn answered(&self, session: &str) {
+        if let Some(stream) = self.due().remove(session) {
+            stream.answered();
+        }
+    }
+
+    /// Ends when `message` may be sent.
+    pub(crate) async fn before(
+        &self,
+        message: &ClientJsonRpcMessage,
+        session: &str,
+        clock: &dyn Clock,
+    ) {
+        let ClientJsonRpcMessage::Request(request) = message else {
+            return;
+        };
+        let stream = self.due().get(session).cloned();
+        if let Some(stream) = stream {
+            stream.before(request.request.method(), clock).await;
+        }
+    }
+
+    fn due(&self) -> MutexGuard<'_, HashMap<Arc<str>, OwnStream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
