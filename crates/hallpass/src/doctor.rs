@@ -39,6 +39,8 @@ mod lifecycle;
 mod mcp;
 mod metadata;
 mod network;
+mod opening;
+mod reply;
 mod report;
 mod text;
 mod token;

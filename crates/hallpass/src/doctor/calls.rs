@@ -9,8 +9,8 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::{
-    Code, Finding, Mend, Severity, Side, Step, StepName, endpoint, examination::Examination,
-    lifecycle::past_the_handshake, mcp,
+    Code, Finding, Mend, Severity, Side, Step, StepName, endpoint, examination::Examination, mcp,
+    opening::Opening,
 };
 use crate::hallpass::PROBE;
 
@@ -37,10 +37,15 @@ impl Examination<'_> {
             let mut step = Step::new(StepName::Mcp);
             let endpoint = self.endpoint();
             match endpoint.send(&Request::post(PROBE), &Anonymous).await {
-                Ok(response) => {
-                    let response = past_the_handshake(response, &endpoint, &Anonymous).await;
-                    mcp::talk(&mut step, response, &endpoint, &Anonymous).await;
-                }
+                Ok(response) => match Opening::after(response, &endpoint, &Anonymous).await {
+                    Opening::Account { told, lifecycle } => {
+                        mcp::talk(&mut step, &told, &lifecycle, &endpoint, &Anonymous).await;
+                    }
+                    Opening::Barred(finding) => step.found(finding),
+                    Opening::Status(status, headers) => {
+                        step.found(endpoint::unexpected(status, &headers));
+                    }
+                },
                 Err(error) => step.found(self.no_answer(&error)),
             }
             step.exchanges = self.doctor.watched.exchanges();
@@ -67,36 +72,45 @@ impl Examination<'_> {
             // RFC 9449 §9: neither token nor request is refused.
             answer = endpoint.send(&probe, &bearing).await;
         }
-        if let Ok(first) = answer {
-            answer = Ok(past_the_handshake(first, &endpoint, &bearing).await);
-        }
-        audience.exchanges = self.doctor.watched.exchanges();
-        let no_talk = |why: &str| Step::skipped(StepName::Mcp, why);
-        let response = match answer {
-            Ok(response) => response,
-            Err(error) => {
-                audience.found(self.no_answer(&error));
-                return (audience, no_talk("there was no answer"));
-            }
+        let opening = match answer {
+            Ok(first) => Ok(Opening::after(first, &endpoint, &bearing).await),
+            Err(error) => Err(self.no_answer(&error)),
         };
-        let status = response.status();
-        let challenges = hallpass_discovery::challenges(response.headers());
-        let insufficient = challenges.iter().find(|it| it.is_insufficient_scope());
-        match status {
-            StatusCode::UNAUTHORIZED => audience.found(self.refused(&challenges)),
-            StatusCode::FORBIDDEN if insufficient.is_some() => {
-                audience.found(lacks_scopes(token, insufficient));
-            }
-            status if status.is_success() => {
+        audience.exchanges = self.doctor.watched.exchanges();
+        let mut step = Step::new(StepName::Mcp);
+        let why = match opening {
+            Ok(Opening::Account { told, lifecycle }) => {
                 audience.fact("the token", "is accepted");
-                let mut step = Step::new(StepName::Mcp);
-                mcp::talk(&mut step, response, &endpoint, &bearing).await;
+                mcp::talk(&mut step, &told, &lifecycle, &endpoint, &bearing).await;
                 step.exchanges = self.doctor.watched.exchanges();
                 return (audience, step);
             }
-            _ => audience.found(endpoint::unexpected(status, response.headers())),
+            Ok(Opening::Barred(finding)) => {
+                audience.fact("the token", "is accepted");
+                step.found(finding);
+                return (audience, step);
+            }
+            Ok(Opening::Status(status, headers)) => {
+                audience.found(self.kept_out(token, status, &headers));
+                "the server does not let the token in"
+            }
+            Err(finding) => {
+                audience.found(finding);
+                "there was no answer"
+            }
+        };
+        (audience, Step::skipped(StepName::Mcp, why))
+    }
+
+    /// An answer to a request with a token that lets it no further.
+    fn kept_out(&self, token: &Token, status: StatusCode, headers: &HeaderMap) -> Finding {
+        let challenges = hallpass_discovery::challenges(headers);
+        let insufficient = challenges.iter().find(|it| it.is_insufficient_scope());
+        match status {
+            StatusCode::UNAUTHORIZED => self.refused(&challenges),
+            StatusCode::FORBIDDEN if insufficient.is_some() => lacks_scopes(token, insufficient),
+            _ => endpoint::unexpected(status, headers),
         }
-        (audience, no_talk("the server does not let the token in"))
     }
 
     /// A token that has not ended, and that the server does not take.

@@ -4,9 +4,7 @@ use hallpass_core::{Challenge, ServerUrl, shown_url};
 use hallpass_mcp_http::{Anonymous as NoToken, Content, Endpoint, Request, Response};
 use http::{HeaderMap, StatusCode, header};
 
-use super::{
-    Code, Finding, Mend, Step, StepName, examination::Anonymous, lifecycle::past_the_handshake,
-};
+use super::{Code, Finding, Mend, Step, StepName, examination::Anonymous, opening::Opening};
 use crate::hallpass::PROBE;
 
 /// How much of a page is looked at.
@@ -15,25 +13,31 @@ const START: usize = 2048;
 /// Judges the answer, and asks around where it says that there is nothing.
 pub(super) async fn judge(response: Response, server: &Endpoint) -> (Step, Anonymous) {
     let mut step = Step::new(StepName::Endpoint);
-    let response = past_the_handshake(response, server, &NoToken).await;
-    let status = response.status();
-    let challenges = hallpass_discovery::challenges(response.headers());
-    let schemes = schemes(response.headers());
+    let (status, headers) = match Opening::after(response, server, &NoToken).await {
+        Opening::Account { lifecycle, .. } => {
+            let what = "the server answers without a token; it may still ask for one at some tools";
+            step.found(Finding::new(Code::OpenServer, what));
+            if let Some(Ok(end)) = lifecycle.end() {
+                let _ = server.send(&end, &NoToken).await;
+            }
+            return (step, Anonymous::open());
+        }
+        Opening::Barred(finding) => {
+            step.found(finding);
+            return (step, Anonymous::closed(StatusCode::OK, Vec::new()));
+        }
+        Opening::Status(status, headers) => (status, headers),
+    };
+    let challenges = hallpass_discovery::challenges(&headers);
+    let schemes = schemes(&headers);
     if !schemes.is_empty() {
         step.fact("challenges", schemes.join(", "));
     }
-    let is_open =
-        status.is_success() && matches!(response.content(), Content::Json | Content::Events);
     let insufficient = challenges.iter().any(Challenge::is_insufficient_scope);
     match status {
         StatusCode::UNAUTHORIZED => of_challenges(&mut step, &challenges, &schemes),
         StatusCode::FORBIDDEN if insufficient => {
             of_challenges(&mut step, &challenges, &schemes);
-        }
-        status if status.is_success() && is_open => {
-            let what = "the server answers without a token; it may still ask for one at some tools";
-            step.found(Finding::new(Code::OpenServer, what));
-            end_session(&response, server).await;
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => {
             step.found(nothing_here(status, server).await);
@@ -43,11 +47,9 @@ pub(super) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
         | StatusCode::NOT_IMPLEMENTED => {
             step.found(no_post(status, server).await);
         }
-        status if status.is_success() => step.found(no_answer_of_mcp(response).await),
-        _ => step.found(unexpected(status, response.headers())),
+        _ => step.found(unexpected(status, &headers)),
     }
-    let anonymous = Anonymous::new(status, challenges, is_open);
-    (step, anonymous)
+    (step, Anonymous::closed(status, challenges))
 }
 
 fn of_challenges(step: &mut Step, challenges: &[Challenge], schemes: &[String]) {
@@ -263,7 +265,7 @@ pub(super) fn unexpected(status: StatusCode, headers: &HeaderMap) -> Finding {
 }
 
 /// Ends the session that an answer began by the way.
-pub(super) async fn end_session(response: &Response, server: &Endpoint) {
+async fn end_session(response: &Response, server: &Endpoint) {
     if let Some(Ok(end)) = response
         .session_id()
         .map(|id| Request::delete().session(id))

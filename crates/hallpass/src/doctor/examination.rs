@@ -27,7 +27,7 @@ pub(super) struct Anonymous {
     pub(super) status: StatusCode,
     /// What it challenges with; one bare challenge for a 401 that says nothing.
     pub(super) challenges: Vec<Challenge>,
-    /// Whether it is an answer of MCP's.
+    /// Whether MCP begins with it.
     pub(super) is_open: bool,
 }
 
@@ -103,14 +103,23 @@ impl Examination<'_> {
 }
 
 impl Anonymous {
-    pub(super) fn new(status: StatusCode, mut challenges: Vec<Challenge>, is_open: bool) -> Self {
+    /// MCP begins without a token.
+    pub(super) fn open() -> Self {
+        Self {
+            status: StatusCode::OK,
+            challenges: Vec::new(),
+            is_open: true,
+        }
+    }
+
+    pub(super) fn closed(status: StatusCode, mut challenges: Vec<Challenge>) -> Self {
         if status == StatusCode::UNAUTHORIZED && challenges.is_empty() {
             challenges.push(Challenge::bare(AuthScheme::Bearer));
         }
         Self {
             status,
             challenges,
-            is_open,
+            is_open: false,
         }
     }
 }

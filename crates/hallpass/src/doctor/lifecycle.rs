@@ -1,14 +1,36 @@
 //! The two ways in which MCP begins, and what each of their requests carries.
 
-use hallpass_mcp_http::{Authorization, Content, Endpoint, Error, Request, Response};
-use http::{HeaderName, HeaderValue, StatusCode};
+use hallpass_mcp_http::{Error, Request};
+use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 /// The version from which on there is no handshake.
 const STATELESS: &str = "2026-07-28";
 
-/// What a server without a handshake tells of itself.
-const DISCOVER: &str = "server/discover";
+/// A request, by what its answer is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    pub(super) method: &'static str,
+    pub(super) id: u64,
+}
+
+/// The question that [`PROBE`](crate::hallpass::PROBE) asks.
+pub(super) const INITIALIZE: Question = Question {
+    method: "initialize",
+    id: 0,
+};
+
+/// What a server without a handshake is asked in its place.
+pub(super) const DISCOVER: Question = Question {
+    method: "server/discover",
+    id: 1,
+};
+
+/// Asks for the tools.
+pub(super) const LIST_TOOLS: Question = Question {
+    method: "tools/list",
+    id: 2,
+};
 
 /// How a server is spoken to.
 #[derive(Debug)]
@@ -42,9 +64,9 @@ impl Lifecycle {
         }
     }
 
-    /// A request for a method without parameters.
-    pub(super) fn request(&self, method: &'static str) -> Result<Request, Error> {
-        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method });
+    /// A request without parameters.
+    pub(super) fn request(&self, Question { method, id }: Question) -> Result<Request, Error> {
+        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
         self.post(message, method)
     }
 
@@ -99,38 +121,4 @@ impl Lifecycle {
             None => Ok(request),
         }
     }
-}
-
-/// Asks a server without a handshake what it is.
-pub(super) async fn discover(
-    server: &Endpoint,
-    authorization: &dyn Authorization,
-) -> Option<Response> {
-    let question = Lifecycle::Stateless.request(DISCOVER).ok()?;
-    server.send(&question, authorization).await.ok()
-}
-
-/// The answer to `initialize`, or where a server refuses that as one without a handshake does, what it
-/// answers to the question that takes its place.
-pub(super) async fn past_the_handshake(
-    answer: Response,
-    server: &Endpoint,
-    authorization: &dyn Authorization,
-) -> Response {
-    let status = answer.status();
-    let refuses_the_message = matches!(
-        status,
-        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED
-    );
-    if !refuses_the_message || answer.content() != Content::Json {
-        return answer;
-    }
-    match discover(server, authorization).await {
-        Some(other) if other.status().is_success() || is_challenge(other.status()) => other,
-        _ => answer,
-    }
-}
-
-fn is_challenge(status: StatusCode) -> bool {
-    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }

@@ -1,6 +1,9 @@
 //! What the endpoint says to a request without a token.
 
-use hallpass::{Remedy, doctor::Mend};
+use hallpass::{
+    Remedy,
+    doctor::{Code, Mend},
+};
 use hallpass_testkit::{ChallengeStyle, Endpoint, Fault};
 
 use super::case::{Case, JSON, always, answer};
@@ -58,6 +61,79 @@ async fn a_server_that_asks_for_nothing() {
         .change(|it| it.metadata_at = hallpass_testkit::ResourceMetadataPath::Nowhere);
     let report = case.report("open-server").await;
     assert_eq!(report.first_fault(), None);
+}
+
+const REFUSAL: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"Unsupported protocol version"}}"#;
+const UNKNOWN: &str =
+    r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#;
+const ANOTHERS: &str =
+    r#"{"jsonrpc":"2.0","id":7,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}"#;
+
+#[tokio::test]
+async fn a_server_that_neither_way_leads_into() {
+    let events = |data: &str| {
+        let kind = [("content-type", "text/event-stream")];
+        answer(200, &kind, &format!(": hello\n\ndata: {data}\n\n"))
+    };
+    let json = |body: &str| answer(200, &[JSON], body);
+    let not_ours = r#"{"error":"invalid_request"}"#;
+    let anothers_first = format!("{ANOTHERS}\n\ndata: {UNKNOWN}");
+    for (refusal, discovered, code, name) in [
+        (
+            REFUSAL,
+            json(UNKNOWN),
+            Code::McpError,
+            "neither-way-leads-in",
+        ),
+        (
+            not_ours,
+            events(&anothers_first),
+            Code::McpError,
+            "neither-way-leads-in-as-events",
+        ),
+        (
+            REFUSAL,
+            json(ANOTHERS),
+            Code::McpError,
+            "mcp-error-of-the-handshake",
+        ),
+        (
+            not_ours,
+            json(not_ours),
+            Code::UnexpectedStatus,
+            "unexpected-status-of-the-handshake",
+        ),
+    ] {
+        let case = Case::new().await;
+        let refused = answer(400, &[JSON], refusal);
+        case.server.once(Endpoint::Mcp, refused);
+        case.server.once(Endpoint::Mcp, discovered);
+        let report = case.report(name).await;
+        assert_eq!(report.first_fault().unwrap().code, code, "{name}");
+        assert_eq!(case.server.requests_to(Endpoint::Mcp).len(), 2, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_only_looks_like_one() {
+    for (body, code, name) in [
+        (UNKNOWN, Code::McpUnreadable, "mcp-unreadable-for-its-id"),
+        (REFUSAL, Code::McpError, "mcp-error-without-a-token"),
+    ] {
+        let case = Case::new().await;
+        case.answers(200, &[JSON], body);
+        let report = case.report(name).await;
+        assert_eq!(report.first_fault().unwrap().code, code, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_behind_a_message_that_refuses_the_handshake() {
+    let case = Case::new().await;
+    case.server
+        .once(Endpoint::Mcp, answer(200, &[JSON], REFUSAL));
+    let report = case.report("challenge-without-a-handshake").await;
+    assert_eq!(report.remedy(), Some(Remedy::SignIn));
 }
 
 #[tokio::test]

@@ -169,6 +169,25 @@ async fn an_open_server_that_knows_no_handshake_any_more() {
 }
 
 #[tokio::test]
+async fn a_server_that_neither_way_leads_into_with_a_token() {
+    let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"Bad Request"}}"#;
+    let unknown = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Not known"}}"#;
+    let case = Case::signed_in().await;
+    let asked = asked(&case);
+    let nth = |nth, fault| hallpass_testkit::PlannedFault {
+        endpoint: Endpoint::Mcp,
+        when: hallpass_testkit::When::Nth(nth + asked),
+        fault,
+    };
+    case.server.plan(vec![
+        nth(2, answer(400, &[JSON], refusal)),
+        nth(3, answer(200, &[JSON], unknown)),
+    ]);
+    let report = case.report("neither-way-leads-in-with-a-token").await;
+    assert_eq!(report.remedy(), Some(Remedy::Report));
+}
+
+#[tokio::test]
 async fn tools_that_can_t_be_listed() {
     let case = Case::signed_in().await;
     let asked = asked(&case);
