@@ -2,6 +2,7 @@
 
 mod asking;
 mod listener;
+mod rounds;
 
 use std::collections::BTreeSet;
 
@@ -16,6 +17,7 @@ use rmcp::{
 };
 
 use self::listener::Listener;
+pub(crate) use self::rounds::Rounds;
 use crate::{
     arguments::Server,
     exit::{Code, Failed},
@@ -145,6 +147,12 @@ impl<'a> Connection<'a> {
 
     /// A failure of a request, in words.
     pub(crate) fn failed(&self, error: ServiceError) -> Failed {
+        if let ServiceError::InputRequiredRoundsExceeded { max_rounds } = error {
+            let server = &self.slot().server;
+            let what = format!("{server} was asked {max_rounds} times, and asks back each time");
+            let failed = Failed::new(what).code(Code::Refused);
+            return failed.hint("answer otherwise, or tell whoever runs the server");
+        }
         self.setup.called.lead_on(through_rmcp::failed(error))
     }
 

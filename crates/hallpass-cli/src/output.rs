@@ -19,7 +19,7 @@ use tracing_subscriber::{
 };
 
 pub(crate) use self::paint::{Paint, Tone};
-use self::status::StatusLine;
+use self::status::{Held, StatusLine};
 use crate::{
     environment::{Environment, Stream},
     exit::Failed,
@@ -86,8 +86,8 @@ impl Output {
     }
 
     /// Keeps the terminal still while somebody is asked something.
-    pub(crate) fn hold_still(&self, held: bool) {
-        self.status.hold(held);
+    pub(crate) fn hold_still(&self) -> Held<'_> {
+        self.status.hold()
     }
 
     /// The output before the command line is understood: JSON if that is among its words.

@@ -27,6 +27,7 @@ use crate::{
 mod everything;
 mod messages;
 mod options;
+mod questions;
 mod tools;
 
 use messages::{calls, no_handshake};

@@ -15,7 +15,7 @@ use self::input::Word;
 use super::{offered, tools};
 use crate::{
     arguments::Server,
-    connection::Connection,
+    connection::{Connection, Rounds},
     content::{self, Piece},
     exit::{Code, Failed},
     program::Program,
@@ -93,16 +93,15 @@ async fn answer(
     send(call, arguments, connection, program).await
 }
 
-/// Sends the call. A program that has to stop meanwhile tells the server so.
+/// Sends the call, again with what the server needs for it until it answers.
 async fn send(
     call: &Call,
     arguments: Map<String, Value>,
     connection: &Connection<'_>,
     program: &Program,
 ) -> Result<CallToolResult, Failed> {
-    let params = CallToolRequestParams::new(call.tool.clone()).with_arguments(arguments);
-    let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-    let options = PeerRequestOptions::no_options();
+    let mut params = CallToolRequestParams::new(call.tool.clone()).with_arguments(arguments);
+    let mut rounds = Rounds::default();
     // Said before the server can tell how far it is.
     let what = format!(
         "waiting for `{}` at {}",
@@ -110,6 +109,28 @@ async fn send(
         connection.slot().server
     );
     program.output.now_waiting(&what);
+    loop {
+        match send_once(params.clone(), connection, program).await? {
+            ServerResult::CallToolResult(result) => return Ok(result),
+            // An answer without `content` is one without anything to show.
+            ServerResult::EmptyResult(_) => return Ok(CallToolResult::default()),
+            ServerResult::InputRequiredResult(needed) => tokio::select! {
+                next = rounds.next(&mut params, needed, connection) => next?,
+                stopped = program.stopping() => return Err(stopped),
+            },
+            _ => return Err(connection.failed(ServiceError::UnexpectedResponse)),
+        }
+    }
+}
+
+/// A program that has to stop meanwhile tells the server so.
+async fn send_once(
+    params: CallToolRequestParams,
+    connection: &Connection<'_>,
+    program: &Program,
+) -> Result<ServerResult, Failed> {
+    let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+    let options = PeerRequestOptions::no_options();
     let sent = connection.peer().send_cancellable_request(request, options);
     let mut sent = sent.await.map_err(|error| connection.failed(error))?;
     let answer = async {
@@ -117,23 +138,17 @@ async fn send(
             .await
             .map_err(|_| ServiceError::TransportClosed)?
     };
-    let answer = tokio::select! {
+    tokio::select! {
         answer = program.output.while_still_waiting(answer) => {
-            answer.map_err(|error| connection.failed(error))?
+            answer.map_err(|error| connection.failed(error))
         }
         stopped = program.stopping() => {
             let told = sent.cancel(Some("the person who asked for it stopped it".to_owned()));
             if let Err(error) = told.await {
                 tracing::debug!(%error, "the server could not be told of the cancellation");
             }
-            return Err(stopped);
+            Err(stopped)
         }
-    };
-    match answer {
-        ServerResult::CallToolResult(result) => Ok(result),
-        // An answer without `content` is one without anything to show.
-        ServerResult::EmptyResult(_) => Ok(CallToolResult::default()),
-        _ => Err(connection.failed(ServiceError::UnexpectedResponse)),
     }
 }
 

@@ -21,7 +21,8 @@ pub(super) struct Listener {
     server: String,
     output: Output,
     verbose: bool,
-    asking: Asking,
+    /// There is one terminal: what is asked at once is asked one after the other.
+    asking: tokio::sync::Mutex<Asking>,
     /// How far the server was when it was furthest.
     furthest: Mutex<f64>,
 }
@@ -32,13 +33,20 @@ impl Listener {
             server: slot.server.to_string(),
             output: program.output.clone(),
             verbose: program.arguments.verbose > 0,
-            asking: Asking::new(program, slot),
+            asking: Asking::new(program, slot).into(),
             furthest: Mutex::new(f64::NEG_INFINITY),
         }
     }
 }
 
 impl Listener {
+    /// Has a person answer.
+    pub(super) async fn ask(&self, request: ElicitRequestParams) -> ElicitResult {
+        let asking = self.asking.lock().await;
+        let _still = self.output.hold_still();
+        asking.answer(request).await
+    }
+
     /// Whether this goes beyond what was told before. Progress always grows (MCP, Progress), but what
     /// comes at once is not told in its order.
     fn is_further(&self, progress: f64) -> bool {
@@ -69,13 +77,10 @@ impl ClientHandler for Listener {
         request: ElicitRequestParams,
         context: RequestContext<RoleClient>,
     ) -> Result<ElicitResult, ErrorData> {
-        self.output.hold_still(true);
-        let answer = tokio::select! {
-            answer = self.asking.answer(request) => Ok(answer),
+        tokio::select! {
+            answer = self.ask(request) => Ok(answer),
             () = context.ct.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
-        };
-        self.output.hold_still(false);
-        answer
+        }
     }
 
     async fn on_progress(

@@ -39,6 +39,16 @@ struct Shown {
     is_held: bool,
 }
 
+/// The status line stays away.
+#[derive(Debug)]
+pub(crate) struct Held<'a>(&'a StatusLine);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_held = false;
+    }
+}
+
 impl StatusLine {
     pub(super) fn new(width: Option<usize>) -> Self {
         Self {
@@ -81,10 +91,11 @@ impl StatusLine {
         self.lock().words = words::line(what);
     }
 
-    /// Takes the line away, and keeps it away until it is let go.
-    pub(super) fn hold(&self, held: bool) {
+    /// Takes the line away, and keeps it away as long as what this gives is kept.
+    pub(super) fn hold(&self) -> Held<'_> {
         self.clear();
-        self.lock().is_held = held;
+        self.lock().is_held = true;
+        Held(self)
     }
 
     /// Takes the line away before something else is written.

@@ -1,8 +1,16 @@
 //! A server asks a person something while it works, and what a terminal shows meanwhile.
 
+use hallpass_testkit::{Endpoint, Lifecycle};
 use serde_json::{Value, json};
 
-use crate::{calls::everything, program::Desk, terminal::Terminal};
+use crate::{
+    calls::{everything, everything_by},
+    program::Desk,
+    terminal::Terminal,
+};
+
+/// Servers ask in the middle of a call, or where there is no handshake, in the place of an answer.
+const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Any, Lifecycle::WithoutHandshake];
 
 /// Has the server ask, answers with these lines, and gives what the server got and what was shown.
 async fn answers(desk: &Desk, words: &[&str], typed: &[(&str, &str)]) -> (Value, String) {
@@ -24,105 +32,177 @@ async fn answers(desk: &Desk, words: &[&str], typed: &[(&str, &str)]) -> (Value,
 
 #[tokio::test]
 async fn a_form_is_filled_in_and_sent() {
-    let desk = everything().await;
-    let typed = [
-        ("Name (text from 2 characters): ", "A"),
-        ("is \"A\", not text from 2 characters", "Ada"),
-        ("age (whole number from 0 to 150): ", "old"),
-        ("is \"old\", not whole number", "36"),
-        ("plan (free or paid) [free]: ", ""),
-        ("news (true or false, may be left out): ", ""),
-        ("send this? ", ""),
-    ];
-    let (answer, _) = answers(&desk, &[], &typed).await;
-    let content = json!({"name": "Ada", "age": 36, "plan": "free"});
-    assert_eq!(answer, json!({"action": "accept", "content": content}));
+    for lifecycle in LIFECYCLES {
+        let desk = everything_by(lifecycle).await;
+        let typed = [
+            ("Name (text from 2 characters): ", "A"),
+            ("is \"A\", not text from 2 characters", "Ada"),
+            ("age (whole number from 0 to 150): ", "old"),
+            ("is \"old\", not whole number", "36"),
+            ("plan (free or paid) [free]: ", ""),
+            ("news (true or false, may be left out): ", ""),
+            ("send this? ", ""),
+        ];
+        let (answer, _) = answers(&desk, &[], &typed).await;
+        let content = json!({"name": "Ada", "age": 36, "plan": "free"});
+        assert_eq!(answer, json!({"action": "accept", "content": content}));
+    }
 }
 
 #[tokio::test]
 async fn a_form_says_who_asks_and_can_be_declined_or_broken_off() {
-    let desk = everything().await;
-    let asks = format!("{} asks: Who are[31m you?", desk.url());
-    let ways: [(&[(&str, &str)], &str); 3] = [
-        (
-            &[("Name (text from 2 characters): ", "!decline")],
-            "decline",
-        ),
-        (
-            &[("2 characters): ", "Ada"), ("to 150): ", "!cancel")],
-            "cancel",
-        ),
-        (
-            &[
-                ("2 characters): ", "Ada"),
-                ("to 150): ", "1"),
-                ("[free]: ", ""),
-                ("left out): ", "true"),
-                ("send this? ", "no"),
-            ],
-            "decline",
-        ),
-    ];
-    for (typed, action) in ways {
-        // What is typed before the question is there stands in front of it, on its line.
-        let (answer, shown) = answers(&desk, &[], typed).await;
-        assert_eq!(answer, json!({ "action": action }));
-        assert!(shown.contains(&asks), "{shown}");
+    for lifecycle in LIFECYCLES {
+        let desk = everything_by(lifecycle).await;
+        let asks = format!("{} asks: Who are[31m you?", desk.url());
+        let ways: [(&[(&str, &str)], &str); 3] = [
+            (
+                &[("Name (text from 2 characters): ", "!decline")],
+                "decline",
+            ),
+            (
+                &[("2 characters): ", "Ada"), ("to 150): ", "!cancel")],
+                "cancel",
+            ),
+            (
+                &[
+                    ("2 characters): ", "Ada"),
+                    ("to 150): ", "1"),
+                    ("[free]: ", ""),
+                    ("left out): ", "true"),
+                    ("send this? ", "no"),
+                ],
+                "decline",
+            ),
+        ];
+        for (typed, action) in ways {
+            // What is typed before the question is there stands in front of it, on its line.
+            let (answer, shown) = answers(&desk, &[], typed).await;
+            assert_eq!(answer, json!({ "action": action }));
+            assert!(shown.contains(&asks), "{shown}");
+        }
     }
 }
 
 #[tokio::test]
 async fn a_page_to_visit_is_shown_and_not_opened() {
-    let desk = everything().await;
-    let page = "url=https://sign.example/form?id=1";
-    for (word, action) in [("yes", "accept"), ("", "decline")] {
-        let typed = [("go on? yes or no [no]: ", word)];
-        let (answer, shown) = answers(&desk, &[page], &typed).await;
-        assert_eq!(answer, json!({ "action": action }));
-        assert!(shown.contains("https://sign.example/form?id=1"), "{shown}");
+    for lifecycle in LIFECYCLES {
+        let desk = everything_by(lifecycle).await;
+        let page = "url=https://sign.example/form?id=1";
+        for (word, action) in [("yes", "accept"), ("", "decline")] {
+            let typed = [("go on? yes or no [no]: ", word)];
+            let (answer, shown) = answers(&desk, &[page], &typed).await;
+            assert_eq!(answer, json!({ "action": action }));
+            assert!(shown.contains("https://sign.example/form?id=1"), "{shown}");
+        }
+        let (answer, written) = answers(&desk, &["url=file:///etc/passwd"], &[]).await;
+        assert_eq!(answer, json!({"action": "decline"}));
+        assert!(written.contains("no web page"), "{written}");
     }
-    let (answer, written) = answers(&desk, &["url=file:///etc/passwd"], &[]).await;
-    assert_eq!(answer, json!({"action": "decline"}));
-    assert!(written.contains("no web page"), "{written}");
 }
 
 #[tokio::test]
 async fn where_nobody_is_everything_is_declined_and_said_so() {
-    let desk = everything().await;
-    let url = desk.url();
-    let page = "url=https://sign.example/form";
-    for (words, says) in [
-        (&[][..], "Who are[31m you?"),
-        (&[page], "https://sign.example/form"),
-    ] {
-        let arguments = [&["call", &url, "question"], words].concat();
-        let ended = desk.run(&arguments).await.expect(0);
-        assert_eq!(ended.stdout, "{\"action\":\"decline\"}\n");
-        assert!(ended.stderr.contains(says), "{}", ended.stderr);
-        assert!(
-            ended.stderr.contains("nobody can answer here"),
-            "{}",
-            ended.stderr
-        );
+    for lifecycle in LIFECYCLES {
+        let desk = everything_by(lifecycle).await;
+        let url = desk.url();
+        let page = "url=https://sign.example/form";
+        for (words, says) in [
+            (&[][..], "Who are[31m you?"),
+            (&[page], "https://sign.example/form"),
+        ] {
+            let arguments = [&["call", &url, "question"], words].concat();
+            let ended = desk.run(&arguments).await.expect(0);
+            assert_eq!(ended.stdout, "{\"action\":\"decline\"}\n");
+            assert!(ended.stderr.contains(says), "{}", ended.stderr);
+            assert!(
+                ended.stderr.contains("nobody can answer here"),
+                "{}",
+                ended.stderr
+            );
 
-        let arguments = [&["--non-interactive"], &arguments[..]].concat();
-        let terminal = Terminal::start(&desk, &arguments, &[]);
-        let (code, written) = terminal.end().await;
-        assert_eq!(code, 0, "{written}");
-        assert!(written.contains("{\"action\":\"decline\"}"), "{written}");
+            let arguments = [&["--non-interactive"], &arguments[..]].concat();
+            let terminal = Terminal::start(&desk, &arguments, &[]);
+            let (code, written) = terminal.end().await;
+            assert_eq!(code, 0, "{written}");
+            assert!(written.contains("{\"action\":\"decline\"}"), "{written}");
+        }
     }
 }
 
 #[tokio::test]
-async fn ctrl_c_at_a_question_ends_the_call() {
-    let desk = everything().await;
+async fn two_questions_at_once_are_asked_one_after_the_other() {
+    for lifecycle in LIFECYCLES {
+        let desk = everything_by(lifecycle).await;
+        let url = desk.url();
+        let mut terminal = Terminal::start(&desk, &["call", &url, "question", "way=twice"], &[]);
+        let shown = terminal.until("Name (").await;
+        let (first, second) = if shown.contains("Who are you?") {
+            ("Who are you?", "And who else?")
+        } else {
+            ("And who else?", "Who are you?")
+        };
+        assert!(!shown.contains(second), "{shown}");
+        for (question, answer) in [
+            ("Name (", "Ada"),
+            ("age (", "36"),
+            ("plan (", ""),
+            ("news (", ""),
+        ] {
+            assert!(!terminal.until(question).await.contains(second));
+            terminal.types(answer).await;
+        }
+        terminal.until("send this? ").await;
+        terminal.forgets();
+        terminal.types("yes").await;
+        terminal.until(second).await;
+        terminal.until("Name (").await;
+        terminal.types("!decline").await;
+        let (code, written) = terminal.end().await;
+        assert_eq!(code, 0, "{written}");
+        let mut answers: Vec<Value> = written
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        if first != "Who are you?" {
+            answers.reverse();
+        }
+        let content = json!({"name": "Ada", "age": 36, "plan": "free"});
+        let accepted = json!({"action": "accept", "content": content});
+        assert_eq!(answers, [accepted, json!({"action": "decline"})]);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_to_come_again_comes_again() {
+    let desk = everything_by(Lifecycle::WithoutHandshake).await;
     let url = desk.url();
-    let mut terminal = Terminal::start(&desk, &["call", &url, "question"], &[]);
-    terminal.until("Name (").await;
-    terminal.interrupts().await;
-    let (code, written) = terminal.end().await;
-    assert_eq!(code, 130, "{written}");
-    assert!(written.contains("stopped by an interrupt"), "{written}");
+    let ended = desk.run(&["call", &url, "question", "way=later"]).await;
+    assert_eq!(ended.expect(0).stdout, "");
+    let ended = desk.run(&["call", &url, "question", "way=endless"]).await;
+    let stderr = ended.expect(4).stderr;
+    assert!(stderr.contains("10 times, and asks back"), "{stderr}");
+    let calls = desk.server.requests_to(Endpoint::Mcp);
+    let calls = calls.iter().filter_map(|request| request.body.json());
+    let calls = calls.filter(|message| message["params"]["arguments"]["way"] == "endless");
+    assert_eq!(calls.count(), 10);
+    let ended = desk.run(&["call", &url, "question", "way=model"]).await;
+    let stderr = ended.expect(4).stderr;
+    assert!(stderr.contains("`sampling/createMessage`"), "{stderr}");
+    assert!(stderr.contains("hint: "), "{stderr}");
+}
+
+#[tokio::test]
+async fn ctrl_c_at_a_question_ends_the_call() {
+    for lifecycle in LIFECYCLES {
+        let desk = everything_by(lifecycle).await;
+        let url = desk.url();
+        let mut terminal = Terminal::start(&desk, &["call", &url, "question"], &[]);
+        terminal.until("Name (").await;
+        terminal.interrupts().await;
+        let (code, written) = terminal.end().await;
+        assert_eq!(code, 130, "{written}");
+        assert!(written.contains("stopped by an interrupt"), "{written}");
+    }
 }
 
 #[tokio::test]

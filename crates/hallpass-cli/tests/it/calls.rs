@@ -2,15 +2,21 @@
 
 use std::{fs, io::Write};
 
-use hallpass_testkit::{AuthorizationServerOptions, Endpoint};
+use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Lifecycle};
 use serde_json::{Value, json};
 
 use crate::program::Desk;
 
 /// A server that can do everything, and somebody signed in to it.
 pub(crate) async fn everything() -> Desk {
+    everything_by(Lifecycle::Any).await
+}
+
+/// The same, and how it is begun with.
+pub(crate) async fn everything_by(lifecycle: Lifecycle) -> Desk {
     let desk = Desk::with(AuthorizationServerOptions::default(), |options| {
         options.everything = true;
+        options.lifecycle = lifecycle;
     })
     .await;
     desk.login(&[]).await.expect(0);

@@ -1,15 +1,15 @@
-//! What an MCP server can do besides plain tools: progress, a log, questions to a person, pictures,
-//! resources and prompts in pages. For those who test what a client makes of it.
+//! What an MCP server can do besides plain tools: progress, a log, pictures, resources and prompts in
+//! pages. For those who test what a client makes of it.
 
 use rmcp::{
     ErrorData, RoleServer,
     handler::server::wrapper::Parameters,
     model::{
-        CallToolResult, ClientResult, ContentBlock, ElicitRequest, ElicitRequestParams,
-        GetPromptRequestParams, GetPromptResult, ListPromptsResult, ListResourceTemplatesResult,
-        ListResourcesResult, PaginatedRequestParams, ProgressNotificationParam, Prompt,
-        PromptArgument, PromptMessage, ReadResourceRequestParams, ReadResourceResult, Resource,
-        ResourceContents, ResourceTemplate, Role, ServerRequest,
+        CallToolResult, ContentBlock, GetPromptRequestParams, GetPromptResult, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, PaginatedRequestParams,
+        ProgressNotificationParam, Prompt, PromptArgument, PromptMessage,
+        ReadResourceRequestParams, ReadResourceResult, Resource, ResourceContents,
+        ResourceTemplate, Role,
     },
     service::RequestContext,
     tool, tool_router,
@@ -32,13 +32,6 @@ struct Steps {
     steps: u32,
     /// Whether to stay at the last one until the call is cancelled.
     stay: Option<bool>,
-}
-
-/// What `question` takes.
-#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
-struct Question {
-    /// Ask for a visit to this page instead of a form.
-    url: Option<String>,
 }
 
 /// What `search` takes.
@@ -111,42 +104,6 @@ impl Tools {
     async fn wait(&self, context: RequestContext<RoleServer>) -> String {
         context.ct.cancelled().await;
         "cancelled".to_owned()
-    }
-
-    #[tool(description = "Asks the person something, and tells what they answered")]
-    async fn question(
-        &self,
-        Parameters(Question { url }): Parameters<Question>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<String, ErrorData> {
-        let internal = |error: String| ErrorData::internal_error(error, None);
-        let request = match url {
-            Some(url) => json!({
-                "mode": "url", "message": "Please sign the form.", "url": url, "elicitationId": "1",
-            }),
-            None => json!({
-                "mode": "form",
-                "message": "Who are\u{1b}[31m you?",
-                "requestedSchema": {
-                    "type": "object",
-                    "properties": {
-                        "name": {"type": "string", "title": "Name", "minLength": 2},
-                        "age": {"type": "integer", "minimum": 0, "maximum": 150},
-                        "plan": {"type": "string", "enum": ["free", "paid"], "default": "free"},
-                        "news": {"type": "boolean", "description": "Whether to send news"},
-                    },
-                    "required": ["name", "age", "plan"],
-                },
-            }),
-        };
-        let request: ElicitRequestParams =
-            serde_json::from_value(request).map_err(|error| internal(error.to_string()))?;
-        let request = ServerRequest::ElicitRequest(ElicitRequest::new(request));
-        match context.peer.send_request(request).await {
-            Ok(ClientResult::ElicitResult(answer)) => Ok(json!(answer).to_string()),
-            Ok(_) => Err(internal("another answer".to_owned())),
-            Err(error) => Err(internal(error.to_string())),
-        }
     }
 
     #[tool(description = "Gives a picture, a sound, a file and a link")]

@@ -45,6 +45,7 @@ impl Tools {
         let mut router = Self::router();
         if everything {
             router += Self::everything();
+            router += Self::questions();
         }
         Self { router, everything }
     }
