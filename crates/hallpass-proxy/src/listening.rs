@@ -12,7 +12,8 @@ use crate::{
     shared::Shared,
 };
 
-/// The pause before a stream is opened again, unless the server names one.
+/// The pause before a stream is opened again, unless the server names one. It counts from the last
+/// opening: a stream that a gateway closed after a minute is opened again at once.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -25,6 +26,8 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
         let Ok(request) = routing::stream(connection, place.after.as_deref()) else {
             return;
         };
+        connection.expect_stream();
+        let opened = shared.clock.monotonic();
         let sent = shared.send_aside(&request).await;
         connection.own_stream.answered();
         match sent {
@@ -37,7 +40,7 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
                     .follow(response, &mut place)
                     .await;
                 tracing::debug!("the server's own stream ended: {end:?}");
-                if place.moved {
+                if place.moved || lived(shared, opened) >= PAUSE {
                     failures = 0;
                 }
             }
@@ -60,9 +63,15 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
         }
         let pause = PAUSE.saturating_mul(1 << failures.min(6)).min(LONGEST);
         failures = failures.saturating_add(1);
+        let pause = pause.saturating_sub(lived(shared, opened));
         shared
             .clock
             .sleep(place.pause.unwrap_or_default().max(pause))
             .await;
     }
+}
+
+/// How long ago the stream was asked for.
+fn lived(shared: &Shared, opened: Duration) -> Duration {
+    shared.clock.monotonic().saturating_sub(opened)
 }

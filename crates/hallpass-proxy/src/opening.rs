@@ -225,12 +225,13 @@ impl Shared {
         let connection = Arc::new(connection);
         if let Some(initialized) = &initialized {
             self.tell_initialized(initialized, &connection).await;
-            // Calls that have waited for the connection are sent as soon as it is up.
-            connection.expect_stream();
         }
         self.remember(&opening, &connection);
         let owed = {
             let mut known = self.known();
+            if known.initialized.is_some() {
+                connection.expect_stream();
+            }
             self.phase.send_replace(Phase::Up(Arc::clone(&connection)));
             let told = initialized.is_some() || connection.session.is_none();
             if std::mem::take(&mut known.owes_changes) && told {

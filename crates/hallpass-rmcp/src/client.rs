@@ -201,7 +201,9 @@ impl StreamableHttpClient for Client {
         }
         let request = with_headers(request, custom_headers)?;
         let response = self.send(&request, outgoing.purpose()).await?;
-        if let Some(id) = &session_id {
+        if let Some(id) = &session_id
+            && response.status().is_success()
+        {
             self.own_streams.after(&message, id);
         }
         let source = Source {
@@ -269,10 +271,9 @@ impl StreamableHttpClient for Client {
             request = request.after(id).map_err(unsent)?;
         }
         let request = with_headers(request, custom_headers)?;
+        let asked = place.session().map(|id| self.own_streams.asked(id));
         let sent = self.server.send(&request, Purpose::Background).await;
-        if let Some(id) = place.session() {
-            self.own_streams.answered(id);
-        }
+        drop(asked);
         let response = sent.map_err(of_stream)?;
         let source = Source {
             place,

@@ -21,7 +21,7 @@
 //! - It never goes round in circles: a request is sent [at most a few times](Client), and a GET that
 //!   repeating can't help ends the stream instead of opening it again for ever.
 //! - A call is not sent before the server has answered the GET for its own stream, or has taken more
-//!   than a second to: what the server asks in the course of the call may come there.
+//!   than two seconds to: what the server asks in the course of the call may come there.
 //! - It serves each lifecycle that rmcp knows; which one is rmcp's choice and the host's.
 //!
 //! # What it does not do

@@ -25,10 +25,11 @@ impl OwnStreams {
         }
     }
 
-    /// The GET has come to something.
-    pub(crate) fn answered(&self, session: &str) {
-        if let Some(stream) = self.due().remove(session) {
-            stream.answered();
+    /// The GET is sent: calls wait no longer than this lives.
+    pub(crate) fn asked<'a>(&'a self, session: &'a str) -> Asked<'a> {
+        Asked {
+            streams: self,
+            session,
         }
     }
 
@@ -50,5 +51,20 @@ impl OwnStreams {
 
     fn due(&self) -> MutexGuard<'_, HashMap<Arc<str>, OwnStream>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A GET under way. It has come to something once this is dropped, be it that rmcp gives it up.
+#[must_use]
+pub(crate) struct Asked<'a> {
+    streams: &'a OwnStreams,
+    session: &'a str,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if let Some(stream) = self.streams.due().remove(self.session) {
+            stream.answered();
+        }
     }
 }

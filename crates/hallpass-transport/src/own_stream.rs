@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 /// How long a call waits for the server's answer to the GET. Some servers have none before there is
 /// something to say.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether the stream of what a server says unasked is about to be opened. Clones are of the same
 /// stream.
@@ -41,7 +41,7 @@ impl OwnStream {
     }
 
     /// Ends when a request with this method may be sent: at once, unless the GET is under way and has
-    /// no answer yet, and then after a second at the latest.
+    /// no answer yet, and then after two seconds at the latest.
     ///
     /// Lists and pings never wait. In their course nobody is asked anything, and a host that starts
     /// has nothing to do with a server that is slow with its stream.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{Clock, ServerSettings, ServerUrl, Slot};
+use hallpass_core::{BoxFuture, Clock, ServerSettings, ServerUrl, Slot, Timestamp};
 use hallpass_http::{Client, HttpConfig};
 use hallpass_proxy::{Memory, NoMemory, Proxy, ProxyError};
 use hallpass_session::{Session, SystemClock};
@@ -27,9 +27,33 @@ pub(crate) struct Host {
 pub(crate) const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"host","version":"1"}}}"#;
 pub(crate) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
+/// The computer's clocks, but for the short time that the proxy waits for the server's first answer:
+/// on a busy computer a double needs longer.
+#[derive(Debug)]
+struct Unhurried;
+
+/// That short time.
+const FIRST_ANSWER: Duration = Duration::from_millis(120);
+
+impl Clock for Unhurried {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let is_hurried = duration == FIRST_ANSWER;
+        SystemClock.sleep(if is_hurried { SOON } else { duration })
+    }
+}
+
 impl Host {
+    /// A host whose server is given time for its first answer.
     pub(crate) fn before(url: &str) -> Self {
-        Self::remembering(url, Arc::new(NoMemory))
+        Self::at(url, Arc::new(NoMemory), Arc::new(Unhurried))
     }
 
     pub(crate) fn remembering(url: &str, memory: Arc<dyn Memory>) -> Self {

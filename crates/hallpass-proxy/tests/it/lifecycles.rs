@@ -1,9 +1,6 @@
 //! What goes along with a message: sessions and versions, beginnings, ends and cancellations.
 
-use std::sync::Arc;
-
-use hallpass_proxy::NoMemory;
-use hallpass_testkit::{FakeClock, Gate};
+use hallpass_testkit::Gate;
 
 use crate::{
     host::Host,
@@ -198,30 +195,4 @@ async fn what_was_said_last_still_goes_out() {
     host.say(last).await;
     assert_eq!(host.leave().await, [""; 0]);
     assert_eq!(server.count("notifications/roots/list_changed"), 1);
-}
-
-#[tokio::test]
-async fn a_call_waits_for_the_servers_stream_and_a_list_does_not() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let server = Double::start(move |seen: &Seen| match handshake(seen) {
-        Some(reply) if seen.method == "GET" => reply.held(&held),
-        Some(reply) => reply,
-        None => Reply::json(RESULT.replace(":1,", &format!(":{},", seen.id()))),
-    })
-    .await;
-    // No time passes, so nothing but the gate ends the waiting.
-    let clock = Arc::new(FakeClock::default());
-    let host = Host::at(&server.url, Arc::new(NoMemory), clock);
-    let mut host = host.after_the_handshake().await;
-    host.call(1, "tools/call").await;
-    for id in [2, 3] {
-        host.call(id, "tools/list").await;
-        assert_eq!(host.hear().await, RESULT.replace(":1,", &format!(":{id},")));
-    }
-    assert_eq!(server.count("tools/call"), 0);
-    gate.open();
-    assert_eq!(host.hear().await, RESULT);
-    host.call(4, "tools/call").await;
-    assert_eq!(host.hear().await, RESULT.replace(":1,", ":4,"));
 }

@@ -11,5 +11,6 @@ mod bytes;
 mod floods;
 mod host;
 mod lifecycles;
+mod own_stream;
 mod server;
 mod standing_in;

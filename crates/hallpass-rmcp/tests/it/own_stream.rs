@@ -44,7 +44,7 @@ async fn a_call_waits_for_the_servers_stream() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_the_get_holds_a_call_up_for_a_second() {
+async fn a_server_that_does_not_answer_the_get_holds_a_call_up_for_two_seconds() {
     let gate = Gate::new();
     let world = world(Fault::HoldRequest(gate.clone())).await;
     let service = world.serve().await;
@@ -52,7 +52,7 @@ async fn a_server_that_does_not_answer_the_get_holds_a_call_up_for_a_second() {
     let waiting = call(&service).await;
     assert!(!waiting.is_finished());
     world.clock.until_asleep(1).await;
-    world.clock.advance(Duration::from_millis(999));
+    world.clock.advance(Duration::from_millis(1999));
     assert!(!service.list_all_tools().await.unwrap().is_empty());
     assert!(!waiting.is_finished());
     world.clock.advance(Duration::from_millis(1));

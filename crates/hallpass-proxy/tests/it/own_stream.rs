@@ -1,0 +1,73 @@
+//! The stream of what the server says unasked is there before a call is sent.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_proxy::NoMemory;
+use hallpass_testkit::{FakeClock, Gate};
+
+use crate::{
+    host::Host,
+    server::{Double, Reply, Seen, handshake},
+};
+
+fn result(id: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)
+}
+
+/// Answers a GET with what is next, and the last of it again and again.
+async fn server(streams: Vec<Reply>) -> Double {
+    let mut streams = streams.into_iter();
+    Double::start(move |seen: &Seen| match handshake(seen) {
+        Some(_) if seen.method == "GET" => streams.next().unwrap_or(Reply::status(405)),
+        Some(reply) => reply,
+        None => Reply::json(result(&seen.id())),
+    })
+    .await
+}
+
+/// A host for which no time passes unless the clock is advanced.
+async fn host(server: &Double) -> (Host, FakeClock) {
+    let clock = FakeClock::default();
+    let host = Host::at(&server.url, Arc::new(NoMemory), Arc::new(clock.clone()));
+    (host.after_the_handshake().await, clock)
+}
+
+/// Says a call that has to wait, and lists after it that have not.
+async fn check_it_waits(host: &mut Host, server: &Double, gate: &Gate) {
+    gate.until_arrived(1).await;
+    host.call(1, "tools/call").await;
+    for id in [2, 3] {
+        host.call(id, "tools/list").await;
+        assert_eq!(host.hear().await, result(&id.to_string()));
+    }
+    assert_eq!(server.count("tools/call"), 0);
+    gate.open();
+    assert_eq!(host.hear().await, result("1"));
+}
+
+#[tokio::test]
+async fn a_call_waits_for_the_servers_stream_and_a_list_does_not() {
+    let gate = Gate::new();
+    let server = server(vec![Reply::events("").wait(&Gate::new()).held(&gate)]).await;
+    let (mut host, _clock) = host(&server).await;
+    check_it_waits(&mut host, &server, &gate).await;
+    host.call(4, "tools/call").await;
+    assert_eq!(host.hear().await, result("4"));
+}
+
+#[tokio::test]
+async fn a_stream_that_a_gateway_closes_now_and_then_is_opened_again_at_once() {
+    let closed = [Gate::new(), Gate::new(), Gate::new()];
+    let gate = Gate::new();
+    let streams = closed.iter().map(|closed| Reply::events("").wait(closed));
+    let last = Reply::events("").wait(&Gate::new()).held(&gate);
+    let server = server(streams.chain([last]).collect()).await;
+    let (mut host, clock) = host(&server).await;
+    for closed in &closed {
+        closed.until_arrived(1).await;
+        clock.advance(Duration::from_secs(60));
+        closed.open();
+    }
+    // And a call waits for it again.
+    check_it_waits(&mut host, &server, &gate).await;
+}
