@@ -1,21 +1,13 @@
 //! One request to the token endpoint: with a proof where tokens are to be bound to a key, repeated
 //! where the server says that it has not looked at it.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use hallpass_core::{AuthScheme, DpopKey, DpopSetting, HttpError, Remedy, http::ExchangePolicy};
-use hallpass_oauth::{Proof, ProofKey, SigningError, TokenError, TokenErrorClass, TokenResponse};
+use hallpass_oauth::{ProofKey, SigningError, TokenError, TokenResponse};
 use http::Request;
 use url::Url;
 
 use crate::{LoginError, LoginErrorKind, login::Login};
-
-/// How often a request is repeated that the server did not process.
-const MOST_REPEATS: u32 = 2;
-/// The longest wait between two of them: a person looks at a browser meanwhile, and codes are
-/// short-lived.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The key that tokens will be bound to, as it is kept and as it signs.
 #[derive(Debug)]
@@ -78,20 +70,10 @@ impl Login<'_> {
         let mut repeats = 0;
         loop {
             let mut request = build().map_err(NoTokens::Signing)?;
-            if let Some(binding) = binding {
-                let method = request.method().clone();
-                let of = Proof {
-                    method: &method,
-                    url: endpoint,
-                    access_token: None,
-                    nonce: nonce.as_deref(),
-                };
-                // Every try has its own: a proof is good once (RFC 9449 §11.1).
-                let proof = binding
-                    .key
-                    .proof(of, self.host.clock.now(), &*self.host.entropy)
+            if let Some(Binding { key, .. }) = binding {
+                let (now, entropy) = (self.host.clock.now(), &*self.host.entropy);
+                key.prove(&mut request, endpoint, nonce.as_deref(), now, entropy)
                     .map_err(NoTokens::Signing)?;
-                request.headers_mut().insert("dpop", proof);
             }
             let policy = ExchangePolicy::authorization_server();
             let answer = self.host.http.fetch(request, policy).await;
@@ -104,24 +86,17 @@ impl Login<'_> {
                 Ok(tokens) => return Ok(tokens),
                 Err(error) => error,
             };
-            if error.code() == Some("use_dpop_nonce") && binding.is_some() && nonce.is_none() {
-                // RFC 9449 §8: the same request, once, with the nonce in a new proof.
-                nonce = error.dpop_nonce().map(str::to_owned);
-                if nonce.is_some() {
-                    continue;
-                }
+            if binding.is_some()
+                && nonce.is_none()
+                && let Some(wanted) = error.wanted_nonce()
+            {
+                nonce = Some(wanted.to_owned());
+                continue;
             }
-            if error.class() != TokenErrorClass::NotProcessed || repeats == MOST_REPEATS {
+            let Some(wait) = error.repeat_after(repeats, self.host.clock.now()) else {
                 return Err(NoTokens::Token(error));
-            }
-            repeats += 1;
-            let wait = match error.retry_after() {
-                Some(after) => after.wait(self.host.clock.now()),
-                None => Duration::from_secs(1),
             };
-            if wait > LONGEST_WAIT {
-                return Err(NoTokens::Token(error));
-            }
+            repeats += 1;
             self.host.clock.sleep(wait).await;
         }
     }

@@ -1,20 +1,13 @@
 //! One request to a token endpoint, built anew for each try: with a proof where tokens are to be
 //! bound to a key, repeated where the server says that it has not looked at it.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use hallpass_core::{HttpError, Remedy, http::ExchangePolicy};
-use hallpass_oauth::{Proof, SigningError, TokenError, TokenErrorClass, TokenResponse};
-use http::{HeaderName, Request, Response};
+use hallpass_oauth::{SigningError, TokenError, TokenResponse};
+use http::{Request, Response};
 use url::Url;
 
 use crate::{MachineError, MachineErrorKind, MachineLogin, binding::Binding};
-
-/// How often a request is repeated that the server did not process.
-const MOST_REPEATS: u32 = 2;
-/// The longest wait between two of them: whoever waits for the token waits for this.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Why no tokens came.
 #[derive(Debug)]
@@ -63,8 +56,10 @@ impl MachineLogin {
         loop {
             let proven = || {
                 let mut request = build().map_err(NoTokens::Request)?;
-                if let Some(binding) = binding {
-                    self.prove(endpoint, &mut request, binding, nonce.as_deref())?;
+                if let Some(Binding { key, .. }) = binding {
+                    let (now, entropy) = (self.clock.now(), &*self.entropy);
+                    key.prove(&mut request, endpoint, nonce.as_deref(), now, entropy)
+                        .map_err(NoTokens::Signing)?;
                 }
                 Ok(request)
             };
@@ -77,14 +72,12 @@ impl MachineLogin {
                 Ok(tokens) => return Ok(tokens),
                 Err(error) => error,
             };
-            if error.code() == Some("use_dpop_nonce") && binding.is_some() && nonce.is_none() {
-                // RFC 9449 §8: the same request, once, with the nonce in a new proof.
-                nonce = error.dpop_nonce().map(str::to_owned);
-                if nonce.is_some() {
-                    continue;
+            match error.wanted_nonce() {
+                Some(wanted) if binding.is_some() && nonce.is_none() => {
+                    nonce = Some(wanted.to_owned());
                 }
+                _ => return Err(NoTokens::Token(error)),
             }
-            return Err(NoTokens::Token(error));
         }
     }
 
@@ -101,43 +94,12 @@ impl MachineLogin {
             let Err(error) = TokenResponse::from_http(&answer) else {
                 return Ok(answer);
             };
-            if error.class() != TokenErrorClass::NotProcessed || repeats == MOST_REPEATS {
+            let Some(wait) = error.repeat_after(repeats, self.clock.now()) else {
                 return Ok(answer);
-            }
-            repeats += 1;
-            let wait = match error.retry_after() {
-                Some(after) => after.wait(self.clock.now()),
-                None => Duration::from_secs(1),
             };
-            if wait > LONGEST_WAIT {
-                return Ok(answer);
-            }
+            repeats += 1;
             tracing::debug!("the token endpoint is not ready");
             self.clock.sleep(wait).await;
         }
-    }
-
-    /// Puts a fresh proof into a request: one is good once (RFC 9449 §11.1).
-    fn prove(
-        &self,
-        endpoint: &Url,
-        request: &mut Request<Bytes>,
-        binding: &Binding,
-        nonce: Option<&str>,
-    ) -> Result<(), NoTokens> {
-        let of = Proof {
-            method: request.method(),
-            url: endpoint,
-            access_token: None,
-            nonce,
-        };
-        let proof = binding
-            .key
-            .proof(of, self.clock.now(), &*self.entropy)
-            .map_err(NoTokens::Signing)?;
-        request
-            .headers_mut()
-            .insert(HeaderName::from_static("dpop"), proof);
-        Ok(())
     }
 }

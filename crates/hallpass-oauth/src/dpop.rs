@@ -7,8 +7,9 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use bytes::Bytes;
 use hallpass_core::{AccessToken, DpopKey, Entropy, Remedy, ServerMetadata, Timestamp, bare_url};
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, Request};
 use ring::{
     digest::{SHA256, digest},
     rand::SystemRandom,
@@ -108,6 +109,31 @@ impl ProofKey {
         let mut proof = HeaderValue::from_str(&proof).map_err(|_| SigningError)?;
         proof.set_sensitive(true);
         Ok(proof)
+    }
+
+    /// Puts a fresh proof into a request to the token endpoint, which carries no token. Each try has
+    /// its own: a proof is good once (RFC 9449 §11.1).
+    ///
+    /// # Errors
+    ///
+    /// When signing fails, for want of randomness.
+    pub fn prove(
+        &self,
+        request: &mut Request<Bytes>,
+        endpoint: &Url,
+        nonce: Option<&str>,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<(), SigningError> {
+        let of = Proof {
+            method: request.method(),
+            url: endpoint,
+            access_token: None,
+            nonce,
+        };
+        let proof = self.proof(of, now, entropy)?;
+        request.headers_mut().insert("dpop", proof);
+        Ok(())
     }
 }
 

@@ -21,8 +21,8 @@
 //!
 //! # What it deliberately does not do
 //!
-//! It finds no server (`hallpass-discovery`), keeps nothing and decides nothing about retries
-//! (`hallpass-session`), and limits no body's size (the HTTP client does). It has no implicit and no
+//! It finds no server (`hallpass-discovery`), keeps nothing, decides nothing about the retries of a
+//! refresh (`hallpass-session`), and limits no body's size (the HTTP client does). It has no implicit and no
 //! password grant, and sends no challenge but S256.
 //!
 //! # Two rules of every answer

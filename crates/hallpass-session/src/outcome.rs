@@ -100,9 +100,10 @@ impl Outcome {
     /// Whether the server wants the same request with its nonce in the proof.
     pub(crate) fn asks_for_nonce(&self) -> bool {
         match self {
-            Self::Refused(failure) => failure.error.token_error().is_some_and(|error| {
-                error.code() == Some("use_dpop_nonce") && error.dpop_nonce().is_some()
-            }),
+            Self::Refused(failure) => {
+                let error = failure.error.token_error();
+                error.is_some_and(|error| error.wanted_nonce().is_some())
+            }
             _ => false,
         }
     }

@@ -13,13 +13,20 @@
 //! GitHub says `bad_refresh_token` and `bad_verification_code`, with status 200, where RFC 6749 says
 //! `invalid_grant`; they count as that. An `error` of any other word is never definitive.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::Remedy;
+use hallpass_core::{Remedy, Timestamp};
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::{answer::Answer, hint, retry_after::RetryAfter, wording};
+
+/// How often a request is repeated while somebody waits.
+const MOST_REPEATS: u32 = 2;
+/// The longest wait between two of them: codes are short-lived.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// The wait where the server names none.
+const UNSAID_WAIT: Duration = Duration::from_secs(1);
 
 /// An answer without a token.
 ///
@@ -119,10 +126,29 @@ impl TokenError {
         self.retry_after
     }
 
-    /// The nonce that the next proof has to hold (RFC 9449 §8). With `use_dpop_nonce` the same
-    /// request is sent again with it, once.
+    /// The nonce that the next proof has to hold (RFC 9449 §8).
     pub fn dpop_nonce(&self) -> Option<&str> {
         self.dpop_nonce.as_deref()
+    }
+
+    /// The nonce that the server has not looked at the request for want of: the same request is sent
+    /// again with it in a new proof, once (RFC 9449 §8).
+    pub fn wanted_nonce(&self) -> Option<&str> {
+        let wants = self.code() == Some("use_dpop_nonce");
+        self.dpop_nonce().filter(|_| wants)
+    }
+
+    /// How long to wait before the same request is sent again to a server that has not processed it,
+    /// while somebody waits for the tokens. `None` after the second repeat, and where the server wants
+    /// more time than a code lives.
+    pub fn repeat_after(&self, repeats: u32, now: Timestamp) -> Option<Duration> {
+        if self.class != TokenErrorClass::NotProcessed || repeats >= MOST_REPEATS {
+            return None;
+        }
+        let wait = self
+            .retry_after
+            .map_or(UNSAID_WAIT, |after| after.wait(now));
+        (wait <= LONGEST_WAIT).then_some(wait)
     }
 
     /// What to do about it.

@@ -1,6 +1,7 @@
 //! What is signed, and that the signatures are right.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use hallpass_core::{AccessToken, ClientId, DpopKey};
 use hallpass_oauth::{Algorithm, ClientKey, Proof, ProofKey};
 use http::Method;
@@ -73,6 +74,29 @@ fn a_proof_at_the_token_endpoint() {
     let (_, claims, ..) = open(again.to_str().unwrap());
     assert_eq!(claims["nonce"], "n-1");
     assert_eq!(claims["jti"], "AQEBAQEBAQEBAQEBAQEBAQ");
+}
+
+#[test]
+fn each_try_of_a_token_request_has_a_proof_of_its_own() {
+    let key = ProofKey::open(&ProofKey::generate().unwrap()).unwrap();
+    let entropy = Counting::default();
+    let endpoint = url("https://as.example/token?tenant=1");
+    let mut request = http::Request::post(endpoint.as_str())
+        .body(Bytes::new())
+        .unwrap();
+    let mut claims = |nonce| {
+        key.prove(&mut request, &endpoint, nonce, NOW, &entropy)
+            .unwrap();
+        let proofs: Vec<_> = request.headers().get_all("dpop").iter().collect();
+        assert_eq!(proofs.len(), 1);
+        open(proofs[0].to_str().unwrap()).1
+    };
+    let (first, second) = (claims(None), claims(Some("n-1")));
+    assert_eq!(first["htm"], "POST");
+    assert_eq!(first["htu"], "https://as.example/token");
+    assert_eq!(first["nonce"], Value::Null);
+    assert_eq!(second["nonce"], "n-1");
+    assert_ne!(first["jti"], second["jti"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use hallpass_oauth::{
 };
 use http::Response;
 
-use crate::answer;
+use crate::{NOW, answer};
 
 fn error(status: u16, body: &str) -> TokenError {
     TokenResponse::from_http(&answer(status, body)).unwrap_err()
@@ -206,6 +206,7 @@ fn headers_are_kept() {
     );
     assert_eq!(error.dpop_nonce(), Some("n-1"));
     assert_eq!(error.code(), Some("use_dpop_nonce"));
+    assert_eq!(error.wanted_nonce(), Some("n-1"));
     // Two nonces, an empty one and one that can't be a nonce are none.
     assert_eq!(
         response(&[("dpop-nonce", "a"), ("dpop-nonce", "b")]).dpop_nonce(),
@@ -213,4 +214,37 @@ fn headers_are_kept() {
     );
     assert_eq!(response(&[("dpop-nonce", "")]).dpop_nonce(), None);
     assert_eq!(response(&[("dpop-nonce", "a b")]).dpop_nonce(), None);
+    assert_eq!(response(&[]).wanted_nonce(), None);
+}
+
+#[test]
+fn a_nonce_beside_another_error_is_not_asked_for() {
+    let response = Response::builder().status(400).header("dpop-nonce", "n-1");
+    let body = Bytes::from_static(br#"{"error":"invalid_grant"}"#);
+    let error = TokenResponse::from_http(&response.body(body).unwrap()).unwrap_err();
+    assert_eq!(error.dpop_nonce(), Some("n-1"));
+    assert_eq!(error.wanted_nonce(), None);
+}
+
+#[test]
+fn what_was_not_processed_is_repeated_while_somebody_waits() {
+    let check = |status: u16, retry_after: Option<&str>, repeats, expected: Option<u64>| {
+        let mut response = Response::builder().status(status);
+        if let Some(retry_after) = retry_after {
+            response = response.header("retry-after", retry_after);
+        }
+        let error = TokenResponse::from_http(&response.body(Bytes::new()).unwrap()).unwrap_err();
+        assert_eq!(
+            error.repeat_after(repeats, NOW),
+            expected.map(Duration::from_secs),
+            "{status} {retry_after:?} {repeats}"
+        );
+    };
+    check(503, None, 0, Some(1));
+    check(429, Some("0"), 1, Some(0));
+    check(503, Some("10"), 1, Some(10));
+    check(503, Some("11"), 0, None);
+    check(503, None, 2, None);
+    check(500, None, 0, None);
+    check(400, Some("1"), 0, None);
 }

@@ -5,8 +5,8 @@ use hallpass_core::{
     Grant, Issuer, Record, Registration, Timestamp, TokenEndpointAuthMethod, http::ExchangePolicy,
     record::SignInCause,
 };
-use hallpass_oauth::{Proof, ProofKey, TokenRequest};
-use http::{HeaderName, Request};
+use hallpass_oauth::{ProofKey, TokenRequest};
+use http::Request;
 use url::Url;
 
 use crate::{error::Need, outcome::Outcome, shared::Shared, standing};
@@ -92,19 +92,9 @@ pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> Outcome {
 /// Puts a fresh proof into `request`.
 fn sign(shared: &Shared, key: &ProofKey, endpoint: &Url, request: &mut Request<Bytes>) {
     let nonce = shared.memory().dpop_nonce.clone();
-    let of = Proof {
-        method: request.method(),
-        url: endpoint,
-        access_token: None,
-        nonce: nonce.as_deref(),
-    };
-    match key.proof(of, shared.now(), &*shared.entropy) {
-        Ok(proof) => {
-            request
-                .headers_mut()
-                .insert(HeaderName::from_static("dpop"), proof);
-        }
+    let (now, entropy) = (shared.now(), &*shared.entropy);
+    if let Err(error) = key.prove(request, endpoint, nonce.as_deref(), now, entropy) {
         // The server will refuse the request and say why.
-        Err(error) => tracing::warn!(%error, "a proof of possession could not be signed"),
+        tracing::warn!(%error, "a proof of possession could not be signed");
     }
 }
