@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     keeping::{TWO, accounts, key_file, result, two_accounts},
@@ -129,7 +129,7 @@ async fn whoever_finds_it_may_be_killed_anywhere() {
         let next = desk.run(&["--json", "status"]).await.expect(0);
         told += next.stderr.matches("note: the key").count();
         assert!(told >= 1, "step {step}: {}", next.stderr);
-        let result: Value = next.json()["result"].clone();
+        let result = next.json()["result"].clone();
         assert_eq!(result["accounts"], json!([]), "step {step}");
         let aside = result["store"]["set_aside"].as_array().unwrap();
         assert_eq!(aside.len(), 1, "step {step}: {aside:?}");
