@@ -189,7 +189,8 @@ impl Failed {
             key.is_some_and(|key| key.kind() == KeyErrorKind::Unusable)
         };
         if self.chain().any(unusable) {
-            let hint = "or, if it is lost, `hallpass store start-over` sets everything aside";
+            let hint =
+                "or, if it is lost, `hallpass store start-over` moves everything out of the way";
             return self.hint(hint);
         }
         self

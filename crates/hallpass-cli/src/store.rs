@@ -3,7 +3,9 @@
 //! Which place it is gets decided once, when the store is created: `auto` takes the keyring if it
 //! answers in time, else a file. It is written into the store, and from then on a keyring that is
 //! locked or gone is an error, never a reason to take another key. That a key is lost is said once,
-//! whichever command finds it.
+//! by whichever command needs it first; those that only look say so each time, and change nothing.
+
+mod look;
 
 use std::{
     path::{Path, PathBuf},
@@ -12,15 +14,11 @@ use std::{
 };
 
 use clap::ValueEnum;
-use hallpass::{
-    Timestamp,
-    store::{
-        CredentialStore, FileStore, KeyFile, KeySource, KeySources, MemoryStore, Policy, SetAside,
-        StoreError,
-    },
+use hallpass::store::{
+    CredentialStore, FileStore, KeyFile, KeySource, KeySources, MemoryStore, OutOfReach, Policy,
+    StoreError,
 };
 use hallpass_keyring::Keyring;
-use serde_json::{Value, json};
 
 use crate::{exit::Failed, passphrase::Passphrases, program::Program};
 
@@ -91,23 +89,22 @@ impl Store {
         Self::open_or_create(program).await
     }
 
-    /// As [`open`](Self::open), for whoever wants to know why a store does not open: the inner error.
-    /// None is created by looking.
+    /// The store for whoever only looks at it: none is created by that, and none is changed. The inner
+    /// error is why it does not open.
     pub(crate) async fn examine(program: &Program) -> Result<Result<Self, StoreError>, Failed> {
         if KeyStore::asked(program)? == KeyStore::Memory {
             return Ok(Ok(Self::Memory(MemoryStore::new())));
         }
         let folder = folder(program)?;
         let sources = match FileStore::policies_of(&folder).await {
-            Ok(policies) if !policies.is_empty() => sources_of(program, &policies)?,
-            Ok(_) if !holds_records(&folder) => {
-                return Ok(Ok(Self::Absent(MemoryStore::new(), folder)));
-            }
-            // Whatever opens them, there are records that nobody knows the key of.
-            Ok(_) => KeySources::from(KeyFile::in_folder(&folder)),
+            Ok(policies) => sources_of(program, &folder, &policies)?,
             Err(error) => return Ok(Err(error)),
         };
-        Ok(FileStore::open(folder, sources).await.map(Self::Files))
+        let found = FileStore::examine(&folder, sources).await;
+        Ok(found.map(|store| match store {
+            Some(store) => Self::Files(store),
+            None => Self::Absent(MemoryStore::new(), folder),
+        }))
     }
 
     /// Opens the store that the command line names, or creates it.
@@ -118,22 +115,10 @@ impl Store {
         }
         let folder = folder(program)?;
         let policies = FileStore::policies_of(&folder).await?;
-        // Another machine's key may be kept by another policy than this one's.
-        if let (Some(wanted), Some(policy)) = (asked.policy(), policies.first())
-            && !policies.contains(&wanted)
-        {
-            return Err(Failed::usage(format!(
-                "the key of the store in `{}` is kept by the policy `{policy}`, not `{wanted}`",
-                folder.display()
-            ))
-            .hint(
-                "leave `--key-store` out for this store, or move its key: `hallpass store move`",
-            ));
-        }
         let sources = if policies.is_empty() {
             sources_of_a_new_one(program, &folder)?
         } else {
-            sources_of(program, &policies)?
+            sources_of(program, &folder, &policies)?
         };
         let store = FileStore::open(folder, sources).await?;
         if policies.is_empty() {
@@ -155,72 +140,6 @@ impl Store {
     /// Whether it outlives the program.
     pub(crate) fn keeps(&self) -> bool {
         matches!(self, Self::Files(_))
-    }
-
-    /// The records whose key is not here.
-    async fn set_aside(&self) -> Option<Vec<SetAside>> {
-        match self {
-            // What stands in the way of knowing is said by whatever needs the key.
-            Self::Files(store) => store.records_set_aside().await.ok(),
-            _ => Some(Vec::new()),
-        }
-    }
-
-    /// Backend, policy and key in words, by what they are. No secret is among them.
-    pub(crate) async fn in_words(&self) -> Result<Vec<(&'static str, String)>, Failed> {
-        if let Self::Absent(_, folder) = self {
-            let folder = folder.display();
-            let nothing = format!("nothing is in {folder} yet: the first login begins it");
-            return Ok(vec![("kept in", nothing)]);
-        }
-        let mut rows = vec![("kept in", self.port().describe())];
-        if let Self::Files(store) = self {
-            rows.push(("policy", store.policy()?.to_string()));
-            rows.push(("key", store.key_id().to_string()));
-            for why in store.passed_over() {
-                rows.push(("passed over", format!("when it was created: {why}")));
-            }
-            let set_aside = self.set_aside().await.unwrap_or_default();
-            rows.extend(
-                set_aside
-                    .iter()
-                    .map(|aside| ("set aside", aside.to_string())),
-            );
-        }
-        Ok(rows)
-    }
-
-    /// The same for a script: every member is always there.
-    pub(crate) async fn as_data(&self) -> Result<Value, Failed> {
-        let (backend, folder, files) = match self {
-            Self::Files(store) => ("sealed-files", Some(store.folder()), Some(store)),
-            Self::Absent(_, folder) => ("none", Some(folder.as_path()), None),
-            Self::Memory(_) => ("memory", None, None),
-        };
-        let policy = match self {
-            Self::Files(store) => Some(store.policy()?),
-            Self::Absent(..) => None,
-            Self::Memory(_) => Some(Policy::Memory),
-        };
-        let set_aside = self.set_aside().await;
-        let as_data = |aside: &SetAside| {
-            json!({
-                "key_id": aside.key.to_string(),
-                "policy": aside.policy.map(Policy::as_str),
-                "accounts": aside.files,
-                "since": aside.since.map(Timestamp::as_unix_seconds),
-            })
-        };
-        let set_aside = set_aside.map(|all| all.iter().map(as_data).collect::<Vec<_>>());
-        Ok(json!({
-            "backend": backend,
-            "description": policy.map(|_| self.port().describe()),
-            "folder": folder.map(|folder| folder.display().to_string()),
-            "policy": policy.map(Policy::as_str),
-            "key_id": files.map(|store| store.key_id().to_string()),
-            "passed_over": files.map(FileStore::passed_over).unwrap_or_default(),
-            "set_aside": set_aside,
-        }))
     }
 }
 
@@ -263,14 +182,6 @@ fn holds_nothing(folder: &Path) -> bool {
     }
 }
 
-/// Whether there are sealed records.
-fn holds_records(folder: &Path) -> bool {
-    let entries = std::fs::read_dir(folder.join("slots"));
-    let sealed = |path: &Path| path.extension().is_some_and(|found| found == "sealed");
-    let entries = entries.into_iter().flatten().filter_map(Result::ok);
-    entries.map(|entry| entry.path()).any(|path| sealed(&path))
-}
-
 /// The store in files that is there.
 pub(crate) async fn files(program: &Program) -> Result<FileStore, Failed> {
     match Store::open(program).await? {
@@ -292,7 +203,7 @@ pub(crate) async fn files_or_new(program: &Program) -> Result<FileStore, Failed>
     }
 }
 
-fn lost_in_words(lost: &SetAside) -> String {
+fn lost_in_words(lost: &OutOfReach) -> String {
     format!(
         "the key {} of the store is lost. What it sealed ({}) is set aside: kept as it is, and there \
          again when the key comes back. From now on there is another key; sign in again",
@@ -309,8 +220,20 @@ fn accounts_in_words(files: usize) -> String {
     }
 }
 
-/// What keeps the keys of a store.
-fn sources_of(program: &Program, policies: &[Policy]) -> Result<KeySources, Failed> {
+/// What keeps the keys of a store in a folder, if it is what the command line asks for.
+fn sources_of(program: &Program, folder: &Path, policies: &[Policy]) -> Result<KeySources, Failed> {
+    // Another machine's key may be kept by another policy than this one's.
+    if let (Some(wanted), Some(policy)) = (KeyStore::asked(program)?.policy(), policies.first())
+        && !policies.contains(&wanted)
+    {
+        let folder = folder.display();
+        let what = format!(
+            "the key of the store in `{folder}` is kept by the policy `{policy}`, not `{wanted}`"
+        );
+        return Err(Failed::usage(what).hint(
+            "leave `--key-store` out for this store, or move its key: `hallpass store move`",
+        ));
+    }
     let sources = policies.iter().map(|policy| source(program, *policy));
     let sources = KeySources::in_order(sources.collect::<Result<_, _>>()?);
     Ok(of_this_machine(program, sources))

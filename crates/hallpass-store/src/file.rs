@@ -8,7 +8,7 @@
 //! slots/<slot>.2.sealed    the same with a key that followed a lost one, see `lost`
 //! slots/<slot>.lock        see `lock`
 //! slots/<slot>.holder      who holds it, for people
-//! set-aside/…              what could not be opened and was asked to make room
+//! moved-away/…             what could not be opened and was moved out of the way
 //! ```
 //!
 //! `<slot>` is a digest of the server's URL and the profile, so that no name of a server (which may
@@ -21,6 +21,7 @@ mod bundle;
 mod creation;
 mod forget;
 pub(crate) mod lock;
+mod look;
 mod lost;
 pub(crate) mod policy;
 mod port;
@@ -43,7 +44,8 @@ use tokio::sync::Mutex;
 
 pub use self::{
     bundle::{Exported, Imported},
-    lost::SetAside,
+    forget::Forgotten,
+    look::{Look, OutOfReach},
     rekey::Rekeyed,
 };
 use self::{
@@ -113,6 +115,10 @@ impl FileStore {
             Some(policy) => policy,
             None => creation::create(&root, &sources).await?,
         };
+        Self::of(root, sources, policy)
+    }
+
+    fn of(root: PathBuf, sources: KeySources, policy: PolicyFile) -> Result<Self, StoreError> {
         source_of(&sources, policy.of_machine(sources.machine()).policy()?)?;
         Ok(Self {
             inner: Arc::new(Inner {

@@ -61,7 +61,7 @@ pub(crate) fn kind(path: &Path) -> Result<Option<fs::FileType>, StoreError> {
 }
 
 /// Checks that a folder is one, is ours, and is closed to others.
-fn check(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn check(path: &Path) -> Result<(), StoreError> {
     let metadata =
         fs::symlink_metadata(path).map_err(|error| failed("looking at the folder", path, error))?;
     if !metadata.is_dir() {
@@ -109,6 +109,19 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         return Err(failed("writing", path, error));
     }
     step("in place");
+    sync_parent(path)
+}
+
+/// Removes a file, and what a replacement of it that was killed left behind, durably.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    for path in [path, &path.with_extension("tmp")] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("removing", path, error));
+            }
+            _ => {}
+        }
+    }
     sync_parent(path)
 }
 

@@ -60,7 +60,7 @@ mod memory;
 mod passphrase;
 mod seal;
 
-pub use file::{Exported, FileStore, Imported, Rekeyed, SetAside};
+pub use file::{Exported, FileStore, Forgotten, Imported, Look, OutOfReach, Rekeyed};
 pub use key::{KeyError, KeyErrorKind, KeyId, KeySource, KeySources, Policy, SealingKey};
 pub use key_file::KeyFile;
 pub use memory::MemoryStore;

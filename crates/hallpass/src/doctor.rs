@@ -94,7 +94,8 @@ impl Doctor {
         self
     }
 
-    /// The store could not even be opened, and this is why; an empty one stands in its place.
+    /// The store can't be opened, or its key not be had, and this is why; an empty one stands in its
+    /// place.
     #[must_use]
     pub fn with_store_trouble(mut self, trouble: StoreError) -> Self {
         self.store_trouble = Some(trouble);

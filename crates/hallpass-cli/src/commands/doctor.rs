@@ -70,27 +70,26 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Faile
     let slot = setup::slot(program, &server.url, server.account.as_deref())?;
     let options = Setup::options(program, server)?;
     let settings = settings::settings(&options, &program.environment)?;
-    let opened = Store::examine(program).await?;
+    let (kept_in, opened) = match Store::examine(program).await? {
+        Ok(store) => match store.look(Some(&slot)).await {
+            Ok(look) => (Some(kept_in(&store, &look.rows())), Ok(store.port())),
+            Err(trouble) => (Some(kept_in(&store, &store.place()?.rows())), Err(trouble)),
+        },
+        Err(trouble) => (None, Err(trouble)),
+    };
     let port: Arc<dyn CredentialStore> = match &opened {
-        Ok(store) => store.port(),
+        Ok(port) => Arc::clone(port),
         Err(_) => Arc::new(MemoryStore::new()),
     };
     let builder = setup::builder(slot, &options, settings, port, program)?;
     let examined = builder.doctor().map_err(Failed::usage)?;
     program.opened(examined.hallpass());
+    let examined = match kept_in {
+        Some(words) => examined.with_store_words(words),
+        None => examined,
+    };
     let examined = match opened {
-        Ok(Store::Absent(_, folder)) => {
-            let folder = folder.display();
-            examined.with_store_words(format!("nowhere yet: the first login begins `{folder}`"))
-        }
-        Ok(store) => {
-            let rows = store.in_words().await?.into_iter();
-            let words = rows.map(|(name, value)| match name {
-                "kept in" => value,
-                name => format!("{name} {value}"),
-            });
-            examined.with_store_words(words.collect::<Vec<_>>().join("; "))
-        }
+        Ok(_) => examined,
         Err(trouble) => examined.with_store_trouble(trouble),
     };
     Ok(if command.refresh {
@@ -98,6 +97,19 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Faile
     } else {
         examined
     })
+}
+
+/// Where credentials are kept, in a line.
+fn kept_in(store: &Store, rows: &[(&str, String)]) -> String {
+    if let Store::Absent(_, folder) = store {
+        let folder = folder.display();
+        return format!("nowhere yet: the first login begins `{folder}`");
+    }
+    let words = rows.iter().map(|(name, value)| match *name {
+        "kept in" => value.clone(),
+        name => format!("{name} {value}"),
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// The lines of this program that mend something.

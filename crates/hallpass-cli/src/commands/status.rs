@@ -34,36 +34,38 @@ pub(crate) struct Status {
 }
 
 pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed> {
-    let opened = Store::open(program).await?;
-    let store = opened.port();
-    let (slots, mut problems) = if let Some(url) = &status.url {
+    let store = Store::examine(program).await??;
+    let (slots, look) = if let Some(url) = &status.url {
         let slot = setup::slot(program, url, status.account.as_deref())?;
-        (BTreeSet::from([slot]), Vec::new())
+        let look = store.look(Some(&slot)).await?.trouble_of(&slot)?;
+        (BTreeSet::from([slot]), look)
     } else {
-        let listing = store.list().await?;
-        let problems = listing.problems.iter().map(ToString::to_string);
-        let mut slots = BTreeSet::from_iter(listing.slots);
+        let look = store.look(None).await?;
+        let mut slots: BTreeSet<Slot> = look.kept().keys().cloned().collect();
         slots.extend(with_a_token_source(program)?);
-        (slots, problems.collect::<Vec<_>>())
+        (slots, look)
     };
+    let (mut problems, mut said) = (look.problems(), look.problems_in_words(&program.output));
     let now = SystemClock.now();
     let mut accounts = Vec::new();
     for slot in slots {
         let options = setup::options_of(program, &slot).unwrap_or_else(|failed| {
-            problems.push(failed.into_source().to_string());
+            let problem = failed.into_source().to_string();
+            problems.push(problem.clone());
+            said.push(problem);
             ServerOptions::default()
         });
-        let record = store.load(&slot).await?;
         let account = Account {
             slot: &slot,
-            record: record.as_ref(),
+            record: look.record(&slot),
+            is_out_of_reach: look.is_out_of_reach(&slot),
             tokens_from: Place::of(&options),
             now,
         };
         account.show(program);
         accounts.push(account.as_data());
     }
-    for problem in &problems {
+    for problem in &said {
         program.output.say(&format!("can't be read: {problem}"));
     }
     if accounts.is_empty() && problems.is_empty() {
@@ -72,12 +74,12 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed
     program.output.line(&format!(
         "{}\n{}",
         program.output.paint().tone(Tone::Name, "store"),
-        table(&opened.in_words().await?, program)
+        table(&look.rows(), program)
     ));
     program.output.data_only(&json!({
         "accounts": accounts,
         "problems": problems,
-        "store": opened.as_data().await?,
+        "store": look.as_data(),
     }));
     Ok(())
 }
@@ -103,6 +105,8 @@ fn table(rows: &[(&str, String)], program: &Program) -> String {
 struct Account<'a> {
     slot: &'a Slot,
     record: Option<&'a Record>,
+    /// Whether there is something whose key is not at hand.
+    is_out_of_reach: bool,
     tokens_from: Option<Place<'a>>,
     now: Timestamp,
 }
@@ -128,7 +132,7 @@ impl Account<'_> {
                 ("tokens from", place.in_words()),
             ];
         }
-        let mut rows = vec![("state", state_in_words(self.record))];
+        let mut rows = vec![("state", self.state_in_words())];
         if let Some(grant) = self.grant() {
             let renewed = if grant.refresh_token.is_some() {
                 "renewed without a sign-in"
@@ -153,14 +157,10 @@ impl Account<'_> {
     fn as_data(&self) -> Value {
         let (grant, record) = (self.grant(), self.record);
         let end = grant.and_then(|grant| grant.expires_at);
-        let state = match self.tokens_from {
-            Some(_) => "handed-in",
-            None => state_name(record),
-        };
         json!({
             "server": self.slot.server.as_str(),
             "account": self.slot.profile.as_str(),
-            "state": state,
+            "state": self.state_name(),
             "cause": record.and_then(|record| match &record.state {
                 State::SignInNeeded(cause) => Some(cause.to_string()),
                 _ => None,
@@ -176,6 +176,34 @@ impl Account<'_> {
             "expires_in": end.map(|end| end.as_unix_seconds() - self.now.as_unix_seconds()),
             "renewable": grant.map(|grant| grant.refresh_token.is_some()),
         })
+    }
+
+    fn state_name(&self) -> &'static str {
+        match self.record.map(|record| &record.state) {
+            _ if self.tokens_from.is_some() => "handed-in",
+            None if self.is_out_of_reach => "out-of-reach",
+            None => "unknown",
+            Some(State::Registered) => "registered",
+            Some(State::SignedIn) => "signed-in",
+            Some(State::OutcomeUnknown) => "outcome-unknown",
+            Some(State::SignInNeeded(_)) => "sign-in-needed",
+            Some(_) => "of-a-newer-version",
+        }
+    }
+
+    fn state_in_words(&self) -> String {
+        let words = match self.record.map(|record| &record.state) {
+            None if self.is_out_of_reach => {
+                "out of reach: its key is not at hand; bring that back, or sign in again"
+            }
+            None => "nobody has signed in",
+            Some(State::Registered) => "a client is registered, nobody has signed in",
+            Some(State::SignedIn) => "signed in",
+            Some(State::OutcomeUnknown) => "signed in; the outcome of a refresh is unknown",
+            Some(State::SignInNeeded(cause)) => return format!("a sign-in is needed: {cause}"),
+            Some(_) => "in a state that this program does not know",
+        };
+        words.to_owned()
     }
 }
 
@@ -194,28 +222,6 @@ fn expiry_in_words(end: Option<Timestamp>, now: Timestamp) -> String {
             let past = now.saturating_since(end).as_secs();
             format!("expired {} ago", words::duration(past))
         }
-    }
-}
-
-fn state_name(record: Option<&Record>) -> &'static str {
-    match record.map(|record| &record.state) {
-        None => "unknown",
-        Some(State::Registered) => "registered",
-        Some(State::SignedIn) => "signed-in",
-        Some(State::OutcomeUnknown) => "outcome-unknown",
-        Some(State::SignInNeeded(_)) => "sign-in-needed",
-        Some(_) => "of-a-newer-version",
-    }
-}
-
-fn state_in_words(record: Option<&Record>) -> String {
-    match record.map(|record| &record.state) {
-        None => "nobody has signed in".to_owned(),
-        Some(State::Registered) => "a client is registered, nobody has signed in".to_owned(),
-        Some(State::SignedIn) => "signed in".to_owned(),
-        Some(State::OutcomeUnknown) => "signed in; the outcome of a refresh is unknown".to_owned(),
-        Some(State::SignInNeeded(cause)) => format!("a sign-in is needed: {cause}"),
-        Some(_) => "in a state that this program does not know".to_owned(),
     }
 }
 

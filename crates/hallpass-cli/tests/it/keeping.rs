@@ -23,7 +23,7 @@ pub(crate) async fn two_accounts() -> Desk {
     desk
 }
 
-fn note(desk: &Desk, name: &str, text: &str) -> String {
+pub(crate) fn note(desk: &Desk, name: &str, text: &str) -> String {
     let path = desk.folder.path().join(name);
     let mut file = fs::File::create(&path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
@@ -281,11 +281,11 @@ async fn what_cannot_be_opened_is_said_and_left() {
         desk.run(&arguments).await.expect(0);
     }
     assert!(!torn.exists());
-    let aside = desk
+    let moved = desk
         .store()
-        .join("set-aside/1")
+        .join("moved-away/1")
         .join(torn.file_name().unwrap());
-    assert_eq!(fs::read(aside).unwrap().len(), whole.len() / 2);
+    assert_eq!(fs::read(moved).unwrap().len(), whole.len() / 2);
     assert!(accounts(&desk, &[]).await.is_empty());
 }
 
@@ -325,9 +325,9 @@ async fn a_key_that_was_overwritten_is_a_reason_to_begin_anew_and_not_to_delete(
     );
 
     let done = result(&desk, &["store", "start-over", "--key-store", "key-file"]).await;
-    let aside = done["set_aside"].as_str().unwrap();
+    let moved = done["moved_to"].as_str().unwrap();
     assert_eq!(
-        fs::read_dir(aside).unwrap().count(),
+        fs::read_dir(moved).unwrap().count(),
         3,
         "the policy and two accounts"
     );

@@ -1,5 +1,5 @@
-//! A key that is not there any more: its accounts are set aside, which is said once, and are there
-//! again when it comes back.
+//! A key that is not there any more: whoever only looks is told what is out of reach. Whoever needs it
+//! sets its accounts aside, which is said once, and they are there again when it comes back.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    keeping::{TWO, accounts, key_file, result, two_accounts},
+    keeping::{TWO, accounts, key_file, note, result, two_accounts},
     program::Desk,
 };
 
@@ -79,6 +79,60 @@ async fn its_accounts_are_set_aside_and_it_is_said_once() {
     assert_eq!(store["set_aside"], json!([]));
 }
 
+/// Every file of the store.
+fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(everything(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            found.insert(path, bytes);
+        }
+    }
+    found
+}
+
+/// Who asks what is there gets it said, and nothing is given up by that.
+#[tokio::test]
+async fn whoever_only_looks_is_told_and_changes_nothing() {
+    let desk = two_accounts().await;
+    let url = desk.url();
+    let (key, kept) = lose(&desk);
+    let id = key.file_stem().unwrap().to_str().unwrap();
+    let before = everything(&desk.store());
+    let lost = format!("the key {id} of the store is lost: a key file in ");
+    let row = format!("  out of reach  2 accounts are out of reach: their key {id} is not here");
+    for words in [vec!["status"], vec!["status", &url], vec!["store", "list"]] {
+        let ended = desk.run(&words).await.expect(0);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.lines().any(|line| line == row), "{row}\nin\n{said}");
+        assert!(said.contains(&lost), "{said}");
+        assert!(said.contains("hint: bring the key back"), "{said}");
+        assert!(said.contains("sets them aside and begins with a new key"));
+        assert!(!said.contains("note: the key"), "{said}");
+
+        let ended = desk
+            .run(&[&["--json"], &words[..]].concat())
+            .await
+            .expect(0);
+        let answer = ended.json();
+        assert_eq!(answer.get("notices"), None);
+        let problem = answer["result"]["problems"][0].as_str().unwrap();
+        assert!(problem.starts_with(&lost), "{problem}");
+        assert_eq!(
+            answer["result"]["store"]["set_aside"],
+            json!([{"key_id": id, "policy": "key-file", "accounts": 2, "since": null}])
+        );
+        assert_eq!(everything(&desk.store()), before, "{words:?}");
+    }
+    let status = result(&desk, &["status", &url]).await;
+    assert_eq!(status["accounts"][0]["state"], "out-of-reach");
+    fs::rename(&kept, &key).unwrap();
+    assert_eq!(accounts(&desk, &[]).await, TWO);
+}
+
 #[tokio::test]
 async fn the_doctor_finds_it_and_changes_nothing() {
     let desk = two_accounts().await;
@@ -93,6 +147,147 @@ async fn the_doctor_finds_it_and_changes_nothing() {
     assert!(!ended.stderr.contains("note: the key"), "{}", ended.stderr);
 }
 
+/// What is sealed anew, copied and forgotten once the key is given up, and a new sign-in is there.
+async fn set_aside() -> (Desk, String, (PathBuf, PathBuf)) {
+    let desk = two_accounts().await;
+    let lost = lose(&desk);
+    desk.login(&[]).await.expect(0);
+    let id = lost.0.file_stem().unwrap().to_str().unwrap().to_owned();
+    (desk, id, lost)
+}
+
+#[tokio::test]
+async fn an_export_says_what_it_leaves_out() {
+    let (desk, id, _) = set_aside().await;
+    let away = format!("2 accounts are set aside: their key {id} is lost");
+    let passphrase = note(&desk, "passphrase", "horse");
+    let bundle = desk.folder.path().join("bundle");
+    let file = bundle.to_str().unwrap();
+    let export = [
+        "store",
+        "export",
+        file,
+        "--with-passphrase-file",
+        &passphrase,
+    ];
+    let ended = desk.run(&export).await.expect(2);
+    assert!(
+        ended.stderr.contains(&format!("error: {away}\n")),
+        "{}",
+        ended.stderr
+    );
+    let hint = "`--leave-out-unreadable` exports the rest";
+    assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+    assert!(!bundle.exists());
+
+    let mut less = vec!["--json"];
+    less.extend(export);
+    less.push("--leave-out-unreadable");
+    let ended = desk.run(&less).await.expect(0);
+    assert!(
+        ended.stderr.contains(&format!("left out: {away}\n")),
+        "{}",
+        ended.stderr
+    );
+    let done = ended.json()["result"].clone();
+    assert_eq!(done["problems"], json!([away]));
+    assert_eq!(done["accounts"].as_array().unwrap().len(), 1);
+    assert_eq!(done["accounts"][0]["account"], "default");
+}
+
+#[tokio::test]
+async fn a_rekey_says_what_it_leaves_as_it_was() {
+    let (desk, id, (key, kept)) = set_aside().await;
+    let before = sealed(&desk.store());
+    let ended = desk.run(&["--json", "store", "rekey"]).await.expect(0);
+    let away = format!("2 accounts are set aside: their key {id} is lost");
+    assert!(
+        ended.stderr.contains(&format!("left as it was: {away}\n")),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(ended.json()["result"]["problems"], json!([away]));
+    let ended = desk.run(&["store", "rekey"]).await.expect(0);
+    let what = "what can be opened is sealed with the key ";
+    assert!(ended.stdout.starts_with(what), "{}", ended.stdout);
+    let after = sealed(&desk.store());
+    let same = before
+        .iter()
+        .filter(|(path, bytes)| after.get(*path) == Some(bytes));
+    assert_eq!(same.count(), 2);
+    fs::rename(kept, key).unwrap();
+    assert_eq!(accounts(&desk, &[]).await, TWO);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_gone_with_its_file() {
+    let (desk, id, (key, kept)) = set_aside().await;
+    let url = desk.url();
+    let before = sealed(&desk.store());
+    assert_eq!(before.len(), 3);
+    let forget = ["store", "forget", &url, "--account", "work"];
+    let ended = desk.run(&forget).await.expect(2);
+    for words in [
+        format!("nobody can tell whether somebody is signed in to {url} (work)"),
+        format!("is sealed with the key {id}, which is not here"),
+        "hint: bring the key back".to_owned(),
+        "hint: or `--yes` deletes it unread".to_owned(),
+    ] {
+        assert!(ended.stderr.contains(&words), "{words}: {}", ended.stderr);
+    }
+    assert_eq!(sealed(&desk.store()), before);
+
+    let done = result(&desk, &[&forget[..], &["--yes"]].concat()).await;
+    assert_eq!(done["had_records"], true);
+    assert_eq!(done["deleted_unread"], 1);
+    assert_eq!(done["moved_to"], json!(null));
+    assert_eq!(sealed(&desk.store()).len(), 2);
+    let ended = desk.run(&forget).await.expect(0);
+    assert!(
+        ended.stdout.starts_with("nothing was kept for "),
+        "{}",
+        ended.stdout
+    );
+
+    // Both what is here and what was set aside.
+    let ended = desk
+        .run(&["store", "forget", &url, "--yes"])
+        .await
+        .expect(0);
+    assert!(ended.stdout.contains("deleted unread"), "{}", ended.stdout);
+    fs::rename(kept, key).unwrap();
+    assert!(accounts(&desk, &[]).await.is_empty());
+    let store = result(&desk, &["status"]).await["store"].clone();
+    assert_eq!(store["set_aside"], json!([]));
+}
+
+/// Where the key is there and its place gives it to nobody now, nothing is moved or deleted unsaid.
+#[cfg(unix)]
+#[tokio::test]
+async fn forgetting_what_a_key_in_trouble_sealed() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let desk = two_accounts().await;
+    let url = desk.url();
+    let key = key_file(&desk);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let before = sealed(&desk.store());
+    let forget = ["store", "forget", &url];
+    let ended = desk.run(&forget).await.expect(2);
+    assert!(
+        ended.stderr.contains("is open to other users"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("chmod 600"), "{}", ended.stderr);
+    assert_eq!(sealed(&desk.store()), before);
+    desk.run(&[&forget[..], &["--yes"]].concat())
+        .await
+        .expect(0);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(accounts(&desk, &[]).await, ["work"]);
+}
+
 /// Killed wherever it writes something: the next run comes to the same end, and somebody was told.
 #[cfg(unix)]
 #[tokio::test]
@@ -100,6 +295,7 @@ async fn whoever_finds_it_may_be_killed_anywhere() {
     use tokio::io::{AsyncBufReadExt as _, BufReader};
 
     let desk = two_accounts().await;
+    let url = desk.url();
     let (_, kept) = lose(&desk);
     let original = desk.folder.path().join("original");
     fs::rename(desk.store(), &original).unwrap();
@@ -108,7 +304,7 @@ async fn whoever_finds_it_may_be_killed_anywhere() {
         let _ = fs::remove_dir_all(desk.store());
         copy(&original, &desk.store());
         let before = sealed(&desk.store());
-        let mut command = desk.command(&["store", "list"]);
+        let mut command = desk.command(&["token", &url]);
         command.env("HALLPASS_LOG", "hallpass_store=trace");
         let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -126,16 +322,16 @@ async fn whoever_finds_it_may_be_killed_anywhere() {
             told += usize::from(line.contains("note: the key"));
         }
         killed += usize::from(seen == step);
-        let next = desk.run(&["--json", "status"]).await.expect(0);
+        let next = desk.run(&["token", &url]).await.expect(3);
         told += next.stderr.matches("note: the key").count();
         assert!(told >= 1, "step {step}: {}", next.stderr);
-        let result = next.json()["result"].clone();
+        let result = result(&desk, &["status"]).await;
         assert_eq!(result["accounts"], json!([]), "step {step}");
         let aside = result["store"]["set_aside"].as_array().unwrap();
         assert_eq!(aside.len(), 1, "step {step}: {aside:?}");
         assert_eq!(aside[0]["accounts"], 2);
         assert_eq!(sealed(&desk.store()), before);
-        let last = desk.run(&["status"]).await.expect(0);
+        let last = desk.run(&["token", &url]).await.expect(3);
         assert!(!last.stderr.contains("note: the key"), "{}", last.stderr);
         let id = aside[0]["key_id"].as_str().unwrap();
         fs::copy(&kept, desk.store().join(format!("{id}.key"))).unwrap();

@@ -43,7 +43,7 @@ impl FileStore {
         let deadline = lock::deadline(CREATION);
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let place = root.clone();
-        let (lock, aside) = blocking::run(move || {
+        let (lock, moved) = blocking::run(move || {
             let policy = policy_path(&place);
             let mut paths = folder::files_with(&place.join("slots"), "sealed")?;
             // The policy goes first: if this is interrupted, the rest is refused instead of being
@@ -54,16 +54,16 @@ impl FileStore {
             if paths.is_empty() {
                 return Ok((lock, None));
             }
-            let aside = new_place_aside(&place)?;
+            let moved = new_place_away(&place)?;
             for path in paths {
-                folder::move_into(&path, &aside)?;
+                folder::move_into(&path, &moved)?;
             }
-            Ok((lock, Some(aside)))
+            Ok((lock, Some(moved)))
         })
         .await?;
         create_locked(&root, &sources, lock).await?;
         let store = Self::open(root, sources).await?;
-        Ok((store, aside))
+        Ok((store, moved))
     }
 }
 
@@ -73,17 +73,17 @@ pub(super) fn prepare(root: &Path) -> Result<(), StoreError> {
     folder::create(&root.join("slots"))
 }
 
-/// A new folder below `set-aside`.
-pub(super) fn new_place_aside(root: &Path) -> Result<PathBuf, StoreError> {
-    let aside = root.join("set-aside");
-    folder::create(&aside)?;
+/// A new folder below `moved-away`.
+pub(super) fn new_place_away(root: &Path) -> Result<PathBuf, StoreError> {
+    let away = root.join("moved-away");
+    folder::create(&away)?;
     for number in 1_u32.. {
-        let place = aside.join(number.to_string());
+        let place = away.join(number.to_string());
         if folder::create_new(&place)? {
             return Ok(place);
         }
     }
-    Ok(aside)
+    Ok(away)
 }
 
 /// Creates the store under its lock, unless another process did so first.

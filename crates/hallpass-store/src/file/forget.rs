@@ -1,96 +1,163 @@
 //! Making room: records that are not wanted, and files that don't open.
+//!
+//! A slot's lock is for its files in every series. Whoever holds it may delete one unread: nobody
+//! reads it to write it back meanwhile, and while `store.lock` is shared nobody seals it anew.
 
 use std::{path::PathBuf, sync::Arc};
 
 use hallpass_core::{
     Issuer, Slot,
     record::document::SlotDocument,
-    store::{Guard, StoreError},
+    store::{Guard, StoreError, StoreErrorKind},
 };
 
-use super::{FileStore, creation, records::SlotPaths};
+use super::{
+    FileStore, creation,
+    policy::Series,
+    records::{self, Keys, SlotPaths},
+    ring::unnamed,
+};
 use crate::{blocking, folder};
 
+/// What became of a slot's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Forgotten {
+    /// Whether records were removed whose key is here.
+    pub records: bool,
+    /// How many files were deleted unread, since their key is not at hand.
+    pub unread: usize,
+    /// Whether another machine keeps records for the slot with a key of its own: they stay.
+    pub of_another_machine: bool,
+}
+
+/// A slot's file, and whose it is.
+enum Kept {
+    Here(SlotPaths, Arc<Keys>),
+    OutOfReach(SlotPaths, StoreError),
+    OfAnotherMachine,
+}
+
 impl FileStore {
-    /// Removes every record of a slot whose key is here; whether there was one. Generations go on
-    /// from where they were.
+    /// Removes what this machine keeps for a slot: each record whose key is here, and each file whose
+    /// key is not at hand, unread. Generations go on from where they were, as far as they are known.
+    /// What another machine that shares the folder sealed with a key of its own is for that to forget.
+    ///
+    /// [`why_out_of_reach`](Self::why_out_of_reach) says before whether something is deleted unread.
     ///
     /// # Errors
     ///
-    /// As [`CredentialStore::remove`](hallpass_core::CredentialStore::remove).
-    pub async fn forget(&self, slot: &Slot, guard: &mut Guard) -> Result<bool, StoreError> {
+    /// As [`CredentialStore::remove`](hallpass_core::CredentialStore::remove); a file that can't be read
+    /// though its key is here is for [`move_away`](Self::move_away).
+    pub async fn forget(&self, slot: &Slot, guard: &mut Guard) -> Result<Forgotten, StoreError> {
         let held = self.held(slot, guard)?;
-        let mut some = false;
-        for (series, paths) in self.places(slot) {
-            let path = paths.sealed.clone();
-            let is_there = blocking::run(move || folder::kind(&path)).await?.is_some();
-            if is_there && let Some(keys) = self.keys_of(&series).await? {
-                some |= self
-                    .change_at(slot, paths, keys, Arc::clone(&held), clear)
+        let mut forgotten = Forgotten::default();
+        for kept in self.kept_for(slot).await? {
+            match kept {
+                Kept::Here(paths, keys) => {
+                    let held = Arc::clone(&held);
+                    forgotten.records |= self.change_at(slot, paths, keys, held, clear).await?;
+                }
+                Kept::OutOfReach(paths, why) => {
+                    tracing::info!(file = %paths.sealed.display(), %why, "deleted unread");
+                    let held = Arc::clone(&held);
+                    blocking::run(move || {
+                        folder::remove(&paths.sealed)?;
+                        drop(held);
+                        Ok::<_, StoreError>(())
+                    })
                     .await?;
+                    forgotten.unread += 1;
+                }
+                Kept::OfAnotherMachine => forgotten.of_another_machine = true,
             }
         }
-        Ok(some)
+        Ok(forgotten)
     }
 
-    /// Whether a slot has a file whose key is known not to be here. It stays whatever is done to the
-    /// slot, and is there again when its key is.
+    /// Why something of what this machine keeps for a slot can't be opened for want of a key; `None`
+    /// when nothing is out of reach.
     ///
     /// # Errors
     ///
-    /// [`Io`](hallpass_core::store::StoreErrorKind::Io).
-    pub async fn is_out_of_reach(&self, slot: &Slot) -> Result<bool, StoreError> {
-        let slot_paths = SlotPaths::new(self.folder(), slot);
-        let policy = self.policy_file();
-        let away = policy
-            .series()
-            .filter(|series| self.inner.ring.is_absent(series.key_id()));
-        let paths: Vec<_> = away
-            .map(|series| slot_paths.in_series(series.number()))
-            .collect();
-        blocking::run(move || {
-            for paths in paths {
-                if folder::kind(&paths.sealed)?.is_some() {
-                    return Ok(true);
-                }
+    /// [`Io`](StoreErrorKind::Io), and [`Newer`](StoreErrorKind::Newer) for a key that this version
+    /// can't ask for.
+    pub async fn why_out_of_reach(&self, slot: &Slot) -> Result<Option<StoreError>, StoreError> {
+        let kept = self.kept_for(slot).await?.into_iter();
+        let mut away = kept.filter_map(|kept| match kept {
+            Kept::OutOfReach(_, why) => Some(why),
+            Kept::Here(..) | Kept::OfAnotherMachine => None,
+        });
+        Ok(away.next())
+    }
+
+    /// The files of a slot in every series, also in one that `store.json` does not name.
+    async fn kept_for(&self, slot: &Slot) -> Result<Vec<Kept>, StoreError> {
+        let (root, binding) = (self.folder().to_owned(), records::binding(slot));
+        let files = blocking::run(move || records::all(&root)).await?;
+        let mut kept = Vec::new();
+        for paths in files.into_iter().flatten() {
+            if paths.binding == binding {
+                kept.push(self.whose(paths).await?);
             }
-            Ok(false)
-        })
-        .await
+        }
+        Ok(kept)
     }
 
-    /// Moves a slot's files out of the way when one can't be opened, and says where to; `None` when
-    /// there is none. One whose key is known not to be here is in nobody's way and stays. The slot is
-    /// empty then, and its generations start anew.
+    async fn whose(&self, paths: SlotPaths) -> Result<Kept, StoreError> {
+        let policy = self.policy_file();
+        let Some(series) = policy.series().find(|it| it.number() == paths.series) else {
+            let why = unnamed(&paths);
+            return Ok(Kept::OutOfReach(paths, why));
+        };
+        let why = match self.keys_of(series).await {
+            Ok(Some(keys)) => return Ok(Kept::Here(paths, keys)),
+            _ if series.is_of_another(self.sources().machine()) => {
+                return Ok(Kept::OfAnotherMachine);
+            }
+            Ok(None) => not_here(series, &paths),
+            Err(error) if error.kind() == StoreErrorKind::Key => error,
+            Err(error) => return Err(error),
+        };
+        Ok(Kept::OutOfReach(paths, why))
+    }
+
+    /// Moves a slot's files whose key is here out of the way when one can't be read, and says where
+    /// to; `None` when there is none. Of the slot's generations nothing is known any more.
     ///
     /// # Errors
     ///
-    /// [`Guard`](hallpass_core::store::StoreErrorKind::Guard) and
-    /// [`Io`](hallpass_core::store::StoreErrorKind::Io).
-    pub async fn set_aside(
+    /// As [`why_out_of_reach`](Self::why_out_of_reach), and [`Guard`](StoreErrorKind::Guard).
+    pub async fn move_away(
         &self,
         slot: &Slot,
         guard: &mut Guard,
     ) -> Result<Option<PathBuf>, StoreError> {
         let held = self.held(slot, guard)?;
         let root = self.folder().to_owned();
-        let places = self.places(slot);
+        let kept = self.kept_for(slot).await?;
         blocking::run(move || {
             let mut moved: Vec<PathBuf> = Vec::new();
-            for (_, paths) in places {
-                if folder::kind(&paths.sealed)?.is_some() {
-                    let place = match moved.first().and_then(|path| path.parent()) {
-                        Some(place) => place.to_owned(),
-                        None => creation::new_place_aside(&root)?,
-                    };
-                    moved.push(folder::move_into(&paths.sealed, &place)?);
-                }
+            for kept in kept {
+                let Kept::Here(paths, _) = kept else { continue };
+                let place = match moved.first().and_then(|path| path.parent()) {
+                    Some(place) => place.to_owned(),
+                    None => creation::new_place_away(&root)?,
+                };
+                moved.push(folder::move_into(&paths.sealed, &place)?);
             }
             drop(held);
             Ok(moved.into_iter().next())
         })
         .await
     }
+}
+
+/// The error of a file whose key its source does not have.
+fn not_here(series: &Series, paths: &SlotPaths) -> StoreError {
+    let (path, key) = (paths.sealed.display(), series.key_id());
+    let what = format!("`{path}` is sealed with the key {key}, which is not here");
+    StoreError::new(StoreErrorKind::Key, what).with_hint("bring the key back, as from a backup")
 }
 
 /// Removes every record; whether there was one.

@@ -10,7 +10,7 @@
 //! - `store.lock` is held *shared* by whoever holds a slot, and *exclusively* by whoever creates the
 //!   store or changes its key. So no record is sealed with a key that is being replaced, and of two
 //!   processes that find an empty folder one makes the key and the other reads it.
-//! - `slots/<slot>.lock` is held exclusively by whoever holds the slot's guard.
+//! - `slots/<slot>.lock` is held exclusively by whoever holds the slot's guard: for its files in every series.
 //! - `keys.lock` is held exclusively, and `store.lock` shared, by whoever adds to `store.json` what
 //!   takes nothing from anybody: a key that follows a lost one, and that somebody was told of the
 //!   loss. So of several processes that miss the key one makes the next, also while slots are held.

@@ -20,59 +20,21 @@
 
 use std::{fmt, fs::File, sync::Arc};
 
-use hallpass_core::{
-    Timestamp,
-    store::{StoreError, StoreErrorKind},
-};
+use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
     FileStore,
     creation::{CREATION, keys_lock_path, lock_path, no_key, policy_path, source_of},
     lock::{self, Mode},
+    look::OutOfReach,
     policy::{Lost, PolicyFile, Series},
     records,
     ring::InUse,
 };
 use crate::{KeyError, KeyErrorKind, KeyId, KeySource, Policy, blocking};
 
-/// Records that are sealed with a key that is not here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SetAside {
-    /// The key's id.
-    pub key: KeyId,
-    /// Where it was kept, unless that is a place that this version does not know.
-    pub policy: Option<Policy>,
-    /// How many files are sealed with it: one for each account.
-    pub files: usize,
-    /// Since when it is known to be lost, by the file system's clock. `None` for a key that another
-    /// machine has.
-    pub since: Option<Timestamp>,
-}
-
-impl SetAside {
-    fn new(series: &Series, files: usize) -> Self {
-        Self {
-            key: series.key_id(),
-            policy: series.policy().ok(),
-            files,
-            since: series.lost.as_ref().and_then(Lost::since),
-        }
-    }
-}
-
-impl fmt::Display for SetAside {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.files {
-            1 => f.write_str("one account is set aside: its key ")?,
-            files => write!(f, "{files} accounts are set aside: their key ")?,
-        }
-        write!(f, "{} is not here", self.key)
-    }
-}
-
 /// Who is told of a lost key.
-pub(super) type Listener = Arc<dyn Fn(&SetAside) + Send + Sync>;
+pub(super) type Listener = Arc<dyn Fn(&OutOfReach) + Send + Sync>;
 
 /// The locks of whoever adds to `store.json`.
 #[derive(Debug)]
@@ -87,52 +49,9 @@ impl FileStore {
     ///
     /// Nobody else is told by then: of two that are set in one process the first stays. `tell` is
     /// called with the store's locks held and must not use the store.
-    pub fn tell_of_lost_keys(&self, tell: impl Fn(&SetAside) + Send + Sync + 'static) {
+    pub fn tell_of_lost_keys(&self, tell: impl Fn(&OutOfReach) + Send + Sync + 'static) {
         // A second one changes nothing, as the documentation says.
         let _ = self.inner.listener.set(Arc::new(Tell(Arc::new(tell))));
-    }
-
-    /// The same store for a diagnosis: where it finds that the key is lost, that is an error, and
-    /// nothing is changed.
-    pub(super) fn looked_at(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-            examines: true,
-        }
-    }
-
-    /// The records whose key is not here, each key's together, those of the newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreErrorKind::Key`] when it can't be said whether a key is here.
-    pub async fn records_set_aside(&self) -> Result<Vec<SetAside>, StoreError> {
-        if self.policy_file().series().count() == 1 {
-            return Ok(Vec::new());
-        }
-        // What is here of this machine's decides what is asked of another's.
-        self.first_here().await?;
-        let policy = self.policy_file();
-        let mut away = Vec::new();
-        for series in policy.series() {
-            if self.keys_of(series).await?.is_none() {
-                away.push(series.clone());
-            }
-        }
-        if away.is_empty() {
-            return Ok(Vec::new());
-        }
-        let root = self.folder().to_owned();
-        blocking::run(move || {
-            let files = records::all(&root)?;
-            let of = |series: &Series| {
-                let paths = files.iter().flatten();
-                paths.filter(|it| it.series == series.number()).count()
-            };
-            let set_aside = away.iter().map(|it| SetAside::new(it, of(it)));
-            Ok(set_aside.filter(|it| it.files > 0).collect())
-        })
-        .await
     }
 
     /// The newest series whose key is here; a new one when the key is lost.
@@ -145,26 +64,6 @@ impl FileStore {
             None if self.examines => Err(self.lost()),
             None => self.begin_anew().await,
         }
-    }
-
-    /// The error of whoever only looks.
-    pub(super) fn lost(&self) -> StoreError {
-        let policy = self.policy_file();
-        let series = policy.of_machine(self.sources().machine());
-        let place = series.policy().ok();
-        let place = place.and_then(|policy| self.sources().of(policy));
-        let place = place.map_or_else(|| "its place".to_owned(), |source| source.describe());
-        StoreError::new(
-            StoreErrorKind::Key,
-            format!(
-                "the key {} of the store is lost: {place} does not have it",
-                series.key_id()
-            ),
-        )
-        .with_hint(
-            "bring the key back, as from a backup; or go on: the next command that needs the \
-             records sets them aside and begins with a new key",
-        )
     }
 
     /// Makes a new key, and a series of records that is sealed with it.
@@ -289,7 +188,7 @@ impl FileStore {
                 tracing::debug!(series = number, "telling of a lost key");
                 // It came back before anybody was told.
                 if !here.contains(&number) {
-                    (listener.0)(&SetAside::new(&series_now, lost.files));
+                    (listener.0)(&OutOfReach::new(&series_now, lost.files, machine));
                 }
                 lost.told = true;
             }

@@ -33,8 +33,8 @@ pub(crate) struct PolicyFile {
     #[serde(flatten)]
     newest: Series,
     /// The series before it, the newest first. Their keys are lost, or another machine's.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    set_aside: Vec<Series>,
+    #[serde(rename = "set_aside", default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Series>,
 }
 
 /// The records that are sealed with one key, and that key.
@@ -161,17 +161,17 @@ impl PolicyFile {
         Self {
             version: ONE_SERIES,
             newest: first,
-            set_aside: Vec::new(),
+            earlier: Vec::new(),
         }
     }
 
     /// Every series, the newest first.
     pub(crate) fn series(&self) -> impl Iterator<Item = &Series> {
-        std::iter::once(&self.newest).chain(&self.set_aside)
+        std::iter::once(&self.newest).chain(&self.earlier)
     }
 
     pub(crate) fn series_mut(&mut self) -> impl Iterator<Item = &mut Series> {
-        std::iter::once(&mut self.newest).chain(&mut self.set_aside)
+        std::iter::once(&mut self.newest).chain(&mut self.earlier)
     }
 
     /// Puts another key in the place of a series' own.
@@ -194,7 +194,7 @@ impl PolicyFile {
         let highest = self.series().map(Series::number).max().unwrap_or(FIRST);
         next.number = highest + 1;
         let before = std::mem::replace(&mut self.newest, next);
-        self.set_aside.insert(0, before);
+        self.earlier.insert(0, before);
         // Who reads one series only must not take this one's files for damage.
         self.version = VERSION;
     }

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::{
     FileStore,
     policy::{self, Series},
+    ring::EveryKey,
 };
 use crate::{
     KeyId, SealingKey, blocking, folder, hex,
@@ -230,7 +231,8 @@ fn unsealable(paths: &SlotPaths, why: Unsealable) -> StoreError {
     StoreError::new(kind, format!("`{}` {what}", paths.sealed.display())).with_hint(hint)
 }
 
-const RESTORE: &str = "bring the file back, as from a backup, or set it aside and sign in again";
+const RESTORE: &str =
+    "bring the file back, as from a backup, or move it out of the way and sign in again";
 
 /// Opens bytes that are sealed with the key before the current one, and seals them with the current
 /// one; `None` when they already are.
@@ -251,7 +253,11 @@ pub(crate) fn reseal(
 
 /// Every path in a store that bears the name of a slot's file, and complaints of the others.
 pub(crate) fn all(root: &Path) -> Result<Vec<Result<SlotPaths, StoreError>>, StoreError> {
-    let paths = folder::files_with(&root.join("slots"), "sealed")?;
+    let slots = root.join("slots");
+    if folder::kind(&slots)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let paths = folder::files_with(&slots, "sealed")?;
     let slot_paths = |path: PathBuf| {
         SlotPaths::of_file(root, &path).ok_or_else(|| {
             StoreError::new(
@@ -277,27 +283,36 @@ impl FileStore {
         self.in_use().await?;
         let (keys, mut problems) = self.every_key().await;
         blocking::run(move || {
-            let mut documents = Vec::new();
-            let mut at_hand: Vec<(SlotPaths, Arc<Keys>)> = Vec::new();
-            for paths in found {
-                match paths.and_then(|paths| Ok(keys.of(&paths)?.map(|keys| (paths, keys)))) {
-                    Ok(found) => at_hand.extend(found),
-                    Err(problem) => problems.push(problem),
-                }
-            }
-            // Of each slot the newest that a key is there for.
-            at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.series)));
-            at_hand.dedup_by_key(|(paths, _)| paths.binding);
-            for (paths, keys) in at_hand {
-                match read(&keys, &paths) {
-                    Ok(document) => documents.extend(document),
-                    Err(problem) => problems.push(problem),
-                }
-            }
+            let (documents, unread) = read_all(&keys, found);
+            problems.extend(unread);
             Ok((documents, problems))
         })
         .await
     }
+}
+
+/// Of each slot the newest document that a key is here for, and why others can't be read.
+pub(super) fn read_all(
+    keys: &EveryKey,
+    found: Vec<Result<SlotPaths, StoreError>>,
+) -> (Vec<SlotDocument>, Vec<StoreError>) {
+    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    let mut at_hand: Vec<(SlotPaths, Arc<Keys>)> = Vec::new();
+    for paths in found {
+        match paths.and_then(|paths| Ok(keys.of(&paths)?.map(|keys| (paths, keys)))) {
+            Ok(found) => at_hand.extend(found),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.series)));
+    at_hand.dedup_by_key(|(paths, _)| paths.binding);
+    for (paths, keys) in at_hand {
+        match read(&keys, &paths) {
+            Ok(document) => documents.extend(document),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (documents, problems)
 }
 
 /// `None` when the file went away in the meantime.

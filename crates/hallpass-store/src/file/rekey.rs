@@ -35,7 +35,7 @@ impl FileStore {
     /// forgets the old key. With a source of another policy, this moves the store's key there.
     ///
     /// Other processes take up the new key by themselves, if they offer its policy. Records that are
-    /// set aside, or sealed with an older key that is here as well, stay as they are.
+    /// out of reach, or sealed with an older key that is here as well, stay as they are.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl FileStore {
         let keys = Arc::new(Keys::new(&rekeyed, key)?);
         let problems = self.finish(file, (rekeyed, keys), &lock).await?;
         drop(lock);
-        // The keys of what is set aside are looked for where they were.
+        // The keys of what is out of reach are looked for where they were.
         let every = targets.iter().chain(self.sources().iter()).cloned();
         let mut every = KeySources::in_order(every.collect());
         if let Some(machine) = machine {

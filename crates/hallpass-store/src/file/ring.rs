@@ -70,19 +70,28 @@ pub(super) type InUse = (Series, Arc<Keys>);
 pub(super) struct EveryKey(HashMap<u32, Known>);
 
 impl EveryKey {
+    /// Whether the keys of a series are not here, or could not be asked for.
+    pub(super) fn is_away(&self, number: u32) -> bool {
+        matches!(self.0.get(&number), Some(None))
+    }
+
     /// The keys of the series that a file is of; `None` when they are not here.
     pub(super) fn of(&self, paths: &SlotPaths) -> Result<Known, StoreError> {
-        self.0.get(&paths.series).cloned().ok_or_else(|| {
-            StoreError::new(
-                StoreErrorKind::Key,
-                format!(
-                    "`{}` is sealed with a key that the store does not name",
-                    paths.sealed.display()
-                ),
-            )
-            .with_hint("bring back the `store.json` that names it, as from a backup")
-        })
+        let known = self.0.get(&paths.series).cloned();
+        known.ok_or_else(|| unnamed(paths))
     }
+}
+
+/// The error of a file in a series that `store.json` does not name.
+pub(super) fn unnamed(paths: &SlotPaths) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Key,
+        format!(
+            "`{}` is sealed with a key that the store does not name",
+            paths.sealed.display()
+        ),
+    )
+    .with_hint("bring back the `store.json` that names it, as from a backup")
 }
 
 impl FileStore {
@@ -101,7 +110,7 @@ impl FileStore {
         let yields = self.yields(series);
         let known = match self.ask(series).await {
             Err(error) if yields => {
-                tracing::debug!(%error, key = %id, "another machine's key is out of reach");
+                tracing::debug!(%error, key = %id, "another machine's key can't be asked for");
                 None
             }
             answer => answer?,

@@ -18,7 +18,7 @@ async fn what_the_other_commands_make_of_it() {
     let store = open(&place, &keys).await;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
 
-    // Moved: what is set aside stays sealed with what it was sealed with.
+    // Moved: what is out of reach stays sealed with what it was sealed with.
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let moved = store.rekey(Arc::clone(&file)).await.unwrap();
     assert_eq!(moved.problems.len(), 0);
@@ -40,8 +40,10 @@ async fn what_the_other_commands_make_of_it() {
     let store = open().await.unwrap();
     let slot = record("one").slot;
     let mut guard = store.lock(&slot, LONG).await.unwrap();
-    assert!(store.forget(&slot, &mut guard).await.unwrap());
-    assert!(!store.forget(&slot, &mut guard).await.unwrap());
+    for records in [true, false] {
+        let forgotten = store.forget(&slot, &mut guard).await.unwrap();
+        assert_eq!((forgotten.records, forgotten.unread), (records, 0));
+    }
     drop(guard);
     assert_eq!(token(&store, "one").await, None);
     assert!(token(&store, "two").await.is_some());
@@ -49,10 +51,10 @@ async fn what_the_other_commands_make_of_it() {
     // Started over: every file of every series is moved.
     let sealed = sealed(&place).len();
     drop(store);
-    let (store, aside) = FileStore::start_over(&place.path, KeySources::in_order(both.clone()))
+    let (store, moved) = FileStore::start_over(&place.path, KeySources::in_order(both.clone()))
         .await
         .unwrap();
-    assert_eq!(fs::read_dir(aside.unwrap()).unwrap().count(), sealed + 1);
+    assert_eq!(fs::read_dir(moved.unwrap()).unwrap().count(), sealed + 1);
     assert_eq!(policy(&place)["version"], 1);
     assert!(store.list().await.unwrap().slots.is_empty());
 }
@@ -121,18 +123,11 @@ async fn a_slot_makes_room_with_all_its_files() {
     let store = open(&place, &keys).await;
     let slot = record("one").slot;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
-    assert!(store.is_out_of_reach(&slot).await.unwrap());
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
-    assert!(store.forget(&slot, &mut guard).await.unwrap());
-    assert!(store.is_out_of_reach(&slot).await.unwrap());
-    drop((guard, store));
-
     keys.give_back(lost);
     let store = open(&place, &keys).await;
-    assert_eq!(store.list().await.unwrap().slots.len(), 2);
-    assert!(!store.is_out_of_reach(&slot).await.unwrap());
+    assert!(token(&store, "one").await.is_some());
     let mut guard = store.lock(&slot, LONG).await.unwrap();
-    let aside = store.set_aside(&slot, &mut guard).await.unwrap().unwrap();
-    assert_eq!(fs::read_dir(aside.parent().unwrap()).unwrap().count(), 2);
+    let moved = store.move_away(&slot, &mut guard).await.unwrap().unwrap();
+    assert_eq!(fs::read_dir(moved.parent().unwrap()).unwrap().count(), 2);
     assert_eq!(store.load(&slot).await.unwrap(), None);
 }

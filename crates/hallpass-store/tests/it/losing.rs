@@ -8,7 +8,7 @@ use std::{
 };
 
 use hallpass_core::{AccessToken, CredentialStore as _, Record};
-use hallpass_store::{FileStore, KeySource, KeySources, SetAside};
+use hallpass_store::{FileStore, KeySource, KeySources, OutOfReach};
 
 use crate::common::{Keys, Place, record, save};
 
@@ -16,7 +16,7 @@ pub(crate) const NAMES: [&str; 3] = ["one", "two", "three"];
 
 /// What a store told of lost keys.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Told(Arc<Mutex<Vec<SetAside>>>);
+pub(crate) struct Told(Arc<Mutex<Vec<OutOfReach>>>);
 
 impl Told {
     pub(crate) fn by(store: &FileStore) -> Self {
@@ -26,7 +26,7 @@ impl Told {
         told
     }
 
-    pub(crate) fn all(&self) -> Vec<SetAside> {
+    pub(crate) fn all(&self) -> Vec<OutOfReach> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -58,6 +58,12 @@ pub(crate) fn again(name: &str, token: &str) -> Record {
 pub(crate) async fn token(store: &FileStore, name: &str) -> Option<String> {
     let found = store.load(&record(name).slot).await.unwrap()?;
     Some(found.grant.unwrap().access_token.expose().to_owned())
+}
+
+/// What a look finds to be out of reach.
+pub(crate) async fn out_of_reach(store: &FileStore) -> Vec<OutOfReach> {
+    let look = store.look(None).await.unwrap();
+    look.out_of_reach.unwrap()
 }
 
 pub(crate) fn contents(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {

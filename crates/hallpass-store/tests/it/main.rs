@@ -8,6 +8,8 @@
 mod after_a_loss;
 mod common;
 mod contracts;
+mod forgetting;
+mod look;
 mod losing;
 mod lost;
 mod machines;

@@ -235,13 +235,13 @@ async fn a_record_that_cannot_be_opened_makes_room_when_asked() {
     let _ = save(&store, &one, None).await.unwrap();
     overwrite(&place.only("sealed"), b"torn");
     let mut guard = store.lock(&one.slot, LONG).await.unwrap();
-    let aside = store.set_aside(&one.slot, &mut guard).await.unwrap();
-    assert_eq!(fs::read(aside.unwrap()).unwrap(), b"torn");
+    let moved = store.move_away(&one.slot, &mut guard).await.unwrap();
+    assert_eq!(fs::read(moved.unwrap()).unwrap(), b"torn");
     assert!(store.load(&one.slot).await.unwrap().is_none());
     let saved = store.save(&one, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
-    assert!(store.forget(&one.slot, &mut guard).await.unwrap());
-    assert!(!store.forget(&one.slot, &mut guard).await.unwrap());
+    assert!(store.forget(&one.slot, &mut guard).await.unwrap().records);
+    assert!(!store.forget(&one.slot, &mut guard).await.unwrap().records);
     let saved = store.save(&one, None, &mut guard).await.unwrap();
     assert_eq!(saved, Saved::Written(FIRST.next()), "generations go on");
 }
@@ -263,10 +263,10 @@ async fn a_lock_file_outlives_everything_else() {
     };
     let before = numbers();
     let mut guard = store.lock(&one.slot, LONG).await.unwrap();
-    assert!(store.forget(&one.slot, &mut guard).await.unwrap());
+    assert!(store.forget(&one.slot, &mut guard).await.unwrap().records);
     assert!(
         store
-            .set_aside(&one.slot, &mut guard)
+            .move_away(&one.slot, &mut guard)
             .await
             .unwrap()
             .is_some()

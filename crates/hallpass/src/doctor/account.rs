@@ -15,11 +15,14 @@ impl Examination<'_> {
     pub(super) async fn store(&mut self) -> Step {
         let mut step = Step::new(StepName::Store);
         let doctor = self.doctor;
+        let words = doctor.store_words.clone();
         if let Some(trouble) = &doctor.store_trouble {
+            if let Some(words) = words {
+                step.fact("kept in", words);
+            }
             step.found(of_store(trouble));
             return step;
         }
-        let words = doctor.store_words.clone();
         step.fact("kept in", words.unwrap_or_else(|| doctor.store.describe()));
         if !doctor.keeps {
             let what = "credentials end with the program that holds them";

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use hallpass::{Slot, store::CredentialStore as _};
+use hallpass::Slot;
 use serde_json::{Value, json};
 
 use super::Passphrase;
@@ -45,19 +45,16 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Fai
         return Err(there_already(&export.file));
     }
     let store = store::files(program).await?;
-    let listing = store.list().await?;
-    if let Some(problem) = listing.problems.into_iter().next()
-        && !export.leave_out_unreadable
-    {
-        return Err(Failed::from(problem)
-            .hint("`--leave-out-unreadable` exports the rest, `hallpass store list` shows all"));
-    }
-    let away = store.records_set_aside().await?;
-    if let Some(aside) = away.first()
-        && !export.leave_out_unreadable
-    {
-        return Err(Failed::usage(aside.to_string())
-            .hint("`--leave-out-unreadable` exports the rest, `hallpass store list` shows all"));
+    let look = store.look(None).await?;
+    let away = look.out_of_reach.unwrap_or_default();
+    if !export.leave_out_unreadable {
+        let away = away.first().map(|away| Failed::usage(away.to_string()));
+        let problem = look.problems.into_iter().next().map(Failed::from);
+        if let Some(failed) = problem.or(away) {
+            return Err(failed.hint(
+                "`--leave-out-unreadable` exports the rest, `hallpass store list` shows all",
+            ));
+        }
     }
     let with = Passphrases::new(program, export.passphrase.named(), "the export");
     let exported = store.export(&with).await?;

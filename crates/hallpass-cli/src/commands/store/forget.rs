@@ -9,7 +9,12 @@ use hallpass::{
 };
 use serde_json::json;
 
-use crate::{exit::Failed, program::Program, remembered::Remembered, setup, store};
+use crate::{
+    exit::{Code, Failed},
+    program::Program,
+    remembered::Remembered,
+    setup, store,
+};
 
 /// How long somebody else who works on the account is waited for.
 const WAIT: Duration = Duration::from_secs(60);
@@ -25,7 +30,8 @@ pub(super) struct Forget {
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
 
-    /// Also while somebody is signed in. The tokens live on at the server.
+    /// Also while somebody is signed in, and what can't be read for want of its key. The tokens live on
+    /// at the server.
     #[arg(long)]
     yes: bool,
 }
@@ -34,44 +40,59 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed
     let slot = setup::slot(program, &forget.url, forget.account.as_deref())?;
     let store = store::files(program).await?;
     let mut guard = store.lock(&slot, WAIT).await?;
-    let (had, aside) = match store.records(&slot).await {
-        Ok(records) => {
-            if records.iter().any(Record::is_signed_in) && !forget.yes {
-                return Err(Failed::usage(format!("somebody is signed in to {slot}"))
-                    .hint("`hallpass logout` revokes the tokens first; `--yes` forgets them as they are"));
-            }
-            (store.forget(&slot, &mut guard).await?, None)
-        }
-        // What can't be opened may open one day: it makes room, and is not deleted.
-        Err(error) if matches!(error.kind(), StoreErrorKind::Damaged | StoreErrorKind::Key) => {
-            (true, store.set_aside(&slot, &mut guard).await?)
-        }
+    let records = match store.records(&slot).await {
+        Ok(records) => Some(records),
+        Err(error) if matches!(error.kind(), StoreErrorKind::Damaged | StoreErrorKind::Key) => None,
         Err(error) => return Err(error.into()),
     };
-    let out_of_reach = store.is_out_of_reach(&slot).await?;
+    let is_signed_in = records.iter().flatten().any(Record::is_signed_in);
+    if is_signed_in && !forget.yes {
+        return Err(Failed::usage(format!("somebody is signed in to {slot}"))
+            .hint("`hallpass logout` revokes the tokens first; `--yes` forgets them as they are"));
+    }
+    if !forget.yes
+        && let Some(why) = store.why_out_of_reach(&slot).await?
+    {
+        let what = format!("nobody can tell whether somebody is signed in to {slot}");
+        return Err(Failed::from(why).first_of(what).code(Code::Usage).hint(
+            "or `--yes` deletes it unread: no key brings it back then, and its tokens live on at \
+             the server",
+        ));
+    }
+    // What can't be read though its key is here may be mended one day: it makes room.
+    let moved = match records {
+        Some(_) => None,
+        None => store.move_away(&slot, &mut guard).await?,
+    };
+    let forgotten = store.forget(&slot, &mut guard).await?;
     guard.release().await?;
     Remembered::of(&slot, &store::folder(program)?).forget()?;
-    if out_of_reach {
+    if forgotten.of_another_machine {
         program.output.say(
-            "note: what another key sealed for this account stays, since that key is not here; the \
-             account may be there again when the key is",
+            "note: another machine that shares the folder keeps records of its own for this \
+             account; they stay",
         );
     }
-    let text = match &aside {
-        Some(aside) => format!(
-            "{slot} could not be opened; its file is set aside as {}",
-            aside.display()
+    let had = forgotten.records || forgotten.unread > 0 || moved.is_some();
+    let text = match &moved {
+        Some(moved) => format!(
+            "{slot} could not be opened; its file is moved to {}",
+            moved.display()
+        ),
+        None if forgotten.unread > 0 => format!(
+            "nothing is kept for {slot} any more; what was sealed with a key that is not at hand is \
+             deleted unread, and its tokens live on at the server"
         ),
         None if had => format!("nothing is kept for {slot} any more"),
-        None if out_of_reach => format!("nothing that opens was kept for {slot}"),
         None => format!("nothing was kept for {slot}"),
     };
     let data = json!({
         "server": slot.server.as_str(),
         "account": slot.profile.as_str(),
         "had_records": had,
-        "out_of_reach": out_of_reach,
-        "set_aside": aside,
+        "deleted_unread": forgotten.unread,
+        "of_another_machine": forgotten.of_another_machine,
+        "moved_to": moved,
     });
     program.output.result(&text, &data);
     Ok(())

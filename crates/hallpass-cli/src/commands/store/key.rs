@@ -86,10 +86,11 @@ async fn change(
         ));
     }
     // Only what opens could be sealed anew; the new key is kept whatever is known of the others.
-    let away = rekeyed.store.records_set_aside().await.unwrap_or_default();
-    let away: Vec<_> = away.iter().map(ToString::to_string).collect();
-    for aside in &away {
-        program.output.say(&format!("left as it was: {aside}"));
+    let look = rekeyed.store.look(None).await.unwrap_or_default();
+    let away = look.out_of_reach.iter().flatten();
+    let away: Vec<_> = away.map(ToString::to_string).collect();
+    for away in &away {
+        program.output.say(&format!("left as it was: {away}"));
     }
     let (policy, id) = (rekeyed.store.policy()?, rekeyed.store.key_id());
     let what = if problems.is_empty() && away.is_empty() {
@@ -112,19 +113,19 @@ async fn change(
 pub(super) async fn start_over(program: &Program) -> Result<(), Failed> {
     let folder = store::folder(program)?;
     let sources = store::sources_of_a_new_one(program, &folder)?;
-    let (store, aside) = FileStore::start_over(folder, sources).await?;
+    let (store, moved) = FileStore::start_over(folder, sources).await?;
     let policy = store.policy()?;
-    let text = match &aside {
-        Some(aside) => format!(
+    let text = match &moved {
+        Some(moved) => format!(
             "a new store (policy {policy}); what there was is in {}",
-            aside.display()
+            moved.display()
         ),
         None => format!("a new store (policy {policy}); there was none"),
     };
     let data = json!({
         "policy": policy.as_str(),
         "key_id": store.key_id().to_string(),
-        "set_aside": aside,
+        "moved_to": moved,
     });
     program.output.result(&text, &data);
     Ok(())

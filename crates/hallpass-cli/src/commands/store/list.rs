@@ -6,31 +6,28 @@ use serde_json::{Value, json};
 use crate::{exit::Failed, output::Tone, program::Program, store::Store, words};
 
 pub(super) async fn run(program: &Program) -> Result<(), Failed> {
-    let opened = Store::open(program).await?;
-    let store = opened.port();
-    let listing = store.list().await?;
+    let look = Store::examine(program).await??.look(None).await?;
     let (mut lines, mut accounts) = (Vec::new(), Vec::new());
-    for slot in &listing.slots {
-        let records = store.records(slot).await?;
-        lines.push(in_words(slot, &records));
-        accounts.push(as_data(slot, &records));
+    for (slot, records) in look.kept() {
+        lines.push(in_words(slot, records));
+        accounts.push(as_data(slot, records));
     }
-    if listing.slots.is_empty() {
+    if look.kept().is_empty() {
         lines.push("no account is kept".to_owned());
     }
-    for problem in &listing.problems {
+    let output = &program.output;
+    for problem in look.problems_in_words(output) {
         lines.push(format!("can't be opened: {problem}"));
     }
-    let output = &program.output;
-    let store = words::table(&opened.in_words().await?, output.width(), output.paint());
+    let store = words::table(&look.rows(), output.width(), output.paint());
     lines.push(format!(
         "{}\n{store}",
         output.paint().tone(Tone::Name, "store")
     ));
     let data = json!({
         "accounts": accounts,
-        "problems": listing.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "store": opened.as_data().await?,
+        "problems": look.problems(),
+        "store": look.as_data(),
     });
     program.output.result(&lines.join("\n"), &data);
     Ok(())

@@ -1,0 +1,130 @@
+//! A look at a store: it says what is out of reach, asks for each key once, and changes nothing.
+
+use std::{
+    fs,
+    sync::{Arc, atomic::Ordering},
+};
+
+use hallpass_core::store::{StoreError, StoreErrorKind};
+use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources};
+
+use crate::{
+    common::{Keys, Place, overwrite, record, save},
+    losing::{NAMES, again, contents, open, with_three},
+};
+
+/// The store as somebody finds it who only looks.
+async fn examine(place: &Place, sources: Vec<Arc<dyn KeySource>>) -> FileStore {
+    let sources = KeySources::in_order(sources).on_machine("here");
+    let found = FileStore::examine(&place.path, sources).await;
+    found.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_lost_key_is_said_and_not_given_up() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    let id = *lost.keys().next().unwrap();
+    let before = place.files();
+    let store = examine(&place, vec![keys.clone()]).await;
+    let slot = record("one").slot;
+    for only in [None, Some(&slot), Some(&record("four").slot)] {
+        let look = store.look(only).await.unwrap();
+        assert!(look.kept.is_empty());
+        let is_asked = only.is_none_or(|it| *it == slot);
+        let kinds: Vec<_> = look.problems.iter().map(StoreError::kind).collect();
+        assert_eq!(kinds, vec![StoreErrorKind::Key; usize::from(is_asked)]);
+        let away = look.out_of_reach.as_deref().unwrap();
+        assert_eq!(away.len(), usize::from(is_asked));
+        for away in away {
+            assert_eq!((away.key, away.files, away.is_lost), (id, 3, false));
+            let words = format!("3 accounts are out of reach: their key {id} is not here");
+            assert_eq!(away.to_string(), words);
+        }
+        assert_eq!(look.is_out_of_reach(&slot), is_asked);
+        assert!(!look.is_out_of_reach(&record("four").slot));
+    }
+    assert_eq!(keys.loads.load(Ordering::SeqCst), 2, "to save, and to look");
+    assert_eq!(place.files(), before);
+
+    keys.give_back(lost);
+    let look = examine(&place, vec![keys]).await.look(None).await.unwrap();
+    assert_eq!(look.kept.len(), 3);
+    assert_eq!(look.problems.len(), 0);
+    assert_eq!(look.out_of_reach, Some(Vec::new()));
+    assert_eq!(place.files(), before);
+}
+
+/// An older key is in a source that does not answer; the newest is here.
+#[tokio::test]
+async fn a_source_in_trouble_is_asked_once() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    let store = open(&place, &keys).await;
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+    let file = Arc::new(KeyFile::in_folder(&place.path));
+    let _ = store
+        .rekey(KeySources::from(file.clone() as Arc<dyn KeySource>))
+        .await;
+    keys.give_back(lost);
+    *keys.trouble.lock().unwrap() = Some(KeyErrorKind::TimedOut);
+    let before = contents(&place);
+    for only in [None, Some(&record("one").slot)] {
+        let loads = keys.loads.load(Ordering::SeqCst);
+        let store = examine(&place, vec![file.clone(), keys.clone()]).await;
+        let look = store.look(only).await.unwrap();
+        assert_eq!(look.kept.len(), 1);
+        assert_eq!(look.out_of_reach, None, "nobody can say");
+        assert_eq!(look.problems.len(), 1, "{:?}", look.problems);
+        assert!(look.is_out_of_reach(&record("two").slot));
+        assert_eq!(keys.loads.load(Ordering::SeqCst), loads + 1);
+    }
+    assert_eq!(contents(&place), before);
+}
+
+#[tokio::test]
+async fn the_key_of_this_machine_in_trouble_is_an_error() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let before = place.files();
+    *keys.trouble.lock().unwrap() = Some(KeyErrorKind::Locked);
+    let loads = keys.loads.load(Ordering::SeqCst);
+    let store = examine(&place, vec![keys.clone()]).await;
+    let error = store.look(None).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
+    assert_eq!(error.hint(), Some("advice"));
+    assert_eq!(keys.loads.load(Ordering::SeqCst), loads + 1);
+    assert_eq!(place.files(), before);
+}
+
+#[tokio::test]
+async fn nothing_is_made_by_looking() {
+    let place = Place::new();
+    let keys = || KeyFile::in_folder(&place.path);
+    let found = FileStore::examine(&place.path, keys()).await.unwrap();
+    assert!(found.is_none());
+    assert!(!place.path.exists());
+
+    let store = place.open().await.unwrap();
+    for name in NAMES {
+        let _ = save(&store, &record(name), None).await.unwrap();
+    }
+    let policy = place.path.join("store.json");
+    let text = fs::read(&policy).unwrap();
+    fs::remove_file(&policy).unwrap();
+    let before = place.files();
+    let error = FileStore::examine(&place.path, keys()).await.unwrap_err();
+    assert!(error.to_string().contains("is missing"), "{error}");
+    assert_eq!(place.files(), before);
+
+    // Without a folder for slots there are none, and it is not put there.
+    overwrite(&policy, &text);
+    fs::remove_dir_all(place.path.join("slots")).unwrap();
+    let before = place.files();
+    let store = FileStore::examine(&place.path, keys()).await.unwrap();
+    let look = store.unwrap().look(None).await.unwrap();
+    assert!(look.kept.is_empty() && look.problems.is_empty());
+    assert_eq!(place.files(), before);
+}
