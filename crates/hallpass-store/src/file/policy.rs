@@ -182,6 +182,12 @@ impl PolicyFile {
         }
     }
 
+    /// Takes earlier series out of the list.
+    pub(crate) fn drop_series(&mut self, numbers: &[u32]) {
+        self.earlier
+            .retain(|series| !numbers.contains(&series.number));
+    }
+
     /// The newest series that may be of this machine; where all are another's, the newest.
     pub(crate) fn of_machine(&self, machine: Option<&str>) -> &Series {
         let mut series = self.series();
@@ -271,6 +277,11 @@ impl Series {
     /// Whether it is known to be another machine's.
     pub(crate) fn is_of_another(&self, machine: Option<&str>) -> bool {
         matches!((machine, &self.made_on), (Some(this), Some(other)) if this != other)
+    }
+
+    /// Whether it is known to be this machine's.
+    pub(crate) fn is_made_on(&self, machine: Option<&str>) -> bool {
+        machine.is_some() && self.made_on.as_deref() == machine
     }
 
     /// Whether its key is known to be lost on this machine.

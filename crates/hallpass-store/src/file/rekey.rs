@@ -35,7 +35,8 @@ impl FileStore {
     /// forgets the old key. With a source of another policy, this moves the store's key there.
     ///
     /// Other processes take up the new key by themselves, if they offer its policy. Records that are
-    /// out of reach, or sealed with an older key that is here as well, stay as they are.
+    /// out of reach, or sealed with an older key that is here as well, stay as they are. A lost key
+    /// that sealed nothing is named no longer.
     ///
     /// # Errors
     ///
@@ -84,6 +85,7 @@ impl FileStore {
         rekeyed.previous = Some(previous.map_err(|error| no_key(policy, error))?);
         let mut file = self.policy_file();
         file.replace(rekeyed.clone());
+        file.drop_series(&self.that_sealed_nothing().await?);
         let (path, guard) = (policy_path(&root), Arc::clone(&lock));
         let file = blocking::run(move || {
             file.write(&path)?;
@@ -108,6 +110,27 @@ impl FileStore {
             replaced: old.id,
             problems,
         })
+    }
+
+    /// The series of this machine whose key was given up as lost and that have no file. While
+    /// `store.lock` is held exclusively, nobody who has the key still is about to write one.
+    async fn that_sealed_nothing(&self) -> Result<Vec<u32>, StoreError> {
+        let root = self.folder().to_owned();
+        let files = blocking::run(move || records::all(&root)).await?;
+        let machine = self.sources().machine();
+        let mut nothing = Vec::new();
+        for series in self.policy_file().series() {
+            let number = series.number();
+            let mut files = files.iter().flatten();
+            let is_ours = series.is_lost_on(machine) && series.is_made_on(machine);
+            if is_ours
+                && !files.any(|paths| paths.series == number)
+                && matches!(self.keys_of(series).await, Ok(None))
+            {
+                nothing.push(number);
+            }
+        }
+        Ok(nothing)
     }
 
     async fn key_that_is_here(&self) -> Result<InUse, StoreError> {

@@ -7,7 +7,7 @@ use hallpass_store::{FileStore, KeyFile, KeySource, KeySources, Passphrase, Poli
 
 use crate::{
     common::{Keys, LONG, Place, record, save},
-    losing::{NAMES, again, open, policy, sealed, token, with_three},
+    losing::{NAMES, again, open, open_on, policy, sealed, token, with_three},
 };
 
 #[tokio::test]
@@ -130,4 +130,36 @@ async fn a_slot_makes_room_with_all_its_files() {
     let moved = store.move_away(&slot, &mut guard).await.unwrap().unwrap();
     assert_eq!(fs::read_dir(moved.parent().unwrap()).unwrap().count(), 2);
     assert_eq!(store.load(&slot).await.unwrap(), None);
+}
+
+/// A new key each time, and nobody signs in: none of them is named for ever.
+#[tokio::test]
+async fn a_rekey_drops_the_lost_keys_that_sealed_nothing() {
+    let place = Place::new();
+    let (keys, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let lost = keys.lose();
+    for _ in 0..3 {
+        assert_eq!(token(&open(&place, &keys).await, "one").await, None);
+        let _ = keys.lose();
+    }
+    let other = open_on("there", &place, &there).await;
+    assert_eq!(token(&other, "one").await, None);
+    assert_eq!(token(&open(&place, &keys).await, "one").await, None);
+    let named = |policy: &serde_json::Value| policy["set_aside"].as_array().unwrap().len();
+    assert_eq!(named(&policy(&place)), 5);
+    let source: Arc<dyn KeySource> = keys.clone();
+    let store = open(&place, &keys).await.rekey(source).await.unwrap().store;
+    // What sealed three records, and another machine's, which may be about to seal its first.
+    assert_eq!(named(&policy(&place)), 2);
+    for store in [&store, &other] {
+        let saved = save(store, &again("four", "new"), None).await.unwrap();
+        assert!(matches!(saved, Saved::Written(_)));
+    }
+    assert_eq!(there.ids().len(), 1);
+    keys.give_back(lost);
+    assert_eq!(
+        open(&place, &keys).await.list().await.unwrap().slots.len(),
+        4
+    );
 }
