@@ -95,6 +95,59 @@ async fn a_keyring_that_was_asked_for_and_does_not_answer_is_an_error() {
     assert!(!desk.store().join("store.json").exists());
 }
 
+/// The older of two keys is in a keyring that hangs up on everybody. Each attempt is a connection.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn whoever_looks_asks_a_keyring_in_trouble_once() {
+    use std::{
+        io::Write as _,
+        os::unix::net::UnixListener,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use serde_json::{Value, json};
+
+    use crate::keeping::{key_file, two_accounts};
+
+    let desk = two_accounts().await;
+    let url = desk.url();
+    fs::remove_file(key_file(&desk)).unwrap();
+    desk.login(&[]).await.expect(0);
+    let policy = desk.store().join("store.json");
+    let mut written: Value = serde_json::from_slice(&fs::read(&policy).unwrap()).unwrap();
+    written["set_aside"][0]["policy"] = json!("keyring");
+    let mut file = fs::File::create(&policy).unwrap();
+    file.write_all(written.to_string().as_bytes()).unwrap();
+
+    let bus = UnixListener::bind(desk.folder.path().join("no-bus")).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for _ in bus.incoming() {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    for words in [vec!["status"], vec!["status", &url], vec!["store", "list"]] {
+        for json in [false, true] {
+            let before = asked.load(Ordering::SeqCst);
+            let words = [if json { &["--json"][..] } else { &[] }, &words].concat();
+            let ended = desk.run(&words).await.expect(0);
+            assert_eq!(asked.load(Ordering::SeqCst) - before, 1, "{words:?}");
+            let said = format!("{}{}", ended.stdout, ended.stderr);
+            let trouble = "the key of the store (policy `keyring`) can't be had: ";
+            assert!(said.contains(trouble), "{words:?}: {said}");
+            if json {
+                let result = ended.json()["result"].clone();
+                assert_eq!(result["store"]["set_aside"], json!(null));
+                assert_eq!(result["accounts"].as_array().unwrap().len(), 1);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn in_memory_nothing_is_kept() {
     let desk = Desk::new().await;
