@@ -261,6 +261,32 @@ async fn what_is_forgotten_is_gone_with_its_file() {
     assert_eq!(store["set_aside"], json!([]));
 }
 
+/// To forget one account, no key is given up: the others are there again when it comes back.
+#[tokio::test]
+async fn forgetting_needs_no_key() {
+    let desk = two_accounts().await;
+    let url = desk.url();
+    let policy = desk.store().join("store.json");
+    let before = (fs::read(&policy).unwrap(), sealed(&desk.store()));
+    let (key, kept) = lose(&desk);
+    let forget = ["store", "forget", &url];
+    let ended = desk.run(&forget).await.expect(2);
+    assert!(
+        ended.stderr.contains("which is not here"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!((fs::read(&policy).unwrap(), sealed(&desk.store())), before);
+    let ended = desk
+        .run(&[&forget[..], &["--yes"]].concat())
+        .await
+        .expect(0);
+    assert_eq!(ended.stderr, "");
+    assert_eq!(fs::read(&policy).unwrap(), before.0);
+    fs::rename(kept, key).unwrap();
+    assert_eq!(accounts(&desk, &[]).await, ["work"]);
+}
+
 /// Where the key is there and its place gives it to nobody now, nothing is moved or deleted unsaid.
 #[cfg(unix)]
 #[tokio::test]

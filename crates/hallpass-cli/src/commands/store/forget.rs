@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use hallpass::{
     Record,
-    store::{CredentialStore as _, StoreErrorKind},
+    store::{CredentialStore as _, Look, StoreErrorKind},
 };
 use serde_json::json;
 
@@ -40,16 +40,6 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed
     let slot = setup::slot(program, &forget.url, forget.account.as_deref())?;
     let store = store::files(program).await?;
     let mut guard = store.lock(&slot, WAIT).await?;
-    let records = match store.records(&slot).await {
-        Ok(records) => Some(records),
-        Err(error) if matches!(error.kind(), StoreErrorKind::Damaged | StoreErrorKind::Key) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let is_signed_in = records.iter().flatten().any(Record::is_signed_in);
-    if is_signed_in && !forget.yes {
-        return Err(Failed::usage(format!("somebody is signed in to {slot}"))
-            .hint("`hallpass logout` revokes the tokens first; `--yes` forgets them as they are"));
-    }
     if !forget.yes
         && let Some(why) = store.why_out_of_reach(&slot).await?
     {
@@ -59,10 +49,28 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed
              the server",
         ));
     }
-    // What can't be read though its key is here may be mended one day: it makes room.
-    let moved = match records {
-        Some(_) => None,
-        None => store.move_away(&slot, &mut guard).await?,
+    // No key is given up as lost for that, and one in trouble opens nothing.
+    let mut look = match store.look(Some(&slot)).await {
+        Err(error) if error.kind() == StoreErrorKind::Key => Look::default(),
+        look => look?,
+    };
+    let mut records = look.kept.values().flatten();
+    if records.any(Record::is_signed_in) && !forget.yes {
+        return Err(Failed::usage(format!("somebody is signed in to {slot}"))
+            .hint("`hallpass logout` revokes the tokens first; `--yes` forgets them as they are"));
+    }
+    let moved = match look.problems.pop().filter(|_| look.is_unread(&slot)) {
+        None => None,
+        // What can't be read though its key is here may be mended one day: it makes room.
+        Some(trouble)
+            if matches!(
+                trouble.kind(),
+                StoreErrorKind::Damaged | StoreErrorKind::Key
+            ) =>
+        {
+            store.move_away(&slot, &mut guard).await?
+        }
+        Some(trouble) => return Err(trouble.into()),
     };
     let forgotten = store.forget(&slot, &mut guard).await?;
     guard.release().await?;
