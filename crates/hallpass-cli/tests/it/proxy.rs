@@ -20,7 +20,7 @@ use tokio::{
 use crate::program::Desk;
 
 /// How long a test waits for what has to come.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A host that writes lines and reads lines.
 pub(crate) struct Host {

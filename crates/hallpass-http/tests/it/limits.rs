@@ -195,7 +195,7 @@ async fn a_stream_lives_beyond_its_head_limit() {
     let client = client_for(&server.url("/"));
     let client: &dyn HttpClient = &client;
     let mut policy = ExchangePolicy::mcp();
-    let limit = SHORT * 3;
+    let limit = SHORT * 10;
     policy.head_limit = Some(limit);
     policy.idle_limit = Some(limit);
     let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();

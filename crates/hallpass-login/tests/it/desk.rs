@@ -120,7 +120,7 @@ impl Desk {
         ask.challenges = &challenges;
         ask.previous = self.previous.as_ref();
         // A login that waits for ever is a failure, not a test that hangs.
-        let outcome = tokio::time::timeout(Duration::from_secs(60), login.run(ask))
+        let outcome = tokio::time::timeout(Duration::from_secs(300), login.run(ask))
             .await
             .unwrap();
         self.look_for_leaks(&outcome);

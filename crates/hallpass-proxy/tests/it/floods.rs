@@ -29,15 +29,12 @@ async fn a_host_that_does_not_read_stops_the_server() {
             .await
             .unwrap_err();
         let now = *server.flooded.lock().unwrap();
-        if now == taken {
+        if now == taken && taken > 0 {
             break;
         }
         taken = now;
     }
-    assert!(
-        taken > 0 && taken < 24 << 20,
-        "{taken} bytes went somewhere"
-    );
+    assert!(taken < 24 << 20, "{taken} bytes went somewhere");
     for _ in 0..100 {
         assert!(host.hear().await.contains("\"method\":\"n\""));
     }

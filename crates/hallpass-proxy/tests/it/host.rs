@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// How long a test waits for what has to come.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct Host {
     says: Option<DuplexStream>,
@@ -33,7 +33,7 @@ pub(crate) const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications
 struct Unhurried;
 
 /// That short time.
-const FIRST_ANSWER: Duration = Duration::from_millis(120);
+pub(crate) const FIRST_ANSWER: Duration = Duration::from_millis(120);
 
 impl Clock for Unhurried {
     fn now(&self) -> Timestamp {

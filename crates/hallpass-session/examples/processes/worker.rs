@@ -180,7 +180,10 @@ async fn post(url: &str, token: &Token) -> Result<Option<Vec<hallpass_core::Chal
     let answer = http.open(request, ExchangePolicy::mcp()).await;
     let answer = answer.map_err(|error| format!("{error:?}"))?;
     match answer.status() {
-        StatusCode::OK => Ok(None),
+        StatusCode::OK => {
+            token.mark_accepted();
+            Ok(None)
+        }
         StatusCode::UNAUTHORIZED => Ok(Some(challenges(answer.headers()))),
         other => Err(other.to_string()),
     }

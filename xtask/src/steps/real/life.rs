@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Seconds an access token lives: long enough for a call, short enough to wait for its end.
-const TOKEN_SECONDS: u32 = 6;
+const TOKEN_SECONDS: u32 = 12;
 
 /// What stands in a cell that is not for this server.
 const NOTHING: &str = "-";

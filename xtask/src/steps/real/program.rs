@@ -16,7 +16,7 @@ use super::{
 use crate::{report::Failure, workspace::Workspace};
 
 /// How long a person may take, whose login pages have changed.
-const LOGIN_SECONDS: &str = "45";
+const LOGIN_SECONDS: &str = "120";
 
 /// The program with a store of its own, and a person.
 #[derive(Debug)]
