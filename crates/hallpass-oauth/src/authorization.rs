@@ -124,17 +124,7 @@ const RESERVED: &[&str] = &[
 /// `endpoint` with the parameters of `form` in place of those of the same name, or of a reserved one, in its own
 /// query. What else is in that query stays as it is, byte for byte (RFC 6749 §3.1).
 pub(crate) fn with_parameters(endpoint: &Url, form: &Form) -> Url {
-    let kept = endpoint
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| {
-            let name = form_urlencoded::parse(pair.as_bytes()).next();
-            name.is_some_and(|(name, _)| {
-                !RESERVED.contains(&&*name) && form.iter().all(|(ours, _)| ours != name)
-            })
-        });
-    let kept = kept.collect::<Vec<_>>().join("&");
+    let kept = form.rest_of_query(endpoint, RESERVED);
     let mut query = form_urlencoded::Serializer::new(kept);
     query.extend_pairs(form.iter());
     let mut url = endpoint.clone();

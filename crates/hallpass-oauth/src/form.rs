@@ -62,12 +62,32 @@ impl Form {
         text.finish()
     }
 
+    /// What stands in the query of `endpoint` itself, byte for byte (RFC 6749 §3.1), without the
+    /// parameters that the form holds or that are `reserved`: none is sent twice.
+    pub(crate) fn rest_of_query(&self, endpoint: &Url, reserved: &[&str]) -> String {
+        let query = endpoint.query().unwrap_or_default();
+        let rest = query.split('&').filter(|pair| {
+            let name = form_urlencoded::parse(pair.as_bytes()).next();
+            name.is_some_and(|(name, _)| {
+                !reserved.contains(&&*name) && self.iter().all(|(ours, _)| ours != name)
+            })
+        });
+        rest.collect::<Vec<_>>().join("&")
+    }
+
     /// The parameters as a POST to `endpoint`, which asks for JSON.
     ///
     /// Every `Url` that real metadata holds is a `http::Uri`. One that is not (longer than 64 KiB)
     /// leaves the URI relative, and an HTTP client refuses the request as invalid.
     pub(crate) fn post(&self, endpoint: &Url) -> Request<Bytes> {
-        post(endpoint, "application/x-www-form-urlencoded", self.encode())
+        let mut endpoint = endpoint.clone();
+        let rest = self.rest_of_query(&endpoint, &[]);
+        endpoint.set_query((!rest.is_empty()).then_some(&*rest));
+        post(
+            &endpoint,
+            "application/x-www-form-urlencoded",
+            self.encode(),
+        )
     }
 }
 

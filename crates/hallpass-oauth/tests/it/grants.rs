@@ -53,3 +53,18 @@ fn client_credentials_and_jwt_bearer() {
          resource=https://mcp.example/mcp\n",
     );
 }
+
+#[test]
+fn what_the_endpoint_s_own_query_holds_is_not_sent_twice() {
+    let resource = Resource::parse("https://mcp.example/mcp").unwrap();
+    let id = ClientId::new("c");
+    let request = TokenRequest::client_credentials(&Scopes::none(), Some(&resource)).into_http(
+        &url("https://as.example/token?resource=x&t=%31&client_id=d&grant_type"),
+        &ClientAuthentication::none(&id),
+    );
+    assert_eq!(request.uri(), "https://as.example/token?t=%31");
+    assert_eq!(
+        form(&request),
+        "grant_type=client_credentials\nresource=https://mcp.example/mcp\nclient_id=c\n"
+    );
+}
