@@ -31,6 +31,10 @@ pub struct HttpConfig {
     pub configured_origins: Vec<Origin>,
     /// How long connecting may take, from the name's lookup to the end of the TLS handshake.
     pub connect_limit: Duration,
+    /// After how long without a byte an HTTP/2 connection with requests under way is asked for a sign
+    /// of life. It ends when it gives none for as long again: a computer that slept, or came to another
+    /// network, would wait for answers that can't come.
+    pub keep_alive: Duration,
     /// How names become addresses.
     pub resolver: Arc<dyn Resolver>,
     /// Where to note what servers present in their TLS handshakes, for a diagnosis.
@@ -48,6 +52,7 @@ impl Default for HttpConfig {
             servers: Vec::new(),
             configured_origins: Vec::new(),
             connect_limit: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(12),
             resolver: Arc::new(SystemResolver),
             handshakes: None,
         }

@@ -54,6 +54,7 @@ pub(crate) struct Template {
     tls: ClientConfig,
     user_agent: HeaderValue,
     connect_limit: Duration,
+    keep_alive: Duration,
 }
 
 impl Template {
@@ -82,6 +83,7 @@ impl Template {
             tls,
             user_agent,
             connect_limit: config.connect_limit,
+            keep_alive: config.keep_alive,
         })
     }
 
@@ -119,6 +121,8 @@ impl Template {
             .tls_backend_preconfigured(self.tls.clone())
             .user_agent(self.user_agent.clone())
             .connect_timeout(self.connect_limit)
+            .http2_keep_alive_interval(self.keep_alive)
+            .http2_keep_alive_timeout(self.keep_alive)
             // Shorter than servers keep theirs: a request on a connection that the server is just
             // closing ends with an unknown outcome.
             .pool_idle_timeout(IDLE_CONNECTION)

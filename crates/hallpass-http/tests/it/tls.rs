@@ -233,3 +233,40 @@ async fn what_is_presented_is_noted_with_who_accepted_it() {
         assert!(anchor.is_none_or(|it| it.is_added && it.origin == "the given bundle"));
     }
 }
+
+/// An empty SETTINGS frame (RFC 9113 §6.5), which is how a connection begins.
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+#[tokio::test]
+async fn a_dead_connection_of_many_requests_does_not_hold_them_for_minutes() {
+    let authority = Authority::new("Corp Root");
+    let mut tls = ServerConfig::clone(&authority.issue("mcp.test").server(&version::TLS13, None));
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://mcp.test:{}/",
+        listener.local_addr().unwrap().port()
+    );
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let accepted = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(tls)).accept(stream);
+        let mut stream = accepted.await.unwrap();
+        stream.write_all(SETTINGS).await.unwrap();
+        stream.flush().await.unwrap();
+        // It takes everything and says nothing any more.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let client = Client::new(HttpConfig {
+        trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
+        servers: vec![origin(&url)],
+        resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
+        keep_alive: std::time::Duration::from_millis(100),
+        ..HttpConfig::default()
+    })
+    .unwrap();
+    let error = get(&client, &url).await.unwrap_err();
+    // Not the time limit of the request, which is half a minute.
+    assert!(chain(&error).contains("keep-alive"), "{}", chain(&error));
+    assert_eq!(error.kind(), HttpErrorKind::Timeout);
+    assert!(error.may_have_been_sent());
+}
