@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    AuthorizeError, Remedy, ServerUrl, Slot,
+    AuthorizeError, Remedy, ServerUrl, SignInReason, Slot,
     store::{Guard, StoreErrorKind},
 };
 use url::form_urlencoded;
@@ -37,7 +37,11 @@ pub(super) async fn window(shared: &Shared, ask: &Ask) -> Result<Window, Session
         return Ok(Window::Ours(None));
     }
     let slot = window_of(&shared.slot)?;
-    let before = shared.load().await?;
+    let before = match ask.reason {
+        // Decided on when nobody had signed in; whatever is there by now is another process's.
+        SignInReason::First => None,
+        _ => shared.load().await?,
+    };
     let (guard, waited) = match shared.store.lock(&slot, MOMENT).await {
         Ok(guard) => (guard, false),
         Err(error) if error.kind() == StoreErrorKind::Busy => {

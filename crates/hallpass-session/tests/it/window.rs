@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use hallpass_core::{CredentialStore, Remedy, Scopes};
+use hallpass_core::{CredentialStore, Remedy, Scopes, SignInReason};
 use hallpass_session::{SessionError, SignInRequest, Token};
 use tokio::task::JoinSet;
 
@@ -90,4 +90,19 @@ async fn a_grant_of_fewer_scopes_does_not_serve_who_asks_for_more() {
     }
     assert_eq!(world.person.calls(), 2);
     assert_eq!(world.person.asked()[1].1, "more");
+}
+
+#[tokio::test]
+async fn who_saw_nothing_takes_what_another_process_has_saved_since() {
+    let world = World::empty();
+    // This one has looked, and found that nobody has signed in; then somebody does.
+    let late = world.session();
+    let first = world.session().sign_in(SignInRequest::default()).await;
+    let first = serial(&first.unwrap());
+    let ask = SignInRequest {
+        reason: SignInReason::First,
+        ..SignInRequest::default()
+    };
+    assert_eq!(serial(&late.sign_in(ask).await.unwrap()), first);
+    assert_eq!(world.person.calls(), 1);
 }
