@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{HttpError, Remedy, Slot, Timestamp};
+use hallpass_core::{HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind};
 use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
 use http::Response;
 
@@ -36,6 +36,13 @@ pub(crate) struct Failure {
     pub(crate) asked: Option<Duration>,
 }
 
+/// How long the server is left alone after a post that was lost. There is one more and no third, so
+/// that must not meet the same trouble: a server that was silent may be away for a while; where a
+/// connection broke off, or a gateway spoke, one may just be restarting. A server with a grace period
+/// still knows the first post by then.
+const AFTER_SILENCE: Duration = Duration::from_secs(60);
+const AFTER_A_BREAK: Duration = Duration::from_secs(2);
+
 impl Outcome {
     pub(crate) fn of(
         result: Result<Response<Bytes>, HttpError>,
@@ -55,7 +62,10 @@ impl Outcome {
         let sent = error.may_have_been_sent();
         let failure = Failure {
             repeat: error.remedy() == Remedy::Retry,
-            asked: None,
+            asked: sent.then(|| match error.kind() {
+                HttpErrorKind::Timeout => AFTER_SILENCE,
+                _ => AFTER_A_BREAK,
+            }),
             error: RefreshFailed::http(slot, error),
         };
         if sent {
@@ -79,7 +89,10 @@ impl Outcome {
         match class {
             TokenErrorClass::NotProcessed => Self::NotProcessed(failure()),
             TokenErrorClass::Unknown if failed_itself => Self::Doubtful(failure()),
-            TokenErrorClass::Unknown => Self::Lost(failure()),
+            TokenErrorClass::Unknown => Self::Lost(Failure {
+                asked: Some(asked.unwrap_or_default().max(AFTER_A_BREAK)),
+                ..failure()
+            }),
             TokenErrorClass::Definitive => Self::Definitive(error),
             TokenErrorClass::Refused => Self::Refused(failure()),
         }

@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | renewed | a readable 200 | the new grant, saved and then published | the fence is gone |
 //! | not processed | no connection, TLS; 408, 425, 429, 503 | everything | pause (`Retry-After`), post again |
-//! | lost | reset or timeout after the write, an unreadable 2xx, a process that died | everything, the fence stands | pause, post at most once more |
+//! | lost | reset or timeout after the write, an unreadable 2xx, a process that died | everything, the fence stands | pause, a minute after silence, post at most once more |
 //! | doubtful | any other 5xx | everything, the doubt stands | pause, post again |
 //! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | that refresh token is dropped: sign-in needed, `refresh-refused`, or `refresh-outcome-unknown` where the fence stood |
 //! | refused | any other 4xx, an empty 401, a redirect | everything | an error that names what to mend |

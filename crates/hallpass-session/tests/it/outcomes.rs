@@ -118,10 +118,38 @@ async fn lost_before_the_server_acted_heals() {
     for fault in [Fault::LostBefore, Fault::Says(200, "<html>proxy</html>")] {
         let world = expired(&[fault]).await;
         let token = world.session().token().await.unwrap();
-        check_healed(&world, &token, &[500], 2);
+        check_healed(&world, &token, &[2_000], 2);
         let record = world.record().await;
         assert_eq!((record.state, record.fence), (State::SignedIn, None));
     }
+}
+
+#[tokio::test]
+async fn the_second_post_does_not_meet_the_same_silence() {
+    let world = expired(&[Fault::Silent]).await;
+    let session = world.session();
+    for _ in 0..3 {
+        let error = session.token().await.unwrap_err();
+        let SessionError::Refresh(failed) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(failed.retry_after().unwrap().as_secs(), 60);
+    }
+    assert_eq!(world.server.posts(), 1);
+    world.clock.advance(60);
+    let token = session.token().await.unwrap();
+    check_healed(&world, &token, &[], 2);
+}
+
+/// What a session says once it has waited for as long as it said that it would.
+async fn in_the_end(world: &World) -> SessionError {
+    let session = world.session();
+    let error = session.token().await.unwrap_err();
+    let SessionError::Refresh(failed) = &error else {
+        return error;
+    };
+    world.clock.advance(failed.retry_after().unwrap().as_secs());
+    session.token().await.unwrap_err()
 }
 
 #[tokio::test]
@@ -132,7 +160,7 @@ async fn lost_after_the_server_acted_ends_in_a_stated_sign_in() {
         Fault::ActsAndSays(502, ""),
     ] {
         let world = expired(&[fault]).await;
-        let error = world.session().token().await.unwrap_err();
+        let error = in_the_end(&world).await;
         let expected = Need::Ended(SignInCause::RefreshOutcomeUnknown);
         assert_eq!(need(&error), expected);
         assert_eq!(world.server.posts(), 2, "once more, and no more");
@@ -149,7 +177,7 @@ async fn lost_after_the_server_acted_ends_in_a_stated_sign_in() {
 async fn a_token_lost_twice_is_not_posted_a_third_time() {
     let world = expired(&[Fault::LostAfter, Fault::LostBefore]).await;
     for _ in 0..5 {
-        let error = world.session().token().await.unwrap_err();
+        let error = in_the_end(&world).await;
         assert_eq!(
             need(&error),
             Need::Ended(SignInCause::RefreshOutcomeUnknown)

@@ -262,6 +262,7 @@ async fn a_new_sign_in_heals_an_ended_grant() {
     world.server.fault(Fault::LostAfter);
     let session = world.session();
     session.token().await.unwrap_err();
+    world.clock.advance(60);
     let token = session.answer_challenge(None, &bare()).await.unwrap();
     assert_eq!(serial(&session.token().await.unwrap()), serial(&token));
     let record = world.record().await;

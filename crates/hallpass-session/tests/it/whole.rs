@@ -175,7 +175,7 @@ async fn an_answer_that_is_lost_costs_one_sign_in_and_no_more() {
     );
     let expected = Need::Ended(SignInCause::RefreshOutcomeUnknown);
     assert_eq!(need(&two.token().await.unwrap_err()), expected);
-    whole.clock.advance(Duration::from_secs(1));
+    whole.clock.advance(Duration::from_secs(2));
     assert_eq!(need(&asked.await.unwrap().unwrap_err()), expected);
     assert_eq!(whole.refreshed().len(), 2);
 
@@ -211,7 +211,7 @@ async fn an_outage_heals_without_anybody() {
             async move { session.token().await }
         });
         whole.clock.until_asleep(1).await;
-        whole.clock.advance(Duration::from_secs(1));
+        whole.clock.advance(Duration::from_secs(2));
         asked.await.unwrap().unwrap();
     }
     assert_eq!(whole.refreshed().len(), 4);

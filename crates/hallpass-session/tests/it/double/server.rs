@@ -26,6 +26,8 @@ pub(crate) enum Fault {
     NotSent(HttpErrorKind),
     /// The connection breaks before the server has done anything.
     LostBefore,
+    /// Nothing comes within the time limit, and the server does nothing.
+    Silent,
     /// The server acts, and its answer is lost.
     LostAfter,
     /// The server answers this and does nothing else.
@@ -242,6 +244,7 @@ impl Server {
         state.posted.push(token.clone());
         match fault {
             Some(Fault::LostBefore) => return error(HttpErrorKind::Interrupted),
+            Some(Fault::Silent) => return error(HttpErrorKind::Timeout),
             Some(Fault::Says(status, body)) => return Ok(plain(status, body)),
             Some(Fault::RetryAfter(status, seconds)) => {
                 let mut response = plain(status, "");
