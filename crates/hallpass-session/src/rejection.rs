@@ -102,6 +102,7 @@ fn may_be_a_migration(error: &SessionError) -> bool {
             matches!(
                 needed.need(),
                 Need::SecretExpired
+                    | Need::ClientForgotten
                     | Need::Ended(
                         SignInCause::NoRefreshToken
                             | SignInCause::RefreshRefused

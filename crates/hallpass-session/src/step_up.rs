@@ -73,9 +73,10 @@ impl Shared {
             Need::First | Need::Ended(SignInCause::SignedOut) => (SignInReason::First, None),
             Need::Migrated(issuer) => (SignInReason::Migration, Some(issuer.clone())),
             Need::Ended(SignInCause::IssuerChanged) => (SignInReason::Migration, None),
-            Need::Ended(_) | Need::SettingChanged(_) | Need::SecretExpired => {
-                (SignInReason::Ended, None)
-            }
+            Need::Ended(_)
+            | Need::SettingChanged(_)
+            | Need::SecretExpired
+            | Need::ClientForgotten => (SignInReason::Ended, None),
         };
         let ask = Ask {
             reason,

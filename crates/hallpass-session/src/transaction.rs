@@ -13,7 +13,7 @@
 //! | lost | reset or timeout after the write, an unreadable 2xx, a process that died | everything, the fence stands | pause, a minute after silence, post at most once more |
 //! | doubtful | any other 5xx | everything, the doubt stands | pause, post again |
 //! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | that refresh token is dropped: sign-in needed, `refresh-refused`, or `refresh-outcome-unknown` where the fence stood |
-//! | refused | any other 4xx, an empty 401, a redirect | everything | an error that names what to mend |
+//! | refused | any other 4xx, an empty 401, a redirect | everything | an error that names what to mend; for `invalid_client` to a client that registered itself, sign-in needed |
 //!
 //! While the old access token lives it is used, whatever the outcome. When a lost post was repeated
 //! and lost again, its refresh token is not posted a third time: the end is `refresh-outcome-unknown`,

@@ -25,6 +25,9 @@ pub enum Need {
     SettingChanged(String),
     /// The client's secret has expired (RFC 7591 §3.2.1), so the client has to register anew.
     SecretExpired,
+    /// The authorization server no longer knows the client that was registered there, so it has to
+    /// register anew.
+    ClientForgotten,
     /// This authorization server protects the server now, another than the one that issued the
     /// credentials.
     Migrated(Issuer),
@@ -61,7 +64,7 @@ impl SignInNeeded {
             Need::First => None,
             Need::Ended(cause) => Some(cause.clone()),
             Need::SettingChanged(_) => Some(SignInCause::SettingsChanged),
-            Need::SecretExpired => Some(SignInCause::RefreshRefused),
+            Need::SecretExpired | Need::ClientForgotten => Some(SignInCause::RefreshRefused),
             Need::Migrated(_) => Some(SignInCause::IssuerChanged),
         }
     }
@@ -79,6 +82,8 @@ impl SignInNeeded {
             Need::SettingChanged(name) => Some(format!(
                 "sign in again, or set `{name}` back to what it was"
             )),
+            // The sign-in mends it; the error alone would name other means.
+            Need::ClientForgotten => None,
             _ => self.source.as_ref().and_then(|error| error.hint()),
         }
     }
@@ -97,6 +102,9 @@ impl fmt::Display for SignInNeeded {
                 )
             }
             Need::SecretExpired => f.write_str("the client's secret has expired"),
+            Need::ClientForgotten => f.write_str(
+                "the authorization server no longer accepts the client that was registered there",
+            ),
             Need::Migrated(issuer) => {
                 write!(
                     f,

@@ -57,6 +57,10 @@ impl RefreshFailed {
 
     /// The server's answer, if there was one.
     pub fn token_error(&self) -> Option<&TokenError> {
+        self.answered().map(|error| &**error)
+    }
+
+    pub(crate) fn answered(&self) -> Option<&Arc<TokenError>> {
         match &self.cause {
             Cause::Answer(error) => Some(error),
             Cause::Http(_) => None,

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthScheme, Generation, Record, State, Timestamp, record::SignInCause, store::Guard,
+    AuthScheme, Generation, Record, Registration, State, Timestamp,
+    record::{RegistrationOrigin, SignInCause},
+    store::Guard,
 };
 use hallpass_oauth::{TokenError, TokenResponse};
 
@@ -116,14 +118,17 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
             renewed(shared, wanted, &fenced, *response, now, &mut guard).await
         }
         Outcome::NotProcessed(failure) | Outcome::Refused(failure) => {
-            keep(
-                shared,
-                fence::lowered(&fenced, record.fence),
-                fenced.generation,
-                &mut guard,
-            )
-            .await;
-            Ok(failed(shared, failure))
+            let mut lowered = fence::lowered(&fenced, record.fence);
+            let forgotten = client_forgotten(shared, &failure, record.registration.as_ref());
+            if let (Some(_), Some(registration)) = (&forgotten, &mut lowered.registration) {
+                // The next sign-in asks in advance whether the server knows it.
+                registration.proven_at = None;
+            }
+            keep(shared, lowered, fenced.generation, &mut guard).await;
+            Ok(match forgotten {
+                Some(needed) => failed(shared, SessionError::SignInNeeded(needed), &failure),
+                None => not_refreshed(shared, failure),
+            })
         }
         Outcome::Doubtful(failure) => {
             keep(
@@ -133,9 +138,9 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
                 &mut guard,
             )
             .await;
-            Ok(failed(shared, failure))
+            Ok(not_refreshed(shared, failure))
         }
-        Outcome::Lost(failure) => Ok(failed(shared, failure)),
+        Outcome::Lost(failure) => Ok(not_refreshed(shared, failure)),
         Outcome::Definitive(error) => {
             let cause = if record.fence.is_some() {
                 SignInCause::RefreshOutcomeUnknown
@@ -221,12 +226,31 @@ async fn keep(shared: &Shared, mut record: Record, expected: Generation, guard: 
     }
 }
 
+/// A sign-in mends it when the server has forgotten a client that registered itself. Nothing is
+/// dropped, since it may only seem so.
+fn client_forgotten(
+    shared: &Shared,
+    failure: &Failure,
+    registration: Option<&Registration>,
+) -> Option<SignInNeeded> {
+    let error = failure.error.answered()?;
+    let is_dynamic = registration?.origin == RegistrationOrigin::Dynamic;
+    (is_dynamic && error.code() == Some("invalid_client")).then(|| {
+        SignInNeeded::new(&shared.slot, Need::ClientForgotten).with_source(Arc::clone(error))
+    })
+}
+
+fn not_refreshed(shared: &Shared, failure: Failure) -> Attempt {
+    let error = SessionError::Refresh(failure.error.clone());
+    failed(shared, error, &failure)
+}
+
 /// Counts a failure and says when to try again.
-fn failed(shared: &Shared, failure: Failure) -> Attempt {
+fn failed(shared: &Shared, error: SessionError, failure: &Failure) -> Attempt {
     let monotonic = shared.clock.monotonic();
     let mut memory = shared.memory();
     let pause = memory.pacing.failed(monotonic, failure.asked);
-    let error = SessionError::Refresh(failure.error.after(pause));
+    let error = error.after(pause);
     memory.paused_by = Some((error.clone(), failure.repeat));
     drop(memory);
     Attempt::Failed {

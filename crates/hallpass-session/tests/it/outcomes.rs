@@ -1,11 +1,15 @@
 //! The table of what may come of a refresh, one test a row.
 
-use hallpass_core::{Remedy, State, http::HttpErrorKind, record::SignInCause};
+use hallpass_core::{
+    Remedy, State,
+    http::HttpErrorKind,
+    record::{RegistrationOrigin, SignInCause},
+};
 use hallpass_session::{Need, SessionError};
 
 use crate::{
     double::Fault,
-    world::{World, need, serial},
+    world::{World, bare, need, serial},
 };
 
 /// A world whose access token has ended, with these faults ahead.
@@ -245,7 +249,6 @@ async fn definitive_drops_the_refresh_token_and_keeps_the_client() {
 #[tokio::test]
 async fn refused_keeps_everything_and_names_what_to_mend() {
     for (status, body) in [
-        (401, r#"{"error":"invalid_client"}"#),
         (400, r#"{"error":"unauthorized_client"}"#),
         (400, r#"{"error":"invalid_target"}"#),
         (400, r#"{"error":"invalid_scope"}"#),
@@ -279,5 +282,42 @@ async fn refused_keeps_everything_and_names_what_to_mend() {
             2,
             "{status} {body}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_the_server_has_forgotten_is_a_matter_of_signing_in() {
+    let world = expired(&[Fault::Says(401, r#"{"error":"invalid_client"}"#); 2]).await;
+    let before = world.record().await;
+    let session = world.session();
+    for _ in 0..3 {
+        let error = session.token().await.unwrap_err();
+        assert_eq!(need(&error), Need::ClientForgotten);
+        assert_eq!(error.hint(), None);
+    }
+    assert_eq!(world.server.posts(), 1, "a hot loop does not hammer it");
+    // Nothing is lost by that; the next login asks whether the client is known.
+    let after = world.record().await;
+    assert_eq!((after.state, after.fence), (State::SignedIn, None));
+    assert_eq!(after.grant, before.grant);
+    assert_eq!(after.registration.unwrap().proven_at, None);
+    world.clock.advance(60);
+    session.answer_challenge(None, &bare()).await.unwrap();
+    assert_eq!(world.person.calls(), 1);
+    assert_eq!(world.record().await.state, State::SignedIn);
+}
+
+#[tokio::test]
+async fn another_client_is_for_a_person_to_mend() {
+    for origin in [
+        RegistrationOrigin::PreRegistered,
+        RegistrationOrigin::MetadataDocument,
+    ] {
+        let world = expired(&[Fault::Says(401, r#"{"error":"invalid_client"}"#)]).await;
+        let mut record = world.record().await;
+        record.registration.as_mut().unwrap().origin = origin;
+        world.replace(record).await;
+        let error = world.session().token().await.unwrap_err();
+        assert_eq!(error.remedy(), Remedy::Configure);
     }
 }

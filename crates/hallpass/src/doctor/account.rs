@@ -245,6 +245,7 @@ fn sign_in_needed(needed: &hallpass_session::SignInNeeded) -> Finding {
             Code::SettingsChanged
         }
         Need::SecretExpired => Code::ClientSecretExpired,
+        Need::ClientForgotten => Code::RegistrationForgotten,
         Need::Migrated(_) | Need::Ended(SignInCause::IssuerChanged) => Code::IssuerChanged,
         _ => Code::SignInNeeded,
     };

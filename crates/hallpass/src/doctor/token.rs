@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use hallpass_core::{AuthScheme, Remedy};
-use hallpass_session::{SessionError, Token};
+use hallpass_session::{Need, SessionError, Token};
 
 use super::{
     Code, Finding, Mend, Severity, Step, StepName, claims::Claims, clock, examination::Examination,
@@ -154,14 +154,18 @@ impl Examination<'_> {
 /// A refresh that came to nothing.
 fn refused(error: &SessionError) -> Finding {
     let code = match error {
+        SessionError::SignInNeeded(needed) if *needed.need() == Need::ClientForgotten => {
+            Code::RegistrationForgotten
+        }
         SessionError::SignInNeeded(_) => Code::SignInNeeded,
         _ => Code::RefreshFailed,
     };
     let found = Finding::new(code, error.to_string())
+        .weighing(Severity::Fault)
         .because((error as &dyn Error).source())
         .remedy(error.remedy());
-    let found = match code {
-        Code::SignInNeeded => found.mend(Mend::SignIn),
+    let found = match error {
+        SessionError::SignInNeeded(_) => found.mend(Mend::SignIn),
         _ if error.remedy() == Remedy::Retry => found.words("try again later"),
         _ => found,
     };

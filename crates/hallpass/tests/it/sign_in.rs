@@ -65,6 +65,24 @@ async fn an_expired_token_is_refreshed_once_with_the_same_resource() {
 }
 
 #[tokio::test]
+async fn an_authorization_server_that_was_set_up_anew_costs_one_sign_in() {
+    let world = World::new().await;
+    let hallpass = world.host().build().unwrap();
+    let client = connect(&hallpass).await;
+    assert_eq!(add(&client, 1, 1).await, "2");
+
+    // It knows neither the client nor what it granted any more.
+    world.issuer.forget_clients();
+    world.issuer.expire_access_tokens();
+    assert_eq!(add(&client, 2, 3).await, "5");
+    client.cancel().await.unwrap();
+
+    assert_eq!(world.visitor.visits(), 2);
+    assert_eq!(world.requests_to(Endpoint::Registration).len(), 2);
+    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+}
+
+#[tokio::test]
 async fn a_host_without_an_authorizer_is_told_to_sign_in() {
     let world = World::new().await;
     let hallpass = hallpass::Hallpass::builder(world.server.url().parse().unwrap())
