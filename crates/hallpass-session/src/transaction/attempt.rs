@@ -127,7 +127,7 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
             keep(shared, lowered, fenced.generation, &mut guard).await;
             Ok(match forgotten {
                 Some(needed) => failed(shared, SessionError::SignInNeeded(needed), &failure),
-                None => not_refreshed(shared, failure),
+                None => not_refreshed(shared, &failure),
             })
         }
         Outcome::Doubtful(failure) => {
@@ -138,9 +138,9 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
                 &mut guard,
             )
             .await;
-            Ok(not_refreshed(shared, failure))
+            Ok(not_refreshed(shared, &failure))
         }
-        Outcome::Lost(failure) => Ok(not_refreshed(shared, failure)),
+        Outcome::Lost(failure) => Ok(not_refreshed(shared, &failure)),
         Outcome::Definitive(error) => {
             let cause = if record.fence.is_some() {
                 SignInCause::RefreshOutcomeUnknown
@@ -240,9 +240,12 @@ fn client_forgotten(
     })
 }
 
-fn not_refreshed(shared: &Shared, failure: Failure) -> Attempt {
-    let error = SessionError::Refresh(failure.error.clone());
-    failed(shared, error, &failure)
+fn not_refreshed(shared: &Shared, failure: &Failure) -> Attempt {
+    failed(
+        shared,
+        SessionError::Refresh(failure.error.clone()),
+        failure,
+    )
 }
 
 /// Counts a failure and says when to try again.
