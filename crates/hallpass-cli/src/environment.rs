@@ -195,10 +195,10 @@ impl Environment {
         let name = rustix::system::uname()
             .nodename()
             .to_str()
+            .ok()
             .map(str::to_owned);
         #[cfg(not(unix))]
-        let name = Err(());
-        let name = name.ok().filter(|name| !name.is_empty());
-        name.or_else(|| self.get("COMPUTERNAME").map(str::to_owned))
+        let name = self.get("COMPUTERNAME").map(str::to_owned);
+        name.filter(|name| !name.is_empty())
     }
 }
