@@ -198,7 +198,8 @@ impl Environment {
             .ok()
             .map(str::to_owned);
         #[cfg(not(unix))]
-        let name = self.get("COMPUTERNAME").map(str::to_owned);
-        name.filter(|name| !name.is_empty())
+        let name: Option<String> = None;
+        let name = name.filter(|name| !name.is_empty());
+        name.or_else(|| self.get("COMPUTERNAME").map(str::to_owned))
     }
 }
