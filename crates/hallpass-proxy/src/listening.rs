@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hallpass_core::Remedy;
 use hallpass_mcp_http::Content;
 use http::StatusCode;
 
@@ -57,7 +58,12 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
                     return;
                 }
             },
-            // Also for want of a token: somebody may sign in meanwhile.
+            // Asking again would spend a refresh each time. Where a token is missing somebody may sign in
+            // meanwhile.
+            Ok(Err(stop)) if stop.refusal().is_some() && !heals(stop.remedy()) => {
+                tracing::warn!("the server's own stream opens for no token: {stop}");
+                return;
+            }
             Ok(Err(stop)) => tracing::debug!("the server's own stream can't be opened: {stop}"),
             Err(trouble) => tracing::debug!("there is no way to the server: {trouble:?}"),
         }
@@ -69,6 +75,11 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
             .sleep(place.pause.unwrap_or_default().max(pause))
             .await;
     }
+}
+
+/// Whether time or a sign-in may help.
+fn heals(remedy: Remedy) -> bool {
+    matches!(remedy, Remedy::Retry | Remedy::SignIn)
 }
 
 /// How long ago the stream was asked for.

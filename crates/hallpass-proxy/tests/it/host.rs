@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hallpass_core::{BoxFuture, Clock, ServerSettings, ServerUrl, Slot, Timestamp};
 use hallpass_http::{Client, HttpConfig};
 use hallpass_proxy::{Memory, NoMemory, Proxy, ProxyError};
-use hallpass_session::{Session, SystemClock};
+use hallpass_session::{Session, SessionBuilder, SystemClock};
 use hallpass_store::MemoryStore;
 use hallpass_testkit::FakeClock;
 use hallpass_transport::AuthorizedEndpoint;
@@ -61,12 +61,21 @@ impl Host {
     }
 
     pub(crate) fn at(url: &str, memory: Arc<dyn Memory>, clock: Arc<dyn Clock>) -> Self {
+        Self::whose_session(url, memory, clock, |session| session)
+    }
+
+    /// A host whose proxy's session is one of these.
+    pub(crate) fn whose_session(
+        url: &str,
+        memory: Arc<dyn Memory>,
+        clock: Arc<dyn Clock>,
+        settle: impl FnOnce(SessionBuilder) -> SessionBuilder,
+    ) -> Self {
         let http = Arc::new(Client::new(HttpConfig::default()).unwrap());
         let slot = Slot::new(ServerUrl::parse(url).unwrap());
         let store = Arc::new(MemoryStore::new());
-        let session = Session::builder(slot, ServerSettings::default(), store, http.clone())
-            .build()
-            .unwrap();
+        let session = Session::builder(slot, ServerSettings::default(), store, http.clone());
+        let session = settle(session).build().unwrap();
         let server = Arc::new(AuthorizedEndpoint::new(session, http));
         let proxy = Proxy::new(server, clock)
             .sign_in_hint("run `hallpass login`")

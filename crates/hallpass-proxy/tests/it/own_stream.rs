@@ -1,7 +1,14 @@
 //! The stream of what the server says unasked is there before a call is sent.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use hallpass_core::{AccessToken, BoxFuture, TokenSource, TokenSourceError};
 use hallpass_proxy::NoMemory;
 use hallpass_testkit::{FakeClock, Gate};
 
@@ -70,4 +77,50 @@ async fn a_stream_that_a_gateway_closes_now_and_then_is_opened_again_at_once() {
     }
     // And a call waits for it again.
     check_it_waits(&mut host, &server, &gate).await;
+}
+
+/// Another token each time.
+#[derive(Debug, Default)]
+struct Source(AtomicUsize);
+
+impl TokenSource for Source {
+    fn read(&self) -> BoxFuture<'_, Result<AccessToken, TokenSourceError>> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move { Ok(AccessToken::new(format!("token-{number}"))) })
+    }
+
+    fn describe(&self) -> String {
+        "the test".to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_no_token_opens_is_not_asked_for_for_ever() {
+    let server = Double::start(move |seen: &Seen| match handshake(seen) {
+        Some(_) if seen.method == "GET" => {
+            Reply::status(401).header("www-authenticate", "Bearer error=\"invalid_token\"")
+        }
+        Some(reply) => reply,
+        None => Reply::json(result(&seen.id())),
+    })
+    .await;
+    let (source, clock) = (Arc::new(Source::default()), FakeClock::default());
+    let host = Host::whose_session(
+        &server.url,
+        Arc::new(NoMemory),
+        Arc::new(clock.clone()),
+        |session| {
+            session
+                .token_source(source.clone())
+                .clock(Arc::new(clock.clone()))
+        },
+    );
+    let mut host = host.after_the_handshake().await;
+    for id in 1..=100 {
+        host.call(id, "tools/call").await;
+        assert_eq!(host.hear().await, result(&id.to_string()));
+        clock.advance(Duration::from_secs(60));
+    }
+    let asked = source.0.load(Ordering::SeqCst);
+    assert!(asked <= 6, "{asked} tokens");
 }
