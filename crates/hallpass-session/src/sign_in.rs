@@ -9,7 +9,7 @@
 mod keep;
 mod window;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     AuthorizeError, Challenge, Issuer, Record, Remedy, Scopes, SignIn, SignInReason, State,
@@ -29,6 +29,10 @@ use crate::{
     standing,
     token::Token,
 };
+
+/// For how long a person's no is the answer to everything but a wish to sign in. Programs repeat calls
+/// that fail, and each would open a window.
+const NO_STANDS: Duration = Duration::from_secs(120);
 
 /// How often a caller waits for other people's sign-ins before it gives up on its own.
 const MOST_BOARDINGS: u32 = 4;
@@ -87,6 +91,9 @@ impl Shared {
         ask: Ask,
         settled: impl Fn() -> Option<Token>,
     ) -> Result<Token, SessionError> {
+        if let Some(no) = self.refused_lately(ask.reason) {
+            return Err(no);
+        }
         for _ in 0..MOST_BOARDINGS {
             let (waiting, covers) = match self.sign_ins.board(ask.clone(), &settled) {
                 Err(token) => return Ok(token),
@@ -103,6 +110,29 @@ impl Shared {
             }
         }
         Err(SessionError::overtaken(&self.slot))
+    }
+
+    /// What a person answered to the same question not long ago. A wish to sign in is another question,
+    /// and step-ups are [counted](crate::step_up).
+    fn refused_lately(&self, reason: SignInReason) -> Option<SessionError> {
+        if matches!(reason, SignInReason::Asked | SignInReason::StepUp) {
+            return None;
+        }
+        let memory = self.memory();
+        let (of, error, until) = memory.refused.as_ref()?;
+        (*of == reason && self.clock.monotonic() < *until).then(|| error.clone())
+    }
+
+    fn note_refusal(&self, reason: SignInReason, error: &SessionError) {
+        let SessionError::SignIn(failed) = error else {
+            return;
+        };
+        let cause = failed.cause();
+        let is_a_person_s = !cause.is_nobody_asked() && !self.authorizer.is_unattended();
+        if is_a_person_s && cause.remedy() == Remedy::SignIn {
+            let until = self.clock.monotonic().saturating_add(NO_STANDS);
+            self.memory().refused = Some((reason, error.clone(), until));
+        }
     }
 
     fn start_sign_in(
@@ -140,7 +170,10 @@ impl Shared {
             };
             match &result {
                 Ok(token) => shared.plan_ahead(token),
-                Err(error) => tracing::debug!(%error, "the sign-in has failed"),
+                Err(error) => {
+                    tracing::debug!(%error, "the sign-in has failed");
+                    shared.note_refusal(ask.reason, error);
+                }
             }
             shared.sign_ins.land(&landing.ticket, Some(result));
         };
