@@ -224,7 +224,7 @@ async fn what_a_server_says_meanwhile_is_told_with_v() {
 async fn an_interrupt_is_told_to_the_server() {
     let desk = everything().await;
     let url = desk.url();
-    for (arguments, code) in [(&[][..], 130), (&["--timeout", "5"], 5)] {
+    for (arguments, code) in [(&[][..], 130), (&["--timeout", "3"], 5)] {
         let before = desk.server.requests_to(Endpoint::Mcp).len();
         let arguments = [arguments, &["call", &url, "wait"]].concat();
         let child = desk.command(&arguments).spawn().unwrap();
