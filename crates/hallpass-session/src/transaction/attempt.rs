@@ -18,6 +18,9 @@ use crate::{
     token::Token,
 };
 
+/// The pauses before a new grant is saved again.
+const SAVED_AGAIN: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
+
 /// What an attempt came to.
 pub(super) enum Attempt {
     /// The token that was wanted, saved and published.
@@ -169,7 +172,7 @@ async fn renewed(
     record.fence = None;
     record.state = State::SignedIn;
     let expected = fenced.generation;
-    match shared.save(&mut record, Some(expected), guard).await {
+    match persist(shared, &mut record, expected, guard).await {
         Ok(true) => {}
         // Whatever stands there now holds; a record that is gone is not brought back.
         Ok(false) => return Ok(Attempt::Conflict),
@@ -187,6 +190,24 @@ async fn renewed(
     let token = shared.publish(&record, obtained)?;
     step("published");
     Ok(Attempt::Done(token))
+}
+
+/// Saves what must not be lost, and tries again while the lock is held: another program may hold the
+/// file for a moment, as scanners do. Whoever locks the slot next would take the grant for lost.
+async fn persist(
+    shared: &Shared,
+    record: &mut Record,
+    expected: Generation,
+    guard: &mut Guard,
+) -> Result<bool, SessionError> {
+    for pause in SAVED_AGAIN {
+        match shared.save(record, Some(expected), guard).await {
+            Err(error) => tracing::debug!(%error, "not saved; once more"),
+            saved => return saved,
+        }
+        shared.clock.sleep(pause).await;
+    }
+    shared.save(record, Some(expected), guard).await
 }
 
 /// Ends the credentials: the refresh token is dropped, the registration stays.

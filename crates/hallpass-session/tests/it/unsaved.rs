@@ -45,6 +45,19 @@ async fn what_is_not_saved_is_not_published_and_not_lost() {
 }
 
 #[tokio::test]
+async fn what_can_t_be_saved_for_a_moment_is_saved_before_the_lock_is_given_up() {
+    let world = World::signed_in().await;
+    world.clock.advance(3_600);
+    // The fence is saved, the new grant is not at first.
+    world.store.fail_at_save(2);
+    assert_eq!(serial(&world.session().token().await.unwrap()), 2);
+    assert_eq!(world.clock.sleeps(), [50]);
+    assert_eq!(world.server.posts(), 1);
+    let record = world.record().await;
+    assert_eq!((record.state, record.fence), (State::SignedIn, None));
+}
+
+#[tokio::test]
 async fn while_the_lock_is_held_for_long_the_old_token_is_used() {
     let world = World::signed_in().await;
     world.clock.advance(3_545);

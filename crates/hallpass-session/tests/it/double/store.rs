@@ -27,6 +27,8 @@ pub(crate) struct TestStore {
     pub(crate) locking: Gate,
     /// Every lock is somebody else's for longer than anybody waits.
     busy: AtomicBool,
+    /// Save number `n` from now fails, and no other.
+    fail_at: AtomicUsize,
     /// Before save number `n` from now, the record is removed behind everybody's back.
     vanish_before: AtomicUsize,
 }
@@ -34,6 +36,10 @@ pub(crate) struct TestStore {
 impl TestStore {
     pub(crate) fn fail_from_save(&self, number: usize) {
         self.fail_from.store(number, Ordering::SeqCst);
+    }
+
+    pub(crate) fn fail_at_save(&self, number: usize) {
+        self.fail_at.store(number, Ordering::SeqCst);
     }
 
     pub(crate) fn vanish_before_save(&self, number: usize) {
@@ -110,6 +116,9 @@ impl CredentialStore for TestStore {
                 self.inner
                     .remove(&record.slot, &record.issuer, guard)
                     .await?;
+            }
+            if countdown(&self.fail_at) == 1 {
+                return Err(StoreError::new(StoreErrorKind::Io, "the file is in use"));
             }
             if countdown(&self.fail_from) == 1 {
                 self.fail_from.store(1, Ordering::SeqCst);
