@@ -12,6 +12,7 @@ mod bundle;
 mod certificate;
 mod der;
 mod handshake;
+mod late;
 mod pem;
 mod platform;
 mod verifier;
@@ -78,6 +79,20 @@ impl Trust {
         provider: &Arc<CryptoProvider>,
         handshakes: Option<&Handshakes>,
     ) -> Result<Arc<dyn ServerCertVerifier>, HttpConfigError> {
+        let is_read_here = !cfg!(any(windows, target_vendor = "apple", target_os = "android"));
+        if is_read_here && !matches!(self, Self::Only(_)) {
+            let (trust, provider) = (self.clone(), Arc::clone(provider));
+            let late = late::Late::new(trust, provider, handshakes.cloned());
+            return Ok(Arc::new(late));
+        }
+        Ok(Arc::new(self.explaining(provider, handshakes)?))
+    }
+
+    fn explaining(
+        &self,
+        provider: &Arc<CryptoProvider>,
+        handshakes: Option<&Handshakes>,
+    ) -> Result<verifier::Explaining, HttpConfigError> {
         let (found, added) = match self {
             Self::Only(bundle) => {
                 let roots = bundle.roots();
@@ -96,13 +111,13 @@ impl Trust {
         };
         let explaining = verifier::Explaining::new(found.verifier, found.anchors);
         let Some(handshakes) = handshakes else {
-            return Ok(Arc::new(explaining));
+            return Ok(explaining);
         };
         let trusted = |bundle, is_added| verifier::Trusted { bundle, is_added };
         let platform = found.platform.map(|bundle| trusted(bundle, false));
         let added = added.cloned().map(|bundle| trusted(bundle, true));
         let trusted = platform.into_iter().chain(added).collect();
-        Ok(Arc::new(explaining.noting(handshakes.clone(), trusted)))
+        Ok(explaining.noting(handshakes.clone(), trusted))
     }
 }
 
