@@ -182,9 +182,6 @@ impl Session {
         if self.0.token_source.is_some() {
             return self.token().await;
         }
-        if self.0.token_source.is_some() {
-            return self.token().await;
-        }
         let record = self.0.load().await?;
         let (record, grant) = self.0.usable(record.as_ref())?;
         Token::new(record, grant, None).map_err(SessionError::Ended)
