@@ -17,7 +17,7 @@ use crate::{
 
 /// How long the end of a run waits for refreshes that are under way: a little longer than one
 /// request to an authorization server may take.
-const CLOSING: Duration = Duration::from_secs(35);
+pub(crate) const CLOSING: Duration = Duration::from_secs(35);
 
 /// How long whoever works may take to end well, once the program has to stop.
 const PARTING: Duration = Duration::from_secs(5);
@@ -98,11 +98,9 @@ impl Program {
     pub(crate) async fn close(&self) {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         for hallpass in open {
-            if tokio::time::timeout(CLOSING, hallpass.close())
-                .await
-                .is_err()
-            {
-                self.output.say("a refresh did not come to its end");
+            if let Err(error) = hallpass.close(CLOSING).await {
+                self.output
+                    .say(&format!("a refreshed token may not be saved: {error}"));
             }
         }
     }

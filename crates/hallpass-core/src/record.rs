@@ -77,7 +77,7 @@ pub struct Record {
     pub metadata: ServerMetadata,
     /// The settings the record was made under.
     pub settings: SettingsFingerprint,
-    /// Whether a refresh was sent whose outcome nobody knows.
+    /// What is known of refreshes that brought no token.
     pub fence: Option<Fence>,
     /// Where the account stands.
     pub state: State,
@@ -244,13 +244,76 @@ pub enum GrantKind {
     JwtBearer,
 }
 
-/// A refresh that was sent and whose outcome nobody knows yet. Written before the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is known of the posts of the current refresh token since the last one that brought a token.
+/// Written before each post, so that it holds when the process dies, and read by every process.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
-    /// How often the current refresh token was posted without a known outcome.
+    /// How often the refresh token was posted without a known outcome.
     pub posts: u32,
     /// When the first of them was about to be sent.
     pub since: Timestamp,
+    /// When the last request was about to be sent.
+    pub last: Timestamp,
+    /// How the last request ended.
+    pub ended: PostEnd,
+    /// No process posts the refresh token before this moment.
+    pub not_before: Timestamp,
+    /// The server's refusal, where the last request ended with one.
+    pub refusal: Option<Refusal>,
+}
+
+impl Fence {
+    /// A post that is about to be sent now.
+    pub fn new(now: Timestamp, not_before: Timestamp) -> Self {
+        Self {
+            posts: 1,
+            since: now,
+            last: now,
+            ended: PostEnd::Unknown,
+            not_before,
+            refusal: None,
+        }
+    }
+}
+
+/// How the last post of a refresh token ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum PostEnd {
+    /// It is on its way, or its process died.
+    #[default]
+    Unknown,
+    /// The connection broke, or the answer could not be read.
+    Lost,
+    /// The server was silent until the time limit.
+    Silent,
+    /// The server answered that it failed.
+    Doubtful,
+    /// The server has not looked at the request.
+    NotProcessed,
+    /// The server refused the request, not the token.
+    Refused,
+}
+
+/// A refresh that the server refused for a reason that the user or the operator has to remove
+/// (RFC 6749 §5.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The answer's status.
+    pub status: u16,
+    /// The server's `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The server's words, cleaned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// How often it was refused in a row.
+    pub count: u32,
+    /// The settings that the request was made with, as
+    /// [`refresh_digest`](crate::ServerSettings::refresh_digest) gives them. With others it is worth
+    /// another try.
+    pub settings: String,
 }
 
 /// Where an account stands.

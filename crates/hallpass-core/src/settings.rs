@@ -1,10 +1,11 @@
 //! What a person may set for one server, as plain data.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::{
     ClientId, ClientPrivateKey, ClientSecret, Issuer, Resource, Scopes, TokenEndpointAuthMethod,
@@ -42,6 +43,9 @@ pub struct ServerSettings {
     pub pkce: PkceSetting,
     /// When tokens are bound to a key.
     pub dpop: DpopSetting,
+    /// How often one refresh token is posted at most while the outcome stays unknown; `None`: until
+    /// the server answers. For a server that punishes a second use with more than the end of the grant.
+    pub max_refresh_posts: Option<NonZeroU32>,
 }
 
 /// Which `resource` the authorization, token and refresh requests carry.
@@ -220,6 +224,23 @@ impl ServerSettings {
             (self.dpop == DpopSetting::Always).then(|| "always".to_owned()),
         );
         SettingsFingerprint(digests)
+    }
+
+    /// A digest of everything in these settings that a refresh request depends on. The client's secret
+    /// and key enter it, so it is kept only where those may be kept: in a sealed record.
+    pub fn refresh_digest(&self) -> String {
+        let mut text = String::new();
+        for (name, digest) in &self.fingerprint().0 {
+            text.extend([name, "=", digest, "\n"]);
+        }
+        let client = self.client.pre_registered.as_ref();
+        if let Some(secret) = client.and_then(|client| client.secret.as_ref()) {
+            text.extend(["secret=", secret.expose(), "\n"]);
+        }
+        if let Some(key) = &self.client.key {
+            text.extend(["key=", key.pem.expose(), "\n"]);
+        }
+        short_digest(&Zeroizing::new(text))
     }
 }
 

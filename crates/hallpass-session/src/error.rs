@@ -11,7 +11,7 @@ use hallpass_core::{AuthorizeError, Remedy, Slot, StoreError, TokenSourceError};
 pub use self::{
     ended::{Ended, EndedWhy},
     need::{Need, SignInNeeded},
-    refresh::RefreshFailed,
+    refresh::{RefreshFailed, Waiting},
 };
 
 /// Why there is no token. Cloning it is cheap: callers who wait for the same refresh get the same

@@ -16,8 +16,8 @@
 //! One refresh for each expiry and each refused token, over all tasks and all processes on the store.
 //! A refresh belongs to the session, so a caller that is dropped loses nothing. The new token is saved
 //! before anybody sees it. A passing fault costs no sign-in: `invalid_grant` alone ends a grant. A
-//! refresh whose outcome is unknown is written down before it is sent, so that a consumed refresh token
-//! is posted at most once more. What a session can't mend ends with a stated error, not a loop.
+//! refresh is written down before it is sent, so all processes keep the pause after one whose outcome is
+//! unknown. What a session can't mend ends with a stated error, not a loop.
 //!
 //! What may come of a refresh request, and what follows:
 //!
@@ -25,10 +25,10 @@
 //! |---|---|---|---|
 //! | renewed | a readable 200 | the new grant | it is saved, then published |
 //! | not processed | no connection, TLS; 408, 425, 429, 503 | everything | a pause (`Retry-After`), then again |
-//! | lost | reset or timeout after the write, unreadable 2xx, a process that died | everything | a pause, then once more |
-//! | doubtful | any other 5xx | everything | a pause, then again |
+//! | lost | reset or timeout after the write, unreadable 2xx, a process that died | everything | a pause of all processes, then again |
+//! | doubtful | any other 5xx | everything | a pause of all processes, then again |
 //! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | sign-in needed: `refresh-refused`, or `refresh-outcome-unknown` after a lost or doubtful one |
-//! | refused | any other answer | everything | an error that names what to mend |
+//! | refused | any other answer | everything | an error that names what to do, remembered |
 //!
 //! Whatever the outcome, the old access token is used while it lives.
 //!
@@ -74,6 +74,7 @@
 //! ```
 
 mod ahead;
+mod breaker;
 mod counters;
 mod error;
 mod fence;
@@ -95,11 +96,13 @@ mod system;
 mod token;
 mod transaction;
 mod unattended;
+mod unsaved;
 
+pub use breaker::CircuitBreakers;
 pub use counters::Counters;
 pub use error::{
     Closed, Ended, EndedWhy, Need, Overtaken, RefreshFailed, SessionError, SignInFailed,
-    SignInNeeded, StoreFailed, TokenSourceFailed,
+    SignInNeeded, StoreFailed, TokenSourceFailed, Waiting,
 };
 pub use proof::ProofFailed;
 pub use session::{LockHolders, Session, SessionBuilder};

@@ -1,10 +1,12 @@
-//! What is known after a refresh request, in the six rows of the table in
+//! What is known after a refresh request, in the rows of the table in
 //! [`transaction`](crate::transaction).
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind};
+use hallpass_core::{
+    HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind, record::PostEnd,
+};
 use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
 use http::Response;
 
@@ -16,10 +18,8 @@ pub(crate) enum Outcome {
     Renewed(Box<TokenResponse>),
     /// The server has not acted on the request: it was not sent, or it said "not now".
     NotProcessed(Failure),
-    /// The server may have acted on the request: nobody knows.
-    Lost(Failure),
-    /// The server answered that it failed. It may have acted before it did.
-    Doubtful(Failure),
+    /// The server may have acted on the request: there is no usable answer, for this reason.
+    Unanswered(PostEnd, Failure),
     /// The server will never accept this refresh token again.
     Definitive(Arc<TokenError>),
     /// The server refused the request for a reason that a person has to mend.
@@ -35,13 +35,6 @@ pub(crate) struct Failure {
     /// How long the server wants to be left alone.
     pub(crate) asked: Option<Duration>,
 }
-
-/// How long the server is left alone after a post that was lost. There is one more and no third, so
-/// that must not meet the same trouble: a server that was silent may be away for a while; where a
-/// connection broke off, or a gateway spoke, one may just be restarting. A server with a grace period
-/// still knows the first post by then.
-const AFTER_SILENCE: Duration = Duration::from_secs(60);
-const AFTER_A_BREAK: Duration = Duration::from_secs(2);
 
 impl Outcome {
     pub(crate) fn of(
@@ -59,19 +52,19 @@ impl Outcome {
     }
 
     fn unanswered(error: HttpError, slot: &Slot) -> Self {
-        let sent = error.may_have_been_sent();
+        let ended = match error.kind() {
+            _ if !error.may_have_been_sent() => None,
+            HttpErrorKind::Timeout => Some(PostEnd::Silent),
+            _ => Some(PostEnd::Lost),
+        };
         let failure = Failure {
             repeat: error.remedy() == Remedy::Retry,
-            asked: sent.then(|| match error.kind() {
-                HttpErrorKind::Timeout => AFTER_SILENCE,
-                _ => AFTER_A_BREAK,
-            }),
+            asked: None,
             error: RefreshFailed::http(slot, error),
         };
-        if sent {
-            Self::Lost(failure)
-        } else {
-            Self::NotProcessed(failure)
+        match ended {
+            Some(ended) => Self::Unanswered(ended, failure),
+            None => Self::NotProcessed(failure),
         }
     }
 
@@ -88,11 +81,10 @@ impl Outcome {
         };
         match class {
             TokenErrorClass::NotProcessed => Self::NotProcessed(failure()),
-            TokenErrorClass::Unknown if failed_itself => Self::Doubtful(failure()),
-            TokenErrorClass::Unknown => Self::Lost(Failure {
-                asked: Some(asked.unwrap_or_default().max(AFTER_A_BREAK)),
-                ..failure()
-            }),
+            TokenErrorClass::Unknown if failed_itself => {
+                Self::Unanswered(PostEnd::Doubtful, failure())
+            }
+            TokenErrorClass::Unknown => Self::Unanswered(PostEnd::Lost, failure()),
             TokenErrorClass::Definitive => Self::Definitive(error),
             TokenErrorClass::Refused => Self::Refused(failure()),
         }
@@ -103,8 +95,7 @@ impl Outcome {
         match self {
             Self::Renewed(response) => response.dpop_nonce(),
             Self::NotProcessed(failure)
-            | Self::Lost(failure)
-            | Self::Doubtful(failure)
+            | Self::Unanswered(_, failure)
             | Self::Refused(failure) => failure.error.token_error()?.dpop_nonce(),
             Self::Definitive(error) => error.dpop_nonce(),
         }
@@ -126,8 +117,8 @@ impl Outcome {
         match self {
             Self::Renewed(_) => "renewed",
             Self::NotProcessed(_) => "not processed",
-            Self::Lost(_) => "lost",
-            Self::Doubtful(_) => "doubtful",
+            Self::Unanswered(PostEnd::Doubtful, _) => "doubtful",
+            Self::Unanswered(..) => "lost",
             Self::Definitive(_) => "definitive",
             Self::Refused(_) => "refused",
         }

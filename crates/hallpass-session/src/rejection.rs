@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use hallpass_core::{Challenge, State, record::SignInCause};
+use hallpass_core::{Challenge, State, record::SignInCause, store::Guard};
 use hallpass_discovery::{Discovered, Discovery, DiscoveryError};
 
 use crate::{
@@ -113,6 +113,7 @@ fn may_be_a_migration(error: &SessionError) -> bool {
         SessionError::Refresh(failed) => match (failed.http_error(), failed.token_error()) {
             (Some(error), _) => !error.may_have_been_sent(),
             (None, Some(error)) => error.class() == hallpass_oauth::TokenErrorClass::Refused,
+            // A refresh that is not due yet.
             (None, None) => false,
         },
         SessionError::SignIn(_)
@@ -140,7 +141,17 @@ async fn protection_now(
 /// server, so that no later start sends anything of it.
 async fn leave(shared: &Shared, refused: &Token) -> Result<(), SessionError> {
     let mut guard = shared.lock().await?;
-    let Some(record) = shared.load_locked(&guard).await? else {
+    let left = leave_locked(shared, refused, &mut guard).await;
+    shared.release(guard).await;
+    left
+}
+
+async fn leave_locked(
+    shared: &Shared,
+    refused: &Token,
+    guard: &mut Guard,
+) -> Result<(), SessionError> {
+    let Some(record) = shared.load_locked(guard).await? else {
         shared.unpublish();
         return Ok(());
     };
@@ -156,7 +167,7 @@ async fn leave(shared: &Shared, refused: &Token) -> Result<(), SessionError> {
     left.state = State::SignInNeeded(SignInCause::IssuerChanged);
     // A conflict means that somebody has moved on already.
     shared
-        .save(&mut left, Some(record.generation), &mut guard)
+        .save(&mut left, Some(record.generation), guard)
         .await?;
     shared.unpublish();
     Ok(())

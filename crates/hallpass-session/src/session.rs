@@ -2,7 +2,7 @@
 
 mod builder;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Challenge, Clock, CredentialStore, HttpClient, Record, ServerSettings, Slot, TokenSource,
@@ -19,7 +19,6 @@ use crate::{
     sign_in::{Ask, SignInRequest, window_of},
     sign_out::{SignOut, SignedOut},
     token::Token,
-    transaction,
 };
 
 pub use self::builder::SessionBuilder;
@@ -208,13 +207,23 @@ impl Session {
         self.0.counting.snapshot()
     }
 
-    /// Takes no more work, breaks a sign-in off, and waits for the refreshes that run. A program does
-    /// this before it ends, so that no rotated token is lost.
-    pub async fn close(&self) {
-        self.0.close().await;
-        if let Err(error) = transaction::settle(&self.0).await {
-            tracing::warn!(%error, slot = %self.0.slot, "a refreshed grant could not be saved");
-        }
+    /// Lets the next call post a refresh that the server refused before, although the refusal is
+    /// remembered: for a user who says that its reason is gone.
+    pub fn retry_refused_refresh(&self) {
+        let mut memory = self.0.memory();
+        memory.forget_troubles();
+        memory.past_refusal = true;
+    }
+
+    /// Takes no more work, breaks a sign-in off, and waits for the refreshes that run, at most for
+    /// `limit`. A program does this before it ends, so that no rotated token is lost.
+    ///
+    /// # Errors
+    ///
+    /// When a refresh still runs after `limit`: [`SessionError::Store`] when its new grant could not be
+    /// saved so far.
+    pub async fn close(&self, limit: Duration) -> Result<(), SessionError> {
+        self.0.close(limit).await
     }
 }
 

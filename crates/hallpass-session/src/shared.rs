@@ -27,8 +27,10 @@ use hallpass_oauth::{ClientAuthentication, ClientKey};
 use tokio::{runtime::Handle, sync::watch};
 
 use crate::{
+    breaker::CircuitBreakers,
     counters::Counting,
     error::{Need, SessionError, SignInNeeded},
+    fence,
     flight::Flights,
     pacing::Pacing,
     proof::ResourceNonce,
@@ -37,6 +39,7 @@ use crate::{
     standing,
     token::Token,
     transaction::Wanted,
+    unsaved::Unsaved,
 };
 
 /// How long a slot's lock is waited for: longer than one refresh attempt of another process can take,
@@ -59,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) token_source: Option<Arc<dyn TokenSource>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) breakers: Arc<CircuitBreakers>,
     pub(crate) refreshes_ahead: bool,
 }
 
@@ -81,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) refreshes: Flights<Wanted, Result<Token, SessionError>>,
     pub(crate) sign_ins: Flights<Ask, Result<Token, SessionError>>,
     pub(crate) memory: Mutex<Memory>,
+    pub(crate) unsaved: Unsaved,
+    pub(crate) breakers: Arc<CircuitBreakers>,
     current: Published,
     closed: AtomicBool,
     running: watch::Sender<usize>,
@@ -96,8 +102,8 @@ pub(crate) struct Memory {
     pub(crate) pacing: Pacing,
     /// The error that the present pause is for, and whether trying again may help by itself.
     pub(crate) paused_by: Option<(SessionError, bool)>,
-    /// A refreshed record that could not be saved, and the generation it is to replace.
-    pub(crate) unsaved: Option<(Record, Generation)>,
+    /// Whether the next refresh is posted although a refusal is remembered.
+    pub(crate) past_refusal: bool,
     /// The last stated end, for which refused token, and until when (monotonic) it is repeated.
     pub(crate) ended: Option<(Token, SessionError, Duration)>,
     /// The last sign-in that a person refused, what for, and until when (monotonic) that is repeated.
@@ -116,13 +122,12 @@ impl Memory {
         self.newest = self.newest.max(generation);
     }
 
-    /// Forgets what stood in the way of the credentials before; gives what could not be saved.
-    pub(crate) fn forget_troubles(&mut self) -> Option<Record> {
+    /// Forgets what stood in the way of the credentials before.
+    pub(crate) fn forget_troubles(&mut self) {
         self.ended = None;
         self.refused = None;
         self.paused_by = None;
         self.pacing.succeeded();
-        self.unsaved.take().map(|(record, _)| record)
     }
 }
 
@@ -145,6 +150,8 @@ impl Shared {
             refreshes: Flights::default(),
             sign_ins: Flights::default(),
             memory: Mutex::default(),
+            unsaved: Unsaved::default(),
+            breakers: parts.breakers,
             current: Published::nothing(),
             closed: AtomicBool::new(false),
             running: watch::Sender::new(0),
@@ -291,6 +298,20 @@ impl Shared {
             .map_err(SessionError::store)
     }
 
+    /// Releases the lock and waits until it is free.
+    pub(crate) async fn release(&self, guard: Guard) {
+        if let Err(error) = guard.release().await {
+            tracing::warn!(%error, slot = %self.slot, "a lock was not released; it ends by itself");
+        }
+    }
+
+    /// How long the record's refresh token must not be posted yet.
+    pub(crate) fn pause_of(&self, record: &Record) -> Duration {
+        let fence = record.fence.as_ref();
+        let remaining = fence.and_then(|fence| fence::remaining(fence, &self.settings, self.now()));
+        remaining.unwrap_or_default()
+    }
+
     /// The active record, read under the slot's lock: what it says holds.
     pub(crate) async fn load_locked(&self, guard: &Guard) -> Result<Option<Record>, SessionError> {
         debug_assert_eq!(guard.slot(), &self.slot);
@@ -350,14 +371,20 @@ impl Shared {
         Ok(())
     }
 
-    /// Refuses new work and waits for what runs.
-    pub(crate) async fn close(&self) {
+    /// Refuses new work and waits for what runs, at most for `limit`.
+    pub(crate) async fn close(&self, limit: Duration) -> Result<(), SessionError> {
         self.closed.store(true, Ordering::SeqCst);
         // Wakes those who wait for the flag.
         self.running.send_modify(|_| ());
         let mut running = self.running.subscribe();
-        // The sender lives as long as `self`.
-        let _ = running.wait_for(|tasks| *tasks == 0).await;
+        tokio::select! {
+            // The sender lives as long as `self`.
+            _ = running.wait_for(|tasks| *tasks == 0) => Ok(()),
+            () = self.clock.sleep(limit) => Err(match self.unsaved.error() {
+                Some(error) => error,
+                None => SessionError::closed(&self.slot),
+            }),
+        }
     }
 
     /// Ends when the session closes.

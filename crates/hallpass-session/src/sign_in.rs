@@ -162,7 +162,9 @@ impl Shared {
                 Ok(SignedIn::Here(record, window)) => {
                     let result = save(shared, *record).await;
                     // Only now may the others look.
-                    drop(window);
+                    if let Some(window) = window {
+                        shared.release(window).await;
+                    }
                     result
                 }
                 Ok(SignedIn::Elsewhere(token)) => Ok(token),
@@ -265,7 +267,17 @@ async fn previous(shared: &Shared, ask: &Ask) -> Result<Option<Record>, SessionE
 /// Saves what the authorizer returned, then publishes its token.
 async fn save(shared: &Shared, granted: Record) -> Result<Token, SessionError> {
     let mut guard = shared.lock().await?;
-    shared.load_locked(&guard).await?;
+    let saved = save_locked(shared, granted, &mut guard).await;
+    shared.release(guard).await;
+    saved
+}
+
+async fn save_locked(
+    shared: &Shared,
+    granted: Record,
+    guard: &mut Guard,
+) -> Result<Token, SessionError> {
+    shared.load_locked(guard).await?;
     let found = shared
         .store
         .load_issuer(&shared.slot, &granted.issuer)
@@ -285,7 +297,7 @@ async fn save(shared: &Shared, granted: Record) -> Result<Token, SessionError> {
     record.settings = shared.fingerprint.clone();
     record.fence = None;
     record.state = State::SignedIn;
-    if !shared.save(&mut record, expected, &mut guard).await? {
+    if !shared.save(&mut record, expected, guard).await? {
         return Err(shared.keeps_changing());
     }
     {

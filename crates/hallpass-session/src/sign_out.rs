@@ -195,15 +195,27 @@ impl Shared {
         &self,
         how: SignOut,
     ) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
-        let mut guard = self.lock().await?;
-        let active = self.load_locked(&guard).await?.map(|record| record.issuer);
-        let mut found = self.records().await?;
         // A refreshed grant that could not be saved is the one to revoke.
-        let unsaved = {
+        let unsaved = self.unsaved.take_over().await;
+        let mut guard = self.lock().await?;
+        let cleared = self.clear_locked(how, unsaved, &mut guard).await;
+        self.release(guard).await;
+        cleared
+    }
+
+    async fn clear_locked(
+        &self,
+        how: SignOut,
+        unsaved: Option<Record>,
+        guard: &mut Guard,
+    ) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
+        let active = self.load_locked(guard).await?.map(|record| record.issuer);
+        let mut found = self.records().await?;
+        {
             let mut memory = self.memory();
             memory.step_ups.clear();
-            memory.forget_troubles()
-        };
+            memory.forget_troubles();
+        }
         let mut records = Vec::new();
         let mut cleared = Ok(());
         // Saving makes a record the active one, so the active one is saved last.
@@ -213,7 +225,7 @@ impl Shared {
         for record in found {
             let is_active = active.as_ref() == Some(&record.issuer);
             if touches(&record) || is_active && any {
-                cleared = self.clear_one(&record, how, &mut guard).await;
+                cleared = self.clear_one(&record, how, guard).await;
                 if cleared.is_err() {
                     break;
                 }
@@ -257,6 +269,17 @@ impl Shared {
             Ok(())
         } else {
             Err(self.keeps_changing())
+        }
+    }
+
+    /// Revokes a grant that came too late to be saved.
+    pub(crate) async fn revoke_orphan(&self, record: &Record) {
+        let Some(grant) = &record.grant else { return };
+        let (refresh, access) = self.revoke(record, true, grant).await;
+        for revocation in [refresh, access] {
+            if let Revocation::Failed(error) = revocation {
+                tracing::warn!(%error, slot = %self.slot, "a grant that could not be saved was not revoked");
+            }
         }
     }
 

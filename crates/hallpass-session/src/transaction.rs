@@ -1,37 +1,41 @@
 //! The refresh transaction.
 //!
 //! It runs in a task that belongs to the session: a caller that goes away changes nothing. Under the
-//! slot's lock it reads the record again and adopts a newer token if there is one; else it saves the
-//! [fence](crate::fence), posts, saves the answer, and only then publishes the token.
+//! slot's lock it reads the record again and adopts a newer token if there is one; else, when a post is
+//! due, it marks the record (see [`fence`](crate::fence)), posts, saves the answer, and only then
+//! publishes the token.
 //!
 //! # What may come of a post
 //!
 //! | outcome | seen as | what is kept | what follows |
 //! |---|---|---|---|
 //! | renewed | a readable 200 | the new grant, saved and then published | the fence is gone |
-//! | not processed | no connection, TLS; 408, 425, 429, 503 | everything | pause (`Retry-After`), post again |
-//! | lost | reset or timeout after the write, an unreadable 2xx, a process that died | everything, the fence stands | pause, a minute after silence, post at most once more |
-//! | doubtful | any other 5xx | everything, the doubt stands | pause, post again |
+//! | not processed | no connection, TLS; 408, 425, 429, 503 | everything | a short pause of this session, or `Retry-After` for all processes; post again |
+//! | lost | reset or timeout after the write, an unreadable 2xx, a process that died | everything, the fence stands | pause of all processes, post again |
+//! | doubtful | any other 5xx | everything, the fence stands | pause of all processes, post again |
 //! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | that refresh token is dropped: sign-in needed, `refresh-refused`, or `refresh-outcome-unknown` where the fence stood |
-//! | refused | any other 4xx, an empty 401, a redirect | everything | an error that names what to mend; for `invalid_client` to a client that registered itself, sign-in needed |
+//! | refused | any other 4xx, an empty 401, a redirect | everything, and the refusal | an error that names what to do, in all processes; for `invalid_client` to a client that registered itself, sign-in needed. Post again with other settings, or after a long pause |
 //!
-//! While the old access token lives it is used, whatever the outcome. When a lost post was repeated
-//! and lost again, its refresh token is not posted a third time: the end is `refresh-outcome-unknown`,
-//! once the access token has ended. A server that *answers* with 5xx is not counted as lost, since an
-//! outage must not cost a sign-in: one that had consumed the token would say `invalid_grant`.
+//! While the old access token lives it is used, whatever the outcome. The pauses stand in the record and
+//! hold for every process that shares it, also when the process that posted was killed. No number of
+//! posts ends a grant: a server that has replaced the refresh token says `invalid_grant` in the end. A
+//! [setting](hallpass_core::ServerSettings::max_refresh_posts) can bound the posts.
 //!
-//! An answer that could not be saved is not published. It is kept in memory and saved before anything
-//! else by the next call.
+//! A new grant is saved until it is [saved](save), under the lock that it was obtained under. A save
+//! whose answer was lost finds its own grant when it is repeated. A grant that finds another one in its
+//! place is revoked.
 
 mod attempt;
 mod post;
+mod save;
 
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Challenge;
 use tracing::{Instrument, Span, field, info_span};
+use url::Url;
 
-use self::attempt::{Attempt, attempt, save_unsaved};
+use self::attempt::{Attempt, attempt};
 use crate::{
     error::SessionError,
     flight::{Boarding, Ticket},
@@ -42,8 +46,9 @@ use crate::{
 
 /// How often one call posts.
 const MOST_TRIES: u32 = 3;
-/// The longest pause that a call waits through instead of ending with an error.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause that a call waits through instead of ending with an error: shorter than the one
+/// before the second post of a refresh token.
+const LONGEST_PAUSE: Duration = Duration::from_secs(6);
 /// How often a caller boards before it takes what there is.
 const MOST_BOARDINGS: u32 = 8;
 
@@ -106,7 +111,11 @@ impl Shared {
                     (waiting, true)
                 }
             };
-            match waiting.result().await {
+            let result = tokio::select! {
+                result = waiting.result() => result,
+                error = self.unsaved.trouble() => return self.current_or(&wanted, error),
+            };
+            match result {
                 Some(Ok(token)) if wanted.accepts(&token) => return Ok(token),
                 Some(Err(error)) if same => return Err(error),
                 // Lost with its runtime, or of no use to somebody whose token was refused.
@@ -114,6 +123,13 @@ impl Shared {
             }
         }
         last.unwrap_or_else(|| Err(SessionError::overtaken(&self.slot)))
+    }
+
+    /// The published token, where an old one will do; else the error.
+    fn current_or(&self, wanted: &Wanted, error: SessionError) -> Result<Token, SessionError> {
+        self.current()
+            .filter(|token| wanted.may_be_old() && token.is_alive(self.now()))
+            .ok_or(error)
     }
 
     pub(crate) fn start(
@@ -169,22 +185,23 @@ impl Drop for Landing {
 pub(crate) async fn run(shared: &Shared, wanted: &Wanted) -> Result<Token, SessionError> {
     let mut tries = 0;
     loop {
-        if let Some(token) = adopt(shared, wanted).await? {
-            return Ok(token);
-        }
-        let (error, pause) = match attempt(shared, wanted).await {
+        let endpoint = match look(shared, wanted).await? {
+            Look::Wanted(token) => return Ok(token),
+            Look::Other { token_endpoint } => token_endpoint,
+        };
+        let (error, pause) = match attempt(shared, wanted, endpoint.as_ref()).await {
             Attempt::Done(token) => return Ok(token),
             Attempt::Conflict => (None, Some(Duration::ZERO)),
             Attempt::Failed { error, pause } => (Some(error), pause),
         };
-        if wanted.may_be_old()
-            && let Some(token) = shared
-                .current()
-                .filter(|token| token.is_alive(shared.now()))
-        {
-            outcome("the old token lives");
-            return Ok(token);
-        }
+        let error = match error.map(|error| shared.current_or(wanted, error)) {
+            Some(Ok(token)) => {
+                outcome("the old token lives");
+                return Ok(token);
+            }
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
         tries += 1;
         let pause = pause.filter(|pause| tries < MOST_TRIES && *pause <= LONGEST_PAUSE);
         match (pause, error) {
@@ -201,43 +218,52 @@ pub(crate) async fn run(shared: &Shared, wanted: &Wanted) -> Result<Token, Sessi
     }
 }
 
-/// The store's token, if it is the one that is wanted. Takes no lock: a fresh token that is saved is
-/// good whoever is about to do what.
+/// The store's token, if it is the one that is wanted. Takes no lock: a saved token that is fresh may
+/// be used at any time.
 pub(crate) async fn adopt(shared: &Shared, wanted: &Wanted) -> Result<Option<Token>, SessionError> {
-    let newest = {
-        let memory = shared.memory();
-        if memory.unsaved.is_some() {
-            return Ok(None);
-        }
-        memory.newest
-    };
+    match look(shared, wanted).await? {
+        Look::Wanted(token) => Ok(Some(token)),
+        Look::Other { .. } => Ok(None),
+    }
+}
+
+/// What a look into the store found.
+enum Look {
+    /// The token that is wanted.
+    Wanted(Token),
+    /// Another one, or none.
+    Other {
+        /// Where it is refreshed.
+        token_endpoint: Option<Url>,
+    },
+}
+
+async fn look(shared: &Shared, wanted: &Wanted) -> Result<Look, SessionError> {
+    let newest = shared.memory().newest;
     let record = shared.load().await?;
     let (record, _) = match shared.usable(record.as_ref()) {
         Ok(found) => found,
         Err(error) if shared.unpublish_unless_newer(newest) => return Err(error),
         // What was read is old by now: the look under the lock decides.
-        Err(_) => return Ok(None),
+        Err(_) => {
+            return Ok(Look::Other {
+                token_endpoint: None,
+            });
+        }
     };
     // One that lives is published all the same: it is what is used if nothing newer comes.
     let token = shared.publish_if(record, |token| {
         wanted.accepts(token) && token.is_alive(shared.now())
     })?;
-    let token = token.filter(|token| token.is_fresh(shared.now()));
-    if token.is_some() {
-        outcome("adopted");
-    }
-    Ok(token)
-}
-
-/// Saves a refreshed grant that could not be saved before, when the session ends.
-pub(crate) async fn settle(shared: &Shared) -> Result<(), SessionError> {
-    if shared.memory().unsaved.is_none() {
-        return Ok(());
-    }
-    let mut guard = shared.lock().await?;
-    let loaded = shared.load_locked(&guard).await?;
-    save_unsaved(shared, loaded, &mut guard).await?;
-    Ok(())
+    Ok(match token.filter(|token| token.is_fresh(shared.now())) {
+        Some(token) => {
+            outcome("adopted");
+            Look::Wanted(token)
+        }
+        None => Look::Other {
+            token_endpoint: record.metadata.token_endpoint.clone(),
+        },
+    })
 }
 
 /// Names the step that the transaction has come to, at trace level. Whoever watches may end the process

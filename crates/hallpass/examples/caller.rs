@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{call}");
     }
     client.cancel().await?;
-    hallpass.close().await;
+    hallpass.close(std::time::Duration::from_secs(10)).await?;
     println!("{}", browser.opened.load(Ordering::SeqCst));
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p hallpass --example host -- URL FOLDER`
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use hallpass::{
     BoxFuture, Hallpass,
@@ -52,6 +52,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{}", tool.name);
     }
     client.cancel().await?;
-    hallpass.close().await;
+    hallpass.close(Duration::from_secs(10)).await?;
     Ok(())
 }

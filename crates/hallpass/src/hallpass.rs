@@ -1,6 +1,6 @@
 //! One server, ready to be called.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{
     AuthScheme, Challenge, Clock, HttpClient, Record, Remedy, ServerUrl, SignInReason, Slot,
@@ -95,10 +95,14 @@ impl Hallpass {
         self.session.record().await
     }
 
-    /// Ends the session, for all clones, once the refreshes that are under way have been saved. Call
-    /// it before the runtime ends.
-    pub async fn close(&self) {
-        self.session.close().await;
+    /// Ends the session, for all clones, once the refreshes that are under way have been saved, at most
+    /// after `limit`. Call it before the runtime ends.
+    ///
+    /// # Errors
+    ///
+    /// When a refresh still runs after `limit`, or its new grant could not be saved so far.
+    pub async fn close(&self, limit: Duration) -> Result<(), SessionError> {
+        self.session.close(limit).await
     }
 
     /// Asks the server without a token, to learn its challenge: where its metadata is and which

@@ -23,7 +23,7 @@
 //!     println!("{}", tool.name);
 //! }
 //! client.cancel().await?;
-//! hallpass.close().await;
+//! hallpass.close(std::time::Duration::from_secs(10)).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -3,7 +3,7 @@
 //! The server is a double on loopback, and so is the person who signs in. A real host has a URL
 //! from its settings, and a window.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use hallpass::{
     BoxFuture, Hallpass,
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("  {}", tool.name);
         }
         client.cancel().await?;
-        hallpass.close().await;
+        hallpass.close(Duration::from_secs(10)).await?;
     }
     Ok(())
 }

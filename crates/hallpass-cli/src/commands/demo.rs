@@ -26,7 +26,12 @@ use rmcp::{ServiceExt, model::CallToolRequestParams};
 use serde_json::json;
 
 use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
-use crate::{exit::Failed, program::Program, terminal::Terminal, through_rmcp};
+use crate::{
+    exit::Failed,
+    program::{CLOSING, Program},
+    terminal::Terminal,
+    through_rmcp,
+};
 
 /// Show the whole way.
 #[derive(Debug, Args)]
@@ -199,7 +204,7 @@ async fn the_whole_way(
         !signed_in,
         &format!("signed out, {}", super::logout::in_words(&done)),
     )?;
-    hallpass.close().await;
+    hallpass.close(CLOSING).await.map_err(Failed::from)?;
     Ok(())
 }
 
@@ -231,7 +236,7 @@ async fn what_goes_wrong_elsewhere(
         refused,
         "the server refused a token that was issued a moment ago",
     )?;
-    hallpass.close().await;
+    hallpass.close(CLOSING).await.map_err(Failed::from)?;
     Ok(())
 }
 

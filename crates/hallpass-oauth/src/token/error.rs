@@ -100,6 +100,11 @@ impl TokenError {
         }
     }
 
+    /// The error of an earlier answer, from what was kept of it.
+    pub fn remembered(status: StatusCode, code: Option<&str>, description: Option<&str>) -> Self {
+        Self::new(status, &HeaderMap::new(), code, description)
+    }
+
     /// What the answer means for the grant.
     pub fn class(&self) -> TokenErrorClass {
         self.class

@@ -15,6 +15,8 @@ use crate::{
 const ROUNDS: usize = 20;
 /// How far the clocks of the processes are ahead of the server's: their first token has ended.
 const AHEAD: i64 = 7200;
+/// How far those of the processes are that come after the kill: the pause after the post is over.
+const AFTER_THE_PAUSE: i64 = AHEAD + 10;
 /// So many points are tried at once.
 const AT_ONCE: usize = 4;
 
@@ -110,13 +112,13 @@ async fn tried(Point(_, stop, expected, expected_posts): &Point) -> (String, boo
         kill(&servers, &profile, *stop).await;
 
         // The record is there, with all that a next sign-in can use.
-        let next = session(&servers.store(), &servers.server.url(), &profile, AHEAD).await;
+        let next = session(&servers.store(), &servers.server.url(), &profile, AFTER_THE_PAUSE).await;
         let record = next.record().await.unwrap().unwrap();
         holds &= record.registration.is_some();
         let end = outcome(&next).await;
         // A third process comes to the same, and asks the server for nothing more.
         let settled = servers.issuer.requests_to(Endpoint::Refresh).len();
-        let third = session(&servers.store(), &servers.server.url(), &profile, AHEAD).await;
+        let third = session(&servers.store(), &servers.server.url(), &profile, AFTER_THE_PAUSE).await;
         holds &= outcome(&third).await == end;
         let requests = servers.issuer.requests_to(Endpoint::Refresh);
         holds &= requests.len() == settled;

@@ -50,7 +50,7 @@ impl Servers {
     pub(crate) async fn sign_in(&self, profile: &str) {
         let session = session(&self.store(), &self.server.url(), profile, 0).await;
         session.sign_in(SignInRequest::default()).await.unwrap();
-        session.close().await;
+        session.close(Duration::from_secs(30)).await.unwrap();
     }
 }
 

@@ -117,7 +117,7 @@ pub(crate) async fn run(orders: &Orders) -> bool {
         "token" => {
             let session = open(orders).await;
             let outcome = session.token().await;
-            session.close().await;
+            session.close(Duration::from_secs(30)).await.unwrap();
             println!("{}", if outcome.is_ok() { "token" } else { "none" });
         }
         "calls" => {
@@ -132,7 +132,7 @@ pub(crate) async fn run(orders: &Orders) -> bool {
                     println!("call {number}: {why}");
                 }
             }
-            session.close().await;
+            session.close(Duration::from_secs(30)).await.unwrap();
             let counters = session.counters();
             println!("failed {failed} made {}", counters.made);
         }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use hallpass_core::{HttpError, Remedy, Slot};
+use hallpass_core::{HttpError, Remedy, Slot, record::PostEnd};
 use hallpass_oauth::TokenError;
 
 /// The authorization server did not refresh the token this time. The credentials are kept.
@@ -17,6 +17,17 @@ pub struct RefreshFailed {
 enum Cause {
     Http(Arc<HttpError>),
     Answer(Arc<TokenError>),
+    Waiting(Waiting),
+}
+
+/// Why no refresh request was sent for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// The last request, of this or another process, got no usable answer, in this way.
+    AfterPost(PostEnd),
+    /// The token endpoint lost the answers to several accounts in a row: one account at a time tries.
+    AfterLostAnswers,
 }
 
 impl RefreshFailed {
@@ -36,6 +47,14 @@ impl RefreshFailed {
         }
     }
 
+    pub(crate) fn waiting(slot: &Slot, why: Waiting) -> Self {
+        Self {
+            slot: Arc::new(slot.clone()),
+            cause: Cause::Waiting(why),
+            retry_after: None,
+        }
+    }
+
     #[must_use]
     pub(crate) fn after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
@@ -51,7 +70,15 @@ impl RefreshFailed {
     pub fn http_error(&self) -> Option<&HttpError> {
         match &self.cause {
             Cause::Http(error) => Some(error),
-            Cause::Answer(_) => None,
+            Cause::Answer(_) | Cause::Waiting(_) => None,
+        }
+    }
+
+    /// Why no request was sent, if none was.
+    pub fn waits(&self) -> Option<Waiting> {
+        match &self.cause {
+            Cause::Waiting(why) => Some(*why),
+            Cause::Http(_) | Cause::Answer(_) => None,
         }
     }
 
@@ -63,7 +90,7 @@ impl RefreshFailed {
     pub(crate) fn answered(&self) -> Option<&Arc<TokenError>> {
         match &self.cause {
             Cause::Answer(error) => Some(error),
-            Cause::Http(_) => None,
+            Cause::Http(_) | Cause::Waiting(_) => None,
         }
     }
 
@@ -76,11 +103,20 @@ impl RefreshFailed {
         match &self.cause {
             Cause::Http(error) => error.remedy(),
             Cause::Answer(error) => error.remedy(),
+            Cause::Waiting(_) => Remedy::Retry,
         }
     }
 
     pub(crate) fn hint(&self) -> Option<String> {
-        self.token_error().and_then(TokenError::hint)
+        let advice = self.token_error().and_then(TokenError::hint);
+        let next = self
+            .retry_after
+            .filter(|pause| *pause >= Duration::from_secs(1))
+            .map(|pause| format!("the next refresh is due in {}", in_words(pause)));
+        match (advice, next) {
+            (Some(advice), Some(next)) => Some(format!("{advice}; {next}")),
+            (advice, next) => advice.or(next),
+        }
     }
 }
 
@@ -95,6 +131,42 @@ impl Error for RefreshFailed {
         match &self.cause {
             Cause::Http(error) => Some(&**error),
             Cause::Answer(error) => Some(&**error),
+            Cause::Waiting(why) => Some(why),
         }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AfterPost(PostEnd::Silent) => {
+                "the authorization server did not answer the last refresh request in time"
+            }
+            Self::AfterPost(PostEnd::Lost) => {
+                "the last refresh request got no answer that could be read"
+            }
+            Self::AfterPost(PostEnd::Doubtful) => {
+                "the authorization server failed at the last refresh request"
+            }
+            Self::AfterPost(PostEnd::NotProcessed) => "the authorization server asked for a pause",
+            Self::AfterPost(_) => {
+                "another process's refresh request is under way, or was interrupted"
+            }
+            Self::AfterLostAnswers => {
+                "the token endpoint lost several answers in a row, so one account at a time is tried"
+            }
+        })
+    }
+}
+
+impl Error for Waiting {}
+
+/// A time in the largest unit that it fills, rounded up.
+fn in_words(pause: Duration) -> String {
+    let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3_600)),
     }
 }

@@ -10,6 +10,7 @@ use hallpass_oauth::{ClientKey, ClientKeyError};
 
 use super::Session;
 use crate::{
+    breaker::CircuitBreakers,
     shared::{Parts, Shared},
     system::{OsEntropy, SystemClock},
 };
@@ -27,6 +28,7 @@ pub struct SessionBuilder {
     token_source: Option<Arc<dyn TokenSource>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    breakers: Arc<CircuitBreakers>,
     refreshes_ahead: bool,
 }
 
@@ -46,6 +48,7 @@ impl SessionBuilder {
             token_source: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
+            breakers: Arc::default(),
             refreshes_ahead: false,
         }
     }
@@ -68,6 +71,13 @@ impl SessionBuilder {
     /// refresh. An idle session refreshes nothing.
     pub fn refresh_ahead(mut self) -> Self {
         self.refreshes_ahead = true;
+        self
+    }
+
+    /// Watches the token endpoints together with other sessions: a host that runs sessions of many
+    /// users gives one value to all. By default the session has its own, which never opens.
+    pub fn circuit_breakers(mut self, breakers: Arc<CircuitBreakers>) -> Self {
+        self.breakers = breakers;
         self
     }
 
@@ -100,6 +110,7 @@ impl SessionBuilder {
             token_source: self.token_source,
             clock: self.clock,
             entropy: self.entropy,
+            breakers: self.breakers,
             refreshes_ahead: self.refreshes_ahead,
         }))))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hallpass_core::{
     BoxFuture, Keep, Record, State, StoreError,
-    store::{Saved, StoreErrorKind},
+    store::{Guard, Saved, StoreErrorKind},
 };
 
 use crate::shared::{LOCK_WAIT, Shared};
@@ -32,6 +32,13 @@ impl KeepRegistration {
             return Err(StoreError::new(StoreErrorKind::Guard, text));
         }
         let mut guard = shared.store.lock(&shared.slot, LOCK_WAIT).await?;
+        let saved = self.save_locked(record, &mut guard).await;
+        shared.release(guard).await;
+        saved
+    }
+
+    async fn save_locked(&self, record: &Record, guard: &mut Guard) -> Result<(), StoreError> {
+        let shared = &*self.0;
         let active = shared.store.load(&shared.slot).await?;
         let found = shared
             .store
@@ -55,7 +62,7 @@ impl KeepRegistration {
         if !matches!(kept.state, State::SignInNeeded(_)) {
             kept.state = State::Registered;
         }
-        match shared.store.save(&kept, expected, &mut guard).await? {
+        match shared.store.save(&kept, expected, guard).await? {
             Saved::Written(generation) => {
                 shared.memory().saw(generation);
                 Ok(())

@@ -60,9 +60,11 @@ pub(super) async fn window(shared: &Shared, ask: &Ask) -> Result<Window, Session
     let grant = newer.as_ref().and_then(|record| record.grant.as_ref());
     match (&newer, grant) {
         (Some(record), Some(grant)) if grant.requested_scopes.covers(&ask.scopes) => {
+            shared.release(guard).await;
             return shared.publish(record, None).map(Window::Served);
         }
         (None, _) if waited => {
+            shared.release(guard).await;
             let what = "the sign-in that another process began came to nothing";
             let error = AuthorizeError::new(Remedy::SignIn, what)
                 .with_hint(Some("sign in again, to be asked here"));

@@ -3,23 +3,27 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthScheme, Generation, Record, Registration, State, Timestamp,
-    record::{RegistrationOrigin, SignInCause},
+    AuthScheme, Record, Registration, State,
+    record::{Fence, PostEnd, RegistrationOrigin, SignInCause},
     store::Guard,
 };
-use hallpass_oauth::{TokenError, TokenResponse};
+use hallpass_oauth::TokenError;
+use http::StatusCode;
+use url::Url;
 
-use super::{Wanted, outcome, post, step};
+use super::{
+    Wanted, outcome, post,
+    save::{self, Renewal},
+    step,
+};
 use crate::{
-    error::{Need, SessionError, SignInNeeded},
+    breaker::Pass,
+    error::{Need, RefreshFailed, SessionError, SignInNeeded, Waiting},
     fence,
     outcome::{Failure, Outcome},
     shared::Shared,
     token::Token,
 };
-
-/// The pauses before a new grant is saved again.
-const SAVED_AGAIN: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
 
 /// What an attempt came to.
 pub(super) enum Attempt {
@@ -40,23 +44,55 @@ impl From<SessionError> for Attempt {
     }
 }
 
-pub(super) async fn attempt(shared: &Shared, wanted: &Wanted) -> Attempt {
+pub(super) async fn attempt(shared: &Shared, wanted: &Wanted, endpoint: Option<&Url>) -> Attempt {
     if let Some(paused) = paused(shared) {
         return paused;
     }
-    match try_once(shared, wanted).await {
+    let mut pass = None;
+    if let Some(endpoint) = endpoint {
+        let now = || shared.clock.monotonic();
+        match shared.breakers.pass(endpoint, now).await {
+            Ok(leave) => pass = Some(leave),
+            Err(remaining) => {
+                outcome("endpoint paused");
+                return waiting(shared, Waiting::AfterLostAnswers, remaining);
+            }
+        }
+    }
+    match try_once(shared, wanted, pass).await {
         Ok(attempt) => attempt,
         Err(error) => error.into(),
     }
 }
 
-async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionError> {
+async fn try_once(
+    shared: &Shared,
+    wanted: &Wanted,
+    pass: Option<Pass>,
+) -> Result<Attempt, SessionError> {
     step("to be locked");
     let mut guard = shared.lock().await?;
     step("locked");
-    let loaded = shared.load_locked(&guard).await?;
+    let result = under_lock(shared, wanted, pass, &mut guard).await;
+    shared.release(guard).await;
+    match result? {
+        Renewal::Done(attempt) => Ok(attempt),
+        Renewal::Orphaned(record) => {
+            tracing::warn!(slot = %shared.slot, "the account changed during a refresh; the new grant is revoked");
+            shared.revoke_orphan(&record).await;
+            Ok(Attempt::Conflict)
+        }
+    }
+}
+
+async fn under_lock(
+    shared: &Shared,
+    wanted: &Wanted,
+    pass: Option<Pass>,
+    guard: &mut Guard,
+) -> Result<Renewal, SessionError> {
+    let loaded = shared.load_locked(guard).await?;
     step("read");
-    let loaded = save_unsaved(shared, loaded, &mut guard).await?;
     let (record, grant) = match shared.usable(loaded.as_ref()) {
         Ok(found) => found,
         Err(error) => {
@@ -68,146 +104,149 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
     let token = Token::new(record, grant, None).map_err(SessionError::Ended)?;
     if wanted.accepts(&token) && token.is_fresh(now) {
         outcome("adopted");
-        return shared.publish(record, None).map(Attempt::Done);
+        return shared.publish(record, None).map(done);
     }
+    let will_do = (wanted.may_be_old() || wanted.accepts(&token)) && token.is_alive(now);
     if wanted.may_be_old() && token.is_alive(now) {
         // What is used if nothing newer comes of this.
         shared.publish(record, None)?;
     }
-    if !fence::is_open(record) {
-        if (wanted.may_be_old() || wanted.accepts(&token)) && token.is_alive(now) {
-            return shared.publish(record, None).map(Attempt::Done);
-        }
+    let past_refusal = shared.memory().past_refusal;
+    let remaining = record.fence.as_ref().and_then(|fence| {
+        let passed = past_refusal && fence.ended == PostEnd::Refused;
+        let remaining = fence::remaining(fence, &shared.settings, now).filter(|_| !passed)?;
+        Some((fence, remaining))
+    });
+    let is_used_up = fence::is_used_up(record, &shared.settings);
+    if will_do && (is_used_up || remaining.is_some()) {
+        return shared.publish(record, None).map(done);
+    }
+    if is_used_up {
         outcome("given up");
-        return give_up(
-            shared,
-            record,
-            SignInCause::RefreshOutcomeUnknown,
-            None,
-            &mut guard,
-        )
-        .await;
+        let cause = SignInCause::RefreshOutcomeUnknown;
+        return give_up(shared, record, cause, None, guard).await;
+    }
+    if let Some((fence, remaining)) = remaining {
+        outcome("not due yet");
+        return Ok(Renewal::Done(not_due(shared, record, fence, remaining)));
     }
     let prepared = post::prepare(shared, record, grant, now).map_err(|need| shared.needed(need))?;
 
     // The fence stands before the request leaves.
-    let mut fenced = fence::raised(record, now);
+    let mut marked = fence::marked(record, now, &*shared.entropy);
     if !shared
-        .save(&mut fenced, Some(record.generation), &mut guard)
+        .save(&mut marked, Some(record.generation), guard)
         .await?
     {
-        return Ok(Attempt::Conflict);
+        return Ok(Renewal::Done(Attempt::Conflict));
     }
     step("fence saved");
     let result = post::post(shared, prepared).await;
     step("answered");
     outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
+    if let Some(pass) = pass {
+        match &result {
+            Outcome::Unanswered(..) => pass.lost(&shared.slot, shared.clock.monotonic()),
+            Outcome::NotProcessed(failure) if failure.error.token_error().is_none() => {}
+            _ => pass.answered(),
+        }
+    }
+    shared.memory().past_refusal = false;
     match result {
         // RFC 9449 §5: a client that wants a bound token takes no other.
         Outcome::Renewed(response)
             if grant.dpop_key.is_some() && response.scheme() == AuthScheme::Bearer =>
         {
-            give_up(
-                shared,
-                &fenced,
-                SignInCause::RefreshRefused,
-                None,
-                &mut guard,
-            )
-            .await
+            give_up(shared, &marked, SignInCause::RefreshRefused, None, guard).await
         }
         Outcome::Renewed(response) => {
-            renewed(shared, wanted, &fenced, *response, now, &mut guard).await
+            save::renewed(shared, wanted, &marked, *response, now, guard).await
         }
-        Outcome::NotProcessed(failure) | Outcome::Refused(failure) => {
-            let mut lowered = fence::lowered(&fenced, record.fence);
-            let forgotten = client_forgotten(shared, &failure, record.registration.as_ref());
-            if let (Some(_), Some(registration)) = (&forgotten, &mut lowered.registration) {
-                // The next sign-in asks in advance whether the server knows it.
-                registration.proven_at = None;
-            }
-            keep(shared, lowered, fenced.generation, &mut guard).await;
-            Ok(match forgotten {
-                Some(needed) => failed(shared, SessionError::SignInNeeded(needed), &failure),
-                None => not_refreshed(shared, &failure),
-            })
-        }
-        Outcome::Doubtful(failure) => {
-            keep(
-                shared,
-                fence::doubted(&fenced, record.fence),
-                fenced.generation,
-                &mut guard,
-            )
-            .await;
-            Ok(not_refreshed(shared, &failure))
-        }
-        Outcome::Lost(failure) => Ok(not_refreshed(shared, &failure)),
         Outcome::Definitive(error) => {
-            let cause = if record.fence.is_some() {
+            let was_posted = record.fence.as_ref().is_some_and(|fence| fence.posts > 0);
+            let cause = if was_posted {
                 SignInCause::RefreshOutcomeUnknown
             } else {
                 SignInCause::RefreshRefused
             };
-            give_up(shared, &fenced, cause, Some(error), &mut guard).await
+            give_up(shared, &marked, cause, Some(error), guard).await
+        }
+        Outcome::NotProcessed(failure) => {
+            let before = record.fence.as_ref();
+            let lowered = fence::not_processed(&marked, before, failure.asked, shared.now());
+            let pause = Some(shared.pause_of(&lowered)).filter(|pause| !pause.is_zero());
+            keep(shared, lowered, guard).await;
+            Ok(Renewal::Done(not_refreshed(shared, &failure, pause)))
+        }
+        Outcome::Refused(failure) if failure.repeat => {
+            keep(shared, fence::unmarked(&marked, record.fence.clone()), guard).await;
+            Ok(Renewal::Done(not_refreshed(shared, &failure, None)))
+        }
+        Outcome::Refused(failure) => {
+            let (before, error) = (record.fence.as_ref(), failure.error.token_error());
+            let mut refused =
+                fence::refused(&marked, before, error, &shared.settings, shared.now());
+            let forgotten = client_forgotten(shared, &failure, record.registration.as_ref());
+            if let (Some(_), Some(registration)) = (&forgotten, &mut refused.registration) {
+                // The next sign-in asks in advance whether the server knows it.
+                registration.proven_at = None;
+            }
+            let pause = shared.pause_of(&refused);
+            keep(shared, refused, guard).await;
+            Ok(Renewal::Done(match forgotten {
+                Some(needed) => failed(
+                    shared,
+                    SessionError::SignInNeeded(needed),
+                    &failure,
+                    Some(pause),
+                ),
+                None => not_refreshed(shared, &failure, Some(pause)),
+            }))
+        }
+        Outcome::Unanswered(ended, failure) => {
+            let unanswered = fence::unanswered(&marked, ended, failure.asked, shared.now());
+            let pause = shared.pause_of(&unanswered);
+            keep(shared, unanswered, guard).await;
+            Ok(Renewal::Done(not_refreshed(shared, &failure, Some(pause))))
         }
     }
 }
 
-/// Persists the new grant, then publishes its token.
-async fn renewed(
-    shared: &Shared,
-    wanted: &Wanted,
-    fenced: &Record,
-    response: TokenResponse,
-    sent_at: Timestamp,
-    guard: &mut Guard,
-) -> Result<Attempt, SessionError> {
-    let Some(old) = &fenced.grant else {
-        return Ok(Attempt::Conflict);
+fn done(token: Token) -> Renewal {
+    Renewal::Done(Attempt::Done(token))
+}
+
+/// Why the refresh token is not posted yet.
+fn not_due(shared: &Shared, record: &Record, fence: &Fence, remaining: Duration) -> Attempt {
+    let refusal = fence
+        .refusal
+        .as_ref()
+        .filter(|_| fence.ended == PostEnd::Refused);
+    let status = refusal.and_then(|refusal| StatusCode::from_u16(refusal.status).ok());
+    let (Some(refusal), Some(status)) = (refusal, status) else {
+        return waiting(shared, Waiting::AfterPost(fence.ended), remaining);
     };
-    let mut record = fenced.clone();
-    record.grant = Some(response.renew(old, sent_at));
-    record.fence = None;
-    record.state = State::SignedIn;
-    let expected = fenced.generation;
-    match persist(shared, &mut record, expected, guard).await {
-        Ok(true) => {}
-        // Whatever stands there now holds; a record that is gone is not brought back.
-        Ok(false) => return Ok(Attempt::Conflict),
-        Err(error) => {
-            let mut memory = shared.memory();
-            memory.forget_troubles();
-            memory.unsaved = Some((record, expected));
-            return Err(error);
-        }
+    let (code, description) = (refusal.code.as_deref(), refusal.description.as_deref());
+    let error = Arc::new(TokenError::remembered(status, code, description));
+    let failure = Failure {
+        error: RefreshFailed::answer(&shared.slot, error),
+        repeat: false,
+        asked: None,
+    };
+    match client_forgotten(shared, &failure, record.registration.as_ref()) {
+        Some(needed) => SessionError::SignInNeeded(needed).into(),
+        None => SessionError::Refresh(failure.error.after(remaining)).into(),
     }
-    step("saved");
-    shared.counting.made.one();
-    shared.memory().forget_troubles();
-    let obtained = matches!(wanted, Wanted::Instead(_)).then(|| shared.clock.monotonic());
-    let token = shared.publish(&record, obtained)?;
-    step("published");
-    Ok(Attempt::Done(token))
 }
 
-/// Saves what must not be lost, and tries again while the lock is held: another program may hold the
-/// file for a moment, as scanners do. Whoever locks the slot next would take the grant for lost.
-async fn persist(
-    shared: &Shared,
-    record: &mut Record,
-    expected: Generation,
-    guard: &mut Guard,
-) -> Result<bool, SessionError> {
-    for pause in SAVED_AGAIN {
-        match shared.save(record, Some(expected), guard).await {
-            Err(error) => tracing::debug!(%error, "not saved; once more"),
-            saved => return saved,
-        }
-        shared.clock.sleep(pause).await;
+/// No request was sent; the same may succeed after `remaining`.
+fn waiting(shared: &Shared, why: Waiting, remaining: Duration) -> Attempt {
+    let error = RefreshFailed::waiting(&shared.slot, why).after(remaining);
+    Attempt::Failed {
+        error: SessionError::Refresh(error),
+        pause: Some(remaining),
     }
-    shared.save(record, Some(expected), guard).await
 }
 
 /// Ends the credentials: the refresh token is dropped, the registration stays.
@@ -217,7 +256,7 @@ async fn give_up(
     cause: SignInCause,
     error: Option<Arc<TokenError>>,
     guard: &mut Guard,
-) -> Result<Attempt, SessionError> {
+) -> Result<Renewal, SessionError> {
     let mut ended = record.clone();
     ended.fence = None;
     ended.state = State::SignInNeeded(cause.clone());
@@ -228,7 +267,7 @@ async fn give_up(
         .save(&mut ended, Some(record.generation), guard)
         .await?
     {
-        return Ok(Attempt::Conflict);
+        return Ok(Renewal::Done(Attempt::Conflict));
     }
     shared.unpublish();
     let mut needed = SignInNeeded::new(&shared.slot, Need::Ended(cause));
@@ -238,8 +277,9 @@ async fn give_up(
     Err(SessionError::SignInNeeded(needed))
 }
 
-/// Saves what a failed post leaves behind. When that fails the fence stays up, which is safe.
-async fn keep(shared: &Shared, mut record: Record, expected: Generation, guard: &mut Guard) {
+/// Saves what a failed post leaves behind. When that fails the record stays marked, which is safe.
+async fn keep(shared: &Shared, mut record: Record, guard: &mut Guard) {
+    let expected = record.generation;
     match shared.save(&mut record, Some(expected), guard).await {
         Ok(true) => {}
         Ok(false) => tracing::debug!("the record changed while a refresh failed"),
@@ -261,19 +301,28 @@ fn client_forgotten(
     })
 }
 
-fn not_refreshed(shared: &Shared, failure: &Failure) -> Attempt {
-    failed(
-        shared,
-        SessionError::Refresh(failure.error.clone()),
-        failure,
-    )
+fn not_refreshed(shared: &Shared, failure: &Failure, pause: Option<Duration>) -> Attempt {
+    let error = SessionError::Refresh(failure.error.clone());
+    failed(shared, error, failure, pause)
 }
 
-/// Counts a failure and says when to try again.
-fn failed(shared: &Shared, error: SessionError, failure: &Failure) -> Attempt {
+/// Notes a failure and says when to try again: after the pause that the record has, or after one of
+/// this session alone.
+fn failed(
+    shared: &Shared,
+    error: SessionError,
+    failure: &Failure,
+    pause: Option<Duration>,
+) -> Attempt {
     let monotonic = shared.clock.monotonic();
     let mut memory = shared.memory();
-    let pause = memory.pacing.failed(monotonic, failure.asked);
+    let pause = match pause {
+        Some(pause) => {
+            memory.pacing.wait(monotonic, pause);
+            pause
+        }
+        None => memory.pacing.failed(monotonic, failure.asked),
+    };
     let error = error.after(pause);
     memory.paused_by = Some((error.clone(), failure.repeat));
     drop(memory);
@@ -293,32 +342,4 @@ fn paused(shared: &Shared) -> Option<Attempt> {
         error: error.after(remaining),
         pause: repeat.then_some(remaining),
     })
-}
-
-/// Saves what an earlier call could not, if nobody else saved meanwhile.
-pub(super) async fn save_unsaved(
-    shared: &Shared,
-    loaded: Option<Record>,
-    guard: &mut Guard,
-) -> Result<Option<Record>, SessionError> {
-    let Some((mut record, expected)) = shared.memory().unsaved.take() else {
-        return Ok(loaded);
-    };
-    if loaded
-        .as_ref()
-        .is_none_or(|found| found.issuer != record.issuer || found.generation != expected)
-    {
-        return Ok(loaded);
-    }
-    match shared.save(&mut record, Some(expected), guard).await {
-        Ok(true) => {
-            shared.counting.made.one();
-            Ok(Some(record))
-        }
-        Ok(false) => shared.load_locked(guard).await,
-        Err(error) => {
-            shared.memory().unsaved = Some((record, expected));
-            Err(error)
-        }
-    }
 }

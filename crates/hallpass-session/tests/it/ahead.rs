@@ -7,7 +7,7 @@ use hallpass_session::Session;
 
 use crate::{
     double::Fault,
-    world::{World, serial},
+    world::{CLOSE_LIMIT, World, serial},
 };
 
 /// Always the same byte.
@@ -161,7 +161,7 @@ async fn it_is_not_done_unless_asked_for_nor_without_a_reason() {
         let (session, planned) = self::session(&world, 0).await;
         session.token().await.unwrap();
         if close {
-            session.close().await;
+            session.close(CLOSE_LIMIT).await.unwrap();
         } else {
             drop(session);
         }

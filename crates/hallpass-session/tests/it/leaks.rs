@@ -10,7 +10,7 @@ use tracing::Level;
 
 use crate::{
     double::Fault,
-    world::{World, bare, insufficient},
+    world::{CLOSE_LIMIT, World, bare, insufficient},
 };
 
 #[derive(Debug, Clone, Default)]
@@ -84,7 +84,7 @@ async fn no_canary_is_seen_anywhere() {
         session.sign_in(SignInRequest::default()).await.unwrap();
         seen.push(format!("{session:?} {:?}", session.record().await));
         seen.push(format!("{:?}", session.sign_out(SignOut::default()).await));
-        session.close().await;
+        session.close(CLOSE_LIMIT).await.unwrap();
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("refresh{"), "the log was written: {logged}");

@@ -1,7 +1,7 @@
 //! The table of what may come of a refresh, one test a row.
 
 use hallpass_core::{
-    Remedy, State,
+    ClientId, ClientSecret, PreRegisteredClient, Remedy, State,
     http::HttpErrorKind,
     record::{RegistrationOrigin, SignInCause},
 };
@@ -9,7 +9,7 @@ use hallpass_session::{Need, SessionError};
 
 use crate::{
     double::Fault,
-    world::{World, bare, need, serial},
+    world::{World, bare, need, retry_after, serial},
 };
 
 /// A world whose access token has ended, with these faults ahead.
@@ -66,7 +66,7 @@ async fn not_processed_is_repeated_when_the_server_asks() {
     for status in [408, 425, 429, 503] {
         let world = expired(&[Fault::RetryAfter(status, 3)]).await;
         let token = world.session().token().await.unwrap();
-        check_healed(&world, &token, &[3_000], 2);
+        check_healed(&world, &token, &[4_000], 2);
     }
 }
 
@@ -80,114 +80,26 @@ async fn a_long_retry_after_is_told_and_honoured() {
         let SessionError::Refresh(failed) = error else {
             panic!("{error:?}")
         };
-        assert_eq!(failed.retry_after().unwrap().as_secs(), 120);
+        assert_eq!(failed.retry_after().unwrap().as_secs(), 121);
     }
     assert_eq!(world.server.posts(), 1, "the server is left alone");
     assert_eq!(world.record().await.state, State::SignedIn);
-    world.clock.advance(120);
+    world.clock.advance(121);
     assert_eq!(serial(&session.token().await.unwrap()), 2);
 }
 
 #[tokio::test]
-async fn an_outage_of_days_costs_no_sign_in() {
-    let world = expired(&[Fault::Says(500, "<html>canary</html>"); 60]).await;
-    let session = world.session();
-    for _ in 0..60 {
-        if session.token().await.is_ok() {
-            break;
-        }
-        world.clock.advance(3_600);
-    }
-    assert_eq!(serial(&session.token().await.unwrap()), 2);
-    assert_eq!(world.server.posts(), 61);
-    assert!(world.clock.sleeps().iter().all(|pause| *pause <= 5_000));
-}
-
-#[tokio::test]
-async fn the_pause_has_a_ceiling() {
-    let world = expired(&[Fault::Says(502, ""); 20]).await;
-    let session = world.session();
-    let mut longest = 0;
-    for _ in 0..12 {
-        if let Err(SessionError::Refresh(failed)) = session.token().await {
-            longest = longest.max(failed.retry_after().unwrap().as_secs());
-        }
-        world.clock.advance(60);
-    }
-    assert_eq!(longest, 60);
-}
-
-#[tokio::test]
-async fn lost_before_the_server_acted_heals() {
-    for fault in [Fault::LostBefore, Fault::Says(200, "<html>proxy</html>")] {
-        let world = expired(&[fault]).await;
-        let token = world.session().token().await.unwrap();
-        check_healed(&world, &token, &[2_000], 2);
-        let record = world.record().await;
-        assert_eq!((record.state, record.fence), (State::SignedIn, None));
-    }
-}
-
-#[tokio::test]
-async fn the_second_post_does_not_meet_the_same_silence() {
-    let world = expired(&[Fault::Silent]).await;
-    let session = world.session();
+async fn retry_after_holds_for_all_processes() {
+    let world = expired(&[Fault::RetryAfter(503, 120)]).await;
     for _ in 0..3 {
-        let error = session.token().await.unwrap_err();
-        let SessionError::Refresh(failed) = error else {
-            panic!("{error:?}")
-        };
-        assert_eq!(failed.retry_after().unwrap().as_secs(), 60);
+        let pause = retry_after(&world.session().token().await.unwrap_err());
+        assert!((120..=121).contains(&pause), "{pause}");
     }
     assert_eq!(world.server.posts(), 1);
-    world.clock.advance(60);
-    let token = session.token().await.unwrap();
-    check_healed(&world, &token, &[], 2);
-}
-
-/// What a session says once it has waited for as long as it said that it would.
-async fn in_the_end(world: &World) -> SessionError {
-    let session = world.session();
-    let error = session.token().await.unwrap_err();
-    let SessionError::Refresh(failed) = &error else {
-        return error;
-    };
-    world.clock.advance(failed.retry_after().unwrap().as_secs());
-    session.token().await.unwrap_err()
-}
-
-#[tokio::test]
-async fn lost_after_the_server_acted_ends_in_a_stated_sign_in() {
-    for fault in [
-        Fault::LostAfter,
-        Fault::ActsAndSays(200, "<html>proxy</html>"),
-        Fault::ActsAndSays(502, ""),
-    ] {
-        let world = expired(&[fault]).await;
-        let error = in_the_end(&world).await;
-        let expected = Need::Ended(SignInCause::RefreshOutcomeUnknown);
-        assert_eq!(need(&error), expected);
-        assert_eq!(world.server.posts(), 2, "once more, and no more");
-        // The next process says the same without asking anybody.
-        assert_eq!(need(&world.session().token().await.unwrap_err()), expected);
-        assert_eq!(world.server.posts(), 2);
-        let record = world.record().await;
-        assert!(record.registration.is_some());
-        assert_eq!(record.grant.unwrap().refresh_token, None);
-    }
-}
-
-#[tokio::test]
-async fn a_token_lost_twice_is_not_posted_a_third_time() {
-    let world = expired(&[Fault::LostAfter, Fault::LostBefore]).await;
-    for _ in 0..5 {
-        let error = in_the_end(&world).await;
-        assert_eq!(
-            need(&error),
-            Need::Ended(SignInCause::RefreshOutcomeUnknown)
-        );
-    }
-    assert_eq!(world.server.posted(), ["refresh-canary-1"; 2]);
+    let record = world.record().await;
+    assert_eq!((record.state, record.fence.unwrap().posts), (State::SignedIn, 0));
+    world.clock.advance(121);
+    assert_eq!(serial(&world.session().token().await.unwrap()), 2);
 }
 
 #[tokio::test]
@@ -247,7 +159,7 @@ async fn definitive_drops_the_refresh_token_and_keeps_the_client() {
 }
 
 #[tokio::test]
-async fn refused_keeps_everything_and_names_what_to_mend() {
+async fn refusal_keeps_everything_and_is_remembered_by_all_processes() {
     for (status, body) in [
         (400, r#"{"error":"unauthorized_client"}"#),
         (400, r#"{"error":"invalid_target"}"#),
@@ -257,32 +169,68 @@ async fn refused_keeps_everything_and_names_what_to_mend() {
         (418, r#"{"error":"teapot"}"#),
         (302, ""),
     ] {
-        let world = expired(&[Fault::Says(status, body)]).await;
+        let case = format!("{status} {body}");
+        let world = expired(&[Fault::Says(status, body); 2]).await;
         let before = world.record().await;
-        let session = world.session();
-        let error = session.token().await.unwrap_err();
-        let SessionError::Refresh(failed) = &error else {
-            panic!("{status} {body}: {error:?}")
-        };
-        assert_eq!(failed.token_error().unwrap().status().as_u16(), status);
-        assert_eq!(error.remedy(), Remedy::Configure, "{status} {body}");
+        for session in [world.session(), world.session()] {
+            let error = session.token().await.unwrap_err();
+            let SessionError::Refresh(failed) = &error else {
+                panic!("{case}: {error:?}")
+            };
+            assert_eq!(failed.token_error().unwrap().status().as_u16(), status);
+            assert_eq!(error.remedy(), Remedy::Configure, "{case}");
+            assert_eq!(retry_after(&error).div_ceil(60), 16, "{case}");
+            session.token().await.unwrap_err();
+        }
+        assert_eq!(world.server.posts(), 1, "{case}");
         let after = world.record().await;
-        assert_eq!(
-            (after.state, after.fence),
-            (State::SignedIn, None),
-            "{status} {body}"
-        );
-        assert_eq!(after.grant, before.grant);
-        // A hot loop does not hammer the server; later it is asked again, and may have been mended.
-        session.token().await.unwrap_err();
-        assert_eq!(world.server.posts(), 1, "{status} {body}");
-        world.clock.advance(1);
-        assert_eq!(
-            serial(&session.token().await.unwrap()),
-            2,
-            "{status} {body}"
-        );
+        assert_eq!(after.state, State::SignedIn, "{case}");
+        assert_eq!(after.grant, before.grant, "{case}");
+        // Later it is posted again, since its reason may be gone; then the pause is twice as long.
+        world.clock.advance(901);
+        let pause = retry_after(&world.session().token().await.unwrap_err());
+        assert_eq!((pause, world.server.posts()), (1_801, 2), "{case}");
+        world.clock.advance(1_801);
+        assert_eq!(serial(&world.session().token().await.unwrap()), 2, "{case}");
+        assert_eq!(world.record().await.fence, None, "{case}");
     }
+}
+
+#[tokio::test]
+async fn refused_refresh_is_posted_again_with_other_settings() {
+    let mut world = World::empty();
+    let client = |secret: &str| PreRegisteredClient {
+        id: ClientId::new("client-1"),
+        secret: Some(ClientSecret::new(secret)),
+        auth_method: None,
+        issuer: None,
+    };
+    world.settings.client.pre_registered = Some(client("secret-canary-1"));
+    world.put(|_| ()).await;
+    world.clock.advance(3_600);
+    let refusal = r#"{"error":"invalid_client"}"#;
+    world.server.fault(Fault::Says(401, refusal));
+    for _ in 0..2 {
+        world.session().token().await.unwrap_err();
+    }
+    assert_eq!(world.server.posts(), 1);
+    world.settings.client.pre_registered = Some(client("secret-canary-2"));
+    assert_eq!(serial(&world.session().token().await.unwrap()), 2);
+}
+
+#[tokio::test]
+async fn refused_refresh_is_posted_again_when_the_user_says_so() {
+    let world = expired(&[Fault::Says(400, r#"{"error":"invalid_request"}"#); 2]).await;
+    world.session().token().await.unwrap_err();
+    let session = world.session();
+    session.retry_refused_refresh();
+    session.token().await.unwrap_err();
+    assert_eq!(world.server.posts(), 2);
+    // Once, and no more.
+    session.token().await.unwrap_err();
+    assert_eq!(world.server.posts(), 2);
+    session.retry_refused_refresh();
+    assert_eq!(serial(&session.token().await.unwrap()), 2);
 }
 
 #[tokio::test]
@@ -298,10 +246,12 @@ async fn a_client_that_the_server_has_forgotten_is_a_matter_of_signing_in() {
     assert_eq!(world.server.posts(), 1, "a hot loop does not hammer it");
     // Nothing is lost by that; the next login asks whether the client is known.
     let after = world.record().await;
-    assert_eq!((after.state, after.fence), (State::SignedIn, None));
+    assert_eq!(after.state, State::SignedIn);
     assert_eq!(after.grant, before.grant);
     assert_eq!(after.registration.unwrap().proven_at, None);
-    world.clock.advance(60);
+    let other = world.session().token().await.unwrap_err();
+    assert_eq!(need(&other), Need::ClientForgotten, "other processes say so too");
+    assert_eq!(world.server.posts(), 1);
     session.answer_challenge(None, &bare()).await.unwrap();
     assert_eq!(world.person.calls(), 1);
     assert_eq!(world.record().await.state, State::SignedIn);

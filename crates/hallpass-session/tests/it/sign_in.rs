@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     double::{Fault, ISSUER, OTHER_ISSUER},
-    world::{World, bare, need, serial},
+    world::{CLOSE_LIMIT, World, bare, need, serial},
 };
 
 #[tokio::test]
@@ -160,6 +160,7 @@ async fn a_sign_in_that_is_broken_off_costs_no_grant_that_is_not_active() {
 #[tokio::test]
 async fn closing_breaks_a_sign_in_off() {
     let world = World::empty();
+    world.clock.hold();
     world.person.gate.shut();
     let session = world.session();
     let caller = tokio::spawn({
@@ -167,7 +168,7 @@ async fn closing_breaks_a_sign_in_off() {
         async move { session.sign_in(SignInRequest::default()).await }
     });
     world.person.gate.arrived(1).await;
-    session.close().await;
+    session.close(CLOSE_LIMIT).await.unwrap();
     assert!(matches!(
         caller.await.unwrap(),
         Err(SessionError::Closed(_))

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     double::TestStore,
-    world::{World, bare, serial},
+    world::{CLOSE_LIMIT, World, bare, serial},
 };
 
 /// Runs `count` calls at once and gives the serials of their tokens.
@@ -78,7 +78,8 @@ async fn a_winner_that_goes_away_loses_nothing() {
     let other = tokio::spawn(token(&session));
     world.server.gate.open();
     assert_eq!(serial(&other.await.unwrap().unwrap()), 2);
-    session.close().await;
+    world.clock.hold();
+    session.close(CLOSE_LIMIT).await.unwrap();
     assert_eq!(world.server.posts(), 1);
     let grant = world.record().await.grant.unwrap();
     assert_eq!(grant.access_token.expose(), "access-canary-2");
@@ -88,13 +89,14 @@ async fn a_winner_that_goes_away_loses_nothing() {
 async fn closing_waits_for_the_refresh_that_runs() {
     let world = World::signed_in().await;
     world.clock.advance(3_600);
+    world.clock.hold();
     let session = world.session();
     world.server.gate.shut();
     drop(tokio::spawn(token(&session)));
     world.server.gate.arrived(1).await;
     let closing = tokio::spawn({
         let session = session.clone();
-        async move { session.close().await }
+        async move { session.close(CLOSE_LIMIT).await.unwrap() }
     });
     tokio::task::yield_now().await;
     assert!(!closing.is_finished());
@@ -203,8 +205,13 @@ fn a_runtime_that_dies_during_a_post_leaves_the_fence() {
         let record = world.record().await;
         assert_eq!(record.state, State::OutcomeUnknown);
         assert_eq!(record.fence.unwrap().posts, 1);
-        // The server never acted on the first post, so the second one heals it.
         world.server.gate.open();
+        // The pause was written down before the post, so the next process keeps it.
+        let error = world.session().token().await.unwrap_err();
+        assert_eq!(error.remedy(), hallpass_core::Remedy::Retry, "{error:?}");
+        assert_eq!(world.server.posts(), 0, "the first post never arrived");
+        world.clock.advance(7);
+        // The server never acted on the first post, so the second one heals it.
         assert_eq!(serial(&world.session().token().await.unwrap()), 2);
         assert_eq!(world.record().await.fence, None);
     });

@@ -1,6 +1,6 @@
 //! One account on one server, with everything around it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     AuthScheme, Challenge, ClientId, CredentialStore, Record, Registration, Scopes, ServerSettings,
@@ -87,6 +87,9 @@ impl World {
     }
 }
 
+/// How long a test waits for a session to close.
+pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(60);
+
 /// The number of an access token of the server's making.
 pub(crate) fn serial(token: &Token) -> u32 {
     let text = token.access_token().expose();
@@ -94,6 +97,15 @@ pub(crate) fn serial(token: &Token) -> u32 {
         .unwrap()
         .parse()
         .unwrap()
+}
+
+/// How long the session pauses after this error, in whole seconds.
+#[track_caller]
+pub(crate) fn retry_after(error: &SessionError) -> u64 {
+    let SessionError::Refresh(failed) = error else {
+        panic!("not a refresh that failed: {error:?}")
+    };
+    failed.retry_after().unwrap().as_secs()
 }
 
 pub(crate) fn need(error: &SessionError) -> Need {

@@ -43,6 +43,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     client.cancel().await?;
-    hallpass.close().await;
+    hallpass.close(std::time::Duration::from_secs(10)).await?;
     Ok(())
 }

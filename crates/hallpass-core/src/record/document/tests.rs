@@ -6,7 +6,8 @@ use crate::{
     AccessToken, AuthScheme, ClientId, ClientSecret, RefreshToken, RegistrationAccessToken,
     Resource, Scopes, ServerMetadata, ServerUrl, SettingsFingerprint, Timestamp,
     record::{
-        Fence, Grant, GrantKind, Registration, RegistrationManagement, RegistrationOrigin,
+        Fence, Grant, GrantKind, PostEnd, Refusal, Registration, RegistrationManagement,
+        RegistrationOrigin,
         SignInCause, State,
     },
 };
@@ -40,14 +41,42 @@ fn record(issuer: &str) -> Record {
     record
 }
 
+/// A fence with a value in every field.
+fn fence() -> Fence {
+    let at = Timestamp::from_unix_seconds;
+    let mut fence = Fence::new(at(7), at(900));
+    fence.last = at(8);
+    fence.posts = 2;
+    fence.ended = PostEnd::Refused;
+    fence.refusal = Some(Refusal {
+        status: 400,
+        code: Some("invalid_target".to_owned()),
+        description: Some("not here".to_owned()),
+        count: 3,
+        settings: "0123".to_owned(),
+    });
+    fence
+}
+
+#[test]
+fn fence_of_an_older_version_may_be_posted_at_once() {
+    let mut document = SlotDocument::empty(slot());
+    let mut saved = record("https://as.example");
+    saved.fence = Some(fence());
+    let _ = document.save(&saved, None);
+    let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
+    let old = json.pointer_mut("/records/0/fence").unwrap();
+    *old = serde_json::json!({"posts": 1, "since": 7});
+    let read = SlotDocument::decode(json.to_string().as_bytes()).unwrap();
+    let at = Timestamp::from_unix_seconds(7);
+    assert_eq!(read.active().unwrap().fence, Some(Fence::new(at, at)));
+}
+
 #[test]
 fn what_is_written_is_read_back() {
     let mut document = SlotDocument::empty(slot());
     let mut saved = record("https://as.example");
-    saved.fence = Some(Fence {
-        posts: 1,
-        since: Timestamp::from_unix_seconds(7),
-    });
+    saved.fence = Some(fence());
     saved.state = State::SignInNeeded(SignInCause::RefreshOutcomeUnknown);
     assert_eq!(
         document.save(&saved, None),
@@ -127,10 +156,7 @@ fn the_record_saved_last_is_the_active_one() {
 fn unknown_fields_survive_a_rewrite_at_every_level() {
     let mut document = SlotDocument::empty(slot());
     let mut saved = record("https://as.example");
-    saved.fence = Some(Fence {
-        posts: 1,
-        since: Timestamp::from_unix_seconds(7),
-    });
+    saved.fence = Some(fence());
     let _ = document.save(&saved, None);
     let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
     let marks = [

@@ -10,8 +10,8 @@ use crate::{
     RegistrationAccessToken, Resource, Scopes, ServerMetadata, ServerUrl, SettingsFingerprint,
     Slot, Timestamp, TokenEndpointAuthMethod,
     record::{
-        Fence, Generation, Grant, GrantKind, Record, Registration, RegistrationManagement,
-        RegistrationOrigin, State, UnknownFields,
+        Fence, Generation, Grant, GrantKind, PostEnd, Record, Refusal, Registration,
+        RegistrationManagement, RegistrationOrigin, State, UnknownFields,
     },
 };
 
@@ -54,6 +54,14 @@ pub(super) struct RecordWire {
 struct FenceWire {
     posts: u32,
     since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Timestamp>,
+    #[serde(default)]
+    ended: PostEnd,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refusal: Option<Refusal>,
     #[serde(flatten)]
     unknown: UnknownFields,
 }
@@ -117,9 +125,13 @@ impl From<&Record> for RecordWire {
             grant: record.grant.as_ref().map(GrantWire::from),
             metadata: record.metadata.clone(),
             settings: record.settings.clone(),
-            fence: record.fence.map(|fence| FenceWire {
+            fence: record.fence.as_ref().map(|fence| FenceWire {
                 posts: fence.posts,
                 since: fence.since,
+                last: Some(fence.last),
+                ended: fence.ended,
+                not_before: Some(fence.not_before),
+                refusal: fence.refusal.clone(),
                 unknown: record.unknown_of_fence.clone(),
             }),
             state: record.state.clone(),
@@ -136,6 +148,11 @@ impl RecordWire {
                 let fence = Fence {
                     posts: wire.posts,
                     since: wire.since,
+                    // What an older version wrote lacks these: the token may be posted at once.
+                    last: wire.last.unwrap_or(wire.since),
+                    ended: wire.ended,
+                    not_before: wire.not_before.unwrap_or(wire.since),
+                    refusal: wire.refusal,
                 };
                 (fence, wire.unknown)
             })

@@ -17,6 +17,8 @@ struct Time {
     monotonic: Duration,
     sleeps: Vec<Duration>,
     held: bool,
+    /// How many sleeps a test has waited for.
+    seen: usize,
 }
 
 impl TestClock {
@@ -28,6 +30,7 @@ impl TestClock {
                 monotonic,
                 sleeps: Vec::new(),
                 held: false,
+                seen: 0,
             }),
             monotonic: watch::Sender::new(monotonic),
         }
@@ -55,6 +58,19 @@ impl TestClock {
         let mut time = self.time.lock().unwrap();
         let wall = time.wall.as_unix_seconds() + seconds;
         time.wall = Timestamp::from_unix_seconds(wall);
+    }
+
+    /// Ends when there is one sleep more than the last time.
+    pub(crate) async fn until_asleep(&self) {
+        loop {
+            let mut time = self.time.lock().unwrap();
+            if time.sleeps.len() > time.seen {
+                time.seen += 1;
+                return;
+            }
+            drop(time);
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The sleeps so far, in milliseconds.

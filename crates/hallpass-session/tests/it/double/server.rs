@@ -155,10 +155,6 @@ impl Server {
         self.state().posted.len()
     }
 
-    pub(crate) fn posted(&self) -> Vec<String> {
-        self.state().posted.clone()
-    }
-
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
     }

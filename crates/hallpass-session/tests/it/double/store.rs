@@ -1,5 +1,8 @@
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,6 +32,12 @@ pub(crate) struct TestStore {
     busy: AtomicBool,
     /// Save number `n` from now fails, and no other.
     fail_at: AtomicUsize,
+    /// Save number `n` from now is written, and its answer is lost.
+    lose_answer_at: AtomicUsize,
+    /// What another machine saves before the next save.
+    replacement: Mutex<Option<Record>>,
+    /// At save number `n` from now, the lock turns out to be lost.
+    lose_lease_at: AtomicUsize,
     /// Before save number `n` from now, the record is removed behind everybody's back.
     vanish_before: AtomicUsize,
 }
@@ -40,6 +49,19 @@ impl TestStore {
 
     pub(crate) fn fail_at_save(&self, number: usize) {
         self.fail_at.store(number, Ordering::SeqCst);
+    }
+
+    pub(crate) fn lose_answer_of_save(&self, number: usize) {
+        self.lose_answer_at.store(number, Ordering::SeqCst);
+    }
+
+    pub(crate) fn lose_lease_at_save(&self, number: usize) {
+        self.lose_lease_at.store(number, Ordering::SeqCst);
+    }
+
+    /// Has another machine save this before the next save, behind a lock that ended.
+    pub(crate) fn replace_before_save(&self, record: Record) {
+        *self.replacement.lock().unwrap() = Some(record);
     }
 
     pub(crate) fn vanish_before_save(&self, number: usize) {
@@ -116,6 +138,19 @@ impl CredentialStore for TestStore {
                 self.inner
                     .remove(&record.slot, &record.issuer, guard)
                     .await?;
+            }
+            let replacement = self.replacement.lock().unwrap().take();
+            if let Some(other) = replacement {
+                let found = self.inner.load_issuer(&other.slot, &other.issuer).await?;
+                let found = found.map(|found| found.generation);
+                let _ = self.inner.save(&other, found, guard).await?;
+            }
+            if countdown(&self.lose_lease_at) == 1 {
+                return Err(StoreError::new(StoreErrorKind::LeaseLost, "the lease ran out"));
+            }
+            if countdown(&self.lose_answer_at) == 1 {
+                let _ = self.inner.save(record, expected, guard).await?;
+                return Err(StoreError::new(StoreErrorKind::Io, "the connection is cut"));
             }
             if countdown(&self.fail_at) == 1 {
                 return Err(StoreError::new(StoreErrorKind::Io, "the file is in use"));

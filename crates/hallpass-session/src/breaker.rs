@@ -1,0 +1,161 @@
+//! A circuit breaker for each token endpoint.
+//!
+//! A token endpoint that acts on refresh requests and loses its answers costs every account that posts
+//! there its refresh token. So sessions that share [`CircuitBreakers`] watch it together: after
+//! [`MOST_LOST`] lost answers in a row, from different accounts, one account at a time is tried, first
+//! after [`FIRST_PAUSE`], then after twice that, up to [`LONGEST_PAUSE`]. The others keep their tokens
+//! and wait. The first real answer closes the breaker. At most [`AT_ONCE`] requests are on their way at
+//! the same time, since all of them may be lost before the first loss is known.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use hallpass_core::Slot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
+
+/// After how many lost answers the breaker opens.
+const MOST_LOST: usize = 3;
+/// How many requests are on their way to one endpoint at once.
+const AT_ONCE: usize = 8;
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+/// The circuit breakers of all token endpoints that a process refreshes at. A host that runs sessions
+/// of many users gives one value to all of them
+/// ([`SessionBuilder::circuit_breakers`](crate::SessionBuilder::circuit_breakers)).
+#[derive(Debug, Default)]
+pub struct CircuitBreakers(Mutex<HashMap<Url, Arc<Breaker>>>);
+
+#[derive(Debug)]
+struct Breaker {
+    permits: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The accounts whose answers were lost, since the last real answer.
+    lost: Vec<Slot>,
+    open: Option<Open>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    pause: Duration,
+    /// When the next account may try, in monotonic time.
+    until: Duration,
+    /// Whether one tries now.
+    is_tried: bool,
+}
+
+/// Leave to send one refresh request. Dropped without a word on its outcome, it changes nothing.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    breaker: Arc<Breaker>,
+    _permit: OwnedSemaphorePermit,
+    is_trial: bool,
+}
+
+impl CircuitBreakers {
+    /// Waits for leave to post to `endpoint`.
+    ///
+    /// # Errors
+    ///
+    /// For how long the breaker stays open.
+    pub(crate) async fn pass(
+        &self,
+        endpoint: &Url,
+        now: impl Fn() -> Duration,
+    ) -> Result<Pass, Duration> {
+        let breaker = Arc::clone(self.breakers().entry(endpoint.clone()).or_insert_with(|| {
+            Arc::new(Breaker {
+                permits: Arc::new(Semaphore::new(AT_ONCE)),
+                state: Mutex::default(),
+            })
+        }));
+        breaker.state().closed_for(now())?;
+        let permit = Arc::clone(&breaker.permits).acquire_owned().await;
+        // The semaphore is never closed.
+        let permit = permit.map_err(|_| FIRST_PAUSE)?;
+        let is_trial = breaker.state().enter(now())?;
+        Ok(Pass {
+            breaker,
+            _permit: permit,
+            is_trial,
+        })
+    }
+
+    fn breakers(&self) -> MutexGuard<'_, HashMap<Url, Arc<Breaker>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Breaker {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// For how long no account may try yet, as an error.
+    fn closed_for(&self, now: Duration) -> Result<(), Duration> {
+        match self.open {
+            Some(open) if open.is_tried => Err(open.pause),
+            Some(open) if now < open.until => Err(open.until.saturating_sub(now)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins a request; whether it is the one that tries an endpoint whose breaker is open.
+    fn enter(&mut self, now: Duration) -> Result<bool, Duration> {
+        self.closed_for(now)?;
+        Ok(self.open.as_mut().is_some_and(|open| {
+            open.is_tried = true;
+            true
+        }))
+    }
+}
+
+impl Pass {
+    /// The server answered.
+    pub(crate) fn answered(self) {
+        *self.breaker.state() = State::default();
+    }
+
+    /// The answer for `account` was lost.
+    pub(crate) fn lost(self, account: &Slot, now: Duration) {
+        let mut state = self.breaker.state();
+        if !state.lost.contains(account) && state.lost.len() < MOST_LOST {
+            state.lost.push(account.clone());
+        }
+        let pause = match state.open {
+            Some(open) if self.is_trial => open.pause.saturating_mul(2).min(LONGEST_PAUSE),
+            // A request that was on its way when the breaker opened.
+            Some(_) => return,
+            None if state.lost.len() < MOST_LOST => return,
+            None => FIRST_PAUSE,
+        };
+        state.open = Some(Open {
+            pause,
+            until: now.saturating_add(pause),
+            is_tried: false,
+        });
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if self.is_trial
+            && let Some(open) = &mut self.breaker.state().open
+        {
+            open.is_tried = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

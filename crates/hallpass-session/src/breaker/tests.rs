@@ -1,0 +1,81 @@
+use hallpass_core::ServerUrl;
+
+use super::*;
+
+fn account(number: usize) -> Slot {
+    Slot::new(ServerUrl::parse(&format!("https://mcp.example.com/{number}")).unwrap())
+}
+
+fn endpoint() -> Url {
+    Url::parse("https://as.example.com/token").unwrap()
+}
+
+const fn at(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+async fn pass(breakers: &CircuitBreakers, seconds: u64) -> Result<Pass, Duration> {
+    breakers.pass(&endpoint(), || at(seconds)).await
+}
+
+async fn lose(breakers: &CircuitBreakers, number: usize, seconds: u64) {
+    let pass = pass(breakers, seconds).await.unwrap();
+    pass.lost(&account(number), at(seconds));
+}
+
+#[tokio::test]
+async fn three_accounts_in_a_row_open_it_and_the_first_answer_closes_it() {
+    let breakers = CircuitBreakers::default();
+    for number in 0..3 {
+        lose(&breakers, number, 0).await;
+    }
+    assert_eq!(pass(&breakers, 4).await.unwrap_err(), at(6));
+    // One account tries, and the others still wait.
+    let trial = pass(&breakers, 10).await.unwrap();
+    assert_eq!(pass(&breakers, 10).await.unwrap_err(), at(10));
+    trial.lost(&account(3), at(10));
+    assert_eq!(pass(&breakers, 11).await.unwrap_err(), at(19));
+    pass(&breakers, 30).await.unwrap().answered();
+    for _ in 0..4 {
+        pass(&breakers, 30).await.unwrap().answered();
+    }
+}
+
+#[tokio::test]
+async fn pause_doubles_up_to_two_minutes() {
+    let breakers = CircuitBreakers::default();
+    for number in 0..3 {
+        lose(&breakers, number, 0).await;
+    }
+    let mut now = 0;
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let pause = pass(&breakers, now).await.unwrap_err().as_secs();
+        pauses.push(pause);
+        now += pause;
+        lose(&breakers, 9, now).await;
+    }
+    assert_eq!(pauses, [10, 20, 40, 80, 120, 120]);
+}
+
+#[tokio::test]
+async fn one_account_does_not_open_it() {
+    let breakers = CircuitBreakers::default();
+    for _ in 0..10 {
+        lose(&breakers, 1, 0).await;
+    }
+    lose(&breakers, 2, 0).await;
+    pass(&breakers, 0).await.unwrap().answered();
+    lose(&breakers, 3, 0).await;
+    pass(&breakers, 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn trial_that_is_given_up_lets_the_next_account_try() {
+    let breakers = CircuitBreakers::default();
+    for number in 0..3 {
+        lose(&breakers, number, 0).await;
+    }
+    drop(pass(&breakers, 10).await.unwrap());
+    pass(&breakers, 10).await.unwrap();
+}

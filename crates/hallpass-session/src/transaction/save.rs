@@ -1,0 +1,174 @@
+//! Saving a new grant, until it is saved.
+
+use std::{mem, time::Duration};
+
+use hallpass_core::{
+    Generation, Grant, Record, State, Timestamp,
+    record::SignInCause,
+    store::{Guard, Lease, StoreErrorKind},
+};
+use hallpass_oauth::TokenResponse;
+
+use super::{Wanted, attempt::Attempt, step};
+use crate::{error::SessionError, shared::Shared};
+
+/// The pauses before a new grant is saved again; the last one is repeated.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
+/// How many failures callers wait through. Another program may hold the file for a moment.
+const UNTOLD_FAILURES: usize = 2;
+
+/// What became of a new grant.
+pub(super) enum Renewal {
+    /// It is saved and published.
+    Done(Attempt),
+    /// It may not be saved: the account has another grant by now, or none. It is revoked, once the lock
+    /// is free.
+    Orphaned(Box<Record>),
+}
+
+/// Saves the new grant, then publishes its token.
+pub(super) async fn renewed(
+    shared: &Shared,
+    wanted: &Wanted,
+    marked: &Record,
+    response: TokenResponse,
+    sent_at: Timestamp,
+    guard: &mut Guard,
+) -> Result<Renewal, SessionError> {
+    let Some(old) = &marked.grant else {
+        return Ok(Renewal::Done(Attempt::Conflict));
+    };
+    let mut record = marked.clone();
+    record.grant = Some(response.renew(old, sent_at));
+    record.fence = None;
+    record.state = State::SignedIn;
+    let saved = until_saved(shared, &mut record, old, guard).await;
+    shared.unsaved.settled();
+    match saved {
+        Saving::Saved => {}
+        Saving::Orphaned => return Ok(Renewal::Orphaned(Box::new(record))),
+        Saving::HandedOver(error) => return Err(error),
+    }
+    step("saved");
+    shared.counting.made.one();
+    shared.memory().forget_troubles();
+    let obtained = matches!(wanted, Wanted::Instead(_)).then(|| shared.clock.monotonic());
+    let token = shared.publish(&record, obtained)?;
+    step("published");
+    Ok(Renewal::Done(Attempt::Done(token)))
+}
+
+enum Saving {
+    Saved,
+    Orphaned,
+    /// A sign-out has taken it over.
+    HandedOver(SessionError),
+}
+
+/// Saves what must not be lost, however long that takes, and keeps the lock meanwhile. A process that
+/// locked the account next would post the refresh token that `record` replaces.
+async fn until_saved(
+    shared: &Shared,
+    record: &mut Record,
+    old: &Grant,
+    guard: &mut Guard,
+) -> Saving {
+    let mut expected = record.generation;
+    let mut failures = 0;
+    loop {
+        let error = match save(shared, record, old, expected, guard).await {
+            Ok(Saved::Here) => return Saving::Saved,
+            Ok(Saved::Behind(generation)) => {
+                expected = generation;
+                continue;
+            }
+            Ok(Saved::Another) => return Saving::Orphaned,
+            Err(error) => error,
+        };
+        if failures == UNTOLD_FAILURES {
+            tracing::warn!(%error, slot = %shared.slot, "a new grant can't be saved; Hallpass goes on trying");
+        }
+        if failures >= UNTOLD_FAILURES {
+            shared.unsaved.failed(error.clone());
+        }
+        let pause = PAUSES[failures.min(PAUSES.len() - 1)];
+        failures += 1;
+        let sleep = shared.clock.sleep(pause);
+        if shared.unsaved.pause_or_hand_over(sleep, record).await {
+            return Saving::HandedOver(error);
+        }
+        if is_lock_lost(&error) {
+            drop(mem::replace(guard, Guard::new(shared.slot.clone(), NoLock)));
+            match shared.lock().await {
+                Ok(lock) => *guard = lock,
+                Err(error) => tracing::debug!(%error, "the lock is not there again yet"),
+            }
+        }
+    }
+}
+
+/// In the place of a lock that was lost, until it is taken again.
+#[derive(Debug)]
+struct NoLock;
+
+impl Lease for NoLock {}
+
+fn is_lock_lost(error: &SessionError) -> bool {
+    let SessionError::Store(failed) = error else {
+        return false;
+    };
+    let kind = failed.cause().kind();
+    matches!(kind, StoreErrorKind::LeaseLost | StoreErrorKind::Guard)
+}
+
+/// How a save ended.
+enum Saved {
+    /// The record is there, by this save or by one before it whose answer was lost.
+    Here,
+    /// The grant that was refreshed is there, in a record of this generation.
+    Behind(Generation),
+    /// The account has another grant, or none.
+    Another,
+}
+
+async fn save(
+    shared: &Shared,
+    record: &mut Record,
+    old: &Grant,
+    expected: Generation,
+    guard: &mut Guard,
+) -> Result<Saved, SessionError> {
+    if shared.save(record, Some(expected), guard).await? {
+        return Ok(Saved::Here);
+    }
+    let found = shared
+        .store
+        .load_issuer(&shared.slot, &record.issuer)
+        .await
+        .map_err(SessionError::store)?;
+    let Some((found, grant)) = found
+        .as_ref()
+        .and_then(|found| Some((found, found.grant.as_ref()?)))
+    else {
+        return Ok(Saved::Another);
+    };
+    if record.grant.as_ref() == Some(grant) {
+        record.generation = found.generation;
+        shared.memory().saw(found.generation);
+        return Ok(Saved::Here);
+    }
+    let is_left = matches!(
+        found.state,
+        State::SignInNeeded(SignInCause::SignedOut | SignInCause::IssuerChanged)
+    );
+    // One that lacks its refresh token was given up by a process that posted it again.
+    if grant.access_token == old.access_token && !is_left {
+        return Ok(Saved::Behind(found.generation));
+    }
+    Ok(Saved::Another)
+}
