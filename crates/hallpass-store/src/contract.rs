@@ -46,6 +46,7 @@ where
     durability(&open).await?;
     exclusion(open().await, open().await).await?;
     guards(&*open().await, &*open().await).await?;
+    reserves(&*open().await, &*open().await).await?;
     listing(&*open().await).await
 }
 
@@ -246,6 +247,33 @@ async fn guards(
         case.refused(removed, StoreErrorKind::Guard)?;
     }
     case.same(&case.done(store.load(&record.slot).await)?, &None)
+}
+
+async fn reserves(
+    store: &dyn CredentialStore,
+    second: &dyn CredentialStore,
+) -> Result<(), Violation> {
+    let case = Case("reserving saves nothing, and a save works with it and without");
+    let mut record = case.record("reserves")?;
+    let slot = record.slot.clone();
+    let mut guard = case.lock(store, &slot).await?;
+    case.done(store.reserve(&slot, &mut guard).await)?;
+    drop(guard);
+    let mut guard = case.lock(second, &slot).await?;
+    case.same(&case.done(second.load(&slot).await)?, &None)?;
+    for _ in 0..2 {
+        case.done(second.reserve(&slot, &mut guard).await)?;
+    }
+    let first = case.save(second, &record, None, &mut guard).await?;
+    case.done(second.reserve(&slot, &mut guard).await)?;
+    let saved = case.done(second.save(&record, None, &mut guard).await)?;
+    case.same(&saved, &Saved::Conflict { found: Some(first) })?;
+    record.generation = case.save(second, &record, Some(first), &mut guard).await?;
+    case.done(second.reserve(&slot, &mut guard).await)?;
+    case.same(&case.done(store.load(&slot).await)?, &Some(record.clone()))?;
+    let removed = second.remove(&slot, &record.issuer, &mut guard).await;
+    case.same(&case.done(removed)?, &true)?;
+    case.same(&case.done(store.load(&slot).await)?, &None)
 }
 
 async fn listing(store: &dyn CredentialStore) -> Result<(), Violation> {
