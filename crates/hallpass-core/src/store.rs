@@ -15,7 +15,9 @@ use crate::{BoxFuture, Generation, Issuer, Record, Remedy, Slot};
 /// - A save names the generation it replaces. Anything else in its place is an answer,
 ///   [`Saved::Conflict`], and nothing is written. A record that was removed is not brought back by
 ///   a save that expected it.
-/// - A save that returned has been made durable; a save that failed has changed nothing.
+/// - A save that returned has been made durable. A save that failed has changed nothing, or has
+///   written the whole record where only making that durable failed. So a caller that repeats it
+///   must expect a conflict with its own record, and knows by reading it. Other changes likewise.
 /// - Generations of a slot grow and are never used twice, also after a removal.
 pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// The active record of a slot.

@@ -129,7 +129,7 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), StoreError> {
         return Ok(());
     };
     system::Folder::open(parent)
-        .and_then(|folder| folder.sync())
+        .and_then(|folder| replacement::sync(|| folder.sync()))
         .map_err(|error| failed("syncing the folder", parent, error))
 }
 

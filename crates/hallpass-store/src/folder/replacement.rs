@@ -10,9 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hallpass_core::store::StoreError;
+use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{failed, kind, open, refused, system};
+
+/// How often the sync of a folder is tried. The file is in its place by then, so one failure is no
+/// reason to leave it in doubt.
+const SYNCS: u32 = 3;
 
 /// A replacement that has begun. The caller holds the file's lock until its end.
 #[derive(Debug)]
@@ -85,8 +89,21 @@ impl Replacement {
         write().map_err(|error| failed("writing", &path, error))?;
         temporary.is_renamed = true;
         step("in place");
-        let synced = folder.sync();
-        synced.map_err(|error| failed("syncing the folder of", &path, error))
+        sync(|| folder.sync()).map_err(|error| {
+            let what = format!(
+                "`{}` is written, but syncing its folder failed",
+                path.display()
+            );
+            StoreError::new(StoreErrorKind::Io, what)
+                .with_hint("what is new in it may be lost if the machine stops now")
+                .with_source(error)
+        })
+    }
+
+    /// Takes this for the folder when that is to be synced.
+    #[cfg(all(test, unix))]
+    pub(crate) fn sync_instead(&mut self, file: File) {
+        self.folder = system::Folder(file);
     }
 }
 
@@ -106,8 +123,39 @@ impl Drop for Temporary {
     }
 }
 
+/// Syncs, again if that fails.
+pub(super) fn sync(mut once: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let mut synced = once();
+    for _ in 1..SYNCS {
+        if synced.is_err() {
+            synced = once();
+        }
+    }
+    synced
+}
+
 /// Names the step that a replacement has come to, at trace level. A watcher may end the process
 /// there: what the next one then finds is tested for each step.
 fn step(name: &'static str) {
     tracing::trace!(step = name, "replacing a file");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sync_that_fails_is_repeated_a_few_times() {
+        for (failures, succeeds, calls) in [(0, true, 1), (2, true, 3), (9, false, 3)] {
+            let mut called = 0;
+            let synced = sync(|| {
+                called += 1;
+                if called > failures {
+                    return Ok(());
+                }
+                Err(io::Error::other("as told"))
+            });
+            assert_eq!((synced.is_ok(), called), (succeeds, calls));
+        }
+    }
 }

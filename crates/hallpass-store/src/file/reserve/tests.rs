@@ -2,12 +2,12 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 
 use hallpass_core::{
     CredentialStore as _, Generation, Issuer, Record, ServerMetadata, ServerUrl,
-    SettingsFingerprint,
-    store::{Guard, Saved},
+    SettingsFingerprint, State,
+    store::{Guard, Saved, StoreErrorKind},
 };
 
 use super::*;
-use crate::KeyFile;
+use crate::{KeyFile, file::lock::FileLease};
 
 const FIRST: Generation = Generation::new(1);
 
@@ -30,6 +30,37 @@ async fn locked(folder: &std::path::Path) -> (FileStore, Record, Guard) {
 fn temporary(store: &FileStore, record: &Record) -> PathBuf {
     let sealed = SlotPaths::new(store.folder(), &record.slot).sealed;
     sealed.with_extension("tmp")
+}
+
+/// What stands there after the error is exactly what was to be saved.
+#[tokio::test]
+async fn save_whose_folder_sync_fails_is_written_and_conflicts_with_itself_when_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut record, mut guard) = locked(folder.path()).await;
+    record.state = State::Registered;
+    store.reserve(&record.slot, &mut guard).await.unwrap();
+    // Nothing can be synced through a socket.
+    let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
+    let socket = File::from(std::os::fd::OwnedFd::from(socket));
+    let lease = guard.lease_mut::<FileLease>().unwrap();
+    let reserve = lease.reserve.as_mut().unwrap();
+    reserve.replacement.sync_instead(socket);
+
+    let saved = store.save(&record, Some(FIRST), &mut guard).await;
+    let error = saved.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Io, "{error}");
+    assert!(error.to_string().contains("is written"), "{error}");
+    assert!(error.hint().unwrap().contains("may be lost"), "{error}");
+
+    record.generation = FIRST.next();
+    let loaded = store.load(&record.slot).await.unwrap();
+    assert_eq!(loaded, Some(record.clone()));
+    assert!(!temporary(&store, &record).exists());
+    let again = store.save(&record, Some(FIRST), &mut guard).await.unwrap();
+    let found = Some(record.generation);
+    assert_eq!(again, Saved::Conflict { found });
+    let next = store.save(&record, found, &mut guard).await.unwrap();
+    assert_eq!(next, Saved::Written(record.generation.next()));
 }
 
 /// What was allocated is there on the disk, not only in the file's length.
