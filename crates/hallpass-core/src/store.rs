@@ -15,7 +15,9 @@ use crate::{BoxFuture, Generation, Issuer, Record, Remedy, Slot};
 /// - A save names the generation it replaces. Anything else in its place is an answer,
 ///   [`Saved::Conflict`], and nothing is written. A record that was removed is not brought back by
 ///   a save that expected it.
-/// - A save that returned has been made durable; a save that failed has changed nothing.
+/// - A save that returned has been made durable. A save that failed has changed nothing, or has
+///   written the whole record where only making that durable failed. So a caller that repeats it
+///   must expect a conflict with its own record, and knows by reading it. Other changes likewise.
 /// - Generations of a slot grow and are never used twice, also after a removal.
 pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// The active record of a slot.
@@ -51,6 +53,26 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         expected: Option<Generation>,
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<Saved, StoreError>>;
+
+    /// Makes sure that the next change of a slot under this guard, a save of a record of usual size,
+    /// needs no more space and opens no more files than are held from now on.
+    ///
+    /// For a caller that is about to do what can't be undone and has to save what comes of it, as
+    /// the answer to a refresh token that was posted. An error says what is missing; nothing is
+    /// changed then.
+    ///
+    /// A save or another change takes what is reserved with it, also where it ends in a conflict or
+    /// an error; without one it goes with the guard. Reserving twice is reserving once. Where nothing
+    /// is reserved, a save works all the same. The default reserves nothing, for a backend where a
+    /// save needs neither.
+    fn reserve<'a>(
+        &'a self,
+        slot: &'a Slot,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let _ = (slot, guard);
+        Box::pin(async { Ok(()) })
+    }
 
     /// Removes the record for an issuer; whether there was one.
     fn remove<'a>(

@@ -12,17 +12,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+mod case;
+
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AccessToken, CredentialStore, Generation, Grant, Issuer, Record, RefreshToken, ServerMetadata,
-    ServerUrl, SettingsFingerprint, Slot, State, StoreError, Timestamp,
-    record::GrantKind,
+    CredentialStore, Generation, Issuer, Slot, State,
     store::{Guard, Saved, StoreErrorKind},
 };
 
-/// How long a case waits for a lock that it must get.
-const LONG: Duration = Duration::from_secs(30);
+use self::case::Case;
+pub use self::case::Violation;
+
 /// How long a case waits for a lock that it must not get.
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -45,121 +46,8 @@ where
     durability(&open).await?;
     exclusion(open().await, open().await).await?;
     guards(&*open().await, &*open().await).await?;
+    reserves(&*open().await, &*open().await).await?;
     listing(&*open().await).await
-}
-
-/// A rule of the contract that a backend broke.
-#[derive(Debug)]
-pub struct Violation {
-    rule: &'static str,
-    found: String,
-    source: Option<StoreError>,
-}
-
-impl Violation {
-    /// The rule.
-    pub fn rule(&self) -> &'static str {
-        self.rule
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.rule, self.found)
-    }
-}
-
-impl Error for Violation {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
-    }
-}
-
-/// One case: its rule, and how what was found compares with it.
-#[derive(Clone, Copy)]
-struct Case(&'static str);
-
-impl Case {
-    fn same<T: PartialEq + fmt::Debug>(self, found: &T, wanted: &T) -> Result<(), Violation> {
-        if found == wanted {
-            return Ok(());
-        }
-        self.broken(format!("found {found:?}, wanted {wanted:?}"))
-    }
-
-    fn done<T>(self, result: Result<T, StoreError>) -> Result<T, Violation> {
-        result.map_err(|source| Violation {
-            rule: self.0,
-            found: source.to_string(),
-            source: Some(source),
-        })
-    }
-
-    fn refused<T>(
-        self,
-        result: Result<T, StoreError>,
-        kind: StoreErrorKind,
-    ) -> Result<(), Violation> {
-        match result {
-            Err(error) if error.kind() == kind => Ok(()),
-            Err(error) => self.broken(format!("refused as {:?}, wanted {kind:?}", error.kind())),
-            Ok(_) => self.broken(format!("accepted, wanted {kind:?}")),
-        }
-    }
-
-    fn broken(self, found: String) -> Result<(), Violation> {
-        Err(Violation {
-            rule: self.0,
-            found,
-            source: None,
-        })
-    }
-
-    async fn lock(self, store: &dyn CredentialStore, slot: &Slot) -> Result<Guard, Violation> {
-        self.done(store.lock(slot, LONG).await)
-    }
-
-    async fn save(
-        self,
-        store: &dyn CredentialStore,
-        record: &Record,
-        expected: Option<Generation>,
-        guard: &mut Guard,
-    ) -> Result<Generation, Violation> {
-        match self.done(store.save(record, expected, guard).await)? {
-            Saved::Written(generation) => Ok(generation),
-            Saved::Conflict { found } => Err(Violation {
-                rule: self.0,
-                found: format!("a conflict with {found:?}, wanted the record to be written"),
-                source: None,
-            }),
-        }
-    }
-
-    /// A slot of its own for the case, with a record for the issuer `as`.
-    fn record(self, name: &str) -> Result<Record, Violation> {
-        self.record_for(name, "https://as.contract.example")
-    }
-
-    fn record_for(self, name: &str, issuer: &str) -> Result<Record, Violation> {
-        let server = format!("https://{name}.contract.example/mcp");
-        let (Ok(server), Ok(issuer)) = (ServerUrl::parse(&server), Issuer::parse(issuer)) else {
-            return Err(Violation {
-                rule: self.0,
-                found: "the case names no server".to_owned(),
-                source: None,
-            });
-        };
-        let metadata = ServerMetadata::new(issuer);
-        let mut record = Record::new(Slot::new(server), metadata, SettingsFingerprint::default());
-        let now = Timestamp::from_unix_seconds(1_000);
-        let token = AccessToken::new("contract-access-token");
-        let mut grant = Grant::new(GrantKind::AuthorizationCode, token, now);
-        grant.refresh_token = Some(RefreshToken::new("contract-refresh-token"));
-        record.grant = Some(grant);
-        record.state = State::SignedIn;
-        Ok(record)
-    }
 }
 
 async fn empty(store: &dyn CredentialStore) -> Result<(), Violation> {
@@ -359,6 +247,33 @@ async fn guards(
         case.refused(removed, StoreErrorKind::Guard)?;
     }
     case.same(&case.done(store.load(&record.slot).await)?, &None)
+}
+
+async fn reserves(
+    store: &dyn CredentialStore,
+    second: &dyn CredentialStore,
+) -> Result<(), Violation> {
+    let case = Case("reserving saves nothing, and a save works with it and without");
+    let mut record = case.record("reserves")?;
+    let slot = record.slot.clone();
+    let mut guard = case.lock(store, &slot).await?;
+    case.done(store.reserve(&slot, &mut guard).await)?;
+    drop(guard);
+    let mut guard = case.lock(second, &slot).await?;
+    case.same(&case.done(second.load(&slot).await)?, &None)?;
+    for _ in 0..2 {
+        case.done(second.reserve(&slot, &mut guard).await)?;
+    }
+    let first = case.save(second, &record, None, &mut guard).await?;
+    case.done(second.reserve(&slot, &mut guard).await)?;
+    let saved = case.done(second.save(&record, None, &mut guard).await)?;
+    case.same(&saved, &Saved::Conflict { found: Some(first) })?;
+    record.generation = case.save(second, &record, Some(first), &mut guard).await?;
+    case.done(second.reserve(&slot, &mut guard).await)?;
+    case.same(&case.done(store.load(&slot).await)?, &Some(record.clone()))?;
+    let removed = second.remove(&slot, &record.issuer, &mut guard).await;
+    case.same(&case.done(removed)?, &true)?;
+    case.same(&case.done(store.load(&slot).await)?, &None)
 }
 
 async fn listing(store: &dyn CredentialStore) -> Result<(), Violation> {

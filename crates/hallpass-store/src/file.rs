@@ -27,6 +27,7 @@ pub(crate) mod policy;
 mod port;
 mod records;
 mod rekey;
+mod reserve;
 mod ring;
 
 use std::{
@@ -50,13 +51,16 @@ pub use self::{
 };
 use self::{
     creation::{no_policy, policy_path, source_of},
-    lock::{FileLease, Held},
+    lock::FileLease,
     lost::Tell,
     policy::{PolicyFile, Series},
     records::{Keys, SlotPaths},
     ring::Ring,
 };
-use crate::{KeyId, KeySources, Policy, blocking, folder};
+use crate::{
+    KeyId, KeySources, Policy, blocking,
+    folder::{self, Replacement},
+};
 
 /// Credentials in sealed files, shared by all processes of one user on one machine.
 ///
@@ -294,12 +298,16 @@ impl FileStore {
         })
     }
 
-    /// The locks that a guard stands for, if it is of this store and for this slot.
-    fn held(&self, slot: &Slot, guard: &mut Guard) -> Result<Arc<Held>, StoreError> {
+    /// What a guard stands for, if it is of this store and for this slot.
+    fn lease<'a>(
+        &self,
+        slot: &Slot,
+        guard: &'a mut Guard,
+    ) -> Result<&'a mut FileLease, StoreError> {
         let for_slot = guard.slot() == slot;
         match guard.lease_mut::<FileLease>() {
             Some(lease) if for_slot && Arc::ptr_eq(&lease.held.store.inner, &self.inner) => {
-                Ok(Arc::clone(&lease.held))
+                Ok(lease)
             }
             _ => Err(StoreError::new(
                 StoreErrorKind::Guard,
@@ -308,15 +316,19 @@ impl FileStore {
         }
     }
 
-    /// Changes a slot's document under its lock, and writes it if `change` says so.
+    /// Changes a slot's document under its lock, with what is reserved for it, and writes it if
+    /// `change` says so.
     async fn change<T: Send + 'static>(
         &self,
         slot: &Slot,
-        held: Arc<Held>,
+        lease: FileLease,
         change: impl FnOnce(&mut SlotDocument) -> (bool, T) + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (paths, keys) = self.place_of(slot).await?;
-        self.change_at(slot, paths, keys, held, change).await
+        let (paths, keys) = match &lease.reserve {
+            Some(reserve) => reserve.place(),
+            None => self.place_of(slot).await?,
+        };
+        self.change_at(slot, paths, keys, lease, change).await
     }
 
     /// Changes the document in one of a slot's files.
@@ -325,21 +337,29 @@ impl FileStore {
         slot: &Slot,
         paths: SlotPaths,
         keys: Arc<Keys>,
-        held: Arc<Held>,
+        mut lease: FileLease,
         change: impl FnOnce(&mut SlotDocument) -> (bool, T) + Send + 'static,
     ) -> Result<T, StoreError> {
         let slot = slot.clone();
         blocking::run(move || {
-            let mut document = match folder::read(&paths.sealed)? {
+            let present = match &mut lease.reserve {
+                Some(reserve) => reserve.read()?,
+                None => folder::read(&paths.sealed)?,
+            };
+            let mut document = match present {
                 Some(bytes) => records::open(&keys, &paths, Some(&slot), &bytes)?,
                 None => SlotDocument::empty(slot),
             };
             let (write, answer) = change(&mut document);
             if write {
-                records::write(&keys, &paths, &document)?;
+                let replacement = match lease.reserve.take() {
+                    Some(reserve) => reserve.into_replacement(),
+                    None => Replacement::begin(&paths.sealed, "writing")?,
+                };
+                records::write(&keys, &paths, &document, replacement)?;
             }
             // The locks last until here, whatever became of the caller.
-            drop(held);
+            drop(lease);
             Ok(answer)
         })
         .await

@@ -9,6 +9,8 @@
 //! is no regular file is refused and left alone. On Windows, where a user's folders are closed to
 //! other users by inheritance, the kind of a file is checked and no more.
 
+mod replacement;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
@@ -16,6 +18,8 @@ use std::{
 };
 
 use hallpass_core::store::{StoreError, StoreErrorKind};
+
+pub(crate) use self::replacement::Replacement;
 
 /// No file of ours comes near; a larger one is not ours.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -77,6 +81,11 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("opening", path, error)),
     };
+    read_opened(path, file).map(Some)
+}
+
+/// Reads a whole file that was opened at its path.
+pub(crate) fn read_opened(path: &Path, file: File) -> Result<Vec<u8>, StoreError> {
     let length = check_file(path, &file)?;
     if length > LARGEST {
         return Err(StoreError::new(
@@ -88,28 +97,17 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     file.take(LARGEST)
         .read_to_end(&mut bytes)
         .map_err(|error| failed("reading", path, error))?;
-    Ok(Some(bytes))
+    Ok(bytes)
+}
+
+/// Whether this file still stands at the path, as far as that can be told without opening it.
+pub(crate) fn is_at(path: &Path, file: &File) -> bool {
+    system::is_at(path, file)
 }
 
 /// Replaces a file, or creates it, durably and as a whole. The caller holds the file's lock.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let temporary = path.with_extension("tmp");
-    // A link at the file's place would be replaced, not followed; it is refused all the same,
-    // because somebody put it there.
-    if kind(path)?.is_some_and(|kind| !kind.is_file()) {
-        return Err(refused(path, "is no regular file"));
-    }
-    let written = write_new(&temporary, bytes).and_then(|()| {
-        step("written aside");
-        fs::rename(&temporary, path)
-    });
-    if let Err(error) = written {
-        // What is left would only take space; the file itself is as it was.
-        let _ = fs::remove_file(&temporary);
-        return Err(failed("writing", path, error));
-    }
-    step("in place");
-    sync_parent(path)
+    Replacement::begin(path, "writing")?.finish(bytes)
 }
 
 /// Removes a file, and what a replacement of it that was killed left behind, durably.
@@ -125,28 +123,14 @@ pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     sync_parent(path)
 }
 
-/// Names the step that a replacement has come to, at trace level. Whoever watches may end the process
-/// there: what the next one then finds is tested for each step.
-fn step(name: &'static str) {
-    tracing::trace!(step = name, "replacing a file");
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = open(OpenOptions::new().write(true).create_new(true), path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 /// Makes the names in a file's folder durable.
 pub(crate) fn sync_parent(path: &Path) -> Result<(), StoreError> {
     let Some(parent) = path.parent() else {
         return Ok(());
     };
-    system::sync_folder(parent).map_err(|error| failed("syncing the folder", parent, error))
+    system::Folder::open(parent)
+        .and_then(|folder| replacement::sync(|| folder.sync()))
+        .map_err(|error| failed("syncing the folder", parent, error))
 }
 
 /// Opens a lock file, creating it when it is not there. It is never removed.
@@ -232,6 +216,9 @@ pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> StoreError {
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             Some("something else stands where the store's folder belongs: move it away")
         }
+        _ if system::is_too_many_files(&error) => {
+            Some("close some of the files that are open, or raise the limit (`ulimit -n`)")
+        }
         _ => None,
     };
     let store_error =
@@ -245,7 +232,7 @@ pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> StoreError {
 #[cfg(unix)]
 mod system {
     use std::{
-        fs::{DirBuilder, File, Metadata, OpenOptions},
+        fs::{self, DirBuilder, File, Metadata, OpenOptions},
         io,
         os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
         path::Path,
@@ -285,8 +272,46 @@ mod system {
         Ok(())
     }
 
-    pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+    /// A folder, opened to be synced.
+    #[derive(Debug)]
+    pub(super) struct Folder(pub(super) File);
+
+    impl Folder {
+        pub(super) fn open(path: &Path) -> io::Result<Self> {
+            File::open(path).map(Self)
+        }
+
+        pub(super) fn sync(&self) -> io::Result<()> {
+            self.0.sync_all()
+        }
+    }
+
+    /// Allocates space for a file; false where the file system can't.
+    #[cfg(any(target_os = "linux", target_os = "freebsd", target_vendor = "apple"))]
+    pub(super) fn allocate(file: &File, bytes: u64) -> io::Result<bool> {
+        let flags = rustix::fs::FallocateFlags::empty();
+        let allocate = || rustix::fs::fallocate(file, flags, 0, bytes);
+        let unable = [Errno::OPNOTSUPP, Errno::NOTSUP, Errno::NOSYS, Errno::INVAL];
+        match rustix::io::retry_on_intr(allocate) {
+            Err(error) if unable.contains(&error) => Ok(false),
+            allocated => Ok(allocated.map(|()| true)?),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd", target_vendor = "apple")))]
+    pub(super) fn allocate(_file: &File, _bytes: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    pub(super) fn is_at(path: &Path, file: &File) -> bool {
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let at_path = fs::symlink_metadata(path).map(identity);
+        matches!((at_path, file.metadata().map(identity)), (Ok(one), Ok(other)) if one == other)
+    }
+
+    pub(super) fn is_too_many_files(error: &io::Error) -> bool {
+        let limits = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+        limits.contains(&error.raw_os_error())
     }
 
     pub(super) fn is_link(error: &io::Error) -> bool {
@@ -297,7 +322,7 @@ mod system {
 #[cfg(not(unix))]
 mod system {
     use std::{
-        fs::{DirBuilder, Metadata, OpenOptions},
+        fs::{DirBuilder, File, Metadata, OpenOptions},
         io,
         path::Path,
     };
@@ -318,10 +343,34 @@ mod system {
         Ok(())
     }
 
-    /// Windows has no such call; the rename itself is journalled.
+    /// Windows has no sync of a folder; the rename itself is journalled.
+    #[derive(Debug)]
+    pub(super) struct Folder;
+
     #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
-    pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
-        Ok(())
+    impl Folder {
+        pub(super) fn open(_path: &Path) -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        #[expect(clippy::unused_self, reason = "elsewhere it is needed")]
+        pub(super) fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+    pub(super) fn allocate(_file: &File, _bytes: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// It can't be told, so the file is opened again.
+    pub(super) fn is_at(_path: &Path, _file: &File) -> bool {
+        false
+    }
+
+    pub(super) fn is_too_many_files(_error: &io::Error) -> bool {
+        false
     }
 
     pub(super) fn is_link(_error: &io::Error) -> bool {

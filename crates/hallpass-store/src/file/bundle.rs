@@ -124,11 +124,11 @@ impl FileStore {
     ) -> Result<bool, StoreError> {
         let slot = document.slot();
         let mut guard = self.lock(slot, wait).await?;
-        let held = self.held(slot, &mut guard)?;
+        let lease = self.lease(slot, &mut guard)?.for_change();
         let active = document.active().map(|record| record.issuer.clone());
         let mut records = document.records().to_vec();
         records.sort_by_key(|record| Some(&record.issuer) == active.as_ref());
-        self.change(slot, held, move |present| {
+        self.change(slot, lease, move |present| {
             if !present.records().is_empty() {
                 return (false, false);
             }

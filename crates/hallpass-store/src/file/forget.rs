@@ -50,17 +50,18 @@ impl FileStore {
     /// As [`CredentialStore::remove`](hallpass_core::CredentialStore::remove); a file that can't be read
     /// though its key is here is for [`move_away`](Self::move_away).
     pub async fn forget(&self, slot: &Slot, guard: &mut Guard) -> Result<Forgotten, StoreError> {
-        let held = self.held(slot, guard)?;
+        let lease = self.lease(slot, guard)?;
+        lease.reserve = None;
         let mut forgotten = Forgotten::default();
         for kept in self.kept_for(slot).await? {
             match kept {
                 Kept::Here(paths, keys) => {
-                    let held = Arc::clone(&held);
-                    forgotten.records |= self.change_at(slot, paths, keys, held, clear).await?;
+                    let lease = lease.for_change();
+                    forgotten.records |= self.change_at(slot, paths, keys, lease, clear).await?;
                 }
                 Kept::OutOfReach(paths, why) => {
                     tracing::info!(file = %paths.sealed.display(), %why, "deleted unread");
-                    let held = Arc::clone(&held);
+                    let held = Arc::clone(&lease.held);
                     blocking::run(move || {
                         folder::remove(&paths.sealed)?;
                         drop(held);
@@ -133,7 +134,7 @@ impl FileStore {
         slot: &Slot,
         guard: &mut Guard,
     ) -> Result<Option<PathBuf>, StoreError> {
-        let held = self.held(slot, guard)?;
+        let held = self.lease(slot, guard)?.for_change().held;
         let root = self.folder().to_owned();
         let kept = self.kept_for(slot).await?;
         blocking::run(move || {

@@ -52,6 +52,7 @@ use tokio::{
     time::{self, Instant},
 };
 
+use super::reserve::Reserve;
 use crate::{blocking, folder};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -59,13 +60,24 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(25);
 /// A wait that is longer than this is worth a line in the log.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// A file store's part of a guard.
+/// A file store's part of a guard. What is reserved goes before the locks.
 #[derive(Debug)]
 pub(crate) struct FileLease {
+    pub(crate) reserve: Option<Reserve>,
     pub(crate) held: Arc<Held>,
 }
 
 impl Lease for FileLease {}
+
+impl FileLease {
+    /// The locks and what is reserved, for a change of the slot.
+    pub(crate) fn for_change(&mut self) -> Self {
+        Self {
+            reserve: self.reserve.take(),
+            held: Arc::clone(&self.held),
+        }
+    }
+}
 
 /// The locks of one slot. They are released when the last owner is dropped: the guard, or a write
 /// that outlives it. Fields are dropped in this order, the reverse of the order of taking.

@@ -76,7 +76,11 @@ impl CredentialStore for FileStore {
                 _turn: turn,
                 store: self.clone(),
             });
-            Ok(Guard::new(slot.clone(), FileLease { held }))
+            let lease = FileLease {
+                reserve: None,
+                held,
+            };
+            Ok(Guard::new(slot.clone(), lease))
         })
     }
 
@@ -87,9 +91,9 @@ impl CredentialStore for FileStore {
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<Saved, StoreError>> {
         Box::pin(async move {
-            let held = self.held(&record.slot, guard)?;
+            let lease = self.lease(&record.slot, guard)?.for_change();
             let record = record.clone();
-            self.change(&record.slot.clone(), held, move |document| {
+            self.change(&record.slot.clone(), lease, move |document| {
                 let saved = document.save(&record, expected);
                 (matches!(saved, Saved::Written(_)), saved)
             })
@@ -104,13 +108,27 @@ impl CredentialStore for FileStore {
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
-            let held = self.held(slot, guard)?;
+            let lease = self.lease(slot, guard)?.for_change();
             let issuer = issuer.clone();
-            self.change(slot, held, move |document| {
+            self.change(slot, lease, move |document| {
                 let removed = document.remove(&issuer);
                 (removed, removed)
             })
             .await
+        })
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        slot: &'a Slot,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let lease = self.lease(slot, guard)?;
+            if lease.reserve.is_none() {
+                lease.reserve = Some(self.reserved(slot, &lease.held).await?);
+            }
+            Ok(())
         })
     }
 

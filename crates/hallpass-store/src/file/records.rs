@@ -20,7 +20,9 @@ use super::{
     ring::EveryKey,
 };
 use crate::{
-    KeyId, SealingKey, blocking, folder, hex,
+    KeyId, SealingKey, blocking,
+    folder::{self, Replacement},
+    hex,
     seal::{self, Binding, Unsealable},
 };
 
@@ -184,14 +186,14 @@ fn unseal(keys: &Keys, paths: &SlotPaths, bytes: &[u8]) -> Result<Zeroizing<Vec<
     seal::open(key, &paths.binding, bytes).map_err(|why| unsealable(paths, why))
 }
 
-/// Seals a document and writes it in its place. The caller holds the slot's lock.
+/// Seals a document and writes it in its place, by a replacement that has begun there.
 pub(crate) fn write(
     keys: &Keys,
     paths: &SlotPaths,
     document: &SlotDocument,
+    replacement: Replacement,
 ) -> Result<(), StoreError> {
-    let bytes = sealed(keys, paths, &document.encode())?;
-    folder::replace(&paths.sealed, &bytes)
+    replacement.finish(&sealed(keys, paths, &document.encode())?)
 }
 
 fn sealed(keys: &Keys, paths: &SlotPaths, plain: &[u8]) -> Result<Vec<u8>, StoreError> {

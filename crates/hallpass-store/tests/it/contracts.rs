@@ -47,6 +47,7 @@ enum Flaw {
     HidesTheInactive,
     RemovesNothing,
     CountsAnew,
+    ReservesByRemoving,
 }
 
 #[tokio::test]
@@ -62,6 +63,7 @@ async fn a_store_that_breaks_a_rule_is_found_out() {
         (Flaw::HidesTheInactive, Some("those of all its issuers")),
         (Flaw::RemovesNothing, Some("stays away")),
         (Flaw::CountsAnew, Some("not used again")),
+        (Flaw::ReservesByRemoving, Some("reserving saves nothing")),
     ] {
         let store = Flawed::new(flaw);
         let found = contract::check(async || {
@@ -213,6 +215,21 @@ impl CredentialStore for Flawed {
                 }
                 _ => Ok(saved),
             }
+        })
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        slot: &'a Slot,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            if self.flaw == Flaw::ReservesByRemoving
+                && let Some(record) = self.store.load(slot).await?
+            {
+                self.store.remove(slot, &record.issuer, guard).await?;
+            }
+            Ok(())
         })
     }
 

@@ -8,6 +8,7 @@
 mod after_a_loss;
 mod common;
 mod contracts;
+mod exhausted;
 mod forgetting;
 mod look;
 mod losing;

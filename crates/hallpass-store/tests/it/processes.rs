@@ -15,7 +15,10 @@ use hallpass_core::{
 };
 use hallpass_store::{FileStore, KeyFile};
 
-use crate::common::{LONG, Place, record, save};
+use crate::{
+    common::{LONG, Place, record, save},
+    exhausted,
+};
 
 const ROLE: &str = "HALLPASS_STORE_TEST_ROLE";
 const FOLDER: &str = "HALLPASS_STORE_TEST_FOLDER";
@@ -110,7 +113,11 @@ async fn child() {
                 error.hint().unwrap_or_default()
             );
         }
-        other => panic!("there is no role {other}"),
+        other => {
+            let store = open().await.unwrap();
+            let is_known = exhausted::child(other, &store).await;
+            assert!(is_known, "there is no role {other}");
+        }
     }
 }
 
@@ -122,11 +129,11 @@ fn input(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-fn arguments() -> [&'static str; 4] {
+pub(crate) fn arguments() -> [&'static str; 4] {
     ["--exact", "processes::child", "--ignored", "--nocapture"]
 }
 
-fn start(mut command: Command, role: &str, place: &Place, name: &str) -> Running {
+pub(crate) fn start(mut command: Command, role: &str, place: &Place, name: &str) -> Running {
     let mut child = command
         .env(ROLE, role)
         .env(FOLDER, &place.path)
@@ -140,7 +147,7 @@ fn start(mut command: Command, role: &str, place: &Place, name: &str) -> Running
 }
 
 /// A process that is ended with the test, whatever its outcome.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
@@ -166,7 +173,7 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    fn succeed(mut self) {
+    pub(crate) fn succeed(mut self) {
         for _ in self.lines.by_ref() {}
         assert!(self.child.wait().unwrap().success());
     }

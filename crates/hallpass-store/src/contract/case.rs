@@ -1,0 +1,135 @@
+//! A case of the contract, and what is said of a backend that fails it.
+
+use std::{error::Error, fmt, time::Duration};
+
+use hallpass_core::{
+    AccessToken, CredentialStore, Generation, Grant, Issuer, Record, RefreshToken, ServerMetadata,
+    ServerUrl, SettingsFingerprint, Slot, State, StoreError, Timestamp,
+    record::GrantKind,
+    store::{Guard, Saved, StoreErrorKind},
+};
+
+/// How long a case waits for a lock that it must get.
+const LONG: Duration = Duration::from_secs(30);
+
+/// A rule of the contract that a backend broke.
+#[derive(Debug)]
+pub struct Violation {
+    rule: &'static str,
+    found: String,
+    source: Option<StoreError>,
+}
+
+impl Violation {
+    /// The rule.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.found)
+    }
+}
+
+impl Error for Violation {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+/// One case: its rule, and how what was found compares with it.
+#[derive(Clone, Copy)]
+pub(super) struct Case(pub(super) &'static str);
+
+impl Case {
+    pub(super) fn same<T: PartialEq + fmt::Debug>(
+        self,
+        found: &T,
+        wanted: &T,
+    ) -> Result<(), Violation> {
+        if found == wanted {
+            return Ok(());
+        }
+        self.broken(format!("found {found:?}, wanted {wanted:?}"))
+    }
+
+    pub(super) fn done<T>(self, result: Result<T, StoreError>) -> Result<T, Violation> {
+        result.map_err(|source| Violation {
+            rule: self.0,
+            found: source.to_string(),
+            source: Some(source),
+        })
+    }
+
+    pub(super) fn refused<T>(
+        self,
+        result: Result<T, StoreError>,
+        kind: StoreErrorKind,
+    ) -> Result<(), Violation> {
+        match result {
+            Err(error) if error.kind() == kind => Ok(()),
+            Err(error) => self.broken(format!("refused as {:?}, wanted {kind:?}", error.kind())),
+            Ok(_) => self.broken(format!("accepted, wanted {kind:?}")),
+        }
+    }
+
+    pub(super) fn broken(self, found: String) -> Result<(), Violation> {
+        Err(Violation {
+            rule: self.0,
+            found,
+            source: None,
+        })
+    }
+
+    pub(super) async fn lock(
+        self,
+        store: &dyn CredentialStore,
+        slot: &Slot,
+    ) -> Result<Guard, Violation> {
+        self.done(store.lock(slot, LONG).await)
+    }
+
+    pub(super) async fn save(
+        self,
+        store: &dyn CredentialStore,
+        record: &Record,
+        expected: Option<Generation>,
+        guard: &mut Guard,
+    ) -> Result<Generation, Violation> {
+        match self.done(store.save(record, expected, guard).await)? {
+            Saved::Written(generation) => Ok(generation),
+            Saved::Conflict { found } => Err(Violation {
+                rule: self.0,
+                found: format!("a conflict with {found:?}, wanted the record to be written"),
+                source: None,
+            }),
+        }
+    }
+
+    /// A slot of its own for the case, with a record for the issuer `as`.
+    pub(super) fn record(self, name: &str) -> Result<Record, Violation> {
+        self.record_for(name, "https://as.contract.example")
+    }
+
+    pub(super) fn record_for(self, name: &str, issuer: &str) -> Result<Record, Violation> {
+        let server = format!("https://{name}.contract.example/mcp");
+        let (Ok(server), Ok(issuer)) = (ServerUrl::parse(&server), Issuer::parse(issuer)) else {
+            return Err(Violation {
+                rule: self.0,
+                found: "the case names no server".to_owned(),
+                source: None,
+            });
+        };
+        let metadata = ServerMetadata::new(issuer);
+        let mut record = Record::new(Slot::new(server), metadata, SettingsFingerprint::default());
+        let now = Timestamp::from_unix_seconds(1_000);
+        let token = AccessToken::new("contract-access-token");
+        let mut grant = Grant::new(GrantKind::AuthorizationCode, token, now);
+        grant.refresh_token = Some(RefreshToken::new("contract-refresh-token"));
+        record.grant = Some(grant);
+        record.state = State::SignedIn;
+        Ok(record)
+    }
+}

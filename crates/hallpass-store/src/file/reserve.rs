@@ -1,0 +1,101 @@
+//! What a save needs, held before something is done that can't be undone.
+//!
+//! A refresh token that was posted is used up, and the answer to it has to be saved: by then it is too
+//! late to find that the disk is full or that the process can open no more files. So all that a save
+//! opens is opened before, and kept in the guard: the slot's file, to be read again; its temporary
+//! file, with space allocated; the folder, to be synced. The keys are in memory by then.
+//!
+//! The temporary file has the name that it always has. So one that a killed process leaves behind is
+//! overwritten by the next that replaces the file.
+
+use std::{fs::File, sync::Arc};
+
+use hallpass_core::{Slot, store::StoreError};
+
+use super::{
+    FileStore,
+    lock::Held,
+    records::{Keys, SlotPaths},
+};
+use crate::{
+    blocking,
+    folder::{self, Replacement},
+};
+
+/// The least that is allocated: more than a record with long tokens takes.
+const LEAST: u64 = 64 * 1024;
+
+/// What the next change of a slot finds ready.
+#[derive(Debug)]
+pub(crate) struct Reserve {
+    paths: SlotPaths,
+    keys: Arc<Keys>,
+    /// The slot's file, if there is one.
+    present: Option<File>,
+    replacement: Replacement,
+}
+
+impl Reserve {
+    fn new(paths: SlotPaths, keys: Arc<Keys>) -> Result<Self, StoreError> {
+        let what = "reserving space and files to write";
+        let path = &paths.sealed;
+        let failed = |error| folder::failed(what, path, error);
+        let present = folder::existing_file(path)?;
+        let mut replacement = Replacement::begin(path, what)?;
+        let length = match &present {
+            Some(file) => file.metadata().map_err(failed)?.len(),
+            None => 0,
+        };
+        replacement
+            .allocate(LEAST.max(length.saturating_mul(2)))
+            .map_err(failed)?;
+        Ok(Self {
+            paths,
+            keys,
+            present,
+            replacement,
+        })
+    }
+
+    /// Where the slot's records are written, and with which keys.
+    pub(super) fn place(&self) -> (SlotPaths, Arc<Keys>) {
+        (self.paths.clone(), Arc::clone(&self.keys))
+    }
+
+    /// Reads the slot's file, as it is now.
+    pub(super) fn read(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = &self.paths.sealed;
+        match self.present.take() {
+            Some(file) if folder::is_at(path, &file) => folder::read_opened(path, file).map(Some),
+            // It was not there, or something that knows no locks has put another in its place.
+            _ if folder::kind(path)?.is_none() => Ok(None),
+            _ => folder::read(path),
+        }
+    }
+
+    pub(super) fn into_replacement(self) -> Replacement {
+        self.replacement
+    }
+}
+
+impl FileStore {
+    /// Reserves what the next change of a slot needs. `held` are its locks.
+    pub(super) async fn reserved(
+        &self,
+        slot: &Slot,
+        held: &Arc<Held>,
+    ) -> Result<Reserve, StoreError> {
+        let (paths, keys) = self.place_of(slot).await?;
+        let held = Arc::clone(held);
+        let reserving = blocking::run(move || {
+            let reserve = Reserve::new(paths, keys)?;
+            // In this order, also where the caller is gone: the file goes before the locks.
+            Ok((reserve, held))
+        });
+        reserving.await.map(|(reserve, _)| reserve)
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
