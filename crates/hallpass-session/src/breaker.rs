@@ -4,7 +4,8 @@
 //! there its refresh token. So sessions that share [`CircuitBreakers`] watch it together: after
 //! [`MOST_LOST`] lost answers in a row, from different accounts, one account at a time is tried, first
 //! after [`FIRST_PAUSE`], then after twice that, up to [`LONGEST_PAUSE`]. The others keep their tokens
-//! and wait. The first real answer closes the breaker. At most [`AT_ONCE`] requests are on their way at
+//! and wait. The first new grant that arrives closes the breaker; a refusal does not, since the endpoint
+//! answers so to the accounts whose tokens it has replaced. At most [`AT_ONCE`] requests are on their way at
 //! the same time, since all of them may be lost before the first loss is known.
 
 use std::{
@@ -38,7 +39,7 @@ struct Breaker {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The accounts whose answers were lost, since the last real answer.
+    /// The accounts whose answers were lost, since the last new grant.
     lost: Vec<Slot>,
     open: Option<Open>,
 }
@@ -121,8 +122,8 @@ impl State {
 }
 
 impl Pass {
-    /// The server answered.
-    pub(crate) fn answered(self) {
+    /// A new grant arrived. (A refusal does not say whether a grant would.)
+    pub(crate) fn renewed(self) {
         *self.breaker.state() = State::default();
     }
 

@@ -24,7 +24,7 @@ async fn lose(breakers: &CircuitBreakers, number: usize, seconds: u64) {
 }
 
 #[tokio::test]
-async fn three_accounts_in_a_row_open_it_and_the_first_answer_closes_it() {
+async fn three_accounts_in_a_row_open_it_and_the_first_grant_closes_it() {
     let breakers = CircuitBreakers::default();
     for number in 0..3 {
         lose(&breakers, number, 0).await;
@@ -35,9 +35,9 @@ async fn three_accounts_in_a_row_open_it_and_the_first_answer_closes_it() {
     assert_eq!(pass(&breakers, 10).await.unwrap_err(), at(10));
     trial.lost(&account(3), at(10));
     assert_eq!(pass(&breakers, 11).await.unwrap_err(), at(19));
-    pass(&breakers, 30).await.unwrap().answered();
+    pass(&breakers, 30).await.unwrap().renewed();
     for _ in 0..4 {
-        pass(&breakers, 30).await.unwrap().answered();
+        pass(&breakers, 30).await.unwrap().renewed();
     }
 }
 
@@ -65,7 +65,7 @@ async fn one_account_does_not_open_it() {
         lose(&breakers, 1, 0).await;
     }
     lose(&breakers, 2, 0).await;
-    pass(&breakers, 0).await.unwrap().answered();
+    pass(&breakers, 0).await.unwrap().renewed();
     lose(&breakers, 3, 0).await;
     pass(&breakers, 0).await.unwrap();
 }

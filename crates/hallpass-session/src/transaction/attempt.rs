@@ -141,6 +141,12 @@ async fn under_lock(
         return Ok(Renewal::Done(Attempt::Conflict));
     }
     step("fence saved");
+    // What the new grant needs is there before the server replaces the old one.
+    if let Err(error) = shared.store.reserve(&shared.slot, guard).await {
+        keep(shared, fence::unmarked(&marked, record.fence.clone()), guard).await;
+        return Err(SessionError::store(error));
+    }
+    step("reserved");
     let result = post::post(shared, prepared).await;
     step("answered");
     outcome(result.as_str());
@@ -148,8 +154,8 @@ async fn under_lock(
     if let Some(pass) = pass {
         match &result {
             Outcome::Unanswered(..) => pass.lost(&shared.slot, shared.clock.monotonic()),
-            Outcome::NotProcessed(failure) if failure.error.token_error().is_none() => {}
-            _ => pass.answered(),
+            Outcome::Renewed(_) => pass.renewed(),
+            _ => {}
         }
     }
     shared.memory().past_refusal = false;

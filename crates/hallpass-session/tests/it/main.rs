@@ -8,6 +8,7 @@
 )]
 
 mod ahead;
+mod breaker;
 mod client_key;
 mod double;
 mod expiry;

@@ -1,5 +1,7 @@
 //! A store in trouble.
 
+use std::sync::atomic::Ordering;
+
 use hallpass_core::{CredentialStore, Remedy, Scopes, State, record::SignInCause};
 use hallpass_session::{Need, SessionError, SignOut};
 
@@ -14,6 +16,21 @@ async fn without_a_fence_nothing_is_posted() {
     assert!(matches!(session.token().await, Err(SessionError::Store(_))));
     assert_eq!(world.server.posts(), 0);
     world.store.fail_from_save(0);
+    assert_eq!(serial(&session.token().await.unwrap()), 2);
+}
+
+#[tokio::test]
+async fn without_room_for_the_answer_nothing_is_posted() {
+    let world = World::signed_in().await;
+    world.clock.advance(3_600);
+    let before = world.record().await;
+    world.store.is_full.store(true, Ordering::SeqCst);
+    let session = world.session();
+    assert!(matches!(session.token().await, Err(SessionError::Store(_))));
+    assert_eq!(world.server.posts(), 0);
+    let after = world.record().await;
+    assert_eq!((after.state, after.fence), (before.state, None));
+    world.store.is_full.store(false, Ordering::SeqCst);
     assert_eq!(serial(&session.token().await.unwrap()), 2);
 }
 

@@ -60,6 +60,16 @@ impl TestClock {
         time.wall = Timestamp::from_unix_seconds(wall);
     }
 
+    /// Whether anything sleeps until the test moves the clock.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.monotonic.receiver_count() > 0
+    }
+
+    /// Monotonic time, in seconds.
+    pub(crate) fn seconds(&self) -> u64 {
+        self.time.lock().unwrap().monotonic.as_secs()
+    }
+
     /// Ends when there is one sleep more than the last time.
     pub(crate) async fn until_asleep(&self) {
         loop {

@@ -70,6 +70,8 @@ struct State {
     bodies: Vec<String>,
     revocation_status: u16,
     reuses: u32,
+    replaced: usize,
+    one_family_each: bool,
 }
 
 impl Server {
@@ -91,6 +93,8 @@ impl Server {
                 bodies: Vec::new(),
                 revocation_status: 200,
                 reuses: 0,
+                replaced: 0,
+                one_family_each: false,
             }),
         }
     }
@@ -145,6 +149,21 @@ impl Server {
 
     pub(crate) fn fault(&self, fault: Fault) {
         self.state().faults.push_back(fault);
+    }
+
+    /// From now on every refresh token is a family of its own: those of many accounts.
+    pub(crate) fn one_family_each(&self) {
+        self.state().one_family_each = true;
+    }
+
+    /// From now on everything works.
+    pub(crate) fn no_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// How many refresh tokens were replaced whose answer was lost.
+    pub(crate) fn replaced(&self) -> usize {
+        self.state().replaced
     }
 
     pub(crate) fn revocation_answers(&self, status: u16) {
@@ -258,7 +277,9 @@ impl Server {
         }
         if !state.live.remove(&token) {
             state.reuses += 1;
-            state.live.clear();
+            if !state.one_family_each {
+                state.live.clear();
+            }
             return Ok(plain(400, r#"{"error":"invalid_grant"}"#));
         }
         let serial = state.issue();
@@ -267,7 +288,10 @@ impl Server {
             format!(r#","expires_in":{seconds}"#)
         });
         match fault {
-            Some(Fault::LostAfter) => error(HttpErrorKind::Timeout),
+            Some(Fault::LostAfter) => {
+                state.replaced += 1;
+                error(HttpErrorKind::Interrupted)
+            }
             Some(Fault::ActsAndSays(status, body)) => Ok(plain(status, body)),
             Some(Fault::Terse) => {
                 state.live.insert(token);

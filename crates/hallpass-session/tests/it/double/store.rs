@@ -30,6 +30,8 @@ pub(crate) struct TestStore {
     pub(crate) locking: Gate,
     /// Every lock is somebody else's for longer than anybody waits.
     busy: AtomicBool,
+    /// Nothing can be reserved.
+    pub(crate) is_full: AtomicBool,
     /// Save number `n` from now fails, and no other.
     fail_at: AtomicUsize,
     /// Save number `n` from now is written, and its answer is lost.
@@ -160,6 +162,20 @@ impl CredentialStore for TestStore {
                 return Err(StoreError::new(StoreErrorKind::Io, "the disk is full"));
             }
             self.inner.save(record, expected, guard).await
+        })
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        _: &'a Slot,
+        _: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let is_full = self.is_full.load(Ordering::SeqCst);
+        Box::pin(async move {
+            match is_full {
+                true => Err(StoreError::new(StoreErrorKind::Io, "the disk is full")),
+                false => Ok(()),
+            }
         })
     }
 
