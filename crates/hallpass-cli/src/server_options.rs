@@ -7,6 +7,7 @@
 
 use std::{
     io,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -159,6 +160,12 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "HOST")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) callback_host: Option<String>,
+
+    /// How often a refresh token is posted at most while no answer comes; normally until one comes. For
+    /// a server that punishes a second use with more than the end of the sign-in.
+    #[arg(long, value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_refresh_posts: Option<NonZeroU32>,
 
     /// The port of the callback. Normally any free one.
     #[arg(long, value_name = "PORT")]

@@ -80,6 +80,7 @@ pub(crate) fn settings(
         } else {
             DpopSetting::default()
         },
+        max_refresh_posts: options.max_refresh_posts,
     })
 }
 

@@ -95,9 +95,7 @@ pub(crate) fn unanswered(
     if let Some(fence) = &mut record.fence {
         let earliest = match ended {
             // As long after the time limit as it would have been after the post.
-            PostEnd::Silent => {
-                now.saturating_add(fence.not_before.saturating_since(fence.last))
-            }
+            PostEnd::Silent => now.saturating_add(fence.not_before.saturating_since(fence.last)),
             _ => after(now, AFTER_A_BREAK),
         };
         fence.ended = ended;

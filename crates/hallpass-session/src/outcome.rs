@@ -4,9 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{
-    HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind, record::PostEnd,
-};
+use hallpass_core::{HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind, record::PostEnd};
 use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
 use http::Response;
 
@@ -94,9 +92,9 @@ impl Outcome {
     pub(crate) fn dpop_nonce(&self) -> Option<&str> {
         match self {
             Self::Renewed(response) => response.dpop_nonce(),
-            Self::NotProcessed(failure)
-            | Self::Unanswered(_, failure)
-            | Self::Refused(failure) => failure.error.token_error()?.dpop_nonce(),
+            Self::NotProcessed(failure) | Self::Unanswered(_, failure) | Self::Refused(failure) => {
+                failure.error.token_error()?.dpop_nonce()
+            }
             Self::Definitive(error) => error.dpop_nonce(),
         }
     }

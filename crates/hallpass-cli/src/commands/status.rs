@@ -5,7 +5,10 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use hallpass::{Clock, Record, Resource, Slot, State, SystemClock, Timestamp, record::Grant};
+use hallpass::{
+    Clock, Record, Resource, Slot, State, SystemClock, Timestamp,
+    record::{Fence, Grant, PostEnd},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -141,6 +144,9 @@ impl Account<'_> {
             };
             let expiry = expiry_in_words(grant.expires_at, self.now);
             rows.push(("access token", format!("{expiry}; {renewed}")));
+            if let Some(fence) = self.fence() {
+                rows.push(("last refresh", last_refresh_in_words(fence, self.now)));
+            }
             rows.push(("scopes", some(&grant.scopes().to_string(), "none stated")));
             let resource = grant.resource.as_ref().map(Resource::to_string);
             rows.push(("resource", resource.unwrap_or_else(|| "none".to_owned())));
@@ -174,8 +180,21 @@ impl Account<'_> {
             "scopes": grant.map(|grant| grant.scopes().iter().collect::<Vec<_>>()),
             "expires_at": end.map(Timestamp::as_unix_seconds),
             "expires_in": end.map(|end| end.as_unix_seconds() - self.now.as_unix_seconds()),
+            "refresh_due_at": self.refresh_due().map(Timestamp::as_unix_seconds),
             "renewable": grant.map(|grant| grant.refresh_token.is_some()),
         })
+    }
+
+    /// What is known of refreshes that brought no token.
+    fn fence(&self) -> Option<&Fence> {
+        let grant = self.grant()?;
+        grant.refresh_token.as_ref()?;
+        self.record?.fence.as_ref()
+    }
+
+    /// When the next refresh may be tried, where one before it brought no token.
+    fn refresh_due(&self) -> Option<Timestamp> {
+        self.fence().map(|fence| fence.not_before)
     }
 
     fn state_name(&self) -> &'static str {
@@ -211,6 +230,25 @@ fn some(text: &str, otherwise: &str) -> String {
     words::line(if text.is_empty() { otherwise } else { text })
 }
 
+fn last_refresh_in_words(fence: &Fence, now: Timestamp) -> String {
+    let ended = match (fence.ended, &fence.refusal) {
+        (PostEnd::Refused, Some(refusal)) => {
+            let code = refusal.code.as_deref().map(words::line);
+            let code = code.map_or_else(String::new, |code| format!(", `{code}`"));
+            format!("the server refused it (status {}{code})", refusal.status)
+        }
+        (PostEnd::NotProcessed, _) => "the server asked for a pause".to_owned(),
+        (PostEnd::Doubtful, _) => "the server failed".to_owned(),
+        (PostEnd::Silent, _) => "the server was silent".to_owned(),
+        (PostEnd::Unknown, _) => "under way, or interrupted".to_owned(),
+        _ => "no readable answer came".to_owned(),
+    };
+    match fence.not_before.saturating_since(now).as_secs() {
+        0 => format!("{ended}; the next use tries again"),
+        left => format!("{ended}; the next one is due in {}", words::duration(left)),
+    }
+}
+
 fn expiry_in_words(end: Option<Timestamp>, now: Timestamp) -> String {
     match end {
         None => "no expiry stated".to_owned(),
@@ -227,6 +265,8 @@ fn expiry_in_words(end: Option<Timestamp>, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hallpass::record::Refusal;
+
     use super::*;
 
     #[test]
@@ -241,6 +281,43 @@ mod tests {
         ] {
             let end = end.map(Timestamp::from_unix_seconds);
             assert_eq!(expiry_in_words(end, now), words);
+        }
+    }
+
+    #[test]
+    fn pending_refresh_says_how_the_last_one_ended_and_when_the_next_is_due() {
+        let now = Timestamp::from_unix_seconds(1_000_000);
+        let later = Timestamp::from_unix_seconds(1_000_040);
+        let refusal = Refusal {
+            status: 400,
+            code: Some("invalid_target".to_owned()),
+            description: None,
+            count: 1,
+            settings: String::new(),
+        };
+        for (ended, refusal, not_before, words) in [
+            (
+                PostEnd::Lost,
+                None,
+                later,
+                "no readable answer came; the next one is due in 40 seconds",
+            ),
+            (
+                PostEnd::Unknown,
+                None,
+                now,
+                "under way, or interrupted; the next use tries again",
+            ),
+            (
+                PostEnd::Refused,
+                Some(refusal),
+                later,
+                "the server refused it (status 400, `invalid_target`); the next one is due in 40 seconds",
+            ),
+        ] {
+            let mut fence = Fence::new(now, not_before);
+            (fence.ended, fence.refusal) = (ended, refusal);
+            assert_eq!(last_refresh_in_words(&fence, now), words);
         }
     }
 }

@@ -224,7 +224,12 @@ fn a_stream_that_is_refused_is_not_asked_for_again() {
 fn nothing_is_sent_on_a_closed_session() {
     run(async {
         let world = World::new([answer(202)]);
-        world.client.session().close(std::time::Duration::from_secs(10)).await.unwrap();
+        world
+            .client
+            .session()
+            .close(std::time::Duration::from_secs(10))
+            .await
+            .unwrap();
         let error = post(&world).await.unwrap_err();
         assert!(
             matches!(

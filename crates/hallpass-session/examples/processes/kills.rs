@@ -112,13 +112,25 @@ async fn tried(Point(_, stop, expected, expected_posts): &Point) -> (String, boo
         kill(&servers, &profile, *stop).await;
 
         // The record is there, with all that a next sign-in can use.
-        let next = session(&servers.store(), &servers.server.url(), &profile, AFTER_THE_PAUSE).await;
+        let next = session(
+            &servers.store(),
+            &servers.server.url(),
+            &profile,
+            AFTER_THE_PAUSE,
+        )
+        .await;
         let record = next.record().await.unwrap().unwrap();
         holds &= record.registration.is_some();
         let end = outcome(&next).await;
         // A third process comes to the same, and asks the server for nothing more.
         let settled = servers.issuer.requests_to(Endpoint::Refresh).len();
-        let third = session(&servers.store(), &servers.server.url(), &profile, AFTER_THE_PAUSE).await;
+        let third = session(
+            &servers.store(),
+            &servers.server.url(),
+            &profile,
+            AFTER_THE_PAUSE,
+        )
+        .await;
         holds &= outcome(&third).await == end;
         let requests = servers.issuer.requests_to(Endpoint::Refresh);
         holds &= requests.len() == settled;

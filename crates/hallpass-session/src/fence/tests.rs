@@ -29,7 +29,13 @@ fn record() -> Record {
 #[test]
 fn pauses_vary_by_a_fifth_from_the_third_post_on() {
     let seconds = |posts, dice| pause(posts, &Dice(dice)).as_secs_f64();
-    for (posts, middle) in [(2, 60.0), (3, 120.0), (5, 480.0), (6, 900.0), (u32::MAX, 900.0)] {
+    for (posts, middle) in [
+        (2, 60.0),
+        (3, 120.0),
+        (5, 480.0),
+        (6, 900.0),
+        (u32::MAX, 900.0),
+    ] {
         for (dice, factor) in [(0, 0.8), (255, 1.2)] {
             let difference = seconds(posts, dice) - middle * factor;
             assert!(difference.abs() < 0.01, "{posts} {dice}: {difference}");
@@ -80,6 +86,9 @@ fn refusals_in_a_row_double_the_pause_up_to_a_day() {
         let pause = remaining(fence, &settings, NOW).unwrap() - WHOLE_SECOND;
         hours.push(pause.as_secs_f64() / 3_600.0);
     }
-    assert_eq!(hours, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 24.0, 24.0]);
+    assert_eq!(
+        hours,
+        [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 24.0, 24.0]
+    );
     assert_eq!(record.state, State::SignedIn);
 }

@@ -143,7 +143,12 @@ async fn under_lock(
     step("fence saved");
     // What the new grant needs is there before the server replaces the old one.
     if let Err(error) = shared.store.reserve(&shared.slot, guard).await {
-        keep(shared, fence::unmarked(&marked, record.fence.clone()), guard).await;
+        keep(
+            shared,
+            fence::unmarked(&marked, record.fence.clone()),
+            guard,
+        )
+        .await;
         return Err(SessionError::store(error));
     }
     step("reserved");
@@ -186,7 +191,12 @@ async fn under_lock(
             Ok(Renewal::Done(not_refreshed(shared, &failure, pause)))
         }
         Outcome::Refused(failure) if failure.repeat => {
-            keep(shared, fence::unmarked(&marked, record.fence.clone()), guard).await;
+            keep(
+                shared,
+                fence::unmarked(&marked, record.fence.clone()),
+                guard,
+            )
+            .await;
             Ok(Renewal::Done(not_refreshed(shared, &failure, None)))
         }
         Outcome::Refused(failure) => {

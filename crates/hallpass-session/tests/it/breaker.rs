@@ -66,7 +66,10 @@ async fn ten_minutes_of_lost_answers_cost_few_of_a_thousand_accounts_their_sign_
         world.clock.advance(30);
     }
     let lost = world.server.replaced();
-    assert!((3..=20).contains(&lost), "{lost} refresh tokens were replaced and lost");
+    assert!(
+        (3..=20).contains(&lost),
+        "{lost} refresh tokens were replaced and lost"
+    );
 
     // The endpoint works again: all others are refreshed.
     world.server.no_faults();

@@ -97,7 +97,10 @@ async fn retry_after_holds_for_all_processes() {
     }
     assert_eq!(world.server.posts(), 1);
     let record = world.record().await;
-    assert_eq!((record.state, record.fence.unwrap().posts), (State::SignedIn, 0));
+    assert_eq!(
+        (record.state, record.fence.unwrap().posts),
+        (State::SignedIn, 0)
+    );
     world.clock.advance(121);
     assert_eq!(serial(&world.session().token().await.unwrap()), 2);
 }
@@ -250,7 +253,11 @@ async fn a_client_that_the_server_has_forgotten_is_a_matter_of_signing_in() {
     assert_eq!(after.grant, before.grant);
     assert_eq!(after.registration.unwrap().proven_at, None);
     let other = world.session().token().await.unwrap_err();
-    assert_eq!(need(&other), Need::ClientForgotten, "other processes say so too");
+    assert_eq!(
+        need(&other),
+        Need::ClientForgotten,
+        "other processes say so too"
+    );
     assert_eq!(world.server.posts(), 1);
     session.answer_challenge(None, &bare()).await.unwrap();
     assert_eq!(world.person.calls(), 1);

@@ -39,7 +39,11 @@ async fn second_post_comes_six_seconds_after_the_first_in_every_process() {
         let first = world.session();
         let error = first.token().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry, "{fault:?}");
-        assert_eq!(retry_after(&error), 7, "{fault:?}: whole seconds, so one more");
+        assert_eq!(
+            retry_after(&error),
+            7,
+            "{fault:?}: whole seconds, so one more"
+        );
         let record = world.record().await;
         assert_eq!(record.state, State::OutcomeUnknown);
         assert_eq!(record.fence.unwrap().ended, *ended);
@@ -55,7 +59,11 @@ async fn second_post_comes_six_seconds_after_the_first_in_every_process() {
         assert_eq!(world.server.posts(), 1, "{fault:?}");
 
         world.clock.advance(7);
-        assert_eq!(serial(&world.session().token().await.unwrap()), 2, "{fault:?}");
+        assert_eq!(
+            serial(&world.session().token().await.unwrap()),
+            2,
+            "{fault:?}"
+        );
         assert_eq!((world.server.posts(), world.server.reuses()), (2, 0));
         let record = world.record().await;
         assert_eq!((record.state, record.fence), (State::SignedIn, None));
@@ -179,10 +187,16 @@ async fn refusal_after_a_lost_answer_keeps_the_doubt() {
     let world = expired(&[Fault::LostAfter, refusal]).await;
     world.session().token().await.unwrap_err();
     world.clock.advance(7);
-    assert_eq!(retry_after(&world.session().token().await.unwrap_err()), 901);
+    assert_eq!(
+        retry_after(&world.session().token().await.unwrap_err()),
+        901
+    );
     let fence = world.record().await.fence.unwrap();
     assert_eq!((fence.posts, fence.ended), (1, PostEnd::Refused));
     world.clock.advance(901);
     let error = world.session().token().await.unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::RefreshOutcomeUnknown));
+    assert_eq!(
+        need(&error),
+        Need::Ended(SignInCause::RefreshOutcomeUnknown)
+    );
 }

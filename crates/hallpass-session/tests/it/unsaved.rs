@@ -149,7 +149,13 @@ async fn save_whose_answer_was_lost_knows_itself_again() {
     let record = world.record().await;
     assert_eq!((record.state, record.fence), (State::SignedIn, None));
     assert_eq!(session.counters().made, 1);
-    assert!(!world.server.requests().iter().any(|it| it.contains("/revoke")));
+    assert!(
+        !world
+            .server
+            .requests()
+            .iter()
+            .any(|it| it.contains("/revoke"))
+    );
 }
 
 #[tokio::test]
@@ -222,5 +228,8 @@ async fn a_record_that_is_gone_is_not_brought_back() {
     assert_eq!(world.server.posts(), 1);
     assert_eq!(session.record().await.unwrap(), None);
     let bodies = world.server.bodies().join(" ");
-    assert!(bodies.contains("token=refresh-canary-2"), "its grant is revoked: {bodies}");
+    assert!(
+        bodies.contains("token=refresh-canary-2"),
+        "its grant is revoked: {bodies}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use hallpass_core::{
     Record, Remedy, State, StoreError,
-    record::{RegistrationOrigin, SignInCause},
+    record::{PostEnd, RegistrationOrigin, SignInCause},
     store::StoreErrorKind,
 };
 use hallpass_login::{ExpectedClient, LoginErrorKind, LoginOutlook, RegisterAnew};
@@ -221,6 +221,23 @@ impl Examination<'_> {
                     .mend(Mend::Refresh)
                     .mend(Mend::SignIn),
             );
+        }
+        let fence = record.fence.as_ref();
+        let refusal = fence
+            .filter(|fence| fence.ended == PostEnd::Refused)
+            .and_then(|fence| fence.refusal.as_ref());
+        if let Some(refusal) = refusal {
+            let code = refusal.code.as_deref().unwrap_or("without an error code");
+            let what = format!(
+                "the authorization server refused the last refresh (status {}): {code}",
+                refusal.status
+            );
+            let found = Finding::new(Code::RefreshFailed, what).weighing(Severity::Warning);
+            let found = found.mend(Mend::Refresh).mend(Mend::SignIn);
+            step.found(match &refusal.description {
+                Some(words) => found.words(format!("it says: {words}")),
+                None => found,
+            });
         }
         let lacks = record
             .grant

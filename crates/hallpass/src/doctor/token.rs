@@ -91,7 +91,9 @@ impl Examination<'_> {
             step.found(Finding::new(Code::TokenEnded, what).mend(Mend::Refresh));
             return None;
         }
-        let fresh = self.doctor.hallpass.session().token().await;
+        let session = self.doctor.hallpass.session();
+        session.retry_refused_refresh();
+        let fresh = session.token().await;
         step.exchanges.extend(self.doctor.watched.exchanges());
         match fresh {
             Ok(token) => {

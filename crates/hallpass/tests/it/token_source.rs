@@ -50,7 +50,10 @@ async fn a_file_that_is_replaced_is_read_anew() {
     write(&file, &plant());
     assert_eq!(add(&client, 3, 4).await, "7");
     client.cancel().await.unwrap();
-    hallpass.close(std::time::Duration::from_secs(10)).await.unwrap();
+    hallpass
+        .close(std::time::Duration::from_secs(10))
+        .await
+        .unwrap();
     assert!(
         hallpass.record().await.unwrap().is_none(),
         "nothing is kept"

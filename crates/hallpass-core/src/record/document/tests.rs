@@ -7,8 +7,7 @@ use crate::{
     Resource, Scopes, ServerMetadata, ServerUrl, SettingsFingerprint, Timestamp,
     record::{
         Fence, Grant, GrantKind, PostEnd, Refusal, Registration, RegistrationManagement,
-        RegistrationOrigin,
-        SignInCause, State,
+        RegistrationOrigin, SignInCause, State,
     },
 };
 

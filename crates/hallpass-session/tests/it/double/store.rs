@@ -148,7 +148,10 @@ impl CredentialStore for TestStore {
                 let _ = self.inner.save(&other, found, guard).await?;
             }
             if countdown(&self.lose_lease_at) == 1 {
-                return Err(StoreError::new(StoreErrorKind::LeaseLost, "the lease ran out"));
+                return Err(StoreError::new(
+                    StoreErrorKind::LeaseLost,
+                    "the lease ran out",
+                ));
             }
             if countdown(&self.lose_answer_at) == 1 {
                 let _ = self.inner.save(record, expected, guard).await?;

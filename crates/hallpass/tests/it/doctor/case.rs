@@ -84,7 +84,10 @@ impl Case {
         let visitor: Arc<dyn Interaction> = Arc::new(Visitor::new(self.person.clone()));
         let hallpass = self.builder().sign_in_with(visitor).build().unwrap();
         hallpass.login().await.unwrap();
-        hallpass.close(std::time::Duration::from_secs(10)).await.unwrap();
+        hallpass
+            .close(std::time::Duration::from_secs(10))
+            .await
+            .unwrap();
     }
 
     pub(super) fn slot(&self) -> Slot {
@@ -134,7 +137,11 @@ impl Case {
         let registrations = self.count(Endpoint::Registration);
         let tokens = self.count(Endpoint::Token);
         let report = doctor.examine().await;
-        doctor.hallpass().close(std::time::Duration::from_secs(10)).await.unwrap();
+        doctor
+            .hallpass()
+            .close(std::time::Duration::from_secs(10))
+            .await
+            .unwrap();
         if !self.refreshes {
             assert_eq!(kept.load(&self.slot()).await.ok(), before, "{name}");
             assert_eq!(self.count(Endpoint::Token), tokens, "{name}");
