@@ -2,7 +2,7 @@
 //! bound to a key, repeated where the server says that it has not looked at it.
 
 use bytes::Bytes;
-use hallpass_core::{HttpError, Remedy, http::ExchangePolicy};
+use hallpass_core::{AuthScheme, HttpError, Remedy, http::ExchangePolicy};
 use hallpass_oauth::{SigningError, TokenError, TokenResponse};
 use http::{Request, Response};
 use url::Url;
@@ -52,6 +52,10 @@ impl MachineLogin {
         build: impl Fn() -> Result<Request<Bytes>, MachineError>,
         binding: Option<&Binding>,
     ) -> Result<TokenResponse, NoTokens> {
+        let asked = match binding {
+            Some(_) => AuthScheme::Dpop,
+            None => AuthScheme::Bearer,
+        };
         let mut nonce: Option<String> = None;
         loop {
             let proven = || {
@@ -64,11 +68,7 @@ impl MachineLogin {
                 Ok(request)
             };
             let answer = self.answer(proven).await?;
-            let tokens = TokenResponse::from_http(&answer).and_then(|tokens| match binding {
-                Some(_) => tokens.must_be_dpop(),
-                None => Ok(tokens),
-            });
-            let error = match tokens {
+            let error = match TokenResponse::from_http(&answer, asked) {
                 Ok(tokens) => return Ok(tokens),
                 Err(error) => error,
             };
@@ -91,7 +91,8 @@ impl MachineLogin {
             let policy = ExchangePolicy::authorization_server();
             let answer = self.http.fetch(build()?, policy).await;
             let answer = answer.map_err(NoTokens::Http)?;
-            let Err(error) = TokenResponse::from_http(&answer) else {
+            // Only whether it is to be sent again: whoever asked reads the answer.
+            let Err(error) = TokenResponse::from_http(&answer, AuthScheme::Bearer) else {
                 return Ok(answer);
             };
             let Some(wait) = error.repeat_after(repeats, self.clock.now()) else {

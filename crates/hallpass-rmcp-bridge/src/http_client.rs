@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
-    HttpError, State,
+    AuthScheme, HttpError, State,
     http::{ExchangePolicy, Redirects},
 };
 use hallpass_oauth::TokenResponse;
@@ -95,7 +95,7 @@ async fn refresh(
         return Ok(answer);
     }
     let response = shared.http.fetch(request, policy).await?;
-    if let Ok(answer) = TokenResponse::from_http(&response) {
+    if let Ok(answer) = TokenResponse::from_http(&response, AuthScheme::Bearer) {
         keep(&shared, &mut *turn.lock().await, &sent, answer).await;
     }
     Ok(response)

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind};
+use hallpass_core::{AuthScheme, HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind};
 use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
 use http::Response;
 
@@ -44,14 +44,16 @@ const AFTER_SILENCE: Duration = Duration::from_secs(60);
 const AFTER_A_BREAK: Duration = Duration::from_secs(2);
 
 impl Outcome {
+    /// What came of a refresh that asked for a token of the type `asked`.
     pub(crate) fn of(
         result: Result<Response<Bytes>, HttpError>,
+        asked: AuthScheme,
         slot: &Slot,
         now: Timestamp,
     ) -> Self {
         match result {
             Err(error) => Self::unanswered(error, slot),
-            Ok(response) => match TokenResponse::from_http(&response) {
+            Ok(response) => match TokenResponse::from_http(&response, asked) {
                 Ok(response) => Self::Renewed(Box::new(response)),
                 Err(error) => Self::answered(error, slot, now),
             },
@@ -93,7 +95,8 @@ impl Outcome {
                 asked: Some(asked.unwrap_or_default().max(AFTER_A_BREAK)),
                 ..failure()
             }),
-            TokenErrorClass::Definitive => Self::Definitive(error),
+            // The refresh token is spent, and the next one is of no more use than its token.
+            TokenErrorClass::Definitive | TokenErrorClass::WrongType => Self::Definitive(error),
             TokenErrorClass::Refused => Self::Refused(failure()),
         }
     }

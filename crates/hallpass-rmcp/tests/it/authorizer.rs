@@ -85,7 +85,7 @@ impl CodeGrant {
             .http
             .fetch(request, ExchangePolicy::authorization_server())
             .await?;
-        let grant = TokenResponse::from_http(&answer)?.into_grant(
+        let grant = TokenResponse::from_http(&answer, AuthScheme::Bearer)?.into_grant(
             GrantKind::AuthorizationCode,
             &scopes,
             found.resource.as_ref(),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthScheme, Generation, Record, Registration, State, Timestamp,
+    Generation, Record, Registration, State, Timestamp,
     record::{RegistrationOrigin, SignInCause},
     store::Guard,
 };
@@ -104,19 +104,6 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
     outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
     match result {
-        // RFC 9449 §5: a client that wants a bound token takes no other.
-        Outcome::Renewed(response)
-            if grant.dpop_key.is_some() && response.scheme() == AuthScheme::Bearer =>
-        {
-            give_up(
-                shared,
-                &fenced,
-                SignInCause::RefreshRefused,
-                None,
-                &mut guard,
-            )
-            .await
-        }
         Outcome::Renewed(response) => {
             renewed(shared, wanted, &fenced, *response, now, &mut guard).await
         }
