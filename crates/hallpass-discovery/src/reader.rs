@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_core::{
-    Clock, HttpClient,
+    Clock, HttpClient, ServerUrl,
     http::{ExchangePolicy, HttpError, HttpErrorKind, Leg},
     shown_url,
 };
@@ -18,11 +18,12 @@ use crate::{
     error::{DiscoveryErrorKind, Fault},
 };
 
-/// The network and the account of one run.
+/// The network and the account of one run, for one server.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     http: &'a dyn HttpClient,
     clock: &'a dyn Clock,
+    server: &'a ServerUrl,
     reading: Reading<'a>,
     attempts: Vec<Attempt>,
     passing_fault: bool,
@@ -32,11 +33,13 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(
         http: &'a dyn HttpClient,
         clock: &'a dyn Clock,
+        server: &'a ServerUrl,
         reading: Reading<'a>,
     ) -> Self {
         Self {
             http,
             clock,
+            server,
             reading,
             attempts: Vec::new(),
             passing_fault: false,
@@ -130,7 +133,8 @@ impl<'a> Reader<'a> {
             .map_err(|error| {
                 HttpError::new(HttpErrorKind::InvalidRequest, Leg::Metadata, url).with_source(error)
             })?;
-        self.http.fetch(request, ExchangePolicy::metadata()).await
+        let policy = ExchangePolicy::metadata(self.server);
+        self.http.fetch(request, policy).await
     }
 }
 
@@ -189,7 +193,7 @@ fn unanswered(document: Document, url: &Url, error: HttpError) -> Fault {
         }
         HttpErrorKind::BodyTooLarge => format!(
             "metadata may hold {} bytes at most: tell whoever runs {host}",
-            ExchangePolicy::metadata().body_cap
+            ExchangePolicy::METADATA_CAP
         ),
         HttpErrorKind::ProxyAuthentication => {
             "check the proxy's user name and password in its settings".to_owned()

@@ -79,7 +79,7 @@ impl Login<'_> {
                 key.prove(&mut request, endpoint, nonce.as_deref(), now, entropy)
                     .map_err(NoTokens::Signing)?;
             }
-            let policy = ExchangePolicy::authorization_server();
+            let policy = ExchangePolicy::authorization_server(&self.ask.slot.server);
             let answer = self.host.http.fetch(request, policy).await;
             let answer = answer.map_err(NoTokens::Http)?;
             let error = match TokenResponse::from_http(&answer, asked) {

@@ -2,7 +2,7 @@
 //! bound to a key, repeated where the server says that it has not looked at it.
 
 use bytes::Bytes;
-use hallpass_core::{AuthScheme, HttpError, Remedy, http::ExchangePolicy};
+use hallpass_core::{AuthScheme, HttpError, Remedy, ServerUrl, http::ExchangePolicy};
 use hallpass_oauth::{SigningError, TokenError, TokenResponse};
 use http::{Request, Response};
 use url::Url;
@@ -45,9 +45,10 @@ impl NoTokens {
 }
 
 impl MachineLogin {
-    /// Sends what `build` makes and reads the tokens.
+    /// Sends what `build` makes for a sign-in to `server`, and reads the tokens.
     pub(crate) async fn tokens(
         &self,
+        server: &ServerUrl,
         endpoint: &Url,
         build: impl Fn() -> Result<Request<Bytes>, MachineError>,
         binding: Option<&Binding>,
@@ -67,7 +68,7 @@ impl MachineLogin {
                 }
                 Ok(request)
             };
-            let answer = self.answer(proven).await?;
+            let answer = self.answer(server, proven).await?;
             let error = match TokenResponse::from_http(&answer, asked) {
                 Ok(tokens) => return Ok(tokens),
                 Err(error) => error,
@@ -84,11 +85,12 @@ impl MachineLogin {
     /// Sends what `build` makes, again after a while where the server has not processed it.
     pub(crate) async fn answer(
         &self,
+        server: &ServerUrl,
         build: impl Fn() -> Result<Request<Bytes>, NoTokens>,
     ) -> Result<Response<Bytes>, NoTokens> {
         let mut repeats = 0;
         loop {
-            let policy = ExchangePolicy::authorization_server();
+            let policy = ExchangePolicy::authorization_server(server);
             let answer = self.http.fetch(build()?, policy).await;
             let answer = answer.map_err(NoTokens::Http)?;
             // Only whether it is to be sent again: whoever asked reads the answer.

@@ -182,7 +182,7 @@ impl HallpassBuilder {
             Http::Client(client) => client,
             Http::Config(config) => {
                 let more = self.sign_in.origin();
-                Arc::new(client(&self.server, &self.settings, *config, more)?)
+                Arc::new(client(&self.settings, *config, more)?)
             }
         };
         let authorizer: Arc<dyn Authorizer> = match self.sign_in {
@@ -242,7 +242,7 @@ impl HallpassBuilder {
             Http::Config(mut config) => {
                 config.handshakes = Some(handshakes.clone());
                 let more = self.sign_in.origin();
-                let client = client(&self.server, &self.settings, *config, more)?;
+                let client = client(&self.settings, *config, more)?;
                 (Some(client.clone()), Arc::new(client))
             }
         };
@@ -275,12 +275,10 @@ impl HallpassBuilder {
 
 /// The client of a configuration, told which URLs a person named.
 fn client(
-    server: &ServerUrl,
     settings: &ServerSettings,
     mut config: HttpConfig,
     more: Option<Origin>,
 ) -> Result<Client, HttpConfigError> {
-    config.servers.extend(Origin::of(server.url()));
     config
         .configured_origins
         .extend(configured_origins(settings));

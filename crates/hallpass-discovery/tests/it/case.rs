@@ -70,7 +70,7 @@ impl HttpClient for Network {
         assert_eq!(request.method(), "GET");
         assert_eq!(request.headers()[header::ACCEPT], "application/json");
         assert!(request.body().is_empty());
-        assert_eq!(policy, ExchangePolicy::metadata());
+        assert_eq!(policy, ExchangePolicy::metadata(&policy.server));
         let url = request.uri().to_string();
         let answer = self.table.lock().unwrap().get(&url).cloned();
         self.asked.lock().unwrap().push(url.clone());

@@ -15,7 +15,7 @@ use hallpass_core::{
     SignIn, SignInReason, Slot, StoreError, http::ExchangePolicy, store::StoreErrorKind,
 };
 use hallpass_discovery::Discovery;
-use hallpass_http::{Client, HttpConfig, Origin};
+use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{
     BrowserLogin, ExpectedClient, Interaction, LoginError, LoginEvent, LoginOutlook, OpenError,
 };
@@ -85,10 +85,7 @@ impl Desk {
     }
 
     fn http(&self) -> Arc<dyn HttpClient> {
-        let config = HttpConfig {
-            servers: vec![Origin::parse(self.server.origin()).unwrap()],
-            ..HttpConfig::default()
-        };
+        let config = HttpConfig::default();
         Arc::new(Client::new(config).unwrap())
     }
 
@@ -97,7 +94,10 @@ impl Desk {
         let request = http::Request::post(self.server.url())
             .body(Bytes::from_static(b"{}"))
             .unwrap();
-        let answer = http.fetch(request, ExchangePolicy::mcp()).await.unwrap();
+        let answer = http
+            .fetch(request, ExchangePolicy::mcp(&self.slot().server))
+            .await
+            .unwrap();
         hallpass_discovery::challenges(answer.headers())
     }
 
@@ -139,6 +139,7 @@ impl Desk {
         let server = self.slot().server;
         let discovered = discovery.run(&server, &challenges).await.unwrap();
         let outlook = LoginOutlook {
+            server: &server,
             settings: &self.settings,
             discovered: &discovered,
             challenges: &challenges,

@@ -81,7 +81,7 @@ pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> Outcome {
             sign(shared, key, prepared.endpoint, &mut request);
         }
         shared.counting.posted.one();
-        let policy = ExchangePolicy::authorization_server();
+        let policy = ExchangePolicy::authorization_server(&shared.slot.server);
         let answer = shared.http.fetch(request, policy).await;
         let outcome = Outcome::of(answer, prepared.scheme(), &shared.slot, shared.now());
         if prepared.key.is_none() {
