@@ -37,8 +37,8 @@ impl Endpoint {
     /// The endpoint of `server`, with [`ExchangePolicy::mcp`] as its time limits. A POST waits five
     /// minutes for the head of its answer instead, which a server with plain JSON answers sends only
     /// when the work is done.
-    pub fn new(http: Arc<dyn HttpClient>, server: ServerUrl) -> Self {
-        let other = ExchangePolicy::mcp(&server);
+    pub fn new(http: Arc<dyn HttpClient>, server: &ServerUrl) -> Self {
+        let other = ExchangePolicy::mcp(server);
         let post = ExchangePolicy {
             head_limit: Some(SLOW_ANSWER),
             ..other.clone()
@@ -49,13 +49,11 @@ impl Endpoint {
     /// The same endpoint with other limits for every method. The server and redirects stay with the
     /// endpoint, whatever `policy` says.
     #[must_use]
-    pub fn with_policy(mut self, policy: ExchangePolicy) -> Self {
-        self.other = ExchangePolicy {
-            server: self.other.server,
-            redirects: Redirects::None,
-            ..policy
-        };
-        self.post = self.other.clone();
+    pub fn with_policy(mut self, mut policy: ExchangePolicy) -> Self {
+        policy.server = self.other.server;
+        policy.redirects = Redirects::None;
+        self.post = policy.clone();
+        self.other = policy;
         self
     }
 

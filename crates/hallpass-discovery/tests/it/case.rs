@@ -118,9 +118,9 @@ impl Clock for Network {
 /// A case under construction, then run.
 #[derive(Debug)]
 pub(crate) struct Case {
-    server: String,
-    challenges: Vec<Challenge>,
-    settings: ServerSettings,
+    pub(crate) server: String,
+    pub(crate) challenges: Vec<Challenge>,
+    pub(crate) settings: ServerSettings,
     pub(crate) network: Network,
 }
 

@@ -84,9 +84,8 @@ impl Desk {
         Slot::new(ServerUrl::parse(&self.server.url()).unwrap())
     }
 
-    fn http(&self) -> Arc<dyn HttpClient> {
-        let config = HttpConfig::default();
-        Arc::new(Client::new(config).unwrap())
+    fn http() -> Arc<dyn HttpClient> {
+        Arc::new(Client::new(HttpConfig::default()).unwrap())
     }
 
     /// What the server says to a request without a token.
@@ -109,7 +108,7 @@ impl Desk {
         &self,
         interaction: Arc<dyn Interaction>,
     ) -> Result<Record, LoginError> {
-        let http = self.http();
+        let http = Self::http();
         let challenges = self.challenges(&*http).await;
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let login = BrowserLogin::builder(http, clock, Arc::new(FixedEntropy::new(7)), interaction)
@@ -129,7 +128,7 @@ impl Desk {
 
     /// What a login would do about its client, and whether the server still knows a registration.
     pub(crate) async fn outlook(&self) -> (Result<ExpectedClient, LoginError>, Option<bool>) {
-        let http = self.http();
+        let http = Self::http();
         let challenges = self.challenges(&*http).await;
         let discovery = Discovery {
             http: &*http,

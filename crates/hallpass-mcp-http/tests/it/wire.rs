@@ -16,7 +16,7 @@ async fn server() -> (TcpListener, Endpoint) {
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let client = Client::new(HttpConfig::default());
     let server = ServerUrl::parse(&format!("{origin}/mcp")).unwrap();
-    (listener, Endpoint::new(Arc::new(client.unwrap()), server))
+    (listener, Endpoint::new(Arc::new(client.unwrap()), &server))
 }
 
 /// Reads one request with its body, as text.

@@ -57,7 +57,7 @@ impl Examination<'_> {
             total_limit: Some(Duration::MAX),
             ..ExchangePolicy::mcp(&self.slot().server)
         };
-        Endpoint::new(http, self.slot().server.clone()).with_policy(policy)
+        Endpoint::new(http, &self.slot().server).with_policy(policy)
     }
 
     /// An MCP request without an answer.
