@@ -12,7 +12,7 @@ use ::http::{Request, Response};
 use bytes::{Bytes, BytesMut};
 use url::Url;
 
-use crate::{BoxFuture, Remedy, bare_url};
+use crate::{BoxFuture, Remedy, ServerUrl, bare_url};
 
 /// Sends HTTP requests for every leg: metadata, registration, tokens, MCP.
 ///
@@ -42,14 +42,15 @@ impl dyn HttpClient + '_ {
         policy: ExchangePolicy,
     ) -> Result<Response<Bytes>, HttpError> {
         let uri = request.uri().clone();
+        let (leg, body_cap) = (policy.leg, policy.body_cap);
         let (head, mut body) = self.open(request, policy).await?.into_parts();
         let mut whole = BytesMut::new();
         while let Some(chunk) = body.chunk().await {
             let chunk = chunk?;
             // Implementations hold to the cap as well; memory does not depend on it.
             let length = whole.len().saturating_add(chunk.len());
-            if u64::try_from(length).unwrap_or(u64::MAX) > policy.body_cap {
-                return Err(too_large(policy.leg, &uri));
+            if u64::try_from(length).unwrap_or(u64::MAX) > body_cap {
+                return Err(too_large(leg, &uri));
             }
             whole.extend_from_slice(&chunk);
         }
@@ -71,9 +72,13 @@ fn too_large(leg: Leg, uri: &::http::Uri) -> HttpError {
 }
 
 /// What one request may do and take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExchangePolicy {
-    /// Which part of the work this is, for error messages and for the address policy.
+    /// The MCP server that the request is for, whoever is asked: its own endpoint, its metadata, or
+    /// its authorization server. A client for several servers lets what the metadata of one names
+    /// lead to where that one is, and no further.
+    pub server: ServerUrl,
+    /// Which part of the work this is, for error messages.
     pub leg: Leg,
     /// Which redirects are followed.
     pub redirects: Redirects,
@@ -88,36 +93,47 @@ pub struct ExchangePolicy {
 }
 
 impl ExchangePolicy {
-    /// For metadata documents: 30 s, 1 MiB, at most five redirects on the same origin.
-    pub const fn metadata() -> Self {
+    /// How long a request to an endpoint of an authorization server may take.
+    pub const AUTHORIZATION_SERVER_LIMIT: Duration = Duration::from_secs(30);
+
+    /// The largest metadata document in bytes.
+    pub const METADATA_CAP: u64 = 1 << 20;
+
+    /// For the metadata documents of `server`: 30 s, 1 MiB, at most five redirects on the same
+    /// origin.
+    pub fn metadata(server: &ServerUrl) -> Self {
         Self {
+            server: server.clone(),
             leg: Leg::Metadata,
             redirects: Redirects::SameOrigin { most: 5 },
             total_limit: Some(Duration::from_secs(30)),
             head_limit: None,
             idle_limit: None,
-            body_cap: 1 << 20,
+            body_cap: Self::METADATA_CAP,
         }
     }
 
-    /// For requests to an authorization server's endpoints (token, registration, revocation, PAR,
-    /// device): 30 s, 1 MiB, no redirect, since each of them carries something secret.
-    pub const fn authorization_server() -> Self {
+    /// For requests to the endpoints of the authorization server of `server` (token, registration,
+    /// revocation, PAR, device): 30 s, 1 MiB, no redirect, since each of them carries something
+    /// secret.
+    pub fn authorization_server(server: &ServerUrl) -> Self {
         Self {
+            server: server.clone(),
             leg: Leg::AuthorizationServer,
             redirects: Redirects::None,
-            total_limit: Some(Duration::from_secs(30)),
+            total_limit: Some(Self::AUTHORIZATION_SERVER_LIMIT),
             head_limit: None,
             idle_limit: None,
             body_cap: 1 << 20,
         }
     }
 
-    /// For MCP requests: no total limit, since a response may stream for hours; 60 s to its head and
+    /// For MCP requests to `server`: no total limit, since a response may stream for hours; 60 s to its head and
     /// 5 min between chunks; no redirect, since the transport follows those itself with a fresh
     /// proof for each hop.
-    pub const fn mcp() -> Self {
+    pub fn mcp(server: &ServerUrl) -> Self {
         Self {
+            server: server.clone(),
             leg: Leg::Mcp,
             redirects: Redirects::None,
             total_limit: None,

@@ -9,16 +9,19 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use url::Url;
+
+use crate::single_flight::SingleFlight;
 
 /// Metadata documents that are still fresh, held by whoever runs discovery more than once.
 ///
 /// Only what says `Cache-Control: max-age` is kept, for that long and at most a day. Documents are
 /// kept as they arrived and checked at each use, so a changed setting takes effect at once. A cache
-/// may be shared between tasks and between servers.
+/// may be shared between tasks and between servers. What is kept for one server is not used for
+/// another, which might not be allowed to ask for it.
 #[derive(Default)]
 pub struct MetadataCache {
     kept: Mutex<HashMap<String, Kept>>,
+    pub(crate) flights: SingleFlight,
 }
 
 /// Whether discovery may use documents that it read before.
@@ -29,8 +32,10 @@ pub enum Reading<'a> {
     Uncached,
     /// Documents that are still fresh are not asked for again.
     Cached(&'a MetadataCache),
-    /// Everything is asked for again, and what comes replaces what the cache holds. This is what
-    /// follows a 401 that a fresh token got.
+    /// Everything is asked for again, and what comes replaces what the cache holds. Of callers that
+    /// ask for the same document of a server at the same moment, or within five seconds after it was
+    /// answered, one sends a request, and the others get its answer. This is what follows a 401 that
+    /// a fresh token got.
     Anew(&'a MetadataCache),
 }
 
@@ -47,35 +52,36 @@ impl MetadataCache {
 
     /// Drops everything.
     pub fn clear(&self) {
+        self.flights.clear();
         self.kept().clear();
     }
 
-    /// The document at `url` if it is still fresh at the monotonic moment `now`.
-    pub(crate) fn fresh(&self, url: &Url, now: Duration) -> Option<Bytes> {
+    /// The document under `key` if it is still fresh at the monotonic moment `now`.
+    pub(crate) fn fresh(&self, key: &str, now: Duration) -> Option<Bytes> {
         let kept = self.kept();
-        let document = kept.get(url.as_str())?;
+        let document = kept.get(key)?;
         (now < document.until).then(|| document.body.clone())
     }
 
-    /// Takes the answer from `url` that was asked for at `now`, or forgets what it replaces.
-    pub(crate) fn take(&self, url: &Url, headers: &HeaderMap, body: &Bytes, now: Duration) {
+    /// Takes the answer for `key` that was asked for at `now`, or forgets what it replaces.
+    pub(crate) fn take(&self, key: &str, headers: &HeaderMap, body: &Bytes, now: Duration) {
         let mut kept = self.kept();
         kept.retain(|_, document| now < document.until);
         match freshness(headers) {
-            Some(lasting) if kept.len() < MOST || kept.contains_key(url.as_str()) => {
+            Some(lasting) if kept.len() < MOST || kept.contains_key(key) => {
                 let until = now.saturating_add(lasting);
                 let body = body.clone();
-                kept.insert(url.to_string(), Kept { body, until });
+                kept.insert(key.to_owned(), Kept { body, until });
             }
             _ => {
-                kept.remove(url.as_str());
+                kept.remove(key);
             }
         }
     }
 
-    /// Forgets the document at `url`, which is no longer there.
-    pub(crate) fn forget(&self, url: &Url) {
-        self.kept().remove(url.as_str());
+    /// Forgets the document under `key`, which is no longer there.
+    pub(crate) fn forget(&self, key: &str) {
+        self.kept().remove(key);
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<String, Kept>> {

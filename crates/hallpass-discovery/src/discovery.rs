@@ -49,7 +49,7 @@ impl Discovery<'_> {
         challenges: &[Challenge],
         reading: Reading<'_>,
     ) -> Result<Discovered, DiscoveryError> {
-        let mut reader = Reader::new(self.http, self.clock, reading);
+        let mut reader = Reader::new(self.http, self.clock, server, reading);
         match self.find(server, challenges, &mut reader).await {
             Ok(mut discovered) => {
                 discovered.is_provisional = reader.met_a_passing_fault();

@@ -1,6 +1,6 @@
 //! Why discovery came to no end.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 use hallpass_core::{HttpError, Remedy, http::HttpErrorKind};
 
@@ -120,7 +120,7 @@ pub(crate) struct Fault {
     pub(crate) text: String,
     pub(crate) hint: Option<String>,
     suggestion: Option<(&'static str, String)>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<HttpError>>,
     http: Option<HttpErrorKind>,
     not_found: bool,
 }
@@ -139,7 +139,7 @@ impl Fault {
     }
 
     /// No usable answer to a request; the text says which document it was about.
-    pub(crate) fn http(text: String, error: HttpError) -> Self {
+    pub(crate) fn http(text: String, error: Arc<HttpError>) -> Self {
         let kind = match error.kind() {
             HttpErrorKind::BodyTooLarge => DiscoveryErrorKind::TooLarge,
             HttpErrorKind::Malformed => DiscoveryErrorKind::NotJson,
@@ -147,7 +147,7 @@ impl Fault {
         };
         Self {
             http: Some(error.kind()),
-            source: Some(Box::new(error)),
+            source: Some(error),
             ..Self::new(kind, text)
         }
     }

@@ -7,7 +7,8 @@
 //!   authorization server (RFC 8414 §3, OpenID Connect Discovery 1.0 §4) and comes to a
 //!   [`Discovered`], or to a [`DiscoveryError`] that says which rule failed, on which values, and
 //!   which setting would change it. Either carries every [`Attempt`].
-//! - [`MetadataCache`] keeps documents for as long as their server says, for callers that ask often.
+//! - [`MetadataCache`] keeps documents for as long as their server says, for callers that ask often,
+//!   and makes one request of those that many callers make at the same moment.
 //!
 //! Only as much is asked as is needed: with a challenge that names the metadata, two GETs. What must
 //! not be asked is not asked: nothing is guessed beside a URL that the challenge names, and no
@@ -92,6 +93,7 @@ mod error;
 mod protected_resource;
 mod reader;
 mod resource_choice;
+mod single_flight;
 mod well_known;
 
 pub use attempt::{Attempt, Document};

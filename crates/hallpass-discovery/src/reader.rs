@@ -1,10 +1,10 @@
 //! Reads one candidate after the other and keeps account of it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::{
-    Clock, HttpClient,
+    Clock, HttpClient, ServerUrl,
     http::{ExchangePolicy, HttpError, HttpErrorKind, Leg},
     shown_url,
 };
@@ -18,11 +18,12 @@ use crate::{
     error::{DiscoveryErrorKind, Fault},
 };
 
-/// The network and the account of one run.
+/// The network and the account of one run, for one server.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     http: &'a dyn HttpClient,
     clock: &'a dyn Clock,
+    server: &'a ServerUrl,
     reading: Reading<'a>,
     attempts: Vec<Attempt>,
     passing_fault: bool,
@@ -32,11 +33,13 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(
         http: &'a dyn HttpClient,
         clock: &'a dyn Clock,
+        server: &'a ServerUrl,
         reading: Reading<'a>,
     ) -> Self {
         Self {
             http,
             clock,
+            server,
             reading,
             attempts: Vec::new(),
             passing_fault: false,
@@ -95,27 +98,35 @@ impl<'a> Reader<'a> {
         attempt: &mut Attempt,
     ) -> Result<Map<String, Value>, Fault> {
         let start = self.clock.monotonic();
+        let key = format!("{} {url}", self.server.as_str());
         if let Reading::Cached(cache) = self.reading
-            && let Some(body) = cache.fresh(url, start)
+            && let Some(body) = cache.fresh(&key, start)
         {
             attempt.answered(StatusCode::OK, true);
             return object(document, url, &HeaderMap::new(), &body);
         }
-        let result = self.get(url).await;
+        let (result, is_shared) = match self.reading {
+            Reading::Anew(cache) => cache.flights.run(&key, self.clock, self.get(url)).await,
+            Reading::Cached(_) | Reading::Uncached => {
+                (self.get(url).await.map_err(Arc::new), false)
+            }
+        };
         // A measured time is never zero, which stands for a URL that was not asked.
         let took = self.clock.monotonic().saturating_sub(start);
         attempt.lasted(took.max(Duration::from_nanos(1)));
         let response = result.map_err(|error| unanswered(document, url, error))?;
-        attempt.answered(response.status(), false);
+        attempt.answered(response.status(), is_shared);
         let read = if response.status() == StatusCode::OK {
             object(document, url, response.headers(), response.body())
         } else {
             Err(refused(document, url, response.status()))
         };
-        if let Reading::Cached(cache) | Reading::Anew(cache) = self.reading {
+        if let Reading::Cached(cache) | Reading::Anew(cache) = self.reading
+            && !is_shared
+        {
             match &read {
-                Ok(_) => cache.take(url, response.headers(), response.body(), start),
-                Err(_) => cache.forget(url),
+                Ok(_) => cache.take(&key, response.headers(), response.body(), start),
+                Err(_) => cache.forget(&key),
             }
         }
         read
@@ -130,7 +141,8 @@ impl<'a> Reader<'a> {
             .map_err(|error| {
                 HttpError::new(HttpErrorKind::InvalidRequest, Leg::Metadata, url).with_source(error)
             })?;
-        self.http.fetch(request, ExchangePolicy::metadata()).await
+        let policy = ExchangePolicy::metadata(self.server);
+        self.http.fetch(request, policy).await
     }
 }
 
@@ -166,7 +178,7 @@ fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     declared || body.trim_ascii().starts_with(b"<")
 }
 
-fn unanswered(document: Document, url: &Url, error: HttpError) -> Fault {
+fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> Fault {
     let host = url.host_str().unwrap_or_default();
     let hint = match error.kind() {
         HttpErrorKind::Resolve | HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout => {
@@ -189,7 +201,7 @@ fn unanswered(document: Document, url: &Url, error: HttpError) -> Fault {
         }
         HttpErrorKind::BodyTooLarge => format!(
             "metadata may hold {} bytes at most: tell whoever runs {host}",
-            ExchangePolicy::metadata().body_cap
+            ExchangePolicy::METADATA_CAP
         ),
         HttpErrorKind::ProxyAuthentication => {
             "check the proxy's user name and password in its settings".to_owned()

@@ -16,7 +16,7 @@ use crate::{
     ProxyConfig,
     body::LimitedBody,
     failure,
-    policy::AddressPolicy,
+    policy::{AddressPolicy, Reach},
     pools::{Pools, Template},
     redirect::next_hop,
 };
@@ -66,10 +66,9 @@ impl Client {
         }
         let proxy = config.proxy;
         let policy = Arc::new(AddressPolicy::new(
-            &config.servers,
             &config.configured_origins,
             config.resolver,
-            |url| proxy.proxy_for(url).is_some(),
+            config.connect_limit,
         ));
         let pools = |proxy: Option<&Proxy>| Pools::new(&template, &policy, proxy);
         let via =
@@ -130,7 +129,7 @@ impl Client {
         let mut followed = 0_u8;
         let response = loop {
             let error = |kind| HttpError::new(kind, policy.leg, &target.url);
-            let sending = self.send(&request, &target, policy.leg);
+            let sending = self.send(&request, &target, &policy);
             let response = match deadline {
                 None => sending.await?,
                 Some(deadline) => timeout_at(deadline, sending)
@@ -172,17 +171,20 @@ impl Client {
         &self,
         request: &Request<Bytes>,
         target: &Target,
-        leg: Leg,
+        policy: &ExchangePolicy,
     ) -> Result<reqwest::Response, HttpError> {
         let Target { url, origin } = target;
+        let ExchangePolicy { server, leg, .. } = policy;
+        let leg = *leg;
         let inner = &self.0;
         let proxy = inner.proxy.proxy_for(url);
-        let configured = inner.policy.is_configured(origin, leg);
-        if !configured {
+        let is_proxied = inner.proxy.proxy_for(server.url()).is_some();
+        let reach = inner.policy.reach(origin, server, is_proxied).await;
+        if reach != Reach::Configured {
             let refuse = |refused: AddressRefused| {
                 HttpError::new(HttpErrorKind::AddressRefused, leg, url).with_source(refused)
             };
-            inner.policy.judge_url(url).await.map_err(refuse)?;
+            reach.judge_url(url).map_err(refuse)?;
             // A SOCKS proxy's pool looks names up here, and knows its proxy by its name alone.
             if let Some(proxy) = proxy.filter(|proxy| proxy.resolves_here())
                 && url.host_str() == Some(proxy.host())
@@ -205,10 +207,7 @@ impl Client {
             (Some(_), "http") => inner.http_proxy.as_ref(),
             (Some(_), _) => inner.https_proxy.as_ref(),
         };
-        let pool = match pools.unwrap_or(&inner.direct) {
-            pools if configured => &pools.configured,
-            pools => &pools.named,
-        };
+        let pool = pools.unwrap_or(&inner.direct).of(reach);
         let mut outgoing = reqwest::Request::new(request.method().clone(), url.clone());
         *outgoing.headers_mut() = request.headers().clone();
         inner.fill_in(origin, outgoing.headers_mut());

@@ -22,12 +22,14 @@ pub struct HttpConfig {
     pub headers: Vec<OriginHeaders>,
     /// The `User-Agent` of every request, CONNECT requests to proxies included.
     pub user_agent: String,
-    /// The MCP servers that this client is for. They are always allowed, and what their metadata
-    /// names may be on a network of the same class: a server on this machine may name others on
-    /// this machine, one in a private network others in private networks.
-    pub servers: Vec<Origin>,
-    /// Other origins that a person named: a configured issuer, an explicit endpoint or metadata
-    /// URL. They are always allowed; what they name is not.
+    /// Origins that a person named besides the MCP servers: a configured issuer, an explicit
+    /// endpoint or metadata URL. They are always allowed; what they name is not.
+    ///
+    /// Each request says which server it is for
+    /// ([`ExchangePolicy::server`](hallpass_core::http::ExchangePolicy::server)). That server's own
+    /// origin is allowed, and what its metadata names may be on a network of the same class: a
+    /// server on this machine may name others on this machine, one in a private network others in
+    /// private networks.
     pub configured_origins: Vec<Origin>,
     /// How long connecting may take, from the name's lookup to the end of the TLS handshake.
     pub connect_limit: Duration,
@@ -49,7 +51,6 @@ impl Default for HttpConfig {
             proxy: ProxyConfig::default(),
             headers: Vec::new(),
             user_agent: concat!("hallpass/", env!("CARGO_PKG_VERSION")).to_owned(),
-            servers: Vec::new(),
             configured_origins: Vec::new(),
             connect_limit: Duration::from_secs(10),
             keep_alive: Duration::from_secs(12),

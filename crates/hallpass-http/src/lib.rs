@@ -10,7 +10,7 @@
 //!   [`OriginHeaders`], the [`Origin`]s that a person configured, the [`Resolver`].
 //! - Headers of one origin never reach another; redirects are followed on the same origin only, and
 //!   where the request's policy says so (RFC 9110 §15.4).
-//! - What metadata names must be on the public internet or on a network of the configured server's
+//! - What a server's metadata names must be on the public internet or on a network of that server's
 //!   own class ([`AddressClass`]); the address that was judged is the one that is connected to.
 //! - Bodies are capped after decompression; connecting, the response's head, each pause and the
 //!   whole have time limits.
@@ -28,22 +28,22 @@
 //!
 //! ```no_run
 //! use bytes::Bytes;
-//! use hallpass_core::{HttpClient, http::ExchangePolicy};
-//! use hallpass_http::{CaBundle, Client, HttpConfig, Origin, ProxyConfig, Trust};
+//! use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
+//! use hallpass_http::{CaBundle, Client, HttpConfig, ProxyConfig, Trust};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::new(HttpConfig {
 //!     trust: Trust::PlatformPlus(CaBundle::from_file("/etc/corp/ca.pem")?),
 //!     proxy: ProxyConfig::from_environment_values(|_name| None)?,
-//!     servers: vec![Origin::parse("https://mcp.example.com")?],
 //!     ..HttpConfig::default()
 //! })?;
+//! let server = ServerUrl::parse("https://mcp.example.com/mcp")?;
 //! let request = http::Request::get(
 //!     "https://mcp.example.com/.well-known/oauth-protected-resource",
 //! );
 //! let client: &dyn HttpClient = &client;
 //! let answer = client
-//!     .fetch(request.body(Bytes::new())?, ExchangePolicy::metadata())
+//!     .fetch(request.body(Bytes::new())?, ExchangePolicy::metadata(&server))
 //!     .await?;
 //! assert!(answer.status().is_success());
 //! # Ok(())

@@ -5,17 +5,20 @@
 //! `http://127.0.0.1:6379/` or a cloud's metadata address as its token endpoint and have this
 //! machine post to it. The check is on the address that the connection then uses, so that a name
 //! whose answer changes between check and use (DNS rebinding) gains nothing.
+//!
+//! The class is that of the server that the request is for, and of no other: a client may be shared
+//! by servers on this machine and on the public internet.
 
 use std::{
+    collections::HashMap,
     fmt,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use hallpass_core::http::Leg;
+use hallpass_core::ServerUrl;
+use tokio::time::timeout;
 use url::{Host, Url};
 
 use crate::{AddressClass, Origin, Resolver};
@@ -32,103 +35,125 @@ const METADATA_NAMES: [&str; 5] = [
 /// The policy of one client.
 #[derive(Debug)]
 pub(crate) struct AddressPolicy {
-    servers: Vec<Server>,
     configured: Vec<Origin>,
     resolver: Arc<dyn Resolver>,
+    /// How long the lookup of a server's name may take.
+    lookup_limit: Duration,
+    /// The class of each server's name, once it was looked up.
+    learned: Mutex<HashMap<String, Option<AddressClass>>>,
 }
 
-/// A server that a person configured, and the class of network it turned out to be in.
-#[derive(Debug)]
-struct Server {
-    origin: Origin,
-    place: Place,
+/// How far one request may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Anywhere: a person chose the origin.
+    Configured,
+    /// To the public internet and to networks of this class: metadata named the origin.
+    Within(AddressClass),
 }
 
-#[derive(Debug)]
-enum Place {
-    /// The URL says it.
-    Known(AddressClass),
-    /// The name decides; a server that was ever seen on the public internet stays public, or it
-    /// could widen what its own metadata may name by changing its address.
-    Learned { name: String, class: AtomicU8 },
-    /// A proxy resolves the name.
-    BehindProxy,
-}
-
-const UNKNOWN: u8 = 0;
-const PUBLIC: u8 = 1;
-const PRIVATE: u8 = 2;
-const LOOPBACK: u8 = 3;
-
-impl AddressPolicy {
-    pub(crate) fn new(
-        servers: &[Origin],
-        configured: &[Origin],
-        resolver: Arc<dyn Resolver>,
-        is_proxied: impl Fn(&Url) -> bool,
-    ) -> Self {
-        let servers = servers.iter().map(|origin| Server {
-            origin: origin.clone(),
-            place: match origin.root() {
-                None => Place::BehindProxy,
-                Some(url) => match class_by_text(&url) {
-                    Some(class) => Place::Known(class),
-                    None if is_proxied(&url) => Place::BehindProxy,
-                    None => Place::Learned {
-                        name: plain_name(origin.host()),
-                        class: AtomicU8::new(UNKNOWN),
-                    },
-                },
-            },
-        });
-        Self {
-            servers: servers.collect(),
-            configured: configured.to_vec(),
-            resolver,
+impl Reach {
+    fn covers(self, class: AddressClass) -> bool {
+        match self {
+            Self::Configured => true,
+            Self::Within(own) => {
+                class == AddressClass::Public || class == own && !class.is_never_allowed()
+            }
         }
-    }
-
-    /// Whether a person chose where this request goes. MCP requests always go where they said.
-    pub(crate) fn is_configured(&self, origin: &Origin, leg: Leg) -> bool {
-        leg == Leg::Mcp
-            || self.configured.contains(origin)
-            || self.servers.iter().any(|server| server.origin == *origin)
     }
 
     /// Judges what the URL alone tells: IP literals and names with a fixed meaning.
-    pub(crate) async fn judge_url(&self, url: &Url) -> Result<(), AddressRefused> {
-        let Some(class) = class_by_text(url) else {
-            return Ok(());
-        };
-        if self.allows(class).await {
-            return Ok(());
+    pub(crate) fn judge_url(self, url: &Url) -> Result<(), AddressRefused> {
+        match class_by_text(url) {
+            Some(class) if !self.covers(class) => Err(AddressRefused {
+                host: url.host_str().unwrap_or_default().to_owned(),
+                address: None,
+                class,
+            }),
+            _ => Ok(()),
         }
-        Err(AddressRefused {
-            host: url.host_str().unwrap_or_default().to_owned(),
-            address: None,
-            class,
+    }
+}
+
+impl AddressPolicy {
+    pub(crate) fn new(
+        configured: &[Origin],
+        resolver: Arc<dyn Resolver>,
+        lookup_limit: Duration,
+    ) -> Self {
+        Self {
+            configured: configured.to_vec(),
+            resolver,
+            lookup_limit,
+            learned: Mutex::default(),
+        }
+    }
+
+    /// How far a request to `target` may go that is for `server`, which a proxy resolves the name of
+    /// or not.
+    pub(crate) async fn reach(
+        &self,
+        target: &Origin,
+        server: &ServerUrl,
+        is_proxied: bool,
+    ) -> Reach {
+        // Before the first connection to the server: what its name leads to is noted from then on.
+        let class = self.known_class(server.url(), is_proxied);
+        let is_own = Origin::of(server.url()).as_ref() == Some(target);
+        if is_own || self.configured.contains(target) {
+            return Reach::Configured;
+        }
+        Reach::Within(match class {
+            Ok(class) => class,
+            Err(name) => self.learn(&name).await,
         })
     }
 
-    /// The addresses of `host` that may be connected to, for `checked` requests; all of them else.
+    /// The class of a server's network, or the name that has to be looked up for it.
+    fn known_class(&self, server: &Url, is_proxied: bool) -> Result<AddressClass, String> {
+        if let Some(class) = class_by_text(server) {
+            return Ok(class);
+        }
+        // The proxy knows where the name leads.
+        if is_proxied {
+            return Ok(AddressClass::Public);
+        }
+        let name = plain_name(server.host_str().unwrap_or_default());
+        let mut learned = self.learned();
+        match learned.get(&name) {
+            Some(Some(class)) => Ok(*class),
+            Some(None) => Err(name),
+            None => {
+                learned.insert(name.clone(), None);
+                Err(name)
+            }
+        }
+    }
+
+    /// Looks a server's name up. A warm start: its token endpoint is asked before the server ever
+    /// was. A name that does not resolve vouches for nothing.
+    async fn learn(&self, name: &str) -> AddressClass {
+        let _ = timeout(self.lookup_limit, self.look_up(name)).await;
+        let class = self.learned().get(name).copied().flatten();
+        class.unwrap_or(AddressClass::Public)
+    }
+
+    /// The addresses of `host` that may be connected to.
     pub(crate) async fn addresses(
         &self,
         host: &str,
-        checked: bool,
+        reach: Reach,
     ) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + Send + Sync>> {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let found = match bare.parse() {
             Ok(address) => vec![address],
             Err(_) => self.look_up(host).await?,
         };
-        if !checked {
-            return Ok(found);
-        }
         let mut allowed = Vec::with_capacity(found.len());
         let mut refused = None;
         for address in found {
             let class = AddressClass::of(address);
-            if self.allows(class).await {
+            if reach.covers(class) {
                 allowed.push(address);
             } else {
                 refused.get_or_insert((address, class));
@@ -145,78 +170,40 @@ impl AddressPolicy {
         }
     }
 
-    /// Looks `host` up, and notes what it says about a server of that name.
+    /// Looks `host` up, and notes what it says about a server of that name. One that was ever seen on
+    /// the public internet stays public, or it could widen what its own metadata may name by changing
+    /// its address.
     async fn look_up(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
         let found = self.resolver.resolve(host).await?;
         if found.is_empty() {
             return Err(std::io::Error::other("the name has no address"));
         }
         let seen = common_class(&found);
-        let host = plain_name(host);
-        for server in &self.servers {
-            if let Place::Learned { name, class } = &server.place
-                && *name == host
-            {
-                // Fails never: the closure always gives a value.
-                let _ = class.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| {
-                    Some(match before {
-                        UNKNOWN => seen,
-                        same if same == seen => seen,
-                        _ => PUBLIC,
-                    })
-                });
-            }
+        if let Some(class) = self.learned().get_mut(&plain_name(host)) {
+            *class = Some(match *class {
+                Some(before) if before != seen => AddressClass::Public,
+                _ => seen,
+            });
         }
         Ok(found)
     }
 
-    /// Whether metadata may name a target of this class.
-    async fn allows(&self, class: AddressClass) -> bool {
-        if class == AddressClass::Public {
-            return true;
-        }
-        if class.is_never_allowed() {
-            return false;
-        }
-        for server in &self.servers {
-            let own = match &server.place {
-                Place::Known(class) => *class,
-                Place::BehindProxy => AddressClass::Public,
-                Place::Learned { name, class } => {
-                    if class.load(Ordering::Relaxed) == UNKNOWN {
-                        // A warm start: the token endpoint is asked before the server ever was.
-                        // A name that does not resolve vouches for nothing.
-                        let _ = self.look_up(name).await;
-                    }
-                    match class.load(Ordering::Relaxed) {
-                        PRIVATE => AddressClass::Private,
-                        LOOPBACK => AddressClass::Loopback,
-                        _ => AddressClass::Public,
-                    }
-                }
-            };
-            if own == class {
-                return true;
-            }
-        }
-        false
+    fn learned(&self) -> MutexGuard<'_, HashMap<String, Option<AddressClass>>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One name's addresses count as private or loopback when all of them are.
-fn common_class(addresses: &[IpAddr]) -> u8 {
+fn common_class(addresses: &[IpAddr]) -> AddressClass {
     let all = |wanted| {
         addresses
             .iter()
             .all(|address| AddressClass::of(*address) == wanted)
     };
-    if all(AddressClass::Loopback) {
-        LOOPBACK
-    } else if all(AddressClass::Private) {
-        PRIVATE
-    } else {
-        PUBLIC
-    }
+    [AddressClass::Loopback, AddressClass::Private]
+        .into_iter()
+        .find(|class| all(*class))
+        .unwrap_or(AddressClass::Public)
 }
 
 /// The class of a host that needs no lookup.
@@ -243,8 +230,8 @@ pub(crate) const OTHER_ORIGIN: &str = "another-origin.invalid";
 /// The resolver that one connection pool uses.
 pub(crate) struct PolicyResolver {
     pub(crate) policy: Arc<AddressPolicy>,
-    /// Whether the pool's requests go to targets that metadata named.
-    pub(crate) checked: bool,
+    /// How far the pool's requests may go.
+    pub(crate) reach: Reach,
     /// The host of the pool's proxy, which a person configured.
     pub(crate) proxy_host: Option<String>,
 }
@@ -253,12 +240,16 @@ impl reqwest::dns::Resolve for PolicyResolver {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let policy = Arc::clone(&self.policy);
         let is_proxy = self.proxy_host.as_deref() == Some(name.as_str());
-        let checked = self.checked && !is_proxy;
+        let reach = if is_proxy {
+            Reach::Configured
+        } else {
+            self.reach
+        };
         Box::pin(async move {
             if name.as_str() == OTHER_ORIGIN {
                 return Err("this client is for one origin, and the request is for another".into());
             }
-            let found = policy.addresses(name.as_str(), checked).await?;
+            let found = policy.addresses(name.as_str(), reach).await?;
             // Port 0 stands for the URL's own.
             let found = found.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(found) as reqwest::dns::Addrs)
@@ -310,7 +301,7 @@ impl fmt::Display for AddressRefused {
         }
         write!(f, "is a {} address", self.class)?;
         if !self.class.is_never_allowed() {
-            f.write_str(", and no configured server is on such a one")?;
+            f.write_str(", and the MCP server that names it is not on such a one")?;
         }
         Ok(())
     }

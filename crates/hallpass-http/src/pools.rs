@@ -7,15 +7,18 @@ use rustls::ClientConfig;
 use url::Url;
 
 use crate::{
-    HttpConfig, HttpConfigError, Origin, Proxy,
-    policy::{AddressPolicy, OTHER_ORIGIN, PolicyResolver},
+    AddressClass, HttpConfig, HttpConfigError, Origin, Proxy,
+    policy::{AddressPolicy, OTHER_ORIGIN, PolicyResolver, Reach},
 };
 
-/// Connections to targets that a person configured are kept apart from those to targets that
-/// metadata named: a pool has one resolver, and only the latter's checks addresses.
+/// A pool for each reach: a pool has one resolver, which checks addresses, and a connection that
+/// stands is checked no more. So one that was opened for a server in a private network is not used
+/// for another server's request to the same origin.
 pub(crate) struct Pools {
-    pub(crate) configured: reqwest::Client,
-    pub(crate) named: reqwest::Client,
+    configured: reqwest::Client,
+    public: reqwest::Client,
+    private: reqwest::Client,
+    loopback: reqwest::Client,
 }
 
 /// How long a connection is kept for the next request.
@@ -27,10 +30,10 @@ impl Pools {
         policy: &Arc<AddressPolicy>,
         proxy: Option<&Proxy>,
     ) -> Result<Self, HttpConfigError> {
-        let pool = |checked| {
+        let pool = |reach| {
             let resolver = PolicyResolver {
                 policy: Arc::clone(policy),
-                checked,
+                reach,
                 proxy_host: proxy.map(|proxy| proxy.host().to_owned()),
             };
             let through = match proxy {
@@ -43,9 +46,21 @@ impl Pools {
             template.build(resolver, through, HeaderMap::new())
         };
         Ok(Self {
-            configured: pool(false)?,
-            named: pool(true)?,
+            configured: pool(Reach::Configured)?,
+            public: pool(Reach::Within(AddressClass::Public))?,
+            private: pool(Reach::Within(AddressClass::Private))?,
+            loopback: pool(Reach::Within(AddressClass::Loopback))?,
         })
+    }
+
+    /// The connections that a request of this reach may use.
+    pub(crate) fn of(&self, reach: Reach) -> &reqwest::Client {
+        match reach {
+            Reach::Configured => &self.configured,
+            Reach::Within(AddressClass::Private) => &self.private,
+            Reach::Within(AddressClass::Loopback) => &self.loopback,
+            Reach::Within(_) => &self.public,
+        }
     }
 }
 
@@ -97,7 +112,7 @@ impl Template {
     ) -> Result<reqwest::Client, HttpConfigError> {
         let resolver = PolicyResolver {
             policy: Arc::clone(policy),
-            checked: false,
+            reach: Reach::Configured,
             proxy_host: proxy.as_ref().map(|proxy| proxy.host().to_owned()),
         };
         let server = server.clone();

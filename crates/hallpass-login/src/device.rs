@@ -70,7 +70,7 @@ impl Login<'_> {
             resource: self.resource(),
         };
         let request = request.into_http(endpoint, &client);
-        let policy = ExchangePolicy::authorization_server();
+        let policy = ExchangePolicy::authorization_server(&self.ask.slot.server);
         let answer = self.host.http.fetch(request, policy).await;
         let answer = answer.map_err(|error| {
             let what = format!("no device code from {}", metadata.issuer);

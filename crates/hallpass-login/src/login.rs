@@ -129,7 +129,8 @@ impl<'a> Login<'a> {
         let mut pending = self.authorization_request(&client)?;
         let pushed = self.push(&mut pending, &client).await?;
         let unproven = client.again && !pushed && !self.is_proven(&client.registration);
-        if unproven && !registering::still_known(&*self.host.http, pending.url()).await {
+        let server = &self.ask.slot.server;
+        if unproven && !registering::still_known(&*self.host.http, server, pending.url()).await {
             return Err(self.forgotten(None));
         }
         let visit = Visit {
@@ -137,7 +138,7 @@ impl<'a> Login<'a> {
             redirect_uri: pending.redirect_uri(),
             port: client.listener.port,
         };
-        let server = self.ask.slot.server.as_str();
+        let server = server.as_str();
         let waiting = Waiting {
             host: self.host,
             pending: &pending,

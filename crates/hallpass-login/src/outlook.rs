@@ -4,7 +4,7 @@
 
 use hallpass_core::{
     Challenge, Entropy, HttpClient, Record, Registration, Remedy, Scopes, ServerSettings,
-    SignInReason, Timestamp,
+    ServerUrl, SignInReason, Timestamp,
 };
 use hallpass_discovery::Discovered;
 use hallpass_oauth::AuthorizationRequest;
@@ -19,6 +19,8 @@ use crate::{
 /// A login that nobody has begun yet.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginOutlook<'a> {
+    /// The MCP server.
+    pub server: &'a ServerUrl,
     /// What a person set for the server.
     pub settings: &'a ServerSettings,
     /// The authorization server.
@@ -103,6 +105,6 @@ impl LoginOutlook<'_> {
             extra: &[],
         };
         let pending = request.begin(entropy).ok()?;
-        Some(registering::still_known(http, pending.url()).await)
+        Some(registering::still_known(http, self.server, pending.url()).await)
     }
 }

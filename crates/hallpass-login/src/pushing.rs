@@ -37,7 +37,7 @@ impl Login<'_> {
             LoginError::new(LoginErrorKind::Request, Remedy::Retry, what).with_source(error)
         })?;
         let request = pending.push(endpoint, &authentication);
-        let policy = ExchangePolicy::authorization_server();
+        let policy = ExchangePolicy::authorization_server(&self.ask.slot.server);
         let answer = match self.host.http.fetch(request, policy).await {
             Ok(answer) => answer,
             Err(error) if demanded => {

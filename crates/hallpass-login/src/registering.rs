@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    HttpClient, Registration, Remedy, TokenEndpointAuthMethod,
+    HttpClient, Registration, Remedy, ServerUrl, TokenEndpointAuthMethod,
     http::{ExchangePolicy, Leg, Redirects},
 };
 use hallpass_oauth::{
@@ -93,7 +93,7 @@ impl Login<'_> {
     ) -> Result<Result<Registration, RegistrationError>, LoginError> {
         let metadata = request.metadata;
         let request = request.into_http(endpoint);
-        let policy = ExchangePolicy::authorization_server();
+        let policy = ExchangePolicy::authorization_server(&self.ask.slot.server);
         let answer = self
             .host
             .http
@@ -126,7 +126,7 @@ impl Login<'_> {
 /// will: a server that has forgotten a client shows an error page there and sends nobody back
 /// (RFC 6749 §4.1.2.1), so the login would end at its time limit. Anything but a plain refusal
 /// counts as a yes.
-pub(crate) async fn still_known(http: &dyn HttpClient, url: &Url) -> bool {
+pub(crate) async fn still_known(http: &dyn HttpClient, server: &ServerUrl, url: &Url) -> bool {
     let request = Request::get(url.as_str())
         // What a navigation sends: some servers answer a script in another way.
         .header(header::ACCEPT, "text/html,*/*;q=0.8")
@@ -137,7 +137,7 @@ pub(crate) async fn still_known(http: &dyn HttpClient, url: &Url) -> bool {
     let policy = ExchangePolicy {
         leg: Leg::AuthorizationServer,
         redirects: Redirects::None,
-        ..ExchangePolicy::metadata()
+        ..ExchangePolicy::metadata(server)
     };
     match http.open(request, policy).await {
         Ok(answer) => !refuses_client(url, answer.status(), answer.headers()),

@@ -66,6 +66,10 @@ impl Login<'_> {
         build: impl Fn() -> Result<Request<Bytes>, SigningError>,
         binding: Option<&Binding>,
     ) -> Result<TokenResponse, NoTokens> {
+        let asked = match binding {
+            Some(_) => AuthScheme::Dpop,
+            None => AuthScheme::Bearer,
+        };
         let mut nonce: Option<String> = None;
         let mut repeats = 0;
         loop {
@@ -75,14 +79,10 @@ impl Login<'_> {
                 key.prove(&mut request, endpoint, nonce.as_deref(), now, entropy)
                     .map_err(NoTokens::Signing)?;
             }
-            let policy = ExchangePolicy::authorization_server();
+            let policy = ExchangePolicy::authorization_server(&self.ask.slot.server);
             let answer = self.host.http.fetch(request, policy).await;
             let answer = answer.map_err(NoTokens::Http)?;
-            let tokens = TokenResponse::from_http(&answer).and_then(|tokens| match binding {
-                Some(_) => tokens.must_be_dpop(),
-                None => Ok(tokens),
-            });
-            let error = match tokens {
+            let error = match TokenResponse::from_http(&answer, asked) {
                 Ok(tokens) => return Ok(tokens),
                 Err(error) => error,
             };

@@ -138,7 +138,9 @@ impl<'a> Login<'a> {
             )?;
             Ok(self.token_request(&shown).into_http(endpoint, &client))
         };
-        let tokens = self.host.tokens(endpoint, build, binding.as_ref()).await;
+        let server = &self.ask.slot.server;
+        let tokens = self.host.tokens(server, endpoint, build, binding.as_ref());
+        let tokens = tokens.await;
         let tokens = tokens.map_err(|error| {
             if let (NoTokens::Token(error), Shown::Assertion(assertion)) = (&error, &shown)
                 && error.class() == TokenErrorClass::Definitive
@@ -209,7 +211,9 @@ impl<'a> Login<'a> {
         let client = ClientAuthentication::from_registration(&registration);
         let answer = self
             .host
-            .answer(|| Ok(request.into_http(endpoint, &client)))
+            .answer(&self.ask.slot.server, || {
+                Ok(request.into_http(endpoint, &client))
+            })
             .await
             .map_err(|error| {
                 let what = format!("no identity assertion from {}", host_of(endpoint));

@@ -2,7 +2,7 @@
 //! bound to a key, repeated where the server says that it has not looked at it.
 
 use bytes::Bytes;
-use hallpass_core::{HttpError, Remedy, http::ExchangePolicy};
+use hallpass_core::{AuthScheme, HttpError, Remedy, ServerUrl, http::ExchangePolicy};
 use hallpass_oauth::{SigningError, TokenError, TokenResponse};
 use http::{Request, Response};
 use url::Url;
@@ -45,13 +45,18 @@ impl NoTokens {
 }
 
 impl MachineLogin {
-    /// Sends what `build` makes and reads the tokens.
+    /// Sends what `build` makes for a sign-in to `server`, and reads the tokens.
     pub(crate) async fn tokens(
         &self,
+        server: &ServerUrl,
         endpoint: &Url,
         build: impl Fn() -> Result<Request<Bytes>, MachineError>,
         binding: Option<&Binding>,
     ) -> Result<TokenResponse, NoTokens> {
+        let asked = match binding {
+            Some(_) => AuthScheme::Dpop,
+            None => AuthScheme::Bearer,
+        };
         let mut nonce: Option<String> = None;
         loop {
             let proven = || {
@@ -63,12 +68,8 @@ impl MachineLogin {
                 }
                 Ok(request)
             };
-            let answer = self.answer(proven).await?;
-            let tokens = TokenResponse::from_http(&answer).and_then(|tokens| match binding {
-                Some(_) => tokens.must_be_dpop(),
-                None => Ok(tokens),
-            });
-            let error = match tokens {
+            let answer = self.answer(server, proven).await?;
+            let error = match TokenResponse::from_http(&answer, asked) {
                 Ok(tokens) => return Ok(tokens),
                 Err(error) => error,
             };
@@ -84,14 +85,16 @@ impl MachineLogin {
     /// Sends what `build` makes, again after a while where the server has not processed it.
     pub(crate) async fn answer(
         &self,
+        server: &ServerUrl,
         build: impl Fn() -> Result<Request<Bytes>, NoTokens>,
     ) -> Result<Response<Bytes>, NoTokens> {
         let mut repeats = 0;
         loop {
-            let policy = ExchangePolicy::authorization_server();
+            let policy = ExchangePolicy::authorization_server(server);
             let answer = self.http.fetch(build()?, policy).await;
             let answer = answer.map_err(NoTokens::Http)?;
-            let Err(error) = TokenResponse::from_http(&answer) else {
+            // Only whether it is to be sent again: whoever asked reads the answer.
+            let Err(error) = TokenResponse::from_http(&answer, AuthScheme::Bearer) else {
                 return Ok(answer);
             };
             let Some(wait) = error.repeat_after(repeats, self.clock.now()) else {

@@ -29,7 +29,6 @@ const SLOW_ANSWER: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     http: Arc<dyn HttpClient>,
-    server: ServerUrl,
     post: ExchangePolicy,
     other: ExchangePolicy,
 }
@@ -38,29 +37,22 @@ impl Endpoint {
     /// The endpoint of `server`, with [`ExchangePolicy::mcp`] as its time limits. A POST waits five
     /// minutes for the head of its answer instead, which a server with plain JSON answers sends only
     /// when the work is done.
-    pub fn new(http: Arc<dyn HttpClient>, server: ServerUrl) -> Self {
-        let other = ExchangePolicy::mcp();
+    pub fn new(http: Arc<dyn HttpClient>, server: &ServerUrl) -> Self {
+        let other = ExchangePolicy::mcp(server);
         let post = ExchangePolicy {
             head_limit: Some(SLOW_ANSWER),
-            ..other
+            ..other.clone()
         };
-        Self {
-            http,
-            server,
-            post,
-            other,
-        }
+        Self { http, post, other }
     }
 
-    /// The same endpoint with other limits for every method. Redirects stay with the endpoint,
-    /// whatever `policy` says.
+    /// The same endpoint with other limits for every method. The server and redirects stay with the
+    /// endpoint, whatever `policy` says.
     #[must_use]
-    pub fn with_policy(mut self, policy: ExchangePolicy) -> Self {
-        let policy = ExchangePolicy {
-            redirects: Redirects::None,
-            ..policy
-        };
-        self.post = policy;
+    pub fn with_policy(mut self, mut policy: ExchangePolicy) -> Self {
+        policy.server = self.other.server;
+        policy.redirects = Redirects::None;
+        self.post = policy.clone();
         self.other = policy;
         self
     }
@@ -68,15 +60,15 @@ impl Endpoint {
     /// The endpoint of another server, on the same client and with the same limits.
     #[must_use]
     pub fn at(&self, server: ServerUrl) -> Self {
-        Self {
-            server,
-            ..self.clone()
-        }
+        let mut endpoint = self.clone();
+        endpoint.post.server = server.clone();
+        endpoint.other.server = server;
+        endpoint
     }
 
     /// The server.
     pub fn server(&self) -> &ServerUrl {
-        &self.server
+        &self.other.server
     }
 
     /// Sends `request` and returns once the head of its answer is there. Every status is an answer,
@@ -90,7 +82,7 @@ impl Endpoint {
         request: &Request,
         authorization: &dyn Authorization,
     ) -> Result<Response, Error> {
-        let mut url = self.server.url().clone();
+        let mut url = self.server().url().clone();
         let mut followed = 0;
         loop {
             let response = self
@@ -110,9 +102,9 @@ impl Endpoint {
 
     fn policy_of(&self, request: &Request) -> ExchangePolicy {
         if request.method == Method::POST {
-            self.post
+            self.post.clone()
         } else {
-            self.other
+            self.other.clone()
         }
     }
 }

@@ -35,7 +35,7 @@
 //! # }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let http = Arc::new(Scripted);
-//! let endpoint = Endpoint::new(http, ServerUrl::parse("https://mcp.example.com/mcp")?);
+//! let endpoint = Endpoint::new(http, &ServerUrl::parse("https://mcp.example.com/mcp")?);
 //! let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 //! let request = Request::post(message).session("4711")?;
 //! # hallpass_core::block_on(async {

@@ -40,7 +40,7 @@
 //! # Example
 //!
 //! ```
-//! use hallpass_core::{ClientId, Entropy, Issuer, Resource, Scopes, ServerMetadata, Timestamp};
+//! use hallpass_core::{AuthScheme, ClientId, Entropy, Issuer, Resource, Scopes, ServerMetadata, Timestamp};
 //! use hallpass_core::record::GrantKind;
 //! use hallpass_oauth::{AuthorizationRequest, ClientAuthentication, TokenResponse};
 //!
@@ -84,7 +84,7 @@
 //! // … and whatever sends it, gives back:
 //! let response = http::Response::new(r#"{"access_token":"t","expires_in":"3600"}"#.into());
 //! let now = Timestamp::from_unix_seconds(1_800_000_000);
-//! let grant = TokenResponse::from_http(&response)?.into_grant(
+//! let grant = TokenResponse::from_http(&response, AuthScheme::Bearer)?.into_grant(
 //!     GrantKind::AuthorizationCode,
 //!     &Scopes::none(),
 //!     Some(&resource),

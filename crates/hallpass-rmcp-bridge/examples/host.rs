@@ -33,7 +33,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let origin = Origin::of(server.url()).ok_or("the server's URL has no origin")?;
     let mut config = HttpConfig::default();
-    config.servers.push(origin.clone());
     if let [authority, ..] = authority {
         config.trust = Trust::PlatformPlus(CaBundle::from_pem(&std::fs::read(authority)?)?);
     }

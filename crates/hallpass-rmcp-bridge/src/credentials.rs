@@ -96,11 +96,10 @@ fn grant(
         return Ok(None);
     };
     let answer = serde_json::to_vec(answer).map_err(|error| error.to_string())?;
-    let answer = TokenResponse::from_http(&http::Response::new(Bytes::from(answer)))
-        .map_err(|error| error.to_string())?;
-    if answer.scheme() != AuthScheme::Bearer {
-        return Err("the token is bound to a key, which rmcp can't prove".to_owned());
-    }
+    let answer = http::Response::new(Bytes::from(answer));
+    // rmcp can't prove that it has a key.
+    let answer =
+        TokenResponse::from_http(&answer, AuthScheme::Bearer).map_err(|error| error.to_string())?;
     let received = credentials.token_received_at;
     let received = received.and_then(|seconds| i64::try_from(seconds).ok());
     let received = received.map_or(now, Timestamp::from_unix_seconds);

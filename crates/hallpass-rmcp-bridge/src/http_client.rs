@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
-    HttpError, State,
+    AuthScheme, HttpError, ServerUrl, State,
     http::{ExchangePolicy, Redirects},
 };
 use hallpass_oauth::TokenResponse;
@@ -34,7 +34,7 @@ impl BridgeHttpClient {
 impl OAuthHttpClient for BridgeHttpClient {
     fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
         Box::pin(async move {
-            let policy = policy(&request);
+            let policy = policy(&request, &self.shared.turns.slot().server);
             let request = request.request.map(Bytes::from);
             let under_way = refresh_token(&request).zip(self.shared.turns.of_refresh());
             let response = match under_way {
@@ -53,10 +53,10 @@ impl OAuthHttpClient for BridgeHttpClient {
 
 /// What the request may do and take. What is read is metadata, or a question to the MCP server for
 /// its challenge; all else goes to an endpoint of the authorization server.
-fn policy(request: &OAuthHttpRequest) -> ExchangePolicy {
+fn policy(request: &OAuthHttpRequest, server: &ServerUrl) -> ExchangePolicy {
     let mut policy = match *request.request.method() {
-        Method::GET | Method::HEAD => ExchangePolicy::metadata(),
-        _ => ExchangePolicy::authorization_server(),
+        Method::GET | Method::HEAD => ExchangePolicy::metadata(server),
+        _ => ExchangePolicy::authorization_server(server),
     };
     // rmcp follows metadata's own redirects itself, and asks for none of them here.
     if request.redirect_policy == OAuthHttpRedirectPolicy::Stop {
@@ -95,7 +95,7 @@ async fn refresh(
         return Ok(answer);
     }
     let response = shared.http.fetch(request, policy).await?;
-    if let Ok(answer) = TokenResponse::from_http(&response) {
+    if let Ok(answer) = TokenResponse::from_http(&response, AuthScheme::Bearer) {
         keep(&shared, &mut *turn.lock().await, &sent, answer).await;
     }
     Ok(response)

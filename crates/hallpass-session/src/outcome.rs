@@ -4,7 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind, record::PostEnd};
+use hallpass_core::{
+    AuthScheme, HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind, record::PostEnd,
+};
 use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
 use http::Response;
 
@@ -35,14 +37,16 @@ pub(crate) struct Failure {
 }
 
 impl Outcome {
+    /// What came of a refresh that asked for a token of the type `asked`.
     pub(crate) fn of(
         result: Result<Response<Bytes>, HttpError>,
+        asked: AuthScheme,
         slot: &Slot,
         now: Timestamp,
     ) -> Self {
         match result {
             Err(error) => Self::unanswered(error, slot),
-            Ok(response) => match TokenResponse::from_http(&response) {
+            Ok(response) => match TokenResponse::from_http(&response, asked) {
                 Ok(response) => Self::Renewed(Box::new(response)),
                 Err(error) => Self::answered(error, slot, now),
             },
@@ -83,7 +87,8 @@ impl Outcome {
                 Self::Unanswered(PostEnd::Doubtful, failure())
             }
             TokenErrorClass::Unknown => Self::Unanswered(PostEnd::Lost, failure()),
-            TokenErrorClass::Definitive => Self::Definitive(error),
+            // The refresh token is spent, and the next one is of no more use than its token.
+            TokenErrorClass::Definitive | TokenErrorClass::WrongType => Self::Definitive(error),
             TokenErrorClass::Refused => Self::Refused(failure()),
         }
     }

@@ -17,7 +17,7 @@
 use std::time::Duration;
 
 use hallpass_core::{Challenge, State, record::SignInCause, store::Guard};
-use hallpass_discovery::{Discovered, Discovery, DiscoveryError};
+use hallpass_discovery::{Discovered, Discovery, DiscoveryError, Reading};
 
 use crate::{
     error::{Ended, EndedWhy, Need, SessionError},
@@ -124,7 +124,8 @@ fn may_be_a_migration(error: &SessionError) -> bool {
     }
 }
 
-/// What protects the server now, asked for past every cache.
+/// What protects the server now: asked for anew, once for all sessions that share the cache and ask
+/// at the same moment.
 async fn protection_now(
     shared: &Shared,
     challenges: &[Challenge],
@@ -134,7 +135,10 @@ async fn protection_now(
         clock: &*shared.clock,
         settings: &shared.settings,
     };
-    discovery.run(&shared.slot.server, challenges).await
+    let reading = Reading::Anew(&shared.metadata);
+    discovery
+        .run_with(&shared.slot.server, challenges, reading)
+        .await
 }
 
 /// Writes down that the record of `refused` is of an authorization server that no longer protects the

@@ -82,7 +82,8 @@ impl Session {
     /// Another token than `refused`, which the server answered with a 401. Never signs in.
     ///
     /// A newer token is adopted, else one refresh is made; where that does not help the metadata is
-    /// read again, past every cache.
+    /// read again, once for all sessions that share a
+    /// [cache](SessionBuilder::metadata_cache) and are refused at the same moment.
     ///
     /// # Errors
     ///

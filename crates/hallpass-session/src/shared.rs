@@ -9,7 +9,6 @@
 
 use std::{
     fmt,
-    future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,8 +20,10 @@ use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, Generation, HttpClient, Issuer, Record,
     Registration, Scopes, ServerSettings, SettingsFingerprint, SignInReason, Slot, StoreError,
     Timestamp, TokenSource,
+    http::ExchangePolicy,
     store::{Guard, Saved, StoreErrorKind},
 };
+use hallpass_discovery::MetadataCache;
 use hallpass_oauth::{ClientAuthentication, ClientKey};
 use tokio::{runtime::Handle, sync::watch};
 
@@ -43,13 +44,9 @@ use crate::{
 };
 
 /// How long a slot's lock is waited for: longer than one refresh attempt of another process can take,
-/// which posts twice when the server asks for its nonce, each time within the policy's limit of 30 s.
-pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(75);
-
-const _: () = {
-    let post = hallpass_core::http::ExchangePolicy::authorization_server().total_limit;
-    assert!(matches!(post, Some(post) if LOCK_WAIT.as_secs() > 2 * post.as_secs()));
-};
+/// which posts twice when the server asks for its nonce, each time within the policy's limit.
+pub(crate) const LOCK_WAIT: Duration =
+    Duration::from_secs(2 * ExchangePolicy::AUTHORIZATION_SERVER_LIMIT.as_secs() + 15);
 
 /// What a session is made from.
 pub(crate) struct Parts {
@@ -58,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) client_key: Option<ClientKey>,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) metadata: Arc<MetadataCache>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) token_source: Option<Arc<dyn TokenSource>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -74,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) fingerprint: SettingsFingerprint,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) metadata: Arc<MetadataCache>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     /// Who obtains the tokens, if that is somebody else.
     pub(crate) token_source: Option<Arc<dyn TokenSource>>,
@@ -140,6 +139,7 @@ impl Shared {
             client_key: parts.client_key,
             store: parts.store,
             http: parts.http,
+            metadata: parts.metadata,
             authorizer: parts.authorizer,
             token_source: parts.token_source,
             clock: parts.clock,

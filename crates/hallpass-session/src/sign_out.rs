@@ -332,7 +332,10 @@ impl Shared {
     async fn post_revocation(&self, request: Request<Bytes>) -> Revocation {
         let answer = self
             .http
-            .fetch(request, ExchangePolicy::authorization_server())
+            .fetch(
+                request,
+                ExchangePolicy::authorization_server(&self.slot.server),
+            )
             .await;
         match answer {
             // RFC 7009 §2.2: 200, also for a token that the server does not know.

@@ -28,7 +28,7 @@ const MOST_NONCES: usize = 2;
 impl AuthorizedEndpoint {
     /// The endpoint of the server that `session` is for, on `http`.
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
-        let endpoint = Endpoint::new(http, session.slot().server.clone());
+        let endpoint = Endpoint::new(http, &session.slot().server);
         Self { session, endpoint }
     }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use hallpass::{
     BoxFuture, Clock, HttpClient, HttpError, ServerSettings, ServerUrl, SystemClock, block_on,
     http::{Body, ExchangePolicy},
-    http_client::{Client, HttpConfig, Origin},
+    http_client::{Client, HttpConfig},
 };
 use hallpass_discovery::{Discovery, challenges};
 use hallpass_testkit::MetadataPath;
@@ -64,10 +64,7 @@ fn times(runtime: &tokio::runtime::Runtime) {
 
     // Two exchanges on connections that stand, over loopback.
     let world = runtime.block_on(world::World::new());
-    let http = Client::new(HttpConfig {
-        servers: vec![Origin::parse(world.server.origin()).unwrap()],
-        ..HttpConfig::default()
-    });
+    let http = Client::new(HttpConfig::default());
     let http = http.unwrap();
     let discovery = Discovery {
         http: &http,

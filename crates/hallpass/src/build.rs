@@ -6,6 +6,7 @@ use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, HttpClient, Issuer, NoAuthorizer, Profile, Remedy,
     ServerSettings, ServerUrl, Slot, TokenSource,
 };
+use hallpass_discovery::MetadataCache;
 use hallpass_http::{Client, Handshakes, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
 use hallpass_machine::{Machine, MachineGrant, MachineLogin};
@@ -25,6 +26,7 @@ pub struct HallpassBuilder {
     profile: Profile,
     settings: ServerSettings,
     http: Http,
+    metadata: Arc<MetadataCache>,
     store: Option<Arc<dyn CredentialStore>>,
     sign_in: SignInBy,
     token_source: Option<Arc<dyn TokenSource>>,
@@ -56,6 +58,7 @@ impl HallpassBuilder {
             profile: Profile::default(),
             settings: ServerSettings::default(),
             http: Http::Config(Box::default()),
+            metadata: Arc::default(),
             store: None,
             sign_in: SignInBy::Nobody,
             token_source: None,
@@ -91,6 +94,14 @@ impl HallpassBuilder {
     #[must_use]
     pub fn http_client(mut self, client: Arc<dyn HttpClient>) -> Self {
         self.http = Http::Client(client);
+        self
+    }
+
+    /// What reads the server's metadata again after a 401, for a host with many users on one
+    /// [client](Self::http_client): of those that are refused at the same moment one asks for all.
+    #[must_use]
+    pub fn metadata_cache(mut self, cache: Arc<MetadataCache>) -> Self {
+        self.metadata = cache;
         self
     }
 
@@ -182,7 +193,7 @@ impl HallpassBuilder {
             Http::Client(client) => client,
             Http::Config(config) => {
                 let more = self.sign_in.origin();
-                Arc::new(client(&self.server, &self.settings, *config, more)?)
+                Arc::new(client(&self.settings, *config, more)?)
             }
         };
         let authorizer: Arc<dyn Authorizer> = match self.sign_in {
@@ -209,6 +220,7 @@ impl HallpassBuilder {
             .unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let slot = Slot::new(self.server).with_profile(self.profile);
         let mut session = Session::builder(slot, self.settings, store, Arc::clone(&http))
+            .metadata_cache(self.metadata)
             .authorizer(authorizer)
             .clock(Arc::clone(&self.clock))
             .entropy(self.entropy);
@@ -242,7 +254,7 @@ impl HallpassBuilder {
             Http::Config(mut config) => {
                 config.handshakes = Some(handshakes.clone());
                 let more = self.sign_in.origin();
-                let client = client(&self.server, &self.settings, *config, more)?;
+                let client = client(&self.settings, *config, more)?;
                 (Some(client.clone()), Arc::new(client))
             }
         };
@@ -275,12 +287,10 @@ impl HallpassBuilder {
 
 /// The client of a configuration, told which URLs a person named.
 fn client(
-    server: &ServerUrl,
     settings: &ServerSettings,
     mut config: HttpConfig,
     more: Option<Origin>,
 ) -> Result<Client, HttpConfigError> {
-    config.servers.extend(Origin::of(server.url()));
     config
         .configured_origins
         .extend(configured_origins(settings));

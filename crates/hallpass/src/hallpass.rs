@@ -111,7 +111,7 @@ impl Hallpass {
     /// A POST, since some servers answer nothing else; a server that lets it through may still
     /// protect its tools, and is found by its well-known metadata then.
     pub(crate) async fn probe(&self) -> Result<Vec<Challenge>, LoginFailed> {
-        let endpoint = Endpoint::new(Arc::clone(&self.http), self.slot().server.clone());
+        let endpoint = Endpoint::new(Arc::clone(&self.http), &self.slot().server);
         let response = endpoint.send(&Request::post(PROBE), &Anonymous).await;
         let response = response.map_err(LoginFailed::Unreachable)?;
         if response.status() == StatusCode::UNAUTHORIZED {

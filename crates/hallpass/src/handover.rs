@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use bytes::Bytes;
 use hallpass_core::{
-    Record, Registration, Remedy, ServerMetadata, State, is_loopback, record::GrantKind,
+    AuthScheme, Record, Registration, Remedy, ServerMetadata, State, is_loopback, record::GrantKind,
 };
 use hallpass_discovery::{Discovered, Discovery};
 use hallpass_oauth::{TokenResponse, registration_from_http};
@@ -83,7 +83,9 @@ impl Handover {
         let Some(tokens) = &self.tokens else {
             return Ok(None);
         };
-        let tokens = TokenResponse::from_http(&Response::new(tokens.clone())).map_err(|error| {
+        let tokens = Response::new(tokens.clone());
+        // The key that a bound token needs is not among what was kept.
+        let tokens = TokenResponse::from_http(&tokens, AuthScheme::Bearer).map_err(|error| {
             let what = "what was kept is no answer with tokens";
             HandoverError::new(Remedy::SignIn, what).because(error)
         })?;

@@ -4,8 +4,8 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use hallpass_core::{HttpClient, http::ExchangePolicy};
-use hallpass_http::{CaBundle, Client, HttpConfig, Origin, Trust};
+use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
+use hallpass_http::{CaBundle, Client, HttpConfig, Trust};
 use hallpass_testkit::{AuthorizationServer, AuthorizationServerOptions, ListenOptions, TestCa};
 
 #[tokio::main]
@@ -20,23 +20,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = |trust: Trust| {
         Client::new(HttpConfig {
             trust,
-            servers: Origin::parse(server.issuer()).into_iter().collect(),
             ..HttpConfig::default()
         })
     };
+    // Metadata is for an MCP server, whose network it may name addresses of.
+    let mcp: ServerUrl = "http://127.0.0.1:3000/mcp".parse()?;
     let document = format!("{}/.well-known/oauth-authorization-server", server.issuer());
     let request = || http::Request::get(&document).body(Bytes::new());
 
     let stranger = client(Trust::Platform)?;
     let stranger: &dyn HttpClient = &stranger;
-    match stranger.fetch(request()?, ExchangePolicy::metadata()).await {
+    match stranger.fetch(request()?, ExchangePolicy::metadata(&mcp)).await {
         Ok(_) => return Err("a certificate of an unknown authority was taken".into()),
         Err(error) => println!("without the authority: {error}"),
     }
     let bundle = CaBundle::from_pem(authority.pem())?;
     let client = client(Trust::PlatformPlus(bundle))?;
     let client: &dyn HttpClient = &client;
-    let answer = client.fetch(request()?, ExchangePolicy::metadata()).await?;
+    let answer = client.fetch(request()?, ExchangePolicy::metadata(&mcp)).await?;
     println!(
         "with it: {}, {} bytes",
         answer.status(),

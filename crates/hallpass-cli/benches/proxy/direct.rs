@@ -26,7 +26,7 @@ pub(crate) struct Direct {
 impl Direct {
     pub(crate) async fn open(place: &Place) -> Self {
         let http = Arc::new(Client::new(HttpConfig::default()).unwrap());
-        let endpoint = Endpoint::new(http, place.url.parse().unwrap());
+        let endpoint = Endpoint::new(http, &place.url.parse().unwrap());
         let token = place.token.as_deref().unwrap_or("none");
         let token = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         let initialize = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#;

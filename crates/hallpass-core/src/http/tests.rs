@@ -49,12 +49,13 @@ impl HttpClient for Eight {
 
 #[test]
 fn a_body_is_read_up_to_the_cap_whoever_sends_it() {
+    let server = ServerUrl::parse("https://mcp.example/mcp").unwrap();
     let fetch = |body_cap| {
         let client: &dyn HttpClient = &Eight;
         let request = Request::get("https://as.example/big?key=canary").body(Bytes::new());
         let policy = ExchangePolicy {
             body_cap,
-            ..ExchangePolicy::metadata()
+            ..ExchangePolicy::metadata(&server)
         };
         crate::block_on(client.fetch(request.unwrap(), policy))
     };

@@ -70,7 +70,7 @@ impl HttpClient for Network {
         assert_eq!(request.method(), "GET");
         assert_eq!(request.headers()[header::ACCEPT], "application/json");
         assert!(request.body().is_empty());
-        assert_eq!(policy, ExchangePolicy::metadata());
+        assert_eq!(policy, ExchangePolicy::metadata(&policy.server));
         let url = request.uri().to_string();
         let answer = self.table.lock().unwrap().get(&url).cloned();
         self.asked.lock().unwrap().push(url.clone());
@@ -118,9 +118,9 @@ impl Clock for Network {
 /// A case under construction, then run.
 #[derive(Debug)]
 pub(crate) struct Case {
-    server: String,
-    challenges: Vec<Challenge>,
-    settings: ServerSettings,
+    pub(crate) server: String,
+    pub(crate) challenges: Vec<Challenge>,
+    pub(crate) settings: ServerSettings,
     pub(crate) network: Network,
 }
 

@@ -20,4 +20,5 @@ mod hostile;
 mod legacy;
 mod protected_resource;
 mod resource;
+mod shared;
 mod wire;

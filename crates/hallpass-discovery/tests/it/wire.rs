@@ -8,7 +8,7 @@ use hallpass_core::{
 use hallpass_discovery::{
     Discovered, Discovery, DiscoveryError, DiscoveryErrorKind, MetadataSource, challenges,
 };
-use hallpass_http::{Client, HttpConfig, Origin};
+use hallpass_http::{Client, HttpConfig};
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -109,18 +109,14 @@ async fn a_web_page_is_named_as_one() {
 
 /// Asks the MCP endpoint first, as a host does, and goes on from what it says.
 async fn discover(server: &MockServer) -> Result<Discovered, DiscoveryError> {
-    let origin = Origin::parse(&server.uri()).unwrap();
-    let config = HttpConfig {
-        servers: vec![origin],
-        ..HttpConfig::default()
-    };
+    let config = HttpConfig::default();
     let client = Client::new(config).unwrap();
     let client: &dyn HttpClient = &client;
     let url = ServerUrl::parse(&format!("{}/mcp", server.uri())).unwrap();
     let post = http::Request::post(url.as_str())
         .body(bytes::Bytes::new())
         .unwrap();
-    let answer = client.fetch(post, ExchangePolicy::mcp()).await.unwrap();
+    let answer = client.fetch(post, ExchangePolicy::mcp(&url)).await.unwrap();
     let settings = ServerSettings::default();
     let discovery = Discovery {
         http: client,

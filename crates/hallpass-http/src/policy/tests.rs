@@ -22,19 +22,19 @@ impl Resolver for Table {
     }
 }
 
-fn policy(servers: &[&str], table: &Arc<Table>, proxied: bool) -> AddressPolicy {
-    let servers: Vec<_> = servers
-        .iter()
-        .map(|text| Origin::parse(text).unwrap())
-        .collect();
-    let resolver: Arc<dyn Resolver> = Arc::<Table>::clone(table);
-    AddressPolicy::new(&servers, &[], resolver, |_| proxied)
+fn policy(table: &Arc<Table>) -> AddressPolicy {
+    AddressPolicy::new(&[], Arc::<Table>::clone(table), Duration::from_secs(10))
 }
 
-/// Whether a client for `server` may follow metadata to `url`.
+fn server(url: &str) -> ServerUrl {
+    ServerUrl::parse(url).unwrap()
+}
+
+/// Whether metadata of `server` may lead to `url`.
 fn check(server: &str, url: &str) -> Result<(), AddressRefused> {
-    let policy = policy(&[server], &Arc::default(), false);
-    block_on(policy.judge_url(&Url::parse(url).unwrap()))
+    let policy = policy(&Arc::default());
+    let reach = block_on(learned(&policy, server));
+    reach.judge_url(&Url::parse(url).unwrap())
 }
 
 #[test]
@@ -77,66 +77,111 @@ fn literals_and_fixed_names_are_judged_on_the_url() {
 
 #[test]
 fn the_refusal_says_what_and_what_to_do() {
-    let refused = check("https://mcp.example", "http://10.0.0.5/x?code=canary").unwrap_err();
+    let refused = check("https://93.184.216.34", "http://10.0.0.5/x?code=canary").unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "`10.0.0.5` is a private address, and no configured server is on such a one"
+        "`10.0.0.5` is a private address, and the MCP server that names it is not on such a one"
     );
     assert_eq!(
         refused.hint(),
         "if `10.0.0.5` is meant to be used, name its origin in the settings"
     );
-    let refused = check("https://mcp.example", "http://169.254.169.254/").unwrap_err();
+    let refused = check("https://93.184.216.34", "http://169.254.169.254/").unwrap_err();
     assert_eq!(
         refused.to_string(),
         "`169.254.169.254` is a link-local address"
     );
 }
 
-#[test]
-fn an_intranet_server_lets_its_metadata_name_the_intranet() {
+#[tokio::test]
+async fn an_intranet_server_lets_its_metadata_name_the_intranet() {
     let table = Arc::new(Table::default());
     table.set("mcp.corp", &["10.1.1.1"]);
     table.set("sso.corp", &["10.2.2.2", "169.254.169.254"]);
-    let policy = policy(&["https://mcp.corp"], &table, false);
-    let allowed = block_on(policy.addresses("sso.corp", true)).unwrap();
-    assert_eq!(allowed, ["10.2.2.2".parse::<IpAddr>().unwrap()]);
+    let policy = policy(&table);
+    let allowed = policy.addresses("sso.corp", learned(&policy, "https://mcp.corp").await);
+    assert_eq!(
+        allowed.await.unwrap(),
+        ["10.2.2.2".parse::<IpAddr>().unwrap()]
+    );
 }
 
-#[test]
-fn a_server_once_public_stays_public() {
+async fn learned(policy: &AddressPolicy, url: &str) -> Reach {
+    let target = Origin::parse("https://as.example").unwrap();
+    policy.reach(&target, &server(url), false).await
+}
+
+#[tokio::test]
+async fn a_server_once_public_stays_public() {
     let table = Arc::new(Table::default());
     table.set("mcp.example", &["93.184.216.34"]);
     table.set("inner.example", &["10.2.2.2"]);
-    let policy = policy(&["https://mcp.example"], &table, false);
-    block_on(policy.addresses("mcp.example", false)).unwrap();
+    let policy = policy(&table);
+    // Its own requests come first, and are what its class is learned from.
+    let own = Origin::parse("https://mcp.example").unwrap();
+    let url = server("https://mcp.example/mcp");
+    let reach = policy.reach(&own, &url, false).await;
+    assert_eq!(reach, Reach::Configured);
+    policy.addresses("mcp.example", reach).await.unwrap();
     table.set("mcp.example", &["10.1.1.1"]);
-    block_on(policy.addresses("mcp.example", false)).unwrap();
-    let error = block_on(policy.addresses("inner.example", true)).unwrap_err();
+    policy.addresses("mcp.example", reach).await.unwrap();
+    let reach = learned(&policy, "https://mcp.example/mcp").await;
+    let error = policy.addresses("inner.example", reach).await.unwrap_err();
     let refused = error.downcast::<AddressRefused>().unwrap();
     assert_eq!(refused.class(), AddressClass::Private);
     assert_eq!(refused.address(), Some("10.2.2.2".parse().unwrap()));
     assert_eq!(refused.host(), "inner.example");
 }
 
-#[test]
-fn a_server_with_one_public_address_is_public() {
+#[tokio::test]
+async fn private_server_that_turns_public_reaches_no_private_network_any_more() {
     let table = Arc::new(Table::default());
-    table.set("mcp.example", &["10.1.1.1", "93.184.216.34"]);
-    table.set("inner.example", &["10.2.2.2"]);
-    let policy = policy(&["https://mcp.example"], &table, false);
-    assert!(block_on(policy.addresses("inner.example", true)).is_err());
+    table.set("mcp.example", &["10.1.1.1"]);
+    let policy = policy(&table);
+    let reach = learned(&policy, "https://mcp.example").await;
+    assert_eq!(reach, Reach::Within(AddressClass::Private));
+    table.set("mcp.example", &["93.184.216.34"]);
+    policy.look_up("mcp.example").await.unwrap();
+    let reach = learned(&policy, "https://mcp.example").await;
+    assert_eq!(reach, Reach::Within(AddressClass::Public));
 }
 
-#[test]
-fn a_server_behind_a_proxy_or_without_address_vouches_for_nothing() {
+#[tokio::test]
+async fn servers_of_one_client_have_a_class_each() {
     let table = Arc::new(Table::default());
-    table.set("inner.example", &["10.2.2.2"]);
+    table.set("mcp.corp", &["10.1.1.1"]);
+    table.set("mcp.example", &["93.184.216.34"]);
+    let policy = policy(&table);
+    for (url, class) in [
+        ("https://mcp.corp", AddressClass::Private),
+        ("http://localhost:3000", AddressClass::Loopback),
+        ("https://mcp.example", AddressClass::Public),
+        ("https://MCP.corp/other", AddressClass::Private),
+        ("https://unknown.example", AddressClass::Public),
+    ] {
+        assert_eq!(learned(&policy, url).await, Reach::Within(class), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_one_public_address_is_public() {
+    let table = Arc::new(Table::default());
+    table.set("mcp.example", &["10.1.1.1", "93.184.216.34"]);
+    let policy = policy(&table);
+    let reach = learned(&policy, "https://mcp.example").await;
+    assert_eq!(reach, Reach::Within(AddressClass::Public));
+}
+
+#[tokio::test]
+async fn a_server_behind_a_proxy_or_without_address_vouches_for_nothing() {
+    let table = Arc::new(Table::default());
+    let target = Origin::parse("https://as.example").unwrap();
+    let url = server("https://mcp.example");
     for proxied in [false, true] {
         if proxied {
             table.set("mcp.example", &["10.1.1.1"]);
         }
-        let policy = policy(&["https://mcp.example"], &table, proxied);
-        assert!(block_on(policy.addresses("inner.example", true)).is_err());
+        let reach = policy(&table).reach(&target, &url, proxied).await;
+        assert_eq!(reach, Reach::Within(AddressClass::Public));
     }
 }

@@ -18,13 +18,16 @@ use hallpass_http::{AddressClass, AddressRefused, Client, HttpConfig, Resolver};
 use http::Request;
 
 use crate::{
-    Names, chain, get, origin, post, send,
+    Names, chain, get, get_for, origin, post_for, send,
     server::{Reply, Server},
+    server_at,
 };
 
-fn client(servers: &[&str], configured: &[&str], names: &Arc<Names>) -> Client {
+const PUBLIC: &str = "https://mcp.test";
+const LOOPBACK: &str = "http://127.0.0.1:3000";
+
+fn client(configured: &[&str], names: &Arc<Names>) -> Client {
     Client::new(HttpConfig {
-        servers: servers.iter().map(|url| origin(url)).collect(),
         configured_origins: configured.iter().map(|url| origin(url)).collect(),
         resolver: Arc::<Names>::clone(names),
         ..HttpConfig::default()
@@ -36,14 +39,16 @@ fn client(servers: &[&str], configured: &[&str], names: &Arc<Names>) -> Client {
 async fn a_public_server_can_not_name_this_machine() {
     let inner = Server::start(|_| Reply::ok("secret")).await;
     let names = Names::of(&[("as.test", "127.0.0.1"), ("mcp.test", "93.184.216.34")]);
-    let client = client(&["https://mcp.test"], &[], &names);
+    let client = client(&[], &names);
     let by_name = inner.named("http", "as.test", "/token?code=canary");
     for target in [
         by_name.clone(),
         inner.url("/"),
         inner.named("http", "localhost", "/"),
     ] {
-        let error = post(&client, &target, "grant").await.unwrap_err();
+        let error = post_for(&client, PUBLIC, &target, "grant")
+            .await
+            .unwrap_err();
         assert_eq!(
             error.kind(),
             HttpErrorKind::AddressRefused,
@@ -55,14 +60,14 @@ async fn a_public_server_can_not_name_this_machine() {
     }
     assert_eq!(inner.connections(), 0);
 
-    let error = get(&client, &by_name).await.unwrap_err();
+    let error = get_for(&client, PUBLIC, &by_name).await.unwrap_err();
     let refused = std::error::Error::source(&error).unwrap();
     let refused = refused.downcast_ref::<AddressRefused>().unwrap();
     assert_eq!(refused.class(), AddressClass::Loopback);
     assert_eq!(
         refused.to_string(),
-        "`as.test` resolves to 127.0.0.1, which is a loopback address, and no configured server \
-         is on such a one"
+        "`as.test` resolves to 127.0.0.1, which is a loopback address, and the MCP server \
+         that names it is not on such a one"
     );
     assert!(!format!("{} {error:?}", chain(&error)).contains("canary"));
 }
@@ -71,11 +76,11 @@ async fn a_public_server_can_not_name_this_machine() {
 async fn an_answer_that_changes_gains_nothing() {
     let inner = Server::start(|_| Reply::ok("secret")).await;
     let names = Names::of(&[("as.test", "93.184.216.34"), ("mcp.test", "93.184.216.34")]);
-    let client = client(&["https://mcp.test"], &[], &names);
+    let client = client(&[], &names);
     // The first answer is public and leads nowhere from here; the second is this machine.
     names.set("as.test", "127.0.0.1");
     for _ in 0..2 {
-        let error = get(&client, &inner.named("http", "as.test", "/"))
+        let error = get_for(&client, PUBLIC, &inner.named("http", "as.test", "/"))
             .await
             .unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::AddressRefused);
@@ -109,7 +114,6 @@ async fn what_was_judged_is_what_is_connected_to() {
     let other = Server::start(|_| Reply::ok("here")).await;
     let names = Arc::new(Flipping::default());
     let client = Client::new(HttpConfig {
-        servers: vec![origin("http://127.0.0.1:3000")],
         resolver: Arc::<Flipping>::clone(&names),
         ..HttpConfig::default()
     })
@@ -117,7 +121,7 @@ async fn what_was_judged_is_what_is_connected_to() {
     let url = other.named("http", "as.test", "/");
     // A second look at the name between judging and connecting would turn these around.
     for round in 0..4 {
-        let answer = get(&client, &url).await;
+        let answer = get_for(&client, LOOPBACK, &url).await;
         assert_eq!(answer.is_ok(), round % 2 == 0, "{round}");
         if let Err(error) = answer {
             assert_eq!(error.kind(), HttpErrorKind::AddressRefused);
@@ -136,9 +140,9 @@ async fn a_server_on_this_machine_names_others_on_it() {
         "http://localhost:3000",
         "https://[::1]:3000",
     ] {
-        let client = client(&[server], &[], &names);
-        get(&client, &other.url("/")).await.unwrap();
-        get(&client, &other.named("http", "as.test", "/"))
+        let client = client(&[], &names);
+        get_for(&client, server, &other.url("/")).await.unwrap();
+        get_for(&client, server, &other.named("http", "as.test", "/"))
             .await
             .unwrap();
         for target in [
@@ -146,7 +150,7 @@ async fn a_server_on_this_machine_names_others_on_it() {
             "http://169.254.169.254/",
             "http://10.0.0.1/",
         ] {
-            let error = get(&client, target).await.unwrap_err();
+            let error = get_for(&client, server, target).await.unwrap_err();
             assert_eq!(error.kind(), HttpErrorKind::AddressRefused, "{target}");
         }
     }
@@ -158,29 +162,105 @@ async fn a_configured_origin_is_allowed_and_vouches_for_nobody() {
     let other = Server::start(|_| Reply::ok("other")).await;
     let names = Names::of(&[("sso.test", "127.0.0.1"), ("mcp.test", "93.184.216.34")]);
     let sso = chosen.named("http", "sso.test", "/");
-    let client = client(&["https://mcp.test"], &[&sso], &names);
-    assert_eq!(get(&client, &sso).await.unwrap().body(), "chosen");
+    let client = client(&[&sso], &names);
+    assert_eq!(
+        get_for(&client, PUBLIC, &sso).await.unwrap().body(),
+        "chosen"
+    );
     // The same host on another port is another origin.
     for target in [
         other.named("http", "sso.test", "/"),
         other.url("/"),
         chosen.url("/"),
     ] {
-        let error = get(&client, &target).await.unwrap_err();
+        let error = get_for(&client, PUBLIC, &target).await.unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::AddressRefused, "{target}");
     }
     assert_eq!(other.connections(), 0);
 }
 
 #[tokio::test]
-async fn mcp_requests_go_where_the_person_said() {
+async fn requests_to_the_server_itself_go_where_the_person_said() {
     let server = Server::start(|_| Reply::ok("mcp")).await;
-    let client = client(&[], &[], &Names::of(&[]));
-    let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();
-    let answer = send(&client, request, ExchangePolicy::mcp()).await.unwrap();
+    let client = client(&[], &Names::of(&[]));
+    let mcp = |of: &str| {
+        let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();
+        (request, ExchangePolicy::mcp(&server_at(of)))
+    };
+    let (request, policy) = mcp(&server.url("/mcp"));
+    let answer = send(&client, request, policy).await.unwrap();
     assert_eq!(answer.body(), "mcp");
-    let error = get(&client, &server.url("/")).await.unwrap_err();
+    let answer = get(&client, &server.url("/.well-known/x")).await.unwrap();
+    assert_eq!(answer.body(), "mcp");
+    let (request, policy) = mcp(PUBLIC);
+    let error = send(&client, request, policy).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::AddressRefused);
+}
+
+#[tokio::test]
+async fn public_server_beside_a_loopback_one_does_not_reach_loopback() {
+    let inner = Server::start(|_| Reply::ok("secret")).await;
+    let names = Names::of(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
+    let client = client(&[], &names);
+    // The loopback server's own endpoint, an authorization server beside it, and one by its name.
+    let (loopback, named) = (inner.url("/mcp"), inner.named("http", "as.test", "/token"));
+    for round in 0..2 {
+        for target in [&loopback, &inner.url("/token"), &named] {
+            let refused = [
+                get_for(&client, PUBLIC, target).await.unwrap_err(),
+                post_for(&client, PUBLIC, target, "grant")
+                    .await
+                    .unwrap_err(),
+            ];
+            for error in refused {
+                let kind = HttpErrorKind::AddressRefused;
+                assert_eq!(error.kind(), kind, "{round} {target}");
+            }
+            get_for(&client, &loopback, target).await.unwrap();
+            post_for(&client, &loopback, target, "grant").await.unwrap();
+        }
+    }
+    assert_eq!(inner.seen().len(), 12);
+}
+
+#[tokio::test]
+async fn connection_of_a_loopback_server_is_not_used_for_a_public_one() {
+    let kept = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let inner = Server::start(move |_| Reply::KeepAlive(kept.as_bytes().to_vec())).await;
+    let names = Names::of(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
+    let client = client(&[], &names);
+    let target = inner.named("http", "as.test", "/token");
+    // A connection goes back into its pool a moment after the body has been read.
+    let is_kept = || inner.connections() < inner.seen().len() as u64;
+    while !is_kept() {
+        get_for(&client, LOOPBACK, &target).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(inner.seen().len() < 20, "no connection is kept");
+    }
+    let seen = inner.seen().len();
+    let error = get_for(&client, PUBLIC, &target).await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::AddressRefused);
+    assert_eq!(inner.seen().len(), seen);
+}
+
+#[tokio::test]
+async fn redirect_is_followed_as_far_as_the_server_reaches() {
+    let inner = Server::start(|request| {
+        if request.line.contains("/moved") {
+            Reply::ok("arrived")
+        } else {
+            Reply::redirect("302 Found", "/moved")
+        }
+    })
+    .await;
+    let names = Names::of(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
+    let client = client(&[], &names);
+    let target = inner.named("http", "as.test", "/document");
+    let answer = get_for(&client, LOOPBACK, &target).await.unwrap();
+    assert_eq!(answer.body(), "arrived");
+    let error = get_for(&client, PUBLIC, &target).await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::AddressRefused);
+    assert_eq!(inner.seen().len(), 2);
 }
 
 #[tokio::test]
@@ -188,7 +268,7 @@ async fn a_redirect_is_judged_like_a_url() {
     // The only redirects that are followed keep host and port, so the judgement holds for them;
     // one to an address is refused as another origin before it is looked at.
     let server = Server::start(|_| Reply::redirect("302 Found", "http://169.254.169.254/")).await;
-    let client = crate::client_for(&server.url("/"));
+    let client = crate::client();
     let error = get(&client, &server.url("/")).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Redirect);
 }

@@ -6,8 +6,9 @@ use hallpass_http::{Client, HttpConfig, OriginHeaders};
 use http::{HeaderMap, HeaderValue, Request, header};
 
 use crate::{
-    get, origin, post, send,
+    get, origin, post_for, send,
     server::{Reply, Server},
+    server_at,
 };
 
 fn headers(url: &str, entries: &[(&'static str, &'static str)]) -> OriginHeaders {
@@ -33,12 +34,13 @@ async fn headers_stay_with_their_origin() {
             ),
             headers(&two.url("/"), &[("x-tenant", "blue")]),
         ],
-        servers: vec![origin(&one.url("/")), origin(&two.url("/"))],
         ..HttpConfig::default()
     })
     .unwrap();
     get(&client, &one.url("/a")).await.unwrap();
-    post(&client, &two.url("/token"), "grant").await.unwrap();
+    post_for(&client, &two.url("/"), &two.url("/token"), "grant")
+        .await
+        .unwrap();
 
     let (one, two) = (&one.seen()[0], &two.seen()[0]);
     assert_eq!(one.header("x-api-key"), Some("canary"));
@@ -70,7 +72,6 @@ async fn a_header_of_the_request_stands() {
             &[("authorization", "Basic default"), ("x-a", "default")],
         )],
         user_agent: "host/7".to_owned(),
-        servers: vec![origin(&url)],
         ..HttpConfig::default()
     })
     .unwrap();
@@ -78,7 +79,9 @@ async fn a_header_of_the_request_stands() {
         .header(header::AUTHORIZATION, "Bearer own")
         .body(Bytes::new())
         .unwrap();
-    send(&client, request, ExchangePolicy::mcp()).await.unwrap();
+    send(&client, request, ExchangePolicy::mcp(&server_at(&url)))
+        .await
+        .unwrap();
     let seen = &server.seen()[0];
     let authorization = seen
         .headers
@@ -114,7 +117,7 @@ fn a_header_that_frames_or_routes_the_request_is_refused() {
 #[tokio::test]
 async fn a_url_with_credentials_or_another_scheme_is_not_asked() {
     let server = Server::start(|_| Reply::ok("")).await;
-    let client = crate::client_for(&server.url("/"));
+    let client = crate::client();
     let with_user = server.url("/").replace("//", "//user:canary@");
     for url in [
         with_user.as_str(),

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::version;
 use crate::{
     Names,
     authority::Authority,
-    chain, get, origin,
+    chain, get,
     server::{Reply, Server},
 };
 
@@ -87,7 +87,6 @@ async fn ask(
     let client = Client::new(HttpConfig {
         trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
         client_identity: identity,
-        servers: vec![origin(&url)],
         resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
         ..HttpConfig::default()
     })

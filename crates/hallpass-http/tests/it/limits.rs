@@ -11,8 +11,9 @@ use hallpass_http::{Client, HttpConfig};
 use http::Request;
 
 use crate::{
-    chain, client_for, get, origin, send,
+    chain, get, send,
     server::{Reply, Server},
+    server_at,
 };
 
 const SHORT: Duration = Duration::from_millis(150);
@@ -26,12 +27,12 @@ async fn check(
     sent: bool,
 ) -> HttpError {
     let server = Server::start(move |_| answer()).await;
-    let mut policy = ExchangePolicy::metadata();
+    let mut policy = ExchangePolicy::metadata(&server_at(&server.url("/")));
     policy.body_cap = 64 << 10;
     adjust(&mut policy);
     let request = Request::get(server.url("/x?code=canary")).body(Bytes::new());
     let start = tokio::time::Instant::now();
-    let error = send(&client_for(&server.url("/")), request.unwrap(), policy)
+    let error = send(&crate::client(), request.unwrap(), policy)
         .await
         .unwrap_err();
     // The policy's own limits are 30 s: whatever ended it was what the test set.
@@ -77,12 +78,16 @@ async fn a_body_beyond_the_cap_is_not_read() {
 #[tokio::test]
 async fn exactly_the_cap_is_read() {
     let server = Server::start(|_| Reply::ok(&"x".repeat(1000))).await;
-    let client = client_for(&server.url("/"));
-    let mut policy = ExchangePolicy::metadata();
+    let client = crate::client();
+    let mut policy = ExchangePolicy::metadata(&server_at(&server.url("/")));
     for (cap, fits) in [(1000, true), (999, false), (u64::MAX, true)] {
         policy.body_cap = cap;
         let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();
-        assert_eq!(send(&client, request, policy).await.is_ok(), fits, "{cap}");
+        assert_eq!(
+            send(&client, request, policy.clone()).await.is_ok(),
+            fits,
+            "{cap}"
+        );
     }
 }
 
@@ -136,9 +141,7 @@ async fn a_body_shorter_than_announced_is_an_interruption() {
 async fn a_body_longer_than_announced_ends_where_announced() {
     let server =
         Server::start(|_| Reply::text("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcdef")).await;
-    let answer = get(&client_for(&server.url("/")), &server.url("/"))
-        .await
-        .unwrap();
+    let answer = get(&crate::client(), &server.url("/")).await.unwrap();
     assert_eq!(answer.body(), "abc");
 }
 
@@ -192,9 +195,9 @@ async fn a_stream_lives_beyond_its_head_limit() {
         pause: Duration::from_millis(10),
     })
     .await;
-    let client = client_for(&server.url("/"));
+    let client = crate::client();
     let client: &dyn HttpClient = &client;
-    let mut policy = ExchangePolicy::mcp();
+    let mut policy = ExchangePolicy::mcp(&server_at(&server.url("/")));
     let limit = SHORT * 10;
     policy.head_limit = Some(limit);
     policy.idle_limit = Some(limit);
@@ -211,14 +214,13 @@ async fn a_closed_port_and_an_unknown_name_were_not_sent() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/x?code=canary", listener.local_addr().unwrap());
     drop(listener);
-    let error = get(&client_for(&url), &url).await.unwrap_err();
+    let error = get(&crate::client(), &url).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Connect, "{}", chain(&error));
     assert!(!error.may_have_been_sent());
     assert!(chain(&error).contains("refused"), "{}", chain(&error));
 
     let url = "http://unknown.test/x?code=canary";
     let client = Client::new(HttpConfig {
-        servers: vec![origin(url)],
         resolver: crate::Names::of(&[]),
         ..HttpConfig::default()
     })

@@ -24,7 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hallpass_core::{BoxFuture, HttpClient, HttpError, http::ExchangePolicy};
+use hallpass_core::{BoxFuture, HttpClient, HttpError, ServerUrl, http::ExchangePolicy};
 use hallpass_http::{Client, HttpConfig, Origin, Resolver};
 use http::{Request, Response};
 
@@ -69,13 +69,14 @@ fn origin(url: &str) -> Origin {
     Origin::parse(url).unwrap()
 }
 
-/// A client whose only server is `url`.
-fn client_for(url: &str) -> Client {
-    Client::new(HttpConfig {
-        servers: vec![origin(url)],
-        ..HttpConfig::default()
-    })
-    .unwrap()
+/// A client with the usual configuration.
+fn client() -> Client {
+    Client::new(HttpConfig::default()).unwrap()
+}
+
+/// The MCP server at a URL, if one can be there.
+fn server_at(url: &str) -> ServerUrl {
+    ServerUrl::parse(url).unwrap_or_else(|_| ServerUrl::parse("https://mcp.test").unwrap())
 }
 
 async fn send(
@@ -87,23 +88,32 @@ async fn send(
     client.fetch(request, policy).await
 }
 
+/// Asks the MCP server at `url` itself.
 async fn get(client: &Client, url: &str) -> Result<Response<Bytes>, HttpError> {
-    let request = Request::get(url).body(Bytes::new()).unwrap();
-    send(client, request, ExchangePolicy::metadata()).await
+    get_for(client, url, url).await
 }
 
-async fn post(
+/// Asks `url`, which metadata of `server` names.
+async fn get_for(client: &Client, server: &str, url: &str) -> Result<Response<Bytes>, HttpError> {
+    let request = Request::get(url).body(Bytes::new()).unwrap();
+    send(
+        client,
+        request,
+        ExchangePolicy::metadata(&server_at(server)),
+    )
+    .await
+}
+
+/// Posts to `url`, which metadata of `server` names.
+async fn post_for(
     client: &Client,
+    server: &str,
     url: &str,
     body: &'static str,
 ) -> Result<Response<Bytes>, HttpError> {
     let request = Request::post(url).body(Bytes::from_static(body.as_bytes()));
-    send(
-        client,
-        request.unwrap(),
-        ExchangePolicy::authorization_server(),
-    )
-    .await
+    let policy = ExchangePolicy::authorization_server(&server_at(server));
+    send(client, request.unwrap(), policy).await
 }
 
 /// The texts of an error and of all its causes, one on a line.

@@ -24,7 +24,7 @@ use tokio_rustls::{
 use crate::{
     Names,
     authority::Authority,
-    chain, get, origin, post,
+    chain, get, get_for, origin, post_for,
     server::{Io, Recorded, Reply, Server, read_request},
 };
 
@@ -64,10 +64,9 @@ async fn tunnel(backend: SocketAddr, tls: Option<Arc<ServerConfig>>) -> (SocketA
     (address, seen)
 }
 
-fn proxied(proxy: &str, servers: &[&str], resolver: Arc<Names>, trust: Trust) -> Client {
+fn proxied(proxy: &str, resolver: Arc<Names>, trust: Trust) -> Client {
     Client::new(HttpConfig {
         proxy: ProxyConfig::all(Proxy::parse(proxy).unwrap()),
-        servers: servers.iter().map(|url| origin(url)).collect(),
         resolver,
         trust,
         ..HttpConfig::default()
@@ -85,10 +84,16 @@ async fn a_tunnel_carries_tls_and_its_own_credentials() {
     let names = Names::of(&[("proxy.test", "127.0.0.1")]);
     let url = format!("http://user:p%25ss%40rd@proxy.test:{}", proxy.port());
     let trust = Trust::Only(CaBundle::from_pem(authority.pem()).unwrap());
-    let client = proxied(&url, &["https://mcp.test"], Arc::clone(&names), trust);
+    let client = proxied(&url, Arc::clone(&names), trust);
     // One target that a person configured, and one that metadata named.
     for target in ["https://mcp.test/a", "https://mcp.test:8443/b"] {
-        assert_eq!(get(&client, target).await.unwrap().body(), "here");
+        assert_eq!(
+            get_for(&client, "https://mcp.test", target)
+                .await
+                .unwrap()
+                .body(),
+            "here"
+        );
     }
     assert_eq!(names.asked(), ["proxy.test", "proxy.test"]);
     let seen = seen.lock().unwrap();
@@ -136,16 +141,20 @@ async fn a_corporate_network_is_one_configuration() {
                 HeaderValue::from_static("g"),
             )]),
         }],
-        servers: vec![origin("https://mcp.test")],
         resolver: Names::of(&[("proxy.test", "127.0.0.1")]),
         ..HttpConfig::default()
     };
     let bundle = CaBundle::from_pem(authority.pem()).unwrap();
     let client = Client::new(config(Trust::PlatformPlus(bundle))).unwrap();
     get(&client, "https://mcp.test/metadata").await.unwrap();
-    post(&client, "https://mcp.test/token", "grant")
-        .await
-        .unwrap();
+    post_for(
+        &client,
+        "https://mcp.test",
+        "https://mcp.test/token",
+        "grant",
+    )
+    .await
+    .unwrap();
     for request in server.seen() {
         assert_eq!(request.header("x-gateway"), Some("g"));
     }
@@ -190,9 +199,10 @@ async fn a_proxy_that_wants_other_credentials_is_named() {
             (forwarder.address, "http://mcp.test/?code=canary"),
         ] {
             let url = format!("http://{credentials}{proxy}");
-            let servers = ["https://mcp.test", "http://mcp.test"];
-            let client = proxied(&url, &servers, Names::of(&[]), Trust::Platform);
-            let error = get(&client, target).await.unwrap_err();
+            let client = proxied(&url, Names::of(&[]), Trust::Platform);
+            let error = get_for(&client, "https://mcp.test", target)
+                .await
+                .unwrap_err();
             let kind = HttpErrorKind::ProxyAuthentication;
             assert_eq!(error.kind(), kind, "{}", chain(&error));
             assert_eq!(error.remedy(), Remedy::Configure);
@@ -214,15 +224,14 @@ async fn a_proxy_that_wants_other_credentials_is_named() {
 #[tokio::test]
 async fn a_407_without_a_proxy_is_the_servers_answer() {
     let server = Server::start(|_| Reply::status("407 Odd", "", "")).await;
-    let client = crate::client_for(&server.url("/"));
+    let client = crate::client();
     assert_eq!(get(&client, &server.url("/")).await.unwrap().status(), 407);
 }
 
 #[tokio::test]
 async fn an_ipv6_address_behind_a_proxy_is_asked_for_or_refused_in_words() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
-    let servers = ["https://[2606:4700::1111]", "http://[2606:4700::1111]"];
-    let client = proxied(&proxy.url(""), &servers, Names::of(&[]), Trust::Platform);
+    let client = proxied(&proxy.url(""), Names::of(&[]), Trust::Platform);
     let answer = get(&client, "http://[2606:4700::1111]/x").await.unwrap();
     assert_eq!(answer.body(), "forwarded");
     assert_eq!(
@@ -250,7 +259,7 @@ async fn an_ipv6_address_behind_a_proxy_is_asked_for_or_refused_in_words() {
 async fn plain_http_is_forwarded_with_credentials() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let url = format!("http://user:p%25ss%40rd@{}", proxy.address);
-    let client = proxied(&url, &["http://mcp.test"], Names::of(&[]), Trust::Platform);
+    let client = proxied(&url, Names::of(&[]), Trust::Platform);
     let answer = get(&client, "http://mcp.test/x").await.unwrap();
     assert_eq!(answer.body(), "forwarded");
     let seen = &proxy.seen()[0];
@@ -262,7 +271,7 @@ async fn plain_http_is_forwarded_with_credentials() {
 async fn literals_and_special_names_are_refused_before_the_proxy() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let url = proxy.url("");
-    let client = proxied(&url, &["https://mcp.test"], Names::of(&[]), Trust::Platform);
+    let client = proxied(&url, Names::of(&[]), Trust::Platform);
     for target in [
         "http://169.254.169.254/latest",
         "http://127.0.0.1/",
@@ -274,13 +283,17 @@ async fn literals_and_special_names_are_refused_before_the_proxy() {
         "http://metadata.google.internal/",
         "https://127.0.0.1/",
     ] {
-        let error = get(&client, target).await.unwrap_err();
+        let error = get_for(&client, "https://mcp.test", target)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::AddressRefused, "{target}");
         assert!(!error.may_have_been_sent());
     }
     assert_eq!(proxy.connections(), 0);
     // Any other name is the proxy's to judge.
-    get(&client, "http://as.test/").await.unwrap();
+    get_for(&client, "https://mcp.test", "http://as.test/")
+        .await
+        .unwrap();
     assert_eq!(proxy.connections(), 1);
 }
 
@@ -291,20 +304,16 @@ async fn what_no_proxy_names_is_reached_directly_and_judged_here() {
     let names = Names::of(&[("as.test", "127.0.0.1"), ("mcp.test", "127.0.0.1")]);
     let mut config = ProxyConfig::all(Proxy::parse(&proxy.url("")).unwrap());
     config.no_proxy = NoProxy::parse("as.test,mcp.test");
-    let client = |servers: Vec<_>| {
-        Client::new(HttpConfig {
-            proxy: config.clone(),
-            servers,
-            resolver: Arc::<Names>::clone(&names),
-            ..HttpConfig::default()
-        })
-        .unwrap()
-    };
+    let client = Client::new(HttpConfig {
+        proxy: config,
+        resolver: Arc::<Names>::clone(&names),
+        ..HttpConfig::default()
+    })
+    .unwrap();
     let named = server.named("http", "as.test", "/");
-    let open = client(vec![origin(&server.named("http", "mcp.test", "/"))]);
-    assert_eq!(get(&open, &named).await.unwrap().body(), "direct");
-    let closed = client(vec![origin("http://93.184.216.34")]);
-    let error = get(&closed, &named).await.unwrap_err();
-    assert_eq!(error.kind(), HttpErrorKind::AddressRefused);
+    let open = get_for(&client, "https://mcp.test", &named).await;
+    assert_eq!(open.unwrap().body(), "direct");
+    let closed = get_for(&client, "https://93.184.216.34", &named).await;
+    assert_eq!(closed.unwrap_err().kind(), HttpErrorKind::AddressRefused);
     assert_eq!(proxy.connections(), 0);
 }

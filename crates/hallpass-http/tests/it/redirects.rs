@@ -6,8 +6,9 @@ use hallpass_http::{Client, HttpConfig, OriginHeaders, RedirectRefused};
 use http::{HeaderMap, HeaderValue, Request};
 
 use crate::{
-    chain, client_for, get, origin, post, send,
+    chain, get, origin, post_for, send,
     server::{Recorded, Reply, Server},
+    server_at,
 };
 
 fn step(request: &Recorded) -> Reply {
@@ -32,7 +33,6 @@ async fn five_are_followed_and_a_sixth_is_not() {
                 HeaderValue::from_static("k"),
             )]),
         }],
-        servers: vec![origin(&server.url("/"))],
         ..HttpConfig::default()
     })
     .unwrap();
@@ -55,7 +55,7 @@ async fn five_are_followed_and_a_sixth_is_not() {
         }
     })
     .await;
-    let client = client_for(&server.url("/"));
+    let client = crate::client();
     // "/a" to "/aaaaaa" are five hops away from the answer.
     let answer = get(&client, &server.url("/a")).await.unwrap();
     assert_eq!(answer.body(), "arrived");
@@ -80,11 +80,7 @@ async fn another_origin_is_named_and_not_asked() {
     for target in targets {
         let location = target.clone();
         let server = Server::start(move |_| Reply::redirect("301 Moved", &location)).await;
-        let client = Client::new(HttpConfig {
-            servers: vec![origin(&server.url("/")), origin(&elsewhere.url("/"))],
-            ..HttpConfig::default()
-        })
-        .unwrap();
+        let client = crate::client();
         let error = get(&client, &server.url("/")).await.unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::Redirect, "{target}");
         let source = std::error::Error::source(&error).unwrap();
@@ -103,9 +99,7 @@ async fn the_same_host_with_another_scheme_is_another_origin() {
         Reply::redirect("308 Permanent Redirect", &format!("https://{host}/"))
     })
     .await;
-    let error = get(&client_for(&server.url("/")), &server.url("/"))
-        .await
-        .unwrap_err();
+    let error = get(&crate::client(), &server.url("/")).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Redirect);
     assert_eq!(server.connections(), 1);
 }
@@ -122,21 +116,31 @@ async fn what_is_not_followed_is_the_answer() {
         }
     })
     .await;
-    let client = client_for(&server.url("/"));
+    let client = crate::client();
     let status = |answer: http::Response<Bytes>| answer.status().as_u16();
     // A POST, a policy without redirects, no Location, no redirect at all.
     assert_eq!(
-        status(post(&client, &server.url("/"), "x").await.unwrap()),
+        status(
+            post_for(&client, &server.url("/"), &server.url("/"), "x")
+                .await
+                .unwrap()
+        ),
         302
     );
-    let mut lenient = ExchangePolicy::authorization_server();
+    let mut lenient = ExchangePolicy::authorization_server(&server_at(&server.url("/")));
     lenient.redirects = Redirects::SameOrigin { most: 5 };
     let request = Request::post(server.url("/"))
         .body(Bytes::from("x"))
         .unwrap();
     assert_eq!(status(send(&client, request, lenient).await.unwrap()), 302);
     let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();
-    let answer = send(&client, request, ExchangePolicy::mcp()).await.unwrap();
+    let answer = send(
+        &client,
+        request,
+        ExchangePolicy::mcp(&server_at(&server.url("/"))),
+    )
+    .await
+    .unwrap();
     assert_eq!(status(answer), 302);
     assert_eq!(
         status(get(&client, &server.url("/bare")).await.unwrap()),
@@ -156,9 +160,7 @@ async fn a_location_with_credentials_is_an_error() {
         Reply::redirect("302 Found", &format!("http://user:canary@{host}/next"))
     })
     .await;
-    let error = get(&client_for(&server.url("/")), &server.url("/"))
-        .await
-        .unwrap_err();
+    let error = get(&crate::client(), &server.url("/")).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Redirect);
     let text = format!("{} {error:?}", chain(&error));
     assert!(text.contains("holds a user name"), "{text}");
@@ -169,9 +171,7 @@ async fn a_location_with_credentials_is_an_error() {
 #[tokio::test]
 async fn a_location_that_is_no_url_is_an_error() {
     let server = Server::start(|_| Reply::redirect("302 Found", "http://[canary")).await;
-    let error = get(&client_for(&server.url("/")), &server.url("/"))
-        .await
-        .unwrap_err();
+    let error = get(&crate::client(), &server.url("/")).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Redirect);
     let text = chain(&error);
     assert!(text.ends_with("the `Location` header is no URL"), "{text}");

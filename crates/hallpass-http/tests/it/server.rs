@@ -25,6 +25,8 @@ pub(crate) enum Reply {
     Close(Vec<u8>),
     /// Writes this and waits for the client to close.
     Hold(Vec<u8>),
+    /// Writes this and reads the next request on the same connection.
+    KeepAlive(Vec<u8>),
     /// Writes the head, then the same bytes for as long as anybody reads.
     Forever {
         head: Vec<u8>,
@@ -121,11 +123,21 @@ impl Server {
     }
 
     async fn serve(&self, mut stream: Box<dyn Io>, answer: &(dyn Fn(&Recorded) -> Reply + Sync)) {
-        let Some(request) = read_request(&mut stream).await else {
-            return;
+        let reply = loop {
+            let Some(request) = read_request(&mut stream).await else {
+                return;
+            };
+            self.seen.lock().unwrap().push(request.clone());
+            match answer(&request) {
+                Reply::KeepAlive(bytes) => {
+                    let _ = stream.write_all(&bytes).await;
+                    let _ = stream.flush().await;
+                }
+                reply => break reply,
+            }
         };
-        self.seen.lock().unwrap().push(request.clone());
-        match answer(&request) {
+        match reply {
+            Reply::KeepAlive(_) => {}
             Reply::Close(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 let _ = stream.shutdown().await;

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::version;
 use crate::{
     Names,
     authority::Authority,
-    chain, get, origin,
+    chain, get_for,
     server::{Reply, Server},
 };
 
@@ -80,10 +80,9 @@ async fn text(stream: &mut TcpStream) -> String {
     String::from_utf8(text).unwrap()
 }
 
-fn client(proxy: &str, server: &str, names: &Arc<Names>) -> Client {
+fn client(proxy: &str, names: &Arc<Names>) -> Client {
     Client::new(HttpConfig {
         proxy: ProxyConfig::all(Proxy::parse(proxy).unwrap()),
-        servers: vec![origin(server)],
         resolver: Arc::<Names>::clone(names),
         ..HttpConfig::default()
     })
@@ -96,9 +95,9 @@ async fn socks5h_leaves_names_to_the_proxy() {
     let (proxy, asked) = socks(server.address).await;
     let names = Names::of(&[("proxy.test", "127.0.0.1")]);
     let url = format!("socks5h://us%20er:p%25ss%40rd@proxy.test:{}", proxy.port());
-    let client = client(&url, "http://mcp.test", &names);
+    let client = client(&url, &names);
     for target in ["http://mcp.test/", "http://as.test/"] {
-        let answer = get(&client, target).await;
+        let answer = get_for(&client, "https://mcp.test", target).await;
         assert_eq!(
             answer
                 .unwrap_or_else(|error| panic!("{}", chain(&error)))
@@ -118,7 +117,9 @@ async fn socks5h_leaves_names_to_the_proxy() {
         "http://localhost/",
         "http://10.0.0.1/",
     ] {
-        let error = get(&client, target).await.unwrap_err();
+        let error = get_for(&client, "https://mcp.test", target)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::AddressRefused, "{target}");
     }
 }
@@ -135,9 +136,9 @@ async fn socks5_is_asked_for_the_address_that_was_judged() {
         ("link.test", "169.254.169.254"),
     ]);
     let url = format!("socks5://user:secret@proxy.test:{}", proxy.port());
-    let client = client(&url, "http://mcp.test", &names);
+    let client = client(&url, &names);
     for target in ["http://mcp.test/", "http://as.test/"] {
-        get(&client, target).await.unwrap();
+        get_for(&client, "https://mcp.test", target).await.unwrap();
     }
     for target in [
         "http://inner.test/",
@@ -146,7 +147,9 @@ async fn socks5_is_asked_for_the_address_that_was_judged() {
         // The proxy's own name is exempt from the policy as the proxy, not as a target.
         "http://proxy.test/",
     ] {
-        let error = get(&client, target).await.unwrap_err();
+        let error = get_for(&client, "https://mcp.test", target)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::AddressRefused, "{target}");
     }
     let asked = asked.lock().unwrap();
@@ -164,17 +167,20 @@ async fn tls_goes_through_to_the_server() {
         let config = |trust| HttpConfig {
             trust,
             proxy: ProxyConfig::all(Proxy::parse(&format!("socks5h://u:p@{proxy}")).unwrap()),
-            servers: vec![origin("https://mcp.test")],
             ..HttpConfig::default()
         };
         let bundle = CaBundle::from_pem(authority.pem()).unwrap();
         let client = Client::new(config(Trust::Only(bundle))).unwrap();
-        let answer = get(&client, "https://mcp.test/").await.unwrap();
+        let answer = get_for(&client, "https://mcp.test", "https://mcp.test/")
+            .await
+            .unwrap();
         assert_eq!(answer.body(), "here");
         assert_eq!(asked.lock().unwrap()[0].1, "mcp.test");
 
         let client = Client::new(config(Trust::Platform)).unwrap();
-        let error = get(&client, "https://mcp.test/").await.unwrap_err();
+        let error = get_for(&client, "https://mcp.test", "https://mcp.test/")
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::Tls, "{}", chain(&error));
         assert!(chain(&error).contains("leads to `CN=Corp Root`"));
     }
@@ -186,9 +192,11 @@ async fn an_ipv6_address_is_asked_for_as_one() {
     let (proxy, asked) = socks(server.address).await;
     for scheme in ["socks5", "socks5h"] {
         let url = format!("{scheme}://user:secret@{proxy}");
-        let client = client(&url, "http://mcp.test", &Names::of(&[]));
-        get(&client, "http://[2606:4700::1111]/").await.unwrap();
-        let error = get(&client, "https://[2606:4700::1111]/")
+        let client = client(&url, &Names::of(&[]));
+        get_for(&client, "https://mcp.test", "http://[2606:4700::1111]/")
+            .await
+            .unwrap();
+        let error = get_for(&client, "https://mcp.test", "https://[2606:4700::1111]/")
             .await
             .unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::InvalidRequest);
@@ -203,18 +211,18 @@ async fn wrong_credentials_are_told_from_a_proxy_that_is_down() {
     let (proxy, asked) = socks("127.0.0.1:9".parse().unwrap()).await;
     for scheme in ["socks5", "socks5h"] {
         let url = format!("{scheme}://nobody:canary@{proxy}");
-        let client = client(&url, "http://93.184.216.34", &Names::of(&[]));
-        let error = get(&client, "http://93.184.216.34/").await.unwrap_err();
+        let client = client(&url, &Names::of(&[]));
+        let error = get_for(&client, "https://mcp.test", "http://93.184.216.34/")
+            .await
+            .unwrap_err();
         let kind = HttpErrorKind::ProxyAuthentication;
         assert_eq!(error.kind(), kind, "{}", chain(&error));
         assert!(!format!("{} {error:?}", chain(&error)).contains("canary"));
     }
     assert!(asked.lock().unwrap().is_empty());
-    let client = client(
-        "socks5://127.0.0.1:1",
-        "http://93.184.216.34",
-        &Names::of(&[]),
-    );
-    let error = get(&client, "http://93.184.216.34/").await.unwrap_err();
+    let client = client("socks5://127.0.0.1:1", &Names::of(&[]));
+    let error = get_for(&client, "https://mcp.test", "http://93.184.216.34/")
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Connect, "{}", chain(&error));
 }

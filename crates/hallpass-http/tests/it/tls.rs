@@ -15,7 +15,7 @@ use tokio_rustls::{
 use crate::{
     Names,
     authority::{Authority, Issued},
-    chain, get, origin,
+    chain, get,
     server::{Reply, Server, read_request},
 };
 
@@ -31,7 +31,6 @@ async fn ask(
     let url = server.named("https", "mcp.test", "/x?code=canary");
     let client = Client::new(HttpConfig {
         trust,
-        servers: vec![origin(&url)],
         resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
         ..HttpConfig::default()
     })
@@ -148,7 +147,6 @@ async fn http_2_is_offered_and_http_1_is_enough() {
     let url = format!("https://mcp.test:{port}/");
     let client = Client::new(HttpConfig {
         trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
-        servers: vec![origin(&url)],
         resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
         ..HttpConfig::default()
     })
@@ -166,7 +164,6 @@ async fn a_handshake_that_never_ends_runs_into_the_connect_limit() {
     // The server waits for a request line that never ends; the client must not wait for it.
     let url = server.named("https", "127.0.0.1", "/");
     let client = Client::new(HttpConfig {
-        servers: vec![origin(&url)],
         connect_limit: std::time::Duration::from_millis(200),
         ..HttpConfig::default()
     })
@@ -192,7 +189,7 @@ async fn an_answer_that_is_no_tls_is_a_tls_error() {
         // Closing with data unread would overtake the answer.
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    let error = get(&crate::client_for(&url), &url).await.unwrap_err();
+    let error = get(&crate::client(), &url).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Tls, "{}", chain(&error));
     assert!(!error.may_have_been_sent());
 }
@@ -216,7 +213,6 @@ async fn what_is_presented_is_noted_with_who_accepted_it() {
         let handshakes = Handshakes::new();
         let client = Client::new(HttpConfig {
             trust,
-            servers: vec![origin(&url)],
             resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
             handshakes: Some(handshakes.clone()),
             ..HttpConfig::default()
@@ -258,7 +254,6 @@ async fn a_dead_connection_of_many_requests_does_not_hold_them_for_minutes() {
     });
     let client = Client::new(HttpConfig {
         trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
-        servers: vec![origin(&url)],
         resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
         keep_alive: std::time::Duration::from_millis(100),
         ..HttpConfig::default()

@@ -12,13 +12,14 @@ use wiremock::{
     matchers::{body_string, header, method, path},
 };
 
+use crate::server_at;
+
 /// A client of `server`, with a header for it.
 fn client(server: &MockServer) -> Client {
     let origin = Origin::parse(&server.uri()).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-gateway", HeaderValue::from_static("let me through"));
     Client::new(HttpConfig {
-        servers: vec![origin.clone()],
         headers: vec![OriginHeaders { origin, headers }],
         ..HttpConfig::default()
     })
@@ -45,7 +46,10 @@ async fn method_body_header_and_user_agent_arrive() {
         .unwrap();
     let client: &dyn HttpClient = &client(&server);
     let answer = client
-        .fetch(request, ExchangePolicy::authorization_server())
+        .fetch(
+            request,
+            ExchangePolicy::authorization_server(&server_at(&server.uri())),
+        )
         .await
         .unwrap();
     assert_eq!(answer.body(), "granted");
@@ -70,7 +74,10 @@ async fn a_token_request_follows_no_redirect() {
         .unwrap();
     let client: &dyn HttpClient = &client(&server);
     let answer = client
-        .fetch(request, ExchangePolicy::authorization_server())
+        .fetch(
+            request,
+            ExchangePolicy::authorization_server(&server_at(&server.uri())),
+        )
         .await
         .unwrap();
     assert_eq!(answer.status(), 307);
@@ -92,7 +99,7 @@ async fn six_redirects_of_a_document_are_one_too_many() {
         .unwrap();
     let client: &dyn HttpClient = &client(&server);
     let error = client
-        .fetch(request, ExchangePolicy::metadata())
+        .fetch(request, ExchangePolicy::metadata(&server_at(&server.uri())))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Redirect);

@@ -15,7 +15,7 @@ use hallpass_core::{
     SignIn, SignInReason, Slot, StoreError, http::ExchangePolicy, store::StoreErrorKind,
 };
 use hallpass_discovery::Discovery;
-use hallpass_http::{Client, HttpConfig, Origin};
+use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{
     BrowserLogin, ExpectedClient, Interaction, LoginError, LoginEvent, LoginOutlook, OpenError,
 };
@@ -84,12 +84,8 @@ impl Desk {
         Slot::new(ServerUrl::parse(&self.server.url()).unwrap())
     }
 
-    fn http(&self) -> Arc<dyn HttpClient> {
-        let config = HttpConfig {
-            servers: vec![Origin::parse(self.server.origin()).unwrap()],
-            ..HttpConfig::default()
-        };
-        Arc::new(Client::new(config).unwrap())
+    fn http() -> Arc<dyn HttpClient> {
+        Arc::new(Client::new(HttpConfig::default()).unwrap())
     }
 
     /// What the server says to a request without a token.
@@ -97,7 +93,10 @@ impl Desk {
         let request = http::Request::post(self.server.url())
             .body(Bytes::from_static(b"{}"))
             .unwrap();
-        let answer = http.fetch(request, ExchangePolicy::mcp()).await.unwrap();
+        let answer = http
+            .fetch(request, ExchangePolicy::mcp(&self.slot().server))
+            .await
+            .unwrap();
         hallpass_discovery::challenges(answer.headers())
     }
 
@@ -109,7 +108,7 @@ impl Desk {
         &self,
         interaction: Arc<dyn Interaction>,
     ) -> Result<Record, LoginError> {
-        let http = self.http();
+        let http = Self::http();
         let challenges = self.challenges(&*http).await;
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let login = BrowserLogin::builder(http, clock, Arc::new(FixedEntropy::new(7)), interaction)
@@ -129,7 +128,7 @@ impl Desk {
 
     /// What a login would do about its client, and whether the server still knows a registration.
     pub(crate) async fn outlook(&self) -> (Result<ExpectedClient, LoginError>, Option<bool>) {
-        let http = self.http();
+        let http = Self::http();
         let challenges = self.challenges(&*http).await;
         let discovery = Discovery {
             http: &*http,
@@ -139,6 +138,7 @@ impl Desk {
         let server = self.slot().server;
         let discovered = discovery.run(&server, &challenges).await.unwrap();
         let outlook = LoginOutlook {
+            server: &server,
             settings: &self.settings,
             discovered: &discovered,
             challenges: &challenges,

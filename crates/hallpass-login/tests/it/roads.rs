@@ -135,6 +135,19 @@ async fn tokens_are_bound_where_the_resource_takes_no_others() {
 }
 
 #[tokio::test]
+async fn bound_token_that_was_not_asked_for_is_refused() {
+    let script = Arc::new(Script::new(&json!({})));
+    script.on("/token", [answer(200, &tokens("DPoP"))]);
+    let refused = script.login(BEARER, None).await.unwrap_err();
+    assert_eq!(refused.kind(), LoginErrorKind::Exchange);
+    assert_eq!(refused.remedy(), Remedy::Configure);
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(cause.contains("a DPoP token"), "{cause}");
+    assert!(refused.hint().unwrap().contains("`dpop`"));
+    assert_eq!(script.sent("/token").len(), 1);
+}
+
+#[tokio::test]
 async fn a_setting_binds_tokens_that_no_server_demands() {
     let mut script = Script::new(&json!({}));
     script.settings.dpop = DpopSetting::Always;

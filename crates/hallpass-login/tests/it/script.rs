@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hallpass_core::{
     AuthScheme, BoxFuture, Challenge, Clock, HttpClient, HttpError, Record, Scopes, ServerSettings,
     ServerUrl, SignIn, SignInReason, Slot, Timestamp,
-    http::{Body, ExchangePolicy, HttpErrorKind},
+    http::{Body, ExchangePolicy, HttpErrorKind, Leg},
 };
 use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
 use hallpass_testkit::FixedEntropy;
@@ -166,8 +166,7 @@ impl Script {
         });
         next.map(|answer| answer.map(Body::whole)).ok_or_else(|| {
             let url = Url::parse(&head.uri.to_string()).unwrap();
-            let leg = ExchangePolicy::metadata().leg;
-            HttpError::new(HttpErrorKind::Interrupted, leg, &url)
+            HttpError::new(HttpErrorKind::Interrupted, Leg::Metadata, &url)
         })
     }
 

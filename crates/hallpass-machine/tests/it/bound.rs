@@ -57,6 +57,20 @@ async fn a_bearer_token_in_place_of_a_bound_one_is_refused() {
 }
 
 #[tokio::test]
+async fn bound_token_that_was_not_asked_for_is_refused() {
+    let script = Script::new(&json!({}));
+    script.on("/token", [answer(200, &token("DPoP"))]);
+    let login = script.login(itself());
+    let refused = Asked::default().of(&login).await.unwrap_err();
+    assert_eq!(refused.kind(), MachineErrorKind::Refused);
+    assert_eq!(refused.remedy(), Remedy::Configure);
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(cause.contains("a DPoP token"), "{cause}");
+    assert!(refused.hint().unwrap().contains("`dpop`"));
+    assert_eq!(script.sent("/token").len(), 1);
+}
+
+#[tokio::test]
 async fn a_setting_binds_tokens_that_no_server_demands() {
     let script = Script::new(&json!({}));
     script.on("/token", [answer(200, &token("DPoP"))]);

@@ -162,13 +162,18 @@ fn limits() {
             seen.iter()
                 .all(|(_, policy)| policy.redirects == Redirects::None)
         );
+        assert!(
+            seen.iter()
+                .all(|(_, policy)| policy.server == *endpoint.server()),
+            "a policy of another server"
+        );
         [seen[0].1.head_limit, seen[1].1.head_limit].map(|limit| limit.unwrap().as_secs())
     };
     assert_eq!(head_limits(None), [300, 60]);
     let set = ExchangePolicy {
         head_limit: Some(Duration::from_secs(7)),
         redirects: Redirects::SameOrigin { most: 3 },
-        ..ExchangePolicy::mcp()
+        ..ExchangePolicy::mcp(&"https://another.example".parse().unwrap())
     };
     assert_eq!(head_limits(Some(set)), [7, 7]);
 }

@@ -94,5 +94,5 @@ pub(crate) fn endpoint(answers: impl IntoIterator<Item = Answer>) -> (Endpoint, 
         seen: Mutex::default(),
     });
     let server = ServerUrl::parse(SERVER).unwrap();
-    (Endpoint::new(script.clone(), server), script)
+    (Endpoint::new(script.clone(), &server), script)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::{HttpError, Remedy, ServerUrl, http::HttpErrorKind};
-use hallpass_http::{Client, HttpConfig, Origin};
+use hallpass_http::{Client, HttpConfig};
 use hallpass_mcp_http::{Anonymous, Content, Endpoint, Error, Request};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -14,12 +14,9 @@ use tokio::{
 async fn server() -> (TcpListener, Endpoint) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let client = Client::new(HttpConfig {
-        servers: vec![Origin::parse(&origin).unwrap()],
-        ..HttpConfig::default()
-    });
+    let client = Client::new(HttpConfig::default());
     let server = ServerUrl::parse(&format!("{origin}/mcp")).unwrap();
-    (listener, Endpoint::new(Arc::new(client.unwrap()), server))
+    (listener, Endpoint::new(Arc::new(client.unwrap()), &server))
 }
 
 /// Reads one request with its body, as text.

@@ -1,4 +1,4 @@
-//! Answers of the token endpoint that bring no token, in four classes.
+//! Answers of the token endpoint that bring no token, in five classes.
 //!
 //! The table is closed. It decides what a session may do with a refresh token:
 //!
@@ -8,6 +8,7 @@
 //! | any other 5xx | [`Unknown`](TokenErrorClass::Unknown) |
 //! | 2xx with neither a usable token nor an `error` | [`Unknown`](TokenErrorClass::Unknown) |
 //! | `invalid_grant` with 400, 401, 403 or a 2xx | [`Definitive`](TokenErrorClass::Definitive) |
+//! | 2xx with a token of another type than was asked for | [`WrongType`](TokenErrorClass::WrongType) |
 //! | everything else: another `error`, an empty 401, 404, a redirect | [`Refused`](TokenErrorClass::Refused) |
 //!
 //! GitHub says `bad_refresh_token` and `bad_verification_code`, with status 200, where RFC 6749 says
@@ -16,7 +17,7 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{Remedy, Timestamp};
+use hallpass_core::{AuthScheme, Remedy, Timestamp};
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::{answer::Answer, hint, retry_after::RetryAfter, wording};
@@ -54,6 +55,9 @@ pub enum TokenErrorClass {
     Definitive,
     /// The server refused the request, not the grant.
     Refused,
+    /// The server took the grant and gave a token of another type than was asked for. The grant is
+    /// spent, and the token can't be used.
+    WrongType,
 }
 
 impl TokenError {
@@ -91,12 +95,16 @@ impl TokenError {
         }
     }
 
-    /// A bearer token where a DPoP token was asked for. Repeating the request repeats the answer.
-    pub(crate) fn downgraded() -> Self {
+    /// A token of the type `scheme` where another was asked for. Repeating the request repeats the
+    /// answer.
+    pub(crate) fn wrong_type(response: &Response<Bytes>, scheme: AuthScheme) -> Self {
+        let why = match scheme {
+            AuthScheme::Dpop => BOUND_UNASKED,
+            _ => "a bearer token where one bound by DPoP is required",
+        };
         Self {
-            class: TokenErrorClass::Refused,
-            why: Some("a bearer token where one bound by DPoP is required"),
-            ..Self::new(StatusCode::OK, &HeaderMap::new(), None, None)
+            class: TokenErrorClass::WrongType,
+            ..Self::unreadable(response, why)
         }
     }
 
@@ -161,6 +169,7 @@ impl TokenError {
         match self.class {
             TokenErrorClass::NotProcessed | TokenErrorClass::Unknown => Remedy::Retry,
             TokenErrorClass::Definitive => Remedy::SignIn,
+            TokenErrorClass::WrongType => Remedy::Configure,
             TokenErrorClass::Refused => match self.code.as_deref() {
                 Some(
                     "use_dpop_nonce"
@@ -178,6 +187,9 @@ impl TokenError {
 
     /// Advice for a person.
     pub fn hint(&self) -> Option<String> {
+        if self.why == Some(BOUND_UNASKED) {
+            return Some("set `dpop`: this server binds tokens to a key of the client".to_owned());
+        }
         hint::for_code(self.code(), self.description()).or_else(|| {
             self.status.is_redirection().then(|| {
                 "token requests follow no redirect: the metadata has to name the final URL"
@@ -194,6 +206,7 @@ impl fmt::Display for TokenError {
             TokenErrorClass::Unknown => "the authorization server gave no usable answer",
             TokenErrorClass::Definitive => "the authorization server no longer accepts the grant",
             TokenErrorClass::Refused => "the authorization server refused the request",
+            TokenErrorClass::WrongType => "the authorization server gave another type of token",
         })?;
         write!(f, " (status {}", self.status.as_u16())?;
         if let Some(why) = self.why {
@@ -217,6 +230,9 @@ fn classify(status: StatusCode, has_error: bool, code: Option<&str>) -> TokenErr
         _ => TokenErrorClass::Refused,
     }
 }
+
+/// What is wrong with a bound token in answer to a request without a proof.
+const BOUND_UNASKED: &str = "a DPoP token where a bearer token was asked for";
 
 /// RFC 6749 §5.2, and GitHub's two words for it.
 const DEAD_GRANT: &[&str] = &[

@@ -29,10 +29,15 @@ impl TokenResponse {
     /// none; fields that nobody knows are passed over; a form-encoded body is read when it says that
     /// it is one. An `error` beside a 2xx is an error.
     ///
+    /// `asked` is the type of token that the request asked for: [`AuthScheme::Dpop`] where it carried
+    /// a proof of a key, else [`AuthScheme::Bearer`]. A token of another type is an error (RFC 9449
+    /// §5): a bearer token would be good for whoever steals it, and a bound one for no request, since
+    /// the client has no key that it is bound to.
+    ///
     /// # Errors
     ///
     /// A [`TokenError`] for every answer without a usable access token.
-    pub fn from_http(response: &Response<Bytes>) -> Result<Self, TokenError> {
+    pub fn from_http(response: &Response<Bytes>, asked: AuthScheme) -> Result<Self, TokenError> {
         let answer = Answer::read(response);
         if let Some(error) = TokenError::of(response, &answer) {
             return Err(error);
@@ -55,6 +60,9 @@ impl TokenResponse {
             // RFC 6749 §7.1: a client must not use a token of a type it does not understand.
             Some(_) => return unreadable("a token type that is neither Bearer nor DPoP"),
         };
+        if scheme != asked {
+            return Err(TokenError::wrong_type(response, scheme));
+        }
         Ok(Self {
             access_token: AccessToken::new(access_token),
             scheme,
@@ -73,18 +81,6 @@ impl TokenResponse {
     /// Whether a refresh token came along.
     pub fn has_refresh_token(&self) -> bool {
         self.refresh_token.is_some()
-    }
-
-    /// Refuses a bearer token where a bound one was asked for (RFC 9449 §5).
-    ///
-    /// # Errors
-    ///
-    /// A [`TokenError`] when the scheme is not `DPoP`.
-    pub fn must_be_dpop(self) -> Result<Self, TokenError> {
-        match self.scheme {
-            AuthScheme::Dpop => Ok(self),
-            _ => Err(TokenError::downgraded()),
-        }
     }
 
     /// The nonce that the next proof to this server has to hold (RFC 9449 §8.2).

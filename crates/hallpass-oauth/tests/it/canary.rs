@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    AccessToken, ClientId, ClientSecret, Grant, RefreshToken, Registration, Scopes,
+    AccessToken, AuthScheme, ClientId, ClientSecret, Grant, RefreshToken, Registration, Scopes,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{
@@ -74,7 +74,7 @@ macro_rules! all_of {
 fn token_errors() {
     let mut errors = 0;
     for (status, body) in echoes() {
-        match TokenResponse::from_http(&answer(status, &body)) {
+        match TokenResponse::from_http(&answer(status, &body), AuthScheme::Bearer) {
             Ok(response) => assert_hidden(&format!("{response:?}"), CANARIES),
             Err(error) => {
                 errors += 1;
@@ -194,6 +194,6 @@ fn a_long_echo_does_not_slow_anything_down() {
         "canary4711 ".repeat(50_000)
     );
     let response = Response::new(Bytes::from(body));
-    let error = TokenResponse::from_http(&response).unwrap_err();
+    let error = TokenResponse::from_http(&response, AuthScheme::Bearer).unwrap_err();
     assert_eq!(error.description(), None);
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use hallpass_core::{ClientId, Resource, Scopes};
+use hallpass_core::{AuthScheme, ClientId, Resource, Scopes};
 use hallpass_oauth::{
     ClientAuthentication, DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse,
 };
@@ -109,7 +109,8 @@ fn polling() {
         (401, r#"{"error":"invalid_client"}"#, false, 5),
     ] {
         let mut device = read(ANSWER);
-        let error = TokenResponse::from_http(&answer(status, body)).unwrap_err();
+        let error =
+            TokenResponse::from_http(&answer(status, body), AuthScheme::Bearer).unwrap_err();
         assert_eq!(device.goes_on_after(&error), goes_on, "{status} {body}");
         assert_eq!(
             device.interval(),

@@ -24,7 +24,13 @@ const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 /// body. It is a grant that a record keeps as it is, or an error that shows nothing it was told.
 pub(crate) fn token_response(data: &[u8]) {
     let response = response(data);
-    match TokenResponse::from_http(&response) {
+    for asked in [AuthScheme::Bearer, AuthScheme::Dpop] {
+        token_response_to(asked, &response);
+    }
+}
+
+fn token_response_to(asked: AuthScheme, response: &Response<Bytes>) {
+    match TokenResponse::from_http(response, asked) {
         Ok(token) => {
             assert!(response.status().is_success());
             let shown = format!("{token:?}");
@@ -36,14 +42,14 @@ pub(crate) fn token_response(data: &[u8]) {
             // What the server calls a scope is shown as one.
             let granted = format!("{:?}", first.granted_scopes);
             shows_no_secret(&shown.replace(&granted, ""));
-            assert!(matches!(scheme, AuthScheme::Bearer | AuthScheme::Dpop));
+            assert_eq!(scheme, asked);
             let header = format!("{} {}", scheme.as_str(), first.access_token.expose());
             assert!(HeaderValue::from_str(&header).is_ok());
             assert!(first.expires_at.is_none_or(|at| at >= NOW));
             is_kept(&first);
 
             // The same answer to a refresh: what it does not mention stays.
-            let again = TokenResponse::from_http(&response).expect("as before");
+            let again = TokenResponse::from_http(response, asked).expect("as before");
             let mut old = first.clone();
             old.granted_scopes = Some(scopes);
             let mentions = (first.refresh_token.is_some(), first.granted_scopes.clone());

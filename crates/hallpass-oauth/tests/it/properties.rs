@@ -1,6 +1,6 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use hallpass_core::{ClientId, ClientSecret, Resource, Scopes};
+use hallpass_core::{AuthScheme, ClientId, ClientSecret, Resource, Scopes};
 use hallpass_oauth::{
     AuthorizationRequest, ClientAuthentication, RetryAfter, TokenRequest, TokenResponse,
     registration_from_http,
@@ -112,7 +112,7 @@ proptest! {
     ) {
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
-        if let Err(error) = TokenResponse::from_http(&response) {
+        if let Err(error) = TokenResponse::from_http(&response, AuthScheme::Bearer) {
             prop_assert!(error.to_string().chars().count() < 400);
             prop_assert!(!error.to_string().chars().any(char::is_control));
         }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_core::Remedy;
+use hallpass_core::{AuthScheme, Remedy};
 use hallpass_oauth::{
     RetryAfter, TokenError,
     TokenErrorClass::{self, Definitive, NotProcessed, Refused, Unknown},
@@ -12,7 +12,7 @@ use http::Response;
 use crate::{NOW, answer};
 
 fn error(status: u16, body: &str) -> TokenError {
-    TokenResponse::from_http(&answer(status, body)).unwrap_err()
+    TokenResponse::from_http(&answer(status, body), AuthScheme::Bearer).unwrap_err()
 }
 
 #[track_caller]
@@ -197,7 +197,7 @@ fn headers_are_kept() {
             response = response.header(*name, *value);
         }
         let body = Bytes::from_static(br#"{"error":"use_dpop_nonce"}"#);
-        TokenResponse::from_http(&response.body(body).unwrap()).unwrap_err()
+        TokenResponse::from_http(&response.body(body).unwrap(), AuthScheme::Bearer).unwrap_err()
     };
     let error = response(&[("retry-after", "7"), ("dpop-nonce", "n-1")]);
     assert_eq!(
@@ -221,7 +221,8 @@ fn headers_are_kept() {
 fn a_nonce_beside_another_error_is_not_asked_for() {
     let response = Response::builder().status(400).header("dpop-nonce", "n-1");
     let body = Bytes::from_static(br#"{"error":"invalid_grant"}"#);
-    let error = TokenResponse::from_http(&response.body(body).unwrap()).unwrap_err();
+    let error =
+        TokenResponse::from_http(&response.body(body).unwrap(), AuthScheme::Bearer).unwrap_err();
     assert_eq!(error.dpop_nonce(), Some("n-1"));
     assert_eq!(error.wanted_nonce(), None);
 }
@@ -233,7 +234,9 @@ fn what_was_not_processed_is_repeated_while_somebody_waits() {
         if let Some(retry_after) = retry_after {
             response = response.header("retry-after", retry_after);
         }
-        let error = TokenResponse::from_http(&response.body(Bytes::new()).unwrap()).unwrap_err();
+        let error =
+            TokenResponse::from_http(&response.body(Bytes::new()).unwrap(), AuthScheme::Bearer)
+                .unwrap_err();
         assert_eq!(
             error.repeat_after(repeats, NOW),
             expected.map(Duration::from_secs),

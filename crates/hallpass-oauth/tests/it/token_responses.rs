@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use hallpass_core::{
-    AccessToken, AuthScheme, Grant, RefreshToken, Resource, Scopes, Timestamp, record::GrantKind,
+    AccessToken, AuthScheme, Grant, RefreshToken, Remedy, Resource, Scopes, Timestamp,
+    record::GrantKind,
 };
 use hallpass_oauth::{TokenErrorClass, TokenResponse};
 use http::Response;
@@ -28,19 +29,31 @@ fn describe(grant: &Grant) -> String {
 }
 
 fn grant(response: &Response<Bytes>) -> Grant {
-    TokenResponse::from_http(response).unwrap().into_grant(
-        GrantKind::AuthorizationCode,
-        &Scopes::from_server("a b"),
-        None,
-        NOW,
-    )
+    grant_of(response, AuthScheme::Bearer)
+}
+
+fn grant_of(response: &Response<Bytes>, asked: AuthScheme) -> Grant {
+    TokenResponse::from_http(response, asked)
+        .unwrap()
+        .into_grant(
+            GrantKind::AuthorizationCode,
+            &Scopes::from_server("a b"),
+            None,
+            NOW,
+        )
 }
 
 /// Scheme, token, seconds to live, refresh token, scopes.
 #[track_caller]
 fn check(body: &str, expected: &str) {
+    let asked = if expected.starts_with("DPoP") {
+        AuthScheme::Dpop
+    } else {
+        AuthScheme::Bearer
+    };
     for status in [200, 201] {
-        assert_eq!(describe(&grant(&answer(status, body))), expected, "{body}");
+        let grant = grant_of(&answer(status, body), asked);
+        assert_eq!(describe(&grant), expected, "{body}");
     }
 }
 
@@ -106,7 +119,7 @@ fn a_form_is_read_when_it_says_that_it_is_one() {
         ))),
         "Bearer gho_16 28800 - gist repo"
     );
-    assert!(TokenResponse::from_http(&response("text/plain")).is_err());
+    assert!(TokenResponse::from_http(&response("text/plain"), AuthScheme::Bearer).is_err());
 }
 
 #[test]
@@ -118,10 +131,13 @@ fn json_needs_no_content_type() {
 #[test]
 fn a_first_grant_keeps_what_was_asked_for() {
     let resource = Resource::parse("https://mcp.example").unwrap();
-    let response = TokenResponse::from_http(&answer(
-        200,
-        r#"{"access_token":"t","scope":"a","expires_in":9223372036854775807}"#,
-    ))
+    let response = TokenResponse::from_http(
+        &answer(
+            200,
+            r#"{"access_token":"t","scope":"a","expires_in":9223372036854775807}"#,
+        ),
+        AuthScheme::Bearer,
+    )
     .unwrap();
     let grant = response.into_grant(
         GrantKind::DeviceCode,
@@ -151,7 +167,7 @@ fn a_renewed_grant_keeps_what_the_answer_does_not_mention() {
     old.resource = Some(Resource::parse("https://mcp.example").unwrap());
     let later = Timestamp::from_unix_seconds(NOW.as_unix_seconds() + 100);
     let renew = |body: &str| {
-        TokenResponse::from_http(&answer(200, body))
+        TokenResponse::from_http(&answer(200, body), AuthScheme::Bearer)
             .unwrap()
             .renew(&old, later)
     };
@@ -171,20 +187,33 @@ fn a_renewed_grant_keeps_what_the_answer_does_not_mention() {
 }
 
 #[test]
-fn a_bearer_answer_is_no_dpop_answer() {
-    let read = |kind: &str| {
+fn token_of_another_type_than_was_asked_for_is_refused() {
+    let read = |kind: &str, asked| {
         let body = format!(r#"{{"access_token":"t","token_type":"{kind}"}}"#);
-        TokenResponse::from_http(&answer(200, &body)).unwrap()
+        TokenResponse::from_http(&answer(200, &body), asked)
     };
-    assert_eq!(
-        read("DPoP").must_be_dpop().unwrap().scheme(),
-        AuthScheme::Dpop
-    );
-    let error = read("Bearer").must_be_dpop().unwrap_err();
-    assert_eq!(error.class(), TokenErrorClass::Refused);
-    assert_eq!(
-        error.to_string(),
-        "the authorization server refused the request (status 200, a bearer token where one bound \
-         by DPoP is required)"
-    );
+    let (bearer, dpop) = (AuthScheme::Bearer, AuthScheme::Dpop);
+    assert_eq!(read("DPoP", dpop).unwrap().scheme(), dpop);
+    assert_eq!(read("Bearer", bearer).unwrap().scheme(), bearer);
+    let text = "the authorization server gave another type of token (status 200, ";
+    for (kind, asked, why, hint) in [
+        (
+            "Bearer",
+            dpop,
+            "a bearer token where one bound by DPoP is required)",
+            None,
+        ),
+        (
+            "DPoP",
+            bearer,
+            "a DPoP token where a bearer token was asked for)",
+            Some("set `dpop`: this server binds tokens to a key of the client"),
+        ),
+    ] {
+        let error = read(kind, asked).unwrap_err();
+        assert_eq!(error.class(), TokenErrorClass::WrongType);
+        assert_eq!(error.remedy(), Remedy::Configure);
+        assert_eq!(error.to_string(), format!("{text}{why}"));
+        assert_eq!(error.hint().as_deref(), hint);
+    }
 }

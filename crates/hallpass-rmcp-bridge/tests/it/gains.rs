@@ -11,7 +11,7 @@ use hallpass_testkit::{
 use http::{HeaderMap, HeaderValue};
 use rmcp::transport::auth::AuthorizationManager;
 
-use crate::world::{World, add};
+use crate::world::{Host, World, add};
 
 const HEADER: &str = "x-corp-gateway";
 
@@ -33,7 +33,7 @@ async fn manager(world: &World, http: &Client) -> AuthorizationManager {
 #[tokio::test]
 async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
     let (ca, world) = corporate_world().await;
-    let http = world.host.http(HttpConfig {
+    let http = Host::http(HttpConfig {
         trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
         headers: vec![
             header_for(world.server.origin()),
@@ -77,7 +77,7 @@ async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
 #[tokio::test]
 async fn a_header_reaches_no_other_origin() {
     let (ca, world) = corporate_world().await;
-    let http = world.host.http(HttpConfig {
+    let http = Host::http(HttpConfig {
         trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
         headers: vec![header_for(world.server.origin())],
         ..HttpConfig::default()
@@ -94,7 +94,7 @@ async fn a_header_reaches_no_other_origin() {
 #[tokio::test]
 async fn without_the_authority_nothing_is_sent() {
     let (_, world) = corporate_world().await;
-    let http = world.host.http(HttpConfig::default());
+    let http = Host::http(HttpConfig::default());
     let refused = world.sign_in(manager(&world, &http).await).await;
     let Err(refused) = refused else {
         panic!("an authority that nobody trusts was taken");
@@ -110,7 +110,7 @@ async fn what_metadata_names_is_held_to_the_address_policy() {
         server.protection.authorization_servers = vec!["http://169.254.10.10/as".to_owned()];
     })
     .await;
-    let http = world.host.http(HttpConfig::default());
+    let http = Host::http(HttpConfig::default());
     let refused = world.sign_in(manager(&world, &http).await).await;
     assert!(refused.is_err());
     assert!(world.requests_to(Endpoint::ServerMetadata).is_empty());

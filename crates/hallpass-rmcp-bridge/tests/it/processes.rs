@@ -67,7 +67,7 @@ async fn a_host() {
         url: url.parse().unwrap(),
         folder: PathBuf::from(folder),
     };
-    let http = host.http(HttpConfig::default());
+    let http = Host::http(HttpConfig::default());
     let client = host.connect(&http, host.signed_in().await).await;
     let calls = (0..8).map(|n| add(&client, n, 1));
     assert_eq!(

@@ -6,7 +6,7 @@ use hallpass_http::HttpConfig;
 use hallpass_testkit::{Endpoint, Fault, Gate, PlannedFault, When};
 use rmcp::transport::auth::{AuthError, CredentialStore as _};
 
-use crate::world::{World, add};
+use crate::world::{Host, World, add};
 
 /// Two hosts share the files. Sixteen calls of theirs are refused at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -14,7 +14,7 @@ async fn parallel_refusals_in_two_hosts_make_one_refresh() {
     let world = World::new().await;
     let first = world.host.bridge().await.manager().await.unwrap();
     world.sign_in(first).await.unwrap();
-    let http = world.host.http(HttpConfig::default());
+    let http = Host::http(HttpConfig::default());
     let mut clients = Vec::new();
     for _ in 0..2 {
         clients.push(

@@ -105,14 +105,13 @@ impl Host {
     }
 
     /// The HTTP client of a host that was told `config`.
-    pub(crate) fn http(&self, mut config: HttpConfig) -> Client {
-        config.servers = vec![self.origin()];
+    pub(crate) fn http(config: HttpConfig) -> Client {
         Client::new(config).unwrap()
     }
 
     /// A host's bridge, as a process of its own would make it.
     pub(crate) async fn bridge(&self) -> Bridge {
-        let http: Arc<dyn HttpClient> = Arc::new(self.http(HttpConfig::default()));
+        let http: Arc<dyn HttpClient> = Arc::new(Self::http(HttpConfig::default()));
         Bridge::new(self.slot(), self.store().await, http)
     }
 

@@ -83,9 +83,12 @@ impl CodeGrant {
         );
         let answer = self
             .http
-            .fetch(request, ExchangePolicy::authorization_server())
+            .fetch(
+                request,
+                ExchangePolicy::authorization_server(&ask.slot.server),
+            )
             .await?;
-        let grant = TokenResponse::from_http(&answer)?.into_grant(
+        let grant = TokenResponse::from_http(&answer, AuthScheme::Bearer)?.into_grant(
             GrantKind::AuthorizationCode,
             &scopes,
             found.resource.as_ref(),

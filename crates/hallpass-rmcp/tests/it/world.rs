@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{ServerSettings, ServerUrl, Slot};
-use hallpass_http::{HttpConfig, Origin};
+use hallpass_http::HttpConfig;
 use hallpass_rmcp::{Client, transport};
 use hallpass_session::Session;
 use hallpass_store::MemoryStore;
@@ -59,10 +59,7 @@ impl World {
         change(&mut options);
         let server = McpServer::start(options).await.unwrap();
         let url = ServerUrl::parse(&server.url()).unwrap();
-        let http = hallpass_http::Client::new(HttpConfig {
-            servers: vec![Origin::parse(server.origin()).unwrap()],
-            ..HttpConfig::default()
-        });
+        let http = hallpass_http::Client::new(HttpConfig::default());
         let http = Arc::new(http.unwrap());
         let authorizer = Arc::new(CodeGrant::new(http.clone(), clock.clone()));
         let slot = Slot::new(url.clone());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hallpass_core::{BoxFuture, Clock, Profile, ServerSettings, ServerUrl, Slot, Timestamp};
-use hallpass_http::{Client, HttpConfig, Origin};
+use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{BrowserLogin, Interaction, LoginEvent, OpenError};
 use hallpass_session::{OsEntropy, Session, SignInRequest, SystemClock};
 use hallpass_store::{FileStore, KeyFile};
@@ -57,7 +57,7 @@ impl Servers {
 /// A session as a process builds it. `ahead` is how many seconds its wall clock is ahead of the
 /// servers', which makes their tokens expire without anybody waiting.
 pub(crate) async fn session(store: &Path, url: &str, profile: &str, ahead: i64) -> Session {
-    let http = client(url);
+    let http = client();
     let login = BrowserLogin::builder(
         http.clone(),
         Arc::new(SystemClock),
@@ -75,11 +75,8 @@ pub(crate) async fn session(store: &Path, url: &str, profile: &str, ahead: i64) 
         .unwrap()
 }
 
-pub(crate) fn client(url: &str) -> Arc<Client> {
-    let client = Client::new(HttpConfig {
-        servers: vec![Origin::of(&Url::parse(url).unwrap()).unwrap()],
-        ..HttpConfig::default()
-    });
+pub(crate) fn client() -> Arc<Client> {
+    let client = Client::new(HttpConfig::default());
     Arc::new(client.unwrap())
 }
 

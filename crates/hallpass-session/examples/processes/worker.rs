@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hallpass_core::{HttpClient, http::ExchangePolicy};
+use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
 use hallpass_discovery::challenges;
 use hallpass_session::{Session, Token};
 use hallpass_store::{FileStore, KeyFile};
@@ -176,8 +176,9 @@ async fn post(url: &str, token: &Token) -> Result<Option<Vec<hallpass_core::Chal
         .header(header::AUTHORIZATION, token.authorization())
         .body(Bytes::from_static(INITIALIZE.as_bytes()))
         .unwrap();
-    let http = client(url);
-    let answer = http.open(request, ExchangePolicy::mcp()).await;
+    let http = client();
+    let server = ServerUrl::parse(url).unwrap();
+    let answer = http.open(request, ExchangePolicy::mcp(&server)).await;
     let answer = answer.map_err(|error| format!("{error:?}"))?;
     match answer.status() {
         StatusCode::OK => {

@@ -6,6 +6,7 @@ use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, HttpClient, NoAuthorizer, ServerSettings, Slot,
     TokenSource,
 };
+use hallpass_discovery::MetadataCache;
 use hallpass_oauth::{ClientKey, ClientKeyError};
 
 use super::Session;
@@ -24,6 +25,7 @@ pub struct SessionBuilder {
     settings: ServerSettings,
     store: Arc<dyn CredentialStore>,
     http: Arc<dyn HttpClient>,
+    metadata: Arc<MetadataCache>,
     authorizer: Arc<dyn Authorizer>,
     token_source: Option<Arc<dyn TokenSource>>,
     clock: Arc<dyn Clock>,
@@ -44,6 +46,7 @@ impl SessionBuilder {
             settings,
             store,
             http,
+            metadata: Arc::default(),
             authorizer: Arc::new(NoAuthorizer),
             token_source: None,
             clock: Arc::new(SystemClock),
@@ -56,6 +59,15 @@ impl SessionBuilder {
     /// Who signs in. Without one every sign-in is refused.
     pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
         self.authorizer = authorizer;
+        self
+    }
+
+    /// What reads the server's metadata again after a 401, for a host with many sessions on one HTTP
+    /// client, such as one for each user: sessions that share a cache and are refused at the same
+    /// moment make one discovery for each server, and all see what it finds. Without this a session
+    /// shares nothing.
+    pub fn metadata_cache(mut self, cache: Arc<MetadataCache>) -> Self {
+        self.metadata = cache;
         self
     }
 
@@ -106,6 +118,7 @@ impl SessionBuilder {
             settings: self.settings,
             store: self.store,
             http: self.http,
+            metadata: self.metadata,
             authorizer: self.authorizer,
             token_source: self.token_source,
             clock: self.clock,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthScheme, Record, Registration, State,
+    Record, Registration, State,
     record::{Fence, PostEnd, RegistrationOrigin, SignInCause},
     store::Guard,
 };
@@ -165,12 +165,6 @@ async fn under_lock(
     }
     shared.memory().past_refusal = false;
     match result {
-        // RFC 9449 §5: a client that wants a bound token takes no other.
-        Outcome::Renewed(response)
-            if grant.dpop_key.is_some() && response.scheme() == AuthScheme::Bearer =>
-        {
-            give_up(shared, &marked, SignInCause::RefreshRefused, None, guard).await
-        }
         Outcome::Renewed(response) => {
             save::renewed(shared, wanted, &marked, *response, now, guard).await
         }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    Grant, Issuer, Record, Registration, Timestamp, TokenEndpointAuthMethod, http::ExchangePolicy,
-    record::SignInCause,
+    AuthScheme, Grant, Issuer, Record, Registration, Timestamp, TokenEndpointAuthMethod,
+    http::ExchangePolicy, record::SignInCause,
 };
 use hallpass_oauth::{ProofKey, TokenRequest};
 use http::Request;
@@ -56,6 +56,14 @@ pub(super) fn prepare<'a>(
 }
 
 impl Prepared<'_> {
+    /// The type of token that the request asks for.
+    fn scheme(&self) -> AuthScheme {
+        match self.key {
+            Some(_) => AuthScheme::Dpop,
+            None => AuthScheme::Bearer,
+        }
+    }
+
     /// The request, with a client's assertion of its own: a signed one is good once.
     fn request(&self, shared: &Shared) -> Request<Bytes> {
         let client = shared.authenticate(&self.registration, self.issuer);
@@ -73,9 +81,9 @@ pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> Outcome {
             sign(shared, key, prepared.endpoint, &mut request);
         }
         shared.counting.posted.one();
-        let policy = ExchangePolicy::authorization_server();
+        let policy = ExchangePolicy::authorization_server(&shared.slot.server);
         let answer = shared.http.fetch(request, policy).await;
-        let outcome = Outcome::of(answer, &shared.slot, shared.now());
+        let outcome = Outcome::of(answer, prepared.scheme(), &shared.slot, shared.now());
         if prepared.key.is_none() {
             return outcome;
         }

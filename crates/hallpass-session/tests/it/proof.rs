@@ -60,6 +60,20 @@ async fn a_bearer_token_in_place_of_a_bound_one_is_refused() {
 }
 
 #[tokio::test]
+async fn refresh_answered_with_a_bound_token_that_was_not_asked_for_is_refused() {
+    let world = World::signed_in().await;
+    world.server.token_type("DPoP");
+    world.clock.advance(3_600);
+    let error = world.session().token().await.unwrap_err();
+    assert_eq!(need(&error), Need::Ended(SignInCause::RefreshRefused));
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("a DPoP token"), "{cause}");
+    assert_eq!(world.server.posts(), 1);
+    let record = world.record().await;
+    assert_eq!(record.grant.unwrap().scheme, AuthScheme::Bearer);
+}
+
+#[tokio::test]
 async fn a_key_that_is_lost_needs_a_sign_in() {
     let world = bound(DpopKey::new("not a key")).await;
     let error = world.session().token().await.unwrap_err();

@@ -1,7 +1,10 @@
 //! After a 401.
 
-use hallpass_core::{State, http::HttpErrorKind, record::SignInCause};
-use hallpass_session::{EndedWhy, Need, SessionError};
+use std::sync::Arc;
+
+use hallpass_core::{Profile, State, http::HttpErrorKind, record::SignInCause};
+use hallpass_discovery::MetadataCache;
+use hallpass_session::{EndedWhy, Need, Session, SessionError};
 
 use crate::{
     double::{Fault, ISSUER, OTHER_ISSUER},
@@ -279,4 +282,70 @@ async fn a_refusal_that_met_another_call_s_refresh_still_finds_a_migration() {
     let error = rejected.await.unwrap().unwrap_err();
     assert!(matches!(need(&error), Need::Migrated(_)), "{error:?}");
     assert_eq!(world.server.posts(), 1);
+}
+
+/// The sessions of many users on one server, whose grants can't be refreshed, and which share a
+/// cache or have one each.
+async fn of_many_users(shared: Option<Arc<MetadataCache>>) -> (World, Vec<Session>) {
+    let world = World::empty();
+    let mut sessions = Vec::new();
+    for number in 0..50 {
+        let mut user = world.clone();
+        let profile = Profile::parse(&format!("user-{number}")).unwrap();
+        user.slot = user.slot.with_profile(profile);
+        user.put(|record| record.grant.as_mut().unwrap().refresh_token = None)
+            .await;
+        let cache = shared.clone().unwrap_or_default();
+        sessions.push(user.builder().metadata_cache(cache).build().unwrap());
+    }
+    (world, sessions)
+}
+
+/// What each session says when the tokens of all are refused at once.
+async fn refused_at_once(sessions: &[Session]) -> Vec<Need> {
+    let mut calls = Vec::new();
+    for session in sessions {
+        let session = session.clone();
+        let refused = session.token().await.unwrap();
+        calls.push(tokio::spawn(async move {
+            session.token_after_rejection(&refused, &bare()).await
+        }));
+    }
+    let mut needs = Vec::new();
+    for call in calls {
+        needs.push(need(&call.await.unwrap().unwrap_err()));
+    }
+    needs
+}
+
+fn discoveries(world: &World) -> usize {
+    let asked = world.server.requests();
+    asked.iter().filter(|line| *line == METADATA).count()
+}
+
+#[tokio::test]
+async fn sessions_that_are_refused_at_once_make_one_discovery() {
+    let (world, sessions) = of_many_users(Some(Arc::default())).await;
+    for need in refused_at_once(&sessions).await {
+        assert_eq!(need, Need::Ended(SignInCause::NoRefreshToken));
+    }
+    assert_eq!(world.server.requests().len(), 2, "one for each document");
+    assert_eq!(discoveries(&world), 1);
+
+    let (world, sessions) = of_many_users(None).await;
+    refused_at_once(&sessions).await;
+    assert_eq!(discoveries(&world), sessions.len(), "nothing is shared");
+}
+
+#[tokio::test]
+async fn changed_issuer_is_seen_by_all_sessions_that_share_a_discovery() {
+    let (world, sessions) = of_many_users(Some(Arc::default())).await;
+    world.server.migrate();
+    for need in refused_at_once(&sessions).await {
+        let Need::Migrated(issuer) = need else {
+            panic!("{need:?}")
+        };
+        assert_eq!(issuer.as_str(), OTHER_ISSUER);
+    }
+    assert_eq!(discoveries(&world), 1);
 }

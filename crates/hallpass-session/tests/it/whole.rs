@@ -6,7 +6,7 @@ use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 use hallpass_core::{
     BoxFuture, Clock, CredentialStore, ServerSettings, ServerUrl, Slot, State, record::SignInCause,
 };
-use hallpass_http::{Client, HttpConfig, Origin};
+use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{BrowserLogin, Interaction, LoginEvent, OpenError};
 use hallpass_session::{Need, OsEntropy, Session, SignInRequest, SignOut};
 use hallpass_store::{FileStore, KeyFile, KeySource};
@@ -69,10 +69,7 @@ impl Whole {
     /// What another process would build for itself.
     async fn process(&self) -> Session {
         let url = ServerUrl::parse(&self.server.url()).unwrap();
-        let http = Client::new(HttpConfig {
-            servers: vec![Origin::of(url.url()).unwrap()],
-            ..HttpConfig::default()
-        });
+        let http = Client::new(HttpConfig::default());
         let http = Arc::new(http.unwrap());
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let login = BrowserLogin::builder(

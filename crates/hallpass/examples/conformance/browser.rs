@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, HttpClient,
+    BoxFuture, HttpClient, ServerUrl,
     http::ExchangePolicy,
-    http_client::{Client, HttpConfig, Origin},
+    http_client::{Client, HttpConfig},
     login::{Interaction, LoginEvent, OpenError},
 };
 use http::{Request, header::LOCATION};
@@ -15,15 +15,16 @@ const MOST_REDIRECTS: usize = 20;
 
 /// The browser, on a connection of its own.
 #[derive(Debug)]
-pub(crate) struct MyWindow(Client);
+pub(crate) struct MyWindow {
+    client: Client,
+    server: ServerUrl,
+}
 
 impl MyWindow {
     /// One on the machine that a server is on.
-    pub(crate) fn new(server: &str) -> Result<Self, Box<dyn std::error::Error>> {
-        Ok(Self(Client::new(HttpConfig {
-            servers: vec![Origin::parse(server)?],
-            ..HttpConfig::default()
-        })?))
+    pub(crate) fn new(server: ServerUrl) -> Result<Self, Box<dyn std::error::Error>> {
+        let client = Client::new(HttpConfig::default())?;
+        Ok(Self { client, server })
     }
 
     /// Goes to `url`; where it leads on to.
@@ -33,8 +34,8 @@ impl MyWindow {
         };
         let request = Request::get(url.as_str()).body(Bytes::new());
         let request = request.map_err(|error| failed(error.into()))?;
-        let policy = ExchangePolicy::authorization_server();
-        let client: &dyn HttpClient = &self.0;
+        let policy = ExchangePolicy::authorization_server(&self.server);
+        let client: &dyn HttpClient = &self.client;
         let answer = client.fetch(request, policy).await;
         let answer = answer.map_err(|error| failed(error.into()))?;
         let location = answer.headers().get(LOCATION);

@@ -10,7 +10,7 @@ mod context;
 
 use std::sync::Arc;
 
-use hallpass::{Hallpass, MemoryStore};
+use hallpass::{Hallpass, MemoryStore, ServerUrl};
 use rmcp::service::{ClientServiceExt, ServiceError};
 
 use browser::MyWindow;
@@ -20,12 +20,12 @@ use context::Context;
 #[expect(clippy::print_stdout, reason = "an example prints")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let context = Context::read()?;
-    let url = &context.url;
+    let server: ServerUrl = context.url.parse()?;
 
     let store = MemoryStore::default();
-    let hallpass = Hallpass::builder(url.parse()?)
+    let hallpass = Hallpass::builder(server.clone())
         .store(Arc::new(store))
-        .sign_in_with(Arc::new(MyWindow::new(url)?));
+        .sign_in_with(Arc::new(MyWindow::new(server)?));
     let hallpass = context.settle(hallpass)?.build()?;
 
     let (host, lifecycle) = (calls::Agreeable(context.info()), context.lifecycle());

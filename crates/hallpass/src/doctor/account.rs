@@ -75,6 +75,7 @@ impl Examination<'_> {
         let mut step = Step::new(StepName::Registration);
         let issuer = &discovered.server.issuer;
         let outlook = LoginOutlook {
+            server: &self.slot().server,
             settings: self.settings(),
             discovered,
             challenges: self.challenges(),

@@ -113,6 +113,7 @@ impl Examination<'_> {
     /// Whether the scopes that a login would ask for are ones that the server lists.
     pub(super) fn scopes(&self, step: &mut Step, discovered: &Discovered) {
         let asked = LoginOutlook {
+            server: &self.slot().server,
             settings: self.settings(),
             discovered,
             challenges: self.challenges(),
@@ -175,7 +176,7 @@ impl Examination<'_> {
                 continue;
             };
             let http: &dyn hallpass_core::HttpClient = &self.doctor.watched;
-            let policy = ExchangePolicy::authorization_server();
+            let policy = ExchangePolicy::authorization_server(&self.slot().server);
             if let Err(error) = http.open(request, policy).await {
                 let proxy = self.doctor.proxy_for(&url);
                 let side = Side::AuthorizationServer;

@@ -55,9 +55,9 @@ impl Examination<'_> {
         // A stream that only keeps itself alive must not hold up the report.
         let policy = ExchangePolicy {
             total_limit: Some(Duration::MAX),
-            ..ExchangePolicy::mcp()
+            ..ExchangePolicy::mcp(&self.slot().server)
         };
-        Endpoint::new(http, self.slot().server.clone()).with_policy(policy)
+        Endpoint::new(http, &self.slot().server).with_policy(policy)
     }
 
     /// An MCP request without an answer.

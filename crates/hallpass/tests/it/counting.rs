@@ -11,7 +11,7 @@ use hallpass::{
     BoxFuture, ClientId, HallpassBuilder, HttpClient, HttpError, MemoryStore, PreRegisteredClient,
     ServerSettings, SignOut, TokenEndpointAuthMethod,
     http::{Body, ExchangePolicy},
-    http_client::{Client, HttpConfig, Origin},
+    http_client::{Client, HttpConfig},
     login::{Interaction, LoginEvent, OpenError},
 };
 use hallpass_testkit::{
@@ -178,10 +178,7 @@ struct Pushed {
 
 impl Pushed {
     fn new(world: &World) -> Self {
-        let http = Client::new(HttpConfig {
-            servers: vec![Origin::parse(world.server.origin()).unwrap()],
-            ..HttpConfig::default()
-        });
+        let http = Client::new(HttpConfig::default());
         Self {
             http: http.unwrap(),
             visitor: Arc::clone(&world.visitor) as Arc<dyn Interaction>,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, HttpClient, HttpError, ResourceSetting, ServerSettings,
+    BoxFuture, HttpClient, HttpError, ResourceSetting, ServerSettings, ServerUrl,
     http::{Body, ExchangePolicy},
-    http_client::{Client, HttpConfig, Origin},
+    http_client::{Client, HttpConfig},
 };
 use hallpass_testkit::{AuthorizationServerOptions, Behaviour, Endpoint, PublishedResource};
 use http::{Request, Response, StatusCode, header};
@@ -74,7 +74,7 @@ async fn a_bare_origin_goes_out_as_it_was_published() {
 #[tokio::test]
 async fn a_client_that_forgets_it_signs_in_and_is_refused() {
     let world = World::new().await;
-    let http = client_for(&world);
+    let http = client();
     let forgetful = world
         .host()
         .http_client(Arc::new(Forgetful(http)))
@@ -87,14 +87,18 @@ async fn a_client_that_forgets_it_signs_in_and_is_refused() {
         .expect("the login itself seems to work");
     assert_eq!(world.resources(Endpoint::CodeExchange), [[""; 0]]);
     let token = forgetful.session().token().await.unwrap();
-    let http = client_for(&world);
+    let http = client();
     let initialize = Request::post(world.server.url())
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream")
         .header(header::AUTHORIZATION, token.authorization())
         .body(Bytes::from_static(INITIALIZE))
         .unwrap();
-    let answer = http.open(initialize, ExchangePolicy::mcp()).await.unwrap();
+    let server = ServerUrl::parse(&world.server.url()).unwrap();
+    let answer = http
+        .open(initialize, ExchangePolicy::mcp(&server))
+        .await
+        .unwrap();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     let error = ().serve(forgetful.transport()).await.unwrap_err();
     assert!(
@@ -169,13 +173,8 @@ async fn omitted_by_setting_means_left_out_everywhere() {
     assert_eq!(world.resources(Endpoint::CodeExchange), [[""; 0]]);
 }
 
-fn client_for(world: &World) -> Client {
-    let servers = vec![Origin::parse(world.server.origin()).unwrap()];
-    Client::new(HttpConfig {
-        servers,
-        ..HttpConfig::default()
-    })
-    .unwrap()
+fn client() -> Client {
+    Client::new(HttpConfig::default()).unwrap()
 }
 
 /// Leaves `resource` out of every token request.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, HttpClient, HttpError, Token,
+    BoxFuture, HttpClient, HttpError, ServerUrl, Token,
     http::{Body, ExchangePolicy},
 };
 use http::{Request, Response, StatusCode, header};
@@ -51,12 +51,13 @@ pub(super) async fn initialize_with(
     url: String,
 ) -> Result<bool, Failed> {
     const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"forgetful","version":"0"}}}"#;
-    let request = Request::post(url)
+    let request = Request::post(&url)
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream")
         .header(header::AUTHORIZATION, token.authorization())
         .body(Bytes::from_static(INITIALIZE.as_bytes()))
         .map_err(Failed::new)?;
-    let response = client.open(request, ExchangePolicy::mcp()).await?;
+    let server = ServerUrl::parse(&url).map_err(Failed::new)?;
+    let response = client.open(request, ExchangePolicy::mcp(&server)).await?;
     Ok(response.status() == StatusCode::UNAUTHORIZED)
 }

@@ -5,9 +5,7 @@ use std::{io, net::IpAddr, sync::Arc, time::Duration};
 use hallpass::{
     BoxFuture, Clock, SystemClock, Timestamp,
     doctor::{Code, Severity},
-    http_client::{
-        CaBundle, ClientIdentity, HttpConfig, Origin, Proxy, ProxyConfig, Resolver, Trust,
-    },
+    http_client::{CaBundle, ClientIdentity, HttpConfig, Proxy, ProxyConfig, Resolver, Trust},
 };
 use hallpass_testkit::{
     Endpoint, FakeClock, Fault, Gate, Identity, ListenOptions, Person, ServerTls, TestCa,
@@ -247,10 +245,7 @@ async fn a_certificate_that_ends_soon() {
 #[tokio::test]
 async fn a_host_with_a_client_of_its_own() {
     let case = Case::new().await;
-    let config = HttpConfig {
-        servers: vec![Origin::parse(case.server.origin()).unwrap()],
-        ..HttpConfig::default()
-    };
+    let config = HttpConfig::default();
     let client = hallpass::http_client::Client::new(config).unwrap();
     let doctor = case
         .builder()
