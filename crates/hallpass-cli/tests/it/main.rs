@@ -11,6 +11,8 @@ mod asked;
 #[cfg(target_os = "linux")]
 mod bound_tokens;
 mod calls;
+#[cfg(unix)]
+mod child_environment;
 mod client;
 mod config;
 mod contract;

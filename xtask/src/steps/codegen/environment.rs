@@ -97,7 +97,11 @@ const HEAD: &str = "# The environment\n\n\
     | variable | what it says |\n|---|---|\n";
 
 const FOOT: &str = "\nA proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or \
-    lower case. An option that ends in `-env` names a variable of your own, and so does `${NAME}` in a `--header`.\n";
+    lower case. An option that ends in `-env` names a variable of your own, and so does `${NAME}` in a `--header`.\n\n\
+    A program that Hallpass starts (the command of `exec`, a token command, a browser) inherits the environment without \
+    `HALLPASS_PASSPHRASE`, the variable that `--passphrase-env` names, and `HALLPASS_TOKEN` with its `_AUTHORIZATION` and \
+    `_DPOP`. `exec` then sets what it is for: two of them, one in the other, hand on both tokens under names of their own \
+    (`--env`).\n";
 
 pub(super) fn render() -> String {
     let rows = VARIABLES
