@@ -29,6 +29,7 @@ mod store;
 mod terminal;
 mod through_rmcp;
 mod token_source;
+mod trusted;
 mod unseen;
 mod words;
 

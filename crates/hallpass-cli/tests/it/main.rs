@@ -53,6 +53,8 @@ mod table;
 mod terminal;
 mod token_source;
 mod tokens;
+#[cfg(unix)]
+mod trusted_files;
 #[cfg(target_os = "linux")]
 mod walk_through;
 mod window;

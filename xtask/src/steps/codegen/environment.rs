@@ -36,6 +36,10 @@ const VARIABLES: &[(&str, &str)] = &[
         "there is a desktop, so a browser can be opened (Linux)",
     ),
     (
+        "HALLPASS_CA_CERTIFICATE",
+        "a file of certificate authorities to trust besides the platform's, as `--ca-certificate`",
+    ),
+    (
         "HALLPASS_CONFIG",
         "the configuration file, as `--config`; wins over `HALLPASS_HOME`",
     ),
