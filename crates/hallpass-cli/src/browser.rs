@@ -1,11 +1,11 @@
 //! Starting a browser: a program and its arguments, never a shell.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use hallpass::login::{Desktop, OpenError, open_command};
 use url::Url;
 
-use crate::environment::Environment;
+use crate::{child, environment::Environment};
 
 /// Starts a browser at `url` and does not wait for it.
 pub(crate) fn open(url: &Url, environment: &Environment) -> Result<(), OpenError> {
@@ -20,7 +20,7 @@ pub(crate) fn open(url: &Url, environment: &Environment) -> Result<(), OpenError
     let Some((program, arguments)) = words.split_first() else {
         return Err(OpenError::new("no command opens a URL here"));
     };
-    let mut child = Command::new(program)
+    let mut child = child::command(program, environment)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -14,7 +14,6 @@ mod edit;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -23,7 +22,10 @@ use hallpass::{Profile, ServerUrl, Slot};
 use serde_json::{Map, Value};
 use toml_edit::{Document, Item, Key};
 
-use crate::{exit::Failed, program::Program, server_options::ServerOptions};
+use crate::{exit::Failed, program::Program, server_options::ServerOptions, trusted};
+
+/// What the file is to the user.
+const WHAT: &str = "the configuration";
 
 /// The file, and what it says.
 #[derive(Debug, Default)]
@@ -49,26 +51,17 @@ impl Config {
         let Some(path) = named.or_else(|| program.environment.config_file()) else {
             return Ok(Self::default());
         };
-        match fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let may_be_made = program.arguments.command.makes_config();
-                if is_named && !may_be_made {
-                    let what = format!("there is no configuration file {}", path.display());
-                    return Err(Failed::usage(what));
-                }
-                Ok(Self {
-                    path: Some(path),
-                    servers: BTreeMap::new(),
-                })
-            }
-            Err(error) => {
-                let path = path.display();
-                Err(Failed::usage(format!(
-                    "the configuration {path} can't be read: {error}"
-                )))
-            }
+        if let Some(text) = trusted::read(&path, WHAT)? {
+            return Self::parse(&text, path);
         }
+        if is_named && !program.arguments.command.makes_config() {
+            let what = format!("there is no configuration file {}", path.display());
+            return Err(Failed::usage(what));
+        }
+        Ok(Self {
+            path: Some(path),
+            servers: BTreeMap::new(),
+        })
     }
 
     fn parse(text: &str, path: PathBuf) -> Result<Self, Failed> {

@@ -14,6 +14,7 @@ use crate::exit::Failed;
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Environment {
     variables: BTreeMap<String, String>,
+    passphrase_variable: Option<String>,
     stdin_is_terminal: bool,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
@@ -47,6 +48,7 @@ impl Environment {
         };
         Self {
             variables: std::env::vars_os().filter_map(text).collect(),
+            passphrase_variable: None,
             stdin_is_terminal: stdin().is_terminal(),
             stdout_is_terminal: stdout().is_terminal(),
             stderr_is_terminal: stderr().is_terminal(),
@@ -60,6 +62,7 @@ impl Environment {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
             variables: variables.iter().map(owned).collect(),
+            passphrase_variable: None,
             stdin_is_terminal: false,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
@@ -156,6 +159,17 @@ impl Environment {
         let said = self.get("COLUMNS").and_then(|text| text.parse().ok());
         let own = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Some(said.or_else(own).unwrap_or(80).clamp(20, 1000))
+    }
+
+    /// The same environment, whose user keeps the store's passphrase in a variable of this name.
+    pub(crate) fn with_passphrase_in(mut self, name: Option<&str>) -> Self {
+        self.passphrase_variable = name.map(str::to_owned);
+        self
+    }
+
+    /// The variable that `--passphrase-env` names.
+    pub(crate) fn passphrase_variable(&self) -> Option<&str> {
+        self.passphrase_variable.as_deref()
     }
 
     /// Whether `HALLPASS_NON_INTERACTIVE` says that nobody is there to be asked.

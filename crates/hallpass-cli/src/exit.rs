@@ -5,7 +5,7 @@ use std::{error::Error, fmt, process::ExitCode};
 use hallpass::{
     AuthorizeError, HttpError, Remedy, StoreError,
     login::{LoginError, LoginErrorKind},
-    store::{KeyError, KeyErrorKind},
+    store::{KeyError, KeyErrorKind, StoreErrorKind},
 };
 use serde_json::{Value, json};
 
@@ -291,8 +291,12 @@ fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
         );
         return (refused && login.remedy() != Remedy::Retry).then_some(Code::Refused);
     }
-    // A disk or a keyring is no setting of this program, although somebody has to see to it.
-    cause.is::<StoreError>().then_some(Code::Other)
+    // Who owns a folder and who can reach it is a setting of the user. A disk or a keyring is none of this
+    // program, although somebody has to see to it.
+    match cause.downcast_ref::<StoreError>()?.kind() {
+        StoreErrorKind::Refused => Some(Code::Usage),
+        _ => Some(Code::Other),
+    }
 }
 
 impl fmt::Display for Failed {

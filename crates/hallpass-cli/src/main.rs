@@ -8,6 +8,7 @@ mod arguments;
 mod bearer;
 mod browser;
 mod called;
+mod child;
 mod client_credentials;
 mod commands;
 mod config;
@@ -28,6 +29,7 @@ mod store;
 mod terminal;
 mod through_rmcp;
 mod token_source;
+mod trusted;
 mod unseen;
 mod words;
 
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return Output::of_usage(&environment).usage(&error),
     };
+    let environment = environment.with_passphrase_in(arguments.passphrase_env.as_deref());
     let environment = if arguments.non_interactive || environment.nobody_is_there() {
         environment.without_a_person()
     } else {

@@ -1,5 +1,7 @@
 //! From a server's options and the environment to the configuration of the HTTP client.
 
+use std::path::Path;
+
 use hallpass::{
     ServerUrl,
     http_client::{
@@ -7,7 +9,7 @@ use hallpass::{
     },
 };
 
-use crate::{environment::Environment, exit::Failed, server_options::ServerOptions};
+use crate::{environment::Environment, exit::Failed, server_options::ServerOptions, trusted};
 
 /// The server's own options over what the environment says.
 pub(crate) fn http(
@@ -15,6 +17,10 @@ pub(crate) fn http(
     options: &ServerOptions,
     environment: &Environment,
 ) -> Result<HttpConfig, Failed> {
+    let named = environment.get("HALLPASS_CA_CERTIFICATE").map(Path::new);
+    if let Some(file) = options.ca_certificate.as_deref().or(named) {
+        trusted::check(file, "the file of certificate authorities")?;
+    }
     let trust = match &options.ca_certificate {
         Some(file) => Trust::PlatformPlus(CaBundle::from_file(file).map_err(Failed::usage)?),
         None => Trust::from_environment_values(|name| environment.get(name).map(Into::into))

@@ -1,16 +1,16 @@
 //! The options a server was given at its last login, so that later commands need only its URL.
 //!
-//! They lie in files that only their owner can read, but they are not sealed: a client's secret is
-//! named by environment variable or file and stays a name here, and so should a header's secret part
-//! (`${NAME}`). A secret that was typed is not among them: it is kept with the credentials. A header whose
-//! value is written out is remembered as it was typed, and login says so.
+//! They lie in files that only their owner can read and write, and a file that is not so is not read. They
+//! are not sealed: a client's secret is named by environment variable or file and stays a name here, and so
+//! should a header's secret part (`${NAME}`). A secret that was typed is not among them: it is kept with the
+//! credentials. A header whose value is written out is remembered as it was typed, and login says so.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use hallpass::Slot;
+use hallpass::{Slot, store::read_private};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -19,8 +19,12 @@ use crate::{exit::Failed, server_options::ServerOptions, setup};
 /// The file of one slot's options.
 pub(crate) struct Remembered {
     slot: Slot,
+    store: PathBuf,
     path: PathBuf,
 }
+
+/// Their folder in the store's.
+const FOLDER: &str = "options";
 
 /// The member of the file that says whose options they are: its name is a digest.
 const WHOSE: &str = "for";
@@ -29,31 +33,31 @@ impl Remembered {
     pub(crate) fn of(slot: &Slot, folder: &Path) -> Self {
         Self {
             slot: slot.clone(),
-            path: folder.join("options").join(name_of(slot) + ".json"),
+            store: folder.to_owned(),
+            path: folder.join(FOLDER).join(name_of(slot) + ".json"),
         }
     }
 
     /// Whose options are remembered.
-    pub(crate) fn slots(folder: &Path) -> Vec<Slot> {
-        let files = fs::read_dir(folder.join("options"));
-        let files = files.into_iter().flatten().filter_map(Result::ok);
-        let whose = files.filter_map(|file| {
-            let file: Map<String, Value> =
-                serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
+    pub(crate) fn slots(folder: &Path) -> Result<Vec<Slot>, Failed> {
+        let whose = |bytes: &[u8]| {
+            let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
             let whose = file.get(WHOSE)?;
             setup::url_slot(whose["server"].as_str()?, whose["account"].as_str()).ok()
-        });
-        whose.collect()
+        };
+        let mut slots = Vec::new();
+        let files = fs::read_dir(folder.join(FOLDER));
+        for file in files.into_iter().flatten().filter_map(Result::ok) {
+            let bytes = read(folder, &file.path())?;
+            slots.extend(bytes.and_then(|bytes| whose(&bytes)));
+        }
+        Ok(slots)
     }
 
     /// The remembered options; the default where there are none.
     pub(crate) fn load(&self) -> Result<ServerOptions, Failed> {
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(ServerOptions::default());
-            }
-            Err(error) => return Err(self.failed(error)),
+        let Some(bytes) = read(&self.store, &self.path)? else {
+            return Ok(ServerOptions::default());
         };
         let read = || {
             let mut file: Map<String, Value> = serde_json::from_slice(&bytes)?;
@@ -89,11 +93,18 @@ impl Remembered {
     }
 
     fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> Failed {
-        Failed::new(source).hint(format!(
-            "the server's options are in {}",
-            self.path.display()
-        ))
+        Failed::new(source).hint(hint(&self.path))
     }
+}
+
+/// Reads a file of options, which are held to the store's rule: they say what runs and where tokens go, and
+/// Hallpass alone writes them.
+fn read(store: &Path, path: &Path) -> Result<Option<Vec<u8>>, Failed> {
+    read_private(store, path).map_err(|error| Failed::from(error).hint(hint(path)))
+}
+
+fn hint(path: &Path) -> String {
+    format!("the server's options are in {}", path.display())
 }
 
 /// What a slot's files are called.

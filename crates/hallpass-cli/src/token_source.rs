@@ -5,14 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use hallpass::{
-    AccessToken, FixedToken, TokenSource,
-    machine::{SecretCommand, TokenFile},
-};
+use hallpass::{AccessToken, FixedToken, TokenSource, machine::TokenFile};
 
 use serde_json::{Value, json};
 
-use crate::{environment::Environment, exit::Failed, server_options::ServerOptions};
+use crate::{child, environment::Environment, exit::Failed, server_options::ServerOptions};
 
 /// Where the tokens come from, if the options say so.
 pub(crate) fn of(
@@ -40,7 +37,7 @@ pub(crate) fn of(
     let Some(program) = words.next() else {
         return Err(Failed::usage("`--token-command` names no program"));
     };
-    let command = SecretCommand::new(PathBuf::from(program), words);
+    let command = child::token_command(PathBuf::from(program), words, environment);
     Ok(Some(Arc::new(command)))
 }
 

@@ -33,6 +33,7 @@ const USUAL_LIMIT: Duration = Duration::from_secs(30);
 pub struct SecretCommand {
     program: PathBuf,
     arguments: Vec<String>,
+    withheld: Vec<String>,
     limit: Duration,
 }
 
@@ -46,6 +47,7 @@ impl SecretCommand {
         Self {
             program: program.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
+            withheld: Vec::new(),
             limit: USUAL_LIMIT,
         }
     }
@@ -54,6 +56,13 @@ impl SecretCommand {
     #[must_use]
     pub fn with_time_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Takes these variables out of the environment that it inherits: secrets of the program that runs it.
+    #[must_use]
+    pub fn without_variables(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.withheld.extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -71,7 +80,11 @@ impl SecretCommand {
             let what = format!("{self} could not be run");
             Trouble::new(Remedy::Configure, what).source(error)
         };
-        let mut child = process::Command::new(&self.program)
+        let mut command = process::Command::new(&self.program);
+        for name in &self.withheld {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -105,6 +105,23 @@ pub(crate) fn is_at(path: &Path, file: &File) -> bool {
     system::is_at(path, file)
 }
 
+/// Reads a file that a host keeps below a store's folder, as the store reads its own files: no link is
+/// followed, and the file, its folders and the store's folder belong to this user and are closed to
+/// others. `None` when there is no such file.
+///
+/// # Errors
+///
+/// When one of them is not so, with the command that mends it as a hint, and when the file can't be read.
+pub fn read_private(store: &Path, file: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(bytes) = read(file)? else {
+        return Ok(None);
+    };
+    let below = |folder: &&Path| *folder != store && folder.starts_with(store);
+    let folders = file.ancestors().skip(1).take_while(below);
+    folders.chain([store]).try_for_each(check)?;
+    Ok(Some(bytes))
+}
+
 /// Replaces a file, or creates it, durably and as a whole. The caller holds the file's lock.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     Replacement::begin(path, "writing")?.finish(bytes)

@@ -10,6 +10,7 @@
 //!   source that is locked, absent or silent is an error with a remedy, and never a reason to take
 //!   another. Only a key that its source definitely does not have is followed by a new one; the
 //!   records of the lost key are set aside, kept as they are, and are there again when it comes back.
+//! - [`read_private`]: a host's own file below the store's folder, by the same rule as the store's files.
 //! - [`contract`]: what a session relies on, as a test for any backend.
 //!
 //! It deliberately does not speak HTTP, refresh anything, look at tokens, keep a record in a keyring
@@ -61,6 +62,7 @@ mod passphrase;
 mod seal;
 
 pub use file::{Exported, FileStore, Forgotten, Imported, Look, OutOfReach, Rekeyed};
+pub use folder::read_private;
 pub use key::{KeyError, KeyErrorKind, KeyId, KeySource, KeySources, Policy, SealingKey};
 pub use key_file::KeyFile;
 pub use memory::MemoryStore;

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::{
     arguments::Server,
     bearer::{Bearer, ForRequest},
+    child,
     exit::{Code, Failed},
     program::Program,
     setup::{Options, Setup},
@@ -46,7 +47,7 @@ pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), Failed> {
     };
     let setup = Setup::new(program, &exec.server, Options::Remembered, None).await?;
     let bearer = Bearer::fresh(&setup, &exec.request).await?;
-    let mut command = Command::new(file);
+    let mut command = child::command(file, &program.environment);
     command.args(arguments).env(name, bearer.secret());
     if exec.request.method.is_some() {
         command.env(format!("{name}_AUTHORIZATION"), &bearer.authorization);

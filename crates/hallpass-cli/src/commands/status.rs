@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::Config,
-    exit::Failed,
+    exit::{Code, Failed},
     output::Tone,
     program::Program,
     remembered::Remembered,
@@ -52,12 +52,16 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed
     let now = SystemClock.now();
     let mut accounts = Vec::new();
     for slot in slots {
-        let options = setup::options_of(program, &slot).unwrap_or_else(|failed| {
-            let problem = failed.into_source().to_string();
-            problems.push(problem.clone());
-            said.push(problem);
-            ServerOptions::default()
-        });
+        let options = match setup::options_of(program, &slot) {
+            Ok(options) => options,
+            Err(failed) if failed.is(Code::Usage) => return Err(failed),
+            Err(failed) => {
+                let problem = failed.into_source().to_string();
+                problems.push(problem.clone());
+                said.push(problem);
+                ServerOptions::default()
+            }
+        };
         let account = Account {
             slot: &slot,
             record: look.record(&slot),
@@ -92,7 +96,7 @@ pub(super) fn with_a_token_source(program: &Program) -> Result<Vec<Slot>, Failed
     let config = Config::read(program)?;
     let named = config.servers().values().map(|entry| entry.slot.clone());
     let mut slots: Vec<Slot> = named.collect();
-    slots.extend(Remembered::slots(&store::folder(program)?));
+    slots.extend(Remembered::slots(&store::folder(program)?)?);
     slots.retain(|slot| {
         let options = setup::options_of(program, slot);
         options.is_ok_and(|options| options.have_token_source())

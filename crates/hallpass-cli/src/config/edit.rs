@@ -9,8 +9,8 @@ use std::{
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use super::{Config, Entry};
-use crate::{exit::Failed, remembered::create_private};
+use super::{Config, Entry, WHAT};
+use crate::{exit::Failed, remembered::create_private, trusted};
 
 impl Config {
     /// Writes an entry under a name.
@@ -71,12 +71,10 @@ impl Config {
         };
         let unwritable =
             |error| Failed::usage(format!("{} can't be written: {error}", path.display()));
+        let (_, folder) = behind(path).map_err(unwritable)?;
+        trusted::check(&folder, WHAT)?;
         let _lock = lock(path).map_err(unwritable)?;
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Failed::new(error)),
-        };
+        let text = trusted::read(path, WHAT)?.unwrap_or_default();
         let mut document: DocumentMut = text.parse().map_err(Failed::usage)?;
         change(&mut document, &Self::parse(&text, path.to_owned())?)?;
         write(path, &document.to_string()).map_err(unwritable)

@@ -11,6 +11,8 @@ mod asked;
 #[cfg(target_os = "linux")]
 mod bound_tokens;
 mod calls;
+#[cfg(unix)]
+mod child_environment;
 mod client;
 mod config;
 mod contract;
@@ -51,6 +53,8 @@ mod table;
 mod terminal;
 mod token_source;
 mod tokens;
+#[cfg(unix)]
+mod trusted_files;
 #[cfg(target_os = "linux")]
 mod walk_through;
 mod window;

@@ -29,6 +29,13 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+/// Creates files from here on without a right to write for others, whatever the umask of the developer is:
+/// the program refuses files that others can write.
+pub(crate) fn set_umask() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+}
+
 impl Desk {
     pub(crate) async fn new() -> Self {
         Self::with(AuthorizationServerOptions::default(), |_| {}).await
@@ -42,6 +49,7 @@ impl Desk {
         let mut options = McpServerOptions::protected_by(&issuer);
         server(&mut options);
         let server = McpServer::start(options).await.unwrap();
+        set_umask();
         let folder = TempDir::new().unwrap();
         Self {
             issuer,

@@ -46,6 +46,7 @@ impl Drop for Serving {
 impl Recording {
     fn new() -> Self {
         // A path of the same length everywhere: where lines are broken depends on it.
+        crate::program::set_umask();
         let home = TempDir::new_in("/tmp").unwrap();
         let same = vec![(home.path().display().to_string(), "~".to_owned())];
         Self {

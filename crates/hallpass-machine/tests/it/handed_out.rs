@@ -71,6 +71,11 @@ async fn a_command_prints_the_token() {
     // Arguments are what they are: nobody expands them.
     let command = SecretCommand::new("printf", ["%s", "$HOME;*"]);
     assert_eq!(read(&command).await.unwrap(), "$HOME;*");
+    // It inherits the environment, without what is withheld.
+    let command = sh("command -p env | command -p grep -c '^PATH='; true");
+    assert_eq!(read(&command).await.unwrap(), "1");
+    let command = command.without_variables(["PATH"]);
+    assert_eq!(read(&command).await.unwrap(), "0");
     // There is nothing to read from.
     assert_eq!(read(&sh("cat; echo end")).await.unwrap(), "end");
 }

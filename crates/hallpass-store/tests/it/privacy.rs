@@ -3,9 +3,11 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, chown, symlink},
+    path::Path,
 };
 
 use hallpass_core::{CredentialStore as _, Remedy, store::StoreErrorKind};
+use hallpass_store::read_private;
 
 use crate::common::{CANARY, LONG, Place, overwrite, record, save};
 
@@ -62,6 +64,39 @@ async fn what_others_can_reach_is_refused() {
         assert!(error.hint().unwrap().starts_with("chmod "), "{what}");
         assert_eq!(error.remedy(), Remedy::Configure);
     }
+}
+
+#[tokio::test]
+async fn private_file_of_a_host_is_held_to_the_rule_of_the_store() {
+    let place = Place::new();
+    drop(place.open().await.unwrap());
+    let folder = place.path.join("options");
+    let file = folder.join("one.json");
+    assert_eq!(read_private(&place.path, &file).unwrap(), None);
+    fs::create_dir(&folder).unwrap();
+    fs::File::create(&file).unwrap();
+    let set_mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode(&folder, 0o700);
+    set_mode(&file, 0o600);
+    assert_eq!(read_private(&place.path, &file).unwrap(), Some(vec![]));
+    for (path, right, wrong) in [
+        (&place.path, 0o700, 0o750),
+        (&folder, 0o700, 0o701),
+        (&file, 0o600, 0o604),
+    ] {
+        set_mode(path, wrong);
+        let error = read_private(&place.path, &file).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Refused, "{error}");
+        let mend = format!("chmod {right:o} '{}'", path.display());
+        assert_eq!(error.hint(), Some(mend.as_str()));
+        set_mode(path, right);
+    }
+    symlink(&folder, place.path.join("link")).unwrap();
+    let through = place.path.join("link/one.json");
+    let error = read_private(&place.path, &through).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Refused, "{error}");
 }
 
 #[tokio::test]

@@ -33,6 +33,15 @@ is not in this table.
 A file that is named is looked for from the folder of `config.toml`. No secret has to stand here: name the environment variable
 or the file that holds it.
 
+What the file says decides which commands run, where tokens go and whom to trust. So it is read only where you and root alone
+can change it: it and every folder above it, and where there are links each folder on the way to what they lead to, belong to
+you or to root, and neither a group nor others can write them. A folder with the sticky bit, as `/tmp`, is fine above it, and so
+is a read-only mount of root's, as of a Kubernetes ConfigMap. Otherwise every command ends with 2 and the command that mends it
+(`chmod go-w PATH`). The same holds for a file of certificate authorities (`ca-certificate`, `HALLPASS_CA_CERTIFICATE`). What is
+remembered at a sign-in lies in the folder for credentials and has to be closed to others, as they are. A file that holds nothing
+but a secret (`token-file`, `client-secret-file`, `client-key`) may belong to another user, who hands it out. On Windows none of
+this is checked.
+
 | key | value | what it says |
 |---|---|---|
 | `url` | text | The MCP server's URL |

@@ -36,6 +36,10 @@ const VARIABLES: &[(&str, &str)] = &[
         "there is a desktop, so a browser can be opened (Linux)",
     ),
     (
+        "HALLPASS_CA_CERTIFICATE",
+        "a file of certificate authorities to trust besides the platform's, as `--ca-certificate`",
+    ),
+    (
         "HALLPASS_CONFIG",
         "the configuration file, as `--config`; wins over `HALLPASS_HOME`",
     ),
@@ -97,7 +101,11 @@ const HEAD: &str = "# The environment\n\n\
     | variable | what it says |\n|---|---|\n";
 
 const FOOT: &str = "\nA proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or \
-    lower case. An option that ends in `-env` names a variable of your own, and so does `${NAME}` in a `--header`.\n";
+    lower case. An option that ends in `-env` names a variable of your own, and so does `${NAME}` in a `--header`.\n\n\
+    A program that Hallpass starts (the command of `exec`, a token command, a browser) inherits the environment without \
+    `HALLPASS_PASSPHRASE`, the variable that `--passphrase-env` names, and `HALLPASS_TOKEN` with its `_AUTHORIZATION` and \
+    `_DPOP`. `exec` then sets what it is for: two of them, one in the other, hand on both tokens under names of their own \
+    (`--env`).\n";
 
 pub(super) fn render() -> String {
     let rows = VARIABLES

@@ -1,34 +1,40 @@
 //! What servers said about themselves, kept beside the credentials: no secret, and cheap to lose.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
-use hallpass::Slot;
+use hallpass::{Slot, store::read_private};
 use hallpass_proxy::Memory;
 
 use crate::remembered;
 
 /// One folder for each slot, one file for each opening.
 #[derive(Debug)]
-pub(super) struct Files(PathBuf);
+pub(super) struct Files {
+    store: PathBuf,
+    folder: PathBuf,
+}
 
 /// What is larger than this is not kept.
 const MOST: usize = 256 * 1024;
 
 impl Files {
     pub(super) fn of(slot: &Slot, folder: &Path) -> Self {
-        Self(folder.join("capabilities").join(remembered::name_of(slot)))
+        Self {
+            store: folder.to_owned(),
+            folder: folder.join("capabilities").join(remembered::name_of(slot)),
+        }
     }
 
     fn file(&self, opening: &str) -> PathBuf {
-        self.0.join(format!("{opening}.json"))
+        self.folder.join(format!("{opening}.json"))
     }
 
     fn write(&self, opening: &str, result: &[u8]) -> io::Result<()> {
-        remembered::create_private(&self.0)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.0)?;
+        remembered::create_private(&self.folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         io::Write::write_all(&mut file, result)?;
         file.persist(self.file(opening))?;
         Ok(())
@@ -37,7 +43,11 @@ impl Files {
 
 impl Memory for Files {
     fn load(&self, opening: &str) -> Option<Vec<u8>> {
-        fs::read(self.file(opening)).ok()
+        let found = read_private(&self.store, &self.file(opening));
+        found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what the server offered before is not used");
+            None
+        })
     }
 
     fn save(&self, opening: &str, result: &[u8]) {
