@@ -13,7 +13,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use hallpass_core::{Issuer, Remedy, Resource};
+use hallpass_core::{Issuer, Remedy, Resource, sanitized_text};
 use oauth2::{CsrfToken, PkceCodeVerifier};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -78,7 +78,7 @@ impl PendingAuthorization {
             ([], [error]) => refuse(Reason::Refused {
                 code: wording::error_code(error),
                 description: match response.error_description.as_slice() {
-                    [description] => wording::description(description),
+                    [description] => sanitized_text(description),
                     _ => None,
                 },
             }),

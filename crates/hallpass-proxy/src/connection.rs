@@ -1,12 +1,18 @@
 //! Where the proxy stands with the server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hallpass_transport::OwnStream;
 
 use crate::{
     message::Message,
-    standing_in::{LISTED, Listed, STATELESS},
+    standing_in::{LISTED, Listed, STATELESS, WITH_BATCHES},
     trouble::Trouble,
 };
 
@@ -22,6 +28,8 @@ pub(crate) struct Connection {
     pub(crate) answer: Option<Message>,
     /// What the server says unasked.
     pub(crate) own_stream: OwnStream,
+    /// Whether that is looked after.
+    pub(crate) listens: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -30,6 +38,21 @@ impl Connection {
         self.version
             .as_deref()
             .is_some_and(|version| version >= STATELESS)
+    }
+
+    /// Whether several messages may come as one.
+    pub(crate) fn has_batches(&self) -> bool {
+        self.version.as_deref() == Some(WITH_BATCHES)
+    }
+
+    /// Notes that the server's own stream is looked after from now on, or no more.
+    pub(crate) fn listening(&self, listens: bool) {
+        self.listens.store(listens, Ordering::Relaxed);
+    }
+
+    /// Whether an answer may come on the server's own stream.
+    pub(crate) fn listens(&self) -> bool {
+        self.listens.load(Ordering::Relaxed)
     }
 
     /// Lets calls wait for the server's own stream, if it may have one.

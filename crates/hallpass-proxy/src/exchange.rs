@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
 use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use hallpass_transport::{Error, Stop, UnexpectedStatus};
+use hallpass_transport::{Error, InvalidMessage, Stop, UnexpectedStatus};
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -16,7 +16,7 @@ use crate::{
     MOST_MESSAGE,
     connection::{Connection, Phase},
     message::Message,
-    reading::{self, End, Place, Reading},
+    reading::{End, Place, Reading},
     routing,
     shared::Shared,
     standing_in::{self, Listed},
@@ -60,6 +60,9 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: Owned
             }
         }
     };
+    if shared.refuses_batch(&message, &connection).await {
+        return;
+    }
     if let (Some((listed, _)), [id]) = (list, &message.requests().collect::<Vec<_>>()[..]) {
         let promised = shared.known().promised.contains(&listed);
         if promised
@@ -156,44 +159,54 @@ impl Sending<'_> {
     /// Reads the answer; what is given back was lost on the way.
     async fn read(&mut self, response: Response) -> Result<Option<Lost>, Trouble> {
         match response.status() {
-            // The answer comes on the server's own stream.
-            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => return Ok(None),
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
+                let invalid = InvalidMessage::new(&response);
+                return self.accepted(invalid).await.map(|()| None);
+            }
             status if status.is_success() => {}
             _ => return self.refused(response).await.map(|()| None),
         }
         let owed = std::mem::take(&mut self.owed);
-        let mut reading = Reading::new(self.shared, Some(self.message)).owing(owed);
+        let mut reading =
+            Reading::new(self.shared, &self.connection, Some(self.message)).owing(owed);
         match response.content() {
             Content::Events => {
                 let mut place = Place::default();
                 let end = reading.follow(response, &mut place).await;
-                self.resume(end, place, reading).await
+                let lost = self.resume(end, place, &mut reading).await?;
+                match reading.complaint() {
+                    Some(trouble) if lost.is_some() => Err(trouble),
+                    _ => Ok(lost),
+                }
             }
             Content::Json => {
+                let source = InvalidMessage::new(&response);
                 let (response, _) = self.shared.lane.meter(response);
                 let body = response.read(MOST_MESSAGE).await;
                 let body = match body {
                     Ok(body) => body,
                     Err(error) => return Lost::reading(error).map(Some),
                 };
-                let message = Message::read(body).map_err(|_| no_message())?;
-                if message.is_error() && !message.answers(self.message) {
-                    return Err(Trouble::answer(message));
+                reading.take_whole(body, &source).await;
+                if reading.is_done() {
+                    return Ok(None);
                 }
-                reading.pass(message).await;
-                if !reading.is_done() {
-                    return Err(no_message());
-                }
-                Ok(None)
+                let none = || source.because("it is no answer to the request").into();
+                Err(reading.complaint().unwrap_or_else(none))
             }
-            Content::Other | Content::Unstated => Err(Trouble::new(
-                Remedy::Configure,
-                "the server's answer is neither JSON nor an event stream",
-            )
-            .hint(Some(
-                "this may not be the URL of an MCP endpoint".to_owned(),
-            ))),
+            Content::Other | Content::Unstated => Err(self.shared.other_media_type(response).await),
         }
+    }
+
+    /// The answer comes on the server's own stream, if it has one.
+    async fn accepted(&self, invalid: InvalidMessage) -> Result<(), Trouble> {
+        let connection = &self.connection;
+        connection.own_stream.before("", &*self.shared.clock).await;
+        if connection.listens() {
+            return Ok(());
+        }
+        let reason = "it is no answer, and the server has no stream of its own that brings one";
+        Err(invalid.because(reason).into())
     }
 
     /// Goes on after an answer that broke off, where the server can.
@@ -201,7 +214,7 @@ impl Sending<'_> {
         &self,
         mut end: End,
         mut place: Place,
-        mut reading: Reading<'_>,
+        reading: &mut Reading<'_>,
     ) -> Result<Option<Lost>, Trouble> {
         let mut in_vain = 0;
         loop {
@@ -252,15 +265,12 @@ impl Sending<'_> {
 
     /// The server does not do it: in words of its own, if it has some.
     async fn refused(&self, response: Response) -> Result<(), Trouble> {
-        let status = UnexpectedStatus::new(&response);
-        match reading::error_in(response).await {
-            Some(answer) if answer.answers(self.message) => {
-                self.shared.deliver(answer).await;
-                Ok(())
-            }
-            Some(answer) => Err(Trouble::answer(answer)),
-            None => Err(status.into()),
+        let answer = self.shared.refusal(response).await?;
+        if !answer.answers(self.message) {
+            return Err(Trouble::answer(answer));
         }
+        self.shared.deliver(&answer).await;
+        Ok(())
     }
 }
 
@@ -292,6 +302,9 @@ impl Shared {
                 return;
             }
         };
+        if self.refuses_batch(&message, &connection).await {
+            return;
+        }
         if let Err(trouble) = self.post_once(&message, &connection).await {
             tracing::warn!("{message:?} was not passed on: {}", trouble.in_words());
         }
@@ -355,12 +368,5 @@ fn only_reads(message: &Message) -> bool {
                 | "server/discover"
                 | "tools/list"
         )
-    )
-}
-
-fn no_message() -> Trouble {
-    Trouble::new(
-        Remedy::Report,
-        "the server's answer is no answer to the request",
     )
 }

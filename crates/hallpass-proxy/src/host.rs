@@ -1,6 +1,6 @@
 //! The host: its messages come in their order, and each that wants an answer has a task.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
@@ -16,9 +16,9 @@ use crate::{
     connection::Phase,
     exchange::{self, exchange},
     lines::{Line, Lines},
-    message::{Id, Kind, Message, Part},
+    message::{Id, Invalid, Kind, Message, Part},
     shared::{Pending, Shared},
-    standing_in::invalid,
+    standing_in::{INVALID_REQUEST, PARSE_ERROR, invalid},
     trouble::Trouble,
 };
 
@@ -42,9 +42,6 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How long the server may take to hear that the host is ready, before more is sent to it.
 const INITIALIZED: Duration = Duration::from_secs(10);
-
-/// How long an answer may still come after its request was cancelled.
-const CANCELLED: Duration = Duration::from_secs(5);
 
 /// The host's side.
 pub(crate) struct Host {
@@ -113,19 +110,44 @@ impl Host {
     }
 
     async fn refuse(&self, id: Option<&Id>, code: i32, what: &str) {
+        // Under the id of another request it would be taken for the answer to that.
+        let id = id.filter(|id| !self.shared.pending().contains_key(*id));
         self.shared.outbox.send(invalid(id, code, what)).await;
+    }
+
+    async fn refuse_invalid(&self, invalid: &Invalid) {
+        if !invalid.is_json {
+            return self.refuse(None, PARSE_ERROR, "this is no JSON").await;
+        }
+        let what = format!("this is no JSON-RPC message: {}", invalid.reason);
+        let id = invalid.id.as_ref().filter(|_| !invalid.is_answer);
+        self.refuse(id, INVALID_REQUEST, &what).await;
+    }
+
+    /// Refuses a batch as a whole: each request of it, and what is none.
+    async fn refuse_batch(&self, message: &Message, what: &str) {
+        for id in message.requests() {
+            self.refuse(Some(id), INVALID_REQUEST, what).await;
+        }
+        for invalid in &message.invalid {
+            self.refuse_invalid(invalid).await;
+        }
     }
 
     async fn take(&mut self, line: Bytes) {
         let message = match Message::read(line) {
             Ok(message) => message,
-            Err(error) if error.is_data() => {
-                return self
-                    .refuse(None, INVALID_REQUEST, "this is no JSON-RPC message")
-                    .await;
-            }
-            Err(_) => return self.refuse(None, PARSE_ERROR, "this is no JSON").await,
+            Err(invalid) => return self.refuse_invalid(&invalid).await,
         };
+        if !message.invalid.is_empty() {
+            let what = "another message of this batch is no JSON-RPC message";
+            return self.refuse_batch(&message, what).await;
+        }
+        let opens = |part: &Part| part.method() == Some("initialize");
+        if message.is_batch && message.parts.iter().any(opens) {
+            let what = "`initialize` must not be part of a batch";
+            return self.refuse_batch(&message, what).await;
+        }
         if message.requests().next().is_some() {
             return self.request(message).await;
         }
@@ -146,7 +168,10 @@ impl Host {
         let listens = message.method() == Some(exchange::LISTEN);
         let repeated = {
             let mut pending = self.shared.pending();
-            let repeated = ids.iter().find(|id| pending.contains_key(id));
+            let mut seen = HashSet::new();
+            let repeated = ids
+                .iter()
+                .find(|id| pending.contains_key(id) || !seen.insert(*id));
             if repeated.is_none() {
                 for id in &ids {
                     let new = Pending {
@@ -184,10 +209,11 @@ impl Host {
             }
             drop(count);
         });
+        let task = Arc::new(task);
         let mut pending = self.shared.pending();
         for id in &ids {
             if let Some(pending) = pending.get_mut(id) {
-                pending.task = Some(task.clone());
+                pending.task = Some(Arc::clone(&task));
             }
         }
     }
@@ -205,47 +231,27 @@ impl Host {
         });
     }
 
-    /// The host wants no answer any more. A request that has not been sent is not; where each request
-    /// stands for itself the end of its connection says so (MCP 2026-07-28).
+    /// The host wants no answer any more, and gets none. A request that has not been sent is not; where
+    /// each request stands for itself the end of its connection says so (MCP 2026-07-28).
     async fn cancel(&mut self, message: Message) {
-        let id = message.single().and_then(cancelled_id);
         let stateless = match &*self.shared.phase.borrow() {
             Phase::Up(connection) => connection.session.is_none() && connection.is_stateless(),
             Phase::Unopened => true,
             Phase::Opening | Phase::Down(_) => false,
         };
-        let task = {
-            let mut pending = self.shared.pending();
-            let Some(id) = &id else { return };
-            match pending.get(id) {
-                Some(request) if stateless || !request.begun => {
-                    pending.remove(id).and_then(|request| request.task)
-                }
-                Some(request) => {
-                    self.end_later(id.clone(), request.task.clone());
-                    None
-                }
-                // It has been answered.
-                None => return,
-            }
-        };
-        match task {
-            Some(task) => task.abort(),
-            None => self.other(message).await,
+        let id = message.single().and_then(cancelled_id);
+        // One that is not there has been answered.
+        let cancelled = id.and_then(|id| self.shared.pending().remove(&id));
+        let Some(cancelled) = cancelled else { return };
+        // The task goes on for the others of a batch.
+        let task = cancelled.task.and_then(Arc::into_inner);
+        let is_told = task.is_none() || cancelled.begun && !stateless;
+        if let Some(task) = task {
+            task.abort();
         }
-    }
-
-    /// Lets an answer come that is on its way, but not for ever.
-    fn end_later(&self, id: Id, task: Option<tokio::task::AbortHandle>) {
-        let shared = Arc::clone(&self.shared);
-        self.shared.spawn(async move {
-            shared.clock.sleep(CANCELLED).await;
-            if shared.pending().remove(&id).is_some()
-                && let Some(task) = task
-            {
-                task.abort();
-            }
-        });
+        if is_told {
+            self.other(message).await;
+        }
     }
 
     /// Waits a little for answers.
@@ -298,6 +304,3 @@ impl fmt::Debug for Host {
         f.debug_struct("Host").finish_non_exhaustive()
     }
 }
-
-const PARSE_ERROR: i32 = -32700;
-const INVALID_REQUEST: i32 = -32600;

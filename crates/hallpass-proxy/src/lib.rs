@@ -2,7 +2,8 @@
 //!
 //! [`Proxy::serve`] reads the host's messages from one stream and writes the server's to another. In
 //! between they are bytes: of each only the few fields are read that say where it belongs, so what
-//! this crate knows nothing of goes through as it is, in both directions.
+//! this crate knows nothing of goes through as it is, in both directions. What is no JSON-RPC 2.0 goes
+//! through in neither.
 //!
 //! # What it does
 //!
@@ -13,6 +14,10 @@
 //!   what to do, and as soon as the server can be asked the host is told that its lists have changed.
 //! - A request is [sent again](self#nothing-twice) only where that does nothing twice. Answers that
 //!   break off are resumed where the server can, and come once.
+//! - A server's answer that is no JSON-RPC, whatever its status and its media type, ends its call in an
+//!   error with the status, the server's words and what to do; a host's message that is none is refused.
+//!   Batches go through in the one protocol version that has them, 2025-03-26.
+//! - A request that the host has cancelled is not answered any more, by nothing.
 //! - It reads no faster than the server takes it, and the server no faster than the host does.
 //!
 //! # Nothing twice
@@ -27,6 +32,7 @@
 //! It knows no terminal, no store and no browser: the session behind its [`Server`] has those, if it
 //! has them. It starts no process.
 
+mod answer;
 mod connection;
 mod error;
 mod exchange;

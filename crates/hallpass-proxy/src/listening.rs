@@ -37,7 +37,7 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
                     return;
                 }
                 place.moved = false;
-                let end = Reading::new(shared, None)
+                let end = Reading::new(shared, connection, None)
                     .follow(response, &mut place)
                     .await;
                 tracing::debug!("the server's own stream ended: {end:?}");

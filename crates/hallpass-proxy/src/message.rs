@@ -1,9 +1,12 @@
 //! As much of a JSON-RPC message as has to be known to pass it on.
 //!
 //! A message is never written anew: its bytes go through as they came. Read are only the id, the
-//! method, what kind it is, and where its parameters and its result stand.
+//! method, what kind it is, and where its parameters and its result stand. What is no JSON-RPC goes no
+//! further.
 
-use std::{borrow::Cow, fmt};
+mod envelope;
+
+use std::fmt;
 
 use bytes::Bytes;
 use serde::{
@@ -12,18 +15,26 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// One line of the host's, or one message of the server's: its bytes, and what is in them. More than
-/// one part is a batch (MCP 2025-03-26).
+use self::envelope::Name;
+pub(crate) use self::envelope::{Invalid, id_of_fragment};
+
+/// One line of the host's, or one message of the server's: its bytes, and what is in them.
 #[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) bytes: Bytes,
     pub(crate) parts: Vec<Part>,
+    /// Whether it is an array of messages (MCP 2025-03-26).
+    pub(crate) is_batch: bool,
+    /// What in a batch is no message.
+    pub(crate) invalid: Vec<Invalid>,
 }
 
 /// One JSON-RPC message.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Part {
     pub(crate) kind: Kind,
+    /// The whole of it.
+    bytes: Bytes,
     /// `params` as it stands in the message; `result` or `error` for a response.
     pub(crate) body: Bytes,
 }
@@ -43,18 +54,33 @@ pub(crate) enum Id {
 }
 
 impl Message {
-    /// Reads a message.
-    pub(crate) fn read(bytes: Bytes) -> Result<Self, serde_json::Error> {
-        let is_batch = bytes.trim_ascii_start().first() == Some(&b'[');
-        let parts = if is_batch {
-            let raws: Vec<&RawValue> = serde_json::from_slice(&bytes)?;
-            raws.into_iter()
-                .map(|raw| Part::read(&bytes, raw.get().as_bytes()))
-                .collect::<Result<_, _>>()?
-        } else {
-            vec![Part::read(&bytes, &bytes)?]
+    /// Reads a message, or a batch of them.
+    pub(crate) fn read(bytes: Bytes) -> Result<Self, Invalid> {
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            return Err(Invalid::not_json(bytes));
         };
-        Ok(Self { bytes, parts })
+        if !text.trim_ascii_start().starts_with('[') {
+            let part = envelope::read(bytes.clone(), text)?;
+            return Ok(Self {
+                bytes,
+                parts: vec![part],
+                is_batch: false,
+                invalid: Vec::new(),
+            });
+        }
+        let (mut parts, mut invalid) = (Vec::new(), Vec::new());
+        for text in envelope::batch(text, &bytes)? {
+            match envelope::read(bytes.slice_ref(text.as_bytes()), text) {
+                Ok(part) => parts.push(part),
+                Err(part) => invalid.push(part),
+            }
+        }
+        Ok(Self {
+            bytes,
+            parts,
+            is_batch: true,
+            invalid,
+        })
     }
 
     /// The ids that want an answer.
@@ -81,10 +107,7 @@ impl Message {
 
     /// The message's only part, unless it is a batch.
     pub(crate) fn single(&self) -> Option<&Part> {
-        match self.parts.as_slice() {
-            [part] => Some(part),
-            _ => None,
-        }
+        self.parts.first().filter(|_| !self.is_batch)
     }
 
     /// The method, unless it is a response or a batch.
@@ -92,46 +115,22 @@ impl Message {
         self.single().and_then(Part::method)
     }
 
-    /// Its bytes on one line. A JSON text holds line ends between its tokens only.
-    pub(crate) fn line(self) -> Bytes {
-        let text = self.bytes.trim_ascii();
-        if !text.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-            return self.bytes.slice_ref(text);
+    /// What is left of it with those parts alone that `keep` says; `None` when that is nothing.
+    pub(crate) fn retain(&self, keep: impl FnMut(&Part) -> bool) -> Option<Bytes> {
+        let kept: Vec<bool> = self.parts.iter().map(keep).collect();
+        if !kept.contains(&true) {
+            return None;
         }
-        let flat = |byte: &u8| match byte {
-            b'\n' | b'\r' => b' ',
-            byte => *byte,
-        };
-        text.iter().map(flat).collect()
+        if self.invalid.is_empty() && !kept.contains(&false) {
+            return Some(self.bytes.clone());
+        }
+        let kept = self.parts.iter().zip(kept).filter(|(_, kept)| *kept);
+        let kept: Vec<&[u8]> = kept.map(|(part, _)| &*part.bytes).collect();
+        Some([b"[", &*kept.join(&b','), b"]"].concat().into())
     }
 }
 
 impl Part {
-    fn read(whole: &Bytes, text: &[u8]) -> Result<Self, serde_json::Error> {
-        let mut fields = Fields::default();
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        Into(&mut fields).deserialize(&mut reader)?;
-        reader.end()?;
-        let body = fields.result.or(fields.error).or(fields.params);
-        let body = body.map_or_else(Bytes::new, |raw| whole.slice_ref(raw.get().as_bytes()));
-        let id = fields.id.and_then(Id::read);
-        let kind = match (fields.method, id) {
-            (Some(method), Some(id)) => Kind::Request {
-                id,
-                method: method.into_owned(),
-            },
-            (Some(method), None) => Kind::Notification {
-                method: method.into_owned(),
-            },
-            (None, id) if fields.result.is_some() || fields.error.is_some() => Kind::Response {
-                id,
-                is_error: fields.error.is_some(),
-            },
-            (None, _) => return Err(serde::de::Error::custom("no JSON-RPC message")),
-        };
-        Ok(Self { kind, body })
-    }
-
     pub(crate) fn method(&self) -> Option<&str> {
         match &self.kind {
             Kind::Request { method, .. } | Kind::Notification { method } => Some(method),
@@ -200,64 +199,9 @@ impl fmt::Debug for Message {
         f.debug_struct("Message")
             .field("len", &self.bytes.len())
             .field("methods", &methods)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
-
-/// The id of a request that breaks off somewhere: as far as it was said before.
-pub(crate) fn id_of_fragment(text: &[u8]) -> Option<Id> {
-    let mut fields = Fields::default();
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    // It breaks off; what counts is what came before.
-    let _ = Into(&mut fields).deserialize(&mut reader);
-    fields.id.and_then(Id::read)
-}
-
-/// The top level of a message, filled as it is read.
-#[derive(Default)]
-struct Fields<'a> {
-    id: Option<&'a RawValue>,
-    method: Option<Cow<'a, str>>,
-    params: Option<&'a RawValue>,
-    result: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
-}
-
-struct Into<'f, 'a>(&'f mut Fields<'a>);
-
-impl<'a> DeserializeSeed<'a> for Into<'_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Into<'_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON-RPC message")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key()? {
-            match &*name {
-                "id" => self.0.id = Some(map.next_value()?),
-                "method" => self.0.method = Some(map.next_value::<Name>()?.0),
-                "params" => self.0.params = Some(map.next_value()?),
-                "result" => self.0.result = Some(map.next_value()?),
-                "error" => self.0.error = Some(map.next_value()?),
-                _ => _ = map.next_value::<IgnoredAny>()?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A text that is borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 struct Named<'f, 'n, 'a> {
     name: &'n str,

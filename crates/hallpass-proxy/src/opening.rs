@@ -7,15 +7,14 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
-use hallpass_mcp_http::{Content, Response};
-use hallpass_transport::{OwnStream, Purpose, UnexpectedStatus};
+use hallpass_transport::Purpose;
 
 use crate::{
-    MOST_MESSAGE,
+    answer::about,
     connection::{Connection, Known, Phase},
     listening,
     message::{Id, Kind, Message},
-    reading, routing,
+    routing,
     shared::Shared,
     standing_in,
     trouble::Trouble,
@@ -68,7 +67,7 @@ impl Shared {
         };
         if let Some(answer) = trouble.own_answer() {
             self.close_for(&message);
-            self.deliver(answer.clone()).await;
+            self.deliver(answer).await;
             return;
         }
         if !has_substitute {
@@ -96,7 +95,9 @@ impl Shared {
 
     async fn pass_answer(&self, id: &Id, connection: &Connection) {
         match &connection.answer {
-            Some(answer) => self.deliver(answer.clone()).await,
+            Some(answer) => {
+                self.deliver(answer).await;
+            }
             None => self.respond(id, b"{}").await,
         }
     }
@@ -258,56 +259,23 @@ impl Shared {
         let response = response.map_err(|stop| Trouble::from(&stop))?;
         let session = response.session_id().map(str::to_owned);
         if !response.status().is_success() {
-            let status = UnexpectedStatus::new(&response);
-            return Err(match reading::error_in(response).await {
-                Some(answer) => Trouble::answer(about(answer, opening)),
-                None => Trouble::from(status),
-            });
+            let answer = self.refusal(response).await?;
+            return Err(Trouble::answer(about(answer, opening)));
         }
-        let answer = self.answer_in(response, opening).await?;
-        let Some(part) = answer.single() else {
-            return Err(Trouble::new(
-                Remedy::Report,
-                "the server answered with a batch",
-            ));
-        };
+        let answer = self.answer_to(opening, response).await?;
         if answer.is_error() {
             return Err(Trouble::answer(about(answer, opening)));
         }
-        let version = part.field(&["protocolVersion"]);
+        let part = answer.single();
+        let version = part.and_then(|part| part.field(&["protocolVersion"]));
         let version = version.or_else(|| routing::own_version(opening));
         Ok(Connection {
             number: 0,
             version,
             session,
             answer: Some(answer),
-            own_stream: OwnStream::new(),
+            ..Connection::default()
         })
-    }
-
-    /// The answer to `opening` in a response of either kind.
-    async fn answer_in(&self, response: Response, opening: &Message) -> Result<Message, Trouble> {
-        if response.content() != Content::Events {
-            return reading::body(response).await;
-        }
-        let mut events = response.events(MOST_MESSAGE);
-        while let Some(event) = events.next().await {
-            let data = event?.data.unwrap_or_default();
-            if data.is_empty() {
-                continue;
-            }
-            let Ok(message) = Message::read(data.into()) else {
-                continue;
-            };
-            if message.answers(opening) {
-                // What comes after it is not for long; the connection may be used again.
-                self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
-                return Ok(message);
-            }
-            self.deliver(message).await;
-        }
-        let what = "the server ended its answer to the opening before it was complete";
-        Err(Trouble::new(Remedy::Retry, what))
     }
 
     fn remember(&self, opening: &Message, connection: &Connection) {
@@ -353,19 +321,12 @@ impl Shared {
     fn listen(self: &Arc<Self>, connection: &Arc<Connection>) {
         if connection.expect_stream() {
             let (shared, connection) = (Arc::clone(self), Arc::clone(connection));
-            self.spawn(async move { listening::listen(&shared, &connection).await });
+            connection.listening(true);
+            self.spawn(async move {
+                listening::listen(&shared, &connection).await;
+                connection.listening(false);
+            });
         }
-    }
-}
-
-/// A refusal is about the request, whatever id the server wrote.
-fn about(answer: Message, opening: &Message) -> Message {
-    match opening.requests().next() {
-        Some(id) if !answer.answers(opening) => {
-            let error = Trouble::answer(answer.clone()).to_error(id);
-            Message::read(error).unwrap_or(answer)
-        }
-        _ => answer,
     }
 }
 

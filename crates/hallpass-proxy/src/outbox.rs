@@ -35,8 +35,9 @@ pub(crate) fn outbox() -> (Outbox, Lines) {
 }
 
 impl Outbox {
-    /// Leaves a line, once there is room. When the host reads no more it goes nowhere.
-    pub(crate) async fn send(&self, line: Bytes) {
+    /// Leaves a message, once there is room. When the host reads no more it goes nowhere.
+    pub(crate) async fn send(&self, message: Bytes) {
+        let line = on_one_line(&message);
         let size = line.len().saturating_add(OVERHEAD).min(ROOM);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         // Neither is ever closed while somebody can still write.
@@ -44,6 +45,19 @@ impl Outbox {
             let _ = self.lines.send((line, permit));
         }
     }
+}
+
+/// A JSON text on one line. It holds line ends between its tokens only.
+fn on_one_line(message: &Bytes) -> Bytes {
+    let text = message.trim_ascii();
+    if !text.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return message.slice_ref(text);
+    }
+    let flat = |byte: &u8| match byte {
+        b'\n' | b'\r' => b' ',
+        byte => *byte,
+    };
+    text.iter().map(flat).collect()
 }
 
 impl Lines {
@@ -82,5 +96,17 @@ impl Lines {
             }
         }
         writer.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_on_many_lines_is_put_on_one() {
+        let message = "\n{\"id\": 1,\r\n \"result\": {\"a\": \"b\\n\"}}\n";
+        let line = on_one_line(&message.into());
+        assert_eq!(line, "{\"id\": 1,   \"result\": {\"a\": \"b\\n\"}}");
     }
 }

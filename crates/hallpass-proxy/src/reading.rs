@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_core::Remedy;
-use hallpass_mcp_http::{Content, Error, Event, Response};
+use hallpass_mcp_http::{Error, Event, Response};
+use hallpass_transport::InvalidMessage;
 
 use crate::{
     MOST_MESSAGE,
-    message::{Kind, Message},
+    connection::Connection,
+    message::{Id, Invalid, Kind, Message},
     shared::Shared,
     standing_in::Listed,
     trouble::Trouble,
@@ -43,18 +44,31 @@ pub(crate) enum End {
 /// Passes the server's messages on as they come.
 pub(crate) struct Reading<'a> {
     shared: &'a Shared,
+    /// Whether the protocol version has batches.
+    batches: bool,
     /// The request that they answer; none on the server's own stream.
     request: Option<&'a Message>,
+    /// Whether all that comes is the answer to that. On a stream that of another request may come too.
+    is_whole: bool,
     /// Lists that the host has to ask for again, once its subscription stands.
     owed: Vec<Listed>,
+    /// Why something that came is no answer: told if none comes.
+    complaint: Option<Trouble>,
 }
 
 impl<'a> Reading<'a> {
-    pub(crate) fn new(shared: &'a Shared, request: Option<&'a Message>) -> Self {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        connection: &Connection,
+        request: Option<&'a Message>,
+    ) -> Self {
         Self {
             shared,
+            batches: connection.has_batches(),
             request,
+            is_whole: false,
             owed: Vec::new(),
+            complaint: None,
         }
     }
 
@@ -70,30 +84,104 @@ impl<'a> Reading<'a> {
             .is_some_and(|request| !self.shared.awaits(request))
     }
 
-    pub(crate) async fn pass(&mut self, message: Message) {
-        let asked = self.request.and_then(Message::method);
-        if asked == Some("tools/list")
-            && let Some(part) = message.single()
-            && matches!(
-                part.kind,
-                Kind::Response {
-                    is_error: false,
-                    ..
+    /// Why something that came is no answer.
+    pub(crate) fn complaint(&mut self) -> Option<Trouble> {
+        self.complaint.take()
+    }
+
+    /// Passes on the message in `bytes`. What is none ends the call that it may be meant to answer, and
+    /// no other. `source` says where it comes from.
+    pub(crate) async fn take(&mut self, bytes: Bytes, source: &InvalidMessage) {
+        match Message::read(bytes) {
+            Ok(message) if message.is_batch && !self.batches => {
+                let reason = "it is a batch, which the protocol version of this session has not";
+                let batch = Invalid::new(reason, message.bytes);
+                self.reject(&batch, source).await;
+            }
+            Ok(message) => {
+                for invalid in &message.invalid {
+                    self.reject(invalid, source).await;
                 }
-            )
-        {
-            self.shared.tools.learn(&part.body);
+                self.pass(message, source).await;
+            }
+            Err(invalid) => self.reject(&invalid, source).await,
         }
-        self.shared.deliver(message).await;
+    }
+
+    /// The same of a body that is nothing else.
+    pub(crate) async fn take_whole(&mut self, bytes: Bytes, source: &InvalidMessage) {
+        self.is_whole = true;
+        self.take(bytes, source).await;
+    }
+
+    /// Whether an answer with this id is one here.
+    fn awaits(&self, id: Option<&Id>) -> bool {
+        self.is_due(id) && self.shared.awaits_id(id)
+    }
+
+    fn is_due(&self, id: Option<&Id>) -> bool {
+        let asked = self.request.filter(|_| self.is_whole);
+        asked.is_none_or(|asked| asked.requests().any(|asked| Some(asked) == id))
+    }
+
+    async fn pass(&mut self, message: Message, source: &InvalidMessage) {
+        let response = message.single().and_then(|part| match &part.kind {
+            Kind::Response { id, is_error } => Some((part, id, *is_error)),
+            Kind::Request { .. } | Kind::Notification { .. } => None,
+        });
+        let asked = self.request.and_then(Message::method);
+        match response {
+            // It is about the request, whatever id the server wrote.
+            Some((_, id, true)) if self.request.is_some() && !self.awaits(id.as_ref()) => {
+                let id = id.clone();
+                return self.complain(id.as_ref(), Trouble::answer(message)).await;
+            }
+            Some((part, _, false)) if asked == Some("tools/list") => {
+                self.shared.tools.learn(&part.body);
+            }
+            _ => {}
+        }
+        let is_response = response.is_some();
+        let is_due = |id: &Id| self.is_due(Some(id));
+        if !self.shared.deliver_if(&message, is_due).await && is_response {
+            let stranger = source.clone().because("it answers another request");
+            self.complaint.get_or_insert(stranger.into());
+        }
         let subscription = self.request.and_then(|request| request.requests().next());
         for listed in std::mem::take(&mut self.owed) {
             self.shared.outbox.send(listed.changed(subscription)).await;
         }
     }
 
+    async fn reject(&mut self, invalid: &Invalid, source: &InvalidMessage) {
+        tracing::warn!("the server sent no JSON-RPC message: {}", invalid.reason);
+        let trouble = source
+            .clone()
+            .because(invalid.reason)
+            .with_body(&invalid.bytes);
+        if invalid.is_answer && invalid.is_json {
+            self.complain(invalid.id.as_ref(), trouble.into()).await;
+        } else {
+            self.complaint.get_or_insert(trouble.into());
+        }
+    }
+
+    /// Something was meant for an answer, under `id` or to the only request there is, and is none.
+    async fn complain(&mut self, id: Option<&Id>, trouble: Trouble) {
+        let mut asked = self.request.iter().flat_map(|request| request.requests());
+        let only = asked.next().filter(|_| asked.next().is_none());
+        match id.or(only).filter(|id| self.awaits(Some(*id))) {
+            Some(id) => self.shared.fail_one(id, &trouble).await,
+            None => {
+                self.complaint.get_or_insert(trouble);
+            }
+        }
+    }
+
     /// Passes on what a stream says until it ends. Once all has come it may end soon, and is left
     /// otherwise.
     pub(crate) async fn follow(&mut self, response: Response, place: &mut Place) -> End {
+        let source = InvalidMessage::new(&response);
         let (response, held) = self.shared.lane.meter(response);
         let mut events = response.events(MOST_MESSAGE);
         loop {
@@ -111,10 +199,7 @@ impl<'a> Reading<'a> {
                 Some(Ok(event)) => event,
             };
             if let Some(data) = place.pass(event) {
-                match Message::read(Bytes::from(data)) {
-                    Ok(message) => self.pass(message).await,
-                    Err(error) => tracing::warn!("an event is {}", told(&error)),
-                }
+                self.take(data.into(), &source).await;
             }
             held.let_go();
         }
@@ -133,33 +218,5 @@ impl Place {
         let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
         let data = event.data.filter(|data| !data.is_empty());
         data.filter(|_| is_message && !repeated)
-    }
-}
-
-/// The message in a JSON body.
-pub(crate) async fn body(response: Response) -> Result<Message, Trouble> {
-    let body = response.read(MOST_MESSAGE).await?;
-    let size = body.len();
-    Message::read(body).map_err(|error| {
-        let what = format!("the server's answer of {size} bytes is {}", told(&error));
-        Trouble::new(Remedy::Report, what)
-    })
-}
-
-/// The server's JSON-RPC error in an answer whose status is one.
-pub(crate) async fn error_in(response: Response) -> Option<Message> {
-    if response.content() != Content::Json {
-        return None;
-    }
-    let message = body(response).await.ok()?;
-    message.is_error().then_some(message)
-}
-
-/// What is wrong with a text, without repeating any of it.
-fn told(error: &serde_json::Error) -> &'static str {
-    if error.is_data() {
-        "no JSON-RPC message"
-    } else {
-        "no JSON"
     }
 }

@@ -210,8 +210,7 @@ mod tests {
 
     #[test]
     fn which_headers_go_with_a_message() {
-        let call =
-            r#"{"id":1,"method":"tools/call","params":{"name":"t","arguments":{"o":{"n":7}}}}"#;
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"o":{"n":7}}}}"#;
         let none: [&str; 0] = [];
         assert_eq!(headers(call, None, None), none);
         assert_eq!(
@@ -227,7 +226,7 @@ mod tests {
                 "mcp-protocol-version: 2026-07-28"
             ]
         );
-        let read = r#"{"id":1,"method":"resources/read","params":{"uri":"é","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+        let read = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"é","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
         assert_eq!(
             headers(read, None, None),
             [
@@ -236,7 +235,7 @@ mod tests {
                 "mcp-protocol-version: 2026-07-28"
             ]
         );
-        let initialize = r#"{"id":1,"method":"initialize","params":{}}"#;
+        let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
         assert_eq!(headers(initialize, Some("s"), Some("2025-11-25")), none);
     }
 }

@@ -16,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Server,
-    connection::{Known, Phase},
+    connection::{Connection, Known, Phase},
     lane::Lane,
     memory::Memory,
     message::{Id, Kind, Message},
     outbox::Outbox,
     routing::ToolHeaders,
-    standing_in,
+    standing_in::{self, INVALID_REQUEST},
     trouble::Trouble,
 };
 
@@ -47,7 +47,8 @@ pub(crate) struct Shared {
 /// A request of the host's that has no answer yet.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    pub(crate) task: Option<AbortHandle>,
+    /// What sees to it, shared by the requests of a batch.
+    pub(crate) task: Option<Arc<AbortHandle>>,
     /// Whether the server may have seen it.
     pub(crate) begun: bool,
     /// A `subscriptions/listen`, whose answer is its end.
@@ -139,6 +140,11 @@ impl Shared {
         message.requests().any(|id| pending.contains_key(id))
     }
 
+    /// Whether the request `id` still wants its answer.
+    pub(crate) fn awaits_id(&self, id: Option<&Id>) -> bool {
+        id.is_some_and(|id| self.pending().contains_key(id))
+    }
+
     /// What `future` comes to within `limit`.
     pub(crate) async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         tokio::select! {
@@ -159,36 +165,68 @@ impl Shared {
         });
     }
 
-    /// Passes a message of the server's on. An answer that nobody waits for any more, because it came
-    /// before on another stream, is not told twice.
-    pub(crate) async fn deliver(&self, message: Message) {
+    /// Passes a message of the server's on. An answer to no request that still waits for one, because
+    /// it came before on another stream or because the host has cancelled it, is left out. Says whether
+    /// anything was passed on.
+    pub(crate) async fn deliver(&self, message: &Message) -> bool {
+        self.deliver_if(message, |_| true).await
+    }
+
+    /// As [`deliver`](Self::deliver), with those answers alone that `is_due` says.
+    pub(crate) async fn deliver_if(
+        &self,
+        message: &Message,
+        is_due: impl Fn(&Id) -> bool + Send,
+    ) -> bool {
         let news = {
             let mut pending = self.pending();
-            let mut is_news = |kind: &Kind| match kind {
-                Kind::Response { id: Some(id), .. } => pending.remove(id).is_some(),
+            message.retain(|part| match &part.kind {
+                Kind::Response { id: Some(id), .. } => is_due(id) && pending.remove(id).is_some(),
                 Kind::Response { id: None, .. } => false,
-                _ => true,
-            };
-            let mut news = false;
-            for part in &message.parts {
-                news |= is_news(&part.kind);
-            }
-            news
+                Kind::Request { .. } | Kind::Notification { .. } => true,
+            })
         };
-        if news {
-            self.outbox.send(message.line()).await;
+        if let Some(news) = news {
+            self.outbox.send(news).await;
+            true
         } else {
-            tracing::debug!("an answer that nobody waits for is not passed on");
+            tracing::debug!("an answer to no request that waits is not passed on");
+            false
         }
     }
 
     /// Tells the host that the requests in `message` have come to nothing.
     pub(crate) async fn fail(&self, message: &Message, trouble: &Trouble) {
         for id in message.requests() {
-            if self.pending().remove(id).is_some() {
-                self.outbox.send(trouble.to_error(id)).await;
+            self.fail_one(id, trouble).await;
+        }
+    }
+
+    /// Tells the host that the request `id` has come to nothing, unless it has been answered.
+    pub(crate) async fn fail_one(&self, id: &Id, trouble: &Trouble) {
+        if self.pending().remove(id).is_some() {
+            self.outbox.send(trouble.to_error(id)).await;
+        }
+    }
+
+    /// Refuses a batch where the protocol version has none. Says whether it did.
+    pub(crate) async fn refuses_batch(&self, message: &Message, connection: &Connection) -> bool {
+        if !message.is_batch || connection.has_batches() {
+            return false;
+        }
+        let what = "the protocol version of this session has no batches";
+        let ids: Vec<_> = message.requests().cloned().collect();
+        if ids.is_empty() {
+            let refusal = standing_in::invalid(None, INVALID_REQUEST, what);
+            self.outbox.send(refusal).await;
+        }
+        for id in ids {
+            if self.pending().remove(&id).is_some() {
+                let refusal = standing_in::invalid(Some(&id), INVALID_REQUEST, what);
+                self.outbox.send(refusal).await;
             }
         }
+        true
     }
 
     /// Answers the request `id` with `result`, unless it has been answered.

@@ -22,6 +22,9 @@ pub(crate) const LISTED: [Listed; 3] = [Listed::Tools, Listed::Resources, Listed
 /// The newest protocol version with a handshake.
 const NEWEST_WITH_HANDSHAKE: &str = "2025-11-25";
 
+/// The only version with batches.
+pub(crate) const WITH_BATCHES: &str = "2025-03-26";
+
 /// The first version without sessions, whose requests say for themselves what they are.
 pub(crate) const STATELESS: &str = "2026-07-28";
 
@@ -154,6 +157,10 @@ pub(crate) fn response(id: &Id, result: &[u8]) -> Bytes {
     let result = String::from_utf8_lossy(result);
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into()
 }
+
+/// The codes of JSON-RPC 2.0 §5.1.
+pub(crate) const PARSE_ERROR: i32 = -32700;
+pub(crate) const INVALID_REQUEST: i32 = -32600;
 
 /// The response to what is no message.
 pub(crate) fn invalid(id: Option<&Id>, code: i32, what: &str) -> Bytes {

@@ -4,7 +4,7 @@ use std::{error::Error, fmt::Write as _};
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_transport::{Stop, UnexpectedStatus};
+use hallpass_transport::{InvalidMessage, Stop, UnexpectedStatus};
 use serde_json::json;
 
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) struct Trouble {
     hints: Vec<String>,
     remedy: Remedy,
     /// The server's own JSON-RPC error, when that is the trouble.
-    answer: Option<Message>,
+    answer: Option<Box<Message>>,
 }
 
 impl Trouble {
@@ -50,7 +50,7 @@ impl Trouble {
     pub(crate) fn answer(answer: Message) -> Self {
         let text = "the server answered with an error";
         Self {
-            answer: Some(answer),
+            answer: Some(Box::new(answer)),
             ..Self::new(Remedy::Report, text)
         }
     }
@@ -66,7 +66,7 @@ impl Trouble {
 
     /// The server's own answer.
     pub(crate) fn own_answer(&self) -> Option<&Message> {
-        self.answer.as_ref()
+        self.answer.as_deref()
     }
 
     /// What went wrong and what to do about it.
@@ -86,7 +86,7 @@ impl Trouble {
             Remedy::Configure => "configure",
             Remedy::Report => "report",
         };
-        let error = match self.answer.as_ref().and_then(Message::single) {
+        let error = match self.own_answer().and_then(Message::single) {
             Some(part) => String::from_utf8_lossy(&part.body).into_owned(),
             None => json!({
                 "code": CODE,
@@ -116,6 +116,12 @@ impl From<&Stop> for Trouble {
 impl From<hallpass_mcp_http::Error> for Trouble {
     fn from(error: hallpass_mcp_http::Error) -> Self {
         Self::of(&error, error.remedy(), error.hint())
+    }
+}
+
+impl From<InvalidMessage> for Trouble {
+    fn from(invalid: InvalidMessage) -> Self {
+        Self::of(&invalid, invalid.remedy(), invalid.hint())
     }
 }
 

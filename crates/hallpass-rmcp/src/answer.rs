@@ -1,15 +1,19 @@
 //! From an answer to what rmcp makes of it.
 //!
-//! Statuses and bodies mean here what they mean to rmcp's own client, with four differences: no
-//! error text repeats a body; each status that is an error is [`UnexpectedStatus`], with a remedy; an error in a refused request's body is always about that request,
-//! whatever id the server wrote; and what a GET can't get by repeating ends the stream.
+//! Statuses and bodies mean here what they mean to rmcp's own client, with five differences: of a body
+//! an error text repeats ordinary words alone; each status that is an error is [`UnexpectedStatus`],
+//! with a remedy, and each body that is no message [`InvalidMessage`]; an error in the body of an answer
+//! is always about its request, whatever id the server wrote; a body that answers no request, or
+//! another, is an error instead of a call that never ends; and what a GET can't get by repeating ends
+//! the stream.
 
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use hallpass_transport::UnexpectedStatus;
-use http::{StatusCode, header::CONTENT_TYPE};
+use hallpass_transport::{InvalidMessage, UnexpectedStatus};
+use http::StatusCode;
 use rmcp::{
-    model::{ErrorData, ServerJsonRpcMessage},
+    model::{ErrorData, RequestId, ServerJsonRpcMessage},
     transport::streamable_http_client::{
         SseError, StreamableHttpError, StreamableHttpPostResponse, StreamableHttpResponseLimits,
     },
@@ -17,12 +21,15 @@ use rmcp::{
 use sse_stream::Sse;
 
 use crate::{
-    Error, UnreadableMessage,
+    Error,
     outgoing::Outgoing,
     stream::{self, Source},
 };
 
 type RmcpError = StreamableHttpError<Error>;
+
+/// How much of a body is read for the words in it.
+const MAX_WORDS: usize = 64 * 1024;
 
 /// The answer to a POST. Whether it is about authorisation has been seen to.
 pub(crate) async fn to_post(
@@ -47,6 +54,7 @@ async fn to_success(
     source: Source,
 ) -> Result<StreamableHttpPostResponse, RmcpError> {
     let session = response.session_id().map(str::to_owned);
+    let invalid = InvalidMessage::new(&response);
     match response.content() {
         Content::Events => {
             let events = response.events(limits.max_sse_event_size);
@@ -55,24 +63,49 @@ async fn to_success(
         }
         Content::Json => {
             let body = read(response, limits.max_json_response_size).await?;
-            match serde_json::from_slice(&body) {
-                Ok(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
+            let reason = match serde_json::from_slice(&body) {
+                Ok(message) => match about(message, outgoing.id()) {
+                    Ok(message) => return Ok(StreamableHttpPostResponse::Json(message, session)),
+                    Err(reason) => reason,
+                },
                 // Some servers answer `{}` or nothing where 202 is meant.
-                Err(_) if outgoing.id().is_none() => Ok(StreamableHttpPostResponse::Accepted),
-                Err(error) => Err(StreamableHttpError::Client(Error::UnreadableMessage(
-                    UnreadableMessage::new(&error, body.len()),
-                ))),
-            }
+                Err(_) if outgoing.id().is_none() => {
+                    return Ok(StreamableHttpPostResponse::Accepted);
+                }
+                Err(error) if error.is_data() => "it is no JSON-RPC message that rmcp knows",
+                Err(_) => "it is no JSON",
+            };
+            Err(invalid_message(invalid.because(reason).with_body(&body)))
         }
         Content::Other | Content::Unstated if outgoing.id().is_none() => {
             Ok(StreamableHttpPostResponse::Accepted)
         }
         Content::Other | Content::Unstated => {
-            let content_type = response.headers().get(CONTENT_TYPE);
-            let content_type =
-                content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-            Err(StreamableHttpError::UnexpectedContentType(content_type))
+            let body = response.read_start(MAX_WORDS).await;
+            Err(invalid_message(invalid.with_body(&body)))
         }
+    }
+}
+
+/// The message as the answer to the request `asked`, or why it is none. An error is about it, whatever
+/// id the server wrote.
+fn about(
+    message: ServerJsonRpcMessage,
+    asked: Option<&RequestId>,
+) -> Result<ServerJsonRpcMessage, &'static str> {
+    let Some(asked) = asked else {
+        return Ok(message);
+    };
+    match message {
+        ServerJsonRpcMessage::Error(error) => Ok(ServerJsonRpcMessage::error(
+            error.error,
+            Some(asked.clone()),
+        )),
+        ServerJsonRpcMessage::Response(answer) if answer.id != *asked => {
+            Err("it answers another request")
+        }
+        ServerJsonRpcMessage::Response(_) => Ok(message),
+        _ => Err("it is no answer to the request"),
     }
 }
 
@@ -83,27 +116,28 @@ async fn to_failure(
 ) -> Result<StreamableHttpPostResponse, RmcpError> {
     let status = response.status();
     let session = response.session_id().map(str::to_owned);
-    let failure = failure(&response);
+    let failure = UnexpectedStatus::new(&response);
+    let is_json = response.content() == Content::Json;
     // These keep their status: what refuses the request is not the JSON-RPC layer.
-    if matches!(
+    let keeps_status = matches!(
         status,
         StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
-    ) {
-        return Err(failure);
-    }
-    let may_hold_error = response.content() == Content::Json;
-    if may_hold_error {
-        let error = match read(response, cap).await {
-            Ok(body) => error_in(&body),
-            Err(_) if status.is_server_error() => return Err(failure),
+    );
+    let body = match response.content() {
+        Content::Json if !keeps_status => match read(response, cap).await {
+            Ok(body) => body,
+            Err(_) if status.is_server_error() => return Err(unexpected(failure)),
             Err(error) => return Err(error),
-        };
-        if let Some(error) = error {
-            let answer = ServerJsonRpcMessage::error(error, outgoing.id().cloned());
-            return Ok(StreamableHttpPostResponse::Json(answer, session));
-        }
+        },
+        // It may have no end.
+        Content::Events => Bytes::new(),
+        Content::Json | Content::Other | Content::Unstated => response.read_start(MAX_WORDS).await,
+    };
+    if let Some(error) = error_in(&body).filter(|_| !keeps_status && is_json) {
+        let answer = ServerJsonRpcMessage::error(error, outgoing.id().cloned());
+        return Ok(StreamableHttpPostResponse::Json(answer, session));
     }
-    if outgoing.probes() && status.is_client_error() && !is_passing(status) {
+    if outgoing.probes() && status.is_client_error() && !keeps_status && !is_passing(status) {
         // An older server, or something before it, that knows no `server/discover`: rmcp falls back
         // to `initialize` when it is told so by an error of JSON-RPC.
         let error = ErrorData::invalid_request(
@@ -113,7 +147,7 @@ async fn to_failure(
         let answer = ServerJsonRpcMessage::error(error, outgoing.id().cloned());
         return Ok(StreamableHttpPostResponse::Json(answer, None));
     }
-    Err(failure)
+    Err(unexpected(failure.with_body(&body)))
 }
 
 /// The answer to a GET: a stream, or the end of trying to get one.
@@ -155,6 +189,12 @@ pub(crate) fn to_delete(response: &Response) -> Result<(), RmcpError> {
     }
 }
 
+/// A request was accepted without an answer, and no stream brings one.
+pub(crate) fn unanswered(response: &Response) -> RmcpError {
+    let reason = "it is no answer, and the server has no stream of its own that brings one";
+    invalid_message(InvalidMessage::new(response).because(reason))
+}
+
 /// Statuses below 500 that say nothing about the request.
 fn is_passing(status: StatusCode) -> bool {
     matches!(
@@ -166,7 +206,15 @@ fn is_passing(status: StatusCode) -> bool {
 /// rmcp has a word for the statuses that may pass, `HttpStatus`, and does nothing with it. Ours is
 /// found behind rmcp's errors, and says what to do.
 fn failure(response: &Response) -> RmcpError {
-    StreamableHttpError::Client(Error::UnexpectedStatus(UnexpectedStatus::new(response)))
+    unexpected(UnexpectedStatus::new(response))
+}
+
+fn unexpected(status: UnexpectedStatus) -> RmcpError {
+    StreamableHttpError::Client(Error::UnexpectedStatus(status))
+}
+
+fn invalid_message(invalid: InvalidMessage) -> RmcpError {
+    StreamableHttpError::Client(Error::InvalidMessage(invalid))
 }
 
 fn error_in(body: &[u8]) -> Option<ErrorData> {

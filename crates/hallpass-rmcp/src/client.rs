@@ -7,7 +7,7 @@ use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
 use hallpass_mcp_http::{Request, Response};
 use hallpass_session::Session;
 use hallpass_transport::{AuthorizedEndpoint, Purpose};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use rmcp::{
     model::ClientJsonRpcMessage,
     transport::{
@@ -206,6 +206,21 @@ impl StreamableHttpClient for Client {
         {
             self.own_streams.after(&message, id);
         }
+        let is_accepted = matches!(
+            response.status(),
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT
+        );
+        if is_accepted && outgoing.id().is_some() {
+            let unanswered = answer::unanswered(&response);
+            drop(response);
+            let clock = self.session().clock();
+            let may_answer = self.own_streams.may_answer(session_id.as_ref(), clock);
+            return if may_answer.await {
+                Ok(StreamableHttpPostResponse::Accepted)
+            } else {
+                Err(unanswered)
+            };
+        }
         let source = Source {
             place: Place::new(session_id, None),
             opened_by_get: false,
@@ -258,7 +273,7 @@ impl StreamableHttpClient for Client {
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Error>> {
         self.agree(&uri, auth_header.as_ref())?;
         let after = last_event_id.filter(|id| !id.is_empty());
-        let place = Place::new(session_id, after);
+        let place = Place::new(session_id.clone(), after);
         if self.dead_ends.contains(&place) {
             tracing::warn!("the stream can't be resumed: its next event is too large");
             return Err(StreamableHttpError::ServerDoesNotSupportSse);
@@ -273,14 +288,22 @@ impl StreamableHttpClient for Client {
         let request = with_headers(request, custom_headers)?;
         let asked = place.session().map(|id| self.own_streams.asked(id));
         let sent = self.server.send(&request, Purpose::Background).await;
-        drop(asked);
-        let response = sent.map_err(of_stream)?;
         let source = Source {
-            place,
+            place: place.clone(),
             opened_by_get: true,
             tells_errors: false,
             dead_ends: self.dead_ends.clone(),
         };
-        answer::to_get(response, max_sse_event_size, source)
+        let opened = sent
+            .map_err(of_stream)
+            .and_then(|response| answer::to_get(response, max_sse_event_size, source));
+        if let (Some(id), Err(StreamableHttpError::ServerDoesNotSupportSse)) =
+            (&session_id, &opened)
+        {
+            self.own_streams.refused(id);
+        }
+        // Not before that is noted.
+        drop(asked);
+        opened
     }
 }

@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt, io};
 
 use hallpass_core::{Remedy, ServerUrl, bare_url};
 use hallpass_session::SessionError;
-use hallpass_transport::{Refused, Stop, UnexpectedStatus};
+use hallpass_transport::{InvalidMessage, Refused, Stop, UnexpectedStatus};
 use http::StatusCode;
 use rmcp::{
     service::{ClientInitializeError, ServiceError},
@@ -27,8 +27,8 @@ pub enum Error {
     Refused(Refused),
     /// The server does not do what was asked, for a reason other than authorisation.
     UnexpectedStatus(UnexpectedStatus),
-    /// An answer is no JSON-RPC message.
-    UnreadableMessage(UnreadableMessage),
+    /// An answer is no JSON-RPC message, or none to the request.
+    InvalidMessage(InvalidMessage),
     /// The transport was made for another server than the session.
     OtherServer(OtherServer),
 }
@@ -73,7 +73,8 @@ impl Error {
             Self::Http(error) => error.remedy(),
             Self::UnexpectedStatus(error) => error.remedy(),
             Self::OtherServer(_) => Remedy::Configure,
-            Self::Refused(_) | Self::UnreadableMessage(_) => Remedy::Report,
+            Self::InvalidMessage(error) => error.remedy(),
+            Self::Refused(_) => Remedy::Report,
         }
     }
 
@@ -83,7 +84,8 @@ impl Error {
             Self::Session(error) => error.hint(),
             Self::Http(error) => error.hint(),
             Self::UnexpectedStatus(error) => error.hint(),
-            Self::Refused(_) | Self::UnreadableMessage(_) | Self::OtherServer(_) => None,
+            Self::InvalidMessage(error) => error.hint(),
+            Self::Refused(_) | Self::OtherServer(_) => None,
         }
     }
 }
@@ -105,7 +107,7 @@ impl fmt::Display for Error {
             Self::Http(error) => error.fmt(f),
             Self::Refused(error) => error.fmt(f),
             Self::UnexpectedStatus(error) => error.fmt(f),
-            Self::UnreadableMessage(error) => error.fmt(f),
+            Self::InvalidMessage(error) => error.fmt(f),
             Self::OtherServer(error) => error.fmt(f),
         }
     }
@@ -119,40 +121,11 @@ impl StdError for Error {
             Self::Http(error) => error.source(),
             Self::Refused(_)
             | Self::UnexpectedStatus(_)
-            | Self::UnreadableMessage(_)
+            | Self::InvalidMessage(_)
             | Self::OtherServer(_) => None,
         }
     }
 }
-
-/// An answer in JSON that is no JSON-RPC message. What it holds is not shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnreadableMessage {
-    is_json: bool,
-    size: usize,
-}
-
-impl UnreadableMessage {
-    pub(crate) fn new(error: &serde_json::Error, size: usize) -> Self {
-        Self {
-            is_json: error.is_data(),
-            size,
-        }
-    }
-}
-
-impl fmt::Display for UnreadableMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.is_json {
-            "no JSON-RPC message that rmcp knows"
-        } else {
-            "no JSON, though it says so"
-        };
-        write!(f, "the answer of {} bytes is {what}", self.size)
-    }
-}
-
-impl StdError for UnreadableMessage {}
 
 /// A transport for one server on the session of another.
 #[derive(Debug, Clone, PartialEq, Eq)]

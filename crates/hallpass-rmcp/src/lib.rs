@@ -69,5 +69,5 @@ mod stream;
 
 pub use authorized_client::AuthorizedClient;
 pub use client::{Client, Transport, transport};
-pub use error::{Error, OtherServer, UnreadableMessage};
-pub use hallpass_transport::{Refused, UnexpectedStatus};
+pub use error::{Error, OtherServer};
+pub use hallpass_transport::{InvalidMessage, Refused, UnexpectedStatus};

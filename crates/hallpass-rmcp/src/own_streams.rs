@@ -11,7 +11,11 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification};
 
 /// The streams that rmcp is about to open, by session.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OwnStreams(Arc<Mutex<HashMap<Arc<str>, OwnStream>>>);
+pub(crate) struct OwnStreams {
+    due: Arc<Mutex<HashMap<Arc<str>, OwnStream>>>,
+    /// The session whose stream the server refused last.
+    refused: Arc<Mutex<Option<Arc<str>>>>,
+}
 
 impl OwnStreams {
     /// The server has taken `message`. After `notifications/initialized` rmcp sends the GET.
@@ -49,8 +53,29 @@ impl OwnStreams {
         }
     }
 
+    /// The server has no stream of its own in this session.
+    pub(crate) fn refused(&self, session: &Arc<str>) {
+        *self.last_refused() = Some(session.clone());
+    }
+
+    /// Whether the answer to a request that was accepted without one may come on the server's own
+    /// stream, which there is in a session alone.
+    pub(crate) async fn may_answer(&self, session: Option<&Arc<str>>, clock: &dyn Clock) -> bool {
+        let Some(session) = session else { return false };
+        let stream = self.due().get(session).cloned();
+        if let Some(stream) = stream {
+            // As before a call: the server's answer to the GET decides.
+            stream.before("tools/call", clock).await;
+        }
+        self.last_refused().as_ref() != Some(session)
+    }
+
+    fn last_refused(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn due(&self) -> MutexGuard<'_, HashMap<Arc<str>, OwnStream>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

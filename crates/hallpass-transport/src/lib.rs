@@ -42,6 +42,7 @@
 
 mod endpoint;
 mod error;
+mod invalid_message;
 mod own_stream;
 mod prepare;
 mod proof;
@@ -51,6 +52,7 @@ mod stop;
 
 pub use endpoint::AuthorizedEndpoint;
 pub use error::{Error, Refused};
+pub use invalid_message::InvalidMessage;
 pub use own_stream::OwnStream;
 pub use purpose::{Purpose, Rounds};
 pub use status::UnexpectedStatus;

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Remedy, bare_url};
+use hallpass_core::{Remedy, bare_url, sanitized_body};
 use hallpass_mcp_http::Response;
 use http::{StatusCode, header::RETRY_AFTER};
 
@@ -12,13 +12,18 @@ pub struct UnexpectedStatus {
     status: StatusCode,
     url: String,
     retry_after: Option<String>,
+    words: Option<String>,
 }
 
 /// The longest `Retry-After` that is kept: a date has 29 characters.
 const MOST_RETRY_AFTER: usize = 64;
 
+/// What to look at where something else than an MCP server answers.
+pub(crate) const OTHER_URL: &str =
+    "this may not be the URL of an MCP endpoint with streamable HTTP";
+
 impl UnexpectedStatus {
-    /// The status of `response`. No text of it repeats the body.
+    /// The status of `response`.
     pub fn new(response: &Response) -> Self {
         Self {
             status: response.status(),
@@ -29,7 +34,16 @@ impl UnexpectedStatus {
                 .and_then(|value| value.to_str().ok())
                 .filter(|value| value.len() <= MOST_RETRY_AFTER)
                 .map(str::to_owned),
+            words: None,
         }
+    }
+
+    /// With what the server says in the body, or in the beginning of it: ordinary words alone, no more
+    /// than a line of them.
+    #[must_use]
+    pub fn with_body(mut self, body: &[u8]) -> Self {
+        self.words = sanitized_body(body);
+        self
     }
 
     /// When the server wants to be asked again, as it said it: seconds or an HTTP date (RFC 9110
@@ -67,9 +81,7 @@ impl UnexpectedStatus {
             StatusCode::FORBIDDEN => {
                 "the server knows the account and does not let it do this; no other token helps"
             }
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
-                "this may not be the URL of an MCP endpoint with streamable HTTP"
-            }
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => OTHER_URL,
             _ => return None,
         };
         Some(text.to_owned())
@@ -78,7 +90,11 @@ impl UnexpectedStatus {
 
 impl fmt::Display for UnexpectedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} answered {}", self.url, self.status)
+        write!(f, "{} answered {}", self.url, self.status)?;
+        match &self.words {
+            Some(words) => write!(f, ": {words}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 #[tokio::test]
 async fn a_stream_that_breaks_goes_on_after_its_last_event() {
     let note =
-        |n: u32| format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{n}}}"#);
+        |n: u32| format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":[{n}]}}"#);
     let server = Double::start(move |seen: &Seen| {
         if seen.header("last-event-id") == Some("e2") {
             // It says the last one once more.

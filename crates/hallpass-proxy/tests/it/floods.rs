@@ -14,7 +14,10 @@ use crate::{
 async fn a_host_that_does_not_read_stops_the_server() {
     let note = event(
         "",
-        &format!(r#"{{"method":"n","params":"{}"}}"#, "x".repeat(10_000)),
+        &format!(
+            r#"{{"jsonrpc":"2.0","method":"n","params":["{}"]}}"#,
+            "x".repeat(10_000)
+        ),
     );
     let server = Double::start(move |seen: &Seen| {
         handshake(seen).unwrap_or_else(|| Reply::events("\n").flood(note.clone()))

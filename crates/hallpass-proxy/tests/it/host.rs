@@ -103,10 +103,12 @@ impl Host {
     }
 
     pub(crate) async fn say(&mut self, line: &str) {
+        self.say_bytes(line.as_bytes()).await;
+    }
+
+    pub(crate) async fn say_bytes(&mut self, line: &[u8]) {
         let says = self.says.as_mut().unwrap();
-        says.write_all(format!("{line}\n").as_bytes())
-            .await
-            .unwrap();
+        says.write_all(&[line, b"\n"].concat()).await.unwrap();
     }
 
     #[track_caller]

@@ -51,14 +51,17 @@ async fn requests_that_stand_for_themselves() {
     let server = Double::start(|seen: &Seen| {
         if seen.is("server/discover") {
             let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
-            return Reply::json(format!(r#"{{"id":{},"result":{result}}}"#, seen.id()));
+            return Reply::json(format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+                seen.id()
+            ));
         }
         Reply::events(event("", RESULT))
     })
     .await;
     let mut host = Host::before(&server.url);
     host.say(&format!(
-        r#"{{"id":0,"method":"server/discover","params":{{{meta}}}}}"#
+        r#"{{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{{{meta}}}}}"#
     ))
     .await;
     assert!(host.hear().await.contains("supportedVersions"));
@@ -134,13 +137,20 @@ async fn a_cancellation_is_passed_on_and_its_request_is_not_answered() {
             return Reply::status(202);
         }
         handshake(seen).unwrap_or_else(|| {
-            Reply::events(event("", r#"{"method":"notifications/begun"}"#)).wait(&held)
+            Reply::events(event(
+                "",
+                r#"{"jsonrpc":"2.0","method":"notifications/begun"}"#,
+            ))
+            .wait(&held)
         })
     })
     .await;
     let mut host = Host::ready(&server.url).await;
     host.call(1, "tools/call").await;
-    assert_eq!(host.hear().await, r#"{"method":"notifications/begun"}"#);
+    assert_eq!(
+        host.hear().await,
+        r#"{"jsonrpc":"2.0","method":"notifications/begun"}"#
+    );
     host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
         .await;
     cancelled.pass().await;
@@ -158,12 +168,19 @@ async fn a_request_that_stands_for_itself_is_cancelled_by_the_end_of_its_connect
     let server = Double::start(move |seen: &Seen| {
         if seen.is("server/discover") {
             let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
-            return Reply::json(format!(r#"{{"id":{},"result":{result}}}"#, seen.id()));
+            return Reply::json(format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+                seen.id()
+            ));
         }
         if seen.body.contains("\"id\":2") {
             return Reply::events(event("", r#"{"jsonrpc":"2.0","id":2,"result":{}}"#));
         }
-        Reply::events(event("", r#"{"method":"notifications/begun"}"#)).until_closed(&heard)
+        Reply::events(event(
+            "",
+            r#"{"jsonrpc":"2.0","method":"notifications/begun"}"#,
+        ))
+        .until_closed(&heard)
     })
     .await;
     let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
@@ -176,7 +193,10 @@ async fn a_request_that_stands_for_itself_is_cancelled_by_the_end_of_its_connect
     host.say(&call(0, "server/discover")).await;
     assert!(host.hear().await.contains("supportedVersions"));
     host.say(&call(1, "tools/call")).await;
-    assert_eq!(host.hear().await, r#"{"method":"notifications/begun"}"#);
+    assert_eq!(
+        host.hear().await,
+        r#"{"jsonrpc":"2.0","method":"notifications/begun"}"#
+    );
     host.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#)
         .await;
     closed.pass().await;

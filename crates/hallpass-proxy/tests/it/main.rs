@@ -6,10 +6,14 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod batches;
 mod breaks;
 mod bytes;
+mod cancellations;
 mod floods;
 mod host;
+mod invalid_answers;
+mod invalid_requests;
 mod lifecycles;
 mod own_stream;
 mod server;

@@ -48,9 +48,9 @@ pub(crate) struct Reply {
 
 #[derive(Debug, Clone)]
 enum Piece {
-    Chunk(String),
+    Chunk(Vec<u8>),
     Wait(Gate),
-    Flood(String),
+    Flood(Vec<u8>),
     UntilClosed(Gate),
     Break,
 }
@@ -65,13 +65,13 @@ impl Reply {
         }
     }
 
-    pub(crate) fn json(body: impl Into<String>) -> Self {
+    pub(crate) fn json(body: impl Into<Vec<u8>>) -> Self {
         Self::status(200)
             .header("content-type", "application/json")
             .chunk(body)
     }
 
-    pub(crate) fn events(events: impl Into<String>) -> Self {
+    pub(crate) fn events(events: impl Into<Vec<u8>>) -> Self {
         Self::status(200)
             .header("content-type", "text/event-stream")
             .chunk(events)
@@ -88,7 +88,7 @@ impl Reply {
         self
     }
 
-    pub(crate) fn chunk(mut self, chunk: impl Into<String>) -> Self {
+    pub(crate) fn chunk(mut self, chunk: impl Into<Vec<u8>>) -> Self {
         self.pieces.push(Piece::Chunk(chunk.into()));
         self
     }
@@ -106,7 +106,7 @@ impl Reply {
     }
 
     /// The same again and again, for as long as it is taken.
-    pub(crate) fn flood(mut self, chunk: impl Into<String>) -> Self {
+    pub(crate) fn flood(mut self, chunk: impl Into<Vec<u8>>) -> Self {
         self.pieces.push(Piece::Flood(chunk.into()));
         self
     }
@@ -239,6 +239,7 @@ async fn serve(
     stream.write_all(head.as_bytes()).await?;
     for piece in reply.pieces {
         match piece {
+            Piece::Chunk(chunk) if chunk.is_empty() => {}
             Piece::Chunk(chunk) => write(&mut stream, &chunk).await?,
             Piece::Wait(gate) => gate.pass().await,
             Piece::UntilClosed(closed) => {
@@ -259,9 +260,11 @@ async fn serve(
     Ok(())
 }
 
-async fn write(stream: &mut TcpStream, chunk: &str) -> std::io::Result<()> {
-    let chunk = format!("{:x}\r\n{chunk}\r\n", chunk.len());
-    stream.write_all(chunk.as_bytes()).await
+async fn write(stream: &mut TcpStream, chunk: &[u8]) -> std::io::Result<()> {
+    let size = format!("{:x}\r\n", chunk.len());
+    stream
+        .write_all(&[size.as_bytes(), chunk, b"\r\n"].concat())
+        .await
 }
 
 /// One event, with an id if there is one.
@@ -275,10 +278,15 @@ pub(crate) fn event(id: &str, data: &str) -> String {
 
 /// The usual server's answers to the handshake, with the session `s1`; none to anything else.
 pub(crate) fn handshake(seen: &Seen) -> Option<Reply> {
+    handshake_of("2025-06-18", seen)
+}
+
+/// The same of a server with this protocol version.
+pub(crate) fn handshake_of(version: &str, seen: &Seen) -> Option<Reply> {
     if seen.is("initialize") {
-        let result = r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"double","version":"1"}}"#;
+        let result = r#""capabilities":{"tools":{}},"serverInfo":{"name":"double","version":"1"}"#;
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+            r#"{{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"{version}",{result}}}}}"#,
             seen.id()
         );
         return Some(Reply::json(body).header("mcp-session-id", "s1"));

@@ -42,7 +42,7 @@ async fn a_silent_server_keeps_nobody_waiting_and_heals() {
             .chunk(reply_body(&reply, seen)),
         Some(reply) => reply,
         None => Reply::json(format!(
-            r#"{{"id":{},"result":{{"tools":[{{}}]}}}}"#,
+            r#"{{"jsonrpc":"2.0","id":{},"result":{{"tools":[{{}}]}}}}"#,
             seen.id()
         )),
     })
@@ -77,7 +77,10 @@ async fn a_silent_server_keeps_nobody_waiting_and_heals() {
         host.hear().await,
     ];
     heard.sort();
-    assert!(heard[0].starts_with(r#"{"id":1,"#), "{heard:?}");
+    assert!(
+        heard[0].starts_with(r#"{"jsonrpc":"2.0","id":1,"#),
+        "{heard:?}"
+    );
     for (line, list) in heard[1..].iter().zip(["prompts", "resources", "tools"]) {
         assert_eq!(
             read(line)["method"],
@@ -139,7 +142,10 @@ async fn a_subscription_waits_for_the_server() {
             let tools = r#"{"tools":{"listChanged":true}}"#;
             let result =
                 format!(r#"{{"supportedVersions":["2026-07-28"],"capabilities":{tools}}}"#);
-            Reply::json(format!(r#"{{"id":{},"result":{result}}}"#, seen.id()))
+            Reply::json(format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+                seen.id()
+            ))
         }
     };
     let breaks = Gate::new();

@@ -103,8 +103,16 @@ const RESULT: &str = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
 #[test]
 fn successes() {
     let list = "tools/list";
-    check(answer(202), list, None, "accepted");
-    check(answer(204), list, None, "accepted");
+    // The answer may come on the server's own stream, which there is in a session alone.
+    for status in [202, 204] {
+        check(answer(status), list, Some("s-1"), "accepted");
+        let limits = StreamableHttpResponseLimits::default();
+        let outcome = run(async { told(post(answer(status), list, None, limits).await).await });
+        assert!(
+            outcome.contains("invalid message: it is no answer"),
+            "{outcome}"
+        );
+    }
     let session = |answer: Answer| answer.header("mcp-session-id", "s-1");
     check(
         session(json(200, RESULT)),
@@ -121,29 +129,100 @@ fn successes() {
     check(
         answer(200)
             .header("content-type", "text/html")
-            .chunk("<p>canary"),
+            .chunk("<title>Sign in</title><p>canary"),
         list,
         None,
-        "error: Unexpected content type: Some(\"text/html\")",
+        "error: Client error: https://mcp.example.com/mcp answered 200 OK with an invalid message: \
+         it is an HTML page (the server says: Sign in)",
     );
     check(
         answer(200),
         list,
         None,
-        "error: Unexpected content type: None",
+        "error: Client error: https://mcp.example.com/mcp answered 200 OK with an invalid message: \
+         it is neither JSON nor an event stream",
     );
     check(
         json(200, "{\"canary\":1}"),
         list,
         None,
-        "error: Client error: the answer of 12 bytes is no JSON-RPC message that rmcp knows",
+        "error: Client error: https://mcp.example.com/mcp answered 200 OK with an invalid message: \
+         it is no JSON-RPC message that rmcp knows",
     );
     check(
         json(200, "<canary>"),
         list,
         None,
-        "error: Client error: the answer of 8 bytes is no JSON, though it says so",
+        "error: Client error: https://mcp.example.com/mcp answered 200 OK with an invalid message: \
+         it is no JSON",
     );
+}
+
+#[test]
+fn accepted_request_is_an_error_once_the_server_has_refused_its_own_stream() {
+    run(async {
+        let world = World::signed_in([answer(202), answer(405), answer(202)]).await;
+        let session = || Some(Arc::from("s-1"));
+        let post = || {
+            let list = message("tools/list");
+            let (server, session) = (Arc::from(SERVER), session());
+            let sent = world
+                .client
+                .post_message(server, list, session, None, HashMap::new());
+            async { told(sent.await).await }
+        };
+        assert_eq!(post().await, "accepted");
+        let stream =
+            world
+                .client
+                .get_stream(Arc::from(SERVER), session(), None, None, HashMap::new());
+        assert!(stream.await.is_err());
+        let outcome = post().await;
+        assert!(
+            outcome.contains("202 Accepted with an invalid message"),
+            "{outcome}"
+        );
+    });
+}
+
+#[test]
+fn answer_to_another_request_is_an_error_of_this_one() {
+    let invalid = |reason: &str| {
+        format!(
+            "error: Client error: https://mcp.example.com/mcp answered 200 OK with an invalid \
+             message: {reason}"
+        )
+    };
+    let other = RESULT.replace('7', "8");
+    check(
+        json(200, &other),
+        "ping",
+        None,
+        &invalid("it answers another request"),
+    );
+    let note =
+        r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
+    check(
+        json(200, note),
+        "ping",
+        None,
+        &invalid("it is no answer to the request"),
+    );
+    // The server could not read the id, or made one up: it is still about this request.
+    for id in ["null", "8", "\"server-error\""] {
+        let other = ERROR.replace('7', id);
+        check(json(200, &other), "ping", None, &format!("json {ERROR} "));
+    }
+}
+
+#[test]
+fn refusal_tells_the_words_of_the_server() {
+    for status in [400, 403, 429, 500] {
+        let answer = json(status, r#"{"error":"rate limit exceeded"}"#);
+        let limits = StreamableHttpResponseLimits::default();
+        let told = run(async { told(post(answer, "tools/list", None, limits).await).await });
+        assert!(told.ends_with(": rate limit exceeded"), "{told}");
+    }
 }
 
 #[test]
@@ -180,7 +259,7 @@ fn failures() {
     let page = |status| {
         answer(status)
             .header("content-type", "text/html")
-            .chunk("canary")
+            .chunk("canary-4711")
     };
     check(
         page(400),
@@ -201,7 +280,7 @@ fn failures() {
         "error: Client error: https://mcp.example.com/mcp answered 503 Service Unavailable",
     );
     check(
-        json(500, "canary"),
+        json(500, "canary-4711"),
         list,
         None,
         "error: Client error: https://mcp.example.com/mcp answered 500 Internal Server Error",
@@ -210,7 +289,7 @@ fn failures() {
         json(429, ERROR),
         list,
         None,
-        "error: Client error: https://mcp.example.com/mcp answered 429 Too Many Requests",
+        "error: Client error: https://mcp.example.com/mcp answered 429 Too Many Requests: no",
     );
     check(
         page(404),

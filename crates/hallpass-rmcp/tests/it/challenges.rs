@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     answers::run,
-    script::{Answer, SERVER, World, answer, challenge},
+    script::{Answer, SERVER, World, answer, answered, challenge},
 };
 
 type RmcpError = StreamableHttpError<Error>;
@@ -61,7 +61,7 @@ fn the_challenge_drives_the_first_sign_in() {
         answer(401),
     ] {
         run(async {
-            let world = World::new([refusal, answer(202)]);
+            let world = World::new([refusal, answered()]);
             post(&world).await.unwrap();
             assert_eq!(world.seen(), ["POST -", "POST Bearer t1"]);
             post(&world).await.unwrap();
@@ -74,7 +74,7 @@ fn the_challenge_drives_the_first_sign_in() {
 #[test]
 fn a_server_that_asks_for_nothing_gets_no_token() {
     run(async {
-        let world = World::new([answer(202)]);
+        let world = World::new([answered()]);
         post(&world).await.unwrap();
         assert_eq!(world.seen(), ["POST -"]);
         assert_eq!(granted(&world), 0);
@@ -85,7 +85,7 @@ fn a_server_that_asks_for_nothing_gets_no_token() {
 fn a_step_up_repeats_the_request() {
     run(async {
         let more = challenge(403, "Bearer error=\"insufficient_scope\", scope=\"write\"");
-        let world = World::signed_in([more, answer(202)]).await;
+        let world = World::signed_in([more, answered()]).await;
         post(&world).await.unwrap();
         assert_eq!(world.seen(), ["POST Bearer t1", "POST Bearer t2"]);
     });
@@ -98,7 +98,7 @@ fn the_challenge_that_counts_may_be_the_second() {
             "www-authenticate",
             "Bearer error=insufficient_scope, scope=\"write\"",
         );
-        let world = World::signed_in([refusal, answer(202)]).await;
+        let world = World::signed_in([refusal, answered()]).await;
         post(&world).await.unwrap();
         assert_eq!(world.seen(), ["POST Bearer t1", "POST Bearer t2"]);
     });
@@ -148,7 +148,7 @@ fn a_server_that_never_says_yes() {
 fn a_message_of_the_hosts_own_signs_in_and_another_does_not() {
     let check = |message: serde_json::Value, sign_ins| {
         run(async {
-            let world = World::new([answer(401), answer(202)]);
+            let world = World::new([answer(401), answered()]);
             let outcome = send(&world, message).await;
             assert_eq!(outcome.is_ok(), sign_ins == 1);
             assert_eq!(granted(&world), sign_ins);
@@ -223,7 +223,7 @@ fn a_stream_that_is_refused_is_not_asked_for_again() {
 #[test]
 fn nothing_is_sent_on_a_closed_session() {
     run(async {
-        let world = World::new([answer(202)]);
+        let world = World::new([answered()]);
         world
             .client
             .session()

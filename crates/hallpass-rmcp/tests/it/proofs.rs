@@ -10,7 +10,7 @@ use rmcp::transport::streamable_http_client::{StreamableHttpClient, StreamableHt
 use crate::{
     answers::run,
     challenges::{get, post},
-    script::{Answer, SERVER, World, answer, challenge, events},
+    script::{Answer, SERVER, World, answer, answered, challenge, events},
 };
 
 /// The server wants its nonce in the proof.
@@ -38,7 +38,7 @@ fn proofs(world: &World) -> Vec<String> {
 fn every_request_has_a_proof_and_the_last_nonce() {
     run(async {
         let world = World::bound([
-            answer(202).header("dpop-nonce", "n1"),
+            answered().header("dpop-nonce", "n1"),
             events("data: {}\n\n").header("dpop-nonce", "n2"),
             answer(200),
         ])
@@ -63,7 +63,7 @@ fn every_request_has_a_proof_and_the_last_nonce() {
 #[test]
 fn a_server_that_asks_for_its_nonce_gets_the_same_request_again() {
     run(async {
-        let world = World::bound([wants("n1"), answer(202), answer(202)]).await;
+        let world = World::bound([wants("n1"), answered(), answered()]).await;
         post(&world).await.unwrap();
         post(&world).await.unwrap();
         assert_eq!(
@@ -80,7 +80,7 @@ fn each_hop_has_a_proof_of_its_own() {
         let moved = answer(307)
             .header("location", "/elsewhere?x=1")
             .header("dpop-nonce", "n1");
-        let world = World::bound([moved, answer(202)]).await;
+        let world = World::bound([moved, answered()]).await;
         post(&world).await.unwrap();
         assert_eq!(proofs(&world), ["POST /mcp -", "POST /elsewhere n1"]);
     });
@@ -106,7 +106,7 @@ fn nonces_without_end_come_to_a_stated_end() {
 #[test]
 fn a_bearer_token_is_not_sent_again_for_a_nonce() {
     run(async {
-        let world = World::signed_in([wants("n1"), answer(202)]).await;
+        let world = World::signed_in([wants("n1"), answered()]).await;
         // What follows is a refusal like any other: a fresh token that was refused.
         post(&world).await.unwrap_err();
         assert_eq!(world.seen(), [format!("{} Bearer t1", Method::POST)]);

@@ -47,6 +47,11 @@ pub(crate) fn answer(status: u16) -> Answer {
     }
 }
 
+/// The answer to the request with the id 1.
+pub(crate) fn answered() -> Answer {
+    json(200, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#)
+}
+
 pub(crate) fn json(status: u16, body: &str) -> Answer {
     answer(status)
         .header("content-type", "application/json")

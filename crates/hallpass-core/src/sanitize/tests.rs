@@ -1,0 +1,97 @@
+use super::*;
+
+#[track_caller]
+fn check(text: &str, expected: Option<&str>) {
+    assert_eq!(sanitized_text(text).as_deref(), expected);
+}
+
+#[test]
+fn words_pass() {
+    check("Token has expired.", Some("Token has expired."));
+    check(
+        "The refresh_token doesn't exist (or was used)!",
+        Some("The refresh_token doesn't exist (or was used)!"),
+    );
+    check("wait 30 seconds", Some("wait 30 seconds"));
+    check(
+        "AADSTS9010010: The resource",
+        Some("AADSTS9010010: The resource"),
+    );
+    check("Ungültige Anfrage", Some("Ungültige Anfrage"));
+}
+
+#[test]
+fn what_may_be_a_secret_does_not() {
+    check("token canary-4711 is unknown", Some("token … is unknown"));
+    check(
+        "token 'eyJhbGciOi.eyJz.c2ln' is unknown",
+        Some("token … is unknown"),
+    );
+    check(
+        "code SplxlOBeZQQYbYS6WxSbIA unknown",
+        Some("code … unknown"),
+    );
+    check("code aGVsbG8 unknown", Some("code … unknown"));
+    check(
+        "code abcdefghijklmnopqrstuvwxyz unknown",
+        Some("code … unknown"),
+    );
+    check("code ABCDEFGHIJ unknown", Some("code … unknown"));
+    check("pin 1234567 unknown", Some("pin … unknown"));
+    check("a1 b2 c3", None);
+    check("see https://as.example/?token=x", Some("see …"));
+}
+
+#[test]
+fn control_characters_and_markup_do_not() {
+    check("line\r\nSet-Cookie: x", Some("line … x"));
+    check("\u{1b}[31mred", None);
+    check("<script>alert(1)</script> denied", Some("… denied"));
+    check("\u{202e}desrever txt", Some("… txt"));
+    check("", None);
+    check("   ", None);
+}
+
+#[test]
+fn it_is_bounded() {
+    let shown = sanitized_text(&"word ".repeat(10_000)).unwrap();
+    assert!(shown.chars().count() <= MOST + 2, "{}", shown.len());
+    assert!(shown.ends_with(" …"), "{shown}");
+}
+
+#[test]
+fn body_gives_the_member_that_tells_what_went_wrong() {
+    let check = |body: &str, expected: Option<&str>| {
+        assert_eq!(
+            sanitized_body(body.as_bytes()).as_deref(),
+            expected,
+            "{body}"
+        );
+    };
+    check(
+        r#"{"error":"rate limit exceeded"}"#,
+        Some("rate limit exceeded"),
+    );
+    check(r#"{"error":{"message":"bad"}}"#, Some("bad"));
+    check(
+        r#"{"error":"invalid_request","error_description":"no resource"}"#,
+        Some("no resource"),
+    );
+    check(r#"{"errors":[{"message":"try later"}]}"#, Some("try later"));
+    check(
+        r#"{"title":"Out of credit","status":403}"#,
+        Some("Out of credit"),
+    );
+    check(r#""just words""#, Some("just words"));
+    check(r#"{"token":"canary"}"#, None);
+    check("[]", None);
+    check("{\"error\":\"cut of", None);
+    check(
+        "\u{feff}<!DOCTYPE html><HTML><Title lang=en>Sign in\n</TITLE><p>more",
+        Some("Sign in"),
+    );
+    check("<p>no title", None);
+    check("upstream timed out\n", Some("upstream timed out"));
+    check("", None);
+    assert_eq!(sanitized_body(b"\xffbusy now").as_deref(), Some("… now"));
+}

@@ -1,0 +1,160 @@
+//! Answers that are read to their end before anything is done about them: refusals by status, and the
+//! answer to an opening.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallpass_core::Remedy;
+use hallpass_mcp_http::{Content, Response};
+use hallpass_transport::{InvalidMessage, UnexpectedStatus};
+
+use crate::{
+    MOST_MESSAGE,
+    message::{Kind, Message},
+    shared::Shared,
+    trouble::Trouble,
+};
+
+/// How long a refusal is read, so that a server that never ends it does not keep its call.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much of a body is read for the words in it.
+const MAX_WORDS: usize = 64 * 1024;
+
+impl Shared {
+    /// The server's own JSON-RPC error in an answer whose status is one, else the status with what the
+    /// server says beside it.
+    pub(crate) async fn refusal(&self, response: Response) -> Result<Message, Trouble> {
+        let status = UnexpectedStatus::new(&response);
+        let body = match response.content() {
+            Content::Events => return Err(status.into()),
+            Content::Json => {
+                let read = self.within(REFUSAL_TIMEOUT, response.read(MOST_MESSAGE));
+                read.await.and_then(Result::ok).unwrap_or_default()
+            }
+            Content::Other | Content::Unstated => {
+                return Err(status.with_body(&self.start_of(response).await).into());
+            }
+        };
+        match Message::read(body.clone()) {
+            Ok(message) if message.is_error() => Ok(message),
+            _ => Err(status.with_body(&body).into()),
+        }
+    }
+
+    /// That the response is neither JSON nor an event stream, with what the server says.
+    pub(crate) async fn other_media_type(&self, response: Response) -> Trouble {
+        let invalid = InvalidMessage::new(&response);
+        let body = self.start_of(response).await;
+        invalid.with_body(&body).into()
+    }
+
+    async fn start_of(&self, response: Response) -> Bytes {
+        let start = response.read_start(MAX_WORDS);
+        self.within(REFUSAL_TIMEOUT, start)
+            .await
+            .unwrap_or_default()
+    }
+
+    /// The answer to `opening` in a response of either kind. An error is one, whatever its id.
+    pub(crate) async fn answer_to(
+        &self,
+        opening: &Message,
+        response: Response,
+    ) -> Result<Message, Trouble> {
+        let source = InvalidMessage::new(&response);
+        let mut events = match response.content() {
+            Content::Events => response.events(MOST_MESSAGE),
+            Content::Json => {
+                let body = response.read(MOST_MESSAGE).await?;
+                return match opening_answer(opening, body, &source)? {
+                    Answer::Found(message) => Ok(message),
+                    Answer::Other(_, trouble) => Err(trouble),
+                };
+            }
+            Content::Other | Content::Unstated => {
+                return Err(self.other_media_type(response).await);
+            }
+        };
+        let mut complaint = None;
+        while let Some(event) = events.next().await {
+            let data = event?.data.unwrap_or_default();
+            if data.is_empty() {
+                continue;
+            }
+            match opening_answer(opening, data.into(), &source)? {
+                Answer::Found(message) => {
+                    // What comes after it is not for long; the connection may be used again.
+                    self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
+                    return Ok(message);
+                }
+                Answer::Other(message, trouble) => {
+                    complaint.get_or_insert(trouble);
+                    if let Some(message) = message {
+                        self.deliver(&message).await;
+                    }
+                }
+            }
+        }
+        let what = "the server ended its answer to the opening before it was complete";
+        Err(complaint.unwrap_or_else(|| Trouble::new(Remedy::Retry, what)))
+    }
+}
+
+/// What a message is to an opening.
+enum Answer {
+    Found(Message),
+    /// Something else, if it is a message at all, and what to say if nothing more comes.
+    Other(Option<Message>, Trouble),
+}
+
+/// What is in `bytes`; an error when that was meant for the answer and is none.
+fn opening_answer(
+    opening: &Message,
+    bytes: Bytes,
+    source: &InvalidMessage,
+) -> Result<Answer, Trouble> {
+    let message = match Message::read(bytes) {
+        Ok(message) => message,
+        Err(invalid) => {
+            let why = source
+                .clone()
+                .because(invalid.reason)
+                .with_body(&invalid.bytes);
+            let is_its_id = |id| opening.requests().any(|asked| asked == id);
+            let is_meant = invalid.is_json && invalid.is_answer;
+            if is_meant && invalid.id.as_ref().is_none_or(is_its_id) {
+                return Err(why.into());
+            }
+            return Ok(Answer::Other(None, why.into()));
+        }
+    };
+    let Some(part) = message.single() else {
+        let reason = "it is a batch, which no opening is answered with";
+        return Err(source.clone().because(reason).into());
+    };
+    match &part.kind {
+        Kind::Response { is_error, .. } if *is_error || message.answers(opening) => {
+            Ok(Answer::Found(message))
+        }
+        Kind::Response { .. } => {
+            let why = source.clone().because("it answers another request");
+            Ok(Answer::Other(Some(message), why.into()))
+        }
+        Kind::Request { .. } | Kind::Notification { .. } => {
+            let why = source.clone().because("it is no answer to the request");
+            Ok(Answer::Other(Some(message), why.into()))
+        }
+    }
+}
+
+/// A refusal is about the request, whatever id the server wrote.
+pub(crate) fn about(answer: Message, opening: &Message) -> Message {
+    match opening.requests().next() {
+        Some(id) if !answer.answers(opening) => {
+            let error = Trouble::answer(answer.clone()).to_error(id);
+            Message::read(error).unwrap_or(answer)
+        }
+        _ => answer,
+    }
+}
