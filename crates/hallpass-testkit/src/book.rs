@@ -62,8 +62,23 @@ pub(crate) struct Terms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RefreshTerms {
     None,
-    Kept { lifetime: Option<Duration> },
-    Rotated { lifetime: Option<Duration> },
+    Kept {
+        lifetime: Option<Duration>,
+    },
+    Rotated {
+        lifetime: Option<Duration>,
+        grace: Option<Duration>,
+    },
+}
+
+impl RefreshTerms {
+    /// For how long a token that was replaced is still honoured.
+    fn grace(self) -> Option<Duration> {
+        match self {
+            Self::Rotated { grace, .. } => grace,
+            Self::None | Self::Kept { .. } => None,
+        }
+    }
 }
 
 /// Tokens, fresh from the book.
@@ -108,7 +123,8 @@ struct Access {
 struct Refresh {
     family: usize,
     expires: Option<Duration>,
-    spent: bool,
+    /// When it was replaced.
+    replaced_at: Option<Duration>,
 }
 
 impl TokenBook {
@@ -171,6 +187,16 @@ impl TokenBook {
             self.issue(pages, family, audience, scope, terms)
                 .access_token
         })
+    }
+
+    /// When a refresh token was replaced for the first time, by the monotonic time of the server's
+    /// clock, which [`RecordedRequest::at`](crate::RecordedRequest::at) is by too.
+    pub fn replaced_at(&self, refresh_token: &str) -> Option<Duration> {
+        self.open(|pages| pages.refresh.get(refresh_token)?.replaced_at)
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// What clients did that no client may do.
@@ -239,7 +265,7 @@ impl TokenBook {
 
     /// Takes a refresh token in. `check` sees the grant and says what the new access token is for;
     /// its refusal uses nothing up. A token that was replaced before revokes its family (RFC 9700
-    /// §4.14.2).
+    /// §4.14.2), or within the grace is replaced once more.
     pub(crate) fn refresh<E: From<NotHonoured>>(
         &self,
         refresh_token: &str,
@@ -256,7 +282,14 @@ impl TokenBook {
             if family.grant.client_id != client_id {
                 return Err(NotHonoured("the refresh token was issued to another client").into());
             }
-            if entry.spent {
+            let in_grace = |replaced: Duration| {
+                let grace = terms.refresh.grace();
+                grace.is_some_and(|grace| now < replaced + grace)
+            };
+            if entry
+                .replaced_at
+                .is_some_and(|replaced| !in_grace(replaced))
+            {
                 pages.misuse.refresh_tokens_reused += 1;
                 family.revoked = true;
                 let why = "the refresh token was replaced before; all of its family is revoked";
@@ -270,7 +303,7 @@ impl TokenBook {
             }
             let (audience, scope) = check(&family.grant)?;
             if matches!(terms.refresh, RefreshTerms::Rotated { .. }) {
-                entry.spent = true;
+                entry.replaced_at.get_or_insert(now);
                 return Ok(self.issue(pages, number, audience, &scope, terms));
             }
             let terms = Terms {
@@ -319,12 +352,12 @@ impl TokenBook {
         pages.access.insert(access_token.clone(), access);
         let refresh_token = match terms.refresh {
             RefreshTerms::None => None,
-            RefreshTerms::Kept { lifetime } | RefreshTerms::Rotated { lifetime } => {
+            RefreshTerms::Kept { lifetime } | RefreshTerms::Rotated { lifetime, .. } => {
                 let token = self.entropy.token("rt-");
                 let refresh = Refresh {
                     family,
                     expires: lifetime.map(|lifetime| now + lifetime),
-                    spent: false,
+                    replaced_at: None,
                 };
                 pages.refresh.insert(token.clone(), refresh);
                 Some(token)
