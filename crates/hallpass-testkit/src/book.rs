@@ -12,6 +12,10 @@ use hallpass_core::Clock;
 
 use crate::FixedEntropy;
 
+mod terms;
+
+pub(crate) use terms::{RefreshTerms, Terms};
+
 /// All codes and tokens of one authorization server. Clones are the same book.
 #[derive(Clone)]
 pub struct TokenBook {
@@ -50,35 +54,6 @@ pub(crate) struct Grant {
     pub(crate) code_challenge: String,
     pub(crate) resource: Option<String>,
     pub(crate) scope: String,
-}
-
-/// How tokens are issued.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
-    pub(crate) access_lifetime: Duration,
-    pub(crate) refresh: RefreshTerms,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RefreshTerms {
-    None,
-    Kept {
-        lifetime: Option<Duration>,
-    },
-    Rotated {
-        lifetime: Option<Duration>,
-        grace: Option<Duration>,
-    },
-}
-
-impl RefreshTerms {
-    /// For how long a token that was replaced is still honoured.
-    fn grace(self) -> Option<Duration> {
-        match self {
-            Self::Rotated { grace, .. } => grace,
-            Self::None | Self::Kept { .. } => None,
-        }
-    }
 }
 
 /// Tokens, fresh from the book.
@@ -125,6 +100,8 @@ struct Refresh {
     expires: Option<Duration>,
     /// When it was replaced.
     replaced_at: Option<Duration>,
+    /// When it came back, which revoked its family.
+    reused_at: Option<Duration>,
 }
 
 impl TokenBook {
@@ -193,6 +170,12 @@ impl TokenBook {
     /// clock, which [`RecordedRequest::at`](crate::RecordedRequest::at) is by too.
     pub fn replaced_at(&self, refresh_token: &str) -> Option<Duration> {
         self.open(|pages| pages.refresh.get(refresh_token)?.replaced_at)
+    }
+
+    /// When a refresh token came back for the first time after it had been replaced, which revoked its
+    /// family; by the same clock.
+    pub fn reused_at(&self, refresh_token: &str) -> Option<Duration> {
+        self.open(|pages| pages.refresh.get(refresh_token)?.reused_at)
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -291,6 +274,7 @@ impl TokenBook {
                 .is_some_and(|replaced| !in_grace(replaced))
             {
                 pages.misuse.refresh_tokens_reused += 1;
+                entry.reused_at.get_or_insert(now);
                 family.revoked = true;
                 let why = "the refresh token was replaced before; all of its family is revoked";
                 return Err(NotHonoured(why).into());
@@ -358,6 +342,7 @@ impl TokenBook {
                     family,
                     expires: lifetime.map(|lifetime| now + lifetime),
                     replaced_at: None,
+                    reused_at: None,
                 };
                 pages.refresh.insert(token.clone(), refresh);
                 Some(token)

@@ -320,6 +320,7 @@ async fn replaced_refresh_token_within_the_grace_is_replaced_again() {
     assert_eq!(world.issuer.book().replaced_at(&first), Some(replaced_at));
     assert_eq!(world.refresh(&second, &[]).await.outcome(), "200");
     assert_eq!(world.refresh(&again, &[]).await.outcome(), "200");
+    assert_eq!(world.issuer.book().reused_at(&first), None);
     // The grace is counted from the first time.
     clock.advance(Duration::from_secs(1));
     assert_eq!(
@@ -327,4 +328,6 @@ async fn replaced_refresh_token_within_the_grace_is_replaced_again() {
         "400 invalid_grant"
     );
     assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 1);
+    let reused_at = world.issuer.book().reused_at(&first);
+    assert_eq!(reused_at, Some(clock.monotonic()));
 }
