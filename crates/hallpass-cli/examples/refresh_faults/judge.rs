@@ -26,11 +26,13 @@ pub(crate) struct Post {
     pub(crate) process: u32,
 }
 
-/// One refresh token: its posts in their order, and when the server replaced it.
+/// One refresh token: its posts in their order, when the server replaced it, and when it took a later
+/// post for reuse and revoked the family.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RefreshToken {
     pub(crate) posts: Vec<Post>,
     pub(crate) replaced_at: Option<Duration>,
+    pub(crate) reused_at: Option<Duration>,
 }
 
 /// A process that was started.
@@ -92,10 +94,16 @@ pub(crate) fn posts_too_soon(
     found
 }
 
-/// Whether the process of a post was there until its time was over, and a second more.
+/// Whether the process of a post has waited for its answer to the end.
 fn has_timed_out(post: Post, processes: &Processes) -> bool {
     let process = processes.get(&post.process).copied().unwrap_or_default();
-    let until = post.at + ANSWER_TIMEOUT + Duration::from_secs(1);
+    let timed_out_at = post.at + ANSWER_TIMEOUT;
+    // One that is killed then may not have come to note it.
+    let until = if process.killed {
+        timed_out_at + Duration::from_secs(1)
+    } else {
+        timed_out_at.saturating_sub(SLACK)
+    };
     process.ended_at.is_none_or(|ended_at| ended_at >= until)
 }
 
@@ -115,16 +123,10 @@ pub(crate) enum Cause {
     NotLost(u32),
 }
 
-/// The revocations, each by the first post that came after the server's `grace`.
-pub(crate) fn revocations(
-    tokens: &[RefreshToken],
-    processes: &Processes,
-    grace: Duration,
-) -> Vec<Revocation> {
+/// The revocations, in their order.
+pub(crate) fn revocations(tokens: &[RefreshToken], processes: &Processes) -> Vec<Revocation> {
     let revoked = tokens.iter().filter_map(|token| {
-        let replaced_at = token.replaced_at?;
-        let reused = |post: &&Post| post.at > replaced_at + grace;
-        let at = token.posts.iter().find(reused)?.at;
+        let (at, replaced_at) = (token.reused_at?, token.replaced_at?);
         let answered = token.posts.iter().rfind(|post| post.at <= replaced_at);
         let answered = answered.map_or(0, |post| post.process);
         let process = processes.get(&answered).copied().unwrap_or_default();

@@ -209,6 +209,7 @@ impl Servers {
                 tokens.push(RefreshToken {
                     posts: Vec::new(),
                     replaced_at: self.issuer.book().replaced_at(text),
+                    reused_at: self.issuer.book().reused_at(text),
                 });
                 tokens.len() - 1
             });

@@ -64,10 +64,14 @@ impl Storm {
         broken.push(promise);
     }
 
-    /// Signs in again, for a call that began at `asked_at`; once for all that ask together.
+    /// Signs in again, for a call that began at `asked_at`; once for all that ask together. A proxy
+    /// may need a moment to find out that it is done.
     async fn sign_in(&self, asked_at: Duration) {
         let mut sign_ins = self.sign_ins.lock().await;
         if sign_ins.last().is_some_and(|last| *last > asked_at) {
+            return;
+        }
+        if !sign_ins.is_empty() && self.servers.state(ACCOUNT).await == "signed-in" {
             return;
         }
         match self.servers.sign_in(ACCOUNT).await {
@@ -181,7 +185,7 @@ async fn report(storm: &Storm, grace: Duration) -> bool {
     let tokens = storm.servers.refresh_tokens();
     let processes = storm.servers.processes().clone();
     let sign_ins = storm.sign_ins.lock().await.clone();
-    let revocations = judge::revocations(&tokens, &processes, grace);
+    let revocations = judge::revocations(&tokens, &processes);
     let mut broken = storm
         .broken
         .lock()
