@@ -15,6 +15,7 @@ mod processes;
 mod python;
 mod real;
 mod release;
+mod storm;
 mod tidy;
 
 use crate::{report::Failure, workspace::Workspace};
@@ -44,6 +45,9 @@ pub(crate) struct Step {
 /// Stands for words without dashes: which of its parts a step shall run.
 const NAMES: &str = "NAME…";
 
+/// Stands for the number after an option.
+const NUMBER: &str = "N";
+
 /// Stands for whatever is handed on to cargo.
 const ANYTHING: &str = "…";
 
@@ -64,7 +68,8 @@ impl Step {
         let takes = |what: &str| self.takes.contains(&what);
         arguments.iter().find(|argument| {
             let is_name = takes(NAMES) && !argument.starts_with('-');
-            !takes(argument) && !takes(ANYTHING) && !is_name
+            let is_number = takes(NUMBER) && argument.parse::<f64>().is_ok();
+            !takes(argument) && !takes(ANYTHING) && !is_name && !is_number
         })
     }
 }
@@ -177,7 +182,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "processes",
-        about: "processes that share credentials, and are killed at each step of a refresh",
+        about: "processes that share credentials: killed at each step of a refresh, and before token endpoints that break",
         needs: "",
         takes: &[NAMES],
         in_ci: true,
@@ -198,6 +203,14 @@ pub(crate) const STEPS: &[Step] = &[
         takes: &["--write", NAMES],
         in_ci: true,
         run: real::run,
+    },
+    Step {
+        name: "storm",
+        about: "callers and proxies that are killed at random before a server that detects reuse; with --check, against the promises",
+        needs: "",
+        takes: &["--check", "--grace", "--minutes", NUMBER, "--seed", NUMBER],
+        in_ci: false,
+        run: storm::run,
     },
     Step {
         name: "bench",

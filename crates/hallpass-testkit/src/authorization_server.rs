@@ -108,6 +108,7 @@ impl AuthorizationServer {
             server: state.clone(),
             recorder: recorder.clone(),
             faults: faults.clone(),
+            clock: state.clock.clone(),
             origin: bound.origin().to_owned(),
             name: options.listen.name,
             required_header: options.listen.required_header,

@@ -12,6 +12,10 @@ use hallpass_core::Clock;
 
 use crate::FixedEntropy;
 
+mod terms;
+
+pub(crate) use terms::{RefreshTerms, Terms};
+
 /// All codes and tokens of one authorization server. Clones are the same book.
 #[derive(Clone)]
 pub struct TokenBook {
@@ -50,20 +54,6 @@ pub(crate) struct Grant {
     pub(crate) code_challenge: String,
     pub(crate) resource: Option<String>,
     pub(crate) scope: String,
-}
-
-/// How tokens are issued.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
-    pub(crate) access_lifetime: Duration,
-    pub(crate) refresh: RefreshTerms,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RefreshTerms {
-    None,
-    Kept { lifetime: Option<Duration> },
-    Rotated { lifetime: Option<Duration> },
 }
 
 /// Tokens, fresh from the book.
@@ -108,7 +98,10 @@ struct Access {
 struct Refresh {
     family: usize,
     expires: Option<Duration>,
-    spent: bool,
+    /// When it was replaced.
+    replaced_at: Option<Duration>,
+    /// When it came back, which revoked its family.
+    reused_at: Option<Duration>,
 }
 
 impl TokenBook {
@@ -171,6 +164,22 @@ impl TokenBook {
             self.issue(pages, family, audience, scope, terms)
                 .access_token
         })
+    }
+
+    /// When a refresh token was replaced for the first time, by the monotonic time of the server's
+    /// clock, which [`RecordedRequest::at`](crate::RecordedRequest::at) is by too.
+    pub fn replaced_at(&self, refresh_token: &str) -> Option<Duration> {
+        self.open(|pages| pages.refresh.get(refresh_token)?.replaced_at)
+    }
+
+    /// When a refresh token came back for the first time after it had been replaced, which revoked its
+    /// family; by the same clock.
+    pub fn reused_at(&self, refresh_token: &str) -> Option<Duration> {
+        self.open(|pages| pages.refresh.get(refresh_token)?.reused_at)
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// What clients did that no client may do.
@@ -239,7 +248,7 @@ impl TokenBook {
 
     /// Takes a refresh token in. `check` sees the grant and says what the new access token is for;
     /// its refusal uses nothing up. A token that was replaced before revokes its family (RFC 9700
-    /// §4.14.2).
+    /// §4.14.2), or within the grace is replaced once more.
     pub(crate) fn refresh<E: From<NotHonoured>>(
         &self,
         refresh_token: &str,
@@ -256,8 +265,16 @@ impl TokenBook {
             if family.grant.client_id != client_id {
                 return Err(NotHonoured("the refresh token was issued to another client").into());
             }
-            if entry.spent {
+            let in_grace = |replaced: Duration| {
+                let grace = terms.refresh.grace();
+                grace.is_some_and(|grace| now < replaced + grace)
+            };
+            if entry
+                .replaced_at
+                .is_some_and(|replaced| !in_grace(replaced))
+            {
                 pages.misuse.refresh_tokens_reused += 1;
+                entry.reused_at.get_or_insert(now);
                 family.revoked = true;
                 let why = "the refresh token was replaced before; all of its family is revoked";
                 return Err(NotHonoured(why).into());
@@ -270,7 +287,7 @@ impl TokenBook {
             }
             let (audience, scope) = check(&family.grant)?;
             if matches!(terms.refresh, RefreshTerms::Rotated { .. }) {
-                entry.spent = true;
+                entry.replaced_at.get_or_insert(now);
                 return Ok(self.issue(pages, number, audience, &scope, terms));
             }
             let terms = Terms {
@@ -319,12 +336,13 @@ impl TokenBook {
         pages.access.insert(access_token.clone(), access);
         let refresh_token = match terms.refresh {
             RefreshTerms::None => None,
-            RefreshTerms::Kept { lifetime } | RefreshTerms::Rotated { lifetime } => {
+            RefreshTerms::Kept { lifetime } | RefreshTerms::Rotated { lifetime, .. } => {
                 let token = self.entropy.token("rt-");
                 let refresh = Refresh {
                     family,
                     expires: lifetime.map(|lifetime| now + lifetime),
-                    spent: false,
+                    replaced_at: None,
+                    reused_at: None,
                 };
                 pages.refresh.insert(token.clone(), refresh);
                 Some(token)

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use hallpass_core::BoxFuture;
+use hallpass_core::{BoxFuture, Clock};
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -47,18 +47,27 @@ pub(crate) struct Exchange {
     pub(crate) server: Arc<dyn Answering>,
     pub(crate) recorder: Recorder,
     pub(crate) faults: Arc<FaultPlan>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) origin: String,
     pub(crate) name: String,
     pub(crate) required_header: Option<(String, String)>,
 }
 
-/// The connection is to be closed without an answer.
+/// The connection is to be ended without an answer.
 #[derive(Debug)]
-pub(crate) struct Dropped;
+pub(crate) enum Dropped {
+    /// With a FIN, as a server does that has nothing more to say.
+    Closed,
+    /// With a RST, as a server does that has crashed.
+    Reset,
+}
 
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("closed without an answer, as planned")
+        f.write_str(match self {
+            Self::Closed => "closed without an answer, as planned",
+            Self::Reset => "reset without an answer, as planned",
+        })
     }
 }
 
@@ -86,6 +95,7 @@ impl Exchange {
         let endpoints = self.server.endpoints(&received);
         let sequence = self.recorder.begin(RecordedRequest {
             sequence: 0,
+            at: self.clock.monotonic(),
             server: self.name.clone(),
             origin: self.origin.clone(),
             endpoints: endpoints.clone(),
@@ -111,10 +121,15 @@ impl Exchange {
         }
         let reply = match fault {
             None => self.server.answer(received).await,
-            Some(Fault::DropRequest) => return Err(Dropped),
+            Some(Fault::DropRequest) => return Err(Dropped::Closed),
             Some(Fault::DropAnswer) => {
                 self.server.answer(received).await;
-                return Err(Dropped);
+                return Err(Dropped::Closed);
+            }
+            Some(Fault::ResetRequest) => return Err(Dropped::Reset),
+            Some(Fault::ResetAnswer) => {
+                self.server.answer(received).await;
+                return Err(Dropped::Reset);
             }
             Some(Fault::HoldRequest(gate)) => {
                 gate.pass().await;
@@ -125,10 +140,11 @@ impl Exchange {
                 gate.pass().await;
                 reply
             }
-            Some(Fault::Html) => Reply::html(
-                StatusCode::OK,
-                "<!doctype html><title>Welcome</title><p>Please enable JavaScript.".to_owned(),
-            ),
+            Some(Fault::Html) => web_page(),
+            Some(Fault::HtmlAnswer) => {
+                self.server.answer(received).await;
+                web_page()
+            }
             Some(Fault::Endless) => Reply::endless(),
             Some(Fault::Status {
                 status,
@@ -156,6 +172,11 @@ impl Exchange {
         let sent = received.headers.get(name.as_str());
         sent.is_some_and(|sent| sent.as_bytes() == value.as_bytes())
     }
+}
+
+fn web_page() -> Reply {
+    let page = "<!doctype html><title>Welcome</title><p>Please enable JavaScript.";
+    Reply::html(StatusCode::OK, page.to_owned())
 }
 
 fn code(status: u16) -> StatusCode {

@@ -48,6 +48,8 @@ pub enum Fault {
     },
     /// The server does nothing and answers 200 with a page of HTML.
     Html,
+    /// The server does what was asked, and answers 200 with a page of HTML in place of its answer.
+    HtmlAnswer,
     /// The server does nothing and answers 200 with 1 GB of JSON that never gets anywhere.
     Endless,
     /// The server does nothing and answers with exactly this.
@@ -63,6 +65,10 @@ pub enum Fault {
     DropRequest,
     /// The server does what was asked, then closes the connection: the answer is lost.
     DropAnswer,
+    /// The server does nothing and resets the connection. Over TLS it is closed.
+    ResetRequest,
+    /// The server does what was asked, then resets the connection. Over TLS it is closed.
+    ResetAnswer,
     /// The server does nothing before the gate opens.
     HoldRequest(Gate),
     /// The server does what was asked, and answers when the gate opens.

@@ -1,7 +1,10 @@
 //! Sockets on the loopback interface, and the connections that come in through them.
 
 use std::{
-    fmt, io,
+    error::Error as _,
+    fmt,
+    future::poll_fn,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,7 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{ServerTls, exchange::Exchange, tls};
+use crate::{
+    ServerTls,
+    exchange::{Dropped, Exchange},
+    tls,
+};
 
 /// By which of its names a server on this machine is reached. It stands in every URL the server
 /// publishes, and so decides what is the same origin.
@@ -233,17 +240,32 @@ async fn connection(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let service = service_fn(move |request| {
         let exchange = exchange.clone();
-        async move { exchange.respond(request).await }
+        Box::pin(async move { exchange.respond(request).await })
     });
     // A response in several pieces would wait for the other side's delayed acknowledgement.
     stream.set_nodelay(true)?;
     let http = http1::Builder::new();
     match tls {
-        None => http.serve_connection(TokioIo::new(stream), service).await?,
+        None => {
+            let mut connection = http.serve_connection(TokioIo::new(stream), service);
+            let outcome = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+            let stream = connection.into_parts().io.into_inner();
+            match &outcome {
+                Err(error) if is_reset(error) => stream.set_zero_linger()?,
+                _ => drop(stream),
+            }
+            outcome?;
+        }
         Some(tls) => {
             let stream = tls.accept(stream).await?;
             http.serve_connection(TokioIo::new(stream), service).await?;
         }
     }
     Ok(())
+}
+
+/// Whether a connection ended because it is to be reset.
+fn is_reset(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(Dropped::Reset))
 }

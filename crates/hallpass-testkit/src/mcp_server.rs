@@ -18,6 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     Endpoint, Fault, PlannedFault, RecordedRequest, Recorder, TokenBook,
     authorization_server::IssuerEndpoints,
+    clock::ComputerClock,
     exchange::{Answering, Exchange, Received},
     fault::FaultPlan,
     listen::{Bound, Listening},
@@ -74,6 +75,9 @@ impl McpServer {
             .with_json_response(options.json_response)
             .with_cancellation_token(stop.clone());
         let everything = options.everything;
+        // A server whose tokens are another's shows that server's time.
+        let clock = options.book.as_ref().map(TokenBook::clock);
+        let clock = clock.unwrap_or_else(|| Arc::new(ComputerClock::new()));
         let state = Arc::new(State {
             origin: bound.origin().to_owned(),
             path: options.path,
@@ -93,6 +97,7 @@ impl McpServer {
             server: state.clone(),
             recorder: recorder.clone(),
             faults: faults.clone(),
+            clock,
             origin: bound.origin().to_owned(),
             name: options.listen.name,
             required_header: options.listen.required_header,

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub struct Recorder(Arc<Mutex<Vec<RecordedRequest>>>);
 pub struct RecordedRequest {
     /// Its place in the order of arrival, from 0, over all servers of the recorder.
     pub sequence: usize,
+    /// When it came, by the monotonic time of the server's clock.
+    pub at: Duration,
     /// The name of the server that got it.
     pub server: String,
     /// That server's origin: `http://127.0.0.1:4711`.

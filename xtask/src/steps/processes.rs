@@ -1,16 +1,19 @@
-//! Real processes that share credentials: a storm of calls, kills at each step of a refresh, and a
-//! store that eight of them create at once.
+//! Real processes that share credentials: a storm of calls, kills at each step of a refresh, a store
+//! that eight of them create at once, and token endpoints that break.
 //!
-//! The checks themselves are the example `processes` of `hallpass-session`, which has the servers in
-//! its own process and starts itself again for each of the others.
+//! The checks themselves are two examples, which have the servers in their own process: `processes` of
+//! `hallpass-session` starts itself again for each of the other processes, `refresh_faults` of
+//! `hallpass-cli` starts the program.
 
 use crate::{
     report::{Failure, Report, now},
     shell::Shell,
+    steps::storm,
     workspace::Workspace,
 };
 
-const MODES: &[&str] = &["creations", "kills", "storm"];
+const MODES: &[&str] = &["creations", "kills", "storm", FAULTS];
+const FAULTS: &str = "faults";
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let build = [
@@ -23,15 +26,20 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         "processes",
     ];
     workspace.cargo().args(build).run()?;
-    let program = workspace.binary("debug/examples", "processes");
+    let processes = workspace.binary("debug/examples", "processes");
+    let [faults, program] = storm::programs(workspace)?;
     for mode in MODES {
         if !arguments.is_empty() && !arguments.iter().any(|wanted| wanted == mode) {
             continue;
         }
         let began = now();
-        let outcome = Shell::new(&program).args([mode]).run();
+        let check = if *mode == FAULTS {
+            Shell::new(&faults).args([FAULTS.as_ref(), program.as_os_str()])
+        } else {
+            Shell::new(&processes).args([mode])
+        };
         let again = format!("cargo xtask processes {mode}, which shows the same again");
-        outcome.map_err(|failure| failure.mend(again))?;
+        check.run().map_err(|failure| failure.mend(again))?;
         let took = began.elapsed().as_secs_f32();
         Report::default().line(&format!("{mode}: ok, {took:.1} s"));
     }

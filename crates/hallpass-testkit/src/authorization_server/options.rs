@@ -128,6 +128,9 @@ pub struct Behaviour {
     pub token_type: String,
     /// What becomes of refresh tokens.
     pub refresh_tokens: RefreshTokens,
+    /// For how long after it was replaced a refresh token is still honoured, and answered with
+    /// another new one; `None` for not at all.
+    pub reuse_grace: Option<Duration>,
     /// How long a refresh token is good; `None` for ever.
     pub refresh_token_lifetime: Option<Duration>,
     /// Whether a refresh token is given to clients whose registration did not name the
@@ -167,6 +170,7 @@ impl Default for Behaviour {
             expires_in: ExpiresIn::Number,
             token_type: "Bearer".to_owned(),
             refresh_tokens: RefreshTokens::Rotated,
+            reuse_grace: None,
             refresh_token_lifetime: None,
             refresh_unasked: false,
             invalid_grant_status: 400,

@@ -162,7 +162,10 @@ fn terms(behaviour: &Behaviour) -> Terms {
     Terms {
         access_lifetime: behaviour.access_token_lifetime,
         refresh: match behaviour.refresh_tokens {
-            RefreshTokens::Rotated => RefreshTerms::Rotated { lifetime },
+            RefreshTokens::Rotated => RefreshTerms::Rotated {
+                lifetime,
+                grace: behaviour.reuse_grace,
+            },
             RefreshTokens::Kept => RefreshTerms::Kept { lifetime },
             RefreshTokens::None => RefreshTerms::None,
         },

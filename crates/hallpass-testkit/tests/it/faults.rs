@@ -1,5 +1,7 @@
 //! What goes wrong when it is planned to.
 
+use std::{error::Error, io};
+
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Endpoint, Fault, Gate, ListenOptions,
     McpServer, McpServerOptions, PlannedFault, When,
@@ -57,6 +59,47 @@ async fn a_lost_answer_has_used_the_refresh_token_up() {
         "400 invalid_grant"
     );
     assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 1);
+}
+
+/// Posts a refresh that is not answered; the error of the connection.
+async fn unanswered(world: &World, token: &str) -> io::Error {
+    let pairs = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", token),
+        ("client_id", &world.client_id),
+    ];
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let url = world.at("/token");
+    try_send("POST", &url, &headers, &form(&pairs))
+        .await
+        .unwrap_err()
+}
+
+#[tokio::test]
+async fn reset_before_and_after_the_work_is_a_reset_to_the_client() {
+    let world = World::new().await;
+    let token = world.tokens().await.text("refresh_token");
+    for (fault, replaced) in [(Fault::ResetRequest, false), (Fault::ResetAnswer, true)] {
+        world.issuer.once(Endpoint::Refresh, fault);
+        let error = unanswered(&world, &token).await;
+        let cause = error.source().unwrap().downcast_ref::<io::Error>();
+        assert_eq!(cause.unwrap().kind(), io::ErrorKind::ConnectionReset);
+        let record = world.issuer.requests_to(Endpoint::Refresh);
+        let replaced_at = world.issuer.book().replaced_at(&token);
+        assert_eq!(replaced_at.is_some(), replaced);
+        assert!(replaced_at.is_none_or(|replaced_at| replaced_at >= record[1].at));
+    }
+}
+
+#[tokio::test]
+async fn web_page_after_the_work_has_used_the_refresh_token_up() {
+    let world = World::new().await;
+    let token = world.tokens().await.text("refresh_token");
+    world.issuer.once(Endpoint::Refresh, Fault::HtmlAnswer);
+    let page = world.refresh(&token, &[]).await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.starts_with("<!doctype html>"));
+    assert!(world.issuer.book().replaced_at(&token).is_some());
 }
 
 #[tokio::test]

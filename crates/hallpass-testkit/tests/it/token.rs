@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hallpass_core::Clock;
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, ExpiresIn, FakeClock, Misuse, RefreshTokens,
 };
@@ -299,4 +300,34 @@ async fn with_a_seed_the_tokens_are_the_same_in_every_run() {
     assert_eq!(token(Some(1)).await, token(Some(1)).await);
     assert_ne!(token(Some(1)).await, token(Some(2)).await);
     assert_ne!(token(None).await, token(None).await);
+}
+
+#[tokio::test]
+async fn replaced_refresh_token_within_the_grace_is_replaced_again() {
+    let clock = FakeClock::default();
+    let mut options = AuthorizationServerOptions {
+        clock: Some(Arc::new(clock.clone())),
+        ..AuthorizationServerOptions::default()
+    };
+    options.behaviour.reuse_grace = Some(Duration::from_secs(10));
+    let world = World::with(AuthorizationServer::start(options).await.unwrap()).await;
+    let first = world.tokens().await.text("refresh_token");
+    let second = world.refresh(&first, &[]).await.text("refresh_token");
+    let replaced_at = clock.monotonic();
+    clock.advance(Duration::from_secs(9));
+    let again = world.refresh(&first, &[]).await.text("refresh_token");
+    assert_ne!(second, again);
+    assert_eq!(world.issuer.book().replaced_at(&first), Some(replaced_at));
+    assert_eq!(world.refresh(&second, &[]).await.outcome(), "200");
+    assert_eq!(world.refresh(&again, &[]).await.outcome(), "200");
+    assert_eq!(world.issuer.book().reused_at(&first), None);
+    // The grace is counted from the first time.
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        world.refresh(&first, &[]).await.outcome(),
+        "400 invalid_grant"
+    );
+    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 1);
+    let reused_at = world.issuer.book().reused_at(&first);
+    assert_eq!(reused_at, Some(clock.monotonic()));
 }

@@ -11,6 +11,7 @@ fn strings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 fn request() -> RecordedRequest {
     RecordedRequest {
+        at: std::time::Duration::ZERO,
         sequence: 3,
         server: "authorization server".to_owned(),
         origin: "http://127.0.0.1:1".to_owned(),
