@@ -12,5 +12,6 @@ mod floods;
 mod host;
 mod lifecycles;
 mod own_stream;
+mod reconnections;
 mod server;
 mod standing_in;

@@ -260,6 +260,10 @@ async fn serve(
 }
 
 async fn write(stream: &mut TcpStream, chunk: &str) -> std::io::Result<()> {
+    // An empty chunk would be the last one.
+    if chunk.is_empty() {
+        return Ok(());
+    }
     let chunk = format!("{:x}\r\n{chunk}\r\n", chunk.len());
     stream.write_all(chunk.as_bytes()).await
 }
