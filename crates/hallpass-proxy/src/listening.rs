@@ -35,9 +35,14 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
             }
             Ok(Ok(response)) => match response.status() {
                 StatusCode::NOT_FOUND if connection.session.is_some() => {
-                    // What comes of it is for the next call to see.
-                    let _ = shared.another(connection.number).await;
-                    return;
+                    match shared.knows_session(connection).await {
+                        Some(true) => {
+                            tracing::debug!("the server has no stream of its own");
+                            return;
+                        }
+                        Some(false) => return shared.renew_session(connection).await,
+                        None => {}
+                    }
                 }
                 status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {}
                 StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {}

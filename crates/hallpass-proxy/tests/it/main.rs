@@ -14,4 +14,5 @@ mod lifecycles;
 mod own_stream;
 mod reconnections;
 mod server;
+mod sessions;
 mod standing_in;
