@@ -23,6 +23,7 @@ mod single_flight;
 mod steady;
 mod step_up;
 mod unattended;
+mod unrequested;
 mod unsaved;
 mod whole;
 mod window;
