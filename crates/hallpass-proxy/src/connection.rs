@@ -105,6 +105,8 @@ pub(crate) struct Known {
     pub(crate) failures: u32,
     /// Whether something looks after a connection that is down.
     pub(crate) tended: bool,
+    /// When a session was opened last that no request of the host's asked for, by the monotonic clock.
+    pub(crate) last_renewal: Option<Duration>,
 }
 
 impl Known {

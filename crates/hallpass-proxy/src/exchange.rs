@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
 use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use hallpass_transport::{Error, InvalidMessage, Stop, UnexpectedStatus};
+use hallpass_transport::{Error, InvalidMessage, Reconnection, Stop, UnexpectedStatus};
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -16,7 +16,7 @@ use crate::{
     MOST_MESSAGE,
     connection::{Connection, Phase},
     message::Message,
-    reading::{End, Place, Reading},
+    reading::{End, Reading},
     routing,
     shared::Shared,
     standing_in::{self, Listed},
@@ -25,9 +25,6 @@ use crate::{
 
 /// How often a request is sent that the server can't have seen, or that may be repeated.
 const MOST_SENT: u32 = 4;
-
-/// How often in a row a stream is resumed in vain.
-const MOST_RESUMED: u32 = 5;
 
 /// The first pause before something is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -127,6 +124,7 @@ impl Sending<'_> {
                 }
             }
             sent += 1;
+            let stream = Reconnection::of_request(self.shared.clock.monotonic());
             let lost = match self.shared.send(&request).await? {
                 Ok(response)
                     if response.status() == StatusCode::NOT_FOUND
@@ -140,14 +138,14 @@ impl Sending<'_> {
                 Ok(response) => {
                     drop(request);
                     self.room = None;
-                    match self.read(response).await? {
+                    match self.read(response, stream).await? {
                         None => return Ok(()),
                         Some(lost) => lost,
                     }
                 }
                 Err(stop) => Lost::sending(&stop)?,
             };
-            let again = lost.unseen || only_reads(self.message);
+            let again = lost.unseen || only_reads(self.message) && !lost.would_repeat;
             if !again || sent == MOST_SENT {
                 return Err(lost.trouble(only_reads(self.message)));
             }
@@ -157,7 +155,11 @@ impl Sending<'_> {
     }
 
     /// Reads the answer; what is given back was lost on the way.
-    async fn read(&mut self, response: Response) -> Result<Option<Lost>, Trouble> {
+    async fn read(
+        &mut self,
+        response: Response,
+        mut stream: Reconnection,
+    ) -> Result<Option<Lost>, Trouble> {
         match response.status() {
             StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
                 let invalid = InvalidMessage::new(&response);
@@ -171,9 +173,8 @@ impl Sending<'_> {
             Reading::new(self.shared, &self.connection, Some(self.message)).owing(owed);
         match response.content() {
             Content::Events => {
-                let mut place = Place::default();
-                let end = reading.follow(response, &mut place).await;
-                let lost = self.resume(end, place, &mut reading).await?;
+                let end = reading.follow(response, &mut stream).await;
+                let lost = self.resume(end, stream, &mut reading).await?;
                 match reading.complaint() {
                     Some(trouble) if lost.is_some() => Err(trouble),
                     _ => Ok(lost),
@@ -213,10 +214,10 @@ impl Sending<'_> {
     async fn resume(
         &self,
         mut end: End,
-        mut place: Place,
+        mut stream: Reconnection,
         reading: &mut Reading<'_>,
     ) -> Result<Option<Lost>, Trouble> {
-        let mut in_vain = 0;
+        let clock = &self.shared.clock;
         loop {
             let broken = match end {
                 End::Done => return Ok(None),
@@ -224,32 +225,27 @@ impl Sending<'_> {
                 End::Broken(error) => Some(error),
                 End::Closed => None,
             };
-            if place.after.is_none() || in_vain == MOST_RESUMED {
+            stream.ended(clock.monotonic());
+            let after = stream.last_event_id().map(str::to_owned);
+            let (Some(after), Some(pause)) = (after, stream.delay(clock.monotonic())) else {
                 return match broken {
+                    _ if stream.said_nothing() => Ok(Some(Lost::without_a_message())),
                     Some(error) => Lost::reading(error).map(Some),
                     None => Ok(Some(Lost::ended())),
                 };
-            }
-            let pause = if broken.is_some() && in_vain == 0 {
-                Duration::ZERO
-            } else {
-                PAUSE * (1 << in_vain)
             };
-            let pause = place.pause.unwrap_or_default().max(pause);
-            self.shared.clock.sleep(pause).await;
-            in_vain += 1;
-            let request = routing::stream(&self.connection, place.after.as_deref())?;
-            let again = self.shared.send_aside(&request).await?;
+            clock.sleep(pause).await;
+            stream.opened(clock.monotonic());
+            let request = routing::stream(&self.connection, Some(&after))?;
+            let again = self
+                .shared
+                .send_for_stream(&request, stream.rounds())
+                .await?;
             end = match again {
                 Ok(response)
                     if response.status().is_success() && response.content() == Content::Events =>
                 {
-                    place.moved = false;
-                    let end = reading.follow(response, &mut place).await;
-                    if place.moved {
-                        in_vain = 0;
-                    }
-                    end
+                    reading.follow(response, &mut stream).await
                 }
                 Ok(response) if !response.status().is_server_error() => {
                     return Ok(Some(Lost::ended()));
@@ -316,6 +312,8 @@ struct Lost {
     text: String,
     /// Whether the server can't have seen the request.
     unseen: bool,
+    /// Whether sending it again would lead to the same.
+    would_repeat: bool,
 }
 
 impl Lost {
@@ -324,6 +322,7 @@ impl Lost {
             Error::Http(HttpError::Http(error)) if error.remedy() == Remedy::Retry => Ok(Self {
                 text: Trouble::of(stop, Remedy::Retry, None).in_words(),
                 unseen: !error.may_have_been_sent(),
+                would_repeat: false,
             }),
             _ => Err(Trouble::from(stop)),
         }
@@ -336,6 +335,7 @@ impl Lost {
         Ok(Self {
             text: Trouble::from(error).in_words(),
             unseen: false,
+            would_repeat: false,
         })
     }
 
@@ -343,6 +343,15 @@ impl Lost {
         Self {
             text: "the server ended the stream without an answer".to_owned(),
             unseen: false,
+            would_repeat: false,
+        }
+    }
+
+    fn without_a_message() -> Self {
+        Self {
+            text: "the server ended the stream again and again without a message".to_owned(),
+            unseen: false,
+            would_repeat: true,
         }
     }
 

@@ -48,6 +48,7 @@ mod proxy;
 mod reading;
 mod routing;
 mod server;
+mod session_check;
 mod shared;
 mod standing_in;
 mod tending;

@@ -1,55 +1,48 @@
 //! What the server says unasked.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use hallpass_core::Remedy;
 use hallpass_mcp_http::Content;
+use hallpass_transport::Reconnection;
 use http::StatusCode;
 
-use crate::{
-    connection::Connection,
-    reading::{Place, Reading},
-    routing,
-    shared::Shared,
-};
-
-/// The pause before a stream is opened again, unless the server names one. It counts from the last
-/// opening: a stream that a gateway closed after a minute is opened again at once.
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+use crate::{connection::Connection, reading::Reading, routing, shared::Shared};
 
 /// Passes on what the server says unasked on `connection`, for as long as that lasts. A server that
 /// has no such stream is asked once.
 pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
-    let mut place = Place::default();
-    let mut failures = 0_u32;
+    let now = || shared.clock.monotonic();
+    let mut stream = Reconnection::of_own_stream(now());
     while shared.is_current(connection) {
-        let Ok(request) = routing::stream(connection, place.after.as_deref()) else {
+        let Ok(request) = routing::stream(connection, stream.last_event_id()) else {
             return;
         };
         connection.expect_stream();
-        let opened = shared.clock.monotonic();
-        let sent = shared.send_aside(&request).await;
+        stream.opened(now());
+        let sent = shared.send_for_stream(&request, stream.rounds()).await;
         connection.own_stream.answered();
+        let mut was_open = false;
         match sent {
             Ok(Ok(response)) if response.status().is_success() => {
                 if response.content() != Content::Events {
                     return;
                 }
-                place.moved = false;
-                let end = Reading::new(shared, connection, None)
-                    .follow(response, &mut place)
-                    .await;
+                was_open = true;
+                let reading = &mut Reading::new(shared, connection, None);
+                let end = reading.follow(response, &mut stream).await;
                 tracing::debug!("the server's own stream ended: {end:?}");
-                if place.moved || lived(shared, opened) >= PAUSE {
-                    failures = 0;
-                }
             }
             Ok(Ok(response)) => match response.status() {
                 StatusCode::NOT_FOUND if connection.session.is_some() => {
-                    // What comes of it is for the next call to see.
-                    let _ = shared.another(connection.number).await;
-                    return;
+                    match shared.knows_session(connection).await {
+                        Some(true) => {
+                            tracing::debug!("the server has no stream of its own");
+                            return;
+                        }
+                        Some(false) => return shared.renew_session(connection).await,
+                        None => {}
+                    }
                 }
                 status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {}
                 StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {}
@@ -67,22 +60,19 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
             Ok(Err(stop)) => tracing::debug!("the server's own stream can't be opened: {stop}"),
             Err(trouble) => tracing::debug!("there is no way to the server: {trouble:?}"),
         }
-        let pause = PAUSE.saturating_mul(1 << failures.min(6)).min(LONGEST);
-        failures = failures.saturating_add(1);
-        let pause = pause.saturating_sub(lived(shared, opened));
-        shared
-            .clock
-            .sleep(place.pause.unwrap_or_default().max(pause))
-            .await;
+        stream.ended(now());
+        let Some(pause) = stream.delay(now()) else {
+            return;
+        };
+        if was_open && pause <= Reconnection::MIN_DELAY {
+            // Calls wait no longer than they would for the server's answer to the GET.
+            connection.expect_stream();
+        }
+        shared.clock.sleep(pause).await;
     }
 }
 
 /// Whether time or a sign-in may help.
 fn heals(remedy: Remedy) -> bool {
     matches!(remedy, Remedy::Retry | Remedy::SignIn)
-}
-
-/// How long ago the stream was asked for.
-fn lived(shared: &Shared, opened: Duration) -> Duration {
-    shared.clock.monotonic().saturating_sub(opened)
 }

@@ -42,6 +42,7 @@ impl Shared {
             opening: Some(message.clone()),
             connections: known.connections,
             tended: known.tended,
+            last_renewal: known.last_renewal,
             ..Known::default()
         };
         self.phase.send_replace(Phase::Unopened);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_mcp_http::{Error, Event, Response};
-use hallpass_transport::InvalidMessage;
+use hallpass_mcp_http::{Error, Response};
+use hallpass_transport::{InvalidMessage, Reconnection};
 
 use crate::{
     MOST_MESSAGE,
@@ -18,17 +18,6 @@ use crate::{
 /// How long a stream that has nothing more to say may take to end, so that its connection can be
 /// used again.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// Where a stream goes on.
-#[derive(Debug, Default)]
-pub(crate) struct Place {
-    /// The last event's id.
-    pub(crate) after: Option<String>,
-    /// How long the server wants to be left alone before it is asked for more.
-    pub(crate) pause: Option<Duration>,
-    /// Whether anything has come since this was set to false.
-    pub(crate) moved: bool,
-}
 
 /// How a stream ended.
 #[derive(Debug)]
@@ -180,7 +169,7 @@ impl<'a> Reading<'a> {
 
     /// Passes on what a stream says until it ends. Once all has come it may end soon, and is left
     /// otherwise.
-    pub(crate) async fn follow(&mut self, response: Response, place: &mut Place) -> End {
+    pub(crate) async fn follow(&mut self, response: Response, stream: &mut Reconnection) -> End {
         let source = InvalidMessage::new(&response);
         let (response, held) = self.shared.lane.meter(response);
         let mut events = response.events(MOST_MESSAGE);
@@ -198,25 +187,11 @@ impl<'a> Reading<'a> {
                 Some(Err(error)) => return End::Broken(error),
                 Some(Ok(event)) => event,
             };
-            if let Some(data) = place.pass(event) {
+            if stream.received(&event) {
+                let data = event.data.unwrap_or_default();
                 self.take(data.into(), &source).await;
             }
             held.let_go();
         }
-    }
-}
-
-impl Place {
-    /// Notes where an event stands; gives its message, unless it has none or came before.
-    fn pass(&mut self, event: Event) -> Option<String> {
-        self.moved = true;
-        self.pause = event.retry.or(self.pause);
-        let repeated = event.id.is_some() && event.id == self.after;
-        if let Some(id) = event.id {
-            self.after = (!id.is_empty()).then_some(id);
-        }
-        let is_message = event.event.as_deref().is_none_or(|kind| kind == "message");
-        let data = event.data.filter(|data| !data.is_empty());
-        data.filter(|_| is_message && !repeated)
     }
 }

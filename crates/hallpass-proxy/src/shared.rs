@@ -10,7 +10,7 @@ use std::{
 
 use hallpass_core::{Clock, Remedy};
 use hallpass_mcp_http::{Request, Response};
-use hallpass_transport::{AuthorizedEndpoint, Purpose, Stop};
+use hallpass_transport::{AuthorizedEndpoint, Purpose, Rounds, Stop};
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -119,10 +119,18 @@ impl Shared {
         &self,
         request: &Request,
     ) -> Result<Result<Response, Stop>, Trouble> {
-        Ok(self
-            .server()
-            .await?
-            .send(request, Purpose::Background)
+        self.send_for_stream(request, &mut Rounds::default()).await
+    }
+
+    /// The same for an event stream, all of whose requests share their `rounds`.
+    pub(crate) async fn send_for_stream(
+        &self,
+        request: &Request,
+        rounds: &mut Rounds,
+    ) -> Result<Result<Response, Stop>, Trouble> {
+        let server = self.server().await?;
+        Ok(server
+            .send_within(request, Purpose::Background, rounds)
             .await)
     }
 

@@ -160,10 +160,14 @@ pub(crate) fn to_get(
     if status.is_success() && response.content() == Content::Events {
         return Ok(stream::to_rmcp(response.events(max_event_size), source));
     }
-    if status == StatusCode::NOT_FOUND && source.place.session().is_some() {
+    let answers_a_request = source.reconnection.answers_a_request();
+    // What a lost session has not answered yet it never will.
+    if status == StatusCode::NOT_FOUND && source.session.is_some() && !answers_a_request {
+        source.may_go_on(false);
         return Err(StreamableHttpError::SessionExpired);
     }
     if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED || is_passing(status) {
+        source.may_go_on(false);
         return Err(failure(&response));
     }
     if status != StatusCode::METHOD_NOT_ALLOWED {

@@ -6,7 +6,7 @@ use futures_util::stream::BoxStream;
 use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
 use hallpass_mcp_http::{Request, Response};
 use hallpass_session::Session;
-use hallpass_transport::{AuthorizedEndpoint, Purpose};
+use hallpass_transport::{AuthorizedEndpoint, Purpose, Reconnection};
 use http::{HeaderName, HeaderValue, StatusCode};
 use rmcp::{
     model::ClientJsonRpcMessage,
@@ -26,7 +26,7 @@ use crate::{
     error::{OtherServer, of_stream, unsent},
     outgoing::{Outgoing, with_headers},
     own_streams::OwnStreams,
-    stream::{DeadEnds, Place, Source},
+    stream::{self, EndedStreams, Source},
 };
 
 /// The transport that [`transport`] gives: what `rmcp::ServiceExt::serve` takes.
@@ -41,7 +41,7 @@ type RmcpError = StreamableHttpError<Error>;
 #[derive(Clone)]
 pub struct Client {
     server: AuthorizedEndpoint,
-    dead_ends: DeadEnds,
+    ended: EndedStreams,
     own_streams: OwnStreams,
 }
 
@@ -53,7 +53,7 @@ impl Client {
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
         Self {
             server: AuthorizedEndpoint::new(session, http),
-            dead_ends: DeadEnds::default(),
+            ended: EndedStreams::default(),
             own_streams: OwnStreams::default(),
         }
     }
@@ -83,6 +83,17 @@ impl Client {
     /// When the server asks for a token and there is none to be had, or when it can't be reached.
     pub async fn prepare(&self) -> Result<(), Error> {
         self.server.prepare().await.map_err(Error::from)
+    }
+
+    fn source(&self, session: Option<Arc<str>>, reconnection: Reconnection) -> Source {
+        Source {
+            server: self.server.clone(),
+            session,
+            reconnection,
+            tells_errors: false,
+            ended: self.ended.clone(),
+            own_streams: self.own_streams.clone(),
+        }
     }
 
     async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, RmcpError> {
@@ -200,6 +211,7 @@ impl StreamableHttpClient for Client {
             self.own_streams.before(&message, id, clock).await;
         }
         let request = with_headers(request, custom_headers)?;
+        let reconnection = Reconnection::of_request(self.session().clock().monotonic());
         let response = self.send(&request, outgoing.purpose()).await?;
         if let Some(id) = &session_id
             && response.status().is_success()
@@ -221,12 +233,8 @@ impl StreamableHttpClient for Client {
                 Err(unanswered)
             };
         }
-        let source = Source {
-            place: Place::new(session_id, None),
-            opened_by_get: false,
-            tells_errors: outgoing.starts_a_lifecycle(),
-            dead_ends: self.dead_ends.clone(),
-        };
+        let mut source = self.source(session_id, reconnection);
+        source.tells_errors = outgoing.starts_a_lifecycle();
         answer::to_post(response, &outgoing, limits, source).await
     }
 
@@ -273,30 +281,44 @@ impl StreamableHttpClient for Client {
     ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Error>> {
         self.agree(&uri, auth_header.as_ref())?;
         let after = last_event_id.filter(|id| !id.is_empty());
-        let place = Place::new(session_id.clone(), after);
-        if self.dead_ends.contains(&place) {
-            tracing::warn!("the stream can't be resumed: its next event is too large");
-            return Err(StreamableHttpError::ServerDoesNotSupportSse);
-        }
+        let clock = self.session().clock();
+        let ended = self.ended.take(session_id.as_deref(), after.as_deref());
+        let mut reconnection = match ended {
+            Some(ended) => {
+                let Some(pause) = ended.delay(clock.monotonic()) else {
+                    tracing::warn!(
+                        "an event stream is not opened again: the server ends it each time"
+                    );
+                    return Err(StreamableHttpError::ServerDoesNotSupportSse);
+                };
+                clock.sleep(pause).await;
+                ended
+            }
+            None => stream::unknown(after.as_deref(), clock.monotonic()),
+        };
+        reconnection.opened(clock.monotonic());
         let mut request = Request::stream();
-        if let Some(id) = place.session() {
+        if let Some(id) = session_id.as_deref() {
             request = request.session(id).map_err(unsent)?;
         }
-        if let Some(id) = place.after() {
+        if let Some(id) = after.as_deref() {
             request = request.after(id).map_err(unsent)?;
         }
         let request = with_headers(request, custom_headers)?;
-        let asked = place.session().map(|id| self.own_streams.asked(id));
-        let sent = self.server.send(&request, Purpose::Background).await;
-        let source = Source {
-            place: place.clone(),
-            opened_by_get: true,
-            tells_errors: false,
-            dead_ends: self.dead_ends.clone(),
+        let asked = session_id.as_deref().map(|id| self.own_streams.asked(id));
+        let rounds = reconnection.rounds();
+        let sent = self
+            .server
+            .send_within(&request, Purpose::Background, rounds)
+            .await;
+        let source = self.source(session_id.clone(), reconnection);
+        let opened = match sent {
+            Ok(response) => answer::to_get(response, max_sse_event_size, source),
+            Err(stop) => {
+                source.may_go_on(false);
+                Err(of_stream(stop))
+            }
         };
-        let opened = sent
-            .map_err(of_stream)
-            .and_then(|response| answer::to_get(response, max_sse_event_size, source));
         if let (Some(id), Err(StreamableHttpError::ServerDoesNotSupportSse)) =
             (&session_id, &opened)
         {

@@ -19,7 +19,9 @@
 //!   (RFC 9449 §7), with the server's last nonce; a server that asks for its nonce gets the same
 //!   request again.
 //! - It never goes round in circles: a request is sent [at most a few times](Client), and a GET that
-//!   repeating can't help ends the stream instead of opening it again for ever.
+//!   repeating can't help ends the stream instead of opening it again for ever. Between two requests
+//!   for the same stream there is a second at least, and more and more while no message comes
+//!   ([`Reconnection`](hallpass_transport::Reconnection)).
 //! - A call is not sent before the server has answered the GET for its own stream, or has taken more
 //!   than two seconds to: what the server asks in the course of the call may come there.
 //! - It serves each lifecycle that rmcp knows; which one is rmcp's choice and the host's.

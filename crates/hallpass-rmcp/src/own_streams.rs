@@ -23,10 +23,15 @@ impl OwnStreams {
         if let ClientJsonRpcMessage::Notification(notification) = message
             && let ClientNotification::InitializedNotification(_) = notification.notification
         {
-            let stream = OwnStream::new();
-            stream.due();
-            self.due().insert(session.clone(), stream);
+            self.expect(session);
         }
+    }
+
+    /// The GET is the next thing that rmcp sends.
+    pub(crate) fn expect(&self, session: &Arc<str>) {
+        let stream = OwnStream::new();
+        stream.due();
+        self.due().insert(session.clone(), stream);
     }
 
     /// The GET is sent: calls wait no longer than this lives.

@@ -1,13 +1,14 @@
 //! Event streams as rmcp reads them.
 //!
-//! rmcp opens a stream again when it ends, after a pause, and at once when it breaks off: for ever,
-//! if the server breaks off each time. So a break is an end here, and a place in a stream that can't
-//! be passed, because the event there is too large, is remembered: opening the stream there again
-//! is refused.
+//! rmcp opens a stream again when it ends, after a pause, and at once when it breaks off: for ever, if
+//! the server ends it each time. So a break is an end here, and streams that have ended are kept, since
+//! rmcp says of a GET only in which session it is and after which event. [`Reconnection`] says how long
+//! that GET waits, and when it is refused.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures_util::{
@@ -15,107 +16,150 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use hallpass_mcp_http::{Error, Event, EventStream};
+use hallpass_transport::{AuthorizedEndpoint, Reconnection};
 use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::Sse;
 
-/// Where a stream goes on: in which session, after which event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    session: Option<Arc<str>>,
-    after: Option<String>,
-}
+use crate::own_streams::OwnStreams;
 
-impl Place {
-    pub(crate) fn new(session: Option<Arc<str>>, after: Option<String>) -> Self {
-        Self { session, after }
-    }
-
-    pub(crate) fn session(&self) -> Option<&str> {
-        self.session.as_deref()
-    }
-
-    pub(crate) fn after(&self) -> Option<&str> {
-        self.after.as_deref()
-    }
-}
-
-/// The places that can't be passed, the newest ones.
+/// The streams that have ended and that rmcp may open again, the newest ones.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct DeadEnds(Arc<Mutex<VecDeque<Place>>>);
+pub(crate) struct EndedStreams(Arc<Mutex<VecDeque<Ended>>>);
 
-const MOST_DEAD_ENDS: usize = 32;
+#[derive(Debug)]
+struct Ended {
+    session: Option<Arc<str>>,
+    reconnection: Reconnection,
+}
 
-impl DeadEnds {
-    pub(crate) fn contains(&self, place: &Place) -> bool {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        places.contains(place)
+const MAX_ENDED_STREAMS: usize = 256;
+
+impl EndedStreams {
+    fn add(&self, session: Option<Arc<str>>, reconnection: Reconnection) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.len() == MAX_ENDED_STREAMS {
+            // Most are of requests that have their answer.
+            let of_request = |it: &Ended| it.reconnection.answers_a_request();
+            let oldest = streams.iter().position(of_request).unwrap_or_default();
+            streams.remove(oldest);
+        }
+        streams.push_back(Ended {
+            session,
+            reconnection,
+        });
     }
 
-    fn add(&self, place: Place) {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.len() == MOST_DEAD_ENDS {
-            places.pop_front();
-        }
-        places.push_back(place);
+    /// The stream that goes on in this session after this event. Without such an event it is the
+    /// server's own.
+    pub(crate) fn take(&self, session: Option<&str>, after: Option<&str>) -> Option<Reconnection> {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = streams.iter().position(|it| {
+            it.session.as_deref() == session && it.reconnection.last_event_id() == after
+        });
+        found
+            .and_then(|index| streams.remove(index))
+            .map(|it| it.reconnection)
     }
 }
 
 /// What is known about a stream besides its events.
 #[derive(Debug)]
 pub(crate) struct Source {
-    pub(crate) place: Place,
-    pub(crate) opened_by_get: bool,
+    pub(crate) server: AuthorizedEndpoint,
+    pub(crate) session: Option<Arc<str>>,
+    pub(crate) reconnection: Reconnection,
     /// Whether rmcp shows an error of the stream to somebody, instead of opening it again.
     pub(crate) tells_errors: bool,
-    pub(crate) dead_ends: DeadEnds,
+    pub(crate) ended: EndedStreams,
+    pub(crate) own_streams: OwnStreams,
 }
 
 impl Source {
-    fn broke(&mut self, error: Error) -> Option<Result<Sse, SseError>> {
-        if matches!(error, Error::EventTooLarge(_)) {
-            // A response to a POST is opened again only after an event with an id.
-            if self.opened_by_get || self.place.after.is_some() {
-                self.dead_ends.add(self.place.clone());
-            }
-        }
+    /// The stream has ended with this error, if it is one.
+    fn ended(mut self, error: Option<Error>) -> Option<Result<Sse, SseError>> {
+        let Some(error) = error else {
+            self.may_go_on(true);
+            return None;
+        };
         if self.tells_errors {
             return Some(Err(SseError::Body(Box::new(error))));
         }
-        tracing::warn!("an event stream ended early: {error}");
+        if self.reconnection.is_first_warning() {
+            tracing::warn!("an event stream ended early: {error}");
+        } else {
+            tracing::debug!("an event stream ended early again: {error}");
+        }
+        if matches!(error, Error::EventTooLarge(_)) {
+            // The next event would be the same.
+            self.reconnection.give_up();
+        }
+        self.may_go_on(true);
         None
     }
 
-    fn passed(&mut self, event: &Event) {
-        if let Some(id) = &event.id {
-            self.place.after = (!id.is_empty()).then(|| id.clone());
+    /// Keeps the stream for the GET with which rmcp may open it again, whether or not it was open.
+    pub(crate) fn may_go_on(mut self, was_open: bool) {
+        let is_own = !self.reconnection.answers_a_request();
+        // A response to a POST is opened again only after an event with an id.
+        if self.tells_errors || !is_own && self.reconnection.last_event_id().is_none() {
+            return;
         }
+        let now = self.server.session().clock().monotonic();
+        self.reconnection.ended(now);
+        let pause = self.reconnection.delay(now);
+        if let Some(session) = self.session.as_ref().filter(|_| is_own && was_open)
+            && pause.is_some_and(|pause| pause <= Reconnection::MIN_DELAY)
+        {
+            self.own_streams.expect(session);
+        }
+        self.ended.add(self.session, self.reconnection);
     }
+}
+
+/// The stream that rmcp asks for where none is kept: the server's own without an event to go on after,
+/// else one that answers a request.
+pub(crate) fn unknown(after: Option<&str>, now: Duration) -> Reconnection {
+    let Some(id) = after else {
+        return Reconnection::of_own_stream(now);
+    };
+    let mut reconnection = Reconnection::of_request(now);
+    reconnection.received(&Event {
+        id: Some(id.to_owned()),
+        ..Event::default()
+    });
+    reconnection
 }
 
 /// The events in rmcp's shape.
 pub(crate) fn to_rmcp(
     mut events: EventStream,
-    mut source: Source,
+    source: Source,
 ) -> BoxStream<'static, Result<Sse, SseError>> {
+    let mut source = Some(source);
     stream::poll_fn(move |context| {
-        events.poll_next(context).map(|next| match next? {
-            Ok(event) => {
-                source.passed(&event);
+        events.poll_next(context).map(|next| match next {
+            Some(Ok(event)) => {
+                if let Some(source) = &mut source {
+                    source.reconnection.received(&event);
+                }
                 Some(Ok(one(event)))
             }
-            Err(error) => source.broke(error),
+            Some(Err(error)) => source.take()?.ended(Some(error)),
+            None => source.take()?.ended(None),
         })
     })
     .boxed()
 }
 
 fn one(event: Event) -> Sse {
+    let retry = event.retry.map(|pause| {
+        let pause = pause.max(Reconnection::MIN_DELAY).as_millis();
+        u64::try_from(pause).unwrap_or(u64::MAX)
+    });
     Sse {
         event: event.event,
         data: event.data,
         id: event.id,
-        retry: event
-            .retry
-            .map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
+        retry,
     }
 }

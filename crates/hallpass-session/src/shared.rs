@@ -18,8 +18,8 @@ use std::{
 
 use hallpass_core::{
     Authorizer, Clock, CredentialStore, Entropy, Generation, HttpClient, Issuer, Record,
-    Registration, Scopes, ServerSettings, SettingsFingerprint, SignInReason, Slot, StoreError,
-    Timestamp, TokenSource,
+    Registration, Scopes, ServerSettings, SettingsFingerprint, Slot, StoreError, Timestamp,
+    TokenSource,
     http::ExchangePolicy,
     store::{Guard, Saved, StoreErrorKind},
 };
@@ -36,7 +36,7 @@ use crate::{
     pacing::Pacing,
     proof::ResourceNonce,
     published::Published,
-    sign_in::Ask,
+    sign_in::{Ask, Unrequested},
     standing,
     token::Token,
     transaction::Wanted,
@@ -105,8 +105,8 @@ pub(crate) struct Memory {
     pub(crate) past_refusal: bool,
     /// The last stated end, for which refused token, and until when (monotonic) it is repeated.
     pub(crate) ended: Option<(Token, SessionError, Duration)>,
-    /// The last sign-in that a person refused, what for, and until when (monotonic) that is repeated.
-    pub(crate) refused: Option<(SignInReason, SessionError, Duration)>,
+    /// The sign-ins that no person asked for.
+    pub(crate) unrequested: Unrequested,
     /// The token endpoint's last nonce (RFC 9449 §8).
     pub(crate) dpop_nonce: Option<String>,
     /// The generation of the token that a refresh ahead of its time was planned for last.
@@ -124,7 +124,6 @@ impl Memory {
     /// Forgets what stood in the way of the credentials before.
     pub(crate) fn forget_troubles(&mut self) {
         self.ended = None;
-        self.refused = None;
         self.paused_by = None;
         self.pacing.succeeded();
     }

@@ -7,9 +7,10 @@
 //! Processes that share a store share the window as well: see [`window`].
 
 mod keep;
+mod unrequested;
 mod window;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use hallpass_core::{
     AuthorizeError, Challenge, Issuer, Record, Remedy, Scopes, SignIn, SignInReason, State,
@@ -17,11 +18,11 @@ use hallpass_core::{
 };
 use tracing::{Instrument, info_span};
 
-pub(crate) use self::window::window_of;
 use self::{
     keep::KeepRegistration,
     window::{Window, window},
 };
+pub(crate) use self::{unrequested::Unrequested, window::window_of};
 use crate::{
     error::SessionError,
     flight::{Boarding, Ticket},
@@ -29,10 +30,6 @@ use crate::{
     standing,
     token::Token,
 };
-
-/// For how long a person's no is the answer to everything but a wish to sign in. Programs repeat calls
-/// that fail, and each would open a window.
-const NO_STANDS: Duration = Duration::from_secs(120);
 
 /// How often a caller waits for other people's sign-ins before it gives up on its own.
 const MOST_BOARDINGS: u32 = 4;
@@ -91,9 +88,6 @@ impl Shared {
         ask: Ask,
         settled: impl Fn() -> Option<Token>,
     ) -> Result<Token, SessionError> {
-        if let Some(no) = self.refused_lately(ask.reason) {
-            return Err(no);
-        }
         for _ in 0..MOST_BOARDINGS {
             let (waiting, covers) = match self.sign_ins.board(ask.clone(), &settled) {
                 Err(token) => return Ok(token),
@@ -112,26 +106,30 @@ impl Shared {
         Err(SessionError::overtaken(&self.slot))
     }
 
-    /// What a person answered to the same question not long ago. A wish to sign in is another question,
-    /// and step-ups are [counted](crate::step_up).
-    fn refused_lately(&self, reason: SignInReason) -> Option<SessionError> {
-        if matches!(reason, SignInReason::Asked | SignInReason::StepUp) {
-            return None;
+    /// Whether a sign-in for this reason may be begun now: always where a person asked for it, or where
+    /// no person is asked.
+    fn may_begin(&self, reason: SignInReason) -> Result<(), SessionError> {
+        if reason == SignInReason::Asked || self.authorizer.is_unattended() {
+            return Ok(());
         }
-        let memory = self.memory();
-        let (of, error, until) = memory.refused.as_ref()?;
-        (*of == reason && self.clock.monotonic() < *until).then(|| error.clone())
+        let now = self.clock.monotonic();
+        let refusal = self.memory().unrequested.refusal(now, reason, &self.slot);
+        refusal.map_or(Ok(()), Err)
     }
 
-    fn note_refusal(&self, reason: SignInReason, error: &SessionError) {
-        let SessionError::SignIn(failed) = error else {
+    /// A sign-in has ended for which a person was asked, with `error` if it failed.
+    fn note_end(&self, reason: SignInReason, error: Option<&SessionError>) {
+        let is_of_nobody =
+            matches!(error, Some(SessionError::SignIn(failed)) if failed.cause().is_nobody_asked());
+        if is_of_nobody || self.authorizer.is_unattended() {
             return;
-        };
-        let cause = failed.cause();
-        let is_a_person_s = !cause.is_nobody_asked() && !self.authorizer.is_unattended();
-        if is_a_person_s && cause.remedy() == Remedy::SignIn {
-            let until = self.clock.monotonic().saturating_add(NO_STANDS);
-            self.memory().refused = Some((reason, error.clone(), until));
+        }
+        let now = self.clock.monotonic();
+        let unrequested = &mut self.memory().unrequested;
+        match (reason, error) {
+            (SignInReason::Asked, None) => *unrequested = Unrequested::default(),
+            (SignInReason::Asked, Some(_)) => {}
+            (reason, error) => unrequested.ended(now, reason, error),
         }
     }
 
@@ -144,6 +142,7 @@ impl Shared {
             shared: Arc::clone(self),
             ticket,
         };
+        self.may_begin(ask.reason)?;
         if let Some(wanted) = &ask.step_up {
             self.may_step_up(wanted)?;
         }
@@ -154,10 +153,18 @@ impl Shared {
                 signed_in = authorize(shared, &ask) => signed_in,
                 () = landing.ticket.abandoned() => {
                     tracing::debug!("nobody waits for the sign-in any more");
+                    if ask.reason != SignInReason::Asked {
+                        shared.note_end(ask.reason, None);
+                    }
                     return;
                 }
                 () = shared.closing() => Err(SessionError::closed(&shared.slot)),
             };
+            match &signed_in {
+                Ok(SignedIn::Here(..)) => shared.note_end(ask.reason, None),
+                Err(error @ SessionError::SignIn(_)) => shared.note_end(ask.reason, Some(error)),
+                Ok(SignedIn::Elsewhere(_)) | Err(_) => {}
+            }
             let result = match signed_in {
                 Ok(SignedIn::Here(record, window)) => {
                     let result = save(shared, *record).await;
@@ -174,7 +181,6 @@ impl Shared {
                 Ok(token) => shared.plan_ahead(token),
                 Err(error) => {
                     tracing::debug!(%error, "the sign-in has failed");
-                    shared.note_refusal(ask.reason, error);
                 }
             }
             shared.sign_ins.land(&landing.ticket, Some(result));

@@ -19,7 +19,7 @@ use hallpass_oauth::{ClientAuthentication, RevocationRequest, unregister};
 use http::{Request, StatusCode};
 use tracing::Instrument;
 
-use crate::{error::SessionError, shared::Shared, standing};
+use crate::{error::SessionError, shared::Shared, sign_in::Unrequested, standing};
 
 /// What signing out takes away, and who is told. By default the grants are cleared and revoked, and the
 /// client's registrations stay for the next sign-in.
@@ -214,6 +214,7 @@ impl Shared {
         {
             let mut memory = self.memory();
             memory.step_ups.clear();
+            memory.unrequested = Unrequested::default();
             memory.forget_troubles();
         }
         let mut records = Vec::new();

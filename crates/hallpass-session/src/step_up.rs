@@ -5,7 +5,8 @@
 //! for the union of the scopes that were asked for before and those that the server wants now. When
 //! each of those was asked for already, asking again would show the person the same page; at most
 //! [`MOST_STEP_UPS`] that come to nothing are started for the same scopes within [`REMEMBERED_FOR`].
-//! A sign-in that was saved ends the count, and so does signing out.
+//! A sign-in that was saved ends the count, and so does signing out. A server that thinks up other scopes
+//! each time meets the [pause](crate::sign_in::Unrequested) between sign-ins that no person asked for.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,8 +24,6 @@ use crate::{
 const MOST_STEP_UPS: u32 = 2;
 /// How long a step-up that came to nothing is remembered: a person who said no may think again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
-/// How many sets of scopes are remembered.
-const MOST_REMEMBERED: usize = 64;
 
 impl Shared {
     pub(crate) async fn answer_challenge(
@@ -139,20 +138,17 @@ impl Shared {
 
     /// Counts a step-up that is about to be started for these scopes; or why it may not be.
     pub(crate) fn may_step_up(&self, wanted: &Scopes) -> Result<(), SessionError> {
-        let end = |why| Err(SessionError::Ended(Ended::new(why)));
         let now = self.clock.monotonic();
         let mut memory = self.memory();
         let step_ups = &mut memory.step_ups;
         step_ups.retain(|(_, _, since)| now.saturating_sub(*since) < REMEMBERED_FOR);
         if let Some((_, count, _)) = step_ups.iter_mut().find(|(scopes, ..)| scopes == wanted) {
             if *count == MOST_STEP_UPS {
-                return end(EndedWhy::TooManyStepUps(wanted.clone()));
+                let why = EndedWhy::TooManyStepUps(wanted.clone());
+                return Err(SessionError::Ended(Ended::new(why)));
             }
             *count += 1;
             return Ok(());
-        }
-        if step_ups.len() == MOST_REMEMBERED {
-            return end(EndedWhy::EverOtherScopes);
         }
         step_ups.push((wanted.clone(), 1, now));
         Ok(())

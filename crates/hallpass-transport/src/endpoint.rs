@@ -60,13 +60,28 @@ impl AuthorizedEndpoint {
     /// When there is no answer, or none to be had for want of a token. Every other status is an
     /// answer.
     pub async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, Stop> {
+        self.send_within(request, purpose, &mut Rounds::default())
+            .await
+    }
+
+    /// As [`send`](Self::send), where the challenges of several requests count together, as those for
+    /// [one stream](crate::Reconnection::rounds).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_within(
+        &self,
+        request: &Request,
+        purpose: Purpose,
+        rounds: &mut Rounds,
+    ) -> Result<Response, Stop> {
         let mut token = match self.session.token().await {
             Ok(token) => Some(token),
             // The server's own challenge says what to sign in for.
             Err(SessionError::SignInNeeded(_)) => None,
             Err(error) => return Err(Stop::before_sending(error)),
         };
-        let mut rounds = Rounds::default();
         let mut nonces = 0;
         loop {
             let response = self.send_once(request, token.as_ref()).await?;

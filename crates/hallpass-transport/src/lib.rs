@@ -16,6 +16,8 @@
 //!   (RFC 9449 §7), with the server's last nonce; a server that asks for its nonce gets the same
 //!   request again.
 //! - It never goes round in circles: [`Rounds`] counts.
+//! - [`Reconnection`] says when an event stream that ended is opened again, and when it is not: there is
+//!   a second between two requests at least.
 //! - [`OwnStream`] lets calls wait until the stream is open on which the server asks in their course.
 //!
 //! # What it does not do
@@ -47,6 +49,7 @@ mod own_stream;
 mod prepare;
 mod proof;
 mod purpose;
+mod reconnection;
 mod status;
 mod stop;
 
@@ -55,5 +58,6 @@ pub use error::{Error, Refused};
 pub use invalid_message::InvalidMessage;
 pub use own_stream::OwnStream;
 pub use purpose::{Purpose, Rounds};
+pub use reconnection::Reconnection;
 pub use status::UnexpectedStatus;
 pub use stop::{Refusal, Stop};

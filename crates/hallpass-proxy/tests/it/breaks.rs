@@ -1,6 +1,9 @@
 //! Connections that break: nothing is lost that can be had, and nothing is done twice.
 
-use hallpass_testkit::Gate;
+use std::sync::Arc;
+
+use hallpass_proxy::NoMemory;
+use hallpass_testkit::{FakeClock, Gate};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -25,12 +28,14 @@ async fn a_stream_that_breaks_goes_on_after_its_last_event() {
         })
     })
     .await;
-    let mut host = Host::ready(&server.url).await;
+    let clock = FakeClock::default();
+    let host = Host::at(&server.url, Arc::new(NoMemory), Arc::new(clock.clone()));
+    let mut host = host.after_the_handshake().await;
     host.call(1, "tools/call").await;
     for n in 1..=3 {
-        assert_eq!(host.hear().await, note(n));
+        assert_eq!(host.hear_in_time(&clock).await, note(n));
     }
-    assert_eq!(host.hear().await, RESULT);
+    assert_eq!(host.hear_in_time(&clock).await, RESULT);
     assert_eq!(server.count("tools/call"), 1);
     assert_eq!(host.leave().await, [""; 0]);
     let resumed = server

@@ -138,6 +138,17 @@ impl Host {
         }
     }
 
+    /// Lets this much time pass on the clock, little by little, so that what is due happens in between.
+    pub(crate) async fn wait(clock: &FakeClock, duration: Duration) {
+        let end = clock.monotonic() + duration;
+        while clock.monotonic() < end {
+            clock.advance(Duration::from_millis(500));
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
     /// Says a call with this id and method.
     pub(crate) async fn call(&mut self, id: u32, method: &str) {
         self.say(&format!(

@@ -16,5 +16,7 @@ mod invalid_answers;
 mod invalid_requests;
 mod lifecycles;
 mod own_stream;
+mod reconnections;
 mod server;
+mod sessions;
 mod standing_in;

@@ -261,6 +261,10 @@ async fn serve(
 }
 
 async fn write(stream: &mut TcpStream, chunk: &[u8]) -> std::io::Result<()> {
+    // An empty chunk would be the last one.
+    if chunk.is_empty() {
+        return Ok(());
+    }
     let size = format!("{:x}\r\n", chunk.len());
     stream
         .write_all(&[size.as_bytes(), chunk, b"\r\n"].concat())

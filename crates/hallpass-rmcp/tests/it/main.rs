@@ -14,6 +14,7 @@ mod lesser_road;
 mod overload;
 mod own_stream;
 mod proofs;
+mod reconnections;
 mod schemas;
 mod script;
 mod streams;

@@ -16,6 +16,7 @@ use hallpass_core::{
 use hallpass_rmcp::Client;
 use hallpass_session::{Session, SignInRequest};
 use hallpass_store::MemoryStore;
+use hallpass_testkit::FakeClock;
 use url::Url;
 
 use crate::authorizer::Dispenser;
@@ -137,6 +138,7 @@ impl HttpClient for Script {
 /// A client, its script and what grants it tokens.
 pub(crate) struct World {
     pub(crate) client: Client,
+    pub(crate) clock: FakeClock,
     pub(crate) script: Arc<Script>,
     pub(crate) dispenser: Arc<Dispenser>,
 }
@@ -151,12 +153,15 @@ impl World {
         let dispenser = Arc::new(Dispenser::default());
         let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
         let store = Arc::new(MemoryStore::new());
+        let clock = FakeClock::default();
         let session = Session::builder(slot, ServerSettings::default(), store, script.clone())
             .authorizer(dispenser.clone())
+            .clock(Arc::new(clock.clone()))
             .build()
             .unwrap();
         Self {
             client: Client::new(session, script.clone()),
+            clock,
             script,
             dispenser,
         }

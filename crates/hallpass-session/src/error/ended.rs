@@ -26,9 +26,6 @@ pub enum EndedWhy {
     NoScopesNamed,
     /// As many step-ups as allowed were tried for these scopes.
     TooManyStepUps(Scopes),
-    /// The server has asked for so many different sets of scopes, none of which was granted, that no
-    /// more of them are put to the person for now.
-    EverOtherScopes,
     /// The access token holds characters that no header can carry.
     UnusableToken,
     /// The server refuses the token of this source, which has no other.
@@ -64,10 +61,9 @@ impl Ended {
 
     pub(crate) fn remedy(&self) -> Remedy {
         match &self.why {
-            EndedWhy::FreshTokenRefused
-            | EndedWhy::UnusableToken
-            | EndedWhy::NoScopesNamed
-            | EndedWhy::EverOtherScopes => Remedy::Report,
+            EndedWhy::FreshTokenRefused | EndedWhy::UnusableToken | EndedWhy::NoScopesNamed => {
+                Remedy::Report
+            }
             EndedWhy::ScopesAskedBefore(_)
             | EndedWhy::HandedInRefused(_)
             | EndedWhy::HandedInLacks(..) => Remedy::Configure,
@@ -88,7 +84,7 @@ impl Ended {
             EndedWhy::TooManyStepUps(scopes) => {
                 Some(format!("sign in and grant `{scopes}` on the consent page"))
             }
-            EndedWhy::NoScopesNamed | EndedWhy::EverOtherScopes => {
+            EndedWhy::NoScopesNamed => {
                 Some("set `scopes` for this server to what it documents, and sign in".to_owned())
             }
             EndedWhy::HandedInRefused(origin) | EndedWhy::HandedInLacks(origin, _) => Some(
@@ -116,9 +112,6 @@ impl fmt::Display for Ended {
                 f,
                 "the server wants the scopes `{scopes}`, and two step-ups for them came to nothing"
             ),
-            EndedWhy::EverOtherScopes => {
-                f.write_str("the server wants ever other scopes, and no step-up came to anything")
-            }
             EndedWhy::HandedInRefused(origin) => {
                 write!(f, "the server refuses the token from {origin}")
             }

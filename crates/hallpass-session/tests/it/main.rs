@@ -25,6 +25,7 @@ mod steady;
 mod step_up;
 mod unanswered;
 mod unattended;
+mod unrequested;
 mod unsaved;
 mod whole;
 mod window;

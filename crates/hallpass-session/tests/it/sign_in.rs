@@ -64,27 +64,6 @@ async fn a_challenge_signs_in_once_for_all() {
 }
 
 #[tokio::test]
-async fn a_refusal_stands_for_a_while_unless_somebody_asks_to_sign_in() {
-    let world = World::empty();
-    world.person.refuses.store(true, Ordering::SeqCst);
-    let session = world.session();
-    for calls in 1..3 {
-        // A program that repeats its calls opens no window each time.
-        for _ in 0..5 {
-            let error = session.answer_challenge(None, &bare()).await.unwrap_err();
-            assert_eq!(error.remedy(), Remedy::SignIn);
-            assert_eq!(world.person.calls(), calls);
-        }
-        world.clock.advance(120);
-    }
-    session.answer_challenge(None, &bare()).await.unwrap_err();
-    world.person.refuses.store(false, Ordering::SeqCst);
-    session.answer_challenge(None, &bare()).await.unwrap_err();
-    session.sign_in(SignInRequest::default()).await.unwrap();
-    assert_eq!(world.person.calls(), 4);
-}
-
-#[tokio::test]
 async fn a_sign_in_that_nobody_waits_for_is_broken_off_and_keeps_its_registration() {
     let world = World::empty();
     world.person.registers.store(true, Ordering::SeqCst);

@@ -140,23 +140,6 @@ async fn a_person_who_said_no_may_think_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_thinks_up_scopes_without_end_is_told_apart() {
-    let world = World::signed_in().await;
-    world.person.refuses.store(true, Ordering::SeqCst);
-    let session = world.session();
-    let token = session.token().await.unwrap();
-    for number in 0..64 {
-        let challenge = insufficient(&format!("w{number}"));
-        let error = session.answer_challenge(Some(&token), &challenge);
-        assert!(matches!(error.await.unwrap_err(), SessionError::SignIn(_)));
-    }
-    let challenge = insufficient("w64");
-    let error = session.answer_challenge(Some(&token), &challenge);
-    assert_eq!(ended(error.await.unwrap_err()), EndedWhy::EverOtherScopes);
-    assert_eq!(world.person.calls(), 64);
-}
-
-#[tokio::test]
 async fn a_challenge_that_names_no_scope_is_an_end() {
     let world = World::signed_in().await;
     let session = world.session();
