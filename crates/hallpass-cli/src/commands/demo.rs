@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::Args;
 use hallpass::{
     Hallpass, HttpClient, SignOut,
-    http_client::{Client, HttpConfig, Origin},
+    http_client::{Client, HttpConfig},
     login::Interaction,
     store::{FileStore, KeyFile},
 };
@@ -90,19 +90,18 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), Failed> {
         issuer.issuer(),
         server.url(),
     ));
-    let client = || http_client(&server);
     let http = if demo.forget_resource_at_refresh {
         Arc::new(ForgetsResource {
             at: "refresh_token",
-            client: client()?,
+            client: http_client()?,
         })
     } else {
-        client()?
+        http_client()?
     };
     the_whole_way(&issuer, &server, http, Arc::clone(&person), &mut stage).await?;
     let http = Arc::new(ForgetsResource {
         at: "authorization_code",
-        client: client()?,
+        client: http_client()?,
     });
     what_goes_wrong_elsewhere(&server, http, person, &mut stage).await?;
     stage.say(
@@ -240,13 +239,9 @@ async fn what_goes_wrong_elsewhere(
     Ok(())
 }
 
-fn http_client(server: &McpServer) -> Result<Arc<dyn HttpClient>, Failed> {
-    let servers = Origin::parse(server.origin()).into_iter().collect();
-    let config = HttpConfig {
-        servers,
-        ..HttpConfig::default()
-    };
-    Ok(Arc::new(Client::new(config).map_err(Failed::new)?))
+fn http_client() -> Result<Arc<dyn HttpClient>, Failed> {
+    let client = Client::new(HttpConfig::default());
+    Ok(Arc::new(client.map_err(Failed::new)?))
 }
 
 fn add(a: i64, b: i64) -> CallToolRequestParams {

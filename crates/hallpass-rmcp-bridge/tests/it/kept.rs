@@ -191,7 +191,7 @@ async fn a_bound_token_is_neither_given_nor_taken_as_a_bearer_token() {
     let Err(AuthError::CredentialStoreError(text)) = refused else {
         panic!("{refused:?}");
     };
-    assert!(text.contains("bound to a key"), "{text}");
+    assert!(text.contains("a DPoP token"), "{text}");
     assert!(!text.contains("a2"), "{text}");
     let kept = place.record().await.unwrap().grant.unwrap();
     assert_eq!(kept.access_token.expose(), "a1");
