@@ -48,6 +48,7 @@ mod metadata;
 pub mod record;
 mod remedy;
 mod resource;
+mod sanitize;
 mod scopes;
 mod secret;
 mod server_url;
@@ -68,6 +69,7 @@ pub use metadata::{ResourceMetadata, ServerMetadata};
 pub use record::{Generation, Grant, Record, Registration, State};
 pub use remedy::Remedy;
 pub use resource::{Resource, ResourceError, ResourceMismatch};
+pub use sanitize::{is_printable, quote, sanitize_line, sanitize_text};
 pub use scopes::{Scopes, ScopesError};
 pub use secret::{
     AccessToken, ClientPrivateKey, ClientSecret, DpopKey, Entropy, RefreshToken,
