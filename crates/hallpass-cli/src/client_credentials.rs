@@ -10,6 +10,7 @@ use hallpass::{
 
 use crate::{
     environment::Environment, exit::Failed, output::Output, server_options::ServerOptions, unseen,
+    words,
 };
 
 /// What there is of both.
@@ -124,7 +125,7 @@ pub(crate) async fn typed(
     }
     let question = format!(
         "secret of the client `{}`: ",
-        client.id.as_str().escape_debug()
+        words::line(client.id.as_str())
     );
     let secret = unseen::line(|| output.ask(&question)).await?;
     if secret.is_empty() {

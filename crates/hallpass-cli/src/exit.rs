@@ -214,11 +214,11 @@ impl Failed {
                 0 => ("error:", Tone::Bad),
                 _ => ("  because:", Tone::Quiet),
             };
-            let cause = words::text(&cause.to_string());
+            let cause = words::indented(&cause.to_string());
             lines.push(format!("{} {cause}", paint.tone(tone, lead)));
         }
         for hint in &self.hints {
-            let hint = words::text(hint);
+            let hint = words::line(hint);
             lines.push(format!("{} {hint}", paint.tone(Tone::Advice, "  hint:")));
         }
         lines.join("\n")

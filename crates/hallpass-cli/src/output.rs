@@ -1,4 +1,8 @@
 //! The one module that prints: data to standard output, talk to standard error.
+//!
+//! Everything that is printed is sanitized here: of control sequences only this program's own colours
+//! remain. The caller makes a server's text one line, or indents it, [beforehand](crate::words). Only the
+//! result that the user asked a server for goes into a pipe as it is.
 
 mod paint;
 mod status;
@@ -132,8 +136,9 @@ impl Output {
                 .with_target("hallpass", Level::TRACE)
                 .with_default(Level::INFO),
         };
+        let talk = self.talk;
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(stderr)
+            .with_writer(move || Log(talk))
             .with_ansi(self.talk.is_on())
             .without_time();
         tracing_subscriber::registry()
@@ -148,7 +153,7 @@ impl Output {
         let shown = if self.json {
             self.envelope(true, "result", data)
         } else {
-            text.to_owned()
+            self.data.sanitize(text)
         };
         self.data(&shown);
     }
@@ -157,19 +162,19 @@ impl Output {
     /// [`result`](Self::result).
     pub(crate) fn line(&self, text: &str) {
         if !self.json {
-            self.data(text);
+            self.data(&self.data.sanitize(text));
         }
     }
 
-    /// Text that a server chose, as a line of a longer result: to a terminal without anything that
-    /// the terminal would obey, elsewhere as it is.
+    /// The result that the user asked a server for, as a line of a longer result: sanitized for a
+    /// terminal, elsewhere as it is.
     pub(crate) fn server_text(&self, text: &str) {
         // A text that ends its last line is not given another end.
         let text = text.strip_suffix('\n').unwrap_or(text);
         if self.width.is_some() {
             self.line(&words::text(text));
-        } else {
-            self.line(text);
+        } else if !self.json {
+            self.data(text);
         }
     }
 
@@ -191,7 +196,7 @@ impl Output {
     pub(crate) fn say(&self, text: &str) {
         self.status.clear();
         // Nobody may be listening on standard error, which is no reason to stop.
-        let _ = writeln!(stderr(), "{text}");
+        let _ = writeln!(stderr(), "{}", self.talk.sanitize(text));
     }
 
     /// Something that changed for good, which a script is told as well, in the answer's `notices`.
@@ -208,6 +213,7 @@ impl Output {
     pub(crate) fn ask(&self, question: &str) {
         self.status.clear();
         let mut stderr = stderr().lock();
+        let question = self.talk.sanitize(question);
         let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
     }
 
@@ -238,6 +244,26 @@ impl Output {
         if !notices.is_empty() {
             envelope["notices"] = json!(*notices);
         }
-        envelope.to_string()
+        let json = envelope.to_string();
+        if self.width.is_some() {
+            words::json(&json)
+        } else {
+            json
+        }
+    }
+}
+
+/// Standard error as the log sees it: each event is written at once.
+struct Log(Paint);
+
+impl Write for Log {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let lines = self.0.sanitize_log(&String::from_utf8_lossy(event));
+        stderr().write_all(lines.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        stderr().flush()
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{
 };
 use url::Url;
 
-use crate::{browser, environment::Environment, output::Output};
+use crate::{browser, environment::Environment, output::Output, words};
 
 /// Talks on standard error; opens the browser unless it was told not to.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Terminal {
         self.output.say(&format!(
             "or on another device, visit\n\n  {}\n\nand enter the code {}",
             device.verification_uri,
-            device.user_code.escape_debug()
+            words::line(device.user_code)
         ));
         if let Some(url) = device.verification_uri_complete {
             self.output
@@ -149,7 +149,7 @@ impl Interaction for Terminal {
             }
             LoginEvent::Stray { reason } => {
                 self.output
-                    .say(&format!("passed over: {}", reason.escape_debug()));
+                    .say(&format!("passed over: {}", words::line(reason)));
             }
             LoginEvent::Warning(warning) => self.output.say(&format!("note: {warning}")),
             _ => {}

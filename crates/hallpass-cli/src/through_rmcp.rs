@@ -4,7 +4,10 @@ use std::{error::Error, fmt};
 
 use hallpass::{Remedy, SessionError, TransportError};
 
-use crate::exit::{Code, Failed};
+use crate::{
+    exit::{Code, Failed},
+    words,
+};
 
 /// A failure of rmcp: what the transport behind it says, else rmcp's own words.
 pub(crate) fn failed(error: impl Error + Send + Sync + 'static) -> Failed {
@@ -35,7 +38,8 @@ impl fmt::Display for ThroughRmcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match TransportError::behind(&*self.0) {
             Some(behind) => fmt::Display::fmt(behind, f),
-            None => fmt::Display::fmt(&self.0, f),
+            // It may hold a message of the server's.
+            None => f.write_str(&words::line(&self.0.to_string())),
         }
     }
 }

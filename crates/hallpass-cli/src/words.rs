@@ -1,33 +1,32 @@
 //! Words that a server chose, made fit for a terminal, and lines broken at its edge.
 
+use std::fmt::Write as _;
+
+pub(crate) use hallpass::{sanitize_line as line, sanitize_text as text};
+
 use crate::output::{Paint, Tone};
 
-/// One line of a server's words: without anything that a terminal would obey, and without breaks.
-pub(crate) fn line(text: &str) -> String {
-    let breaks = |c: char| if c.is_whitespace() { ' ' } else { c };
-    text.chars()
-        .map(breaks)
-        .filter(|&c| is_harmless(c))
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
+/// Several lines of a server's text, indented after the first: none of them looks like a line of this
+/// program.
+pub(crate) fn indented(text: &str) -> String {
+    self::text(text).replace('\n', "\n    ")
 }
 
-/// Several lines of a server's words: the breaks and tabs stay.
-pub(crate) fn text(text: &str) -> String {
-    let text = text.replace("\r\n", "\n");
-    text.chars()
-        .filter(|&c| matches!(c, '\n' | '\t') || is_harmless(c))
-        .collect()
-}
-
-/// Whether a character only shows itself. Control characters move the cursor and worse; the
-/// directional ones let text seem other than it is (<https://trojansource.codes>).
-fn is_harmless(c: char) -> bool {
-    let turns_text = matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}')
-        || ('\u{202a}'..='\u{202e}').contains(&c)
-        || ('\u{2066}'..='\u{2069}').contains(&c);
-    !c.is_control() && !turns_text && !matches!(c, '\u{2028}' | '\u{2029}')
+/// JSON for a terminal: escapes stand for control and invisible characters, and the JSON means the same
+/// (RFC 8259 §7).
+pub(crate) fn json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || hallpass::is_printable(c) {
+            escaped.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
 }
 
 /// Breaks words into lines of at most `width` columns, each but the first after `indent` spaces. A

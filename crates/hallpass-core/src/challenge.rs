@@ -37,7 +37,7 @@ pub struct Challenge {
     pub scope: Option<Scopes>,
     /// `invalid_token`, `insufficient_scope`, `use_dpop_nonce` and the like.
     pub error: Option<String>,
-    /// The server's words for it: escape before showing.
+    /// The server's words for it: [`sanitize_line`](crate::sanitize_line) before showing.
     pub error_description: Option<String>,
     /// The protection space (RFC 9110 §11.5).
     pub realm: Option<String>,

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use url::Url;
 
-use crate::{Remedy, server_url::is_loopback};
+use crate::{Remedy, quote, sanitize_line, server_url::is_loopback};
 
 /// An authorization server's issuer identifier: the received text beside the parsed URL.
 ///
@@ -21,9 +21,24 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// When it is not an `https` URL (or `http` to a loopback host), or holds a query, a fragment or
-    /// user information (RFC 8414 §2).
+    /// When it is not an `https` URL (or `http` to a loopback host), holds a query, a fragment or user
+    /// information (RFC 8414 §2), or a character that a URL can't hold (RFC 3986 §2).
     pub fn parse(text: &str) -> Result<Self, IssuerError> {
+        let issuer = Self::of_any_characters(text)?;
+        // `Url::parse` accepts white space, control characters and other alphabets. Hosts show this
+        // text to the user before consent.
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(IssuerError {
+                text: text.to_owned(),
+                reason: Reason::Characters,
+            });
+        }
+        Ok(issuer)
+    }
+
+    /// Reads an issuer identifier from a record. An earlier version did not check the characters, and
+    /// its records can still be used, listed and forgotten.
+    pub(crate) fn of_any_characters(text: &str) -> Result<Self, IssuerError> {
         let refuse = |reason| {
             Err(IssuerError {
                 text: text.to_owned(),
@@ -103,14 +118,15 @@ impl std::hash::Hash for Issuer {
 }
 
 impl fmt::Display for Issuer {
+    /// For people and logs. The exact text is [`as_str`](Self::as_str).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&sanitize_line(&self.text))
     }
 }
 
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Issuer({})", self.text)
+        write!(f, "Issuer({self})")
     }
 }
 
@@ -134,6 +150,7 @@ enum Reason {
     Syntax(url::ParseError),
     Scheme,
     Parts,
+    Characters,
 }
 
 impl IssuerError {
@@ -148,12 +165,15 @@ impl fmt::Display for IssuerError {
         write!(
             f,
             "`{}` is not an issuer identifier (RFC 8414 §2): ",
-            self.text.escape_debug()
+            quote(&self.text)
         )?;
         match self.reason {
             Reason::Syntax(error) => write!(f, "{error}"),
             Reason::Scheme => f.write_str("its scheme is not https (http is for loopback hosts)"),
             Reason::Parts => f.write_str("it holds a query, a fragment or user information"),
+            Reason::Characters => {
+                f.write_str("a URL is of printable ASCII characters (RFC 3986 §2)")
+            }
         }
     }
 }

@@ -46,6 +46,7 @@ pub mod http;
 mod issuer;
 mod metadata;
 pub mod record;
+mod redact;
 mod remedy;
 mod resource;
 mod sanitize;
@@ -67,9 +68,10 @@ pub use http::{HttpClient, HttpError};
 pub use issuer::{Issuer, IssuerError};
 pub use metadata::{ResourceMetadata, ServerMetadata};
 pub use record::{Generation, Grant, Record, Registration, State};
+pub use redact::{redact_body, redact_text};
 pub use remedy::Remedy;
 pub use resource::{Resource, ResourceError, ResourceMismatch};
-pub use sanitize::{sanitized_body, sanitized_text};
+pub use sanitize::{is_printable, quote, sanitize_line, sanitize_text};
 pub use scopes::{Scopes, ScopesError};
 pub use secret::{
     AccessToken, ClientPrivateKey, ClientSecret, DpopKey, Entropy, RefreshToken,

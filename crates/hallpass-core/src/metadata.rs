@@ -18,7 +18,7 @@ pub struct ResourceMetadata {
     /// The scopes to ask for where a challenge names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes_supported: Option<Vec<String>>,
-    /// A name to show to people: escape before showing.
+    /// A name to show to people: [`sanitize_line`](crate::sanitize_line) before showing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
     /// Whether only DPoP-bound tokens are accepted (RFC 9449).
@@ -155,7 +155,7 @@ impl ServerMetadata {
 
 /// Serde for words that are parsed texts: a string on the outside, checked on the way in.
 macro_rules! serde_as_text {
-    ($($word:ty),*) => {$(
+    ($($word:ty: $read:expr),*) => {$(
         impl Serialize for $word {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
@@ -164,13 +164,20 @@ macro_rules! serde_as_text {
 
         impl<'de> Deserialize<'de> for $word {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                let text = String::deserialize(deserializer)?;
+                $read(&text).map_err(serde::de::Error::custom)
             }
         }
     )*};
 }
 
-serde_as_text!(Issuer, Resource, crate::ServerUrl, crate::Profile);
+serde_as_text!(
+    // `hallpass-discovery` reads documents from the network with `parse`; this is for stored records.
+    Issuer: Issuer::of_any_characters,
+    Resource: Resource::parse,
+    crate::ServerUrl: crate::ServerUrl::parse,
+    crate::Profile: crate::Profile::parse
+);
 
 impl Serialize for crate::Scopes {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

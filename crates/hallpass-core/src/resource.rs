@@ -145,7 +145,7 @@ impl fmt::Display for ResourceError {
         write!(
             f,
             "`{}` is not a resource indicator (RFC 8707 §2): ",
-            self.text.escape_debug()
+            crate::quote(&self.text)
         )?;
         match self.reason {
             Reason::Syntax(error) => write!(f, "{error}"),

@@ -1,157 +1,151 @@
-//! What a server says in words, made fit to be shown.
+//! Foreign text made fit for a terminal, a log or a page.
 //!
-//! An `error_description` or the body of an error is written for people, and a server may put anything
-//! into it: control characters, markup, ten thousand lines, or the very token it refuses. So words
-//! alone pass: runs of letters in an ordinary case, small numbers, the names of OAuth parameters, and
-//! Entra's `AADSTS` numbers. Everything else, whatever it is, becomes `…`. A token of any strength is
-//! longer, or has digits, signs or mixed case in it.
+//! Servers choose most of what a client shows: names, descriptions, errors. A control character moves
+//! the cursor, renames the window or overwrites earlier text; a bidi control makes text look like other
+//! text (<https://trojansource.codes>); an invisible character hides text in text. This module is the
+//! one place that decides which characters these are, and it leaves them out.
 
-use serde_json::Value;
+/// The most characters of one line. People do not read longer ones.
+const MAX_LINE: usize = 4_000;
 
-/// The most characters of a text that are kept.
-const MOST: usize = 200;
-/// The most letters of a word. German needs more, tokens need many more.
-const LONGEST_WORD: usize = 20;
+/// The most characters of a text that an error quotes.
+const MAX_QUOTED: usize = 200;
 
-/// The words of a server's text, in one line of about 200 characters at most; `None` when no word is
-/// left.
-///
-/// What may be a secret becomes `…`: all that is no ordinary word or small number.
-pub fn sanitized_text(text: &str) -> Option<String> {
-    let mut shown = String::new();
-    let mut any = false;
-    // No more than what may be kept is looked at: a word has at least one character and a gap.
-    for word in text.split_whitespace().take(MOST) {
-        let word = public_word(word);
-        any |= word.is_some();
-        let word = word.unwrap_or("…");
-        if word == "…" && shown.ends_with('…') {
-            continue;
-        }
-        if shown.chars().count() + 1 + word.chars().count() > MOST {
-            shown.push_str(" …");
-            break;
-        }
-        if !shown.is_empty() {
-            shown.push(' ');
-        }
-        shown.push_str(word);
+/// One line of foreign text: white space of any kind becomes a space, and a line that is too long ends
+/// in `…`.
+pub fn sanitize_line(text: &str) -> String {
+    let spaced = |c: char| if c.is_whitespace() { ' ' } else { c };
+    let mut harmless = text.chars().map(spaced).filter(|&c| is_printable(c));
+    let mut line: String = harmless.by_ref().take(MAX_LINE).collect();
+    line.truncate(line.trim_end().len());
+    if harmless.any(|c| c != ' ') {
+        line.push('…');
     }
-    any.then_some(shown)
+    line
 }
 
-/// The words in the body of an answer: of a JSON object those of the member that says what went wrong,
-/// of an HTML page its title, else those of the body itself.
-pub fn sanitized_body(body: &[u8]) -> Option<String> {
-    let body = String::from_utf8_lossy(body);
-    if let Ok(value) = serde_json::from_str::<Value>(&body) {
-        return said(&value).and_then(sanitized_text);
+/// Foreign text that may have several lines, such as what a tool answers: line feeds and tabs stay. It
+/// is not cut.
+pub fn sanitize_text(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    text.chars()
+        .filter(|&c| matches!(c, '\n' | '\t') || is_printable(c))
+        .collect()
+}
+
+/// Foreign text as an error quotes it: escapes stand for the characters that [`sanitize_line`] leaves
+/// out, so that the error shows what is wrong with the text.
+pub fn quote(text: &str) -> String {
+    let mut rest = text.chars();
+    let mut quoted: String = rest
+        .by_ref()
+        .take(MAX_QUOTED)
+        .flat_map(char::escape_debug)
+        .collect();
+    if rest.next().is_some() {
+        quoted.push('…');
     }
-    let text = body.trim_start_matches('\u{feff}').trim_start();
-    if text.starts_with(['{', '[', '<']) {
-        // Broken JSON, or a page: nothing of it is a sentence but the title.
-        return title(text).and_then(sanitized_text);
-    }
-    sanitized_text(text)
+    quoted
 }
 
-/// The members that say what went wrong, the most telling first: those of OAuth, of MCP, of RFC 9457
-/// and of usual frameworks.
-const TELLING: [&str; 7] = [
-    "error_description",
-    "message",
-    "detail",
-    "msg",
-    "error",
-    "errors",
-    "title",
-];
-
-fn said(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text),
-        Value::Array(values) => said(values.first()?),
-        Value::Object(members) => TELLING
-            .iter()
-            .find_map(|name| members.get(*name).and_then(said)),
-        _ => None,
-    }
+/// Whether a terminal shows the character and does nothing else: no control, bidi control or invisible
+/// character.
+pub fn is_printable(c: char) -> bool {
+    !c.is_control() && !is_invisible(c)
 }
 
-fn title(page: &str) -> Option<&str> {
-    // Lengths stay the same, so that places in one are places in the other.
-    let lower = page.to_ascii_lowercase();
-    let tag = lower.find("<title")?;
-    let begin = tag + lower[tag..].find('>')? + 1;
-    let end = begin + lower[begin..].find("</title")?;
-    Some(&page[begin..end])
+/// Format characters, separators of lines, and what else shows nothing (Unicode's general categories Cf,
+/// Zl and Zp, and its `Default_Ignorable_Code_Point`), but for the variation selectors that emoji need.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
-
-/// The word, if it can't be a secret.
-fn public_word(word: &str) -> Option<&str> {
-    let bare = word.trim_matches(['.', ',', ':', ';', '!', '?', '(', ')', '\'', '"', '`', '-']);
-    // What is trimmed is shown again, so it has to be short as well.
-    let fits = word.len() - bare.len() <= 4
-        && (is_ordinary(bare)
-            || is_small_number(bare)
-            || is_entra_code(bare)
-            || PARAMETERS.contains(&bare));
-    fits.then_some(word)
-}
-
-/// Letters in an ordinary case (`word`, `Word`, `WORD`), possibly with an apostrophe before the last
-/// one or two. `aGVsbG8` and `abc-def-ghi` are no words.
-fn is_ordinary(word: &str) -> bool {
-    let (head, tail) = match word.split_once(['\'', '’']) {
-        Some((head, tail)) => (head, tail),
-        None => (word, "s"),
-    };
-    let letters = |part: &str| !part.is_empty() && part.chars().all(char::is_alphabetic);
-    let case = head.chars().skip(1).all(|letter| !letter.is_uppercase())
-        || head.chars().all(|letter| !letter.is_lowercase()) && head.len() <= 8;
-    letters(head)
-        && letters(tail)
-        && tail.len() <= 2
-        && case
-        && head.chars().count() <= LONGEST_WORD
-}
-
-fn is_small_number(word: &str) -> bool {
-    (1..=4).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Entra's codes say more than its `error` does, and people search for them.
-fn is_entra_code(word: &str) -> bool {
-    word.strip_prefix("AADSTS").is_some_and(|number| {
-        (1..=10).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-/// The names that descriptions mention.
-const PARAMETERS: &[&str] = &[
-    "access_token",
-    "authorization_code",
-    "client_assertion",
-    "client_id",
-    "client_secret",
-    "code_challenge",
-    "code_challenge_method",
-    "code_verifier",
-    "grant_type",
-    "grant_types",
-    "id_token",
-    "offline_access",
-    "redirect_uri",
-    "redirect_uris",
-    "refresh_token",
-    "response_type",
-    "token_endpoint_auth_method",
-    "invalid_client",
-    "invalid_grant",
-    "invalid_request",
-    "invalid_scope",
-    "invalid_target",
-];
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    /// What a terminal obeys, and what does not show.
+    const HOSTILE: [&str; 12] = [
+        "\u{1b}[2J",
+        "\u{1b}]0;title\u{7}",
+        "\u{8}\u{c}\u{b}",
+        "\u{7f}",
+        "\u{80}\u{85}\u{90}\u{9b}2J\u{9d}\u{9f}",
+        "\u{200e}\u{200f}\u{61c}",
+        "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}",
+        "\u{2066}\u{2067}\u{2068}\u{2069}",
+        "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}",
+        "\u{2028}\u{2029}",
+        "\u{ad}\u{180e}\u{fff9}",
+        "\u{e0001}\u{e0041}\u{e007f}",
+    ];
+
+    #[test]
+    fn hostile_characters_are_left_out() {
+        for hostile in HOSTILE {
+            let text = format!("a{hostile}b");
+            for clean in [sanitize_line(&text), sanitize_text(&text), quote(&text)] {
+                assert!(clean.chars().all(is_printable), "{text:?}: {clean:?}");
+                assert!(clean.starts_with('a') && clean.ends_with('b'), "{clean:?}");
+            }
+        }
+        assert_eq!(
+            sanitize_line("a\u{1b}[31mb\r\nc\u{7}\u{202e}d"),
+            "a[31mb  cd"
+        );
+        assert_eq!(
+            sanitize_text("a\r\n\tb\rc\u{9b}2J\u{2028}d\n"),
+            "a\n\tbc2Jd\n"
+        );
+        assert_eq!(
+            quote("a\u{1b}\u{9b}\u{202e}\n"),
+            "a\\u{1b}\\u{9b}\\u{202e}\\n"
+        );
+    }
+
+    #[test]
+    fn text_of_any_language_stays() {
+        for text in ["grüße, 你好", "नमस्ते", "שלום", "e\u{301}", "☂\u{fe0f} 🦀"]
+        {
+            assert_eq!(sanitize_line(text), text);
+            assert_eq!(sanitize_text(text), text);
+        }
+    }
+
+    #[test]
+    fn an_endless_line_is_cut() {
+        let endless = "x".repeat(100_000);
+        assert_eq!(sanitize_line(&endless).chars().count(), MAX_LINE + 1);
+        assert!(sanitize_line(&endless).ends_with("x…"));
+        assert!(quote(&endless).ends_with("x…"));
+        let whole = "x".repeat(MAX_LINE);
+        assert_eq!(sanitize_line(&format!("{whole} \n")), whole);
+        assert_eq!(sanitize_text(&endless), endless);
+    }
+}

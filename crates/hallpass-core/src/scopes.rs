@@ -133,7 +133,7 @@ impl fmt::Display for ScopesError {
         write!(
             f,
             "`{}` is not a scope token (RFC 6749 §3.3)",
-            self.token.escape_debug()
+            crate::quote(&self.token)
         )
     }
 }

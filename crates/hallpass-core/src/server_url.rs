@@ -123,7 +123,8 @@ impl ServerUrlError {
 
 impl fmt::Display for ServerUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not the URL of an MCP server: ", self.text)?;
+        let text = crate::quote(&self.text);
+        write!(f, "`{text}` is not the URL of an MCP server: ")?;
         match self.reason {
             Reason::Syntax(error) => write!(f, "{error}"),
             Reason::UserInfo => f.write_str("it holds a user name or a password"),

@@ -109,7 +109,7 @@ impl fmt::Display for ProfileError {
         write!(
             f,
             "`{}` can't name a profile: use 1 to 64 letters, digits, `-`, `_`, `.` or `@`",
-            self.name.escape_debug()
+            crate::quote(&self.name)
         )
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use hallpass_core::shown_url;
+use hallpass_core::{quote, shown_url};
 use http::StatusCode;
 use url::Url;
 
@@ -137,7 +137,6 @@ impl fmt::Display for Document {
 /// A server's text as it may be shown: escaped, cut, and without what may be secret in it: a query,
 /// a fragment, user information.
 pub(crate) fn quoted(text: &str) -> String {
-    const MOST: usize = 200;
     let plain = text.split(['?', '#']).next().unwrap_or_default();
     let (start, rest) = match plain.split_once("://") {
         Some((scheme, rest)) => (&plain[..scheme.len() + 3], rest),
@@ -149,14 +148,10 @@ pub(crate) fn quoted(text: &str) -> String {
         _ => rest.to_owned(),
     };
     let safe = format!("{start}{rest}");
-    let mut shown: String = safe
-        .chars()
-        .take(MOST)
-        .flat_map(char::escape_debug)
-        .collect();
-    if safe.chars().count() > MOST {
-        shown.push('…');
-    } else if let Some(separator) = text[plain.len()..].chars().next() {
+    let mut shown = quote(&safe);
+    if !shown.ends_with('…')
+        && let Some(separator) = text[plain.len()..].chars().next()
+    {
         shown.extend([separator, '…']);
     }
     shown

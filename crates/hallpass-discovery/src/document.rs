@@ -56,7 +56,7 @@ pub(crate) fn authorization_server(
     let issuer = members.required("issuer", at, "RFC 8414 §2")?;
     let issuer = Issuer::parse(&issuer).map_err(|_| {
         let issuer = value(&issuer);
-        let problem = "is not an https URL without query, fragment and user name (RFC 8414 §2)";
+        let problem = "is not an https URL in printable ASCII without query, fragment and user name (RFC 8414 §2)";
         invalid(at, format!("its `issuer` {issuer} {problem}"))
     })?;
     let mut metadata = ServerMetadata::new(issuer);

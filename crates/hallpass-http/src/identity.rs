@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use hallpass_core::Remedy;
+use hallpass_core::{Remedy, quote};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
@@ -186,11 +186,7 @@ impl fmt::Display for ClientIdentityError {
             Trouble::DamagedKey { line } => write!(f, "the key on line {line} is damaged"),
             Trouble::EncryptedKey => f.write_str("the private key is encrypted"),
             Trouble::KindOfKey(label) => {
-                write!(
-                    f,
-                    "a key of the kind `{}` is not supported",
-                    label.escape_debug()
-                )
+                write!(f, "a key of the kind `{}` is not supported", quote(label))
             }
         }
     }

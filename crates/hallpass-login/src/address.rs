@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use hallpass_core::CallbackSetting;
+use hallpass_core::{CallbackSetting, quote};
 use tokio::net::TcpListener;
 use url::{Host, Url};
 
@@ -39,7 +39,7 @@ impl CallbackAddress {
             other => {
                 return Err(format!(
                     "the callback host `{}` is none of `127.0.0.1`, `[::1]` and `localhost`",
-                    other.escape_debug()
+                    quote(other)
                 ));
             }
         };
@@ -54,7 +54,7 @@ impl CallbackAddress {
             return Err(format!(
                 "the callback path `{}` is not the path of a URL: it begins with a slash and is \
                  percent-encoded",
-                setting.path.escape_debug()
+                quote(&setting.path)
             ));
         }
         Ok(Self {

@@ -3,7 +3,8 @@
 
 use hallpass_core::{
     ClientId, Issuer, PreRegisteredClient, Record, Registration, Remedy, Scopes, ServerMetadata,
-    ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod, record::RegistrationOrigin,
+    ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod, quote,
+    record::RegistrationOrigin,
 };
 
 use hallpass_oauth::{Means, negotiate};
@@ -114,7 +115,7 @@ impl Candidates<'_> {
             (negotiate(self.metadata, means), what)
         };
         method.ok_or_else(|| {
-            let what = format!("the client `{}` {what}", client.id.as_str().escape_debug());
+            let what = format!("the client `{}` {what}", quote(client.id.as_str()));
             LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what).with_hint(Some(
                 "set the client's secret or key, or another authentication method",
             ))
@@ -179,7 +180,7 @@ fn other_issuer(
     let bound = bound.map_or("another authorization server", Issuer::as_str);
     let what = format!(
         "the client `{}` is registered with {bound}, and the server names {found} now",
-        client.id.as_str().escape_debug()
+        quote(client.id.as_str())
     );
     LoginError::new(LoginErrorKind::OtherIssuer, Remedy::Configure, what).with_hint(Some(
         "neither its id nor its secret was sent; if the change is right, register a client with \

@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::{LoginError, OpenError, PasteError};
 
-/// One step of a login, in the order in which they happen. Texts that a server chose are to be
-/// escaped before showing.
+/// One step of a login, in the order in which they happen. Texts that a server chose need
+/// [`sanitize_line`](hallpass_core::sanitize_line) before showing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoginEvent<'a> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    Record, Registration, Remedy, Resource, Scopes, SignIn, SignInReason, State,
+    Record, Registration, Remedy, Resource, Scopes, SignIn, SignInReason, State, quote,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
@@ -384,7 +384,7 @@ fn late_hint(registration: &Registration, redirect_uri: &str) -> String {
         RegistrationOrigin::PreRegistered => format!(
             "if its page complained about the redirect URI, register {redirect_uri} with the client \
              `{}` or set the callback that is registered",
-            registration.client_id.as_str().escape_debug()
+            quote(registration.client_id.as_str())
         ),
         RegistrationOrigin::MetadataDocument => format!(
             "if its page complained about the redirect URI, the client's metadata document has to \

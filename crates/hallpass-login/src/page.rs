@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
+use hallpass_core::sanitize_line;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
@@ -172,21 +173,19 @@ p{margin:.4rem 0;overflow-wrap:anywhere}\
 @media(prefers-color-scheme:dark){body{background:#14171a;color:#e8eaed}\
 main{background:#1f2327;box-shadow:none}}";
 
-/// A server's words, cut to what fits on a page and without control characters.
+/// A server's words, cut to what fits on a page.
 fn cut(words: &str) -> String {
-    let mut kept: String = words
-        .chars()
-        .filter(|character| !character.is_control())
-        .take(MOST_WORDS)
-        .collect();
+    let words = sanitize_line(words);
+    let mut kept: String = words.chars().take(MOST_WORDS).collect();
     if words.chars().nth(MOST_WORDS).is_some() {
         kept.push('…');
     }
     kept
 }
 
-/// Text as it stands between tags or in a quoted attribute.
+/// Foreign text as it stands between tags or in a quoted attribute.
 fn escaped(text: &str) -> String {
+    let text = sanitize_line(text);
     let mut html = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -195,8 +194,6 @@ fn escaped(text: &str) -> String {
             '>' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
             '\'' => html.push_str("&#39;"),
-            // Marks that turn the direction of the text around could make it lie.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {}
             other => html.push(other),
         }
     }

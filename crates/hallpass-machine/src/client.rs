@@ -2,7 +2,7 @@
 
 use hallpass_core::{
     ClientId, Clock, Entropy, Issuer, PreRegisteredClient, Record, Registration, Remedy,
-    ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
+    ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod, quote,
     record::RegistrationOrigin,
 };
 use hallpass_oauth::{ClientAuthentication, ClientKey, Means, negotiate};
@@ -56,7 +56,7 @@ pub(crate) fn registered_by_hand(
         (None, None) if means.secret => Some(TokenEndpointAuthMethod::ClientSecretBasic),
         (None, None) => Some(TokenEndpointAuthMethod::None),
     };
-    let shown = configured.id.as_str().escape_debug();
+    let shown = quote(configured.id.as_str());
     let lacks = |what: String| {
         let hint = "set the client's secret or key, or its authentication method";
         let error = MachineError::new(MachineErrorKind::NoClient, Remedy::Configure, what);
@@ -105,7 +105,7 @@ fn belongs_to(
     let bound = bound.map_or("another authorization server", Issuer::as_str);
     let what = format!(
         "the client `{}` is registered with {bound}, and the server names {} now",
-        configured.id.as_str().escape_debug(),
+        quote(configured.id.as_str()),
         metadata.issuer
     );
     Err(

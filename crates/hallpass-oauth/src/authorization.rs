@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_core::{
-    ClientId, Entropy, Issuer, Remedy, Resource, Scopes, ServerMetadata, is_loopback,
+    ClientId, Entropy, Issuer, Remedy, Resource, Scopes, ServerMetadata, is_loopback, quote,
 };
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier};
 use url::Url;
@@ -216,12 +216,12 @@ impl fmt::Display for AuthorizationRequestError {
             Reason::Reserved(name) => write!(
                 f,
                 "the authorization parameter `{}` can't be set by hand",
-                name.escape_debug()
+                quote(name)
             ),
             Reason::Repeated(name) => write!(
                 f,
                 "the authorization parameter `{}` is given twice",
-                name.escape_debug()
+                quote(name)
             ),
         }
     }

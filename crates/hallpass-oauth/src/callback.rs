@@ -13,7 +13,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use hallpass_core::{Issuer, Remedy, Resource, sanitized_text};
+use hallpass_core::{Issuer, Remedy, Resource, redact_text};
 use oauth2::{CsrfToken, PkceCodeVerifier};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -78,7 +78,7 @@ impl PendingAuthorization {
             ([], [error]) => refuse(Reason::Refused {
                 code: wording::error_code(error),
                 description: match response.error_description.as_slice() {
-                    [description] => sanitized_text(description),
+                    [description] => redact_text(description),
                     _ => None,
                 },
             }),
@@ -166,12 +166,12 @@ impl<'a> Response<'a> {
 fn check_issuer(issuer: &Issuer, advertised: bool, iss: &[Cow<'_, str>]) -> Result<(), Reason> {
     match iss {
         [] if advertised => Err(Reason::NoIssuer {
-            expected: issuer.as_str().to_owned(),
+            expected: issuer.to_string(),
         }),
         [] => Ok(()),
         [iss] if *iss == issuer.as_str() => Ok(()),
         [iss] => Err(Reason::WrongIssuer {
-            expected: issuer.as_str().to_owned(),
+            expected: issuer.to_string(),
             got: shown(iss),
         }),
         _ => Err(Reason::Malformed("it holds a parameter more than once")),
@@ -181,7 +181,7 @@ fn check_issuer(issuer: &Issuer, advertised: bool, iss: &[Cow<'_, str>]) -> Resu
 /// The foreign issuer, if it is one: its text as it came, which is how it differs.
 fn shown(iss: &str) -> String {
     match Issuer::parse(iss) {
-        Ok(issuer) if iss.len() <= 200 => issuer.as_str().escape_debug().to_string(),
+        Ok(issuer) if iss.len() <= 200 => issuer.to_string(),
         _ => "…".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use hallpass_core::{
     ClientId, ClientSecret, Registration, RegistrationAccessToken, Remedy, Scopes, ServerMetadata,
     Timestamp, TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin},
-    sanitized_text,
+    redact_text,
 };
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -188,7 +188,7 @@ impl RegistrationError {
             status: response.status(),
             retry_after: RetryAfter::from_headers(response.headers()),
             code: answer.text("error").and_then(wording::error_code),
-            description: description.and_then(sanitized_text),
+            description: description.and_then(redact_text),
             reason,
         }
     }

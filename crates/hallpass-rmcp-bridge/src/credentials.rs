@@ -31,7 +31,7 @@ pub(crate) fn of_record(record: &Record) -> Option<StoredCredentials> {
             .collect(),
         grant.and_then(|grant| u64::try_from(grant.obtained_at.as_unix_seconds()).ok()),
     );
-    Some(credentials.with_issuer(Some(record.issuer.to_string())))
+    Some(credentials.with_issuer(Some(record.issuer.as_str().to_owned())))
 }
 
 /// A grant as the token endpoint's answer that would have given it.

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Remedy, bare_url, sanitized_body};
+use hallpass_core::{Remedy, bare_url, redact_body};
 use hallpass_mcp_http::{Content, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use url::Url;
@@ -55,7 +55,7 @@ impl InvalidMessage {
     /// than a line of them.
     #[must_use]
     pub fn with_body(mut self, body: &[u8]) -> Self {
-        self.words = sanitized_body(body);
+        self.words = redact_body(body);
         self
     }
 

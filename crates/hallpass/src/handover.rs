@@ -4,7 +4,8 @@ use std::{error::Error, fmt};
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, Record, Registration, Remedy, ServerMetadata, State, is_loopback, record::GrantKind,
+    AuthScheme, Record, Registration, Remedy, ServerMetadata, State, is_loopback, quote,
+    record::GrantKind,
 };
 use hallpass_discovery::{Discovered, Discovery};
 use hallpass_oauth::{TokenResponse, registration_from_http};
@@ -150,7 +151,7 @@ impl Hallpass {
             {
                 let what = format!(
                     "the access token that was kept is from {}, and the server names {} now",
-                    named.escape_debug(),
+                    quote(&named),
                     metadata.issuer
                 );
                 return Err(HandoverError::new(Remedy::SignIn, what));

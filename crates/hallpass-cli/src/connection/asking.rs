@@ -91,8 +91,8 @@ impl Asking {
                 }
             }
             if !form.known.is_empty() {
-                self.output
-                    .say(&format!("  {}", Value::Object(fields.clone())));
+                let preview = Value::Object(fields.clone()).to_string();
+                self.output.say(&format!("  {}", words::json(&preview)));
             }
             match self
                 .line("  send this? yes, no or again [yes]: ")
@@ -176,7 +176,8 @@ impl Asking {
     fn ask(&self, message: &str) {
         let lead = format!("{} asks:", self.server);
         let lead = self.output.talk_paint().tone(Tone::Name, &lead);
-        self.output.say(&format!("{lead} {}", words::text(message)));
+        self.output
+            .say(&format!("{lead} {}", words::indented(message)));
     }
 
     fn declined(&self, what: &str) {

@@ -95,11 +95,14 @@ impl Look {
     pub(crate) fn problems_in_words(&self, output: &Output) -> Vec<String> {
         let hint = output.talk_paint().tone(Tone::Advice, "  hint:");
         let problems = self.found.problems.iter();
-        let in_words = problems.map(|problem| match problem.hint() {
-            Some(advice) => format!("{}\n{hint} {advice}", in_a_line(problem)),
-            None => in_a_line(problem),
+        let in_words = problems.map(|problem| {
+            let line = words::line(&in_a_line(problem));
+            match problem.hint() {
+                Some(advice) => format!("{line}\n{hint} {}", words::line(advice)),
+                None => line,
+            }
         });
-        in_words.map(|text| words::text(&text)).collect()
+        in_words.collect()
     }
 
     /// Backend, policy and key in words, by what they are, and what is out of reach. No secret is

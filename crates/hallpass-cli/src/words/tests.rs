@@ -1,10 +1,24 @@
 use super::*;
 
 #[test]
-fn nothing_that_a_terminal_obeys_is_left() {
-    assert_eq!(line("a\u{1b}[31mb\r\nc\u{7}\u{202e}d"), "a[31mb  cd");
-    assert_eq!(text("a\r\n\tb\rc\u{9b}2J\n"), "a\n\tbc2J\n");
-    assert_eq!(line("grüße, 你好"), "grüße, 你好");
+fn json_with_hostile_characters_is_escaped_and_means_the_same() {
+    let value = serde_json::json!({"a\u{9b}2J\u{202e}": "b\u{1b}\u{7f}\u{e0041}\u{200b} grüße"});
+    for plain in [value.to_string(), format!("{value:#}")] {
+        let escaped = json(&plain);
+        assert!(
+            escaped
+                .chars()
+                .all(|c| c == '\n' || hallpass::is_printable(c))
+        );
+        assert!(escaped.contains("grüße"), "{escaped}");
+        let read: serde_json::Value = serde_json::from_str(&escaped).unwrap();
+        assert_eq!(read, value);
+    }
+}
+
+#[test]
+fn a_text_of_several_lines_does_not_begin_one_of_the_programs_own() {
+    assert_eq!(indented("a\r\nerror: b\n"), "a\n    error: b\n    ");
 }
 
 #[test]

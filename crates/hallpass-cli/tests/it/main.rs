@@ -24,6 +24,8 @@ mod faults;
 mod first_steps;
 mod forgetting;
 mod handover;
+#[cfg(unix)]
+mod hostile;
 mod import;
 mod import_asked;
 mod keeping;

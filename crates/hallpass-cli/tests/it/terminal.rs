@@ -1,6 +1,6 @@
 //! The program at a pseudo-terminal, and somebody before it.
 
-use std::{ffi::OsStr, io, process::Stdio, time::Duration};
+use std::{ffi::OsStr, io, path::Path, process::Stdio, time::Duration};
 
 use pty_process::{Command, Pty};
 use tokio::{
@@ -19,17 +19,33 @@ pub(crate) struct Terminal {
     pty: Pty,
     child: Child,
     pub(crate) written: String,
+    /// Every byte, also of what was [forgotten](Self::forgets).
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Terminal {
     pub(crate) fn start(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_in(&desk.store(), arguments, environment)
+    }
+
+    /// The program with everything of its own in a folder.
+    pub(crate) fn start_in(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let program = std::path::absolute(env!("CARGO_BIN_EXE_hallpass")).unwrap();
-        Self::run(desk, program, arguments, environment)
+        Self::run_in(home, program, arguments, environment)
     }
 
     /// Another program at the terminal.
     pub(crate) fn run(
         desk: &Desk,
+        program: impl AsRef<OsStr>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        Self::run_in(&desk.store(), program, arguments, environment)
+    }
+
+    fn run_in(
+        home: &Path,
         program: impl AsRef<OsStr>,
         arguments: &[&str],
         environment: &[(&str, &str)],
@@ -44,7 +60,7 @@ impl Terminal {
         let child = command
             .args(arguments)
             .env_clear()
-            .env("HALLPASS_HOME", desk.store())
+            .env("HALLPASS_HOME", home)
             .env("HALLPASS_KEY_STORE", "key-file")
             .env("PATH", "/usr/bin:/bin")
             .env("TERM", "dumb")
@@ -56,6 +72,7 @@ impl Terminal {
             pty,
             child,
             written: String::new(),
+            bytes: Vec::new(),
         }
     }
 
@@ -100,6 +117,12 @@ impl Terminal {
 
     /// Its exit code, and all that it wrote; where standard output is a pipe, what came there.
     pub(crate) async fn end(mut self) -> (i32, String) {
+        let code = self.ends().await;
+        (code, self.written)
+    }
+
+    /// Its exit code, when it has ended.
+    pub(crate) async fn ends(&mut self) -> i32 {
         let stdout = self.child.stdout.take();
         let piped = async {
             let mut text = String::new();
@@ -114,11 +137,11 @@ impl Terminal {
             self.written = piped;
         }
         let status = self.child.wait().await.unwrap();
-        (status.code().unwrap_or(-1), self.written)
+        status.code().unwrap_or(-1)
     }
 
     /// Whether there was more.
-    async fn read(&mut self) -> bool {
+    pub(crate) async fn read(&mut self) -> bool {
         let mut bytes = [0; 4096];
         match self.pty.read(&mut bytes).await {
             Ok(0) => false,
@@ -126,6 +149,7 @@ impl Terminal {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => false,
             Err(_) => true,
             Ok(length) => {
+                self.bytes.extend(&bytes[..length]);
                 self.written += &String::from_utf8_lossy(&bytes[..length]);
                 true
             }

@@ -51,3 +51,39 @@ fn what_is_no_issuer() {
         assert!(!error.contains("u:p"), "{error}");
     }
 }
+
+#[test]
+fn issuer_of_other_than_printable_ascii_is_refused() {
+    for text in [
+        "https://as.example/\u{1b}]0;owned\u{7}",
+        "https://as.example/\u{9b}2J",
+        "https://as.example/\u{202e}moc.live",
+        "https://as.example/\u{200b}",
+        "https://as.exam\nple",
+        "https://as.example/a b",
+        " https://as.example",
+        "https://as.example/tenänt",
+        "https://bücher.example",
+    ] {
+        let error = Issuer::parse(text).unwrap_err().to_string();
+        assert!(
+            error.ends_with("a URL is of printable ASCII characters (RFC 3986 §2)"),
+            "{error}"
+        );
+        assert!(error.chars().all(crate::is_printable), "{error:?}");
+    }
+    let error = Issuer::parse("https://u:p@as.example/\u{1b}").unwrap_err();
+    assert!(!error.to_string().contains("u:p"), "{error}");
+    let endless = format!("https://as.example?{}", "x".repeat(100_000));
+    assert!(Issuer::parse(&endless).unwrap_err().to_string().len() < 400);
+}
+
+#[test]
+fn issuer_kept_by_an_earlier_version_is_read_and_shown_clean() {
+    let kept = "https://as.example/\u{1b}[2J\u{9b}\u{202e}t";
+    let issuer: Issuer = serde_json::from_value(kept.into()).unwrap();
+    assert_eq!(issuer.as_str(), kept);
+    assert_eq!(serde_json::json!(issuer), kept);
+    assert_eq!(issuer.to_string(), "https://as.example/[2Jt");
+    assert_eq!(format!("{issuer:?}"), "Issuer(https://as.example/[2Jt)");
+}

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use hallpass_core::{HttpError, Remedy, http::HttpErrorKind};
 use hallpass_discovery::{DiscoveryError, DiscoveryErrorKind};
+use serde_json::json;
 
 use crate::case::{
     AS, Case, MCP, OIDC, PATH_PRM, ROOT_PRM, case, challenged, exactly, pointed, server_metadata,
@@ -221,20 +222,27 @@ fn documents_that_lack_what_every_document_has() {
         "its `resource` `https://mcp.example/mcp#…` is not an absolute URI without a fragment \
          (RFC 8707 §2)",
     );
-    let issuer =
-        "{\"issuer\": \"http://as.example\", \"token_endpoint\": \"https://as.example/t\"}";
-    let error = pointed()
-        .protected(PATH_PRM, MCP, &["https://as.example"])
-        .serve(AS, issuer)
-        .run()
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "the document at {AS} can't be used: its `issuer` `http://as.example` is not an https \
-             URL without query, fragment and user name (RFC 8414 §2)"
-        )
-    );
+    for (issuer, shown) in [
+        ("http://as.example", "http://as.example"),
+        (
+            "https://as.example/\u{1b}]0;t\u{7}\u{202e}",
+            "https://as.example/\\u{1b}]0;t\\u{7}\\u{202e}",
+        ),
+    ] {
+        let document = json!({"issuer": issuer, "token_endpoint": "https://as.example/t"});
+        let error = pointed()
+            .protected(PATH_PRM, MCP, &["https://as.example"])
+            .serve(AS, &document.to_string())
+            .run()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the document at {AS} can't be used: its `issuer` `{shown}` is not an https URL in \
+                 printable ASCII without query, fragment and user name (RFC 8414 §2)"
+            )
+        );
+    }
 }
 
 #[test]

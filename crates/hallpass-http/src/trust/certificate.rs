@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use hallpass_core::Timestamp;
+use hallpass_core::{Timestamp, sanitize_line};
 use sha2::{Digest, Sha256};
 
 use super::der::{self, Element};
@@ -240,10 +240,7 @@ fn read_attribute(content: &[u8]) -> Option<String> {
 
 /// The other side wrote this: nothing of it may move a cursor or fill a screen.
 fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|character| !character.is_control())
-        .take(100)
-        .collect()
+    sanitize_line(text).chars().take(100).collect()
 }
 
 const MOST_ATTRIBUTES: usize = 8;

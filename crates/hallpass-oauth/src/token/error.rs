@@ -17,7 +17,7 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{AuthScheme, Remedy, Timestamp, sanitized_text};
+use hallpass_core::{AuthScheme, Remedy, Timestamp, redact_text};
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::{answer::Answer, hint, retry_after::RetryAfter, wording};
@@ -80,7 +80,7 @@ impl TokenError {
             status,
             class: classify(status, error.is_some(), code.as_deref()),
             code,
-            description: description.and_then(sanitized_text),
+            description: description.and_then(redact_text),
             why: None,
             retry_after: RetryAfter::from_headers(headers),
             dpop_nonce: dpop_nonce(headers),

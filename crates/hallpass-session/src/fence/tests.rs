@@ -78,13 +78,13 @@ fn refusals_in_a_row_double_the_pause_up_to_a_day() {
         Some("not here"),
     );
     let mut record = record();
-    let mut hours = Vec::new();
+    let mut quarters = Vec::new();
     for _ in 0..10 {
         let marked = marked(&record, NOW, &Dice(0));
         record = refused(&marked, record.fence.as_ref(), Some(&error), &settings, NOW);
         let fence = record.fence.as_ref().unwrap();
-        let pause = remaining(fence, &settings, NOW).unwrap() - WHOLE_SECOND;
-        hours.push(pause.as_secs_f64() / 3_600.0);
+        let pause = remaining(fence, &settings, NOW).unwrap().as_secs();
+        quarters.push((pause - WHOLE_SECOND.as_secs()) / 900);
     }
     assert_eq!(
         hours,

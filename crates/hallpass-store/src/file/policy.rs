@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use hallpass_core::{
-    Timestamp,
+    Timestamp, quote,
     store::{StoreError, StoreErrorKind},
 };
 use serde::{Deserialize, Serialize};
@@ -299,7 +299,7 @@ impl Series {
                 StoreErrorKind::Newer,
                 format!(
                     "the store was created with the policy `{}`, which this Hallpass does not know",
-                    self.policy.escape_debug()
+                    quote(&self.policy)
                 ),
             )
         })

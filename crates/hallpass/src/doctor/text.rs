@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use hallpass_core::sanitize_line;
+
 use super::{Finding, Mend, Report, Severity, Step, Verdict};
 
 /// How a report is written down.
@@ -118,7 +120,7 @@ impl Page<'_> {
 
     /// One line, folded; what does not fit goes on two columns further in.
     fn line(&mut self, tone: Tone, indent: usize, text: &str) {
-        let text = one_line(text);
+        let text = sanitize_line(text);
         let mut folded: Vec<String> = Vec::new();
         let mut current = String::new();
         let mut indent = indent;
@@ -141,18 +143,6 @@ impl Page<'_> {
         let painted = folded.iter().map(|line| (self.style.paint)(tone, line));
         self.lines.extend(painted);
     }
-}
-
-/// Server-chosen words without what a terminal would obey.
-fn one_line(text: &str) -> String {
-    let visible = |character: char| {
-        if character.is_whitespace() {
-            Some(' ')
-        } else {
-            (!character.is_control()).then_some(character)
-        }
-    };
-    text.chars().filter_map(visible).collect()
 }
 
 impl fmt::Display for Report {

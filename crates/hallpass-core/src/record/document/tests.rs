@@ -152,6 +152,24 @@ fn the_record_saved_last_is_the_active_one() {
 }
 
 #[test]
+fn record_of_an_issuer_that_is_refused_today_is_kept_and_can_be_removed() {
+    let mut document = SlotDocument::empty(slot());
+    let _ = document.save(&record("https://other.example"), None);
+    let _ = document.save(&record("https://as.example/ISSUER"), None);
+    let json = String::from_utf8(document.encode().to_vec()).unwrap();
+    let json = json.replace("ISSUER", "\\u001b]0;t\\u0007\u{9b}\u{202e}");
+    let mut read = SlotDocument::decode(json.as_bytes()).unwrap();
+    assert_eq!(read.records().len(), 2);
+    let active = read.active().unwrap().clone();
+    let text = "https://as.example/\u{1b}]0;t\u{7}\u{9b}\u{202e}";
+    assert_eq!(active.issuer.as_str(), text);
+    assert_eq!(active.metadata.issuer, active.issuer);
+    assert_eq!(SlotDocument::decode(&read.encode()).unwrap(), read);
+    assert!(read.remove(&active.issuer));
+    assert_eq!(read.records().len(), 1);
+}
+
+#[test]
 fn unknown_fields_survive_a_rewrite_at_every_level() {
     let mut document = SlotDocument::empty(slot());
     let mut saved = record("https://as.example");

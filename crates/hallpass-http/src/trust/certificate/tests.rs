@@ -26,7 +26,7 @@ fn the_names_are_those_of_the_certificate() {
     let common = "x".repeat(100);
     assert_eq!(
         names.subject(),
-        format!("C=CH, O=Corp[2J GmbH, L=Zürich, CN={common}")
+        format!("C=CH, O=Corp[2J  GmbH, L=Zürich, CN={common}")
     );
     assert_eq!(
         names.to_string(),

@@ -2,7 +2,7 @@ use super::*;
 
 #[track_caller]
 fn check(text: &str, expected: Option<&str>) {
-    assert_eq!(sanitized_text(text).as_deref(), expected);
+    assert_eq!(redact_text(text).as_deref(), expected);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn control_characters_and_markup_do_not() {
 
 #[test]
 fn it_is_bounded() {
-    let shown = sanitized_text(&"word ".repeat(10_000)).unwrap();
+    let shown = redact_text(&"word ".repeat(10_000)).unwrap();
     assert!(shown.chars().count() <= MOST + 2, "{}", shown.len());
     assert!(shown.ends_with(" …"), "{shown}");
 }
@@ -62,11 +62,7 @@ fn it_is_bounded() {
 #[test]
 fn body_gives_the_member_that_tells_what_went_wrong() {
     let check = |body: &str, expected: Option<&str>| {
-        assert_eq!(
-            sanitized_body(body.as_bytes()).as_deref(),
-            expected,
-            "{body}"
-        );
+        assert_eq!(redact_body(body.as_bytes()).as_deref(), expected, "{body}");
     };
     check(
         r#"{"error":"rate limit exceeded"}"#,
@@ -93,5 +89,5 @@ fn body_gives_the_member_that_tells_what_went_wrong() {
     check("<p>no title", None);
     check("upstream timed out\n", Some("upstream timed out"));
     check("", None);
-    assert_eq!(sanitized_body(b"\xffbusy now").as_deref(), Some("… now"));
+    assert_eq!(redact_body(b"\xffbusy now").as_deref(), Some("… now"));
 }
