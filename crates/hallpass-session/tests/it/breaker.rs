@@ -33,7 +33,8 @@ async fn sessions(world: &World) -> Vec<Session> {
 /// Has every account ask for a token, at once; how many got one. Time goes on while they wait.
 async fn ask(world: &World, sessions: &[Session]) -> usize {
     let mut asking = JoinSet::new();
-    for session in sessions.iter().cloned() {
+    for session in sessions {
+        let session = session.clone();
         asking.spawn(async move { session.token().await.is_ok() });
     }
     let mut tokens = 0;

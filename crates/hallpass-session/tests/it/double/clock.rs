@@ -72,15 +72,16 @@ impl TestClock {
 
     /// Ends when there is one sleep more than the last time.
     pub(crate) async fn until_asleep(&self) {
-        loop {
-            let mut time = self.time.lock().unwrap();
-            if time.sleeps.len() > time.seen {
-                time.seen += 1;
-                return;
-            }
-            drop(time);
+        while !self.sees_a_sleep() {
             tokio::task::yield_now().await;
         }
+    }
+
+    fn sees_a_sleep(&self) -> bool {
+        let mut time = self.time.lock().unwrap();
+        let is_new = time.sleeps.len() > time.seen;
+        time.seen += usize::from(is_new);
+        is_new
     }
 
     /// The sleeps so far, in milliseconds.

@@ -175,10 +175,10 @@ impl CredentialStore for TestStore {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let is_full = self.is_full.load(Ordering::SeqCst);
         Box::pin(async move {
-            match is_full {
-                true => Err(StoreError::new(StoreErrorKind::Io, "the disk is full")),
-                false => Ok(()),
+            if is_full {
+                return Err(StoreError::new(StoreErrorKind::Io, "the disk is full"));
             }
+            Ok(())
         })
     }
 
