@@ -51,7 +51,7 @@ async fn host(server: &Double, clock: &FakeClock) -> Host {
 /// The shortest time between two of them.
 fn shortest(times: &Times) -> Duration {
     let times = times.lock().unwrap();
-    let between = times.windows(2).map(|two| two[1] - two[0]);
+    let between = times.windows(2).map(|two| two[1].saturating_sub(two[0]));
     between.min().unwrap()
 }
 
