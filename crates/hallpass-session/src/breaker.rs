@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::Slot;
+use hallpass_core::{Clock, Slot};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
@@ -22,6 +22,8 @@ use url::Url;
 const MOST_LOST: usize = 3;
 /// How many requests are on their way to one endpoint at once.
 const AT_ONCE: usize = 8;
+/// How long a request waits for its turn.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
@@ -62,27 +64,28 @@ pub(crate) struct Pass {
 }
 
 impl CircuitBreakers {
-    /// Waits for leave to post to `endpoint`.
+    /// Waits for leave to post to `endpoint`, not for long: the caller holds an account's lock.
     ///
     /// # Errors
     ///
-    /// For how long the breaker stays open.
-    pub(crate) async fn pass(
-        &self,
-        endpoint: &Url,
-        now: impl Fn() -> Duration,
-    ) -> Result<Pass, Duration> {
+    /// For how long the breaker stays open, or others come first.
+    pub(crate) async fn pass(&self, endpoint: &Url, clock: &dyn Clock) -> Result<Pass, Duration> {
         let breaker = Arc::clone(self.breakers().entry(endpoint.clone()).or_insert_with(|| {
             Arc::new(Breaker {
                 permits: Arc::new(Semaphore::new(AT_ONCE)),
                 state: Mutex::default(),
             })
         }));
-        breaker.state().closed_for(now())?;
-        let permit = Arc::clone(&breaker.permits).acquire_owned().await;
-        // The semaphore is never closed.
-        let permit = permit.map_err(|_| FIRST_PAUSE)?;
-        let is_trial = breaker.state().enter(now())?;
+        breaker.state().closed_for(clock.monotonic())?;
+        let permits = &breaker.permits;
+        let permit = match Arc::clone(permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => tokio::select! {
+                permit = Arc::clone(permits).acquire_owned() => permit.map_err(|_| MAX_WAIT)?,
+                () = clock.sleep(MAX_WAIT) => return Err(MAX_WAIT),
+            },
+        };
+        let is_trial = breaker.state().enter(clock.monotonic())?;
         Ok(Pass {
             breaker,
             _permit: permit,

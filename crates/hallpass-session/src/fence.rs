@@ -93,13 +93,16 @@ pub(crate) fn unanswered(
 ) -> Record {
     let mut record = marked.clone();
     if let Some(fence) = &mut record.fence {
+        // As long after now as it would have been after the post.
+        let latest = now.saturating_add(fence.not_before.saturating_since(fence.last));
         let earliest = match ended {
-            // As long after the time limit as it would have been after the post.
-            PostEnd::Silent => now.saturating_add(fence.not_before.saturating_since(fence.last)),
+            PostEnd::Silent => latest,
             _ => after(now, AFTER_A_BREAK),
         };
         fence.ended = ended;
-        fence.not_before = fence.not_before.max(earliest).max(asked_for(asked, now));
+        // A moment after the latest one comes of a clock that was set back since the post.
+        fence.not_before = fence.not_before.min(latest).max(earliest);
+        fence.not_before = fence.not_before.max(asked_for(asked, now));
         fence.refusal = None;
     }
     record
@@ -116,6 +119,10 @@ pub(crate) fn not_processed(
     let mut fence = before.cloned();
     if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
         let fence = fence.get_or_insert_with(|| unposted(now));
+        if fence.ended == PostEnd::Refused {
+            // That pause is over, or was ended.
+            fence.not_before = now;
+        }
         fence.ended = PostEnd::NotProcessed;
         fence.not_before = fence.not_before.max(asked_for(Some(asked), now));
     }

@@ -32,11 +32,6 @@ impl Pacing {
         pause
     }
 
-    /// Waits for `pause`, whatever the failures before were.
-    pub(crate) fn wait(&mut self, monotonic: Duration, pause: Duration) {
-        self.not_before = monotonic.saturating_add(pause);
-    }
-
     /// Forgets the failures.
     pub(crate) fn succeeded(&mut self) {
         *self = Self::default();

@@ -10,7 +10,7 @@ mod keep;
 mod unrequested;
 mod window;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     AuthorizeError, Challenge, Issuer, Record, Remedy, Scopes, SignIn, SignInReason, State,
@@ -30,6 +30,15 @@ use crate::{
     standing,
     token::Token,
 };
+
+/// The pauses before the grant of a sign-in is saved again.
+const SAVED_AGAIN: [Duration; 5] = [
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// How often a caller waits for other people's sign-ins before it gives up on its own.
 const MOST_BOARDINGS: u32 = 4;
@@ -273,7 +282,17 @@ async fn previous(shared: &Shared, ask: &Ask) -> Result<Option<Record>, SessionE
 /// Saves what the authorizer returned, then publishes its token.
 async fn save(shared: &Shared, granted: Record) -> Result<Token, SessionError> {
     let mut guard = shared.lock().await?;
-    let saved = save_locked(shared, granted, &mut guard).await;
+    let mut pauses = SAVED_AGAIN.iter();
+    let saved = loop {
+        let saved = save_locked(shared, granted.clone(), &mut guard).await;
+        match (saved, pauses.next()) {
+            (Err(error @ SessionError::Store(_)), Some(pause)) => {
+                tracing::debug!(%error, "the new grant is not saved; once more");
+                shared.clock.sleep(*pause).await;
+            }
+            (saved, _) => break saved,
+        }
+    };
     shared.release(guard).await;
     saved
 }

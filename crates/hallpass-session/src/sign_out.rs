@@ -195,18 +195,46 @@ impl Shared {
         &self,
         how: SignOut,
     ) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
-        // A refreshed grant that could not be saved is the one to revoke.
-        let unsaved = self.unsaved.take_over().await;
-        let mut guard = self.lock().await?;
-        let cleared = self.clear_locked(how, unsaved, &mut guard).await;
-        self.release(guard).await;
-        cleared
+        // A refreshed grant that can't be saved keeps the lock. It is revoked here instead.
+        let mut unsaved = self.unsaved.take_over().await;
+        let lock = tokio::select! {
+            lock = self.lock() => lock,
+            _ = self.unsaved.trouble() => {
+                unsaved = self.unsaved.take_over().await.or(unsaved);
+                self.lock().await
+            }
+        };
+        let cleared = match lock {
+            Ok(mut guard) => {
+                let cleared = self.clear_locked(how, &mut guard).await;
+                self.release(guard).await;
+                cleared
+            }
+            Err(error) => Err(error),
+        };
+        let Some(unsaved) = unsaved else {
+            return cleared;
+        };
+        match cleared {
+            Ok((mut records, cleared)) => {
+                let is_active = records.first().is_some_and(|(record, is_active)| {
+                    *is_active && record.issuer == unsaved.issuer
+                });
+                records.push((unsaved, is_active));
+                Ok((records, cleared))
+            }
+            Err(error) => {
+                if !how.local_only {
+                    self.revoke_orphan(&unsaved).await;
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn clear_locked(
         &self,
         how: SignOut,
-        unsaved: Option<Record>,
         guard: &mut Guard,
     ) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
         let active = self.load_locked(guard).await?.map(|record| record.issuer);
@@ -234,16 +262,6 @@ impl Shared {
             records.insert(0, (record, is_active));
         }
         self.unpublish();
-        if let Some(unsaved) = unsaved {
-            match records
-                .iter_mut()
-                .find(|(record, _)| record.issuer == unsaved.issuer)
-            {
-                Some((record, _)) => *record = unsaved,
-                None if cleared.is_ok() => records.push((unsaved, false)),
-                None => {}
-            }
-        }
         Ok((records, cleared))
     }
 

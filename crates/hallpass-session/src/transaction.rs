@@ -33,7 +33,6 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Challenge;
 use tracing::{Instrument, Span, field, info_span};
-use url::Url;
 
 use self::attempt::{Attempt, attempt};
 use crate::{
@@ -185,11 +184,10 @@ impl Drop for Landing {
 pub(crate) async fn run(shared: &Shared, wanted: &Wanted) -> Result<Token, SessionError> {
     let mut tries = 0;
     loop {
-        let endpoint = match look(shared, wanted).await? {
-            Look::Wanted(token) => return Ok(token),
-            Look::Other { token_endpoint } => token_endpoint,
-        };
-        let (error, pause) = match attempt(shared, wanted, endpoint.as_ref()).await {
+        if let Some(token) = adopt(shared, wanted).await? {
+            return Ok(token);
+        }
+        let (error, pause) = match attempt(shared, wanted).await {
             Attempt::Done(token) => return Ok(token),
             Attempt::Conflict => (None, Some(Duration::ZERO)),
             Attempt::Failed { error, pause } => (Some(error), pause),
@@ -221,49 +219,23 @@ pub(crate) async fn run(shared: &Shared, wanted: &Wanted) -> Result<Token, Sessi
 /// The store's token, if it is the one that is wanted. Takes no lock: a saved token that is fresh may
 /// be used at any time.
 pub(crate) async fn adopt(shared: &Shared, wanted: &Wanted) -> Result<Option<Token>, SessionError> {
-    match look(shared, wanted).await? {
-        Look::Wanted(token) => Ok(Some(token)),
-        Look::Other { .. } => Ok(None),
-    }
-}
-
-/// What a look into the store found.
-enum Look {
-    /// The token that is wanted.
-    Wanted(Token),
-    /// Another one, or none.
-    Other {
-        /// Where it is refreshed.
-        token_endpoint: Option<Url>,
-    },
-}
-
-async fn look(shared: &Shared, wanted: &Wanted) -> Result<Look, SessionError> {
     let newest = shared.memory().newest;
     let record = shared.load().await?;
     let (record, _) = match shared.usable(record.as_ref()) {
         Ok(found) => found,
         Err(error) if shared.unpublish_unless_newer(newest) => return Err(error),
         // What was read is old by now: the look under the lock decides.
-        Err(_) => {
-            return Ok(Look::Other {
-                token_endpoint: None,
-            });
-        }
+        Err(_) => return Ok(None),
     };
     // One that lives is published all the same: it is what is used if nothing newer comes.
     let token = shared.publish_if(record, |token| {
         wanted.accepts(token) && token.is_alive(shared.now())
     })?;
-    Ok(match token.filter(|token| token.is_fresh(shared.now())) {
-        Some(token) => {
-            outcome("adopted");
-            Look::Wanted(token)
-        }
-        None => Look::Other {
-            token_endpoint: record.metadata.token_endpoint.clone(),
-        },
-    })
+    let token = token.filter(|token| token.is_fresh(shared.now()));
+    if token.is_some() {
+        outcome("adopted");
+    }
+    Ok(token)
 }
 
 /// Names the step that the transaction has come to, at trace level. Whoever watches may end the process

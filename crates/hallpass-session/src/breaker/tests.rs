@@ -1,9 +1,27 @@
-use hallpass_core::ServerUrl;
+use hallpass_core::{BoxFuture, ServerUrl, Timestamp};
 
 use super::*;
 
 fn account(number: usize) -> Slot {
     Slot::new(ServerUrl::parse(&format!("https://mcp.example.com/{number}")).unwrap())
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Stopped(Duration);
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_seconds(0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 fn endpoint() -> Url {
@@ -15,7 +33,7 @@ const fn at(seconds: u64) -> Duration {
 }
 
 async fn pass(breakers: &CircuitBreakers, seconds: u64) -> Result<Pass, Duration> {
-    breakers.pass(&endpoint(), || at(seconds)).await
+    breakers.pass(&endpoint(), &Stopped(at(seconds))).await
 }
 
 async fn lose(breakers: &CircuitBreakers, number: usize, seconds: u64) {
@@ -78,4 +96,16 @@ async fn trial_that_is_given_up_lets_the_next_account_try() {
     }
     drop(pass(&breakers, 10).await.unwrap());
     pass(&breakers, 10).await.unwrap();
+}
+
+#[tokio::test]
+async fn ninth_request_at_once_is_told_to_come_later() {
+    let breakers = CircuitBreakers::default();
+    let mut passes = Vec::new();
+    for _ in 0..AT_ONCE {
+        passes.push(pass(&breakers, 0).await.unwrap());
+    }
+    assert_eq!(pass(&breakers, 0).await.unwrap_err(), MAX_WAIT);
+    passes.pop();
+    pass(&breakers, 0).await.unwrap();
 }

@@ -9,7 +9,6 @@ use hallpass_core::{
 };
 use hallpass_oauth::TokenError;
 use http::StatusCode;
-use url::Url;
 
 use super::{
     Wanted, outcome, post,
@@ -17,7 +16,6 @@ use super::{
     step,
 };
 use crate::{
-    breaker::Pass,
     error::{Need, RefreshFailed, SessionError, SignInNeeded, Waiting},
     fence,
     outcome::{Failure, Outcome},
@@ -44,36 +42,21 @@ impl From<SessionError> for Attempt {
     }
 }
 
-pub(super) async fn attempt(shared: &Shared, wanted: &Wanted, endpoint: Option<&Url>) -> Attempt {
+pub(super) async fn attempt(shared: &Shared, wanted: &Wanted) -> Attempt {
     if let Some(paused) = paused(shared) {
         return paused;
     }
-    let mut pass = None;
-    if let Some(endpoint) = endpoint {
-        let now = || shared.clock.monotonic();
-        match shared.breakers.pass(endpoint, now).await {
-            Ok(leave) => pass = Some(leave),
-            Err(remaining) => {
-                outcome("endpoint paused");
-                return waiting(shared, Waiting::AfterLostAnswers, remaining);
-            }
-        }
-    }
-    match try_once(shared, wanted, pass).await {
+    match try_once(shared, wanted).await {
         Ok(attempt) => attempt,
         Err(error) => error.into(),
     }
 }
 
-async fn try_once(
-    shared: &Shared,
-    wanted: &Wanted,
-    pass: Option<Pass>,
-) -> Result<Attempt, SessionError> {
+async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionError> {
     step("to be locked");
     let mut guard = shared.lock().await?;
     step("locked");
-    let result = under_lock(shared, wanted, pass, &mut guard).await;
+    let result = under_lock(shared, wanted, &mut guard).await;
     shared.release(guard).await;
     match result? {
         Renewal::Done(attempt) => Ok(attempt),
@@ -88,7 +71,6 @@ async fn try_once(
 async fn under_lock(
     shared: &Shared,
     wanted: &Wanted,
-    pass: Option<Pass>,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
     let loaded = shared.load_locked(guard).await?;
@@ -132,7 +114,21 @@ async fn under_lock(
     }
     let prepared = post::prepare(shared, record, grant, now).map_err(|need| shared.needed(need))?;
 
-    // The fence stands before the request leaves.
+    let pass = match shared
+        .breakers
+        .pass(prepared.endpoint(), &*shared.clock)
+        .await
+    {
+        Ok(pass) => pass,
+        Err(remaining) => {
+            outcome("endpoint paused");
+            let waiting = waiting(shared, Waiting::AfterLostAnswers, remaining);
+            return Ok(Renewal::Done(waiting));
+        }
+    };
+
+    // The fence stands before the request leaves, where there is room for it and for the answer.
+    reserve(shared, guard).await?;
     let mut marked = fence::marked(record, now, &*shared.entropy);
     if !shared
         .save(&mut marked, Some(record.generation), guard)
@@ -141,27 +137,20 @@ async fn under_lock(
         return Ok(Renewal::Done(Attempt::Conflict));
     }
     step("fence saved");
-    // What the new grant needs is there before the server replaces the old one.
-    if let Err(error) = shared.store.reserve(&shared.slot, guard).await {
-        keep(
-            shared,
-            fence::unmarked(&marked, record.fence.clone()),
-            guard,
-        )
-        .await;
-        return Err(SessionError::store(error));
+    if let Err(error) = reserve(shared, guard).await {
+        let unmarked = fence::unmarked(&marked, record.fence.clone());
+        keep(shared, unmarked, guard).await;
+        return Err(error);
     }
     step("reserved");
     let result = post::post(shared, prepared).await;
     step("answered");
     outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
-    if let Some(pass) = pass {
-        match &result {
-            Outcome::Unanswered(..) => pass.lost(&shared.slot, shared.clock.monotonic()),
-            Outcome::Renewed(_) => pass.renewed(),
-            _ => {}
-        }
+    match &result {
+        Outcome::Unanswered(..) => pass.lost(&shared.slot, shared.clock.monotonic()),
+        Outcome::Renewed(_) => pass.renewed(),
+        _ => drop(pass),
     }
     shared.memory().past_refusal = false;
     match result {
@@ -221,6 +210,12 @@ async fn under_lock(
             Ok(Renewal::Done(not_refreshed(shared, &failure, Some(pause))))
         }
     }
+}
+
+/// Makes sure that the next save needs no more space and no more descriptors than are there.
+async fn reserve(shared: &Shared, guard: &mut Guard) -> Result<(), SessionError> {
+    let reserved = shared.store.reserve(&shared.slot, guard).await;
+    reserved.map_err(SessionError::store)
 }
 
 fn done(token: Token) -> Renewal {
@@ -324,15 +319,16 @@ fn failed(
     failure: &Failure,
     pause: Option<Duration>,
 ) -> Attempt {
+    if let Some(pause) = pause {
+        // It stands in the record, which another process may renew meanwhile.
+        return Attempt::Failed {
+            error: error.after(pause),
+            pause: failure.repeat.then_some(pause),
+        };
+    }
     let monotonic = shared.clock.monotonic();
     let mut memory = shared.memory();
-    let pause = match pause {
-        Some(pause) => {
-            memory.pacing.wait(monotonic, pause);
-            pause
-        }
-        None => memory.pacing.failed(monotonic, failure.asked),
-    };
+    let pause = memory.pacing.failed(monotonic, failure.asked);
     let error = error.after(pause);
     memory.paused_by = Some((error.clone(), failure.repeat));
     drop(memory);

@@ -56,6 +56,10 @@ pub(super) fn prepare<'a>(
 }
 
 impl Prepared<'_> {
+    pub(super) fn endpoint(&self) -> &Url {
+        self.endpoint
+    }
+
     /// The type of token that the request asks for.
     fn scheme(&self) -> AuthScheme {
         match self.key {

@@ -10,7 +10,7 @@ use hallpass_core::{
 use hallpass_oauth::TokenResponse;
 
 use super::{Wanted, attempt::Attempt, step};
-use crate::{error::SessionError, shared::Shared};
+use crate::{error::SessionError, shared::Shared, unsaved::Unsaved};
 
 /// The pauses before a new grant is saved again; the last one is repeated.
 const PAUSES: [Duration; 4] = [
@@ -47,8 +47,10 @@ pub(super) async fn renewed(
     record.grant = Some(response.renew(old, sent_at));
     record.fence = None;
     record.state = State::SignedIn;
-    let saved = until_saved(shared, &mut record, old, guard).await;
-    shared.unsaved.settled();
+    let saved = {
+        let _settled = Settled(&shared.unsaved);
+        until_saved(shared, &mut record, old, guard).await
+    };
     match saved {
         Saving::Saved => {}
         Saving::Orphaned => return Ok(Renewal::Orphaned(Box::new(record))),
@@ -61,6 +63,15 @@ pub(super) async fn renewed(
     let token = shared.publish(&record, obtained)?;
     step("published");
     Ok(Renewal::Done(Attempt::Done(token)))
+}
+
+/// Ends the trouble of a grant that could not be saved, also when its task ends early.
+struct Settled<'a>(&'a Unsaved);
+
+impl Drop for Settled<'_> {
+    fn drop(&mut self) {
+        self.0.settled();
+    }
 }
 
 enum Saving {
@@ -157,7 +168,10 @@ async fn save(
     else {
         return Ok(Saved::Another);
     };
-    if record.grant.as_ref() == Some(grant) {
+    let is_ours = record.grant.as_ref().is_some_and(|ours| {
+        ours.access_token == grant.access_token && ours.refresh_token == grant.refresh_token
+    });
+    if is_ours {
         record.generation = found.generation;
         shared.memory().saw(found.generation);
         return Ok(Saved::Here);

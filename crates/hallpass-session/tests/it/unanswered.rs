@@ -200,3 +200,46 @@ async fn refusal_after_a_lost_answer_keeps_the_doubt() {
         Need::Ended(SignInCause::RefreshOutcomeUnknown)
     );
 }
+
+#[tokio::test]
+async fn pause_ends_when_another_process_has_a_new_grant() {
+    let refusal = Fault::Says(400, r#"{"error":"invalid_target"}"#);
+    let world = expired(&[refusal]).await;
+    let first = world.session();
+    assert_eq!(retry_after(&first.token().await.unwrap_err()), 901);
+    let second = world.session();
+    second.retry_refused_refresh();
+    assert_eq!(serial(&second.token().await.unwrap()), 2);
+    // The first process takes that token, and refreshes it when it ends.
+    assert_eq!(serial(&first.token().await.unwrap()), 2);
+    world.server.lifetime(Some(60));
+    world.clock.advance(3_600);
+    assert_eq!(serial(&first.token().await.unwrap()), 3);
+}
+
+#[tokio::test]
+async fn retry_after_takes_the_place_of_a_refusal_that_is_over() {
+    let refusal = Fault::Says(400, r#"{"error":"invalid_target"}"#);
+    let world = expired(&[refusal, Fault::RetryAfter(503, 20)]).await;
+    world.session().token().await.unwrap_err();
+    let session = world.session();
+    session.retry_refused_refresh();
+    assert_eq!(retry_after(&session.token().await.unwrap_err()), 21);
+    world.clock.advance(21);
+    assert_eq!(serial(&world.session().token().await.unwrap()), 2);
+}
+
+#[tokio::test]
+async fn clock_set_back_during_a_request_leaves_the_pause() {
+    let world = expired(&[Fault::LostBefore]).await;
+    world.server.gate.shut();
+    let session = world.session();
+    let asked = tokio::spawn(async move { session.token().await });
+    world.server.gate.arrived(1).await;
+    world.clock.jump(-7_000);
+    world.server.gate.open();
+    assert_eq!(retry_after(&asked.await.unwrap().unwrap_err()), 7);
+    let fence = world.record().await.fence.unwrap();
+    let pause = fence.not_before.as_unix_seconds() - world.clock.wall();
+    assert_eq!(pause, 7);
+}

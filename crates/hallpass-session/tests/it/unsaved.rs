@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use hallpass_core::{CredentialStore, Remedy, Scopes, State, record::SignInCause};
-use hallpass_session::{Need, SessionError, SignOut};
+use hallpass_session::{Need, SessionError, SignInRequest, SignOut};
 
 use crate::world::{CLOSE_LIMIT, World, need, serial};
 
@@ -136,6 +136,59 @@ async fn sign_out_revokes_a_grant_that_could_not_be_saved() {
     session.sign_out(SignOut::default()).await.unwrap();
     let bodies = world.server.bodies().join(" ");
     assert!(bodies.contains("token=refresh-canary-2"), "{bodies}");
+}
+
+#[tokio::test]
+async fn sign_out_that_can_not_be_saved_either_revokes_the_new_grant() {
+    let world = World::signed_in().await;
+    world.clock.advance(3_600);
+    world.store.fail_from_save(2);
+    let session = world.session();
+    session.token().await.unwrap_err();
+    world.clock.hold();
+    let error = session.sign_out(SignOut::default()).await.unwrap_err();
+    assert!(matches!(error, SessionError::Store(_)), "{error:?}");
+    let bodies = world.server.bodies().join(" ");
+    assert!(bodies.contains("token=refresh-canary-2"), "{bodies}");
+}
+
+#[tokio::test]
+async fn sign_out_that_comes_before_the_save_fails_does_not_wait_for_the_lock() {
+    let world = World::signed_in().await;
+    world.clock.advance(3_600);
+    world.clock.hold();
+    world.store.fail_from_save(2);
+    world.server.gate.shut();
+    let session = world.session();
+    let asked = tokio::spawn({
+        let session = session.clone();
+        async move { session.token().await }
+    });
+    world.server.gate.arrived(1).await;
+    let leaving = tokio::spawn({
+        let session = session.clone();
+        async move { session.sign_out(SignOut::default()).await }
+    });
+    tokio::task::yield_now().await;
+    world.server.gate.open();
+    for _ in 0..2 {
+        world.clock.until_asleep().await;
+        world.clock.advance(1);
+    }
+    assert!(leaving.await.unwrap().is_err(), "the store still fails");
+    assert!(asked.await.unwrap().is_err());
+    let bodies = world.server.bodies().join(" ");
+    assert!(bodies.contains("token=refresh-canary-2"), "{bodies}");
+}
+
+#[tokio::test]
+async fn grant_of_a_sign_in_is_saved_again_when_the_store_fails_for_a_moment() {
+    let world = World::empty();
+    world.store.fail_at_save(1);
+    let session = world.session();
+    session.sign_in(SignInRequest::default()).await.unwrap();
+    assert_eq!(world.clock.sleeps(), [50]);
+    assert_eq!(world.record().await.state, State::SignedIn);
 }
 
 #[tokio::test]

@@ -184,10 +184,10 @@ pub(super) const BREAKAGES: &[Row] = &[
         &["tidy: hallpass-oauth: it depends on tokio and never names it (named)"]),
 
     // Files and their documentation.
-    ("a file that is too long", LIB, "//! Docs.\n", "//! Docs.\n<400 lines>",
-        &["tidy: crates/hallpass-oauth/src/lib.rs: it has 406 lines, and may have 400 (length)"]),
+    ("a file that is too long", LIB, "//! Docs.\n", "//! Docs.\n<400 lines><400 lines>",
+        &["tidy: crates/hallpass-oauth/src/lib.rs: it has 806 lines, and may have 700 (length)"]),
     ("a test file that is too long", CASES, "", "<400 lines><400 lines>",
-        &["tidy: crates/hallpass-oauth/tests/it/cases.rs: it has 805 lines, and may have 600 (length)"]),
+        &["tidy: crates/hallpass-oauth/tests/it/cases.rs: it has 805 lines, and may have 700 (length)"]),
     ("no module documentation", LIB, "//! Docs.\n", "// Docs.\n",
         &["tidy: crates/hallpass-oauth/src/lib.rs: it does not begin with its documentation (module-docs)"]),
     ("a readme of another crate", README, "# hallpass-oauth", "# hallpass-core",

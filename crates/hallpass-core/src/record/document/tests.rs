@@ -58,7 +58,7 @@ fn fence() -> Fence {
 }
 
 #[test]
-fn fence_of_an_older_version_may_be_posted_at_once() {
+fn fence_of_an_older_version_is_paused_for_some_seconds() {
     let mut document = SlotDocument::empty(slot());
     let mut saved = record("https://as.example");
     saved.fence = Some(fence());
@@ -67,8 +67,9 @@ fn fence_of_an_older_version_may_be_posted_at_once() {
     let old = json.pointer_mut("/records/0/fence").unwrap();
     *old = serde_json::json!({"posts": 1, "since": 7});
     let read = SlotDocument::decode(json.to_string().as_bytes()).unwrap();
-    let at = Timestamp::from_unix_seconds(7);
-    assert_eq!(read.active().unwrap().fence, Some(Fence::new(at, at)));
+    let at = Timestamp::from_unix_seconds;
+    let expected = Fence::new(at(7), at(14));
+    assert_eq!(read.active().unwrap().fence, Some(expected));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The shape of a slot document. Kept apart from the words themselves, so that none of those can be
 //! serialised by anybody else.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
@@ -49,6 +51,9 @@ pub(super) struct RecordWire {
     #[serde(flatten)]
     unknown: UnknownFields,
 }
+
+/// The pause after a post by a version that wrote none down.
+const PAUSE_OF_OLDER_VERSIONS: Duration = Duration::from_secs(7);
 
 #[derive(Serialize, Deserialize)]
 struct FenceWire {
@@ -148,10 +153,12 @@ impl RecordWire {
                 let fence = Fence {
                     posts: wire.posts,
                     since: wire.since,
-                    // What an older version wrote lacks these: the token may be posted at once.
+                    // What an older version wrote lacks these.
                     last: wire.last.unwrap_or(wire.since),
                     ended: wire.ended,
-                    not_before: wire.not_before.unwrap_or(wire.since),
+                    not_before: wire
+                        .not_before
+                        .unwrap_or_else(|| wire.since.saturating_add(PAUSE_OF_OLDER_VERSIONS)),
                     refusal: wire.refusal,
                 };
                 (fence, wire.unknown)

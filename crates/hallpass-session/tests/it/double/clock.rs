@@ -65,6 +65,11 @@ impl TestClock {
         self.monotonic.receiver_count() > 0
     }
 
+    /// Wall time, in seconds since the Unix epoch.
+    pub(crate) fn wall(&self) -> i64 {
+        self.time.lock().unwrap().wall.as_unix_seconds()
+    }
+
     /// Monotonic time, in seconds.
     pub(crate) fn seconds(&self) -> u64 {
         self.time.lock().unwrap().monotonic.as_secs()
