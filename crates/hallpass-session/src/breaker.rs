@@ -77,14 +77,7 @@ impl CircuitBreakers {
             })
         }));
         breaker.state().closed_for(clock.monotonic())?;
-        let permits = &breaker.permits;
-        let permit = match Arc::clone(permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => tokio::select! {
-                permit = Arc::clone(permits).acquire_owned() => permit.map_err(|_| MAX_WAIT)?,
-                () = clock.sleep(MAX_WAIT) => return Err(MAX_WAIT),
-            },
-        };
+        let permit = breaker.permit(clock).await.ok_or(MAX_WAIT)?;
         let is_trial = breaker.state().enter(clock.monotonic())?;
         Ok(Pass {
             breaker,
@@ -99,6 +92,17 @@ impl CircuitBreakers {
 }
 
 impl Breaker {
+    /// The right to be on the way; `None` when none is free in time.
+    async fn permit(&self, clock: &dyn Clock) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        tokio::select! {
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
+            () = clock.sleep(MAX_WAIT) => None,
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -11,7 +11,7 @@ use hallpass_http::{Client, Handshakes, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
 use hallpass_machine::{Machine, MachineGrant, MachineLogin};
 use hallpass_oauth::ClientKeyError;
-use hallpass_session::{OsEntropy, Session, SystemClock};
+use hallpass_session::{CircuitBreakers, OsEntropy, Session, SystemClock};
 use hallpass_store::MemoryStore;
 
 use crate::{
@@ -27,6 +27,7 @@ pub struct HallpassBuilder {
     settings: ServerSettings,
     http: Http,
     metadata: Arc<MetadataCache>,
+    breakers: Arc<CircuitBreakers>,
     store: Option<Arc<dyn CredentialStore>>,
     sign_in: SignInBy,
     token_source: Option<Arc<dyn TokenSource>>,
@@ -59,6 +60,7 @@ impl HallpassBuilder {
             settings: ServerSettings::default(),
             http: Http::Config(Box::default()),
             metadata: Arc::default(),
+            breakers: Arc::default(),
             store: None,
             sign_in: SignInBy::Nobody,
             token_source: None,
@@ -102,6 +104,14 @@ impl HallpassBuilder {
     #[must_use]
     pub fn metadata_cache(mut self, cache: Arc<MetadataCache>) -> Self {
         self.metadata = cache;
+        self
+    }
+
+    /// What watches the token endpoints, for a host with many users: an endpoint that loses its answers
+    /// is tried by one account at a time, so that it costs few of them their sign-in.
+    #[must_use]
+    pub fn circuit_breakers(mut self, breakers: Arc<CircuitBreakers>) -> Self {
+        self.breakers = breakers;
         self
     }
 
@@ -221,6 +231,7 @@ impl HallpassBuilder {
         let slot = Slot::new(self.server).with_profile(self.profile);
         let mut session = Session::builder(slot, self.settings, store, Arc::clone(&http))
             .metadata_cache(self.metadata)
+            .circuit_breakers(self.breakers)
             .authorizer(authorizer)
             .clock(Arc::clone(&self.clock))
             .entropy(self.entropy);
