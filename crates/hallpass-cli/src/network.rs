@@ -18,11 +18,9 @@ pub(crate) fn http(
     environment: &Environment,
 ) -> Result<HttpConfig, Failed> {
     let named = environment.get("HALLPASS_CA_CERTIFICATE").map(Path::new);
-    if let Some(file) = options.ca_certificate.as_deref().or(named) {
-        trusted::check(file, "the file of certificate authorities")?;
-    }
-    let trust = match &options.ca_certificate {
-        Some(file) => Trust::PlatformPlus(CaBundle::from_file(file).map_err(Failed::usage)?),
+    let named = named.filter(|path| !path.as_os_str().is_empty());
+    let trust = match options.ca_certificate.as_deref().or(named) {
+        Some(file) => Trust::PlatformPlus(authorities(file)?),
         None => Trust::from_environment_values(|name| environment.get(name).map(Into::into))
             .map_err(Failed::usage)?,
     };
@@ -44,6 +42,16 @@ pub(crate) fn http(
             .collect::<Result<_, _>>()?,
         ..HttpConfig::default()
     })
+}
+
+/// What is judged is what is read: another user may exchange the file in between.
+fn authorities(file: &Path) -> Result<CaBundle, Failed> {
+    let what = "the file of certificate authorities";
+    let Some(pem) = trusted::read_bytes(file, what)? else {
+        let file = file.display();
+        return Err(Failed::usage(format!("{what} {file} is not there")));
+    };
+    CaBundle::from_pem_of(pem, file).map_err(Failed::usage)
 }
 
 fn proxy(options: &ServerOptions, environment: &Environment) -> Result<ProxyConfig, Failed> {

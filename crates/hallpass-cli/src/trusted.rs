@@ -24,22 +24,41 @@ use std::{
 
 use crate::exit::Failed;
 
+/// The longest file that is read.
+const MAX_BYTES: u64 = 32 * 1024 * 1024;
+
 /// Reads a text file that counts; `None` where there is none. `what` is what it is to the user.
 ///
 /// What is judged is the opened file, and what is read is the same.
 pub(crate) fn read(path: &Path, what: &str) -> Result<Option<String>, Failed> {
+    let Some(bytes) = read_bytes(path, what)? else {
+        return Ok(None);
+    };
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let path = path.display();
+        Failed::usage(format!("{what} {path} can't be read: {error}"))
+    })
+}
+
+/// The same of a file that need not be text.
+pub(crate) fn read_bytes(path: &Path, what: &str) -> Result<Option<Vec<u8>>, Failed> {
     let unreadable = |error: io::Error| {
         let path = path.display();
         Failed::usage(format!("{what} {path} can't be read: {error}"))
     };
-    let mut file = match system::open(path).map_err(unreadable)? {
+    let file = match system::open(path).map_err(unreadable)? {
         None => return Ok(None),
         Some((file, Ok(()))) => file,
         Some((_, Err(untrusted))) => return Err(untrusted.failed(path, what)),
     };
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(unreadable)?;
-    Ok(Some(text))
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(unreadable(io::Error::other("larger than 32 MiB")));
+    }
+    Ok(Some(bytes))
 }
 
 /// Whether a file or a folder counts that another part of the program opens. One that is not there does: the

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// The most characters of a text that are kept.
 const MOST: usize = 200;
+/// A longer body is no message for people.
+const MAX_BODY: usize = 64 * 1024;
 /// The most letters of a word. German needs more, tokens need many more.
 const LONGEST_WORD: usize = 20;
 
@@ -43,6 +45,9 @@ pub fn redact_text(text: &str) -> Option<String> {
 /// The words in the body of an answer: of a JSON object those of the member that says what went wrong,
 /// of an HTML page its title, else those of the body itself.
 pub fn redact_body(body: &[u8]) -> Option<String> {
+    if body.len() > MAX_BODY {
+        return None;
+    }
     let body = String::from_utf8_lossy(body);
     if let Ok(value) = serde_json::from_str::<Value>(&body) {
         return said(&value).and_then(redact_text);

@@ -40,7 +40,11 @@ pub fn quote(text: &str) -> String {
     let mut quoted: String = rest
         .by_ref()
         .take(MAX_QUOTED)
-        .flat_map(char::escape_debug)
+        .map(|c| match c {
+            '\\' => r"\\".to_owned(),
+            c if is_printable(c) => c.to_string(),
+            c => c.escape_default().to_string(),
+        })
         .collect();
     if rest.next().is_some() {
         quoted.push('…');
@@ -135,7 +139,16 @@ mod tests {
         {
             assert_eq!(sanitize_line(text), text);
             assert_eq!(sanitize_text(text), text);
+            assert_eq!(quote(text), text);
         }
+    }
+
+    #[test]
+    fn quoted_text_shows_what_is_invisible_as_escapes() {
+        assert_eq!(
+            quote("a\u{1b}[31m\u{202e}b\u{3164}"),
+            r"a\u{1b}[31m\u{202e}b\u{3164}"
+        );
     }
 
     #[test]

@@ -176,7 +176,7 @@ mod tests {
         let error = Scopes::parse("ok \"bad\"").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`\\\"bad\\\"` is not a scope token (RFC 6749 §3.3)"
+            "`\"bad\"` is not a scope token (RFC 6749 §3.3)"
         );
         assert_eq!(Scopes::from_server("ok \"bad\"").to_string(), "ok");
     }

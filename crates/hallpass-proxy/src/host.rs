@@ -126,8 +126,11 @@ impl Host {
 
     /// Refuses a batch as a whole: each request of it, and what is none.
     async fn refuse_batch(&self, message: &Message, what: &str) {
+        let mut refused = HashSet::new();
         for id in message.requests() {
-            self.refuse(Some(id), INVALID_REQUEST, what).await;
+            // One id has one answer.
+            let id = refused.insert(id).then_some(id);
+            self.refuse(id, INVALID_REQUEST, what).await;
         }
         for invalid in &message.invalid {
             self.refuse_invalid(invalid).await;

@@ -289,6 +289,9 @@ impl StreamableHttpClient for Client {
                     tracing::warn!(
                         "an event stream is not opened again: the server ends it each time"
                     );
+                    if let Some(id) = session_id.as_ref().filter(|_| !ended.answers_a_request()) {
+                        self.own_streams.refused(id);
+                    }
                     return Err(StreamableHttpError::ServerDoesNotSupportSse);
                 };
                 clock.sleep(pause).await;
@@ -305,7 +308,11 @@ impl StreamableHttpClient for Client {
             request = request.after(id).map_err(unsent)?;
         }
         let request = with_headers(request, custom_headers)?;
-        let asked = session_id.as_deref().map(|id| self.own_streams.asked(id));
+        // A GET may also go on with a stream that answers a request.
+        let own = session_id
+            .as_ref()
+            .filter(|_| !reconnection.answers_a_request());
+        let asked = own.map(|id| self.own_streams.asked(id));
         let rounds = reconnection.rounds();
         let sent = self
             .server
@@ -319,9 +326,7 @@ impl StreamableHttpClient for Client {
                 Err(of_stream(stop))
             }
         };
-        if let (Some(id), Err(StreamableHttpError::ServerDoesNotSupportSse)) =
-            (&session_id, &opened)
-        {
+        if let (Some(id), Err(StreamableHttpError::ServerDoesNotSupportSse)) = (own, &opened) {
             self.own_streams.refused(id);
         }
         // Not before that is noted.

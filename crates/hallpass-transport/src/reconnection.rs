@@ -40,6 +40,9 @@ impl Reconnection {
     /// The longest time that failures alone lead to.
     pub const MAX_DELAY: Duration = Duration::from_secs(30);
 
+    /// The longest time that a server can ask for.
+    pub const MAX_RETRY: Duration = Duration::from_secs(300);
+
     /// How often the stream of a request may end in a row without a message: ten minutes at least,
     /// which is for servers that are polled while they work.
     const MAX_WITHOUT_MESSAGE: u32 = 24;
@@ -105,7 +108,8 @@ impl Reconnection {
     /// An event has come. Whether it holds a message that has not come before.
     pub fn received(&mut self, event: &Event) -> bool {
         self.without_event = 0;
-        self.retry = event.retry.or(self.retry);
+        let retry = event.retry.map(|retry| retry.min(Self::MAX_RETRY));
+        self.retry = retry.or(self.retry);
         let repeated = event.id.is_some() && event.id == self.last_event_id;
         if let Some(id) = &event.id {
             self.last_event_id = (!id.is_empty()).then(|| id.clone());

@@ -53,6 +53,18 @@ impl CaBundle {
         Self::read(pem.as_ref(), None)
     }
 
+    /// Reads one or more certificates that the caller has read from `path`, which errors then name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no usable certificate.
+    pub fn from_pem_of(
+        pem: impl AsRef<[u8]>,
+        path: impl AsRef<Path>,
+    ) -> Result<Self, CaBundleError> {
+        Self::read(pem.as_ref(), Some(path.as_ref()))
+    }
+
     /// Reads every file of a directory, as `SSL_CERT_DIR` names one. Directories in it and files
     /// without a certificate are passed over, and a certificate that stands there twice counts
     /// once.

@@ -112,6 +112,17 @@ fn retry_makes_the_delay_longer_and_never_shorter() {
 }
 
 #[test]
+fn retry_is_five_minutes_at_most() {
+    let mut stream = Reconnection::of_request(seconds(0));
+    stream.received(&Event {
+        retry: Some(Duration::from_millis(u64::MAX)),
+        ..id("1")
+    });
+    stream.ended(seconds(0));
+    assert_eq!(stream.delay(seconds(0)), Some(Reconnection::MAX_RETRY));
+}
+
+#[test]
 fn stream_that_is_given_up_is_not_opened_again() {
     let mut own = Reconnection::of_own_stream(seconds(0));
     own.give_up();
