@@ -12,16 +12,6 @@ use crate::{
     world::{World, bare, need, retry_after, serial},
 };
 
-/// A world whose access token has ended, with these faults ahead.
-async fn expired(faults: &[Fault]) -> World {
-    let world = World::signed_in().await;
-    world.clock.advance(3_600);
-    for fault in faults {
-        world.server.fault(*fault);
-    }
-    world
-}
-
 /// The call heals by itself after these faults, and paused for so long in between.
 #[track_caller]
 fn check_healed(world: &World, token: &hallpass_session::Token, pauses: &[u128], posts: usize) {
@@ -38,7 +28,7 @@ async fn not_sent_is_repeated() {
         HttpErrorKind::Resolve,
         HttpErrorKind::ConnectTimeout,
     ] {
-        let world = expired(&[Fault::NotSent(kind), Fault::NotSent(kind)]).await;
+        let world = World::expired(&[Fault::NotSent(kind), Fault::NotSent(kind)]).await;
         let token = world.session().token().await.unwrap();
         check_healed(&world, &token, &[500, 1_000], 1);
     }
@@ -46,7 +36,7 @@ async fn not_sent_is_repeated() {
 
 #[tokio::test]
 async fn not_sent_leaves_no_fence() {
-    let world = expired(&[Fault::NotSent(HttpErrorKind::Tls)]).await;
+    let world = World::expired(&[Fault::NotSent(HttpErrorKind::Tls)]).await;
     let before = world.record().await;
     let error = world.session().token().await.unwrap_err();
     assert_eq!(
@@ -64,7 +54,7 @@ async fn not_sent_leaves_no_fence() {
 #[tokio::test]
 async fn not_processed_is_repeated_when_the_server_asks() {
     for status in [408, 425, 429, 503] {
-        let world = expired(&[Fault::RetryAfter(status, 3)]).await;
+        let world = World::expired(&[Fault::RetryAfter(status, 3)]).await;
         let token = world.session().token().await.unwrap();
         check_healed(&world, &token, &[4_000], 2);
     }
@@ -72,7 +62,7 @@ async fn not_processed_is_repeated_when_the_server_asks() {
 
 #[tokio::test]
 async fn a_long_retry_after_is_told_and_honoured() {
-    let world = expired(&[Fault::RetryAfter(503, 120)]).await;
+    let world = World::expired(&[Fault::RetryAfter(503, 120)]).await;
     let session = world.session();
     for _ in 0..3 {
         let error = session.token().await.unwrap_err();
@@ -90,7 +80,7 @@ async fn a_long_retry_after_is_told_and_honoured() {
 
 #[tokio::test]
 async fn retry_after_holds_for_all_processes() {
-    let world = expired(&[Fault::RetryAfter(503, 120)]).await;
+    let world = World::expired(&[Fault::RetryAfter(503, 120)]).await;
     for _ in 0..3 {
         let pause = retry_after(&world.session().token().await.unwrap_err());
         assert!((120..=121).contains(&pause), "{pause}");
@@ -141,7 +131,7 @@ async fn the_old_token_is_used_while_it_lives() {
 #[tokio::test]
 async fn definitive_drops_the_refresh_token_and_keeps_the_client() {
     for status in [400, 401, 403] {
-        let world = expired(&[Fault::Says(status, r#"{"error":"invalid_grant"}"#)]).await;
+        let world = World::expired(&[Fault::Says(status, r#"{"error":"invalid_grant"}"#)]).await;
         let session = world.session();
         let error = session.token().await.unwrap_err();
         assert_eq!(need(&error), Need::Ended(SignInCause::RefreshRefused));
@@ -173,7 +163,7 @@ async fn refusal_keeps_everything_and_is_remembered_by_all_processes() {
         (302, ""),
     ] {
         let case = format!("{status} {body}");
-        let world = expired(&[Fault::Says(status, body); 2]).await;
+        let world = World::expired(&[Fault::Says(status, body); 2]).await;
         let before = world.record().await;
         for session in [world.session(), world.session()] {
             let error = session.token().await.unwrap_err();
@@ -223,7 +213,7 @@ async fn refused_refresh_is_posted_again_with_other_settings() {
 
 #[tokio::test]
 async fn refused_refresh_is_posted_again_when_the_user_says_so() {
-    let world = expired(&[Fault::Says(400, r#"{"error":"invalid_request"}"#); 2]).await;
+    let world = World::expired(&[Fault::Says(400, r#"{"error":"invalid_request"}"#); 2]).await;
     world.session().token().await.unwrap_err();
     let session = world.session();
     session.retry_refused_refresh();
@@ -238,7 +228,7 @@ async fn refused_refresh_is_posted_again_when_the_user_says_so() {
 
 #[tokio::test]
 async fn a_client_that_the_server_has_forgotten_is_a_matter_of_signing_in() {
-    let world = expired(&[Fault::Says(401, r#"{"error":"invalid_client"}"#); 2]).await;
+    let world = World::expired(&[Fault::Says(401, r#"{"error":"invalid_client"}"#); 2]).await;
     let before = world.record().await;
     let session = world.session();
     for _ in 0..3 {
@@ -270,7 +260,7 @@ async fn another_client_is_for_a_person_to_mend() {
         RegistrationOrigin::PreRegistered,
         RegistrationOrigin::MetadataDocument,
     ] {
-        let world = expired(&[Fault::Says(401, r#"{"error":"invalid_client"}"#)]).await;
+        let world = World::expired(&[Fault::Says(401, r#"{"error":"invalid_client"}"#)]).await;
         let mut record = world.record().await;
         record.registration.as_mut().unwrap().origin = origin;
         world.replace(record).await;

@@ -13,16 +13,6 @@ use crate::{
     world::{World, need, retry_after, serial},
 };
 
-/// A world whose access token has ended, with these faults ahead.
-async fn expired(faults: &[Fault]) -> World {
-    let world = World::signed_in().await;
-    world.clock.advance(3_600);
-    for fault in faults {
-        world.server.fault(*fault);
-    }
-    world
-}
-
 /// The faults whose post the server may have acted on, and how each is remembered.
 const UNANSWERED: &[(Fault, PostEnd)] = &[
     (Fault::LostBefore, PostEnd::Lost),
@@ -35,7 +25,7 @@ const UNANSWERED: &[(Fault, PostEnd)] = &[
 #[tokio::test]
 async fn second_post_comes_six_seconds_after_the_first_in_every_process() {
     for (fault, ended) in UNANSWERED {
-        let world = expired(&[*fault]).await;
+        let world = World::expired(&[*fault]).await;
         let first = world.session();
         let error = first.token().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry, "{fault:?}");
@@ -72,7 +62,7 @@ async fn second_post_comes_six_seconds_after_the_first_in_every_process() {
 
 #[tokio::test]
 async fn silence_is_paused_for_after_the_time_limit() {
-    let world = expired(&[Fault::Silent]).await;
+    let world = World::expired(&[Fault::Silent]).await;
     // The request leaves, and thirty seconds later its time is over.
     world.server.gate.shut();
     let session = world.session();
@@ -88,7 +78,7 @@ async fn silence_is_paused_for_after_the_time_limit() {
 
 #[tokio::test]
 async fn connection_that_breaks_late_is_not_posted_again_at_once() {
-    let world = expired(&[Fault::LostBefore]).await;
+    let world = World::expired(&[Fault::LostBefore]).await;
     world.server.gate.shut();
     let session = world.session();
     let asked = tokio::spawn(async move { session.token().await });
@@ -101,7 +91,7 @@ async fn connection_that_breaks_late_is_not_posted_again_at_once() {
 
 #[tokio::test]
 async fn call_waits_for_a_post_that_is_due_soon() {
-    let world = expired(&[Fault::LostBefore]).await;
+    let world = World::expired(&[Fault::LostBefore]).await;
     world.session().token().await.unwrap_err();
     world.clock.advance(3);
     assert_eq!(serial(&world.session().token().await.unwrap()), 2);
@@ -110,7 +100,7 @@ async fn call_waits_for_a_post_that_is_due_soon() {
 
 #[tokio::test]
 async fn later_pauses_grow_to_fifteen_minutes_and_no_number_of_posts_ends_the_grant() {
-    let world = expired(&[Fault::LostBefore; 40]).await;
+    let world = World::expired(&[Fault::LostBefore; 40]).await;
     let mut pauses = Vec::new();
     for _ in 0..40 {
         // Each post by a process of its own.
@@ -131,15 +121,15 @@ async fn later_pauses_grow_to_fifteen_minutes_and_no_number_of_posts_ends_the_gr
 
 #[tokio::test]
 async fn retry_after_of_a_failing_server_makes_the_pause_longer() {
-    let world = expired(&[Fault::RetryAfter(500, 90)]).await;
+    let world = World::expired(&[Fault::RetryAfter(500, 90)]).await;
     assert_eq!(retry_after(&world.session().token().await.unwrap_err()), 91);
-    let world = expired(&[Fault::RetryAfter(500, 1)]).await;
+    let world = World::expired(&[Fault::RetryAfter(500, 1)]).await;
     assert_eq!(retry_after(&world.session().token().await.unwrap_err()), 7);
 }
 
 #[tokio::test]
 async fn clock_that_was_wrong_does_not_keep_an_account_waiting() {
-    let world = expired(&[Fault::LostBefore]).await;
+    let world = World::expired(&[Fault::LostBefore]).await;
     world.clock.jump(100_000_000);
     world.session().token().await.unwrap_err();
     world.clock.jump(-100_000_000);
@@ -153,7 +143,7 @@ async fn replaced_refresh_token_ends_in_a_stated_sign_in() {
         Fault::ActsAndSays(200, "<html>proxy</html>"),
         Fault::ActsAndSays(502, ""),
     ] {
-        let world = expired(&[fault]).await;
+        let world = World::expired(&[fault]).await;
         world.session().token().await.unwrap_err();
         world.clock.advance(7);
         let error = world.session().token().await.unwrap_err();
@@ -170,7 +160,7 @@ async fn replaced_refresh_token_ends_in_a_stated_sign_in() {
 
 #[tokio::test]
 async fn setting_bounds_the_posts_of_one_refresh_token() {
-    let mut world = expired(&[Fault::LostAfter, Fault::LostBefore]).await;
+    let mut world = World::expired(&[Fault::LostAfter, Fault::LostBefore]).await;
     world.settings.max_refresh_posts = NonZeroU32::new(1);
     world.session().token().await.unwrap_err();
     world.clock.advance(10_000);
@@ -184,7 +174,7 @@ async fn setting_bounds_the_posts_of_one_refresh_token() {
 #[tokio::test]
 async fn refusal_after_a_lost_answer_keeps_the_doubt() {
     let refusal = Fault::Says(401, r#"{"error":"unauthorized_client"}"#);
-    let world = expired(&[Fault::LostAfter, refusal]).await;
+    let world = World::expired(&[Fault::LostAfter, refusal]).await;
     world.session().token().await.unwrap_err();
     world.clock.advance(7);
     assert_eq!(
@@ -204,7 +194,7 @@ async fn refusal_after_a_lost_answer_keeps_the_doubt() {
 #[tokio::test]
 async fn pause_ends_when_another_process_has_a_new_grant() {
     let refusal = Fault::Says(400, r#"{"error":"invalid_target"}"#);
-    let world = expired(&[refusal]).await;
+    let world = World::expired(&[refusal]).await;
     let first = world.session();
     assert_eq!(retry_after(&first.token().await.unwrap_err()), 901);
     let second = world.session();
@@ -220,7 +210,7 @@ async fn pause_ends_when_another_process_has_a_new_grant() {
 #[tokio::test]
 async fn retry_after_takes_the_place_of_a_refusal_that_is_over() {
     let refusal = Fault::Says(400, r#"{"error":"invalid_target"}"#);
-    let world = expired(&[refusal, Fault::RetryAfter(503, 20)]).await;
+    let world = World::expired(&[refusal, Fault::RetryAfter(503, 20)]).await;
     world.session().token().await.unwrap_err();
     let session = world.session();
     session.retry_refused_refresh();
@@ -231,7 +221,7 @@ async fn retry_after_takes_the_place_of_a_refusal_that_is_over() {
 
 #[tokio::test]
 async fn clock_set_back_during_a_request_leaves_the_pause() {
-    let world = expired(&[Fault::LostBefore]).await;
+    let world = World::expired(&[Fault::LostBefore]).await;
     world.server.gate.shut();
     let session = world.session();
     let asked = tokio::spawn(async move { session.token().await });

@@ -8,7 +8,7 @@ use hallpass_core::{
 };
 use hallpass_session::{Need, Session, SessionBuilder, SessionError, Token};
 
-use crate::double::{Person, Server, TestClock, TestStore};
+use crate::double::{Fault, Person, Server, TestClock, TestStore};
 
 #[derive(Debug, Clone)]
 pub(crate) struct World {
@@ -39,6 +39,16 @@ impl World {
     pub(crate) async fn signed_in() -> Self {
         let world = Self::empty();
         world.put(|_| ()).await;
+        world
+    }
+
+    /// A world whose access token has ended, with these faults ahead.
+    pub(crate) async fn expired(faults: &[Fault]) -> Self {
+        let world = Self::signed_in().await;
+        world.clock.advance(3_600);
+        for fault in faults {
+            world.server.fault(*fault);
+        }
         world
     }
 
