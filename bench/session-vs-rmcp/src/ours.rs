@@ -6,8 +6,8 @@ use bytes::Bytes;
 use hallpass_core::{
     AccessToken, AuthScheme, BoxFuture, Challenge, ClientId, Clock as _, CredentialStore as _,
     Grant, HttpClient, HttpError, Issuer, Record, RefreshToken, Registration, ServerMetadata,
-    ServerSettings, ServerUrl, Slot, State,
-    http::{Body, ExchangePolicy},
+    ServerSettings, ServerUrl, CredentialKey, State,
+    http::{Body, RequestOptions},
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_session::{Session, SystemClock, Token};
@@ -29,7 +29,7 @@ impl HttpClient for Http {
     fn open(
         &self,
         _: Request<Bytes>,
-        _: ExchangePolicy,
+        _: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         Box::pin(async {
             // So that all who wait for it come to wait.
@@ -41,11 +41,11 @@ impl HttpClient for Http {
 
 impl Ours {
     pub(crate) async fn new(folder: &Path) -> Self {
-        let slot = Slot::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
+        let key = CredentialKey::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
         let settings = ServerSettings::default();
         let mut metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
         metadata.token_endpoint = Some("https://as.example/token".parse().unwrap());
-        let mut record = Record::new(slot.clone(), metadata, settings.fingerprint());
+        let mut record = Record::new(key.clone(), metadata, settings.fingerprint());
         let client = ClientId::new("client");
         record.registration = Some(Registration::new(RegistrationOrigin::Dynamic, client));
         let now = SystemClock.now();
@@ -59,12 +59,12 @@ impl Ours {
         let store = FileStore::open(folder, KeyFile::in_folder(folder))
             .await
             .unwrap();
-        let mut guard = store.lock(&slot, Duration::from_secs(5)).await.unwrap();
+        let mut guard = store.lock(&key, Duration::from_secs(5)).await.unwrap();
         let _ = store.save(&record, None, &mut guard).await.unwrap();
         drop(guard);
         let endpoint = Arc::new(Http::default());
         let (store, http) = (Arc::new(store), Arc::clone(&endpoint));
-        let session = Session::builder(slot, settings, store, http)
+        let session = Session::builder(key, settings, store, http)
             .build()
             .unwrap();
         let refused = session.token().await.unwrap();
@@ -87,7 +87,7 @@ impl Source for Ours {
     }
 
     async fn refused(&self) {
-        let challenges = [Challenge::bare(AuthScheme::Bearer)];
+        let challenges = [Challenge::new(AuthScheme::Bearer)];
         let renewed = self
             .session
             .token_after_rejection(&self.refused, &challenges);

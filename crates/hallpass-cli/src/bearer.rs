@@ -12,7 +12,7 @@ use http::{
 };
 use url::Url;
 
-use crate::{exit::Failed, setup::Setup};
+use crate::{exit::CommandError, setup::Setup};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
@@ -48,25 +48,25 @@ impl Bearer {
     }
 
     /// A fresh token of the server. Asks nobody to sign in.
-    pub(crate) async fn fresh(setup: &Setup, request: &ForRequest) -> Result<Self, Failed> {
+    pub(crate) async fn fresh(setup: &Setup, request: &ForRequest) -> Result<Self, CommandError> {
         let request = request.read()?;
         let session = setup.hallpass.session();
         let token = session.token().await;
-        let token = token.map_err(|error| setup.called.lead_on(Failed::from(error)))?;
+        let token = token.map_err(|error| setup.called.lead_on(CommandError::from(error)))?;
         let mut headers = HeaderMap::new();
         match request {
             None if token.scheme() == AuthScheme::Dpop => {
                 let failed = "the token is bound to a key, so it is good for one request at a time";
-                return Err(Failed::usage(failed)
+                return Err(CommandError::usage(failed)
                     .hint("say for which: `--method POST --url URL` adds the proof to it"));
             }
             None => _ = headers.insert(AUTHORIZATION, token.authorization().clone()),
             Some(request) => {
-                session.answered(&token, &request.nonce);
+                session.record_response(&token, &request.nonce);
                 let made = session.authorize(&token, &request.method, &request.url, &mut headers);
                 made.map_err(|error| {
                     let remedy = error.remedy();
-                    Failed::with_remedy(error, remedy)
+                    CommandError::with_remedy(error, remedy)
                 })?;
             }
         }
@@ -86,20 +86,20 @@ struct Request {
 }
 
 impl ForRequest {
-    fn read(&self) -> Result<Option<Request>, Failed> {
+    fn read(&self) -> Result<Option<Request>, CommandError> {
         let (Some(method), Some(url)) = (&self.method, &self.url) else {
             return Ok(None);
         };
         let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes());
         let url = Url::parse(url)
-            .map_err(|error| Failed::usage(format!("`{url}` is not a URL: {error}")))?;
+            .map_err(|error| CommandError::usage(format!("`{url}` is not a URL: {error}")))?;
         let mut nonce = HeaderMap::new();
         if let Some(given) = &self.dpop_nonce {
             let value: Result<HeaderValue, InvalidHeaderValue> = given.parse();
-            nonce.insert(NONCE, value.map_err(Failed::usage)?);
+            nonce.insert(NONCE, value.map_err(CommandError::usage)?);
         }
         Ok(Some(Request {
-            method: method.map_err(Failed::usage)?,
+            method: method.map_err(CommandError::usage)?,
             url,
             nonce,
         }))

@@ -7,7 +7,7 @@
 
 use std::{ffi::OsStr, path::PathBuf, process::Command};
 
-use hallpass::machine::SecretCommand;
+use hallpass::machine::CommandSource;
 
 use crate::environment::Environment;
 
@@ -33,8 +33,8 @@ pub(crate) fn token_command(
     program: PathBuf,
     arguments: impl IntoIterator<Item = String>,
     environment: &Environment,
-) -> SecretCommand {
-    SecretCommand::new(program, arguments).without_variables(secrets(environment))
+) -> CommandSource {
+    CommandSource::new(program, arguments).without_variables(secrets(environment))
 }
 
 fn secrets(environment: &Environment) -> impl Iterator<Item = &str> {

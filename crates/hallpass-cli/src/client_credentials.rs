@@ -9,8 +9,8 @@ use hallpass::{
 };
 
 use crate::{
-    environment::Environment, exit::Failed, output::Output, server_options::ServerOptions, unseen,
-    words,
+    environment::Environment, exit::CommandError, output::Output, password_prompt,
+    server_options::ServerOptions, text,
 };
 
 /// What there is of both.
@@ -24,7 +24,7 @@ pub(crate) struct ClientCredentials {
 pub(crate) fn read(
     options: &ServerOptions,
     environment: &Environment,
-) -> Result<ClientCredentials, Failed> {
+) -> Result<ClientCredentials, CommandError> {
     let secret = match (&options.client_secret_env, &options.client_secret_file) {
         (Some(name), _) => Some(ClientSecret::new(environment.required(name)?)),
         (None, Some(file)) => Some(ClientSecret::new(text_of(file, "the client's secret")?)),
@@ -41,7 +41,7 @@ pub(crate) fn read(
             ClientKey::open(&key).map_err(|error| {
                 let hint = error.hint();
                 let failed =
-                    Failed::usage(error).hint(format!("it is read from {}", file.display()));
+                    CommandError::usage(error).hint(format!("it is read from {}", file.display()));
                 match hint {
                     Some(hint) => failed.hint(hint),
                     None => failed,
@@ -54,14 +54,14 @@ pub(crate) fn read(
 }
 
 /// A file's text without the end of its line.
-fn text_of(file: &Path, what: &str) -> Result<String, Failed> {
+fn text_of(file: &Path, what: &str) -> Result<String, CommandError> {
     let text = fs::read_to_string(file).map_err(|error| {
         let file = file.display();
-        Failed::usage(format!("{what} can't be read from {file}: {error}"))
+        CommandError::usage(format!("{what} can't be read from {file}: {error}"))
     })?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
-        return Err(Failed::usage(format!(
+        return Err(CommandError::usage(format!(
             "{what} is to be in {}, which is empty",
             file.display()
         )));
@@ -108,16 +108,16 @@ pub(crate) async fn typed(
     anew: bool,
     environment: &Environment,
     output: &Output,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let kept = record.and_then(|record| kept(record, &client.id));
     if let (Some((secret, record)), false) = (kept, anew) {
         client.secret = Some(secret.clone());
         client.issuer.get_or_insert_with(|| record.issuer.clone());
         return Ok(());
     }
-    if !environment.somebody_types() {
+    if !environment.stdin_is_terminal() {
         return Err(
-            Failed::usage("nobody can be asked for the client's secret here").hint(
+            CommandError::usage("nobody can be asked for the client's secret here").hint(
                 "`--client-secret-env` and `--client-secret-file` ask nobody; or sign in at a \
                  terminal",
             ),
@@ -125,11 +125,11 @@ pub(crate) async fn typed(
     }
     let question = format!(
         "secret of the client `{}`: ",
-        words::line(client.id.as_str())
+        text::line(client.id.as_str())
     );
-    let secret = unseen::line(|| output.ask(&question)).await?;
+    let secret = password_prompt::line(|| output.ask(&question)).await?;
     if secret.is_empty() {
-        return Err(Failed::usage("the client's secret is empty"));
+        return Err(CommandError::usage("the client's secret is empty"));
     }
     client.secret = Some(ClientSecret::new(secret.as_str()));
     Ok(())

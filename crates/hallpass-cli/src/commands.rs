@@ -9,10 +9,10 @@ mod doctor;
 mod exec;
 mod import;
 mod list;
+mod listing;
 mod login;
 mod logout;
 mod man;
-mod offered;
 mod prompts;
 mod proxy;
 mod remove;
@@ -24,7 +24,7 @@ mod tools;
 
 use clap::Subcommand;
 
-use crate::{exit::Failed, program::Program};
+use crate::{exit::CommandError, program::Program};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -83,7 +83,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// Whether the configuration file may come into being by it.
-    pub(crate) fn makes_config(&self) -> bool {
+    pub(crate) fn may_create_config(&self) -> bool {
         matches!(self, Self::Add(_) | Self::Import(_))
     }
 
@@ -104,7 +104,7 @@ impl Command {
 }
 
 /// Runs the command that was asked for.
-pub(crate) async fn run(program: &Program) -> Result<(), Failed> {
+pub(crate) async fn run(program: &Program) -> Result<(), CommandError> {
     match &program.arguments.command {
         Command::Login(login) => login::run(login, program).await,
         Command::Logout(logout) => logout::run(logout, program).await,

@@ -18,11 +18,11 @@ use std::{
 };
 
 use clap::Args;
-use hallpass::{Profile, ServerUrl, Slot};
+use hallpass::{Account, CredentialKey, ServerUrl};
 use serde_json::{Map, Value};
 use toml_edit::{Document, Item, Key};
 
-use crate::{exit::Failed, program::Program, server_options::ServerOptions, trusted};
+use crate::{exit::CommandError, program::Program, server_options::ServerOptions, trusted};
 
 /// What the file is to the user.
 const WHAT: &str = "the configuration";
@@ -37,14 +37,14 @@ pub(crate) struct Config {
 /// One server of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) slot: Slot,
+    pub(crate) key: CredentialKey,
     pub(crate) options: ServerOptions,
 }
 
 impl Config {
     /// Reads the file that the command line, the environment or the platform names. Where nobody
     /// named it, it need not be there.
-    pub(crate) fn read(program: &Program) -> Result<Self, Failed> {
+    pub(crate) fn read(program: &Program) -> Result<Self, CommandError> {
         let named = program.arguments.config.clone();
         let named = named.or_else(|| program.environment.get("HALLPASS_CONFIG").map(Into::into));
         let is_named = named.is_some();
@@ -54,9 +54,9 @@ impl Config {
         if let Some(text) = trusted::read(&path, WHAT)? {
             return Self::parse(&text, path);
         }
-        if is_named && !program.arguments.command.makes_config() {
+        if is_named && !program.arguments.command.may_create_config() {
             let what = format!("there is no configuration file {}", path.display());
-            return Err(Failed::usage(what));
+            return Err(CommandError::usage(what));
         }
         Ok(Self {
             path: Some(path),
@@ -64,17 +64,17 @@ impl Config {
         })
     }
 
-    fn parse(text: &str, path: PathBuf) -> Result<Self, Failed> {
+    fn parse(text: &str, path: PathBuf) -> Result<Self, CommandError> {
         let place = |at: Option<std::ops::Range<usize>>| {
             let before = at.and_then(|at| text.get(..at.start)).unwrap_or_default();
             format!("{}:{}", path.display(), before.matches('\n').count() + 1)
         };
         let document = Document::parse(text).map_err(|error| {
             let (place, what) = (place(error.span()), error.message().to_owned());
-            Failed::usage(format!("{place}: {what}"))
+            CommandError::usage(format!("{place}: {what}"))
         })?;
         let fail =
-            |key: &Key, what: String| Failed::usage(format!("{}: {what}", place(key.span())));
+            |key: &Key, what: String| CommandError::usage(format!("{}: {what}", place(key.span())));
         let mut servers: BTreeMap<String, Entry> = BTreeMap::new();
         for (name, _) in document.as_table() {
             let Some((key, item)) = document.as_table().get_key_value(name) else {
@@ -94,7 +94,7 @@ impl Config {
                     return Err(fail(key, format!("`{name}` can't name a server")).hint(NAME_FORM));
                 }
                 let entry = read_entry(item, &path, &|key, what| fail(key, what), key)?;
-                let twin = servers.iter().find(|(_, other)| other.slot == entry.slot);
+                let twin = servers.iter().find(|(_, other)| other.key == entry.key);
                 if let Some((twin, _)) = twin {
                     let what =
                         format!("`{name}` and `{twin}` are the same account of the same server");
@@ -122,31 +122,37 @@ impl Config {
     pub(crate) fn has_place_for(
         &self,
         name: &str,
-        slot: &Slot,
+        key: &CredentialKey,
         replaces: bool,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CommandError> {
         if self.servers.contains_key(name) && !replaces {
-            return Err(Failed::usage(format!("there is a server `{name}` already"))
-                .hint("`hallpass add --replace` puts another in its place"));
+            return Err(
+                CommandError::usage(format!("there is a server `{name}` already"))
+                    .hint("`hallpass add --replace` puts another in its place"),
+            );
         }
         let mut others = self.servers.iter().filter(|(other, _)| *other != name);
-        if let Some((other, _)) = others.find(|(_, entry)| entry.slot == *slot) {
+        if let Some((other, _)) = others.find(|(_, entry)| entry.key == *key) {
             let what = format!("this account of the server has a name: `{other}`");
-            return Err(Failed::usage(what).hint("`--account NAME` names another account"));
+            return Err(CommandError::usage(what).hint("`--account NAME` names another account"));
         }
         Ok(())
     }
 
-    /// The slot that a name or a URL with an account stands for. The account of a name is the
+    /// The credential that a name or a URL with an account stands for. The account of a name is the
     /// file's, unless one is given.
-    pub(crate) fn slot(&self, server: &str, account: Option<&str>) -> Result<Slot, Failed> {
-        let profile = account.map(Profile::parse).transpose();
-        let profile = profile.map_err(Failed::usage)?;
+    pub(crate) fn key(
+        &self,
+        server: &str,
+        account: Option<&str>,
+    ) -> Result<CredentialKey, CommandError> {
+        let account = account.map(Account::parse).transpose();
+        let account = account.map_err(CommandError::usage)?;
         if let Some(entry) = self.servers.get(server) {
-            let slot = entry.slot.clone();
-            return Ok(match profile {
-                Some(profile) => slot.with_profile(profile),
-                None => slot,
+            let key = entry.key.clone();
+            return Ok(match account {
+                Some(account) => key.with_account(account),
+                None => key,
             });
         }
         if !server.contains("://") {
@@ -154,7 +160,7 @@ impl Config {
                 Some(path) => format!(" in {}", path.display()),
                 None => String::new(),
             };
-            let failed = Failed::usage(format!(
+            let failed = CommandError::usage(format!(
                 "`{server}` is not the URL of an MCP server, nor the name of one{file}"
             ));
             let names: Vec<String> = self.servers.keys().cloned().collect();
@@ -166,15 +172,15 @@ impl Config {
                 None => failed.hint("a URL begins with https://, or with http:// on this machine"),
             });
         }
-        let server = ServerUrl::parse(server).map_err(Failed::usage)?;
-        Ok(Slot::new(server).with_profile(profile.unwrap_or_default()))
+        let server = ServerUrl::parse(server).map_err(CommandError::usage)?;
+        Ok(CredentialKey::new(server).with_account(account.unwrap_or_default()))
     }
 
-    /// What the file says of a slot: its own entry, else that of the same server's usual account.
-    pub(crate) fn options(&self, slot: &Slot) -> ServerOptions {
-        let of = |slot: &Slot| self.servers.values().find(|entry| entry.slot == *slot);
-        let usual = Slot::new(slot.server.clone());
-        let found = of(slot).or_else(|| of(&usual));
+    /// What the file says of a credential: its own entry, else that of the same server's usual account.
+    pub(crate) fn options(&self, key: &CredentialKey) -> ServerOptions {
+        let of = |key: &CredentialKey| self.servers.values().find(|entry| entry.key == *key);
+        let usual = CredentialKey::new(key.server.clone());
+        let found = of(key).or_else(|| of(&usual));
         found.map(|entry| entry.options.clone()).unwrap_or_default()
     }
 }
@@ -191,14 +197,14 @@ pub(crate) fn is_name(text: &str) -> bool {
 fn read_entry(
     item: &Item,
     path: &Path,
-    fail: &dyn Fn(&Key, String) -> Failed,
+    fail: &dyn Fn(&Key, String) -> CommandError,
     name: &Key,
-) -> Result<Entry, Failed> {
+) -> Result<Entry, CommandError> {
     let Some(table) = item.as_table_like() else {
         return Err(fail(name, format!("`{}` is to be a table", name.get())));
     };
     let keys = keys();
-    let (mut options, mut server, mut profile) = (Map::new(), None, Profile::default());
+    let (mut options, mut server, mut account) = (Map::new(), None, Account::default());
     for (option, _) in table.iter() {
         let Some((key, item)) = table.get_key_value(option) else {
             continue;
@@ -214,7 +220,7 @@ fn read_entry(
                 server = Some(ServerUrl::parse(text).map_err(|error| wrong(error.to_string()))?);
             }
             ("account", Some(text)) => {
-                profile = Profile::parse(text).map_err(|error| wrong(error.to_string()))?;
+                account = Account::parse(text).map_err(|error| wrong(error.to_string()))?;
             }
             ("url" | "account", None) => return Err(wrong("it is to be a string".to_owned())),
             _ => {
@@ -229,13 +235,13 @@ fn read_entry(
         return Err(fail(name, format!("`{}` has no `url`", name.get())));
     };
     let mut options: ServerOptions =
-        serde_json::from_value(Value::Object(options)).map_err(Failed::usage)?;
-    if let Some(what) = options.contradiction().map_err(Failed::new)? {
+        serde_json::from_value(Value::Object(options)).map_err(CommandError::usage)?;
+    if let Some(what) = options.contradiction().map_err(CommandError::new)? {
         return Err(fail(name, format!("`{}`: {what}", name.get())));
     }
     options.files_from(path.parent().unwrap_or(Path::new("")))?;
     Ok(Entry {
-        slot: Slot::new(server).with_profile(profile),
+        key: CredentialKey::new(server).with_account(account),
         options,
     })
 }

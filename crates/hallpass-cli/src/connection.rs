@@ -1,12 +1,12 @@
 //! A server that answered `initialize`: requests to it, and what it says and asks meanwhile.
 
-mod asking;
+mod elicitation;
+mod input_required;
 mod listener;
-mod rounds;
 
 use std::collections::BTreeSet;
 
-use hallpass::{Remedy, Slot, TransportError};
+use hallpass::{CredentialKey, Remedy, TransportError};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
     model::{
@@ -16,14 +16,14 @@ use rmcp::{
     service::{ClientInitializeError, Peer, RunningService, ServiceError},
 };
 
+pub(crate) use self::input_required::Rounds;
 use self::listener::Listener;
-pub(crate) use self::rounds::Rounds;
 use crate::{
     arguments::Server,
-    exit::{Code, Failed},
+    exit::{Code, CommandError},
     program::Program,
+    rmcp_error,
     setup::{Options, Setup},
-    through_rmcp,
 };
 
 /// One connection. It ends in good order with [`finish`](Self::finish).
@@ -39,7 +39,7 @@ async fn serve(
     setup: &Setup,
     program: &Program,
 ) -> Result<RunningService<RoleClient, Listener>, ClientInitializeError> {
-    let listener = || Listener::new(program, setup.hallpass.slot());
+    let listener = || Listener::new(program, setup.hallpass.key());
     let transport = || setup.hallpass.transport();
     let refused = match listener().serve(transport()).await {
         Err(ClientInitializeError::JsonRpcError(refused)) => refused,
@@ -49,7 +49,7 @@ async fn serve(
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
     };
     let client = listener().serve_with_lifecycle(transport(), without).await;
-    client.map_err(|error| match TransportError::behind(&error) {
+    client.map_err(|error| match TransportError::find_in_chain(&error) {
         // It was not the message that was refused.
         Some(behind) if matches!(behind.remedy(), Remedy::SignIn | Remedy::Retry) => error,
         _ => ClientInitializeError::JsonRpcError(refused),
@@ -61,10 +61,10 @@ pub(crate) type Page<T> = (Vec<T>, Option<String>);
 
 impl<'a> Connection<'a> {
     /// Connects with the credentials that are there; signs nobody in.
-    pub(crate) async fn open(server: &Server, program: &'a Program) -> Result<Self, Failed> {
-        let setup = Setup::new(program, server, Options::Remembered, None).await?;
+    pub(crate) async fn open(server: &Server, program: &'a Program) -> Result<Self, CommandError> {
+        let setup = Setup::new(program, server, Options::Saved, None).await?;
         let serving = Box::pin(serve(&setup, program));
-        let waiting = format!("waiting for {}", setup.hallpass.slot().server);
+        let waiting = format!("waiting for {}", setup.hallpass.key().server);
         match program.output.while_waiting(&waiting, serving).await {
             Ok(client) => {
                 let connection = Self {
@@ -75,13 +75,13 @@ impl<'a> Connection<'a> {
                 connection.ask_for_log().await;
                 Ok(connection)
             }
-            Err(error) => Err(setup.called.lead_on(through_rmcp::failed(error))),
+            Err(error) => Err(setup.called.lead_on(rmcp_error::failed(error))),
         }
     }
 
     /// The server and the account on it.
-    pub(crate) fn slot(&self) -> &Slot {
-        self.setup.hallpass.slot()
+    pub(crate) fn key(&self) -> &CredentialKey {
+        self.setup.hallpass.key()
     }
 
     /// Where requests go.
@@ -100,8 +100,8 @@ impl<'a> Connection<'a> {
         &self,
         what: &str,
         answer: impl Future<Output = Result<T, ServiceError>>,
-    ) -> Result<T, Failed> {
-        let waiting = format!("{what} at {}", self.slot().server);
+    ) -> Result<T, CommandError> {
+        let waiting = format!("{what} at {}", self.key().server);
         let answer = self.program.output.while_waiting(&waiting, answer).await;
         answer.map_err(|error| self.failed(error))
     }
@@ -111,7 +111,7 @@ impl<'a> Connection<'a> {
         &self,
         what: &str,
         page: impl AsyncFn(Option<PaginatedRequestParams>) -> Result<Page<T>, ServiceError>,
-    ) -> Result<Vec<T>, Failed> {
+    ) -> Result<Vec<T>, CommandError> {
         let mut all = Vec::new();
         let mut seen = BTreeSet::new();
         let mut request = None;
@@ -122,7 +122,7 @@ impl<'a> Connection<'a> {
                 return Ok(all);
             };
             if !seen.insert(cursor.clone()) {
-                let failed = Failed::new("the server gives the same page again and again");
+                let failed = CommandError::new("the server gives the same page again and again");
                 return Err(failed.code(Code::Refused));
             }
             request = Some(PaginatedRequestParams::default().with_cursor(Some(cursor)));
@@ -146,18 +146,21 @@ impl<'a> Connection<'a> {
     }
 
     /// A failure of a request, in words.
-    pub(crate) fn failed(&self, error: ServiceError) -> Failed {
+    pub(crate) fn failed(&self, error: ServiceError) -> CommandError {
         if let ServiceError::InputRequiredRoundsExceeded { max_rounds } = error {
-            let server = &self.slot().server;
+            let server = &self.key().server;
             let what = format!("{server} was asked {max_rounds} times, and asks back each time");
-            let failed = Failed::new(what).code(Code::Refused);
+            let failed = CommandError::new(what).code(Code::Refused);
             return failed.hint("answer otherwise, or tell whoever runs the server");
         }
-        self.setup.called.lead_on(through_rmcp::failed(error))
+        self.setup.called.lead_on(rmcp_error::failed(error))
     }
 
     /// Ends the connection, whatever came of the work.
-    pub(crate) async fn finish<T>(self, outcome: Result<T, Failed>) -> Result<T, Failed> {
+    pub(crate) async fn finish<T>(
+        self,
+        outcome: Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         // The answer is there already: how the connection ends changes nothing about it.
         let _ = self.client.cancel().await;
         outcome

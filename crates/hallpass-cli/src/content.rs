@@ -11,14 +11,14 @@ use rmcp::model::{ContentBlock, ResourceContents};
 use serde_json::{Value, json};
 
 use crate::{
-    exit::Failed,
+    exit::CommandError,
     output::{Output, Tone},
-    words,
+    text,
 };
 
 /// One piece of an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Piece {
+pub(crate) enum Content {
     /// To be read.
     Text(String),
     /// To be written to a file.
@@ -36,7 +36,7 @@ pub(crate) struct File {
     text: Option<String>,
 }
 
-impl Piece {
+impl Content {
     pub(crate) fn of(block: &ContentBlock) -> Self {
         match block {
             ContentBlock::Text(text) => Self::Text(text.text.clone()),
@@ -90,13 +90,13 @@ impl Piece {
 ///
 /// The places written to, for a script.
 pub(crate) fn show(
-    pieces: &[Piece],
+    pieces: &[Content],
     into: Option<&Path>,
     name: &str,
     output: &Output,
-) -> Result<Vec<Value>, Failed> {
-    let files: Vec<&File> = pieces.iter().filter_map(Piece::file).collect();
-    let texts: Vec<&str> = pieces.iter().filter_map(Piece::text).collect();
+) -> Result<Vec<Value>, CommandError> {
+    let files: Vec<&File> = pieces.iter().filter_map(Content::file).collect();
+    let texts: Vec<&str> = pieces.iter().filter_map(Content::text).collect();
     let mut written = Vec::new();
     if let Some(into) = into {
         let all_text = File {
@@ -113,7 +113,8 @@ pub(crate) fn show(
             let number = (files.len() > 1).then_some(index + 1);
             let place = place(into, name, file, number);
             write(&place, &file.bytes).map_err(|error| {
-                Failed::new(error).hint(format!("it was to be written to {}", place.display()))
+                CommandError::new(error)
+                    .hint(format!("it was to be written to {}", place.display()))
             })?;
             output.say(&format!("written: {}", file.in_words(Some(&place))));
             written.push(json!({
@@ -122,26 +123,26 @@ pub(crate) fn show(
                 "bytes": file.bytes.len(),
             }));
         }
-        if written.len() == files.len() && pieces.iter().filter_map(Piece::file).count() == 0 {
+        if written.len() == files.len() && pieces.iter().filter_map(Content::file).count() == 0 {
             return Ok(written);
         }
     }
     for piece in pieces {
         match piece {
-            Piece::Text(text) => output.server_text(text),
-            Piece::File(File {
+            Content::Text(text) => output.server_text(text),
+            Content::File(File {
                 text: Some(text), ..
             }) if into.is_none() => output.server_text(text),
-            Piece::File(_) if into.is_some() => {}
-            Piece::File(file) => {
+            Content::File(_) if into.is_some() => {}
+            Content::File(file) => {
                 let line = format!(
                     "[{}; `--output FILE` writes it to a file]",
                     file.in_words(None)
                 );
-                output.line(&output.paint().tone(Tone::Quiet, &words::line(&line)));
+                output.line(&output.paint().tone(Tone::Quiet, &text::line(&line)));
             }
-            Piece::About(what) => {
-                let line = format!("[{}]", words::line(what));
+            Content::About(what) => {
+                let line = format!("[{}]", text::line(what));
                 output.line(&output.paint().tone(Tone::Quiet, &line));
             }
         }
@@ -149,7 +150,7 @@ pub(crate) fn show(
     Ok(written)
 }
 
-impl Piece {
+impl Content {
     fn file(&self) -> Option<&File> {
         match self {
             Self::File(file) => Some(file),
@@ -172,7 +173,7 @@ impl File {
         let place = place.unwrap_or_default();
         format!(
             "{place}{}, {}",
-            words::line(&self.mime),
+            text::line(&self.mime),
             size(self.bytes.len())
         )
     }

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::exit::Failed;
+use crate::exit::CommandError;
 
 /// What the program takes from its environment. A variable set to nothing counts as unset.
 #[derive(Clone)]
@@ -79,9 +79,9 @@ impl Environment {
     }
 
     /// A variable that an option names.
-    pub(crate) fn required(&self, name: &str) -> Result<&str, Failed> {
+    pub(crate) fn required(&self, name: &str) -> Result<&str, CommandError> {
         self.get(name).ok_or_else(|| {
-            Failed::usage(format!("the environment variable `{name}` is not set"))
+            CommandError::usage(format!("the environment variable `{name}` is not set"))
                 .hint("it was named in the options of this server")
         })
     }
@@ -185,7 +185,7 @@ impl Environment {
     }
 
     /// Whether a person can answer: somebody types at standard input and reads standard error.
-    pub(crate) fn somebody_types(&self) -> bool {
+    pub(crate) fn stdin_is_terminal(&self) -> bool {
         self.somebody_is_there && self.stdin_is_terminal && self.stderr_is_terminal
     }
 

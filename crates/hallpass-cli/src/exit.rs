@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     arguments,
     output::{Paint, Tone},
-    words,
+    text,
 };
 
 /// The documented exit codes.
@@ -23,7 +23,7 @@ pub(crate) enum Code {
     /// The command line or a setting has to change.
     Usage,
     /// Somebody has to sign in.
-    SignInNeeded,
+    SignInRequired,
     /// The server or the person said no.
     Refused,
     /// The network, or another passing fault: trying again may help.
@@ -48,7 +48,7 @@ impl Code {
         match self {
             Self::Other => "error",
             Self::Usage => "usage",
-            Self::SignInNeeded => "sign-in-needed",
+            Self::SignInRequired => "sign-in-needed",
             Self::Refused => "refused",
             Self::Network => "network",
             Self::TimedOut => "timed-out",
@@ -65,7 +65,7 @@ impl Code {
         match self {
             Self::Other => 1,
             Self::Usage => 2,
-            Self::SignInNeeded => 3,
+            Self::SignInRequired => 3,
             Self::Refused => 4,
             // Both pass, and trying again may help.
             Self::Network | Self::TimedOut => 5,
@@ -80,14 +80,14 @@ impl Code {
 
 /// A command that did not do what was asked.
 #[derive(Debug)]
-pub(crate) struct Failed {
+pub(crate) struct CommandError {
     code: Code,
     source: Box<dyn Error + Send + Sync>,
     hints: Vec<String>,
     answer: Option<Value>,
 }
 
-impl Failed {
+impl CommandError {
     /// A failure without a code of its own.
     pub(crate) fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl Failed {
     }
 
     /// Whether there is something to say about it.
-    pub(crate) fn has_words(&self) -> bool {
+    pub(crate) fn is_reported(&self) -> bool {
         !matches!(self.code, Code::Ended(_))
     }
 
@@ -125,7 +125,7 @@ impl Failed {
     }
 
     /// The same failure as the first of several, which `what` counts.
-    pub(crate) fn first_of(self, what: String) -> Self {
+    pub(crate) fn with_count(self, what: String) -> Self {
         let because = Because {
             what: what.into(),
             cause: self.source,
@@ -173,7 +173,7 @@ impl Failed {
             .chain()
             .find_map(code_of_cause)
             .unwrap_or(match remedy {
-                Remedy::SignIn => Code::SignInNeeded,
+                Remedy::SignIn => Code::SignInRequired,
                 Remedy::Retry => Code::Network,
                 Remedy::Configure => Code::Usage,
                 Remedy::Report => Code::Other,
@@ -183,7 +183,7 @@ impl Failed {
 
     /// Adds what is left to do when what is found in the key's place is no key. (One that is not there
     /// needs nobody: its records are set aside.)
-    fn or_begin_anew(self) -> Self {
+    fn hint_store_reset(self) -> Self {
         let unusable = |cause: &(dyn Error + 'static)| {
             let key = cause.downcast_ref::<KeyError>();
             key.is_some_and(|key| key.kind() == KeyErrorKind::Unusable)
@@ -214,11 +214,11 @@ impl Failed {
                 0 => ("error:", Tone::Bad),
                 _ => ("  because:", Tone::Quiet),
             };
-            let cause = words::indented(&cause.to_string());
+            let cause = text::indented(&cause.to_string());
             lines.push(format!("{} {cause}", paint.tone(tone, lead)));
         }
         for hint in &self.hints {
-            let hint = words::line(hint);
+            let hint = text::line(hint);
             lines.push(format!("{} {hint}", paint.tone(Tone::Advice, "  hint:")));
         }
         lines.join("\n")
@@ -227,7 +227,7 @@ impl Failed {
     /// What to do about it.
     pub(crate) fn remedy(&self) -> Remedy {
         match self.code {
-            Code::SignInNeeded => Remedy::SignIn,
+            Code::SignInRequired => Remedy::SignIn,
             Code::Network => Remedy::Retry,
             Code::Usage => Remedy::Configure,
             _ => Remedy::Report,
@@ -299,7 +299,7 @@ fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
     }
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.painted(Paint::PLAIN))
     }
@@ -307,7 +307,7 @@ impl fmt::Display for Failed {
 
 macro_rules! failed_with_the_remedy_of {
     ($($error:ty),*) => {$(
-        impl From<$error> for Failed {
+        impl From<$error> for CommandError {
             fn from(error: $error) -> Self {
                 let (remedy, hint) = (error.remedy(), error.hint().map(|hint| hint.to_string()));
                 let failed = Self::with_remedy(error, remedy);
@@ -315,7 +315,7 @@ macro_rules! failed_with_the_remedy_of {
                     Some(hint) => failed.hint(hint),
                     None => failed,
                 };
-                failed.or_begin_anew()
+                failed.hint_store_reset()
             }
         }
     )*};
@@ -327,13 +327,13 @@ failed_with_the_remedy_of!(
     hallpass::StoreError
 );
 
-impl From<std::io::Error> for Failed {
+impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         Self::new(error)
     }
 }
 
-impl From<HttpError> for Failed {
+impl From<HttpError> for CommandError {
     fn from(error: HttpError) -> Self {
         let remedy = error.remedy();
         Self::with_remedy(error, remedy)

@@ -7,7 +7,6 @@
 mod arguments;
 mod bearer;
 mod browser;
-mod called;
 mod child;
 mod client_credentials;
 mod commands;
@@ -19,19 +18,20 @@ mod exit;
 mod network;
 mod output;
 mod passphrase;
+mod password_prompt;
 mod program;
-mod remembered;
+mod rmcp_error;
+mod saved_options;
 mod schema;
 mod server_options;
+mod server_ref;
 mod settings;
 mod setup;
 mod store;
 mod terminal;
-mod through_rmcp;
+mod text;
 mod token_source;
 mod trusted;
-mod unseen;
-mod words;
 
 use std::process::ExitCode;
 
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     };
     let runtime = match runtime.worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return output.failed(&exit::Failed::new(error)),
+        Err(error) => return output.failed(&exit::CommandError::new(error)),
     };
     let program = Program::new(arguments, environment, output);
     let ended = runtime.block_on(async {

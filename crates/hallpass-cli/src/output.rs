@@ -26,8 +26,8 @@ pub(crate) use self::paint::{Paint, Tone};
 use self::status::{Held, StatusLine};
 use crate::{
     environment::{Environment, Stream},
-    exit::Failed,
-    words,
+    exit::CommandError,
+    text,
 };
 
 /// Where a command's words go.
@@ -104,7 +104,7 @@ impl Output {
         if error.use_stderr() && self.json {
             let text = error.to_string();
             let what = text.trim().trim_start_matches("error: ").to_owned();
-            return self.failed(&Failed::usage(what));
+            return self.failed(&CommandError::usage(what));
         }
         if self.json {
             self.data(&self.envelope(true, "result", &json!({ "text": error.to_string() })));
@@ -122,11 +122,11 @@ impl Output {
         &self,
         verbose: u8,
         environment: &Environment,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CommandError> {
         let usual = Targets::new().with_target("hallpass", Level::WARN);
         let targets = match (environment.get("HALLPASS_LOG"), verbose) {
             (Some(asked), _) => asked.parse().map_err(|error: ParseError| {
-                Failed::usage(format!("`HALLPASS_LOG` can't be read: {error}")).hint(
+                CommandError::usage(format!("`HALLPASS_LOG` can't be read: {error}")).hint(
                     "it is a level, or targets with a level each: `hallpass_session=debug,info`",
                 )
             })?,
@@ -172,7 +172,7 @@ impl Output {
         // A text that ends its last line is not given another end.
         let text = text.strip_suffix('\n').unwrap_or(text);
         if self.width.is_some() {
-            self.line(&words::text(text));
+            self.line(&text::text(text));
         } else if !self.json {
             self.data(text);
         }
@@ -218,8 +218,8 @@ impl Output {
     }
 
     /// The end of a command that failed. A script gets `{"ok": false, "error": …}` besides.
-    pub(crate) fn failed(&self, failed: &Failed) -> ExitCode {
-        if !failed.has_words() {
+    pub(crate) fn failed(&self, failed: &CommandError) -> ExitCode {
+        if !failed.is_reported() {
             return failed.exit_code();
         }
         if self.json {
@@ -246,7 +246,7 @@ impl Output {
         }
         let json = envelope.to_string();
         if self.width.is_some() {
-            words::json(&json)
+            text::json(&json)
         } else {
             json
         }

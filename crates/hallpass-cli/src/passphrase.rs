@@ -4,10 +4,10 @@ use std::{fs, path::PathBuf, sync::Mutex};
 
 use hallpass::{
     BoxFuture,
-    store::{KeyError, KeyErrorKind, KeyId, KeySource, Passphrase, Policy, SealingKey},
+    store::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, Passphrase, SealingKey},
 };
 
-use crate::{environment::Environment, output::Output, program::Program, unseen};
+use crate::{environment::Environment, output::Output, password_prompt, program::Program};
 
 /// Where a passphrase is, if somebody has said so.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +76,7 @@ impl Passphrases {
                 None => error(format!("the environment variable `{name}` is not set")),
             };
         }
-        if !self.environment.somebody_types() {
+        if !self.environment.stdin_is_terminal() {
             let what = format!("nobody is there to type the passphrase of {}", self.of);
             return Err(KeyError::new(KeyErrorKind::Locked, what)
                 .with_hint("name a file or a variable that holds it"));
@@ -88,8 +88,8 @@ impl Passphrases {
         Ok(Passphrase::new(first.as_str()))
     }
 
-    async fn ask(&self, question: &str) -> Result<unseen::Line, KeyError> {
-        let line = unseen::line(|| self.output.ask(question)).await;
+    async fn ask(&self, question: &str) -> Result<password_prompt::Line, KeyError> {
+        let line = password_prompt::line(|| self.output.ask(question)).await;
         line.map_err(|error| {
             let what = "the passphrase can't be read from the terminal";
             KeyError::new(KeyErrorKind::Unavailable, what)
@@ -106,8 +106,8 @@ impl Passphrases {
 }
 
 impl KeySource for Passphrases {
-    fn policy(&self) -> Policy {
-        Policy::Passphrase
+    fn policy(&self) -> KeyLocation {
+        KeyLocation::Passphrase
     }
 
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::{
     arguments::Arguments,
     environment::Environment,
-    exit::{Code, Failed},
+    exit::{Code, CommandError},
     output::Output,
 };
 
@@ -52,7 +52,7 @@ impl Program {
     /// Waits until the program has to stop: by a signal, or because its time is up. Work that
     /// [listens](Self::stopping) is told, and gets a moment to end well; a second signal ends that
     /// too.
-    pub(crate) async fn stopped(&self) -> Failed {
+    pub(crate) async fn stopped(&self) -> CommandError {
         let stop = tokio::select! {
             stop = signal() => stop,
             stop = self.time_is_up() => stop,
@@ -68,7 +68,7 @@ impl Program {
     }
 
     /// Waits until the program has to stop, for work that has something to do then.
-    pub(crate) async fn stopping(&self) -> Failed {
+    pub(crate) async fn stopping(&self) -> CommandError {
         let mut stop = self.stop.subscribe();
         let told = stop.wait_for(Option::is_some).await;
         match told.ok().and_then(|stop| *stop) {
@@ -106,7 +106,7 @@ impl Program {
     }
 }
 
-impl From<Stop> for Failed {
+impl From<Stop> for CommandError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Signal(name, code) => Self::new(format!("stopped by {name}")).code(code),

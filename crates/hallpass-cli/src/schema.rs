@@ -9,7 +9,7 @@ use std::{cell::Cell, fmt::Write};
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::check::Wrong;
+pub(crate) use self::check::SchemaError;
 
 /// References deeper than this are not followed: a schema may refer to itself.
 const DEPTH: usize = 16;

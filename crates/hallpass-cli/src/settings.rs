@@ -9,7 +9,7 @@ use url::Url;
 use crate::{
     client_credentials::{self, ClientCredentials},
     environment::Environment,
-    exit::Failed,
+    exit::CommandError,
     server_options::ServerOptions,
 };
 
@@ -17,14 +17,15 @@ use crate::{
 fn of<T, E: std::error::Error + Send + Sync + 'static>(
     option: &str,
     parsed: Result<T, E>,
-) -> Result<T, Failed> {
-    parsed.map_err(|error| Failed::usage(error).hint(format!("it is the value of `{option}`")))
+) -> Result<T, CommandError> {
+    parsed
+        .map_err(|error| CommandError::usage(error).hint(format!("it is the value of `{option}`")))
 }
 
 pub(crate) fn settings(
     options: &ServerOptions,
     environment: &Environment,
-) -> Result<ServerSettings, Failed> {
+) -> Result<ServerSettings, CommandError> {
     check(options)?;
     let usual = CallbackSetting::default();
     let issuer = |option: &str, text: &String| of(option, Issuer::parse(text));
@@ -85,30 +86,38 @@ pub(crate) fn settings(
 }
 
 /// Refuses options that can't be meant together.
-pub(crate) fn check(options: &ServerOptions) -> Result<(), Failed> {
-    match options.contradiction().map_err(Failed::new)? {
-        Some(what) => Err(Failed::usage(what)),
+pub(crate) fn check(options: &ServerOptions) -> Result<(), CommandError> {
+    match options.contradiction().map_err(CommandError::new)? {
+        Some(what) => Err(CommandError::usage(what)),
         None => Ok(()),
     }
 }
 
 /// The further parameters of the authorization request.
-pub(crate) fn authorize_params(options: &ServerOptions) -> Result<Vec<(String, String)>, Failed> {
+pub(crate) fn authorize_params(
+    options: &ServerOptions,
+) -> Result<Vec<(String, String)>, CommandError> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(Failed::usage("an `--authorize-param` is no `name=value`")),
+        _ => Err(CommandError::usage(
+            "an `--authorize-param` is no `name=value`",
+        )),
     };
     options.authorize_param.iter().map(pair).collect()
 }
 
-fn url(text: Option<&String>) -> Result<Option<Url>, Failed> {
+fn url(text: Option<&String>) -> Result<Option<Url>, CommandError> {
     let parse = |text: &String| {
-        Url::parse(text).map_err(|error| Failed::usage(format!("`{text}` is not a URL: {error}")))
+        Url::parse(text)
+            .map_err(|error| CommandError::usage(format!("`{text}` is not a URL: {error}")))
     };
     text.map(parse).transpose()
 }
 
-fn client(options: &ServerOptions, environment: &Environment) -> Result<ClientSetting, Failed> {
+fn client(
+    options: &ServerOptions,
+    environment: &Environment,
+) -> Result<ClientSetting, CommandError> {
     let ClientCredentials { secret, key } = client_credentials::read(options, environment)?;
     let pre_registered = match &options.client_id {
         None => None,

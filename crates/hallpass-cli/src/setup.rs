@@ -3,21 +3,21 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use hallpass::{
-    Hallpass, HallpassBuilder, Profile, ServerSettings, ServerUrl, Slot,
+    Account, CredentialKey, Hallpass, HallpassBuilder, ServerSettings, ServerUrl,
     login::Interaction,
     store::{CredentialStore, MemoryStore},
 };
 
 use crate::{
     arguments::Server,
-    called::Called,
     client_credentials,
     config::Config,
-    exit::Failed,
+    exit::CommandError,
     network,
     program::Program,
-    remembered::Remembered,
+    saved_options::SavedOptions,
     server_options::ServerOptions,
+    server_ref::ServerRef,
     settings,
     store::{self, Store},
     token_source,
@@ -39,7 +39,7 @@ pub(crate) struct Person {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Options {
     /// Those on the command line over the remembered ones.
-    Remembered,
+    Saved,
     /// Those on the command line alone.
     Given,
     /// None at all.
@@ -48,9 +48,9 @@ pub(crate) enum Options {
 
 /// One server, wired up.
 pub(crate) struct Setup {
-    pub(crate) called: Called,
+    pub(crate) called: ServerRef,
     pub(crate) hallpass: Hallpass,
-    pub(crate) remembered: Remembered,
+    pub(crate) remembered: SavedOptions,
     pub(crate) options: ServerOptions,
     /// Those that a login remembers: what the configuration says is not among them.
     pub(crate) to_remember: ServerOptions,
@@ -62,19 +62,22 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// The options on the command line, over those of the configuration, over the remembered ones.
-    pub(crate) fn options(program: &Program, server: &Server) -> Result<ServerOptions, Failed> {
-        let slot = slot(program, &server.url, server.account.as_deref())?;
-        let below = options_of(program, &slot)?;
-        given(server)?.over(&below).map_err(Failed::new)
+    pub(crate) fn options(
+        program: &Program,
+        server: &Server,
+    ) -> Result<ServerOptions, CommandError> {
+        let key = key(program, &server.url, server.account.as_deref())?;
+        let below = options_of(program, &key)?;
+        given(server)?.over(&below).map_err(CommandError::new)
     }
 
     /// Whether a server can be wired up with these options, short of its credentials.
-    pub(crate) fn check(program: &Program, server: &Server) -> Result<(), Failed> {
-        let slot = slot(program, &server.url, server.account.as_deref())?;
+    pub(crate) fn check(program: &Program, server: &Server) -> Result<(), CommandError> {
+        let key = key(program, &server.url, server.account.as_deref())?;
         let options = Self::options(program, server)?;
         let settings = settings::settings(&options, &program.environment)?;
         let nothing = Arc::new(MemoryStore::new());
-        builder(slot, &options, settings, nothing, program)?;
+        builder(key, &options, settings, nothing, program)?;
         settings::authorize_params(&options).map(drop)
     }
 
@@ -85,21 +88,23 @@ impl Setup {
         server: &Server,
         options: Options,
         person: Option<Person>,
-    ) -> Result<Self, Failed> {
-        let slot = slot(program, &server.url, server.account.as_deref())?;
-        let called = Called::of(&slot, program);
-        let remembered = Remembered::of(&slot, &store::folder(program)?);
+    ) -> Result<Self, CommandError> {
+        let key = key(program, &server.url, server.account.as_deref())?;
+        let called = ServerRef::of(&key, program);
+        let remembered = SavedOptions::of(&key, &store::folder(program)?);
         let asks_anew = server.options.client_secret_prompt == Some(true);
-        let to_remember = to_remember(program, server, options, &slot, &remembered)?;
+        let to_remember = to_remember(program, server, options, &key, &remembered)?;
         let set_otherwise = match options {
             Options::None => Vec::new(),
-            _ => set_otherwise(program, server, &slot)?,
+            _ => set_otherwise(program, server, &key)?,
         };
         let options = match options {
-            Options::Remembered => Self::options(program, server)?,
+            Options::Saved => Self::options(program, server)?,
             Options::Given => {
-                let configured = Config::read(program)?.options(&slot);
-                given(server)?.over(&configured).map_err(Failed::new)?
+                let configured = Config::read(program)?.options(&key);
+                given(server)?
+                    .over(&configured)
+                    .map_err(CommandError::new)?
             }
             Options::None => ServerOptions::default(),
         };
@@ -116,16 +121,16 @@ impl Setup {
             options.client_secret_prompt,
             &mut settings.client.pre_registered,
         ) {
-            let record = store.port().load(&slot).await?;
+            let record = store.port().load(&key).await?;
             let record = record.as_ref();
             let output = &program.output;
             client_credentials::typed(client, record, asks_anew, environment, output).await?;
         }
         let mut person = person;
         if let Some(person) = &mut person {
-            person.has_another_account = has_another_account(&slot, &*store.port()).await?;
+            person.has_another_account = has_another_account(&key, &*store.port()).await?;
         }
-        let hallpass = build(slot, &options, settings, store.port(), person, program)?;
+        let hallpass = build(key, &options, settings, store.port(), person, program)?;
         program.opened(&hallpass);
         Ok(Self {
             called,
@@ -145,27 +150,31 @@ fn to_remember(
     program: &Program,
     server: &Server,
     options: Options,
-    slot: &Slot,
-    remembered: &Remembered,
-) -> Result<ServerOptions, Failed> {
+    key: &CredentialKey,
+    remembered: &SavedOptions,
+) -> Result<ServerOptions, CommandError> {
     let given = given(server)?;
     let all = match options {
-        Options::Remembered => given.over(&remembered.load()?).map_err(Failed::new)?,
+        Options::Saved => given.over(&remembered.load()?).map_err(CommandError::new)?,
         Options::Given => given,
         Options::None => return Ok(ServerOptions::default()),
     };
-    let configured = Config::read(program)?.options(slot);
-    let configured = configured.to_map().map_err(Failed::new)?;
-    let mut all = all.to_map().map_err(Failed::new)?;
+    let configured = Config::read(program)?.options(key);
+    let configured = configured.to_map().map_err(CommandError::new)?;
+    let mut all = all.to_map().map_err(CommandError::new)?;
     all.retain(|option, _| !configured.contains_key(option));
-    serde_json::from_value(serde_json::Value::Object(all)).map_err(Failed::new)
+    serde_json::from_value(serde_json::Value::Object(all)).map_err(CommandError::new)
 }
 
 /// The options on the command line whose values the configuration sets otherwise.
-fn set_otherwise(program: &Program, server: &Server, slot: &Slot) -> Result<Vec<String>, Failed> {
-    let configured = Config::read(program)?.options(slot);
-    let configured = configured.to_map().map_err(Failed::new)?;
-    let given = given(server)?.to_map().map_err(Failed::new)?;
+fn set_otherwise(
+    program: &Program,
+    server: &Server,
+    key: &CredentialKey,
+) -> Result<Vec<String>, CommandError> {
+    let configured = Config::read(program)?.options(key);
+    let configured = configured.to_map().map_err(CommandError::new)?;
+    let given = given(server)?.to_map().map_err(CommandError::new)?;
     let differs =
         |(option, value): &(String, _)| configured.get(option).is_some_and(|other| other != value);
     let differing = given.into_iter().filter(differs);
@@ -174,14 +183,19 @@ fn set_otherwise(program: &Program, server: &Server, slot: &Slot) -> Result<Vec<
 
 /// The options that an account has without any on the command line: those of the configuration, over
 /// the remembered ones.
-pub(crate) fn options_of(program: &Program, slot: &Slot) -> Result<ServerOptions, Failed> {
-    let remembered = Remembered::of(slot, &store::folder(program)?);
-    let configured = Config::read(program)?.options(slot);
-    configured.over(&remembered.load()?).map_err(Failed::new)
+pub(crate) fn options_of(
+    program: &Program,
+    key: &CredentialKey,
+) -> Result<ServerOptions, CommandError> {
+    let remembered = SavedOptions::of(key, &store::folder(program)?);
+    let configured = Config::read(program)?.options(key);
+    configured
+        .over(&remembered.load()?)
+        .map_err(CommandError::new)
 }
 
 /// The options on the command line.
-fn given(server: &Server) -> Result<ServerOptions, Failed> {
+fn given(server: &Server) -> Result<ServerOptions, CommandError> {
     let mut given = server.options.clone();
     // Remembered, they must mean the same files from every folder.
     given.files_from(Path::new(""))?;
@@ -190,16 +204,16 @@ fn given(server: &Server) -> Result<ServerOptions, Failed> {
 
 /// One server with what surrounds it, and nobody who signs in.
 pub(crate) fn builder(
-    slot: Slot,
+    key: CredentialKey,
     options: &ServerOptions,
     settings: ServerSettings,
     store: Arc<dyn CredentialStore>,
     program: &Program,
-) -> Result<HallpassBuilder, Failed> {
-    let builder = Hallpass::builder(slot.server.clone())
-        .profile(slot.profile)
+) -> Result<HallpassBuilder, CommandError> {
+    let builder = Hallpass::builder(key.server.clone())
+        .account(key.account)
         .settings(settings)
-        .http(network::http(&slot.server, options, &program.environment)?)
+        .http(network::http(&key.server, options, &program.environment)?)
         .store(store);
     Ok(match token_source::of(options, &program.environment)? {
         Some(source) => builder.token_source(source),
@@ -208,19 +222,19 @@ pub(crate) fn builder(
 }
 
 fn build(
-    slot: Slot,
+    key: CredentialKey,
     options: &ServerOptions,
     settings: ServerSettings,
     store: Arc<dyn CredentialStore>,
     person: Option<Person>,
     program: &Program,
-) -> Result<Hallpass, Failed> {
-    let mut builder = builder(slot, options, settings, store, program)?;
+) -> Result<Hallpass, CommandError> {
+    let mut builder = builder(key, options, settings, store, program)?;
     if let Some(person) = person {
         let parameters = settings::authorize_params(options)?;
-        builder = builder.sign_in_through(person.interaction, move |login| {
+        builder = builder.interactive_with(person.interaction, move |login| {
             let login = login
-                .time_limit(person.limit)
+                .timeout(person.limit)
                 .device_grant(person.device)
                 .another_account(person.has_another_account);
             parameters.into_iter().fold(login, |login, (name, value)| {
@@ -228,32 +242,40 @@ fn build(
             })
         });
     }
-    builder.build().map_err(Failed::usage)
+    builder.build().map_err(CommandError::usage)
 }
 
-/// Whether another account on the slot's server is kept.
-async fn has_another_account(slot: &Slot, store: &dyn CredentialStore) -> Result<bool, Failed> {
+/// Whether another account on the credential's server is kept.
+async fn has_another_account(
+    key: &CredentialKey,
+    store: &dyn CredentialStore,
+) -> Result<bool, CommandError> {
     let listing = store.list().await?;
-    let others = |other: &&Slot| other.server == slot.server && other.profile != slot.profile;
-    Ok(listing.slots.iter().any(|other| others(&other)))
+    let others =
+        |other: &&CredentialKey| other.server == key.server && other.account != key.account;
+    Ok(listing.credentials.iter().any(|other| others(&other)))
 }
 
-/// The slot of a server's name or URL, and an account's name, if one is given.
-pub(crate) fn slot(program: &Program, server: &str, account: Option<&str>) -> Result<Slot, Failed> {
+/// The credential of a server's name or URL, and an account's name, if one is given.
+pub(crate) fn key(
+    program: &Program,
+    server: &str,
+    account: Option<&str>,
+) -> Result<CredentialKey, CommandError> {
     // Whoever writes a URL needs no file for it.
     if server.contains("://") {
         url_slot(server, account)
     } else {
-        Config::read(program)?.slot(server, account)
+        Config::read(program)?.key(server, account)
     }
 }
 
-/// The slot of a URL and an account's name, if one is given.
-pub(crate) fn url_slot(url: &str, account: Option<&str>) -> Result<Slot, Failed> {
-    let server = ServerUrl::parse(url).map_err(Failed::usage)?;
-    let profile = match account {
-        Some(account) => Profile::parse(account).map_err(Failed::usage)?,
-        None => Profile::default(),
+/// The credential of a URL and an account's name, if one is given.
+pub(crate) fn url_slot(url: &str, account: Option<&str>) -> Result<CredentialKey, CommandError> {
+    let server = ServerUrl::parse(url).map_err(CommandError::usage)?;
+    let account = match account {
+        Some(account) => Account::parse(account).map_err(CommandError::usage)?,
+        None => Account::default(),
     };
-    Ok(Slot::new(server).with_profile(profile))
+    Ok(CredentialKey::new(server).with_account(account))
 }

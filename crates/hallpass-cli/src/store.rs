@@ -5,7 +5,7 @@
 //! locked or gone is an error, never a reason to take another key. That a key is lost is said once,
 //! by whichever command needs it first; those that only look say so each time, and change nothing.
 
-mod look;
+mod inventory;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,15 +15,15 @@ use std::{
 
 use clap::ValueEnum;
 use hallpass::store::{
-    CredentialStore, FileStore, KeyFile, KeySource, KeySources, MemoryStore, OutOfReach, Policy,
-    StoreError,
+    CredentialStore, FileStore, KeyFile, KeyLocation, KeySource, KeySources, MemoryStore,
+    StoreError, Unreadable,
 };
 use hallpass_keyring::Keyring;
 
-use crate::{exit::Failed, passphrase::Passphrases, program::Program};
+use crate::{exit::CommandError, passphrase::Passphrases, program::Program};
 
 /// So long a keyring may take where nobody asked for one. A dead bus should not seem a dead program.
-const AUTO_LIMIT: Duration = Duration::from_secs(3);
+const AUTO_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where the key of a new store is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,7 +42,7 @@ pub(crate) enum KeyStore {
 
 impl KeyStore {
     /// What was asked for: `--key-store`, else `HALLPASS_KEY_STORE`, else `auto`.
-    fn asked(program: &Program) -> Result<Self, Failed> {
+    fn asked(program: &Program) -> Result<Self, CommandError> {
         if let Some(asked) = program.arguments.key_store {
             return Ok(asked);
         }
@@ -50,17 +50,17 @@ impl KeyStore {
             return Ok(Self::Auto);
         };
         Self::from_str(word, false).map_err(|_| {
-            Failed::usage("`HALLPASS_KEY_STORE` names no place for a key")
+            CommandError::usage("`HALLPASS_KEY_STORE` names no place for a key")
                 .hint("it is `auto`, `keyring`, `key-file`, `passphrase` or `memory`")
         })
     }
 
     /// The only policy that will do, unless any does.
-    fn policy(self) -> Option<Policy> {
+    fn policy(self) -> Option<KeyLocation> {
         match self {
-            Self::Keyring => Some(Policy::Keyring),
-            Self::KeyFile => Some(Policy::KeyFile),
-            Self::Passphrase => Some(Policy::Passphrase),
+            Self::Keyring => Some(KeyLocation::Keyring),
+            Self::KeyFile => Some(KeyLocation::KeyFile),
+            Self::Passphrase => Some(KeyLocation::Passphrase),
             Self::Auto | Self::Memory => None,
         }
     }
@@ -80,7 +80,7 @@ pub(crate) enum Store {
 impl Store {
     /// Opens the store that the command line names. One that nobody has created yet is empty: where
     /// its key will be kept is decided by the first login, and by nothing else.
-    pub(crate) async fn open(program: &Program) -> Result<Self, Failed> {
+    pub(crate) async fn open(program: &Program) -> Result<Self, CommandError> {
         let folder = folder(program)?;
         let in_files = KeyStore::asked(program)? != KeyStore::Memory;
         if in_files && holds_nothing(&folder) {
@@ -91,7 +91,9 @@ impl Store {
 
     /// The store for whoever only looks at it: none is created by that, and none is changed. The inner
     /// error is why it does not open.
-    pub(crate) async fn examine(program: &Program) -> Result<Result<Self, StoreError>, Failed> {
+    pub(crate) async fn examine(
+        program: &Program,
+    ) -> Result<Result<Self, StoreError>, CommandError> {
         if KeyStore::asked(program)? == KeyStore::Memory {
             return Ok(Ok(Self::Memory(MemoryStore::new())));
         }
@@ -108,7 +110,7 @@ impl Store {
     }
 
     /// Opens the store that the command line names, or creates it.
-    pub(crate) async fn open_or_create(program: &Program) -> Result<Self, Failed> {
+    pub(crate) async fn open_or_create(program: &Program) -> Result<Self, CommandError> {
         let asked = KeyStore::asked(program)?;
         if asked == KeyStore::Memory {
             return Ok(Self::Memory(MemoryStore::new()));
@@ -125,7 +127,7 @@ impl Store {
             tell_what_was_passed_over(&store, program);
         }
         let output = program.output.clone();
-        store.tell_of_lost_keys(move |lost| output.notice("key-lost", &lost_in_words(lost)));
+        store.set_missing_key_handler(move |lost| output.notice("key-lost", &lost_in_words(lost)));
         Ok(Self::Files(store))
     }
 
@@ -145,8 +147,8 @@ impl Store {
 
 /// Where nobody chose a place for the key, it should be known that it is not the best one.
 fn tell_what_was_passed_over(store: &FileStore, program: &Program) {
-    for passed_over in store.passed_over() {
-        let why = passed_over.split_once(": ").map_or("", |(_, why)| why);
+    for ignored in store.ignored() {
+        let why = ignored.split_once(": ").map_or("", |(_, why)| why);
         program.output.say(&format!(
             "note: the key to the credentials is in a file that only you can read, and not in the \
              keyring: {why}"
@@ -155,12 +157,12 @@ fn tell_what_was_passed_over(store: &FileStore, program: &Program) {
 }
 
 /// The folder of the store and of the remembered options.
-pub(crate) fn folder(program: &Program) -> Result<PathBuf, Failed> {
+pub(crate) fn folder(program: &Program) -> Result<PathBuf, CommandError> {
     let named = program.arguments.store.clone();
     named
         .or_else(|| program.environment.data_folder())
         .ok_or_else(|| {
-            Failed::usage("there is no folder for credentials")
+            CommandError::usage("there is no folder for credentials")
                 .hint("name one with --store, or set HALLPASS_HOME")
         })
 }
@@ -183,27 +185,29 @@ fn holds_nothing(folder: &Path) -> bool {
 }
 
 /// The store in files that is there.
-pub(crate) async fn files(program: &Program) -> Result<FileStore, Failed> {
+pub(crate) async fn files(program: &Program) -> Result<FileStore, CommandError> {
     match Store::open(program).await? {
         Store::Files(store) => Ok(store),
-        Store::Absent(_, folder) => Err(Failed::usage(format!(
+        Store::Absent(_, folder) => Err(CommandError::usage(format!(
             "there is no store in `{}`",
             folder.display()
         ))
         .hint("the first `hallpass login` begins one; `--store` names another folder")),
-        Store::Memory(_) => Err(Failed::usage("a store in memory is gone with each run")),
+        Store::Memory(_) => Err(CommandError::usage(
+            "a store in memory is gone with each run",
+        )),
     }
 }
 
 /// The store in files that is there, or a new one.
-pub(crate) async fn files_or_new(program: &Program) -> Result<FileStore, Failed> {
+pub(crate) async fn files_or_new(program: &Program) -> Result<FileStore, CommandError> {
     match Store::open_or_create(program).await? {
         Store::Files(store) => Ok(store),
         _ => files(program).await,
     }
 }
 
-fn lost_in_words(lost: &OutOfReach) -> String {
+fn lost_in_words(lost: &Unreadable) -> String {
     format!(
         "the key {} of the store is lost. What it sealed ({}) is set aside: kept as it is, and there \
          again when the key comes back. From now on there is another key; sign in again",
@@ -221,7 +225,11 @@ fn accounts_in_words(files: usize) -> String {
 }
 
 /// What keeps the keys of a store in a folder, if it is what the command line asks for.
-fn sources_of(program: &Program, folder: &Path, policies: &[Policy]) -> Result<KeySources, Failed> {
+fn sources_of(
+    program: &Program,
+    folder: &Path,
+    policies: &[KeyLocation],
+) -> Result<KeySources, CommandError> {
     // Another machine's key may be kept by another policy than this one's.
     if let (Some(wanted), Some(policy)) = (KeyStore::asked(program)?.policy(), policies.first())
         && !policies.contains(&wanted)
@@ -230,7 +238,7 @@ fn sources_of(program: &Program, folder: &Path, policies: &[Policy]) -> Result<K
         let what = format!(
             "the key of the store in `{folder}` is kept by the policy `{policy}`, not `{wanted}`"
         );
-        return Err(Failed::usage(what).hint(
+        return Err(CommandError::usage(what).hint(
             "leave `--key-store` out for this store, or move its key: `hallpass store move`",
         ));
     }
@@ -240,28 +248,36 @@ fn sources_of(program: &Program, folder: &Path, policies: &[Policy]) -> Result<K
 }
 
 /// What keeps keys by a policy.
-pub(crate) fn source(program: &Program, policy: Policy) -> Result<Arc<dyn KeySource>, Failed> {
+pub(crate) fn source(
+    program: &Program,
+    policy: KeyLocation,
+) -> Result<Arc<dyn KeySource>, CommandError> {
     Ok(match policy {
-        Policy::Keyring => keyring(match KeyStore::asked(program)? {
+        KeyLocation::Keyring => keyring(match KeyStore::asked(program)? {
             KeyStore::Keyring => Keyring::new(),
-            _ => Keyring::new().with_time_limit(AUTO_LIMIT),
+            _ => Keyring::new().with_time_limit(AUTO_TIMEOUT),
         }),
-        Policy::KeyFile => Arc::new(KeyFile::in_folder(folder(program)?)),
-        Policy::Passphrase => Arc::new(Passphrases::of_the_store(program)),
+        KeyLocation::KeyFile => Arc::new(KeyFile::in_folder(folder(program)?)),
+        KeyLocation::Passphrase => Arc::new(Passphrases::of_the_store(program)),
         policy => {
             let what = format!("the key of the store is kept by the policy `{policy}`");
-            return Err(Failed::usage(what).hint("another program made this store: use that one"));
+            return Err(
+                CommandError::usage(what).hint("another program made this store: use that one")
+            );
         }
     })
 }
 
 /// What may keep the key of a store that does not exist yet, the best first.
-pub(crate) fn sources_of_a_new_one(program: &Program, folder: &Path) -> Result<KeySources, Failed> {
+pub(crate) fn sources_of_a_new_one(
+    program: &Program,
+    folder: &Path,
+) -> Result<KeySources, CommandError> {
     let asked = KeyStore::asked(program)?;
     let sources = match asked.policy() {
         Some(policy) => KeySources::from(source(program, policy)?),
         None => KeySources::in_order(vec![
-            source(program, Policy::Keyring)?,
+            source(program, KeyLocation::Keyring)?,
             Arc::new(KeyFile::in_folder(folder)),
         ]),
     };

@@ -12,7 +12,7 @@ use tokio::sync::{
 };
 use url::Url;
 
-use crate::{browser, environment::Environment, output::Output, words};
+use crate::{browser, environment::Environment, output::Output, text};
 
 /// Talks on standard error; opens the browser unless it was told not to.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct Typed {
 impl Typed {
     pub(crate) fn new(environment: &Environment) -> Self {
         Self {
-            somebody: environment.somebody_types(),
+            somebody: environment.stdin_is_terminal(),
             lines: Mutex::default(),
         }
     }
@@ -78,7 +78,7 @@ impl Terminal {
         self.output.say(&format!(
             "or on another device, visit\n\n  {}\n\nand enter the code {}",
             device.verification_uri,
-            words::line(device.user_code)
+            text::line(device.user_code)
         ));
         if let Some(url) = device.verification_uri_complete {
             self.output
@@ -112,14 +112,14 @@ impl Interaction for Terminal {
                 self.output
                     .say(&format!("{issuer} signs you in to {resource}"));
             }
-            LoginEvent::Visit(visit) => {
+            LoginEvent::OpenUrl(visit) => {
                 let lead = if self.opens_browser {
                     "your browser should open; if it does not, visit"
                 } else {
                     "to sign in, visit"
                 };
                 self.output.say(&format!("{lead}\n\n  {}\n", visit.url));
-                if self.environment.somebody_types() {
+                if self.environment.stdin_is_terminal() {
                     self.output.say(
                         "if the page can't be reached at the end, paste its whole address here",
                     );
@@ -149,7 +149,7 @@ impl Interaction for Terminal {
             }
             LoginEvent::Stray { reason } => {
                 self.output
-                    .say(&format!("passed over: {}", words::line(reason)));
+                    .say(&format!("passed over: {}", text::line(reason)));
             }
             LoginEvent::Warning(warning) => self.output.say(&format!("note: {warning}")),
             _ => {}

@@ -9,17 +9,17 @@ use hallpass::{AccessToken, FixedToken, TokenSource, machine::TokenFile};
 
 use serde_json::{Value, json};
 
-use crate::{child, environment::Environment, exit::Failed, server_options::ServerOptions};
+use crate::{child, environment::Environment, exit::CommandError, server_options::ServerOptions};
 
 /// Where the tokens come from, if the options say so.
 pub(crate) fn of(
     options: &ServerOptions,
     environment: &Environment,
-) -> Result<Option<Arc<dyn TokenSource>>, Failed> {
+) -> Result<Option<Arc<dyn TokenSource>>, CommandError> {
     if let Some(name) = &options.token_env {
         let origin = format!("the environment variable `{name}`");
         let Some(token) = environment.get(name) else {
-            return Err(Failed::usage(format!("{origin} is not set"))
+            return Err(CommandError::usage(format!("{origin} is not set"))
                 .hint("it is where the access token of this server comes from"));
         };
         let token = AccessToken::new(token.trim());
@@ -32,10 +32,10 @@ pub(crate) fn of(
         return Ok(None);
     };
     let mut words = words(line)
-        .ok_or_else(|| Failed::usage("a quote in `--token-command` has no end"))?
+        .ok_or_else(|| CommandError::usage("a quote in `--token-command` has no end"))?
         .into_iter();
     let Some(program) = words.next() else {
-        return Err(Failed::usage("`--token-command` names no program"));
+        return Err(CommandError::usage("`--token-command` names no program"));
     };
     let command = child::token_command(PathBuf::from(program), words, environment);
     Ok(Some(Arc::new(command)))

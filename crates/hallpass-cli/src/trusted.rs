@@ -22,7 +22,7 @@ use std::{
     path::Path,
 };
 
-use crate::exit::Failed;
+use crate::exit::CommandError;
 
 /// The longest file that is read.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
@@ -30,21 +30,21 @@ const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Reads a text file that counts; `None` where there is none. `what` is what it is to the user.
 ///
 /// What is judged is the opened file, and what is read is the same.
-pub(crate) fn read(path: &Path, what: &str) -> Result<Option<String>, Failed> {
+pub(crate) fn read(path: &Path, what: &str) -> Result<Option<String>, CommandError> {
     let Some(bytes) = read_bytes(path, what)? else {
         return Ok(None);
     };
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let path = path.display();
-        Failed::usage(format!("{what} {path} can't be read: {error}"))
+        CommandError::usage(format!("{what} {path} can't be read: {error}"))
     })
 }
 
 /// The same of a file that need not be text.
-pub(crate) fn read_bytes(path: &Path, what: &str) -> Result<Option<Vec<u8>>, Failed> {
+pub(crate) fn read_bytes(path: &Path, what: &str) -> Result<Option<Vec<u8>>, CommandError> {
     let unreadable = |error: io::Error| {
         let path = path.display();
-        Failed::usage(format!("{what} {path} can't be read: {error}"))
+        CommandError::usage(format!("{what} {path} can't be read: {error}"))
     };
     let file = match system::open(path).map_err(unreadable)? {
         None => return Ok(None),
@@ -65,13 +65,13 @@ pub(crate) fn read_bytes(path: &Path, what: &str) -> Result<Option<Vec<u8>>, Fai
 /// other part says so.
 ///
 /// The path leads that part to the same file, since other users can exchange nothing on the way.
-pub(crate) fn check(path: &Path, what: &str) -> Result<(), Failed> {
+pub(crate) fn check(path: &Path, what: &str) -> Result<(), CommandError> {
     match system::check(path) {
         Ok(judged) => judged.map_err(|untrusted| untrusted.failed(path, what)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => {
             let path = path.display();
-            Err(Failed::usage(format!(
+            Err(CommandError::usage(format!(
                 "{what} {path} can't be judged: {error}"
             )))
         }
@@ -143,13 +143,13 @@ mod system {
 mod system {
     use std::{io, path::Path};
 
-    use super::{Failed, File};
+    use super::{CommandError, File};
 
     /// No file is.
     pub(super) enum Untrusted {}
 
     impl Untrusted {
-        pub(super) fn failed(self, _: &Path, _: &str) -> Failed {
+        pub(super) fn failed(self, _: &Path, _: &str) -> CommandError {
             match self {}
         }
     }

@@ -2,20 +2,22 @@
 
 use std::{error::Error, fmt};
 
-use crate::{BoxFuture, Challenge, Record, Remedy, Scopes, ServerSettings, Slot, StoreError};
+use crate::{
+    BoxFuture, Challenge, CredentialKey, Record, Remedy, Scopes, ServerSettings, StoreError,
+};
 
 /// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
 ///
 /// Nothing but an authorizer ever opens a browser or talks to a person. A session calls it at most
-/// once at a time for a slot.
+/// once at a time for a credential.
 pub trait Authorizer: Send + Sync + fmt::Debug {
     /// Obtains a grant and returns the record that holds it. The session saves what is returned.
     fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>>;
 
-    /// Whether it asks nobody: a machine's grant. A session then has it obtain the next grant when
-    /// one ends, as it would refresh a person's.
-    fn is_unattended(&self) -> bool {
-        false
+    /// Whether it asks a user. `false` for a service: the session then calls it whenever a grant ends, as
+    /// it would refresh a user's.
+    fn is_interactive(&self) -> bool {
+        true
     }
 }
 
@@ -24,7 +26,7 @@ pub trait Authorizer: Send + Sync + fmt::Debug {
 #[non_exhaustive]
 pub struct SignIn<'a> {
     /// Who signs in where.
-    pub slot: &'a Slot,
+    pub key: &'a CredentialKey,
     /// The server's settings.
     pub settings: &'a ServerSettings,
     /// Why a sign-in is needed.
@@ -34,23 +36,23 @@ pub struct SignIn<'a> {
     /// Scopes that the new grant must ask for besides those it would ask for anyway: for a step-up
     /// the union of what was requested before and what is challenged now.
     pub scopes: &'a Scopes,
-    /// The slot's record, with a registration that can be used again.
+    /// The credential's record, with a registration that can be used again.
     pub previous: Option<&'a Record>,
     /// Keeps what must outlive a sign-in that is broken off: the registration.
-    pub keep: &'a dyn Keep,
+    pub keep: &'a dyn RegistrationSink,
 }
 
 impl<'a> SignIn<'a> {
     /// A request about which no more is known: no challenge, and no record to build on.
     pub fn new(
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         settings: &'a ServerSettings,
         reason: SignInReason,
         scopes: &'a Scopes,
-        keep: &'a dyn Keep,
+        keep: &'a dyn RegistrationSink,
     ) -> Self {
         Self {
-            slot,
+            key,
             settings,
             reason,
             challenges: &[],
@@ -66,7 +68,7 @@ impl<'a> SignIn<'a> {
 #[non_exhaustive]
 pub enum SignInReason {
     /// Somebody asked for it.
-    Asked,
+    Requested,
     /// There is no grant yet.
     First,
     /// The grant has ended: refused, expired without a refresh token, or of other settings.
@@ -78,9 +80,9 @@ pub enum SignInReason {
 }
 
 /// Saves a record in the middle of a sign-in.
-pub trait Keep: Send + Sync + fmt::Debug {
+pub trait RegistrationSink: Send + Sync + fmt::Debug {
     /// Saves `record` durably: a registration without a grant.
-    fn keep<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
 /// A sign-in that did not come to a grant.
@@ -120,8 +122,8 @@ impl AuthorizeError {
 
     /// Whether nobody was asked, since there is no authorizer that could: a sign-in is needed, and
     /// none was tried.
-    pub fn is_nobody_asked(&self) -> bool {
-        self.source.is::<NobodyAsked>()
+    pub fn is_non_interactive(&self) -> bool {
+        self.source.is::<NonInteractive>()
     }
 
     /// The cause, to look for a known type in.
@@ -149,19 +151,19 @@ pub struct NoAuthorizer;
 
 impl Authorizer for NoAuthorizer {
     fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
-        let refused = AuthorizeError::new(Remedy::SignIn, NobodyAsked(ask.reason));
+        let refused = AuthorizeError::new(Remedy::SignIn, NonInteractive(ask.reason));
         Box::pin(async move { Err(refused) })
     }
 }
 
 /// Why somebody has to sign in, where nobody is asked.
 #[derive(Debug)]
-struct NobodyAsked(SignInReason);
+struct NonInteractive(SignInReason);
 
-impl fmt::Display for NobodyAsked {
+impl fmt::Display for NonInteractive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            SignInReason::Asked | SignInReason::First => "nobody has signed in yet",
+            SignInReason::Requested | SignInReason::First => "nobody has signed in yet",
             SignInReason::Ended => "the sign-in has ended",
             SignInReason::StepUp => "the server wants scopes that the sign-in did not grant",
             SignInReason::Migration => "another authorization server protects the server now",
@@ -169,4 +171,4 @@ impl fmt::Display for NobodyAsked {
     }
 }
 
-impl Error for NobodyAsked {}
+impl Error for NonInteractive {}

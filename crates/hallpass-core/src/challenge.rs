@@ -25,7 +25,7 @@ impl AuthScheme {
 /// One `Bearer` or `DPoP` challenge (RFC 9110 §11.6.1) with the parameters OAuth gives meaning to.
 ///
 /// Parameters are as received; nothing is checked here. A 401 without any challenge is
-/// [`Challenge::bare`].
+/// [`Challenge::new`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Challenge {
@@ -47,7 +47,7 @@ pub struct Challenge {
 
 impl Challenge {
     /// A challenge of this scheme that says nothing more. Also what a 401 without the header means.
-    pub fn bare(scheme: AuthScheme) -> Self {
+    pub fn new(scheme: AuthScheme) -> Self {
         Self {
             scheme,
             resource_metadata: None,

@@ -12,13 +12,13 @@ use ::http::{Request, Response};
 use bytes::{Bytes, BytesMut};
 use url::Url;
 
-use crate::{BoxFuture, Remedy, ServerUrl, bare_url};
+use crate::{BoxFuture, Remedy, ServerUrl, url_without_query};
 
 /// Sends HTTP requests for every leg: metadata, registration, tokens, MCP.
 ///
 /// One implementation with one configuration serves them all, so that a certificate authority, a
 /// proxy or a header that holds for one leg holds for the others. An implementation honours the
-/// [`ExchangePolicy`] of each request.
+/// [`RequestOptions`] of each request.
 pub trait HttpClient: Send + Sync + fmt::Debug {
     /// Sends `request` (with an absolute URI) and returns once the response's head has arrived.
     ///
@@ -26,7 +26,7 @@ pub trait HttpClient: Send + Sync + fmt::Debug {
     fn open(
         &self,
         request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>>;
 }
 
@@ -39,7 +39,7 @@ impl dyn HttpClient + '_ {
     pub async fn fetch(
         &self,
         request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> Result<Response<Bytes>, HttpError> {
         let uri = request.uri().clone();
         let (leg, body_cap) = (policy.leg, policy.body_cap);
@@ -58,7 +58,7 @@ impl dyn HttpClient + '_ {
     }
 }
 
-fn too_large(leg: Leg, uri: &::http::Uri) -> HttpError {
+fn too_large(leg: RequestTarget, uri: &::http::Uri) -> HttpError {
     let kind = HttpErrorKind::BodyTooLarge;
     match Url::parse(&uri.to_string()) {
         Ok(url) => HttpError::new(kind, leg, &url),
@@ -73,28 +73,28 @@ fn too_large(leg: Leg, uri: &::http::Uri) -> HttpError {
 
 /// What one request may do and take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExchangePolicy {
+pub struct RequestOptions {
     /// The MCP server that the request is for, whoever is asked: its own endpoint, its metadata, or
     /// its authorization server. A client for several servers lets what the metadata of one names
     /// lead to where that one is, and no further.
     pub server: ServerUrl,
     /// Which part of the work this is, for error messages.
-    pub leg: Leg,
+    pub leg: RequestTarget,
     /// Which redirects are followed.
     pub redirects: Redirects,
     /// From the call to the last byte of the body; `None` on legs that stream.
-    pub total_limit: Option<Duration>,
+    pub timeout: Option<Duration>,
     /// From the call to the response's head.
-    pub head_limit: Option<Duration>,
+    pub response_timeout: Option<Duration>,
     /// Between two chunks of the body.
-    pub idle_limit: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
     /// The largest body in bytes, after decompression.
     pub body_cap: u64,
 }
 
-impl ExchangePolicy {
+impl RequestOptions {
     /// How long a request to an endpoint of an authorization server may take.
-    pub const AUTHORIZATION_SERVER_LIMIT: Duration = Duration::from_secs(30);
+    pub const AUTHORIZATION_SERVER_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// The largest metadata document in bytes.
     pub const METADATA_CAP: u64 = 1 << 20;
@@ -104,11 +104,11 @@ impl ExchangePolicy {
     pub fn metadata(server: &ServerUrl) -> Self {
         Self {
             server: server.clone(),
-            leg: Leg::Metadata,
+            leg: RequestTarget::Metadata,
             redirects: Redirects::SameOrigin { most: 5 },
-            total_limit: Some(Duration::from_secs(30)),
-            head_limit: None,
-            idle_limit: None,
+            timeout: Some(Duration::from_secs(30)),
+            response_timeout: None,
+            idle_timeout: None,
             body_cap: Self::METADATA_CAP,
         }
     }
@@ -119,11 +119,11 @@ impl ExchangePolicy {
     pub fn authorization_server(server: &ServerUrl) -> Self {
         Self {
             server: server.clone(),
-            leg: Leg::AuthorizationServer,
+            leg: RequestTarget::AuthorizationServer,
             redirects: Redirects::None,
-            total_limit: Some(Self::AUTHORIZATION_SERVER_LIMIT),
-            head_limit: None,
-            idle_limit: None,
+            timeout: Some(Self::AUTHORIZATION_SERVER_TIMEOUT),
+            response_timeout: None,
+            idle_timeout: None,
             body_cap: 1 << 20,
         }
     }
@@ -134,11 +134,11 @@ impl ExchangePolicy {
     pub fn mcp(server: &ServerUrl) -> Self {
         Self {
             server: server.clone(),
-            leg: Leg::Mcp,
+            leg: RequestTarget::Mcp,
             redirects: Redirects::None,
-            total_limit: None,
-            head_limit: Some(Duration::from_secs(60)),
-            idle_limit: Some(Duration::from_secs(300)),
+            timeout: None,
+            response_timeout: Some(Duration::from_secs(60)),
+            idle_timeout: Some(Duration::from_secs(300)),
             body_cap: u64::MAX,
         }
     }
@@ -147,7 +147,7 @@ impl ExchangePolicy {
 /// Which part of the work a request belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Leg {
+pub enum RequestTarget {
     /// Reading metadata documents.
     Metadata,
     /// Talking to an endpoint of the authorization server.
@@ -156,7 +156,7 @@ pub enum Leg {
     Mcp,
 }
 
-impl fmt::Display for Leg {
+impl fmt::Display for RequestTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Metadata => "metadata",
@@ -236,7 +236,7 @@ impl fmt::Debug for Body {
 #[derive(Debug)]
 pub struct HttpError {
     kind: HttpErrorKind,
-    leg: Leg,
+    leg: RequestTarget,
     url: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -273,11 +273,11 @@ pub enum HttpErrorKind {
 
 impl HttpError {
     /// An error about a request to `url`, of which scheme, host, port and path are kept.
-    pub fn new(kind: HttpErrorKind, leg: Leg, url: &Url) -> Self {
+    pub fn new(kind: HttpErrorKind, leg: RequestTarget, url: &Url) -> Self {
         Self {
             kind,
             leg,
-            url: bare_url(url).into(),
+            url: url_without_query(url).into(),
             source: None,
         }
     }
@@ -295,7 +295,7 @@ impl HttpError {
     }
 
     /// Which part of the work it was.
-    pub fn leg(&self) -> Leg {
+    pub fn leg(&self) -> RequestTarget {
         self.leg
     }
 

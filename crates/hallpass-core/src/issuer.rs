@@ -82,7 +82,7 @@ impl Issuer {
     /// Real servers publish `https://as.example` in one document and `https://as.example/` in the
     /// other; this is the one difference that discovery tolerates. It is never used for the `iss`
     /// of a callback.
-    pub fn same_but_for_root_slash(&self, other: &Issuer) -> bool {
+    pub fn eq_ignoring_trailing_slash(&self, other: &Issuer) -> bool {
         let bare = |issuer: &Issuer| match issuer.text.strip_suffix('/') {
             Some(bare) if issuer.url.path() == "/" => bare.to_owned(),
             _ => issuer.text.clone(),

@@ -13,13 +13,13 @@
 //!   documents, [`ResourceMetadata`] (RFC 9728) and [`ServerMetadata`] (RFC 8414).
 //! - [`AccessToken`], [`RefreshToken`], [`ClientSecret`] and other secrets, which have no `Display`
 //!   and no `Serialize`, a redacted `Debug`, and one opening verb, `expose`.
-//! - [`Slot`] and [`Record`]: what is kept, and under which key.
+//! - [`CredentialKey`] and [`Record`]: what is kept, and under which key.
 //! - [`ServerSettings`]: what a person may set for one server, as plain data.
 //!
 //! # The ports
 //!
 //! - [`HttpClient`]: send one request with a redirect rule, a time limit and a body cap.
-//! - [`CredentialStore`]: load by slot, lock a slot, save under that lock.
+//! - [`CredentialStore`]: load by credential, lock a credential, save under that lock.
 //! - [`Authorizer`]: sign a person (or a machine) in when a server asks for it.
 //! - [`TokenSource`]: tokens that somebody else obtains, in place of all of that.
 //! - [`Clock`] and [`Entropy`]: time and randomness as inputs.
@@ -32,7 +32,7 @@
 //! let server = ServerUrl::parse("https://mcp.example.com/mcp")?;
 //! let published = Resource::parse("https://mcp.example.com")?;
 //! // RFC 9728: the metadata's `resource` must identify the server it was read for.
-//! assert!(published.identifies(&server).is_ok());
+//! assert!(published.matches_server(&server).is_ok());
 //! // The text goes out as it came in: no slash is added.
 //! assert_eq!(published.as_str(), "https://mcp.example.com");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -41,6 +41,7 @@
 mod authorizer;
 mod challenge;
 mod client;
+mod credential_key;
 mod future;
 pub mod http;
 mod issuer;
@@ -54,21 +55,22 @@ mod scopes;
 mod secret;
 mod server_url;
 mod settings;
-mod shown;
-mod slot;
 pub mod store;
 mod time;
 mod token_source;
 
-pub use authorizer::{AuthorizeError, Authorizer, Keep, NoAuthorizer, SignIn, SignInReason};
+pub use authorizer::{
+    AuthorizeError, Authorizer, NoAuthorizer, RegistrationSink, SignIn, SignInReason,
+};
 pub use challenge::{AuthScheme, Challenge};
 pub use client::{ClientId, TokenEndpointAuthMethod};
+pub use credential_key::{Account, AccountError, CredentialKey, Subject};
 pub use future::{BoxFuture, block_on};
 pub use http::{HttpClient, HttpError};
 pub use issuer::{Issuer, IssuerError};
 pub use metadata::{ResourceMetadata, ServerMetadata};
 pub use record::{Generation, Grant, Record, Registration, State};
-pub use redact::{redact_body, redact_text};
+pub use redact::{redact_body, redact_text, redacted_url, url_without_query};
 pub use remedy::Remedy;
 pub use resource::{Resource, ResourceError, ResourceMismatch};
 pub use sanitize::{is_printable, quote, sanitize_line, sanitize_text};
@@ -82,8 +84,6 @@ pub use settings::{
     CallbackSetting, ClientSetting, ClientSigningKey, DpopSetting, ExplicitEndpoints, PkceSetting,
     PreRegisteredClient, ResourceSetting, ServerSettings, SettingsFingerprint,
 };
-pub use shown::{bare_url, shown_url};
-pub use slot::{Profile, ProfileError, Slot};
 pub use store::{CredentialStore, StoreError};
 pub use time::{Clock, Timestamp};
 pub use token_source::{FixedToken, TokenSource, TokenSourceError};

@@ -144,7 +144,7 @@ impl ServerMetadata {
     }
 
     /// Whether the server lists a scope.
-    pub fn lists_scope(&self, scope: &str) -> bool {
+    pub fn supports_scope(&self, scope: &str) -> bool {
         self.scopes_supported
             .as_deref()
             .unwrap_or_default()
@@ -176,7 +176,7 @@ serde_as_text!(
     Issuer: Issuer::of_any_characters,
     Resource: Resource::parse,
     crate::ServerUrl: crate::ServerUrl::parse,
-    crate::Profile: crate::Profile::parse
+    crate::Account: crate::Account::parse
 );
 
 impl Serialize for crate::Scopes {

@@ -12,12 +12,12 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    AccessToken, AuthScheme, ClientId, ClientSecret, DpopKey, Issuer, RefreshToken,
-    RegistrationAccessToken, Resource, Scopes, ServerMetadata, SettingsFingerprint, Slot,
-    Timestamp, TokenEndpointAuthMethod,
+    AccessToken, AuthScheme, ClientId, ClientSecret, CredentialKey, DpopKey, Issuer, RefreshToken,
+    RegistrationAccessToken, Resource, Scopes, ServerMetadata, SettingsFingerprint, Timestamp,
+    TokenEndpointAuthMethod,
 };
 
-/// Counts the versions of a slot's records. Grows with every save, over all issuers of the slot.
+/// Counts the versions of a credential's records. Grows with every save, over all issuers of the credential.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -64,7 +64,7 @@ impl fmt::Debug for UnknownFields {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// Whose it is.
-    pub slot: Slot,
+    pub key: CredentialKey,
     /// The exact issuer. The record is never sent to another.
     pub issuer: Issuer,
     /// Which version this is; given by the store.
@@ -78,7 +78,7 @@ pub struct Record {
     /// The settings the record was made under.
     pub settings: SettingsFingerprint,
     /// What is known of refreshes that brought no token.
-    pub fence: Option<Fence>,
+    pub fence: Option<PendingRefresh>,
     /// Where the account stands.
     pub state: State,
     /// Fields of the fence that a newer version wrote.
@@ -89,9 +89,13 @@ pub struct Record {
 
 impl Record {
     /// A record for an account that nothing is known of but its authorization server.
-    pub fn new(slot: Slot, metadata: ServerMetadata, settings: SettingsFingerprint) -> Self {
+    pub fn new(
+        key: CredentialKey,
+        metadata: ServerMetadata,
+        settings: SettingsFingerprint,
+    ) -> Self {
         Self {
-            slot,
+            key,
             issuer: metadata.issuer.clone(),
             generation: Generation::default(),
             registration: None,
@@ -247,7 +251,7 @@ pub enum GrantKind {
 /// What is known of the posts of the current refresh token since the last one that brought a token.
 /// Written before each post, so that it holds when the process dies, and read by every process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fence {
+pub struct PendingRefresh {
     /// How often the refresh token was posted without a known outcome.
     pub posts: u32,
     /// When the first of them was about to be sent.
@@ -262,7 +266,7 @@ pub struct Fence {
     pub refusal: Option<Refusal>,
 }
 
-impl Fence {
+impl PendingRefresh {
     /// A post that is about to be sent now.
     pub fn new(now: Timestamp, not_before: Timestamp) -> Self {
         Self {
@@ -328,7 +332,8 @@ pub enum State {
     /// There is a grant, and a refresh whose outcome is unknown.
     OutcomeUnknown,
     /// Somebody has to sign in.
-    SignInNeeded(SignInCause),
+    #[serde(rename = "sign-in-needed")]
+    SignInRequired(SignInCause),
 }
 
 /// Why somebody has to sign in.

@@ -6,14 +6,18 @@
 //! Entra's `AADSTS` numbers. Everything else, whatever it is, becomes `…`. A token of any strength is
 //! longer, or has digits, signs or mixed case in it.
 
+mod url;
+
 use serde_json::Value;
+
+pub use self::url::{redacted_url, url_without_query};
 
 /// The most characters of a text that are kept.
 const MOST: usize = 200;
 /// A longer body is no message for people.
 const MAX_BODY: usize = 64 * 1024;
 /// The most letters of a word. German needs more, tokens need many more.
-const LONGEST_WORD: usize = 20;
+const MAX_WORD: usize = 20;
 
 /// The words of a server's text, in one line of about 200 characters at most; `None` when no word is
 /// left.
@@ -114,11 +118,7 @@ fn is_ordinary(word: &str) -> bool {
     let letters = |part: &str| !part.is_empty() && part.chars().all(char::is_alphabetic);
     let case = head.chars().skip(1).all(|letter| !letter.is_uppercase())
         || head.chars().all(|letter| !letter.is_lowercase()) && head.len() <= 8;
-    letters(head)
-        && letters(tail)
-        && tail.len() <= 2
-        && case
-        && head.chars().count() <= LONGEST_WORD
+    letters(head) && letters(tail) && tail.len() <= 2 && case && head.chars().count() <= MAX_WORD
 }
 
 fn is_small_number(word: &str) -> bool {

@@ -59,7 +59,7 @@ impl Resource {
     /// # Errors
     ///
     /// A [`ResourceMismatch`] that names both strings and which part differs.
-    pub fn identifies(&self, server: &ServerUrl) -> Result<(), ResourceMismatch> {
+    pub fn matches_server(&self, server: &ServerUrl) -> Result<(), ResourceMismatch> {
         let theirs = server.url();
         let differs = if self.url.scheme() != theirs.scheme() {
             Some("scheme")

@@ -2,15 +2,15 @@
 
 use std::{any::Any, error::Error, fmt, sync::Arc, time::Duration};
 
-use crate::{BoxFuture, Generation, Issuer, Record, Remedy, Slot};
+use crate::{BoxFuture, CredentialKey, Generation, Issuer, Record, Remedy};
 
 /// Keeps records, and orders those who change them.
 ///
 /// The rules that a session relies on:
 ///
-/// - A slot holds one record for each exact issuer, and one of them is active: the one saved last.
+/// - A credential holds one record for each exact issuer, and one of them is active: the one saved last.
 ///   [`load`](Self::load) gives the active one.
-/// - Writing needs the slot's [`Guard`]. It is exclusive over all processes (over all machines,
+/// - Writing needs the credential's [`Guard`]. It is exclusive over all processes (over all machines,
 ///   where the backend is shared) until it is released or dropped.
 /// - A save names the generation it replaces. Anything else in its place is an answer,
 ///   [`Saved::Conflict`], and nothing is written. A record that was removed is not brought back by
@@ -18,32 +18,38 @@ use crate::{BoxFuture, Generation, Issuer, Record, Remedy, Slot};
 /// - A save that returned has been made durable. A save that failed has changed nothing, or has
 ///   written the whole record where only making that durable failed. So a caller that repeats it
 ///   must expect a conflict with its own record, and knows by reading it. Other changes likewise.
-/// - Generations of a slot grow and are never used twice, also after a removal.
+/// - Generations of a credential grow and are never used twice, also after a removal.
 pub trait CredentialStore: Send + Sync + fmt::Debug {
-    /// The active record of a slot.
-    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
+    /// The active record of a credential.
+    fn load<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
 
-    /// The record of a slot for one issuer, active or not.
+    /// The record of a credential for one issuer, active or not.
     fn load_issuer<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         issuer: &'a Issuer,
     ) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
 
-    /// The records of a slot for all its issuers, the active one first.
-    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>>;
+    /// The records of a credential for all its issuers, the active one first.
+    fn records<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>>;
 
-    /// Every slot that holds a record, and every place that could not be read.
+    /// Every credential that holds a record, and every place that could not be read.
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>>;
 
-    /// Locks a slot, waiting at most `wait` for whoever holds it.
+    /// Locks a credential, waiting at most `wait` for whoever holds it.
     fn lock<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>>;
 
-    /// Saves `record` in its slot in place of the one for the same issuer at generation `expected`
+    /// Saves `record` in its credential in place of the one for the same issuer at generation `expected`
     /// (`None`: there is none), and makes it the active one.
     ///
     /// The store gives the new generation; the one in `record` is not read.
@@ -54,7 +60,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<Saved, StoreError>>;
 
-    /// Makes sure that the next change of a slot under this guard, a save of a record of usual size,
+    /// Makes sure that the next change of a credential under this guard, a save of a record of usual size,
     /// needs no more space and opens no more files than are held from now on.
     ///
     /// For a caller that is about to do what can't be undone and has to save what comes of it, as
@@ -67,17 +73,17 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// save needs neither.
     fn reserve<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let _ = (slot, guard);
+        let _ = (key, guard);
         Box::pin(async { Ok(()) })
     }
 
     /// Removes the record for an issuer; whether there was one.
     fn remove<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
@@ -85,16 +91,19 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// Where and how the records are kept, in words for a person.
     fn describe(&self) -> String;
 
-    /// Who holds a slot's lock at the moment, in words for a person; `None` where nobody does, and
+    /// Who holds a credential's lock at the moment, in words for a person; `None` where nobody does, and
     /// where the backend can't tell. For a diagnosis: waits for nobody and changes nothing.
-    fn holder<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
-        let _ = slot;
+    fn holder<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        let _ = key;
         Box::pin(async { Ok(None) })
     }
 
     /// The same store for a diagnosis, where reading may change something: that one changes nothing,
     /// and says as an error what it would have done. `None` where reading changes nothing anyway.
-    fn examining(&self) -> Option<Arc<dyn CredentialStore>> {
+    fn read_only(&self) -> Option<Arc<dyn CredentialStore>> {
         None
     }
 
@@ -129,23 +138,26 @@ pub enum Saved {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Listing {
-    /// The slots with at least one record.
-    pub slots: Vec<Slot>,
+    /// The credentials with at least one record.
+    pub credentials: Vec<CredentialKey>,
     /// What could not be read, and why.
     pub problems: Vec<StoreError>,
 }
 
 impl Listing {
-    /// A list of slots, and of what could not be read.
-    pub fn new(slots: Vec<Slot>, problems: Vec<StoreError>) -> Self {
-        Self { slots, problems }
+    /// A list of credentials, and of what could not be read.
+    pub fn new(credentials: Vec<CredentialKey>, problems: Vec<StoreError>) -> Self {
+        Self {
+            credentials,
+            problems,
+        }
     }
 }
 
-/// The proof that a slot is locked. Dropping it releases the lock.
+/// The proof that a credential is locked. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct Guard {
-    slot: Slot,
+    key: CredentialKey,
     lease: Box<dyn Lease>,
 }
 
@@ -160,10 +172,10 @@ pub trait Lease: Any + Send + Sync + fmt::Debug {
 }
 
 impl Guard {
-    /// Made by a store when it has locked `slot`.
-    pub fn new(slot: Slot, lease: impl Lease) -> Self {
+    /// Made by a store when it has locked `key`.
+    pub fn new(key: CredentialKey, lease: impl Lease) -> Self {
         Self {
-            slot,
+            key,
             lease: Box::new(lease),
         }
     }
@@ -177,9 +189,9 @@ impl Guard {
         self.lease.release().await
     }
 
-    /// The slot that is locked.
-    pub fn slot(&self) -> &Slot {
-        &self.slot
+    /// The credential that is locked.
+    pub fn key(&self) -> &CredentialKey {
+        &self.key
     }
 
     /// The store's own part, if it is of type `T`. A store refuses a guard that is not its own.
@@ -218,7 +230,7 @@ pub enum StoreErrorKind {
     Refused,
     /// The medium failed: full, read-only, gone.
     Io,
-    /// The guard is for another slot or from another store.
+    /// The guard is for another credential or from another store.
     Guard,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use hallpass_core::{quote, shown_url};
+use hallpass_core::{quote, redacted_url};
 use http::StatusCode;
 use url::Url;
 
@@ -12,7 +12,7 @@ pub struct Attempt {
     document: Document,
     url: String,
     status: Option<StatusCode>,
-    took: Duration,
+    duration: Duration,
     from_cache: bool,
     reason: Option<String>,
     notes: Vec<String>,
@@ -31,9 +31,9 @@ impl Attempt {
     pub(crate) fn new(document: Document, url: &Url) -> Self {
         Self {
             document,
-            url: shown_url(url),
+            url: redacted_url(url),
             status: None,
-            took: Duration::ZERO,
+            duration: Duration::ZERO,
             from_cache: false,
             reason: None,
             notes: Vec::new(),
@@ -45,11 +45,11 @@ impl Attempt {
         Self {
             document,
             url: match Url::parse(text) {
-                Ok(url) => shown_url(&url),
+                Ok(url) => redacted_url(&url),
                 Err(_) => quoted(text),
             },
             status: None,
-            took: Duration::ZERO,
+            duration: Duration::ZERO,
             from_cache: false,
             reason: Some(reason),
             notes: Vec::new(),
@@ -61,8 +61,8 @@ impl Attempt {
         self.from_cache = from_cache;
     }
 
-    pub(crate) fn lasted(&mut self, took: Duration) {
-        self.took = took;
+    pub(crate) fn lasted(&mut self, duration: Duration) {
+        self.duration = duration;
     }
 
     pub(crate) fn pass_over(&mut self, reason: String) {
@@ -89,8 +89,8 @@ impl Attempt {
     }
 
     /// How long it took, by the monotonic clock.
-    pub fn took(&self) -> Duration {
-        self.took
+    pub fn duration(&self) -> Duration {
+        self.duration
     }
 
     /// Whether the document came from a [`MetadataCache`](crate::MetadataCache).
@@ -114,9 +114,9 @@ impl fmt::Display for Attempt {
         write!(f, "{} at {}: ", self.document, self.url)?;
         match self.status {
             Some(status) if self.from_cache => write!(f, "{} from the cache", status.as_u16())?,
-            Some(status) => write!(f, "{} in {} ms", status.as_u16(), self.took.as_millis())?,
-            None if self.took.is_zero() => f.write_str("not asked")?,
-            None => write!(f, "no answer in {} ms", self.took.as_millis())?,
+            Some(status) => write!(f, "{} in {} ms", status.as_u16(), self.duration.as_millis())?,
+            None if self.duration.is_zero() => f.write_str("not asked")?,
+            None => write!(f, "no answer in {} ms", self.duration.as_millis())?,
         }
         match &self.reason {
             Some(reason) => write!(f, ", passed over: {reason}"),

@@ -3,7 +3,7 @@
 
 use hallpass_core::{
     ExplicitEndpoints, Issuer, ResourceMetadata, ServerMetadata, ServerSettings, ServerUrl,
-    shown_url,
+    redacted_url,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -12,7 +12,7 @@ use crate::{
     MetadataSource,
     attempt::Document,
     document,
-    error::{DiscoveryErrorKind, Fault},
+    error::{DiscoveryErrorKind, RequestFailure},
     reader::{Reader, value},
     well_known,
 };
@@ -25,7 +25,7 @@ pub(crate) fn issuers(
     settings: &ServerSettings,
     server: &ServerUrl,
     metadata: Option<&ResourceMetadata>,
-) -> Result<Vec<Issuer>, Fault> {
+) -> Result<Vec<Issuer>, RequestFailure> {
     let listed = metadata.map_or(&[][..], |metadata| &metadata.authorization_servers);
     let Some(configured) = &settings.issuer else {
         if listed.is_empty() {
@@ -35,7 +35,7 @@ pub(crate) fn issuers(
                 value(server.as_str())
             );
             return Err(
-                Fault::new(DiscoveryErrorKind::NoAuthorizationServer, text).with_hint(
+                RequestFailure::new(DiscoveryErrorKind::NoAuthorizationServer, text).with_hint(
                     "set `issuer` to the authorization server's issuer, or `legacy_discovery` if \
                      the server is its own authorization server",
                 ),
@@ -45,13 +45,13 @@ pub(crate) fn issuers(
     };
     let is_listed = listed
         .iter()
-        .any(|issuer| issuer.same_but_for_root_slash(configured));
+        .any(|issuer| issuer.eq_ignoring_trailing_slash(configured));
     if listed.is_empty() || is_listed || settings.trusted_issuers.contains(configured) {
         return Ok(vec![configured.clone()]);
     }
     let names: Vec<String> = listed
         .iter()
-        .take(MOST_ISSUERS)
+        .take(MAX_ISSUERS)
         .map(|issuer| value(issuer.as_str()))
         .collect();
     let text = format!(
@@ -65,7 +65,7 @@ pub(crate) fn issuers(
         "remove the setting `issuer` or set it to one of these, or add {} to `trusted_issuers`",
         value(configured.as_str())
     );
-    let fault = Fault::new(DiscoveryErrorKind::IssuerNotListed, text).with_hint(hint);
+    let fault = RequestFailure::new(DiscoveryErrorKind::IssuerNotListed, text).with_hint(hint);
     Err(match listed {
         [only] => fault.with_suggestion("issuer", only.as_str()),
         _ => fault,
@@ -77,8 +77,8 @@ pub(crate) async fn of_issuers(
     settings: &ServerSettings,
     issuers: &[Issuer],
     reader: &mut Reader<'_>,
-) -> Result<Server, Fault> {
-    let issuers = &issuers[..issuers.len().min(MOST_ISSUERS)];
+) -> Result<Server, RequestFailure> {
+    let issuers = &issuers[..issuers.len().min(MAX_ISSUERS)];
     let mut faults = Vec::new();
     for issuer in issuers {
         for (url, source) in well_known::of_issuer(issuer) {
@@ -112,8 +112,12 @@ pub(crate) async fn of_issuers(
         names.join(", "),
         answers.join(", ")
     );
-    let nothing = Fault::new(DiscoveryErrorKind::ServerMetadataNotFound, text);
-    let fault = if plain { None } else { Fault::heaviest(faults) };
+    let nothing = RequestFailure::new(DiscoveryErrorKind::ServerMetadataNotFound, text);
+    let fault = if plain {
+        None
+    } else {
+        RequestFailure::heaviest(faults)
+    };
     Err(fault.unwrap_or(nothing).or_hint(|| {
         "set `server_metadata_url` if the metadata is elsewhere, or `endpoints` if there is none"
             .to_owned()
@@ -128,13 +132,13 @@ pub(crate) async fn at_named_url(
     expected: &[Issuer],
     url: &Url,
     reader: &mut Reader<'_>,
-) -> Result<Server, Fault> {
+) -> Result<Server, RequestFailure> {
     if let Some(objection) = well_known::objection(url) {
         let text = format!(
             "the configured `server_metadata_url` {} can't be asked: {objection} (RFC 8414 §3)",
             value(url.as_str())
         );
-        return Err(Fault::new(DiscoveryErrorKind::Settings, text)
+        return Err(RequestFailure::new(DiscoveryErrorKind::Settings, text)
             .with_hint("set `server_metadata_url` to an https URL"));
     }
     let expected: Vec<&Issuer> = expected.iter().collect();
@@ -167,10 +171,10 @@ pub(crate) async fn legacy(
     server: &ServerUrl,
     asked_for: bool,
     reader: &mut Reader<'_>,
-) -> Result<Server, Fault> {
+) -> Result<Server, RequestFailure> {
     let origin = server.url().origin().ascii_serialization();
     let issuer = Issuer::parse(&origin).map_err(|error| {
-        Fault::new(
+        RequestFailure::new(
             DiscoveryErrorKind::ServerMetadataNotFound,
             error.to_string(),
         )
@@ -222,7 +226,7 @@ pub(crate) fn explicit(
     settings: &ServerSettings,
     endpoints: &ExplicitEndpoints,
     listed: &[Issuer],
-) -> Result<Server, Fault> {
+) -> Result<Server, RequestFailure> {
     let named = [
         ("authorization", endpoints.authorization.as_ref()),
         ("token", Some(&endpoints.token)),
@@ -234,7 +238,7 @@ pub(crate) fn explicit(
             "the configured {name} endpoint {} can't be used: {problem} (RFC 6749 §3.1, §3.2)",
             value(url.as_str())
         );
-        Fault::new(DiscoveryErrorKind::Settings, text)
+        RequestFailure::new(DiscoveryErrorKind::Settings, text)
             .with_hint(format!("set `endpoints.{name}` to an https URL"))
     };
     for (name, url) in named {
@@ -272,12 +276,12 @@ fn checked(
     settings: &ServerSettings,
     expected: &[&Issuer],
     notes: &mut Vec<String>,
-) -> Result<ServerMetadata, Fault> {
+) -> Result<ServerMetadata, RequestFailure> {
     let metadata = document::authorization_server(object, at, notes)?;
     let claimed = &metadata.issuer;
     let is_expected = expected
         .iter()
-        .any(|issuer| issuer.same_but_for_root_slash(claimed));
+        .any(|issuer| issuer.eq_ignoring_trailing_slash(claimed));
     let belongs_here = || {
         let candidates = well_known::of_issuer(claimed);
         expected.is_empty() && candidates.iter().any(|(url, _)| url == at)
@@ -296,29 +300,31 @@ fn checked(
     };
     let text = format!(
         "the metadata at {} claims the issuer {} where {expected} is expected (RFC 8414 §3.3)",
-        shown_url(at),
+        redacted_url(at),
         value(claimed.as_str())
     );
     let hint = format!(
         "if that issuer is the right one, add {} to `trusted_issuers`",
         value(claimed.as_str())
     );
-    Err(Fault::new(DiscoveryErrorKind::IssuerMismatch, text)
-        .with_hint(hint)
-        .with_suggestion("trusted_issuers", claimed.as_str()))
+    Err(
+        RequestFailure::new(DiscoveryErrorKind::IssuerMismatch, text)
+            .with_hint(hint)
+            .with_suggestion("trusted_issuers", claimed.as_str()),
+    )
 }
 
-fn no_oauth(server: &ServerUrl) -> Fault {
+fn no_oauth(server: &ServerUrl) -> RequestFailure {
     let text = format!(
         "{} shows no trace of OAuth: nothing asks for a token, and there is no metadata \
          (RFC 9728 §3, RFC 8414 §3)",
         value(server.as_str())
     );
-    Fault::new(DiscoveryErrorKind::NoOAuth, text).with_hint(
+    RequestFailure::new(DiscoveryErrorKind::NoOAuth, text).with_hint(
         "check the URL; if the server does want OAuth, set `issuer`, `endpoints` or \
          `legacy_discovery`",
     )
 }
 
 /// How many of a resource's authorization servers are tried before it counts as having none.
-const MOST_ISSUERS: usize = 8;
+const MAX_ISSUERS: usize = 8;

@@ -20,13 +20,13 @@ use crate::single_flight::SingleFlight;
 /// another, which might not be allowed to ask for it.
 #[derive(Default)]
 pub struct MetadataCache {
-    kept: Mutex<HashMap<String, Kept>>,
+    kept: Mutex<HashMap<String, CacheEntry>>,
     pub(crate) flights: SingleFlight,
 }
 
 /// Whether discovery may use documents that it read before.
 #[derive(Debug, Clone, Copy, Default)]
-pub enum Reading<'a> {
+pub enum CacheMode<'a> {
     /// There is no cache.
     #[default]
     Uncached,
@@ -39,7 +39,7 @@ pub enum Reading<'a> {
     Anew(&'a MetadataCache),
 }
 
-struct Kept {
+struct CacheEntry {
     body: Bytes,
     until: Duration,
 }
@@ -71,7 +71,7 @@ impl MetadataCache {
             Some(lasting) if kept.len() < MOST || kept.contains_key(key) => {
                 let until = now.saturating_add(lasting);
                 let body = body.clone();
-                kept.insert(key.to_owned(), Kept { body, until });
+                kept.insert(key.to_owned(), CacheEntry { body, until });
             }
             _ => {
                 kept.remove(key);
@@ -84,7 +84,7 @@ impl MetadataCache {
         self.kept().remove(key);
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, CacheEntry>> {
         // Every change is one call on the map, so a poisoned lock still guards a whole map.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

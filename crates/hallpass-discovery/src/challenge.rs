@@ -15,7 +15,7 @@ use grammar::HeaderChallenge;
 /// ones are passed over, and of a repeated one the first counts. Challenges of other schemes are
 /// left out, and nothing in them is taken for a parameter of ours.
 ///
-/// A 401 without any of these is what [`Challenge::bare`] stands for; whoever saw the status adds
+/// A 401 without any of these is what [`Challenge::new`] stands for; whoever saw the status adds
 /// it.
 pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     headers
@@ -61,7 +61,7 @@ fn understand(read: HeaderChallenge) -> Option<Challenge> {
     let scheme = [AuthScheme::Bearer, AuthScheme::Dpop]
         .into_iter()
         .find(|known| known.as_str().eq_ignore_ascii_case(&read.scheme))?;
-    let mut challenge = Challenge::bare(scheme);
+    let mut challenge = Challenge::new(scheme);
     for (name, value) in read.parameters {
         let place = match name.to_ascii_lowercase().as_str() {
             "resource_metadata" => &mut challenge.resource_metadata,

@@ -3,9 +3,9 @@
 use hallpass_core::{Challenge, Clock, HttpClient, ServerSettings, ServerUrl};
 
 use crate::{
-    Discovered, DiscoveryError, Reading, authorization_server,
-    error::{DiscoveryErrorKind, Fault},
-    protected_resource::{self, Found},
+    CacheMode, Discovered, DiscoveryError, authorization_server,
+    error::{DiscoveryErrorKind, RequestFailure},
+    protected_resource::{self, Candidate},
     reader::Reader,
     resource_choice,
 };
@@ -25,7 +25,7 @@ impl Discovery<'_> {
     /// Looks for the authorization server of `server`, asking for everything anew.
     ///
     /// `challenges` are those of the answer that refused a request; a 401 without any stands as one
-    /// [`Challenge::bare`], an empty list for a server that refused nothing yet.
+    /// [`Challenge::new`], an empty list for a server that refused nothing yet.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl Discovery<'_> {
         server: &ServerUrl,
         challenges: &[Challenge],
     ) -> Result<Discovered, DiscoveryError> {
-        self.run_with(server, challenges, Reading::Uncached).await
+        self.run_with(server, challenges, CacheMode::Uncached).await
     }
 
     /// As [`run`](Self::run), with a cache that the caller holds.
@@ -47,7 +47,7 @@ impl Discovery<'_> {
         &self,
         server: &ServerUrl,
         challenges: &[Challenge],
-        reading: Reading<'_>,
+        reading: CacheMode<'_>,
     ) -> Result<Discovered, DiscoveryError> {
         let mut reader = Reader::new(self.http, self.clock, server, reading);
         match self.find(server, challenges, &mut reader).await {
@@ -65,12 +65,12 @@ impl Discovery<'_> {
         server: &ServerUrl,
         challenges: &[Challenge],
         reader: &mut Reader<'_>,
-    ) -> Result<Discovered, Fault> {
+    ) -> Result<Discovered, RequestFailure> {
         let settings = self.settings;
         let (metadata, nothing) =
             match protected_resource::find(settings, server, challenges, reader).await? {
-                Found::Metadata(metadata) => (Some(*metadata), None),
-                Found::Nothing {
+                Candidate::Metadata(metadata) => (Some(*metadata), None),
+                Candidate::Nothing {
                     fault,
                     looks_legacy,
                 } => (None, Some((fault, looks_legacy))),
@@ -123,7 +123,7 @@ impl Discovery<'_> {
 }
 
 /// Whether a fault says that there is no authorization server to be found this way.
-fn is_absence(fault: &Fault) -> bool {
+fn is_absence(fault: &RequestFailure) -> bool {
     matches!(
         fault.kind,
         DiscoveryErrorKind::NoAuthorizationServer

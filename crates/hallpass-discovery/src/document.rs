@@ -1,12 +1,12 @@
 //! Makes the core's documents out of JSON, tolerantly: a member that can't be used is passed over
 //! with a note, unless nothing works without it.
 
-use hallpass_core::{Issuer, Resource, ResourceMetadata, ServerMetadata, shown_url};
+use hallpass_core::{Issuer, Resource, ResourceMetadata, ServerMetadata, redacted_url};
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    error::{DiscoveryErrorKind, Fault},
+    error::{DiscoveryErrorKind, RequestFailure},
     reader::value,
     well_known,
 };
@@ -16,7 +16,7 @@ pub(crate) fn protected_resource(
     object: Map<String, Value>,
     at: &Url,
     notes: &mut Vec<String>,
-) -> Result<ResourceMetadata, Fault> {
+) -> Result<ResourceMetadata, RequestFailure> {
     let mut members = Members { object, notes };
     let resource = members.required("resource", at, "RFC 9728 §2")?;
     let resource = Resource::parse(&resource).map_err(|_| {
@@ -51,7 +51,7 @@ pub(crate) fn authorization_server(
     object: Map<String, Value>,
     at: &Url,
     notes: &mut Vec<String>,
-) -> Result<ServerMetadata, Fault> {
+) -> Result<ServerMetadata, RequestFailure> {
     let mut members = Members { object, notes };
     let issuer = members.required("issuer", at, "RFC 8414 §2")?;
     let issuer = Issuer::parse(&issuer).map_err(|_| {
@@ -94,10 +94,13 @@ pub(crate) fn authorization_server(
     Ok(metadata)
 }
 
-fn invalid(at: &Url, problem: impl std::fmt::Display) -> Fault {
-    Fault::new(
+fn invalid(at: &Url, problem: impl std::fmt::Display) -> RequestFailure {
+    RequestFailure::new(
         DiscoveryErrorKind::InvalidDocument,
-        format!("the document at {} can't be used: {problem}", shown_url(at)),
+        format!(
+            "the document at {} can't be used: {problem}",
+            redacted_url(at)
+        ),
     )
 }
 
@@ -121,7 +124,7 @@ impl Members<'_> {
         self.object.remove(name).filter(|value| !value.is_null())
     }
 
-    fn required(&mut self, name: &str, at: &Url, section: &str) -> Result<String, Fault> {
+    fn required(&mut self, name: &str, at: &Url, section: &str) -> Result<String, RequestFailure> {
         match self.take(name) {
             Some(Value::String(text)) if !text.is_empty() && text.len() <= LONGEST => Ok(text),
             Some(Value::String(_)) => Err(invalid(
@@ -211,7 +214,12 @@ impl Members<'_> {
     }
 
     /// An endpoint that everything hangs on: absent is for the caller to judge, unusable is not.
-    fn endpoint(&mut self, name: &str, at: &Url, section: &str) -> Result<Option<Url>, Fault> {
+    fn endpoint(
+        &mut self,
+        name: &str,
+        at: &Url,
+        section: &str,
+    ) -> Result<Option<Url>, RequestFailure> {
         let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
@@ -219,9 +227,9 @@ impl Members<'_> {
             let text = format!(
                 "the `{name}` {} in the document at {} can't be used: {problem} ({section})",
                 value(&text),
-                shown_url(at)
+                redacted_url(at)
             );
-            Fault::new(DiscoveryErrorKind::EndpointRefused, text)
+            RequestFailure::new(DiscoveryErrorKind::EndpointRefused, text)
                 .with_hint("set `endpoints` to name the server's endpoints yourself")
         })
     }

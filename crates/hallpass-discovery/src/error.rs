@@ -11,7 +11,7 @@ use crate::Attempt;
 /// Its text names the rule that failed and the values on both sides, its [hint](Self::hint) the
 /// setting that would change it, and it carries [every try](Self::attempts).
 pub struct DiscoveryError {
-    fault: Box<Fault>,
+    fault: Box<RequestFailure>,
     attempts: Vec<Attempt>,
 }
 
@@ -54,7 +54,7 @@ pub enum DiscoveryErrorKind {
 }
 
 impl DiscoveryError {
-    pub(crate) fn new(fault: Fault, attempts: Vec<Attempt>) -> Self {
+    pub(crate) fn new(fault: RequestFailure, attempts: Vec<Attempt>) -> Self {
         Self {
             fault: Box::new(fault),
             attempts,
@@ -115,7 +115,7 @@ impl Error for DiscoveryError {
 
 /// Why one candidate, or all of them, can't be used.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct RequestFailure {
     pub(crate) kind: DiscoveryErrorKind,
     pub(crate) text: String,
     pub(crate) hint: Option<String>,
@@ -125,7 +125,7 @@ pub(crate) struct Fault {
     not_found: bool,
 }
 
-impl Fault {
+impl RequestFailure {
     pub(crate) fn new(kind: DiscoveryErrorKind, text: impl Into<String>) -> Self {
         Self {
             kind,
@@ -226,8 +226,8 @@ impl Fault {
     }
 
     /// The fault that tells most; of several that tell as much, the first.
-    pub(crate) fn heaviest(faults: Vec<Fault>) -> Option<Fault> {
-        faults.into_iter().rev().max_by_key(Fault::weight)
+    pub(crate) fn heaviest(faults: Vec<RequestFailure>) -> Option<RequestFailure> {
+        faults.into_iter().rev().max_by_key(RequestFailure::weight)
     }
 
     fn remedy(&self) -> Remedy {

@@ -26,7 +26,7 @@
 //! ```
 //! use hallpass_core::{
 //!     BoxFuture, Clock, HttpClient, HttpError, ServerSettings, ServerUrl, Timestamp, block_on,
-//!     http::{Body, ExchangePolicy},
+//!     http::{Body, RequestOptions},
 //! };
 //! use hallpass_discovery::{Discovery, challenges};
 //! # use std::time::Duration;
@@ -46,7 +46,7 @@
 //!     fn open(
 //!         &self,
 //!         request: http::Request<bytes::Bytes>,
-//!         _: ExchangePolicy,
+//!         _: RequestOptions,
 //!     ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
 //!         let document = match request.uri().to_string().as_str() {
 //!             "https://mcp.example/.well-known/oauth-protected-resource/mcp" => {
@@ -97,7 +97,7 @@ mod single_flight;
 mod well_known;
 
 pub use attempt::{Attempt, Document};
-pub use cache::{MetadataCache, Reading};
+pub use cache::{CacheMode, MetadataCache};
 pub use challenge::{challenges, print_challenge};
 pub use discovered::{Discovered, MetadataSource};
 pub use discovery::Discovery;

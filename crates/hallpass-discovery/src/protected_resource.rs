@@ -6,19 +6,19 @@ use url::Url;
 use crate::{
     attempt::Document,
     document,
-    error::{DiscoveryErrorKind, Fault},
+    error::{DiscoveryErrorKind, RequestFailure},
     reader::{Reader, value},
     resource_choice, well_known,
 };
 
 /// What came of looking for the metadata.
-pub(crate) enum Found {
+pub(crate) enum Candidate {
     /// The metadata, which is the server's own.
     Metadata(Box<ResourceMetadata>),
     /// There is none, for all that the answers say.
     Nothing {
         /// What to report when nothing else leads further.
-        fault: Fault,
+        fault: RequestFailure,
         /// Whether the answers are those of a server older than RFC 9728: nothing named a place,
         /// and every place to guess answered 404.
         looks_legacy: bool,
@@ -36,7 +36,7 @@ pub(crate) async fn find(
     server: &ServerUrl,
     challenges: &[Challenge],
     reader: &mut Reader<'_>,
-) -> Result<Found, Fault> {
+) -> Result<Candidate, RequestFailure> {
     let mut faults = Vec::new();
     let named = match &settings.resource_metadata_url {
         Some(url) => {
@@ -61,7 +61,7 @@ pub(crate) async fn find(
             })
             .await;
         match read {
-            Ok(metadata) => return Ok(Found::Metadata(Box::new(metadata))),
+            Ok(metadata) => return Ok(Candidate::Metadata(Box::new(metadata))),
             Err(fault) if fault.is_refusal() => return Err(fault),
             Err(fault) => {
                 let stop = fault.concerns_the_origin();
@@ -72,14 +72,14 @@ pub(crate) async fn find(
             }
         }
     }
-    let looks_legacy = named.is_none() && faults.iter().all(Fault::is_not_found);
-    let is_passing = faults.iter().any(Fault::is_passing);
+    let looks_legacy = named.is_none() && faults.iter().all(RequestFailure::is_not_found);
+    let is_passing = faults.iter().any(RequestFailure::is_passing);
     let fault = summary(settings, server, faults);
     // After a fault that may pass, "there is none" would be a guess.
     if is_passing && !settings.legacy_discovery {
         return Err(fault);
     }
-    Ok(Found::Nothing {
+    Ok(Candidate::Nothing {
         fault,
         looks_legacy,
     })
@@ -90,14 +90,14 @@ fn named_by(
     challenges: &[Challenge],
     server: &ServerUrl,
     reader: &mut Reader<'_>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<RequestFailure>,
 ) -> Option<Vec<Url>> {
     let mut texts: Vec<&str> = Vec::new();
     for challenge in challenges {
         if let Some(text) = challenge.resource_metadata.as_deref()
             && !text.is_empty()
             && !texts.contains(&text)
-            && texts.len() < MOST_NAMED
+            && texts.len() < MAX_NAMED
         {
             texts.push(text);
         }
@@ -124,9 +124,9 @@ fn named_by(
 /// resource's host, and what §3.3 and §7.3 trust in is that host's certificate: a document from
 /// elsewhere proves nothing by repeating the server's name. A foreign URL also makes the client
 /// send requests wherever a server likes (§7.7). A person may name one all the same.
-fn check_named(text: &str, server: &ServerUrl) -> Result<Url, Fault> {
+fn check_named(text: &str, server: &ServerUrl) -> Result<Url, RequestFailure> {
     let refuse = |problem: &str, instead: Option<&Url>| {
-        let fault = Fault::new(
+        let fault = RequestFailure::new(
             DiscoveryErrorKind::ChallengeRefused,
             format!(
                 "the challenge of {} names {} as `resource_metadata`, which is not asked: \
@@ -166,10 +166,10 @@ fn check_named(text: &str, server: &ServerUrl) -> Result<Url, Fault> {
     Ok(url)
 }
 
-fn check_setting(url: &Url) -> Result<(), Fault> {
+fn check_setting(url: &Url) -> Result<(), RequestFailure> {
     match well_known::objection(url) {
         None => Ok(()),
-        Some(objection) => Err(Fault::new(
+        Some(objection) => Err(RequestFailure::new(
             DiscoveryErrorKind::Settings,
             format!(
                 "the configured `resource_metadata_url` {} can't be asked: {objection} \
@@ -182,7 +182,11 @@ fn check_setting(url: &Url) -> Result<(), Fault> {
 }
 
 /// The fault that stands for all candidates: the one that tells most, or that there is nothing.
-fn summary(settings: &ServerSettings, server: &ServerUrl, faults: Vec<Fault>) -> Fault {
+fn summary(
+    settings: &ServerSettings,
+    server: &ServerUrl,
+    faults: Vec<RequestFailure>,
+) -> RequestFailure {
     let plain = faults
         .iter()
         .all(|fault| fault.kind == DiscoveryErrorKind::ResourceMetadataNotFound);
@@ -201,10 +205,14 @@ fn summary(settings: &ServerSettings, server: &ServerUrl, faults: Vec<Fault>) ->
         value(server.as_str()),
         answers.join(", ")
     );
-    let nothing = Fault::new(DiscoveryErrorKind::ResourceMetadataNotFound, text);
-    let fault = if plain { None } else { Fault::heaviest(faults) };
+    let nothing = RequestFailure::new(DiscoveryErrorKind::ResourceMetadataNotFound, text);
+    let fault = if plain {
+        None
+    } else {
+        RequestFailure::heaviest(faults)
+    };
     fault.unwrap_or(nothing).or_hint(hint)
 }
 
 /// How many URLs of one answer are considered: a server has one place for its metadata.
-const MOST_NAMED: usize = 4;
+const MAX_NAMED: usize = 4;

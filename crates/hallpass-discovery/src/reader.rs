@@ -5,17 +5,17 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hallpass_core::{
     Clock, HttpClient, ServerUrl,
-    http::{ExchangePolicy, HttpError, HttpErrorKind, Leg},
-    shown_url,
+    http::{HttpError, HttpErrorKind, RequestOptions, RequestTarget},
+    redacted_url,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    Attempt, Reading,
+    Attempt, CacheMode,
     attempt::{Document, quoted},
-    error::{DiscoveryErrorKind, Fault},
+    error::{DiscoveryErrorKind, RequestFailure},
 };
 
 /// The network and the account of one run, for one server.
@@ -24,7 +24,7 @@ pub(crate) struct Reader<'a> {
     http: &'a dyn HttpClient,
     clock: &'a dyn Clock,
     server: &'a ServerUrl,
-    reading: Reading<'a>,
+    reading: CacheMode<'a>,
     attempts: Vec<Attempt>,
     passing_fault: bool,
 }
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         http: &'a dyn HttpClient,
         clock: &'a dyn Clock,
         server: &'a ServerUrl,
-        reading: Reading<'a>,
+        reading: CacheMode<'a>,
     ) -> Self {
         Self {
             http,
@@ -67,8 +67,8 @@ impl<'a> Reader<'a> {
         &mut self,
         document: Document,
         url: &Url,
-        check: impl FnOnce(Map<String, Value>, &mut Vec<String>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        check: impl FnOnce(Map<String, Value>, &mut Vec<String>) -> Result<T, RequestFailure>,
+    ) -> Result<T, RequestFailure> {
         let mut attempt = Attempt::new(document, url);
         let mut notes = Vec::new();
         let result = match self.fetch(document, url, &mut attempt).await {
@@ -96,24 +96,24 @@ impl<'a> Reader<'a> {
         document: Document,
         url: &Url,
         attempt: &mut Attempt,
-    ) -> Result<Map<String, Value>, Fault> {
+    ) -> Result<Map<String, Value>, RequestFailure> {
         let start = self.clock.monotonic();
         let key = format!("{} {url}", self.server.as_str());
-        if let Reading::Cached(cache) = self.reading
+        if let CacheMode::Cached(cache) = self.reading
             && let Some(body) = cache.fresh(&key, start)
         {
             attempt.answered(StatusCode::OK, true);
             return object(document, url, &HeaderMap::new(), &body);
         }
         let (result, is_shared) = match self.reading {
-            Reading::Anew(cache) => cache.flights.run(&key, self.clock, self.get(url)).await,
-            Reading::Cached(_) | Reading::Uncached => {
+            CacheMode::Anew(cache) => cache.flights.run(&key, self.clock, self.get(url)).await,
+            CacheMode::Cached(_) | CacheMode::Uncached => {
                 (self.get(url).await.map_err(Arc::new), false)
             }
         };
         // A measured time is never zero, which stands for a URL that was not asked.
-        let took = self.clock.monotonic().saturating_sub(start);
-        attempt.lasted(took.max(Duration::from_nanos(1)));
+        let duration = self.clock.monotonic().saturating_sub(start);
+        attempt.lasted(duration.max(Duration::from_nanos(1)));
         let response = result.map_err(|error| unanswered(document, url, error))?;
         attempt.answered(response.status(), is_shared);
         let read = if response.status() == StatusCode::OK {
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         } else {
             Err(refused(document, url, response.status()))
         };
-        if let Reading::Cached(cache) | Reading::Anew(cache) = self.reading
+        if let CacheMode::Cached(cache) | CacheMode::Anew(cache) = self.reading
             && !is_shared
         {
             match &read {
@@ -139,9 +139,10 @@ impl<'a> Reader<'a> {
             .header(header::ACCEPT, "application/json")
             .body(Bytes::new())
             .map_err(|error| {
-                HttpError::new(HttpErrorKind::InvalidRequest, Leg::Metadata, url).with_source(error)
+                HttpError::new(HttpErrorKind::InvalidRequest, RequestTarget::Metadata, url)
+                    .with_source(error)
             })?;
-        let policy = ExchangePolicy::metadata(self.server);
+        let policy = RequestOptions::metadata(self.server);
         self.http.fetch(request, policy).await
     }
 }
@@ -153,7 +154,7 @@ fn object(
     url: &Url,
     headers: &HeaderMap,
     body: &Bytes,
-) -> Result<Map<String, Value>, Fault> {
+) -> Result<Map<String, Value>, RequestFailure> {
     let bytes = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let found = match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => return Ok(object),
@@ -164,10 +165,10 @@ fn object(
     };
     let text = format!(
         "{} answered 200 with {found} where {document} is a JSON object ({})",
-        shown_url(url),
+        redacted_url(url),
         section(document)
     );
-    Err(Fault::new(DiscoveryErrorKind::NotJson, text))
+    Err(RequestFailure::new(DiscoveryErrorKind::NotJson, text))
 }
 
 fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
@@ -178,7 +179,7 @@ fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     declared || body.trim_ascii().starts_with(b"<")
 }
 
-fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> Fault {
+fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> RequestFailure {
     let host = url.host_str().unwrap_or_default();
     let hint = match error.kind() {
         HttpErrorKind::Resolve | HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout => {
@@ -201,7 +202,7 @@ fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> Fault {
         }
         HttpErrorKind::BodyTooLarge => format!(
             "metadata may hold {} bytes at most: tell whoever runs {host}",
-            ExchangePolicy::METADATA_CAP
+            RequestOptions::METADATA_CAP
         ),
         HttpErrorKind::ProxyAuthentication => {
             "check the proxy's user name and password in its settings".to_owned()
@@ -215,26 +216,28 @@ fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> Fault {
         }
         _ => format!("the {document} of {host} can't be read"),
     };
-    Fault::http(text, error).with_hint(hint)
+    RequestFailure::http(text, error).with_hint(hint)
 }
 
 /// The fault of a status that is not 200.
-fn refused(document: Document, url: &Url, status: StatusCode) -> Fault {
-    let text = format!("{} answered {}", shown_url(url), status.as_u16());
+fn refused(document: Document, url: &Url, status: StatusCode) -> RequestFailure {
+    let text = format!("{} answered {}", redacted_url(url), status.as_u16());
     let host = url.host_str().unwrap_or_default();
     match status {
-        StatusCode::NOT_FOUND => Fault::new(nowhere(document), text).not_found(),
+        StatusCode::NOT_FOUND => RequestFailure::new(nowhere(document), text).not_found(),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            Fault::new(DiscoveryErrorKind::Unavailable, text)
+            RequestFailure::new(DiscoveryErrorKind::Unavailable, text)
                 .with_hint(format!("{host} asks for patience: try again later"))
         }
-        status if status.is_redirection() => Fault::new(
+        status if status.is_redirection() => RequestFailure::new(
             nowhere(document),
             format!("{text}, a redirect that is not followed"),
         ),
-        status if status.is_server_error() => Fault::new(DiscoveryErrorKind::Unavailable, text)
-            .with_hint(format!("{host} has a fault of its own: try again later")),
-        _ => Fault::new(nowhere(document), text),
+        status if status.is_server_error() => {
+            RequestFailure::new(DiscoveryErrorKind::Unavailable, text)
+                .with_hint(format!("{host} has a fault of its own: try again later"))
+        }
+        _ => RequestFailure::new(nowhere(document), text),
     }
 }
 

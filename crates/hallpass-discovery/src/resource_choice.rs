@@ -4,7 +4,7 @@
 use hallpass_core::{Resource, ResourceMetadata, ResourceSetting, ServerUrl};
 
 use crate::{
-    error::{DiscoveryErrorKind, Fault},
+    error::{DiscoveryErrorKind, RequestFailure},
     reader::value,
 };
 
@@ -15,8 +15,8 @@ pub(crate) fn accept(
     setting: &ResourceSetting,
     server: &ServerUrl,
     published: &Resource,
-) -> Result<(), Fault> {
-    let Err(mismatch) = published.identifies(server) else {
+) -> Result<(), RequestFailure> {
+    let Err(mismatch) = published.matches_server(server) else {
         return Ok(());
     };
     if let ResourceSetting::Exactly {
@@ -39,9 +39,11 @@ pub(crate) fn accept(
         "the server may be an impostor or misconfigured; if {published} is right, set `resource` \
          to exactly that"
     );
-    Err(Fault::new(DiscoveryErrorKind::ResourceMismatch, text)
-        .with_hint(hint)
-        .with_suggestion("resource", exact))
+    Err(
+        RequestFailure::new(DiscoveryErrorKind::ResourceMismatch, text)
+            .with_hint(hint)
+            .with_suggestion("resource", exact),
+    )
 }
 
 /// The `resource` that every request of this credential carries; `None` when a person left it out.
@@ -49,7 +51,7 @@ pub(crate) fn choose(
     setting: &ResourceSetting,
     server: &ServerUrl,
     metadata: Option<&ResourceMetadata>,
-) -> Result<Option<Resource>, Fault> {
+) -> Result<Option<Resource>, RequestFailure> {
     let published = metadata.map(|metadata| &metadata.resource);
     let (resource, allow_mismatch) = match setting {
         ResourceSetting::Omitted => return Ok(None),
@@ -75,7 +77,7 @@ pub(crate) fn choose(
         value(server.as_str()),
     );
     Err(
-        Fault::new(DiscoveryErrorKind::ResourceSetting, text).with_hint(
+        RequestFailure::new(DiscoveryErrorKind::ResourceSetting, text).with_hint(
             "remove the setting `resource`, or set its `allow_mismatch` if tokens for that \
              resource are what this server takes",
         ),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use hallpass_core::{
     HttpError,
-    http::{Chunks, ExchangePolicy, HttpErrorKind},
+    http::{Chunks, HttpErrorKind, RequestOptions},
 };
 use tokio::time::{Instant, Sleep, sleep_until};
 use url::Url;
@@ -23,7 +23,7 @@ type Incoming = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 /// After an error nothing more is read, and the connection goes with the body.
 pub(crate) struct LimitedBody {
     incoming: Option<Incoming>,
-    policy: ExchangePolicy,
+    policy: RequestOptions,
     url: Url,
     /// What the head announced, where it did.
     announced: Option<u64>,
@@ -35,12 +35,12 @@ pub(crate) struct LimitedBody {
 impl LimitedBody {
     pub(crate) fn new(
         response: reqwest::Response,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
         total: Option<Instant>,
         url: Url,
     ) -> Self {
         let idle = policy
-            .idle_limit
+            .idle_timeout
             .and_then(|limit| Instant::now().checked_add(limit));
         Self {
             announced: response.content_length(),
@@ -90,7 +90,7 @@ impl Chunks for LimitedBody {
                 if size > this.policy.body_cap {
                     return this.fail(HttpErrorKind::BodyTooLarge);
                 }
-                if let (Some(idle), Some(limit)) = (&mut this.idle, this.policy.idle_limit)
+                if let (Some(idle), Some(limit)) = (&mut this.idle, this.policy.idle_timeout)
                     && let Some(deadline) = Instant::now().checked_add(limit)
                 {
                     idle.as_mut().reset(deadline);

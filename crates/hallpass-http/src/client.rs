@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, HttpClient, HttpError,
-    http::{Body, ExchangePolicy, HttpErrorKind, Leg},
+    http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use tokio::time::{Instant, timeout_at};
@@ -68,7 +68,7 @@ impl Client {
         let policy = Arc::new(AddressPolicy::new(
             &config.configured_origins,
             config.resolver,
-            config.connect_limit,
+            config.connect_timeout,
         ));
         let pools = |proxy: Option<&Proxy>| Pools::new(&template, &policy, proxy);
         let via =
@@ -116,13 +116,13 @@ impl Client {
     async fn exchange(
         &self,
         request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> Result<Response<Body>, HttpError> {
         let start = Instant::now();
-        let total = policy
-            .total_limit
+        let total = policy.timeout.and_then(|limit| start.checked_add(limit));
+        let head = policy
+            .response_timeout
             .and_then(|limit| start.checked_add(limit));
-        let head = policy.head_limit.and_then(|limit| start.checked_add(limit));
         let deadline = [total, head].into_iter().flatten().min();
 
         let mut target = Target::read(&request, policy.leg)?;
@@ -171,10 +171,10 @@ impl Client {
         &self,
         request: &Request<Bytes>,
         target: &Target,
-        policy: &ExchangePolicy,
+        policy: &RequestOptions,
     ) -> Result<reqwest::Response, HttpError> {
         let Target { url, origin } = target;
-        let ExchangePolicy { server, leg, .. } = policy;
+        let RequestOptions { server, leg, .. } = policy;
         let leg = *leg;
         let inner = &self.0;
         let proxy = inner.proxy.proxy_for(url);
@@ -248,7 +248,7 @@ impl HttpClient for Client {
     fn open(
         &self,
         request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         Box::pin(self.exchange(request, policy))
     }
@@ -271,7 +271,7 @@ struct Target {
 }
 
 impl Target {
-    fn read(request: &Request<Bytes>, leg: Leg) -> Result<Self, HttpError> {
+    fn read(request: &Request<Bytes>, leg: RequestTarget) -> Result<Self, HttpError> {
         let invalid = |url: &Url, why: &'static str| {
             HttpError::new(HttpErrorKind::InvalidRequest, leg, url).with_source(why)
         };

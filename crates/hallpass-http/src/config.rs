@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use hallpass_core::Remedy;
 
 use crate::{
-    ClientIdentity, Handshakes, Origin, OriginHeaders, ProxyConfig, Resolver, SystemResolver, Trust,
+    ClientIdentity, HandshakeLog, Origin, OriginHeaders, ProxyConfig, Resolver, SystemResolver,
+    Trust,
 };
 
 /// The configuration of a [`Client`](crate::Client). The default is right for a server on the
@@ -26,13 +27,13 @@ pub struct HttpConfig {
     /// endpoint or metadata URL. They are always allowed; what they name is not.
     ///
     /// Each request says which server it is for
-    /// ([`ExchangePolicy::server`](hallpass_core::http::ExchangePolicy::server)). That server's own
+    /// ([`RequestOptions::server`](hallpass_core::http::RequestOptions::server)). That server's own
     /// origin is allowed, and what its metadata names may be on a network of the same class: a
     /// server on this machine may name others on this machine, one in a private network others in
     /// private networks.
     pub configured_origins: Vec<Origin>,
     /// How long connecting may take, from the name's lookup to the end of the TLS handshake.
-    pub connect_limit: Duration,
+    pub connect_timeout: Duration,
     /// After how long without a byte an HTTP/2 connection with requests under way is asked for a sign
     /// of life. It ends when it gives none for as long again: a computer that slept, or came to another
     /// network, would wait for answers that can't come.
@@ -40,7 +41,7 @@ pub struct HttpConfig {
     /// How names become addresses.
     pub resolver: Arc<dyn Resolver>,
     /// Where to note what servers present in their TLS handshakes, for a diagnosis.
-    pub handshakes: Option<Handshakes>,
+    pub handshakes: Option<HandshakeLog>,
 }
 
 impl Default for HttpConfig {
@@ -52,7 +53,7 @@ impl Default for HttpConfig {
             headers: Vec::new(),
             user_agent: concat!("hallpass/", env!("CARGO_PKG_VERSION")).to_owned(),
             configured_origins: Vec::new(),
-            connect_limit: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(12),
             resolver: Arc::new(SystemResolver),
             handshakes: None,
@@ -63,12 +64,12 @@ impl Default for HttpConfig {
 /// A configuration that no client can be made from.
 #[derive(Debug)]
 pub struct HttpConfigError {
-    trouble: Trouble,
+    trouble: ConfigReason,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 #[derive(Debug)]
-enum Trouble {
+enum ConfigReason {
     Trust,
     #[cfg(target_os = "android")]
     NoExtraRoots,
@@ -84,31 +85,31 @@ enum Trouble {
 
 impl HttpConfigError {
     pub(crate) fn trust(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::with(Trouble::Trust, source)
+        Self::with(ConfigReason::Trust, source)
     }
 
     #[cfg(target_os = "android")]
     pub(crate) fn no_extra_roots() -> Self {
         Self {
-            trouble: Trouble::NoExtraRoots,
+            trouble: ConfigReason::NoExtraRoots,
             source: None,
         }
     }
 
     pub(crate) fn identity(source: rustls::Error) -> Self {
-        Self::with(Trouble::Identity, source)
+        Self::with(ConfigReason::Identity, source)
     }
 
     pub(crate) fn user_agent() -> Self {
         Self {
-            trouble: Trouble::UserAgent,
+            trouble: ConfigReason::UserAgent,
             source: None,
         }
     }
 
     pub(crate) fn header(name: &http::HeaderName, origin: &Origin) -> Self {
         Self {
-            trouble: Trouble::Header {
+            trouble: ConfigReason::Header {
                 name: name.to_string(),
                 origin: origin.clone(),
             },
@@ -118,16 +119,19 @@ impl HttpConfigError {
 
     pub(crate) fn proxy(proxy: &crate::Proxy) -> Self {
         Self {
-            trouble: Trouble::Proxy(proxy.to_string()),
+            trouble: ConfigReason::Proxy(proxy.to_string()),
             source: None,
         }
     }
 
     pub(crate) fn client(source: reqwest::Error) -> Self {
-        Self::with(Trouble::Client, source.without_url())
+        Self::with(ConfigReason::Client, source.without_url())
     }
 
-    fn with(trouble: Trouble, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    fn with(
+        trouble: ConfigReason,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         Self {
             trouble,
             source: Some(source.into()),
@@ -142,8 +146,8 @@ impl HttpConfigError {
     /// What the person can do about it, in words.
     pub fn hint(&self) -> Option<&'static str> {
         match self.trouble {
-            Trouble::Identity => Some("check that the key belongs to the first certificate"),
-            Trouble::Header { .. } => {
+            ConfigReason::Identity => Some("check that the key belongs to the first certificate"),
+            ConfigReason::Header { .. } => {
                 Some("leave it out: it is part of how the request itself is sent")
             }
             _ => None,
@@ -154,20 +158,20 @@ impl HttpConfigError {
 impl fmt::Display for HttpConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.trouble {
-            Trouble::Trust => f.write_str("the trusted certificate authorities can't be used"),
+            ConfigReason::Trust => f.write_str("the trusted certificate authorities can't be used"),
             #[cfg(target_os = "android")]
-            Trouble::NoExtraRoots => {
+            ConfigReason::NoExtraRoots => {
                 f.write_str("Android takes no certificate authorities beside its own")
             }
-            Trouble::Identity => f.write_str("the client certificate can't be used"),
-            Trouble::UserAgent => {
+            ConfigReason::Identity => f.write_str("the client certificate can't be used"),
+            ConfigReason::UserAgent => {
                 f.write_str("the user agent is empty or holds control characters")
             }
-            Trouble::Header { name, origin } => {
+            ConfigReason::Header { name, origin } => {
                 write!(f, "the header `{name}` for {origin} can't be set")
             }
-            Trouble::Proxy(proxy) => write!(f, "the proxy {proxy} can't be used"),
-            Trouble::Client => f.write_str("the HTTP client can't be made"),
+            ConfigReason::Proxy(proxy) => write!(f, "the proxy {proxy} can't be used"),
+            ConfigReason::Client => f.write_str("the HTTP client can't be made"),
         }
     }
 }

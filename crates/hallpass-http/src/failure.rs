@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io};
 
 use hallpass_core::{
     HttpError,
-    http::{HttpErrorKind, Leg},
+    http::{HttpErrorKind, RequestTarget},
 };
 use rustls::{AlertDescription, CertificateError};
 use url::Url;
@@ -14,7 +14,7 @@ use crate::{AddressRefused, CertificateRefused, Proxy, ProxyRefused};
 /// The error of a request that got no response.
 pub(crate) fn of_request(
     error: reqwest::Error,
-    leg: Leg,
+    leg: RequestTarget,
     url: &Url,
     proxy: Option<&Proxy>,
 ) -> HttpError {
@@ -52,7 +52,7 @@ pub(crate) fn of_request(
 }
 
 /// The error of a request whose proxy wants other credentials.
-pub(crate) fn of_proxy(leg: Leg, url: &Url, proxy: &Proxy) -> HttpError {
+pub(crate) fn of_proxy(leg: RequestTarget, url: &Url, proxy: &Proxy) -> HttpError {
     let refused = ProxyRefused::new(proxy);
     HttpError::new(HttpErrorKind::ProxyAuthentication, leg, url).with_source(refused)
 }
@@ -77,7 +77,7 @@ fn wants_credentials(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The error of a body that broke off.
-pub(crate) fn of_body(error: reqwest::Error, leg: Leg, url: &Url) -> HttpError {
+pub(crate) fn of_body(error: reqwest::Error, leg: RequestTarget, url: &Url) -> HttpError {
     let kind = if error.is_timeout() {
         HttpErrorKind::Timeout
     } else if let Some(hyper) = find::<hyper::Error>(&error) {

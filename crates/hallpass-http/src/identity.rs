@@ -36,12 +36,12 @@ impl ClientIdentity {
             .into_iter()
             .filter(|block| block.label == "CERTIFICATE")
             .map(|block| {
-                let damaged = Trouble::DamagedCertificate { line: block.line };
+                let damaged = IdentityReason::DamagedCertificate { line: block.line };
                 block.content.map(CertificateDer::from).map_err(|_| damaged)
             })
             .collect::<Result<Vec<_>, _>>()?;
         if certificates.is_empty() {
-            return Err(Trouble::NoCertificate.into());
+            return Err(IdentityReason::NoCertificate.into());
         }
         Ok(Self {
             chain: certificates,
@@ -63,13 +63,15 @@ impl ClientIdentity {
                 .map(Zeroizing::new)
                 .map_err(|error| ClientIdentityError {
                     path: Some(path.to_owned()),
-                    trouble: Trouble::Unreadable(error),
+                    trouble: IdentityReason::Unreadable(error),
                 })
         };
         let (chain_path, key_path) = (chain.as_ref(), key.as_ref());
         Self::from_pem(read(chain_path)?, read(key_path)?).map_err(|mut error| {
             let path = match error.trouble {
-                Trouble::NoCertificate | Trouble::DamagedCertificate { .. } => chain_path,
+                IdentityReason::NoCertificate | IdentityReason::DamagedCertificate { .. } => {
+                    chain_path
+                }
                 _ => key_path,
             };
             error.path = Some(path.to_owned());
@@ -86,7 +88,7 @@ impl ClientIdentity {
     }
 }
 
-fn read_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Trouble> {
+fn read_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, IdentityReason> {
     for block in trust::blocks(pem) {
         let is_key = block.label.ends_with("PRIVATE KEY");
         if !is_key {
@@ -94,23 +96,23 @@ fn read_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Trouble> {
         }
         let Ok(der) = block.content else {
             return Err(match block.label.as_str() {
-                "ENCRYPTED PRIVATE KEY" => Trouble::EncryptedKey,
-                _ => Trouble::DamagedKey { line: block.line },
+                "ENCRYPTED PRIVATE KEY" => IdentityReason::EncryptedKey,
+                _ => IdentityReason::DamagedKey { line: block.line },
             });
         };
         return match block.label.as_str() {
             "PRIVATE KEY" => Ok(PrivateKeyDer::Pkcs8(der.into())),
             // RFC 1421 encryption leaves something else than the SEQUENCE of a key.
             "RSA PRIVATE KEY" | "EC PRIVATE KEY" if der.first() != Some(&0x30) => {
-                Err(Trouble::EncryptedKey)
+                Err(IdentityReason::EncryptedKey)
             }
             "RSA PRIVATE KEY" => Ok(PrivateKeyDer::Pkcs1(der.into())),
             "EC PRIVATE KEY" => Ok(PrivateKeyDer::Sec1(der.into())),
-            "ENCRYPTED PRIVATE KEY" => Err(Trouble::EncryptedKey),
-            _ => Err(Trouble::KindOfKey(block.label)),
+            "ENCRYPTED PRIVATE KEY" => Err(IdentityReason::EncryptedKey),
+            _ => Err(IdentityReason::KindOfKey(block.label)),
         };
     }
-    Err(Trouble::NoKey)
+    Err(IdentityReason::NoKey)
 }
 
 impl fmt::Debug for ClientIdentity {
@@ -123,11 +125,11 @@ impl fmt::Debug for ClientIdentity {
 #[derive(Debug)]
 pub struct ClientIdentityError {
     path: Option<PathBuf>,
-    trouble: Trouble,
+    trouble: IdentityReason,
 }
 
 #[derive(Debug)]
-enum Trouble {
+enum IdentityReason {
     Unreadable(io::Error),
     NoCertificate,
     DamagedCertificate { line: usize },
@@ -137,8 +139,8 @@ enum Trouble {
     KindOfKey(String),
 }
 
-impl From<Trouble> for ClientIdentityError {
-    fn from(trouble: Trouble) -> Self {
+impl From<IdentityReason> for ClientIdentityError {
+    fn from(trouble: IdentityReason) -> Self {
         Self {
             path: None,
             trouble,
@@ -160,11 +162,11 @@ impl ClientIdentityError {
     /// What the person can do about it, in words.
     pub fn hint(&self) -> Option<&'static str> {
         match self.trouble {
-            Trouble::Unreadable(_) => Some("check the path and its permissions"),
-            Trouble::EncryptedKey => {
+            IdentityReason::Unreadable(_) => Some("check the path and its permissions"),
+            IdentityReason::EncryptedKey => {
                 Some("decrypt it with `openssl pkey`, into a file that only you can read")
             }
-            Trouble::KindOfKey(_) => Some("convert it with `openssl pkey`"),
+            IdentityReason::KindOfKey(_) => Some("convert it with `openssl pkey`"),
             _ => None,
         }
     }
@@ -177,15 +179,15 @@ impl fmt::Display for ClientIdentityError {
             write!(f, "`{}`: ", path.display())?;
         }
         match &self.trouble {
-            Trouble::Unreadable(_) => f.write_str("it can't be read"),
-            Trouble::NoCertificate => f.write_str("there is no certificate in it"),
-            Trouble::DamagedCertificate { line } => {
+            IdentityReason::Unreadable(_) => f.write_str("it can't be read"),
+            IdentityReason::NoCertificate => f.write_str("there is no certificate in it"),
+            IdentityReason::DamagedCertificate { line } => {
                 write!(f, "the certificate on line {line} is damaged")
             }
-            Trouble::NoKey => f.write_str("there is no private key in it"),
-            Trouble::DamagedKey { line } => write!(f, "the key on line {line} is damaged"),
-            Trouble::EncryptedKey => f.write_str("the private key is encrypted"),
-            Trouble::KindOfKey(label) => {
+            IdentityReason::NoKey => f.write_str("there is no private key in it"),
+            IdentityReason::DamagedKey { line } => write!(f, "the key on line {line} is damaged"),
+            IdentityReason::EncryptedKey => f.write_str("the private key is encrypted"),
+            IdentityReason::KindOfKey(label) => {
                 write!(f, "a key of the kind `{}` is not supported", quote(label))
             }
         }
@@ -195,7 +197,7 @@ impl fmt::Display for ClientIdentityError {
 impl std::error::Error for ClientIdentityError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.trouble {
-            Trouble::Unreadable(error) => Some(error),
+            IdentityReason::Unreadable(error) => Some(error),
             _ => None,
         }
     }

@@ -16,7 +16,7 @@
 //!   whole have time limits.
 //! - Errors keep their cause and lose their URL's secrets: [`CertificateRefused`] shows the chain
 //!   that was presented, [`AddressRefused`] the address that was refused, [`ProxyRefused`] the proxy
-//!   that wants other credentials. [`Handshakes`] notes what servers presented and who accepted it.
+//!   that wants other credentials. [`HandshakeLog`] notes what servers presented and who accepted it.
 //!
 //! # What it does not do
 //!
@@ -28,7 +28,7 @@
 //!
 //! ```no_run
 //! use bytes::Bytes;
-//! use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
+//! use hallpass_core::{HttpClient, ServerUrl, http::RequestOptions};
 //! use hallpass_http::{CaBundle, Client, HttpConfig, ProxyConfig, Trust};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,7 +43,7 @@
 //! );
 //! let client: &dyn HttpClient = &client;
 //! let answer = client
-//!     .fetch(request.body(Bytes::new())?, ExchangePolicy::metadata(&server))
+//!     .fetch(request.body(Bytes::new())?, RequestOptions::metadata(&server))
 //!     .await?;
 //! assert!(answer.status().is_success());
 //! # Ok(())
@@ -75,7 +75,7 @@ pub use redirect::RedirectRefused;
 pub use resolver::{Resolver, SystemResolver};
 pub use trust::{
     Anchor, CaBundle, CaBundleError, CaProblem, Certificate, CertificateFault, CertificateRefused,
-    Handshake, Handshakes, Trust,
+    Handshake, HandshakeLog, Trust,
 };
 
 /// The example of the README.

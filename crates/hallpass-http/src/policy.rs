@@ -38,7 +38,7 @@ pub(crate) struct AddressPolicy {
     configured: Vec<Origin>,
     resolver: Arc<dyn Resolver>,
     /// How long the lookup of a server's name may take.
-    lookup_limit: Duration,
+    lookup_timeout: Duration,
     /// The class of each server's name, once it was looked up.
     learned: Mutex<HashMap<String, Option<AddressClass>>>,
 }
@@ -79,12 +79,12 @@ impl AddressPolicy {
     pub(crate) fn new(
         configured: &[Origin],
         resolver: Arc<dyn Resolver>,
-        lookup_limit: Duration,
+        lookup_timeout: Duration,
     ) -> Self {
         Self {
             configured: configured.to_vec(),
             resolver,
-            lookup_limit,
+            lookup_timeout,
             learned: Mutex::default(),
         }
     }
@@ -133,7 +133,7 @@ impl AddressPolicy {
     /// Looks a server's name up. A warm start: its token endpoint is asked before the server ever
     /// was. A name that does not resolve vouches for nothing.
     async fn learn(&self, name: &str) -> AddressClass {
-        let _ = timeout(self.lookup_limit, self.look_up(name)).await;
+        let _ = timeout(self.lookup_timeout, self.look_up(name)).await;
         let class = self.learned().get(name).copied().flatten();
         class.unwrap_or(AddressClass::Public)
     }

@@ -68,7 +68,7 @@ impl Pools {
 pub(crate) struct Template {
     tls: ClientConfig,
     user_agent: HeaderValue,
-    connect_limit: Duration,
+    connect_timeout: Duration,
     keep_alive: Duration,
 }
 
@@ -97,7 +97,7 @@ impl Template {
         Ok(Self {
             tls,
             user_agent,
-            connect_limit: config.connect_limit,
+            connect_timeout: config.connect_timeout,
             keep_alive: config.keep_alive,
         })
     }
@@ -135,7 +135,7 @@ impl Template {
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .user_agent(self.user_agent.clone())
-            .connect_timeout(self.connect_limit)
+            .connect_timeout(self.connect_timeout)
             .http2_keep_alive_interval(self.keep_alive)
             .http2_keep_alive_timeout(self.keep_alive)
             // Shorter than servers keep theirs: a request on a connection that the server is just

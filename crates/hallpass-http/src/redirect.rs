@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use hallpass_core::{bare_url, http::Redirects};
+use hallpass_core::{http::Redirects, url_without_query};
 use http::{Method, StatusCode, header};
 use url::Url;
 
@@ -43,7 +43,7 @@ pub(crate) fn next_hop(
         return Err(RedirectRefused::elsewhere(&next));
     }
     if !next.username().is_empty() || next.password().is_some() {
-        return Err(RedirectRefused(Why::UserInfo));
+        return Err(RedirectRefused(RedirectReason::UserInfo));
     }
     if followed >= most {
         return Err(RedirectRefused::too_many(most));
@@ -56,10 +56,10 @@ pub(crate) fn next_hop(
 /// It is the [source](Error::source) of an [`HttpError`](hallpass_core::HttpError) of kind
 /// `Redirect`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedirectRefused(Why);
+pub struct RedirectRefused(RedirectReason);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Why {
+enum RedirectReason {
     Unreadable,
     Elsewhere(String),
     UserInfo,
@@ -68,21 +68,21 @@ enum Why {
 
 impl RedirectRefused {
     pub(crate) fn unreadable() -> Self {
-        Self(Why::Unreadable)
+        Self(RedirectReason::Unreadable)
     }
 
     pub(crate) fn elsewhere(url: &Url) -> Self {
-        Self(Why::Elsewhere(bare_url(url).into()))
+        Self(RedirectReason::Elsewhere(url_without_query(url).into()))
     }
 
     pub(crate) fn too_many(most: u8) -> Self {
-        Self(Why::TooMany(most))
+        Self(RedirectReason::TooMany(most))
     }
 
     /// Where it would have led, without query and user information.
     pub fn target(&self) -> Option<&str> {
         match &self.0 {
-            Why::Elsewhere(target) => Some(target),
+            RedirectReason::Elsewhere(target) => Some(target),
             _ => None,
         }
     }
@@ -91,10 +91,12 @@ impl RedirectRefused {
 impl fmt::Display for RedirectRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Why::Unreadable => f.write_str("the `Location` header is no URL"),
-            Why::Elsewhere(target) => write!(f, "it leads to another origin: {target}"),
-            Why::UserInfo => f.write_str("the `Location` header holds a user name or a password"),
-            Why::TooMany(most) => write!(f, "more than {most} redirects"),
+            RedirectReason::Unreadable => f.write_str("the `Location` header is no URL"),
+            RedirectReason::Elsewhere(target) => write!(f, "it leads to another origin: {target}"),
+            RedirectReason::UserInfo => {
+                f.write_str("the `Location` header holds a user name or a password")
+            }
+            RedirectReason::TooMany(most) => write!(f, "more than {most} redirects"),
         }
     }
 }

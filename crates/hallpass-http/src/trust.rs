@@ -12,14 +12,14 @@ mod bundle;
 mod certificate;
 mod der;
 mod handshake;
-mod late;
+mod lazy_verifier;
 mod pem;
 mod platform;
 mod verifier;
 
 pub use bundle::{CaBundle, CaBundleError, CaProblem};
 pub use certificate::Certificate;
-pub use handshake::{Anchor, Handshake, Handshakes};
+pub use handshake::{Anchor, Handshake, HandshakeLog};
 pub use verifier::{CertificateFault, CertificateRefused};
 
 pub(crate) use pem::blocks;
@@ -77,12 +77,12 @@ impl Trust {
     pub(crate) fn verifier(
         &self,
         provider: &Arc<CryptoProvider>,
-        handshakes: Option<&Handshakes>,
+        handshakes: Option<&HandshakeLog>,
     ) -> Result<Arc<dyn ServerCertVerifier>, HttpConfigError> {
         let is_read_here = !cfg!(any(windows, target_vendor = "apple", target_os = "android"));
         if is_read_here && !matches!(self, Self::Only(_)) {
             let (trust, provider) = (self.clone(), Arc::clone(provider));
-            let late = late::Late::new(trust, provider, handshakes.cloned());
+            let late = lazy_verifier::LazyVerifier::new(trust, provider, handshakes.cloned());
             return Ok(Arc::new(late));
         }
         Ok(Arc::new(self.explaining(provider, handshakes)?))
@@ -91,8 +91,8 @@ impl Trust {
     fn explaining(
         &self,
         provider: &Arc<CryptoProvider>,
-        handshakes: Option<&Handshakes>,
-    ) -> Result<verifier::Explaining, HttpConfigError> {
+        handshakes: Option<&HandshakeLog>,
+    ) -> Result<verifier::DiagnosticVerifier, HttpConfigError> {
         let (found, added) = match self {
             Self::Only(bundle) => {
                 let roots = bundle.roots();
@@ -109,7 +109,7 @@ impl Trust {
                 (platform::verifier(Some(bundle), provider)?, Some(bundle))
             }
         };
-        let explaining = verifier::Explaining::new(found.verifier, found.anchors);
+        let explaining = verifier::DiagnosticVerifier::new(found.verifier, found.anchors);
         let Some(handshakes) = handshakes else {
             return Ok(explaining);
         };

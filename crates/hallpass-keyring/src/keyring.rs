@@ -12,7 +12,7 @@ use std::{
 };
 
 use hallpass_core::BoxFuture;
-use hallpass_store::{KeyError, KeyErrorKind, KeyId, KeySource, Policy, SealingKey};
+use hallpass_store::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
 use keyring_core::{CredentialStore, Entry, Error};
 use tokio::{
     sync::{oneshot, watch},
@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// A person may have to type a password; a program without one should not seem dead.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// So many threads may hang on a dead bus. They end when it answers or its socket closes.
-const MOST_THREADS: usize = 4;
+const MAX_THREADS: usize = 4;
 
 type Open = dyn Fn() -> keyring_core::Result<Arc<CredentialStore>> + Send + Sync;
 
@@ -82,7 +82,7 @@ impl Keyring {
     ) -> Self {
         Self {
             service: "hallpass".to_owned(),
-            limit: TIME_LIMIT,
+            limit: TIMEOUT,
             inner: Arc::new(Inner {
                 open: Box::new(open),
                 keys: Mutex::default(),
@@ -175,7 +175,7 @@ impl Inner {
     fn spawn(self: &Arc<Self>, work: impl FnOnce(&Self) + Send + 'static) -> Result<(), Failure> {
         let before = self.threads.fetch_add(1, Ordering::SeqCst);
         let counted = Counted(Arc::clone(self));
-        if before >= MOST_THREADS {
+        if before >= MAX_THREADS {
             return Err(Failure::timed_out());
         }
         let thread = thread::Builder::new().name("hallpass-keyring".to_owned());
@@ -212,8 +212,8 @@ fn gave_up() -> Failure {
 }
 
 impl KeySource for Keyring {
-    fn policy(&self) -> Policy {
-        Policy::Keyring
+    fn policy(&self) -> KeyLocation {
+        KeyLocation::Keyring
     }
 
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {

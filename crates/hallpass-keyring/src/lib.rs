@@ -24,10 +24,10 @@
 //! use std::time::Duration;
 //!
 //! use hallpass_keyring::Keyring;
-//! use hallpass_store::{KeySource, Policy};
+//! use hallpass_store::{KeySource, KeyLocation};
 //!
 //! let keyring = Keyring::new().with_time_limit(Duration::from_secs(5));
-//! assert_eq!(keyring.policy(), Policy::Keyring);
+//! assert_eq!(keyring.policy(), KeyLocation::Keyring);
 //! ```
 
 mod keyring;

@@ -8,7 +8,7 @@ use hallpass_core::{
 
 use crate::{
     Interaction, LoginError,
-    login::{Ended, Login},
+    login::{FailedAttempt, Login},
 };
 
 /// Signs a person in through a browser, with the authorization code grant (RFC 6749 §4.1, PKCE,
@@ -26,7 +26,7 @@ pub struct BrowserLogin {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) interaction: Arc<dyn Interaction>,
-    pub(crate) time_limit: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) client_name: String,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) device: bool,
@@ -40,7 +40,7 @@ pub struct BrowserLoginBuilder(BrowserLogin);
 
 impl BrowserLogin {
     /// How long a person may take unless the host says otherwise: five minutes.
-    pub const TIME_LIMIT: Duration = Duration::from_secs(300);
+    pub const TIMEOUT: Duration = Duration::from_secs(300);
 
     /// Begins with the ports of the host.
     pub fn builder(
@@ -54,7 +54,7 @@ impl BrowserLogin {
             clock,
             entropy,
             interaction,
-            time_limit: Self::TIME_LIMIT,
+            timeout: Self::TIMEOUT,
             client_name: "Hallpass".to_owned(),
             parameters: Vec::new(),
             device: false,
@@ -73,10 +73,10 @@ impl BrowserLogin {
         loop {
             match login.attempt(anew).await {
                 Ok(record) => return Ok(record),
-                Err(Ended::Failed(error)) => return Err(*error),
+                Err(FailedAttempt::Failed(error)) => return Err(*error),
                 // Once for each reason, and a fresh registration can't have been forgotten: a server
                 // that refuses what it has just registered is not asked for ever.
-                Err(Ended::RegisterAnew(why, error)) => {
+                Err(FailedAttempt::ReregistrationReason(why, error)) => {
                     if anew.is_some_and(|tried| tried >= why) {
                         return Err(*error);
                     }
@@ -89,8 +89,8 @@ impl BrowserLogin {
 
 impl BrowserLoginBuilder {
     /// How long the person may take from the moment the browser is asked.
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.0.time_limit = limit;
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.0.timeout = limit;
         self
     }
 

@@ -7,9 +7,9 @@ use hallpass_core::{
     record::RegistrationOrigin,
 };
 
-use hallpass_oauth::{Means, negotiate};
+use hallpass_oauth::{AvailableCredentials, negotiate};
 
-use crate::{LoginError, LoginErrorKind, RegisterAnew, address::CallbackAddress};
+use crate::{LoginError, LoginErrorKind, ReregistrationReason, address::CallbackAddress};
 
 /// What a login does about its client.
 #[derive(Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub(crate) enum Choice {
     /// This dynamic registration, on exactly the address it was registered with.
     Again(Registration, CallbackAddress),
     /// A new dynamic registration; why the earlier one does not serve, if there is one.
-    Register(Option<RegisterAnew>),
+    Register(Option<ReregistrationReason>),
 }
 
 /// What the choice depends on.
@@ -39,7 +39,7 @@ impl Candidates<'_> {
     /// has a client look for its identifier.
     ///
     /// `anew` gives up the registration that there is.
-    pub(crate) fn choose(&self, anew: Option<RegisterAnew>) -> Result<Choice, LoginError> {
+    pub(crate) fn choose(&self, anew: Option<ReregistrationReason>) -> Result<Choice, LoginError> {
         let client = &self.settings.client;
         if let Some(configured) = &client.pre_registered {
             return self.pre_registered(configured).map(Choice::Known);
@@ -82,7 +82,7 @@ impl Candidates<'_> {
             same.then_some(&record.issuer)
         });
         match bound {
-            Some(bound) if bound.same_but_for_root_slash(issuer) => {}
+            Some(bound) if bound.eq_ignoring_trailing_slash(issuer) => {}
             // The server has just moved: whoever it names now is not the one of the first success.
             None if self.reason != SignInReason::Migration => {}
             bound => return Err(other_issuer(configured, bound, issuer)),
@@ -96,7 +96,7 @@ impl Candidates<'_> {
 
     /// The method for the configured client: the one that is set, else from the metadata.
     fn method(&self, client: &PreRegisteredClient) -> Result<TokenEndpointAuthMethod, LoginError> {
-        let means = Means {
+        let means = AvailableCredentials {
             secret: client.secret.is_some(),
             key: self.settings.client.key.is_some(),
         };
@@ -132,18 +132,18 @@ impl Candidates<'_> {
     }
 
     /// The address at which an earlier registration serves again, or why it doesn't.
-    fn again(&self, registration: &Registration) -> Result<CallbackAddress, RegisterAnew> {
+    fn again(&self, registration: &Registration) -> Result<CallbackAddress, ReregistrationReason> {
         let address = registration
             .redirect_uri
             .as_deref()
             .and_then(CallbackAddress::from_redirect_uri)
             .filter(|address| address.serves(self.wanted))
-            .ok_or(RegisterAnew::CallbackChanged)?;
+            .ok_or(ReregistrationReason::CallbackChanged)?;
         if registration
             .secret_expires_at
             .is_some_and(|end| end <= self.now)
         {
-            return Err(RegisterAnew::SecretExpired);
+            return Err(ReregistrationReason::SecretExpired);
         }
         if let Some(registered) = &registration.scopes {
             // What was asked for with it before, the server has decided on already.
@@ -152,7 +152,7 @@ impl Candidates<'_> {
                 None => registered.clone(),
             };
             if !decided.covers(self.scopes) {
-                return Err(RegisterAnew::Scopes);
+                return Err(ReregistrationReason::Scopes);
             }
         }
         Ok(address)

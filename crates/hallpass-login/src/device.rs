@@ -3,7 +3,7 @@
 
 use std::future::pending as never;
 
-use hallpass_core::{BoxFuture, Registration, Remedy, http::ExchangePolicy};
+use hallpass_core::{BoxFuture, Registration, Remedy, http::RequestOptions};
 use hallpass_oauth::{
     DeviceAuthorization, DeviceAuthorizationRequest, SigningError, TokenResponse,
 };
@@ -11,7 +11,7 @@ use hallpass_oauth::{
 use crate::{
     DeviceCode, LoginError, LoginErrorKind, LoginEvent,
     login::Login,
-    token_leg::{Binding, NoTokens},
+    token_request::{Binding, TokenRequestError},
 };
 
 /// The grant type's name (RFC 8628 §3.4).
@@ -70,7 +70,7 @@ impl Login<'_> {
             resource: self.resource(),
         };
         let request = request.into_http(endpoint, &client);
-        let policy = ExchangePolicy::authorization_server(&self.ask.slot.server);
+        let policy = RequestOptions::authorization_server(&self.ask.key.server);
         let answer = self.host.http.fetch(request, policy).await;
         let answer = answer.map_err(|error| {
             let what = format!("no device code from {}", metadata.issuer);
@@ -90,14 +90,14 @@ impl Login<'_> {
                 user_code: waiting.user_code(),
                 verification_uri: waiting.verification_uri(),
                 verification_uri_complete: waiting.verification_uri_complete(),
-                ends_at: waiting.ends_at(),
+                expires_at: waiting.expires_at(),
             }));
         loop {
             self.host.clock.sleep(waiting.interval()).await;
-            if self.host.clock.now() >= waiting.ends_at() {
+            if self.host.clock.now() >= waiting.expires_at() {
                 let what = "the device code has ended";
                 return Err(LoginError::new(
-                    LoginErrorKind::TimeLimit,
+                    LoginErrorKind::Timeout,
                     Remedy::SignIn,
                     what,
                 ));
@@ -108,8 +108,8 @@ impl Login<'_> {
             };
             match self.tokens(token_endpoint, poll, binding).await {
                 Ok(tokens) => return Ok(tokens),
-                Err(NoTokens::Token(error)) if waiting.goes_on_after(&error) => {}
-                Err(NoTokens::Token(error)) => {
+                Err(TokenRequestError::Token(error)) if waiting.handle_poll_error(&error) => {}
+                Err(TokenRequestError::Token(error)) => {
                     let kind = match error.code() {
                         Some("access_denied") => LoginErrorKind::Denied,
                         _ => LoginErrorKind::Exchange,
@@ -120,10 +120,10 @@ impl Login<'_> {
                         .with_source(error));
                 }
                 // RFC 8628 §3.5: a question that was lost is asked again.
-                Err(NoTokens::Http(error)) => {
+                Err(TokenRequestError::Http(error)) => {
                     tracing::debug!(%error, "a question about the device code was lost");
                 }
-                Err(NoTokens::Signing(error)) => return Err(unsigned(error)),
+                Err(TokenRequestError::Signing(error)) => return Err(unsigned(error)),
             }
         }
     }

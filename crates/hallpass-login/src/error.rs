@@ -29,11 +29,11 @@ pub enum LoginErrorKind {
     /// The configured client is registered with another authorization server.
     OtherIssuer,
     /// The callback port can't be had.
-    Port,
+    CallbackPort,
     /// The authorization server refused to register the client.
     Registration,
     /// The registration could not be saved.
-    Keep,
+    Store,
     /// The authorization request can't be made: no endpoint, no PKCE, a parameter that is not free.
     Request,
     /// The person or the authorization server said no.
@@ -41,7 +41,7 @@ pub enum LoginErrorKind {
     /// The callback is not to be trusted: a wrong or missing `iss` (RFC 9207).
     Callback,
     /// Nobody came back within the time limit.
-    TimeLimit,
+    Timeout,
     /// The code was not exchanged for tokens.
     Exchange,
     /// The network failed.

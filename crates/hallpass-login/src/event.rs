@@ -7,7 +7,7 @@ use hallpass_core::{
 };
 use url::Url;
 
-use crate::{LoginError, OpenError, PasteError};
+use crate::{LoginError, ManualCallbackError, OpenError};
 
 /// One step of a login, in the order in which they happen. Texts that a server chose need
 /// [`sanitize_line`](hallpass_core::sanitize_line) before showing.
@@ -33,7 +33,7 @@ pub enum LoginEvent<'a> {
         /// Where.
         issuer: &'a Issuer,
         /// Why an earlier registration does not serve, if there is one.
-        anew: Option<RegisterAnew>,
+        anew: Option<ReregistrationReason>,
     },
     /// The client that will be used.
     Client {
@@ -45,7 +45,7 @@ pub enum LoginEvent<'a> {
         reused: bool,
     },
     /// The person has to go to a URL. Comes before the browser is asked to.
-    Visit(Visit<'a>),
+    OpenUrl(BrowserRequest<'a>),
     /// The browser was asked to go there.
     BrowserOpened,
     /// The browser could not be asked, or the host declined; the login goes on.
@@ -69,7 +69,7 @@ pub enum LoginEvent<'a> {
     /// A pasted text was refused; the next one is awaited.
     PasteRefused {
         /// Why, and what to paste.
-        error: &'a PasteError,
+        error: &'a ManualCallbackError,
     },
     /// The authorization code is there and is being redeemed.
     CodeReceived,
@@ -88,7 +88,7 @@ pub enum LoginEvent<'a> {
 
 /// Where a person has to go, and where they come back to.
 #[derive(Clone, Copy)]
-pub struct Visit<'a> {
+pub struct BrowserRequest<'a> {
     /// The authorization URL.
     pub url: &'a Url,
     /// The redirect URI, which is a port of this machine.
@@ -97,7 +97,7 @@ pub struct Visit<'a> {
     pub port: u16,
 }
 
-impl Visit<'_> {
+impl BrowserRequest<'_> {
     /// The argument of `ssh` that brings the callback port of this machine to the one the browser
     /// runs on, to stand before the host's name: `-L 40123:127.0.0.1:40123`.
     pub fn ssh_forward(&self) -> String {
@@ -110,12 +110,12 @@ impl Visit<'_> {
     }
 }
 
-impl fmt::Debug for Visit<'_> {
+impl fmt::Debug for BrowserRequest<'_> {
     /// Without the URL's query, which holds `state`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut url = self.url.clone();
         url.set_query(None);
-        f.debug_struct("Visit")
+        f.debug_struct("BrowserRequest")
             .field("url", &url.as_str())
             .field("redirect_uri", &self.redirect_uri)
             .field("port", &self.port)
@@ -133,7 +133,7 @@ pub struct DeviceCode<'a> {
     /// The same page with the code in it, for a link or a QR code.
     pub verification_uri_complete: Option<&'a Url>,
     /// When the code ends.
-    pub ends_at: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 impl fmt::Debug for DeviceCode<'_> {
@@ -141,7 +141,7 @@ impl fmt::Debug for DeviceCode<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceCode")
             .field("verification_uri", &self.verification_uri.as_str())
-            .field("ends_at", &self.ends_at)
+            .field("ends_at", &self.expires_at)
             .finish_non_exhaustive()
     }
 }
@@ -149,7 +149,7 @@ impl fmt::Debug for DeviceCode<'_> {
 /// Why a registration that there is does not serve for this login. In the order in which it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum RegisterAnew {
+pub enum ReregistrationReason {
     /// The port of its redirect URI can't be had.
     PortTaken,
     /// The callback setting names another host, port or path than its redirect URI.
@@ -164,7 +164,7 @@ pub enum RegisterAnew {
     NeedsSecret,
 }
 
-impl fmt::Display for RegisterAnew {
+impl fmt::Display for ReregistrationReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PortTaken => "the port of its redirect URI is taken",

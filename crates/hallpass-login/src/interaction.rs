@@ -15,7 +15,7 @@ pub trait Interaction: Send + Sync + fmt::Debug {
     /// Brings the person's browser to `url`, which is `http` or `https`.
     ///
     /// It returns once the browser was asked, not once the person is through. An error does not end
-    /// the login: the URL was in [`LoginEvent::Visit`] already, and the person may open it by hand.
+    /// the login: the URL was in [`LoginEvent::OpenUrl`] already, and the person may open it by hand.
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>>;
 
     /// Hears what the login does. Must not block.

@@ -24,7 +24,7 @@
 //! # What it does not do
 //!
 //! It opens no browser, prints nothing and reads no environment: [`open_command`] only names the
-//! program that would open a URL. It saves nothing but by [`Keep`](hallpass_core::Keep), and never
+//! program that would open a URL. It saves nothing but by [`RegistrationSink`](hallpass_core::RegistrationSink), and never
 //! over a grant that still works. It refreshes nothing: that is `hallpass-session`'s.
 //!
 //! # Example
@@ -47,7 +47,7 @@
 //!     }
 //!
 //!     fn event(&self, event: LoginEvent<'_>) {
-//!         if let LoginEvent::Visit(visit) = event {
+//!         if let LoginEvent::OpenUrl(visit) = event {
 //!             println!("Open {}", visit.url);
 //!             println!("over SSH: ssh {} HOST", visit.ssh_forward());
 //!         }
@@ -61,38 +61,40 @@
 //! ) -> BrowserLogin {
 //!     BrowserLogin::builder(http, clock, entropy, Arc::new(Terminal))
 //!         .client_name("Example")
-//!         .time_limit(Duration::from_secs(120))
+//!         .timeout(Duration::from_secs(120))
 //!         .build()
 //! }
 //! ```
 
 mod address;
+mod await_callback;
 mod browser_login;
+mod callback_server;
 mod client;
+mod code_exchange;
 mod device;
-mod door;
 mod error;
 mod event;
 mod interaction;
 mod login;
+mod manual_callback;
 mod opener;
-mod outlook;
 mod page;
-mod pasted;
-mod pushing;
-mod redeem;
-mod registering;
+mod par;
+mod plan;
+mod registration;
 mod scopes;
-mod token_leg;
-mod waiting;
+mod token_request;
 
 pub use browser_login::{BrowserLogin, BrowserLoginBuilder};
 pub use error::{LoginError, LoginErrorKind};
-pub use event::{DeviceCode, LoginEvent, LoginWarning, NoRefreshToken, RegisterAnew, Visit};
+pub use event::{
+    BrowserRequest, DeviceCode, LoginEvent, LoginWarning, NoRefreshToken, ReregistrationReason,
+};
 pub use interaction::{Interaction, OpenError};
+pub use manual_callback::ManualCallbackError;
 pub use opener::{Desktop, open_command};
-pub use outlook::{ExpectedClient, LoginOutlook};
-pub use pasted::PasteError;
+pub use plan::{LoginPlan, PlannedClient};
 
 /// What a host publishes to be known by a client ID metadata document.
 pub use hallpass_oauth::ClientMetadataDocument;

@@ -13,14 +13,14 @@ use hallpass_oauth::{
 };
 
 use crate::{
-    BrowserLogin, LoginError, LoginErrorKind, LoginEvent, RegisterAnew, Visit,
+    BrowserLogin, BrowserRequest, LoginError, LoginErrorKind, LoginEvent, ReregistrationReason,
     address::{CallbackAddress, CallbackListener},
+    await_callback::{self, CallbackOutcome, Waiting},
+    callback_server::CallbackServer,
     client::{Candidates, Choice},
-    door::Door,
+    code_exchange::ExchangeParams,
     page::Page,
-    redeem::Terms,
-    registering, scopes,
-    waiting::{self, Answered, Waiting},
+    registration, scopes,
 };
 
 /// For how long a sign-in shows that the server knows the client. Servers forget clients when they
@@ -42,13 +42,13 @@ pub(crate) struct Login<'a> {
 
 /// How an attempt ended without a grant.
 #[derive(Debug)]
-pub(crate) enum Ended {
+pub(crate) enum FailedAttempt {
     Failed(Box<LoginError>),
     /// The dynamic registration does not serve, which showed too late for this attempt.
-    RegisterAnew(RegisterAnew, Box<LoginError>),
+    ReregistrationReason(ReregistrationReason, Box<LoginError>),
 }
 
-impl From<LoginError> for Ended {
+impl From<LoginError> for FailedAttempt {
     fn from(error: LoginError) -> Self {
         Self::Failed(Box::new(error))
     }
@@ -76,7 +76,7 @@ impl<'a> Login<'a> {
                 .with_hint(error.hint())
                 .with_source(error)
         })?;
-        let server = &ask.slot.server;
+        let server = &ask.key.server;
         host.interaction.event(LoginEvent::Discovering { server });
         let discovery = Discovery {
             http: &*host.http,
@@ -123,17 +123,20 @@ impl<'a> Login<'a> {
 
     /// One way through: client, port, browser, callback, code. `anew` gives up the registration
     /// that there is.
-    pub(crate) async fn attempt(&self, anew: Option<RegisterAnew>) -> Result<Record, Ended> {
+    pub(crate) async fn attempt(
+        &self,
+        anew: Option<ReregistrationReason>,
+    ) -> Result<Record, FailedAttempt> {
         let binding = self.binding()?;
         let client = self.client(anew).await?;
         let mut pending = self.authorization_request(&client)?;
         let pushed = self.push(&mut pending, &client).await?;
         let unproven = client.again && !pushed && !self.is_proven(&client.registration);
-        let server = &self.ask.slot.server;
-        if unproven && !registering::still_known(&*self.host.http, server, pending.url()).await {
+        let server = &self.ask.key.server;
+        if unproven && !registration::still_known(&*self.host.http, server, pending.url()).await {
             return Err(self.forgotten(None));
         }
-        let visit = Visit {
+        let visit = BrowserRequest {
             url: pending.url(),
             redirect_uri: pending.redirect_uri(),
             port: client.listener.port,
@@ -146,9 +149,9 @@ impl<'a> Login<'a> {
             server,
             hint: late_hint(&client.registration, pending.redirect_uri()),
         };
-        let mut door = Door::open(client.listener);
+        let mut door = CallbackServer::open(client.listener);
         let registration = client.registration;
-        let terms = Terms {
+        let terms = ExchangeParams {
             again: client.again,
             binding,
         };
@@ -157,14 +160,14 @@ impl<'a> Login<'a> {
         // Whoever comes now is too late, and is told so.
         door.stop_listening();
         let (kind, tokens, visitor) = match answered {
-            Ok(Answered::Tokens(tokens)) => (GrantKind::DeviceCode, Ok(*tokens), None),
-            Ok(Answered::Code(code, visitor)) => {
+            Ok(CallbackOutcome::Tokens(tokens)) => (GrantKind::DeviceCode, Ok(*tokens), None),
+            Ok(CallbackOutcome::Code(code, visitor)) => {
                 self.host.interaction.event(LoginEvent::CodeReceived);
                 let tokens = self.redeem(pending, code, &registration, &terms).await;
                 (GrantKind::AuthorizationCode, tokens, visitor)
             }
             Err(error) => {
-                if error.kind() == LoginErrorKind::TimeLimit && client.again {
+                if error.kind() == LoginErrorKind::Timeout && client.again {
                     self.doubt(&registration).await;
                 }
                 (GrantKind::AuthorizationCode, Err(error.into()), None)
@@ -177,9 +180,9 @@ impl<'a> Login<'a> {
                     server: server.to_owned(),
                     client: self.host.client_name.clone(),
                 },
-                Err(Ended::Failed(error) | Ended::RegisterAnew(_, error)) => {
-                    waiting::failed(server, error)
-                }
+                Err(
+                    FailedAttempt::Failed(error) | FailedAttempt::ReregistrationReason(_, error),
+                ) => await_callback::failed(server, error),
             });
         }
         door.close().await;
@@ -187,7 +190,7 @@ impl<'a> Login<'a> {
     }
 
     /// The client and its port, registered and kept where that is needed.
-    async fn client(&self, anew: Option<RegisterAnew>) -> Result<Client, LoginError> {
+    async fn client(&self, anew: Option<ReregistrationReason>) -> Result<Client, LoginError> {
         let candidates = Candidates {
             settings: self.ask.settings,
             metadata: &self.discovered.server,
@@ -215,7 +218,7 @@ impl<'a> Login<'a> {
                 },
                 Err(error) => {
                     tracing::debug!(%error, "the port of the registration can't be had");
-                    self.register(Some(RegisterAnew::PortTaken)).await?
+                    self.register(Some(ReregistrationReason::PortTaken)).await?
                 }
             },
             Choice::Register(why) => self.register(why).await?,
@@ -245,7 +248,7 @@ impl<'a> Login<'a> {
             extra: &extra,
         };
         request.begin(&*self.host.entropy).map_err(|error| {
-            let what = format!("no sign-in to {} can be asked for", self.ask.slot.server);
+            let what = format!("no sign-in to {} can be asked for", self.ask.key.server);
             LoginError::new(LoginErrorKind::Request, error.remedy(), what)
                 .with_hint(error.hint())
                 .with_source(error)
@@ -278,7 +281,7 @@ impl<'a> Login<'a> {
                      (the client's registration has to name it)"
                 )
             });
-            LoginError::new(LoginErrorKind::Port, Remedy::Configure, what)
+            LoginError::new(LoginErrorKind::CallbackPort, Remedy::Configure, what)
                 .with_hint(hint)
                 .with_source(error)
         })
@@ -291,14 +294,14 @@ impl<'a> Login<'a> {
     ) -> Result<ClientAuthentication<'r>, SigningError> {
         let (key, issuer) = (self.key.as_ref(), &self.discovered.server.issuer);
         let now = self.host.clock.now();
-        ClientAuthentication::for_one_request(registration, key, issuer, now, &*self.host.entropy)
+        ClientAuthentication::authenticate(registration, key, issuer, now, &*self.host.entropy)
     }
 
     pub(crate) fn resource(&self) -> Option<&Resource> {
         self.discovered.resource.as_ref()
     }
 
-    /// The slot's record for this authorization server, if the one before is of it: what it holds
+    /// The credential's record for this authorization server, if the one before is of it: what it holds
     /// beyond this login survives.
     pub(crate) fn record_before(&self) -> Option<&Record> {
         let issuer = &self.discovered.server.issuer;
@@ -316,7 +319,7 @@ impl<'a> Login<'a> {
                 record.settings = settings;
                 record
             }
-            None => Record::new(self.ask.slot.clone(), metadata, settings),
+            None => Record::new(self.ask.key.clone(), metadata, settings),
         }
     }
 
@@ -333,13 +336,13 @@ impl<'a> Login<'a> {
         record.registration = Some(registration.clone());
         record.grant = None;
         record.fence = None;
-        if !matches!(record.state, State::SignInNeeded(_)) {
+        if !matches!(record.state, State::SignInRequired(_)) {
             record.state = State::Registered;
         }
-        self.ask.keep.keep(&record).await.map_err(|error| {
+        self.ask.keep.save(&record).await.map_err(|error| {
             let what = "the new registration could not be saved";
             let hint = error.hint().map(str::to_owned);
-            LoginError::new(LoginErrorKind::Keep, error.remedy(), what)
+            LoginError::new(LoginErrorKind::Store, error.remedy(), what)
                 .with_hint(hint)
                 .with_source(error)
         })
@@ -365,7 +368,7 @@ impl<'a> Login<'a> {
     }
 
     /// The server does not know the dynamic registration that was used again.
-    pub(crate) fn forgotten(&self, answer: Option<TokenError>) -> Ended {
+    pub(crate) fn forgotten(&self, answer: Option<TokenError>) -> FailedAttempt {
         let what = format!(
             "{} no longer accepts the client that was registered there",
             self.discovered.server.issuer
@@ -374,7 +377,7 @@ impl<'a> Login<'a> {
         if let Some(answer) = answer {
             error = error.with_source(answer);
         }
-        Ended::RegisterAnew(RegisterAnew::Refused, Box::new(error))
+        FailedAttempt::ReregistrationReason(ReregistrationReason::Refused, Box::new(error))
     }
 }
 

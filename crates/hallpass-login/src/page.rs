@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
 /// The most characters of a server's own words that a page shows.
-const MOST_WORDS: usize = 300;
+const MAX_WORDS: usize = 300;
 
 /// What a visitor is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,8 +176,8 @@ main{background:#1f2327;box-shadow:none}}";
 /// A server's words, cut to what fits on a page.
 fn cut(words: &str) -> String {
     let words = sanitize_line(words);
-    let mut kept: String = words.chars().take(MOST_WORDS).collect();
-    if words.chars().nth(MOST_WORDS).is_some() {
+    let mut kept: String = words.chars().take(MAX_WORDS).collect();
+    if words.chars().nth(MAX_WORDS).is_some() {
         kept.push('…');
     }
     kept

@@ -20,13 +20,13 @@ pub(crate) fn to_ask_for(
 ) -> Scopes {
     let scopes = chosen.union(added);
     if let Some(configured) = &settings.scopes {
-        return if configured.contains(OFFLINE_ACCESS) || metadata.lists_scope(OFFLINE_ACCESS) {
+        return if configured.contains(OFFLINE_ACCESS) || metadata.supports_scope(OFFLINE_ACCESS) {
             scopes
         } else {
             without(&scopes)
         };
     }
-    if !metadata.lists_scope(OFFLINE_ACCESS) {
+    if !metadata.supports_scope(OFFLINE_ACCESS) {
         without(&scopes)
     } else if scopes.is_empty() {
         scopes

@@ -28,7 +28,7 @@ pub trait Authorization: Send + Sync {
 
     /// Sees the headers of each hop's response, redirects included: a server hands out a DPoP nonce
     /// with any of them (RFC 9449 §8.2).
-    fn answered(&self, url: &Url, headers: &HeaderMap) {
+    fn record_response(&self, url: &Url, headers: &HeaderMap) {
         let _ = (url, headers);
     }
 }

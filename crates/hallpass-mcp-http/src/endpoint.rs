@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     HttpClient, HttpError, ServerUrl,
-    http::{ExchangePolicy, HttpErrorKind, Leg, Redirects},
+    http::{HttpErrorKind, Redirects, RequestOptions, RequestTarget},
 };
 use http::{HeaderMap, Method, StatusCode, Uri, header::LOCATION};
 use url::Url;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many redirects of one request are followed.
-const MOST_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 
 /// How long the head of an answer to a POST may take.
 const SLOW_ANSWER: Duration = Duration::from_secs(300);
@@ -29,18 +29,18 @@ const SLOW_ANSWER: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     http: Arc<dyn HttpClient>,
-    post: ExchangePolicy,
-    other: ExchangePolicy,
+    post: RequestOptions,
+    other: RequestOptions,
 }
 
 impl Endpoint {
-    /// The endpoint of `server`, with [`ExchangePolicy::mcp`] as its time limits. A POST waits five
+    /// The endpoint of `server`, with [`RequestOptions::mcp`] as its time limits. A POST waits five
     /// minutes for the head of its answer instead, which a server with plain JSON answers sends only
     /// when the work is done.
     pub fn new(http: Arc<dyn HttpClient>, server: &ServerUrl) -> Self {
-        let other = ExchangePolicy::mcp(server);
-        let post = ExchangePolicy {
-            head_limit: Some(SLOW_ANSWER),
+        let other = RequestOptions::mcp(server);
+        let post = RequestOptions {
+            response_timeout: Some(SLOW_ANSWER),
             ..other.clone()
         };
         Self { http, post, other }
@@ -49,7 +49,7 @@ impl Endpoint {
     /// The same endpoint with other limits for every method. The server and redirects stay with the
     /// endpoint, whatever `policy` says.
     #[must_use]
-    pub fn with_policy(mut self, mut policy: ExchangePolicy) -> Self {
+    pub fn with_policy(mut self, mut policy: RequestOptions) -> Self {
         policy.server = self.other.server;
         policy.redirects = Redirects::None;
         self.post = policy.clone();
@@ -89,7 +89,7 @@ impl Endpoint {
                 .http
                 .open(hop(request, &url, authorization)?, self.policy_of(request))
                 .await?;
-            authorization.answered(&url, response.headers());
+            authorization.record_response(&url, response.headers());
             if !is_redirect(response.status()) {
                 return Ok(Response::new(response, url));
             }
@@ -100,7 +100,7 @@ impl Endpoint {
         }
     }
 
-    fn policy_of(&self, request: &Request) -> ExchangePolicy {
+    fn policy_of(&self, request: &Request) -> RequestOptions {
         if request.method == Method::POST {
             self.post.clone()
         } else {
@@ -114,7 +114,7 @@ fn hop(
     url: &Url,
     authorization: &dyn Authorization,
 ) -> Result<http::Request<bytes::Bytes>, Error> {
-    let invalid = || HttpError::new(HttpErrorKind::InvalidRequest, Leg::Mcp, url);
+    let invalid = || HttpError::new(HttpErrorKind::InvalidRequest, RequestTarget::Mcp, url);
     let uri = Uri::try_from(url.as_str()).map_err(|error| invalid().with_source(error))?;
     let mut hop = http::Request::new(request.body.clone());
     *hop.method_mut() = request.method.clone();
@@ -152,7 +152,7 @@ fn target(
     if to.origin() != from.origin() || !to.username().is_empty() || to.password().is_some() {
         return refuse(RedirectReason::OtherOrigin, Some(&to));
     }
-    if followed == MOST_REDIRECTS {
+    if followed == MAX_REDIRECTS {
         return refuse(RedirectReason::TooMany, Some(&to));
     }
     to.set_fragment(None);

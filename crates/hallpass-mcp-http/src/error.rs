@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{HttpError, Remedy, bare_url};
+use hallpass_core::{HttpError, Remedy, url_without_query};
 use http::{HeaderName, StatusCode};
 use url::Url;
 
@@ -129,8 +129,8 @@ impl RedirectError {
     ) -> Self {
         Self {
             status,
-            from: bare_url(from).into(),
-            to: to.map(|url| bare_url(url).into()),
+            from: url_without_query(from).into(),
+            to: to.map(|url| url_without_query(url).into()),
             reason,
         }
     }

@@ -18,13 +18,13 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use hallpass_core::{BoxFuture, HttpClient, HttpError, ServerUrl, http::{Body, ExchangePolicy}};
+//! # use hallpass_core::{BoxFuture, HttpClient, HttpError, ServerUrl, http::{Body, RequestOptions}};
 //! use hallpass_mcp_http::{Anonymous, Content, Endpoint, Request};
 //!
 //! # #[derive(Debug)]
 //! # struct Scripted;
 //! # impl HttpClient for Scripted {
-//! #     fn open(&self, _: http::Request<bytes::Bytes>, _: ExchangePolicy)
+//! #     fn open(&self, _: http::Request<bytes::Bytes>, _: RequestOptions)
 //! #         -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
 //! #         Box::pin(async {
 //! #             let mut answer = http::Response::new(Body::whole("id: 1\ndata: {}\n\n"));

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use crate::{form::Form, token::TokenRequest, wording};
+use crate::{error_text, form::Form, token::TokenRequest};
 
 /// A login that waits for the browser to come back. Its parts are good for one login.
 pub struct PendingAuthorization {
@@ -48,7 +48,7 @@ impl PendingAuthorization {
     /// Reads the query of a callback: what stands after `?` in the address the browser came to.
     ///
     /// It borrows, since a stranger may call first: go on listening while
-    /// [`CallbackError::ends_login`] is false.
+    /// [`CallbackError::is_fatal`] is false.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl PendingAuthorization {
                 code.as_ref().to_owned(),
             ))),
             ([], [error]) => refuse(Reason::Refused {
-                code: wording::error_code(error),
+                code: error_text::error_code(error),
                 description: match response.error_description.as_slice() {
                     [description] => redact_text(description),
                     _ => None,
@@ -237,7 +237,7 @@ impl CallbackError {
     }
 
     /// Whether the login is over. A stray request does not end it: anybody can send one.
-    pub fn ends_login(&self) -> bool {
+    pub fn is_fatal(&self) -> bool {
         self.kind() != CallbackErrorKind::Stray
     }
 
@@ -321,7 +321,7 @@ impl fmt::Display for CallbackError {
             Reason::Malformed(why) => write!(f, "the callback can't be read: {why}"),
             Reason::Refused { code, description } => {
                 f.write_str("the authorization server refused the sign-in")?;
-                wording::write_reason(f, code.as_deref(), description.as_deref())
+                error_text::write_reason(f, code.as_deref(), description.as_deref())
             }
         }
     }

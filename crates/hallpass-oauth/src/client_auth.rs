@@ -60,7 +60,7 @@ impl<'a> ClientAuthentication<'a> {
     /// # Errors
     ///
     /// When signing fails, for want of randomness.
-    pub fn for_one_request(
+    pub fn authenticate(
         registration: &'a Registration,
         key: Option<&ClientKey>,
         audience: &Issuer,
@@ -162,7 +162,7 @@ impl fmt::Debug for ClientAuthentication<'_> {
 
 /// What a client has to authenticate with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Means {
+pub struct AvailableCredentials {
     /// It has a secret.
     pub secret: bool,
     /// It has a private key that the server knows the public half of.
@@ -178,15 +178,18 @@ pub struct Means {
 /// `None` when the server lists methods and the client can't do any of them. A secret that the
 /// server lists no use for, nor `none`, goes by Basic, which every server that issues secrets must
 /// support (RFC 6749 §2.3.1).
-pub fn negotiate(metadata: &ServerMetadata, means: Means) -> Option<TokenEndpointAuthMethod> {
+pub fn negotiate(
+    metadata: &ServerMetadata,
+    means: AvailableCredentials,
+) -> Option<TokenEndpointAuthMethod> {
     use TokenEndpointAuthMethod::{
         ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt,
     };
 
     let Some(listed) = metadata.token_endpoint_auth_methods_supported.as_deref() else {
         return Some(match means {
-            Means { secret: true, .. } => ClientSecretBasic,
-            Means { key: true, .. } => PrivateKeyJwt,
+            AvailableCredentials { secret: true, .. } => ClientSecretBasic,
+            AvailableCredentials { key: true, .. } => PrivateKeyJwt,
             _ => Public,
         });
     };

@@ -42,7 +42,7 @@ pub struct DeviceAuthorization {
     user_code: String,
     verification_uri: Url,
     verification_uri_complete: Option<Url>,
-    ends_at: Timestamp,
+    expires_at: Timestamp,
     interval: Duration,
     resource: Option<Resource>,
 }
@@ -89,8 +89,8 @@ impl DeviceAuthorization {
             user_code: user_code.to_owned(),
             verification_uri,
             verification_uri_complete: answer.text("verification_uri_complete").and_then(page),
-            ends_at: now.saturating_add(seconds("expires_in", 600)),
-            interval: seconds("interval", 5).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+            expires_at: now.saturating_add(seconds("expires_in", 600)),
+            interval: seconds("interval", 5).clamp(SHORTEST_INTERVAL, MAX_INTERVAL),
             resource: resource.cloned(),
         })
     }
@@ -111,8 +111,8 @@ impl DeviceAuthorization {
     }
 
     /// When the code ends.
-    pub fn ends_at(&self) -> Timestamp {
-        self.ends_at
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 
     /// How long to wait before the next question.
@@ -128,7 +128,7 @@ impl DeviceAuthorization {
 
     /// Whether to ask again after `error`, once [`interval`](Self::interval) has passed. Slows down
     /// when the server says so (RFC 8628 §3.5), or is not well.
-    pub fn goes_on_after(&mut self, error: &TokenError) -> bool {
+    pub fn handle_poll_error(&mut self, error: &TokenError) -> bool {
         let pending = match error.code() {
             Some("authorization_pending") => return true,
             Some("slow_down") => true,
@@ -138,7 +138,7 @@ impl DeviceAuthorization {
             ),
         };
         if pending {
-            self.interval = (self.interval + Duration::from_secs(5)).min(LONGEST_INTERVAL);
+            self.interval = (self.interval + Duration::from_secs(5)).min(MAX_INTERVAL);
         }
         pending
     }
@@ -148,14 +148,14 @@ impl fmt::Debug for DeviceAuthorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceAuthorization")
             .field("verification_uri", &self.verification_uri.as_str())
-            .field("ends_at", &self.ends_at)
+            .field("ends_at", &self.expires_at)
             .field("interval", &self.interval)
             .finish_non_exhaustive()
     }
 }
 
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 fn is_typeable(code: &str) -> bool {
     (1..=64).contains(&code.chars().count())

@@ -8,7 +8,9 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use bytes::Bytes;
-use hallpass_core::{AccessToken, DpopKey, Entropy, Remedy, ServerMetadata, Timestamp, bare_url};
+use hallpass_core::{
+    AccessToken, DpopKey, Entropy, Remedy, ServerMetadata, Timestamp, url_without_query,
+};
 use http::{HeaderValue, Method, Request};
 use ring::{
     digest::{SHA256, digest},
@@ -159,7 +161,7 @@ pub struct Proof<'a> {
 
 /// `htu`: the URL without query and fragment.
 fn target(url: &Url) -> String {
-    bare_url(url).into()
+    url_without_query(url).into()
 }
 
 fn sha256(bytes: &[u8]) -> String {

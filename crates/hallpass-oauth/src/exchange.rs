@@ -57,7 +57,7 @@ impl fmt::Debug for IdentityAssertionRequest<'_> {
 /// An identity assertion authorization grant. `Debug` does not show it.
 pub struct IdentityAssertion {
     assertion: SecretString,
-    ends_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
 }
 
 impl IdentityAssertion {
@@ -81,15 +81,15 @@ impl IdentityAssertion {
         };
         Ok(Self {
             assertion: SecretString::from(assertion.to_owned()),
-            ends_at: answer
+            expires_at: answer
                 .duration("expires_in")
                 .map(|lifetime| now.saturating_add(lifetime)),
         })
     }
 
     /// When the assertion ends, if the provider said so.
-    pub fn ends_at(&self) -> Option<Timestamp> {
-        self.ends_at
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
     }
 
     /// The token request that spends it at the authorization server it was issued for
@@ -104,7 +104,7 @@ impl IdentityAssertion {
 impl fmt::Debug for IdentityAssertion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdentityAssertion")
-            .field("ends_at", &self.ends_at)
+            .field("ends_at", &self.expires_at)
             .finish_non_exhaustive()
     }
 }

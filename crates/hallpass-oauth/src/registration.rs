@@ -15,11 +15,11 @@ use url::Url;
 
 use crate::{
     answer::Answer,
-    client_auth::{Means, negotiate},
+    client_auth::{AvailableCredentials, negotiate},
+    error_text,
     form::post,
     retry_after::RetryAfter,
     token::grant_type,
-    wording,
 };
 
 /// A client that introduces itself.
@@ -115,7 +115,7 @@ pub fn registration_from_http(
         _ => return refuse(Reason::NoClientId),
     };
     let secret = answer.text("client_secret").map(ClientSecret::new);
-    let means = Means {
+    let means = AvailableCredentials {
         secret: secret.is_some(),
         key: false,
     };
@@ -187,7 +187,7 @@ impl RegistrationError {
         Self {
             status: response.status(),
             retry_after: RetryAfter::from_headers(response.headers()),
-            code: answer.text("error").and_then(wording::error_code),
+            code: answer.text("error").and_then(error_text::error_code),
             description: description.and_then(redact_text),
             reason,
         }
@@ -264,7 +264,7 @@ impl fmt::Display for RegistrationError {
                 "the client was registered with an authentication method that it can't use",
             )?,
         }
-        wording::write_reason(f, self.code(), self.description())
+        error_text::write_reason(f, self.code(), self.description())
     }
 }
 

@@ -18,7 +18,7 @@ pub struct RevocationRequest<'a> {
 
 impl<'a> RevocationRequest<'a> {
     /// Revokes a refresh token.
-    pub fn of_refresh_token(token: &'a RefreshToken) -> Self {
+    pub fn for_refresh_token(token: &'a RefreshToken) -> Self {
         Self {
             token: token.expose(),
             hint: "refresh_token",

@@ -9,10 +9,10 @@ use hallpass_mcp_http::{Content, Response};
 use hallpass_transport::{InvalidMessage, UnexpectedStatus};
 
 use crate::{
-    MOST_MESSAGE,
+    MAX_MESSAGE_BYTES,
     message::{Kind, Message},
+    request_error::ProxyRequestError,
     shared::Shared,
-    trouble::Trouble,
 };
 
 /// How long a refusal is read, so that a server that never ends it does not keep its call.
@@ -24,12 +24,12 @@ const MAX_WORDS: usize = 64 * 1024;
 impl Shared {
     /// The server's own JSON-RPC error in an answer whose status is one, else the status with what the
     /// server says beside it.
-    pub(crate) async fn refusal(&self, response: Response) -> Result<Message, Trouble> {
+    pub(crate) async fn refusal(&self, response: Response) -> Result<Message, ProxyRequestError> {
         let status = UnexpectedStatus::new(&response);
         let body = match response.content() {
             Content::Events => return Err(status.into()),
             Content::Json => {
-                let read = self.within(REFUSAL_TIMEOUT, response.read(MOST_MESSAGE));
+                let read = self.within(REFUSAL_TIMEOUT, response.read(MAX_MESSAGE_BYTES));
                 read.await.and_then(Result::ok).unwrap_or_default()
             }
             Content::Other | Content::Unstated => {
@@ -43,7 +43,7 @@ impl Shared {
     }
 
     /// That the response is neither JSON nor an event stream, with what the server says.
-    pub(crate) async fn other_media_type(&self, response: Response) -> Trouble {
+    pub(crate) async fn other_media_type(&self, response: Response) -> ProxyRequestError {
         let invalid = InvalidMessage::new(&response);
         let body = self.start_of(response).await;
         invalid.with_body(&body).into()
@@ -61,12 +61,12 @@ impl Shared {
         &self,
         opening: &Message,
         response: Response,
-    ) -> Result<Message, Trouble> {
+    ) -> Result<Message, ProxyRequestError> {
         let source = InvalidMessage::new(&response);
         let mut events = match response.content() {
-            Content::Events => response.events(MOST_MESSAGE),
+            Content::Events => response.events(MAX_MESSAGE_BYTES),
             Content::Json => {
-                let body = response.read(MOST_MESSAGE).await?;
+                let body = response.read(MAX_MESSAGE_BYTES).await?;
                 return match opening_answer(opening, body, &source)? {
                     Answer::Found(message) => Ok(message),
                     Answer::Other(_, trouble) => Err(trouble),
@@ -97,7 +97,7 @@ impl Shared {
             }
         }
         let what = "the server ended its answer to the opening before it was complete";
-        Err(complaint.unwrap_or_else(|| Trouble::new(Remedy::Retry, what)))
+        Err(complaint.unwrap_or_else(|| ProxyRequestError::new(Remedy::Retry, what)))
     }
 }
 
@@ -105,7 +105,7 @@ impl Shared {
 enum Answer {
     Found(Message),
     /// Something else, if it is a message at all, and what to say if nothing more comes.
-    Other(Option<Message>, Trouble),
+    Other(Option<Message>, ProxyRequestError),
 }
 
 /// What is in `bytes`; an error when that was meant for the answer and is none.
@@ -113,7 +113,7 @@ fn opening_answer(
     opening: &Message,
     bytes: Bytes,
     source: &InvalidMessage,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, ProxyRequestError> {
     let message = match Message::read(bytes) {
         Ok(message) => message,
         Err(invalid) => {
@@ -152,7 +152,7 @@ fn opening_answer(
 pub(crate) fn about(answer: Message, opening: &Message) -> Message {
     match opening.requests().next() {
         Some(id) if !answer.answers(opening) => {
-            let error = Trouble::answer(answer.clone()).to_error(id);
+            let error = ProxyRequestError::answer(answer.clone()).to_error(id);
             Message::read(error).unwrap_or(answer)
         }
         _ => answer,

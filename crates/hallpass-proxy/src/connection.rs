@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use hallpass_transport::OwnStream;
+use hallpass_transport::ServerStream;
 
 use crate::{
     message::Message,
-    standing_in::{LISTED, Listed, STATELESS, WITH_BATCHES},
-    trouble::Trouble,
+    placeholder::{LISTED, Listed, STATELESS, WITH_BATCHES},
+    request_error::ProxyRequestError,
 };
 
 /// What the server agreed to when it was opened. One without a number is for requests that say for
@@ -27,7 +27,7 @@ pub(crate) struct Connection {
     /// The answer to the opening.
     pub(crate) answer: Option<Message>,
     /// What the server says unasked.
-    pub(crate) own_stream: OwnStream,
+    pub(crate) own_stream: ServerStream,
     /// Whether that is looked after.
     pub(crate) listens: Arc<AtomicBool>,
 }
@@ -73,7 +73,7 @@ impl Connection {
 
 /// The stages of getting there.
 #[derive(Debug, Clone)]
-pub(crate) enum Phase {
+pub(crate) enum ConnectionState {
     /// The host has sent no opening.
     Unopened,
     /// The server is being asked.
@@ -81,12 +81,12 @@ pub(crate) enum Phase {
     /// It has answered.
     Up(Arc<Connection>),
     /// It could not be asked, or did not answer as it should.
-    Down(Trouble),
+    Down(ProxyRequestError),
 }
 
 /// What is known besides the phase. Every change of the phase is made while this is locked.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct ServerState {
     /// `initialize` or `server/discover`, as the host sent it.
     pub(crate) opening: Option<Message>,
     /// The host's `notifications/initialized`.
@@ -109,7 +109,7 @@ pub(crate) struct Known {
     pub(crate) last_renewal: Option<Duration>,
 }
 
-impl Known {
+impl ServerState {
     /// The host was given `result` in the server's place.
     pub(crate) fn promise(&mut self, result: &[u8]) {
         let offered = LISTED.into_iter().filter(|listed| listed.is_in(result));

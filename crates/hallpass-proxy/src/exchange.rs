@@ -8,23 +8,23 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
 use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use hallpass_transport::{Error, InvalidMessage, Reconnection, Stop, UnexpectedStatus};
+use hallpass_transport::{Error, InvalidMessage, Reconnection, RequestError, UnexpectedStatus};
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    MOST_MESSAGE,
-    connection::{Connection, Phase},
+    MAX_MESSAGE_BYTES,
+    connection::{Connection, ConnectionState},
     message::Message,
-    reading::{End, Reading},
+    placeholder::{self, Listed},
+    request_error::ProxyRequestError,
+    response_reader::{End, ResponseReader},
     routing,
     shared::Shared,
-    standing_in::{self, Listed},
-    trouble::Trouble,
 };
 
 /// How often a request is sent that the server can't have seen, or that may be repeated.
-const MOST_SENT: u32 = 4;
+const MAX_SENT: u32 = 4;
 
 /// The first pause before something is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -52,7 +52,8 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: Owned
             }
             Some(Err(trouble)) => return stand_in(shared, &message, &method, trouble).await,
             None => {
-                let trouble = Trouble::new(Remedy::Retry, "the server has not answered yet");
+                let trouble =
+                    ProxyRequestError::new(Remedy::Retry, "the server has not answered yet");
                 return stand_in(shared, &message, &method, trouble).await;
             }
         }
@@ -84,11 +85,16 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: Owned
 pub(crate) const LISTEN: &str = "subscriptions/listen";
 
 fn empty(message: &Message, method: &str) -> Option<bytes::Bytes> {
-    standing_in::empty_list(method, routing::own_version(message).is_some())
+    placeholder::empty_list(method, routing::own_version(message).is_some())
 }
 
 /// Answers in the server's place: a list is empty, a ping is answered, and a call fails.
-async fn stand_in(shared: &Arc<Shared>, message: &Message, method: &str, trouble: Trouble) {
+async fn stand_in(
+    shared: &Arc<Shared>,
+    message: &Message,
+    method: &str,
+    trouble: ProxyRequestError,
+) {
     let result = match method {
         "ping" => Some(bytes::Bytes::from_static(b"{}")),
         _ if shared.known().promised.is_empty() => None,
@@ -110,7 +116,7 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    async fn run(&mut self) -> Result<(), Trouble> {
+    async fn run(&mut self) -> Result<(), ProxyRequestError> {
         let mut sent = 0;
         let mut reopened = false;
         loop {
@@ -143,10 +149,10 @@ impl Sending<'_> {
                         Some(lost) => lost,
                     }
                 }
-                Err(stop) => Lost::sending(&stop)?,
+                Err(stop) => LostAnswer::sending(&stop)?,
             };
             let again = lost.unseen || only_reads(self.message) && !lost.would_repeat;
-            if !again || sent == MOST_SENT {
+            if !again || sent == MAX_SENT {
                 return Err(lost.trouble(only_reads(self.message)));
             }
             tracing::debug!("a request is sent again: {}", lost.text);
@@ -159,7 +165,7 @@ impl Sending<'_> {
         &mut self,
         response: Response,
         mut stream: Reconnection,
-    ) -> Result<Option<Lost>, Trouble> {
+    ) -> Result<Option<LostAnswer>, ProxyRequestError> {
         match response.status() {
             StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
                 let invalid = InvalidMessage::new(&response);
@@ -170,7 +176,7 @@ impl Sending<'_> {
         }
         let owed = std::mem::take(&mut self.owed);
         let mut reading =
-            Reading::new(self.shared, &self.connection, Some(self.message)).owing(owed);
+            ResponseReader::new(self.shared, &self.connection, Some(self.message)).owing(owed);
         match response.content() {
             Content::Events => {
                 let end = reading.follow(response, &mut stream).await;
@@ -183,10 +189,10 @@ impl Sending<'_> {
             Content::Json => {
                 let source = InvalidMessage::new(&response);
                 let (response, _) = self.shared.lane.meter(response);
-                let body = response.read(MOST_MESSAGE).await;
+                let body = response.read(MAX_MESSAGE_BYTES).await;
                 let body = match body {
                     Ok(body) => body,
-                    Err(error) => return Lost::reading(error).map(Some),
+                    Err(error) => return LostAnswer::reading(error).map(Some),
                 };
                 reading.take_whole(body, &source).await;
                 if reading.is_done() {
@@ -200,7 +206,7 @@ impl Sending<'_> {
     }
 
     /// The answer comes on the server's own stream, if it has one.
-    async fn accepted(&self, invalid: InvalidMessage) -> Result<(), Trouble> {
+    async fn accepted(&self, invalid: InvalidMessage) -> Result<(), ProxyRequestError> {
         let connection = &self.connection;
         connection.own_stream.before("", &*self.shared.clock).await;
         if connection.listens() {
@@ -215,8 +221,8 @@ impl Sending<'_> {
         &self,
         mut end: End,
         mut stream: Reconnection,
-        reading: &mut Reading<'_>,
-    ) -> Result<Option<Lost>, Trouble> {
+        reading: &mut ResponseReader<'_>,
+    ) -> Result<Option<LostAnswer>, ProxyRequestError> {
         let clock = &self.shared.clock;
         loop {
             let broken = match end {
@@ -229,9 +235,9 @@ impl Sending<'_> {
             let after = stream.last_event_id().map(str::to_owned);
             let (Some(after), Some(pause)) = (after, stream.delay(clock.monotonic())) else {
                 return match broken {
-                    _ if stream.said_nothing() => Ok(Some(Lost::without_a_message())),
-                    Some(error) => Lost::reading(error).map(Some),
-                    None => Ok(Some(Lost::ended())),
+                    _ if stream.said_nothing() => Ok(Some(LostAnswer::without_a_message())),
+                    Some(error) => LostAnswer::reading(error).map(Some),
+                    None => Ok(Some(LostAnswer::ended())),
                 };
             };
             clock.sleep(pause).await;
@@ -239,7 +245,7 @@ impl Sending<'_> {
             let request = routing::stream(&self.connection, Some(&after))?;
             let again = self
                 .shared
-                .send_for_stream(&request, stream.rounds())
+                .send_for_stream(&request, stream.budget())
                 .await?;
             end = match again {
                 Ok(response)
@@ -248,22 +254,24 @@ impl Sending<'_> {
                     reading.follow(response, &mut stream).await
                 }
                 Ok(response) if !response.status().is_server_error() => {
-                    return Ok(Some(Lost::ended()));
+                    return Ok(Some(LostAnswer::ended()));
                 }
                 Ok(_) => End::Closed,
                 Err(stop) => match stop.into_error() {
                     Error::Http(error) => End::Broken(error),
-                    error => return Err(Trouble::of(&error, error.remedy(), error.hint())),
+                    error => {
+                        return Err(ProxyRequestError::of(&error, error.remedy(), error.hint()));
+                    }
                 },
             };
         }
     }
 
     /// The server does not do it: in words of its own, if it has some.
-    async fn refused(&self, response: Response) -> Result<(), Trouble> {
+    async fn refused(&self, response: Response) -> Result<(), ProxyRequestError> {
         let answer = self.shared.refusal(response).await?;
         if !answer.answers(self.message) {
-            return Err(Trouble::answer(answer));
+            return Err(ProxyRequestError::answer(answer));
         }
         self.shared.deliver(&answer).await;
         Ok(())
@@ -276,11 +284,11 @@ impl Shared {
         &self,
         message: &Message,
         connection: &Connection,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ProxyRequestError> {
         let request = routing::post(message, connection, &self.tools)?;
         // It is the host's, but nobody waits for it.
         let sent = self.send_aside(&request).await?;
-        let response = sent.map_err(|stop| Trouble::from(&stop))?;
+        let response = sent.map_err(|stop| ProxyRequestError::from(&stop))?;
         if response.status().is_success() {
             return Ok(());
         }
@@ -291,9 +299,9 @@ impl Shared {
     pub(crate) async fn pass_on(self: &Arc<Self>, message: Message, _room: OwnedSemaphorePermit) {
         let phase = self.phase.borrow().clone();
         let connection = match phase {
-            Phase::Up(connection) => connection,
-            Phase::Unopened => Arc::default(),
-            Phase::Opening | Phase::Down(_) => {
+            ConnectionState::Up(connection) => connection,
+            ConnectionState::Unopened => Arc::default(),
+            ConnectionState::Opening | ConnectionState::Down(_) => {
                 tracing::debug!("nobody is there for {message:?}");
                 return;
             }
@@ -308,7 +316,7 @@ impl Shared {
 }
 
 /// An answer that did not come.
-struct Lost {
+struct LostAnswer {
     text: String,
     /// Whether the server can't have seen the request.
     unseen: bool,
@@ -316,24 +324,24 @@ struct Lost {
     would_repeat: bool,
 }
 
-impl Lost {
-    fn sending(stop: &Stop) -> Result<Self, Trouble> {
+impl LostAnswer {
+    fn sending(stop: &RequestError) -> Result<Self, ProxyRequestError> {
         match stop.error() {
             Error::Http(HttpError::Http(error)) if error.remedy() == Remedy::Retry => Ok(Self {
-                text: Trouble::of(stop, Remedy::Retry, None).in_words(),
+                text: ProxyRequestError::of(stop, Remedy::Retry, None).in_words(),
                 unseen: !error.may_have_been_sent(),
                 would_repeat: false,
             }),
-            _ => Err(Trouble::from(stop)),
+            _ => Err(ProxyRequestError::from(stop)),
         }
     }
 
-    fn reading(error: HttpError) -> Result<Self, Trouble> {
+    fn reading(error: HttpError) -> Result<Self, ProxyRequestError> {
         if error.remedy() != Remedy::Retry {
             return Err(error.into());
         }
         Ok(Self {
-            text: Trouble::from(error).in_words(),
+            text: ProxyRequestError::from(error).in_words(),
             unseen: false,
             would_repeat: false,
         })
@@ -355,10 +363,10 @@ impl Lost {
         }
     }
 
-    fn trouble(self, only_reads: bool) -> Trouble {
+    fn trouble(self, only_reads: bool) -> ProxyRequestError {
         let hint = "it is not known whether the server did what was asked; it was not asked again";
         let hint = (!self.unseen && !only_reads).then(|| hint.to_owned());
-        Trouble::new(Remedy::Retry, self.text).hint(hint)
+        ProxyRequestError::new(Remedy::Retry, self.text).hint(hint)
     }
 }
 

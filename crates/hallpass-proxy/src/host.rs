@@ -12,25 +12,25 @@ use tokio::{
 };
 
 use crate::{
-    MOST_MESSAGE, ProxyError,
-    connection::Phase,
+    MAX_MESSAGE_BYTES, ProxyError,
+    connection::ConnectionState,
     exchange::{self, exchange},
-    lines::{Line, Lines},
+    line_reader::{Line, LineReader},
     message::{Id, Invalid, Kind, Message, Part},
+    placeholder::{INVALID_REQUEST, PARSE_ERROR, invalid},
+    request_error::ProxyRequestError,
     shared::{Pending, Shared},
-    standing_in::{INVALID_REQUEST, PARSE_ERROR, invalid},
-    trouble::Trouble,
 };
 
 /// How many requests of the host's are under way at a time; no more of its messages are read
 /// meanwhile.
-const MOST_AT_ONCE: usize = 256;
+const MAX_AT_ONCE: usize = 256;
 
 /// How many bytes of them.
-const ROOM: usize = 2 * MOST_MESSAGE;
+const ROOM: usize = 2 * MAX_MESSAGE_BYTES;
 
 /// How many of its other messages. They have room of their own, since a request may wait for one.
-const MOST_OTHERS: usize = 64;
+const MAX_OTHERS: usize = 64;
 
 /// How long a message waits for others to end, before it is refused: they might be waiting for what
 /// comes after it.
@@ -86,22 +86,22 @@ impl Host {
         Self {
             shared,
             tasks: JoinSet::new(),
-            requests: Limit::new(MOST_AT_ONCE),
-            others: Limit::new(MOST_OTHERS),
+            requests: Limit::new(MAX_AT_ONCE),
+            others: Limit::new(MAX_OTHERS),
         }
     }
 
     /// Takes what the host says until it ends its side.
     pub(crate) async fn serve<R: AsyncRead + Unpin>(
         &mut self,
-        mut lines: Lines<R>,
+        mut lines: LineReader<R>,
     ) -> Result<(), ProxyError> {
         while let Some(line) = lines.next().await.map_err(ProxyError::Read)? {
             while self.tasks.try_join_next().is_some() {}
             match line {
                 Line::Whole(line) => self.take(line).await,
                 Line::TooLong(id) => {
-                    let what = format!("a message may have {MOST_MESSAGE} bytes at most");
+                    let what = format!("a message may have {MAX_MESSAGE_BYTES} bytes at most");
                     self.refuse(id.as_ref(), INVALID_REQUEST, &what).await;
                 }
             }
@@ -196,7 +196,7 @@ impl Host {
             let what = "too many requests have no answer yet; this one was not sent";
             return self
                 .shared
-                .fail(&message, &Trouble::new(Remedy::Retry, what))
+                .fail(&message, &ProxyRequestError::new(Remedy::Retry, what))
                 .await;
         };
         let shared = Arc::clone(&self.shared);
@@ -238,9 +238,11 @@ impl Host {
     /// each request stands for itself the end of its connection says so (MCP 2026-07-28).
     async fn cancel(&mut self, message: Message) {
         let stateless = match &*self.shared.phase.borrow() {
-            Phase::Up(connection) => connection.session.is_none() && connection.is_stateless(),
-            Phase::Unopened => true,
-            Phase::Opening | Phase::Down(_) => false,
+            ConnectionState::Up(connection) => {
+                connection.session.is_none() && connection.is_stateless()
+            }
+            ConnectionState::Unopened => true,
+            ConnectionState::Opening | ConnectionState::Down(_) => false,
         };
         let id = message.single().and_then(cancelled_id);
         // One that is not there has been answered.
@@ -280,7 +282,7 @@ impl Host {
         let shared = Arc::clone(&self.shared);
         self.tasks.shutdown().await;
         let phase = shared.phase.borrow().clone();
-        if let Phase::Up(connection) = phase
+        if let ConnectionState::Up(connection) = phase
             && let Some(session) = &connection.session
             && let Ok(delete) = Request::delete().session(session)
         {

@@ -33,31 +33,31 @@
 //! has them. It starts no process.
 
 mod answer;
+mod body_limit;
+mod capability_cache;
 mod connection;
 mod error;
 mod exchange;
 mod host;
-mod lane;
-mod lines;
+mod line_reader;
 mod listening;
-mod memory;
 mod message;
 mod opening;
 mod outbox;
+mod placeholder;
 mod proxy;
-mod reading;
+mod recovery;
+mod request_error;
+mod response_reader;
 mod routing;
 mod server;
 mod session_check;
 mod shared;
-mod standing_in;
-mod tending;
-mod trouble;
 
+pub use capability_cache::{CapabilityCache, NoCache};
 pub use error::ProxyError;
-pub use memory::{Memory, NoMemory};
 pub use proxy::Proxy;
 pub use server::{NoEndpoint, Server};
 
 /// The largest message that is passed on, in bytes, in either direction.
-pub const MOST_MESSAGE: usize = 32 * 1024 * 1024;
+pub const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;

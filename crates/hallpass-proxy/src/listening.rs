@@ -7,7 +7,7 @@ use hallpass_mcp_http::Content;
 use hallpass_transport::Reconnection;
 use http::StatusCode;
 
-use crate::{connection::Connection, reading::Reading, routing, shared::Shared};
+use crate::{connection::Connection, response_reader::ResponseReader, routing, shared::Shared};
 
 /// Passes on what the server says unasked on `connection`, for as long as that lasts. A server that
 /// has no such stream is asked once.
@@ -20,7 +20,7 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
         };
         connection.expect_stream();
         stream.opened(now());
-        let sent = shared.send_for_stream(&request, stream.rounds()).await;
+        let sent = shared.send_for_stream(&request, stream.budget()).await;
         connection.own_stream.answered();
         let mut was_open = false;
         match sent {
@@ -29,7 +29,7 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
                     return;
                 }
                 was_open = true;
-                let reading = &mut Reading::new(shared, connection, None);
+                let reading = &mut ResponseReader::new(shared, connection, None);
                 let end = reading.follow(response, &mut stream).await;
                 tracing::debug!("the server's own stream ended: {end:?}");
             }

@@ -171,7 +171,7 @@ impl Id {
         // A server that reads 1.0 as a double writes 1.
         let whole = number
             .as_f64()
-            .filter(|value| value.fract() == 0.0 && value.abs() < MOST_EXACT);
+            .filter(|value| value.fract() == 0.0 && value.abs() < MAX_EXACT);
         Some(Self::Number(match whole {
             Some(value) if !number.is_i64() && !number.is_u64() => format!("{value:.0}"),
             _ => text.to_owned(),
@@ -180,7 +180,7 @@ impl Id {
 }
 
 /// Beyond this a double does not tell whole numbers apart.
-const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl fmt::Display for Id {
     /// As JSON.

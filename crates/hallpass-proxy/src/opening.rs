@@ -7,17 +7,17 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
-use hallpass_transport::Purpose;
+use hallpass_transport::Interactivity;
 
 use crate::{
     answer::about,
-    connection::{Connection, Known, Phase},
+    connection::{Connection, ConnectionState, ServerState},
     listening,
     message::{Id, Kind, Message},
+    placeholder,
+    request_error::ProxyRequestError,
     routing,
     shared::Shared,
-    standing_in,
-    trouble::Trouble,
 };
 
 /// How long the host waits for the answer to its `initialize`. With what else it takes it stays well
@@ -38,14 +38,14 @@ impl Shared {
     /// Begins with the host's opening. What comes after it waits for what becomes of it.
     pub(crate) fn begin_with(self: &Arc<Self>, message: &Message) {
         let mut known = self.known();
-        *known = Known {
+        *known = ServerState {
             opening: Some(message.clone()),
             connections: known.connections,
             tended: known.tended,
             last_renewal: known.last_renewal,
-            ..Known::default()
+            ..ServerState::default()
         };
-        self.phase.send_replace(Phase::Unopened);
+        self.phase.send_replace(ConnectionState::Unopened);
         self.begin(&mut known);
     }
 
@@ -64,7 +64,7 @@ impl Shared {
         let trouble = match outcome {
             Some(Ok(connection)) => return self.pass_answer(&id, &connection).await,
             Some(Err(trouble)) => trouble,
-            None => Trouble::new(Remedy::Retry, "the server has not answered yet"),
+            None => ProxyRequestError::new(Remedy::Retry, "the server has not answered yet"),
         };
         if let Some(answer) = trouble.own_answer() {
             self.close_for(&message);
@@ -78,7 +78,7 @@ impl Shared {
         }
         let words = self.advised(trouble).in_words();
         let asked = asked_version(&message);
-        let result = standing_in::opening(&method, asked.as_deref(), remembered.as_deref(), &words);
+        let result = placeholder::opening(&method, asked.as_deref(), remembered.as_deref(), &words);
         let just_now = {
             let mut known = self.known();
             let up = self.up();
@@ -112,20 +112,20 @@ impl Shared {
             .is_some_and(|opening| opening.bytes == message.bytes);
         if same {
             known.opening = None;
-            self.phase.send_replace(Phase::Unopened);
+            self.phase.send_replace(ConnectionState::Unopened);
         }
     }
 
     /// A connection, once there is one: the present one, or what comes of an attempt.
-    pub(crate) async fn connection(self: &Arc<Self>) -> Result<Arc<Connection>, Trouble> {
+    pub(crate) async fn connection(self: &Arc<Self>) -> Result<Arc<Connection>, ProxyRequestError> {
         {
             let mut known = self.known();
             let phase = self.phase.borrow().clone();
             match phase {
-                Phase::Up(connection) => return Ok(connection),
-                Phase::Unopened => return Ok(Arc::default()),
-                Phase::Opening => {}
-                Phase::Down(trouble) => {
+                ConnectionState::Up(connection) => return Ok(connection),
+                ConnectionState::Unopened => return Ok(Arc::default()),
+                ConnectionState::Opening => {}
+                ConnectionState::Down(trouble) => {
                     let since = self.clock.monotonic().saturating_sub(known.last_attempt);
                     if since < PAUSE {
                         return Err(trouble);
@@ -138,7 +138,10 @@ impl Shared {
     }
 
     /// Another connection than the one with this number, whose session the server knows no more.
-    pub(crate) async fn another(self: &Arc<Self>, number: u64) -> Result<Arc<Connection>, Trouble> {
+    pub(crate) async fn another(
+        self: &Arc<Self>,
+        number: u64,
+    ) -> Result<Arc<Connection>, ProxyRequestError> {
         {
             let mut known = self.known();
             if self.up().is_some_and(|up| up.number == number) {
@@ -152,8 +155,8 @@ impl Shared {
     /// The connection there is.
     pub(crate) fn up(&self) -> Option<Arc<Connection>> {
         match &*self.phase.borrow() {
-            Phase::Up(connection) => Some(Arc::clone(connection)),
-            Phase::Unopened | Phase::Opening | Phase::Down(_) => None,
+            ConnectionState::Up(connection) => Some(Arc::clone(connection)),
+            ConnectionState::Unopened | ConnectionState::Opening | ConnectionState::Down(_) => None,
         }
     }
 
@@ -163,14 +166,14 @@ impl Shared {
     }
 
     /// What the attempt that runs comes to.
-    async fn settled(&self) -> Result<Arc<Connection>, Trouble> {
+    async fn settled(&self) -> Result<Arc<Connection>, ProxyRequestError> {
         let mut phase = self.phase.subscribe();
         loop {
             match &*phase.borrow_and_update() {
-                Phase::Up(connection) => return Ok(Arc::clone(connection)),
-                Phase::Down(trouble) => return Err(trouble.clone()),
-                Phase::Unopened => return Ok(Arc::default()),
-                Phase::Opening => {}
+                ConnectionState::Up(connection) => return Ok(Arc::clone(connection)),
+                ConnectionState::Down(trouble) => return Err(trouble.clone()),
+                ConnectionState::Unopened => return Ok(Arc::default()),
+                ConnectionState::Opening => {}
             }
             if phase.changed().await.is_err() {
                 return Ok(Arc::default());
@@ -179,14 +182,14 @@ impl Shared {
     }
 
     /// Begins an attempt. Called with what is known locked.
-    pub(crate) fn begin(self: &Arc<Self>, known: &mut Known) {
+    pub(crate) fn begin(self: &Arc<Self>, known: &mut ServerState) {
         let Some(opening) = known.opening.clone() else {
             return;
         };
-        if matches!(&*self.phase.borrow(), Phase::Opening) {
+        if matches!(&*self.phase.borrow(), ConnectionState::Opening) {
             return;
         }
-        self.phase.send_replace(Phase::Opening);
+        self.phase.send_replace(ConnectionState::Opening);
         let shared = Arc::clone(self);
         self.spawn(async move { shared.attempt(opening).await });
     }
@@ -200,7 +203,7 @@ impl Shared {
         let opened = self.within(limit, self.ask(&opening)).await;
         let opened = opened.unwrap_or_else(|| {
             let what = format!("the server has not answered within {} s", limit.as_secs());
-            Err(Trouble::new(Remedy::Retry, what))
+            Err(ProxyRequestError::new(Remedy::Retry, what))
         });
         let mut connection = match opened {
             Ok(connection) => connection,
@@ -209,7 +212,7 @@ impl Shared {
                 let mut known = self.known();
                 known.last_attempt = self.clock.monotonic();
                 known.failures = known.failures.saturating_add(1);
-                self.phase.send_replace(Phase::Down(trouble));
+                self.phase.send_replace(ConnectionState::Down(trouble));
                 drop(known);
                 return self.tend();
             }
@@ -234,7 +237,8 @@ impl Shared {
             if known.initialized.is_some() {
                 connection.expect_stream();
             }
-            self.phase.send_replace(Phase::Up(Arc::clone(&connection)));
+            self.phase
+                .send_replace(ConnectionState::Up(Arc::clone(&connection)));
             let told = initialized.is_some() || connection.session.is_none();
             if std::mem::take(&mut known.owes_changes) && told {
                 known.promised.clone()
@@ -253,19 +257,19 @@ impl Shared {
     }
 
     /// Sends the opening and reads the server's answer to it.
-    async fn ask(&self, opening: &Message) -> Result<Connection, Trouble> {
+    async fn ask(&self, opening: &Message) -> Result<Connection, ProxyRequestError> {
         let request = routing::post(opening, &Connection::default(), &self.tools)?;
         let server = self.server_anew().await?;
-        let response = server.send(&request, Purpose::Asked).await;
-        let response = response.map_err(|stop| Trouble::from(&stop))?;
+        let response = server.send(&request, Interactivity::Interactive).await;
+        let response = response.map_err(|stop| ProxyRequestError::from(&stop))?;
         let session = response.session_id().map(str::to_owned);
         if !response.status().is_success() {
             let answer = self.refusal(response).await?;
-            return Err(Trouble::answer(about(answer, opening)));
+            return Err(ProxyRequestError::answer(about(answer, opening)));
         }
         let answer = self.answer_to(opening, response).await?;
         if answer.is_error() {
-            return Err(Trouble::answer(about(answer, opening)));
+            return Err(ProxyRequestError::answer(about(answer, opening)));
         }
         let part = answer.single();
         let version = part.and_then(|part| part.field(&["protocolVersion"]));

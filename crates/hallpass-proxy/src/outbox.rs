@@ -26,12 +26,12 @@ pub(crate) struct Outbox {
 }
 
 /// The other end.
-pub(crate) struct Lines(mpsc::UnboundedReceiver<(Bytes, OwnedSemaphorePermit)>);
+pub(crate) struct LineWriter(mpsc::UnboundedReceiver<(Bytes, OwnedSemaphorePermit)>);
 
-pub(crate) fn outbox() -> (Outbox, Lines) {
+pub(crate) fn outbox() -> (Outbox, LineWriter) {
     let (lines, written) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(ROOM));
-    (Outbox { lines, room }, Lines(written))
+    (Outbox { lines, room }, LineWriter(written))
 }
 
 impl Outbox {
@@ -60,7 +60,7 @@ fn on_one_line(message: &Bytes) -> Bytes {
     text.iter().map(flat).collect()
 }
 
-impl Lines {
+impl LineWriter {
     /// Writes lines until no more can come, or until the host reads no more.
     pub(crate) async fn write_to(
         mut self,

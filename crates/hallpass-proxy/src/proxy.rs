@@ -6,10 +6,10 @@ use hallpass_core::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    MOST_MESSAGE, ProxyError, Server,
+    MAX_MESSAGE_BYTES, ProxyError, Server,
+    capability_cache::{CapabilityCache, NoCache},
     host::Host,
-    lines::Lines,
-    memory::{Memory, NoMemory},
+    line_reader::LineReader,
     outbox::outbox,
     shared::Shared,
 };
@@ -22,7 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct Proxy {
     server: Arc<dyn Server>,
     clock: Arc<dyn Clock>,
-    memory: Arc<dyn Memory>,
+    memory: Arc<dyn CapabilityCache>,
     sign_in_hint: String,
     asks_a_person: bool,
 }
@@ -34,7 +34,7 @@ impl Proxy {
         Self {
             server,
             clock,
-            memory: Arc::new(NoMemory),
+            memory: Arc::new(NoCache),
             sign_in_hint: "sign in to the server".to_owned(),
             asks_a_person: false,
         }
@@ -49,14 +49,14 @@ impl Proxy {
 
     /// Where it keeps what the server said about itself.
     #[must_use]
-    pub fn remembering(mut self, memory: Arc<dyn Memory>) -> Self {
+    pub fn with_cache(mut self, memory: Arc<dyn CapabilityCache>) -> Self {
         self.memory = memory;
         self
     }
 
     /// The session's authorizer asks a person, who takes their time.
     #[must_use]
-    pub fn asking_a_person(mut self) -> Self {
+    pub fn interactive(mut self) -> Self {
         self.asks_a_person = true;
         self
     }
@@ -104,7 +104,7 @@ impl Proxy {
         let mut host = Host::new(Arc::clone(&shared));
         let mut stop = pin!(stop);
         let read = tokio::select! {
-            read = host.serve(Lines::new(input, MOST_MESSAGE)) => Some(read),
+            read = host.serve(LineReader::new(input, MAX_MESSAGE_BYTES)) => Some(read),
             () = &mut stop => None,
             written = &mut writer => {
                 // Nobody reads the answers any more.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::{
     connection::Connection,
     message::{Kind, Message, Part, field},
-    standing_in::STATELESS,
+    placeholder::STATELESS,
 };
 
 const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -18,7 +18,7 @@ const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 const META_VERSION: [&str; 2] = ["_meta", "io.modelcontextprotocol/protocolVersion"];
 
 /// How many tools may have parameters that go into headers.
-const MOST_TOOLS: usize = 4096;
+const MAX_TOOLS: usize = 4096;
 
 /// The protocol version that a message names for itself, as each request does from 2026-07-28 on.
 pub(crate) fn own_version(message: &Message) -> Option<String> {
@@ -135,7 +135,7 @@ impl ToolHeaders {
             collect(&schema.unwrap_or_default(), &mut Vec::new(), &mut promoted);
             if promoted.is_empty() {
                 tools.remove(&name);
-            } else if tools.len() < MOST_TOOLS || tools.contains_key(&name) {
+            } else if tools.len() < MAX_TOOLS || tools.contains_key(&name) {
                 tools.insert(name, promoted);
             }
         }

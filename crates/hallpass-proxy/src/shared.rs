@@ -10,20 +10,20 @@ use std::{
 
 use hallpass_core::{Clock, Remedy};
 use hallpass_mcp_http::{Request, Response};
-use hallpass_transport::{AuthorizedEndpoint, Purpose, Rounds, Stop};
+use hallpass_transport::{AttemptBudget, AuthorizedEndpoint, Interactivity, RequestError};
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Server,
-    connection::{Connection, Known, Phase},
-    lane::Lane,
-    memory::Memory,
+    body_limit::LargeBodyLimit,
+    capability_cache::CapabilityCache,
+    connection::{Connection, ConnectionState, ServerState},
     message::{Id, Kind, Message},
     outbox::Outbox,
+    placeholder::{self, INVALID_REQUEST},
+    request_error::ProxyRequestError,
     routing::ToolHeaders,
-    standing_in::{self, INVALID_REQUEST},
-    trouble::Trouble,
 };
 
 pub(crate) struct Shared {
@@ -31,16 +31,16 @@ pub(crate) struct Shared {
     /// What it said last.
     endpoint: Mutex<Option<AuthorizedEndpoint>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) memory: Arc<dyn CapabilityCache>,
     pub(crate) sign_in_hint: String,
     /// Whether a sign-in may be begun, which takes as long as a person does.
     pub(crate) asks_a_person: bool,
     pub(crate) outbox: Outbox,
     pub(crate) tools: ToolHeaders,
-    pub(crate) lane: Lane,
-    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) lane: LargeBodyLimit,
+    pub(crate) phase: watch::Sender<ConnectionState>,
     pub(crate) closing: CancellationToken,
-    known: Mutex<Known>,
+    known: Mutex<ServerState>,
     pending: Mutex<HashMap<Id, Pending>>,
 }
 
@@ -59,7 +59,7 @@ impl Shared {
     pub(crate) fn new(
         configured: Arc<dyn Server>,
         clock: Arc<dyn Clock>,
-        memory: Arc<dyn Memory>,
+        memory: Arc<dyn CapabilityCache>,
         sign_in_hint: String,
         asks_a_person: bool,
         outbox: Outbox,
@@ -73,8 +73,8 @@ impl Shared {
             asks_a_person,
             outbox,
             tools: ToolHeaders::default(),
-            lane: Lane::new(),
-            phase: watch::Sender::new(Phase::Unopened),
+            lane: LargeBodyLimit::new(),
+            phase: watch::Sender::new(ConnectionState::Unopened),
             closing: CancellationToken::new(),
             known: Mutex::default(),
             pending: Mutex::default(),
@@ -82,7 +82,7 @@ impl Shared {
     }
 
     /// The way to the server.
-    pub(crate) async fn server(&self) -> Result<AuthorizedEndpoint, Trouble> {
+    pub(crate) async fn server(&self) -> Result<AuthorizedEndpoint, ProxyRequestError> {
         let known = self.endpoint().clone();
         match known {
             Some(endpoint) => Ok(endpoint),
@@ -91,7 +91,7 @@ impl Shared {
     }
 
     /// The way to the server, as it is configured now.
-    pub(crate) async fn server_anew(&self) -> Result<AuthorizedEndpoint, Trouble> {
+    pub(crate) async fn server_anew(&self) -> Result<AuthorizedEndpoint, ProxyRequestError> {
         let endpoint = self.configured.endpoint().await?;
         *self.endpoint() = Some(endpoint.clone());
         Ok(endpoint)
@@ -102,8 +102,15 @@ impl Shared {
     }
 
     /// Sends a request of the host's.
-    pub(crate) async fn send(&self, request: &Request) -> Result<Result<Response, Stop>, Trouble> {
-        let sent = self.server().await?.send(request, Purpose::Asked).await;
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+    ) -> Result<Result<Response, RequestError>, ProxyRequestError> {
+        let sent = self
+            .server()
+            .await?
+            .send(request, Interactivity::Interactive)
+            .await;
         if sent
             .as_ref()
             .is_err_and(|stop| stop.remedy() == Remedy::SignIn)
@@ -118,23 +125,24 @@ impl Shared {
     pub(crate) async fn send_aside(
         &self,
         request: &Request,
-    ) -> Result<Result<Response, Stop>, Trouble> {
-        self.send_for_stream(request, &mut Rounds::default()).await
+    ) -> Result<Result<Response, RequestError>, ProxyRequestError> {
+        self.send_for_stream(request, &mut AttemptBudget::default())
+            .await
     }
 
-    /// The same for an event stream, all of whose requests share their `rounds`.
+    /// The same for an event stream, all of whose requests share their `budget`.
     pub(crate) async fn send_for_stream(
         &self,
         request: &Request,
-        rounds: &mut Rounds,
-    ) -> Result<Result<Response, Stop>, Trouble> {
+        budget: &mut AttemptBudget,
+    ) -> Result<Result<Response, RequestError>, ProxyRequestError> {
         let server = self.server().await?;
         Ok(server
-            .send_within(request, Purpose::Background, rounds)
+            .send_within(request, Interactivity::Background, budget)
             .await)
     }
 
-    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+    pub(crate) fn known(&self) -> MutexGuard<'_, ServerState> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -204,14 +212,14 @@ impl Shared {
     }
 
     /// Tells the host that the requests in `message` have come to nothing.
-    pub(crate) async fn fail(&self, message: &Message, trouble: &Trouble) {
+    pub(crate) async fn fail(&self, message: &Message, trouble: &ProxyRequestError) {
         for id in message.requests() {
             self.fail_one(id, trouble).await;
         }
     }
 
     /// Tells the host that the request `id` has come to nothing, unless it has been answered.
-    pub(crate) async fn fail_one(&self, id: &Id, trouble: &Trouble) {
+    pub(crate) async fn fail_one(&self, id: &Id, trouble: &ProxyRequestError) {
         if self.pending().remove(id).is_some() {
             self.outbox.send(trouble.to_error(id)).await;
         }
@@ -225,12 +233,12 @@ impl Shared {
         let what = "the protocol version of this session has no batches";
         let ids: Vec<_> = message.requests().cloned().collect();
         if ids.is_empty() {
-            let refusal = standing_in::invalid(None, INVALID_REQUEST, what);
+            let refusal = placeholder::invalid(None, INVALID_REQUEST, what);
             self.outbox.send(refusal).await;
         }
         for id in ids {
             if self.pending().remove(&id).is_some() {
-                let refusal = standing_in::invalid(Some(&id), INVALID_REQUEST, what);
+                let refusal = placeholder::invalid(Some(&id), INVALID_REQUEST, what);
                 self.outbox.send(refusal).await;
             }
         }
@@ -240,12 +248,12 @@ impl Shared {
     /// Answers the request `id` with `result`, unless it has been answered.
     pub(crate) async fn respond(&self, id: &Id, result: &[u8]) {
         if self.pending().remove(id).is_some() {
-            self.outbox.send(standing_in::response(id, result)).await;
+            self.outbox.send(placeholder::response(id, result)).await;
         }
     }
 
     /// With the advice how to sign in, where that is what is missing.
-    pub(crate) fn advised(&self, trouble: Trouble) -> Trouble {
+    pub(crate) fn advised(&self, trouble: ProxyRequestError) -> ProxyRequestError {
         let hint = trouble.wants_sign_in().then(|| self.sign_in_hint.clone());
         trouble.hint(hint)
     }

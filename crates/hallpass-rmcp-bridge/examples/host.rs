@@ -5,7 +5,7 @@
 
 use std::{error::Error, path::Path, sync::Arc};
 
-use hallpass_core::{ServerUrl, Slot};
+use hallpass_core::{CredentialKey, ServerUrl};
 use hallpass_http::{CaBundle, Client, HttpConfig, Origin, Trust};
 use hallpass_rmcp_bridge::Bridge;
 use hallpass_store::{FileStore, KeyFile};
@@ -38,7 +38,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let http = Client::new(config)?;
     let store = Arc::new(FileStore::open(folder, KeyFile::in_folder(folder)).await?);
-    let bridge = Bridge::new(Slot::new(server.clone()), store, Arc::new(http.clone()));
+    let bridge = Bridge::new(
+        CredentialKey::new(server.clone()),
+        store,
+        Arc::new(http.clone()),
+    );
 
     // From here on it is rmcp's.
     let mut manager = bridge.manager().await?;

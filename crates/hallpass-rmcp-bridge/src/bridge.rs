@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use hallpass_core::{Clock, CredentialStore, HttpClient, Slot};
+use hallpass_core::{Clock, CredentialKey, CredentialStore, HttpClient};
 use hallpass_session::SystemClock;
 use rmcp::transport::{
     AuthError,
@@ -11,10 +11,10 @@ use rmcp::transport::{
 
 use crate::{BridgeHttpClient, BridgeStore, turn::Turns};
 
-/// rmcp's `CredentialStore` and `OAuthHttpClient` for one slot. Cloning it copies pointers.
+/// rmcp's `CredentialStore` and `OAuthHttpClient` for one credential. Cloning it copies pointers.
 ///
 /// The two belong together: a refresh that somebody else has made meanwhile is seen by the store,
-/// and answered by the client. Managers for the same slot share one bridge, or have one each.
+/// and answered by the client. Managers for the same credential share one bridge, or have one each.
 #[derive(Clone)]
 pub struct Bridge {
     shared: Arc<Shared>,
@@ -28,20 +28,24 @@ pub(crate) struct Shared {
 }
 
 impl Bridge {
-    /// A bridge from rmcp to a slot of `store`, and to the network by `http`.
-    pub fn new(slot: Slot, store: Arc<dyn CredentialStore>, http: Arc<dyn HttpClient>) -> Self {
-        Self::with_clock(slot, store, http, Arc::new(SystemClock))
+    /// A bridge from rmcp to a credential of `store`, and to the network by `http`.
+    pub fn new(
+        key: CredentialKey,
+        store: Arc<dyn CredentialStore>,
+        http: Arc<dyn HttpClient>,
+    ) -> Self {
+        Self::with_clock(key, store, http, Arc::new(SystemClock))
     }
 
     /// The same by another clock.
     pub fn with_clock(
-        slot: Slot,
+        key: CredentialKey,
         store: Arc<dyn CredentialStore>,
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let shared = Shared {
-            turns: Arc::new(Turns::new(slot, store)),
+            turns: Arc::new(Turns::new(key, store)),
             http,
             clock,
         };
@@ -50,14 +54,14 @@ impl Bridge {
         }
     }
 
-    /// A manager of rmcp's for the slot's server, with both ends in place. What it has stored it
+    /// A manager of rmcp's for the credential's server, with both ends in place. What it has stored it
     /// takes up by `initialize_from_store`.
     ///
     /// # Errors
     ///
     /// When rmcp can't make one.
     pub async fn manager(&self) -> Result<AuthorizationManager, AuthError> {
-        let server = self.shared.turns.slot().server.as_str();
+        let server = self.shared.turns.key().server.as_str();
         let http = self.oauth_http_client();
         let mut manager = AuthorizationManager::new_with_oauth_http_client(server, http).await?;
         manager.set_credential_store(self.credential_store());
@@ -78,7 +82,7 @@ impl Bridge {
     ///
     /// # Errors
     ///
-    /// [`AuthError::CredentialStoreError`] when the slot stays locked, or the store fails.
+    /// [`AuthError::CredentialStoreError`] when the credential stays locked, or the store fails.
     pub async fn close(&self) -> Result<(), AuthError> {
         let turn = self.shared.turns.begin().await;
         turn.map(drop).map_err(crate::store::trouble)
@@ -88,7 +92,7 @@ impl Bridge {
 impl fmt::Debug for Bridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bridge")
-            .field("slot", self.shared.turns.slot())
+            .field("key", self.shared.turns.key())
             .finish_non_exhaustive()
     }
 }

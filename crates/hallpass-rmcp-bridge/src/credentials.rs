@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, ClientId, Grant, Issuer, Record, Registration, Scopes, ServerMetadata,
-    ServerSettings, Slot, State, Timestamp,
+    AuthScheme, ClientId, CredentialKey, Grant, Issuer, Record, Registration, Scopes,
+    ServerMetadata, ServerSettings, State, Timestamp,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::TokenResponse;
@@ -57,14 +57,14 @@ pub(crate) fn answer_for(grant: &Grant) -> Value {
 /// beyond that.
 pub(crate) fn to_record(
     credentials: &StoredCredentials,
-    slot: &Slot,
+    key: &CredentialKey,
     issuer: Issuer,
     base: Option<&Record>,
     now: Timestamp,
 ) -> Result<Record, String> {
     let mut record = base.cloned().unwrap_or_else(|| {
         let settings = ServerSettings::default().fingerprint();
-        Record::new(slot.clone(), ServerMetadata::new(issuer), settings)
+        Record::new(key.clone(), ServerMetadata::new(issuer), settings)
     });
     let id = ClientId::new(credentials.client_id.as_str());
     let is_known = |client: &Registration| client.client_id == id;
@@ -133,10 +133,13 @@ fn grant(
 
 /// The issuer that rmcp names. A server of MCP 2025-03-26 that publishes no metadata has none but
 /// its own origin.
-pub(crate) fn issuer(credentials: &StoredCredentials, slot: &Slot) -> Result<Issuer, String> {
+pub(crate) fn issuer(
+    credentials: &StoredCredentials,
+    key: &CredentialKey,
+) -> Result<Issuer, String> {
     let text = match &credentials.issuer {
         Some(issuer) => issuer.clone(),
-        None => slot.server.url().origin().ascii_serialization(),
+        None => key.server.url().origin().ascii_serialization(),
     };
     Issuer::parse(&text).map_err(|error| error.to_string())
 }

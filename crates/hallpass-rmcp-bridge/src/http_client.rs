@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use hallpass_core::{
     AuthScheme, HttpError, ServerUrl, State,
-    http::{ExchangePolicy, Redirects},
+    http::{Redirects, RequestOptions},
 };
 use hallpass_oauth::TokenResponse;
 use http::{Method, Request, Response, header::CONTENT_TYPE};
@@ -17,7 +17,7 @@ use rmcp::transport::auth::{
 use crate::{
     bridge::Shared,
     credentials,
-    turn::{SharedTurn, Turn},
+    turn::{RefreshSession, SharedRefreshSession},
 };
 
 /// Where rmcp sends its OAuth requests. [`Bridge`](crate::Bridge) makes it.
@@ -34,7 +34,7 @@ impl BridgeHttpClient {
 impl OAuthHttpClient for BridgeHttpClient {
     fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
         Box::pin(async move {
-            let policy = policy(&request, &self.shared.turns.slot().server);
+            let policy = policy(&request, &self.shared.turns.key().server);
             let request = request.request.map(Bytes::from);
             let under_way = refresh_token(&request).zip(self.shared.turns.of_refresh());
             let response = match under_way {
@@ -53,17 +53,17 @@ impl OAuthHttpClient for BridgeHttpClient {
 
 /// What the request may do and take. What is read is metadata, or a question to the MCP server for
 /// its challenge; all else goes to an endpoint of the authorization server.
-fn policy(request: &OAuthHttpRequest, server: &ServerUrl) -> ExchangePolicy {
+fn policy(request: &OAuthHttpRequest, server: &ServerUrl) -> RequestOptions {
     let mut policy = match *request.request.method() {
-        Method::GET | Method::HEAD => ExchangePolicy::metadata(server),
-        _ => ExchangePolicy::authorization_server(server),
+        Method::GET | Method::HEAD => RequestOptions::metadata(server),
+        _ => RequestOptions::authorization_server(server),
     };
     // rmcp follows metadata's own redirects itself, and asks for none of them here.
     if request.redirect_policy == OAuthHttpRedirectPolicy::Stop {
         policy.redirects = Redirects::None;
     }
-    let limits = [policy.total_limit, request.timeout];
-    policy.total_limit = limits.into_iter().flatten().min();
+    let limits = [policy.timeout, request.timeout];
+    policy.timeout = limits.into_iter().flatten().min();
     policy
 }
 
@@ -82,10 +82,10 @@ fn refresh_token(request: &Request<Bytes>) -> Option<String> {
 /// Makes a refresh, and saves what comes of it.
 async fn refresh(
     shared: Arc<Shared>,
-    turn: SharedTurn,
+    turn: SharedRefreshSession,
     sent: String,
     request: Request<Bytes>,
-    policy: ExchangePolicy,
+    policy: RequestOptions,
 ) -> Result<Response<Bytes>, HttpError> {
     if let Some(grant) = turn.lock().await.news(shared.clock.now()) {
         tracing::debug!("somebody else has refreshed meanwhile");
@@ -103,7 +103,7 @@ async fn refresh(
 
 /// Saves what a refresh brought. rmcp saves it once more, which then changes nothing, unless it is
 /// not there any more.
-async fn keep(shared: &Shared, turn: &mut Turn, sent: &str, answer: TokenResponse) {
+async fn keep(shared: &Shared, turn: &mut RefreshSession, sent: &str, answer: TokenResponse) {
     let Some(base) = turn.record().cloned() else {
         return;
     };
@@ -125,7 +125,7 @@ async fn keep(shared: &Shared, turn: &mut Turn, sent: &str, answer: TokenRespons
 impl fmt::Debug for BridgeHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BridgeHttpClient")
-            .field(self.shared.turns.slot())
+            .field(self.shared.turns.key())
             .finish()
     }
 }

@@ -13,7 +13,7 @@
 //!   POST follows none (RFC 9700 §4.12).
 //! - Credentials lie in any [`CredentialStore`](hallpass_core::CredentialStore): sealed files,
 //!   written atomically, or a store of the host's own.
-//! - A refresh holds the slot's lock, over all processes. rmcp refreshes for each request that was
+//! - A refresh holds the credential's lock, over all processes. rmcp refreshes for each request that was
 //!   refused, one after another; a request that was refused with a token that somebody has replaced
 //!   meanwhile gets the new one instead, and no refresh token is sent twice for it.
 //! - A refresh whose caller is gone is carried through and saved all the same.
@@ -47,16 +47,16 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use hallpass_core::{CredentialStore, HttpClient, Slot};
+//! use hallpass_core::{CredentialStore, HttpClient, CredentialKey};
 //! use hallpass_rmcp_bridge::Bridge;
 //! use rmcp::transport::{AuthError, auth::AuthorizationManager};
 //!
 //! async fn manager(
-//!     slot: Slot,
+//!     key: CredentialKey,
 //!     store: Arc<dyn CredentialStore>,
 //!     http: Arc<dyn HttpClient>,
 //! ) -> Result<AuthorizationManager, AuthError> {
-//!     let mut manager = Bridge::new(slot, store, http).manager().await?;
+//!     let mut manager = Bridge::new(key, store, http).manager().await?;
 //!     manager.initialize_from_store().await?;
 //!     Ok(manager)
 //! }

@@ -11,7 +11,7 @@ use rmcp::transport::{
 
 use crate::{bridge::Shared, credentials};
 
-/// Where rmcp keeps the credentials of one slot. [`Bridge`](crate::Bridge) makes it.
+/// Where rmcp keeps the credentials of one credential. [`Bridge`](crate::Bridge) makes it.
 pub struct BridgeStore {
     shared: Arc<Shared>,
 }
@@ -31,11 +31,11 @@ impl CredentialStore for BridgeStore {
 
     async fn save(&self, new: StoredCredentials) -> Result<(), AuthError> {
         let Shared { turns, clock, .. } = &*self.shared;
-        let issuer = credentials::issuer(&new, turns.slot()).map_err(unusable)?;
+        let issuer = credentials::issuer(&new, turns.key()).map_err(unusable)?;
         let turn = turns.to_write().await.map_err(trouble)?;
         let mut turn = turn.lock().await;
         let base = turns.record_for(&issuer).await.map_err(trouble)?;
-        let record = credentials::to_record(&new, turns.slot(), issuer, base.as_ref(), clock.now());
+        let record = credentials::to_record(&new, turns.key(), issuer, base.as_ref(), clock.now());
         let record = record.map_err(unusable)?;
         let saved = turns.save(&mut turn, record, base.as_ref()).await;
         saved.map_err(trouble)
@@ -80,7 +80,7 @@ fn ended(record: &Record, sent: &StoredCredentials) -> Option<Record> {
     }
     grant.refresh_token = None;
     record.fence = None;
-    record.state = State::SignInNeeded(SignInCause::RefreshRefused);
+    record.state = State::SignInRequired(SignInCause::RefreshRefused);
     Some(record)
 }
 
@@ -107,7 +107,7 @@ fn unusable(why: String) -> AuthError {
 impl fmt::Debug for BridgeStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BridgeStore")
-            .field(self.shared.turns.slot())
+            .field(self.shared.turns.key())
             .finish()
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! rmcp takes a guard, loads, posts, saves, and drops the guard, and its store sees these as calls
 //! that have nothing to do with each other. So the lock that the guard stands for is kept here, as a
-//! [`Turn`], where the calls that follow find it. Whoever else wants to write waits for the slot's
+//! [`RefreshSession`], where the calls that follow find it. Whoever else wants to write waits for the credential's
 //! lock as any other process does.
 //!
 //! # What need not be refreshed
 //!
 //! rmcp does not say which token was refused. But it has each token from a load, from a sign-in that
 //! it saved, or from a refresh that it has just made. So when neither of the first two has given out
-//! what stands in the slot, and it was obtained just now, then whoever asks for a refresh has an older
+//! what stands in the credential, and it was obtained just now, then whoever asks for a refresh has an older
 //! token, and needs no refresh but what is there; or it has that very token, which the server refuses
 //! though it is fresh, and another refresh would not help either.
 
@@ -20,7 +20,7 @@ use std::{
 };
 
 use hallpass_core::{
-    AuthScheme, CredentialStore, Generation, Grant, Record, Slot, StoreError, Timestamp,
+    AuthScheme, CredentialKey, CredentialStore, Generation, Grant, Record, StoreError, Timestamp,
     store::{Guard, Saved, StoreErrorKind},
 };
 
@@ -32,11 +32,11 @@ const LOCK_WAIT: Duration = Duration::from_secs(75);
 const JUST_NOW: Duration = Duration::from_secs(30);
 
 /// A turn that several have a part in: it ends when the last of them has done its part.
-pub(crate) type SharedTurn = Arc<tokio::sync::Mutex<Turn>>;
+pub(crate) type SharedRefreshSession = Arc<tokio::sync::Mutex<RefreshSession>>;
 
-/// The turns at one slot.
+/// The turns at one credential.
 pub(crate) struct Turns {
-    slot: Slot,
+    key: CredentialKey,
     store: Arc<dyn CredentialStore>,
     state: Mutex<TurnsState>,
 }
@@ -44,13 +44,13 @@ pub(crate) struct Turns {
 #[derive(Default)]
 struct TurnsState {
     /// The turn of the refresh that is under way in this process.
-    refresh: Option<SharedTurn>,
+    refresh: Option<SharedRefreshSession>,
     /// The newest record that was given to rmcp.
     given: Option<Generation>,
 }
 
-/// A hold of the slot's lock, and what stands there.
-pub(crate) struct Turn {
+/// A hold of the credential's lock, and what stands there.
+pub(crate) struct RefreshSession {
     guard: Guard,
     record: Option<Record>,
     /// Nobody has been given what stands there.
@@ -59,7 +59,7 @@ pub(crate) struct Turn {
     refresh: Option<Reading>,
 }
 
-/// Whether a refresh has read what stands in the slot.
+/// Whether a refresh has read what stands in the credential.
 #[derive(PartialEq, Eq)]
 enum Reading {
     Pending,
@@ -67,19 +67,19 @@ enum Reading {
 }
 
 impl Turns {
-    pub(crate) fn new(slot: Slot, store: Arc<dyn CredentialStore>) -> Self {
+    pub(crate) fn new(key: CredentialKey, store: Arc<dyn CredentialStore>) -> Self {
         Self {
-            slot,
+            key,
             store,
             state: Mutex::default(),
         }
     }
 
-    pub(crate) fn slot(&self) -> &Slot {
-        &self.slot
+    pub(crate) fn key(&self) -> &CredentialKey {
+        &self.key
     }
 
-    /// What stands in the slot, to be given to rmcp.
+    /// What stands in the credential, to be given to rmcp.
     pub(crate) async fn read(&self) -> Result<Option<Record>, StoreError> {
         let record = match self.of_refresh() {
             Some(turn) => {
@@ -92,19 +92,19 @@ impl Turns {
                 }
                 record
             }
-            None => self.store.load(&self.slot).await?,
+            None => self.store.load(&self.key).await?,
         };
         self.gave(record.as_ref());
         Ok(record)
     }
 
-    /// Locks the slot and reads it.
-    pub(crate) async fn begin(&self) -> Result<Turn, StoreError> {
-        let guard = self.store.lock(&self.slot, LOCK_WAIT).await?;
-        let record = self.store.load(&self.slot).await?;
+    /// Locks the credential and reads it.
+    pub(crate) async fn begin(&self) -> Result<RefreshSession, StoreError> {
+        let guard = self.store.lock(&self.key, LOCK_WAIT).await?;
+        let record = self.store.load(&self.key).await?;
         let generation = record.as_ref().map(|record| record.generation);
         let given = self.state().given;
-        Ok(Turn {
+        Ok(RefreshSession {
             guard,
             record,
             is_news: given.is_some() && given < generation,
@@ -126,12 +126,12 @@ impl Turns {
     }
 
     /// The turn of the refresh that is under way in this process.
-    pub(crate) fn of_refresh(&self) -> Option<SharedTurn> {
+    pub(crate) fn of_refresh(&self) -> Option<SharedRefreshSession> {
         self.state().refresh.clone()
     }
 
     /// The turn to write in: the refresh's own, else one of its own.
-    pub(crate) async fn to_write(&self) -> Result<SharedTurn, StoreError> {
+    pub(crate) async fn to_write(&self) -> Result<SharedRefreshSession, StoreError> {
         match self.of_refresh() {
             Some(turn) => Ok(turn),
             None => Ok(Arc::new(tokio::sync::Mutex::new(self.begin().await?))),
@@ -143,13 +143,13 @@ impl Turns {
         &self,
         issuer: &hallpass_core::Issuer,
     ) -> Result<Option<Record>, StoreError> {
-        self.store.load_issuer(&self.slot, issuer).await
+        self.store.load_issuer(&self.key, issuer).await
     }
 
     /// Saves `record` in place of `base`, unless they are the same.
     pub(crate) async fn save(
         &self,
-        turn: &mut Turn,
+        turn: &mut RefreshSession,
         mut record: Record,
         base: Option<&Record>,
     ) -> Result<(), StoreError> {
@@ -169,16 +169,16 @@ impl Turns {
             }
             Saved::Conflict { .. } => Err(StoreError::new(
                 StoreErrorKind::LeaseLost,
-                format!("saving the credentials for {}", self.slot),
+                format!("saving the credentials for {}", self.key),
             )),
         }
     }
 
-    /// Removes all that stands in the slot.
-    pub(crate) async fn clear(&self, turn: &mut Turn) -> Result<(), StoreError> {
-        for record in self.store.records(&self.slot).await? {
+    /// Removes all that stands in the credential.
+    pub(crate) async fn clear(&self, turn: &mut RefreshSession) -> Result<(), StoreError> {
+        for record in self.store.records(&self.key).await? {
             self.store
-                .remove(&self.slot, &record.issuer, &mut turn.guard)
+                .remove(&self.key, &record.issuer, &mut turn.guard)
                 .await?;
         }
         turn.record = None;
@@ -197,7 +197,7 @@ impl Turns {
     }
 }
 
-impl Turn {
+impl RefreshSession {
     pub(crate) fn record(&self) -> Option<&Record> {
         self.record.as_ref()
     }
@@ -219,7 +219,7 @@ impl Turn {
 /// What rmcp holds during a refresh.
 pub(crate) struct RefreshTurn {
     turns: Arc<Turns>,
-    turn: SharedTurn,
+    turn: SharedRefreshSession,
 }
 
 impl Drop for RefreshTurn {
@@ -235,8 +235,6 @@ impl Drop for RefreshTurn {
 
 impl fmt::Debug for RefreshTurn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RefreshTurn")
-            .field(&self.turns.slot)
-            .finish()
+        f.debug_tuple("RefreshTurn").field(&self.turns.key).finish()
     }
 }

@@ -23,7 +23,7 @@ use sse_stream::Sse;
 use crate::{
     Error,
     outgoing::Outgoing,
-    stream::{self, Source},
+    stream::{self, EventSource},
 };
 
 type RmcpError = StreamableHttpError<Error>;
@@ -36,7 +36,7 @@ pub(crate) async fn to_post(
     response: Response,
     outgoing: &Outgoing,
     limits: StreamableHttpResponseLimits,
-    source: Source,
+    source: EventSource,
 ) -> Result<StreamableHttpPostResponse, RmcpError> {
     match response.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(StreamableHttpPostResponse::Accepted),
@@ -51,7 +51,7 @@ async fn to_success(
     response: Response,
     outgoing: &Outgoing,
     limits: StreamableHttpResponseLimits,
-    source: Source,
+    source: EventSource,
 ) -> Result<StreamableHttpPostResponse, RmcpError> {
     let session = response.session_id().map(str::to_owned);
     let invalid = InvalidMessage::new(&response);
@@ -154,7 +154,7 @@ async fn to_failure(
 pub(crate) fn to_get(
     response: Response,
     max_event_size: usize,
-    source: Source,
+    source: EventSource,
 ) -> Result<BoxStream<'static, Result<Sse, SseError>>, RmcpError> {
     let status = response.status();
     if status.is_success() && response.content() == Content::Events {

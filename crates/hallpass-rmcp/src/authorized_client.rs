@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future, io, sync::Arc};
 use futures_util::stream::BoxStream;
 use hallpass_core::{AuthScheme, Challenge, Remedy, ServerUrl};
 use hallpass_session::{Session, SessionError, Token};
-use hallpass_transport::{Purpose, Rounds};
+use hallpass_transport::{AttemptBudget, Interactivity};
 use http::{HeaderMap, HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use rmcp::{
     model::ClientJsonRpcMessage,
@@ -51,7 +51,7 @@ impl<C: StreamableHttpClient + Sync> AuthorizedClient<C> {
         &self,
         uri: &str,
         auth_header: Option<&String>,
-        purpose: Purpose,
+        purpose: Interactivity,
         call: F,
     ) -> Outcome<T, C>
     where
@@ -61,10 +61,10 @@ impl<C: StreamableHttpClient + Sync> AuthorizedClient<C> {
         self.agree(uri, auth_header)?;
         let mut token = match self.session.token().await {
             Ok(token) => Some(token),
-            Err(SessionError::SignInNeeded(_)) => None,
+            Err(SessionError::SignInRequired(_)) => None,
             Err(error) => return Err(ended(error, None)),
         };
-        let mut rounds = Rounds::default();
+        let mut budget = AttemptBudget::default();
         loop {
             let refusal = match call(bearer(token.as_ref())?).await {
                 Err(refusal) => refusal,
@@ -74,7 +74,7 @@ impl<C: StreamableHttpClient + Sync> AuthorizedClient<C> {
                 return Err(refusal);
             };
             let step_up = matches!(refusal, StreamableHttpError::InsufficientScope(_));
-            if !rounds.another(step_up) {
+            if !budget.try_consume(step_up) {
                 return Err(refusal);
             }
             let next = purpose.answer(&self.session, token.as_ref(), &challenges);
@@ -91,7 +91,7 @@ impl<C: StreamableHttpClient + Sync> AuthorizedClient<C> {
                 http::header::AUTHORIZATION.to_string(),
             ));
         }
-        let server = &self.session.slot().server;
+        let server = &self.session.key().server;
         if uri == server.as_str() || ServerUrl::parse(uri).is_ok_and(|other| other == *server) {
             return Ok(());
         }
@@ -137,7 +137,7 @@ fn challenges<E: std::error::Error + Send + Sync + 'static>(
         return scope.then_some(challenges);
     }
     if challenges.is_empty() {
-        challenges.push(Challenge::bare(AuthScheme::Bearer));
+        challenges.push(Challenge::new(AuthScheme::Bearer));
     }
     Some(challenges)
 }
@@ -233,14 +233,19 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for AuthorizedClient<C
         auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Outcome<(), C> {
-        self.drive(&uri, auth_header.as_ref(), Purpose::Background, |token| {
-            self.inner.delete_session(
-                uri.clone(),
-                session_id.clone(),
-                token,
-                custom_headers.clone(),
-            )
-        })
+        self.drive(
+            &uri,
+            auth_header.as_ref(),
+            Interactivity::Background,
+            |token| {
+                self.inner.delete_session(
+                    uri.clone(),
+                    session_id.clone(),
+                    token,
+                    custom_headers.clone(),
+                )
+            },
+        )
         .await
     }
 
@@ -252,15 +257,20 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for AuthorizedClient<C
         auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Outcome<BoxStream<'static, Result<Sse, SseError>>, C> {
-        self.drive(&uri, auth_header.as_ref(), Purpose::Background, |token| {
-            self.inner.get_stream(
-                uri.clone(),
-                session_id.clone(),
-                last_event_id.clone(),
-                token,
-                custom_headers.clone(),
-            )
-        })
+        self.drive(
+            &uri,
+            auth_header.as_ref(),
+            Interactivity::Background,
+            |token| {
+                self.inner.get_stream(
+                    uri.clone(),
+                    session_id.clone(),
+                    last_event_id.clone(),
+                    token,
+                    custom_headers.clone(),
+                )
+            },
+        )
         .await
     }
 
@@ -273,16 +283,21 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for AuthorizedClient<C
         custom_headers: HashMap<HeaderName, HeaderValue>,
         max_sse_event_size: usize,
     ) -> Outcome<BoxStream<'static, Result<Sse, SseError>>, C> {
-        self.drive(&uri, auth_header.as_ref(), Purpose::Background, |token| {
-            self.inner.get_stream_with_max_sse_event_size(
-                uri.clone(),
-                session_id.clone(),
-                last_event_id.clone(),
-                token,
-                custom_headers.clone(),
-                max_sse_event_size,
-            )
-        })
+        self.drive(
+            &uri,
+            auth_header.as_ref(),
+            Interactivity::Background,
+            |token| {
+                self.inner.get_stream_with_max_sse_event_size(
+                    uri.clone(),
+                    session_id.clone(),
+                    last_event_id.clone(),
+                    token,
+                    custom_headers.clone(),
+                    max_sse_event_size,
+                )
+            },
+        )
         .await
     }
 }

@@ -3,10 +3,10 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use futures_util::stream::BoxStream;
-use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
+use hallpass_core::{HttpClient, ServerUrl, http::RequestOptions};
 use hallpass_mcp_http::{Request, Response};
 use hallpass_session::Session;
-use hallpass_transport::{AuthorizedEndpoint, Purpose, Reconnection};
+use hallpass_transport::{AuthorizedEndpoint, Interactivity, Reconnection};
 use http::{HeaderName, HeaderValue, StatusCode};
 use rmcp::{
     model::ClientJsonRpcMessage,
@@ -25,8 +25,8 @@ use crate::{
     Error, answer,
     error::{OtherServer, of_stream, unsent},
     outgoing::{Outgoing, with_headers},
-    own_streams::OwnStreams,
-    stream::{self, EndedStreams, Source},
+    server_streams::OwnStreams,
+    stream::{self, ClosedStreams, EventSource},
 };
 
 /// The transport that [`transport`] gives: what `rmcp::ServiceExt::serve` takes.
@@ -37,30 +37,30 @@ type RmcpError = StreamableHttpError<Error>;
 /// rmcp's HTTP client for one server, authorised by a session. Cloning it copies pointers.
 ///
 /// Each request asks the session for its token, which costs nothing while the token is fresh. A
-/// request is sent [at most six times](hallpass_transport::Rounds).
+/// request is sent [at most six times](hallpass_transport::AttemptBudget).
 #[derive(Clone)]
 pub struct Client {
     server: AuthorizedEndpoint,
-    ended: EndedStreams,
+    ended: ClosedStreams,
     own_streams: OwnStreams,
 }
 
 /// The longest pause before rmcp opens a stream again.
-const MOST_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(60);
+const MAX_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl Client {
     /// A client for the server that `session` is for, on `http`.
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
         Self {
             server: AuthorizedEndpoint::new(session, http),
-            ended: EndedStreams::default(),
+            ended: ClosedStreams::default(),
             own_streams: OwnStreams::default(),
         }
     }
 
     /// The same client with other time limits for its requests.
     #[must_use]
-    pub fn with_policy(mut self, policy: ExchangePolicy) -> Self {
+    pub fn with_policy(mut self, policy: RequestOptions) -> Self {
         self.server = self.server.with_policy(policy);
         self
     }
@@ -85,8 +85,8 @@ impl Client {
         self.server.prepare().await.map_err(Error::from)
     }
 
-    fn source(&self, session: Option<Arc<str>>, reconnection: Reconnection) -> Source {
-        Source {
+    fn source(&self, session: Option<Arc<str>>, reconnection: Reconnection) -> EventSource {
+        EventSource {
             server: self.server.clone(),
             session,
             reconnection,
@@ -96,7 +96,7 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, RmcpError> {
+    async fn send(&self, request: &Request, purpose: Interactivity) -> Result<Response, RmcpError> {
         let sent = self.server.send(request, purpose).await;
         sent.map_err(|stop| StreamableHttpError::Client(stop.into_error().into()))
     }
@@ -129,7 +129,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("slot", self.session().slot())
+            .field("key", self.session().key())
             .finish_non_exhaustive()
     }
 }
@@ -143,7 +143,7 @@ pub fn transport(client: Client, server: &ServerUrl) -> Transport {
     let mut config = StreamableHttpClientTransportConfig::with_uri(server.as_str());
     // rmcp doubles the pause without end unless it is told otherwise.
     let mut pauses = ExponentialBackoff::default();
-    pauses.max_delay = Some(MOST_BACK_OFF);
+    pauses.max_delay = Some(MAX_BACK_OFF);
     config.retry_config = Arc::new(pauses);
     StreamableHttpClientTransport::with_client(client, config)
 }
@@ -248,7 +248,7 @@ impl StreamableHttpClient for Client {
         self.agree(&uri, auth_header.as_ref())?;
         let request = Request::delete().session(&session_id).map_err(unsent)?;
         let request = with_headers(request, custom_headers)?;
-        answer::to_delete(&self.send(&request, Purpose::Background).await?)
+        answer::to_delete(&self.send(&request, Interactivity::Background).await?)
     }
 
     async fn get_stream(
@@ -313,10 +313,10 @@ impl StreamableHttpClient for Client {
             .as_ref()
             .filter(|_| !reconnection.answers_a_request());
         let asked = own.map(|id| self.own_streams.asked(id));
-        let rounds = reconnection.rounds();
+        let budget = reconnection.budget();
         let sent = self
             .server
-            .send_within(&request, Purpose::Background, rounds)
+            .send_within(&request, Interactivity::Background, budget)
             .await;
         let source = self.source(session_id.clone(), reconnection);
         let opened = match sent {

@@ -2,9 +2,9 @@
 
 use std::{error::Error as StdError, fmt, io};
 
-use hallpass_core::{Remedy, ServerUrl, bare_url};
+use hallpass_core::{Remedy, ServerUrl, url_without_query};
 use hallpass_session::SessionError;
-use hallpass_transport::{InvalidMessage, Refused, Stop, UnexpectedStatus};
+use hallpass_transport::{InvalidMessage, RequestError, TooManyChallenges, UnexpectedStatus};
 use http::StatusCode;
 use rmcp::{
     service::{ClientInitializeError, ServiceError},
@@ -24,7 +24,7 @@ pub enum Error {
     /// There is no answer, or none that can be read.
     Http(hallpass_mcp_http::Error),
     /// The server refuses one fresh token after another.
-    Refused(Refused),
+    TooManyChallenges(TooManyChallenges),
     /// The server does not do what was asked, for a reason other than authorisation.
     UnexpectedStatus(UnexpectedStatus),
     /// An answer is no JSON-RPC message, or none to the request.
@@ -36,7 +36,7 @@ pub enum Error {
 impl Error {
     /// The error of this crate behind one of rmcp's: `ClientInitializeError`, `ServiceError` or
     /// what they hold.
-    pub fn behind<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    pub fn find_in_chain<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(found) = error.downcast_ref::<Self>() {
@@ -74,7 +74,7 @@ impl Error {
             Self::UnexpectedStatus(error) => error.remedy(),
             Self::OtherServer(_) => Remedy::Configure,
             Self::InvalidMessage(error) => error.remedy(),
-            Self::Refused(_) => Remedy::Report,
+            Self::TooManyChallenges(_) => Remedy::Report,
         }
     }
 
@@ -85,7 +85,7 @@ impl Error {
             Self::Http(error) => error.hint(),
             Self::UnexpectedStatus(error) => error.hint(),
             Self::InvalidMessage(error) => error.hint(),
-            Self::Refused(_) | Self::OtherServer(_) => None,
+            Self::TooManyChallenges(_) | Self::OtherServer(_) => None,
         }
     }
 }
@@ -95,7 +95,7 @@ impl From<hallpass_transport::Error> for Error {
         match error {
             hallpass_transport::Error::Session(error) => Self::Session(error),
             hallpass_transport::Error::Http(error) => Self::Http(error),
-            hallpass_transport::Error::Refused(error) => Self::Refused(error),
+            hallpass_transport::Error::TooManyChallenges(error) => Self::TooManyChallenges(error),
         }
     }
 }
@@ -105,7 +105,7 @@ impl fmt::Display for Error {
         match self {
             Self::Session(error) => error.fmt(f),
             Self::Http(error) => error.fmt(f),
-            Self::Refused(error) => error.fmt(f),
+            Self::TooManyChallenges(error) => error.fmt(f),
             Self::UnexpectedStatus(error) => error.fmt(f),
             Self::InvalidMessage(error) => error.fmt(f),
             Self::OtherServer(error) => error.fmt(f),
@@ -119,7 +119,7 @@ impl StdError for Error {
         match self {
             Self::Session(error) => error.source(),
             Self::Http(error) => error.source(),
-            Self::Refused(_)
+            Self::TooManyChallenges(_)
             | Self::UnexpectedStatus(_)
             | Self::InvalidMessage(_)
             | Self::OtherServer(_) => None,
@@ -137,8 +137,10 @@ pub struct OtherServer {
 impl OtherServer {
     pub(crate) fn new(asked: &str, server: &ServerUrl) -> Self {
         Self {
-            asked: Url::parse(asked)
-                .map_or_else(|_| "no URL".to_owned(), |url| bare_url(&url).into()),
+            asked: Url::parse(asked).map_or_else(
+                |_| "no URL".to_owned(),
+                |url| url_without_query(&url).into(),
+            ),
             server: server.clone(),
         }
     }
@@ -163,7 +165,7 @@ pub(crate) fn unsent(error: hallpass_mcp_http::Error) -> StreamableHttpError<Err
 
 /// What rmcp is told about a stream: it opens one again after any error but a few, so that a
 /// refusal has to be one of those, unless trying again may help.
-pub(crate) fn of_stream(stop: Stop) -> StreamableHttpError<Error> {
+pub(crate) fn of_stream(stop: RequestError) -> StreamableHttpError<Error> {
     match stop.refusal() {
         Some(refusal) if stop.remedy() != Remedy::Retry => {
             tracing::warn!("an event stream ends for want of authorisation: {stop}");

@@ -38,7 +38,7 @@
 //! A POST or DELETE that fails for want of authorisation ends in rmcp's
 //! `StreamableHttpError::Client(Error::Session(…))`, one that the server has no time for in
 //! `Error::UnexpectedStatus`; find it behind any of rmcp's errors with
-//! [`Error::behind`] and ask it for its [`remedy`](Error::remedy). A GET ends in `AuthRequired` or
+//! [`Error::find_in_chain`] and ask it for its [`remedy`](Error::remedy). A GET ends in `AuthRequired` or
 //! `InsufficientScope`, the two by which rmcp knows that it must not try again.
 //!
 //! # Example
@@ -51,7 +51,7 @@
 //!
 //! /// What `rmcp::ServiceExt::serve` takes.
 //! fn authorised(session: Session, http: Arc<dyn HttpClient>) -> Transport {
-//!     let server: ServerUrl = session.slot().server.clone();
+//!     let server: ServerUrl = session.key().server.clone();
 //!     transport(Client::new(session, http), &server)
 //! }
 //! ```
@@ -66,10 +66,10 @@ mod authorized_client;
 mod client;
 mod error;
 mod outgoing;
-mod own_streams;
+mod server_streams;
 mod stream;
 
 pub use authorized_client::AuthorizedClient;
 pub use client::{Client, Transport, transport};
 pub use error::{Error, OtherServer};
-pub use hallpass_transport::{InvalidMessage, Refused, UnexpectedStatus};
+pub use hallpass_transport::{InvalidMessage, TooManyChallenges, UnexpectedStatus};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use hallpass_mcp_http::{LAST_EVENT_ID, MCP_SESSION_ID, Request};
-use hallpass_transport::Purpose;
+use hallpass_transport::Interactivity;
 use http::{
     HeaderName, HeaderValue,
     header::{ACCEPT, AUTHORIZATION},
@@ -66,10 +66,10 @@ impl Outgoing {
     }
 
     /// On whose behalf it is sent. A sign-in that rmcp would break off at once is not begun.
-    pub(crate) fn purpose(&self) -> Purpose {
+    pub(crate) fn purpose(&self) -> Interactivity {
         match self.kind {
-            Kind::Control => Purpose::Background,
-            _ => Purpose::Asked,
+            Kind::Control => Interactivity::Background,
+            _ => Interactivity::Interactive,
         }
     }
 

@@ -20,30 +20,30 @@ use hallpass_transport::{AuthorizedEndpoint, Reconnection};
 use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::Sse;
 
-use crate::own_streams::OwnStreams;
+use crate::server_streams::OwnStreams;
 
 /// The streams that have ended and that rmcp may open again, the newest ones.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct EndedStreams(Arc<Mutex<VecDeque<Ended>>>);
+pub(crate) struct ClosedStreams(Arc<Mutex<VecDeque<ClosedStream>>>);
 
 #[derive(Debug)]
-struct Ended {
+struct ClosedStream {
     session: Option<Arc<str>>,
     reconnection: Reconnection,
 }
 
 const MAX_ENDED_STREAMS: usize = 256;
 
-impl EndedStreams {
+impl ClosedStreams {
     fn add(&self, session: Option<Arc<str>>, reconnection: Reconnection) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if streams.len() == MAX_ENDED_STREAMS {
             // Most are of requests that have their answer.
-            let of_request = |it: &Ended| it.reconnection.answers_a_request();
+            let of_request = |it: &ClosedStream| it.reconnection.answers_a_request();
             let oldest = streams.iter().position(of_request).unwrap_or_default();
             streams.remove(oldest);
         }
-        streams.push_back(Ended {
+        streams.push_back(ClosedStream {
             session,
             reconnection,
         });
@@ -64,17 +64,17 @@ impl EndedStreams {
 
 /// What is known about a stream besides its events.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct EventSource {
     pub(crate) server: AuthorizedEndpoint,
     pub(crate) session: Option<Arc<str>>,
     pub(crate) reconnection: Reconnection,
     /// Whether rmcp shows an error of the stream to somebody, instead of opening it again.
     pub(crate) tells_errors: bool,
-    pub(crate) ended: EndedStreams,
+    pub(crate) ended: ClosedStreams,
     pub(crate) own_streams: OwnStreams,
 }
 
-impl Source {
+impl EventSource {
     /// The stream has ended with this error, if it is one.
     fn ended(mut self, error: Option<Error>) -> Option<Result<Sse, SseError>> {
         let Some(error) = error else {
@@ -133,7 +133,7 @@ pub(crate) fn unknown(after: Option<&str>, now: Duration) -> Reconnection {
 /// The events in rmcp's shape.
 pub(crate) fn to_rmcp(
     mut events: EventStream,
-    source: Source,
+    source: EventSource,
 ) -> BoxStream<'static, Result<Sse, SseError>> {
     let mut source = Some(source);
     stream::poll_fn(move |context| {

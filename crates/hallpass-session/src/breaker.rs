@@ -2,8 +2,8 @@
 //!
 //! A token endpoint that acts on refresh requests and loses its answers costs every account that posts
 //! there its refresh token. So sessions that share [`CircuitBreakers`] watch it together: after
-//! [`MOST_LOST`] lost answers in a row, from different accounts, one account at a time is tried, first
-//! after [`FIRST_PAUSE`], then after twice that, up to [`LONGEST_PAUSE`]. The others keep their tokens
+//! [`MAX_LOST`] lost answers in a row, from different accounts, one account at a time is tried, first
+//! after [`FIRST_PAUSE`], then after twice that, up to [`MAX_PAUSE`]. The others keep their tokens
 //! and wait. The first new grant that arrives closes the breaker; a refusal does not, since the endpoint
 //! answers so to the accounts whose tokens it has replaced. At most [`AT_ONCE`] requests are on their way at
 //! the same time, since all of them may be lost before the first loss is known.
@@ -14,18 +14,18 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::{Clock, Slot};
+use hallpass_core::{Clock, CredentialKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 /// After how many lost answers the breaker opens.
-const MOST_LOST: usize = 3;
+const MAX_LOST: usize = 3;
 /// How many requests are on their way to one endpoint at once.
 const AT_ONCE: usize = 8;
 /// How long a request waits for its turn.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const MAX_PAUSE: Duration = Duration::from_secs(120);
 
 /// The circuit breakers of all token endpoints that a process refreshes at. A host that runs sessions
 /// of many users gives one value to all of them
@@ -42,7 +42,7 @@ struct Breaker {
 #[derive(Debug, Default)]
 struct State {
     /// The accounts whose answers were lost, since the last new grant.
-    lost: Vec<Slot>,
+    lost: Vec<CredentialKey>,
     open: Option<Open>,
 }
 
@@ -135,16 +135,16 @@ impl Pass {
     }
 
     /// The answer for `account` was lost.
-    pub(crate) fn lost(self, account: &Slot, now: Duration) {
+    pub(crate) fn lost(self, account: &CredentialKey, now: Duration) {
         let mut state = self.breaker.state();
-        if !state.lost.contains(account) && state.lost.len() < MOST_LOST {
+        if !state.lost.contains(account) && state.lost.len() < MAX_LOST {
             state.lost.push(account.clone());
         }
         let pause = match state.open {
-            Some(open) if self.is_trial => open.pause.saturating_mul(2).min(LONGEST_PAUSE),
+            Some(open) if self.is_trial => open.pause.saturating_mul(2).min(MAX_PAUSE),
             // A request that was on its way when the breaker opened.
             Some(_) => return,
-            None if state.lost.len() < MOST_LOST => return,
+            None if state.lost.len() < MAX_LOST => return,
             None => FIRST_PAUSE,
         };
         state.open = Some(Open {

@@ -1,17 +1,17 @@
 //! What can keep a session from giving a token.
 
-mod ended;
-mod need;
 mod refresh;
+mod sign_in_required;
+mod terminated;
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use hallpass_core::{AuthorizeError, Remedy, Slot, StoreError, TokenSourceError};
+use hallpass_core::{AuthorizeError, CredentialKey, Remedy, StoreError, TokenSourceError};
 
 pub use self::{
-    ended::{Ended, EndedWhy},
-    need::{Need, SignInNeeded},
-    refresh::{RefreshFailed, Waiting},
+    refresh::{RefreshError, Waiting},
+    sign_in_required::{SignInNeed, SignInRequired},
+    terminated::{SessionTerminated, TerminationReason},
 };
 
 /// Why there is no token. Cloning it is cheap: callers who wait for the same refresh get the same
@@ -20,20 +20,20 @@ pub use self::{
 #[non_exhaustive]
 pub enum SessionError {
     /// Somebody has to sign in first.
-    SignInNeeded(SignInNeeded),
+    SignInRequired(SignInRequired),
     /// A sign-in was tried and came to nothing.
-    SignIn(SignInFailed),
+    SignIn(SignInError),
     /// The store could not read, lock or save.
     Store(StoreFailed),
     /// The authorization server did not refresh the token, and the credentials are kept.
-    Refresh(RefreshFailed),
+    Refresh(RefreshError),
     /// The source that the tokens come from has none to give.
     TokenSource(TokenSourceFailed),
     /// There is nothing left to try: a stated end instead of a loop.
-    Ended(Ended),
+    Terminated(SessionTerminated),
     /// Other calls of this session came first, again and again, and what they got is not what this
     /// one needs.
-    Overtaken(Overtaken),
+    ConcurrentUpdate(ConcurrentUpdate),
     /// The session is closed, or no tokio runtime runs here.
     Closed(Closed),
 }
@@ -42,13 +42,13 @@ impl SessionError {
     /// What a host can do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::SignInNeeded(_) => Remedy::SignIn,
+            Self::SignInRequired(_) => Remedy::SignIn,
             Self::SignIn(failed) => failed.0.remedy(),
             Self::Store(failed) => failed.0.remedy(),
             Self::Refresh(failed) => failed.remedy(),
             Self::TokenSource(failed) => failed.error.remedy(),
-            Self::Ended(ended) => ended.remedy(),
-            Self::Overtaken(_) => Remedy::Retry,
+            Self::Terminated(ended) => ended.remedy(),
+            Self::ConcurrentUpdate(_) => Remedy::Retry,
             Self::Closed(_) => Remedy::Report,
         }
     }
@@ -56,13 +56,13 @@ impl SessionError {
     /// Advice for a person, if there is any.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::SignInNeeded(needed) => needed.hint(),
+            Self::SignInRequired(needed) => needed.hint(),
             Self::Store(failed) => failed.0.hint().map(str::to_owned),
             Self::Refresh(failed) => failed.hint(),
             Self::TokenSource(failed) => failed.error.hint().map(str::to_owned),
-            Self::Ended(ended) => ended.hint(),
+            Self::Terminated(ended) => ended.hint(),
             Self::SignIn(failed) => failed.0.hint().map(str::to_owned),
-            Self::Overtaken(_) | Self::Closed(_) => None,
+            Self::ConcurrentUpdate(_) | Self::Closed(_) => None,
         }
     }
 
@@ -77,8 +77,8 @@ impl SessionError {
         })
     }
 
-    pub(crate) fn sign_in(slot: &Slot, error: AuthorizeError) -> Self {
-        Self::SignIn(SignInFailed(Arc::new(error), Arc::new(slot.clone())))
+    pub(crate) fn sign_in(key: &CredentialKey, error: AuthorizeError) -> Self {
+        Self::SignIn(SignInError(Arc::new(error), Arc::new(key.clone())))
     }
 
     /// The same error, when the pause that it began has this much left.
@@ -90,35 +90,35 @@ impl SessionError {
         }
     }
 
-    pub(crate) fn overtaken(slot: &Slot) -> Self {
-        Self::Overtaken(Overtaken(Arc::new(slot.clone())))
+    pub(crate) fn overtaken(key: &CredentialKey) -> Self {
+        Self::ConcurrentUpdate(ConcurrentUpdate(Arc::new(key.clone())))
     }
 
-    pub(crate) fn closed(slot: &Slot) -> Self {
-        Self::Closed(Closed(Arc::new(slot.clone())))
+    pub(crate) fn closed(key: &CredentialKey) -> Self {
+        Self::Closed(Closed(Arc::new(key.clone())))
     }
 }
 
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SignInNeeded(needed) => fmt::Display::fmt(needed, f),
-            Self::SignIn(failed) if failed.0.is_nobody_asked() => {
+            Self::SignInRequired(needed) => fmt::Display::fmt(needed, f),
+            Self::SignIn(failed) if failed.0.is_non_interactive() => {
                 write!(f, "a sign-in to {} is needed", failed.1)
             }
             Self::SignIn(failed) => write!(f, "signing in to {} did not come to a grant", failed.1),
             Self::Store(_) => f.write_str("the credential store is in trouble"),
             Self::Refresh(failed) => fmt::Display::fmt(failed, f),
             Self::TokenSource(failed) => write!(f, "{} has no token to give", failed.origin),
-            Self::Ended(ended) => fmt::Display::fmt(ended, f),
-            Self::Overtaken(Overtaken(slot)) => write!(
+            Self::Terminated(ended) => fmt::Display::fmt(ended, f),
+            Self::ConcurrentUpdate(ConcurrentUpdate(key)) => write!(
                 f,
-                "other calls for {slot} came first each time, and got something else"
+                "other calls for {key} came first each time, and got something else"
             ),
-            Self::Closed(Closed(slot)) => {
+            Self::Closed(Closed(key)) => {
                 write!(
                     f,
-                    "the session for {slot} is closed, or its runtime has gone"
+                    "the session for {key} is closed, or its runtime has gone"
                 )
             }
         }
@@ -132,19 +132,19 @@ impl Error for SessionError {
             Self::Store(failed) => Some(&*failed.0),
             Self::TokenSource(failed) => Some(&*failed.error),
             // These three print themselves above, so their source comes next.
-            Self::SignInNeeded(needed) => needed.source(),
+            Self::SignInRequired(needed) => needed.source(),
             Self::Refresh(failed) => failed.source(),
-            Self::Ended(ended) => ended.source(),
-            Self::Overtaken(_) | Self::Closed(_) => None,
+            Self::Terminated(ended) => ended.source(),
+            Self::ConcurrentUpdate(_) | Self::Closed(_) => None,
         }
     }
 }
 
 /// A sign-in that came to nothing.
 #[derive(Debug, Clone)]
-pub struct SignInFailed(Arc<AuthorizeError>, Arc<Slot>);
+pub struct SignInError(Arc<AuthorizeError>, Arc<CredentialKey>);
 
-impl SignInFailed {
+impl SignInError {
     /// What the authorizer said.
     pub fn cause(&self) -> &AuthorizeError {
         &self.0
@@ -183,22 +183,22 @@ impl TokenSourceFailed {
 
 /// A call whose turn did not come.
 #[derive(Debug, Clone)]
-pub struct Overtaken(Arc<Slot>);
+pub struct ConcurrentUpdate(Arc<CredentialKey>);
 
-impl Overtaken {
+impl ConcurrentUpdate {
     /// Whose session it is.
-    pub fn slot(&self) -> &Slot {
+    pub fn key(&self) -> &CredentialKey {
         &self.0
     }
 }
 
 /// A session that takes no more work.
 #[derive(Debug, Clone)]
-pub struct Closed(Arc<Slot>);
+pub struct Closed(Arc<CredentialKey>);
 
 impl Closed {
     /// Whose session it was.
-    pub fn slot(&self) -> &Slot {
+    pub fn key(&self) -> &CredentialKey {
         &self.0
     }
 }

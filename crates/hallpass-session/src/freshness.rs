@@ -1,6 +1,6 @@
 //! How long an access token is used before the next one is fetched.
 //!
-//! A token is replaced [`LONGEST_MARGIN`] before its end, or a quarter of its lifetime before it
+//! A token is replaced [`MAX_MARGIN`] before its end, or a quarter of its lifetime before it
 //! where that is less, so that a request on its way does not arrive with an expired token and a
 //! token that lives 2 s is still used for most of them. Expiry is wall time, which is all that two
 //! processes share; a wrong clock costs a refresh or a 401, never a sign-in.
@@ -10,10 +10,10 @@ use std::time::Duration;
 use hallpass_core::{Grant, Timestamp, record::GrantKind};
 
 /// The early margin of a token that lives at least four minutes.
-pub(crate) const LONGEST_MARGIN: Duration = Duration::from_secs(60);
+pub(crate) const MAX_MARGIN: Duration = Duration::from_secs(60);
 
 /// How long before its time a token is replaced at most, when that is asked for.
-const LONGEST_AHEAD: Duration = Duration::from_secs(300);
+const MAX_AHEAD: Duration = Duration::from_secs(300);
 
 /// From when on a grant's access token is replaced; `None`: not before it is refused.
 ///
@@ -29,7 +29,7 @@ pub(crate) fn stale_at(grant: &Grant) -> Option<Timestamp> {
         return Some(end);
     }
     let lifetime = end.saturating_since(grant.obtained_at);
-    let margin = LONGEST_MARGIN.min(lifetime / 4);
+    let margin = MAX_MARGIN.min(lifetime / 4);
     // Whole seconds: what is left of a second belongs to the token, whose end was cut as well.
     let seconds = i64::try_from(margin.as_secs()).unwrap_or(0);
     Some(Timestamp::from_unix_seconds(
@@ -43,7 +43,7 @@ pub(crate) fn ahead(grant: &Grant) -> Duration {
     match (stale_at(grant), grant.expires_at) {
         (Some(stale), Some(end)) if stale < end => {
             let lifetime = end.saturating_since(grant.obtained_at);
-            LONGEST_AHEAD.min(lifetime / 10)
+            MAX_AHEAD.min(lifetime / 10)
         }
         _ => Duration::ZERO,
     }

@@ -1,12 +1,12 @@
 //! One fresh access token: refreshed once, whoever and however many ask for it.
 //!
-//! A [`Session`] holds the token of one [`Slot`](hallpass_core::Slot). It is what stands between a
+//! A [`Session`] holds the token of one [`CredentialKey`](hallpass_core::CredentialKey). It is what stands between a
 //! transport that needs an `Authorization` header and a store that holds a refresh token which the
 //! server honours once.
 //!
 //! - [`Session::token`] gives a fresh token, and costs nothing while there is one.
 //! - [`Session::token_after_rejection`] gives another one after a 401.
-//! - [`Session::answer_challenge`] is what a transport calls: it signs in or steps up as well, through
+//! - [`Session::handle_challenge`] is what a transport calls: it signs in or steps up as well, through
 //!   the host's [`Authorizer`](hallpass_core::Authorizer).
 //! - [`Session::sign_in`], [`Session::sign_out`] and [`Session::close`] are for the host.
 //! - [`SystemClock`] and [`OsEntropy`] are the usual time and randomness.
@@ -33,7 +33,7 @@
 //! Whatever the outcome, the old access token is used while it lives.
 //!
 //! A machine's grant has no refresh token. With an authorizer that asks nobody
-//! ([`Authorizer::is_unattended`](hallpass_core::Authorizer::is_unattended)) the session has the grant
+//! ([`Authorizer::is_interactive`](hallpass_core::Authorizer::is_interactive)) the session has the grant
 //! ask anew before its token ends.
 //!
 //! Where somebody else obtains the tokens, a [`TokenSource`](hallpass_core::TokenSource) takes the
@@ -43,7 +43,7 @@
 //!
 //! It opens no browser, no socket and no file: those are ports. It does not send MCP requests, nor
 //! refresh a token that nobody asks for, also where the host has it
-//! [refresh ahead](SessionBuilder::refresh_ahead).
+//! [refresh ahead](SessionBuilder::proactive_refresh).
 //!
 //! # RFCs
 //!
@@ -55,7 +55,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use hallpass_core::{CredentialStore, HttpClient, ServerSettings, ServerUrl, Slot};
+//! use hallpass_core::{CredentialStore, HttpClient, ServerSettings, ServerUrl, CredentialKey};
 //! use hallpass_session::Session;
 //! use http::{HeaderMap, Method};
 //!
@@ -63,48 +63,48 @@
 //!     store: Arc<dyn CredentialStore>,
 //!     http: Arc<dyn HttpClient>,
 //! ) -> Result<HeaderMap, Box<dyn std::error::Error>> {
-//!     let slot = Slot::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
-//!     let session = Session::builder(slot, ServerSettings::default(), store, http).build()?;
+//!     let key = CredentialKey::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
+//!     let session = Session::builder(key, ServerSettings::default(), store, http).build()?;
 //!     let token = session.token().await?;
 //!     let mut headers = HeaderMap::new();
-//!     let url = session.slot().server.url();
+//!     let url = session.key().server.url();
 //!     session.authorize(&token, &Method::POST, url, &mut headers)?;
 //!     Ok(headers)
 //! }
 //! ```
 
-mod ahead;
+mod backoff;
 mod breaker;
 mod counters;
 mod error;
-mod fence;
-mod flight;
+mod external_token;
 mod freshness;
-mod handed_in;
+mod grant_status;
 mod outcome;
-mod pacing;
+mod pending_refresh;
+mod proactive_refresh;
 mod proof;
-mod published;
-mod rejection;
+mod service_sign_in;
 mod session;
 mod shared;
 mod sign_in;
 mod sign_out;
-mod standing;
+mod single_flight;
 mod step_up;
 mod system;
 mod token;
+mod token_cache;
 mod transaction;
-mod unattended;
+mod unauthorized;
 mod unsaved;
 
 pub use breaker::CircuitBreakers;
 pub use counters::Counters;
 pub use error::{
-    Closed, Ended, EndedWhy, Need, Overtaken, RefreshFailed, SessionError, SignInFailed,
-    SignInNeeded, StoreFailed, TokenSourceFailed, Waiting,
+    Closed, ConcurrentUpdate, RefreshError, SessionError, SessionTerminated, SignInError,
+    SignInNeed, SignInRequired, StoreFailed, TerminationReason, TokenSourceFailed, Waiting,
 };
-pub use proof::ProofFailed;
+pub use proof::ProofError;
 pub use session::{LockHolders, Session, SessionBuilder};
 pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};

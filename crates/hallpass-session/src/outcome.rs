@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, HttpError, Remedy, Slot, Timestamp, http::HttpErrorKind, record::PostEnd,
+    AuthScheme, CredentialKey, HttpError, Remedy, Timestamp, http::HttpErrorKind, record::PostEnd,
 };
 use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
 use http::Response;
 
-use crate::error::RefreshFailed;
+use crate::error::RefreshError;
 
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
 /// A refresh that brought no token.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) error: RefreshFailed,
+    pub(crate) error: RefreshError,
     /// Whether the same request may succeed later by itself.
     pub(crate) repeat: bool,
     /// How long the server wants to be left alone.
@@ -41,19 +41,19 @@ impl Outcome {
     pub(crate) fn of(
         result: Result<Response<Bytes>, HttpError>,
         asked: AuthScheme,
-        slot: &Slot,
+        key: &CredentialKey,
         now: Timestamp,
     ) -> Self {
         match result {
-            Err(error) => Self::unanswered(error, slot),
+            Err(error) => Self::unanswered(error, key),
             Ok(response) => match TokenResponse::from_http(&response, asked) {
                 Ok(response) => Self::Renewed(Box::new(response)),
-                Err(error) => Self::answered(error, slot, now),
+                Err(error) => Self::answered(error, key, now),
             },
         }
     }
 
-    fn unanswered(error: HttpError, slot: &Slot) -> Self {
+    fn unanswered(error: HttpError, key: &CredentialKey) -> Self {
         let ended = match error.kind() {
             _ if !error.may_have_been_sent() => None,
             HttpErrorKind::Timeout => Some(PostEnd::Silent),
@@ -62,7 +62,7 @@ impl Outcome {
         let failure = Failure {
             repeat: error.remedy() == Remedy::Retry,
             asked: None,
-            error: RefreshFailed::http(slot, error),
+            error: RefreshError::http(key, error),
         };
         match ended {
             Some(ended) => Self::Unanswered(ended, failure),
@@ -70,14 +70,14 @@ impl Outcome {
         }
     }
 
-    fn answered(error: TokenError, slot: &Slot, now: Timestamp) -> Self {
+    fn answered(error: TokenError, key: &CredentialKey, now: Timestamp) -> Self {
         let class = error.class();
         let failed_itself = error.status().is_server_error();
         let asked = error.retry_after().map(|after| after.wait(now));
         let repeat = error.remedy() == Remedy::Retry;
         let error = Arc::new(error);
         let failure = || Failure {
-            error: RefreshFailed::answer(slot, Arc::clone(&error)),
+            error: RefreshError::answer(key, Arc::clone(&error)),
             repeat,
             asked,
         };
@@ -109,7 +109,7 @@ impl Outcome {
         match self {
             Self::Refused(failure) => {
                 let error = failure.error.token_error();
-                error.is_some_and(|error| error.wanted_nonce().is_some())
+                error.is_some_and(|error| error.dpop_nonce_challenge().is_some())
             }
             _ => false,
         }

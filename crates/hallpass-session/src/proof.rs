@@ -51,7 +51,7 @@ impl Shared {
         method: &Method,
         url: &Url,
         headers: &mut HeaderMap,
-    ) -> Result<(), ProofFailed> {
+    ) -> Result<(), ProofError> {
         headers.remove(DPOP);
         if token.scheme() == AuthScheme::Dpop {
             let proof = sign(self, token, method, url)?;
@@ -61,7 +61,7 @@ impl Shared {
         Ok(())
     }
 
-    pub(crate) fn answered(&self, token: &Token, headers: &HeaderMap) {
+    pub(crate) fn record_response(&self, token: &Token, headers: &HeaderMap) {
         if token.scheme() == AuthScheme::Dpop
             && let Some(nonce) = dpop_nonce(headers)
         {
@@ -75,9 +75,9 @@ fn sign(
     token: &Token,
     method: &Method,
     url: &Url,
-) -> Result<http::HeaderValue, ProofFailed> {
+) -> Result<http::HeaderValue, ProofError> {
     let Some(key) = token.opened_key().get(token.dpop_key()) else {
-        return Err(ProofFailed { source: None });
+        return Err(ProofError { source: None });
     };
     let nonce = shared.resource_nonce.get();
     let of = Proof {
@@ -88,19 +88,19 @@ fn sign(
     };
     let (clock, entropy): (&dyn Clock, &dyn Entropy) = (&*shared.clock, &*shared.entropy);
     key.proof(of, clock.now(), entropy)
-        .map_err(|error| ProofFailed {
+        .map_err(|error| ProofError {
             source: Some(Box::new(error)),
         })
 }
 
 /// No proof of possession could be made for a token that is bound to a key.
 #[derive(Debug)]
-pub struct ProofFailed {
+pub struct ProofError {
     /// `None`: the key is not there, or is no key.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-impl ProofFailed {
+impl ProofError {
     /// What to do about it: a lost key needs a new grant.
     pub fn remedy(&self) -> Remedy {
         match self.source {
@@ -110,7 +110,7 @@ impl ProofFailed {
     }
 }
 
-impl fmt::Display for ProofFailed {
+impl fmt::Display for ProofError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.source {
             Some(_) => "the proof of possession for a request could not be signed",
@@ -119,7 +119,7 @@ impl fmt::Display for ProofFailed {
     }
 }
 
-impl Error for ProofFailed {
+impl Error for ProofError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }

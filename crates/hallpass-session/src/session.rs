@@ -1,11 +1,12 @@
-//! A session: one slot's token, kept fresh.
+//! A session: one credential's token, kept fresh.
 
 mod builder;
 
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Challenge, Clock, CredentialStore, HttpClient, Record, ServerSettings, Slot, TokenSource,
+    Challenge, Clock, CredentialKey, CredentialStore, HttpClient, Record, ServerSettings,
+    TokenSource,
 };
 
 use http::{HeaderMap, Method};
@@ -14,36 +15,36 @@ use url::Url;
 use crate::{
     counters::Counters,
     error::SessionError,
-    proof::ProofFailed,
+    proof::ProofError,
     shared::Shared,
-    sign_in::{Ask, SignInRequest, window_of},
+    sign_in::{Ask, SignInRequest, sign_in_lock_key},
     sign_out::{SignOut, SignedOut},
     token::Token,
 };
 
 pub use self::builder::SessionBuilder;
 
-/// One slot's token, kept fresh. Cloning it gives another handle to the same session.
+/// One credential's token, kept fresh. Cloning it gives another handle to the same session.
 ///
 /// Work is done by tasks on the tokio runtime that the calling task runs on.
 #[derive(Debug, Clone)]
 pub struct Session(Arc<Shared>);
 
 impl Session {
-    /// Begins a session for `slot` under `settings`, whose credentials are kept in `store` and whose
+    /// Begins a session for `key` under `settings`, whose credentials are kept in `store` and whose
     /// requests are sent by `http`.
     pub fn builder(
-        slot: Slot,
+        key: CredentialKey,
         settings: ServerSettings,
         store: Arc<dyn CredentialStore>,
         http: Arc<dyn HttpClient>,
     ) -> SessionBuilder {
-        SessionBuilder::new(slot, settings, store, http)
+        SessionBuilder::new(key, settings, store, http)
     }
 
     /// Whose session this is.
-    pub fn slot(&self) -> &Slot {
-        &self.0.slot
+    pub fn key(&self) -> &CredentialKey {
+        &self.0.key
     }
 
     /// The server's settings.
@@ -62,14 +63,14 @@ impl Session {
     }
 
     /// A fresh token. Refreshes the one there is when it nears its end; never asks a person. With an
-    /// [unattended](hallpass_core::Authorizer::is_unattended) authorizer a grant that ends is asked
+    /// [non-interactive](hallpass_core::Authorizer::is_interactive) authorizer a grant that ends is asked
     /// for anew.
     ///
     /// With a fresh token at hand this takes no lock, reads no store and allocates nothing.
     ///
     /// # Errors
     ///
-    /// [`SessionError::SignInNeeded`] when there is nothing to refresh with; the other variants say
+    /// [`SessionError::SignInRequired`] when there is nothing to refresh with; the other variants say
     /// what went wrong and keep the credentials.
     pub async fn token(&self) -> Result<Token, SessionError> {
         if let Some(token) = self.0.fresh() {
@@ -87,8 +88,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::SignInNeeded`] also when another authorization server protects the server now;
-    /// [`SessionError::Ended`] when a token that was issued just now is refused.
+    /// [`SessionError::SignInRequired`] also when another authorization server protects the server now;
+    /// [`SessionError::Terminated`] when a token that was issued just now is refused.
     pub async fn token_after_rejection(
         &self,
         refused: &Token,
@@ -104,12 +105,12 @@ impl Session {
     /// # Errors
     ///
     /// As the above, and [`SessionError::SignIn`] when a sign-in came to nothing.
-    pub async fn answer_challenge(
+    pub async fn handle_challenge(
         &self,
         refused: Option<&Token>,
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
-        Box::pin(self.0.answer_challenge(refused, challenges)).await
+        Box::pin(self.0.handle_challenge(refused, challenges)).await
     }
 
     /// Sets what authorises sending `method` to `url` with `token`: `Authorization`, and for a token
@@ -127,14 +128,14 @@ impl Session {
         method: &Method,
         url: &Url,
         headers: &mut HeaderMap,
-    ) -> Result<(), ProofFailed> {
+    ) -> Result<(), ProofError> {
         self.0.authorize(token, method, url, headers)
     }
 
     /// Sees the headers of the answer to such a request, of whatever status: the server's nonce for
     /// the next proof stands there (RFC 9449 §8.2, §9).
-    pub fn answered(&self, token: &Token, headers: &HeaderMap) {
-        self.0.answered(token, headers);
+    pub fn record_response(&self, token: &Token, headers: &HeaderMap) {
+        self.0.record_response(token, headers);
     }
 
     /// Signs in through the authorizer, saves the grant and publishes its token. Calls that come while
@@ -151,7 +152,7 @@ impl Session {
         Box::pin(self.0.sign_in(Ask::from(request), || None)).await
     }
 
-    /// Signs out: clears the slot's grants and revokes their tokens (RFC 7009), the refresh token
+    /// Signs out: clears the credential's grants and revokes their tokens (RFC 7009), the refresh token
     /// first, each at the authorization server that issued it.
     ///
     /// # Errors
@@ -162,7 +163,7 @@ impl Session {
         Box::pin(self.0.sign_out(how)).await
     }
 
-    /// The slot's active record, read from the store.
+    /// The credential's active record, read from the store.
     ///
     /// # Errors
     ///
@@ -176,15 +177,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::SignInNeeded`] when there is none that these settings may use, and
+    /// [`SessionError::SignInRequired`] when there is none that these settings may use, and
     /// [`SessionError::Store`].
-    pub async fn kept_token(&self) -> Result<Token, SessionError> {
+    pub async fn stored_token(&self) -> Result<Token, SessionError> {
         if self.0.token_source.is_some() {
             return self.token().await;
         }
         let record = self.0.load().await?;
         let (record, grant) = self.0.usable(record.as_ref())?;
-        Token::new(record, grant, None).map_err(SessionError::Ended)
+        Token::new(record, grant, None).map_err(SessionError::Terminated)
     }
 
     /// Who holds the locks that this session would wait for, at the moment: for a diagnosis.
@@ -193,13 +194,13 @@ impl Session {
     ///
     /// [`SessionError::Store`].
     pub async fn lock_holders(&self) -> Result<LockHolders, SessionError> {
-        let holder = |slot: Slot| async move {
-            let holder = self.0.store.holder(&slot).await;
+        let holder = |key: CredentialKey| async move {
+            let holder = self.0.store.holder(&key).await;
             holder.map_err(SessionError::store)
         };
         Ok(LockHolders {
-            slot: holder(self.0.slot.clone()).await?,
-            sign_in: holder(window_of(&self.0.slot)?).await?,
+            key: holder(self.0.key.clone()).await?,
+            sign_in: holder(sign_in_lock_key(&self.0.key)?).await?,
         })
     }
 
@@ -212,7 +213,7 @@ impl Session {
     /// remembered: for a user who says that its reason is gone.
     pub fn retry_refused_refresh(&self) {
         let mut memory = self.0.memory();
-        memory.forget_troubles();
+        memory.reset_backoff();
         memory.past_refusal = true;
     }
 
@@ -228,12 +229,12 @@ impl Session {
     }
 }
 
-/// Who holds locks of a session's slot, in the words of its store. `None` is nobody, or nobody known.
+/// Who holds locks of a session's credential, in the words of its store. `None` is nobody, or nobody known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockHolders {
     /// Who refreshes, saves or signs out.
-    pub slot: Option<String>,
+    pub key: Option<String>,
     /// Who asks a person to sign in.
     pub sign_in: Option<String>,
 }

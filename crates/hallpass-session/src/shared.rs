@@ -3,7 +3,7 @@
 //! # Locks, in their order
 //!
 //! 1. The mutexes in here. None is held across an `await`, and none inside another.
-//! 2. The slot's [`Guard`](hallpass_core::store::Guard), which orders this session with others on the
+//! 2. The credential's [`Guard`](hallpass_core::store::Guard), which orders this session with others on the
 //!    same store. It is held for one refresh attempt or one save, never while a person signs in and
 //!    never during a pause. The token is published before it is released.
 
@@ -17,10 +17,10 @@ use std::{
 };
 
 use hallpass_core::{
-    Authorizer, Clock, CredentialStore, Entropy, Generation, HttpClient, Issuer, Record,
-    Registration, Scopes, ServerSettings, SettingsFingerprint, Slot, StoreError, Timestamp,
+    Authorizer, Clock, CredentialKey, CredentialStore, Entropy, Generation, HttpClient, Issuer,
+    Record, Registration, Scopes, ServerSettings, SettingsFingerprint, StoreError, Timestamp,
     TokenSource,
-    http::ExchangePolicy,
+    http::RequestOptions,
     store::{Guard, Saved, StoreErrorKind},
 };
 use hallpass_discovery::MetadataCache;
@@ -28,29 +28,28 @@ use hallpass_oauth::{ClientAuthentication, ClientKey};
 use tokio::{runtime::Handle, sync::watch};
 
 use crate::{
+    backoff::Backoff,
     breaker::CircuitBreakers,
     counters::Counting,
-    error::{Need, SessionError, SignInNeeded},
-    fence,
-    flight::Flights,
-    pacing::Pacing,
+    error::{SessionError, SignInNeed, SignInRequired},
+    grant_status, pending_refresh,
     proof::ResourceNonce,
-    published::Published,
     sign_in::{Ask, Unrequested},
-    standing,
+    single_flight::SingleFlight,
     token::Token,
-    transaction::Wanted,
+    token_cache::Published,
+    transaction::RefreshIntent,
     unsaved::Unsaved,
 };
 
-/// How long a slot's lock is waited for: longer than one refresh attempt of another process can take,
+/// How long a credential's lock is waited for: longer than one refresh attempt of another process can take,
 /// which posts twice when the server asks for its nonce, each time within the policy's limit.
 pub(crate) const LOCK_WAIT: Duration =
-    Duration::from_secs(2 * ExchangePolicy::AUTHORIZATION_SERVER_LIMIT.as_secs() + 15);
+    Duration::from_secs(2 * RequestOptions::AUTHORIZATION_SERVER_TIMEOUT.as_secs() + 15);
 
 /// What a session is made from.
 pub(crate) struct Parts {
-    pub(crate) slot: Slot,
+    pub(crate) key: CredentialKey,
     pub(crate) settings: ServerSettings,
     pub(crate) client_key: Option<ClientKey>,
     pub(crate) store: Arc<dyn CredentialStore>,
@@ -61,11 +60,11 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) breakers: Arc<CircuitBreakers>,
-    pub(crate) refreshes_ahead: bool,
+    pub(crate) proactive_refresh: bool,
 }
 
 pub(crate) struct Shared {
-    pub(crate) slot: Slot,
+    pub(crate) key: CredentialKey,
     pub(crate) settings: ServerSettings,
     /// The key of the settings, read.
     pub(crate) client_key: Option<ClientKey>,
@@ -78,11 +77,11 @@ pub(crate) struct Shared {
     pub(crate) token_source: Option<Arc<dyn TokenSource>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) refreshes_ahead: bool,
+    pub(crate) proactive_refresh: bool,
     pub(crate) resource_nonce: ResourceNonce,
     pub(crate) counting: Counting,
-    pub(crate) refreshes: Flights<Wanted, Result<Token, SessionError>>,
-    pub(crate) sign_ins: Flights<Ask, Result<Token, SessionError>>,
+    pub(crate) refreshes: SingleFlight<RefreshIntent, Result<Token, SessionError>>,
+    pub(crate) sign_ins: SingleFlight<Ask, Result<Token, SessionError>>,
     pub(crate) memory: Mutex<Memory>,
     pub(crate) unsaved: Unsaved,
     pub(crate) breakers: Arc<CircuitBreakers>,
@@ -94,11 +93,11 @@ pub(crate) struct Shared {
 /// What a session remembers besides its token. None of it outlives the process.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The generation of the newest record that was seen under the slot's lock, or of a removal after
+    /// The generation of the newest record that was seen under the credential's lock, or of a removal after
     /// it. It only grows: what is older must not be published by whoever read it before.
     pub(crate) newest: Generation,
     /// Failed refreshes.
-    pub(crate) pacing: Pacing,
+    pub(crate) backoff: Backoff,
     /// The error that the present pause is for, and whether trying again may help by itself.
     pub(crate) paused_by: Option<(SessionError, bool)>,
     /// Whether the next refresh is posted although a refusal is remembered.
@@ -116,16 +115,16 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Notes a generation that was seen under the slot's lock.
+    /// Notes a generation that was seen under the credential's lock.
     pub(crate) fn saw(&mut self, generation: Generation) {
         self.newest = self.newest.max(generation);
     }
 
     /// Forgets what stood in the way of the credentials before.
-    pub(crate) fn forget_troubles(&mut self) {
+    pub(crate) fn reset_backoff(&mut self) {
         self.ended = None;
         self.paused_by = None;
-        self.pacing.succeeded();
+        self.backoff.succeeded();
     }
 }
 
@@ -133,7 +132,7 @@ impl Shared {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             fingerprint: parts.settings.fingerprint(),
-            slot: parts.slot,
+            key: parts.key,
             settings: parts.settings,
             client_key: parts.client_key,
             store: parts.store,
@@ -143,11 +142,11 @@ impl Shared {
             token_source: parts.token_source,
             clock: parts.clock,
             entropy: parts.entropy,
-            refreshes_ahead: parts.refreshes_ahead,
+            proactive_refresh: parts.proactive_refresh,
             resource_nonce: ResourceNonce::default(),
             counting: Counting::default(),
-            refreshes: Flights::default(),
-            sign_ins: Flights::default(),
+            refreshes: SingleFlight::default(),
+            sign_ins: SingleFlight::default(),
             memory: Mutex::default(),
             unsaved: Unsaved::default(),
             breakers: parts.breakers,
@@ -164,7 +163,7 @@ impl Shared {
         audience: &Issuer,
     ) -> ClientAuthentication<'a> {
         let (key, now) = (self.client_key.as_ref(), self.now());
-        ClientAuthentication::for_one_request(registration, key, audience, now, &*self.entropy)
+        ClientAuthentication::authenticate(registration, key, audience, now, &*self.entropy)
             .unwrap_or_else(|error| {
                 // The server will refuse the request and say why.
                 tracing::warn!(%error, "the client's assertion could not be signed");
@@ -199,7 +198,7 @@ impl Shared {
         obtained: Option<Duration>,
     ) -> Result<Token, SessionError> {
         let (record, grant) = self.usable(Some(record))?;
-        let token = Token::new(record, grant, obtained).map_err(SessionError::Ended)?;
+        let token = Token::new(record, grant, obtained).map_err(SessionError::Terminated)?;
         let memory = self.memory();
         let token = self.put(token);
         drop(memory);
@@ -214,7 +213,7 @@ impl Shared {
         wanted: impl Fn(&Token) -> bool,
     ) -> Result<Option<Token>, SessionError> {
         let (record, grant) = self.usable(Some(record))?;
-        let token = Token::new(record, grant, None).map_err(SessionError::Ended)?;
+        let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
         if !wanted(&token) {
             return Ok(None);
         }
@@ -252,7 +251,7 @@ impl Shared {
         self.current.clear();
     }
 
-    /// Takes the published token back, unless something was seen under the slot's lock since `newest`
+    /// Takes the published token back, unless something was seen under the credential's lock since `newest`
     /// was the newest. Whether it was done.
     pub(crate) fn unpublish_unless_newer(&self, newest: Generation) -> bool {
         let memory = self.memory();
@@ -269,30 +268,30 @@ impl Shared {
         &self,
         record: Option<&'a Record>,
     ) -> Result<(&'a Record, &'a hallpass_core::Grant), SessionError> {
-        standing::usable(record, &self.slot, &self.settings, &self.fingerprint)
+        grant_status::usable(record, &self.key, &self.settings, &self.fingerprint)
             .map_err(|need| self.needed(need))
     }
 
-    pub(crate) fn needed(&self, need: Need) -> SessionError {
-        SessionError::SignInNeeded(SignInNeeded::new(&self.slot, need))
+    pub(crate) fn needed(&self, need: SignInNeed) -> SessionError {
+        SessionError::SignInRequired(SignInRequired::new(&self.key, need))
     }
 
     pub(crate) async fn load(&self) -> Result<Option<Record>, SessionError> {
         self.store
-            .load(&self.slot)
+            .load(&self.key)
             .await
             .map_err(SessionError::store)
     }
 
-    /// The records for all issuers of the slot.
+    /// The records for all issuers of the credential.
     pub(crate) async fn records(&self) -> Result<Vec<Record>, SessionError> {
-        let records = self.store.records(&self.slot).await;
+        let records = self.store.records(&self.key).await;
         records.map_err(SessionError::store)
     }
 
     pub(crate) async fn lock(&self) -> Result<Guard, SessionError> {
         self.store
-            .lock(&self.slot, LOCK_WAIT)
+            .lock(&self.key, LOCK_WAIT)
             .await
             .map_err(SessionError::store)
     }
@@ -300,20 +299,21 @@ impl Shared {
     /// Releases the lock and waits until it is free.
     pub(crate) async fn release(&self, guard: Guard) {
         if let Err(error) = guard.release().await {
-            tracing::warn!(%error, slot = %self.slot, "a lock was not released; it ends by itself");
+            tracing::warn!(%error, key = %self.key, "a lock was not released; it ends by itself");
         }
     }
 
     /// How long the record's refresh token must not be posted yet.
     pub(crate) fn pause_of(&self, record: &Record) -> Duration {
         let fence = record.fence.as_ref();
-        let remaining = fence.and_then(|fence| fence::remaining(fence, &self.settings, self.now()));
+        let remaining =
+            fence.and_then(|fence| pending_refresh::remaining(fence, &self.settings, self.now()));
         remaining.unwrap_or_default()
     }
 
-    /// The active record, read under the slot's lock: what it says holds.
+    /// The active record, read under the credential's lock: what it says holds.
     pub(crate) async fn load_locked(&self, guard: &Guard) -> Result<Option<Record>, SessionError> {
-        debug_assert_eq!(guard.slot(), &self.slot);
+        debug_assert_eq!(guard.key(), &self.key);
         let record = self.load().await?;
         if let Some(record) = &record {
             self.memory().saw(record.generation);
@@ -343,12 +343,12 @@ impl Shared {
     pub(crate) fn changed_under_lock(&self) -> StoreError {
         let text = format!(
             "saving the record of {} while somebody else changed it",
-            self.slot
+            self.key
         );
         StoreError::new(StoreErrorKind::Busy, text)
     }
 
-    pub(crate) fn keeps_changing(&self) -> SessionError {
+    pub(crate) fn conflict_error(&self) -> SessionError {
         SessionError::store(self.changed_under_lock())
     }
 
@@ -357,7 +357,7 @@ impl Shared {
         self: &Arc<Self>,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), SessionError> {
-        let closed = || SessionError::closed(&self.slot);
+        let closed = || SessionError::closed(&self.key);
         let runtime = Handle::try_current().map_err(|_| closed())?;
         let task = Running::count(self);
         if self.closed.load(Ordering::SeqCst) {
@@ -381,7 +381,7 @@ impl Shared {
             _ = running.wait_for(|tasks| *tasks == 0) => Ok(()),
             () = self.clock.sleep(limit) => Err(match self.unsaved.error() {
                 Some(error) => error,
-                None => SessionError::closed(&self.slot),
+                None => SessionError::closed(&self.key),
             }),
         }
     }
@@ -398,7 +398,7 @@ impl Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("slot", &self.slot)
+            .field("key", &self.key)
             .field("store", &self.store)
             .field("authorizer", &self.authorizer)
             .field("token", &self.current())

@@ -1,14 +1,14 @@
 //! Signing in through the host's [`Authorizer`](hallpass_core::Authorizer), once at a time.
 //!
-//! The slot's lock is taken after the person is done, for the save alone. When nobody waits for a
+//! The credential's lock is taken after the person is done, for the save alone. When nobody waits for a
 //! sign-in any more it is broken off, as when the session closes: a window that the person closed
 //! must not hold up the next try. From the moment the authorizer returns, it is not.
 //!
 //! Processes that share a store share the window as well: see [`window`].
 
-mod keep;
+mod registration_sink;
+mod sign_in_lock;
 mod unrequested;
-mod window;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,16 +18,13 @@ use hallpass_core::{
 };
 use tracing::{Instrument, info_span};
 
-use self::{
-    keep::KeepRegistration,
-    window::{Window, window},
-};
-pub(crate) use self::{unrequested::Unrequested, window::window_of};
+use self::{registration_sink::KeepRegistration, sign_in_lock::SignInLock};
+pub(crate) use self::{sign_in_lock::sign_in_lock_key, unrequested::Unrequested};
 use crate::{
     error::SessionError,
-    flight::{Boarding, Ticket},
+    grant_status,
     shared::Shared,
-    standing,
+    single_flight::{Join, Leader},
     token::Token,
 };
 
@@ -41,7 +38,7 @@ const SAVED_AGAIN: [Duration; 5] = [
 ];
 
 /// How often a caller waits for other people's sign-ins before it gives up on its own.
-const MOST_BOARDINGS: u32 = 4;
+const MAX_JOIN_ATTEMPTS: u32 = 4;
 
 /// Why and with what to sign in.
 #[derive(Debug, Clone)]
@@ -58,7 +55,7 @@ impl Default for SignInRequest<'_> {
     /// Somebody asked for it, and nothing more is known.
     fn default() -> Self {
         Self {
-            reason: SignInReason::Asked,
+            reason: SignInReason::Requested,
             challenges: &[],
             scopes: Scopes::none(),
         }
@@ -97,12 +94,12 @@ impl Shared {
         ask: Ask,
         settled: impl Fn() -> Option<Token>,
     ) -> Result<Token, SessionError> {
-        for _ in 0..MOST_BOARDINGS {
-            let (waiting, covers) = match self.sign_ins.board(ask.clone(), &settled) {
+        for _ in 0..MAX_JOIN_ATTEMPTS {
+            let (waiting, covers) = match self.sign_ins.join(ask.clone(), &settled) {
                 Err(token) => return Ok(token),
-                Ok(Boarding::Joined(other, waiting)) => (waiting, other.scopes.covers(&ask.scopes)),
-                Ok(Boarding::Started(ticket, waiting)) => {
-                    self.start_sign_in(ticket, ask.clone())?;
+                Ok(Join::Joined(other, waiting)) => (waiting, other.scopes.covers(&ask.scopes)),
+                Ok(Join::Started(leader, waiting)) => {
+                    self.start_sign_in(leader, ask.clone())?;
                     (waiting, true)
                 }
             };
@@ -112,62 +109,61 @@ impl Shared {
                 _ => {}
             }
         }
-        Err(SessionError::overtaken(&self.slot))
+        Err(SessionError::overtaken(&self.key))
     }
 
     /// Whether a sign-in for this reason may be begun now: always where a person asked for it, or where
     /// no person is asked.
     fn may_begin(&self, reason: SignInReason) -> Result<(), SessionError> {
-        if reason == SignInReason::Asked || self.authorizer.is_unattended() {
+        if reason == SignInReason::Requested || !self.authorizer.is_interactive() {
             return Ok(());
         }
         let now = self.clock.monotonic();
-        let refusal = self.memory().unrequested.refusal(now, reason, &self.slot);
+        let refusal = self.memory().unrequested.refusal(now, reason, &self.key);
         refusal.map_or(Ok(()), Err)
     }
 
     /// A sign-in has ended for which a person was asked, with `error` if it failed.
     fn note_end(&self, reason: SignInReason, error: Option<&SessionError>) {
-        let is_of_nobody =
-            matches!(error, Some(SessionError::SignIn(failed)) if failed.cause().is_nobody_asked());
-        if is_of_nobody || self.authorizer.is_unattended() {
+        let is_of_nobody = matches!(error, Some(SessionError::SignIn(failed)) if failed.cause().is_non_interactive());
+        if is_of_nobody || !self.authorizer.is_interactive() {
             return;
         }
         let now = self.clock.monotonic();
         let unrequested = &mut self.memory().unrequested;
         match (reason, error) {
-            (SignInReason::Asked, None) => *unrequested = Unrequested::default(),
-            (SignInReason::Asked, Some(_)) => {}
+            (SignInReason::Requested, None) => *unrequested = Unrequested::default(),
+            (SignInReason::Requested, Some(_)) => {}
             (reason, error) => unrequested.ended(now, reason, error),
         }
     }
 
     fn start_sign_in(
         self: &Arc<Self>,
-        ticket: Ticket<Result<Token, SessionError>>,
+        leader: Leader<Result<Token, SessionError>>,
         ask: Ask,
     ) -> Result<(), SessionError> {
-        let landing = Landing {
+        let completion = CompleteOnDrop {
             shared: Arc::clone(self),
-            ticket,
+            leader,
         };
         self.may_begin(ask.reason)?;
         if let Some(wanted) = &ask.step_up {
             self.may_step_up(wanted)?;
         }
-        let span = info_span!("sign_in", slot = %self.slot, reason = ?ask.reason);
+        let span = info_span!("sign_in", key = %self.key, reason = ?ask.reason);
         let work = async move {
-            let shared = &landing.shared;
+            let shared = &completion.shared;
             let signed_in = tokio::select! {
                 signed_in = authorize(shared, &ask) => signed_in,
-                () = landing.ticket.abandoned() => {
+                () = completion.leader.abandoned() => {
                     tracing::debug!("nobody waits for the sign-in any more");
-                    if ask.reason != SignInReason::Asked {
+                    if ask.reason != SignInReason::Requested {
                         shared.note_end(ask.reason, None);
                     }
                     return;
                 }
-                () = shared.closing() => Err(SessionError::closed(&shared.slot)),
+                () = shared.closing() => Err(SessionError::closed(&shared.key)),
             };
             match &signed_in {
                 Ok(SignedIn::Here(..)) => shared.note_end(ask.reason, None),
@@ -192,21 +188,21 @@ impl Shared {
                     tracing::debug!(%error, "the sign-in has failed");
                 }
             }
-            shared.sign_ins.land(&landing.ticket, Some(result));
+            shared.sign_ins.complete(&completion.leader, Some(result));
         };
         self.spawn(work.instrument(span))
     }
 }
 
 /// Lands the flight also when its task ends early.
-struct Landing {
+struct CompleteOnDrop {
     shared: Arc<Shared>,
-    ticket: Ticket<Result<Token, SessionError>>,
+    leader: Leader<Result<Token, SessionError>>,
 }
 
-impl Drop for Landing {
+impl Drop for CompleteOnDrop {
     fn drop(&mut self) {
-        self.shared.sign_ins.land(&self.ticket, None);
+        self.shared.sign_ins.complete(&self.leader, None);
     }
 }
 
@@ -220,34 +216,34 @@ enum SignedIn {
 
 /// Asks the authorizer, when it is this process's turn.
 async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<SignedIn, SessionError> {
-    let window = match window(shared, ask).await? {
-        Window::Ours(guard) => guard,
-        Window::Served(token) => return Ok(SignedIn::Elsewhere(token)),
+    let guard = match sign_in_lock::acquire(shared, ask).await? {
+        SignInLock::Acquired(guard) => guard,
+        SignInLock::AlreadySignedIn(token) => return Ok(SignedIn::Elsewhere(token)),
     };
     let previous = previous(shared, ask).await?;
     let keep = KeepRegistration(Arc::clone(shared));
     shared.counting.sign_ins.one();
     let scopes = scopes(shared, ask, previous.as_ref());
-    let (slot, settings) = (&shared.slot, &shared.settings);
-    let mut asked = SignIn::new(slot, settings, ask.reason, &scopes, &keep);
+    let (key, settings) = (&shared.key, &shared.settings);
+    let mut asked = SignIn::new(key, settings, ask.reason, &scopes, &keep);
     asked.challenges = &ask.challenges;
     asked.previous = previous.as_ref();
     let record = shared
         .authorizer
         .authorize(asked)
         .await
-        .map_err(|error| SessionError::sign_in(&shared.slot, error))?;
-    let wrong = if record.slot != shared.slot {
-        "the authorizer returned a record of another slot"
+        .map_err(|error| SessionError::sign_in(&shared.key, error))?;
+    let wrong = if record.key != shared.key {
+        "the authorizer returned a record of another credential"
     } else if record.grant.is_none() {
         "the authorizer returned a record without a grant"
     } else if record.issuer != record.metadata.issuer {
         "the authorizer returned a record whose metadata is another issuer's"
     } else {
-        return Ok(SignedIn::Here(Box::new(record), window));
+        return Ok(SignedIn::Here(Box::new(record), guard));
     };
     let error = AuthorizeError::new(Remedy::Report, wrong);
-    Err(SessionError::sign_in(&shared.slot, error))
+    Err(SessionError::sign_in(&shared.key, error))
 }
 
 /// The scopes to ask for besides the usual ones. A grant that has ended is asked for as it was, so
@@ -268,14 +264,14 @@ async fn previous(shared: &Shared, ask: &Ask) -> Result<Option<Record>, SessionE
     let record = match &ask.issuer {
         Some(issuer) => shared
             .store
-            .load_issuer(&shared.slot, issuer)
+            .load_issuer(&shared.key, issuer)
             .await
             .map_err(SessionError::store)?,
         None if ask.reason == SignInReason::Migration => None,
         None => shared.load().await?,
     };
     Ok(record.and_then(|record| {
-        standing::reusable(record, &shared.settings, &shared.fingerprint, shared.now())
+        grant_status::reusable(record, &shared.settings, &shared.fingerprint, shared.now())
     }))
 }
 
@@ -305,7 +301,7 @@ async fn save_locked(
     shared.load_locked(guard).await?;
     let found = shared
         .store
-        .load_issuer(&shared.slot, &granted.issuer)
+        .load_issuer(&shared.key, &granted.issuer)
         .await
         .map_err(SessionError::store)?;
     let expected = found.as_ref().map(|record| record.generation);
@@ -323,11 +319,11 @@ async fn save_locked(
     record.fence = None;
     record.state = State::SignedIn;
     if !shared.save(&mut record, expected, guard).await? {
-        return Err(shared.keeps_changing());
+        return Err(shared.conflict_error());
     }
     {
         let mut memory = shared.memory();
-        memory.forget_troubles();
+        memory.reset_backoff();
         memory.step_ups.clear();
     }
     shared.publish(&record, Some(shared.clock.monotonic()))

@@ -1,9 +1,9 @@
 //! Signing out: the grants are cleared here first, then revoked at their servers (RFC 7009).
 //!
-//! A slot may hold a record for each of several authorization servers, of which one protects the MCP
+//! A credential may hold a record for each of several authorization servers, of which one protects the MCP
 //! server now. Signing out ends all of them, each at its own server and at no other.
 //!
-//! The local end does not wait for the server, nor depend on it. The slot's lock is held for the save
+//! The local end does not wait for the server, nor depend on it. The credential's lock is held for the save
 //! alone, so a revocation endpoint that hangs keeps nobody else out.
 
 use std::{error::Error, fmt, sync::Arc};
@@ -11,7 +11,7 @@ use std::{error::Error, fmt, sync::Arc};
 use bytes::Bytes;
 use hallpass_core::{
     Grant, HttpError, Record, Registration, Remedy, State,
-    http::ExchangePolicy,
+    http::RequestOptions,
     record::{RegistrationOrigin, SignInCause},
     store::Guard,
 };
@@ -19,7 +19,7 @@ use hallpass_oauth::{ClientAuthentication, RevocationRequest, unregister};
 use http::{Request, StatusCode};
 use tracing::Instrument;
 
-use crate::{error::SessionError, shared::Shared, sign_in::Unrequested, standing};
+use crate::{error::SessionError, grant_status, shared::Shared, sign_in::Unrequested};
 
 /// What signing out takes away, and who is told. By default the grants are cleared and revoked, and the
 /// client's registrations stay for the next sign-in.
@@ -31,7 +31,7 @@ pub struct SignOut {
     pub local_only: bool,
 }
 
-/// What signing out did, over all authorization servers of the slot. Where they answered differently,
+/// What signing out did, over all authorization servers of the credential. Where they answered differently,
 /// the answer that leaves the most behind stands here.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -45,7 +45,7 @@ pub struct SignedOut {
     /// What became of the access token at the server.
     pub access_token: Revocation,
     /// What became of a forgotten registration at the server (RFC 7592 §2.3);
-    /// [`Absent`](Revocation::Absent) when it was kept, or was none that the client made itself.
+    /// [`NothingToRevoke`](Revocation::NothingToRevoke) when it was kept, or was none that the client made itself.
     pub registration: Revocation,
 }
 
@@ -54,11 +54,11 @@ pub struct SignedOut {
 #[non_exhaustive]
 pub enum Revocation {
     /// There was no such thing.
-    Absent,
+    NothingToRevoke,
     /// The server took it back.
     Revoked,
     /// The server was not asked, because signing out was to be [local](SignOut::local_only).
-    NotAsked,
+    Skipped,
     /// The server has no way to take it back: it lives to its end.
     Unsupported,
     /// The server could not be asked, or refused: it may live on.
@@ -67,11 +67,11 @@ pub enum Revocation {
 
 impl Revocation {
     /// Of two, the one that leaves more behind.
-    fn or_worse(self, other: Self) -> Self {
+    fn max_severity(self, other: Self) -> Self {
         let rank = |revocation: &Self| match revocation {
-            Self::Absent => 0,
+            Self::NothingToRevoke => 0,
             Self::Revoked => 1,
-            Self::NotAsked => 2,
+            Self::Skipped => 2,
             Self::Unsupported => 3,
             Self::Failed(_) => 4,
         };
@@ -138,7 +138,7 @@ impl Shared {
     ) -> Result<SignedOut, SessionError> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let shared = Arc::clone(self);
-        let span = tracing::info_span!("sign_out", slot = %self.slot);
+        let span = tracing::info_span!("sign_out", key = %self.key);
         let work = async move {
             // Nobody listens when the caller went away; what was to be done is done all the same.
             let _ = answer.send(shared.clear_and_revoke(how).await);
@@ -146,16 +146,16 @@ impl Shared {
         self.spawn(work.instrument(span))?;
         answered
             .await
-            .unwrap_or_else(|_| Err(SessionError::closed(&self.slot)))
+            .unwrap_or_else(|_| Err(SessionError::closed(&self.key)))
     }
 
     async fn clear_and_revoke(&self, how: SignOut) -> Result<SignedOut, SessionError> {
         let mut signed_out = SignedOut {
             had_grant: false,
             forgot_client: false,
-            refresh_token: Revocation::Absent,
-            access_token: Revocation::Absent,
-            registration: Revocation::Absent,
+            refresh_token: Revocation::NothingToRevoke,
+            access_token: Revocation::NothingToRevoke,
+            registration: Revocation::NothingToRevoke,
         };
         let (records, cleared) = self.clear(how).await?;
         for (record, is_active) in &records {
@@ -165,25 +165,25 @@ impl Shared {
                 signed_out.had_grant = true;
                 let (refresh, access) = if how.local_only {
                     (
-                        asked_nobody(grant.refresh_token.is_some()),
-                        asked_nobody(true),
+                        not_requested(grant.refresh_token.is_some()),
+                        not_requested(true),
                     )
                 } else {
                     self.revoke(record, *is_active, grant).await
                 };
-                signed_out.refresh_token = signed_out.refresh_token.or_worse(refresh);
-                signed_out.access_token = signed_out.access_token.or_worse(access);
+                signed_out.refresh_token = signed_out.refresh_token.max_severity(refresh);
+                signed_out.access_token = signed_out.access_token.max_severity(access);
             }
             let own = |registration: &&Registration| {
                 how.forget_client && registration.origin == RegistrationOrigin::Dynamic
             };
             if let Some(registration) = registration.filter(own) {
                 let unregistered = match &registration.management {
-                    _ if how.local_only => Revocation::NotAsked,
+                    _ if how.local_only => Revocation::Skipped,
                     Some(management) => self.post_revocation(unregister(management)).await,
                     None => Revocation::Unsupported,
                 };
-                signed_out.registration = signed_out.registration.or_worse(unregistered);
+                signed_out.registration = signed_out.registration.max_severity(unregistered);
             }
         }
         cleared.map(|()| signed_out)
@@ -243,7 +243,7 @@ impl Shared {
             let mut memory = self.memory();
             memory.step_ups.clear();
             memory.unrequested = Unrequested::default();
-            memory.forget_troubles();
+            memory.reset_backoff();
         }
         let mut records = Vec::new();
         let mut cleared = Ok(());
@@ -272,7 +272,7 @@ impl Shared {
         guard: &mut Guard,
     ) -> Result<(), SessionError> {
         if how.forget_client {
-            let removed = self.store.remove(&self.slot, &record.issuer, guard).await;
+            let removed = self.store.remove(&self.key, &record.issuer, guard).await;
             removed.map_err(SessionError::store)?;
             // Whoever has read the record already must not publish it.
             self.memory().saw(record.generation.next());
@@ -281,13 +281,13 @@ impl Shared {
         let mut cleared = record.clone();
         if cleared.grant.take().is_some() {
             cleared.fence = None;
-            cleared.state = State::SignInNeeded(SignInCause::SignedOut);
+            cleared.state = State::SignInRequired(SignInCause::SignedOut);
         }
         let saved = self.save(&mut cleared, Some(record.generation), guard);
         if saved.await? {
             Ok(())
         } else {
-            Err(self.keeps_changing())
+            Err(self.conflict_error())
         }
     }
 
@@ -297,7 +297,7 @@ impl Shared {
         let (refresh, access) = self.revoke(record, true, grant).await;
         for revocation in [refresh, access] {
             if let Revocation::Failed(error) = revocation {
-                tracing::warn!(%error, slot = %self.slot, "a grant that could not be saved was not revoked");
+                tracing::warn!(%error, key = %self.key, "a grant that could not be saved was not revoked");
             }
         }
     }
@@ -310,7 +310,7 @@ impl Shared {
         grant: &Grant,
     ) -> (Revocation, Revocation) {
         let registration = if is_active {
-            standing::registration(record, &self.settings)
+            grant_status::registration(record, &self.settings)
         } else {
             // The secret in the settings may be for the server that took its place.
             record.registration.clone()
@@ -320,7 +320,7 @@ impl Shared {
         else {
             let refresh = match grant.refresh_token {
                 Some(_) => Revocation::Unsupported,
-                None => Revocation::Absent,
+                None => Revocation::NothingToRevoke,
             };
             return (refresh, Revocation::Unsupported);
         };
@@ -334,11 +334,11 @@ impl Shared {
         };
         let refresh = match &grant.refresh_token {
             Some(token) => {
-                let request = RevocationRequest::of_refresh_token(token);
+                let request = RevocationRequest::for_refresh_token(token);
                 self.post_revocation(request.into_http(endpoint, &client()))
                     .await
             }
-            None => Revocation::Absent,
+            None => Revocation::NothingToRevoke,
         };
         // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
         let request = RevocationRequest::of_access_token(&grant.access_token);
@@ -353,7 +353,7 @@ impl Shared {
             .http
             .fetch(
                 request,
-                ExchangePolicy::authorization_server(&self.slot.server),
+                RequestOptions::authorization_server(&self.key.server),
             )
             .await;
         match answer {
@@ -365,10 +365,10 @@ impl Shared {
     }
 }
 
-fn asked_nobody(is_there: bool) -> Revocation {
+fn not_requested(is_there: bool) -> Revocation {
     if is_there {
-        Revocation::NotAsked
+        Revocation::Skipped
     } else {
-        Revocation::Absent
+        Revocation::NothingToRevoke
     }
 }

@@ -4,7 +4,7 @@
 //! A 403 that does not say so is no matter of authorisation and is not brought here. A step-up asks
 //! for the union of the scopes that were asked for before and those that the server wants now. When
 //! each of those was asked for already, asking again would show the person the same page; at most
-//! [`MOST_STEP_UPS`] that come to nothing are started for the same scopes within [`REMEMBERED_FOR`].
+//! [`MAX_STEP_UPS`] that come to nothing are started for the same scopes within [`REMEMBERED_FOR`].
 //! A sign-in that was saved ends the count, and so does signing out. A server that thinks up other scopes
 //! each time meets the [pause](crate::sign_in::Unrequested) between sign-ins that no person asked for.
 
@@ -13,20 +13,20 @@ use std::{sync::Arc, time::Duration};
 use hallpass_core::{Challenge, Scopes, SignInReason, record::SignInCause};
 
 use crate::{
-    error::{Ended, EndedWhy, Need, SessionError},
+    error::{SessionError, SessionTerminated, SignInNeed, TerminationReason},
     shared::Shared,
     sign_in::Ask,
     token::Token,
-    transaction::Wanted,
+    transaction::RefreshIntent,
 };
 
 /// How many step-ups are started for the same scopes.
-const MOST_STEP_UPS: u32 = 2;
+const MAX_STEP_UPS: u32 = 2;
 /// How long a step-up that came to nothing is remembered: a person who said no may think again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
 
 impl Shared {
-    pub(crate) async fn answer_challenge(
+    pub(crate) async fn handle_challenge(
         self: &Arc<Self>,
         refused: Option<&Token>,
         challenges: &[Challenge],
@@ -37,7 +37,7 @@ impl Shared {
         let Some(refused) = refused else {
             let result = match self.fresh() {
                 Some(token) => Ok(token),
-                None => self.renew(Wanted::Fresh, &[]).await,
+                None => self.renew(RefreshIntent::Fresh, &[]).await,
             };
             return self.or_sign_in(result, None, challenges).await;
         };
@@ -53,7 +53,7 @@ impl Shared {
         refused: &Token,
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
-        self.renew(Wanted::Instead(refused.clone()), challenges)
+        self.renew(RefreshIntent::Replace(refused.clone()), challenges)
             .await
     }
 
@@ -65,17 +65,19 @@ impl Shared {
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
         let needed = match result {
-            Err(SessionError::SignInNeeded(needed)) => needed,
+            Err(SessionError::SignInRequired(needed)) => needed,
             result => return result,
         };
         let (reason, issuer) = match needed.need() {
-            Need::First | Need::Ended(SignInCause::SignedOut) => (SignInReason::First, None),
-            Need::Migrated(issuer) => (SignInReason::Migration, Some(issuer.clone())),
-            Need::Ended(SignInCause::IssuerChanged) => (SignInReason::Migration, None),
-            Need::Ended(_)
-            | Need::SettingChanged(_)
-            | Need::SecretExpired
-            | Need::ClientForgotten => (SignInReason::Ended, None),
+            SignInNeed::First | SignInNeed::Ended(SignInCause::SignedOut) => {
+                (SignInReason::First, None)
+            }
+            SignInNeed::Migrated(issuer) => (SignInReason::Migration, Some(issuer.clone())),
+            SignInNeed::Ended(SignInCause::IssuerChanged) => (SignInReason::Migration, None),
+            SignInNeed::Ended(_)
+            | SignInNeed::SettingChanged(_)
+            | SignInNeed::SecretExpired
+            | SignInNeed::ClientForgotten => (SignInReason::Ended, None),
         };
         let ask = Ask {
             reason,
@@ -98,7 +100,7 @@ impl Shared {
         refused: &Token,
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
-        let end = |why| Err(SessionError::Ended(Ended::new(why)));
+        let end = |why| Err(SessionError::Terminated(SessionTerminated::new(why)));
         let wanted = challenges
             .iter()
             .filter(|challenge| challenge.is_insufficient_scope())
@@ -119,10 +121,10 @@ impl Shared {
             return Ok(token);
         }
         if wanted.is_empty() {
-            return end(EndedWhy::NoScopesNamed);
+            return end(TerminationReason::NoScopesNamed);
         }
         if grant.requested_scopes.covers(&wanted) {
-            return end(EndedWhy::ScopesAskedBefore(wanted));
+            return end(TerminationReason::ScopesAskedBefore(wanted));
         }
         let asked = grant.requested_scopes.union(grant.scopes());
         let ask = Ask {
@@ -143,9 +145,9 @@ impl Shared {
         let step_ups = &mut memory.step_ups;
         step_ups.retain(|(_, _, since)| now.saturating_sub(*since) < REMEMBERED_FOR);
         if let Some((_, count, _)) = step_ups.iter_mut().find(|(scopes, ..)| scopes == wanted) {
-            if *count == MOST_STEP_UPS {
-                let why = EndedWhy::TooManyStepUps(wanted.clone());
-                return Err(SessionError::Ended(Ended::new(why)));
+            if *count == MAX_STEP_UPS {
+                let why = TerminationReason::TooManyStepUps(wanted.clone());
+                return Err(SessionError::Terminated(SessionTerminated::new(why)));
             }
             *count += 1;
             return Ok(());

@@ -15,19 +15,19 @@ use hallpass_core::{
 };
 use http::HeaderValue;
 
-use crate::{error::Ended, freshness, proof::OpenedKey};
+use crate::{error::SessionTerminated, freshness, proof::OpenedKey};
 
 /// An access token with its `Authorization` header. Cloning it copies a pointer.
 #[derive(Clone)]
-pub struct Token(Arc<Lane>);
+pub struct Token(Arc<Shard>);
 
 /// Where clones of a token are counted: a place of its own, which no two lanes share a line of cache
 /// with. See [`published`](crate::published).
 #[repr(align(128))]
-struct Lane(Arc<Parts>);
+struct Shard(Arc<Parts>);
 
 /// Where a token is, without keeping it: what is secret in it is wiped with its last clone.
-pub(crate) struct WeakToken(Weak<Lane>);
+pub(crate) struct WeakToken(Weak<Shard>);
 
 impl WeakToken {
     /// Of no token.
@@ -41,7 +41,7 @@ impl WeakToken {
     }
 }
 
-impl Deref for Lane {
+impl Deref for Shard {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
@@ -73,7 +73,7 @@ impl Token {
         record: &Record,
         grant: &Grant,
         obtained: Option<Duration>,
-    ) -> Result<Self, Ended> {
+    ) -> Result<Self, SessionTerminated> {
         Ok(Self::of(Parts {
             access_token: grant.access_token.clone(),
             scheme: grant.scheme,
@@ -98,7 +98,7 @@ impl Token {
         access_token: AccessToken,
         stale_at: Option<Timestamp>,
         obtained: Option<Duration>,
-    ) -> Result<Self, Ended> {
+    ) -> Result<Self, SessionTerminated> {
         Ok(Self::of(Parts {
             scheme: AuthScheme::Bearer,
             authorization: authorization(AuthScheme::Bearer, &access_token)?,
@@ -118,12 +118,12 @@ impl Token {
     }
 
     fn of(parts: Parts) -> Self {
-        Self(Arc::new(Lane(Arc::new(parts))))
+        Self(Arc::new(Shard(Arc::new(parts))))
     }
 
     /// The same token, its clones counted elsewhere.
-    pub(crate) fn in_another_lane(&self) -> Self {
-        Self(Arc::new(Lane(Arc::clone(&self.0.0))))
+    pub(crate) fn in_shard(&self) -> Self {
+        Self(Arc::new(Shard(Arc::clone(&self.0.0))))
     }
 
     pub(crate) fn downgrade(&self) -> WeakToken {
@@ -255,9 +255,12 @@ impl Token {
 }
 
 /// The header's value (RFC 6750 §2.1, RFC 9449 §7.1).
-fn authorization(scheme: AuthScheme, token: &AccessToken) -> Result<HeaderValue, Ended> {
+fn authorization(
+    scheme: AuthScheme,
+    token: &AccessToken,
+) -> Result<HeaderValue, SessionTerminated> {
     let text = format!("{} {}", scheme.as_str(), token.expose());
-    let mut value = HeaderValue::try_from(text).map_err(|_| Ended::unusable_token())?;
+    let mut value = HeaderValue::try_from(text).map_err(|_| SessionTerminated::unusable_token())?;
     value.set_sensitive(true);
     Ok(value)
 }

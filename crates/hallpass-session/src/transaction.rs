@@ -1,7 +1,7 @@
 //! The refresh transaction.
 //!
 //! It runs in a task that belongs to the session: a caller that goes away changes nothing. Under the
-//! slot's lock it reads the record again and adopts a newer token if there is one; else, when a post is
+//! credential's lock it reads the record again and adopts a newer token if there is one; else, when a post is
 //! due, it marks the record (see [`fence`](crate::fence)), posts, saves the answer, and only then
 //! publishes the token.
 //!
@@ -37,51 +37,52 @@ use tracing::{Instrument, Span, field, info_span};
 use self::attempt::{Attempt, attempt};
 use crate::{
     error::SessionError,
-    flight::{Boarding, Ticket},
-    handed_in, rejection,
+    external_token,
     shared::Shared,
+    single_flight::{Join, Leader},
     token::Token,
+    unauthorized,
 };
 
 /// How often one call posts.
-const MOST_TRIES: u32 = 3;
+const MAX_TRIES: u32 = 3;
 /// The longest pause that a call waits through instead of ending with an error: shorter than the one
 /// before the second post of a refresh token.
-const LONGEST_PAUSE: Duration = Duration::from_secs(6);
+const MAX_PAUSE: Duration = Duration::from_secs(6);
 /// How often a caller boards before it takes what there is.
-const MOST_BOARDINGS: u32 = 8;
+const MAX_JOIN_ATTEMPTS: u32 = 8;
 
 /// Which token a caller needs.
 #[derive(Debug, Clone)]
-pub(crate) enum Wanted {
+pub(crate) enum RefreshIntent {
     /// A fresh one.
     Fresh,
     /// Another than this one, which the server refused.
-    Instead(Token),
+    Replace(Token),
     /// Another than this one, which is good for some time yet.
-    Newer(Token),
+    Refresh(Token),
 }
 
-impl Wanted {
+impl RefreshIntent {
     pub(crate) fn accepts(&self, token: &Token) -> bool {
         match self {
             Self::Fresh => true,
-            Self::Instead(other) | Self::Newer(other) => !other.same(token),
+            Self::Replace(other) | Self::Refresh(other) => !other.same(token),
         }
     }
 
     /// Whether the token that is there will do while it lives, if nothing newer comes.
     pub(crate) fn may_be_old(&self) -> bool {
-        matches!(self, Self::Fresh | Self::Newer(_))
+        matches!(self, Self::Fresh | Self::Refresh(_))
     }
 
     /// Whether work for this leaves nothing to try for `other`.
-    fn covers(&self, other: &Wanted) -> bool {
+    fn covers(&self, other: &RefreshIntent) -> bool {
         match (self, other) {
             (_, Self::Fresh) => true,
-            (Self::Instead(one), Self::Instead(other) | Self::Newer(other))
-            | (Self::Newer(one), Self::Newer(other)) => one.same(other),
-            (Self::Fresh | Self::Newer(_), _) => false,
+            (Self::Replace(one), Self::Replace(other) | Self::Refresh(other))
+            | (Self::Refresh(one), Self::Refresh(other)) => one.same(other),
+            (Self::Fresh | Self::Refresh(_), _) => false,
         }
     }
 }
@@ -90,23 +91,23 @@ impl Shared {
     /// The token that is wanted, from whoever gets it first.
     pub(crate) async fn renew(
         self: &Arc<Self>,
-        wanted: Wanted,
+        wanted: RefreshIntent,
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
         let mut last = None;
-        for _ in 0..MOST_BOARDINGS {
+        for _ in 0..MAX_JOIN_ATTEMPTS {
             let settled = || self.fresh().filter(|token| wanted.accepts(token));
-            let (waiting, same) = match self.refreshes.board(wanted.clone(), settled) {
+            let (waiting, same) = match self.refreshes.join(wanted.clone(), settled) {
                 Err(token) => {
                     self.counting.avoided.one();
                     return Ok(token);
                 }
-                Ok(Boarding::Joined(other, waiting)) => {
+                Ok(Join::Joined(other, waiting)) => {
                     self.counting.avoided.one();
                     (waiting, other.covers(&wanted))
                 }
-                Ok(Boarding::Started(ticket, waiting)) => {
-                    self.start(ticket, wanted.clone(), challenges)?;
+                Ok(Join::Started(leader, waiting)) => {
+                    self.start(leader, wanted.clone(), challenges)?;
                     (waiting, true)
                 }
             };
@@ -121,11 +122,15 @@ impl Shared {
                 outcome => last = outcome,
             }
         }
-        last.unwrap_or_else(|| Err(SessionError::overtaken(&self.slot)))
+        last.unwrap_or_else(|| Err(SessionError::overtaken(&self.key)))
     }
 
     /// The published token, where an old one will do; else the error.
-    fn current_or(&self, wanted: &Wanted, error: SessionError) -> Result<Token, SessionError> {
+    fn current_or(
+        &self,
+        wanted: &RefreshIntent,
+        error: SessionError,
+    ) -> Result<Token, SessionError> {
         self.current()
             .filter(|token| wanted.may_be_old() && token.is_alive(self.now()))
             .ok_or(error)
@@ -133,28 +138,28 @@ impl Shared {
 
     pub(crate) fn start(
         self: &Arc<Self>,
-        ticket: Ticket<Result<Token, SessionError>>,
-        wanted: Wanted,
+        leader: Leader<Result<Token, SessionError>>,
+        wanted: RefreshIntent,
         challenges: &[Challenge],
     ) -> Result<(), SessionError> {
-        let landing = Landing {
+        let completion = CompleteOnDrop {
             shared: Arc::clone(self),
-            ticket,
+            leader,
         };
         let challenges = challenges.to_vec();
         let span = info_span!(
             "refresh",
-            slot = %self.slot,
-            after_rejection = matches!(wanted, Wanted::Instead(_)),
-            ahead = matches!(wanted, Wanted::Newer(_)),
+            key = %self.key,
+            after_rejection = matches!(wanted, RefreshIntent::Replace(_)),
+            ahead = matches!(wanted, RefreshIntent::Refresh(_)),
             outcome = field::Empty,
         );
         let work = async move {
-            let shared = &landing.shared;
+            let shared = &completion.shared;
             let result = match (&shared.token_source, &wanted) {
-                (Some(source), wanted) => handed_in::run(shared, &**source, wanted).await,
-                (None, Wanted::Instead(refused)) => {
-                    rejection::run(shared, refused, &challenges).await
+                (Some(source), wanted) => external_token::run(shared, &**source, wanted).await,
+                (None, RefreshIntent::Replace(refused)) => {
+                    unauthorized::run(shared, refused, &challenges).await
                 }
                 (None, wanted) => run(shared, wanted).await,
             };
@@ -162,26 +167,26 @@ impl Shared {
                 Ok(token) => shared.plan_ahead(token),
                 Err(error) => tracing::debug!(error = %error, "no fresh token"),
             }
-            shared.refreshes.land(&landing.ticket, Some(result));
+            shared.refreshes.complete(&completion.leader, Some(result));
         };
         self.spawn(work.instrument(span))
     }
 }
 
 /// Lands the flight also when its task is dropped with the runtime, or was never started.
-struct Landing {
+struct CompleteOnDrop {
     shared: Arc<Shared>,
-    ticket: Ticket<Result<Token, SessionError>>,
+    leader: Leader<Result<Token, SessionError>>,
 }
 
-impl Drop for Landing {
+impl Drop for CompleteOnDrop {
     fn drop(&mut self) {
-        self.shared.refreshes.land(&self.ticket, None);
+        self.shared.refreshes.complete(&self.leader, None);
     }
 }
 
 /// One transaction with its repetitions.
-pub(crate) async fn run(shared: &Shared, wanted: &Wanted) -> Result<Token, SessionError> {
+pub(crate) async fn run(shared: &Shared, wanted: &RefreshIntent) -> Result<Token, SessionError> {
     let mut tries = 0;
     loop {
         if let Some(token) = adopt(shared, wanted).await? {
@@ -201,24 +206,27 @@ pub(crate) async fn run(shared: &Shared, wanted: &Wanted) -> Result<Token, Sessi
             None => None,
         };
         tries += 1;
-        let pause = pause.filter(|pause| tries < MOST_TRIES && *pause <= LONGEST_PAUSE);
+        let pause = pause.filter(|pause| tries < MAX_TRIES && *pause <= MAX_PAUSE);
         match (pause, error) {
             (Some(pause), _) if !pause.is_zero() => {
                 tokio::select! {
                     () = shared.clock.sleep(pause) => {}
-                    () = shared.closing() => return Err(SessionError::closed(&shared.slot)),
+                    () = shared.closing() => return Err(SessionError::closed(&shared.key)),
                 }
             }
             (Some(_), _) => {}
             (None, Some(error)) => return Err(error),
-            (None, None) => return Err(shared.keeps_changing()),
+            (None, None) => return Err(shared.conflict_error()),
         }
     }
 }
 
 /// The store's token, if it is the one that is wanted. Takes no lock: a saved token that is fresh may
 /// be used at any time.
-pub(crate) async fn adopt(shared: &Shared, wanted: &Wanted) -> Result<Option<Token>, SessionError> {
+pub(crate) async fn adopt(
+    shared: &Shared,
+    wanted: &RefreshIntent,
+) -> Result<Option<Token>, SessionError> {
     let newest = shared.memory().newest;
     let record = shared.load().await?;
     let (record, _) = match shared.usable(record.as_ref()) {

@@ -14,9 +14,9 @@ use std::{
 };
 
 use hallpass_core::{
-    AccessToken, CredentialStore as _, Generation, Grant, Issuer, Record, RefreshToken,
-    ServerMetadata, ServerUrl, SettingsFingerprint, Slot, State, Timestamp, record::GrantKind,
-    store::Saved,
+    AccessToken, CredentialKey, CredentialStore as _, Generation, Grant, Issuer, Record,
+    RefreshToken, ServerMetadata, ServerUrl, SettingsFingerprint, State, Timestamp,
+    record::GrantKind, store::Saved,
 };
 use hallpass_store::{FileStore, KeyFile};
 use tokio::time::Instant;
@@ -51,9 +51,9 @@ async fn measure() -> Result<f64, Any> {
     let (mut loads, mut saves) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for round in 0..ROUNDS {
         for (which, store) in stores.iter().enumerate() {
-            let slot = record(round % FEW)?.slot;
+            let credential = record(round % FEW)?.key;
             let begun = Instant::now();
-            let found = store.load(&slot).await?;
+            let found = store.load(&credential).await?;
             loads[which].push(begun.elapsed());
             let expected = found.map(|record| record.generation);
             saves[which].push(save(store, &record(round % FEW)?, expected).await?);
@@ -91,7 +91,7 @@ async fn filled(folder: &Path, accounts: usize) -> Result<FileStore, Any> {
     Ok(store)
 }
 
-/// Whether a file belongs to the same slot as the first one.
+/// Whether a file belongs to the same credential as the first one.
 fn is_of_first(file: &Path, files: &[PathBuf]) -> bool {
     files.first().and_then(|first| first.file_stem()) == file.file_stem()
 }
@@ -102,7 +102,7 @@ async fn save(
     expected: Option<Generation>,
 ) -> Result<Duration, Any> {
     let begun = Instant::now();
-    let mut guard = store.lock(&record.slot, WAIT).await?;
+    let mut guard = store.lock(&record.key, WAIT).await?;
     let saved = store.save(record, expected, &mut guard).await?;
     drop(guard);
     match saved {
@@ -114,7 +114,11 @@ async fn save(
 fn record(number: usize) -> Result<Record, Any> {
     let server = ServerUrl::parse(&format!("https://server-{number}.example/mcp"))?;
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example")?);
-    let mut record = Record::new(Slot::new(server), metadata, SettingsFingerprint::default());
+    let mut record = Record::new(
+        CredentialKey::new(server),
+        metadata,
+        SettingsFingerprint::default(),
+    );
     let now = Timestamp::from_unix_seconds(1_000);
     // As long as a usual JWT.
     let token = AccessToken::new("x".repeat(1_200));

@@ -17,7 +17,7 @@ mod case;
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    CredentialStore, Generation, Issuer, Slot, State,
+    CredentialKey, CredentialStore, Generation, Issuer, State,
     store::{Guard, Saved, StoreErrorKind},
 };
 
@@ -51,23 +51,23 @@ where
 }
 
 async fn empty(store: &dyn CredentialStore) -> Result<(), Violation> {
-    let case = Case("an empty slot has no record, and locking it makes none");
+    let case = Case("an empty credential has no record, and locking it makes none");
     let record = case.record("empty")?;
-    let mut guard = case.lock(store, &record.slot).await?;
-    case.same(&case.done(store.load(&record.slot).await)?, &None)?;
-    let loaded = store.load_issuer(&record.slot, &record.issuer).await;
+    let mut guard = case.lock(store, &record.key).await?;
+    case.same(&case.done(store.load(&record.key).await)?, &None)?;
+    let loaded = store.load_issuer(&record.key, &record.issuer).await;
     case.same(&case.done(loaded)?, &None)?;
-    case.same(&case.done(store.records(&record.slot).await)?, &Vec::new())?;
-    let removed = store.remove(&record.slot, &record.issuer, &mut guard).await;
+    case.same(&case.done(store.records(&record.key).await)?, &Vec::new())?;
+    let removed = store.remove(&record.key, &record.issuer, &mut guard).await;
     case.same(&case.done(removed)?, &false)?;
     let listing = case.done(store.list().await)?;
-    case.same(&listing.slots.contains(&record.slot), &false)
+    case.same(&listing.credentials.contains(&record.key), &false)
 }
 
 async fn conflicts(store: &dyn CredentialStore) -> Result<(), Violation> {
     let case = Case("a save writes over the generation it expects and over no other");
     let mut record = case.record("conflict")?;
-    let mut guard = case.lock(store, &record.slot).await?;
+    let mut guard = case.lock(store, &record.key).await?;
     let first = case.save(store, &record, None, &mut guard).await?;
     record.generation = Generation::new(4_711);
     let second = case.save(store, &record, Some(first), &mut guard).await?;
@@ -82,7 +82,7 @@ async fn conflicts(store: &dyn CredentialStore) -> Result<(), Violation> {
         case.same(&saved, &Saved::Conflict { found })?;
     }
     record.generation = second;
-    case.same(&case.done(store.load(&record.slot).await)?, &Some(record))
+    case.same(&case.done(store.load(&record.key).await)?, &Some(record))
 }
 
 async fn removal(
@@ -91,17 +91,17 @@ async fn removal(
 ) -> Result<(), Violation> {
     let case = Case("a record that was removed stays away, and its generation is not used again");
     let record = case.record("removal")?;
-    let mut guard = case.lock(store, &record.slot).await?;
+    let mut guard = case.lock(store, &record.key).await?;
     let first = case.save(store, &record, None, &mut guard).await?;
-    let removed = store.remove(&record.slot, &record.issuer, &mut guard).await;
+    let removed = store.remove(&record.key, &record.issuer, &mut guard).await;
     case.same(&case.done(removed)?, &true)?;
-    case.same(&case.done(store.load(&record.slot).await)?, &None)?;
+    case.same(&case.done(store.load(&record.key).await)?, &None)?;
     let saved = case.done(store.save(&record, Some(first), &mut guard).await)?;
     case.same(&saved, &Saved::Conflict { found: None })?;
     let listing = case.done(store.list().await)?;
-    case.same(&listing.slots.contains(&record.slot), &false)?;
+    case.same(&listing.credentials.contains(&record.key), &false)?;
     drop(guard);
-    let mut guard = case.lock(second, &record.slot).await?;
+    let mut guard = case.lock(second, &record.key).await?;
     let again = case.save(second, &record, None, &mut guard).await?;
     if again <= first {
         return case.broken(format!("generation {again} after {first} was removed"));
@@ -110,49 +110,51 @@ async fn removal(
 }
 
 async fn issuers(store: &dyn CredentialStore) -> Result<(), Violation> {
-    let case = Case("a slot holds a record for each exact issuer, the one saved last is active");
+    let case =
+        Case("a credential holds a record for each exact issuer, the one saved last is active");
     let one = case.record_for("issuers", "https://as.contract.example")?;
     let other = case.record_for("issuers", "https://as.contract.example/")?;
-    let mut guard = case.lock(store, &one.slot).await?;
+    let mut guard = case.lock(store, &one.key).await?;
     let first = case.save(store, &one, None, &mut guard).await?;
     let second = case.save(store, &other, None, &mut guard).await?;
-    let active = case.done(store.load(&one.slot).await)?;
+    let active = case.done(store.load(&one.key).await)?;
     case.same(
         &active.map(|record| record.issuer),
         &Some(other.issuer.clone()),
     )?;
-    let loaded = case.done(store.load_issuer(&one.slot, &one.issuer).await)?;
+    let loaded = case.done(store.load_issuer(&one.key, &one.issuer).await)?;
     case.same(&loaded.map(|record| record.generation), &Some(first))?;
     let listed = [(other.issuer.clone(), second), (one.issuer.clone(), first)];
-    same_records(store, &one.slot, &listed).await?;
+    same_records(store, &one.key, &listed).await?;
     let third = case.save(store, &one, Some(first), &mut guard).await?;
     if !(first < second && second < third) {
         return case.broken(format!("generations {first}, {second}, {third}"));
     }
-    let active = case.done(store.load(&one.slot).await)?;
+    let active = case.done(store.load(&one.key).await)?;
     case.same(
         &active.map(|record| record.issuer),
         &Some(one.issuer.clone()),
     )?;
     let listed = [(one.issuer.clone(), third), (other.issuer.clone(), second)];
-    same_records(store, &one.slot, &listed).await?;
-    let removed = store.remove(&one.slot, &one.issuer, &mut guard).await;
+    same_records(store, &one.key, &listed).await?;
+    let removed = store.remove(&one.key, &one.issuer, &mut guard).await;
     case.same(&case.done(removed)?, &true)?;
     let listed = [(other.issuer.clone(), second)];
-    same_records(store, &one.slot, &listed).await?;
+    same_records(store, &one.key, &listed).await?;
     let case = Case("removing the active record makes no other one active");
-    case.same(&case.done(store.load(&one.slot).await)?, &None)?;
-    let loaded = case.done(store.load_issuer(&one.slot, &other.issuer).await)?;
+    case.same(&case.done(store.load(&one.key).await)?, &None)?;
+    let loaded = case.done(store.load_issuer(&one.key, &other.issuer).await)?;
     case.same(&loaded.map(|record| record.generation), &Some(second))
 }
 
 async fn same_records(
     store: &dyn CredentialStore,
-    slot: &Slot,
+    credential: &CredentialKey,
     wanted: &[(Issuer, Generation)],
 ) -> Result<(), Violation> {
-    let case = Case("the records of a slot are those of all its issuers, the active one first");
-    let records = case.done(store.records(slot).await)?.into_iter();
+    let case =
+        Case("the records of a credential are those of all its issuers, the active one first");
+    let records = case.done(store.records(credential).await)?.into_iter();
     let found: Vec<_> = records
         .map(|record| (record.issuer, record.generation))
         .collect();
@@ -166,10 +168,10 @@ where
     let case = Case("what was saved is there for whoever opens the store next, field by field");
     let mut record = case.record("durability")?;
     let store = open().await;
-    let mut guard = case.lock(&*store, &record.slot).await?;
+    let mut guard = case.lock(&*store, &record.key).await?;
     record.generation = case.save(&*store, &record, None, &mut guard).await?;
     // No release, no farewell: the next handle reads what a save that returned has left.
-    let loaded = case.done(open().await.load(&record.slot).await)?;
+    let loaded = case.done(open().await.load(&record.key).await)?;
     drop(guard);
     case.same(&loaded, &Some(record))
 }
@@ -178,18 +180,18 @@ async fn exclusion(
     store: Arc<dyn CredentialStore>,
     second: Arc<dyn CredentialStore>,
 ) -> Result<(), Violation> {
-    let case = Case("a slot has one guard at a time, and a wait for it ends");
-    let slot = case.record("exclusion")?.slot;
-    let other = case.record("exclusion-2")?.slot;
-    let guard = case.lock(&*store, &slot).await?;
+    let case = Case("a credential has one guard at a time, and a wait for it ends");
+    let credential = case.record("exclusion")?.key;
+    let other = case.record("exclusion-2")?.key;
+    let guard = case.lock(&*store, &credential).await?;
     for store in [&store, &second] {
         for wait in [Duration::ZERO, SHORT] {
-            case.refused(store.lock(&slot, wait).await, StoreErrorKind::Busy)?;
+            case.refused(store.lock(&credential, wait).await, StoreErrorKind::Busy)?;
         }
         drop(case.lock(&**store, &other).await?);
     }
     // Somebody waits, and gets it when it is released.
-    let waiting = async { case.lock(&*second, &slot).await };
+    let waiting = async { case.lock(&*second, &credential).await };
     let releasing = async {
         tokio::task::yield_now().await;
         drop(guard);
@@ -197,7 +199,7 @@ async fn exclusion(
     let (guard, ()) = tokio::join!(waiting, releasing);
     case.done(guard?.release().await)?;
     // In a moment: where the lock is a file's, a process that is being started may have a copy of it.
-    drop(case.lock(&*store, &slot).await?);
+    drop(case.lock(&*store, &credential).await?);
 
     let case = Case("who counts under the guard loses no count");
     let record = case.record("counting")?;
@@ -206,8 +208,8 @@ async fn exclusion(
         let store = Arc::clone(if number % 2 == 0 { &store } else { &second });
         let record = record.clone();
         tasks.spawn(async move {
-            let mut guard = case.lock(&*store, &record.slot).await?;
-            let found = case.done(store.load(&record.slot).await)?;
+            let mut guard = case.lock(&*store, &record.key).await?;
+            let found = case.done(store.load(&record.key).await)?;
             let expected = found.map(|record| record.generation);
             case.save(&*store, &record, expected, &mut guard).await
         });
@@ -228,25 +230,25 @@ async fn guards(
     store: &dyn CredentialStore,
     second: &dyn CredentialStore,
 ) -> Result<(), Violation> {
-    let case = Case("a guard serves its own slot and its own store");
+    let case = Case("a guard serves its own credential and its own store");
     let record = case.record("guards")?;
     let other = case.record("guards-2")?;
-    let mut guard = case.lock(store, &other.slot).await?;
+    let mut guard = case.lock(store, &other.key).await?;
     let saved = store.save(&record, None, &mut guard).await;
     case.refused(saved, StoreErrorKind::Guard)?;
-    let removed = store.remove(&record.slot, &record.issuer, &mut guard).await;
+    let removed = store.remove(&record.key, &record.issuer, &mut guard).await;
     case.refused(removed, StoreErrorKind::Guard)?;
     drop(guard);
-    let mut foreign = Guard::new(record.slot.clone(), Foreign);
+    let mut foreign = Guard::new(record.key.clone(), Foreign);
     for store in [store, second] {
         let saved = store.save(&record, None, &mut foreign).await;
         case.refused(saved, StoreErrorKind::Guard)?;
         let removed = store
-            .remove(&record.slot, &record.issuer, &mut foreign)
+            .remove(&record.key, &record.issuer, &mut foreign)
             .await;
         case.refused(removed, StoreErrorKind::Guard)?;
     }
-    case.same(&case.done(store.load(&record.slot).await)?, &None)
+    case.same(&case.done(store.load(&record.key).await)?, &None)
 }
 
 async fn reserves(
@@ -255,32 +257,39 @@ async fn reserves(
 ) -> Result<(), Violation> {
     let case = Case("reserving saves nothing, and a save works with it and without");
     let mut record = case.record("reserves")?;
-    let slot = record.slot.clone();
-    let mut guard = case.lock(store, &slot).await?;
-    case.done(store.reserve(&slot, &mut guard).await)?;
+    let credential = record.key.clone();
+    let mut guard = case.lock(store, &credential).await?;
+    case.done(store.reserve(&credential, &mut guard).await)?;
     drop(guard);
-    let mut guard = case.lock(second, &slot).await?;
-    case.same(&case.done(second.load(&slot).await)?, &None)?;
+    let mut guard = case.lock(second, &credential).await?;
+    case.same(&case.done(second.load(&credential).await)?, &None)?;
     for _ in 0..2 {
-        case.done(second.reserve(&slot, &mut guard).await)?;
+        case.done(second.reserve(&credential, &mut guard).await)?;
     }
     let first = case.save(second, &record, None, &mut guard).await?;
-    case.done(second.reserve(&slot, &mut guard).await)?;
+    case.done(second.reserve(&credential, &mut guard).await)?;
     let saved = case.done(second.save(&record, None, &mut guard).await)?;
     case.same(&saved, &Saved::Conflict { found: Some(first) })?;
     record.generation = case.save(second, &record, Some(first), &mut guard).await?;
-    case.done(second.reserve(&slot, &mut guard).await)?;
-    case.same(&case.done(store.load(&slot).await)?, &Some(record.clone()))?;
-    let removed = second.remove(&slot, &record.issuer, &mut guard).await;
+    case.done(second.reserve(&credential, &mut guard).await)?;
+    case.same(
+        &case.done(store.load(&credential).await)?,
+        &Some(record.clone()),
+    )?;
+    let removed = second.remove(&credential, &record.issuer, &mut guard).await;
     case.same(&case.done(removed)?, &true)?;
-    case.same(&case.done(store.load(&slot).await)?, &None)
+    case.same(&case.done(store.load(&credential).await)?, &None)
 }
 
 async fn listing(store: &dyn CredentialStore) -> Result<(), Violation> {
-    let case = Case("the list names every slot with a record, once");
-    let slot = case.record("issuers")?.slot;
+    let case = Case("the list names every credential with a record, once");
+    let credential = case.record("issuers")?.key;
     let listing = case.done(store.list().await)?;
-    let times = listing.slots.iter().filter(|found| **found == slot).count();
+    let times = listing
+        .credentials
+        .iter()
+        .filter(|found| **found == credential)
+        .count();
     case.same(&times, &1)?;
     case.same(&listing.problems.len(), &0)?;
     if store.describe().is_empty() {

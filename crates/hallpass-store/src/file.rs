@@ -4,31 +4,31 @@
 //! store.json               where the key is kept, and its id, see `policy`
 //! store.lock, keys.lock    see `lock`
 //! <key id>.key             the key, under the policy `key-file`
-//! slots/<slot>.sealed      every record of one slot, sealed
-//! slots/<slot>.2.sealed    the same with a key that followed a lost one, see `lost`
-//! slots/<slot>.lock        see `lock`
-//! slots/<slot>.holder      who holds it, for people
+//! credentials/<key>.sealed      every record of one key, sealed
+//! credentials/<key>.2.sealed    the same with a key that followed a lost one, see `lost`
+//! credentials/<key>.lock        see `lock`
+//! credentials/<key>.holder      who holds it, for people
 //! moved-away/…             what could not be opened and was moved out of the way
 //! ```
 //!
-//! `<slot>` is a digest of the server's URL and the profile, so that no name of a server (which may
+//! `<credential>` is a digest of the server's URL and the account, so that no name of a server (which may
 //! hold a secret in its query) shows in the folder, and any text fits a file name.
 //!
-//! One file holds the records of all issuers of a slot. So a save, together with the change of the
-//! active issuer, is one replacement of one file, and costs the same however many slots there are.
+//! One file holds the records of all issuers of a credential. So a save, together with the change of the
+//! active issuer, is one replacement of one file, and costs the same however many credentials there are.
 
 mod bundle;
 mod creation;
+mod credential_store;
 mod forget;
+pub(crate) mod header;
+mod inventory;
+mod key_cache;
 pub(crate) mod lock;
-mod look;
-mod lost;
-pub(crate) mod policy;
-mod port;
+mod missing_key;
 mod records;
 mod rekey;
 mod reserve;
-mod ring;
 
 use std::{
     collections::HashMap,
@@ -37,8 +37,8 @@ use std::{
 };
 
 use hallpass_core::{
-    Slot,
-    record::document::SlotDocument,
+    CredentialKey,
+    record::document::CredentialDocument,
     store::{Guard, StoreError, StoreErrorKind},
 };
 use tokio::sync::Mutex;
@@ -46,19 +46,19 @@ use tokio::sync::Mutex;
 pub use self::{
     bundle::{Exported, Imported},
     forget::Forgotten,
-    look::{Look, OutOfReach},
+    inventory::{Inventory, Unreadable},
     rekey::Rekeyed,
 };
 use self::{
     creation::{no_policy, policy_path, source_of},
+    header::{KeyEpoch, PolicyFile},
+    key_cache::KeyCache,
     lock::FileLease,
-    lost::Tell,
-    policy::{PolicyFile, Series},
-    records::{Keys, SlotPaths},
-    ring::Ring,
+    missing_key::Notify,
+    records::{CredentialPaths, Keys},
 };
 use crate::{
-    KeyId, KeySources, Policy, blocking,
+    KeyId, KeyLocation, KeySources, blocking,
     folder::{self, Replacement},
 };
 
@@ -78,11 +78,11 @@ struct Inner {
     root: PathBuf,
     sources: KeySources,
     /// The keys, once somebody needed them.
-    ring: Ring,
+    ring: KeyCache,
     policy: std::sync::Mutex<PolicyFile>,
-    listener: OnceLock<Arc<Tell>>,
-    /// The queues of the slots that somebody holds or waits for.
-    turns: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
+    listener: OnceLock<Arc<Notify>>,
+    /// The queues of the credentials that somebody holds or waits for.
+    credential_locks: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
 }
 
 impl FileStore {
@@ -96,7 +96,7 @@ impl FileStore {
     /// A key that its source does not have any more ([`KeyErrorKind::Absent`](crate::KeyErrorKind),
     /// and nothing else) is lost: its records are set aside, kept as they are, and new ones are
     /// sealed with a new key from the same source. See
-    /// [`tell_of_lost_keys`](Self::tell_of_lost_keys).
+    /// [`set_missing_key_handler`](Self::set_missing_key_handler).
     ///
     /// # Errors
     ///
@@ -128,10 +128,10 @@ impl FileStore {
             inner: Arc::new(Inner {
                 root,
                 sources,
-                ring: Ring::default(),
+                ring: KeyCache::default(),
                 policy: std::sync::Mutex::new(policy),
                 listener: OnceLock::new(),
-                turns: std::sync::Mutex::default(),
+                credential_locks: std::sync::Mutex::default(),
             }),
             examines: false,
         })
@@ -143,7 +143,7 @@ impl FileStore {
     /// # Errors
     ///
     /// When there is a store of a newer version, or `store.json` can't be read.
-    pub async fn policies_of(folder: impl Into<PathBuf>) -> Result<Vec<Policy>, StoreError> {
+    pub async fn policies_of(folder: impl Into<PathBuf>) -> Result<Vec<KeyLocation>, StoreError> {
         let path = policy_path(&folder.into());
         blocking::run(move || {
             let Some(file) = PolicyFile::read(&path)? else {
@@ -171,7 +171,7 @@ impl FileStore {
     /// # Errors
     ///
     /// When another process has changed it to a policy that this version does not know.
-    pub fn policy(&self) -> Result<Policy, StoreError> {
+    pub fn policy(&self) -> Result<KeyLocation, StoreError> {
         self.series().policy()
     }
 
@@ -181,12 +181,12 @@ impl FileStore {
     }
 
     /// Why better places for the key were passed over when the store was created.
-    pub fn passed_over(&self) -> Vec<String> {
-        self.series().passed_over
+    pub fn ignored(&self) -> Vec<String> {
+        self.series().ignored
     }
 
     /// The newest series whose key is here; as long as none is, the one whose key should be.
-    fn series(&self) -> Series {
+    fn series(&self) -> KeyEpoch {
         let (policy, ring) = (self.policy_file(), &self.inner.ring);
         let mut series = policy.series();
         let here = series.find(|series| ring.is_here(series.key_id()));
@@ -223,27 +223,30 @@ impl FileStore {
         Ok(())
     }
 
-    /// The files of a slot that a key may be here for, the newest series first.
-    fn places(&self, slot: &Slot) -> Vec<(Series, SlotPaths)> {
-        let paths = SlotPaths::new(&self.inner.root, slot);
+    /// The files of a credential that a key may be here for, the newest series first.
+    fn places(&self, credential: &CredentialKey) -> Vec<(KeyEpoch, CredentialPaths)> {
+        let paths = CredentialPaths::new(&self.inner.root, credential);
         let (policy, ring) = (self.policy_file(), &self.inner.ring);
         // While no key is here, whoever meets a file has to be told so.
         let one_is_here = policy.series().any(|series| ring.is_here(series.key_id()));
-        let may_be_here = |series: &&Series| !one_is_here || !ring.is_absent(series.key_id());
-        let place = |series: &Series| (series.clone(), paths.in_series(series.number()));
+        let may_be_here = |series: &&KeyEpoch| !one_is_here || !ring.is_absent(series.key_id());
+        let place = |series: &KeyEpoch| (series.clone(), paths.in_series(series.number()));
         policy.series().filter(may_be_here).map(place).collect()
     }
 
-    /// What a slot's file holds.
-    async fn document(&self, slot: &Slot) -> Result<Option<SlotDocument>, StoreError> {
+    /// What a credential's file holds.
+    async fn document(
+        &self,
+        credential: &CredentialKey,
+    ) -> Result<Option<CredentialDocument>, StoreError> {
         let mut looked_again = false;
         loop {
-            let known = |(series, paths): (Series, SlotPaths)| {
+            let known = |(series, paths): (KeyEpoch, CredentialPaths)| {
                 let keys = self.inner.ring.known(series.key_id()).flatten();
                 (series, paths, keys)
             };
-            let places: Vec<_> = self.places(slot).into_iter().map(known).collect();
-            let whose = slot.clone();
+            let places: Vec<_> = self.places(credential).into_iter().map(known).collect();
+            let whose = credential.clone();
             let (series, paths, bytes) = match blocking::run(move || look(places, &whose)).await? {
                 Found::Nothing => return Ok(None),
                 Found::Opened(document) => return Ok(Some(*document)),
@@ -259,21 +262,24 @@ impl FileStore {
                     self.look_again().await?;
                 }
                 Some(keys) => {
-                    let slot = slot.clone();
-                    let open = move || records::open(&keys, &paths, Some(&slot), &bytes);
+                    let credential = credential.clone();
+                    let open = move || records::open(&keys, &paths, Some(&credential), &bytes);
                     return blocking::run(open).await.map(Some);
                 }
             }
         }
     }
 
-    /// Where a slot's records are written, and with which keys: where they are, else where new ones
+    /// Where a credential's records are written, and with which keys: where they are, else where new ones
     /// belong.
-    async fn place_of(&self, slot: &Slot) -> Result<(SlotPaths, Arc<Keys>), StoreError> {
+    async fn place_of(
+        &self,
+        credential: &CredentialKey,
+    ) -> Result<(CredentialPaths, Arc<Keys>), StoreError> {
         let (series, keys) = self.in_use().await?;
         let places = match self.policy_file().series().count() {
             1 => Vec::new(),
-            _ => self.places(slot),
+            _ => self.places(credential),
         };
         for (series, paths) in places {
             let path = paths.sealed.clone();
@@ -282,73 +288,73 @@ impl FileStore {
                 return Ok((paths, keys));
             }
         }
-        let paths = SlotPaths::new(&self.inner.root, slot);
+        let paths = CredentialPaths::new(&self.inner.root, credential);
         Ok((paths.in_series(series.number()), keys))
     }
 
-    fn turn(&self, paths: &SlotPaths) -> Arc<Mutex<()>> {
-        let turns = self.inner.turns.lock();
-        let mut turns = turns.unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let kept = turns.get(&paths.name).and_then(Weak::upgrade);
+    fn turn(&self, paths: &CredentialPaths) -> Arc<Mutex<()>> {
+        let credential_locks = self.inner.credential_locks.lock();
+        let mut credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
+        credential_locks.retain(|_, turn| turn.strong_count() > 0);
+        let kept = credential_locks.get(&paths.name).and_then(Weak::upgrade);
         kept.unwrap_or_else(|| {
             let turn = Arc::default();
-            turns.insert(paths.name.clone(), Arc::downgrade(&turn));
+            credential_locks.insert(paths.name.clone(), Arc::downgrade(&turn));
             turn
         })
     }
 
-    /// What a guard stands for, if it is of this store and for this slot.
+    /// What a guard stands for, if it is of this store and for this credential.
     fn lease<'a>(
         &self,
-        slot: &Slot,
+        credential: &CredentialKey,
         guard: &'a mut Guard,
     ) -> Result<&'a mut FileLease, StoreError> {
-        let for_slot = guard.slot() == slot;
+        let for_slot = guard.key() == credential;
         match guard.lease_mut::<FileLease>() {
             Some(lease) if for_slot && Arc::ptr_eq(&lease.held.store.inner, &self.inner) => {
                 Ok(lease)
             }
             _ => Err(StoreError::new(
                 StoreErrorKind::Guard,
-                "the guard is for another slot or from another store",
+                "the guard is for another credential or from another store",
             )),
         }
     }
 
-    /// Changes a slot's document under its lock, with what is reserved for it, and writes it if
+    /// Changes a credential's document under its lock, with what is reserved for it, and writes it if
     /// `change` says so.
     async fn change<T: Send + 'static>(
         &self,
-        slot: &Slot,
+        credential: &CredentialKey,
         lease: FileLease,
-        change: impl FnOnce(&mut SlotDocument) -> (bool, T) + Send + 'static,
+        change: impl FnOnce(&mut CredentialDocument) -> (bool, T) + Send + 'static,
     ) -> Result<T, StoreError> {
         let (paths, keys) = match &lease.reserve {
             Some(reserve) => reserve.place(),
-            None => self.place_of(slot).await?,
+            None => self.place_of(credential).await?,
         };
-        self.change_at(slot, paths, keys, lease, change).await
+        self.change_at(credential, paths, keys, lease, change).await
     }
 
-    /// Changes the document in one of a slot's files.
+    /// Changes the document in one of a credential's files.
     async fn change_at<T: Send + 'static>(
         &self,
-        slot: &Slot,
-        paths: SlotPaths,
+        credential: &CredentialKey,
+        paths: CredentialPaths,
         keys: Arc<Keys>,
         mut lease: FileLease,
-        change: impl FnOnce(&mut SlotDocument) -> (bool, T) + Send + 'static,
+        change: impl FnOnce(&mut CredentialDocument) -> (bool, T) + Send + 'static,
     ) -> Result<T, StoreError> {
-        let slot = slot.clone();
+        let credential = credential.clone();
         blocking::run(move || {
             let present = match &mut lease.reserve {
                 Some(reserve) => reserve.read()?,
                 None => folder::read(&paths.sealed)?,
             };
             let mut document = match present {
-                Some(bytes) => records::open(&keys, &paths, Some(&slot), &bytes)?,
-                None => SlotDocument::empty(slot),
+                Some(bytes) => records::open(&keys, &paths, Some(&credential), &bytes)?,
+                None => CredentialDocument::empty(credential),
             };
             let (write, answer) = change(&mut document);
             if write {
@@ -366,17 +372,17 @@ impl FileStore {
     }
 }
 
-/// What a look at a slot's files gave.
+/// What a look at a credential's files gave.
 enum Found {
     Nothing,
-    Sealed(Box<(Series, SlotPaths, Vec<u8>)>),
-    Opened(Box<SlotDocument>),
+    Sealed(Box<(KeyEpoch, CredentialPaths, Vec<u8>)>),
+    Opened(Box<CredentialDocument>),
 }
 
-/// Reads the first of a slot's files that is there. The usual case in one go: its key is known.
+/// Reads the first of a credential's files that is there. The usual case in one go: its key is known.
 fn look(
-    places: Vec<(Series, SlotPaths, Option<Arc<Keys>>)>,
-    slot: &Slot,
+    places: Vec<(KeyEpoch, CredentialPaths, Option<Arc<Keys>>)>,
+    credential: &CredentialKey,
 ) -> Result<Found, StoreError> {
     for (series, paths, keys) in places {
         let Some(bytes) = folder::read(&paths.sealed)? else {
@@ -384,7 +390,7 @@ fn look(
         };
         return match keys.filter(|keys| keys.know(&bytes)) {
             Some(keys) => {
-                let opened = records::open(&keys, &paths, Some(slot), &bytes)?;
+                let opened = records::open(&keys, &paths, Some(credential), &bytes)?;
                 Ok(Found::Opened(Box::new(opened)))
             }
             None => Ok(Found::Sealed(Box::new((series, paths, bytes)))),

@@ -93,7 +93,7 @@ impl fmt::Display for KeyId {
 /// was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Policy {
+pub enum KeyLocation {
     /// In the keyring of the operating system.
     Keyring,
     /// In a file that only its owner can read.
@@ -106,7 +106,7 @@ pub enum Policy {
     Host,
 }
 
-impl Policy {
+impl KeyLocation {
     /// The word that stands in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -132,7 +132,7 @@ impl Policy {
     }
 }
 
-impl fmt::Display for Policy {
+impl fmt::Display for KeyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -144,7 +144,7 @@ impl fmt::Display for Policy {
 /// Whoever implements this sets its own time limit and blocks no async thread.
 pub trait KeySource: Send + Sync + fmt::Debug {
     /// The policy that this source stands for.
-    fn policy(&self) -> Policy;
+    fn policy(&self) -> KeyLocation;
 
     /// Makes a key, keeps it durably under `id`, and gives it back.
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>>;
@@ -197,7 +197,7 @@ impl KeySources {
         self.sources.iter()
     }
 
-    pub(crate) fn of(&self, policy: Policy) -> Option<&Arc<dyn KeySource>> {
+    pub(crate) fn of(&self, policy: KeyLocation) -> Option<&Arc<dyn KeySource>> {
         self.iter().find(|source| source.policy() == policy)
     }
 }

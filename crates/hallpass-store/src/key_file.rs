@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use hallpass_core::{BoxFuture, store::StoreError};
 use zeroize::Zeroizing;
 
-use crate::{KeyError, KeyErrorKind, KeyId, KeySource, Policy, SealingKey, blocking, folder, hex};
+use crate::{
+    KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking, folder, hex,
+};
 
 /// Keeps each key in a file `<id>.key` of mode 0600, in a folder of mode 0700.
 ///
@@ -30,8 +32,8 @@ impl KeyFile {
 }
 
 impl KeySource for KeyFile {
-    fn policy(&self) -> Policy {
-        Policy::KeyFile
+    fn policy(&self) -> KeyLocation {
+        KeyLocation::KeyFile
     }
 
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {

@@ -1,7 +1,7 @@
 //! Credentials at rest for Hallpass: sealed files that all processes of a user share, and a store
 //! in memory. Both implement [`hallpass_core::CredentialStore`].
 //!
-//! - [`FileStore`]: one sealed file for each slot, written atomically under a lock that a killed
+//! - [`FileStore`]: one sealed file for each credential, written atomically under a lock that a killed
 //!   process cannot leave behind. How it locks is told in the module `file::lock` of the source.
 //! - [`MemoryStore`]: the same rules, until the process ends.
 //! - [`KeySource`]: where the 32 bytes are kept that seal the files. [`KeyFile`] and [`Passphrase`]
@@ -25,7 +25,7 @@
 //! use std::time::Duration;
 //!
 //! use hallpass_core::{
-//!     CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, Slot,
+//!     CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, CredentialKey,
 //! };
 //! use hallpass_store::{FileStore, KeyFile};
 //!
@@ -34,17 +34,17 @@
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! # runtime.block_on(async {
 //! let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await?;
-//! let slot = Slot::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
+//! let key = CredentialKey::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
 //!
 //! // Reading needs no lock, writing does.
-//! assert!(store.load(&slot).await?.is_none());
-//! let mut guard = store.lock(&slot, Duration::from_secs(5)).await?;
+//! assert!(store.load(&key).await?.is_none());
+//! let mut guard = store.lock(&key, Duration::from_secs(5)).await?;
 //! let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
-//! let record = Record::new(slot.clone(), metadata, SettingsFingerprint::default());
+//! let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
 //! let saved = store.save(&record, None, &mut guard).await?;
 //! # let hallpass_core::store::Saved::Written(_) = saved else { unreachable!() };
 //! drop(guard);
-//! assert!(store.load(&slot).await?.is_some());
+//! assert!(store.load(&key).await?.is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -61,9 +61,9 @@ mod memory;
 mod passphrase;
 mod seal;
 
-pub use file::{Exported, FileStore, Forgotten, Imported, Look, OutOfReach, Rekeyed};
+pub use file::{Exported, FileStore, Forgotten, Imported, Inventory, Rekeyed, Unreadable};
 pub use folder::read_private;
-pub use key::{KeyError, KeyErrorKind, KeyId, KeySource, KeySources, Policy, SealingKey};
+pub use key::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, KeySources, SealingKey};
 pub use key_file::KeyFile;
 pub use memory::MemoryStore;
 pub use passphrase::Passphrase;

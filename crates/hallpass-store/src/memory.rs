@@ -7,8 +7,8 @@ use std::{
 };
 
 use hallpass_core::{
-    BoxFuture, CredentialStore, Generation, Issuer, Record, Slot,
-    record::document::SlotDocument,
+    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
+    record::document::CredentialDocument,
     store::{Guard, Lease, Listing, Saved, StoreError, StoreErrorKind},
 };
 use tokio::{
@@ -27,8 +27,8 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Inner {
-    documents: std::sync::Mutex<BTreeMap<Slot, SlotDocument>>,
-    turns: std::sync::Mutex<BTreeMap<Slot, Arc<Mutex<()>>>>,
+    documents: std::sync::Mutex<BTreeMap<CredentialKey, CredentialDocument>>,
+    credential_locks: std::sync::Mutex<BTreeMap<CredentialKey, Arc<Mutex<()>>>>,
 }
 
 /// A memory store's part of a guard.
@@ -46,54 +46,64 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn read<T>(&self, slot: &Slot, read: impl FnOnce(&SlotDocument) -> T) -> Option<T> {
+    fn read<T>(
+        &self,
+        credential: &CredentialKey,
+        read: impl FnOnce(&CredentialDocument) -> T,
+    ) -> Option<T> {
         let documents = self.inner.documents.lock();
         let documents = documents.unwrap_or_else(PoisonError::into_inner);
-        documents.get(slot).map(read)
+        documents.get(credential).map(read)
     }
 
     fn change<T>(
         &self,
-        slot: &Slot,
+        credential: &CredentialKey,
         guard: &mut Guard,
-        change: impl FnOnce(&mut SlotDocument) -> T,
+        change: impl FnOnce(&mut CredentialDocument) -> T,
     ) -> Result<T, StoreError> {
-        let for_slot = guard.slot() == slot;
+        let for_slot = guard.key() == credential;
         match guard.lease_mut::<MemoryLease>() {
             Some(lease) if for_slot && Arc::ptr_eq(&lease.store.inner, &self.inner) => {}
             _ => {
                 return Err(StoreError::new(
                     StoreErrorKind::Guard,
-                    "the guard is for another slot or from another store",
+                    "the guard is for another credential or from another store",
                 ));
             }
         }
         let documents = self.inner.documents.lock();
         let mut documents = documents.unwrap_or_else(PoisonError::into_inner);
         let document = documents
-            .entry(slot.clone())
-            .or_insert_with(|| SlotDocument::empty(slot.clone()));
+            .entry(credential.clone())
+            .or_insert_with(|| CredentialDocument::empty(credential.clone()));
         Ok(change(document))
     }
 }
 
 impl CredentialStore for MemoryStore {
-    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        let record = self.read(slot, |document| document.active().cloned());
+    fn load<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        let record = self.read(credential, |document| document.active().cloned());
         Box::pin(async { Ok(record.flatten()) })
     }
 
     fn load_issuer<'a>(
         &'a self,
-        slot: &'a Slot,
+        credential: &'a CredentialKey,
         issuer: &'a Issuer,
     ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        let record = self.read(slot, |document| document.record(issuer).cloned());
+        let record = self.read(credential, |document| document.record(issuer).cloned());
         Box::pin(async { Ok(record.flatten()) })
     }
 
-    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
-        let records = self.read(slot, SlotDocument::to_records);
+    fn records<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        let records = self.read(credential, CredentialDocument::to_records);
         Box::pin(async { Ok(records.unwrap_or_default()) })
     }
 
@@ -101,20 +111,22 @@ impl CredentialStore for MemoryStore {
         let documents = self.inner.documents.lock();
         let documents = documents.unwrap_or_else(PoisonError::into_inner);
         let with_records = documents.iter().filter(|(_, d)| !d.records().is_empty());
-        let slots = with_records.map(|(slot, _)| slot.clone()).collect();
-        Box::pin(async { Ok(Listing::new(slots, Vec::new())) })
+        let credentials = with_records
+            .map(|(credential, _)| credential.clone())
+            .collect();
+        Box::pin(async { Ok(Listing::new(credentials, Vec::new())) })
     }
 
     fn lock<'a>(
         &'a self,
-        slot: &'a Slot,
+        credential: &'a CredentialKey,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
             let turn = {
-                let turns = self.inner.turns.lock();
-                let mut turns = turns.unwrap_or_else(PoisonError::into_inner);
-                Arc::clone(turns.entry(slot.clone()).or_default())
+                let credential_locks = self.inner.credential_locks.lock();
+                let mut credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(credential_locks.entry(credential.clone()).or_default())
             };
             let queue = turn.lock_owned();
             let turn = match Instant::now().checked_add(wait) {
@@ -127,7 +139,10 @@ impl CredentialStore for MemoryStore {
                 None => queue.await,
             };
             let store = self.clone();
-            Ok(Guard::new(slot.clone(), MemoryLease { store, _turn: turn }))
+            Ok(Guard::new(
+                credential.clone(),
+                MemoryLease { store, _turn: turn },
+            ))
         })
     }
 
@@ -138,7 +153,7 @@ impl CredentialStore for MemoryStore {
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<Saved, StoreError>> {
         Box::pin(async move {
-            self.change(&record.slot, guard, |document| {
+            self.change(&record.key, guard, |document| {
                 document.save(record, expected)
             })
         })
@@ -146,21 +161,26 @@ impl CredentialStore for MemoryStore {
 
     fn remove<'a>(
         &'a self,
-        slot: &'a Slot,
+        credential: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move { self.change(slot, guard, |document| document.remove(issuer)) })
+        Box::pin(async move { self.change(credential, guard, |document| document.remove(issuer)) })
     }
 
     fn describe(&self) -> String {
         "memory, until the process ends".to_owned()
     }
 
-    fn holder<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
-        let turns = self.inner.turns.lock();
-        let turns = turns.unwrap_or_else(PoisonError::into_inner);
-        let is_held = turns.get(slot).is_some_and(|turn| turn.try_lock().is_err());
+    fn holder<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        let credential_locks = self.inner.credential_locks.lock();
+        let credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
+        let is_held = credential_locks
+            .get(credential)
+            .is_some_and(|turn| turn.try_lock().is_err());
         Box::pin(async move { Ok(is_held.then(|| "this process".to_owned())) })
     }
 }

@@ -6,7 +6,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use hallpass_core::BoxFuture;
 use zeroize::Zeroizing;
 
-use crate::{KeyError, KeyErrorKind, KeyId, KeySource, Policy, SealingKey, blocking};
+use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking};
 
 /// Memory in KiB, passes, lanes: they belong to the policy `passphrase` and can't change under it,
 /// or no store would open any more.
@@ -58,8 +58,8 @@ impl fmt::Debug for Passphrase {
 }
 
 impl KeySource for Passphrase {
-    fn policy(&self) -> Policy {
-        Policy::Passphrase
+    fn policy(&self) -> KeyLocation {
+        KeyLocation::Passphrase
     }
 
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {

@@ -5,7 +5,7 @@
 //!        8 bytes   |    1    |   16   |   32    |  24   |
 //! ```
 //!
-//! The whole header is associated data. The binding is a digest of the slot, which also names the
+//! The whole header is associated data. The binding is a digest of the credential, which also names the
 //! file, so a file that is put in another's place does not open there. The nonce is random for each
 //! sealing: 24 bytes make a repetition unlikely for ever.
 

@@ -11,7 +11,7 @@ use http::{Method, StatusCode, header};
 use url::Url;
 
 use crate::{
-    Endpoint, Fault, FixedEntropy, PlannedFault, RecordedRequest, Recorder, TokenBook,
+    Endpoint, Fault, FixedEntropy, PlannedFault, RecordedRequest, Recorder, TokenRegistry,
     clock::ComputerClock,
     exchange::{Answering, Exchange, Received},
     fault::FaultPlan,
@@ -68,7 +68,7 @@ struct State {
     asked: Mutex<HashMap<String, authorization::Asked>>,
     /// The assertions of clients that came, since each is good once.
     seen: Mutex<HashSet<String>>,
-    book: TokenBook,
+    book: TokenRegistry,
     entropy: Arc<FixedEntropy>,
     clock: Arc<dyn Clock>,
 }
@@ -98,7 +98,7 @@ impl AuthorizationServer {
             managed: Mutex::default(),
             asked: Mutex::default(),
             seen: Mutex::default(),
-            book: TokenBook::new(clock.clone(), entropy.clone()),
+            book: TokenRegistry::new(clock.clone(), entropy.clone()),
             entropy,
             clock,
         });
@@ -157,7 +157,7 @@ impl AuthorizationServer {
     }
 
     /// The codes and tokens it has given out.
-    pub fn book(&self) -> &TokenBook {
+    pub fn book(&self) -> &TokenRegistry {
         &self.state.book
     }
 

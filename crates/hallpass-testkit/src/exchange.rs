@@ -79,7 +79,7 @@ impl Exchange {
         request: Request<Incoming>,
     ) -> Result<Response<ReplyBody>, Dropped> {
         let (head, body) = request.into_parts();
-        let Ok(body) = Limited::new(body, MOST_BYTES).collect().await else {
+        let Ok(body) = Limited::new(body, MAX_BYTES).collect().await else {
             return Ok(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE).into_response());
         };
         let body = body.to_bytes();
@@ -184,4 +184,4 @@ fn code(status: u16) -> StatusCode {
 }
 
 /// The largest request body: more than any test sends.
-const MOST_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 8 << 20;

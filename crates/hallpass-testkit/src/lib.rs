@@ -40,7 +40,6 @@
 //! ```
 
 mod authorization_server;
-mod book;
 mod client_key;
 mod clock;
 mod entropy;
@@ -54,12 +53,12 @@ mod person;
 mod recorder;
 mod reply;
 mod tls;
+mod token_registry;
 
 pub use authorization_server::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, Callback, ExpiresIn, IssParameter,
     IssuerEndpoints, MetadataPath, RefreshTokens, RegisteredClient, StaticClient,
 };
-pub use book::{Introspection, Misuse, TokenBook};
 pub use client_key::TestClientKey;
 pub use clock::FakeClock;
 pub use entropy::FixedEntropy;
@@ -74,3 +73,4 @@ pub use mcp_server::{
 pub use person::{Decision, Person, Tamper, Visit};
 pub use recorder::{RecordedAnswer, RecordedBody, RecordedRequest, Recorder};
 pub use tls::{Identity, ServerTls, TestCa};
+pub use token_registry::{Introspection, Misuse, TokenRegistry};

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Endpoint, Fault, PlannedFault, RecordedRequest, Recorder, TokenBook,
+    Endpoint, Fault, PlannedFault, RecordedRequest, Recorder, TokenRegistry,
     authorization_server::IssuerEndpoints,
     clock::ComputerClock,
     exchange::{Answering, Exchange, Received},
@@ -55,7 +55,7 @@ struct State {
     origin: String,
     path: String,
     lifecycle: Lifecycle,
-    book: Option<TokenBook>,
+    book: Option<TokenRegistry>,
     protection: Mutex<Protection>,
     issuer_inside: Option<IssuerEndpoints>,
     rmcp: StreamableHttpService<Tools, LocalSessionManager>,
@@ -76,7 +76,7 @@ impl McpServer {
             .with_cancellation_token(stop.clone());
         let everything = options.everything;
         // A server whose tokens are another's shows that server's time.
-        let clock = options.book.as_ref().map(TokenBook::clock);
+        let clock = options.book.as_ref().map(TokenRegistry::clock);
         let clock = clock.unwrap_or_else(|| Arc::new(ComputerClock::new()));
         let state = Arc::new(State {
             origin: bound.origin().to_owned(),

@@ -144,7 +144,7 @@ impl Person {
         let mut callback = None;
         let mut answer = self.open(&Method::GET, url, None, &mut opened).await?;
         let mut here = url.clone();
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MAX_STEPS {
             if let Some(next) = redirect(&here, &answer)? {
                 let mut next = next;
                 if callback.is_none() && is_callback(&next) {
@@ -300,7 +300,7 @@ where
         .map_err(io::Error::other)?;
     let answer = async {
         let (head, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, MOST_BYTES).collect().await?.to_bytes();
+        let body = Limited::new(body, MAX_BYTES).collect().await?.to_bytes();
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Response::from_parts(head, body))
     };
     tokio::pin!(connection, answer);
@@ -336,5 +336,5 @@ fn attribute<'a>(page: &'a str, before: &str) -> Option<&'a str> {
     rest.split_once('"').map(|(value, _)| value)
 }
 
-const MOST_STEPS: usize = 12;
-const MOST_BYTES: usize = 1 << 20;
+const MAX_STEPS: usize = 12;
+const MAX_BYTES: usize = 1 << 20;

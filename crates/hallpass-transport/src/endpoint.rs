@@ -2,13 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use hallpass_core::{AuthScheme, Challenge, HttpClient, ServerUrl, http::ExchangePolicy};
+use hallpass_core::{AuthScheme, Challenge, HttpClient, ServerUrl, http::RequestOptions};
 use hallpass_mcp_http::{Anonymous, Endpoint, Request, Response};
 use hallpass_session::{Session, SessionError, Token};
 use http::StatusCode;
 
 use crate::{
-    Purpose, Refused, Rounds, Stop,
+    AttemptBudget, Interactivity, RequestError, TooManyChallenges,
     proof::{ByToken, asks_for_nonce},
 };
 
@@ -23,18 +23,18 @@ pub struct AuthorizedEndpoint {
 
 /// How often one request is repeated with another nonce. One is enough, unless the server replaces
 /// it just then.
-const MOST_NONCES: usize = 2;
+const MAX_NONCES: usize = 2;
 
 impl AuthorizedEndpoint {
     /// The endpoint of the server that `session` is for, on `http`.
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
-        let endpoint = Endpoint::new(http, &session.slot().server);
+        let endpoint = Endpoint::new(http, &session.key().server);
         Self { session, endpoint }
     }
 
     /// The same endpoint with other time limits for its requests.
     #[must_use]
-    pub fn with_policy(mut self, policy: ExchangePolicy) -> Self {
+    pub fn with_policy(mut self, policy: RequestOptions) -> Self {
         self.endpoint = self.endpoint.with_policy(policy);
         self
     }
@@ -50,7 +50,7 @@ impl AuthorizedEndpoint {
     }
 
     /// Sends `request` with a token, and again with another one for as long as that is the answer to
-    /// what the server says, but not for ever: [`Rounds`] counts.
+    /// what the server says, but not for ever: [`AttemptBudget`] counts.
     ///
     /// A server that wants its nonce in the proof (RFC 9449 §9) has refused neither token nor
     /// request: the same goes out again with it, a few times at most.
@@ -59,13 +59,17 @@ impl AuthorizedEndpoint {
     ///
     /// When there is no answer, or none to be had for want of a token. Every other status is an
     /// answer.
-    pub async fn send(&self, request: &Request, purpose: Purpose) -> Result<Response, Stop> {
-        self.send_within(request, purpose, &mut Rounds::default())
+    pub async fn send(
+        &self,
+        request: &Request,
+        purpose: Interactivity,
+    ) -> Result<Response, RequestError> {
+        self.send_within(request, purpose, &mut AttemptBudget::default())
             .await
     }
 
     /// As [`send`](Self::send), where the challenges of several requests count together, as those for
-    /// [one stream](crate::Reconnection::rounds).
+    /// [one stream](crate::Reconnection::budget).
     ///
     /// # Errors
     ///
@@ -73,14 +77,14 @@ impl AuthorizedEndpoint {
     pub async fn send_within(
         &self,
         request: &Request,
-        purpose: Purpose,
-        rounds: &mut Rounds,
-    ) -> Result<Response, Stop> {
+        purpose: Interactivity,
+        budget: &mut AttemptBudget,
+    ) -> Result<Response, RequestError> {
         let mut token = match self.session.token().await {
             Ok(token) => Some(token),
             // The server's own challenge says what to sign in for.
-            Err(SessionError::SignInNeeded(_)) => None,
-            Err(error) => return Err(Stop::before_sending(error)),
+            Err(SessionError::SignInRequired(_)) => None,
+            Err(error) => return Err(RequestError::before_sending(error)),
         };
         let mut nonces = 0;
         loop {
@@ -89,9 +93,10 @@ impl AuthorizedEndpoint {
                 .as_ref()
                 .filter(|token| token.scheme() == AuthScheme::Dpop);
             if bound.is_some() && asks_for_nonce(&response) {
-                if nonces == MOST_NONCES {
-                    let refused = Refused::new(self.server(), rounds.answered() + nonces + 1);
-                    return Err(Stop::in_circles(refused, &response));
+                if nonces == MAX_NONCES {
+                    let refused =
+                        TooManyChallenges::new(self.server(), budget.answered() + nonces + 1);
+                    return Err(RequestError::too_many_challenges(refused, &response));
                 }
                 nonces += 1;
                 continue;
@@ -102,9 +107,9 @@ impl AuthorizedEndpoint {
                 }
                 return Ok(response);
             };
-            if !rounds.another(response.status() == StatusCode::FORBIDDEN) {
-                let refused = Refused::new(self.server(), rounds.answered() + 1);
-                return Err(Stop::in_circles(refused, &response));
+            if !budget.try_consume(response.status() == StatusCode::FORBIDDEN) {
+                let refused = TooManyChallenges::new(self.server(), budget.answered() + 1);
+                return Err(RequestError::too_many_challenges(refused, &response));
             }
             tracing::debug!(
                 status = response.status().as_u16(),
@@ -114,12 +119,16 @@ impl AuthorizedEndpoint {
             let next = purpose.answer(&self.session, token.as_ref(), &challenges);
             match next.await {
                 Ok(next) => token = Some(next),
-                Err(error) => return Err(Stop::refused(error, &response)),
+                Err(error) => return Err(RequestError::refused(error, &response)),
             }
         }
     }
 
-    async fn send_once(&self, request: &Request, token: Option<&Token>) -> Result<Response, Stop> {
+    async fn send_once(
+        &self,
+        request: &Request,
+        token: Option<&Token>,
+    ) -> Result<Response, RequestError> {
         let sent = match token {
             Some(token) => {
                 let authorization = ByToken {
@@ -130,14 +139,14 @@ impl AuthorizedEndpoint {
             }
             None => self.endpoint.send(request, &Anonymous).await,
         };
-        sent.map_err(Stop::from)
+        sent.map_err(RequestError::from)
     }
 }
 
 impl fmt::Debug for AuthorizedEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizedEndpoint")
-            .field("slot", self.session.slot())
+            .field("key", self.session.key())
             .finish_non_exhaustive()
     }
 }
@@ -150,7 +159,7 @@ fn refusal(response: &Response) -> Option<Vec<Challenge>> {
         StatusCode::UNAUTHORIZED => {
             let mut challenges = challenges();
             if challenges.is_empty() {
-                challenges.push(Challenge::bare(AuthScheme::Bearer));
+                challenges.push(Challenge::new(AuthScheme::Bearer));
             }
             Some(challenges)
         }

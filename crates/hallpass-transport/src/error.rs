@@ -15,7 +15,7 @@ pub enum Error {
     /// There is no answer, or none that can be read.
     Http(hallpass_mcp_http::Error),
     /// The server refuses one fresh token after another.
-    Refused(Refused),
+    TooManyChallenges(TooManyChallenges),
 }
 
 impl Error {
@@ -24,7 +24,7 @@ impl Error {
         match self {
             Self::Session(error) => error.remedy(),
             Self::Http(error) => error.remedy(),
-            Self::Refused(error) => error.remedy(),
+            Self::TooManyChallenges(error) => error.remedy(),
         }
     }
 
@@ -33,7 +33,7 @@ impl Error {
         match self {
             Self::Session(error) => error.hint(),
             Self::Http(error) => error.hint(),
-            Self::Refused(_) => None,
+            Self::TooManyChallenges(_) => None,
         }
     }
 }
@@ -43,7 +43,7 @@ impl fmt::Display for Error {
         match self {
             Self::Session(error) => error.fmt(f),
             Self::Http(error) => error.fmt(f),
-            Self::Refused(error) => error.fmt(f),
+            Self::TooManyChallenges(error) => error.fmt(f),
         }
     }
 }
@@ -54,19 +54,19 @@ impl StdError for Error {
         match self {
             Self::Session(error) => error.source(),
             Self::Http(error) => error.source(),
-            Self::Refused(_) => None,
+            Self::TooManyChallenges(_) => None,
         }
     }
 }
 
 /// The end of a server that refuses each fresh token: a request is not repeated for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct TooManyChallenges {
     server: ServerUrl,
     sent: usize,
 }
 
-impl Refused {
+impl TooManyChallenges {
     pub(crate) fn new(server: &ServerUrl, sent: usize) -> Self {
         Self {
             server: server.clone(),
@@ -85,7 +85,7 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for TooManyChallenges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -95,4 +95,4 @@ impl fmt::Display for Refused {
     }
 }
 
-impl StdError for Refused {}
+impl StdError for TooManyChallenges {}

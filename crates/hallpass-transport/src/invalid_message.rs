@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Remedy, bare_url, redact_body};
+use hallpass_core::{Remedy, redact_body, url_without_query};
 use hallpass_mcp_http::{Content, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use url::Url;
@@ -36,7 +36,7 @@ impl InvalidMessage {
         };
         Self {
             status: response.status(),
-            url: bare_url(response.url()),
+            url: url_without_query(response.url()),
             reason,
             words: None,
             is_other_media_type,

@@ -11,14 +11,14 @@
 //!   challenge says what to sign in for. After a 401, or a 403 that says `insufficient_scope`
 //!   (RFC 6750 §3.1), the session gets another token and the request is repeated. Any other 403 is
 //!   no matter of authorisation, and an answer like any other.
-//! - The caller says on whose behalf it sends: only [`Purpose::Asked`] may lead to a sign-in.
+//! - The caller says on whose behalf it sends: only [`Interactivity::Interactive`] may lead to a sign-in.
 //! - A token that is bound to a key goes out with a proof of its own for each request, hop and repeat
 //!   (RFC 9449 §7), with the server's last nonce; a server that asks for its nonce gets the same
 //!   request again.
-//! - It never goes round in circles: [`Rounds`] counts.
+//! - It never goes round in circles: [`AttemptBudget`] counts.
 //! - [`Reconnection`] says when an event stream that ended is opened again, and when it is not: there is
 //!   a second between two requests at least.
-//! - [`OwnStream`] lets calls wait until the stream is open on which the server asks in their course.
+//! - [`ServerStream`] lets calls wait until the stream is open on which the server asks in their course.
 //!
 //! # What it does not do
 //!
@@ -31,33 +31,33 @@
 //! use hallpass_core::HttpClient;
 //! use hallpass_mcp_http::Request;
 //! use hallpass_session::Session;
-//! use hallpass_transport::{AuthorizedEndpoint, Purpose, Stop};
+//! use hallpass_transport::{AuthorizedEndpoint, Interactivity, RequestError};
 //! use std::sync::Arc;
 //!
 //! /// Whether the server takes the session's token for this message.
-//! async fn ask(session: Session, http: Arc<dyn HttpClient>, message: String) -> Result<bool, Stop> {
+//! async fn ask(session: Session, http: Arc<dyn HttpClient>, message: String) -> Result<bool, RequestError> {
 //!     let server = AuthorizedEndpoint::new(session, http);
-//!     let response = server.send(&Request::post(message), Purpose::Asked).await?;
+//!     let response = server.send(&Request::post(message), Interactivity::Interactive).await?;
 //!     Ok(response.status().is_success())
 //! }
 //! ```
 
 mod endpoint;
+mod ensure_signed_in;
 mod error;
+mod interactivity;
 mod invalid_message;
-mod own_stream;
-mod prepare;
 mod proof;
-mod purpose;
 mod reconnection;
+mod request_error;
+mod server_stream;
 mod status;
-mod stop;
 
 pub use endpoint::AuthorizedEndpoint;
-pub use error::{Error, Refused};
+pub use error::{Error, TooManyChallenges};
+pub use interactivity::{AttemptBudget, Interactivity};
 pub use invalid_message::InvalidMessage;
-pub use own_stream::OwnStream;
-pub use purpose::{Purpose, Rounds};
 pub use reconnection::Reconnection;
+pub use request_error::{ChallengeResponse, RequestError};
+pub use server_stream::ServerStream;
 pub use status::UnexpectedStatus;
-pub use stop::{Refusal, Stop};

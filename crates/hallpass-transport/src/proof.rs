@@ -23,8 +23,8 @@ impl Authorization for ByToken<'_> {
         authorized.map_err(Box::from)
     }
 
-    fn answered(&self, _: &Url, headers: &HeaderMap) {
-        self.session.answered(self.token, headers);
+    fn record_response(&self, _: &Url, headers: &HeaderMap) {
+        self.session.record_response(self.token, headers);
     }
 }
 

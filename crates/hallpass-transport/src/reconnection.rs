@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hallpass_mcp_http::Event;
 
-use crate::Rounds;
+use crate::AttemptBudget;
 
 /// An event stream, as far as opening it again depends on it: the last event's id, the pause, and what
 /// has been tried.
@@ -29,7 +29,7 @@ pub struct Reconnection {
     without_event: u32,
     given_up: bool,
     warned: bool,
-    rounds: Rounds,
+    budget: AttemptBudget,
     rounds_since: Duration,
 }
 
@@ -75,7 +75,7 @@ impl Reconnection {
             without_event: 0,
             given_up: false,
             warned: false,
-            rounds: Rounds::default(),
+            budget: AttemptBudget::default(),
             rounds_since: now,
         }
     }
@@ -94,15 +94,15 @@ impl Reconnection {
     pub fn opened(&mut self, now: Duration) {
         self.opened = now;
         if now.saturating_sub(self.rounds_since) >= Self::ROUNDS_LAST {
-            self.rounds = Rounds::default();
+            self.budget = AttemptBudget::default();
             self.rounds_since = now;
         }
     }
 
     /// The challenges that requests for the stream have been answered with. They count together for ten
     /// minutes: a server that refuses each second request must not cost a refresh each time.
-    pub fn rounds(&mut self) -> &mut Rounds {
-        &mut self.rounds
+    pub fn budget(&mut self) -> &mut AttemptBudget {
+        &mut self.budget
     }
 
     /// An event has come. Whether it holds a message that has not come before.

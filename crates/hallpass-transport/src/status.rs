@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Remedy, bare_url, redact_body};
+use hallpass_core::{Remedy, redact_body, url_without_query};
 use hallpass_mcp_http::Response;
 use http::{StatusCode, header::RETRY_AFTER};
 
@@ -16,7 +16,7 @@ pub struct UnexpectedStatus {
 }
 
 /// The longest `Retry-After` that is kept: a date has 29 characters.
-const MOST_RETRY_AFTER: usize = 64;
+const MAX_RETRY_AFTER: usize = 64;
 
 /// What to look at where something else than an MCP server answers.
 pub(crate) const OTHER_URL: &str =
@@ -27,12 +27,12 @@ impl UnexpectedStatus {
     pub fn new(response: &Response) -> Self {
         Self {
             status: response.status(),
-            url: bare_url(response.url()).into(),
+            url: url_without_query(response.url()).into(),
             retry_after: response
                 .headers()
                 .get(RETRY_AFTER)
                 .and_then(|value| value.to_str().ok())
-                .filter(|value| value.len() <= MOST_RETRY_AFTER)
+                .filter(|value| value.len() <= MAX_RETRY_AFTER)
                 .map(str::to_owned),
             words: None,
         }

@@ -15,7 +15,7 @@ use std::{hint::black_box, time::Duration};
 use bytes::Bytes;
 use hallpass::{
     BoxFuture, Clock, HttpClient, HttpError, ServerSettings, ServerUrl, SystemClock, block_on,
-    http::{Body, ExchangePolicy},
+    http::{Body, RequestOptions},
     http_client::{Client, HttpConfig},
 };
 use hallpass_discovery::{Discovery, challenges};
@@ -167,7 +167,7 @@ impl HttpClient for Documents {
     fn open(
         &self,
         request: Request<Bytes>,
-        _: ExchangePolicy,
+        _: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let document = if request.uri().host() == Some("mcp.example") {
             r#"{"resource": "https://mcp.example/mcp", "resource_name": "Example",

@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let hallpass = Hallpass::builder(url.parse()?)
         .store(Arc::new(store))
-        .sign_in_with(Arc::clone(&browser) as Arc<dyn Interaction>)
+        .interactive(Arc::clone(&browser) as Arc<dyn Interaction>)
         .build()?;
 
     let client = ().serve(hallpass.transport()).await?;

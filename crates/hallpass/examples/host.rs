@@ -23,7 +23,7 @@ impl Interaction for MyWindow {
 
     #[expect(clippy::print_stderr, reason = "an example talks to whoever runs it")]
     fn event(&self, event: LoginEvent<'_>) {
-        if let LoginEvent::Visit(visit) = event {
+        if let LoginEvent::OpenUrl(visit) = event {
             eprintln!("sign in at {}", visit.url);
         }
     }
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = FileStore::open(folder, KeyFile::in_folder(folder)).await?;
     let hallpass = Hallpass::builder(url.parse()?)
         .store(Arc::new(store))
-        .sign_in_with(Arc::new(MyWindow))
+        .interactive(Arc::new(MyWindow))
         .build()?;
 
     let client = ().serve(hallpass.transport()).await?;

@@ -3,27 +3,27 @@
 use std::{fmt, mem, sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Authorizer, Clock, CredentialStore, Entropy, HttpClient, Issuer, NoAuthorizer, Profile, Remedy,
-    ServerSettings, ServerUrl, Slot, TokenSource,
+    Account, Authorizer, Clock, CredentialKey, CredentialStore, Entropy, HttpClient, Issuer,
+    NoAuthorizer, Remedy, ServerSettings, ServerUrl, TokenSource,
 };
 use hallpass_discovery::MetadataCache;
-use hallpass_http::{Client, Handshakes, HttpConfig, HttpConfigError, Origin};
+use hallpass_http::{Client, HandshakeLog, HttpConfig, HttpConfigError, Origin};
 use hallpass_login::{BrowserLogin, BrowserLoginBuilder, Interaction};
-use hallpass_machine::{Machine, MachineGrant, MachineLogin};
 use hallpass_oauth::ClientKeyError;
+use hallpass_service::{ServiceClient, ServiceGrant, ServiceLogin};
 use hallpass_session::{CircuitBreakers, OsEntropy, Session, SystemClock};
 use hallpass_store::MemoryStore;
 
 use crate::{
     Hallpass,
-    doctor::{ANSWER_LIMIT, Doctor, Watched},
+    doctor::{Doctor, RESPONSE_TIMEOUT, RecordingClient},
 };
 
 /// Wires the crates of the stack for one server. Everything but the URL has a default.
 #[derive(Debug)]
 pub struct HallpassBuilder {
     server: ServerUrl,
-    profile: Profile,
+    account: Account,
     settings: ServerSettings,
     http: Http,
     metadata: Arc<MetadataCache>,
@@ -31,10 +31,10 @@ pub struct HallpassBuilder {
     store: Option<Arc<dyn CredentialStore>>,
     sign_in: SignInBy,
     token_source: Option<Arc<dyn TokenSource>>,
-    refreshes_ahead: bool,
+    proactive_refresh: bool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    answer_limit: Duration,
+    response_timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ enum SignInBy {
     Nobody,
     Authorizer(Arc<dyn Authorizer>),
     Browser(Arc<dyn Interaction>, Configure),
-    Machine(Box<Machine>),
+    ServiceClient(Box<ServiceClient>),
 }
 
 type Configure = Box<dyn FnOnce(BrowserLoginBuilder) -> BrowserLoginBuilder + Send + Sync>;
@@ -56,7 +56,7 @@ impl HallpassBuilder {
     pub(crate) fn new(server: ServerUrl) -> Self {
         Self {
             server,
-            profile: Profile::default(),
+            account: Account::default(),
             settings: ServerSettings::default(),
             http: Http::Config(Box::default()),
             metadata: Arc::default(),
@@ -64,17 +64,17 @@ impl HallpassBuilder {
             store: None,
             sign_in: SignInBy::Nobody,
             token_source: None,
-            refreshes_ahead: false,
+            proactive_refresh: false,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
-            answer_limit: ANSWER_LIMIT,
+            response_timeout: RESPONSE_TIMEOUT,
         }
     }
 
     /// Which of several accounts on the server.
     #[must_use]
-    pub fn profile(mut self, profile: Profile) -> Self {
-        self.profile = profile;
+    pub fn account(mut self, account: Account) -> Self {
+        self.account = account;
         self
     }
 
@@ -124,14 +124,14 @@ impl HallpassBuilder {
 
     /// Lets a person sign in through a browser; `interaction` shows the URL.
     #[must_use]
-    pub fn sign_in_with(self, interaction: Arc<dyn Interaction>) -> Self {
-        self.sign_in_through(interaction, |login| login)
+    pub fn interactive(self, interaction: Arc<dyn Interaction>) -> Self {
+        self.interactive_with(interaction, |login| login)
     }
 
-    /// As [`sign_in_with`](Self::sign_in_with), with a login of other than the usual time limit,
+    /// As [`interactive`](Self::interactive), with a login of other than the usual time limit,
     /// client name, further parameters or grants.
     #[must_use]
-    pub fn sign_in_through(
+    pub fn interactive_with(
         mut self,
         interaction: Arc<dyn Interaction>,
         configure: impl FnOnce(BrowserLoginBuilder) -> BrowserLoginBuilder + Send + Sync + 'static,
@@ -143,13 +143,13 @@ impl HallpassBuilder {
     /// Signs a machine in, with a grant that asks nobody. The client is the pre-registered one of
     /// the settings.
     #[must_use]
-    pub fn sign_in_as(mut self, machine: Machine) -> Self {
-        self.sign_in = SignInBy::Machine(Box::new(machine));
+    pub fn service(mut self, machine: ServiceClient) -> Self {
+        self.sign_in = SignInBy::ServiceClient(Box::new(machine));
         self
     }
 
-    /// Signs in by a way of the host's own. Without this, [`sign_in_with`](Self::sign_in_with) or
-    /// [`sign_in_as`](Self::sign_in_as), a challenge ends in [`Remedy::SignIn`].
+    /// Signs in by a way of the host's own. Without this, [`interactive`](Self::interactive) or
+    /// [`service`](Self::service), a challenge ends in [`Remedy::SignIn`].
     #[must_use]
     pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
         self.sign_in = SignInBy::Authorizer(authorizer);
@@ -167,8 +167,8 @@ impl HallpassBuilder {
     /// Refreshes tokens that are in use shortly before they have to be, so that no request waits
     /// for it. An idle host refreshes nothing.
     #[must_use]
-    pub fn refresh_ahead(mut self) -> Self {
-        self.refreshes_ahead = true;
+    pub fn proactive_refresh(mut self) -> Self {
+        self.proactive_refresh = true;
         self
     }
 
@@ -188,8 +188,8 @@ impl HallpassBuilder {
 
     /// How long each answer may take in a [diagnosis](Self::doctor): 20 s, unless this says otherwise.
     #[must_use]
-    pub fn answer_limit(mut self, limit: Duration) -> Self {
-        self.answer_limit = limit;
+    pub fn response_timeout(mut self, limit: Duration) -> Self {
+        self.response_timeout = limit;
         self
     }
 
@@ -218,7 +218,7 @@ impl HallpassBuilder {
                 );
                 Arc::new(configure(login).build())
             }
-            SignInBy::Machine(machine) => Arc::new(MachineLogin::new(
+            SignInBy::ServiceClient(machine) => Arc::new(ServiceLogin::new(
                 Arc::clone(&http),
                 Arc::clone(&self.clock),
                 Arc::clone(&self.entropy),
@@ -228,8 +228,8 @@ impl HallpassBuilder {
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(MemoryStore::default()));
-        let slot = Slot::new(self.server).with_profile(self.profile);
-        let mut session = Session::builder(slot, self.settings, store, Arc::clone(&http))
+        let key = CredentialKey::new(self.server).with_account(self.account);
+        let mut session = Session::builder(key, self.settings, store, Arc::clone(&http))
             .metadata_cache(self.metadata)
             .circuit_breakers(self.breakers)
             .authorizer(authorizer)
@@ -238,8 +238,8 @@ impl HallpassBuilder {
         if let Some(source) = self.token_source {
             session = session.token_source(source);
         }
-        if self.refreshes_ahead {
-            session = session.refresh_ahead();
+        if self.proactive_refresh {
+            session = session.proactive_refresh();
         }
         let session = session.build()?;
         Ok(Hallpass {
@@ -258,7 +258,7 @@ impl HallpassBuilder {
     ///
     /// As [`build`](Self::build).
     pub fn doctor(mut self) -> Result<Doctor, BuildError> {
-        let handshakes = Handshakes::new();
+        let handshakes = HandshakeLog::new();
         let http = mem::replace(&mut self.http, Http::Config(Box::default()));
         let (client, below): (_, Arc<dyn HttpClient>) = match http {
             Http::Client(client) => (None, client),
@@ -269,16 +269,16 @@ impl HallpassBuilder {
                 (Some(client.clone()), Arc::new(client))
             }
         };
-        let watched = Watched::new(below, Arc::clone(&self.clock), self.answer_limit);
+        let watched = RecordingClient::new(below, Arc::clone(&self.clock), self.response_timeout);
         let keeps = self.store.is_some();
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(MemoryStore::default()));
-        let store = store.examining().unwrap_or(store);
+        let store = store.read_only().unwrap_or(store);
         self.store = Some(Arc::clone(&store));
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         self.sign_in = SignInBy::Nobody;
-        self.refreshes_ahead = false;
+        self.proactive_refresh = false;
         let hallpass = self.http_client(Arc::new(watched.clone())).build()?;
         Ok(Doctor {
             hallpass,
@@ -332,8 +332,8 @@ impl SignInBy {
     /// The origin of an endpoint that a person named besides the settings.
     fn origin(&self) -> Option<Origin> {
         match self {
-            Self::Machine(machine) => match &machine.grant {
-                MachineGrant::IdentityAssertion(provider) => Origin::of(&provider.token_endpoint),
+            Self::ServiceClient(machine) => match &machine.grant {
+                ServiceGrant::IdentityAssertion(provider) => Origin::of(&provider.token_endpoint),
                 _ => None,
             },
             _ => None,
@@ -347,7 +347,7 @@ impl fmt::Debug for SignInBy {
             Self::Nobody => "Nobody",
             Self::Authorizer(_) => "Authorizer",
             Self::Browser(..) => "Browser",
-            Self::Machine(_) => "Machine",
+            Self::ServiceClient(_) => "Machine",
         })
     }
 }

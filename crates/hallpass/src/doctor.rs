@@ -32,50 +32,50 @@ mod certificates;
 mod claims;
 mod clock;
 mod code;
+mod diagnosis;
 mod endpoint;
-mod examination;
 mod finding;
 mod lifecycle;
 mod mcp;
 mod metadata;
 mod network;
 mod opening;
+mod recording_client;
 mod reply;
 mod report;
 mod text;
 mod token;
 mod unanswered;
-mod watched;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{Clock, CredentialStore, Entropy, StoreError};
-use hallpass_http::{Client, Handshakes};
+use hallpass_http::{Client, HandshakeLog};
 use url::Url;
 
 use crate::Hallpass;
 
-use self::examination::Examination;
-pub(crate) use self::{claims::Claims, watched::Watched};
+use self::diagnosis::Diagnosis;
+pub(crate) use self::{claims::Claims, recording_client::RecordingClient};
 
 pub use self::{
     code::Code,
-    finding::{Finding, Mend, Severity, Side},
+    finding::{Finding, Fix, ResponsibleParty, Severity},
     report::{Exchange, Fact, Report, Step, StepName, Verdict},
     text::{Style, Tone},
 };
 
 /// How long an answer may take, unless the host says otherwise. Somebody waits for the report.
-pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Examines one account on one server. Made by [`HallpassBuilder::doctor`](crate::HallpassBuilder::doctor)
 /// from the configuration that [`build`](crate::HallpassBuilder::build) takes.
 pub struct Doctor {
     pub(crate) hallpass: Hallpass,
-    pub(crate) watched: Watched,
+    pub(crate) watched: RecordingClient,
     /// The client below, where the stack made it itself.
     pub(crate) client: Option<Client>,
-    pub(crate) handshakes: Handshakes,
+    pub(crate) handshakes: HandshakeLog,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) keeps: bool,
     pub(crate) store_trouble: Option<StoreError>,
@@ -97,14 +97,14 @@ impl Doctor {
     /// The store can't be opened, or its key not be had, and this is why; an empty one stands in its
     /// place.
     #[must_use]
-    pub fn with_store_trouble(mut self, trouble: StoreError) -> Self {
+    pub fn with_store_error(mut self, trouble: StoreError) -> Self {
         self.store_trouble = Some(trouble);
         self
     }
 
     /// Where credentials are kept, in the host's own words instead of the store's.
     #[must_use]
-    pub fn with_store_words(mut self, words: impl Into<String>) -> Self {
+    pub fn with_store_description(mut self, words: impl Into<String>) -> Self {
         self.store_words = Some(words.into());
         self
     }
@@ -116,7 +116,7 @@ impl Doctor {
 
     /// Examines.
     pub async fn examine(&self) -> Report {
-        let examination = Examination {
+        let examination = Diagnosis {
             doctor: self,
             anonymous: None,
             discovered: None,
@@ -136,7 +136,7 @@ impl Doctor {
 impl fmt::Debug for Doctor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Doctor")
-            .field("slot", self.hallpass.slot())
+            .field("key", self.hallpass.key())
             .field("refreshes", &self.refreshes)
             .finish_non_exhaustive()
     }

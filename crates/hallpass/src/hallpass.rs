@@ -3,7 +3,8 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthScheme, Challenge, Clock, HttpClient, Record, Remedy, ServerUrl, SignInReason, Slot,
+    AuthScheme, Challenge, Clock, CredentialKey, HttpClient, Record, Remedy, ServerUrl,
+    SignInReason,
 };
 use hallpass_mcp_http::{Anonymous, Endpoint, Request};
 use hallpass_rmcp::Transport;
@@ -34,7 +35,7 @@ impl Hallpass {
     /// supplied, and repeats the refused request by itself.
     pub fn transport(&self) -> Transport {
         let client = hallpass_rmcp::Client::new(self.session.clone(), Arc::clone(&self.http));
-        hallpass_rmcp::transport(client, &self.slot().server)
+        hallpass_rmcp::transport(client, &self.key().server)
     }
 
     /// The server's endpoint with this session's tokens, for whoever passes messages on as bytes. What
@@ -49,8 +50,8 @@ impl Hallpass {
     }
 
     /// The server and the account on it.
-    pub fn slot(&self) -> &Slot {
-        self.session.slot()
+    pub fn key(&self) -> &CredentialKey {
+        self.session.key()
     }
 
     /// Signs in now: what the transport would do at the server's first challenge, done early.
@@ -66,7 +67,7 @@ impl Hallpass {
         }
         let challenges = self.probe().await?;
         let ask = SignInRequest {
-            reason: SignInReason::Asked,
+            reason: SignInReason::Requested,
             challenges: &challenges,
             ..SignInRequest::default()
         };
@@ -111,13 +112,13 @@ impl Hallpass {
     /// A POST, since some servers answer nothing else; a server that lets it through may still
     /// protect its tools, and is found by its well-known metadata then.
     pub(crate) async fn probe(&self) -> Result<Vec<Challenge>, LoginFailed> {
-        let endpoint = Endpoint::new(Arc::clone(&self.http), &self.slot().server);
+        let endpoint = Endpoint::new(Arc::clone(&self.http), &self.key().server);
         let response = endpoint.send(&Request::post(PROBE), &Anonymous).await;
         let response = response.map_err(LoginFailed::Unreachable)?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let mut challenges = hallpass_discovery::challenges(response.headers());
             if challenges.is_empty() {
-                challenges.push(Challenge::bare(AuthScheme::Bearer));
+                challenges.push(Challenge::new(AuthScheme::Bearer));
             }
             return Ok(challenges);
         }

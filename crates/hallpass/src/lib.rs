@@ -15,7 +15,7 @@
 //! let store = FileStore::open(folder, KeyFile::in_folder(folder)).await?;
 //! let hallpass = Hallpass::builder("https://mcp.example.com/mcp".parse()?)
 //!     .store(Arc::new(store))
-//!     .sign_in_with(my_interaction)
+//!     .interactive(my_interaction)
 //!     .build()?;
 //!
 //! let client = ().serve(hallpass.transport()).await?;
@@ -35,12 +35,12 @@
 mod build;
 pub mod doctor;
 mod hallpass;
-mod handover;
+mod import;
 
 pub use crate::{
     build::{BuildError, HallpassBuilder},
     hallpass::{Hallpass, LoginFailed},
-    handover::{Handover, HandoverError},
+    import::{ImportError, ImportedCredentials},
 };
 
 pub use hallpass_core::*;
@@ -65,10 +65,10 @@ pub mod login {
     pub use hallpass_login::*;
 }
 
-/// A machine signs in: `hallpass-machine`.
+/// A machine signs in: `hallpass-service`.
 pub mod machine {
-    pub use hallpass_machine::*;
     pub use hallpass_oauth::{ClientKey, ClientKeyError};
+    pub use hallpass_service::*;
 }
 
 /// One fresh token, and every way in which there may be none: `hallpass-session`.
@@ -79,7 +79,9 @@ pub mod session {
 /// MCP's streamable HTTP as bytes, authorised by the session: `hallpass-transport`.
 pub mod transport {
     pub use hallpass_mcp_http::*;
-    pub use hallpass_transport::{AuthorizedEndpoint, Purpose, Refusal, Rounds, Stop};
+    pub use hallpass_transport::{
+        AttemptBudget, AuthorizedEndpoint, ChallengeResponse, Interactivity, RequestError,
+    };
 }
 
 /// Credentials at rest: `hallpass-store`.

@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
+use hallpass_core::{HttpClient, ServerUrl, http::RequestOptions};
 use hallpass_http::{CaBundle, Client, HttpConfig, Trust};
 use hallpass_testkit::{AuthorizationServer, AuthorizationServerOptions, ListenOptions, TestCa};
 
@@ -30,14 +30,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let stranger = client(Trust::Platform)?;
     let stranger: &dyn HttpClient = &stranger;
-    match stranger.fetch(request()?, ExchangePolicy::metadata(&mcp)).await {
+    match stranger.fetch(request()?, RequestOptions::metadata(&mcp)).await {
         Ok(_) => return Err("a certificate of an unknown authority was taken".into()),
         Err(error) => println!("without the authority: {error}"),
     }
     let bundle = CaBundle::from_pem(authority.pem())?;
     let client = client(Trust::PlatformPlus(bundle))?;
     let client: &dyn HttpClient = &client;
-    let answer = client.fetch(request()?, ExchangePolicy::metadata(&mcp)).await?;
+    let answer = client.fetch(request()?, RequestOptions::metadata(&mcp)).await?;
     println!(
         "with it: {}, {} bytes",
         answer.status(),

@@ -4,7 +4,7 @@
 use std::{error::Error, time::Duration};
 
 use hallpass_core::{
-    CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, Slot,
+    CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, CredentialKey,
     store::Saved,
 };
 use hallpass_store::{FileStore, KeyFile};
@@ -14,11 +14,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path().join("hallpass");
     let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await?;
-    let slot = Slot::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
+    let key = CredentialKey::new(ServerUrl::parse("https://mcp.example.com/mcp")?);
 
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
-    let record = Record::new(slot.clone(), metadata, SettingsFingerprint::default());
-    let mut guard = store.lock(&slot, Duration::from_secs(5)).await?;
+    let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
+    let mut guard = store.lock(&key, Duration::from_secs(5)).await?;
     let saved = store.save(&record, None, &mut guard).await?;
     println!("the first save: {saved:?}");
 
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Saved::Written(_) => Err("a record was replaced by somebody who had not seen it".into()),
         conflict => {
             println!("the second save: {conflict:?}");
-            let loaded = store.load(&slot).await?;
+            let loaded = store.load(&key).await?;
             println!("there is a record: {}", loaded.is_some());
             Ok(())
         }

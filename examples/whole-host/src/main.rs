@@ -26,7 +26,7 @@ impl Interaction for Window {
     }
 
     fn event(&self, event: LoginEvent<'_>) {
-        if let LoginEvent::Visit(visit) = event {
+        if let LoginEvent::OpenUrl(visit) = event {
             println!("the person signs in at {}", visit.url.path());
         }
     }
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await?;
         let hallpass = Hallpass::builder(server.url().parse()?)
             .store(Arc::new(store))
-            .sign_in_with(Arc::new(Window))
+            .interactive(Arc::new(Window))
             .build()?;
         println!("{start}:");
         let client = ().serve(hallpass.transport()).await?;

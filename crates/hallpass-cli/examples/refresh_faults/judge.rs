@@ -10,7 +10,7 @@ pub(crate) const SECOND_POST: Duration = Duration::from_secs(6);
 /// From the second to the third, without the random part of a fifth.
 const THIRD_POST: Duration = Duration::from_secs(60);
 /// The longest pause, without its random part.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// How long a process waits for the answer to a refresh.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause is counted from before the request is sent; a busy computer may need so long from there
@@ -59,7 +59,7 @@ pub(crate) fn least_gap(nth: usize) -> Duration {
         return SECOND_POST;
     };
     let doubled = THIRD_POST.saturating_mul(1 << doublings.min(8));
-    doubled.min(LONGEST_PAUSE) * 4 / 5
+    doubled.min(MAX_PAUSE) * 4 / 5
 }
 
 /// The posts that came too soon, in words.

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     arguments::Server,
     config::{Config, Entry, NAME_FORM, is_name},
-    exit::Failed,
+    exit::CommandError,
     program::Program,
     settings, setup,
 };
@@ -27,14 +27,14 @@ pub(crate) struct Add {
     pub(crate) server: Server,
 }
 
-pub(super) fn run(add: &Add, program: &Program) -> Result<(), Failed> {
+pub(super) fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
     let name = &add.name;
     if !is_name(name) {
-        return Err(Failed::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
+        return Err(CommandError::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
     }
     let config = Config::read(program)?;
-    let slot = setup::url_slot(&add.server.url, add.server.account.as_deref())?;
-    config.has_place_for(name, &slot, add.replace)?;
+    let key = setup::url_slot(&add.server.url, add.server.account.as_deref())?;
+    config.has_place_for(name, &key, add.replace)?;
     let mut options = add.server.options.clone();
     options.files_from(Path::new(""))?;
     settings::check(&options)?;
@@ -44,13 +44,13 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), Failed> {
              secret part as ${{NAME}} to keep it in an environment variable"
         ));
     }
-    let entry = Entry { slot, options };
+    let entry = Entry { key, options };
     config.add(name, &entry, add.replace)?;
     let file = config.path().unwrap_or(Path::new("")).display();
     let data = json!({
         "name": name,
-        "server": entry.slot.server.as_str(),
-        "account": entry.slot.profile.as_str(),
+        "server": entry.key.server.as_str(),
+        "account": entry.key.account.as_str(),
         "config": file.to_string(),
     });
     let text = format!("`{name}` is in {file}; `hallpass login {name}` signs in");

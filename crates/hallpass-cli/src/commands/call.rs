@@ -12,15 +12,15 @@ use rmcp::{
 use serde_json::{Map, Value, json};
 
 use self::input::Word;
-use super::{offered, tools};
+use super::{listing, tools};
 use crate::{
     arguments::Server,
     connection::{Connection, Rounds},
-    content::{self, Piece},
-    exit::{Code, Failed},
+    content::{self, Content},
+    exit::{Code, CommandError},
     program::Program,
-    schema::{Properties, Wrong},
-    words,
+    schema::{Properties, SchemaError},
+    text,
 };
 
 /// Call a tool.
@@ -46,18 +46,18 @@ pub(crate) struct Call {
     pub(crate) no_validate: bool,
 }
 
-pub(super) async fn run(call: &Call, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(call: &Call, program: &Program) -> Result<(), CommandError> {
     let words = call.arguments.iter().map(|word| Word::read(word));
     let words = words.collect::<Result<Vec<_>, _>>()?;
     let connection = Connection::open(&call.server, program).await?;
     let answer = Box::pin(answer(call, &words, &connection, program)).await;
     let answer = connection.finish(answer).await?;
 
-    let mut pieces: Vec<_> = answer.content.iter().map(Piece::of).collect();
+    let mut pieces: Vec<_> = answer.content.iter().map(Content::of).collect();
     if let Some(structured) = &answer.structured_content
-        && !pieces.iter().any(|piece| matches!(piece, Piece::Text(_)))
+        && !pieces.iter().any(|piece| matches!(piece, Content::Text(_)))
     {
-        pieces.push(Piece::Text(format!("{structured:#}")));
+        pieces.push(Content::Text(format!("{structured:#}")));
     }
     let into = call.output.as_deref();
     let written = content::show(&pieces, into, &call.tool, &program.output)?;
@@ -66,8 +66,8 @@ pub(super) async fn run(call: &Call, program: &Program) -> Result<(), Failed> {
         data.insert("written".to_owned(), written.into());
     }
     if answer.is_error == Some(true) {
-        let tool = words::line(&call.tool);
-        let failed = Failed::new(format!("the tool `{tool}` reports an error"));
+        let tool = text::line(&call.tool);
+        let failed = CommandError::new(format!("the tool `{tool}` reports an error"));
         return Err(failed.code(Code::Refused).answer(data));
     }
     program.output.data_only(&data);
@@ -79,13 +79,13 @@ async fn answer(
     words: &[Word],
     connection: &Connection<'_>,
     program: &Program,
-) -> Result<CallToolResult, Failed> {
+) -> Result<CallToolResult, CommandError> {
     let asked = if call.no_validate {
         None
     } else {
         let tools = tools::all(connection).await?;
         Some(Properties::of(
-            &offered::find(&tools, &call.tool)?.input_schema,
+            &listing::find(&tools, &call.tool)?.input_schema,
         ))
     };
     let arguments =
@@ -99,15 +99,11 @@ async fn send(
     arguments: Map<String, Value>,
     connection: &Connection<'_>,
     program: &Program,
-) -> Result<CallToolResult, Failed> {
+) -> Result<CallToolResult, CommandError> {
     let mut params = CallToolRequestParams::new(call.tool.clone()).with_arguments(arguments);
     let mut rounds = Rounds::default();
     // Said before the server can tell how far it is.
-    let what = format!(
-        "waiting for `{}` at {}",
-        call.tool,
-        connection.slot().server
-    );
+    let what = format!("waiting for `{}` at {}", call.tool, connection.key().server);
     program.output.now_waiting(&what);
     loop {
         match send_once(params.clone(), connection, program).await? {
@@ -128,7 +124,7 @@ async fn send_once(
     params: CallToolRequestParams,
     connection: &Connection<'_>,
     program: &Program,
-) -> Result<ServerResult, Failed> {
+) -> Result<ServerResult, CommandError> {
     let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
     let options = PeerRequestOptions::no_options();
     let sent = connection.peer().send_cancellable_request(request, options);
@@ -152,10 +148,10 @@ async fn send_once(
     }
 }
 
-fn refused(call: &Call, wrong: Wrong) -> Failed {
+fn refused(call: &Call, wrong: SchemaError) -> CommandError {
     let hint = wrong.hint().map(str::to_owned);
-    let failed = Failed::usage(format!("`{}` can't be called so", call.tool)).because(wrong);
-    let failed = hint.into_iter().fold(failed, Failed::hint);
+    let failed = CommandError::usage(format!("`{}` can't be called so", call.tool)).because(wrong);
+    let failed = hint.into_iter().fold(failed, CommandError::hint);
     failed.hint(format!(
         "`hallpass tools {} {}` says what it takes; `--no-validate` sends it anyway",
         call.server.url, call.tool

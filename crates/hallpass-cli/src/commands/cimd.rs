@@ -4,7 +4,7 @@ use clap::Args;
 use hallpass::{Scopes, login::ClientMetadataDocument};
 use url::Url;
 
-use crate::{exit::Failed, program::Program};
+use crate::{exit::CommandError, program::Program};
 
 /// The loopback hosts that a login may be given.
 const HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
@@ -33,17 +33,21 @@ pub(crate) struct Cimd {
     pub(crate) callback_port: u16,
 }
 
-pub(super) fn run(document: &Cimd, program: &Program) -> Result<(), Failed> {
-    let url = Url::parse(&document.url).map_err(Failed::usage)?;
+pub(super) fn run(document: &Cimd, program: &Program) -> Result<(), CommandError> {
+    let url = Url::parse(&document.url).map_err(CommandError::usage)?;
     if url.scheme() != "https" || url.path() == "/" || url.fragment().is_some() {
-        return Err(Failed::usage(format!("`{url}` can't identify a client"))
-            .hint("publish the document at an https URL with a path and without a fragment"));
+        return Err(
+            CommandError::usage(format!("`{url}` can't identify a client"))
+                .hint("publish the document at an https URL with a path and without a fragment"),
+        );
     }
     if !document.callback_path.starts_with('/') {
-        return Err(Failed::usage("the path of the callback begins with `/`"));
+        return Err(CommandError::usage(
+            "the path of the callback begins with `/`",
+        ));
     }
     let scopes = match &document.scope {
-        Some(text) => Scopes::parse(text).map_err(Failed::usage)?,
+        Some(text) => Scopes::parse(text).map_err(CommandError::usage)?,
         None => Scopes::none(),
     };
     let (path, port) = (&document.callback_path, document.callback_port);

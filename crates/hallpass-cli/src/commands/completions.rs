@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::{arguments::Arguments, exit::Failed, program::Program};
+use crate::{arguments::Arguments, exit::CommandError, program::Program};
 
 /// Print completions.
 #[derive(Debug, Args)]
@@ -13,7 +13,7 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-pub(super) fn run(completions: &Completions, program: &Program) -> Result<(), Failed> {
+pub(super) fn run(completions: &Completions, program: &Program) -> Result<(), CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(
         completions.shell,
@@ -21,7 +21,7 @@ pub(super) fn run(completions: &Completions, program: &Program) -> Result<(), Fa
         "hallpass",
         &mut script,
     );
-    let script = String::from_utf8(script).map_err(Failed::new)?;
+    let script = String::from_utf8(script).map_err(CommandError::new)?;
     let shell = completions.shell.to_possible_value();
     let data = json!({
         "shell": shell.map(|shell| shell.get_name().to_owned()),

@@ -27,10 +27,10 @@ use serde_json::json;
 
 use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
 use crate::{
-    exit::Failed,
+    exit::CommandError,
     program::{CLOSING, Program},
+    rmcp_error,
     terminal::Terminal,
-    through_rmcp,
 };
 
 /// Show the whole way.
@@ -49,9 +49,9 @@ pub(crate) struct Demo {
     pub(crate) forget_resource_at_refresh: bool,
 }
 
-pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandError> {
     if demo.browser && !program.environment.somebody_is_there() {
-        return Err(Failed::usage(
+        return Err(CommandError::usage(
             "`--browser` asks somebody, and `--non-interactive` nobody",
         ));
     }
@@ -123,18 +123,18 @@ async fn the_whole_way(
     http: Arc<dyn HttpClient>,
     person: Arc<dyn Interaction>,
     stage: &mut Stage,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let folder = tempfile::tempdir()?;
     let credentials = folder.path().join("credentials");
     let store = FileStore::open(&credentials, KeyFile::in_folder(&credentials)).await?;
-    let hallpass = Hallpass::builder(server.url().parse().map_err(Failed::usage)?)
+    let hallpass = Hallpass::builder(server.url().parse().map_err(CommandError::usage)?)
         .http_client(http)
         .store(Arc::new(store))
-        .sign_in_with(person)
+        .interactive(person)
         .build()
-        .map_err(Failed::new)?;
+        .map_err(CommandError::new)?;
 
-    hallpass.login().await.map_err(Failed::from)?;
+    hallpass.login().await.map_err(CommandError::from)?;
     stage.part(
         "The server is asked without a token, and says where its metadata is",
         &[Endpoint::Mcp],
@@ -155,15 +155,12 @@ async fn the_whole_way(
     stage.carries_resource(Endpoint::Authorization, 1)?;
     stage.carries_resource(Endpoint::CodeExchange, 1)?;
 
-    let client = ().serve(hallpass.transport()).await.map_err(through_rmcp::failed)?;
-    let tools = client
-        .list_all_tools()
-        .await
-        .map_err(through_rmcp::failed)?;
+    let client = ().serve(hallpass.transport()).await.map_err(rmcp_error::failed)?;
+    let tools = client.list_all_tools().await.map_err(rmcp_error::failed)?;
     let sum = client
         .call_tool(add(2, 3))
         .await
-        .map_err(through_rmcp::failed)?;
+        .map_err(rmcp_error::failed)?;
     stage.rest("The credentials work: initialize, tools/list, tools/call")?;
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
     stage.check(
@@ -182,18 +179,18 @@ async fn the_whole_way(
          and repeated",
     )?;
     stage.carries_resource(Endpoint::Refresh, 1)?;
-    let sum = sum.map_err(through_rmcp::failed)?;
+    let sum = sum.map_err(rmcp_error::failed)?;
     stage.check(
         text(&sum) == "42",
         &format!("nobody noticed: add(20, 22) is {}", text(&sum)),
     )?;
 
-    client.cancel().await.map_err(Failed::new)?;
+    client.cancel().await.map_err(CommandError::new)?;
     stage.drop_rest();
     let done = hallpass
         .logout(SignOut::default())
         .await
-        .map_err(Failed::from)?;
+        .map_err(CommandError::from)?;
     stage.rest("Signing out revokes the tokens at the server, and forgets them here")?;
     let signed_in = hallpass
         .record()
@@ -203,7 +200,7 @@ async fn the_whole_way(
         !signed_in,
         &format!("signed out, {}", super::logout::in_words(&done)),
     )?;
-    hallpass.close(CLOSING).await.map_err(Failed::from)?;
+    hallpass.close(CLOSING).await.map_err(CommandError::from)?;
     Ok(())
 }
 
@@ -213,35 +210,39 @@ async fn what_goes_wrong_elsewhere(
     http: Arc<dyn HttpClient>,
     person: Arc<dyn Interaction>,
     stage: &mut Stage,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     stage.say(
         "\nAnd this is why. The same login once more, by a client that leaves `resource` out of the \
          token exchange,\nas many do:",
     );
-    let hallpass = Hallpass::builder(server.url().parse().map_err(Failed::usage)?)
+    let hallpass = Hallpass::builder(server.url().parse().map_err(CommandError::usage)?)
         .http_client(Arc::clone(&http))
-        .sign_in_with(person)
+        .interactive(person)
         .build()
-        .map_err(Failed::new)?;
-    hallpass.login().await.map_err(Failed::from)?;
+        .map_err(CommandError::new)?;
+    hallpass.login().await.map_err(CommandError::from)?;
     stage.drop_all_but(Endpoint::CodeExchange);
     stage.part("The login seems to work", &[Endpoint::CodeExchange])?;
 
     // This client never signs in again by itself: what it has is what it shows to the server.
-    let token = hallpass.session().token().await.map_err(Failed::from)?;
+    let token = hallpass
+        .session()
+        .token()
+        .await
+        .map_err(CommandError::from)?;
     let refused = forgetful::initialize_with(&*http, &token, server.url()).await?;
     stage.rest("But the token is good for nothing: initialize answers 401, \"Auth required\"")?;
     stage.check(
         refused,
         "the server refused a token that was issued a moment ago",
     )?;
-    hallpass.close(CLOSING).await.map_err(Failed::from)?;
+    hallpass.close(CLOSING).await.map_err(CommandError::from)?;
     Ok(())
 }
 
-fn http_client() -> Result<Arc<dyn HttpClient>, Failed> {
+fn http_client() -> Result<Arc<dyn HttpClient>, CommandError> {
     let client = Client::new(HttpConfig::default());
-    Ok(Arc::new(client.map_err(Failed::new)?))
+    Ok(Arc::new(client.map_err(CommandError::new)?))
 }
 
 fn add(a: i64, b: i64) -> CallToolRequestParams {

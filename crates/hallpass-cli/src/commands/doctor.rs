@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use clap::Args;
 use hallpass::{
-    doctor::{Doctor as Examined, Finding, Mend, Report, Severity, Style, Tone, Verdict},
+    doctor::{Doctor as Examined, Finding, Fix, Report, Severity, Style, Tone, Verdict},
     store::{CredentialStore, MemoryStore},
 };
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{self, Server},
-    called::{Called, quoted},
-    exit::Failed,
+    exit::CommandError,
     output,
     program::Program,
+    server_ref::{ServerRef, quoted},
     settings,
     setup::{self, Setup},
     store::Store,
@@ -36,13 +36,13 @@ pub(crate) struct Doctor {
 /// What is wide enough for a line and narrow enough for an eye.
 const WIDTH: usize = 100;
 
-pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), CommandError> {
     let examined = examined(program, command).await?;
-    let slot = examined.hallpass().slot().clone();
-    let waiting = format!("examining {slot}");
+    let key = examined.hallpass().key().clone();
+    let waiting = format!("examining {key}");
     let report = program.output.while_waiting(&waiting, examined.examine());
     let report = report.await;
-    let lines = Lines(Called::of(&slot, program));
+    let lines = Lines(ServerRef::of(&key, program));
     let paint = program.output.paint();
     let style = Style {
         width: program.output.width().unwrap_or(WIDTH).clamp(40, WIDTH),
@@ -65,13 +65,13 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Faile
 
 /// What examines the server, with the options that were given over the remembered ones. A store that
 /// does not open is no obstacle, but the first finding.
-async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Failed> {
+async fn examined(program: &Program, command: &Doctor) -> Result<Examined, CommandError> {
     let server = &command.server;
-    let slot = setup::slot(program, &server.url, server.account.as_deref())?;
+    let key = setup::key(program, &server.url, server.account.as_deref())?;
     let options = Setup::options(program, server)?;
     let settings = settings::settings(&options, &program.environment)?;
     let (kept_in, opened) = match Store::examine(program).await? {
-        Ok(store) => match store.look(Some(&slot)).await {
+        Ok(store) => match store.look(Some(&key)).await {
             Ok(look) => (Some(kept_in(&store, &look.rows())), Ok(store.port())),
             Err(trouble) => (Some(kept_in(&store, &store.place()?.rows())), Err(trouble)),
         },
@@ -81,16 +81,16 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Faile
         Ok(port) => Arc::clone(port),
         Err(_) => Arc::new(MemoryStore::new()),
     };
-    let builder = setup::builder(slot, &options, settings, port, program)?;
-    let examined = builder.doctor().map_err(Failed::usage)?;
+    let builder = setup::builder(key, &options, settings, port, program)?;
+    let examined = builder.doctor().map_err(CommandError::usage)?;
     program.opened(examined.hallpass());
     let examined = match kept_in {
-        Some(words) => examined.with_store_words(words),
+        Some(words) => examined.with_store_description(words),
         None => examined,
     };
     let examined = match opened {
         Ok(_) => examined,
-        Err(trouble) => examined.with_store_trouble(trouble),
+        Err(trouble) => examined.with_store_error(trouble),
     };
     Ok(if command.refresh {
         examined.with_refresh()
@@ -113,12 +113,12 @@ fn kept_in(store: &Store, rows: &[(&str, String)]) -> String {
 }
 
 /// The lines of this program that mend something.
-struct Lines(Called);
+struct Lines(ServerRef);
 
 impl Lines {
-    fn of(&self, mend: &Mend) -> String {
+    fn of(&self, mend: &Fix) -> String {
         match mend {
-            Mend::Setting { name, value } => match arguments::option_of(name) {
+            Fix::Setting { name, value } => match arguments::option_of(name) {
                 Some(option) => {
                     let value = match (option.takes, value) {
                         (None, _) => String::new(),
@@ -130,14 +130,14 @@ impl Lines {
                 }
                 None => mend.to_string(),
             },
-            Mend::SignIn => self.0.line("login"),
-            Mend::ForgetClient => format!(
+            Fix::SignIn => self.0.line("login"),
+            Fix::ForgetClient => format!(
                 "{}, then {}",
                 self.0.line_with("logout", "--forget-client"),
                 self.0.line("login")
             ),
-            Mend::Refresh => self.0.line_with("doctor", "--refresh"),
-            Mend::Url { url } => format!("hallpass doctor {}", quoted(url)),
+            Fix::Refresh => self.0.line_with("doctor", "--refresh"),
+            Fix::Url { url } => format!("hallpass doctor {}", quoted(url)),
             other => arguments::settings_as_options(&other.to_string()),
         }
     }
@@ -148,7 +148,7 @@ fn tone_of(tone: Tone) -> Option<output::Tone> {
         Tone::Step(Verdict::Fault) | Tone::Finding(Severity::Fault) => Some(output::Tone::Bad),
         Tone::Step(Verdict::Skipped) | Tone::Quiet => Some(output::Tone::Quiet),
         Tone::Step(_) | Tone::Finding(Severity::Warning) => Some(output::Tone::Name),
-        Tone::Mend => Some(output::Tone::Advice),
+        Tone::Fix => Some(output::Tone::Advice),
         _ => None,
     }
 }
@@ -168,9 +168,9 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
 }
 
 /// How the command ends where something stands in the way.
-fn failed(fault: &Finding, lines: &Lines) -> Failed {
+fn failed(fault: &Finding, lines: &Lines) -> CommandError {
     let what = format!("`{}`: {}", fault.code.as_str(), fault.code.meaning());
-    let failed = Failed::with_remedy(what, fault.remedy);
+    let failed = CommandError::with_remedy(what, fault.remedy);
     match fault.mends.first() {
         Some(mend) => failed.hint(lines.of(mend)),
         None => failed,

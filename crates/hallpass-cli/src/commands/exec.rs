@@ -11,7 +11,7 @@ use crate::{
     arguments::Server,
     bearer::{Bearer, ForRequest},
     child,
-    exit::{Code, Failed},
+    exit::{Code, CommandError},
     program::Program,
     setup::{Options, Setup},
 };
@@ -35,17 +35,17 @@ pub(crate) struct Exec {
     pub(crate) command: Vec<OsString>,
 }
 
-pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), CommandError> {
     let name = &exec.env;
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(Failed::usage(format!(
+        return Err(CommandError::usage(format!(
             "`{name}` can't name an environment variable"
         )));
     }
     let Some((file, arguments)) = exec.command.split_first() else {
-        return Err(Failed::usage("there is no command to run"));
+        return Err(CommandError::usage("there is no command to run"));
     };
-    let setup = Setup::new(program, &exec.server, Options::Remembered, None).await?;
+    let setup = Setup::new(program, &exec.server, Options::Saved, None).await?;
     let bearer = Bearer::fresh(&setup, &exec.request).await?;
     let mut command = child::command(file, &program.environment);
     command.args(arguments).env(name, bearer.secret());
@@ -61,7 +61,7 @@ pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), Failed> {
         _ => Code::NotExecutable,
     };
     let what = format!("can't run `{}`", file.to_string_lossy());
-    Err(Failed::new(what).because(error).code(code))
+    Err(CommandError::new(what).because(error).code(code))
 }
 
 /// Becomes the command. Comes back with why it could not.
@@ -70,15 +70,15 @@ pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), Failed> {
     clippy::unnecessary_wraps,
     reason = "elsewhere the command may have ended"
 )]
-fn become_it(mut command: Command) -> Result<io::Error, Failed> {
+fn become_it(mut command: Command) -> Result<io::Error, CommandError> {
     Ok(std::os::unix::process::CommandExt::exec(&mut command))
 }
 
 /// Runs the command and ends as it did. An interrupt goes to it as well, and is its matter.
 #[cfg(not(unix))]
-fn become_it(mut command: Command) -> Result<io::Error, Failed> {
+fn become_it(mut command: Command) -> Result<io::Error, CommandError> {
     match command.status() {
-        Ok(status) => Err(Failed::of_command(status.code().unwrap_or(1))),
+        Ok(status) => Err(CommandError::of_command(status.code().unwrap_or(1))),
         Err(error) => Ok(error),
     }
 }

@@ -7,12 +7,12 @@
 mod credentials;
 mod entry;
 mod file;
-mod kept;
 mod mcp_remote;
+mod mcp_remote_cache;
+mod parse;
 mod plan;
-mod reading;
 mod remote;
-mod shown;
+mod report;
 mod source;
 mod text;
 
@@ -22,12 +22,12 @@ use clap::Args;
 
 use self::{
     credentials::Offer,
+    parse::Reading,
     plan::Step,
-    reading::Reading,
-    shown::{Done, Shown},
+    report::{Done, Shown},
     source::Source,
 };
-use crate::{config::Config, exit::Failed, program::Program, terminal::Typed};
+use crate::{config::Config, exit::CommandError, program::Program, terminal::Typed};
 
 /// Take over the servers that other programs know.
 #[derive(Debug, Args)]
@@ -59,9 +59,9 @@ pub(crate) struct Import {
     credentials: bool,
 }
 
-pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(import: &Import, program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
-    let here = std::path::absolute(".").map_err(Failed::new)?;
+    let here = std::path::absolute(".").map_err(CommandError::new)?;
     let wanted = |source| import.from.is_empty() || import.from.contains(&source);
     let mut reading = Reading::of(wanted, &program.environment, &here, import.project);
     let is_there = |path: &Path| path.exists();
@@ -95,7 +95,7 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Failed
     if taken_over {
         for offer in &mut offers {
             let mut additions = steps.iter_mut().filter_map(Step::addition_mut);
-            if let Some(addition) = additions.find(|it| it.entry.slot == offer.slot) {
+            if let Some(addition) = additions.find(|it| it.entry.key == offer.key) {
                 offer.callback(&mut addition.entry.options);
                 offer.options.clone_from(&addition.entry.options);
             }
@@ -141,12 +141,12 @@ impl<'a> Answers<'a> {
             program,
             typed: Typed::new(environment),
             // Whoever reads JSON has not seen what is asked about.
-            asks: environment.somebody_types() && !program.output.is_json(),
+            asks: environment.stdin_is_terminal() && !program.output.is_json(),
         }
     }
 
     /// Whether the servers are to be written.
-    async fn write(&self, steps: &[Step], config: &Config) -> Result<bool, Failed> {
+    async fn write(&self, steps: &[Step], config: &Config) -> Result<bool, CommandError> {
         let count = steps.iter().filter_map(Step::addition).count();
         if count == 0 {
             return Ok(false);
@@ -154,10 +154,10 @@ impl<'a> Answers<'a> {
         if self.import.yes {
             return Ok(true);
         }
-        let servers = shown::servers(count);
+        let servers = report::servers(count);
         if !self.asks {
             let what = format!("{servers} could be taken over, and nobody was asked");
-            return Err(Failed::usage(what).hint(
+            return Err(CommandError::usage(what).hint(
                 "`--yes` writes them, `--dry-run` shows them, `--credentials` takes over what \
                  mcp-remote keeps as well",
             ));

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{Config, Entry},
-    exit::Failed,
+    exit::CommandError,
     output::Tone,
     program::Program,
     server_options::header_name,
 };
 
-pub(super) fn run(program: &Program) -> Result<(), Failed> {
+pub(super) fn run(program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
     let width = config.servers().keys().map(String::len).max().unwrap_or(0);
     let mut servers = Vec::new();
@@ -25,12 +25,12 @@ pub(super) fn run(program: &Program) -> Result<(), Failed> {
             }
             _ => String::new(),
         };
-        let line = format!("{shown_name}  {}{set}", entry.slot);
+        let line = format!("{shown_name}  {}{set}", entry.key);
         program.output.line(&line);
         servers.push(json!({
             "name": name,
-            "server": entry.slot.server.as_str(),
-            "account": entry.slot.profile.as_str(),
+            "server": entry.key.server.as_str(),
+            "account": entry.key.account.as_str(),
             "options": options,
         }));
     }
@@ -46,8 +46,8 @@ pub(super) fn run(program: &Program) -> Result<(), Failed> {
 }
 
 /// The options without what may be a secret: of headers the names, of a proxy nothing.
-fn shown(entry: &Entry) -> Result<Value, Failed> {
-    let mut options = entry.options.to_map().map_err(Failed::new)?;
+fn shown(entry: &Entry) -> Result<Value, CommandError> {
+    let mut options = entry.options.to_map().map_err(CommandError::new)?;
     if options.contains_key("header") {
         let names = entry
             .options

@@ -9,7 +9,7 @@ use crate::{
     arguments::Server,
     client_credentials,
     config::Config,
-    exit::Failed,
+    exit::CommandError,
     program::Program,
     setup::{Options, Person, Setup},
     terminal::Terminal,
@@ -39,10 +39,10 @@ pub(crate) struct Login {
     pub(crate) wait: u64,
 }
 
-pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandError> {
     let is_there = program.environment.somebody_is_there();
     if login.device && !is_there {
-        return Err(Failed::usage(
+        return Err(CommandError::usage(
             "`--device` asks somebody, and `--non-interactive` nobody",
         ));
     }
@@ -62,20 +62,20 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
     let options = if login.reset_options {
         Options::Given
     } else {
-        Options::Remembered
+        Options::Saved
     };
     if !is_there && login.server.options.client_secret_prompt == Some(true) {
-        return Err(Failed::usage(
+        return Err(CommandError::usage(
             "`--client-secret-prompt` asks somebody, and `--non-interactive` nobody",
         ));
     }
     let setup = Setup::new(program, &login.server, options, person).await?;
-    say_what_is_set_otherwise(&setup, program)?;
+    warn_config_mismatch(&setup, program)?;
     let token = if is_there {
-        setup.hallpass.login().await.map_err(Failed::from)
+        setup.hallpass.login().await.map_err(CommandError::from)
     } else {
         let token = setup.hallpass.session().token().await;
-        token.map_err(Failed::from)
+        token.map_err(CommandError::from)
     };
     let token = token.map_err(|failed| setup.called.lead_on(failed))?;
     if setup.keeps {
@@ -88,23 +88,23 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), Failed> 
             ));
         }
     }
-    let slot = setup.hallpass.slot();
+    let key = setup.hallpass.key();
     let data = json!({
-        "server": slot.server.as_str(),
-        "account": slot.profile.as_str(),
+        "server": key.server.as_str(),
+        "account": key.account.as_str(),
         "scopes": token.scopes().iter().collect::<Vec<_>>(),
         "expires_at": token.expires_at().map(hallpass::Timestamp::as_unix_seconds),
     });
     let text = match setup.hallpass.session().token_source() {
-        Some(source) => format!("the tokens for {slot} come from {}", source.describe()),
-        None => format!("signed in to {slot}"),
+        Some(source) => format!("the tokens for {key} come from {}", source.describe()),
+        None => format!("signed in to {key}"),
     };
     program.output.result(&text, &data);
     Ok(())
 }
 
 /// An option that is given is no change of the file, which would take a person by surprise later.
-fn say_what_is_set_otherwise(setup: &Setup, program: &Program) -> Result<(), Failed> {
+fn warn_config_mismatch(setup: &Setup, program: &Program) -> Result<(), CommandError> {
     if setup.set_otherwise.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::Server,
-    exit::Failed,
+    exit::CommandError,
     program::Program,
     server_options::ServerOptions,
     setup::{Options, Setup},
@@ -53,7 +53,7 @@ pub(crate) struct How {
     pub(crate) local_only: bool,
 }
 
-pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), CommandError> {
     let Some(url) = &logout.url else {
         return all::run(logout, program).await;
     };
@@ -68,8 +68,8 @@ async fn sign_out(
     logout: &Logout,
     server: &Server,
     program: &Program,
-) -> Result<(String, Value), Failed> {
-    let setup = match Setup::new(program, server, Options::Remembered, None).await {
+) -> Result<(String, Value), CommandError> {
+    let setup = match Setup::new(program, server, Options::Saved, None).await {
         Ok(setup) => setup,
         Err(failed) => {
             // Nobody is kept signed in by an option that no longer means anything.
@@ -83,7 +83,11 @@ async fn sign_out(
         forget_client: logout.how.forget_client,
         local_only: logout.how.local_only,
     };
-    let done = setup.hallpass.logout(how).await.map_err(Failed::from)?;
+    let done = setup
+        .hallpass
+        .logout(how)
+        .await
+        .map_err(CommandError::from)?;
     if logout.how.forget_client {
         setup.remembered.forget()?;
     }
@@ -96,15 +100,15 @@ async fn sign_out(
             .output
             .say("note: where its tokens came from is forgotten; they live on there");
     }
-    let slot = setup.hallpass.slot();
+    let key = setup.hallpass.key();
     let words = in_words(&done);
     let data = json!({
-        "server": slot.server.as_str(),
-        "account": slot.profile.as_str(),
+        "server": key.server.as_str(),
+        "account": key.account.as_str(),
         "had_grant": done.had_grant,
         "outcome": words,
     });
-    Ok((format!("signed out of {slot}, {words}"), data))
+    Ok((format!("signed out of {key}, {words}"), data))
 }
 
 /// What became of the tokens at the server.
@@ -115,7 +119,7 @@ pub(super) fn in_words(done: &SignedOut) -> String {
         Revocation::Unsupported => Some(format!(
             "the {name} lives to its end: the server revokes none"
         )),
-        Revocation::NotAsked => Some(format!("the {name} lives to its end: nobody was told")),
+        Revocation::Skipped => Some(format!("the {name} lives to its end: nobody was told")),
         Revocation::Failed(error) => Some(format!("the {name} may live on: {error}")),
         _ => None,
     };
@@ -133,7 +137,7 @@ fn of_registration(done: &SignedOut) -> Option<String> {
     let at_the_server = match &done.registration {
         Revocation::Revoked => "is deleted".to_owned(),
         Revocation::Unsupported => "stays with the server: it deletes none".to_owned(),
-        Revocation::NotAsked => "stays with the server: nobody was told".to_owned(),
+        Revocation::Skipped => "stays with the server: nobody was told".to_owned(),
         Revocation::Failed(error) => format!("may stay with the server: {error}"),
         // The client was not registered by the program, and stays whoever's it is.
         _ => {

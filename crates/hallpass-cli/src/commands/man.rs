@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::{Args, CommandFactory};
 use serde_json::json;
 
-use crate::{arguments::Arguments, exit::Failed, program::Program};
+use crate::{arguments::Arguments, exit::CommandError, program::Program};
 
 /// Write manual pages.
 #[derive(Debug, Args)]
@@ -14,12 +14,13 @@ pub(crate) struct Man {
     pub(crate) folder: PathBuf,
 }
 
-pub(super) fn run(man: &Man, program: &Program) -> Result<(), Failed> {
+pub(super) fn run(man: &Man, program: &Program) -> Result<(), CommandError> {
     let folder = &man.folder;
     fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
         .map_err(|error| {
-            Failed::new(error).hint(format!("pages were to be written to {}", folder.display()))
+            CommandError::new(error)
+                .hint(format!("pages were to be written to {}", folder.display()))
         })?;
     let mut pages = Vec::new();
     for entry in fs::read_dir(folder)? {

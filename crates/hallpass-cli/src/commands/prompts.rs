@@ -4,15 +4,15 @@ use clap::Args;
 use rmcp::model::{GetPromptRequestParams, Prompt, Role};
 use serde_json::{Map, Value, json};
 
-use super::offered;
+use super::listing;
 use crate::{
     arguments::Server,
     connection::Connection,
-    content::{self, Piece},
-    exit::Failed,
+    content::{self, Content},
+    exit::CommandError,
     output::{Output, Tone},
     program::Program,
-    words,
+    text,
 };
 
 /// List or get prompts.
@@ -29,7 +29,7 @@ pub(crate) struct Prompts {
     pub(crate) arguments: Vec<String>,
 }
 
-pub(super) async fn run(command: &Prompts, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(command: &Prompts, program: &Program) -> Result<(), CommandError> {
     let pairs = command.arguments.iter().map(|word| pair(word));
     let given = pairs.collect::<Result<Map<_, _>, _>>()?;
     let connection = Connection::open(&command.server, program).await?;
@@ -41,7 +41,7 @@ pub(super) async fn run(command: &Prompts, program: &Program) -> Result<(), Fail
     };
     let got = async {
         let prompts = all(&connection).await?;
-        let prompt = offered::find(&prompts, name)?;
+        let prompt = listing::find(&prompts, name)?;
         check(prompt, &given)?;
         let request = GetPromptRequestParams::new(name.clone()).with_arguments(given);
         let what = format!("asking for `{name}`");
@@ -58,13 +58,13 @@ pub(super) async fn run(command: &Prompts, program: &Program) -> Result<(), Fail
             Role::Assistant => "assistant:",
         };
         output.line(&output.paint().tone(Tone::Name, role));
-        content::show(&[Piece::of(&message.content)], None, name, output)?;
+        content::show(&[Content::of(&message.content)], None, name, output)?;
     }
     output.data_only(&json!(got));
     Ok(())
 }
 
-async fn all(connection: &Connection<'_>) -> Result<Vec<Prompt>, Failed> {
+async fn all(connection: &Connection<'_>) -> Result<Vec<Prompt>, CommandError> {
     if !connection.has(|server| server.prompts.is_some()) {
         return Ok(Vec::new());
     }
@@ -77,31 +77,31 @@ async fn all(connection: &Connection<'_>) -> Result<Vec<Prompt>, Failed> {
 
 fn list(prompts: &[Prompt], command: &Prompts, output: &Output) {
     for prompt in prompts {
-        offered::show(prompt, output);
+        listing::show(prompt, output);
         for argument in prompt.arguments.iter().flatten() {
             let name = output
                 .paint()
-                .tone(Tone::Advice, &words::line(&argument.name));
+                .tone(Tone::Advice, &text::line(&argument.name));
             let required = match argument.required {
                 Some(true) => "required",
                 _ => "may be left out",
             };
-            let description = words::line(argument.description.as_deref().unwrap_or_default());
+            let description = text::line(argument.description.as_deref().unwrap_or_default());
             output.line(format!("    {name}  {required}  {description}").trim_end());
         }
     }
     let one = format!("hallpass prompts {} PROMPT key=value", command.server.url);
-    offered::end::<Prompt>(prompts.is_empty(), &one, "gets one", output);
+    listing::end::<Prompt>(prompts.is_empty(), &one, "gets one", output);
     output.data_only(&json!({ "prompts": prompts }));
 }
 
 /// Whether the prompt asks for what was given, and was given what it asks for.
-fn check(prompt: &Prompt, given: &Map<String, Value>) -> Result<(), Failed> {
+fn check(prompt: &Prompt, given: &Map<String, Value>) -> Result<(), CommandError> {
     let arguments = prompt.arguments.as_deref().unwrap_or_default();
     let names = || arguments.iter().map(|argument| argument.name.as_str());
     if let Some(unknown) = given.keys().find(|key| !names().any(|name| name == *key)) {
-        let failed = Failed::usage(format!("`{}` takes no `{unknown}`", prompt.name));
-        return Err(match words::nearest(unknown, names()) {
+        let failed = CommandError::usage(format!("`{}` takes no `{unknown}`", prompt.name));
+        return Err(match text::nearest(unknown, names()) {
             Some(near) => failed.hint(format!("did you mean `{near}`?")),
             None if arguments.is_empty() => failed.hint("it takes nothing"),
             None => failed.hint(format!(
@@ -117,18 +117,19 @@ fn check(prompt: &Prompt, given: &Map<String, Value>) -> Result<(), Failed> {
     match missing {
         Some(argument) => {
             let name = &argument.name;
-            let failed = Failed::usage(format!("`{}` needs `{name}`", prompt.name));
+            let failed = CommandError::usage(format!("`{}` needs `{name}`", prompt.name));
             Err(failed.hint(format!("add {name}=TEXT")))
         }
         None => Ok(()),
     }
 }
 
-fn pair(word: &str) -> Result<(String, Value), Failed> {
+fn pair(word: &str) -> Result<(String, Value), CommandError> {
     match word.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.into())),
         _ => Err(
-            Failed::usage(format!("`{word}` is no argument of a prompt")).hint("write `key=value`"),
+            CommandError::usage(format!("`{word}` is no argument of a prompt"))
+                .hint("write `key=value`"),
         ),
     }
 }

@@ -12,9 +12,9 @@ use hallpass_proxy::Proxy as Served;
 
 use crate::{
     arguments::Server,
-    called::Called,
-    exit::Failed,
+    exit::CommandError,
     program::Program,
+    server_ref::ServerRef,
     setup::{self, Person},
     store,
     terminal::Terminal,
@@ -36,22 +36,22 @@ pub(crate) struct Proxy {
     pub(crate) wait: u64,
 }
 
-pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandError> {
     // What is wrong with the command line is said at once, and not to the host.
-    let slot = setup::slot(program, &proxy.server.url, proxy.server.account.as_deref())?;
+    let key = setup::key(program, &proxy.server.url, proxy.server.account.as_deref())?;
     let folder = store::folder(program)?;
     let interactive = proxy.interactive && program.environment.somebody_is_there();
     let person = interactive.then(|| person(proxy, program));
     let (server, configured) = server::configured(program, &proxy.server, person)?;
     let login = format!(
         "run `{}` in a terminal",
-        Called::of(&slot, program).line("login")
+        ServerRef::of(&key, program).line("login")
     );
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
-        .remembering(Arc::new(memory::Files::of(&slot, &folder)))
+        .with_cache(Arc::new(memory::Files::of(&key, &folder)))
         .sign_in_hint(login);
     if interactive {
-        served = served.asking_a_person();
+        served = served.interactive();
     }
     let (input, output, written) = stdio::open()?;
     let mut stopped = None;
@@ -66,7 +66,7 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), Failed> 
     }
     ended.map_err(|error| {
         let remedy = error.remedy();
-        Failed::with_remedy(error, remedy)
+        CommandError::with_remedy(error, remedy)
     })
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::{config::Config, exit::Failed, program::Program};
+use crate::{config::Config, exit::CommandError, program::Program};
 
 /// Take a server's name away.
 #[derive(Debug, Args)]
@@ -12,22 +12,22 @@ pub(crate) struct Remove {
     pub(crate) name: String,
 }
 
-pub(super) fn run(remove: &Remove, program: &Program) -> Result<(), Failed> {
+pub(super) fn run(remove: &Remove, program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
     let name = &remove.name;
     let Some(entry) = config.servers().get(name) else {
         // The same words and the same advice as for a name that is used.
-        return Err(match config.slot(name, None) {
+        return Err(match config.key(name, None) {
             Err(failed) => failed,
-            Ok(slot) => Failed::usage(format!("{slot} is named by its URL")),
+            Ok(key) => CommandError::usage(format!("{key} is named by its URL")),
         });
     };
     config.remove(name)?;
-    let server = &entry.slot.server;
+    let server = &entry.key.server;
     let data = json!({
         "name": name,
         "server": server.as_str(),
-        "account": entry.slot.profile.as_str(),
+        "account": entry.key.account.as_str(),
     });
     let text = format!(
         "`{name}` is a name no longer. That signs nobody out; `hallpass logout {server}` does"

@@ -6,12 +6,12 @@ use clap::Args;
 use rmcp::model::{ReadResourceRequestParams, Resource};
 use serde_json::json;
 
-use super::offered;
+use super::listing;
 use crate::{
     arguments::Server,
     connection::Connection,
-    content::{self, Piece},
-    exit::Failed,
+    content::{self, Content},
+    exit::CommandError,
     output::Output,
     program::Program,
 };
@@ -30,7 +30,7 @@ pub(crate) struct Resources {
     pub(crate) output: Option<PathBuf>,
 }
 
-pub(super) async fn run(command: &Resources, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(command: &Resources, program: &Program) -> Result<(), CommandError> {
     let connection = Connection::open(&command.server, program).await?;
     match &command.uri {
         Some(uri) => read(uri, command, connection, program).await,
@@ -42,7 +42,7 @@ async fn list(
     command: &Resources,
     connection: Connection<'_>,
     output: &Output,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let all = async {
         if !connection.has(|server| server.resources.is_some()) {
             return Ok((Vec::new(), Vec::new()));
@@ -62,17 +62,17 @@ async fn list(
     let all = Box::pin(all).await;
     let (resources, templates) = connection.finish(all).await?;
     for resource in &resources {
-        offered::show(resource, output);
+        listing::show(resource, output);
     }
     if !templates.is_empty() {
         output.line("\nTemplates: put values in place of what is in braces");
     }
     for template in &templates {
-        offered::show(template, output);
+        listing::show(template, output);
     }
     let is_empty = resources.is_empty() && templates.is_empty();
     let one = format!("hallpass resources {} URI", command.server.url);
-    offered::end::<Resource>(is_empty, &one, "reads one", output);
+    listing::end::<Resource>(is_empty, &one, "reads one", output);
     output.data_only(&json!({ "resources": resources, "templates": templates }));
     Ok(())
 }
@@ -82,14 +82,14 @@ async fn read(
     command: &Resources,
     connection: Connection<'_>,
     program: &Program,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let request = ReadResourceRequestParams::new(uri);
     let what = format!("reading {uri}");
     let read = connection
         .wait(&what, Box::pin(connection.read(request)))
         .await;
     let read = connection.finish(read).await?;
-    let pieces: Vec<_> = read.contents.iter().map(Piece::of_resource).collect();
+    let pieces: Vec<_> = read.contents.iter().map(Content::of_resource).collect();
     let last = uri.trim_end_matches('/').rsplit('/').next().unwrap_or(uri);
     let stem = last.split('.').next().unwrap_or(last);
     let written = content::show(&pieces, command.output.as_deref(), stem, &program.output)?;

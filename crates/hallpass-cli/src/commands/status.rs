@@ -6,22 +6,22 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use hallpass::{
-    Clock, Record, Resource, Slot, State, SystemClock, Timestamp,
-    record::{Fence, Grant, PostEnd},
+    Clock, CredentialKey, Record, Resource, State, SystemClock, Timestamp,
+    record::{Grant, PendingRefresh, PostEnd},
 };
 use serde_json::{Value, json};
 
 use crate::{
     config::Config,
-    exit::{Code, Failed},
+    exit::{Code, CommandError},
     output::Tone,
     program::Program,
-    remembered::Remembered,
+    saved_options::SavedOptions,
     server_options::ServerOptions,
     setup,
     store::{self, Store},
+    text,
     token_source::Place,
-    words,
 };
 
 /// Show accounts.
@@ -36,23 +36,23 @@ pub(crate) struct Status {
     pub(crate) account: Option<String>,
 }
 
-pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(status: &Status, program: &Program) -> Result<(), CommandError> {
     let store = Store::examine(program).await??;
-    let (slots, look) = if let Some(url) = &status.url {
-        let slot = setup::slot(program, url, status.account.as_deref())?;
-        let look = store.look(Some(&slot)).await?.trouble_of(&slot)?;
-        (BTreeSet::from([slot]), look)
+    let (credentials, look) = if let Some(url) = &status.url {
+        let key = setup::key(program, url, status.account.as_deref())?;
+        let look = store.look(Some(&key)).await?.trouble_of(&key)?;
+        (BTreeSet::from([key]), look)
     } else {
         let look = store.look(None).await?;
-        let mut slots: BTreeSet<Slot> = look.kept().keys().cloned().collect();
-        slots.extend(with_a_token_source(program)?);
-        (slots, look)
+        let mut credentials: BTreeSet<CredentialKey> = look.kept().keys().cloned().collect();
+        credentials.extend(with_a_token_source(program)?);
+        (credentials, look)
     };
     let (mut problems, mut said) = (look.problems(), look.problems_in_words(&program.output));
     let now = SystemClock.now();
     let mut accounts = Vec::new();
-    for slot in slots {
-        let options = match setup::options_of(program, &slot) {
+    for key in credentials {
+        let options = match setup::options_of(program, &key) {
             Ok(options) => options,
             Err(failed) if failed.is(Code::Usage) => return Err(failed),
             Err(failed) => {
@@ -63,9 +63,9 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed
             }
         };
         let account = Account {
-            slot: &slot,
-            record: look.record(&slot),
-            is_out_of_reach: look.is_out_of_reach(&slot),
+            key: &key,
+            record: look.record(&key),
+            is_unreadable: look.is_unreadable(&key),
             tokens_from: Place::of(&options),
             now,
         };
@@ -92,28 +92,28 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Failed
 }
 
 /// The accounts whose tokens come from elsewhere, so that the store knows nothing of them.
-pub(super) fn with_a_token_source(program: &Program) -> Result<Vec<Slot>, Failed> {
+pub(super) fn with_a_token_source(program: &Program) -> Result<Vec<CredentialKey>, CommandError> {
     let config = Config::read(program)?;
-    let named = config.servers().values().map(|entry| entry.slot.clone());
-    let mut slots: Vec<Slot> = named.collect();
-    slots.extend(Remembered::slots(&store::folder(program)?)?);
-    slots.retain(|slot| {
-        let options = setup::options_of(program, slot);
+    let named = config.servers().values().map(|entry| entry.key.clone());
+    let mut credentials: Vec<CredentialKey> = named.collect();
+    credentials.extend(SavedOptions::credentials(&store::folder(program)?)?);
+    credentials.retain(|key| {
+        let options = setup::options_of(program, key);
         options.is_ok_and(|options| options.have_token_source())
     });
-    Ok(slots)
+    Ok(credentials)
 }
 
 fn table(rows: &[(&str, String)], program: &Program) -> String {
-    words::table(rows, program.output.width(), program.output.paint())
+    text::table(rows, program.output.width(), program.output.paint())
 }
 
 /// What is known of an account.
 struct Account<'a> {
-    slot: &'a Slot,
+    key: &'a CredentialKey,
     record: Option<&'a Record>,
     /// Whether there is something whose key is not at hand.
-    is_out_of_reach: bool,
+    is_unreadable: bool,
     tokens_from: Option<Place<'a>>,
     now: Timestamp,
 }
@@ -126,7 +126,7 @@ impl Account<'_> {
     }
 
     fn show(&self, program: &Program) {
-        let name = self.slot.to_string();
+        let name = self.key.to_string();
         let name = program.output.paint().tone(Tone::Name, &name);
         let rows = table(&self.rows(), program);
         program.output.line(&format!("{name}\n{rows}\n"));
@@ -158,7 +158,7 @@ impl Account<'_> {
         if let Some(record) = self.record {
             rows.push(("issuer", record.issuer.to_string()));
             if let Some(registration) = &record.registration {
-                rows.push(("client", words::line(registration.client_id.as_str())));
+                rows.push(("client", text::line(registration.client_id.as_str())));
             }
         }
         rows
@@ -168,11 +168,11 @@ impl Account<'_> {
         let (grant, record) = (self.grant(), self.record);
         let end = grant.and_then(|grant| grant.expires_at);
         json!({
-            "server": self.slot.server.as_str(),
-            "account": self.slot.profile.as_str(),
+            "server": self.key.server.as_str(),
+            "account": self.key.account.as_str(),
             "state": self.state_name(),
             "cause": record.and_then(|record| match &record.state {
-                State::SignInNeeded(cause) => Some(cause.to_string()),
+                State::SignInRequired(cause) => Some(cause.to_string()),
                 _ => None,
             }),
             "token_source": self.tokens_from.map(Place::as_data),
@@ -190,7 +190,7 @@ impl Account<'_> {
     }
 
     /// What is known of refreshes that brought no token.
-    fn fence(&self) -> Option<&Fence> {
+    fn fence(&self) -> Option<&PendingRefresh> {
         let grant = self.grant()?;
         grant.refresh_token.as_ref()?;
         self.record?.fence.as_ref()
@@ -204,26 +204,26 @@ impl Account<'_> {
     fn state_name(&self) -> &'static str {
         match self.record.map(|record| &record.state) {
             _ if self.tokens_from.is_some() => "handed-in",
-            None if self.is_out_of_reach => "out-of-reach",
+            None if self.is_unreadable => "out-of-reach",
             None => "unknown",
             Some(State::Registered) => "registered",
             Some(State::SignedIn) => "signed-in",
             Some(State::OutcomeUnknown) => "outcome-unknown",
-            Some(State::SignInNeeded(_)) => "sign-in-needed",
+            Some(State::SignInRequired(_)) => "sign-in-needed",
             Some(_) => "of-a-newer-version",
         }
     }
 
     fn state_in_words(&self) -> String {
         let words = match self.record.map(|record| &record.state) {
-            None if self.is_out_of_reach => {
+            None if self.is_unreadable => {
                 "out of reach: its key is not at hand; bring that back, or sign in again"
             }
             None => "nobody has signed in",
             Some(State::Registered) => "a client is registered, nobody has signed in",
             Some(State::SignedIn) => "signed in",
             Some(State::OutcomeUnknown) => "signed in; the outcome of a refresh is unknown",
-            Some(State::SignInNeeded(cause)) => return format!("a sign-in is needed: {cause}"),
+            Some(State::SignInRequired(cause)) => return format!("a sign-in is needed: {cause}"),
             Some(_) => "in a state that this program does not know",
         };
         words.to_owned()
@@ -231,13 +231,13 @@ impl Account<'_> {
 }
 
 fn some(text: &str, otherwise: &str) -> String {
-    words::line(if text.is_empty() { otherwise } else { text })
+    text::line(if text.is_empty() { otherwise } else { text })
 }
 
-fn last_refresh_in_words(fence: &Fence, now: Timestamp) -> String {
+fn last_refresh_in_words(fence: &PendingRefresh, now: Timestamp) -> String {
     let ended = match (fence.ended, &fence.refusal) {
         (PostEnd::Refused, Some(refusal)) => {
-            let code = refusal.code.as_deref().map(words::line);
+            let code = refusal.code.as_deref().map(text::line);
             let code = code.map_or_else(String::new, |code| format!(", `{code}`"));
             format!("the server refused it (status {}{code})", refusal.status)
         }
@@ -249,7 +249,7 @@ fn last_refresh_in_words(fence: &Fence, now: Timestamp) -> String {
     };
     match fence.not_before.saturating_since(now).as_secs() {
         0 => format!("{ended}; the next use tries again"),
-        left => format!("{ended}; the next one is due in {}", words::duration(left)),
+        left => format!("{ended}; the next one is due in {}", text::duration(left)),
     }
 }
 
@@ -258,11 +258,11 @@ fn expiry_in_words(end: Option<Timestamp>, now: Timestamp) -> String {
         None => "no expiry stated".to_owned(),
         Some(end) if end > now => {
             let left = end.saturating_since(now).as_secs();
-            format!("expires in {}", words::duration(left))
+            format!("expires in {}", text::duration(left))
         }
         Some(end) => {
             let past = now.saturating_since(end).as_secs();
-            format!("expired {} ago", words::duration(past))
+            format!("expired {} ago", text::duration(past))
         }
     }
 }
@@ -319,7 +319,7 @@ mod tests {
                 "the server refused it (status 400, `invalid_target`); the next one is due in 40 seconds",
             ),
         ] {
-            let mut fence = Fence::new(now, not_before);
+            let mut fence = PendingRefresh::new(now, not_before);
             (fence.ended, fence.refusal) = (ended, refusal);
             assert_eq!(last_refresh_in_words(&fence, now), words);
         }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::{exit::Failed, passphrase::Named, program::Program};
+use crate::{exit::CommandError, passphrase::Named, program::Program};
 
 /// Look after what is kept.
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ impl Passphrase {
     }
 }
 
-pub(super) async fn run(store: &Store, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(store: &Store, program: &Program) -> Result<(), CommandError> {
     match &store.task {
         Task::List => list::run(program).await,
         Task::Rekey(passphrase) => key::rekey(passphrase, program).await,
@@ -72,6 +72,6 @@ pub(super) async fn run(store: &Store, program: &Program) -> Result<(), Failed> 
         Task::Export(export) => bundle::export(export, program).await,
         Task::Import(import) => bundle::import(import, program).await,
         Task::Forget(forget) => forget::run(forget, program).await,
-        Task::StartOver => key::start_over(program).await,
+        Task::StartOver => key::reset(program).await,
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     arguments::Server,
     bearer::{Bearer, ForRequest},
-    exit::Failed,
+    exit::CommandError,
     program::Program,
     setup::{Options, Setup},
 };
@@ -27,8 +27,8 @@ pub(crate) struct Token {
     pub(crate) request: ForRequest,
 }
 
-pub(super) async fn run(command: &Token, program: &Program) -> Result<(), Failed> {
-    let setup = Setup::new(program, &command.server, Options::Remembered, None).await?;
+pub(super) async fn run(command: &Token, program: &Program) -> Result<(), CommandError> {
+    let setup = Setup::new(program, &command.server, Options::Saved, None).await?;
     let bearer = Bearer::fresh(&setup, &command.request).await?;
     let secret = bearer.secret();
     let mut headers = vec![("Authorization", &bearer.authorization)];

@@ -4,15 +4,15 @@ use clap::Args;
 use rmcp::model::Tool;
 use serde_json::json;
 
-use super::offered;
+use super::listing;
 use crate::{
     arguments::Server,
     connection::Connection,
-    exit::Failed,
+    exit::CommandError,
     output::{Output, Tone},
     program::Program,
     schema::{Properties, Property, shown},
-    words,
+    text,
 };
 
 /// List tools.
@@ -25,13 +25,13 @@ pub(crate) struct Tools {
     pub(crate) tool: Option<String>,
 }
 
-pub(super) async fn run(command: &Tools, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(command: &Tools, program: &Program) -> Result<(), CommandError> {
     let connection = Connection::open(&command.server, program).await?;
     let tools = all(&connection).await;
     let tools = connection.finish(tools).await?;
     let output = &program.output;
     if let Some(name) = &command.tool {
-        let tool = offered::find(&tools, name)?;
+        let tool = listing::find(&tools, name)?;
         in_full(tool, command, output);
         output.data_only(&json!({ "tool": tool }));
         return Ok(());
@@ -40,13 +40,13 @@ pub(super) async fn run(command: &Tools, program: &Program) -> Result<(), Failed
         in_short(tool, output);
     }
     let one = format!("hallpass tools {} TOOL", command.server.url);
-    offered::end::<Tool>(tools.is_empty(), &one, "shows one in full", output);
+    listing::end::<Tool>(tools.is_empty(), &one, "shows one in full", output);
     output.data_only(&json!({ "tools": tools }));
     Ok(())
 }
 
 /// All tools of a server; none where it says that it has none.
-pub(super) async fn all(connection: &Connection<'_>) -> Result<Vec<Tool>, Failed> {
+pub(super) async fn all(connection: &Connection<'_>) -> Result<Vec<Tool>, CommandError> {
     if !connection.has(|server| server.tools.is_some()) {
         return Ok(Vec::new());
     }
@@ -59,7 +59,7 @@ pub(super) async fn all(connection: &Connection<'_>) -> Result<Vec<Tool>, Failed
 
 /// The name, the first line of the description, and a line for each parameter.
 fn in_short(tool: &Tool, output: &Output) {
-    offered::show(tool, output);
+    listing::show(tool, output);
     let parameters = Properties::of(&tool.input_schema).known;
     for line in lines(&parameters, "    ", output) {
         output.line(&line);
@@ -68,15 +68,15 @@ fn in_short(tool: &Tool, output: &Output) {
 
 /// Everything that the server says about a tool.
 fn in_full(tool: &Tool, command: &Tools, output: &Output) {
-    let name = output.paint().tone(Tone::Name, &words::line(&tool.name));
+    let name = output.paint().tone(Tone::Name, &text::line(&tool.name));
     let title = tool
         .title
         .as_ref()
-        .map(|title| format!(" - {}", words::line(title)));
+        .map(|title| format!(" - {}", text::line(title)));
     output.line(&format!("{name}{}", title.unwrap_or_default()));
     if let Some(description) = &tool.description {
-        for paragraph in words::text(description).trim().lines() {
-            let paragraph = words::wrap(paragraph, output.width(), 4);
+        for paragraph in text::text(description).trim().lines() {
+            let paragraph = text::wrap(paragraph, output.width(), 4);
             output.line(format!("    {paragraph}").trim_end());
         }
     }
@@ -99,18 +99,12 @@ fn in_full(tool: &Tool, command: &Tools, output: &Output) {
     }
     let required = parameters.known.iter().filter(|property| property.required);
     let words: Vec<_> = required
-        .map(|property| {
-            format!(
-                " {}={}",
-                words::line(&property.name),
-                property.placeholder()
-            )
-        })
+        .map(|property| format!(" {}={}", text::line(&property.name), property.placeholder()))
         .collect();
     let call = format!(
         "hallpass call {} {}",
         command.server.url,
-        words::line(&tool.name)
+        text::line(&tool.name)
     );
     output.line(&format!("\nCall it\n    {call}{}", words.concat()));
 }
@@ -139,16 +133,16 @@ fn lines(properties: &[Property], lead: &str, output: &Output) -> Vec<String> {
             .map(|property| of(property).chars().count());
         widths.max().unwrap_or_default()
     };
-    let name = |property: &Property| words::line(&property.name);
+    let name = |property: &Property| text::line(&property.name);
     let about = |property: &Property| {
-        let mut about = words::line(&property.schema.kind.in_words());
+        let mut about = text::line(&property.schema.kind.in_words());
         if property.required {
             about.push_str(", required");
         }
         let default = property.schema.default.as_ref();
         let default = default.filter(|default| !default.is_null()).map(shown);
         if let Some(default) = default.filter(|default| !default.is_empty()) {
-            about = format!("{about} [{}]", words::line(&default));
+            about = format!("{about} [{}]", text::line(&default));
         }
         about
     };
@@ -156,7 +150,7 @@ fn lines(properties: &[Property], lead: &str, output: &Output) -> Vec<String> {
     let (names, abouts) = (widest(&name).min(24), widest(&about).min(32));
     let line = |property: &Property| {
         let description = property.schema.description.as_deref().unwrap_or_default();
-        let description = words::line(description.lines().next().unwrap_or_default());
+        let description = text::line(description.lines().next().unwrap_or_default());
         let name = format!("{:<names$}", name(property));
         let name = output.paint().tone(Tone::Advice, &name);
         let indent = lead.len() + names + abouts + 4;
@@ -164,11 +158,11 @@ fn lines(properties: &[Property], lead: &str, output: &Output) -> Vec<String> {
         if output.width().is_some_and(|width| indent + 20 > width) {
             // No room beside it.
             let indent = lead.len() + 4;
-            let description = words::wrap(&description, output.width(), indent);
+            let description = text::wrap(&description, output.width(), indent);
             let below = format!("\n{}{description}", " ".repeat(indent));
             return format!("{}{below}", about.trim_end()).trim_end().to_owned();
         }
-        let description = words::wrap(&description, output.width(), indent);
+        let description = text::wrap(&description, output.width(), indent);
         format!("{about}  {description}").trim_end().to_owned()
     };
     properties.iter().map(line).collect()

@@ -10,11 +10,16 @@ use serde_json::Value;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use super::{Config, Entry, WHAT};
-use crate::{exit::Failed, remembered::create_private, trusted};
+use crate::{exit::CommandError, saved_options::create_private, trusted};
 
 impl Config {
     /// Writes an entry under a name.
-    pub(crate) fn add(&self, name: &str, entry: &Entry, replaces: bool) -> Result<(), Failed> {
+    pub(crate) fn add(
+        &self,
+        name: &str,
+        entry: &Entry,
+        replaces: bool,
+    ) -> Result<(), CommandError> {
         self.put([(name, entry)], replaces)
     }
 
@@ -22,7 +27,7 @@ impl Config {
     pub(crate) fn add_all<'a>(
         &self,
         entries: impl IntoIterator<Item = (&'a str, &'a Entry)>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CommandError> {
         self.put(entries, false)
     }
 
@@ -30,7 +35,7 @@ impl Config {
         &self,
         entries: impl IntoIterator<Item = (&'a str, &'a Entry)>,
         replaces: bool,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CommandError> {
         self.change(|document, now| {
             let servers = document.entry("servers").or_insert_with(|| {
                 let mut servers = Table::new();
@@ -38,7 +43,7 @@ impl Config {
                 Item::Table(servers)
             });
             for (name, entry) in entries {
-                now.has_place_for(name, &entry.slot, replaces)?;
+                now.has_place_for(name, &entry.key, replaces)?;
                 let table = table(entry)?;
                 if let Some(servers) = servers.as_table_like_mut() {
                     servers.insert(name, Item::Table(table));
@@ -49,7 +54,7 @@ impl Config {
     }
 
     /// Takes the entry of a name out.
-    pub(crate) fn remove(&self, name: &str) -> Result<(), Failed> {
+    pub(crate) fn remove(&self, name: &str) -> Result<(), CommandError> {
         self.change(|document, _| {
             let servers = document
                 .get_mut("servers")
@@ -63,32 +68,34 @@ impl Config {
     /// been asked meanwhile. Whoever else changes it waits.
     fn change(
         &self,
-        change: impl FnOnce(&mut DocumentMut, &Self) -> Result<(), Failed>,
-    ) -> Result<(), Failed> {
+        change: impl FnOnce(&mut DocumentMut, &Self) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
         let Some(path) = self.path() else {
-            return Err(Failed::usage("there is no place for a configuration file")
-                .hint("name one with --config, or set HALLPASS_CONFIG"));
+            return Err(
+                CommandError::usage("there is no place for a configuration file")
+                    .hint("name one with --config, or set HALLPASS_CONFIG"),
+            );
         };
         let unwritable =
-            |error| Failed::usage(format!("{} can't be written: {error}", path.display()));
+            |error| CommandError::usage(format!("{} can't be written: {error}", path.display()));
         let (_, folder) = behind(path).map_err(unwritable)?;
         trusted::check(&folder, WHAT)?;
         let _lock = lock(path).map_err(unwritable)?;
         let text = trusted::read(path, WHAT)?.unwrap_or_default();
-        let mut document: DocumentMut = text.parse().map_err(Failed::usage)?;
+        let mut document: DocumentMut = text.parse().map_err(CommandError::usage)?;
         change(&mut document, &Self::parse(&text, path.to_owned())?)?;
         write(path, &document.to_string()).map_err(unwritable)
     }
 }
 
 /// An entry as it stands in the file.
-fn table(entry: &Entry) -> Result<Table, Failed> {
+fn table(entry: &Entry) -> Result<Table, CommandError> {
     let mut table = Table::new();
-    table.insert("url", value(entry.slot.server.as_str()));
-    if entry.slot.profile != hallpass::Profile::default() {
-        table.insert("account", value(entry.slot.profile.as_str()));
+    table.insert("url", value(entry.key.server.as_str()));
+    if entry.key.account != hallpass::Account::default() {
+        table.insert("account", value(entry.key.account.as_str()));
     }
-    for (option, set) in entry.options.to_map().map_err(Failed::new)? {
+    for (option, set) in entry.options.to_map().map_err(CommandError::new)? {
         table.insert(&option, item(&set));
     }
     Ok(table)

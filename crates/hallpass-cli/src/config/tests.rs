@@ -1,6 +1,6 @@
 use super::*;
 
-fn parse(text: &str) -> Result<Config, Failed> {
+fn parse(text: &str) -> Result<Config, CommandError> {
     Config::parse(text, PathBuf::from("/c/config.toml"))
 }
 
@@ -13,8 +13,8 @@ fn a_server_has_a_url_an_account_and_options() {
     )
     .unwrap();
     let entry = &config.servers()["work"];
-    assert_eq!(entry.slot.server.as_str(), "https://mcp.example.com/mcp");
-    assert_eq!(entry.slot.profile.as_str(), "w");
+    assert_eq!(entry.key.server.as_str(), "https://mcp.example.com/mcp");
+    assert_eq!(entry.key.account.as_str(), "w");
     let set = Value::Object(entry.options.to_map().unwrap());
     let file = std::path::absolute("/c/ca.pem").unwrap();
     assert_eq!(
@@ -94,13 +94,13 @@ fn what_is_wrong_is_named_with_its_line() {
 }
 
 #[test]
-fn a_slot_is_found_by_name_and_by_url() {
+fn a_credential_key_is_found_by_name_and_by_url() {
     let config = parse(
         "[servers.home]\nurl = \"https://a.example/mcp\"\nscope = \"home\"\n\
          [servers.work]\nurl = \"https://a.example/mcp\"\naccount = \"work\"\nscope = \"work\"\n",
     )
     .unwrap();
-    for (server, account, profile, scope) in [
+    for (server, account, expected, scope) in [
         ("home", None, "default", Some("home")),
         ("work", None, "work", Some("work")),
         ("work", Some("other"), "other", Some("home")),
@@ -109,17 +109,14 @@ fn a_slot_is_found_by_name_and_by_url() {
         ("https://a.example/mcp", None, "default", Some("home")),
         ("https://b.example/mcp", None, "default", None),
     ] {
-        let slot = config.slot(server, account).unwrap();
-        assert_eq!(slot.profile.as_str(), profile, "{server} {account:?}");
-        let found = config.options(&slot).scope;
+        let key = config.key(server, account).unwrap();
+        assert_eq!(key.account.as_str(), expected, "{server} {account:?}");
+        let found = config.options(&key).scope;
         assert_eq!(found.as_deref(), scope, "{server} {account:?}");
     }
-    let failed = config.slot("hom", None).unwrap_err().to_string();
+    let failed = config.key("hom", None).unwrap_err().to_string();
     assert!(failed.contains("did you mean `home`?"), "{failed}");
-    let failed = config
-        .slot("mcp.example.com", None)
-        .unwrap_err()
-        .to_string();
+    let failed = config.key("mcp.example.com", None).unwrap_err().to_string();
     assert!(
         failed.contains("is not the URL of an MCP server"),
         "{failed}"

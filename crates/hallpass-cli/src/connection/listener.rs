@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use hallpass::Slot;
+use hallpass::CredentialKey;
 use rmcp::{
     ClientHandler, RoleClient,
     model::{
@@ -13,8 +13,8 @@ use rmcp::{
     service::{NotificationContext, RequestContext},
 };
 
-use super::asking::Asking;
-use crate::{output::Output, program::Program, words};
+use super::elicitation::Asking;
+use crate::{output::Output, program::Program, text};
 
 /// Shows progress and log messages, and has a person answer what the server asks.
 pub(super) struct Listener {
@@ -28,12 +28,12 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(program: &Program, slot: &Slot) -> Self {
+    pub(super) fn new(program: &Program, key: &CredentialKey) -> Self {
         Self {
-            server: slot.server.to_string(),
+            server: key.server.to_string(),
             output: program.output.clone(),
             verbose: program.arguments.verbose > 0,
-            asking: Asking::new(program, slot).into(),
+            asking: Asking::new(program, key).into(),
             furthest: Mutex::new(f64::NEG_INFINITY),
         }
     }
@@ -115,7 +115,7 @@ impl ClientHandler for Listener {
                 other => other.to_string(),
             };
             let line = format!("server {level}{}: {text}", logger.unwrap_or_default());
-            self.output.say(&words::line(&line));
+            self.output.say(&text::line(&line));
         }
     }
 }
@@ -127,7 +127,7 @@ fn in_words(progress: &ProgressNotificationParam) -> String {
         None => progress.progress.to_string(),
     };
     match &progress.message {
-        Some(message) => format!("{count}, {}", words::line(message)),
+        Some(message) => format!("{count}, {}", text::line(message)),
         None => count,
     }
 }

@@ -39,13 +39,13 @@ fn a_size_in_words() {
 fn a_piece_of_an_answer() {
     let image = ContentBlock::image("aGk=", "image/png");
     assert_eq!(
-        Piece::of(&image),
-        Piece::File(File {
+        Content::of(&image),
+        Content::File(File {
             bytes: b"hi".to_vec(),
             mime: "image/png".to_owned(),
             text: None
         })
     );
     let broken = ContentBlock::image("%", "image/png");
-    assert!(matches!(Piece::of(&broken), Piece::About(what) if what.contains("no base64")));
+    assert!(matches!(Content::of(&broken), Content::About(what) if what.contains("no base64")));
 }

@@ -1,6 +1,6 @@
 //! Colour, where the stream shows it. No meaning is in it alone: the words say the same.
 
-use crate::words;
+use crate::text;
 
 /// What a piece of text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,13 +70,13 @@ impl Paint {
         let mut sanitized = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('\u{1b}').filter(|_| self.on) {
-            sanitized.push_str(&words::text(before));
+            sanitized.push_str(&text::text(before));
             let sequence = rendition(&rest[before.len()..]);
             let paint = sequence.filter(|sequence| is_paint(sequence));
             sanitized.push_str(paint.unwrap_or_default());
             rest = paint.map_or(after, |paint| &rest[before.len() + paint.len()..]);
         }
-        sanitized + &words::text(rest)
+        sanitized + &text::text(rest)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use hallpass::{Clock, SystemClock};
 
-use crate::words;
+use crate::text;
 
 /// So long nothing is said: most answers come sooner.
 const PATIENCE: Duration = Duration::from_millis(600);
@@ -88,7 +88,7 @@ impl StatusLine {
 
     /// Changes the words; they are drawn at the next beat.
     pub(super) fn say(&self, what: &str) {
-        self.lock().words = words::line(what);
+        self.lock().words = text::line(what);
     }
 
     /// Takes the line away, and keeps it away as long as what this gives is kept.

@@ -5,18 +5,18 @@ use std::{error::Error, fmt};
 use serde_json::{Map, Number, Value};
 
 use super::{Kind, Properties, Range, shown};
-use crate::words;
+use crate::text;
 
 /// A value that is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wrong {
+pub(crate) struct SchemaError {
     /// Where, as `options.depth` or `paths[2]`; empty for the whole.
     place: String,
     what: String,
     hint: Option<String>,
 }
 
-impl Wrong {
+impl SchemaError {
     fn new(what: impl Into<String>) -> Self {
         Self {
             place: String::new(),
@@ -50,7 +50,7 @@ impl Wrong {
     }
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.place.is_empty() {
             f.write_str(&self.what)
@@ -60,7 +60,7 @@ impl fmt::Display for Wrong {
     }
 }
 
-impl Error for Wrong {}
+impl Error for SchemaError {}
 
 /// A value in a message: short ones as they are.
 fn name_of(value: &Value) -> String {
@@ -74,7 +74,7 @@ fn name_of(value: &Value) -> String {
 
 impl Properties {
     /// Whether `values` are fields that are asked for, and all that have to be there.
-    pub(crate) fn check(&self, values: &Map<String, Value>) -> Result<(), Wrong> {
+    pub(crate) fn check(&self, values: &Map<String, Value>) -> Result<(), SchemaError> {
         for (name, value) in values {
             match self.get(name) {
                 Some(property) => {
@@ -99,18 +99,21 @@ impl Properties {
             .iter()
             .map(|it| format!("{}={}", it.name, it.placeholder()));
         let hint = format!("add {}", lines.collect::<Vec<_>>().join(" "));
-        Err(Wrong::new(format!("{} {verb} missing", names.join(" and "))).with_hint(Some(hint)))
+        Err(
+            SchemaError::new(format!("{} {verb} missing", names.join(" and ")))
+                .with_hint(Some(hint)),
+        )
     }
 
     /// That there is no such field, and which was probably meant.
-    pub(crate) fn unknown(&self, name: &str) -> Wrong {
+    pub(crate) fn unknown(&self, name: &str) -> SchemaError {
         let known = || self.known.iter().map(|property| property.name.as_str());
-        let hint = match words::nearest(name, known()) {
+        let hint = match text::nearest(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if self.known.is_empty() => "nothing is asked for".to_owned(),
             None => format!("there is {}", known().collect::<Vec<_>>().join(", ")),
         };
-        Wrong::new("is not asked for")
+        SchemaError::new("is not asked for")
             .at(name)
             .with_hint(Some(hint))
     }
@@ -135,7 +138,7 @@ impl super::Property {
 
 impl Kind {
     /// Whether `value` is of this kind.
-    pub(crate) fn check(&self, value: &Value) -> Result<(), Wrong> {
+    pub(crate) fn check(&self, value: &Value) -> Result<(), SchemaError> {
         let fits = match (self, value) {
             (Self::Any, _) | (Self::Null, Value::Null) | (Self::Boolean, Value::Bool(_)) => true,
             (Self::Integer(range), Value::Number(number)) => {
@@ -153,9 +156,9 @@ impl Kind {
                 }
                 let given = shown(value);
                 let names: Vec<_> = values.iter().map(|(known, _)| shown(known)).collect();
-                let near = words::nearest(&given, names.iter().map(String::as_str));
+                let near = text::nearest(&given, names.iter().map(String::as_str));
                 let hint = near.map(|near| format!("did you mean `{near}`?"));
-                return Err(Wrong::expected(value, self).with_hint(hint));
+                return Err(SchemaError::expected(value, self).with_hint(hint));
             }
             (Self::List(items), Value::Array(values)) => {
                 for (index, value) in values.iter().enumerate() {
@@ -178,19 +181,19 @@ impl Kind {
                         Err(_) => {}
                     }
                 }
-                return Err(inside.unwrap_or_else(|| Wrong::expected(value, self)));
+                return Err(inside.unwrap_or_else(|| SchemaError::expected(value, self)));
             }
             _ => false,
         };
         if fits {
             Ok(())
         } else {
-            Err(Wrong::expected(value, self))
+            Err(SchemaError::expected(value, self))
         }
     }
 
     /// What a typed word stands for.
-    pub(crate) fn read(&self, word: &str) -> Result<Value, Wrong> {
+    pub(crate) fn read(&self, word: &str) -> Result<Value, SchemaError> {
         let value = self.value_of(word).unwrap_or_else(|| word.into());
         self.check(&value).map(|()| value)
     }

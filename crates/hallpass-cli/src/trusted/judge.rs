@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::walk::Seen;
-use crate::{called::quoted, exit::Failed};
+use crate::{exit::CommandError, server_ref::quoted};
 
 /// Root.
 const ROOT: u32 = 0;
@@ -126,7 +126,7 @@ enum Why {
 
 impl Untrusted {
     /// What is not read, where the fault is, why it is one, and the command that mends it.
-    pub(super) fn failed(&self, file: &Path, what: &str) -> Failed {
+    pub(super) fn failed(&self, file: &Path, what: &str) -> CommandError {
         let (path, mode) = (self.path.display(), self.facts.mode & 0o7777);
         let kind = match self.facts.kind() {
             Kind::Folder => "the folder",
@@ -145,7 +145,7 @@ impl Untrusted {
                     self.facts.owner
                 );
                 let link = if kind == "the link" { "-h " } else { "" };
-                Failed::usage(what).hint(format!(
+                CommandError::usage(what).hint(format!(
                     "if it is to be yours: {}chown {link}{} {quoted}",
                     sudo(self.me != ROOT),
                     self.me
@@ -158,9 +158,9 @@ impl Untrusted {
                     "{}chmod go-w {quoted}",
                     sudo(![ROOT, self.facts.owner].contains(&self.me))
                 );
-                Failed::usage(what).hint(mend)
+                CommandError::usage(what).hint(mend)
             }
-            Why::Kind => Failed::usage(format!("{read} {path} is no regular file")),
+            Why::Kind => CommandError::usage(format!("{read} {path} is no regular file")),
         }
     }
 }

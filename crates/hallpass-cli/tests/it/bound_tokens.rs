@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hallpass::{
-    AuthScheme, DpopKey, Slot,
+    AuthScheme, CredentialKey, DpopKey,
     store::{CredentialStore, FileStore, KeyFile, KeySources, Saved},
 };
 use serde_json::Value;
@@ -72,13 +72,13 @@ async fn bind(desk: &Desk) {
     let folder = desk.store();
     let sources = KeySources::in_order(vec![Arc::new(KeyFile::in_folder(&folder))]);
     let store = FileStore::open(folder, sources).await.unwrap();
-    let slot = Slot::new(desk.url().parse().unwrap());
-    let mut record = store.load(&slot).await.unwrap().unwrap();
+    let key = CredentialKey::new(desk.url().parse().unwrap());
+    let mut record = store.load(&key).await.unwrap().unwrap();
     let grant = record.grant.as_mut().unwrap();
     grant.scheme = AuthScheme::Dpop;
     grant.dpop_key = Some(DpopKey::new(KEY));
     let wait = std::time::Duration::from_secs(5);
-    let mut guard = store.lock(&slot, wait).await.unwrap();
+    let mut guard = store.lock(&key, wait).await.unwrap();
     let saved = store
         .save(&record, Some(record.generation), &mut guard)
         .await;

@@ -103,7 +103,7 @@ async fn wrong_usage_is_2_and_says_what_to_write() {
         (vec!["call", &url, "add", "[1]"], "one JSON object"),
         (
             vec!["token", &url, "--account", "no spaces"],
-            "can't name a profile",
+            "can't name an account",
         ),
         (
             vec!["token", &url, "--resource", "/mcp"],

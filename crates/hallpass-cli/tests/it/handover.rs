@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::import::{Home, put};
 
 /// A home where mcp-remote has signed in.
-struct Handover {
+struct ImportedCredentials {
     home: Home,
     /// What it keeps.
     client: Value,
     tokens: Value,
 }
 
-impl Handover {
+impl ImportedCredentials {
     async fn new() -> Self {
         let home = Home::new().await;
         let url = home.desk.url();
@@ -83,7 +83,7 @@ impl Handover {
 
 #[tokio::test]
 async fn a_server_behind_mcp_remote_comes_over_and_a_login_works() {
-    let handover = Handover::new().await;
+    let handover = ImportedCredentials::new().await;
     let ended = handover.home.run(&["import", "--yes"]).await.expect(0);
     assert!(
         ended
@@ -101,7 +101,7 @@ async fn a_server_behind_mcp_remote_comes_over_and_a_login_works() {
 
 #[tokio::test]
 async fn its_client_and_its_refresh_token_come_over_when_that_is_said() {
-    let handover = Handover::new().await;
+    let handover = ImportedCredentials::new().await;
     let import = ["import", "--yes", "--credentials", "--json"];
     let answer = handover.home.run(&import).await.expect(0).json();
     let taken = &answer["result"]["credentials"][0];
@@ -149,7 +149,7 @@ async fn its_client_and_its_refresh_token_come_over_when_that_is_said() {
 
 #[tokio::test]
 async fn a_refresh_token_that_is_refused_leaves_the_client() {
-    let mut handover = Handover::new().await;
+    let mut handover = ImportedCredentials::new().await;
     handover.tokens["refresh_token"] = "used up long ago".into();
     handover.keep("mcp-remote-v1", &handover.home.desk.url());
     let ended = handover
@@ -173,7 +173,7 @@ async fn a_refresh_token_that_is_refused_leaves_the_client() {
 
 #[tokio::test]
 async fn without_a_refresh_token_the_client_comes_alone() {
-    let mut handover = Handover::new().await;
+    let mut handover = ImportedCredentials::new().await;
     handover
         .tokens
         .as_object_mut()
@@ -193,7 +193,7 @@ async fn without_a_refresh_token_the_client_comes_alone() {
 #[tokio::test]
 async fn what_can_not_be_done_rightly_is_left() {
     // A token that names another issuer is shown to nobody.
-    let mut handover = Handover::new().await;
+    let mut handover = ImportedCredentials::new().await;
     let url = handover.home.desk.url();
     handover.tokens["access_token"] =
         "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL290aGVyLmV4YW1wbGUifQ.c2ln".into();
@@ -239,7 +239,7 @@ async fn what_can_not_be_done_rightly_is_left() {
 
 #[tokio::test]
 async fn a_refresh_token_that_could_not_be_kept_is_not_used() {
-    let handover = Handover::new().await;
+    let handover = ImportedCredentials::new().await;
     let import = ["import", "--yes", "--credentials", "--json"];
     let in_memory = [&import[..], &["--key-store", "memory"]].concat();
     let answer = handover.home.run(&in_memory).await.expect(0).json();
@@ -251,7 +251,7 @@ async fn a_refresh_token_that_could_not_be_kept_is_not_used() {
 
 #[tokio::test]
 async fn for_a_server_that_is_here_it_can_be_said_later() {
-    let handover = Handover::new().await;
+    let handover = ImportedCredentials::new().await;
     handover.home.run(&["import", "--yes"]).await.expect(0);
     let before = handover.home.text();
     let from = ["import", "--from", "mcp-remote", "--credentials"];
@@ -271,7 +271,7 @@ async fn for_a_server_that_is_here_it_can_be_said_later() {
 
 #[tokio::test]
 async fn nothing_of_what_it_keeps_is_shown() {
-    let handover = Handover::new().await;
+    let handover = ImportedCredentials::new().await;
     let mut leaks = LeakCheck::new();
     for secret in ["access_token", "refresh_token"] {
         leaks.watch(secret, handover.tokens[secret].as_str().unwrap());
@@ -295,7 +295,7 @@ async fn nothing_of_what_it_keeps_is_shown() {
 async fn a_person_is_asked_apart() {
     use crate::terminal::Terminal;
 
-    let handover = Handover::new().await;
+    let handover = ImportedCredentials::new().await;
     let (root, file) = (handover.home.path(""), handover.home.file());
     let environment = [
         ("HOME", root.to_str().unwrap()),

@@ -230,9 +230,9 @@ async fn an_export_opens_elsewhere_and_overwrites_nothing() {
 #[tokio::test]
 async fn what_cannot_be_opened_is_said_and_left() {
     let desk = two_accounts().await;
-    let slots = fs::read_dir(desk.store().join("slots")).unwrap();
+    let credentials = fs::read_dir(desk.store().join("slots")).unwrap();
     let sealed = |path: &Path| path.extension().is_some_and(|it| it == "sealed");
-    let torn = slots
+    let torn = credentials
         .map(|file| file.unwrap().path())
         .find(|path| sealed(path))
         .unwrap();

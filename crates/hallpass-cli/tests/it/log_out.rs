@@ -57,8 +57,8 @@ async fn every_account_is_signed_out_and_revoked() {
 async fn one_that_fails_keeps_none_of_the_others_signed_in() {
     let desk = two_accounts().await;
     // The first of them can't be written to.
-    let slots = desk.store().join("slots");
-    let mut files: Vec<_> = std::fs::read_dir(&slots)
+    let credentials = desk.store().join("slots");
+    let mut files: Vec<_> = std::fs::read_dir(&credentials)
         .unwrap()
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension().is_some_and(|it| it == "sealed"))

@@ -55,7 +55,7 @@ async fn its_accounts_are_set_aside_and_it_is_said_once() {
     assert_eq!(ended.json().get("notices"), None);
     let store = result(&desk, &["status"]).await["store"].clone();
     assert_eq!(store["policy"], "key-file");
-    let aside = &store["set_aside"][0];
+    let aside = &store["unreadable"][0];
     let name = key.file_stem().unwrap().to_str().unwrap();
     assert_eq!(aside["key_id"], name);
     assert_eq!(aside["accounts"], 2);
@@ -76,7 +76,7 @@ async fn its_accounts_are_set_aside_and_it_is_said_once() {
         .await
         .expect(0);
     let store = result(&desk, &["status"]).await["store"].clone();
-    assert_eq!(store["set_aside"], json!([]));
+    assert_eq!(store["unreadable"], json!([]));
 }
 
 /// Every file of the store.
@@ -122,7 +122,7 @@ async fn whoever_only_looks_is_told_and_changes_nothing() {
         let problem = answer["result"]["problems"][0].as_str().unwrap();
         assert!(problem.starts_with(&lost), "{problem}");
         assert_eq!(
-            answer["result"]["store"]["set_aside"],
+            answer["result"]["store"]["unreadable"],
             json!([{"key_id": id, "policy": "key-file", "accounts": 2, "since": null}])
         );
         assert_eq!(everything(&desk.store()), before, "{words:?}");
@@ -258,7 +258,7 @@ async fn what_is_forgotten_is_gone_with_its_file() {
     fs::rename(kept, key).unwrap();
     assert!(accounts(&desk, &[]).await.is_empty());
     let store = result(&desk, &["status"]).await["store"].clone();
-    assert_eq!(store["set_aside"], json!([]));
+    assert_eq!(store["unreadable"], json!([]));
 }
 
 /// To forget one account, no key is given up: the others are there again when it comes back.
@@ -353,7 +353,7 @@ async fn whoever_finds_it_may_be_killed_anywhere() {
         assert!(told >= 1, "step {step}: {}", next.stderr);
         let result = result(&desk, &["status"]).await;
         assert_eq!(result["accounts"], json!([]), "step {step}");
-        let aside = result["store"]["set_aside"].as_array().unwrap();
+        let aside = result["store"]["unreadable"].as_array().unwrap();
         assert_eq!(aside.len(), 1, "step {step}: {aside:?}");
         assert_eq!(aside[0]["accounts"], 2);
         assert_eq!(sealed(&desk.store()), before);

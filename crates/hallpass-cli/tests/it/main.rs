@@ -49,6 +49,7 @@ mod signals;
 mod stateless;
 mod status;
 mod store;
+mod store_format;
 #[cfg(unix)]
 mod table;
 #[cfg(unix)]

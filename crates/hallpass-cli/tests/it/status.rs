@@ -73,10 +73,10 @@ async fn what_a_script_gets() {
     assert!(account["client_id"].is_string());
     account["client_id"] = json!("client");
     let store = &mut status["store"];
-    assert!(store["set_aside"][0]["since"].is_i64());
-    store["set_aside"][0]["since"] = json!("since");
+    assert!(store["unreadable"][0]["since"].is_i64());
+    store["unreadable"][0]["since"] = json!("since");
     let key = key_file_id(&desk);
-    let why = store["passed_over"].clone();
+    let why = store["ignored"].clone();
     let folder = desk.store().display().to_string();
     assert_eq!(
         status,
@@ -103,8 +103,8 @@ async fn what_a_script_gets() {
                     "sealed files in `{folder}`, the key in a key file in `{folder}`; \
                      1 beside it, each for records of its own"
                 ),
-                "folder": folder, "policy": "key-file", "key_id": key, "passed_over": why,
-                "set_aside": [
+                "folder": folder, "policy": "key-file", "key_id": key, "ignored": why,
+                "unreadable": [
                     {"key_id": lost, "policy": "key-file", "accounts": 2, "since": "since"},
                 ],
             },
@@ -119,8 +119,9 @@ async fn what_a_script_gets() {
         let status = result(&empty, &words).await;
         let mut found = BTreeSet::new();
         paths(&status, "", &mut found);
-        let inner =
-            |path: &String| path.starts_with("store.set_aside[]") || path.contains("token_source.");
+        let inner = |path: &String| {
+            path.starts_with("store.unreadable[]") || path.contains("token_source.")
+        };
         let expected: BTreeSet<_> = documented.iter().filter(|it| !inner(it)).cloned().collect();
         assert_eq!(found, expected);
         assert_eq!(status["accounts"][0]["state"], "unknown");

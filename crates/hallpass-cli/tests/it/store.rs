@@ -39,7 +39,7 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
         "{}",
         said.stdout
     );
-    let why = store["passed_over"][0].as_str().unwrap();
+    let why = store["ignored"][0].as_str().unwrap();
     assert!(why.starts_with("keyring: "), "{why}");
 
     // The key itself is nowhere in it.
@@ -141,7 +141,7 @@ async fn whoever_looks_asks_a_keyring_in_trouble_once() {
             assert!(said.contains(trouble), "{words:?}: {said}");
             if json {
                 let result = ended.json()["result"].clone();
-                assert_eq!(result["store"]["set_aside"], json!(null));
+                assert_eq!(result["store"]["unreadable"], json!(null));
                 assert_eq!(result["accounts"].as_array().unwrap().len(), 1);
             }
         }

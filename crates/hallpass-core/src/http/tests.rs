@@ -3,7 +3,11 @@ use super::*;
 #[test]
 fn the_url_of_an_error_holds_no_secret() {
     let url = Url::parse("https://user:canary@as.example/token?code=canary#canary").unwrap();
-    let error = HttpError::new(HttpErrorKind::Connect, Leg::AuthorizationServer, &url);
+    let error = HttpError::new(
+        HttpErrorKind::Connect,
+        RequestTarget::AuthorizationServer,
+        &url,
+    );
     let text = format!("{error} {error:?}");
     assert!(!text.contains("canary"), "{text}");
     assert_eq!(
@@ -16,7 +20,7 @@ fn the_url_of_an_error_holds_no_secret() {
 fn a_proxy_that_wants_credentials_is_a_matter_of_configuration() {
     let url = Url::parse("https://as.example/token").unwrap();
     let kind = HttpErrorKind::ProxyAuthentication;
-    let error = HttpError::new(kind, Leg::AuthorizationServer, &url);
+    let error = HttpError::new(kind, RequestTarget::AuthorizationServer, &url);
     assert_eq!(error.remedy(), Remedy::Configure);
     assert!(!error.may_have_been_sent());
 }
@@ -41,7 +45,7 @@ impl HttpClient for Eight {
     fn open(
         &self,
         _: Request<Bytes>,
-        _: ExchangePolicy,
+        _: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         Box::pin(async { Ok(Response::new(Body::new(Fours(0)))) })
     }
@@ -53,9 +57,9 @@ fn a_body_is_read_up_to_the_cap_whoever_sends_it() {
     let fetch = |body_cap| {
         let client: &dyn HttpClient = &Eight;
         let request = Request::get("https://as.example/big?key=canary").body(Bytes::new());
-        let policy = ExchangePolicy {
+        let policy = RequestOptions {
             body_cap,
-            ..ExchangePolicy::metadata(&server)
+            ..RequestOptions::metadata(&server)
         };
         crate::block_on(client.fetch(request.unwrap(), policy))
     };

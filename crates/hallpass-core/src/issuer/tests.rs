@@ -22,7 +22,7 @@ fn the_root_slash_is_the_one_tolerated_difference() {
     #[track_caller]
     fn check(one: &str, other: &str, same: bool) {
         assert_eq!(
-            issuer(one).same_but_for_root_slash(&issuer(other)),
+            issuer(one).eq_ignoring_trailing_slash(&issuer(other)),
             same,
             "{one} {other}"
         );

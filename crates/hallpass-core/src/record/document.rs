@@ -1,6 +1,6 @@
-//! The slot document: every record of one slot as one piece of JSON, for a store to seal and write.
+//! The credential document: every record of one credential as one piece of JSON, for a store to seal and write.
 //!
-//! One document a slot makes the change of the active issuer atomic: either all of a save is there
+//! One document a credential makes the change of the active issuer atomic: either all of a save is there
 //! or none of it. This module alone turns secrets into bytes.
 //!
 //! The format is versioned. A document of a newer version is refused; fields that this version does
@@ -22,26 +22,26 @@ use zeroize::Zeroizing;
 
 use self::wire::{DocumentWire, RecordWire};
 use super::{Generation, Record, UnknownFields};
-use crate::{Issuer, Slot, store::Saved};
+use crate::{CredentialKey, Issuer, store::Saved};
 
 /// The version that this crate writes. Each new value in the format raises it, as said above.
 pub const VERSION: u32 = 1;
 
-/// Every record of one slot.
+/// Every record of one credential.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SlotDocument {
-    slot: Slot,
+pub struct CredentialDocument {
+    key: CredentialKey,
     active: Option<Issuer>,
     last_generation: Generation,
     records: Vec<Record>,
     unknown: UnknownFields,
 }
 
-impl SlotDocument {
-    /// The document of a slot that holds nothing.
-    pub fn empty(slot: Slot) -> Self {
+impl CredentialDocument {
+    /// The document of a credential that holds nothing.
+    pub fn empty(key: CredentialKey) -> Self {
         Self {
-            slot,
+            key,
             active: None,
             last_generation: Generation::default(),
             records: Vec::new(),
@@ -49,9 +49,9 @@ impl SlotDocument {
         }
     }
 
-    /// The slot.
-    pub fn slot(&self) -> &Slot {
-        &self.slot
+    /// The credential.
+    pub fn key(&self) -> &CredentialKey {
+        &self.key
     }
 
     /// The records, in no order that means anything.
@@ -109,8 +109,9 @@ impl SlotDocument {
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let wire = DocumentWire {
             version: VERSION,
-            server: self.slot.server.clone(),
-            profile: self.slot.profile.clone(),
+            server: self.key.server.clone(),
+            subject: self.key.subject.clone(),
+            account: self.key.account.clone(),
             active: self.active.clone(),
             last_generation: self.last_generation,
             records: self.records.iter().map(RecordWire::from).collect(),
@@ -119,7 +120,7 @@ impl SlotDocument {
         let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
         // Serialising into memory fails only for maps whose keys are not strings; these have none.
         if let Err(error) = serde_json::to_writer(&mut *bytes, &wire) {
-            debug_assert!(false, "a slot document is always JSON: {error}");
+            debug_assert!(false, "a credential document is always JSON: {error}");
         }
         bytes
     }
@@ -129,7 +130,7 @@ impl SlotDocument {
     /// # Errors
     ///
     /// [`DocumentError::Newer`] for a version after [`VERSION`]; [`DocumentError::Malformed`] for
-    /// anything that is no slot document. Neither error repeats any of the content.
+    /// anything that is no credential document. Neither error repeats any of the content.
     pub fn decode(bytes: &[u8]) -> Result<Self, DocumentError> {
         #[derive(Deserialize)]
         struct Head {
@@ -144,17 +145,18 @@ impl SlotDocument {
         }
         let wire: DocumentWire =
             serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
-        let slot = Slot {
+        let key = CredentialKey {
             server: wire.server,
-            profile: wire.profile,
+            subject: wire.subject,
+            account: wire.account,
         };
         let records = wire
             .records
             .into_iter()
-            .map(|record| record.into_record(&slot))
+            .map(|record| record.into_record(&key))
             .collect();
         Ok(Self {
-            slot,
+            key,
             active: wire.active,
             last_generation: wire.last_generation,
             records,
@@ -163,7 +165,7 @@ impl SlotDocument {
     }
 }
 
-/// Bytes that are no slot document of this version.
+/// Bytes that are no credential document of this version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DocumentError {
@@ -172,7 +174,7 @@ pub enum DocumentError {
         /// The version found.
         version: u32,
     },
-    /// No slot document.
+    /// No credential document.
     Malformed {
         /// The line where reading stopped, from 1.
         line: usize,
@@ -191,7 +193,7 @@ impl fmt::Display for DocumentError {
             Self::Malformed { line, column } => {
                 write!(
                     f,
-                    "the record is no slot document (line {line}, column {column})"
+                    "the record is no credential document (line {line}, column {column})"
                 )
             }
         }

@@ -4,7 +4,7 @@ use super::*;
 fn check(resource: &str, server: &str, expected: Result<(), &str>) {
     let resource = Resource::parse(resource).unwrap();
     let server = ServerUrl::parse(server).unwrap();
-    let got = resource.identifies(&server);
+    let got = resource.matches_server(&server);
     assert_eq!(
         got.as_ref().map_err(ResourceMismatch::part).copied(),
         expected,

@@ -73,13 +73,13 @@ fn what_is_refused_and_why() {
 #[test]
 fn people_and_logs_see_no_query() {
     let url = ServerUrl::parse("https://mcp.example.com/mcp?api_key=canary&x=1").unwrap();
-    let slot = crate::Slot::new(url.clone());
+    let key = crate::CredentialKey::new(url.clone());
     let resource = crate::Resource::from(&url);
-    for shown in [format!("{url}"), format!("{slot}"), format!("{resource}")] {
+    for shown in [format!("{url}"), format!("{key}"), format!("{resource}")] {
         assert_eq!(shown, "https://mcp.example.com/mcp?…");
     }
     let other = crate::Resource::parse("https://mcp.example.com/mcp?a=b").unwrap();
-    let mismatch = other.identifies(&url).unwrap_err();
+    let mismatch = other.matches_server(&url).unwrap_err();
     for text in [
         "http://mcp.example.com/mcp?api_key=canary",
         "https://user@mcp.example.com/mcp?api_key=canary",
@@ -87,7 +87,7 @@ fn people_and_logs_see_no_query() {
     ] {
         let error = ServerUrl::parse(text).unwrap_err();
         let shown =
-            format!("{error} {error:?} {url:?} {slot:?} {resource:?} {mismatch} {mismatch:?}");
+            format!("{error} {error:?} {url:?} {key:?} {resource:?} {mismatch} {mismatch:?}");
         assert!(!shown.contains("canary"), "{shown}");
     }
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_discovery::{MetadataCache, Reading};
+use hallpass_discovery::{CacheMode, MetadataCache};
 
 use crate::case::{
     AS, Answer, Case, MCP, PATH_PRM, challenged, pointed, protected, server_metadata,
@@ -29,13 +29,13 @@ fn put(case: &Case, headers: &[(&'static str, &str)], issuer: &str) {
 fn check(headers: &[(&'static str, &str)], fresh_seconds: u64) {
     let case = cached(headers);
     let cache = MetadataCache::new();
-    case.run_with(Reading::Cached(&cache)).unwrap();
+    case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(case.network.take_asked(), [PATH_PRM, AS]);
     if fresh_seconds > 0 {
         // Still fresh just before, stale just after.
         case.network
             .pass(Duration::from_millis(fresh_seconds * 1000 - 50));
-        let found = case.run_with(Reading::Cached(&cache)).unwrap();
+        let found = case.run_with(CacheMode::Cached(&cache)).unwrap();
         assert_eq!(case.network.take_asked(), [AS], "{headers:?}");
         assert!(found.attempts[0].from_cache());
         assert_eq!(
@@ -44,7 +44,7 @@ fn check(headers: &[(&'static str, &str)], fresh_seconds: u64) {
         );
         case.network.pass(Duration::from_millis(50));
     }
-    case.run_with(Reading::Cached(&cache)).unwrap();
+    case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(case.network.take_asked(), [PATH_PRM, AS], "{headers:?}");
 }
 
@@ -86,18 +86,18 @@ const LASTING: &[(&str, &str)] = &[("cache-control", "max-age=3600")];
 fn reading_anew_passes_the_cache_and_replaces_what_it_holds() {
     let case = cached(LASTING);
     let cache = MetadataCache::new();
-    case.run_with(Reading::Cached(&cache)).unwrap();
+    case.run_with(CacheMode::Cached(&cache)).unwrap();
     // The server moves to another authorization server.
     put(&case, LASTING, "https://new.example");
     let new = "https://new.example/.well-known/oauth-authorization-server";
     let case = case.issuer(new, "https://new.example");
-    let stale = case.run_with(Reading::Cached(&cache)).unwrap();
+    let stale = case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(stale.server.issuer.as_str(), "https://as.example");
     case.network.take_asked();
-    let anew = case.run_with(Reading::Anew(&cache)).unwrap();
+    let anew = case.run_with(CacheMode::Anew(&cache)).unwrap();
     assert_eq!(anew.server.issuer.as_str(), "https://new.example");
     assert_eq!(case.network.take_asked(), [PATH_PRM, new]);
-    let kept = case.run_with(Reading::Cached(&cache)).unwrap();
+    let kept = case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(kept.server.issuer.as_str(), "https://new.example");
     assert_eq!(case.network.take_asked(), [new]);
     // Without a cache nothing is kept, and nothing kept is used.
@@ -109,18 +109,18 @@ fn reading_anew_passes_the_cache_and_replaces_what_it_holds() {
 fn what_is_gone_is_forgotten() {
     let case = cached(LASTING);
     let cache = MetadataCache::new();
-    case.run_with(Reading::Cached(&cache)).unwrap();
+    case.run_with(CacheMode::Cached(&cache)).unwrap();
     case.network.remove(PATH_PRM);
-    case.run_with(Reading::Anew(&cache)).unwrap_err();
+    case.run_with(CacheMode::Anew(&cache)).unwrap_err();
     case.network.take_asked();
-    case.run_with(Reading::Cached(&cache)).unwrap_err();
+    case.run_with(CacheMode::Cached(&cache)).unwrap_err();
     assert_eq!(case.network.take_asked(), [PATH_PRM]);
     // By hand, too.
     put(&case, LASTING, "https://as.example");
-    case.run_with(Reading::Cached(&cache)).unwrap();
+    case.run_with(CacheMode::Cached(&cache)).unwrap();
     cache.clear();
     case.network.take_asked();
-    case.run_with(Reading::Cached(&cache)).unwrap();
+    case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(case.network.take_asked(), [PATH_PRM, AS]);
 }
 
@@ -128,9 +128,9 @@ fn what_is_gone_is_forgotten() {
 fn a_kept_document_is_checked_at_each_use() {
     let case = cached(LASTING);
     let cache = MetadataCache::new();
-    case.run_with(Reading::Cached(&cache)).unwrap();
+    case.run_with(CacheMode::Cached(&cache)).unwrap();
     let other = case.server("https://mcp.example/other");
-    let error = other.run_with(Reading::Cached(&cache)).unwrap_err();
+    let error = other.run_with(CacheMode::Cached(&cache)).unwrap_err();
     assert!(error.to_string().contains("the path differs"), "{error}");
 }
 
@@ -143,7 +143,7 @@ fn only_documents_are_kept_and_not_without_bound() {
         Answer::Response(200, headers, Bytes::copy_from_slice(body.as_bytes()))
     };
     case.network.put(PATH_PRM, page("<html>"));
-    case.run_with(Reading::Cached(&cache)).unwrap_err();
+    case.run_with(CacheMode::Cached(&cache)).unwrap_err();
     assert_eq!(format!("{cache:?}"), "MetadataCache { documents: 0 }");
     let read = |number: u32, later: u64| {
         let server = format!("https://mcp.example/{number}");
@@ -154,7 +154,7 @@ fn only_documents_are_kept_and_not_without_bound() {
         let document = server_metadata("https://as.example");
         case.network.put(AS, page(&document));
         case.network.pass(Duration::from_secs(later));
-        case.run_with(Reading::Cached(&cache)).unwrap();
+        case.run_with(CacheMode::Cached(&cache)).unwrap();
     };
     for number in 0..300 {
         read(number, 0);

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, Challenge, Clock, HttpClient, HttpError, Issuer, Resource, ResourceSetting,
     ServerSettings, ServerUrl, Timestamp, block_on,
-    http::{Body, ExchangePolicy, HttpErrorKind},
+    http::{Body, HttpErrorKind, RequestOptions},
 };
-use hallpass_discovery::{Discovered, Discovery, DiscoveryError, Reading, challenges};
+use hallpass_discovery::{CacheMode, Discovered, Discovery, DiscoveryError, challenges};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use url::Url;
 
@@ -65,12 +65,12 @@ impl HttpClient for Network {
     fn open(
         &self,
         request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         assert_eq!(request.method(), "GET");
         assert_eq!(request.headers()[header::ACCEPT], "application/json");
         assert!(request.body().is_empty());
-        assert_eq!(policy, ExchangePolicy::metadata(&policy.server));
+        assert_eq!(policy, RequestOptions::metadata(&policy.server));
         let url = request.uri().to_string();
         let answer = self.table.lock().unwrap().get(&url).cloned();
         self.asked.lock().unwrap().push(url.clone());
@@ -199,7 +199,7 @@ impl Case {
         self.serve(url, &server_metadata(issuer))
     }
 
-    pub(crate) fn run_with(&self, reading: Reading<'_>) -> Result<Discovered, DiscoveryError> {
+    pub(crate) fn run_with(&self, reading: CacheMode<'_>) -> Result<Discovered, DiscoveryError> {
         let discovery = Discovery {
             http: &self.network,
             clock: &self.network,
@@ -211,7 +211,7 @@ impl Case {
     }
 
     pub(crate) fn run(&self) -> Result<Discovered, DiscoveryError> {
-        self.run_with(Reading::Uncached)
+        self.run_with(CacheMode::Uncached)
     }
 
     /// Expects `outcome`, which is `issuer (source) resource`, after exactly these requests.

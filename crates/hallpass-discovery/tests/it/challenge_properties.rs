@@ -31,7 +31,7 @@ fn challenge() -> impl Strategy<Value = Challenge> {
     )
         .prop_map(
             |(scheme, metadata, scope, error, description, realm, algs)| {
-                let mut challenge = Challenge::bare(scheme);
+                let mut challenge = Challenge::new(scheme);
                 challenge.resource_metadata = metadata;
                 challenge.scope = scope.map(|scope| Scopes::from_server(&scope.join(" ")));
                 challenge.error = error;

@@ -176,7 +176,7 @@ fn an_unusable_optional_member_does_not_sink_the_document() {
     assert_eq!(server.device_authorization_endpoint, None);
     assert_eq!(server.pushed_authorization_request_endpoint, None);
     assert!(server.supports_grant("refresh_token"));
-    assert!(server.lists_scope("b"));
+    assert!(server.supports_scope("b"));
     assert!(!server.require_pushed_authorization_requests);
     assert!(server.authorization_response_iss_parameter_supported);
     assert!(server.client_id_metadata_document_supported);

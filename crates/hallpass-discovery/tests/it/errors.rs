@@ -268,7 +268,7 @@ fn every_try_is_in_the_error() {
             ),
         ]
     );
-    assert_eq!(error.attempts()[0].took().as_millis(), 7);
+    assert_eq!(error.attempts()[0].duration().as_millis(), 7);
     let redirected = challenged().status(PATH_PRM, 302).run().unwrap_err();
     assert!(
         redirected

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, Clock, HttpClient, HttpError, ResourceMetadata, ServerMetadata, ServerSettings,
     ServerUrl, Timestamp, block_on,
-    http::{Body, ExchangePolicy},
+    http::{Body, RequestOptions},
     is_loopback,
 };
 use hallpass_discovery::{Discovered, Discovery, DiscoveryError, challenges, print_challenge};
@@ -47,7 +47,7 @@ pub(crate) fn protected_resource(data: &[u8]) {
         Ok(found) => {
             if let Some(metadata) = &found.resource_metadata {
                 let server = ServerUrl::parse(MCP).expect("a constant");
-                assert!(metadata.resource.identifies(&server).is_ok());
+                assert!(metadata.resource.matches_server(&server).is_ok());
                 let kept = serde_json::to_vec(metadata).expect("metadata is JSON");
                 let read: ResourceMetadata = serde_json::from_slice(&kept).expect("as written");
                 assert_eq!(read, *metadata);
@@ -136,7 +136,7 @@ impl HttpClient for World {
     fn open(
         &self,
         request: Request<Bytes>,
-        _: ExchangePolicy,
+        _: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let url = request.uri().to_string();
         let (status, body) = match url.as_str() {

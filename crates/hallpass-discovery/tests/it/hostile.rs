@@ -141,7 +141,7 @@ proptest! {
             Ok(found) => {
                 prop_assert_eq!(found.server.issuer.as_str(), "https://as.example");
                 let published = &found.resource_metadata.as_ref().unwrap().resource;
-                prop_assert!(published.identifies(&ServerUrl::parse(MCP).unwrap()).is_ok());
+                prop_assert!(published.matches_server(&ServerUrl::parse(MCP).unwrap()).is_ok());
                 for endpoint in [
                     &found.server.authorization_endpoint,
                     &found.server.token_endpoint,

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, HttpClient, HttpError, ServerUrl,
-    http::{Body, ExchangePolicy, HttpErrorKind},
+    http::{Body, HttpErrorKind, RequestOptions},
 };
+use hallpass_discovery::{CacheMode, MetadataCache};
 use hallpass_discovery::{Discovered, Discovery, DiscoveryError, DiscoveryErrorKind};
-use hallpass_discovery::{MetadataCache, Reading};
 use http::{Request, Response};
 use tokio::{sync::Semaphore, task::JoinHandle, task::yield_now};
 
@@ -27,7 +27,7 @@ impl HttpClient for Held {
     fn open(
         &self,
         request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let answer = self.case.network.open(request, policy);
         Box::pin(async move {
@@ -60,7 +60,7 @@ impl Held {
                 settings: &held.case.settings,
             };
             let server = ServerUrl::parse(&held.case.server).unwrap();
-            let reading = Reading::Anew(&cache);
+            let reading = CacheMode::Anew(&cache);
             discovery
                 .run_with(&server, &held.case.challenges, reading)
                 .await

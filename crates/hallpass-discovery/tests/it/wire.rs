@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    BoxFuture, Clock, HttpClient, ServerSettings, ServerUrl, Timestamp, http::ExchangePolicy,
+    BoxFuture, Clock, HttpClient, ServerSettings, ServerUrl, Timestamp, http::RequestOptions,
 };
 use hallpass_discovery::{
     Discovered, Discovery, DiscoveryError, DiscoveryErrorKind, MetadataSource, challenges,
@@ -116,7 +116,7 @@ async fn discover(server: &MockServer) -> Result<Discovered, DiscoveryError> {
     let post = http::Request::post(url.as_str())
         .body(bytes::Bytes::new())
         .unwrap();
-    let answer = client.fetch(post, ExchangePolicy::mcp(&url)).await.unwrap();
+    let answer = client.fetch(post, RequestOptions::mcp(&url)).await.unwrap();
     let settings = ServerSettings::default();
     let discovery = Discovery {
         http: client,

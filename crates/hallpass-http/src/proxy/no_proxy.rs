@@ -14,12 +14,12 @@ pub struct NoProxy(Vec<Entry>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    what: What,
+    what: NoProxyReason,
     port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
+enum NoProxyReason {
     Everything,
     Name(String),
     Network(IpAddr, u8),
@@ -64,11 +64,11 @@ impl NoProxy {
                 .is_none_or(|port| url.port_or_known_default() == Some(port));
             same_port
                 && match (&entry.what, address) {
-                    (What::Everything, _) => true,
-                    (What::Name(suffix), None) => name
+                    (NoProxyReason::Everything, _) => true,
+                    (NoProxyReason::Name(suffix), None) => name
                         .strip_suffix(suffix.as_str())
                         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
-                    (What::Network(network, bits), Some(address)) => {
+                    (NoProxyReason::Network(network, bits), Some(address)) => {
                         in_network(address, *network, *bits)
                     }
                     _ => false,
@@ -89,20 +89,20 @@ fn read_entry(text: &str) -> Option<Entry> {
         return Some(Entry { what, port });
     }
     if host == "*" {
-        let what = What::Everything;
+        let what = NoProxyReason::Everything;
         return Some(Entry { what, port });
     }
     let name = host.strip_prefix('*').unwrap_or(host);
     let name = name.strip_prefix('.').unwrap_or(name);
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     (!name.is_empty()).then_some(Entry {
-        what: What::Name(name),
+        what: NoProxyReason::Name(name),
         port,
     })
 }
 
 /// `10.1.2.3`, `10.0.0.0/8`, `::1`, `[::1]`, `fd00::/8`.
-fn read_address(text: &str) -> Option<What> {
+fn read_address(text: &str) -> Option<NoProxyReason> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits.parse().ok()?)),
         None => (text, None),
@@ -114,7 +114,7 @@ fn read_address(text: &str) -> Option<What> {
     let address: IpAddr = bare.parse().ok()?;
     let width = if address.is_ipv4() { 32 } else { 128 };
     let bits = bits.unwrap_or(width);
-    (bits <= width).then_some(What::Network(address, bits))
+    (bits <= width).then_some(NoProxyReason::Network(address, bits))
 }
 
 fn in_network(address: IpAddr, network: IpAddr, bits: u8) -> bool {

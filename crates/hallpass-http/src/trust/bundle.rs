@@ -40,7 +40,7 @@ impl CaBundle {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, CaBundleError> {
         let path = path.as_ref();
         let content = read(path)
-            .map_err(|error| CaBundleError::new(Some(path), Trouble::Unreadable(error)))?;
+            .map_err(|error| CaBundleError::new(Some(path), BundleReason::Unreadable(error)))?;
         Self::read(&content, Some(path))
     }
 
@@ -74,7 +74,7 @@ impl CaBundle {
     /// When the directory can't be read, and when none of its files holds a usable certificate.
     pub fn from_directory(path: impl AsRef<Path>) -> Result<Self, CaBundleError> {
         let path = path.as_ref();
-        let unreadable = |error| CaBundleError::new(Some(path), Trouble::Unreadable(error));
+        let unreadable = |error| CaBundleError::new(Some(path), BundleReason::Unreadable(error));
         let mut files = Vec::new();
         for entry in fs::read_dir(path).map_err(unreadable)? {
             files.push(entry.map_err(unreadable)?.path());
@@ -92,7 +92,7 @@ impl CaBundle {
             }
         }
         if all.certificates.is_empty() {
-            let mut error = CaBundleError::new(Some(path), Trouble::NothingGood);
+            let mut error = CaBundleError::new(Some(path), BundleReason::NothingGood);
             error.problems = all.problems;
             return Err(error);
         }
@@ -172,8 +172,8 @@ impl CaBundle {
         if certificates.is_empty() {
             let trouble = match content.first() {
                 // An ASN.1 SEQUENCE with a long length: a certificate without PEM around it.
-                Some(0x30) if problems.is_empty() => Trouble::Binary,
-                _ => Trouble::NothingGood,
+                Some(0x30) if problems.is_empty() => BundleReason::Binary,
+                _ => BundleReason::NothingGood,
             };
             let mut error = CaBundleError::new(path, trouble);
             error.problems = problems;
@@ -261,19 +261,19 @@ impl fmt::Display for CaProblem {
 #[derive(Debug)]
 pub struct CaBundleError {
     path: Option<PathBuf>,
-    trouble: Trouble,
+    trouble: BundleReason,
     problems: Vec<CaProblem>,
 }
 
 #[derive(Debug)]
-enum Trouble {
+enum BundleReason {
     Unreadable(io::Error),
     Binary,
     NothingGood,
 }
 
 impl CaBundleError {
-    fn new(path: Option<&Path>, trouble: Trouble) -> Self {
+    fn new(path: Option<&Path>, trouble: BundleReason) -> Self {
         Self {
             path: path.map(Path::to_owned),
             trouble,
@@ -299,11 +299,11 @@ impl CaBundleError {
     /// What the person can do about it, in words.
     pub fn hint(&self) -> &'static str {
         match self.trouble {
-            Trouble::Unreadable(_) => "check the path and its permissions",
-            Trouble::Binary => {
+            BundleReason::Unreadable(_) => "check the path and its permissions",
+            BundleReason::Binary => {
                 "it looks like a certificate in DER; convert it with `openssl x509 -inform der`"
             }
-            Trouble::NothingGood => {
+            BundleReason::NothingGood => {
                 "it should hold one or more blocks that begin with `-----BEGIN CERTIFICATE-----`"
             }
         }
@@ -317,9 +317,9 @@ impl fmt::Display for CaBundleError {
             None => f.write_str("the given bundle ")?,
         }
         match &self.trouble {
-            Trouble::Unreadable(_) => return f.write_str("can't be read"),
-            Trouble::Binary => return f.write_str("is not PEM"),
-            Trouble::NothingGood => f.write_str("holds no usable certificate")?,
+            BundleReason::Unreadable(_) => return f.write_str("can't be read"),
+            BundleReason::Binary => return f.write_str("is not PEM"),
+            BundleReason::NothingGood => f.write_str("holds no usable certificate")?,
         }
         for (index, problem) in self.problems.iter().enumerate() {
             let before = if index == 0 { ": " } else { "; " };
@@ -332,7 +332,7 @@ impl fmt::Display for CaBundleError {
 impl std::error::Error for CaBundleError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.trouble {
-            Trouble::Unreadable(error) => Some(error),
+            BundleReason::Unreadable(error) => Some(error),
             _ => None,
         }
     }

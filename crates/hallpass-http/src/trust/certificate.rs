@@ -129,7 +129,7 @@ impl<'a> Fields<'a> {
         while let Some(name) = der::next(&mut rest) {
             all.extend(general_name(&name));
             // The other side wrote this, and may have written thousands.
-            if all.len() >= MOST_NAMES {
+            if all.len() >= MAX_NAMES {
                 break;
             }
         }
@@ -200,8 +200,8 @@ fn name(mut sets: &[u8]) -> String {
             parts.extend(attribute.sequence().and_then(read_attribute));
         }
         // The other side wrote this, and may have written thousands.
-        if parts.len() >= MOST_ATTRIBUTES {
-            parts.truncate(MOST_ATTRIBUTES);
+        if parts.len() >= MAX_ATTRIBUTES {
+            parts.truncate(MAX_ATTRIBUTES);
             break;
         }
     }
@@ -243,8 +243,8 @@ fn printable(text: &str) -> String {
     sanitize_line(text).chars().take(100).collect()
 }
 
-const MOST_ATTRIBUTES: usize = 8;
-const MOST_NAMES: usize = 32;
+const MAX_ATTRIBUTES: usize = 8;
+const MAX_NAMES: usize = 32;
 
 #[cfg(test)]
 mod tests;

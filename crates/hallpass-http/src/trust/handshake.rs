@@ -9,9 +9,9 @@ use super::Certificate;
 /// A client has none unless its [`HttpConfig`](crate::HttpConfig) gives it one: what is noted costs
 /// a second look at each certificate, and the memory of the trusted authorities.
 #[derive(Debug, Clone, Default)]
-pub struct Handshakes(Arc<Mutex<Vec<Handshake>>>);
+pub struct HandshakeLog(Arc<Mutex<Vec<Handshake>>>);
 
-impl Handshakes {
+impl HandshakeLog {
     /// An empty list.
     pub fn new() -> Self {
         Self::default()

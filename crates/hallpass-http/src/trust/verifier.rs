@@ -10,22 +10,22 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{
-    Anchor, CaBundle, Certificate, Handshake, Handshakes, certificate::Fields, verify_with,
+    Anchor, CaBundle, Certificate, Handshake, HandshakeLog, certificate::Fields, verify_with,
 };
 
 /// A verifier whose refusals tell what was presented and what was missing.
 #[derive(Debug)]
-pub(super) struct Explaining {
+pub(super) struct DiagnosticVerifier {
     /// `None` when there is no anchor to verify against.
     inner: Option<Arc<dyn ServerCertVerifier>>,
     anchors: Arc<str>,
-    watching: Option<Watching>,
+    watching: Option<RecordingVerifier>,
 }
 
 /// Notes what is presented.
 #[derive(Debug)]
-struct Watching {
-    handshakes: Handshakes,
+struct RecordingVerifier {
+    handshakes: HandshakeLog,
     trusted: Vec<Trusted>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Trusted {
     pub(super) is_added: bool,
 }
 
-impl Explaining {
+impl DiagnosticVerifier {
     pub(super) fn new(inner: Option<Arc<dyn ServerCertVerifier>>, anchors: String) -> Self {
         Self {
             inner,
@@ -47,8 +47,8 @@ impl Explaining {
     }
 
     /// Notes each handshake, with the one of `trusted` that accepted it.
-    pub(super) fn noting(mut self, handshakes: Handshakes, trusted: Vec<Trusted>) -> Self {
-        self.watching = Some(Watching {
+    pub(super) fn noting(mut self, handshakes: HandshakeLog, trusted: Vec<Trusted>) -> Self {
+        self.watching = Some(RecordingVerifier {
             handshakes,
             trusted,
         });
@@ -61,7 +61,7 @@ impl Explaining {
     }
 }
 
-impl ServerCertVerifier for Explaining {
+impl ServerCertVerifier for DiagnosticVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -139,7 +139,7 @@ impl ServerCertVerifier for Explaining {
     }
 }
 
-impl Watching {
+impl RecordingVerifier {
     /// The authority that accepts the chain by itself. The verifier does not tell which it was, so
     /// those whose name the chain ends with are tried one by one.
     fn anchor(

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, Remedy,
-    http::{ExchangePolicy, HttpErrorKind},
+    http::{HttpErrorKind, RequestOptions},
 };
 use hallpass_http::{AddressClass, AddressRefused, Client, HttpConfig, Resolver};
 use http::Request;
@@ -185,7 +185,7 @@ async fn requests_to_the_server_itself_go_where_the_person_said() {
     let client = client(&[], &Names::of(&[]));
     let mcp = |of: &str| {
         let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();
-        (request, ExchangePolicy::mcp(&server_at(of)))
+        (request, RequestOptions::mcp(&server_at(of)))
     };
     let (request, policy) = mcp(&server.url("/mcp"));
     let answer = send(&client, request, policy).await.unwrap();

@@ -1,7 +1,7 @@
 //! What every request carries, and what belongs to one origin.
 
 use bytes::Bytes;
-use hallpass_core::http::{ExchangePolicy, HttpErrorKind};
+use hallpass_core::http::{HttpErrorKind, RequestOptions};
 use hallpass_http::{Client, HttpConfig, OriginHeaders};
 use http::{HeaderMap, HeaderValue, Request, header};
 
@@ -79,7 +79,7 @@ async fn a_header_of_the_request_stands() {
         .header(header::AUTHORIZATION, "Bearer own")
         .body(Bytes::new())
         .unwrap();
-    send(&client, request, ExchangePolicy::mcp(&server_at(&url)))
+    send(&client, request, RequestOptions::mcp(&server_at(&url)))
         .await
         .unwrap();
     let seen = &server.seen()[0];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallpass_core::{
     HttpClient, HttpError,
-    http::{ExchangePolicy, HttpErrorKind},
+    http::{HttpErrorKind, RequestOptions},
 };
 use hallpass_http::{Client, HttpConfig};
 use http::Request;
@@ -22,12 +22,12 @@ const GZIP: &str = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: clo
 /// What becomes of this answer, under a policy with a cap of 64 KiB.
 async fn check(
     answer: fn() -> Reply,
-    adjust: fn(&mut ExchangePolicy),
+    adjust: fn(&mut RequestOptions),
     kind: HttpErrorKind,
     sent: bool,
 ) -> HttpError {
     let server = Server::start(move |_| answer()).await;
-    let mut policy = ExchangePolicy::metadata(&server_at(&server.url("/")));
+    let mut policy = RequestOptions::metadata(&server_at(&server.url("/")));
     policy.body_cap = 64 << 10;
     adjust(&mut policy);
     let request = Request::get(server.url("/x?code=canary")).body(Bytes::new());
@@ -49,7 +49,7 @@ async fn check(
     error
 }
 
-fn nothing(_: &mut ExchangePolicy) {}
+fn nothing(_: &mut RequestOptions) {}
 
 #[tokio::test]
 async fn a_body_beyond_the_cap_is_not_read() {
@@ -79,7 +79,7 @@ async fn a_body_beyond_the_cap_is_not_read() {
 async fn exactly_the_cap_is_read() {
     let server = Server::start(|_| Reply::ok(&"x".repeat(1000))).await;
     let client = crate::client();
-    let mut policy = ExchangePolicy::metadata(&server_at(&server.url("/")));
+    let mut policy = RequestOptions::metadata(&server_at(&server.url("/")));
     for (cap, fits) in [(1000, true), (999, false), (u64::MAX, true)] {
         policy.body_cap = cap;
         let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();
@@ -163,9 +163,9 @@ async fn each_time_limit_ends_the_exchange() {
         again: b"x".to_vec(),
         pause: Duration::from_millis(10),
     };
-    let head = |policy: &mut ExchangePolicy| policy.head_limit = Some(SHORT);
-    let idle = |policy: &mut ExchangePolicy| policy.idle_limit = Some(SHORT);
-    let total = |policy: &mut ExchangePolicy| policy.total_limit = Some(SHORT);
+    let head = |policy: &mut RequestOptions| policy.response_timeout = Some(SHORT);
+    let idle = |policy: &mut RequestOptions| policy.idle_timeout = Some(SHORT);
+    let total = |policy: &mut RequestOptions| policy.timeout = Some(SHORT);
     let timeout = HttpErrorKind::Timeout;
     tokio::join!(
         check(silent, head, timeout, true),
@@ -178,8 +178,8 @@ async fn each_time_limit_ends_the_exchange() {
         check(
             drip,
             |policy| {
-                policy.idle_limit = Some(SHORT);
-                policy.total_limit = Some(SHORT * 3);
+                policy.idle_timeout = Some(SHORT);
+                policy.timeout = Some(SHORT * 3);
             },
             timeout,
             true
@@ -197,10 +197,10 @@ async fn a_stream_lives_beyond_its_head_limit() {
     .await;
     let client = crate::client();
     let client: &dyn HttpClient = &client;
-    let mut policy = ExchangePolicy::mcp(&server_at(&server.url("/")));
+    let mut policy = RequestOptions::mcp(&server_at(&server.url("/")));
     let limit = SHORT * 10;
-    policy.head_limit = Some(limit);
-    policy.idle_limit = Some(limit);
+    policy.response_timeout = Some(limit);
+    policy.idle_timeout = Some(limit);
     let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();
     let (_, mut body) = client.open(request, policy).await.unwrap().into_parts();
     let start = tokio::time::Instant::now();

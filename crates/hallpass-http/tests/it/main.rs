@@ -24,7 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hallpass_core::{BoxFuture, HttpClient, HttpError, ServerUrl, http::ExchangePolicy};
+use hallpass_core::{BoxFuture, HttpClient, HttpError, ServerUrl, http::RequestOptions};
 use hallpass_http::{Client, HttpConfig, Origin, Resolver};
 use http::{Request, Response};
 
@@ -82,7 +82,7 @@ fn server_at(url: &str) -> ServerUrl {
 async fn send(
     client: &Client,
     request: Request<Bytes>,
-    policy: ExchangePolicy,
+    policy: RequestOptions,
 ) -> Result<Response<Bytes>, HttpError> {
     let client: &dyn HttpClient = client;
     client.fetch(request, policy).await
@@ -99,7 +99,7 @@ async fn get_for(client: &Client, server: &str, url: &str) -> Result<Response<By
     send(
         client,
         request,
-        ExchangePolicy::metadata(&server_at(server)),
+        RequestOptions::metadata(&server_at(server)),
     )
     .await
 }
@@ -112,7 +112,7 @@ async fn post_for(
     body: &'static str,
 ) -> Result<Response<Bytes>, HttpError> {
     let request = Request::post(url).body(Bytes::from_static(body.as_bytes()));
-    let policy = ExchangePolicy::authorization_server(&server_at(server));
+    let policy = RequestOptions::authorization_server(&server_at(server));
     send(client, request.unwrap(), policy).await
 }
 

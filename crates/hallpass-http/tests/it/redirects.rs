@@ -1,7 +1,7 @@
 //! Redirects of a GET on the same origin, and no others.
 
 use bytes::Bytes;
-use hallpass_core::http::{ExchangePolicy, HttpErrorKind, Redirects};
+use hallpass_core::http::{HttpErrorKind, Redirects, RequestOptions};
 use hallpass_http::{Client, HttpConfig, OriginHeaders, RedirectRefused};
 use http::{HeaderMap, HeaderValue, Request};
 
@@ -127,7 +127,7 @@ async fn what_is_not_followed_is_the_answer() {
         ),
         302
     );
-    let mut lenient = ExchangePolicy::authorization_server(&server_at(&server.url("/")));
+    let mut lenient = RequestOptions::authorization_server(&server_at(&server.url("/")));
     lenient.redirects = Redirects::SameOrigin { most: 5 };
     let request = Request::post(server.url("/"))
         .body(Bytes::from("x"))
@@ -137,7 +137,7 @@ async fn what_is_not_followed_is_the_answer() {
     let answer = send(
         &client,
         request,
-        ExchangePolicy::mcp(&server_at(&server.url("/"))),
+        RequestOptions::mcp(&server_at(&server.url("/"))),
     )
     .await
     .unwrap();

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use hallpass_core::{Remedy, http::HttpErrorKind};
 use hallpass_http::{
-    CaBundle, CertificateFault, CertificateRefused, Client, Handshakes, HttpConfig, Trust,
+    CaBundle, CertificateFault, CertificateRefused, Client, HandshakeLog, HttpConfig, Trust,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::{
@@ -164,7 +164,7 @@ async fn a_handshake_that_never_ends_runs_into_the_connect_limit() {
     // The server waits for a request line that never ends; the client must not wait for it.
     let url = server.named("https", "127.0.0.1", "/");
     let client = Client::new(HttpConfig {
-        connect_limit: std::time::Duration::from_millis(200),
+        connect_timeout: std::time::Duration::from_millis(200),
         ..HttpConfig::default()
     })
     .unwrap();
@@ -210,7 +210,7 @@ async fn what_is_presented_is_noted_with_who_accepted_it() {
         let server =
             Server::start_tls(certificate.server(VERSIONS[1], None), |_| Reply::ok("here")).await;
         let url = server.named("https", "mcp.test", "/");
-        let handshakes = Handshakes::new();
+        let handshakes = HandshakeLog::new();
         let client = Client::new(HttpConfig {
             trust,
             resolver: Names::of(&[("mcp.test", "127.0.0.1")]),

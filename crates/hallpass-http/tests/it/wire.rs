@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hallpass_core::{
     HttpClient,
-    http::{ExchangePolicy, HttpErrorKind},
+    http::{HttpErrorKind, RequestOptions},
 };
 use hallpass_http::{Client, HttpConfig, Origin, OriginHeaders};
 use http::{HeaderMap, HeaderValue, Request};
@@ -48,7 +48,7 @@ async fn method_body_header_and_user_agent_arrive() {
     let answer = client
         .fetch(
             request,
-            ExchangePolicy::authorization_server(&server_at(&server.uri())),
+            RequestOptions::authorization_server(&server_at(&server.uri())),
         )
         .await
         .unwrap();
@@ -76,7 +76,7 @@ async fn a_token_request_follows_no_redirect() {
     let answer = client
         .fetch(
             request,
-            ExchangePolicy::authorization_server(&server_at(&server.uri())),
+            RequestOptions::authorization_server(&server_at(&server.uri())),
         )
         .await
         .unwrap();
@@ -99,7 +99,7 @@ async fn six_redirects_of_a_document_are_one_too_many() {
         .unwrap();
     let client: &dyn HttpClient = &client(&server);
     let error = client
-        .fetch(request, ExchangePolicy::metadata(&server_at(&server.uri())))
+        .fetch(request, RequestOptions::metadata(&server_at(&server.uri())))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Redirect);

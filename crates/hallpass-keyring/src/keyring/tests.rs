@@ -1,8 +1,8 @@
 use std::{env, error::Error as _, process::Stdio, sync::Condvar};
 
 use hallpass_core::{
-    CredentialStore as _, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, Slot,
-    store::StoreErrorKind,
+    CredentialKey, CredentialStore as _, Issuer, Record, ServerMetadata, ServerUrl,
+    SettingsFingerprint, store::StoreErrorKind,
 };
 use hallpass_store::FileStore;
 use keyring_core::mock;
@@ -175,18 +175,18 @@ async fn a_keyring_that_hangs_costs_the_limit_and_few_threads_and_comes_back() {
     let keyring = ring.keyring().with_time_limit(SHORT);
     let before = ring.opened();
     ring.hang(true);
-    for _ in 0..MOST_THREADS + 3 {
+    for _ in 0..MAX_THREADS + 3 {
         let error = keyring.load(ID).await.unwrap_err();
         assert_eq!(error.kind(), KeyErrorKind::TimedOut);
     }
-    assert_eq!(keyring.inner.threads.load(Ordering::SeqCst), MOST_THREADS);
+    assert_eq!(keyring.inner.threads.load(Ordering::SeqCst), MAX_THREADS);
     ring.hang(false);
     quiet(&keyring).await;
-    assert_eq!(ring.opened(), before + MOST_THREADS);
+    assert_eq!(ring.opened(), before + MAX_THREADS);
     // The late answer is used.
     let found = keyring.load(ID).await.unwrap();
     assert_eq!(found.expose(), key.expose());
-    assert_eq!(ring.opened(), before + MOST_THREADS);
+    assert_eq!(ring.opened(), before + MAX_THREADS);
 }
 
 #[tokio::test]
@@ -219,17 +219,17 @@ async fn a_store_whose_keyring_is_gone_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("store");
     let ring = Ring::new();
-    let slot = Slot::new(ServerUrl::parse("https://mcp.example").unwrap());
+    let key = CredentialKey::new(ServerUrl::parse("https://mcp.example").unwrap());
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
-    let record = Record::new(slot.clone(), metadata, SettingsFingerprint::default());
+    let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
     let store = FileStore::open(&folder, ring.keyring()).await.unwrap();
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
+    let mut guard = store.lock(&key, LONG).await.unwrap();
     let _ = store.save(&record, None, &mut guard).await.unwrap();
     drop((guard, store));
 
     ring.fail(|| Some(Error::PlatformFailure("no bus".into())));
     let store = FileStore::open(&folder, ring.keyring()).await.unwrap();
-    let error = store.load(&slot).await.unwrap_err();
+    let error = store.load(&key).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Key);
     assert!(error.hint().unwrap().contains("start the keyring"));
     assert_eq!(
@@ -237,7 +237,7 @@ async fn a_store_whose_keyring_is_gone_waits_for_it() {
         "no bus"
     );
     ring.mend();
-    assert!(store.load(&slot).await.unwrap().is_some());
+    assert!(store.load(&key).await.unwrap().is_some());
 }
 
 const ROLE: &str = "HALLPASS_KEYRING_TEST_ROLE";

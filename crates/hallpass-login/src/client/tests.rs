@@ -1,6 +1,6 @@
 use hallpass_core::{
-    AccessToken, CallbackSetting, ClientPrivateKey, ClientSecret, ClientSigningKey, Grant,
-    ServerUrl, SettingsFingerprint, Slot, record::GrantKind,
+    AccessToken, CallbackSetting, ClientPrivateKey, ClientSecret, ClientSigningKey, CredentialKey,
+    Grant, ServerUrl, SettingsFingerprint, record::GrantKind,
 };
 use url::Url;
 
@@ -26,15 +26,15 @@ impl Case {
             metadata,
             previous: None,
             scopes: Scopes::from_server("a"),
-            reason: SignInReason::Asked,
+            reason: SignInReason::Requested,
         }
     }
 
     fn registered(issuer: &str) -> Self {
         let mut case = Self::new();
-        let slot = Slot::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
+        let key = CredentialKey::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
         let metadata = ServerMetadata::new(Issuer::parse(issuer).unwrap());
-        let mut record = Record::new(slot, metadata, SettingsFingerprint::default());
+        let mut record = Record::new(key, metadata, SettingsFingerprint::default());
         let mut registration =
             Registration::new(RegistrationOrigin::Dynamic, ClientId::new("before"));
         registration.redirect_uri = Some(CALLBACK.to_owned());
@@ -66,7 +66,7 @@ impl Case {
         });
     }
 
-    fn choose(&self, anew: Option<RegisterAnew>) -> Result<Choice, LoginError> {
+    fn choose(&self, anew: Option<ReregistrationReason>) -> Result<Choice, LoginError> {
         Candidates {
             settings: &self.settings,
             metadata: &self.metadata,
@@ -235,14 +235,14 @@ fn a_registration_is_used_again_as_it_is_or_made_anew() {
     expires(1001).check("again before");
     assert_eq!(
         Case::registered(ISSUER)
-            .choose(Some(RegisterAnew::Refused))
+            .choose(Some(ReregistrationReason::Refused))
             .unwrap(),
-        Choice::Register(Some(RegisterAnew::Refused))
+        Choice::Register(Some(ReregistrationReason::Refused))
     );
     // At a first sign-in there is none before the one that is given up.
     let mut first = Case::registered(ISSUER);
     first.previous = None;
-    for anew in [None, Some(RegisterAnew::NeedsSecret)] {
+    for anew in [None, Some(ReregistrationReason::NeedsSecret)] {
         assert_eq!(first.choose(anew).unwrap(), Choice::Register(anew));
     }
     // Without a registration endpoint a registration that serves is still used.

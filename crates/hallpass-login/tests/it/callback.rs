@@ -114,14 +114,14 @@ async fn a_wrong_state_ends_at_the_time_limit_and_not_before() {
         };
         assert_eq!(visit.status, 400);
         clock.until_asleep(1).await;
-        clock.advance(BrowserLogin::TIME_LIMIT.saturating_sub(Duration::from_millis(1)));
+        clock.advance(BrowserLogin::TIMEOUT.saturating_sub(Duration::from_millis(1)));
         tokio::task::yield_now().await;
         assert_eq!(clock.sleepers(), 1);
         clock.advance(Duration::from_millis(1));
     };
     let (outcome, ()) = tokio::join!(desk.login(), passing);
     let error = outcome.unwrap_err();
-    assert_eq!(error.kind(), LoginErrorKind::TimeLimit);
+    assert_eq!(error.kind(), LoginErrorKind::Timeout);
     assert!(error.to_string().contains("within 300 s"), "{error}");
     assert!(error.hint().is_some());
     assert!(desk.issuer.requests_to(Endpoint::Token).is_empty());

@@ -7,7 +7,7 @@ use hallpass_core::{
     TokenEndpointAuthMethod,
     record::{RegistrationOrigin, SignInCause},
 };
-use hallpass_login::{BrowserLogin, ExpectedClient, LoginErrorKind};
+use hallpass_login::{BrowserLogin, LoginErrorKind, PlannedClient};
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Endpoint, Fault, Person, StaticClient,
 };
@@ -39,9 +39,9 @@ async fn signed_out_desk() -> (Desk, Record) {
     let mut record = desk.signed_in().await;
     desk.settings.callback.port = None;
     record.grant = None;
-    record.state = State::SignInNeeded(SignInCause::SignedOut);
+    record.state = State::SignInRequired(SignInCause::SignedOut);
     desk.previous = Some(record.clone());
-    desk.reason = SignInReason::Asked;
+    desk.reason = SignInReason::Requested;
     (desk, record)
 }
 
@@ -108,7 +108,7 @@ async fn a_taken_fixed_port_is_an_error_that_names_it() {
     let mut desk = Desk::new().await;
     desk.settings.callback.port = Some(port);
     let error = desk.login().await.unwrap_err();
-    assert_eq!(error.kind(), LoginErrorKind::Port);
+    assert_eq!(error.kind(), LoginErrorKind::CallbackPort);
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     assert_eq!(
         registrations(&desk),
@@ -152,10 +152,10 @@ async fn a_client_with_which_nobody_came_back_is_asked_for_in_advance_the_next_t
     let clock = desk.clock.clone();
     let passing = async {
         clock.until_asleep(1).await;
-        clock.advance(BrowserLogin::TIME_LIMIT);
+        clock.advance(BrowserLogin::TIMEOUT);
     };
     let (outcome, ()) = tokio::join!(desk.login(), passing);
-    assert_eq!(outcome.unwrap_err().kind(), LoginErrorKind::TimeLimit);
+    assert_eq!(outcome.unwrap_err().kind(), LoginErrorKind::Timeout);
 
     desk.previous = desk.kept.records().pop();
     let record = desk.signed_in().await;
@@ -221,7 +221,7 @@ async fn a_login_that_fails_leaves_a_usable_grant_alone() {
     let before = desk.signed_in().await;
     let kept = desk.kept.records().len();
     desk.previous = Some(before.clone());
-    desk.reason = SignInReason::Asked;
+    desk.reason = SignInReason::Requested;
     desk.seat(Person::new().denying());
     // Not even a registration that has to be made anew replaces the record.
     desk.settings.callback.path = "/another".to_owned();
@@ -423,14 +423,14 @@ async fn a_client_that_is_registered_with_a_secret_uses_it() {
 async fn the_outlook_is_what_the_login_does() {
     let desk = Desk::new().await;
     let (client, known) = desk.outlook().await;
-    assert_eq!(client.unwrap(), ExpectedClient::Register(None));
+    assert_eq!(client.unwrap(), PlannedClient::Register(None));
     assert_eq!(known, None);
     assert_eq!(registrations(&desk), 0);
 
     let (desk, record) = signed_out_desk().await;
     let registration = record.registration.unwrap();
     let (client, known) = desk.outlook().await;
-    assert_eq!(client.unwrap(), ExpectedClient::Again(registration.clone()));
+    assert_eq!(client.unwrap(), PlannedClient::Again(registration.clone()));
     assert_eq!(known, Some(true));
     desk.issuer.forget_clients();
     assert_eq!(desk.outlook().await.1, Some(false));

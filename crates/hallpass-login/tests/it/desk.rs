@@ -11,13 +11,14 @@ use std::{
 
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, Challenge, Clock, HttpClient, Keep, Record, Scopes, ServerSettings, ServerUrl,
-    SignIn, SignInReason, Slot, StoreError, http::ExchangePolicy, store::StoreErrorKind,
+    BoxFuture, Challenge, Clock, CredentialKey, HttpClient, Record, RegistrationSink, Scopes,
+    ServerSettings, ServerUrl, SignIn, SignInReason, StoreError, http::RequestOptions,
+    store::StoreErrorKind,
 };
 use hallpass_discovery::Discovery;
 use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{
-    BrowserLogin, ExpectedClient, Interaction, LoginError, LoginEvent, LoginOutlook, OpenError,
+    BrowserLogin, Interaction, LoginError, LoginEvent, LoginPlan, OpenError, PlannedClient,
 };
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, FakeClock, FixedEntropy, LeakCheck,
@@ -80,8 +81,8 @@ impl Desk {
         self.browser = Browser::of(person);
     }
 
-    pub(crate) fn slot(&self) -> Slot {
-        Slot::new(ServerUrl::parse(&self.server.url()).unwrap())
+    pub(crate) fn key(&self) -> CredentialKey {
+        CredentialKey::new(ServerUrl::parse(&self.server.url()).unwrap())
     }
 
     fn http() -> Arc<dyn HttpClient> {
@@ -94,7 +95,7 @@ impl Desk {
             .body(Bytes::from_static(b"{}"))
             .unwrap();
         let answer = http
-            .fetch(request, ExchangePolicy::mcp(&self.slot().server))
+            .fetch(request, RequestOptions::mcp(&self.key().server))
             .await
             .unwrap();
         hallpass_discovery::challenges(answer.headers())
@@ -114,8 +115,8 @@ impl Desk {
         let login = BrowserLogin::builder(http, clock, Arc::new(FixedEntropy::new(7)), interaction)
             .client_name("the test")
             .build();
-        let slot = self.slot();
-        let mut ask = SignIn::new(&slot, &self.settings, self.reason, &self.scopes, &self.kept);
+        let key = self.key();
+        let mut ask = SignIn::new(&key, &self.settings, self.reason, &self.scopes, &self.kept);
         ask.challenges = &challenges;
         ask.previous = self.previous.as_ref();
         // A login that waits for ever is a failure, not a test that hangs.
@@ -127,7 +128,7 @@ impl Desk {
     }
 
     /// What a login would do about its client, and whether the server still knows a registration.
-    pub(crate) async fn outlook(&self) -> (Result<ExpectedClient, LoginError>, Option<bool>) {
+    pub(crate) async fn outlook(&self) -> (Result<PlannedClient, LoginError>, Option<bool>) {
         let http = Self::http();
         let challenges = self.challenges(&*http).await;
         let discovery = Discovery {
@@ -135,9 +136,9 @@ impl Desk {
             clock: &self.clock,
             settings: &self.settings,
         };
-        let server = self.slot().server;
+        let server = self.key().server;
         let discovered = discovery.run(&server, &challenges).await.unwrap();
-        let outlook = LoginOutlook {
+        let outlook = LoginPlan {
             server: &server,
             settings: &self.settings,
             discovered: &discovered,
@@ -215,8 +216,8 @@ impl Kept {
     }
 }
 
-impl Keep for Kept {
-    fn keep<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+impl RegistrationSink for Kept {
+    fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         let outcome = if self.fails {
             Err(StoreError::new(StoreErrorKind::Io, "the disk is full"))
         } else {
@@ -325,7 +326,7 @@ impl Interaction for Browser {
 
     fn event(&self, event: LoginEvent<'_>) {
         self.events.lock().unwrap().push(format!("{event:?}"));
-        if let LoginEvent::Visit(visit) = event {
+        if let LoginEvent::OpenUrl(visit) = event {
             self.urls.send_modify(|urls| urls.push(visit.url.clone()));
         }
     }

@@ -4,8 +4,8 @@ use hallpass_core::{AuthorizeError, CallbackSetting, Remedy};
 use hallpass_login::{
     LoginError,
     LoginErrorKind::{
-        self, Callback as Untrusted, Denied, Discovery, Exchange, Keep, Network, NoClient,
-        Registration, Request, Setting,
+        self, Callback as Untrusted, Denied, Discovery, Exchange, Network, NoClient, Registration,
+        Request, Setting, Store,
     },
 };
 use hallpass_testkit::{
@@ -162,7 +162,7 @@ async fn a_registration_that_can_not_be_kept_opens_no_browser() {
     let mut desk = Desk::new().await;
     desk.kept.fails = true;
     let expected = Expected {
-        kind: Keep,
+        kind: Store,
         remedy: Remedy::Configure,
         words: "the disk is full",
         has_hint: false,

@@ -13,7 +13,7 @@ async fn a_person_signs_in() {
     let desk = Desk::new().await;
     let record = desk.signed_in().await;
 
-    assert_eq!(record.slot, desk.slot());
+    assert_eq!(record.key, desk.key());
     assert_eq!(record.issuer.as_str(), desk.issuer.issuer());
     assert_eq!(record.state, State::SignedIn);
     assert_eq!(record.settings, desk.settings.fingerprint());
@@ -44,7 +44,7 @@ async fn a_person_signs_in() {
             "Discovered",
             "Registering",
             "Client",
-            "Visit",
+            "OpenUrl",
             "BrowserOpened",
             "CodeReceived",
             "SignedIn"

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    AuthScheme, ClientId, DpopSetting, Record, Registration, Remedy, ServerMetadata, ServerUrl,
-    SettingsFingerprint, Slot,
+    AuthScheme, ClientId, CredentialKey, DpopSetting, Record, Registration, Remedy, ServerMetadata,
+    ServerUrl, SettingsFingerprint,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_login::LoginErrorKind;
@@ -34,8 +34,8 @@ fn pushing(more: &Value) -> Script {
 /// A record with a registration of an earlier login.
 async fn registered() -> Record {
     let metadata = ServerMetadata::new(ISSUER.parse().unwrap());
-    let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
-    let mut record = Record::new(slot, metadata, SettingsFingerprint::default());
+    let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
+    let mut record = Record::new(key, metadata, SettingsFingerprint::default());
     let mut registration = Registration::new(RegistrationOrigin::Dynamic, ClientId::new("before"));
     let port = quiet_port().await;
     registration.redirect_uri = Some(format!("http://127.0.0.1:{port}/callback"));

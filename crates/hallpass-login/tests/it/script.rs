@@ -9,9 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, BoxFuture, Challenge, Clock, HttpClient, HttpError, Record, Scopes, ServerSettings,
-    ServerUrl, SignIn, SignInReason, Slot, Timestamp,
-    http::{Body, ExchangePolicy, HttpErrorKind, Leg},
+    AuthScheme, BoxFuture, Challenge, Clock, CredentialKey, HttpClient, HttpError, Record, Scopes,
+    ServerSettings, ServerUrl, SignIn, SignInReason, Timestamp,
+    http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
 use hallpass_testkit::FixedEntropy;
@@ -137,10 +137,16 @@ impl Script {
         .device_grant(true)
         .another_account(self.another_account)
         .build();
-        let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
+        let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
         let (scopes, keep) = (Scopes::none(), Kept::default());
-        let challenges = [Challenge::bare(scheme)];
-        let mut ask = SignIn::new(&slot, &self.settings, SignInReason::Asked, &scopes, &keep);
+        let challenges = [Challenge::new(scheme)];
+        let mut ask = SignIn::new(
+            &key,
+            &self.settings,
+            SignInReason::Requested,
+            &scopes,
+            &keep,
+        );
         ask.challenges = &challenges;
         ask.previous = previous;
         login.run(ask).await
@@ -166,7 +172,7 @@ impl Script {
         });
         next.map(|answer| answer.map(Body::whole)).ok_or_else(|| {
             let url = Url::parse(&head.uri.to_string()).unwrap();
-            HttpError::new(HttpErrorKind::Interrupted, Leg::Metadata, &url)
+            HttpError::new(HttpErrorKind::Interrupted, RequestTarget::Metadata, &url)
         })
     }
 
@@ -202,7 +208,7 @@ impl HttpClient for Script {
     fn open(
         &self,
         request: Request<Bytes>,
-        _: ExchangePolicy,
+        _: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let answer = self.answer_to(request);
         Box::pin(async move { answer })

@@ -29,7 +29,7 @@ impl Authorization for Proof {
         Ok(())
     }
 
-    fn answered(&self, url: &Url, headers: &HeaderMap) {
+    fn record_response(&self, url: &Url, headers: &HeaderMap) {
         if let Some(nonce) = headers.get("dpop-nonce") {
             let nonce = format!("{} {}", url.path(), nonce.to_str().unwrap());
             self.nonces.lock().unwrap().push(nonce);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hallpass_core::{
     Remedy, block_on,
-    http::{ExchangePolicy, Leg, Redirects},
+    http::{Redirects, RequestOptions, RequestTarget},
 };
 use hallpass_mcp_http::{Anonymous, Error, MCP_PROTOCOL_VERSION, Request};
 use http::{HeaderName, HeaderValue};
@@ -26,9 +26,9 @@ fn check(request: &Request, authorization: Option<&str>, expected: &[&str]) {
     });
     assert_eq!(sent.unwrap().status(), 202);
     let (request, policy) = script.seen.lock().unwrap().pop().unwrap();
-    assert_eq!(policy.leg, Leg::Mcp);
+    assert_eq!(policy.leg, RequestTarget::Mcp);
     assert_eq!(policy.redirects, Redirects::None);
-    assert_eq!(policy.total_limit, None);
+    assert_eq!(policy.timeout, None);
     let mut wire = vec![format!("{} {}", request.method(), request.uri())];
     let mut headers: Vec<_> = request
         .headers()
@@ -150,7 +150,7 @@ fn debug_shows_neither_session_nor_message() {
 
 #[test]
 fn limits() {
-    let head_limits = |set: Option<ExchangePolicy>| {
+    let head_limits = |set: Option<RequestOptions>| {
         let (mut endpoint, script) = endpoint([answer(202), answer(202)]);
         if let Some(policy) = set {
             endpoint = endpoint.with_policy(policy);
@@ -167,13 +167,14 @@ fn limits() {
                 .all(|(_, policy)| policy.server == *endpoint.server()),
             "a policy of another server"
         );
-        [seen[0].1.head_limit, seen[1].1.head_limit].map(|limit| limit.unwrap().as_secs())
+        [seen[0].1.response_timeout, seen[1].1.response_timeout]
+            .map(|limit| limit.unwrap().as_secs())
     };
     assert_eq!(head_limits(None), [300, 60]);
-    let set = ExchangePolicy {
-        head_limit: Some(Duration::from_secs(7)),
+    let set = RequestOptions {
+        response_timeout: Some(Duration::from_secs(7)),
         redirects: Redirects::SameOrigin { most: 3 },
-        ..ExchangePolicy::mcp(&"https://another.example".parse().unwrap())
+        ..RequestOptions::mcp(&"https://another.example".parse().unwrap())
     };
     assert_eq!(head_limits(Some(set)), [7, 7]);
 }

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, HttpClient, HttpError, ServerUrl,
-    http::{Body, Chunks, ExchangePolicy, HttpErrorKind, Leg},
+    http::{Body, Chunks, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use hallpass_mcp_http::Endpoint;
 use url::Url;
@@ -20,7 +20,7 @@ pub(crate) const SERVER: &str = "https://mcp.example.com/mcp";
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     answers: Mutex<VecDeque<Answer>>,
-    pub(crate) seen: Mutex<Vec<(http::Request<Bytes>, ExchangePolicy)>>,
+    pub(crate) seen: Mutex<Vec<(http::Request<Bytes>, RequestOptions)>>,
 }
 
 /// Status, headers and the chunks of the body; a chunk that is `None` breaks the connection.
@@ -63,7 +63,7 @@ impl Chunks for Answer {
         Poll::Ready(self.chunks.pop_front().map(|chunk| {
             chunk.map(Bytes::from).ok_or_else(|| {
                 let url = Url::parse(SERVER).unwrap();
-                HttpError::new(HttpErrorKind::Interrupted, Leg::Mcp, &url)
+                HttpError::new(HttpErrorKind::Interrupted, RequestTarget::Mcp, &url)
             })
         }))
     }
@@ -73,7 +73,7 @@ impl HttpClient for Script {
     fn open(
         &self,
         request: http::Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
         self.seen.lock().unwrap().push((request, policy));
         let answer = self.answers.lock().unwrap().pop_front();

@@ -20,12 +20,12 @@ use bytes::Bytes;
 use hallpass_core::{AuthScheme, Remedy, Timestamp, redact_text};
 use http::{HeaderMap, Response, StatusCode};
 
-use crate::{answer::Answer, hint, retry_after::RetryAfter, wording};
+use crate::{answer::Answer, error_text, hint, retry_after::RetryAfter};
 
 /// How often a request is repeated while somebody waits.
-const MOST_REPEATS: u32 = 2;
+const MAX_REPEATS: u32 = 2;
 /// The longest wait between two of them: codes are short-lived.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The wait where the server names none.
 const UNSAID_WAIT: Duration = Duration::from_secs(1);
 
@@ -75,7 +75,7 @@ impl TokenError {
         error: Option<&str>,
         description: Option<&str>,
     ) -> Self {
-        let code = error.and_then(wording::error_code);
+        let code = error.and_then(error_text::error_code);
         Self {
             status,
             class: classify(status, error.is_some(), code.as_deref()),
@@ -146,7 +146,7 @@ impl TokenError {
 
     /// The nonce that the server has not looked at the request for want of: the same request is sent
     /// again with it in a new proof, once (RFC 9449 §8).
-    pub fn wanted_nonce(&self) -> Option<&str> {
+    pub fn dpop_nonce_challenge(&self) -> Option<&str> {
         let wants = self.code() == Some("use_dpop_nonce");
         self.dpop_nonce().filter(|_| wants)
     }
@@ -154,14 +154,14 @@ impl TokenError {
     /// How long to wait before the same request is sent again to a server that has not processed it,
     /// while somebody waits for the tokens. `None` after the second repeat, and where the server wants
     /// more time than a code lives.
-    pub fn repeat_after(&self, repeats: u32, now: Timestamp) -> Option<Duration> {
-        if self.class != TokenErrorClass::NotProcessed || repeats >= MOST_REPEATS {
+    pub fn retry_delay(&self, repeats: u32, now: Timestamp) -> Option<Duration> {
+        if self.class != TokenErrorClass::NotProcessed || repeats >= MAX_REPEATS {
             return None;
         }
         let wait = self
             .retry_after
             .map_or(UNSAID_WAIT, |after| after.wait(now));
-        (wait <= LONGEST_WAIT).then_some(wait)
+        (wait <= MAX_WAIT).then_some(wait)
     }
 
     /// What to do about it.
@@ -213,7 +213,7 @@ impl fmt::Display for TokenError {
             write!(f, ", {why}")?;
         }
         f.write_str(")")?;
-        wording::write_reason(f, self.code(), self.description())
+        error_text::write_reason(f, self.code(), self.description())
     }
 }
 

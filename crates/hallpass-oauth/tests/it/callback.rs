@@ -61,7 +61,7 @@ fn rfc_9207_has_four_rows() {
         ] {
             let query = format!("code=c&state=STATE&iss={iss}");
             let error = check(&metadata, &query, &wrong(shown)).unwrap();
-            assert!(error.ends_login());
+            assert!(error.is_fatal());
             assert_eq!(error.remedy(), Remedy::Report);
             // An error does not count either before `iss` is right.
             check(
@@ -97,7 +97,7 @@ fn strays_do_not_end_a_login() {
         ("error=access_denied&state=other", wrong),
     ] {
         let error = check(&metadata(), query, expected).unwrap();
-        assert!(!error.ends_login(), "{query}");
+        assert!(!error.is_fatal(), "{query}");
     }
     let hint = check(&metadata(), "c0de", none).unwrap().hint().unwrap();
     assert!(
@@ -133,7 +133,7 @@ fn a_response_holds_one_code_or_one_error() {
         "error=a&error=b&state=STATE",
         &unreadable("it holds a parameter more than once"),
     );
-    assert!(error.unwrap().ends_login());
+    assert!(error.unwrap().is_fatal());
 }
 
 #[test]

@@ -3,7 +3,7 @@ use hallpass_core::{
     ClientId, ClientSecret, Registration, Scopes, TokenEndpointAuthMethod,
     record::RegistrationOrigin,
 };
-use hallpass_oauth::{ClientAuthentication, Means, TokenRequest, negotiate};
+use hallpass_oauth::{AvailableCredentials, ClientAuthentication, TokenRequest, negotiate};
 
 use crate::{form, metadata, url};
 
@@ -100,16 +100,16 @@ fn a_registration_decides_the_method() {
 
 #[test]
 fn negotiation() {
-    let nothing = Means::default();
-    let secret = Means {
+    let nothing = AvailableCredentials::default();
+    let secret = AvailableCredentials {
         secret: true,
         key: false,
     };
-    let key = Means {
+    let key = AvailableCredentials {
         secret: false,
         key: true,
     };
-    let both = Means {
+    let both = AvailableCredentials {
         secret: true,
         key: true,
     };

@@ -42,7 +42,7 @@ fn request_and_answer() {
         "https://as.example/device?user_code=WDJB-MJHT"
     );
     assert_eq!(
-        device.ends_at().saturating_since(NOW),
+        device.expires_at().saturating_since(NOW),
         Duration::from_secs(1800)
     );
     assert_eq!(device.interval(), Duration::from_secs(5));
@@ -65,7 +65,7 @@ fn what_servers_leave_out_or_write_otherwise() {
     );
     assert_eq!(device.interval(), Duration::from_secs(5));
     assert_eq!(
-        device.ends_at().saturating_since(NOW),
+        device.expires_at().saturating_since(NOW),
         Duration::from_secs(600)
     );
     assert_eq!(device.verification_uri_complete(), None);
@@ -111,7 +111,7 @@ fn polling() {
         let mut device = read(ANSWER);
         let error =
             TokenResponse::from_http(&answer(status, body), AuthScheme::Bearer).unwrap_err();
-        assert_eq!(device.goes_on_after(&error), goes_on, "{status} {body}");
+        assert_eq!(device.handle_poll_error(&error), goes_on, "{status} {body}");
         assert_eq!(
             device.interval(),
             Duration::from_secs(interval),

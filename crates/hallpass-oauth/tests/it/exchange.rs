@@ -32,7 +32,7 @@ fn an_id_token_becomes_an_assertion_becomes_a_token_request() {
     let body = r#"{"access_token":"ja.g.s","token_type":"N_A","expires_in":300,
         "issued_token_type":"urn:ietf:params:oauth:token-type:id-jag"}"#;
     let assertion = IdentityAssertion::from_http(&answer(200, body), NOW).unwrap();
-    let lifetime = assertion.ends_at().unwrap().saturating_since(NOW);
+    let lifetime = assertion.expires_at().unwrap().saturating_since(NOW);
     assert_eq!(lifetime, Duration::from_secs(300));
     assert!(!format!("{assertion:?}").contains("ja.g.s"));
     let (id, secret) = (ClientId::new("c"), ClientSecret::new("s"));

@@ -4,9 +4,9 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, ClientId, Entropy, Grant, Issuer, Record, Resource, Scopes, ServerMetadata,
-    SettingsFingerprint, Slot, State, Timestamp,
-    record::{GrantKind, document::SlotDocument},
+    AuthScheme, ClientId, CredentialKey, Entropy, Grant, Issuer, Record, Resource, Scopes,
+    ServerMetadata, SettingsFingerprint, State, Timestamp,
+    record::{GrantKind, document::CredentialDocument},
 };
 use hallpass_oauth::{
     AuthorizationRequest, CallbackErrorKind, PendingAuthorization, TokenErrorClass, TokenResponse,
@@ -104,7 +104,7 @@ pub(crate) fn callback(data: &[u8]) {
                 assert!(!sent.contains(&state));
             }
             Err(error) => {
-                assert_eq!(error.ends_login(), is_ours);
+                assert_eq!(error.is_fatal(), is_ours);
                 if is_ours {
                     let wrong_issuer = error.kind() == CallbackErrorKind::Issuer;
                     assert_eq!(wrong_issuer, !is_right && issuers.len() < 2);
@@ -152,14 +152,14 @@ fn shows_no_secret(text: &str) {
 
 /// A record holds the grant, and reads back as it was.
 fn is_kept(grant: &Grant) {
-    let slot = Slot::new(MCP.parse().expect("a constant"));
+    let key = CredentialKey::new(MCP.parse().expect("a constant"));
     let settings = SettingsFingerprint::default();
-    let mut record = Record::new(slot.clone(), metadata(false), settings);
+    let mut record = Record::new(key.clone(), metadata(false), settings);
     record.grant = Some(grant.clone());
     record.state = State::SignedIn;
-    let mut document = SlotDocument::empty(slot);
+    let mut document = CredentialDocument::empty(key);
     let _ = document.save(&record, None);
-    let read = SlotDocument::decode(&document.encode()).expect("as written");
+    let read = CredentialDocument::decode(&document.encode()).expect("as written");
     assert_eq!(read, document);
 }
 

@@ -86,7 +86,7 @@ proptest! {
     ) {
         let pending = begin(&metadata());
         let error = pending.receive(&query).unwrap_err();
-        prop_assert!(!error.ends_login());
+        prop_assert!(!error.is_fatal());
         prop_assert!(!error.to_string().is_empty());
     }
 

@@ -10,7 +10,7 @@ fn one_token_in_each_request() {
     let endpoint = url("https://as.example/revoke");
     let (id, secret) = (ClientId::new("client"), ClientSecret::new("s"));
     let refresh = RefreshToken::new("r:1");
-    let request = RevocationRequest::of_refresh_token(&refresh)
+    let request = RevocationRequest::for_refresh_token(&refresh)
         .into_http(&endpoint, &ClientAuthentication::none(&id));
     assert_eq!(
         form(&request),

@@ -206,7 +206,7 @@ fn headers_are_kept() {
     );
     assert_eq!(error.dpop_nonce(), Some("n-1"));
     assert_eq!(error.code(), Some("use_dpop_nonce"));
-    assert_eq!(error.wanted_nonce(), Some("n-1"));
+    assert_eq!(error.dpop_nonce_challenge(), Some("n-1"));
     // Two nonces, an empty one and one that can't be a nonce are none.
     assert_eq!(
         response(&[("dpop-nonce", "a"), ("dpop-nonce", "b")]).dpop_nonce(),
@@ -214,7 +214,7 @@ fn headers_are_kept() {
     );
     assert_eq!(response(&[("dpop-nonce", "")]).dpop_nonce(), None);
     assert_eq!(response(&[("dpop-nonce", "a b")]).dpop_nonce(), None);
-    assert_eq!(response(&[]).wanted_nonce(), None);
+    assert_eq!(response(&[]).dpop_nonce_challenge(), None);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_nonce_beside_another_error_is_not_asked_for() {
     let error =
         TokenResponse::from_http(&response.body(body).unwrap(), AuthScheme::Bearer).unwrap_err();
     assert_eq!(error.dpop_nonce(), Some("n-1"));
-    assert_eq!(error.wanted_nonce(), None);
+    assert_eq!(error.dpop_nonce_challenge(), None);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn what_was_not_processed_is_repeated_while_somebody_waits() {
             TokenResponse::from_http(&response.body(Bytes::new()).unwrap(), AuthScheme::Bearer)
                 .unwrap_err();
         assert_eq!(
-            error.repeat_after(repeats, NOW),
+            error.retry_delay(repeats, NOW),
             expected.map(Duration::from_secs),
             "{status} {retry_after:?} {repeats}"
         );

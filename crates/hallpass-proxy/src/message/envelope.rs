@@ -71,7 +71,7 @@ impl fmt::Debug for Invalid {
 pub(super) fn read(bytes: Bytes, text: &str) -> Result<Part, Invalid> {
     let mut fields = Fields::default();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let read = Into(&mut fields).deserialize(&mut reader);
+    let read = FieldSeed(&mut fields).deserialize(&mut reader);
     let read = read.and_then(|()| reader.end());
     let id = fields.id.and_then(Id::read);
     let is_answer = fields.method.is_none();
@@ -148,7 +148,7 @@ pub(crate) fn id_of_fragment(text: &[u8]) -> Option<Id> {
     let mut fields = Fields::default();
     let mut reader = serde_json::Deserializer::from_slice(text);
     // It breaks off; what counts is what came before.
-    let _ = Into(&mut fields).deserialize(&mut reader);
+    let _ = FieldSeed(&mut fields).deserialize(&mut reader);
     fields.id.and_then(Id::read)
 }
 
@@ -200,9 +200,9 @@ struct Fields<'a> {
     twice: bool,
 }
 
-struct Into<'f, 'a>(&'f mut Fields<'a>);
+struct FieldSeed<'f, 'a>(&'f mut Fields<'a>);
 
-impl<'a> DeserializeSeed<'a> for Into<'_, 'a> {
+impl<'a> DeserializeSeed<'a> for FieldSeed<'_, 'a> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -210,7 +210,7 @@ impl<'a> DeserializeSeed<'a> for Into<'_, 'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Into<'_, 'a> {
+impl<'a> Visitor<'a> for FieldSeed<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

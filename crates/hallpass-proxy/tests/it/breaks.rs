@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hallpass_proxy::NoMemory;
+use hallpass_proxy::NoCache;
 use hallpass_testkit::{FakeClock, Gate};
 use tokio::net::TcpListener;
 
@@ -29,7 +29,7 @@ async fn a_stream_that_breaks_goes_on_after_its_last_event() {
     })
     .await;
     let clock = FakeClock::default();
-    let host = Host::at(&server.url, Arc::new(NoMemory), Arc::new(clock.clone()));
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
     let mut host = host.after_the_handshake().await;
     host.call(1, "tools/call").await;
     for n in 1..=3 {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_proxy::{MOST_MESSAGE, NoMemory};
+use hallpass_proxy::{MAX_MESSAGE_BYTES, NoCache};
 use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
@@ -69,7 +69,7 @@ async fn a_host_that_asks_a_thousand_things_gets_a_thousand_answers() {
 }
 
 /// What a host may have under way at a time.
-const MOST_AT_ONCE: u32 = 256;
+const MAX_AT_ONCE: u32 = 256;
 
 #[tokio::test]
 async fn one_request_more_than_fits_waits_for_a_place_and_not_for_ever() {
@@ -85,23 +85,23 @@ async fn one_request_more_than_fits_waits_for_a_place_and_not_for_ever() {
         })
     })
     .await;
-    let host = Host::at(&server.url, Arc::new(NoMemory), Arc::new(clock.clone()));
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
     let mut host = host.after_the_handshake().await;
-    for id in 1..=MOST_AT_ONCE + 1 {
+    for id in 1..=MAX_AT_ONCE + 1 {
         host.call(id, "tools/call").await;
     }
-    gate.until_arrived(MOST_AT_ONCE as usize).await;
+    gate.until_arrived(MAX_AT_ONCE as usize).await;
     let refused = host.hear_in_time(&clock).await;
-    let id = format!("\"id\":{},\"error\"", MOST_AT_ONCE + 1);
+    let id = format!("\"id\":{},\"error\"", MAX_AT_ONCE + 1);
     assert!(refused.contains(&id), "{refused}");
     assert!(refused.contains("too many requests"), "{refused}");
-    assert_eq!(server.count("tools/call"), MOST_AT_ONCE as usize);
+    assert_eq!(server.count("tools/call"), MAX_AT_ONCE as usize);
 
     // The next one finds a place as soon as there is one.
     host.call(1000, "tools/call").await;
     gate.open();
     let mut answers = Vec::new();
-    for _ in 0..=MOST_AT_ONCE {
+    for _ in 0..=MAX_AT_ONCE {
         answers.push(host.hear().await);
     }
     assert!(answers.iter().all(|answer| answer.contains("\"result\"")));
@@ -113,7 +113,7 @@ async fn one_request_more_than_fits_waits_for_a_place_and_not_for_ever() {
 async fn a_message_that_is_too_large_is_refused_by_its_id() {
     let server = Double::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
-            let much = "x".repeat(MOST_MESSAGE);
+            let much = "x".repeat(MAX_MESSAGE_BYTES);
             Reply::json(format!(
                 r#"{{"jsonrpc":"2.0","id":{},"result":"{much}"}}"#,
                 seen.id()
@@ -122,7 +122,7 @@ async fn a_message_that_is_too_large_is_refused_by_its_id() {
     })
     .await;
     let mut host = Host::ready(&server.url).await;
-    let much = "x".repeat(MOST_MESSAGE);
+    let much = "x".repeat(MAX_MESSAGE_BYTES);
     host.say(&format!(
         r#"{{"jsonrpc":"2.0","id":"big","method":"tools/call","params":{{"a":"{much}"}}}}"#
     ))

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{BoxFuture, Clock, ServerSettings, ServerUrl, Slot, Timestamp};
+use hallpass_core::{BoxFuture, Clock, CredentialKey, ServerSettings, ServerUrl, Timestamp};
 use hallpass_http::{Client, HttpConfig};
-use hallpass_proxy::{Memory, NoMemory, Proxy, ProxyError};
+use hallpass_proxy::{CapabilityCache, NoCache, Proxy, ProxyError};
 use hallpass_session::{Session, SessionBuilder, SystemClock};
 use hallpass_store::MemoryStore;
 use hallpass_testkit::FakeClock;
@@ -53,33 +53,33 @@ impl Clock for Unhurried {
 impl Host {
     /// A host whose server is given time for its first answer.
     pub(crate) fn before(url: &str) -> Self {
-        Self::at(url, Arc::new(NoMemory), Arc::new(Unhurried))
+        Self::at(url, Arc::new(NoCache), Arc::new(Unhurried))
     }
 
-    pub(crate) fn remembering(url: &str, memory: Arc<dyn Memory>) -> Self {
+    pub(crate) fn with_cache(url: &str, memory: Arc<dyn CapabilityCache>) -> Self {
         Self::at(url, memory, Arc::new(SystemClock))
     }
 
-    pub(crate) fn at(url: &str, memory: Arc<dyn Memory>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn at(url: &str, memory: Arc<dyn CapabilityCache>, clock: Arc<dyn Clock>) -> Self {
         Self::whose_session(url, memory, clock, |session| session)
     }
 
     /// A host whose proxy's session is one of these.
     pub(crate) fn whose_session(
         url: &str,
-        memory: Arc<dyn Memory>,
+        memory: Arc<dyn CapabilityCache>,
         clock: Arc<dyn Clock>,
         settle: impl FnOnce(SessionBuilder) -> SessionBuilder,
     ) -> Self {
         let http = Arc::new(Client::new(HttpConfig::default()).unwrap());
-        let slot = Slot::new(ServerUrl::parse(url).unwrap());
+        let key = CredentialKey::new(ServerUrl::parse(url).unwrap());
         let store = Arc::new(MemoryStore::new());
-        let session = Session::builder(slot, ServerSettings::default(), store, http.clone());
+        let session = Session::builder(key, ServerSettings::default(), store, http.clone());
         let session = settle(session).build().unwrap();
         let server = Arc::new(AuthorizedEndpoint::new(session, http));
         let proxy = Proxy::new(server, clock)
             .sign_in_hint("run `hallpass login`")
-            .remembering(memory);
+            .with_cache(memory);
         let (says, input) = duplex(64 * 1024);
         let (output, hears) = duplex(64 * 1024);
         Self {

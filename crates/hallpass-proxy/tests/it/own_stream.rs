@@ -9,7 +9,7 @@ use std::{
 };
 
 use hallpass_core::{AccessToken, BoxFuture, TokenSource, TokenSourceError};
-use hallpass_proxy::NoMemory;
+use hallpass_proxy::NoCache;
 use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
@@ -35,7 +35,7 @@ async fn server(streams: Vec<Reply>) -> Double {
 /// A host for which no time passes unless the clock is advanced.
 async fn host(server: &Double) -> (Host, FakeClock) {
     let clock = FakeClock::default();
-    let host = Host::at(&server.url, Arc::new(NoMemory), Arc::new(clock.clone()));
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
     (host.after_the_handshake().await, clock)
 }
 
@@ -107,7 +107,7 @@ async fn a_stream_that_no_token_opens_is_not_asked_for_for_ever() {
     let (source, clock) = (Arc::new(Source::default()), FakeClock::default());
     let host = Host::whose_session(
         &server.url,
-        Arc::new(NoMemory),
+        Arc::new(NoCache),
         Arc::new(clock.clone()),
         |session| {
             session

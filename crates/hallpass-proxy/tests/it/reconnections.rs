@@ -9,7 +9,7 @@ use std::{
 };
 
 use hallpass_core::{AccessToken, BoxFuture, Clock, TokenSource, TokenSourceError};
-use hallpass_proxy::NoMemory;
+use hallpass_proxy::NoCache;
 use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
@@ -44,7 +44,7 @@ async fn server(clock: &FakeClock, is_own: bool, stream: Reply) -> (Double, Time
 }
 
 async fn host(server: &Double, clock: &FakeClock) -> Host {
-    let host = Host::at(&server.url, Arc::new(NoMemory), Arc::new(clock.clone()));
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
     host.after_the_handshake().await
 }
 
@@ -191,7 +191,7 @@ async fn own_stream_that_refuses_each_second_request_costs_few_tokens() {
         })
         .await;
         let source = Arc::new(Source::default());
-        let memory = Arc::new(NoMemory);
+        let memory = Arc::new(NoCache);
         let its = Arc::new(clock.clone());
         let host = Host::whose_session(&server.url, memory, its.clone(), |session| {
             session.token_source(source.clone()).clock(its)

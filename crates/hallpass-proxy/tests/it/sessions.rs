@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_proxy::NoMemory;
+use hallpass_proxy::NoCache;
 use hallpass_testkit::FakeClock;
 
 use crate::{
@@ -42,7 +42,7 @@ async fn server(pings: Vec<u16>) -> Double {
 
 async fn host(server: &Double) -> (Host, FakeClock) {
     let clock = FakeClock::default();
-    let host = Host::at(&server.url, Arc::new(NoMemory), Arc::new(clock.clone()));
+    let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
     (host.after_the_handshake().await, clock)
 }
 

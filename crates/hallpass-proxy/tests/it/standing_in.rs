@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use hallpass_proxy::Memory;
+use hallpass_proxy::CapabilityCache;
 use hallpass_testkit::{FakeClock, Gate};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ fn read(line: &str) -> Value {
 #[derive(Debug, Default)]
 struct Kept(Mutex<std::collections::HashMap<String, Vec<u8>>>);
 
-impl Memory for Kept {
+impl CapabilityCache for Kept {
     fn load(&self, opening: &str) -> Option<Vec<u8>> {
         self.0.lock().unwrap().get(opening).cloned()
     }
@@ -104,7 +104,7 @@ async fn a_silent_server_keeps_nobody_waiting_and_heals() {
 
     // The next time the host is told what the server is, before it answers.
     drop(server);
-    let mut host = Host::remembering(&url_of_nobody(), memory);
+    let mut host = Host::with_cache(&url_of_nobody(), memory);
     host.say(INITIALIZE).await;
     let result = &read(&host.hear().await)["result"];
     assert_eq!(result["serverInfo"]["name"], "double");
@@ -159,13 +159,13 @@ async fn a_subscription_waits_for_the_server() {
 
     // What the server is like is known from another time.
     let memory = Arc::new(Kept::default());
-    let mut host = Host::remembering(&url, memory.clone());
+    let mut host = Host::with_cache(&url, memory.clone());
     host.say(&say(0, "server/discover")).await;
     assert!(host.hear().await.contains("supportedVersions"));
     assert_eq!(host.leave().await, [""; 0]);
     drop(server);
 
-    let mut host = Host::remembering(&url, memory);
+    let mut host = Host::with_cache(&url, memory);
     host.say(&say(0, "server/discover")).await;
     assert!(host.hear().await.contains("supportedVersions"));
     host.say(&say(1, "subscriptions/listen")).await;

@@ -26,7 +26,7 @@ const OAUTH: [Endpoint; 5] = [
 /// What a host adds to what it has. The rest of it is rmcp's.
 async fn manager(world: &World, http: &Client) -> AuthorizationManager {
     let store = world.host.store().await;
-    let bridge = Bridge::new(world.host.slot(), store, Arc::new(http.clone()));
+    let bridge = Bridge::new(world.host.key(), store, Arc::new(http.clone()));
     bridge.manager().await.unwrap()
 }
 

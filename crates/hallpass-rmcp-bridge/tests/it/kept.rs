@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    AccessToken, AuthScheme, ClientId, ClientSecret, CredentialStore, DpopKey, Grant, HttpClient,
-    Issuer, Record, RefreshToken, Registration, Resource, Scopes, ServerMetadata, ServerUrl,
-    SettingsFingerprint, Slot, State, Timestamp,
+    AccessToken, AuthScheme, ClientId, ClientSecret, CredentialKey, CredentialStore, DpopKey,
+    Grant, HttpClient, Issuer, Record, RefreshToken, Registration, Resource, Scopes,
+    ServerMetadata, ServerUrl, SettingsFingerprint, State, Timestamp,
     record::{GrantKind, RegistrationOrigin},
     store::Saved,
 };
@@ -20,30 +20,30 @@ const AS: &str = "https://as.example/tenant";
 
 struct Place {
     store: Arc<MemoryStore>,
-    slot: Slot,
+    key: CredentialKey,
     rmcp: BridgeStore,
 }
 
 impl Place {
     fn new() -> Self {
         let store = Arc::new(MemoryStore::default());
-        let slot = Slot::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
+        let key = CredentialKey::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
         let http: Arc<dyn HttpClient> = Arc::new(Client::new(HttpConfig::default()).unwrap());
         let clock = Arc::new(FakeClock::default());
-        let bridge = Bridge::with_clock(slot.clone(), store.clone(), http, clock);
+        let bridge = Bridge::with_clock(key.clone(), store.clone(), http, clock);
         let rmcp = bridge.credential_store();
-        Self { store, slot, rmcp }
+        Self { store, key, rmcp }
     }
 
     async fn record(&self) -> Option<Record> {
-        self.store.load(&self.slot).await.unwrap()
+        self.store.load(&self.key).await.unwrap()
     }
 
     /// Puts a record there as a Hallpass session would.
     async fn put(&self, change: impl FnOnce(&mut Record)) {
         let mut metadata = ServerMetadata::new(Issuer::parse(AS).unwrap());
         metadata.token_endpoint = Some("https://as.example/token".parse().unwrap());
-        let mut record = Record::new(self.slot.clone(), metadata, SettingsFingerprint::default());
+        let mut record = Record::new(self.key.clone(), metadata, SettingsFingerprint::default());
         let mut client = Registration::new(RegistrationOrigin::Dynamic, ClientId::new("c"));
         client.client_secret = Some(ClientSecret::new("s"));
         client.redirect_uri = Some("http://127.0.0.1/callback".to_owned());
@@ -59,7 +59,7 @@ impl Place {
         record.state = State::SignedIn;
         change(&mut record);
         let wait = std::time::Duration::ZERO;
-        let mut guard = self.store.lock(&self.slot, wait).await.unwrap();
+        let mut guard = self.store.lock(&self.key, wait).await.unwrap();
         let saved = self.store.save(&record, None, &mut guard).await.unwrap();
         assert!(matches!(saved, Saved::Written(_)));
     }
@@ -161,7 +161,7 @@ async fn a_client_without_tokens_is_kept_for_its_own_issuer() {
     assert_eq!(record.state, State::Registered);
     let given = place.rmcp.load().await.unwrap().unwrap();
     assert!(given.token_response.is_none());
-    assert_eq!(place.store.records(&place.slot).await.unwrap().len(), 2);
+    assert_eq!(place.store.records(&place.key).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn an_ended_grant_is_not_given() {
     place
         .put(|record| {
             let cause = hallpass_core::record::SignInCause::TokenRefused;
-            record.state = State::SignInNeeded(cause);
+            record.state = State::SignInRequired(cause);
         })
         .await;
     let given = place.rmcp.load().await.unwrap().unwrap();

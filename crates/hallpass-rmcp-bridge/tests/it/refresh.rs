@@ -111,11 +111,11 @@ async fn a_refused_refresh_token_is_not_sent_again() {
     }
     assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
 
-    let record = CredentialStore::load(&*world.host.store().await, &world.host.slot())
+    let record = CredentialStore::load(&*world.host.store().await, &world.host.key())
         .await
         .unwrap();
     let record = record.unwrap();
-    let cause = State::SignInNeeded(SignInCause::RefreshRefused);
+    let cause = State::SignInRequired(SignInCause::RefreshRefused);
     assert_eq!(record.state, cause);
     assert!(record.registration.is_some());
 }

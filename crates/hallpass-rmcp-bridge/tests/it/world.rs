@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use hallpass_core::{CredentialStore, HttpClient, ServerUrl, Slot};
+use hallpass_core::{CredentialKey, CredentialStore, HttpClient, ServerUrl};
 use hallpass_http::{Client, HttpConfig, Origin};
 use hallpass_rmcp_bridge::Bridge;
 use hallpass_store::{FileStore, KeyFile};
@@ -89,8 +89,8 @@ impl World {
 }
 
 impl Host {
-    pub(crate) fn slot(&self) -> Slot {
-        Slot::new(self.url.clone())
+    pub(crate) fn key(&self) -> CredentialKey {
+        CredentialKey::new(self.url.clone())
     }
 
     fn origin(&self) -> Origin {
@@ -112,7 +112,7 @@ impl Host {
     /// A host's bridge, as a process of its own would make it.
     pub(crate) async fn bridge(&self) -> Bridge {
         let http: Arc<dyn HttpClient> = Arc::new(Self::http(HttpConfig::default()));
-        Bridge::new(self.slot(), self.store().await, http)
+        Bridge::new(self.key(), self.store().await, http)
     }
 
     /// A host that has been signed in to before.

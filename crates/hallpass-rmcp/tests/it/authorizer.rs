@@ -9,7 +9,7 @@ use hallpass_core::{
     AccessToken, AuthScheme, AuthorizeError, Authorizer, BoxFuture, ClientId, Clock, Grant,
     HttpClient, Issuer, Record, Registration, Remedy, ServerMetadata, SignIn, SignInReason, State,
     Timestamp,
-    http::ExchangePolicy,
+    http::RequestOptions,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_discovery::Discovery;
@@ -58,7 +58,7 @@ impl CodeGrant {
             clock: &self.clock,
             settings: ask.settings,
         };
-        let found = discovery.run(&ask.slot.server, ask.challenges).await?;
+        let found = discovery.run(&ask.key.server, ask.challenges).await?;
         let scopes = found.scopes(ask.challenges, ask.settings).union(ask.scopes);
         let registration =
             Registration::new(RegistrationOrigin::PreRegistered, ClientId::new(CLIENT));
@@ -85,7 +85,7 @@ impl CodeGrant {
             .http
             .fetch(
                 request,
-                ExchangePolicy::authorization_server(&ask.slot.server),
+                RequestOptions::authorization_server(&ask.key.server),
             )
             .await?;
         let grant = TokenResponse::from_http(&answer, AuthScheme::Bearer)?.into_grant(
@@ -94,7 +94,7 @@ impl CodeGrant {
             found.resource.as_ref(),
             self.clock.now(),
         );
-        let mut record = Record::new(ask.slot.clone(), found.server, ask.settings.fingerprint());
+        let mut record = Record::new(ask.key.clone(), found.server, ask.settings.fingerprint());
         record.registration = Some(registration);
         record.grant = Some(grant);
         record.state = State::SignedIn;
@@ -126,7 +126,7 @@ impl Authorizer for Dispenser {
             let number = self.granted.fetch_add(1, Ordering::SeqCst) + 1;
             let issuer = Issuer::parse("https://as.example.com").unwrap();
             let metadata = ServerMetadata::new(issuer);
-            let mut record = Record::new(ask.slot.clone(), metadata, ask.settings.fingerprint());
+            let mut record = Record::new(ask.key.clone(), metadata, ask.settings.fingerprint());
             let mut grant = Grant::new(
                 GrantKind::AuthorizationCode,
                 AccessToken::new(format!("t{number}")),

@@ -198,9 +198,9 @@ async fn a_server_that_lets_nobody_in_any_more() {
     world.server.plan(always(401));
     let before = world.asked().len();
     let error = add(&service, 1, 2).await.unwrap_err();
-    let found = Error::behind(&error).unwrap();
+    let found = Error::find_in_chain(&error).unwrap();
     assert!(
-        matches!(found, Error::Session(_) | Error::Refused(_)),
+        matches!(found, Error::Session(_) | Error::TooManyChallenges(_)),
         "{found:?}"
     );
     assert!(world.asked().len() - before <= 4, "{:?}", world.asked());
@@ -217,9 +217,9 @@ async fn a_server_that_lets_nobody_in_from_the_start() {
     let world = World::new(|options| options.faults = always(401)).await;
     let transport = transport(world.client.clone(), &world.url);
     let error = ().serve(transport).await.unwrap_err();
-    let found = Error::behind(&error).unwrap();
+    let found = Error::find_in_chain(&error).unwrap();
     assert!(
-        matches!(found, Error::Session(_) | Error::Refused(_)),
+        matches!(found, Error::Session(_) | Error::TooManyChallenges(_)),
         "{found:?}"
     );
     assert!(world.asked().len() <= 4, "{:?}", world.asked());
@@ -238,7 +238,7 @@ async fn a_server_that_has_no_time_is_a_matter_of_trying_again() {
             },
         }];
         let check = |error: &(dyn std::error::Error + 'static)| {
-            let Some(found @ Error::UnexpectedStatus(answer)) = Error::behind(error) else {
+            let Some(found @ Error::UnexpectedStatus(answer)) = Error::find_in_chain(error) else {
                 panic!("{error:?}");
             };
             assert_eq!(found.remedy(), Remedy::Retry);
@@ -263,7 +263,7 @@ async fn a_host_that_does_not_sign_in() {
     let world = World::with_authorizer(|_| {}, false).await;
     let transport = transport(world.client.clone(), &world.url);
     let error = ().serve(transport).await.unwrap_err();
-    let found = Error::behind(&error).unwrap();
+    let found = Error::find_in_chain(&error).unwrap();
     assert!(matches!(found, Error::Session(_)), "{found:?}");
     assert_eq!(found.remedy(), Remedy::SignIn);
     assert_eq!(world.asked(), ["initialize - 401"]);

@@ -114,7 +114,7 @@ fn ends(answers: Vec<Answer>, most: usize, remedy: Remedy) {
             panic!("{error:?}");
         };
         assert!(
-            matches!(found, Error::Session(_) | Error::Refused(_)),
+            matches!(found, Error::Session(_) | Error::TooManyChallenges(_)),
             "{found:?}"
         );
         assert_eq!(found.remedy(), remedy, "{found}");
@@ -182,7 +182,7 @@ fn a_get_or_delete_does_not_sign_in() {
         assert!(
             matches!(
                 error,
-                StreamableHttpError::Client(Error::Session(SessionError::SignInNeeded(_)))
+                StreamableHttpError::Client(Error::Session(SessionError::SignInRequired(_)))
             ),
             "{error:?}"
         );

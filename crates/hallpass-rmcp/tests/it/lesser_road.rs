@@ -240,7 +240,7 @@ fn only_for_the_sessions_server() {
         let Err(error) = stream.await else {
             panic!("a token went to another server");
         };
-        let found = Error::behind(&error).unwrap();
+        let found = Error::find_in_chain(&error).unwrap();
         assert!(matches!(found, Error::OtherServer(_)), "{found:?}");
         assert_eq!(found.remedy(), Remedy::Configure);
         assert!(other.tokens.lock().unwrap().is_empty());

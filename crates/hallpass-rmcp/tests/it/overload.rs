@@ -22,7 +22,7 @@ fn a_server_that_has_no_time_now_is_asked_again_later() {
     ] {
         let answer = answer(status).header("retry-after", "17");
         let error = run(post(answer, "tools/list", None, limits)).unwrap_err();
-        let Some(Error::UnexpectedStatus(error)) = Error::behind(&error) else {
+        let Some(Error::UnexpectedStatus(error)) = Error::find_in_chain(&error) else {
             panic!("{error:?}");
         };
         assert_eq!(error.status().as_u16(), status);
@@ -31,7 +31,7 @@ fn a_server_that_has_no_time_now_is_asked_again_later() {
     }
     let long = answer(503).header("retry-after", &"9".repeat(65));
     let error = run(post(long, "tools/list", None, limits)).unwrap_err();
-    let Some(Error::UnexpectedStatus(error)) = Error::behind(&error) else {
+    let Some(Error::UnexpectedStatus(error)) = Error::find_in_chain(&error) else {
         panic!("{error:?}");
     };
     assert_eq!(error.retry_after(), None);

@@ -91,7 +91,7 @@ fn nonces_without_end_come_to_a_stated_end() {
     run(async {
         let world = World::bound([wants("n1"), wants("n2"), wants("n3"), wants("n4")]).await;
         let error = post(&world).await.unwrap_err();
-        let StreamableHttpError::Client(error @ Error::Refused(_)) = &error else {
+        let StreamableHttpError::Client(error @ Error::TooManyChallenges(_)) = &error else {
             panic!("{error:?}");
         };
         assert_eq!(error.remedy(), Remedy::Report);

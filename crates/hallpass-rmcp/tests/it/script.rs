@@ -10,8 +10,8 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, HttpClient, HttpError, ServerSettings, ServerUrl, Slot,
-    http::{Body, Chunks, ExchangePolicy, HttpErrorKind, Leg},
+    BoxFuture, CredentialKey, HttpClient, HttpError, ServerSettings, ServerUrl,
+    http::{Body, Chunks, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use hallpass_rmcp::Client;
 use hallpass_session::{Session, SignInRequest};
@@ -103,17 +103,17 @@ impl Chunks for Answer {
 }
 
 fn error(kind: HttpErrorKind) -> HttpError {
-    HttpError::new(kind, Leg::Mcp, &Url::parse(SERVER).unwrap())
+    HttpError::new(kind, RequestTarget::Mcp, &Url::parse(SERVER).unwrap())
 }
 
 impl HttpClient for Script {
     fn open(
         &self,
         request: http::Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
         Box::pin(async move {
-            if policy.leg != Leg::Mcp {
+            if policy.leg != RequestTarget::Mcp {
                 return Err(error(HttpErrorKind::Connect));
             }
             let method = request.method().clone();
@@ -151,10 +151,10 @@ impl World {
             seen: Mutex::default(),
         });
         let dispenser = Arc::new(Dispenser::default());
-        let slot = Slot::new(ServerUrl::parse(SERVER).unwrap());
+        let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
         let store = Arc::new(MemoryStore::new());
         let clock = FakeClock::default();
-        let session = Session::builder(slot, ServerSettings::default(), store, script.clone())
+        let session = Session::builder(key, ServerSettings::default(), store, script.clone())
             .authorizer(dispenser.clone())
             .clock(Arc::new(clock.clone()))
             .build()

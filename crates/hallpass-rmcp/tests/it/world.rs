@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{ServerSettings, ServerUrl, Slot};
+use hallpass_core::{CredentialKey, ServerSettings, ServerUrl};
 use hallpass_http::HttpConfig;
 use hallpass_rmcp::{Client, transport};
 use hallpass_session::Session;
@@ -62,9 +62,9 @@ impl World {
         let http = hallpass_http::Client::new(HttpConfig::default());
         let http = Arc::new(http.unwrap());
         let authorizer = Arc::new(CodeGrant::new(http.clone(), clock.clone()));
-        let slot = Slot::new(url.clone());
+        let key = CredentialKey::new(url.clone());
         let store = Arc::new(MemoryStore::new());
-        let mut session = Session::builder(slot, ServerSettings::default(), store, http.clone())
+        let mut session = Session::builder(key, ServerSettings::default(), store, http.clone())
             .clock(Arc::new(clock.clone()));
         if has_one {
             session = session.authorizer(authorizer.clone());

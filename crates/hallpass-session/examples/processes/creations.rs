@@ -17,7 +17,7 @@ pub(crate) async fn run() -> bool {
             work: "create".to_owned(),
             store: folder.path().join("store"),
             url: "http://127.0.0.1".to_owned(),
-            profile: "default".to_owned(),
+            account: "default".to_owned(),
             ahead: 0,
             stop: None,
         };

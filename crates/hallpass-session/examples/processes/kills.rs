@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hallpass_core::record::SignInCause;
-use hallpass_session::{Need, Session, SessionError};
+use hallpass_session::{Session, SessionError, SignInNeed};
 use hallpass_testkit::{Endpoint, Fault, Gate};
 use tokio::task::JoinSet;
 
@@ -106,16 +106,16 @@ async fn tried(Point(_, stop, expected, expected_posts): &Point) -> (String, boo
     let servers = Servers::start(Duration::from_secs(3600)).await;
     let (mut healed, mut sign_ins, mut most_posts, mut holds) = (0, 0, 0, true);
     for round in 0..ROUNDS {
-        let profile = format!("round-{round}");
-        servers.sign_in(&profile).await;
+        let account = format!("round-{round}");
+        servers.sign_in(&account).await;
         let before = servers.issuer.requests_to(Endpoint::Refresh).len();
-        kill(&servers, &profile, *stop).await;
+        kill(&servers, &account, *stop).await;
 
         // The record is there, with all that a next sign-in can use.
         let next = session(
             &servers.store(),
             &servers.server.url(),
-            &profile,
+            &account,
             AFTER_THE_PAUSE,
         )
         .await;
@@ -127,7 +127,7 @@ async fn tried(Point(_, stop, expected, expected_posts): &Point) -> (String, boo
         let third = session(
             &servers.store(),
             &servers.server.url(),
-            &profile,
+            &account,
             AFTER_THE_PAUSE,
         )
         .await;
@@ -150,7 +150,7 @@ async fn tried(Point(_, stop, expected, expected_posts): &Point) -> (String, boo
 }
 
 /// Has a process of its own refresh, and ends it at the point.
-async fn kill(servers: &Servers, profile: &str, stop: Stop) {
+async fn kill(servers: &Servers, account: &str, stop: Stop) {
     let gate = Gate::new();
     let step = match stop {
         Stop::Step(name, nth) => Some((name.to_owned(), nth)),
@@ -170,7 +170,7 @@ async fn kill(servers: &Servers, profile: &str, stop: Stop) {
         work: "token".to_owned(),
         store: servers.store(),
         url: servers.server.url(),
-        profile: profile.to_owned(),
+        account: account.to_owned(),
         ahead: AHEAD,
         stop: step,
     };
@@ -186,8 +186,8 @@ async fn kill(servers: &Servers, profile: &str, stop: Stop) {
 async fn outcome(session: &Session) -> End {
     match session.token().await {
         Ok(_) => End::Token,
-        Err(SessionError::SignInNeeded(needed))
-            if *needed.need() == Need::Ended(SignInCause::RefreshOutcomeUnknown) =>
+        Err(SessionError::SignInRequired(needed))
+            if *needed.need() == SignInNeed::Ended(SignInCause::RefreshOutcomeUnknown) =>
         {
             End::SignIn
         }

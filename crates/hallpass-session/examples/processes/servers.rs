@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::{BoxFuture, Clock, Profile, ServerSettings, ServerUrl, Slot, Timestamp};
+use hallpass_core::{
+    Account, BoxFuture, Clock, CredentialKey, ServerSettings, ServerUrl, Timestamp,
+};
 use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{BrowserLogin, Interaction, LoginEvent, OpenError};
 use hallpass_session::{OsEntropy, Session, SignInRequest, SystemClock};
@@ -46,9 +48,9 @@ impl Servers {
         self.folder.path().join("credentials")
     }
 
-    /// Has a person sign in, and saves the credentials under `profile`.
-    pub(crate) async fn sign_in(&self, profile: &str) {
-        let session = session(&self.store(), &self.server.url(), profile, 0).await;
+    /// Has a person sign in, and saves the credentials under `account`.
+    pub(crate) async fn sign_in(&self, account: &str) {
+        let session = session(&self.store(), &self.server.url(), account, 0).await;
         session.sign_in(SignInRequest::default()).await.unwrap();
         session.close(Duration::from_secs(30)).await.unwrap();
     }
@@ -56,7 +58,7 @@ impl Servers {
 
 /// A session as a process builds it. `ahead` is how many seconds its wall clock is ahead of the
 /// servers', which makes their tokens expire without anybody waiting.
-pub(crate) async fn session(store: &Path, url: &str, profile: &str, ahead: i64) -> Session {
+pub(crate) async fn session(store: &Path, url: &str, account: &str, ahead: i64) -> Session {
     let http = client();
     let login = BrowserLogin::builder(
         http.clone(),
@@ -67,8 +69,8 @@ pub(crate) async fn session(store: &Path, url: &str, profile: &str, ahead: i64) 
     let store = FileStore::open(store, KeyFile::in_folder(store))
         .await
         .unwrap();
-    let (slot, settings) = (slot(url, profile), ServerSettings::default());
-    Session::builder(slot, settings, Arc::new(store), http)
+    let (key, settings) = (key(url, account), ServerSettings::default());
+    Session::builder(key, settings, Arc::new(store), http)
         .authorizer(Arc::new(login.build()))
         .clock(Arc::new(Ahead(ahead)))
         .build()
@@ -80,9 +82,9 @@ pub(crate) fn client() -> Arc<Client> {
     Arc::new(client.unwrap())
 }
 
-fn slot(url: &str, profile: &str) -> Slot {
-    let slot = Slot::new(ServerUrl::parse(url).unwrap());
-    slot.with_profile(Profile::parse(profile).unwrap())
+fn key(url: &str, account: &str) -> CredentialKey {
+    let key = CredentialKey::new(ServerUrl::parse(url).unwrap());
+    key.with_account(Account::parse(account).unwrap())
 }
 
 /// The computer's clocks, the wall clock so many seconds ahead.

@@ -20,7 +20,7 @@ pub(crate) async fn run() -> bool {
         work: "calls".to_owned(),
         store: servers.store(),
         url: servers.server.url(),
-        profile: "default".to_owned(),
+        account: "default".to_owned(),
         ahead: 0,
         stop: None,
     };

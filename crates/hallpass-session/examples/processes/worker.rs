@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hallpass_core::{HttpClient, ServerUrl, http::ExchangePolicy};
+use hallpass_core::{HttpClient, ServerUrl, http::RequestOptions};
 use hallpass_discovery::challenges;
 use hallpass_session::{Session, Token};
 use hallpass_store::{FileStore, KeyFile};
@@ -36,7 +36,7 @@ pub(crate) struct Orders {
     pub(crate) work: String,
     pub(crate) store: PathBuf,
     pub(crate) url: String,
-    pub(crate) profile: String,
+    pub(crate) account: String,
     pub(crate) ahead: i64,
     /// The step to stop at, and which time.
     pub(crate) stop: Option<(String, usize)>,
@@ -44,14 +44,14 @@ pub(crate) struct Orders {
 
 impl Orders {
     pub(crate) fn parse(arguments: &[String]) -> Self {
-        let [work, store, url, profile, ahead, stop @ ..] = arguments else {
+        let [work, store, url, account, ahead, stop @ ..] = arguments else {
             panic!("a worker is started by the other modes");
         };
         Self {
             work: work.clone(),
             store: store.into(),
             url: url.clone(),
-            profile: profile.clone(),
+            account: account.clone(),
             ahead: ahead.parse().unwrap(),
             stop: match stop {
                 [name, nth] => Some((name.clone(), nth.parse().unwrap())),
@@ -64,7 +64,7 @@ impl Orders {
     pub(crate) fn start(&self) -> Worker {
         let mut command = Command::new(env::current_exe().unwrap());
         command.arg("worker").arg(&self.work).arg(&self.store);
-        command.args([&self.url, &self.profile, &self.ahead.to_string()]);
+        command.args([&self.url, &self.account, &self.ahead.to_string()]);
         if let Some((name, nth)) = &self.stop {
             command.args([name, &nth.to_string()]);
         }
@@ -142,7 +142,7 @@ pub(crate) async fn run(orders: &Orders) -> bool {
 }
 
 async fn open(orders: &Orders) -> Session {
-    session(&orders.store, &orders.url, &orders.profile, orders.ahead).await
+    session(&orders.store, &orders.url, &orders.account, orders.ahead).await
 }
 
 /// Says so, and waits until everybody is.
@@ -178,7 +178,7 @@ async fn post(url: &str, token: &Token) -> Result<Option<Vec<hallpass_core::Chal
         .unwrap();
     let http = client();
     let server = ServerUrl::parse(url).unwrap();
-    let answer = http.open(request, ExchangePolicy::mcp(&server)).await;
+    let answer = http.open(request, RequestOptions::mcp(&server)).await;
     let answer = answer.map_err(|error| format!("{error:?}"))?;
     match answer.status() {
         StatusCode::OK => {

@@ -2,8 +2,8 @@ use hallpass_core::{BoxFuture, ServerUrl, Timestamp};
 
 use super::*;
 
-fn account(number: usize) -> Slot {
-    Slot::new(ServerUrl::parse(&format!("https://mcp.example.com/{number}")).unwrap())
+fn account(number: usize) -> CredentialKey {
+    CredentialKey::new(ServerUrl::parse(&format!("https://mcp.example.com/{number}")).unwrap())
 }
 
 /// A clock that stands still.

@@ -2,13 +2,13 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use hallpass_core::{HttpError, Remedy, Slot, record::PostEnd};
+use hallpass_core::{CredentialKey, HttpError, Remedy, record::PostEnd};
 use hallpass_oauth::TokenError;
 
 /// The authorization server did not refresh the token this time. The credentials are kept.
 #[derive(Debug, Clone)]
-pub struct RefreshFailed {
-    slot: Arc<Slot>,
+pub struct RefreshError {
+    key: Arc<CredentialKey>,
     cause: Cause,
     retry_after: Option<Duration>,
 }
@@ -30,26 +30,26 @@ pub enum Waiting {
     AfterLostAnswers,
 }
 
-impl RefreshFailed {
-    pub(crate) fn http(slot: &Slot, error: HttpError) -> Self {
+impl RefreshError {
+    pub(crate) fn http(key: &CredentialKey, error: HttpError) -> Self {
         Self {
-            slot: Arc::new(slot.clone()),
+            key: Arc::new(key.clone()),
             cause: Cause::Http(Arc::new(error)),
             retry_after: None,
         }
     }
 
-    pub(crate) fn answer(slot: &Slot, error: Arc<TokenError>) -> Self {
+    pub(crate) fn answer(key: &CredentialKey, error: Arc<TokenError>) -> Self {
         Self {
-            slot: Arc::new(slot.clone()),
+            key: Arc::new(key.clone()),
             cause: Cause::Answer(error),
             retry_after: None,
         }
     }
 
-    pub(crate) fn waiting(slot: &Slot, why: Waiting) -> Self {
+    pub(crate) fn waiting(key: &CredentialKey, why: Waiting) -> Self {
         Self {
-            slot: Arc::new(slot.clone()),
+            key: Arc::new(key.clone()),
             cause: Cause::Waiting(why),
             retry_after: None,
         }
@@ -62,8 +62,8 @@ impl RefreshFailed {
     }
 
     /// Whose refresh it was.
-    pub fn slot(&self) -> &Slot {
-        &self.slot
+    pub fn key(&self) -> &CredentialKey {
+        &self.key
     }
 
     /// The transport's error, if there was no answer.
@@ -120,13 +120,13 @@ impl RefreshFailed {
     }
 }
 
-impl fmt::Display for RefreshFailed {
+impl fmt::Display for RefreshError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the token for {} could not be refreshed", self.slot)
+        write!(f, "the token for {} could not be refreshed", self.key)
     }
 }
 
-impl Error for RefreshFailed {
+impl Error for RefreshError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             Cause::Http(error) => Some(&**error),

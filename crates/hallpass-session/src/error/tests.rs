@@ -1,7 +1,7 @@
 use hallpass_core::{
-    Authorizer, BoxFuture, HttpError, Issuer, Keep, NoAuthorizer, Record, Scopes, ServerSettings,
-    ServerUrl, SignIn, SignInReason, block_on,
-    http::{HttpErrorKind, Leg},
+    Authorizer, BoxFuture, HttpError, Issuer, NoAuthorizer, Record, RegistrationSink, Scopes,
+    ServerSettings, ServerUrl, SignIn, SignInReason, block_on,
+    http::{HttpErrorKind, RequestTarget},
     record::SignInCause,
     store::StoreErrorKind,
 };
@@ -9,31 +9,31 @@ use url::Url;
 
 use super::*;
 
-fn slot() -> Slot {
-    Slot::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap())
+fn key() -> CredentialKey {
+    CredentialKey::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap())
 }
 
-fn needed(need: Need) -> SessionError {
-    SessionError::SignInNeeded(SignInNeeded::new(&slot(), need))
+fn needed(need: SignInNeed) -> SessionError {
+    SessionError::SignInRequired(SignInRequired::new(&key(), need))
 }
 
-fn ended(why: EndedWhy) -> SessionError {
-    SessionError::Ended(Ended::new(why))
+fn ended(why: TerminationReason) -> SessionError {
+    SessionError::Terminated(SessionTerminated::new(why))
 }
 
 /// What a host without an authorizer is told.
 fn nobody_asked() -> AuthorizeError {
-    let (slot, settings, scopes) = (slot(), ServerSettings::default(), Scopes::default());
+    let (key, settings, scopes) = (key(), ServerSettings::default(), Scopes::default());
     let reason = SignInReason::StepUp;
-    let ask = SignIn::new(&slot, &settings, reason, &scopes, &KeepsNothing);
+    let ask = SignIn::new(&key, &settings, reason, &scopes, &KeepsNothing);
     block_on(NoAuthorizer.authorize(ask)).unwrap_err()
 }
 
 #[derive(Debug)]
 struct KeepsNothing;
 
-impl Keep for KeepsNothing {
-    fn keep<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+impl RegistrationSink for KeepsNothing {
+    fn save<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -59,13 +59,13 @@ fn check(error: &SessionError, remedy: Remedy, has_hint: bool, text: &[&str]) {
 #[test]
 fn every_error_says_what_to_do_and_never_repeats_its_source() {
     check(
-        &needed(Need::First),
+        &needed(SignInNeed::First),
         Remedy::SignIn,
         false,
         &["a sign-in to https://mcp.example.com/mcp is needed: nobody has signed in yet"],
     );
     check(
-        &needed(Need::Ended(SignInCause::RefreshOutcomeUnknown)),
+        &needed(SignInNeed::Ended(SignInCause::RefreshOutcomeUnknown)),
         Remedy::SignIn,
         false,
         &[
@@ -74,7 +74,7 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         ],
     );
     check(
-        &needed(Need::SettingChanged("resource".to_owned())),
+        &needed(SignInNeed::SettingChanged("resource".to_owned())),
         Remedy::SignIn,
         true,
         &[
@@ -83,7 +83,7 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         ],
     );
     check(
-        &needed(Need::Migrated(
+        &needed(SignInNeed::Migrated(
             Issuer::parse("https://new.example.com").unwrap(),
         )),
         Remedy::SignIn,
@@ -94,10 +94,7 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         ],
     );
     check(
-        &SessionError::sign_in(
-            &slot(),
-            AuthorizeError::new(Remedy::Configure, "no browser"),
-        ),
+        &SessionError::sign_in(&key(), AuthorizeError::new(Remedy::Configure, "no browser")),
         Remedy::Configure,
         false,
         &[
@@ -106,7 +103,7 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         ],
     );
     check(
-        &SessionError::sign_in(&slot(), nobody_asked()),
+        &SessionError::sign_in(&key(), nobody_asked()),
         Remedy::SignIn,
         false,
         &[
@@ -116,16 +113,23 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
     );
     check(
         &SessionError::store(
-            StoreError::new(StoreErrorKind::Busy, "locking the slot").with_hint("wait"),
+            StoreError::new(StoreErrorKind::Busy, "locking the credential").with_hint("wait"),
         ),
         Remedy::Retry,
         true,
-        &["the credential store is in trouble", "locking the slot"],
+        &[
+            "the credential store is in trouble",
+            "locking the credential",
+        ],
     );
     let url = Url::parse("https://as.example.com/token").unwrap();
-    let http = HttpError::new(HttpErrorKind::Connect, Leg::AuthorizationServer, &url);
+    let http = HttpError::new(
+        HttpErrorKind::Connect,
+        RequestTarget::AuthorizationServer,
+        &url,
+    );
     check(
-        &SessionError::Refresh(RefreshFailed::http(&slot(), http)),
+        &SessionError::Refresh(RefreshError::http(&key(), http)),
         Remedy::Retry,
         false,
         &[
@@ -134,19 +138,21 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         ],
     );
     check(
-        &ended(EndedWhy::FreshTokenRefused),
+        &ended(TerminationReason::FreshTokenRefused),
         Remedy::Report,
         true,
         &["the server refuses a token that was issued just now"],
     );
     check(
-        &ended(EndedWhy::ScopesAskedBefore(Scopes::from_server("a b"))),
+        &ended(TerminationReason::ScopesAskedBefore(Scopes::from_server(
+            "a b",
+        ))),
         Remedy::Configure,
         true,
         &["the server wants the scopes `a b`, which were asked for already"],
     );
     check(
-        &SessionError::closed(&slot()),
+        &SessionError::closed(&key()),
         Remedy::Report,
         false,
         &["the session for https://mcp.example.com/mcp is closed, or its runtime has gone"],
@@ -156,7 +162,7 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
 #[test]
 fn a_call_that_others_overtook_is_no_call_on_a_closed_session() {
     check(
-        &SessionError::overtaken(&slot()),
+        &SessionError::overtaken(&key()),
         Remedy::Retry,
         false,
         &[

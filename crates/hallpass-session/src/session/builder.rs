@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hallpass_core::{
-    Authorizer, Clock, CredentialStore, Entropy, HttpClient, NoAuthorizer, ServerSettings, Slot,
-    TokenSource,
+    Authorizer, Clock, CredentialKey, CredentialStore, Entropy, HttpClient, NoAuthorizer,
+    ServerSettings, TokenSource,
 };
 use hallpass_discovery::MetadataCache;
 use hallpass_oauth::{ClientKey, ClientKeyError};
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 #[must_use]
 pub struct SessionBuilder {
-    slot: Slot,
+    key: CredentialKey,
     settings: ServerSettings,
     store: Arc<dyn CredentialStore>,
     http: Arc<dyn HttpClient>,
@@ -31,18 +31,18 @@ pub struct SessionBuilder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     breakers: Arc<CircuitBreakers>,
-    refreshes_ahead: bool,
+    proactive_refresh: bool,
 }
 
 impl SessionBuilder {
     pub(super) fn new(
-        slot: Slot,
+        key: CredentialKey,
         settings: ServerSettings,
         store: Arc<dyn CredentialStore>,
         http: Arc<dyn HttpClient>,
     ) -> Self {
         Self {
-            slot,
+            key,
             settings,
             store,
             http,
@@ -52,7 +52,7 @@ impl SessionBuilder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             breakers: Arc::default(),
-            refreshes_ahead: false,
+            proactive_refresh: false,
         }
     }
 
@@ -81,8 +81,8 @@ impl SessionBuilder {
     /// Refreshes a token some time before it has to be, so that no request waits for that: at a
     /// random moment, lest all hosts come at once, and only if the token was used since the last
     /// refresh. An idle session refreshes nothing.
-    pub fn refresh_ahead(mut self) -> Self {
-        self.refreshes_ahead = true;
+    pub fn proactive_refresh(mut self) -> Self {
+        self.proactive_refresh = true;
         self
     }
 
@@ -114,7 +114,7 @@ impl SessionBuilder {
         let key = self.settings.client.key.as_ref();
         Ok(Session(Arc::new(Shared::new(Parts {
             client_key: key.map(ClientKey::open).transpose()?,
-            slot: self.slot,
+            key: self.key,
             settings: self.settings,
             store: self.store,
             http: self.http,
@@ -124,7 +124,7 @@ impl SessionBuilder {
             clock: self.clock,
             entropy: self.entropy,
             breakers: self.breakers,
-            refreshes_ahead: self.refreshes_ahead,
+            proactive_refresh: self.proactive_refresh,
         }))))
     }
 }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use hallpass_core::{AuthorizeError, Remedy, SignInReason, Slot};
+use hallpass_core::{AuthorizeError, CredentialKey, Remedy, SignInReason};
 
 use crate::error::SessionError;
 
@@ -69,7 +69,7 @@ impl Unrequested {
         &self,
         now: Duration,
         reason: SignInReason,
-        slot: &Slot,
+        key: &CredentialKey,
     ) -> Option<SessionError> {
         let remaining = self.not_before.saturating_sub(now);
         if remaining.is_zero() {
@@ -86,6 +86,6 @@ impl Unrequested {
             remaining.as_secs().max(1)
         );
         let error = AuthorizeError::new(Remedy::SignIn, what).with_hint(Some(hint));
-        Some(SessionError::sign_in(slot, error))
+        Some(SessionError::sign_in(key, error))
     }
 }

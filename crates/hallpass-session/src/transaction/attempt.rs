@@ -1,24 +1,24 @@
-//! One attempt: everything that happens under one hold of the slot's lock.
+//! One attempt: everything that happens under one hold of the credential's lock.
 
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Record, Registration, State,
-    record::{Fence, PostEnd, RegistrationOrigin, SignInCause},
+    record::{PendingRefresh, PostEnd, RegistrationOrigin, SignInCause},
     store::Guard,
 };
 use hallpass_oauth::TokenError;
 use http::StatusCode;
 
 use super::{
-    Wanted, outcome, post,
+    RefreshIntent, outcome, post,
     save::{self, Renewal},
     step,
 };
 use crate::{
-    error::{Need, RefreshFailed, SessionError, SignInNeeded, Waiting},
-    fence,
+    error::{RefreshError, SessionError, SignInNeed, SignInRequired, Waiting},
     outcome::{Failure, Outcome},
+    pending_refresh,
     shared::Shared,
     token::Token,
 };
@@ -42,7 +42,7 @@ impl From<SessionError> for Attempt {
     }
 }
 
-pub(super) async fn attempt(shared: &Shared, wanted: &Wanted) -> Attempt {
+pub(super) async fn attempt(shared: &Shared, wanted: &RefreshIntent) -> Attempt {
     if let Some(paused) = paused(shared) {
         return paused;
     }
@@ -52,7 +52,7 @@ pub(super) async fn attempt(shared: &Shared, wanted: &Wanted) -> Attempt {
     }
 }
 
-async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionError> {
+async fn try_once(shared: &Shared, wanted: &RefreshIntent) -> Result<Attempt, SessionError> {
     step("to be locked");
     let mut guard = shared.lock().await?;
     step("locked");
@@ -61,7 +61,7 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
     match result? {
         Renewal::Done(attempt) => Ok(attempt),
         Renewal::Orphaned(record) => {
-            tracing::warn!(slot = %shared.slot, "the account changed during a refresh; the new grant is revoked");
+            tracing::warn!(key = %shared.key, "the account changed during a refresh; the new grant is revoked");
             shared.revoke_orphan(&record).await;
             Ok(Attempt::Conflict)
         }
@@ -70,7 +70,7 @@ async fn try_once(shared: &Shared, wanted: &Wanted) -> Result<Attempt, SessionEr
 
 async fn under_lock(
     shared: &Shared,
-    wanted: &Wanted,
+    wanted: &RefreshIntent,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
     let loaded = shared.load_locked(guard).await?;
@@ -83,7 +83,7 @@ async fn under_lock(
         }
     };
     let now = shared.now();
-    let token = Token::new(record, grant, None).map_err(SessionError::Ended)?;
+    let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
     if wanted.accepts(&token) && token.is_fresh(now) {
         outcome("adopted");
         return shared.publish(record, None).map(done);
@@ -96,10 +96,11 @@ async fn under_lock(
     let past_refusal = shared.memory().past_refusal;
     let remaining = record.fence.as_ref().and_then(|fence| {
         let passed = past_refusal && fence.ended == PostEnd::Refused;
-        let remaining = fence::remaining(fence, &shared.settings, now).filter(|_| !passed)?;
+        let remaining =
+            pending_refresh::remaining(fence, &shared.settings, now).filter(|_| !passed)?;
         Some((fence, remaining))
     });
-    let is_used_up = fence::is_used_up(record, &shared.settings);
+    let is_used_up = pending_refresh::is_used_up(record, &shared.settings);
     if will_do && (is_used_up || remaining.is_some()) {
         return shared.publish(record, None).map(done);
     }
@@ -129,7 +130,7 @@ async fn under_lock(
 
     // The fence stands before the request leaves, where there is room for it and for the answer.
     reserve(shared, guard).await?;
-    let mut marked = fence::marked(record, now, &*shared.entropy);
+    let mut marked = pending_refresh::marked(record, now, &*shared.entropy);
     if !shared
         .save(&mut marked, Some(record.generation), guard)
         .await?
@@ -138,7 +139,7 @@ async fn under_lock(
     }
     step("fence saved");
     if let Err(error) = reserve(shared, guard).await {
-        let unmarked = fence::unmarked(&marked, record.fence.clone());
+        let unmarked = pending_refresh::unmarked(&marked, record.fence.clone());
         keep(shared, unmarked, guard).await;
         return Err(error);
     }
@@ -148,7 +149,7 @@ async fn under_lock(
     outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
     match &result {
-        Outcome::Unanswered(..) => pass.lost(&shared.slot, shared.clock.monotonic()),
+        Outcome::Unanswered(..) => pass.lost(&shared.key, shared.clock.monotonic()),
         Outcome::Renewed(_) => pass.renewed(),
         _ => drop(pass),
     }
@@ -168,7 +169,8 @@ async fn under_lock(
         }
         Outcome::NotProcessed(failure) => {
             let before = record.fence.as_ref();
-            let lowered = fence::not_processed(&marked, before, failure.asked, shared.now());
+            let lowered =
+                pending_refresh::not_processed(&marked, before, failure.asked, shared.now());
             let pause = Some(shared.pause_of(&lowered)).filter(|pause| !pause.is_zero());
             keep(shared, lowered, guard).await;
             Ok(Renewal::Done(not_refreshed(shared, &failure, pause)))
@@ -176,7 +178,7 @@ async fn under_lock(
         Outcome::Refused(failure) if failure.repeat => {
             keep(
                 shared,
-                fence::unmarked(&marked, record.fence.clone()),
+                pending_refresh::unmarked(&marked, record.fence.clone()),
                 guard,
             )
             .await;
@@ -185,7 +187,7 @@ async fn under_lock(
         Outcome::Refused(failure) => {
             let (before, error) = (record.fence.as_ref(), failure.error.token_error());
             let mut refused =
-                fence::refused(&marked, before, error, &shared.settings, shared.now());
+                pending_refresh::refused(&marked, before, error, &shared.settings, shared.now());
             let forgotten = client_forgotten(shared, &failure, record.registration.as_ref());
             if let (Some(_), Some(registration)) = (&forgotten, &mut refused.registration) {
                 // The next sign-in asks in advance whether the server knows it.
@@ -196,7 +198,7 @@ async fn under_lock(
             Ok(Renewal::Done(match forgotten {
                 Some(needed) => failed(
                     shared,
-                    SessionError::SignInNeeded(needed),
+                    SessionError::SignInRequired(needed),
                     &failure,
                     Some(pause),
                 ),
@@ -204,7 +206,8 @@ async fn under_lock(
             }))
         }
         Outcome::Unanswered(ended, failure) => {
-            let unanswered = fence::unanswered(&marked, ended, failure.asked, shared.now());
+            let unanswered =
+                pending_refresh::unanswered(&marked, ended, failure.asked, shared.now());
             let pause = shared.pause_of(&unanswered);
             keep(shared, unanswered, guard).await;
             Ok(Renewal::Done(not_refreshed(shared, &failure, Some(pause))))
@@ -214,7 +217,7 @@ async fn under_lock(
 
 /// Makes sure that the next save needs no more space and no more descriptors than are there.
 async fn reserve(shared: &Shared, guard: &mut Guard) -> Result<(), SessionError> {
-    let reserved = shared.store.reserve(&shared.slot, guard).await;
+    let reserved = shared.store.reserve(&shared.key, guard).await;
     reserved.map_err(SessionError::store)
 }
 
@@ -223,7 +226,12 @@ fn done(token: Token) -> Renewal {
 }
 
 /// Why the refresh token is not posted yet.
-fn not_due(shared: &Shared, record: &Record, fence: &Fence, remaining: Duration) -> Attempt {
+fn not_due(
+    shared: &Shared,
+    record: &Record,
+    fence: &PendingRefresh,
+    remaining: Duration,
+) -> Attempt {
     let refusal = fence
         .refusal
         .as_ref()
@@ -235,19 +243,19 @@ fn not_due(shared: &Shared, record: &Record, fence: &Fence, remaining: Duration)
     let (code, description) = (refusal.code.as_deref(), refusal.description.as_deref());
     let error = Arc::new(TokenError::remembered(status, code, description));
     let failure = Failure {
-        error: RefreshFailed::answer(&shared.slot, error),
+        error: RefreshError::answer(&shared.key, error),
         repeat: false,
         asked: None,
     };
     match client_forgotten(shared, &failure, record.registration.as_ref()) {
-        Some(needed) => SessionError::SignInNeeded(needed).into(),
+        Some(needed) => SessionError::SignInRequired(needed).into(),
         None => SessionError::Refresh(failure.error.after(remaining)).into(),
     }
 }
 
 /// No request was sent; the same may succeed after `remaining`.
 fn waiting(shared: &Shared, why: Waiting, remaining: Duration) -> Attempt {
-    let error = RefreshFailed::waiting(&shared.slot, why).after(remaining);
+    let error = RefreshError::waiting(&shared.key, why).after(remaining);
     Attempt::Failed {
         error: SessionError::Refresh(error),
         pause: Some(remaining),
@@ -264,7 +272,7 @@ async fn give_up(
 ) -> Result<Renewal, SessionError> {
     let mut ended = record.clone();
     ended.fence = None;
-    ended.state = State::SignInNeeded(cause.clone());
+    ended.state = State::SignInRequired(cause.clone());
     if let Some(grant) = &mut ended.grant {
         grant.refresh_token = None;
     }
@@ -275,11 +283,11 @@ async fn give_up(
         return Ok(Renewal::Done(Attempt::Conflict));
     }
     shared.unpublish();
-    let mut needed = SignInNeeded::new(&shared.slot, Need::Ended(cause));
+    let mut needed = SignInRequired::new(&shared.key, SignInNeed::Ended(cause));
     if let Some(error) = error {
         needed = needed.with_source(error);
     }
-    Err(SessionError::SignInNeeded(needed))
+    Err(SessionError::SignInRequired(needed))
 }
 
 /// Saves what a failed post leaves behind. When that fails the record stays marked, which is safe.
@@ -298,11 +306,11 @@ fn client_forgotten(
     shared: &Shared,
     failure: &Failure,
     registration: Option<&Registration>,
-) -> Option<SignInNeeded> {
+) -> Option<SignInRequired> {
     let error = failure.error.answered()?;
     let is_dynamic = registration?.origin == RegistrationOrigin::Dynamic;
     (is_dynamic && error.code() == Some("invalid_client")).then(|| {
-        SignInNeeded::new(&shared.slot, Need::ClientForgotten).with_source(Arc::clone(error))
+        SignInRequired::new(&shared.key, SignInNeed::ClientForgotten).with_source(Arc::clone(error))
     })
 }
 
@@ -328,7 +336,7 @@ fn failed(
     }
     let monotonic = shared.clock.monotonic();
     let mut memory = shared.memory();
-    let pause = memory.pacing.failed(monotonic, failure.asked);
+    let pause = memory.backoff.failed(monotonic, failure.asked);
     let error = error.after(pause);
     memory.paused_by = Some((error.clone(), failure.repeat));
     drop(memory);
@@ -341,7 +349,7 @@ fn failed(
 /// The failure that the session still pauses for.
 fn paused(shared: &Shared) -> Option<Attempt> {
     let memory = shared.memory();
-    let remaining = memory.pacing.remaining(shared.clock.monotonic())?;
+    let remaining = memory.backoff.remaining(shared.clock.monotonic())?;
     let (error, repeat) = memory.paused_by.clone()?;
     outcome("paused");
     Some(Attempt::Failed {

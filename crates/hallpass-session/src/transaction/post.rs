@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use hallpass_core::{
     AuthScheme, Grant, Issuer, Record, Registration, Timestamp, TokenEndpointAuthMethod,
-    http::ExchangePolicy, record::SignInCause,
+    http::RequestOptions, record::SignInCause,
 };
 use hallpass_oauth::{ProofKey, TokenRequest};
 use http::Request;
 use url::Url;
 
-use crate::{error::Need, outcome::Outcome, shared::Shared, standing};
+use crate::{error::SignInNeed, grant_status, outcome::Outcome, shared::Shared};
 
 /// A refresh request that is ready to be sent.
 pub(super) struct Prepared<'a> {
@@ -26,18 +26,18 @@ pub(super) fn prepare<'a>(
     record: &'a Record,
     grant: &Grant,
     now: Timestamp,
-) -> Result<Prepared<'a>, Need> {
-    let ended = || Need::Ended(SignInCause::NoRefreshToken);
+) -> Result<Prepared<'a>, SignInNeed> {
+    let ended = || SignInNeed::Ended(SignInCause::NoRefreshToken);
     let request = TokenRequest::refresh(grant).ok_or_else(ended)?;
     let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
-    let registration = standing::registration(record, &shared.settings).ok_or_else(ended)?;
-    if standing::secret_has_expired(&registration, now) {
-        return Err(Need::SecretExpired);
+    let registration = grant_status::registration(record, &shared.settings).ok_or_else(ended)?;
+    if grant_status::secret_has_expired(&registration, now) {
+        return Err(SignInNeed::SecretExpired);
     }
     if registration.auth_method == TokenEndpointAuthMethod::PrivateKeyJwt
         && shared.client_key.is_none()
     {
-        return Err(Need::SettingChanged("client".to_owned()));
+        return Err(SignInNeed::SettingChanged("client".to_owned()));
     }
     // Without the key the refresh token is worth nothing.
     let key = grant
@@ -85,9 +85,9 @@ pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> Outcome {
             sign(shared, key, prepared.endpoint, &mut request);
         }
         shared.counting.posted.one();
-        let policy = ExchangePolicy::authorization_server(&shared.slot.server);
+        let policy = RequestOptions::authorization_server(&shared.key.server);
         let answer = shared.http.fetch(request, policy).await;
-        let outcome = Outcome::of(answer, prepared.scheme(), &shared.slot, shared.now());
+        let outcome = Outcome::of(answer, prepared.scheme(), &shared.key, shared.now());
         if prepared.key.is_none() {
             return outcome;
         }

@@ -9,7 +9,7 @@ use hallpass_core::{
 };
 use hallpass_oauth::TokenResponse;
 
-use super::{Wanted, attempt::Attempt, step};
+use super::{RefreshIntent, attempt::Attempt, step};
 use crate::{error::SessionError, shared::Shared, unsaved::Unsaved};
 
 /// The pauses before a new grant is saved again; the last one is repeated.
@@ -34,7 +34,7 @@ pub(super) enum Renewal {
 /// Saves the new grant, then publishes its token.
 pub(super) async fn renewed(
     shared: &Shared,
-    wanted: &Wanted,
+    wanted: &RefreshIntent,
     marked: &Record,
     response: TokenResponse,
     sent_at: Timestamp,
@@ -58,8 +58,8 @@ pub(super) async fn renewed(
     }
     step("saved");
     shared.counting.made.one();
-    shared.memory().forget_troubles();
-    let obtained = matches!(wanted, Wanted::Instead(_)).then(|| shared.clock.monotonic());
+    shared.memory().reset_backoff();
+    let obtained = matches!(wanted, RefreshIntent::Replace(_)).then(|| shared.clock.monotonic());
     let token = shared.publish(&record, obtained)?;
     step("published");
     Ok(Renewal::Done(Attempt::Done(token)))
@@ -102,7 +102,7 @@ async fn until_saved(
             Err(error) => error,
         };
         if failures == UNTOLD_FAILURES {
-            tracing::warn!(%error, slot = %shared.slot, "a new grant can't be saved; Hallpass goes on trying");
+            tracing::warn!(%error, key = %shared.key, "a new grant can't be saved; Hallpass goes on trying");
         }
         if failures >= UNTOLD_FAILURES {
             shared.unsaved.failed(error.clone());
@@ -114,7 +114,7 @@ async fn until_saved(
             return Saving::HandedOver(error);
         }
         if is_lock_lost(&error) {
-            drop(mem::replace(guard, Guard::new(shared.slot.clone(), NoLock)));
+            drop(mem::replace(guard, Guard::new(shared.key.clone(), NoLock)));
             match shared.lock().await {
                 Ok(lock) => *guard = lock,
                 Err(error) => tracing::debug!(%error, "the lock is not there again yet"),
@@ -159,7 +159,7 @@ async fn save(
     }
     let found = shared
         .store
-        .load_issuer(&shared.slot, &record.issuer)
+        .load_issuer(&shared.key, &record.issuer)
         .await
         .map_err(SessionError::store)?;
     let Some((found, grant)) = found
@@ -178,7 +178,7 @@ async fn save(
     }
     let is_left = matches!(
         found.state,
-        State::SignInNeeded(SignInCause::SignedOut | SignInCause::IssuerChanged)
+        State::SignInRequired(SignInCause::SignedOut | SignInCause::IssuerChanged)
     );
     // One that lacks its refresh token was given up by a process that posted it again.
     if grant.access_token == old.access_token && !is_left {

@@ -7,7 +7,7 @@ use hallpass_session::Session;
 
 use crate::{
     double::Fault,
-    world::{CLOSE_LIMIT, World, serial},
+    world::{CLOSE_TIMEOUT, World, serial},
 };
 
 /// Always the same byte.
@@ -25,7 +25,7 @@ async fn session(world: &World, dice: u8) -> (Session, u64) {
     world.clock.hold();
     let session = world
         .builder()
-        .refresh_ahead()
+        .proactive_refresh()
         .entropy(Arc::new(Dice(dice)));
     let session = session.build().unwrap();
     assert_eq!(serial(&session.token().await.unwrap()), 1);
@@ -161,7 +161,7 @@ async fn it_is_not_done_unless_asked_for_nor_without_a_reason() {
         let (session, planned) = self::session(&world, 0).await;
         session.token().await.unwrap();
         if close {
-            session.close(CLOSE_LIMIT).await.unwrap();
+            session.close(CLOSE_TIMEOUT).await.unwrap();
         } else {
             drop(session);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hallpass_core::{ServerUrl, Slot};
+use hallpass_core::{CredentialKey, ServerUrl};
 use hallpass_session::{CircuitBreakers, Session, SessionError, Waiting};
 use tokio::task::JoinSet;
 
@@ -20,7 +20,7 @@ async fn sessions(world: &World) -> Vec<Session> {
     for number in 0..ACCOUNTS {
         let url = format!("https://mcp.example.com/{number}");
         let mut account = world.clone();
-        account.slot = Slot::new(ServerUrl::parse(&url).unwrap());
+        account.key = CredentialKey::new(ServerUrl::parse(&url).unwrap());
         account.put(|_| ()).await;
         let session = account.builder().circuit_breakers(Arc::clone(&breakers));
         sessions.push(session.build().unwrap());

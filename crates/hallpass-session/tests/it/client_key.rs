@@ -2,7 +2,7 @@
 
 use hallpass_core::{ClientPrivateKey, ClientSigningKey, Remedy, TokenEndpointAuthMethod};
 use hallpass_oauth::ProofKey;
-use hallpass_session::{Need, SignOut};
+use hallpass_session::{SignInNeed, SignOut};
 
 use crate::{
     double::Fault,
@@ -79,7 +79,10 @@ async fn without_the_key_nothing_is_sent() {
     world.settings.client.key = None;
     world.clock.advance(3_600);
     let error = world.session().token().await.unwrap_err();
-    assert_eq!(need(&error), Need::SettingChanged("client".to_owned()));
+    assert_eq!(
+        need(&error),
+        SignInNeed::SettingChanged("client".to_owned())
+    );
     assert_eq!(world.server.posts(), 0);
 }
 

@@ -1,6 +1,6 @@
 //! When a token is replaced.
 
-use hallpass_session::Need;
+use hallpass_session::SignInNeed;
 
 use crate::{
     double::Fault,
@@ -122,7 +122,7 @@ async fn a_token_without_refresh_token_is_used_to_its_end() {
     session.token().await.unwrap();
     world.clock.advance(1);
     let error = session.token().await.unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::NoRefreshToken));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::NoRefreshToken));
     assert_eq!(world.server.requests(), [""; 0]);
 }
 
@@ -131,11 +131,11 @@ async fn the_kept_token_is_shown_without_a_refresh_also_when_it_has_ended() {
     let world = World::signed_in().await;
     world.clock.advance(1_000_000);
     let session = world.session();
-    let kept = session.kept_token().await.unwrap();
+    let kept = session.stored_token().await.unwrap();
     assert_eq!(serial(&kept), 1);
     assert!(kept.expires_at().unwrap() < world.clock.now());
     assert_eq!(world.server.posts(), 0);
 
-    let nobody = World::empty().session().kept_token().await.unwrap_err();
-    assert_eq!(need(&nobody), Need::First);
+    let nobody = World::empty().session().stored_token().await.unwrap_err();
+    assert_eq!(need(&nobody), SignInNeed::First);
 }

@@ -10,7 +10,7 @@ use std::{
 use hallpass_core::{
     AccessToken, BoxFuture, FixedToken, Remedy, Scopes, TokenSource, TokenSourceError,
 };
-use hallpass_session::{EndedWhy, Session, SessionError, SignInRequest, SignOut, Token};
+use hallpass_session::{Session, SessionError, SignInRequest, SignOut, TerminationReason, Token};
 use tokio::task::JoinSet;
 
 use crate::world::{World, bare, insufficient};
@@ -79,15 +79,15 @@ fn text(token: &Token) -> &str {
     token.access_token().expose()
 }
 
-fn why(result: Result<Token, SessionError>) -> EndedWhy {
+fn why(result: Result<Token, SessionError>) -> TerminationReason {
     match result.unwrap_err() {
-        SessionError::Ended(ended) => ended.why().clone(),
+        SessionError::Terminated(ended) => ended.why().clone(),
         error => panic!("no stated end: {error:?}"),
     }
 }
 
-fn refused_by_the_server() -> EndedWhy {
-    EndedWhy::HandedInRefused("the safe".to_owned())
+fn refused_by_the_server() -> TerminationReason {
+    TerminationReason::HandedInRefused("the safe".to_owned())
 }
 
 /// Nobody was asked for anything but the source.
@@ -117,7 +117,7 @@ async fn a_token_is_asked_for_once_and_used_until_it_is_refused() {
     for _ in 0..100 {
         let (session, one) = (session.clone(), one.clone());
         tasks.spawn(async move {
-            let other = session.answer_challenge(Some(&one), &bare()).await;
+            let other = session.handle_challenge(Some(&one), &bare()).await;
             text(&other.unwrap()).to_owned()
         });
     }
@@ -131,14 +131,14 @@ async fn the_same_token_again_is_a_stated_end() {
     let (world, source, session) = session(&["one"], None);
     let one = session.token().await.unwrap();
     for _ in 0..3 {
-        let other = session.answer_challenge(Some(&one), &bare()).await;
+        let other = session.handle_challenge(Some(&one), &bare()).await;
         assert_eq!(why(other), refused_by_the_server());
     }
     // The end is repeated for a while, and then the source may have another one.
     assert_eq!(source.reads(), 2);
     source.put("two");
     world.clock.advance(30);
-    let two = session.answer_challenge(Some(&one), &bare()).await.unwrap();
+    let two = session.handle_challenge(Some(&one), &bare()).await.unwrap();
     assert_eq!(text(&two), "two");
     check_untouched(&world).await;
 }
@@ -242,16 +242,17 @@ async fn nobody_signs_in_or_steps_up() {
     );
     assert!(format!("{error:?} {chain}").contains("the safe"), "{chain}");
     assert_eq!(
-        text(&session.answer_challenge(None, &bare()).await.unwrap()),
+        text(&session.handle_challenge(None, &bare()).await.unwrap()),
         "one"
     );
 
     let one = session.token().await.unwrap();
     one.mark_accepted();
     let end = session
-        .answer_challenge(Some(&one), &insufficient("write"))
+        .handle_challenge(Some(&one), &insufficient("write"))
         .await;
-    let lacks = EndedWhy::HandedInLacks("the safe".to_owned(), Scopes::from_server("write"));
+    let lacks =
+        TerminationReason::HandedInLacks("the safe".to_owned(), Scopes::from_server("write"));
     assert_eq!(why(end), lacks);
     assert_eq!(source.reads(), 2, "it may have had another one");
     assert!(
@@ -275,7 +276,7 @@ async fn a_fixed_token_is_one_for_good() {
         .unwrap();
     let token = session.token().await.unwrap();
     let error = session
-        .answer_challenge(Some(&token), &bare())
+        .handle_challenge(Some(&token), &bare())
         .await
         .unwrap_err();
     assert_eq!(
@@ -296,5 +297,5 @@ async fn a_fixed_token_is_one_for_good() {
         .token_source(Arc::new(fixed))
         .build()
         .unwrap();
-    assert_eq!(why(session.token().await), EndedWhy::UnusableToken);
+    assert_eq!(why(session.token().await), TerminationReason::UnusableToken);
 }

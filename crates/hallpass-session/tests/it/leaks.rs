@@ -10,7 +10,7 @@ use tracing::Level;
 
 use crate::{
     double::Fault,
-    world::{CLOSE_LIMIT, World, bare, insufficient},
+    world::{CLOSE_TIMEOUT, World, bare, insufficient},
 };
 
 #[derive(Debug, Clone, Default)]
@@ -74,17 +74,17 @@ async fn no_canary_is_seen_anywhere() {
                 Err(error) => seen.push(texts(&error)),
             }
         }
-        match session.answer_challenge(Some(&token), &bare()).await {
+        match session.handle_challenge(Some(&token), &bare()).await {
             Ok(token) => seen.push(format!("{token:?}")),
             Err(error) => seen.push(texts(&error)),
         }
         let _ = session
-            .answer_challenge(Some(&token), &insufficient("w"))
+            .handle_challenge(Some(&token), &insufficient("w"))
             .await;
         session.sign_in(SignInRequest::default()).await.unwrap();
         seen.push(format!("{session:?} {:?}", session.record().await));
         seen.push(format!("{:?}", session.sign_out(SignOut::default()).await));
-        session.close(CLOSE_LIMIT).await.unwrap();
+        session.close(CLOSE_TIMEOUT).await.unwrap();
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("refresh{"), "the log was written: {logged}");

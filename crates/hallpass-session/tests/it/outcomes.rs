@@ -5,7 +5,7 @@ use hallpass_core::{
     http::HttpErrorKind,
     record::{RegistrationOrigin, SignInCause},
 };
-use hallpass_session::{Need, SessionError};
+use hallpass_session::{SessionError, SignInNeed};
 
 use crate::{
     double::Fault,
@@ -134,12 +134,12 @@ async fn definitive_drops_the_refresh_token_and_keeps_the_client() {
         let world = World::expired(&[Fault::Says(status, r#"{"error":"invalid_grant"}"#)]).await;
         let session = world.session();
         let error = session.token().await.unwrap_err();
-        assert_eq!(need(&error), Need::Ended(SignInCause::RefreshRefused));
+        assert_eq!(need(&error), SignInNeed::Ended(SignInCause::RefreshRefused));
         assert_eq!(error.remedy(), Remedy::SignIn);
         let record = world.record().await;
         assert_eq!(
             record.state,
-            State::SignInNeeded(SignInCause::RefreshRefused)
+            State::SignInRequired(SignInCause::RefreshRefused)
         );
         assert_eq!(record.fence, None);
         assert!(record.registration.is_some());
@@ -233,7 +233,7 @@ async fn a_client_that_the_server_has_forgotten_is_a_matter_of_signing_in() {
     let session = world.session();
     for _ in 0..3 {
         let error = session.token().await.unwrap_err();
-        assert_eq!(need(&error), Need::ClientForgotten);
+        assert_eq!(need(&error), SignInNeed::ClientForgotten);
         assert_eq!(error.hint(), None);
     }
     assert_eq!(world.server.posts(), 1, "a hot loop does not hammer it");
@@ -245,11 +245,11 @@ async fn a_client_that_the_server_has_forgotten_is_a_matter_of_signing_in() {
     let other = world.session().token().await.unwrap_err();
     assert_eq!(
         need(&other),
-        Need::ClientForgotten,
+        SignInNeed::ClientForgotten,
         "other processes say so too"
     );
     assert_eq!(world.server.posts(), 1);
-    session.answer_challenge(None, &bare()).await.unwrap();
+    session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(world.person.calls(), 1);
     assert_eq!(world.record().await.state, State::SignedIn);
 }

@@ -38,7 +38,7 @@ async fn no_panic_says_a_secret() {
         .await
         .unwrap();
     let wait = std::time::Duration::from_secs(5);
-    let mut guard = store.lock(&world.slot, wait).await.unwrap();
+    let mut guard = store.lock(&world.key, wait).await.unwrap();
     let _ = store.save(&record, None, &mut guard).await.unwrap();
     let key = KeyFile::in_folder(&place)
         .load(store.key_id())

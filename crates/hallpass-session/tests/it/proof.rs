@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_core::{AuthScheme, DpopKey, Remedy, record::SignInCause};
 use hallpass_oauth::ProofKey;
-use hallpass_session::{Need, Session, Token};
+use hallpass_session::{Session, SignInNeed, Token};
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ async fn a_bearer_token_in_place_of_a_bound_one_is_refused() {
     let world = bound(ProofKey::generate().unwrap()).await;
     world.server.token_type("Bearer");
     let error = world.session().token().await.unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::RefreshRefused));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::RefreshRefused));
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn refresh_answered_with_a_bound_token_that_was_not_asked_for_is_refused()
     world.server.token_type("DPoP");
     world.clock.advance(3_600);
     let error = world.session().token().await.unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::RefreshRefused));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::RefreshRefused));
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("a DPoP token"), "{cause}");
     assert_eq!(world.server.posts(), 1);
@@ -77,7 +77,7 @@ async fn refresh_answered_with_a_bound_token_that_was_not_asked_for_is_refused()
 async fn a_key_that_is_lost_needs_a_sign_in() {
     let world = bound(DpopKey::new("not a key")).await;
     let error = world.session().token().await.unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::NoRefreshToken));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::NoRefreshToken));
     assert_eq!(world.server.posts(), 0);
 }
 
@@ -137,12 +137,12 @@ async fn the_resource_s_last_nonce_is_in_the_next_proof() {
     for nonce in ["one", "two"] {
         let mut answer = HeaderMap::new();
         answer.insert("dpop-nonce", nonce.parse().unwrap());
-        session.answered(&token, &answer);
+        session.record_response(&token, &answer);
         let (_, claims) = authorized(&session, &token, &Method::POST, url);
         assert_eq!(claims["nonce"], nonce);
     }
     // An answer without one takes nothing away.
-    session.answered(&token, &HeaderMap::new());
+    session.record_response(&token, &HeaderMap::new());
     let (_, claims) = authorized(&session, &token, &Method::POST, url);
     assert_eq!(claims["nonce"], "two");
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hallpass_core::{Profile, State, http::HttpErrorKind, record::SignInCause};
+use hallpass_core::{Account, State, http::HttpErrorKind, record::SignInCause};
 use hallpass_discovery::MetadataCache;
-use hallpass_session::{EndedWhy, Need, Session, SessionError};
+use hallpass_session::{Session, SessionError, SignInNeed, TerminationReason};
 
 use crate::{
     double::{Fault, ISSUER, OTHER_ISSUER},
@@ -13,9 +13,9 @@ use crate::{
 
 const METADATA: &str = "GET https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
 
-fn ended(error: &SessionError) -> EndedWhy {
+fn ended(error: &SessionError) -> TerminationReason {
     match error {
-        SessionError::Ended(ended) => ended.why().clone(),
+        SessionError::Terminated(ended) => ended.why().clone(),
         error => panic!("not a stated end: {error:?}"),
     }
 }
@@ -73,14 +73,14 @@ async fn a_fresh_token_that_is_refused_ends_and_does_not_loop() {
             .token_after_rejection(&second, &bare())
             .await
             .unwrap_err();
-        assert_eq!(ended(&error), EndedWhy::FreshTokenRefused);
+        assert_eq!(ended(&error), TerminationReason::FreshTokenRefused);
         let error = session
-            .answer_challenge(Some(&second), &bare())
+            .handle_challenge(Some(&second), &bare())
             .await
             .unwrap_err();
         assert_eq!(
             ended(&error),
-            EndedWhy::FreshTokenRefused,
+            TerminationReason::FreshTokenRefused,
             "nobody is bothered"
         );
     }
@@ -136,20 +136,20 @@ async fn a_changed_issuer_is_a_migration() {
         .token_after_rejection(&second, &bare())
         .await
         .unwrap_err();
-    let Need::Migrated(issuer) = need(&error) else {
+    let SignInNeed::Migrated(issuer) = need(&error) else {
         panic!("{error:?}")
     };
     assert_eq!(issuer.as_str(), OTHER_ISSUER);
     let record = world.record().await;
     assert_eq!(
         record.state,
-        State::SignInNeeded(SignInCause::IssuerChanged)
+        State::SignInRequired(SignInCause::IssuerChanged)
     );
 
     // No later start sends anything of the old one, to anybody.
     let before = world.server.requests().len();
     let error = world.session().token().await.unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::IssuerChanged));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::IssuerChanged));
     assert_eq!(world.server.requests().len(), before);
     let sent: Vec<_> = world.server.requests();
     assert!(
@@ -174,7 +174,7 @@ async fn an_outage_of_the_first_authorization_server_is_no_migration_to_the_seco
         .token_after_rejection(&second, &bare())
         .await
         .unwrap_err();
-    assert_eq!(ended(&error), EndedWhy::FreshTokenRefused);
+    assert_eq!(ended(&error), TerminationReason::FreshTokenRefused);
     assert_eq!(world.record().await.state, State::SignedIn);
     assert!(
         world
@@ -203,7 +203,7 @@ async fn a_migration_is_found_when_the_old_server_is_gone() {
             .await
             .unwrap_err();
         assert!(
-            matches!(need(&error), Need::Migrated(_)),
+            matches!(need(&error), SignInNeed::Migrated(_)),
             "{fault:?}: {error:?}"
         );
     }
@@ -221,10 +221,10 @@ async fn without_a_refresh_token_the_metadata_is_read_and_then_somebody_signs_in
         .token_after_rejection(&refused, &bare())
         .await
         .unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::NoRefreshToken));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::NoRefreshToken));
     assert!(world.server.requests().contains(&METADATA.to_owned()));
     let token = session
-        .answer_challenge(Some(&refused), &bare())
+        .handle_challenge(Some(&refused), &bare())
         .await
         .unwrap();
     assert_eq!(serial(&token), 2);
@@ -239,7 +239,7 @@ async fn a_fault_during_the_refresh_is_told_as_it_is() {
     world.server.fault(Fault::RetryAfter(503, 100));
     for _ in 0..3 {
         let error = session
-            .answer_challenge(Some(&refused), &bare())
+            .handle_challenge(Some(&refused), &bare())
             .await
             .unwrap_err();
         assert!(matches!(error, SessionError::Refresh(_)), "{error:?}");
@@ -247,7 +247,7 @@ async fn a_fault_during_the_refresh_is_told_as_it_is() {
     assert_eq!((world.server.posts(), world.person.calls()), (1, 0));
     world.clock.advance(100);
     let token = session
-        .answer_challenge(Some(&refused), &bare())
+        .handle_challenge(Some(&refused), &bare())
         .await
         .unwrap();
     assert_eq!(serial(&token), 2);
@@ -278,9 +278,9 @@ async fn a_refusal_that_met_another_call_s_refresh_still_finds_a_migration() {
     world.server.migrate();
     world.server.gate.open();
     let error = expired.await.unwrap().unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::RefreshRefused));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::RefreshRefused));
     let error = rejected.await.unwrap().unwrap_err();
-    assert!(matches!(need(&error), Need::Migrated(_)), "{error:?}");
+    assert!(matches!(need(&error), SignInNeed::Migrated(_)), "{error:?}");
     assert_eq!(world.server.posts(), 1);
 }
 
@@ -291,8 +291,8 @@ async fn of_many_users(shared: Option<Arc<MetadataCache>>) -> (World, Vec<Sessio
     let mut sessions = Vec::new();
     for number in 0..50 {
         let mut user = world.clone();
-        let profile = Profile::parse(&format!("user-{number}")).unwrap();
-        user.slot = user.slot.with_profile(profile);
+        let account = Account::parse(&format!("user-{number}")).unwrap();
+        user.key = user.key.with_account(account);
         user.put(|record| record.grant.as_mut().unwrap().refresh_token = None)
             .await;
         let cache = shared.clone().unwrap_or_default();
@@ -302,7 +302,7 @@ async fn of_many_users(shared: Option<Arc<MetadataCache>>) -> (World, Vec<Sessio
 }
 
 /// What each session says when the tokens of all are refused at once.
-async fn refused_at_once(sessions: &[Session]) -> Vec<Need> {
+async fn refused_at_once(sessions: &[Session]) -> Vec<SignInNeed> {
     let mut calls = Vec::new();
     for session in sessions {
         let session = session.clone();
@@ -327,7 +327,7 @@ fn discoveries(world: &World) -> usize {
 async fn sessions_that_are_refused_at_once_make_one_discovery() {
     let (world, sessions) = of_many_users(Some(Arc::default())).await;
     for need in refused_at_once(&sessions).await {
-        assert_eq!(need, Need::Ended(SignInCause::NoRefreshToken));
+        assert_eq!(need, SignInNeed::Ended(SignInCause::NoRefreshToken));
     }
     assert_eq!(world.server.requests().len(), 2, "one for each document");
     assert_eq!(discoveries(&world), 1);
@@ -342,7 +342,7 @@ async fn changed_issuer_is_seen_by_all_sessions_that_share_a_discovery() {
     let (world, sessions) = of_many_users(Some(Arc::default())).await;
     world.server.migrate();
     for need in refused_at_once(&sessions).await {
-        let Need::Migrated(issuer) = need else {
+        let SignInNeed::Migrated(issuer) = need else {
             panic!("{need:?}")
         };
         assert_eq!(issuer.as_str(), OTHER_ISSUER);

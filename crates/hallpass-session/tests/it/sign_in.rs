@@ -6,19 +6,19 @@ use hallpass_core::{
     CredentialStore, Issuer, Remedy, ResourceSetting, Scopes, ServerSettings, SignInReason, State,
     record::SignInCause,
 };
-use hallpass_session::{Need, Session, SessionError, SignInRequest, SignOut};
+use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, SignOut};
 use tokio::task::JoinSet;
 
 use crate::{
     double::{Fault, ISSUER, OTHER_ISSUER},
-    world::{CLOSE_LIMIT, World, bare, need, serial},
+    world::{CLOSE_TIMEOUT, World, bare, need, serial},
 };
 
 #[tokio::test]
 async fn a_token_alone_never_bothers_anybody() {
     let world = World::empty();
     let session = world.session();
-    assert_eq!(need(&session.token().await.unwrap_err()), Need::First);
+    assert_eq!(need(&session.token().await.unwrap_err()), SignInNeed::First);
     assert_eq!(world.person.calls(), 0);
 }
 
@@ -26,10 +26,10 @@ async fn a_token_alone_never_bothers_anybody() {
 async fn a_host_without_authorizer_is_told() {
     let world = World::empty();
     let (store, http) = (world.store.clone(), world.server.clone());
-    let session = Session::builder(world.slot.clone(), ServerSettings::default(), store, http)
+    let session = Session::builder(world.key.clone(), ServerSettings::default(), store, http)
         .build()
         .unwrap();
-    let error = session.answer_challenge(None, &bare()).await.unwrap_err();
+    let error = session.handle_challenge(None, &bare()).await.unwrap_err();
     assert!(matches!(error, SessionError::SignIn(_)));
     assert_eq!(error.remedy(), Remedy::SignIn);
 }
@@ -42,12 +42,12 @@ async fn a_challenge_signs_in_once_for_all() {
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
         let session = session.clone();
-        tasks.spawn(async move { session.answer_challenge(None, &bare()).await });
+        tasks.spawn(async move { session.handle_challenge(None, &bare()).await });
     }
     world.person.gate.arrived(1).await;
-    // Nobody holds the slot's lock while a person thinks.
+    // Nobody holds the credential's lock while a person thinks.
     let wait = std::time::Duration::from_secs(1);
-    drop(world.store.lock(&world.slot, wait).await.unwrap());
+    drop(world.store.lock(&world.key, wait).await.unwrap());
     world.person.gate.open();
     for token in tasks.join_all().await {
         assert_eq!(serial(&token.unwrap()), 1);
@@ -132,7 +132,7 @@ async fn a_sign_in_that_is_broken_off_costs_no_grant_that_is_not_active() {
     world.person.refuses.store(true, Ordering::SeqCst);
     let session = world.session();
     session.sign_in(SignInRequest::default()).await.unwrap_err();
-    let kept = world.store.load_issuer(&world.slot, &before.issuer);
+    let kept = world.store.load_issuer(&world.key, &before.issuer);
     assert_eq!(kept.await.unwrap(), Some(before));
 }
 
@@ -147,7 +147,7 @@ async fn closing_breaks_a_sign_in_off() {
         async move { session.sign_in(SignInRequest::default()).await }
     });
     world.person.gate.arrived(1).await;
-    session.close(CLOSE_LIMIT).await.unwrap();
+    session.close(CLOSE_TIMEOUT).await.unwrap();
     assert!(matches!(
         caller.await.unwrap(),
         Err(SessionError::Closed(_))
@@ -160,7 +160,7 @@ async fn another_process_that_signed_in_meanwhile_is_adopted() {
     let (one, two) = (world.session(), world.session());
     two.token().await.unwrap_err();
     one.sign_in(SignInRequest::default()).await.unwrap();
-    let token = two.answer_challenge(None, &bare()).await.unwrap();
+    let token = two.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!((serial(&token), world.person.calls()), (1, 1));
 }
 
@@ -170,11 +170,14 @@ async fn a_changed_setting_needs_a_sign_in_and_is_named() {
     world.settings.resource = ResourceSetting::Omitted;
     let session = world.session();
     let error = session.token().await.unwrap_err();
-    assert_eq!(need(&error), Need::SettingChanged("resource".to_owned()));
+    assert_eq!(
+        need(&error),
+        SignInNeed::SettingChanged("resource".to_owned())
+    );
     assert!(error.to_string().contains("`resource`"), "{error}");
     assert_eq!(world.server.requests(), [""; 0], "nothing is sent anywhere");
 
-    let token = session.answer_challenge(None, &bare()).await.unwrap();
+    let token = session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(serial(&token), 2);
     let expected = (SignInReason::Ended, String::new(), Some(ISSUER.to_owned()));
     assert_eq!(world.person.asked(), [expected]);
@@ -188,11 +191,14 @@ async fn another_issuer_s_record_is_sent_nowhere() {
     world.clock.advance(3_600);
     let session = world.session();
     let error = session.token().await.unwrap_err();
-    assert_eq!(need(&error), Need::SettingChanged("issuer".to_owned()));
+    assert_eq!(
+        need(&error),
+        SignInNeed::SettingChanged("issuer".to_owned())
+    );
     assert_eq!(world.server.requests(), [""; 0]);
     // A sign-in may not build on its registration either.
     world.server.migrate();
-    session.answer_challenge(None, &bare()).await.unwrap();
+    session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(world.person.asked()[0].2, None);
     assert_eq!(world.record().await.issuer.as_str(), OTHER_ISSUER);
 }
@@ -207,7 +213,7 @@ async fn a_migration_signs_in_at_the_new_server_with_nothing_of_the_old() {
     let refused = session.token().await.unwrap();
     world.server.migrate();
     let token = session
-        .answer_challenge(Some(&refused), &bare())
+        .handle_challenge(Some(&refused), &bare())
         .await
         .unwrap();
     assert_eq!(token.issuer().unwrap().as_str(), OTHER_ISSUER);
@@ -220,24 +226,24 @@ async fn a_migration_signs_in_at_the_new_server_with_nothing_of_the_old() {
     let old = Issuer::parse(ISSUER).unwrap();
     let old = world
         .store
-        .load_issuer(&world.slot, &old)
+        .load_issuer(&world.key, &old)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(old.state, State::SignInNeeded(SignInCause::IssuerChanged));
+    assert_eq!(old.state, State::SignInRequired(SignInCause::IssuerChanged));
 }
 
 #[tokio::test]
 async fn a_token_of_a_new_sign_in_that_is_refused_ends() {
     let world = World::empty();
     let session = world.session();
-    let token = session.answer_challenge(None, &bare()).await.unwrap();
+    let token = session.handle_challenge(None, &bare()).await.unwrap();
     for _ in 0..3 {
         let error = session
-            .answer_challenge(Some(&token), &bare())
+            .handle_challenge(Some(&token), &bare())
             .await
             .unwrap_err();
-        assert!(matches!(error, SessionError::Ended(_)), "{error:?}");
+        assert!(matches!(error, SessionError::Terminated(_)), "{error:?}");
     }
     assert_eq!(world.person.calls(), 1);
 }
@@ -250,7 +256,7 @@ async fn a_new_sign_in_heals_an_ended_grant() {
     let session = world.session();
     session.token().await.unwrap_err();
     world.clock.advance(60);
-    let token = session.answer_challenge(None, &bare()).await.unwrap();
+    let token = session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(serial(&session.token().await.unwrap()), serial(&token));
     let record = world.record().await;
     assert_eq!((record.state, record.fence), (State::SignedIn, None));
@@ -270,7 +276,7 @@ async fn signing_out_and_in_again_gives_the_new_token() {
     session.sign_out(SignOut::default()).await.unwrap();
     assert_eq!(
         need(&session.token().await.unwrap_err()),
-        Need::Ended(SignInCause::SignedOut)
+        SignInNeed::Ended(SignInCause::SignedOut)
     );
     let request = SignInRequest {
         scopes: Scopes::from_server("x"),

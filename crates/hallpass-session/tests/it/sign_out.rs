@@ -7,7 +7,7 @@ use hallpass_core::{
     TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin, SignInCause},
 };
-use hallpass_session::{Need, Revocation, SignInRequest, SignOut};
+use hallpass_session::{Revocation, SignInNeed, SignInRequest, SignOut};
 use url::Url;
 
 use crate::{
@@ -44,10 +44,10 @@ async fn both_tokens_are_revoked_and_the_client_stays() {
     assert!(bodies[1].contains("token=access-canary-1"));
 
     let record = world.record().await;
-    assert_eq!(record.state, State::SignInNeeded(SignInCause::SignedOut));
+    assert_eq!(record.state, State::SignInRequired(SignInCause::SignedOut));
     assert!(record.grant.is_none() && record.registration.is_some());
     let error = session.token().await.unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::SignedOut));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::SignedOut));
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn the_client_is_forgotten_on_demand() {
         Some("DELETE https://as.example.com/revoke")
     );
     assert_eq!(session.record().await.unwrap(), None);
-    assert_eq!(need(&session.token().await.unwrap_err()), Need::First);
+    assert_eq!(need(&session.token().await.unwrap_err()), SignInNeed::First);
     let again = session.sign_out(FORGET).await.unwrap();
     assert!(!again.had_grant && !again.forgot_client);
 }
@@ -145,8 +145,11 @@ async fn whoever_read_the_record_before_it_was_removed_does_not_publish_it() {
     world.store.loaded.arrived(1).await;
     session.sign_out(FORGET).await.unwrap();
     world.store.loaded.open();
-    assert_eq!(need(&reading.await.unwrap().unwrap_err()), Need::First);
-    assert_eq!(need(&session.token().await.unwrap_err()), Need::First);
+    assert_eq!(
+        need(&reading.await.unwrap().unwrap_err()),
+        SignInNeed::First
+    );
+    assert_eq!(need(&session.token().await.unwrap_err()), SignInNeed::First);
 }
 
 #[tokio::test]
@@ -214,7 +217,7 @@ async fn every_authorization_server_of_the_slot_is_told_of_its_own_grant_alone()
     let done = session.sign_out(SignOut::default()).await.unwrap();
     assert!(done.had_grant && !done.forgot_client);
     assert!(matches!(done.refresh_token, Revocation::Revoked));
-    assert!(matches!(done.registration, Revocation::Absent));
+    assert!(matches!(done.registration, Revocation::NothingToRevoke));
     let seen: Vec<_> = world
         .server
         .requests()
@@ -236,12 +239,12 @@ async fn every_authorization_server_of_the_slot_is_told_of_its_own_grant_alone()
         assert!(body.contains(token) && body.contains(secret), "{body}");
     }
     // Nothing is left of either grant; the clients stay, and the active one is active still.
-    let records = world.store.records(&world.slot).await.unwrap();
+    let records = world.store.records(&world.key).await.unwrap();
     assert_eq!(records.len(), 2);
     assert_eq!(records[0].issuer.as_str(), OTHER_ISSUER);
     assert_eq!(world.record().await.issuer.as_str(), OTHER_ISSUER);
     for record in records {
-        assert_eq!(record.state, State::SignInNeeded(SignInCause::SignedOut));
+        assert_eq!(record.state, State::SignInRequired(SignInCause::SignedOut));
         assert!(record.grant.is_none() && record.registration.is_some());
     }
     let again = session.sign_out(SignOut::default()).await.unwrap();
@@ -264,7 +267,7 @@ async fn every_client_of_the_slot_is_forgotten() {
         [&format!("DELETE {OTHER_ISSUER}/revoke")],
         "the one it made itself"
     );
-    assert_eq!(world.store.records(&world.slot).await.unwrap(), []);
+    assert_eq!(world.store.records(&world.key).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -278,13 +281,13 @@ async fn signing_out_here_alone_tells_nobody() {
         let done = world.session().sign_out(how).await.unwrap();
         assert_eq!(world.server.requests(), [""; 0]);
         assert!(done.had_grant);
-        assert!(matches!(done.refresh_token, Revocation::NotAsked));
-        assert!(matches!(done.access_token, Revocation::NotAsked));
+        assert!(matches!(done.refresh_token, Revocation::Skipped));
+        assert!(matches!(done.access_token, Revocation::Skipped));
         assert_eq!(
-            matches!(done.registration, Revocation::NotAsked),
+            matches!(done.registration, Revocation::Skipped),
             forget_client
         );
-        let records = world.store.records(&world.slot).await.unwrap();
+        let records = world.store.records(&world.key).await.unwrap();
         assert!(records.iter().all(|record| record.grant.is_none()));
         assert_eq!(records.is_empty(), forget_client);
     }
@@ -294,7 +297,7 @@ async fn signing_out_here_alone_tells_nobody() {
 async fn the_worst_answer_of_several_servers_is_told() {
     let world = moved().await;
     world.server.revocation_answers(503);
-    let mut first = world.store.records(&world.slot).await.unwrap().remove(1);
+    let mut first = world.store.records(&world.key).await.unwrap().remove(1);
     first.metadata.revocation_endpoint = None;
     world.replace(first).await;
     let done = world.session().sign_out(SignOut::default()).await.unwrap();

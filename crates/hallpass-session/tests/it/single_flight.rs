@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     double::TestStore,
-    world::{CLOSE_LIMIT, World, bare, serial},
+    world::{CLOSE_TIMEOUT, World, bare, serial},
 };
 
 /// Runs `count` calls at once and gives the serials of their tokens.
@@ -79,7 +79,7 @@ async fn a_winner_that_goes_away_loses_nothing() {
     world.server.gate.open();
     assert_eq!(serial(&other.await.unwrap().unwrap()), 2);
     world.clock.hold();
-    session.close(CLOSE_LIMIT).await.unwrap();
+    session.close(CLOSE_TIMEOUT).await.unwrap();
     assert_eq!(world.server.posts(), 1);
     let grant = world.record().await.grant.unwrap();
     assert_eq!(grant.access_token.expose(), "access-canary-2");
@@ -96,7 +96,7 @@ async fn closing_waits_for_the_refresh_that_runs() {
     world.server.gate.arrived(1).await;
     let closing = tokio::spawn({
         let session = session.clone();
-        async move { session.close(CLOSE_LIMIT).await.unwrap() }
+        async move { session.close(CLOSE_TIMEOUT).await.unwrap() }
     });
     tokio::task::yield_now().await;
     assert!(!closing.is_finished());
@@ -159,10 +159,10 @@ async fn the_steady_state_needs_neither_lock_nor_store() {
         TestStore::count(&world.store.loads),
         TestStore::count(&world.store.locks),
     );
-    // The slot's lock is held by somebody else, and the store answers nobody.
+    // The credential's lock is held by somebody else, and the store answers nobody.
     let _guard = world
         .store
-        .lock(&world.slot, Duration::from_secs(1))
+        .lock(&world.key, Duration::from_secs(1))
         .await
         .unwrap();
     world.store.loading.shut();

@@ -12,7 +12,7 @@ use std::{
 };
 
 use hallpass_core::{
-    BoxFuture, CredentialStore, Generation, Issuer, Record, Slot,
+    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
     store::{Guard, Listing, Saved, StoreError},
 };
 use hallpass_session::Session;
@@ -41,26 +41,32 @@ impl Gated {
 }
 
 impl CredentialStore for Gated {
-    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+    fn load<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
         Box::pin(async {
             self.pass().await;
-            self.store.load(slot).await
+            self.store.load(key).await
         })
     }
 
     fn load_issuer<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         issuer: &'a Issuer,
     ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
         Box::pin(async {
             self.pass().await;
-            self.store.load_issuer(slot, issuer).await
+            self.store.load_issuer(key, issuer).await
         })
     }
 
-    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
-        self.store.records(slot)
+    fn records<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        self.store.records(key)
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
@@ -72,12 +78,12 @@ impl CredentialStore for Gated {
 
     fn lock<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
             self.pass().await;
-            self.store.lock(slot, wait).await
+            self.store.lock(key, wait).await
         })
     }
 
@@ -95,13 +101,13 @@ impl CredentialStore for Gated {
 
     fn remove<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             self.pass().await;
-            self.store.remove(slot, issuer, guard).await
+            self.store.remove(key, issuer, guard).await
         })
     }
 
@@ -119,7 +125,7 @@ async fn signed_in() -> (World, Session, Arc<Gated>, TempDir) {
     let store = FileStore::open(&place, KeyFile::in_folder(&place))
         .await
         .unwrap();
-    let mut guard = store.lock(&world.slot, WAIT).await.unwrap();
+    let mut guard = store.lock(&world.key, WAIT).await.unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     drop(guard);
@@ -128,9 +134,9 @@ async fn signed_in() -> (World, Session, Arc<Gated>, TempDir) {
         gate: Gate::default(),
         asked: AtomicUsize::default(),
     });
-    let (slot, settings) = (world.slot.clone(), world.settings.clone());
+    let (key, settings) = (world.key.clone(), world.settings.clone());
     let (kept, http) = (Arc::clone(&store), Arc::clone(&world.server));
-    let session = Session::builder(slot, settings, kept, http)
+    let session = Session::builder(key, settings, kept, http)
         .clock(Arc::clone(&world.clock) as _)
         .build()
         .unwrap();
@@ -146,8 +152,8 @@ fn look<T>(future: impl Future<Output = T>) -> Poll<T> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_tasks_finish_while_everything_is_held() {
     let (world, session, store, _folder) = signed_in().await;
-    // The slot's mutex and its file lock, then the store itself.
-    let guard = store.store.lock(&world.slot, WAIT).await.unwrap();
+    // The credential's mutex and its file lock, then the store itself.
+    let guard = store.store.lock(&world.key, WAIT).await.unwrap();
     store.gate.shut();
     let asked = store.asked.load(Ordering::SeqCst);
     let mut tasks = JoinSet::new();

@@ -3,14 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use hallpass_core::SignInReason;
-use hallpass_session::{EndedWhy, SessionError, SignInRequest};
+use hallpass_session::{SessionError, SignInRequest, TerminationReason};
 use tokio::task::JoinSet;
 
 use crate::world::{World, insufficient, serial};
 
-fn ended(error: SessionError) -> EndedWhy {
+fn ended(error: SessionError) -> TerminationReason {
     match error {
-        SessionError::Ended(ended) => ended.why().clone(),
+        SessionError::Terminated(ended) => ended.why().clone(),
         error => panic!("not a stated end: {error:?}"),
     }
 }
@@ -26,7 +26,7 @@ async fn a_step_up_asks_for_the_union_once_for_all() {
         let (session, refused) = (session.clone(), refused.clone());
         tasks.spawn(async move {
             session
-                .answer_challenge(Some(&refused), &insufficient("w"))
+                .handle_challenge(Some(&refused), &insufficient("w"))
                 .await
         });
     }
@@ -43,14 +43,14 @@ async fn a_step_up_asks_for_the_union_once_for_all() {
     assert_eq!(world.server.posts(), 0, "a refresh would not help");
     // A request that was under way with the old token adopts it.
     let token = session
-        .answer_challenge(Some(&refused), &insufficient("w"))
+        .handle_challenge(Some(&refused), &insufficient("w"))
         .await
         .unwrap();
     assert_eq!((serial(&token), world.person.calls()), (2, 1));
     // So does another process.
     let other = world.session();
     let token = other
-        .answer_challenge(Some(&refused), &insufficient("w"))
+        .handle_challenge(Some(&refused), &insufficient("w"))
         .await
         .unwrap();
     assert_eq!((serial(&token), world.person.calls()), (2, 1));
@@ -63,15 +63,18 @@ async fn scopes_that_were_asked_for_are_not_asked_for_again() {
     let mut token = session.token().await.unwrap();
     let challenge = insufficient("w");
     token = session
-        .answer_challenge(Some(&token), &challenge)
+        .handle_challenge(Some(&token), &challenge)
         .await
         .unwrap();
     for _ in 0..3 {
         let error = session
-            .answer_challenge(Some(&token), &challenge)
+            .handle_challenge(Some(&token), &challenge)
             .await
             .unwrap_err();
-        assert!(matches!(ended(error), EndedWhy::ScopesAskedBefore(_)));
+        assert!(matches!(
+            ended(error),
+            TerminationReason::ScopesAskedBefore(_)
+        ));
     }
     assert_eq!(world.person.calls(), 1);
 }
@@ -84,22 +87,22 @@ async fn two_step_ups_for_the_same_scopes_are_enough() {
     let token = session.token().await.unwrap();
     for _ in 0..2 {
         let error = session
-            .answer_challenge(Some(&token), &insufficient("w"))
+            .handle_challenge(Some(&token), &insufficient("w"))
             .await
             .unwrap_err();
         assert!(matches!(error, SessionError::SignIn(_)), "{error:?}");
     }
     for _ in 0..3 {
         let error = session
-            .answer_challenge(Some(&token), &insufficient("w"))
+            .handle_challenge(Some(&token), &insufficient("w"))
             .await
             .unwrap_err();
-        assert!(matches!(ended(error), EndedWhy::TooManyStepUps(_)));
+        assert!(matches!(ended(error), TerminationReason::TooManyStepUps(_)));
     }
     assert_eq!(world.person.calls(), 2);
     // Other scopes are another matter, and the grant there is still works.
     session
-        .answer_challenge(Some(&token), &insufficient("z"))
+        .handle_challenge(Some(&token), &insufficient("z"))
         .await
         .unwrap_err();
     assert_eq!(world.person.calls(), 3);
@@ -114,19 +117,25 @@ async fn a_person_who_said_no_may_think_again() {
     let token = session.token().await.unwrap();
     let ask = async |scopes: &str| {
         let challenge = insufficient(scopes);
-        let asked = session.answer_challenge(Some(&token), &challenge);
+        let asked = session.handle_challenge(Some(&token), &challenge);
         asked.await.unwrap_err()
     };
     let wear_out = async || {
         for _ in 0..2 {
             assert!(matches!(ask("w").await, SessionError::SignIn(_)));
         }
-        assert!(matches!(ended(ask("w").await), EndedWhy::TooManyStepUps(_)));
+        assert!(matches!(
+            ended(ask("w").await),
+            TerminationReason::TooManyStepUps(_)
+        ));
     };
     wear_out().await;
     // An hour later.
     world.clock.wait(3_599);
-    assert!(matches!(ended(ask("w").await), EndedWhy::TooManyStepUps(_)));
+    assert!(matches!(
+        ended(ask("w").await),
+        TerminationReason::TooManyStepUps(_)
+    ));
     world.clock.wait(1);
     wear_out().await;
     // A sign-in for whatever reason.
@@ -135,7 +144,7 @@ async fn a_person_who_said_no_may_think_again() {
     world.person.refuses.store(true, Ordering::SeqCst);
     let token = session.token().await.unwrap();
     let challenge = insufficient("w");
-    let asked = session.answer_challenge(Some(&token), &challenge);
+    let asked = session.handle_challenge(Some(&token), &challenge);
     assert!(matches!(asked.await.unwrap_err(), SessionError::SignIn(_)));
 }
 
@@ -145,9 +154,9 @@ async fn a_challenge_that_names_no_scope_is_an_end() {
     let session = world.session();
     let token = session.token().await.unwrap();
     let error = session
-        .answer_challenge(Some(&token), &insufficient(""))
+        .handle_challenge(Some(&token), &insufficient(""))
         .await
         .unwrap_err();
-    assert_eq!(ended(error), EndedWhy::NoScopesNamed);
+    assert_eq!(ended(error), TerminationReason::NoScopesNamed);
     assert_eq!(world.person.calls(), 0);
 }

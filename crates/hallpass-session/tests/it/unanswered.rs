@@ -6,7 +6,7 @@ use hallpass_core::{
     Remedy, State,
     record::{PostEnd, SignInCause},
 };
-use hallpass_session::{Need, SessionError, Waiting};
+use hallpass_session::{SessionError, SignInNeed, Waiting};
 
 use crate::{
     double::Fault,
@@ -147,7 +147,7 @@ async fn replaced_refresh_token_ends_in_a_stated_sign_in() {
         world.session().token().await.unwrap_err();
         world.clock.advance(7);
         let error = world.session().token().await.unwrap_err();
-        let expected = Need::Ended(SignInCause::RefreshOutcomeUnknown);
+        let expected = SignInNeed::Ended(SignInCause::RefreshOutcomeUnknown);
         assert_eq!(need(&error), expected);
         // The next process says the same without a request.
         assert_eq!(need(&world.session().token().await.unwrap_err()), expected);
@@ -166,7 +166,7 @@ async fn setting_bounds_the_posts_of_one_refresh_token() {
     world.clock.advance(10_000);
     assert_eq!(
         need(&world.session().token().await.unwrap_err()),
-        Need::Ended(SignInCause::RefreshOutcomeUnknown)
+        SignInNeed::Ended(SignInCause::RefreshOutcomeUnknown)
     );
     assert_eq!(world.server.posts(), 1);
 }
@@ -187,7 +187,7 @@ async fn refusal_after_a_lost_answer_keeps_the_doubt() {
     let error = world.session().token().await.unwrap_err();
     assert_eq!(
         need(&error),
-        Need::Ended(SignInCause::RefreshOutcomeUnknown)
+        SignInNeed::Ended(SignInCause::RefreshOutcomeUnknown)
     );
 }
 

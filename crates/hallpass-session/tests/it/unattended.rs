@@ -6,7 +6,7 @@ use hallpass_core::{
     SignInReason,
     record::{GrantKind, SignInCause},
 };
-use hallpass_session::{Need, Session, SessionError, SignOut};
+use hallpass_session::{Session, SessionError, SignInNeed, SignOut};
 
 use crate::world::{World, bare, need, serial};
 
@@ -109,8 +109,8 @@ async fn the_first_sign_in_waits_for_the_challenge() {
     world.person.unattended.store(true, Ordering::SeqCst);
     let session = world.session();
     let error = session.token().await.unwrap_err();
-    assert_eq!(need(&error), Need::First);
-    let token = session.answer_challenge(None, &bare()).await.unwrap();
+    assert_eq!(need(&error), SignInNeed::First);
+    let token = session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(serial(&token), 1);
     assert_eq!(world.person.asked()[0].0, SignInReason::First);
 }
@@ -121,7 +121,7 @@ async fn whoever_signed_out_stays_out() {
     session.sign_out(SignOut::default()).await.unwrap();
     world.clock.advance(10_000);
     let error = session.token().await.unwrap_err();
-    assert_eq!(need(&error), Need::Ended(SignInCause::SignedOut));
+    assert_eq!(need(&error), SignInNeed::Ended(SignInCause::SignedOut));
     assert_eq!(world.person.calls(), 0);
 }
 
@@ -131,15 +131,15 @@ async fn a_revoked_token_is_replaced_on_the_server_s_challenge() {
     let token = session.token().await.unwrap();
     token.mark_accepted();
     let next = session
-        .answer_challenge(Some(&token), &bare())
+        .handle_challenge(Some(&token), &bare())
         .await
         .unwrap();
     assert_eq!(serial(&next), 2);
     // That one is refused as well: asking for a third would not help.
     let error = session
-        .answer_challenge(Some(&next), &bare())
+        .handle_challenge(Some(&next), &bare())
         .await
         .unwrap_err();
-    assert!(matches!(error, SessionError::Ended(_)), "{error:?}");
+    assert!(matches!(error, SessionError::Terminated(_)), "{error:?}");
     assert_eq!(world.person.calls(), 1);
 }

@@ -14,7 +14,7 @@ async fn call(world: &World, session: &Session) -> Result<(), SessionError> {
     };
     world.put(no_refresh).await;
     world.clock.jump(4_000);
-    session.answer_challenge(None, &bare()).await.map(drop)
+    session.handle_challenge(None, &bare()).await.map(drop)
 }
 
 /// Makes a few calls, and expects that this many windows were opened so far.
@@ -78,7 +78,7 @@ async fn step_ups_for_ever_other_scopes_are_paused() {
         for number in 0..100 {
             let token = session.token().await.unwrap();
             let challenge = insufficient(&format!("w{number}"));
-            let _ = session.answer_challenge(Some(&token), &challenge).await;
+            let _ = session.handle_challenge(Some(&token), &challenge).await;
         }
         assert_eq!(world.person.calls(), 3);
     }
@@ -92,7 +92,7 @@ async fn sign_ins_that_the_callers_give_up_are_paused() {
     for count in 1..=3 {
         let caller = tokio::spawn({
             let session = session.clone();
-            async move { session.answer_challenge(None, &bare()).await.map(drop) }
+            async move { session.handle_challenge(None, &bare()).await.map(drop) }
         });
         world.person.gate.arrived(count).await;
         caller.abort();
@@ -102,7 +102,7 @@ async fn sign_ins_that_the_callers_give_up_are_paused() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
-    let error = session.answer_challenge(None, &bare()).await.unwrap_err();
+    let error = session.handle_challenge(None, &bare()).await.unwrap_err();
     assert_eq!(error.remedy(), Remedy::SignIn);
     assert_eq!(world.person.calls(), 3);
 }

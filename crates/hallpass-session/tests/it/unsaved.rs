@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use hallpass_core::{CredentialStore, Remedy, Scopes, State, record::SignInCause};
-use hallpass_session::{Need, SessionError, SignInRequest, SignOut};
+use hallpass_session::{SessionError, SignInNeed, SignInRequest, SignOut};
 
-use crate::world::{CLOSE_LIMIT, World, need, serial};
+use crate::world::{CLOSE_TIMEOUT, World, need, serial};
 
 #[tokio::test]
 async fn without_a_fence_nothing_is_posted() {
@@ -62,13 +62,13 @@ async fn grant_is_saved_when_the_store_works_again_and_callers_do_not_wait_for_i
     );
     // No other process gets between the grant and its record, however long it takes.
     let wait = std::time::Duration::ZERO;
-    assert!(world.store.lock(&world.slot, wait).await.is_err());
+    assert!(world.store.lock(&world.key, wait).await.is_err());
 
     world.store.fail_from_save(0);
     world.clock.until_asleep().await;
     world.clock.advance(1);
     world.clock.hold();
-    session.close(CLOSE_LIMIT).await.unwrap();
+    session.close(CLOSE_TIMEOUT).await.unwrap();
     let record = world.record().await;
     assert_eq!((record.state, record.fence), (State::SignedIn, None));
     assert_eq!(
@@ -118,7 +118,7 @@ async fn close_ends_at_its_limit_and_says_that_the_grant_is_not_saved() {
     world.store.fail_from_save(2);
     let session = world.session();
     session.token().await.unwrap_err();
-    let error = session.close(CLOSE_LIMIT).await.unwrap_err();
+    let error = session.close(CLOSE_TIMEOUT).await.unwrap_err();
     assert!(matches!(error, SessionError::Store(_)), "{error:?}");
 }
 
@@ -230,7 +230,7 @@ async fn grant_takes_the_place_of_the_one_it_came_from_also_after_it_was_given_u
     world.server.gate.arrived(1).await;
     // Another machine posted the replaced token, behind a lock that had ended.
     let mut record = world.record().await;
-    record.state = State::SignInNeeded(SignInCause::RefreshOutcomeUnknown);
+    record.state = State::SignInRequired(SignInCause::RefreshOutcomeUnknown);
     record.grant.as_mut().unwrap().refresh_token = None;
     world.store.replace_before_save(record);
     world.server.gate.open();
@@ -277,7 +277,7 @@ async fn a_record_that_is_gone_is_not_brought_back() {
     world.clock.advance(3_600);
     world.store.vanish_before_save(2);
     let session = world.session();
-    assert_eq!(need(&session.token().await.unwrap_err()), Need::First);
+    assert_eq!(need(&session.token().await.unwrap_err()), SignInNeed::First);
     assert_eq!(world.server.posts(), 1);
     assert_eq!(session.record().await.unwrap(), None);
     let bodies = world.server.bodies().join(" ");

@@ -4,11 +4,12 @@
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use hallpass_core::{
-    BoxFuture, Clock, CredentialStore, ServerSettings, ServerUrl, Slot, State, record::SignInCause,
+    BoxFuture, Clock, CredentialKey, CredentialStore, ServerSettings, ServerUrl, State,
+    record::SignInCause,
 };
 use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{BrowserLogin, Interaction, LoginEvent, OpenError};
-use hallpass_session::{Need, OsEntropy, Session, SignInRequest, SignOut};
+use hallpass_session::{OsEntropy, Session, SignInNeed, SignInRequest, SignOut};
 use hallpass_store::{FileStore, KeyFile, KeySource};
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, Endpoint, FakeClock, Fault,
@@ -78,8 +79,8 @@ impl Whole {
             Arc::new(OsEntropy),
             Arc::new(Browser),
         );
-        let (slot, settings) = (Slot::new(url), ServerSettings::default());
-        Session::builder(slot, settings, store(self.folder.path()).await, http)
+        let (key, settings) = (CredentialKey::new(url), ServerSettings::default());
+        Session::builder(key, settings, store(self.folder.path()).await, http)
             .authorizer(Arc::new(login.build()))
             .clock(clock)
             .build()
@@ -110,7 +111,7 @@ async fn processes_share_tokens_of_two_seconds() {
         whole.process().await,
         whole.process().await,
     ];
-    let token = sessions[0].answer_challenge(None, &bare()).await.unwrap();
+    let token = sessions[0].handle_challenge(None, &bare()).await.unwrap();
     assert!(
         whole
             .issuer
@@ -168,13 +169,13 @@ async fn an_answer_that_is_lost_costs_one_sign_in_and_no_more() {
         (State::OutcomeUnknown, 1)
     );
     whole.clock.advance(Duration::from_secs(7));
-    let expected = Need::Ended(SignInCause::RefreshOutcomeUnknown);
+    let expected = SignInNeed::Ended(SignInCause::RefreshOutcomeUnknown);
     assert_eq!(need(&two.token().await.unwrap_err()), expected);
     assert_eq!(need(&one.token().await.unwrap_err()), expected);
     assert_eq!(whole.refreshed().len(), 2);
 
     let registrations = whole.issuer.requests_to(Endpoint::Registration).len();
-    let token = two.answer_challenge(None, &bare()).await.unwrap();
+    let token = two.handle_challenge(None, &bare()).await.unwrap();
     let other = one.token().await.unwrap();
     assert!(
         token.access_token() == other.access_token(),
@@ -243,5 +244,5 @@ async fn signing_out_ends_both_tokens_at_the_server() {
     );
     assert_eq!(whole.issuer.requests_to(Endpoint::Revocation).len(), 2);
     let other = whole.process().await.token().await.unwrap_err();
-    assert_eq!(need(&other), Need::Ended(SignInCause::SignedOut));
+    assert_eq!(need(&other), SignInNeed::Ended(SignInCause::SignedOut));
 }

@@ -33,14 +33,14 @@ async fn all_begin(world: &World) -> JoinSet<Result<Token, SessionError>> {
 #[tokio::test]
 async fn processes_that_sign_in_at_once_share_one_window() {
     for world in [World::empty(), World::signed_in().await] {
-        let signed_in = world.store.load(&world.slot).await.unwrap().is_some();
+        let signed_in = world.store.load(&world.key).await.unwrap().is_some();
         let before = u32::from(signed_in);
         let tasks = all_begin(&world).await;
         let holders = world.session().lock_holders().await.unwrap();
         assert_eq!(holders.sign_in.as_deref(), Some("this process"));
-        assert_eq!(holders.slot, None);
-        // The slot's own lock is free while the person thinks.
-        drop(world.store.lock(&world.slot, Duration::ZERO).await.unwrap());
+        assert_eq!(holders.key, None);
+        // The credential's own lock is free while the person thinks.
+        drop(world.store.lock(&world.key, Duration::ZERO).await.unwrap());
         world.person.gate.open();
         let expected = before + 1;
         for token in tasks.join_all().await {

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthScheme, Challenge, ClientId, CredentialStore, Record, Registration, Scopes, ServerSettings,
-    ServerUrl, Slot, State, record::RegistrationOrigin,
+    AuthScheme, Challenge, ClientId, CredentialKey, CredentialStore, Record, Registration, Scopes,
+    ServerSettings, ServerUrl, State, record::RegistrationOrigin,
 };
-use hallpass_session::{Need, Session, SessionBuilder, SessionError, Token};
+use hallpass_session::{Session, SessionBuilder, SessionError, SignInNeed, Token};
 
 use crate::double::{Fault, Person, Server, TestClock, TestStore};
 
@@ -16,7 +16,7 @@ pub(crate) struct World {
     pub(crate) server: Arc<Server>,
     pub(crate) store: Arc<TestStore>,
     pub(crate) person: Arc<Person>,
-    pub(crate) slot: Slot,
+    pub(crate) key: CredentialKey,
     pub(crate) settings: ServerSettings,
 }
 
@@ -30,7 +30,7 @@ impl World {
             clock,
             server,
             store: Arc::new(TestStore::default()),
-            slot: Slot::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap()),
+            key: CredentialKey::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap()),
             settings: ServerSettings::default(),
         }
     }
@@ -55,7 +55,7 @@ impl World {
     /// Saves a new signed-in record after `change`.
     pub(crate) async fn put(&self, change: impl FnOnce(&mut Record)) {
         let metadata = self.server.metadata();
-        let mut record = Record::new(self.slot.clone(), metadata, self.settings.fingerprint());
+        let mut record = Record::new(self.key.clone(), metadata, self.settings.fingerprint());
         let client = ClientId::new("client-1");
         record.registration = Some(Registration::new(RegistrationOrigin::Dynamic, client));
         record.grant = Some(self.server.grant(&Scopes::from_server("a b")));
@@ -66,10 +66,10 @@ impl World {
 
     pub(crate) async fn replace(&self, record: Record) {
         let wait = std::time::Duration::from_secs(5);
-        let mut guard = self.store.lock(&self.slot, wait).await.unwrap();
+        let mut guard = self.store.lock(&self.key, wait).await.unwrap();
         let found = self
             .store
-            .load_issuer(&self.slot, &record.issuer)
+            .load_issuer(&self.key, &record.issuer)
             .await
             .unwrap();
         let expected = found.map(|record| record.generation);
@@ -82,7 +82,7 @@ impl World {
     }
 
     pub(crate) async fn record(&self) -> Record {
-        self.store.load(&self.slot).await.unwrap().unwrap()
+        self.store.load(&self.key).await.unwrap().unwrap()
     }
 
     pub(crate) fn session(&self) -> Session {
@@ -91,14 +91,14 @@ impl World {
 
     pub(crate) fn builder(&self) -> SessionBuilder {
         let (store, http) = (Arc::clone(&self.store), Arc::clone(&self.server));
-        Session::builder(self.slot.clone(), self.settings.clone(), store, http)
+        Session::builder(self.key.clone(), self.settings.clone(), store, http)
             .authorizer(Arc::clone(&self.person) as _)
             .clock(Arc::clone(&self.clock) as _)
     }
 }
 
 /// How long a test waits for a session to close.
-pub(crate) const CLOSE_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The number of an access token of the server's making.
 pub(crate) fn serial(token: &Token) -> u32 {
@@ -118,19 +118,19 @@ pub(crate) fn retry_after(error: &SessionError) -> u64 {
     failed.retry_after().unwrap().as_secs()
 }
 
-pub(crate) fn need(error: &SessionError) -> Need {
+pub(crate) fn need(error: &SessionError) -> SignInNeed {
     match error {
-        SessionError::SignInNeeded(needed) => needed.need().clone(),
+        SessionError::SignInRequired(needed) => needed.need().clone(),
         error => panic!("not a matter of signing in: {error:?}"),
     }
 }
 
 pub(crate) fn bare() -> Vec<Challenge> {
-    vec![Challenge::bare(AuthScheme::Bearer)]
+    vec![Challenge::new(AuthScheme::Bearer)]
 }
 
 pub(crate) fn insufficient(scopes: &str) -> Vec<Challenge> {
-    let mut challenge = Challenge::bare(AuthScheme::Bearer);
+    let mut challenge = Challenge::new(AuthScheme::Bearer);
     challenge.error = Some("insufficient_scope".to_owned());
     challenge.scope = (!scopes.is_empty()).then(|| Scopes::from_server(scopes));
     vec![challenge]

@@ -3,8 +3,8 @@
 use std::{error::Error, fmt, time::Duration};
 
 use hallpass_core::{
-    AccessToken, CredentialStore, Generation, Grant, Issuer, Record, RefreshToken, ServerMetadata,
-    ServerUrl, SettingsFingerprint, Slot, State, StoreError, Timestamp,
+    AccessToken, CredentialKey, CredentialStore, Generation, Grant, Issuer, Record, RefreshToken,
+    ServerMetadata, ServerUrl, SettingsFingerprint, State, StoreError, Timestamp,
     record::GrantKind,
     store::{Guard, Saved, StoreErrorKind},
 };
@@ -86,9 +86,9 @@ impl Case {
     pub(super) async fn lock(
         self,
         store: &dyn CredentialStore,
-        slot: &Slot,
+        credential: &CredentialKey,
     ) -> Result<Guard, Violation> {
-        self.done(store.lock(slot, LONG).await)
+        self.done(store.lock(credential, LONG).await)
     }
 
     pub(super) async fn save(
@@ -108,7 +108,7 @@ impl Case {
         }
     }
 
-    /// A slot of its own for the case, with a record for the issuer `as`.
+    /// A credential of its own for the case, with a record for the issuer `as`.
     pub(super) fn record(self, name: &str) -> Result<Record, Violation> {
         self.record_for(name, "https://as.contract.example")
     }
@@ -123,7 +123,11 @@ impl Case {
             });
         };
         let metadata = ServerMetadata::new(issuer);
-        let mut record = Record::new(Slot::new(server), metadata, SettingsFingerprint::default());
+        let mut record = Record::new(
+            CredentialKey::new(server),
+            metadata,
+            SettingsFingerprint::default(),
+        );
         let now = Timestamp::from_unix_seconds(1_000);
         let token = AccessToken::new("contract-access-token");
         let mut grant = Grant::new(GrantKind::AuthorizationCode, token, now);

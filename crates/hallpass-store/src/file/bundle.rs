@@ -1,13 +1,13 @@
 //! A store's records as one sealed piece, to carry to another machine.
 //!
-//! Inside are the slot documents, one a line, sealed like a slot's file. The key's id is in the
+//! Inside are the credential documents, one a line, sealed like a credential's file. The key's id is in the
 //! header, so that a key that is derived from a passphrase is found again.
 
 use std::time::Duration;
 
 use hallpass_core::{
-    CredentialStore, Slot,
-    record::document::SlotDocument,
+    CredentialKey, CredentialStore,
+    record::document::CredentialDocument,
     store::{Saved, StoreError, StoreErrorKind},
 };
 use zeroize::Zeroizing;
@@ -25,19 +25,19 @@ const BUNDLE: &Binding = b"hallpass: an export of a store 1";
 pub struct Exported {
     /// The sealed bytes.
     pub bytes: Vec<u8>,
-    /// The slots in it.
-    pub slots: Vec<Slot>,
+    /// The credentials in it.
+    pub credentials: Vec<CredentialKey>,
     /// The files that could not be opened, and so are not in it.
     pub problems: Vec<StoreError>,
 }
 
-/// What became of the slots of an export.
+/// What became of the credentials of an export.
 #[derive(Debug, Default)]
 pub struct Imported {
     /// They are in the store now.
-    pub saved: Vec<Slot>,
+    pub saved: Vec<CredentialKey>,
     /// They had records in the store already, which stay as they are.
-    pub kept: Vec<Slot>,
+    pub kept: Vec<CredentialKey>,
 }
 
 impl FileStore {
@@ -52,11 +52,11 @@ impl FileStore {
     pub async fn export(&self, with: &dyn KeySource) -> Result<Exported, StoreError> {
         let (mut documents, problems) = self.documents().await?;
         documents.retain(|document| !document.records().is_empty());
-        documents.sort_by(|a, b| a.slot().cmp(b.slot()));
+        documents.sort_by(|a, b| a.key().cmp(b.key()));
         let no_key = |error| no_key(with.policy(), error);
         let id = KeyId::generate().map_err(no_key)?;
         let key = with.create(id).await.map_err(no_key)?;
-        let encoded: Vec<_> = documents.iter().map(SlotDocument::encode).collect();
+        let encoded: Vec<_> = documents.iter().map(CredentialDocument::encode).collect();
         // The full length at once: a vector that grows leaves copies behind.
         let length = encoded.iter().map(|bytes| bytes.len() + 1).sum();
         let mut plain = Zeroizing::new(Vec::with_capacity(length));
@@ -66,13 +66,13 @@ impl FileStore {
         }
         Ok(Exported {
             bytes: seal::seal(id, &key, BUNDLE, &plain).map_err(no_key)?,
-            slots: documents.iter().map(|d| d.slot().clone()).collect(),
+            credentials: documents.iter().map(|d| d.key().clone()).collect(),
             problems,
         })
     }
 
-    /// Puts the slots of an export into this store, but for those that have records here. Waits at
-    /// most `wait` for each slot.
+    /// Puts the credentials of an export into this store, but for those that have records here. Waits at
+    /// most `wait` for each credential.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl FileStore {
             lines
                 .filter(|line| !line.is_empty())
                 .map(|line| {
-                    SlotDocument::decode(line).map_err(|error| {
+                    CredentialDocument::decode(line).map_err(|error| {
                         StoreError::new(StoreErrorKind::Newer, "the export can't be read")
                             .with_source(error)
                     })
@@ -106,29 +106,29 @@ impl FileStore {
         .await?;
         let mut imported = Imported::default();
         for document in documents {
-            let slot = document.slot().clone();
+            let credential = document.key().clone();
             if self.import_slot(&document, wait).await? {
-                imported.saved.push(slot);
+                imported.saved.push(credential);
             } else {
-                imported.kept.push(slot);
+                imported.kept.push(credential);
             }
         }
         Ok(imported)
     }
 
-    /// Saves a slot's records, the active one last; false when the slot has records already.
+    /// Saves a credential's records, the active one last; false when the credential has records already.
     async fn import_slot(
         &self,
-        document: &SlotDocument,
+        document: &CredentialDocument,
         wait: Duration,
     ) -> Result<bool, StoreError> {
-        let slot = document.slot();
-        let mut guard = self.lock(slot, wait).await?;
-        let lease = self.lease(slot, &mut guard)?.for_change();
+        let credential = document.key();
+        let mut guard = self.lock(credential, wait).await?;
+        let lease = self.lease(credential, &mut guard)?.for_change();
         let active = document.active().map(|record| record.issuer.clone());
         let mut records = document.records().to_vec();
         records.sort_by_key(|record| Some(&record.issuer) == active.as_ref());
-        self.change(slot, lease, move |present| {
+        self.change(credential, lease, move |present| {
             if !present.records().is_empty() {
                 return (false, false);
             }

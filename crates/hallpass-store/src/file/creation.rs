@@ -10,10 +10,10 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
     FileStore,
+    header::{KeyEpoch, PolicyFile},
     lock::{self, Mode},
-    policy::{PolicyFile, Series},
 };
-use crate::{KeyError, KeyId, KeySources, Policy, blocking, folder};
+use crate::{KeyError, KeyId, KeyLocation, KeySources, blocking, folder};
 
 /// How long a process may take to create a store or to change its key, a keyring's question to a
 /// person included; so long do others wait for it.
@@ -33,7 +33,7 @@ impl FileStore {
     /// # Errors
     ///
     /// As [`open`](Self::open); [`StoreErrorKind::Busy`] while another process uses the store.
-    pub async fn start_over(
+    pub async fn reset(
         folder: impl Into<PathBuf>,
         keys: impl Into<KeySources>,
     ) -> Result<(Self, Option<PathBuf>), StoreError> {
@@ -127,13 +127,13 @@ async fn create_locked(
     if let Some(policy) = found {
         return Ok(policy);
     }
-    let (mut passed_over, mut last) = (Vec::new(), None);
+    let (mut ignored, mut last) = (Vec::new(), None);
     for source in sources.iter() {
         let id = KeyId::generate().map_err(|error| no_key(source.policy(), error))?;
         match source.create(id).await {
             Ok(key) => {
-                let mut first = Series::new(source.policy(), id, &key).made_on(sources.machine());
-                first.passed_over = passed_over;
+                let mut first = KeyEpoch::new(source.policy(), id, &key).made_on(sources.machine());
+                first.ignored = ignored;
                 let policy = PolicyFile::new(first);
                 let path = policy_path(root);
                 return blocking::run(move || {
@@ -148,7 +148,7 @@ async fn create_locked(
             }
             Err(error) => {
                 tracing::info!(policy = %source.policy(), %error, "no key can be made here");
-                passed_over.push(format!("{}: {error}", source.policy()));
+                ignored.push(format!("{}: {error}", source.policy()));
                 last = Some(no_key(source.policy(), error));
             }
         }
@@ -159,7 +159,7 @@ async fn create_locked(
 
 pub(super) fn source_of(
     sources: &KeySources,
-    policy: Policy,
+    policy: KeyLocation,
 ) -> Result<&Arc<dyn crate::KeySource>, StoreError> {
     sources.of(policy).ok_or_else(|| {
         StoreError::new(
@@ -172,7 +172,7 @@ pub(super) fn source_of(
     })
 }
 
-pub(super) fn no_key(policy: Policy, error: KeyError) -> StoreError {
+pub(super) fn no_key(policy: KeyLocation, error: KeyError) -> StoreError {
     let hint = error.hint().map(str::to_owned);
     let store_error = StoreError::new(
         StoreErrorKind::Key,

@@ -1,25 +1,25 @@
 //! Making room: records that are not wanted, and files that don't open.
 //!
-//! A slot's lock is for its files in every series. Whoever holds it may delete one unread: nobody
+//! A credential's lock is for its files in every series. Whoever holds it may delete one unread: nobody
 //! reads it to write it back meanwhile, and while `store.lock` is shared nobody seals it anew.
 
 use std::{path::PathBuf, sync::Arc};
 
 use hallpass_core::{
-    Issuer, Slot,
-    record::document::SlotDocument,
+    CredentialKey, Issuer,
+    record::document::CredentialDocument,
     store::{Guard, StoreError, StoreErrorKind},
 };
 
 use super::{
     FileStore, creation,
-    policy::Series,
-    records::{self, Keys, SlotPaths},
-    ring::unnamed,
+    header::KeyEpoch,
+    key_cache::unnamed,
+    records::{self, CredentialPaths, Keys},
 };
 use crate::{blocking, folder};
 
-/// What became of a slot's files.
+/// What became of a credential's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Forgotten {
@@ -27,39 +27,45 @@ pub struct Forgotten {
     pub records: bool,
     /// How many files were deleted unread, since their key is not at hand.
     pub unread: usize,
-    /// Whether another machine keeps records for the slot with a key of its own: they stay.
+    /// Whether another machine keeps records for the credential with a key of its own: they stay.
     pub of_another_machine: bool,
 }
 
-/// A slot's file, and whose it is.
+/// A credential's file, and whose it is.
 enum Kept {
-    Here(SlotPaths, Arc<Keys>),
-    OutOfReach(SlotPaths, StoreError),
+    Here(CredentialPaths, Arc<Keys>),
+    Unreadable(CredentialPaths, StoreError),
     OfAnotherMachine,
 }
 
 impl FileStore {
-    /// Removes what this machine keeps for a slot: each record whose key is here, and each file whose
+    /// Removes what this machine keeps for a credential: each record whose key is here, and each file whose
     /// key is not at hand, unread. Generations go on from where they were, as far as they are known.
     /// What another machine that shares the folder sealed with a key of its own is for that to forget.
     ///
-    /// [`why_out_of_reach`](Self::why_out_of_reach) says before whether something is deleted unread.
+    /// [`unreadable_reason`](Self::unreadable_reason) says before whether something is deleted unread.
     ///
     /// # Errors
     ///
     /// As [`CredentialStore::remove`](hallpass_core::CredentialStore::remove); a file that can't be read
-    /// though its key is here is for [`move_away`](Self::move_away).
-    pub async fn forget(&self, slot: &Slot, guard: &mut Guard) -> Result<Forgotten, StoreError> {
-        let lease = self.lease(slot, guard)?;
+    /// though its key is here is for [`move_aside`](Self::move_aside).
+    pub async fn forget(
+        &self,
+        credential: &CredentialKey,
+        guard: &mut Guard,
+    ) -> Result<Forgotten, StoreError> {
+        let lease = self.lease(credential, guard)?;
         lease.reserve = None;
         let mut forgotten = Forgotten::default();
-        for kept in self.kept_for(slot).await? {
+        for kept in self.kept_for(credential).await? {
             match kept {
                 Kept::Here(paths, keys) => {
                     let lease = lease.for_change();
-                    forgotten.records |= self.change_at(slot, paths, keys, lease, clear).await?;
+                    forgotten.records |= self
+                        .change_at(credential, paths, keys, lease, clear)
+                        .await?;
                 }
-                Kept::OutOfReach(paths, why) => {
+                Kept::Unreadable(paths, why) => {
                     tracing::info!(file = %paths.sealed.display(), %why, "deleted unread");
                     let held = Arc::clone(&lease.held);
                     blocking::run(move || {
@@ -76,25 +82,28 @@ impl FileStore {
         Ok(forgotten)
     }
 
-    /// Why something of what this machine keeps for a slot can't be opened for want of a key; `None`
+    /// Why something of what this machine keeps for a credential can't be opened for want of a key; `None`
     /// when nothing is out of reach.
     ///
     /// # Errors
     ///
     /// [`Io`](StoreErrorKind::Io), and [`Newer`](StoreErrorKind::Newer) for a key that this version
     /// can't ask for.
-    pub async fn why_out_of_reach(&self, slot: &Slot) -> Result<Option<StoreError>, StoreError> {
-        let kept = self.kept_for(slot).await?.into_iter();
+    pub async fn unreadable_reason(
+        &self,
+        credential: &CredentialKey,
+    ) -> Result<Option<StoreError>, StoreError> {
+        let kept = self.kept_for(credential).await?.into_iter();
         let mut away = kept.filter_map(|kept| match kept {
-            Kept::OutOfReach(_, why) => Some(why),
+            Kept::Unreadable(_, why) => Some(why),
             Kept::Here(..) | Kept::OfAnotherMachine => None,
         });
         Ok(away.next())
     }
 
-    /// The files of a slot in every series, also in one that `store.json` does not name.
-    async fn kept_for(&self, slot: &Slot) -> Result<Vec<Kept>, StoreError> {
-        let (root, binding) = (self.folder().to_owned(), records::binding(slot));
+    /// The files of a credential in every series, also in one that `store.json` does not name.
+    async fn kept_for(&self, credential: &CredentialKey) -> Result<Vec<Kept>, StoreError> {
+        let (root, binding) = (self.folder().to_owned(), records::binding(credential));
         let files = blocking::run(move || records::all(&root)).await?;
         let mut kept = Vec::new();
         for paths in files.into_iter().flatten() {
@@ -105,11 +114,11 @@ impl FileStore {
         Ok(kept)
     }
 
-    async fn whose(&self, paths: SlotPaths) -> Result<Kept, StoreError> {
+    async fn whose(&self, paths: CredentialPaths) -> Result<Kept, StoreError> {
         let policy = self.policy_file();
         let Some(series) = policy.series().find(|it| it.number() == paths.series) else {
             let why = unnamed(&paths);
-            return Ok(Kept::OutOfReach(paths, why));
+            return Ok(Kept::Unreadable(paths, why));
         };
         let why = match self.keys_of(series).await {
             Ok(Some(keys)) => return Ok(Kept::Here(paths, keys)),
@@ -120,23 +129,23 @@ impl FileStore {
             Err(error) if error.kind() == StoreErrorKind::Key => error,
             Err(error) => return Err(error),
         };
-        Ok(Kept::OutOfReach(paths, why))
+        Ok(Kept::Unreadable(paths, why))
     }
 
-    /// Moves a slot's files whose key is here out of the way when one can't be read, and says where
-    /// to; `None` when there is none. Of the slot's generations nothing is known any more.
+    /// Moves a credential's files whose key is here out of the way when one can't be read, and says where
+    /// to; `None` when there is none. Of the credential's generations nothing is known any more.
     ///
     /// # Errors
     ///
-    /// As [`why_out_of_reach`](Self::why_out_of_reach), and [`Guard`](StoreErrorKind::Guard).
-    pub async fn move_away(
+    /// As [`unreadable_reason`](Self::unreadable_reason), and [`Guard`](StoreErrorKind::Guard).
+    pub async fn move_aside(
         &self,
-        slot: &Slot,
+        credential: &CredentialKey,
         guard: &mut Guard,
     ) -> Result<Option<PathBuf>, StoreError> {
-        let held = self.lease(slot, guard)?.for_change().held;
+        let held = self.lease(credential, guard)?.for_change().held;
         let root = self.folder().to_owned();
-        let kept = self.kept_for(slot).await?;
+        let kept = self.kept_for(credential).await?;
         blocking::run(move || {
             let mut moved: Vec<PathBuf> = Vec::new();
             for kept in kept {
@@ -155,14 +164,14 @@ impl FileStore {
 }
 
 /// The error of a file whose key its source does not have.
-fn not_here(series: &Series, paths: &SlotPaths) -> StoreError {
+fn not_here(series: &KeyEpoch, paths: &CredentialPaths) -> StoreError {
     let (path, key) = (paths.sealed.display(), series.key_id());
     let what = format!("`{path}` is sealed with the key {key}, which is not here");
     StoreError::new(StoreErrorKind::Key, what).with_hint("bring the key back, as from a backup")
 }
 
 /// Removes every record; whether there was one.
-fn clear(document: &mut SlotDocument) -> (bool, bool) {
+fn clear(document: &mut CredentialDocument) -> (bool, bool) {
     let records = document.records().iter();
     let issuers: Vec<Issuer> = records.map(|record| record.issuer.clone()).collect();
     for issuer in &issuers {

@@ -7,21 +7,21 @@
 //! process leaves no lock behind, and there is no lease to time out under a slow holder. (Programs
 //! that the holder starts don't inherit the handles.)
 //!
-//! - `store.lock` is held *shared* by whoever holds a slot, and *exclusively* by whoever creates the
+//! - `store.lock` is held *shared* by whoever holds a credential, and *exclusively* by whoever creates the
 //!   store or changes its key. So no record is sealed with a key that is being replaced, and of two
 //!   processes that find an empty folder one makes the key and the other reads it.
-//! - `slots/<slot>.lock` is held exclusively by whoever holds the slot's guard: for its files in every series.
+//! - `credentials/<credential>.lock` is held exclusively by whoever holds the credential's guard: for its files in every series.
 //! - `keys.lock` is held exclusively, and `store.lock` shared, by whoever adds to `store.json` what
 //!   takes nothing from anybody: a key that follows a lost one, and that somebody was told of the
-//!   loss. So of several processes that miss the key one makes the next, also while slots are held.
+//!   loss. So of several processes that miss the key one makes the next, also while credentials are held.
 //!
-//! The order is always: the slot's turn within this process, `store.lock`, the slot's lock,
-//! `keys.lock`. Whoever holds a slot shares `store.lock` already, and nobody can hold that exclusively
+//! The order is always: the credential's turn within this process, `store.lock`, the credential's lock,
+//! `keys.lock`. Whoever holds a credential shares `store.lock` already, and nobody can hold that exclusively
 //! meanwhile; they may share it once more. Of two
-//! slots at once there is one case, a session's window for sign-ins before the slot itself, and
+//! credentials at once there is one case, a session's window for sign-ins before the credential itself, and
 //! always in this order. So there is no cycle.
 //!
-//! Within a process, tasks queue for a slot first come, first served, and only the first of the
+//! Within a process, tasks queue for a credential first come, first served, and only the first of the
 //! queue asks the operating system. Between processes it asks again and again, because a blocking
 //! request could not be given up at a time limit: every 2 ms at first, up to every 25 ms. That is
 //! not fair, but a holder is gone for longer than 25 ms between two turns, as a refresh is a
@@ -30,7 +30,7 @@
 //! A guard is needed to write, and a write that has begun keeps the locks until it ended, even if
 //! the caller and its guard are dropped meanwhile.
 //!
-//! Who holds a lock is written beside it, in `slots/<slot>.holder`, for the message of whoever waits
+//! Who holds a lock is written beside it, in `credentials/<credential>.holder`, for the message of whoever waits
 //! in vain. Nothing depends on it: after a kill it names a process that is gone, until the next
 //! holder writes its own name. (It is a file of its own because Windows lets nobody read a locked
 //! one.)
@@ -56,7 +56,7 @@ use super::reserve::Reserve;
 use crate::{blocking, folder};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(25);
+const MAX_PAUSE: Duration = Duration::from_millis(25);
 /// A wait that is longer than this is worth a line in the log.
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -70,7 +70,7 @@ pub(crate) struct FileLease {
 impl Lease for FileLease {}
 
 impl FileLease {
-    /// The locks and what is reserved, for a change of the slot.
+    /// The locks and what is reserved, for a change of the credential.
     pub(crate) fn for_change(&mut self) -> Self {
         Self {
             reserve: self.reserve.take(),
@@ -79,7 +79,7 @@ impl FileLease {
     }
 }
 
-/// The locks of one slot. They are released when the last owner is dropped: the guard, or a write
+/// The locks of one credential. They are released when the last owner is dropped: the guard, or a write
 /// that outlives it. Fields are dropped in this order, the reverse of the order of taking.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -127,7 +127,7 @@ pub(crate) async fn acquire(
         }
         file = Some(again);
         let now = Instant::now();
-        let left = deadline.map_or(LONGEST_PAUSE, |end| end.saturating_duration_since(now));
+        let left = deadline.map_or(MAX_PAUSE, |end| end.saturating_duration_since(now));
         if left.is_zero() {
             return Err(busy(&path));
         }
@@ -136,7 +136,7 @@ pub(crate) async fn acquire(
             tracing::info!(lock = %path.display(), holder = ?holder(&path), "waiting for a lock");
         }
         time::sleep(pause.min(left)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 

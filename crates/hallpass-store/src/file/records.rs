@@ -1,4 +1,4 @@
-//! One slot's file, between bytes and document.
+//! One credential's file, between bytes and document.
 
 use std::{
     cmp::Reverse,
@@ -7,8 +7,8 @@ use std::{
 };
 
 use hallpass_core::{
-    Slot,
-    record::document::{DocumentError, SlotDocument},
+    CredentialKey,
+    record::document::{CredentialDocument, DocumentError},
     store::{StoreError, StoreErrorKind},
 };
 use sha2::{Digest, Sha256};
@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 
 use super::{
     FileStore,
-    policy::{self, Series},
-    ring::EveryKey,
+    header::{self, KeyEpoch},
+    key_cache::AllKeys,
 };
 use crate::{
     KeyId, SealingKey, blocking,
@@ -36,7 +36,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Checks that `key` is the one that `series` names.
-    pub(crate) fn new(series: &Series, key: SealingKey) -> Result<Self, StoreError> {
+    pub(crate) fn new(series: &KeyEpoch, key: SealingKey) -> Result<Self, StoreError> {
         if !series.accepts(&key) {
             return Err(StoreError::new(
                 StoreErrorKind::Key,
@@ -78,10 +78,10 @@ impl Keys {
 
 const UNFINISHED: &str = "the store's key was being changed, and the one before it can't be opened";
 
-/// The files of one slot: one lock, and in each series one sealed file, `<slot>.sealed` in the first
-/// and `<slot>.<number>.sealed` in a later one.
+/// The files of one credential: one lock, and in each series one sealed file, `<credential>.sealed` in the first
+/// and `<credential>.<number>.sealed` in a later one.
 #[derive(Debug, Clone)]
-pub(crate) struct SlotPaths {
+pub(crate) struct CredentialPaths {
     pub(crate) binding: Binding,
     /// The binding in hexadecimal digits.
     pub(crate) name: String,
@@ -90,9 +90,9 @@ pub(crate) struct SlotPaths {
     pub(crate) lock: PathBuf,
 }
 
-impl SlotPaths {
-    pub(crate) fn new(root: &Path, slot: &Slot) -> Self {
-        Self::of_binding(root, binding(slot))
+impl CredentialPaths {
+    pub(crate) fn new(root: &Path, credential: &CredentialKey) -> Self {
+        Self::of_binding(root, binding(credential))
     }
 
     pub(crate) fn of_binding(root: &Path, binding: Binding) -> Self {
@@ -101,16 +101,16 @@ impl SlotPaths {
         Self {
             binding,
             name,
-            series: policy::FIRST,
+            series: header::FIRST,
             sealed: stem.with_extension("sealed"),
             lock: stem.with_extension("lock"),
         }
     }
 
-    /// The same slot in another series.
+    /// The same credential in another series.
     pub(crate) fn in_series(&self, number: u32) -> Self {
         let name = match number {
-            policy::FIRST => format!("{}.sealed", self.name),
+            header::FIRST => format!("{}.sealed", self.name),
             number => format!("{}.{number}.sealed", self.name),
         };
         Self {
@@ -124,7 +124,7 @@ impl SlotPaths {
     fn of_file(root: &Path, path: &Path) -> Option<Self> {
         let stem = path.file_stem()?.to_str()?;
         let (name, number) = match stem.split_once('.') {
-            None => (stem, policy::FIRST),
+            None => (stem, header::FIRST),
             Some((name, number)) => (name, number.parse().ok()?),
         };
         let paths = Self::of_binding(root, hex::decode(name)?).in_series(number);
@@ -133,26 +133,31 @@ impl SlotPaths {
     }
 }
 
-/// A digest of the slot: the name of its file, and what the file is sealed for.
-pub(crate) fn binding(slot: &Slot) -> Binding {
+/// A digest of the credential: the name of its file, and what the file is sealed for.
+pub(crate) fn binding(credential: &CredentialKey) -> Binding {
     let mut digest = Sha256::new();
-    // Neither part can hold a zero byte, so no two slots give the same bytes.
+    // Neither server nor account can hold a zero byte, and the subject comes last: no two credentials
+    // give the same bytes. The first line is as it was in the first version of the format.
     digest.update(b"hallpass slot 1\0");
-    digest.update(slot.server.as_str());
+    digest.update(credential.server.as_str());
     digest.update(b"\0");
-    digest.update(slot.profile.as_str());
+    digest.update(credential.account.as_str());
+    if !credential.subject.is_empty() {
+        digest.update(b"\0");
+        digest.update(credential.subject.as_str());
+    }
     digest.finalize().into()
 }
 
-/// Opens the bytes of a slot's file.
+/// Opens the bytes of a credential's file.
 pub(crate) fn open(
     keys: &Keys,
-    paths: &SlotPaths,
-    slot: Option<&Slot>,
+    paths: &CredentialPaths,
+    credential: Option<&CredentialKey>,
     bytes: &[u8],
-) -> Result<SlotDocument, StoreError> {
+) -> Result<CredentialDocument, StoreError> {
     let plain = unseal(keys, paths, bytes)?;
-    let document = SlotDocument::decode(&plain).map_err(|error| {
+    let document = CredentialDocument::decode(&plain).map_err(|error| {
         let kind = match error {
             DocumentError::Newer { .. } => StoreErrorKind::Newer,
             _ => StoreErrorKind::Damaged,
@@ -160,9 +165,9 @@ pub(crate) fn open(
         StoreError::new(kind, format!("`{}` can't be read", paths.sealed.display()))
             .with_source(error)
     })?;
-    let ours = match slot {
-        Some(slot) => document.slot() == slot,
-        None => binding(document.slot()) == paths.binding,
+    let ours = match credential {
+        Some(credential) => document.key() == credential,
+        None => binding(document.key()) == paths.binding,
     };
     if !ours {
         return Err(unsealable(paths, Unsealable::Misplaced));
@@ -170,7 +175,11 @@ pub(crate) fn open(
     Ok(document)
 }
 
-fn unseal(keys: &Keys, paths: &SlotPaths, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+fn unseal(
+    keys: &Keys,
+    paths: &CredentialPaths,
+    bytes: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let place = paths.sealed.display();
     let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
     let key = keys.get(id).ok_or_else(|| {
@@ -189,14 +198,14 @@ fn unseal(keys: &Keys, paths: &SlotPaths, bytes: &[u8]) -> Result<Zeroizing<Vec<
 /// Seals a document and writes it in its place, by a replacement that has begun there.
 pub(crate) fn write(
     keys: &Keys,
-    paths: &SlotPaths,
-    document: &SlotDocument,
+    paths: &CredentialPaths,
+    document: &CredentialDocument,
     replacement: Replacement,
 ) -> Result<(), StoreError> {
     replacement.finish(&sealed(keys, paths, &document.encode())?)
 }
 
-fn sealed(keys: &Keys, paths: &SlotPaths, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
     seal::seal(keys.id, &keys.key, &paths.binding, plain).map_err(|error| {
         StoreError::new(
             StoreErrorKind::Io,
@@ -206,7 +215,7 @@ fn sealed(keys: &Keys, paths: &SlotPaths, plain: &[u8]) -> Result<Vec<u8>, Store
     })
 }
 
-fn unsealable(paths: &SlotPaths, why: Unsealable) -> StoreError {
+fn unsealable(paths: &CredentialPaths, why: Unsealable) -> StoreError {
     let (kind, what, hint) = match why {
         Unsealable::Torn => (StoreErrorKind::Damaged, "is torn".to_owned(), RESTORE),
         Unsealable::Foreign => (
@@ -221,7 +230,7 @@ fn unsealable(paths: &SlotPaths, why: Unsealable) -> StoreError {
         ),
         Unsealable::Misplaced => (
             StoreErrorKind::Damaged,
-            "holds the records of another server or profile".to_owned(),
+            "holds the records of another server or account".to_owned(),
             RESTORE,
         ),
         Unsealable::Newer { version } => (
@@ -242,7 +251,7 @@ const RESTORE: &str =
 /// The document is not read, so that it may be of any version.
 pub(crate) fn reseal(
     keys: &Keys,
-    paths: &SlotPaths,
+    paths: &CredentialPaths,
     bytes: &[u8],
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
@@ -253,18 +262,21 @@ pub(crate) fn reseal(
     sealed(keys, paths, &plain).map(Some)
 }
 
-/// Every path in a store that bears the name of a slot's file, and complaints of the others.
-pub(crate) fn all(root: &Path) -> Result<Vec<Result<SlotPaths, StoreError>>, StoreError> {
-    let slots = root.join("slots");
-    if folder::kind(&slots)?.is_none() {
+/// Every path in a store that bears the name of a credential's file, and complaints of the others.
+pub(crate) fn all(root: &Path) -> Result<Vec<Result<CredentialPaths, StoreError>>, StoreError> {
+    let credentials = root.join("slots");
+    if folder::kind(&credentials)?.is_none() {
         return Ok(Vec::new());
     }
-    let paths = folder::files_with(&slots, "sealed")?;
+    let paths = folder::files_with(&credentials, "sealed")?;
     let slot_paths = |path: PathBuf| {
-        SlotPaths::of_file(root, &path).ok_or_else(|| {
+        CredentialPaths::of_file(root, &path).ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Damaged,
-                format!("`{}` does not bear the name of a slot", path.display()),
+                format!(
+                    "`{}` does not bear the name of a credential",
+                    path.display()
+                ),
             )
         })
     };
@@ -275,7 +287,7 @@ impl FileStore {
     /// Every document that opens, and why the others don't.
     pub(crate) async fn documents(
         &self,
-    ) -> Result<(Vec<SlotDocument>, Vec<StoreError>), StoreError> {
+    ) -> Result<(Vec<CredentialDocument>, Vec<StoreError>), StoreError> {
         let root = self.folder().to_owned();
         let found = blocking::run(move || all(&root)).await?;
         if found.is_empty() {
@@ -293,13 +305,13 @@ impl FileStore {
     }
 }
 
-/// Of each slot the newest document that a key is here for, and why others can't be read.
+/// Of each credential the newest document that a key is here for, and why others can't be read.
 pub(super) fn read_all(
-    keys: &EveryKey,
-    found: Vec<Result<SlotPaths, StoreError>>,
-) -> (Vec<SlotDocument>, Vec<StoreError>) {
+    keys: &AllKeys,
+    found: Vec<Result<CredentialPaths, StoreError>>,
+) -> (Vec<CredentialDocument>, Vec<StoreError>) {
     let (mut documents, mut problems) = (Vec::new(), Vec::new());
-    let mut at_hand: Vec<(SlotPaths, Arc<Keys>)> = Vec::new();
+    let mut at_hand: Vec<(CredentialPaths, Arc<Keys>)> = Vec::new();
     for paths in found {
         match paths.and_then(|paths| Ok(keys.of(&paths)?.map(|keys| (paths, keys)))) {
             Ok(found) => at_hand.extend(found),
@@ -318,7 +330,7 @@ pub(super) fn read_all(
 }
 
 /// `None` when the file went away in the meantime.
-fn read(keys: &Keys, paths: &SlotPaths) -> Result<Option<SlotDocument>, StoreError> {
+fn read(keys: &Keys, paths: &CredentialPaths) -> Result<Option<CredentialDocument>, StoreError> {
     match folder::read(&paths.sealed)? {
         Some(bytes) => open(keys, paths, None, &bytes).map(Some),
         None => Ok(None),

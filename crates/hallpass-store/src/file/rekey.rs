@@ -12,10 +12,10 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 use super::{
     FileStore,
     creation::{CREATION, lock_path, no_key, policy_path, source_of},
+    header::{PolicyFile, PreviousKey},
+    key_cache::KeyGuard,
     lock::{self, Mode},
-    policy::{PolicyFile, Previous},
-    records::{self, Keys, SlotPaths},
-    ring::InUse,
+    records::{self, CredentialPaths, Keys},
 };
 use crate::{KeyId, KeySources, blocking, folder};
 
@@ -40,7 +40,7 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Busy`] while somebody holds a slot for long; [`StoreErrorKind::Key`] when
+    /// [`StoreErrorKind::Busy`] while somebody holds a credential for long; [`StoreErrorKind::Key`] when
     /// the old key can't be had, or no new one be made; [`StoreErrorKind::Io`] when a record can't
     /// be written; [`StoreErrorKind::Newer`] and [`StoreErrorKind::Refused`] when one is of a newer
     /// version or open to others. No record is lost by any of them. Where it stopped half way, the
@@ -81,7 +81,7 @@ impl FileStore {
         };
         let machine = self.sources().machine();
         let mut rekeyed = series.rekeyed(policy, id, &key).made_on(machine);
-        let previous = Previous::new(&series, &old.key, id, &key);
+        let previous = PreviousKey::new(&series, &old.key, id, &key);
         rekeyed.previous = Some(previous.map_err(|error| no_key(policy, error))?);
         let mut file = self.policy_file();
         file.replace(rekeyed.clone());
@@ -133,7 +133,7 @@ impl FileStore {
         Ok(nothing)
     }
 
-    async fn key_that_is_here(&self) -> Result<InUse, StoreError> {
+    async fn key_that_is_here(&self) -> Result<KeyGuard, StoreError> {
         self.first_here().await?.ok_or_else(|| self.lost())
     }
 
@@ -141,7 +141,7 @@ impl FileStore {
     async fn finish(
         &self,
         mut file: PolicyFile,
-        (mut series, keys): InUse,
+        (mut series, keys): KeyGuard,
         lock: &Arc<File>,
     ) -> Result<Vec<StoreError>, StoreError> {
         let Some(previous) = series.previous.take() else {
@@ -153,7 +153,7 @@ impl FileStore {
         let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
         let problems = blocking::run(move || {
             let mut problems = Vec::new();
-            let ours = |paths: &Result<SlotPaths, _>| {
+            let ours = |paths: &Result<CredentialPaths, _>| {
                 paths.as_ref().map_or(true, |paths| paths.series == number)
             };
             for paths in records::all(&root)?.into_iter().filter(ours) {

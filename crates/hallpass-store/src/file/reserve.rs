@@ -2,7 +2,7 @@
 //!
 //! A refresh token that was posted is used up, and the answer to it has to be saved: by then it is too
 //! late to find that the disk is full or that the process can open no more files. So all that a save
-//! opens is opened before, and kept in the guard: the slot's file, to be read again; its temporary
+//! opens is opened before, and kept in the guard: the credential's file, to be read again; its temporary
 //! file, with space allocated; the folder, to be synced. The keys are in memory by then.
 //!
 //! The temporary file has the name that it always has. So one that a killed process leaves behind is
@@ -10,12 +10,12 @@
 
 use std::{fs::File, sync::Arc};
 
-use hallpass_core::{Slot, store::StoreError};
+use hallpass_core::{CredentialKey, store::StoreError};
 
 use super::{
     FileStore,
     lock::Held,
-    records::{Keys, SlotPaths},
+    records::{CredentialPaths, Keys},
 };
 use crate::{
     blocking,
@@ -25,18 +25,18 @@ use crate::{
 /// The least that is allocated: more than a record with long tokens takes.
 const LEAST: u64 = 64 * 1024;
 
-/// What the next change of a slot finds ready.
+/// What the next change of a credential finds ready.
 #[derive(Debug)]
 pub(crate) struct Reserve {
-    paths: SlotPaths,
+    paths: CredentialPaths,
     keys: Arc<Keys>,
-    /// The slot's file, if there is one.
+    /// The credential's file, if there is one.
     present: Option<File>,
     replacement: Replacement,
 }
 
 impl Reserve {
-    fn new(paths: SlotPaths, keys: Arc<Keys>) -> Result<Self, StoreError> {
+    fn new(paths: CredentialPaths, keys: Arc<Keys>) -> Result<Self, StoreError> {
         let what = "reserving space and files to write";
         let path = &paths.sealed;
         let failed = |error| folder::failed(what, path, error);
@@ -57,12 +57,12 @@ impl Reserve {
         })
     }
 
-    /// Where the slot's records are written, and with which keys.
-    pub(super) fn place(&self) -> (SlotPaths, Arc<Keys>) {
+    /// Where the credential's records are written, and with which keys.
+    pub(super) fn place(&self) -> (CredentialPaths, Arc<Keys>) {
         (self.paths.clone(), Arc::clone(&self.keys))
     }
 
-    /// Reads the slot's file, as it is now.
+    /// Reads the credential's file, as it is now.
     pub(super) fn read(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let path = &self.paths.sealed;
         match self.present.take() {
@@ -79,13 +79,13 @@ impl Reserve {
 }
 
 impl FileStore {
-    /// Reserves what the next change of a slot needs. `held` are its locks.
+    /// Reserves what the next change of a credential needs. `held` are its locks.
     pub(super) async fn reserved(
         &self,
-        slot: &Slot,
+        credential: &CredentialKey,
         held: &Arc<Held>,
     ) -> Result<Reserve, StoreError> {
-        let (paths, keys) = self.place_of(slot).await?;
+        let (paths, keys) = self.place_of(credential).await?;
         let held = Arc::clone(held);
         let reserving = blocking::run(move || {
             let reserve = Reserve::new(paths, keys)?;

@@ -1,9 +1,9 @@
-//! What the rest of the store makes of several keys: commands, held slots, other processes.
+//! What the rest of the store makes of several keys: commands, held credentials, other processes.
 
 use std::{fs, sync::Arc};
 
 use hallpass_core::{CredentialStore as _, store::Saved};
-use hallpass_store::{FileStore, KeyFile, KeySource, KeySources, Passphrase, Policy};
+use hallpass_store::{FileStore, KeyFile, KeyLocation, KeySource, KeySources, Passphrase};
 
 use crate::{
     common::{Keys, LONG, Place, record, save},
@@ -23,7 +23,7 @@ async fn what_the_other_commands_make_of_it() {
     let moved = store.rekey(Arc::clone(&file)).await.unwrap();
     assert_eq!(moved.problems.len(), 0);
     let policies = FileStore::policies_of(&place.path).await.unwrap();
-    assert_eq!(policies, [Policy::KeyFile, Policy::Host]);
+    assert_eq!(policies, [KeyLocation::KeyFile, KeyLocation::Host]);
     let both: Vec<Arc<dyn KeySource>> = vec![file, keys.clone()];
     let open = async || FileStore::open(&place.path, KeySources::in_order(both.clone())).await;
     let store = open().await.unwrap();
@@ -32,16 +32,16 @@ async fn what_the_other_commands_make_of_it() {
 
     // Exported: what opens.
     let exported = store.export(&Passphrase::new("horse")).await.unwrap();
-    assert_eq!(exported.slots, [record("one").slot]);
+    assert_eq!(exported.credentials, [record("one").key]);
     assert_eq!(exported.problems.len(), 0);
 
-    // Forgotten, with the key back: all of the slot, and nothing of another.
+    // Forgotten, with the key back: all of the credential, and nothing of another.
     keys.give_back(lost);
     let store = open().await.unwrap();
-    let slot = record("one").slot;
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
+    let credential = record("one").key;
+    let mut guard = store.lock(&credential, LONG).await.unwrap();
     for records in [true, false] {
-        let forgotten = store.forget(&slot, &mut guard).await.unwrap();
+        let forgotten = store.forget(&credential, &mut guard).await.unwrap();
         assert_eq!((forgotten.records, forgotten.unread), (records, 0));
     }
     drop(guard);
@@ -51,12 +51,12 @@ async fn what_the_other_commands_make_of_it() {
     // Started over: every file of every series is moved.
     let sealed = sealed(&place).len();
     drop(store);
-    let (store, moved) = FileStore::start_over(&place.path, KeySources::in_order(both.clone()))
+    let (store, moved) = FileStore::reset(&place.path, KeySources::in_order(both.clone()))
         .await
         .unwrap();
     assert_eq!(fs::read_dir(moved.unwrap()).unwrap().count(), sealed + 1);
     assert_eq!(policy(&place)["version"], 1);
-    assert!(store.list().await.unwrap().slots.is_empty());
+    assert!(store.list().await.unwrap().credentials.is_empty());
 }
 
 #[tokio::test]
@@ -67,30 +67,30 @@ async fn a_key_that_is_lost_while_a_slot_is_held() {
     let stores = [open(&place, &keys).await, open(&place, &keys).await];
     let mut guards = Vec::new();
     for (store, name) in stores.iter().zip(NAMES) {
-        guards.push(store.lock(&record(name).slot, LONG).await.unwrap());
+        guards.push(store.lock(&record(name).key, LONG).await.unwrap());
     }
     for ((store, guard), name) in stores.iter().zip(&mut guards).zip(NAMES) {
         let saved = store.save(&again(name, "new"), None, guard).await.unwrap();
         assert!(matches!(saved, Saved::Written(_)));
     }
     assert_eq!(keys.ids().len(), 1);
-    assert_eq!(stores[0].list().await.unwrap().slots.len(), 2);
+    assert_eq!(stores[0].list().await.unwrap().credentials.len(), 2);
 }
 
-/// Another process begins anew while this one holds a slot.
+/// Another process begins anew while this one holds a credential.
 #[tokio::test]
 async fn a_slot_that_is_held_stays_where_it_was_read() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let store = open(&place, &keys).await;
-    let slot = record("one").slot;
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
-    let found = store.load(&slot).await.unwrap().unwrap();
+    let credential = record("one").key;
+    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let found = store.load(&credential).await.unwrap().unwrap();
     let _ = keys.lose();
     let other = open(&place, &keys).await;
     assert_eq!(token(&other, "two").await, None);
     // This one reads `store.json` again.
-    let second = store.lock(&record("two").slot, LONG).await.unwrap();
+    let second = store.lock(&record("two").key, LONG).await.unwrap();
     let rotated = again("one", "rotated");
     let saved = store.save(&rotated, Some(found.generation), &mut guard);
     assert!(matches!(saved.await.unwrap(), Saved::Written(_)));
@@ -121,15 +121,19 @@ async fn a_slot_makes_room_with_all_its_files() {
     with_three(&place, &keys).await;
     let lost = keys.lose();
     let store = open(&place, &keys).await;
-    let slot = record("one").slot;
+    let credential = record("one").key;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     keys.give_back(lost);
     let store = open(&place, &keys).await;
     assert!(token(&store, "one").await.is_some());
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
-    let moved = store.move_away(&slot, &mut guard).await.unwrap().unwrap();
+    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let moved = store
+        .move_aside(&credential, &mut guard)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(fs::read_dir(moved.parent().unwrap()).unwrap().count(), 2);
-    assert_eq!(store.load(&slot).await.unwrap(), None);
+    assert_eq!(store.load(&credential).await.unwrap(), None);
 }
 
 /// A new key each time, and nobody signs in: none of them is named for ever.
@@ -159,7 +163,13 @@ async fn a_rekey_drops_the_lost_keys_that_sealed_nothing() {
     assert_eq!(there.ids().len(), 1);
     keys.give_back(lost);
     assert_eq!(
-        open(&place, &keys).await.list().await.unwrap().slots.len(),
+        open(&place, &keys)
+            .await
+            .list()
+            .await
+            .unwrap()
+            .credentials
+            .len(),
         4
     );
 }

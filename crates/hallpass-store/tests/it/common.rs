@@ -13,13 +13,13 @@ use std::{
 };
 
 use hallpass_core::{
-    AccessToken, BoxFuture, CredentialStore, Generation, Grant, Issuer, Record, RefreshToken,
-    ServerMetadata, ServerUrl, SettingsFingerprint, Slot, State, Timestamp,
+    AccessToken, BoxFuture, CredentialKey, CredentialStore, Generation, Grant, Issuer, Record,
+    RefreshToken, ServerMetadata, ServerUrl, SettingsFingerprint, State, Timestamp,
     record::GrantKind,
     store::{Saved, StoreError},
 };
 use hallpass_store::{
-    FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeySource, Policy, SealingKey,
+    FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, SealingKey,
 };
 use tempfile::TempDir;
 
@@ -32,8 +32,8 @@ pub(crate) const CANARY: &str = "canary-4711";
 pub(crate) fn record(name: &str) -> Record {
     let server = format!("https://{name}.example/mcp?key={CANARY}");
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
-    let slot = Slot::new(ServerUrl::parse(&server).unwrap());
-    let mut record = Record::new(slot, metadata, SettingsFingerprint::default());
+    let credential = CredentialKey::new(ServerUrl::parse(&server).unwrap());
+    let mut record = Record::new(credential, metadata, SettingsFingerprint::default());
     let mut grant = Grant::new(
         GrantKind::AuthorizationCode,
         AccessToken::new(format!("{CANARY}-access")),
@@ -110,13 +110,13 @@ pub(crate) fn overwrite(path: &Path, bytes: &[u8]) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Saves as whoever found the slot at `expected`.
+/// Saves as whoever found the credential at `expected`.
 pub(crate) async fn save(
     store: &FileStore,
     record: &Record,
     expected: Option<Generation>,
 ) -> Result<Saved, StoreError> {
-    let mut guard = store.lock(&record.slot, LONG).await?;
+    let mut guard = store.lock(&record.key, LONG).await?;
     store.save(record, expected, &mut guard).await
 }
 
@@ -157,8 +157,8 @@ impl Keys {
 }
 
 impl KeySource for Keys {
-    fn policy(&self) -> Policy {
-        Policy::Host
+    fn policy(&self) -> KeyLocation {
+        KeyLocation::Host
     }
 
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hallpass_core::{
-    BoxFuture, CredentialStore, Generation, Issuer, Profile, Record, Slot,
+    Account, BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
     store::{Guard, Lease, Listing, Saved, StoreError},
 };
 use hallpass_store::{FileStore, KeyFile, MemoryStore, contract};
@@ -56,10 +56,10 @@ async fn a_store_that_breaks_a_rule_is_found_out() {
         (Flaw::None, None),
         (Flaw::Forgets, Some("not used again")),
         (Flaw::IgnoresExpected, Some("the generation it expects")),
-        (Flaw::IgnoresGuards, Some("its own slot")),
+        (Flaw::IgnoresGuards, Some("its own credential")),
         (Flaw::LocksNothing, Some("one guard at a time")),
         (Flaw::LosesTheActive, Some("the one saved last is active")),
-        (Flaw::ListsNothing, Some("the list names every slot")),
+        (Flaw::ListsNothing, Some("the list names every credential")),
         (Flaw::HidesTheInactive, Some("those of all its issuers")),
         (Flaw::RemovesNothing, Some("stays away")),
         (Flaw::CountsAnew, Some("not used again")),
@@ -89,7 +89,7 @@ async fn a_store_that_breaks_a_rule_is_found_out() {
 struct Flawed {
     store: MemoryStore,
     flaw: Flaw,
-    /// Gives each lock a slot of its own where nothing is to be locked.
+    /// Gives each lock a credential of its own where nothing is to be locked.
     locks: Arc<AtomicU64>,
 }
 
@@ -103,10 +103,10 @@ impl Flawed {
     }
 
     /// A guard that the memory store takes.
-    async fn mend<'a>(&self, slot: &Slot, guard: &'a mut Guard) -> Mended<'a> {
+    async fn mend<'a>(&self, credential: &CredentialKey, guard: &'a mut Guard) -> Mended<'a> {
         match self.flaw {
             Flaw::LocksNothing | Flaw::IgnoresGuards => {
-                Mended::New(self.store.lock(slot, Duration::MAX).await.unwrap())
+                Mended::New(self.store.lock(credential, Duration::MAX).await.unwrap())
             }
             _ => Mended::Same(guard),
         }
@@ -135,21 +135,27 @@ struct Elsewhere {
 impl Lease for Elsewhere {}
 
 impl CredentialStore for Flawed {
-    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        self.store.load(slot)
+    fn load<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        self.store.load(credential)
     }
 
     fn load_issuer<'a>(
         &'a self,
-        slot: &'a Slot,
+        credential: &'a CredentialKey,
         issuer: &'a Issuer,
     ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        self.store.load_issuer(slot, issuer)
+        self.store.load_issuer(credential, issuer)
     }
 
-    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+    fn records<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
         Box::pin(async move {
-            let mut records = self.store.records(slot).await?;
+            let mut records = self.store.records(credential).await?;
             if self.flaw == Flaw::HidesTheInactive {
                 records.truncate(1);
             }
@@ -166,24 +172,24 @@ impl CredentialStore for Flawed {
 
     fn lock<'a>(
         &'a self,
-        slot: &'a Slot,
+        credential: &'a CredentialKey,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
             let place = match self.flaw {
                 Flaw::LocksNothing => {
                     let number = self.locks.fetch_add(1, Ordering::SeqCst);
-                    let profile = Profile::parse(&format!("lock-{number}")).unwrap();
-                    slot.clone().with_profile(profile)
+                    let account = Account::parse(&format!("lock-{number}")).unwrap();
+                    credential.clone().with_account(account)
                 }
                 Flaw::IgnoresGuards => {
-                    let profile = Profile::parse("lock").unwrap();
-                    slot.clone().with_profile(profile)
+                    let account = Account::parse("lock").unwrap();
+                    credential.clone().with_account(account)
                 }
-                _ => return self.store.lock(slot, wait).await,
+                _ => return self.store.lock(credential, wait).await,
             };
             let guard = self.store.lock(&place, wait).await?;
-            Ok(Guard::new(slot.clone(), Elsewhere { _guard: guard }))
+            Ok(Guard::new(credential.clone(), Elsewhere { _guard: guard }))
         })
     }
 
@@ -194,15 +200,15 @@ impl CredentialStore for Flawed {
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<Saved, StoreError>> {
         Box::pin(async move {
-            let mut mended = self.mend(&record.slot, guard).await;
+            let mut mended = self.mend(&record.key, guard).await;
             let guard = mended.guard();
-            let found = self.store.load_issuer(&record.slot, &record.issuer).await?;
+            let found = self.store.load_issuer(&record.key, &record.issuer).await?;
             let found = found.map(|record| record.generation);
             let expected = match self.flaw {
                 Flaw::IgnoresExpected => found,
                 _ => expected,
             };
-            let active = self.store.load(&record.slot).await?;
+            let active = self.store.load(&record.key).await?;
             let saved = self.store.save(record, expected, guard).await?;
             match (self.flaw, active, saved) {
                 (Flaw::LosesTheActive, Some(active), Saved::Written(_)) => {
@@ -220,14 +226,14 @@ impl CredentialStore for Flawed {
 
     fn reserve<'a>(
         &'a self,
-        slot: &'a Slot,
+        credential: &'a CredentialKey,
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             if self.flaw == Flaw::ReservesByRemoving
-                && let Some(record) = self.store.load(slot).await?
+                && let Some(record) = self.store.load(credential).await?
             {
-                self.store.remove(slot, &record.issuer, guard).await?;
+                self.store.remove(credential, &record.issuer, guard).await?;
             }
             Ok(())
         })
@@ -235,16 +241,16 @@ impl CredentialStore for Flawed {
 
     fn remove<'a>(
         &'a self,
-        slot: &'a Slot,
+        credential: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             if self.flaw == Flaw::RemovesNothing {
-                return Ok(self.store.load_issuer(slot, issuer).await?.is_some());
+                return Ok(self.store.load_issuer(credential, issuer).await?.is_some());
             }
-            let mut mended = self.mend(slot, guard).await;
-            self.store.remove(slot, issuer, mended.guard()).await
+            let mut mended = self.mend(credential, guard).await;
+            self.store.remove(credential, issuer, mended.guard()).await
         })
     }
 

@@ -38,7 +38,7 @@ const KINDS: [(&str, Kind); 3] = [
     ("no files", Kind::Files),
 ];
 
-/// A row: whether the slot has a record before, and how long the token is that is saved.
+/// A row: whether the credential has a record before, and how long the token is that is saved.
 const ROWS: [(&str, bool, usize); 3] = [
     ("first", false, 20),
     ("replaced", true, 20),
@@ -60,13 +60,13 @@ pub(crate) async fn child(role: &str, store: &FileStore) -> bool {
 
         // A reserve that comes too late says so, and leaves nothing.
         let fault = Fault::begin(kind, store.folder());
-        let reserved = store.reserve(&case.record.slot, &mut case.guard).await;
+        let reserved = store.reserve(&case.record.key, &mut case.guard).await;
         fault.end();
         case.assert_refused(&reserved.unwrap_err());
         assert!(!case.has_temporary(), "{kind:?} {name}");
 
         // One that comes before is enough.
-        let reserved = store.reserve(&case.record.slot, &mut case.guard).await;
+        let reserved = store.reserve(&case.record.key, &mut case.guard).await;
         reserved.unwrap();
         let saved = case.save_without(length).await.unwrap();
         assert!(matches!(saved, Saved::Written(_)), "{kind:?} {name}");
@@ -89,7 +89,7 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     async fn new(store: &'a FileStore, kind: Kind, name: &str, has_record: bool) -> Self {
         let record = record(name);
-        let guard = store.lock(&record.slot, LONG).await.unwrap();
+        let guard = store.lock(&record.key, LONG).await.unwrap();
         let mut case = Self {
             store,
             kind,
@@ -101,7 +101,7 @@ impl<'a> Case<'a> {
         if has_record {
             let saved = store.save(&case.record, None, &mut case.guard).await;
             assert!(matches!(saved, Ok(Saved::Written(_))), "{saved:?}");
-            let found = store.load(&case.record.slot).await.unwrap().unwrap();
+            let found = store.load(&case.record.key).await.unwrap().unwrap();
             case.expected = Some(found.generation);
             case.before = Some(found.grant.unwrap().access_token);
         }
@@ -122,7 +122,7 @@ impl<'a> Case<'a> {
     }
 
     async fn loaded(&self) -> Option<AccessToken> {
-        let loaded = self.store.load(&self.record.slot).await.unwrap();
+        let loaded = self.store.load(&self.record.key).await.unwrap();
         loaded.map(|record| record.grant.unwrap().access_token)
     }
 

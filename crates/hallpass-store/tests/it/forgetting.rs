@@ -21,14 +21,14 @@ async fn what_a_lost_key_sealed_is_deleted_unread_and_stays_gone() {
     let lost = keys.lose();
     let id = *lost.keys().next().unwrap();
     let store = open(&place, &keys).await;
-    let slot = record("one").slot;
+    let credential = record("one").key;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
-    let why = store.why_out_of_reach(&slot).await.unwrap().unwrap();
+    let why = store.unreadable_reason(&credential).await.unwrap().unwrap();
     let words = format!("is sealed with the key {id}, which is not here");
     assert!(why.to_string().ends_with(&words), "{why}");
     assert!(why.hint().is_some());
 
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
+    let mut guard = store.lock(&credential, LONG).await.unwrap();
     // What a process that was killed in a replacement leaves behind goes too.
     let first = before.keys().find(|path| {
         let newer = path.with_extension("2.sealed");
@@ -36,18 +36,24 @@ async fn what_a_lost_key_sealed_is_deleted_unread_and_stays_gone() {
     });
     let left = first.unwrap().with_extension("tmp");
     overwrite(&left, b"half of it");
-    let forgotten = store.forget(&slot, &mut guard).await.unwrap();
+    let forgotten = store.forget(&credential, &mut guard).await.unwrap();
     assert_eq!((forgotten.records, forgotten.unread), (true, 1));
     assert!(!first.unwrap().exists() && !left.exists());
-    let again = store.forget(&slot, &mut guard).await.unwrap();
+    let again = store.forget(&credential, &mut guard).await.unwrap();
     assert_eq!(again, Forgotten::default(), "nothing is left to forget");
-    assert!(store.why_out_of_reach(&slot).await.unwrap().is_none());
+    assert!(
+        store
+            .unreadable_reason(&credential)
+            .await
+            .unwrap()
+            .is_none()
+    );
     drop((guard, store));
 
     keys.give_back(lost);
     let store = open(&place, &keys).await;
     assert_eq!(token(&store, "one").await, None);
-    assert_eq!(store.list().await.unwrap().slots.len(), 2);
+    assert_eq!(store.list().await.unwrap().credentials.len(), 2);
     let saved = save(&store, &record("one"), None).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
 }
@@ -66,11 +72,11 @@ async fn what_no_key_at_hand_opens_is_deleted_unread() {
         with_three(&place, &keys).await;
         let store = open(&place, &keys).await;
         *keys.trouble.lock().unwrap() = Some(kind);
-        let slot = record("one").slot;
-        let why = store.why_out_of_reach(&slot).await.unwrap().unwrap();
+        let credential = record("one").key;
+        let why = store.unreadable_reason(&credential).await.unwrap().unwrap();
         assert_eq!(why.kind(), StoreErrorKind::Key, "{kind:?}: {why}");
-        let mut guard = store.lock(&slot, LONG).await.unwrap();
-        let forgotten = store.forget(&slot, &mut guard).await.unwrap();
+        let mut guard = store.lock(&credential, LONG).await.unwrap();
+        let forgotten = store.forget(&credential, &mut guard).await.unwrap();
         assert_eq!((forgotten.records, forgotten.unread), (false, 1));
         drop((guard, store));
         *keys.trouble.lock().unwrap() = None;
@@ -86,7 +92,7 @@ async fn what_a_key_of_another_store_sealed_makes_room() {
     let (place, other) = (Place::new(), Place::new());
     let keys = Arc::new(Keys::default());
     let store = open(&place, &keys).await;
-    let slot = record("one").slot;
+    let credential = record("one").key;
     let _ = save(&store, &record("one"), None).await;
     let _ = save(&other.open().await.unwrap(), &record("one"), None).await;
     let (ours, foreign) = (
@@ -94,18 +100,33 @@ async fn what_a_key_of_another_store_sealed_makes_room() {
         fs::read(other.only("sealed")).unwrap(),
     );
     overwrite(&ours, &foreign);
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
-    assert!(store.why_out_of_reach(&slot).await.unwrap().is_none());
-    let error = store.forget(&slot, &mut guard).await.unwrap_err();
+    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    assert!(
+        store
+            .unreadable_reason(&credential)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let error = store.forget(&credential, &mut guard).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
-    let moved = store.move_away(&slot, &mut guard).await.unwrap();
+    let moved = store.move_aside(&credential, &mut guard).await.unwrap();
     assert_eq!(fs::read(moved.unwrap()).unwrap(), foreign);
 
     let unnamed = ours.with_extension("7.sealed");
     overwrite(&unnamed, &foreign);
-    assert!(store.why_out_of_reach(&slot).await.unwrap().is_some());
-    assert_eq!(store.move_away(&slot, &mut guard).await.unwrap(), None);
-    let forgotten = store.forget(&slot, &mut guard).await.unwrap();
+    assert!(
+        store
+            .unreadable_reason(&credential)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(
+        store.move_aside(&credential, &mut guard).await.unwrap(),
+        None
+    );
+    let forgotten = store.forget(&credential, &mut guard).await.unwrap();
     assert_eq!((forgotten.records, forgotten.unread), (false, 1));
     assert!(!unnamed.exists());
 }
@@ -117,12 +138,18 @@ async fn another_machine_s_records_are_not_this_one_s_to_forget() {
     with_three(&place, &here).await;
     let before = sealed(&place);
     let store = open_on("there", &place, &there).await;
-    let slot = record("one").slot;
+    let credential = record("one").key;
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
     assert_eq!(out_of_reach(&store).await.len(), 1);
-    assert!(store.why_out_of_reach(&slot).await.unwrap().is_none());
-    let mut guard = store.lock(&slot, LONG).await.unwrap();
-    let forgotten = store.forget(&slot, &mut guard).await.unwrap();
+    assert!(
+        store
+            .unreadable_reason(&credential)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let forgotten = store.forget(&credential, &mut guard).await.unwrap();
     assert!(forgotten.records && forgotten.of_another_machine);
     assert_eq!(forgotten.unread, 0);
     drop((guard, store));

@@ -28,11 +28,11 @@ async fn a_lost_key_is_said_and_not_given_up() {
     let id = *lost.keys().next().unwrap();
     let before = place.files();
     let store = examine(&place, vec![keys.clone()]).await;
-    let slot = record("one").slot;
-    for only in [None, Some(&slot), Some(&record("four").slot)] {
+    let credential = record("one").key;
+    for only in [None, Some(&credential), Some(&record("four").key)] {
         let look = store.look(only).await.unwrap();
         assert!(look.kept.is_empty());
-        let is_asked = only.is_none_or(|it| *it == slot);
+        let is_asked = only.is_none_or(|it| *it == credential);
         let kinds: Vec<_> = look.problems.iter().map(StoreError::kind).collect();
         assert_eq!(kinds, vec![StoreErrorKind::Key; usize::from(is_asked)]);
         let away = look.out_of_reach.as_deref().unwrap();
@@ -42,8 +42,8 @@ async fn a_lost_key_is_said_and_not_given_up() {
             let words = format!("3 accounts are out of reach: their key {id} is not here");
             assert_eq!(away.to_string(), words);
         }
-        assert_eq!(look.is_out_of_reach(&slot), is_asked);
-        assert!(!look.is_out_of_reach(&record("four").slot));
+        assert_eq!(look.is_unreadable(&credential), is_asked);
+        assert!(!look.is_unreadable(&record("four").key));
     }
     assert_eq!(keys.loads.load(Ordering::SeqCst), 2, "to save, and to look");
     assert_eq!(place.files(), before);
@@ -71,14 +71,14 @@ async fn a_source_in_trouble_is_asked_once() {
     keys.give_back(lost);
     *keys.trouble.lock().unwrap() = Some(KeyErrorKind::TimedOut);
     let before = contents(&place);
-    for only in [None, Some(&record("one").slot)] {
+    for only in [None, Some(&record("one").key)] {
         let loads = keys.loads.load(Ordering::SeqCst);
         let store = examine(&place, vec![file.clone(), keys.clone()]).await;
         let look = store.look(only).await.unwrap();
         assert_eq!(look.kept.len(), 1);
         assert_eq!(look.out_of_reach, None, "nobody can say");
         assert_eq!(look.problems.len(), 1, "{:?}", look.problems);
-        assert!(look.is_out_of_reach(&record("two").slot));
+        assert!(look.is_unreadable(&record("two").key));
         assert_eq!(keys.loads.load(Ordering::SeqCst), loads + 1);
     }
     assert_eq!(contents(&place), before);
@@ -119,7 +119,7 @@ async fn nothing_is_made_by_looking() {
     assert!(error.to_string().contains("is missing"), "{error}");
     assert_eq!(place.files(), before);
 
-    // Without a folder for slots there are none, and it is not put there.
+    // Without a folder for credentials there are none, and it is not put there.
     overwrite(&policy, &text);
     fs::remove_dir_all(place.path.join("slots")).unwrap();
     let before = place.files();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use hallpass_core::{AccessToken, CredentialStore as _, Record};
-use hallpass_store::{FileStore, KeySource, KeySources, OutOfReach};
+use hallpass_store::{FileStore, KeySource, KeySources, Unreadable};
 
 use crate::common::{Keys, Place, record, save};
 
@@ -16,17 +16,17 @@ pub(crate) const NAMES: [&str; 3] = ["one", "two", "three"];
 
 /// What a store told of lost keys.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Told(Arc<Mutex<Vec<OutOfReach>>>);
+pub(crate) struct Told(Arc<Mutex<Vec<Unreadable>>>);
 
 impl Told {
     pub(crate) fn by(store: &FileStore) -> Self {
         let told = Self::default();
         let heard = told.clone();
-        store.tell_of_lost_keys(move |lost| heard.0.lock().unwrap().push(lost.clone()));
+        store.set_missing_key_handler(move |lost| heard.0.lock().unwrap().push(lost.clone()));
         told
     }
 
-    pub(crate) fn all(&self) -> Vec<OutOfReach> {
+    pub(crate) fn all(&self) -> Vec<Unreadable> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -56,12 +56,12 @@ pub(crate) fn again(name: &str, token: &str) -> Record {
 }
 
 pub(crate) async fn token(store: &FileStore, name: &str) -> Option<String> {
-    let found = store.load(&record(name).slot).await.unwrap()?;
+    let found = store.load(&record(name).key).await.unwrap()?;
     Some(found.grant.unwrap().access_token.expose().to_owned())
 }
 
 /// What a look finds to be out of reach.
-pub(crate) async fn out_of_reach(store: &FileStore) -> Vec<OutOfReach> {
+pub(crate) async fn out_of_reach(store: &FileStore) -> Vec<Unreadable> {
     let look = store.look(None).await.unwrap();
     look.out_of_reach.unwrap()
 }

@@ -13,7 +13,7 @@ use hallpass_core::{
     CredentialStore as _,
     store::{Saved, StoreError, StoreErrorKind},
 };
-use hallpass_store::{FileStore, KeyErrorKind, KeyFile, Passphrase, Policy};
+use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
 
 use crate::{
     common::{Keys, Place, overwrite, record, save},
@@ -32,11 +32,11 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
     let store = open(&place, &keys).await;
     let told = Told::by(&store);
     assert_eq!(token(&store, "one").await, None);
-    assert!(store.list().await.unwrap().slots.is_empty());
+    assert!(store.list().await.unwrap().credentials.is_empty());
     let said = told.all();
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].key, said[0].files), (lost_id, 3));
-    assert_eq!(said[0].policy, Some(Policy::Host));
+    assert_eq!(said[0].policy, Some(KeyLocation::Host));
     assert!(said[0].since.is_some());
     let words = format!("3 accounts are set aside: their key {lost_id} is lost");
     assert_eq!(said[0].to_string(), words);
@@ -72,10 +72,10 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
         token(&store, "two").await.as_deref(),
         Some("canary-4711-access")
     );
-    assert_eq!(store.list().await.unwrap().slots.len(), 3);
+    assert_eq!(store.list().await.unwrap().credentials.len(), 3);
     assert_eq!(out_of_reach(&store).await, []);
     // It is written where it is, so that whoever has this key alone sees the same.
-    let found = store.load(&record("two").slot).await.unwrap().unwrap();
+    let found = store.load(&record("two").key).await.unwrap().unwrap();
     let saved = save(&store, &again("two", "newer"), Some(found.generation)).await;
     assert!(matches!(saved.unwrap(), Saved::Written(_)));
     assert_eq!(sealed(&place).len(), 4);
@@ -95,7 +95,7 @@ async fn the_key_file_and_its_folder() {
     // A folder that is not there, as one that is not mounted, says nothing of the key.
     let away = elsewhere.with_file_name("away");
     fs::rename(&elsewhere, &away).unwrap();
-    let error = open().await.load(&record("one").slot).await.unwrap_err();
+    let error = open().await.load(&record("one").key).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
     assert_eq!(contents(&place), before);
     assert!(!elsewhere.exists());
@@ -104,7 +104,7 @@ async fn the_key_file_and_its_folder() {
     fs::rename(key.path(), place.path.with_file_name("kept")).unwrap();
     let store = open().await;
     assert_eq!(token(&store, "one").await, None);
-    assert_eq!(store.policy().unwrap(), Policy::KeyFile);
+    assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     assert_eq!(token(&open().await, "one").await.as_deref(), Some("new"));
 }
@@ -117,7 +117,7 @@ async fn only_a_definite_answer_counts() {
     let lost = keys.lose();
     let unchanged = async |store: &FileStore| {
         for _ in 0..2 {
-            let error = store.load(&record("one").slot).await.unwrap_err();
+            let error = store.load(&record("one").key).await.unwrap_err();
             assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
         }
         let error = save(store, &record("one"), None).await.unwrap_err();
@@ -138,7 +138,7 @@ async fn only_a_definite_answer_counts() {
         *keys.takes_none.lock().unwrap() = Some(kind);
         unchanged(&open(&place, &keys).await).await;
         let store = open(&place, &keys).await;
-        let error = store.load(&record("one").slot).await.unwrap_err();
+        let error = store.load(&record("one").key).await.unwrap_err();
         // One that somebody has to unlock may hide what it holds.
         let is_said = error.to_string().contains("lost");
         assert_eq!(is_said, kind == KeyErrorKind::Unusable, "{error}");
@@ -180,7 +180,7 @@ async fn a_diagnosis_finds_it_and_changes_nothing() {
     let _ = keys.lose();
     let store = open(&place, &keys).await;
     let told = Told::by(&store);
-    let examined = store.examining().unwrap();
+    let examined = store.read_only().unwrap();
     for problems in [store.check().await, examined.check().await] {
         let kinds: Vec<_> = problems.iter().map(StoreError::kind).collect();
         assert_eq!(kinds, [StoreErrorKind::Key]);
@@ -188,7 +188,7 @@ async fn a_diagnosis_finds_it_and_changes_nothing() {
         assert!(problem.to_string().contains("is lost"), "{problem}");
         assert!(problem.hint().unwrap().contains("sets them aside"));
     }
-    let found = examined.load(&record("one").slot).await;
+    let found = examined.load(&record("one").key).await;
     assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Key);
     assert_eq!(told.all(), []);
     assert_eq!(contents(&place), before);
@@ -219,7 +219,7 @@ async fn it_is_lost_again() {
         let store = open(&place, &keys).await;
         let told = Told::by(&store);
         for name in &NAMES[..round] {
-            let found = store.load(&record(name).slot).await.unwrap();
+            let found = store.load(&record(name).key).await.unwrap();
             let _ = save(&store, &again(name, &format!("{round}")), None).await;
             assert!(found.is_none());
         }
@@ -250,7 +250,7 @@ async fn a_folder_that_takes_nothing_keeps_what_it_has() {
         let obstacle = obstacle(&place.path);
         fs::create_dir(&obstacle).unwrap();
         let store = open(&place, &keys).await;
-        let error = store.load(&record("one").slot).await.unwrap_err();
+        let error = store.load(&record("one").key).await.unwrap_err();
         assert!(matches!(
             error.kind(),
             StoreErrorKind::Io | StoreErrorKind::Refused
@@ -275,7 +275,7 @@ async fn a_file_of_a_series_that_nobody_names() {
     }
     let store = open(&place, &keys).await;
     let listing = store.list().await.unwrap();
-    assert_eq!(listing.slots.len(), 3);
+    assert_eq!(listing.credentials.len(), 3);
     let kinds = listing.problems.iter().map(StoreError::kind);
     let (key, damaged): (Vec<_>, Vec<_>) = kinds.partition(|kind| *kind == StoreErrorKind::Key);
     assert_eq!((key.len(), damaged.len()), (1, 3));
@@ -290,7 +290,7 @@ async fn tasks_that_miss_it_at_once_make_one() {
     let store = open(&place, &keys).await;
     let told = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&told);
-    store.tell_of_lost_keys(move |_| {
+    store.set_missing_key_handler(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
     });
     let tasks = (0..50).map(|number| {

@@ -25,7 +25,7 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
     assert_eq!(told.all().len(), 1);
     let settled = policy(&place);
     for round in 0..3 {
-        for (name, keys, one, slots) in [
+        for (name, keys, one, credentials) in [
             ("here", &here, "canary-4711-access", 3),
             ("there", &there, "there", 1),
         ] {
@@ -33,10 +33,10 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
             let told = Told::by(&store);
             assert_eq!(token(&store, "one").await.as_deref(), Some(one));
             let listing = store.list().await.unwrap();
-            assert_eq!(listing.slots.len(), slots, "round {round}");
+            assert_eq!(listing.credentials.len(), credentials, "round {round}");
             assert_eq!(listing.problems.len(), 0);
             assert_eq!(store.check().await.len(), 0);
-            let mut record = store.load(&record("one").slot).await.unwrap().unwrap();
+            let mut record = store.load(&record("one").key).await.unwrap().unwrap();
             record.state = hallpass_core::State::OutcomeUnknown;
             let saved = save(&store, &record, Some(record.generation)).await;
             assert!(matches!(saved.unwrap(), Saved::Written(_)));
@@ -56,7 +56,7 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
         assert_eq!(keys.ids(), [rekeyed.store.key_id()]);
     }
     let store = open(&place, &here).await;
-    assert_eq!(store.list().await.unwrap().slots.len(), 3);
+    assert_eq!(store.list().await.unwrap().credentials.len(), 3);
     let store = open_on("there", &place, &there).await;
     assert_eq!(token(&store, "one").await.as_deref(), Some("there"));
     assert_eq!(token(&store, "two").await, None);
@@ -82,7 +82,7 @@ async fn another_machine_s_key_stands_in_nobody_s_way() {
             Some("canary-4711-access")
         );
         let listing = store.list().await.unwrap();
-        assert_eq!((listing.slots.len(), listing.problems.len()), (3, 0));
+        assert_eq!((listing.credentials.len(), listing.problems.len()), (3, 0));
         assert_eq!(out_of_reach(&store).await.len(), 1);
         assert_eq!(store.check().await.len(), 0);
     }
@@ -141,7 +141,7 @@ async fn an_older_key_does_not_stand_in_for_one_that_hides() {
     *keys.takes_none.lock().unwrap() = Some(KeyErrorKind::Locked);
     for machine in [Some("here"), None] {
         let store = open(machine).await;
-        let error = store.load(&record("one").slot).await.unwrap_err();
+        let error = store.load(&record("one").key).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
         assert_eq!(policy(&place), settled);
     }

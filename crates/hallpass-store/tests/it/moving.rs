@@ -6,7 +6,7 @@ use hallpass_core::{
     CredentialStore as _,
     store::{Saved, StoreErrorKind},
 };
-use hallpass_store::{FileStore, KeySource, Passphrase, Policy};
+use hallpass_store::{FileStore, KeyLocation, KeySource, Passphrase};
 
 use crate::common::{CANARY, Keys, LONG, Place, record, save};
 
@@ -22,7 +22,7 @@ async fn three_records(place: &Place) -> FileStore {
 
 async fn assert_all_there(store: &FileStore) {
     for name in NAMES {
-        let found = store.load(&record(name).slot).await.unwrap().unwrap();
+        let found = store.load(&record(name).key).await.unwrap().unwrap();
         assert_eq!(found.grant, record(name).grant);
     }
 }
@@ -35,7 +35,7 @@ async fn a_key_moves_and_every_record_with_it() {
     let keys: Arc<dyn KeySource> = Arc::new(Keys::default());
     let rekeyed = old.rekey(Arc::clone(&keys)).await.unwrap();
     assert!(rekeyed.problems.is_empty());
-    assert_eq!(rekeyed.store.policy().unwrap(), Policy::Host);
+    assert_eq!(rekeyed.store.policy().unwrap(), KeyLocation::Host);
     assert_ne!(rekeyed.store.key_id(), rekeyed.replaced);
     assert_all_there(&rekeyed.store).await;
     assert!(place.with("key").is_empty(), "the old key is forgotten");
@@ -64,12 +64,12 @@ async fn a_process_that_offers_the_new_place_follows_the_key() {
     assert_all_there(&other).await;
     let mut changed = record("one");
     changed.state = hallpass_core::State::OutcomeUnknown;
-    let found = other.load(&changed.slot).await.unwrap().unwrap();
+    let found = other.load(&changed.key).await.unwrap().unwrap();
     let saved = save(&other, &changed, Some(found.generation))
         .await
         .unwrap();
     assert!(matches!(saved, Saved::Written(_)));
-    let found = rekeyed.store.load(&changed.slot).await.unwrap().unwrap();
+    let found = rekeyed.store.load(&changed.key).await.unwrap().unwrap();
     assert_eq!(found.state, changed.state);
 }
 
@@ -105,9 +105,9 @@ async fn starting_over_deletes_nothing() {
     let old_key = store.key_id();
     drop(store);
     let keys: Arc<dyn KeySource> = Arc::new(Keys::default());
-    let (store, aside) = FileStore::start_over(&place.path, keys).await.unwrap();
+    let (store, aside) = FileStore::reset(&place.path, keys).await.unwrap();
     assert_ne!(store.key_id(), old_key);
-    assert!(store.list().await.unwrap().slots.is_empty());
+    assert!(store.list().await.unwrap().credentials.is_empty());
     let aside = aside.unwrap();
     let files = fs::read_dir(&aside).unwrap().count();
     assert_eq!(files, 1 + NAMES.len());
@@ -117,7 +117,7 @@ async fn starting_over_deletes_nothing() {
 
     let nothing = Place::new();
     let keys: Arc<dyn KeySource> = Arc::new(Keys::default());
-    let (_, aside) = FileStore::start_over(&nothing.path, keys).await.unwrap();
+    let (_, aside) = FileStore::reset(&nothing.path, keys).await.unwrap();
     assert_eq!(aside, None);
 }
 
@@ -127,7 +127,7 @@ async fn an_export_opens_elsewhere_with_its_key_and_overwrites_nothing() {
     let store = three_records(&place).await;
     let with = Passphrase::new("correct horse");
     let exported = store.export(&with).await.unwrap();
-    assert_eq!(exported.slots.len(), NAMES.len());
+    assert_eq!(exported.credentials.len(), NAMES.len());
     let shows = |bytes: &[u8]| {
         let mut windows = bytes.windows(CANARY.len());
         windows.any(|window| window == CANARY.as_bytes())
@@ -143,8 +143,8 @@ async fn an_export_opens_elsewhere_with_its_key_and_overwrites_nothing() {
     assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Damaged);
     let imported = other.import(&exported.bytes, &with, LONG).await.unwrap();
     assert_eq!(imported.saved.len(), NAMES.len() - 1);
-    assert_eq!(imported.kept, [mine.slot.clone()]);
-    let kept = other.load(&mine.slot).await.unwrap().unwrap();
+    assert_eq!(imported.kept, [mine.key.clone()]);
+    let kept = other.load(&mine.key).await.unwrap().unwrap();
     assert_eq!(kept.state, mine.state);
     assert_all_there(&other).await;
     let again = other.import(&exported.bytes, &with, LONG).await.unwrap();
@@ -175,9 +175,9 @@ async fn a_passphrase_opens_its_store_and_another_one_does_not() {
     let store = FileStore::open(&place.path, Passphrase::new("correct horse")).await;
     let _ = save(&store.unwrap(), &one, None).await.unwrap();
     let store = FileStore::open(&place.path, Passphrase::new("correct hearse")).await;
-    let error = store.unwrap().load(&one.slot).await.unwrap_err();
+    let error = store.unwrap().load(&one.key).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Key);
     let store = FileStore::open(&place.path, Passphrase::new("correct horse")).await;
-    assert!(store.unwrap().load(&one.slot).await.unwrap().is_some());
+    assert!(store.unwrap().load(&one.key).await.unwrap().is_some());
     assert!(!format!("{:?}", Passphrase::new(CANARY)).contains(CANARY));
 }

@@ -30,7 +30,7 @@ async fn files_are_for_their_owner_alone_and_show_nothing() {
         assert_eq!(mode, 0o700, "{}", folder.display());
     }
     assert!(!format!("{store:?} {}", store.describe()).contains(CANARY));
-    let guard = store.lock(&record("two").slot, LONG).await.unwrap();
+    let guard = store.lock(&record("two").key, LONG).await.unwrap();
     let key = fs::read_to_string(place.only("key")).unwrap();
     let key = key.split_whitespace().last().unwrap().to_owned();
     assert_eq!(key.len(), 64);
@@ -56,7 +56,7 @@ async fn what_others_can_reach_is_refused() {
         };
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let error = match place.open().await {
-            Ok(store) => store.load(&one.slot).await.unwrap_err(),
+            Ok(store) => store.load(&one.key).await.unwrap_err(),
             Err(error) => error,
         };
         let text = format!("{error} {:?}", std::error::Error::source(&error));
@@ -147,7 +147,7 @@ async fn somebody_elses_folder_or_record_is_refused() {
         assert_eq!(error.await.unwrap_err().kind(), StoreErrorKind::Refused);
         return;
     }
-    let error = store.load(&one.slot).await.unwrap_err();
+    let error = store.load(&one.key).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Refused);
     assert!(
         error.to_string().contains("belongs to user 4711"),
@@ -168,13 +168,13 @@ async fn no_error_shows_a_secret() {
     let bytes = fs::read(&sealed).unwrap();
     for end in [0, 5, 40, 90, bytes.len() - 1] {
         overwrite(&sealed, &bytes[..end]);
-        let error = store.load(&one.slot).await.unwrap_err();
+        let error = store.load(&one.key).await.unwrap_err();
         let listing = store.list().await.unwrap();
         let text = format!("{error} {error:?} {listing:?}");
         assert!(!text.contains(CANARY), "{text}");
     }
-    let guard = store.lock(&one.slot, LONG).await.unwrap();
-    let busy = store.lock(&one.slot, std::time::Duration::ZERO).await;
+    let guard = store.lock(&one.key, LONG).await.unwrap();
+    let busy = store.lock(&one.key, std::time::Duration::ZERO).await;
     let text = format!("{:?}", busy.unwrap_err());
     assert!(!text.contains(CANARY), "{text}");
     drop(guard);

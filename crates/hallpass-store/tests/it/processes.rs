@@ -10,7 +10,7 @@ use std::{
 };
 
 use hallpass_core::{
-    AccessToken, CredentialStore as _, Generation, Slot,
+    AccessToken, CredentialKey, CredentialStore as _, Generation,
     store::{Saved, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyFile};
@@ -49,8 +49,8 @@ async fn child() {
             File::open(gate).unwrap().lock_shared().unwrap();
             let store = open().await.unwrap();
             let (told, heard) = std::sync::mpsc::channel();
-            store.tell_of_lost_keys(move |lost| told.send(lost.files).unwrap());
-            let found = store.load(&record("one").slot).await.unwrap();
+            store.set_missing_key_handler(move |lost| told.send(lost.files).unwrap());
+            let found = store.load(&record("one").key).await.unwrap();
             assert!(found.is_none());
             let saved = save(&store, &record(&name), None).await.unwrap();
             assert_eq!(saved, Saved::Written(Generation::new(1)));
@@ -63,8 +63,8 @@ async fn child() {
             let store = open().await.unwrap();
             let one = record("one");
             for _ in 0..COUNTS {
-                let mut guard = store.lock(&one.slot, LONG).await.unwrap();
-                let found = store.load(&one.slot).await.unwrap();
+                let mut guard = store.lock(&one.key, LONG).await.unwrap();
+                let found = store.load(&one.key).await.unwrap();
                 let found = found.map(|record| record.generation);
                 let saved = store.save(&one, found, &mut guard).await.unwrap();
                 assert!(matches!(saved, Saved::Written(_)), "{saved:?}");
@@ -72,7 +72,7 @@ async fn child() {
         }
         "hold" => {
             let store = open().await.unwrap();
-            let guard = store.lock(&record("one").slot, LONG).await.unwrap();
+            let guard = store.lock(&record("one").key, LONG).await.unwrap();
             println!("held");
             // Until the parent ends this process.
             let _ = std::io::stdin().read(&mut [0]);
@@ -82,8 +82,8 @@ async fn child() {
             let store = open().await.unwrap();
             let mut one = record("one");
             loop {
-                let mut guard = store.lock(&one.slot, LONG).await.unwrap();
-                let found = store.load(&one.slot).await.unwrap().unwrap().generation;
+                let mut guard = store.lock(&one.key, LONG).await.unwrap();
+                let found = store.load(&one.key).await.unwrap().unwrap().generation;
                 let token = format!("token {}", found.next());
                 one.grant.as_mut().unwrap().access_token = AccessToken::new(token);
                 let saved = store.save(&one, Some(found), &mut guard).await.unwrap();
@@ -212,7 +212,7 @@ async fn eight_processes_that_find_an_empty_folder_end_with_one_key() {
     assert_eq!(keys.len(), 1, "{keys:?}");
     assert_eq!(place.with("key").len(), 1);
     let listing = place.open().await.unwrap().list().await.unwrap();
-    assert_eq!(listing.slots.len(), 8);
+    assert_eq!(listing.credentials.len(), 8);
     assert_eq!(listing.problems.len(), 0);
 }
 
@@ -239,7 +239,7 @@ async fn eight_processes_that_miss_the_key_make_one_and_one_of_them_says_so() {
     std::fs::rename(&kept, &lost).unwrap();
     let store = place.open().await.unwrap();
     let listing = store.list().await.unwrap();
-    assert_eq!((listing.slots.len(), listing.problems.len()), (9, 0));
+    assert_eq!((listing.credentials.len(), listing.problems.len()), (9, 0));
     let sealed = place.with("sealed");
     assert!(sealed.iter().any(|it| std::fs::read(it).unwrap() == before));
 }
@@ -249,7 +249,7 @@ async fn eight_processes_that_count_lose_no_count() {
     let place = Place::new();
     eight("count", &place, |_| {});
     let store = place.open().await.unwrap();
-    let found = store.load(&record("one").slot).await.unwrap().unwrap();
+    let found = store.load(&record("one").key).await.unwrap().unwrap();
     assert_eq!(found.generation, Generation::new(8 * COUNTS));
 }
 
@@ -257,26 +257,26 @@ async fn eight_processes_that_count_lose_no_count() {
 async fn a_lock_ends_with_its_holder() {
     let place = Place::new();
     let store = place.open().await.unwrap();
-    let slot = record("one").slot;
+    let credential = record("one").key;
     for _ in 0..5 {
         let mut holder = Running::start("hold", &place, "");
         holder.line("held");
-        let busy = store.lock(&slot, Duration::from_millis(20)).await;
+        let busy = store.lock(&credential, Duration::from_millis(20)).await;
         let busy = busy.unwrap_err();
         assert_eq!(busy.kind(), StoreErrorKind::Busy);
         let name = format!("process {} still holds", holder.child.id());
         assert!(busy.to_string().starts_with(&name), "{busy}");
-        let seen = store.holder(&slot).await.unwrap();
+        let seen = store.holder(&credential).await.unwrap();
         assert_eq!(seen, Some(format!("process {}", holder.child.id())));
         // Somebody waits already when the holder is killed.
-        let waiting = store.lock(&slot, LONG);
+        let waiting = store.lock(&credential, LONG);
         let killing = async { holder.kill() };
         let (guard, ()) = tokio::join!(waiting, killing);
         drop(guard.unwrap());
-        nobody_holds(&store, &slot).await;
+        nobody_holds(&store, &credential).await;
     }
     // To look is not to leave anything behind.
-    let other = record("other").slot;
+    let other = record("other").key;
     let files = place.files().len();
     assert_eq!(store.holder(&other).await.unwrap(), None);
     assert_eq!(place.files().len(), files);
@@ -284,9 +284,9 @@ async fn a_lock_ends_with_its_holder() {
 
 /// Waits until the lock is free. A process that another test starts has a copy of every handle that is
 /// open here, and so of the lock, until it is its own program.
-async fn nobody_holds(store: &FileStore, slot: &Slot) {
+async fn nobody_holds(store: &FileStore, credential: &CredentialKey) {
     let free = async {
-        while store.holder(slot).await.unwrap().is_some() {
+        while store.holder(credential).await.unwrap().is_some() {
             tokio::task::yield_now().await;
         }
     };
@@ -307,14 +307,14 @@ async fn a_process_killed_while_it_saves_loses_nothing_that_it_had_saved() {
         }
         linger(&place, saves);
         process.kill();
-        let found = store.load(&one.slot).await.unwrap().unwrap();
+        let found = store.load(&one.key).await.unwrap().unwrap();
         let generation = found.generation.get();
         assert!(generation >= said, "{generation} after {said}");
         let token = found.grant.unwrap().access_token;
         assert_eq!(token.expose(), format!("token {generation}"));
     }
     // Whatever the last one left behind, the next save goes through.
-    let found = store.load(&one.slot).await.unwrap().unwrap();
+    let found = store.load(&one.key).await.unwrap().unwrap();
     let saved = save(&store, &one, Some(found.generation)).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     assert!(place.with("tmp").is_empty());
@@ -343,7 +343,7 @@ async fn a_process_killed_while_it_changes_the_key_loses_no_record() {
         process.kill();
         let store = place.open().await.unwrap();
         for name in names {
-            let found = store.load(&record(name).slot).await.unwrap().unwrap();
+            let found = store.load(&record(name).key).await.unwrap().unwrap();
             assert_eq!(found.grant, record(name).grant);
         }
     }
@@ -368,6 +368,6 @@ async fn a_disk_that_is_full_keeps_what_it_has() {
     process.succeed();
     assert_eq!(std::fs::read(place.only("sealed")).unwrap(), before);
     assert!(place.with("tmp").is_empty());
-    let found = store.load(&one.slot).await.unwrap().unwrap();
+    let found = store.load(&one.key).await.unwrap().unwrap();
     assert_eq!(found.grant, one.grant);
 }

@@ -12,7 +12,7 @@ use hallpass_core::{
     CredentialStore as _, Generation,
     store::{Saved, StoreError, StoreErrorKind},
 };
-use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Policy};
+use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, KeySource, KeySources};
 
 use crate::common::{Keys, LONG, Place, overwrite, record, save};
 
@@ -37,7 +37,7 @@ async fn check(extension: &str, kind: StoreErrorKind, damage: impl AsyncFn(&Plac
     let damaged: Vec<_> = saved_files(&place);
     match place.open().await {
         Ok(store) => {
-            let error = store.load(&one.slot).await.unwrap_err();
+            let error = store.load(&one.key).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
             let found: Vec<_> = store.check().await.iter().map(StoreError::kind).collect();
             assert_eq!(found, [kind]);
@@ -47,7 +47,7 @@ async fn check(extension: &str, kind: StoreErrorKind, damage: impl AsyncFn(&Plac
             }
             match store.list().await {
                 Ok(listing) => {
-                    assert!(listing.slots.is_empty());
+                    assert!(listing.credentials.is_empty());
                     assert_eq!(listing.problems[0].kind(), kind);
                 }
                 Err(error) => assert_eq!(error.kind(), kind),
@@ -58,7 +58,7 @@ async fn check(extension: &str, kind: StoreErrorKind, damage: impl AsyncFn(&Plac
     assert_eq!(saved_files(&place), damaged, "something was overwritten");
     overwrite(&path, &intact);
     let store = place.open().await.unwrap();
-    let found = store.load(&one.slot).await.unwrap().unwrap();
+    let found = store.load(&one.key).await.unwrap().unwrap();
     assert_eq!(found.generation, FIRST);
     assert_eq!(found.grant, one.grant);
 }
@@ -170,7 +170,7 @@ async fn the_list_holds_what_opens_and_says_what_does_not() {
     overwrite(&place.with("sealed")[1], b"torn");
     overwrite(&place.path.join("slots/notes.sealed"), b"?");
     let listing = store.list().await.unwrap();
-    assert_eq!(listing.slots.len(), 2);
+    assert_eq!(listing.credentials.len(), 2);
     assert_eq!(listing.problems.len(), 2);
 }
 
@@ -180,17 +180,17 @@ async fn a_folder_that_cannot_be_written_to_keeps_what_it_has() {
     let one = record("one");
     let store = place.open().await.unwrap();
     let _ = save(&store, &one, None).await.unwrap();
-    let mut guard = store.lock(&one.slot, LONG).await.unwrap();
+    let mut guard = store.lock(&one.key, LONG).await.unwrap();
     // Root writes to read-only folders too, so the folder is made unusable in another way.
-    let slots = place.path.join("slots");
+    let credentials = place.path.join("slots");
     let away = place.path.join("away");
-    fs::rename(&slots, &away).unwrap();
-    overwrite(&slots, b"in the way");
+    fs::rename(&credentials, &away).unwrap();
+    overwrite(&credentials, b"in the way");
     let error = store.save(&one, Some(FIRST), &mut guard).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Io, "{error}");
     assert!(error.hint().is_some());
-    fs::remove_file(&slots).unwrap();
-    fs::rename(&away, &slots).unwrap();
+    fs::remove_file(&credentials).unwrap();
+    fs::rename(&away, &credentials).unwrap();
     let saved = store.save(&one, Some(FIRST), &mut guard).await.unwrap();
     assert_eq!(saved, Saved::Written(FIRST.next()));
 
@@ -206,7 +206,7 @@ async fn what_a_killed_process_left_behind_is_overwritten() {
     let store = place.open().await.unwrap();
     let _ = save(&store, &one, None).await.unwrap();
     overwrite(&place.only("sealed").with_extension("tmp"), b"half a rec");
-    let found = store.load(&one.slot).await.unwrap().unwrap();
+    let found = store.load(&one.key).await.unwrap().unwrap();
     assert_eq!(found.generation, FIRST);
     let _ = save(&store, &one, Some(FIRST)).await.unwrap();
     assert!(place.with("tmp").is_empty());
@@ -223,7 +223,7 @@ async fn a_write_that_fails_leaves_no_temporary_file() {
     let error = save(&store, &one, Some(FIRST)).await.unwrap_err();
     assert!(error.source().is_some(), "{error}");
     fs::remove_dir(&temporary).unwrap();
-    let found = store.load(&one.slot).await.unwrap().unwrap();
+    let found = store.load(&one.key).await.unwrap().unwrap();
     assert_eq!(found.generation, FIRST);
 }
 
@@ -234,14 +234,14 @@ async fn a_record_that_cannot_be_opened_makes_room_when_asked() {
     let store = place.open().await.unwrap();
     let _ = save(&store, &one, None).await.unwrap();
     overwrite(&place.only("sealed"), b"torn");
-    let mut guard = store.lock(&one.slot, LONG).await.unwrap();
-    let moved = store.move_away(&one.slot, &mut guard).await.unwrap();
+    let mut guard = store.lock(&one.key, LONG).await.unwrap();
+    let moved = store.move_aside(&one.key, &mut guard).await.unwrap();
     assert_eq!(fs::read(moved.unwrap()).unwrap(), b"torn");
-    assert!(store.load(&one.slot).await.unwrap().is_none());
+    assert!(store.load(&one.key).await.unwrap().is_none());
     let saved = store.save(&one, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
-    assert!(store.forget(&one.slot, &mut guard).await.unwrap().records);
-    assert!(!store.forget(&one.slot, &mut guard).await.unwrap().records);
+    assert!(store.forget(&one.key, &mut guard).await.unwrap().records);
+    assert!(!store.forget(&one.key, &mut guard).await.unwrap().records);
     let saved = store.save(&one, None, &mut guard).await.unwrap();
     assert_eq!(saved, Saved::Written(FIRST.next()), "generations go on");
 }
@@ -262,18 +262,18 @@ async fn a_lock_file_outlives_everything_else() {
             .map(|file| fs::metadata(file).unwrap().ino())
     };
     let before = numbers();
-    let mut guard = store.lock(&one.slot, LONG).await.unwrap();
-    assert!(store.forget(&one.slot, &mut guard).await.unwrap().records);
+    let mut guard = store.lock(&one.key, LONG).await.unwrap();
+    assert!(store.forget(&one.key, &mut guard).await.unwrap().records);
     assert!(
         store
-            .move_away(&one.slot, &mut guard)
+            .move_aside(&one.key, &mut guard)
             .await
             .unwrap()
             .is_some()
     );
     drop(guard);
     drop(store.rekey(KeyFile::in_folder(&place.path)).await.unwrap());
-    let (store, _) = FileStore::start_over(&place.path, KeyFile::in_folder(&place.path))
+    let (store, _) = FileStore::reset(&place.path, KeyFile::in_folder(&place.path))
         .await
         .unwrap();
     let _ = save(&store, &one, None).await.unwrap();
@@ -289,7 +289,7 @@ async fn a_save_whose_caller_is_gone_keeps_its_lock_until_it_is_done() {
     let _ = save(&store, &one, None).await.unwrap();
     for number in 1..20 {
         let expected = Generation::new(number);
-        let mut guard = store.lock(&one.slot, LONG).await.unwrap();
+        let mut guard = store.lock(&one.key, LONG).await.unwrap();
         {
             let saving = store.save(&one, Some(expected), &mut guard);
             let mut saving = std::pin::pin!(saving);
@@ -299,8 +299,8 @@ async fn a_save_whose_caller_is_gone_keeps_its_lock_until_it_is_done() {
             once.await;
         }
         drop(guard);
-        let guard = store.lock(&one.slot, LONG).await.unwrap();
-        let found = store.load(&one.slot).await.unwrap().unwrap();
+        let guard = store.lock(&one.key, LONG).await.unwrap();
+        let found = store.load(&one.key).await.unwrap().unwrap();
         assert_eq!(found.generation, expected.next());
         drop(guard);
     }
@@ -313,24 +313,24 @@ async fn a_key_is_asked_for_once_and_again_after_an_error() {
     let keys = Arc::new(Keys::default());
     let source: Arc<dyn KeySource> = keys.clone();
     let store = FileStore::open(&place.path, source.clone()).await.unwrap();
-    assert!(store.load(&one.slot).await.unwrap().is_none());
+    assert!(store.load(&one.key).await.unwrap().is_none());
     assert_eq!(keys.loads.load(Ordering::SeqCst), 0, "nothing to open yet");
     let _ = save(&store, &one, None).await.unwrap();
     for _ in 0..3 {
-        assert!(store.load(&one.slot).await.unwrap().is_some());
+        assert!(store.load(&one.key).await.unwrap().is_some());
     }
     assert_eq!(keys.loads.load(Ordering::SeqCst), 1);
 
     let store = FileStore::open(&place.path, source).await.unwrap();
     for kind in [KeyErrorKind::Locked, KeyErrorKind::TimedOut] {
         *keys.trouble.lock().unwrap() = Some(kind);
-        let error = store.load(&one.slot).await.unwrap_err();
+        let error = store.load(&one.key).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Key);
         assert_eq!(error.hint(), Some("advice"));
         assert_eq!(error.source().unwrap().to_string(), "as told");
     }
     *keys.trouble.lock().unwrap() = None;
-    assert!(store.load(&one.slot).await.unwrap().is_some());
+    assert!(store.load(&one.key).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -343,14 +343,14 @@ async fn the_policy_is_decided_once() {
     *keys.trouble.lock().unwrap() = Some(KeyErrorKind::Unavailable);
     assert_eq!(FileStore::policies_of(&place.path).await.unwrap(), []);
     let store = FileStore::open(&place.path, both()).await.unwrap();
-    assert_eq!(store.policy().unwrap(), Policy::KeyFile);
-    assert_eq!(store.passed_over(), ["host: as told"]);
+    assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
+    assert_eq!(store.ignored(), ["host: as told"]);
     let _ = save(&store, &one, None).await.unwrap();
     // The better place works now, and changes nothing.
     *keys.trouble.lock().unwrap() = None;
     let store = FileStore::open(&place.path, both()).await.unwrap();
-    assert_eq!(store.policy().unwrap(), Policy::KeyFile);
-    assert!(store.load(&one.slot).await.unwrap().is_some());
+    assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
+    assert!(store.load(&one.key).await.unwrap().is_some());
     // Nor does it serve when the one that was decided for is not offered.
     let source: Arc<dyn KeySource> = keys;
     let error = FileStore::open(&place.path, source).await.unwrap_err();

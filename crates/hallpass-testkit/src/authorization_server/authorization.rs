@@ -7,7 +7,7 @@ use super::{
     Behaviour, Callback, IssParameter, RegisteredClient, Repeated, State, is_resource, locked,
     page, single,
 };
-use crate::{book::Grant, exchange::Received, reply::Reply};
+use crate::{exchange::Received, reply::Reply, token_registry::Grant};
 
 /// An authorization request that was found good.
 pub(super) struct Asked {

@@ -10,9 +10,9 @@ use super::{
     Behaviour, ExpiresIn, RefreshTokens, RegisteredClient, Repeated, State, is_resource, single,
 };
 use crate::{
-    book::{Grant, Issued, NotHonoured, RefreshTerms, Terms},
     exchange::Received,
     reply::Reply,
+    token_registry::{Grant, Issued, NotHonoured, RefreshTerms, Terms},
 };
 
 /// An error of RFC 6749 §5.2 or RFC 8707 §2.

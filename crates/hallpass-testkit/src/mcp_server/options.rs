@@ -1,7 +1,7 @@
 //! What an MCP server may be told, as plain data.
 
 use crate::{
-    AuthorizationServer, IssuerEndpoints, ListenOptions, PlannedFault, Recorder, TokenBook,
+    AuthorizationServer, IssuerEndpoints, ListenOptions, PlannedFault, Recorder, TokenRegistry,
 };
 
 /// An MCP server's options. [`protected_by`](Self::protected_by) is the usual beginning: a server
@@ -13,7 +13,7 @@ pub struct McpServerOptions {
     /// Where requests are recorded; `None` begins a record of its own.
     pub recorder: Option<Recorder>,
     /// Where tokens are looked up; `None` lets nobody in.
-    pub book: Option<TokenBook>,
+    pub book: Option<TokenRegistry>,
     /// The path of the MCP endpoint, with its leading slash; `/` for the bare origin.
     pub path: String,
     /// How clients begin.

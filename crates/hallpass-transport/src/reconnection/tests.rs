@@ -135,11 +135,11 @@ fn challenges_of_a_stream_count_together_for_ten_minutes() {
     let mut answered = 0;
     for second in 0..600 {
         own.opened(seconds(second));
-        answered += u32::from(own.rounds().another(false));
+        answered += u32::from(own.budget().try_consume(false));
     }
     assert_eq!(answered, 5);
     own.opened(seconds(600));
-    assert!(own.rounds().another(false));
+    assert!(own.budget().try_consume(false));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hallpass::{
     BoxFuture, HttpClient, ServerUrl,
-    http::ExchangePolicy,
+    http::RequestOptions,
     http_client::{Client, HttpConfig},
     login::{Interaction, LoginEvent, OpenError},
 };
@@ -11,7 +11,7 @@ use http::{Request, header::LOCATION};
 use url::Url;
 
 /// How many redirects it follows.
-const MOST_REDIRECTS: usize = 20;
+const MAX_REDIRECTS: usize = 20;
 
 /// The browser, on a connection of its own.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl MyWindow {
         };
         let request = Request::get(url.as_str()).body(Bytes::new());
         let request = request.map_err(|error| failed(error.into()))?;
-        let policy = ExchangePolicy::authorization_server(&self.server);
+        let policy = RequestOptions::authorization_server(&self.server);
         let client: &dyn HttpClient = &self.client;
         let answer = client.fetch(request, policy).await;
         let answer = answer.map_err(|error| failed(error.into()))?;
@@ -48,7 +48,7 @@ impl Interaction for MyWindow {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         Box::pin(async move {
             let mut url = url.clone();
-            for _ in 0..MOST_REDIRECTS {
+            for _ in 0..MAX_REDIRECTS {
                 match self.visit(&url).await? {
                     Some(next) => url = next,
                     None => return Ok(()),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hallpass::{
     ClientId, ClientSecret, ClientSetting, HallpassBuilder, Issuer, PreRegisteredClient,
     ServerSettings,
-    machine::{Assertion, ClientKey, IdentityProvider, Machine, MachineGrant},
+    machine::{Assertion, ClientKey, IdentityProvider, ServiceClient, ServiceGrant},
 };
 use rmcp::{
     model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion},
@@ -59,7 +59,7 @@ impl Context {
     ) -> Result<HallpassBuilder, Box<dyn std::error::Error>> {
         let host = host.settings(self.settings()?);
         Ok(match self.machine()? {
-            Some(machine) => host.sign_in_as(machine),
+            Some(machine) => host.service(machine),
             None => host,
         })
     }
@@ -110,7 +110,7 @@ impl Context {
     /// The machine that a configuration describes: by an identity provider's token, by its platform's,
     /// by a key, or by a secret alone. A secret beside an issuer belongs to a client that was registered
     /// there for people to sign in with.
-    fn machine(&self) -> Result<Option<Machine>, Box<dyn std::error::Error>> {
+    fn machine(&self) -> Result<Option<ServiceClient>, Box<dyn std::error::Error>> {
         if let (Some(endpoint), Some(id), Some(id_token)) = (
             self.text("idp_token_endpoint"),
             self.text("idp_client_id"),
@@ -126,14 +126,14 @@ impl Context {
                 },
                 id_token: Arc::new(Assertion::new(id_token)),
             };
-            let grant = MachineGrant::IdentityAssertion(Box::new(provider));
-            return Ok(Some(Machine::new(grant)));
+            let grant = ServiceGrant::IdentityAssertion(Box::new(provider));
+            return Ok(Some(ServiceClient::new(grant)));
         }
         if let Some(assertion) = self.text("valid_jwt") {
-            let grant = MachineGrant::JwtBearer(Arc::new(Assertion::new(assertion)));
-            return Ok(Some(Machine::new(grant)));
+            let grant = ServiceGrant::JwtBearer(Arc::new(Assertion::new(assertion)));
+            return Ok(Some(ServiceClient::new(grant)));
         }
-        let itself = Machine::new(MachineGrant::ClientCredentials);
+        let itself = ServiceClient::new(ServiceGrant::ClientCredentials);
         if let Some(pem) = self.text("private_key_pem") {
             return Ok(Some(itself.with_key(ClientKey::from_pem(pem)?)));
         }

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = MemoryStore::default();
     let hallpass = Hallpass::builder(server.clone())
         .store(Arc::new(store))
-        .sign_in_with(Arc::new(MyWindow::new(server)?));
+        .interactive(Arc::new(MyWindow::new(server)?));
     let hallpass = context.settle(hallpass)?.build()?;
 
     let (host, lifecycle) = (calls::Agreeable(context.info()), context.lifecycle());

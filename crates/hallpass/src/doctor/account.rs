@@ -5,12 +5,12 @@ use hallpass_core::{
     record::{PostEnd, RegistrationOrigin, SignInCause},
     store::StoreErrorKind,
 };
-use hallpass_login::{ExpectedClient, LoginErrorKind, LoginOutlook, RegisterAnew};
-use hallpass_session::{Need, SessionError};
+use hallpass_login::{LoginErrorKind, LoginPlan, PlannedClient, ReregistrationReason};
+use hallpass_session::{SessionError, SignInNeed};
 
-use super::{Code, Finding, Mend, Severity, Step, StepName, clock, examination::Examination};
+use super::{Code, Finding, Fix, Severity, Step, StepName, clock, diagnosis::Diagnosis};
 
-impl Examination<'_> {
+impl Diagnosis<'_> {
     /// Where credentials are kept, whether they can be read, and who is at them. Reads the record.
     pub(super) async fn store(&mut self) -> Step {
         let mut step = Step::new(StepName::Store);
@@ -44,9 +44,9 @@ impl Examination<'_> {
         }
         match session.lock_holders().await {
             Ok(holders) => {
-                if let Some(holder) = holders.slot {
+                if let Some(holder) = holders.key {
                     let what = format!("{holder} holds the account's lock, as while it refreshes");
-                    step.found(Finding::new(Code::SlotBusy, what).words(
+                    step.found(Finding::new(Code::CredentialBusy, what).words(
                         "nothing, if it is gone soon; if that process hangs, end it: the lock goes \
                          with it",
                     ));
@@ -74,8 +74,8 @@ impl Examination<'_> {
         };
         let mut step = Step::new(StepName::Registration);
         let issuer = &discovered.server.issuer;
-        let outlook = LoginOutlook {
-            server: &self.slot().server,
+        let outlook = LoginPlan {
+            server: &self.key().server,
             settings: self.settings(),
             discovered,
             challenges: self.challenges(),
@@ -83,7 +83,7 @@ impl Examination<'_> {
             now: self.doctor.clock.now(),
         };
         match outlook.client() {
-            Ok(ExpectedClient::Known(registration)) => {
+            Ok(PlannedClient::Known(registration)) => {
                 let how = match registration.origin {
                     RegistrationOrigin::MetadataDocument => "its metadata document",
                     _ => "registered by hand",
@@ -95,7 +95,7 @@ impl Examination<'_> {
                     format!("`{id}`, {how}, authenticates by {method}"),
                 );
             }
-            Ok(ExpectedClient::Again(registration)) => {
+            Ok(PlannedClient::Again(registration)) => {
                 let id = &registration.client_id;
                 step.fact(
                     "client",
@@ -112,12 +112,12 @@ impl Examination<'_> {
                     let what = format!("`{issuer}` does not know the client `{id}` any more");
                     step.found(
                         Finding::new(Code::RegistrationForgotten, what)
-                            .mend(Mend::SignIn)
-                            .mend(Mend::ForgetClient),
+                            .mend(Fix::SignIn)
+                            .mend(Fix::ForgetClient),
                     );
                 }
             }
-            Ok(ExpectedClient::Register(why)) => {
+            Ok(PlannedClient::Register(why)) => {
                 step.fact("client", "registered at the next sign-in (RFC 7591)");
                 step.found_if(why.map(anew));
             }
@@ -164,12 +164,12 @@ impl Examination<'_> {
                 }
             }
         }
-        match self.doctor.hallpass.session().kept_token().await {
+        match self.doctor.hallpass.session().stored_token().await {
             Ok(token) => self.token = Some(token),
-            Err(SessionError::SignInNeeded(_)) if self.is_open() => {
+            Err(SessionError::SignInRequired(_)) if self.is_open() => {
                 step.fact("signed in", "no, and the server does not ask for it");
             }
-            Err(SessionError::SignInNeeded(needed)) => {
+            Err(SessionError::SignInRequired(needed)) => {
                 let found = sign_in_needed(&needed);
                 let is_next = self.discovered.is_some() || found.code != Code::NotSignedIn;
                 // Until there is somewhere to sign in, this is not what stands in the way.
@@ -179,7 +179,7 @@ impl Examination<'_> {
                     found.weighing(Severity::Note)
                 });
             }
-            Err(error) => step.found(Finding::of_error(Code::SignInNeeded, &error)),
+            Err(error) => step.found(Finding::of_error(Code::SignInRequired, &error)),
         }
         self.since_the_sign_in(&mut step);
         step
@@ -192,12 +192,12 @@ impl Examination<'_> {
         };
         if let Some(discovered) = &self.discovered {
             let now = &discovered.server.issuer;
-            if !record.issuer.same_but_for_root_slash(now) {
+            if !record.issuer.eq_ignoring_trailing_slash(now) {
                 let what = format!(
                     "the token is from `{}`, and `{now}` protects the server now",
                     record.issuer
                 );
-                step.found(Finding::new(Code::IssuerChanged, what).mend(Mend::SignIn));
+                step.found(Finding::new(Code::IssuerChanged, what).mend(Fix::SignIn));
             }
             let kept = record.grant.as_ref().map(|grant| grant.resource.as_ref());
             if let Some(kept) = kept
@@ -211,7 +211,7 @@ impl Examination<'_> {
                     name(kept),
                     name(discovered.resource.as_ref())
                 );
-                step.found(Finding::new(Code::ResourceChanged, what).mend(Mend::SignIn));
+                step.found(Finding::new(Code::ResourceChanged, what).mend(Fix::SignIn));
             }
         }
         if record.state == State::OutcomeUnknown {
@@ -219,8 +219,8 @@ impl Examination<'_> {
                 "a refresh was sent and its answer was lost: the refresh token may be used up";
             step.found(
                 Finding::new(Code::RefreshOutcomeUnknown, what)
-                    .mend(Mend::Refresh)
-                    .mend(Mend::SignIn),
+                    .mend(Fix::Refresh)
+                    .mend(Fix::SignIn),
             );
         }
         let fence = record.fence.as_ref();
@@ -233,8 +233,8 @@ impl Examination<'_> {
                 "the authorization server refused the last refresh (status {}): {code}",
                 refusal.status
             );
-            let found = Finding::new(Code::RefreshFailed, what).weighing(Severity::Warning);
-            let found = found.mend(Mend::Refresh).mend(Mend::SignIn);
+            let found = Finding::new(Code::RefreshError, what).weighing(Severity::Warning);
+            let found = found.mend(Fix::Refresh).mend(Fix::SignIn);
             step.found(match &refusal.description {
                 Some(words) => found.words(format!("it says: {words}")),
                 None => found,
@@ -256,32 +256,34 @@ impl Examination<'_> {
 }
 
 /// Why there is no token.
-fn sign_in_needed(needed: &hallpass_session::SignInNeeded) -> Finding {
+fn sign_in_needed(needed: &hallpass_session::SignInRequired) -> Finding {
     let code = match needed.need() {
-        Need::First | Need::Ended(SignInCause::SignedOut) => Code::NotSignedIn,
-        Need::SettingChanged(_) | Need::Ended(SignInCause::SettingsChanged) => {
+        SignInNeed::First | SignInNeed::Ended(SignInCause::SignedOut) => Code::NotSignedIn,
+        SignInNeed::SettingChanged(_) | SignInNeed::Ended(SignInCause::SettingsChanged) => {
             Code::SettingsChanged
         }
-        Need::SecretExpired => Code::ClientSecretExpired,
-        Need::ClientForgotten => Code::RegistrationForgotten,
-        Need::Migrated(_) | Need::Ended(SignInCause::IssuerChanged) => Code::IssuerChanged,
-        _ => Code::SignInNeeded,
+        SignInNeed::SecretExpired => Code::ClientSecretExpired,
+        SignInNeed::ClientForgotten => Code::RegistrationForgotten,
+        SignInNeed::Migrated(_) | SignInNeed::Ended(SignInCause::IssuerChanged) => {
+            Code::IssuerChanged
+        }
+        _ => Code::SignInRequired,
     };
     let found = Finding::of_error(code, needed).weighing(Severity::Fault);
     let found = match needed.setting() {
         Some(name) => found.words(format!("set `{name}` back to what it was at the sign-in")),
         None => found,
     };
-    found.mend(Mend::SignIn)
+    found.mend(Fix::SignIn)
 }
 
-fn anew(why: RegisterAnew) -> Finding {
+fn anew(why: ReregistrationReason) -> Finding {
     let code = match why {
-        RegisterAnew::SecretExpired => Code::ClientSecretExpired,
+        ReregistrationReason::SecretExpired => Code::ClientSecretExpired,
         _ => Code::RegistrationOutdated,
     };
     let what = format!("the client that is registered does not serve any more: {why}");
-    Finding::new(code, what).mend(Mend::SignIn)
+    Finding::new(code, what).mend(Fix::SignIn)
 }
 
 fn of_store(error: &StoreError) -> Finding {
@@ -290,7 +292,7 @@ fn of_store(error: &StoreError) -> Finding {
         StoreErrorKind::Damaged => Code::StoreDamaged,
         StoreErrorKind::Newer => Code::StoreNewer,
         StoreErrorKind::Refused => Code::StoreNotPrivate,
-        StoreErrorKind::Busy => Code::SlotBusy,
+        StoreErrorKind::Busy => Code::CredentialBusy,
         _ => Code::StoreUnreadable,
     };
     let found = Finding::of_error(code, error).weighing(Severity::Fault);

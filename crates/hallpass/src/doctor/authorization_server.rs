@@ -1,14 +1,14 @@
 //! What the authorization server's metadata says, and whether its endpoints can be reached.
 
 use hallpass_core::{
-    ServerMetadata, ServerSettings, TokenEndpointAuthMethod, http::ExchangePolicy, shown_url,
+    ServerMetadata, ServerSettings, TokenEndpointAuthMethod, http::RequestOptions, redacted_url,
 };
 use hallpass_discovery::{Discovered, MetadataSource};
-use hallpass_login::LoginOutlook;
+use hallpass_login::LoginPlan;
 use http::Request;
 use url::Url;
 
-use super::{Code, Finding, Severity, Side, Step, examination::Examination, unanswered};
+use super::{Code, Finding, ResponsibleParty, Severity, Step, diagnosis::Diagnosis, unanswered};
 
 /// Adds what the metadata says.
 pub(super) fn describe(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
@@ -29,7 +29,7 @@ pub(super) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
         ("token endpoint", &server.token_endpoint),
     ] {
         if let Some(url) = url {
-            step.fact(name, shown_url(url));
+            step.fact(name, redacted_url(url));
         }
     }
     if let Some(methods) = &server.token_endpoint_auth_methods_supported {
@@ -109,11 +109,11 @@ fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
     });
 }
 
-impl Examination<'_> {
+impl Diagnosis<'_> {
     /// Whether the scopes that a login would ask for are ones that the server lists.
     pub(super) fn scopes(&self, step: &mut Step, discovered: &Discovered) {
-        let asked = LoginOutlook {
-            server: &self.slot().server,
+        let asked = LoginPlan {
+            server: &self.key().server,
             settings: self.settings(),
             discovered,
             challenges: self.challenges(),
@@ -134,7 +134,7 @@ impl Examination<'_> {
         }
         let unknown: Vec<_> = asked
             .iter()
-            .filter(|scope| !discovered.server.lists_scope(scope))
+            .filter(|scope| !discovered.server.supports_scope(scope))
             .collect();
         if unknown.is_empty() {
             return;
@@ -176,10 +176,10 @@ impl Examination<'_> {
                 continue;
             };
             let http: &dyn hallpass_core::HttpClient = &self.doctor.watched;
-            let policy = ExchangePolicy::authorization_server(&self.slot().server);
+            let policy = RequestOptions::authorization_server(&self.key().server);
             if let Err(error) = http.open(request, policy).await {
                 let proxy = self.doctor.proxy_for(&url);
-                let side = Side::AuthorizationServer;
+                let side = ResponsibleParty::AuthorizationServer;
                 step.found(unanswered::finding(&error, side, proxy.as_deref()));
             }
             step.exchanges.extend(self.doctor.watched.exchanges());

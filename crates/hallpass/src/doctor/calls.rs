@@ -9,15 +9,15 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::{
-    Code, Finding, Mend, Severity, Side, Step, StepName, endpoint, examination::Examination, mcp,
-    opening::Opening,
+    Code, Finding, Fix, ResponsibleParty, Severity, Step, StepName, diagnosis::Diagnosis, endpoint,
+    mcp, opening::InitializeOutcome,
 };
 use crate::hallpass::PROBE;
 
 /// A token that is younger than this, in seconds, has just been issued.
 const FRESH: u64 = 300;
 
-impl Examination<'_> {
+impl Diagnosis<'_> {
     /// Sends MCP requests with the token that there is, or without any where none is wanted.
     pub(super) async fn calls(&mut self, token: &Step) -> (Step, Step) {
         let both = |why: &str| {
@@ -37,15 +37,17 @@ impl Examination<'_> {
             let mut step = Step::new(StepName::Mcp);
             let endpoint = self.endpoint();
             match endpoint.send(&Request::post(PROBE), &Anonymous).await {
-                Ok(response) => match Opening::after(response, &endpoint, &Anonymous).await {
-                    Opening::Account { told, lifecycle } => {
-                        mcp::talk(&mut step, &told, &lifecycle, &endpoint, &Anonymous).await;
+                Ok(response) => {
+                    match InitializeOutcome::after(response, &endpoint, &Anonymous).await {
+                        InitializeOutcome::Account { told, lifecycle } => {
+                            mcp::talk(&mut step, &told, &lifecycle, &endpoint, &Anonymous).await;
+                        }
+                        InitializeOutcome::Barred(finding) => step.found(finding),
+                        InitializeOutcome::Status(status, headers) => {
+                            step.found(endpoint::unexpected(status, &headers));
+                        }
                     }
-                    Opening::Barred(finding) => step.found(finding),
-                    Opening::Status(status, headers) => {
-                        step.found(endpoint::unexpected(status, &headers));
-                    }
-                },
+                }
                 Err(error) => step.found(self.no_answer(&error)),
             }
             step.exchanges = self.doctor.watched.exchanges();
@@ -62,7 +64,7 @@ impl Examination<'_> {
     async fn with_token(&mut self, token: &Token) -> (Step, Step) {
         let mut audience = Step::new(StepName::Audience);
         let session = self.doctor.hallpass.session();
-        let bearing = Bearing { session, token };
+        let bearing = TokenAuthorization { session, token };
         let endpoint = self.endpoint();
         let probe = Request::post(PROBE);
         let mut answer = endpoint.send(&probe, &bearing).await;
@@ -73,24 +75,24 @@ impl Examination<'_> {
             answer = endpoint.send(&probe, &bearing).await;
         }
         let opening = match answer {
-            Ok(first) => Ok(Opening::after(first, &endpoint, &bearing).await),
+            Ok(first) => Ok(InitializeOutcome::after(first, &endpoint, &bearing).await),
             Err(error) => Err(self.no_answer(&error)),
         };
         audience.exchanges = self.doctor.watched.exchanges();
         let mut step = Step::new(StepName::Mcp);
         let why = match opening {
-            Ok(Opening::Account { told, lifecycle }) => {
+            Ok(InitializeOutcome::Account { told, lifecycle }) => {
                 audience.fact("the token", "is accepted");
                 mcp::talk(&mut step, &told, &lifecycle, &endpoint, &bearing).await;
                 step.exchanges = self.doctor.watched.exchanges();
                 return (audience, step);
             }
-            Ok(Opening::Barred(finding)) => {
+            Ok(InitializeOutcome::Barred(finding)) => {
                 audience.fact("the token", "is accepted");
                 step.found(finding);
                 return (audience, step);
             }
-            Ok(Opening::Status(status, headers)) => {
+            Ok(InitializeOutcome::Status(status, headers)) => {
                 audience.found(self.kept_out(token, status, &headers));
                 "the server does not let the token in"
             }
@@ -137,8 +139,8 @@ impl Examination<'_> {
                 name(wanted)
             );
             return Finding::new(Code::AnotherAudience, what)
-                .at(Side::Here)
-                .mend(Mend::SignIn);
+                .at(ResponsibleParty::Here)
+                .mend(Fix::SignIn);
         }
         if fresh {
             let what = format!(
@@ -165,9 +167,9 @@ impl Examination<'_> {
             return found
                 .weighing(Severity::Warning)
                 .words("the next call fetches another one by itself")
-                .mend(Mend::SignIn);
+                .mend(Fix::SignIn);
         }
-        found.mend(Mend::SignIn)
+        found.mend(Fix::SignIn)
     }
 }
 
@@ -183,7 +185,7 @@ fn lacks_scopes(token: &Token, challenge: Option<&Challenge>) -> Finding {
         format!("the scopes `{}`", token.scopes())
     };
     let what = format!("the token has {has}, and the server wants {wanted}");
-    Finding::new(Code::InsufficientScope, what).mend(Mend::SignIn)
+    Finding::new(Code::InsufficientScope, what).mend(Fix::SignIn)
 }
 
 fn wants_nonce(response: &Response) -> bool {
@@ -195,12 +197,12 @@ fn wants_nonce(response: &Response) -> bool {
 
 /// Sends the token, with a proof of its own for each hop where it is bound to a key.
 #[derive(Debug)]
-struct Bearing<'a> {
+struct TokenAuthorization<'a> {
     session: &'a Session,
     token: &'a Token,
 }
 
-impl Authorization for Bearing<'_> {
+impl Authorization for TokenAuthorization<'_> {
     fn authorize(
         &self,
         method: &Method,
@@ -210,7 +212,7 @@ impl Authorization for Bearing<'_> {
         Ok(self.session.authorize(self.token, method, url, headers)?)
     }
 
-    fn answered(&self, _: &Url, headers: &HeaderMap) {
-        self.session.answered(self.token, headers);
+    fn record_response(&self, _: &Url, headers: &HeaderMap) {
+        self.session.record_response(self.token, headers);
     }
 }

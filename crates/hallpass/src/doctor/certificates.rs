@@ -4,7 +4,7 @@ use hallpass_core::Timestamp;
 use hallpass_http::{Certificate, Handshake};
 use url::Url;
 
-use super::{Code, Finding, Side, Step, clock};
+use super::{Code, Finding, ResponsibleParty, Step, clock};
 
 /// Certificates that end sooner than this many seconds are worth a word.
 const SOON: i64 = 14 * 86_400;
@@ -16,7 +16,7 @@ pub(super) fn describe(
     step: &mut Step,
     handshakes: &[Handshake],
     url: &Url,
-    side: Side,
+    side: ResponsibleParty,
     now: Timestamp,
 ) {
     let host = url.host_str().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Whether the clock here agrees with the servers' (RFC 9110 §6.6.1).
 
-use super::{Code, Finding, Severity, watched::ClockReading};
+use super::{Code, Finding, Severity, recording_client::ClockReading};
 
 /// A difference that tokens and proofs survive.
 const TOLERABLE: i64 = 60;

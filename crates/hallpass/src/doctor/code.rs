@@ -6,7 +6,7 @@
 use hallpass_core::Remedy;
 use serde::{Serialize, Serializer};
 
-use super::{Severity, Side};
+use super::{ResponsibleParty, Severity};
 
 macro_rules! codes {
     ($($name:ident $word:literal $severity:ident $side:ident $remedy:ident $rule:literal $meaning:literal)*) => {
@@ -42,8 +42,8 @@ macro_rules! codes {
             }
 
             /// Whose it is, unless the finding says otherwise.
-            pub fn side(self) -> Side {
-                match self { $(Self::$name => Side::$side,)* }
+            pub fn side(self) -> ResponsibleParty {
+                match self { $(Self::$name => ResponsibleParty::$side,)* }
             }
 
             /// What can be done about it, unless the finding says otherwise.
@@ -204,7 +204,7 @@ codes! {
         "the store can't be read"
     StoreNotKept "store-not-kept" Note Here Configure "Hallpass, credential store"
         "nothing is kept beyond this program"
-    SlotBusy "slot-busy" Note Here Retry "Hallpass, locks"
+    CredentialBusy "credential-busy" Note Here Retry "Hallpass, locks"
         "another process holds the account's lock, as while it refreshes"
     SignInUnderWay "sign-in-under-way" Note Here Retry "Hallpass, locks"
         "another process is asking a person to sign in"
@@ -220,7 +220,7 @@ codes! {
         "the authorization server does not know the registered client any more: the next sign-in registers anew"
     NotSignedIn "not-signed-in" Fault Here SignIn "RFC 6749 §4"
         "nobody has signed in, or somebody signed out"
-    SignInNeeded "sign-in-needed" Fault Here SignIn "RFC 6749 §5.2"
+    SignInRequired "sign-in-needed" Fault Here SignIn "RFC 6749 §5.2"
         "the credentials have ended, and somebody has to sign in"
     SettingsChanged "settings-changed" Fault Here SignIn "Hallpass, credential store"
         "a setting that the credentials depend on has changed"
@@ -236,7 +236,7 @@ codes! {
     // The token and what the server makes of it
     TokenEnded "token-ended" Note Here Retry "RFC 6749 §5.1"
         "the access token has ended; the next call renews it"
-    RefreshFailed "refresh-failed" Fault AuthorizationServer Retry "RFC 6749 §6"
+    RefreshError "refresh-failed" Fault AuthorizationServer Retry "RFC 6749 §6"
         "the token could not be refreshed this time, and nothing is lost"
     BoundTokenWanted "dpop-required" Fault Server SignIn "RFC 9449 §7.1"
         "the server takes tokens that are bound to a key, and the one that is kept is not"

@@ -1,10 +1,10 @@
 //! What an endpoint's answer to a request without a token tells.
 
-use hallpass_core::{Challenge, ServerUrl, shown_url};
+use hallpass_core::{Challenge, ServerUrl, redacted_url};
 use hallpass_mcp_http::{Anonymous as NoToken, Content, Endpoint, Request, Response};
 use http::{HeaderMap, StatusCode, header};
 
-use super::{Code, Finding, Mend, Step, StepName, examination::Anonymous, opening::Opening};
+use super::{Code, Finding, Fix, Step, StepName, diagnosis::Anonymous, opening::InitializeOutcome};
 use crate::hallpass::PROBE;
 
 /// How much of a page is looked at.
@@ -13,8 +13,8 @@ const START: usize = 2048;
 /// Judges the answer, and asks around where it says that there is nothing.
 pub(super) async fn judge(response: Response, server: &Endpoint) -> (Step, Anonymous) {
     let mut step = Step::new(StepName::Endpoint);
-    let (status, headers) = match Opening::after(response, server, &NoToken).await {
-        Opening::Account { lifecycle, .. } => {
+    let (status, headers) = match InitializeOutcome::after(response, server, &NoToken).await {
+        InitializeOutcome::Account { lifecycle, .. } => {
             let what = "the server answers without a token; it may still ask for one at some tools";
             step.found(Finding::new(Code::OpenServer, what));
             if let Some(Ok(end)) = lifecycle.end() {
@@ -22,11 +22,11 @@ pub(super) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
             }
             return (step, Anonymous::open());
         }
-        Opening::Barred(finding) => {
+        InitializeOutcome::Barred(finding) => {
             step.found(finding);
             return (step, Anonymous::closed(StatusCode::OK, Vec::new()));
         }
-        Opening::Status(status, headers) => (status, headers),
+        InitializeOutcome::Status(status, headers) => (status, headers),
     };
     let challenges = hallpass_discovery::challenges(&headers);
     let schemes = schemes(&headers);
@@ -119,12 +119,12 @@ async fn nothing_here(status: StatusCode, server: &Endpoint) -> Finding {
     let url = server.server().url();
     let what = format!(
         "{} answered {}: there is no MCP endpoint",
-        shown_url(url),
+        redacted_url(url),
         status.as_u16()
     );
     let finding = Finding::new(Code::NotFound, what);
     match elsewhere(server).await {
-        Some(url) => finding.mend(Mend::Url { url }),
+        Some(url) => finding.mend(Fix::Url { url }),
         None => {
             finding.words("check the URL with whoever runs the server: its path is mostly /mcp")
         }
@@ -162,7 +162,7 @@ async fn elsewhere(server: &Endpoint) -> Option<String> {
             answer.status() == StatusCode::UNAUTHORIZED || answer.status().is_success() && is_mcp;
         if serves {
             end_session(&answer, &endpoint).await;
-            return Some(shown_url(&url));
+            return Some(redacted_url(&url));
         }
     }
     None
@@ -170,7 +170,7 @@ async fn elsewhere(server: &Endpoint) -> Option<String> {
 
 /// The endpoint takes no POST. Whether it speaks the transport before streamable HTTP is asked.
 async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
-    let url = shown_url(server.server().url());
+    let url = redacted_url(server.server().url());
     let stream = server.send(&Request::stream(), &NoToken).await;
     let streams = stream
         .is_ok_and(|answer| answer.status().is_success() && answer.content() == Content::Events);
@@ -189,7 +189,7 @@ async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
     );
     let finding = Finding::new(Code::NoStreamableHttp, what);
     match elsewhere(server).await {
-        Some(url) => finding.mend(Mend::Url { url }),
+        Some(url) => finding.mend(Fix::Url { url }),
         None => {
             finding.words("check the URL with whoever runs the server: its path is mostly /mcp")
         }
@@ -198,7 +198,7 @@ async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
 
 /// A success that is neither JSON nor a stream of events.
 pub(super) async fn no_answer_of_mcp(response: Response) -> Finding {
-    let url = shown_url(response.url());
+    let url = redacted_url(response.url());
     let status = response.status().as_u16();
     let kind = response.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);

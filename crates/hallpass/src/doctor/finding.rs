@@ -16,7 +16,7 @@ pub struct Finding {
     /// How grave it is.
     pub severity: Severity,
     /// Whose it is.
-    pub side: Side,
+    pub side: ResponsibleParty,
     /// The rule behind it: an RFC and its section, or a part of MCP.
     pub rule: &'static str,
     /// What it is, on which values.
@@ -24,7 +24,7 @@ pub struct Finding {
     /// The causes, outermost first.
     pub because: Vec<String>,
     /// What mends it, the likeliest first.
-    pub mends: Vec<Mend>,
+    pub mends: Vec<Fix>,
     /// What a host can do about it.
     #[serde(serialize_with = "remedy")]
     pub remedy: Remedy,
@@ -46,7 +46,7 @@ pub enum Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Side {
+pub enum ResponsibleParty {
     /// The MCP server's.
     Server,
     /// The authorization server's.
@@ -61,7 +61,7 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
-pub enum Mend {
+pub enum Fix {
     /// Setting a field of [`ServerSettings`](hallpass_core::ServerSettings) or of
     /// [`HttpConfig`](hallpass_http::HttpConfig), and signing in.
     Setting {
@@ -117,21 +117,21 @@ impl Finding {
         self
     }
 
-    pub(super) fn mend(mut self, mend: Mend) -> Self {
+    pub(super) fn mend(mut self, mend: Fix) -> Self {
         self.mends.push(mend);
         self
     }
 
     pub(super) fn words(self, text: impl Into<String>) -> Self {
-        self.mend(Mend::Words { text: text.into() })
+        self.mend(Fix::Words { text: text.into() })
     }
 
     pub(super) fn setting(self, name: &'static str, value: Option<&str>) -> Self {
         let value = value.map(str::to_owned);
-        self.mend(Mend::Setting { name, value })
+        self.mend(Fix::Setting { name, value })
     }
 
-    pub(super) fn at(mut self, side: Side) -> Self {
+    pub(super) fn at(mut self, side: ResponsibleParty) -> Self {
         self.side = side;
         self
     }
@@ -158,7 +158,7 @@ impl Severity {
     }
 }
 
-impl Side {
+impl ResponsibleParty {
     /// Whose it is, in words.
     pub fn in_words(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     Code, Finding, Step, endpoint,
     lifecycle::{LIST_TOOLS, Lifecycle},
-    reply::{self, MOST_WORDS, Reply, text},
+    reply::{self, MAX_WORDS, Reply, text},
 };
 
 /// Goes on from the server's account of itself: lists the tools, and ends the session.
@@ -52,7 +52,7 @@ pub(super) async fn talk(
 /// What a server says that it is.
 fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle) {
     let version = lifecycle.version().unwrap_or("not said");
-    let version: String = version.chars().take(MOST_WORDS).collect();
+    let version: String = version.chars().take(MAX_WORDS).collect();
     step.fact(
         "protocol version",
         match lifecycle {

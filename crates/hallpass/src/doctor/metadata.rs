@@ -8,11 +8,11 @@ use hallpass_discovery::{
 };
 
 use super::{
-    Code, Exchange, Finding, Severity, Side, Step, StepName, authorization_server, certificates,
-    examination::Examination, unanswered, watched::status_in_words,
+    Code, Exchange, Finding, ResponsibleParty, Severity, Step, StepName, authorization_server,
+    certificates, diagnosis::Diagnosis, recording_client::status_in_words, unanswered,
 };
 
-impl Examination<'_> {
+impl Diagnosis<'_> {
     /// Looks for both documents, as a sign-in does.
     pub(super) async fn metadata(&mut self) -> (Step, Step) {
         let doctor = self.doctor;
@@ -21,7 +21,7 @@ impl Examination<'_> {
             clock: &*doctor.clock,
             settings: self.settings(),
         };
-        let found = discovery.run(&self.slot().server, self.challenges()).await;
+        let found = discovery.run(&self.key().server, self.challenges()).await;
         // The attempts tell the same, and more.
         drop(doctor.watched.exchanges());
         let (mut resource, mut server) = match found {
@@ -32,7 +32,7 @@ impl Examination<'_> {
             && let Some(url) = &discovered.server.token_endpoint
         {
             let handshakes = doctor.handshakes.all();
-            let (side, now) = (Side::AuthorizationServer, doctor.clock.now());
+            let (side, now) = (ResponsibleParty::AuthorizationServer, doctor.clock.now());
             certificates::describe(&mut server, &handshakes, url, side, now);
         }
         resource
@@ -91,9 +91,9 @@ impl Examination<'_> {
 
     fn finding(&self, error: &DiscoveryError, at_server: bool) -> Finding {
         let side = if at_server {
-            Side::AuthorizationServer
+            ResponsibleParty::AuthorizationServer
         } else {
-            Side::Server
+            ResponsibleParty::Server
         };
         let http = error
             .source()
@@ -107,7 +107,7 @@ impl Examination<'_> {
         let code = code_of(error.kind());
         let found = Finding::of_error(code, error).remedy(error.remedy());
         let found = match code.side() {
-            Side::Here => found,
+            ResponsibleParty::Here => found,
             _ => found.at(side),
         };
         let found = match error.suggestion() {
@@ -135,7 +135,7 @@ impl Examination<'_> {
 
     /// A resource above the server's own path.
     fn covers_more(&self, published: &Resource) -> Option<Finding> {
-        let own = self.slot().server.url().path().trim_end_matches('/');
+        let own = self.key().server.url().path().trim_end_matches('/');
         let published_url = url::Url::parse(published.as_str()).ok()?;
         let path = published_url.path().trim_end_matches('/');
         (path.len() < own.len()).then(|| {
@@ -159,9 +159,9 @@ fn steps(attempts: &[Attempt]) -> (Step, Step) {
             Document::AuthorizationServer => &mut server,
         };
         let came = match attempt.status() {
-            Some(status) => status_in_words(status, attempt.took()),
-            None if attempt.took().is_zero() => "not asked".to_owned(),
-            None => format!("no answer in {} ms", attempt.took().as_millis()),
+            Some(status) => status_in_words(status, attempt.duration()),
+            None if attempt.duration().is_zero() => "not asked".to_owned(),
+            None => format!("no answer in {} ms", attempt.duration().as_millis()),
         };
         let used = if attempt.reason().is_some() {
             ", passed over"
@@ -174,8 +174,8 @@ fn steps(attempts: &[Attempt]) -> (Step, Step) {
         });
         for note in attempt.notes() {
             let side = match attempt.document() {
-                Document::ProtectedResource => Side::Server,
-                Document::AuthorizationServer => Side::AuthorizationServer,
+                Document::ProtectedResource => ResponsibleParty::Server,
+                Document::AuthorizationServer => ResponsibleParty::AuthorizationServer,
             };
             step.found(Finding::new(Code::OddMetadata, note.clone()).at(side));
         }

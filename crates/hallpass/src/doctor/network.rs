@@ -2,21 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{HttpClient, http::ExchangePolicy};
+use hallpass_core::{HttpClient, http::RequestOptions};
 use hallpass_mcp_http::{Anonymous as NoToken, Endpoint, Error, Request, Response};
 
 use super::{
-    Code, Finding, Side, Step, StepName, certificates, endpoint, examination::Examination,
+    Code, Finding, ResponsibleParty, Step, StepName, certificates, diagnosis::Diagnosis, endpoint,
     unanswered,
 };
 use crate::hallpass::PROBE;
 
-impl Examination<'_> {
+impl Diagnosis<'_> {
     /// Asks as a host does that was told nothing but the URL: with a POST, since some servers answer
     /// nothing else.
     pub(super) async fn network(&mut self) -> (Step, Step) {
         let mut step = Step::new(StepName::Network);
-        let url = self.slot().server.url().clone();
+        let url = self.key().server.url().clone();
         let doctor = self.doctor;
         match (&doctor.client, doctor.proxy_for(&url)) {
             (None, _) => step.fact("reached", "through the host's own HTTP client"),
@@ -35,7 +35,7 @@ impl Examination<'_> {
         step.exchanges = doctor.watched.exchanges();
         let handshakes = doctor.handshakes.all();
         let now = doctor.clock.now();
-        certificates::describe(&mut step, &handshakes, &url, Side::Server, now);
+        certificates::describe(&mut step, &handshakes, &url, ResponsibleParty::Server, now);
         match answer {
             Ok(response) => {
                 let endpoint = self.judge(response).await;
@@ -53,19 +53,19 @@ impl Examination<'_> {
     pub(super) fn endpoint(&self) -> Endpoint {
         let http: Arc<dyn HttpClient> = Arc::new(self.doctor.watched.clone());
         // A stream that only keeps itself alive must not hold up the report.
-        let policy = ExchangePolicy {
-            total_limit: Some(Duration::MAX),
-            ..ExchangePolicy::mcp(&self.slot().server)
+        let policy = RequestOptions {
+            timeout: Some(Duration::MAX),
+            ..RequestOptions::mcp(&self.key().server)
         };
-        Endpoint::new(http, &self.slot().server).with_policy(policy)
+        Endpoint::new(http, &self.key().server).with_policy(policy)
     }
 
     /// An MCP request without an answer.
     pub(super) fn no_answer(&self, error: &Error) -> Finding {
         match error {
             Error::Http(error) => {
-                let proxy = self.doctor.proxy_for(self.slot().server.url());
-                unanswered::finding(error, Side::Server, proxy.as_deref())
+                let proxy = self.doctor.proxy_for(self.key().server.url());
+                unanswered::finding(error, ResponsibleParty::Server, proxy.as_deref())
             }
             Error::Redirect(error) => unanswered::redirected(error),
             error => Finding::of_error(Code::McpUnreadable, error),

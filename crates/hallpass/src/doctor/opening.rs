@@ -12,7 +12,7 @@ use super::{
 
 /// What came of the beginning.
 #[derive(Debug)]
-pub(super) enum Opening {
+pub(super) enum InitializeOutcome {
     /// The server says what it is, and MCP can go on.
     Account { told: Value, lifecycle: Lifecycle },
     /// It answers, and neither way leads in.
@@ -21,7 +21,7 @@ pub(super) enum Opening {
     Status(StatusCode, HeaderMap),
 }
 
-impl Opening {
+impl InitializeOutcome {
     /// Goes on from the answer to `initialize`.
     pub(super) async fn after(
         answer: Response,

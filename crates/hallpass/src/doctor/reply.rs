@@ -9,7 +9,7 @@ use super::{Code, Finding, endpoint, lifecycle::Question};
 const CAP: usize = 4 << 20;
 
 /// How many characters of a server's own words are shown.
-pub(super) const MOST_WORDS: usize = 200;
+pub(super) const MAX_WORDS: usize = 200;
 
 /// What a server answered to a question.
 #[derive(Debug)]
@@ -97,5 +97,5 @@ fn in_words(error: &Value) -> Option<String> {
 /// A server's own words, short.
 pub(super) fn text(value: Option<&Value>) -> Option<String> {
     let text = value?.as_str()?;
-    Some(text.chars().take(MOST_WORDS).collect())
+    Some(text.chars().take(MAX_WORDS).collect())
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use hallpass_core::sanitize_line;
 
-use super::{Finding, Mend, Report, Severity, Step, Verdict};
+use super::{Finding, Fix, Report, Severity, Step, Verdict};
 
 /// How a report is written down.
 #[derive(Clone, Copy)]
@@ -12,7 +12,7 @@ pub struct Style<'a> {
     /// Where lines are folded.
     pub width: usize,
     /// The line that mends something.
-    pub mend: &'a dyn Fn(&Mend) -> String,
+    pub mend: &'a dyn Fn(&Fix) -> String,
     /// Paints a line. What it means is in its words as well.
     pub paint: &'a dyn Fn(Tone, &str) -> String,
 }
@@ -28,7 +28,7 @@ pub enum Tone {
     /// A finding in words.
     Plain,
     /// What mends it.
-    Mend,
+    Fix,
     /// What was asked and learnt.
     Quiet,
 }
@@ -114,7 +114,7 @@ impl Page<'_> {
         }
         for mend in &finding.mends {
             let line = format!("mend: {}", (self.style.mend)(mend));
-            self.line(Tone::Mend, 4, &line);
+            self.line(Tone::Fix, 4, &line);
         }
     }
 
@@ -149,14 +149,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let style = Style {
             width: 100,
-            mend: &|mend: &Mend| mend.to_string(),
+            mend: &|mend: &Fix| mend.to_string(),
             paint: &|_, line: &str| line.to_owned(),
         };
         f.write_str(&self.in_words(&style))
     }
 }
 
-impl fmt::Display for Mend {
+impl fmt::Display for Fix {
     /// In the words of the libraries.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

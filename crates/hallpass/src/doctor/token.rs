@@ -3,13 +3,13 @@
 use std::error::Error;
 
 use hallpass_core::{AuthScheme, Remedy};
-use hallpass_session::{Need, SessionError, Token};
+use hallpass_session::{SessionError, SignInNeed, Token};
 
 use super::{
-    Code, Finding, Mend, Severity, Step, StepName, claims::Claims, clock, examination::Examination,
+    Code, Finding, Fix, Severity, Step, StepName, claims::Claims, clock, diagnosis::Diagnosis,
 };
 
-impl Examination<'_> {
+impl Diagnosis<'_> {
     /// Looks at the token; refreshes it where that is due and allowed. The token that is left for the
     /// next steps is one that may be sent.
     pub(super) async fn token(&mut self, account: &Step) -> Step {
@@ -79,7 +79,7 @@ impl Examination<'_> {
             let what = format!(
                 "the access token ended {ended} ago, and there is no refresh token to renew it with"
             );
-            let found = Finding::new(Code::SignInNeeded, what).mend(Mend::SignIn);
+            let found = Finding::new(Code::SignInRequired, what).mend(Fix::SignIn);
             step.found(found);
             return None;
         }
@@ -88,7 +88,7 @@ impl Examination<'_> {
                 "the access token ended {ended} ago. The next call renews it; a diagnosis does not, \
                  unless it is told to, since a refresh token may be good for one use"
             );
-            step.found(Finding::new(Code::TokenEnded, what).mend(Mend::Refresh));
+            step.found(Finding::new(Code::TokenEnded, what).mend(Fix::Refresh));
             return None;
         }
         let session = self.doctor.hallpass.session();
@@ -148,7 +148,7 @@ impl Examination<'_> {
         if demanded && token.scheme() != AuthScheme::Dpop {
             let what = "the server wants a token that is bound to a key (DPoP), and the kept one is \
                         a bearer's";
-            step.found(Finding::new(Code::BoundTokenWanted, what).mend(Mend::SignIn));
+            step.found(Finding::new(Code::BoundTokenWanted, what).mend(Fix::SignIn));
         }
     }
 }
@@ -156,18 +156,18 @@ impl Examination<'_> {
 /// A refresh that came to nothing.
 fn refused(error: &SessionError) -> Finding {
     let code = match error {
-        SessionError::SignInNeeded(needed) if *needed.need() == Need::ClientForgotten => {
+        SessionError::SignInRequired(needed) if *needed.need() == SignInNeed::ClientForgotten => {
             Code::RegistrationForgotten
         }
-        SessionError::SignInNeeded(_) => Code::SignInNeeded,
-        _ => Code::RefreshFailed,
+        SessionError::SignInRequired(_) => Code::SignInRequired,
+        _ => Code::RefreshError,
     };
     let found = Finding::new(code, error.to_string())
         .weighing(Severity::Fault)
         .because((error as &dyn Error).source())
         .remedy(error.remedy());
     let found = match error {
-        SessionError::SignInNeeded(_) => found.mend(Mend::SignIn),
+        SessionError::SignInRequired(_) => found.mend(Fix::SignIn),
         _ if error.remedy() == Remedy::Retry => found.words("try again later"),
         _ => found,
     };

@@ -7,10 +7,10 @@ use hallpass_http::{AddressRefused, CertificateFault, CertificateRefused, Redire
 use hallpass_mcp_http::{RedirectError, RedirectReason};
 use url::Url;
 
-use super::{Code, Finding, Side};
+use super::{Code, Finding, ResponsibleParty};
 
 /// A request to one of `side`'s URLs that got no answer; `proxy` is the one that it went through.
-pub(super) fn finding(error: &HttpError, side: Side, proxy: Option<&str>) -> Finding {
+pub(super) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&str>) -> Finding {
     let source = error.source();
     let certificate = source.and_then(<dyn Error>::downcast_ref::<CertificateRefused>);
     if let Some(refused) = certificate {
@@ -32,7 +32,7 @@ pub(super) fn finding(error: &HttpError, side: Side, proxy: Option<&str>) -> Fin
     };
     let found = Finding::of_error(code, error);
     let found = match code.side() {
-        Side::Server => found.at(side),
+        ResponsibleParty::Server => found.at(side),
         _ => found,
     };
     let host = Url::parse(error.url()).ok();
@@ -59,7 +59,7 @@ pub(super) fn finding(error: &HttpError, side: Side, proxy: Option<&str>) -> Fin
         Code::ClientCertificateWanted => found
             .setting("client_identity", None)
             .words(format!("ask whoever runs {host} for a client certificate")),
-        Code::TlsNotSpoken if is_loopback(error.url()) => found.mend(super::Mend::Url {
+        Code::TlsNotSpoken if is_loopback(error.url()) => found.mend(super::Fix::Url {
             url: error.url().replacen("https://", "http://", 1),
         }),
         Code::TlsNotSpoken => found.words("check the port in the URL"),
@@ -67,7 +67,7 @@ pub(super) fn finding(error: &HttpError, side: Side, proxy: Option<&str>) -> Fin
         Code::TlsFailed => found.words(format!(
             "tell whoever runs {host}, or a gateway before it, which TLS it has to offer: 1.2 or 1.3"
         )),
-        Code::NotHttp if error.url().starts_with("http://") => found.mend(super::Mend::Url {
+        Code::NotHttp if error.url().starts_with("http://") => found.mend(super::Fix::Url {
             url: error.url().replacen("http://", "https://", 1),
         }),
         Code::AddressRefused => {
@@ -109,14 +109,18 @@ pub(super) fn redirected(error: &RedirectError) -> Finding {
         found
     };
     match error.to() {
-        Some(url) => found.mend(super::Mend::Url {
+        Some(url) => found.mend(super::Fix::Url {
             url: url.to_owned(),
         }),
         None => found.words("tell whoever runs the server"),
     }
 }
 
-fn of_certificate(error: &HttpError, refused: &CertificateRefused, side: Side) -> Finding {
+fn of_certificate(
+    error: &HttpError,
+    refused: &CertificateRefused,
+    side: ResponsibleParty,
+) -> Finding {
     let code = match refused.fault() {
         CertificateFault::UnknownAuthority => Code::AuthorityUnknown,
         CertificateFault::Expired => Code::CertificateExpired,
@@ -126,7 +130,7 @@ fn of_certificate(error: &HttpError, refused: &CertificateRefused, side: Side) -
     };
     let found = Finding::of_error(code, error);
     let found = match code.side() {
-        Side::Server => found.at(side),
+        ResponsibleParty::Server => found.at(side),
         _ => found,
     };
     let found = match code {

@@ -35,7 +35,7 @@ async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
             ],
             ..HttpConfig::default()
         })
-        .sign_in_with(person_trusting(&ca))
+        .interactive(person_trusting(&ca))
         .build()
         .unwrap();
 
@@ -75,7 +75,7 @@ async fn a_header_of_the_server_does_not_reach_the_authorization_server() {
             headers: vec![header_for(world.server.origin())],
             ..HttpConfig::default()
         })
-        .sign_in_with(person_trusting(&ca))
+        .interactive(person_trusting(&ca))
         .build()
         .unwrap();
 
@@ -121,7 +121,7 @@ async fn all_of_a_corporate_network_at_once() {
     let hallpass = world
         .host()
         .http(guarded_config(&ca, &world, &proxy.url(), Some(&laptop)))
-        .sign_in_with(person_showing(&ca, &laptop))
+        .interactive(person_showing(&ca, &laptop))
         .build()
         .unwrap();
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hallpass::{
     BoxFuture, ClientId, HallpassBuilder, HttpClient, HttpError, MemoryStore, PreRegisteredClient,
     ServerSettings, SignOut, TokenEndpointAuthMethod,
-    http::{Body, ExchangePolicy},
+    http::{Body, RequestOptions},
     http_client::{Client, HttpConfig},
     login::{Interaction, LoginEvent, OpenError},
 };
@@ -97,7 +97,7 @@ pub(crate) async fn login_with_pushed_request() -> usize {
     let pushed = Arc::new(Pushed::new(&world));
     let count = login(&world, |host| {
         host.http_client(Arc::clone(&pushed) as Arc<dyn HttpClient>)
-            .sign_in_with(Arc::clone(&pushed) as Arc<dyn Interaction>)
+            .interactive(Arc::clone(&pushed) as Arc<dyn Interaction>)
     })
     .await;
     count + pushed.count.load(Ordering::SeqCst)
@@ -192,7 +192,7 @@ impl HttpClient for Pushed {
     fn open(
         &self,
         request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         if request.uri().path() != "/par" {
             return self.http.open(request, policy);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    ClientId, Handover, MemoryStore, PreRegisteredClient, Remedy, ServerSettings, State,
+    ClientId, ImportedCredentials, MemoryStore, PreRegisteredClient, Remedy, ServerSettings, State,
     store::{CredentialStore, Saved},
 };
 use hallpass_testkit::{Endpoint, Fault, Misuse};
@@ -37,8 +37,8 @@ impl Left {
         }
     }
 
-    fn handover(&self) -> Handover {
-        Handover::new(self.client.to_string()).with_tokens(self.tokens.to_string())
+    fn handover(&self) -> ImportedCredentials {
+        ImportedCredentials::new(self.client.to_string()).with_tokens(self.tokens.to_string())
     }
 
     /// Why it can't be taken over.
@@ -74,8 +74,8 @@ async fn the_first_refresh_makes_it_ours() {
     );
     assert_eq!(record.state, State::SignedIn);
 
-    let slot = host.slot().clone();
-    let mut guard = store.lock(&slot, Duration::from_secs(1)).await.unwrap();
+    let key = host.key().clone();
+    let mut guard = store.lock(&key, Duration::from_secs(1)).await.unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     guard.release().await.unwrap();
@@ -93,7 +93,10 @@ async fn without_a_refresh_token_there_is_the_client() {
     let mut left = Left::new().await;
     left.tokens.as_object_mut().unwrap().remove("refresh_token");
     let host = left.world.host().build().unwrap();
-    for handover in [left.handover(), Handover::new(left.client.to_string())] {
+    for handover in [
+        left.handover(),
+        ImportedCredentials::new(left.client.to_string()),
+    ] {
         let record = host.take_over(&handover).await.unwrap();
         assert_eq!(record.state, State::Registered);
         assert!(record.grant.is_none());

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use hallpass::{
     BoxFuture, ClientId, ClientSecret, Clock, Hallpass, HttpClient, HttpError, PreRegisteredClient,
     ServerSettings, State, Timestamp,
-    http::{Body, ExchangePolicy},
+    http::{Body, RequestOptions},
     http_client::{Client, HttpConfig},
-    machine::{Machine, MachineGrant},
+    machine::{ServiceClient, ServiceGrant},
     record::GrantKind,
 };
-use hallpass_testkit::{Endpoint, FakeClock, TokenBook};
+use hallpass_testkit::{Endpoint, FakeClock, TokenRegistry};
 use http::{Request, Response};
 use url::form_urlencoded;
 
@@ -27,7 +27,7 @@ const LIFETIME: u64 = 300;
 #[derive(Debug)]
 struct Network {
     below: Client,
-    book: TokenBook,
+    book: TokenRegistry,
     asked: Mutex<Vec<Vec<(String, String)>>>,
 }
 
@@ -35,7 +35,7 @@ impl HttpClient for Network {
     fn open(
         &self,
         request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let form: Vec<(String, String)> = form_urlencoded::parse(request.body())
             .into_owned()
@@ -72,7 +72,7 @@ fn host(world: &World, network: &Arc<Network>, clock: &FakeClock) -> Hallpass {
         .settings(settings)
         .http_client(Arc::clone(network) as Arc<dyn HttpClient>)
         .clock(Arc::new(clock.clone()) as Arc<dyn Clock>)
-        .sign_in_as(Machine::new(MachineGrant::ClientCredentials))
+        .service(ServiceClient::new(ServiceGrant::ClientCredentials))
         .build()
         .unwrap()
 }

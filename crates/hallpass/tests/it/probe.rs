@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hallpass::{
     BoxFuture, Hallpass, HttpClient, HttpError,
-    http::{Body, ExchangePolicy},
+    http::{Body, RequestOptions},
 };
 use http::{Request, Response};
 
@@ -34,7 +34,7 @@ impl HttpClient for OpenServer {
     fn open(
         &self,
         request: Request<Bytes>,
-        _: ExchangePolicy,
+        _: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let session = request.headers().get("mcp-session-id");
         let session = session.map_or("", |id| id.to_str().unwrap());

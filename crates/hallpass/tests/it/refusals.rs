@@ -99,7 +99,7 @@ async fn a_server_that_is_down_costs_nothing_that_was_saved() {
         .unwrap();
     let request = rmcp::model::CallToolRequestParams::new("add").with_arguments(arguments);
     let error = client.call_tool(request).await.unwrap_err();
-    let error = hallpass::TransportError::behind(&error).unwrap();
+    let error = hallpass::TransportError::find_in_chain(&error).unwrap();
     assert_eq!(error.remedy(), Remedy::Retry, "{}", chain(error));
     let after = hallpass.record().await.unwrap().unwrap();
     assert_eq!(after.grant, before.grant);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hallpass::{
     BoxFuture, HttpClient, HttpError, ResourceSetting, ServerSettings, ServerUrl,
-    http::{Body, ExchangePolicy},
+    http::{Body, RequestOptions},
     http_client::{Client, HttpConfig},
 };
 use hallpass_testkit::{AuthorizationServerOptions, Behaviour, Endpoint, PublishedResource};
@@ -96,13 +96,13 @@ async fn a_client_that_forgets_it_signs_in_and_is_refused() {
         .unwrap();
     let server = ServerUrl::parse(&world.server.url()).unwrap();
     let answer = http
-        .open(initialize, ExchangePolicy::mcp(&server))
+        .open(initialize, RequestOptions::mcp(&server))
         .await
         .unwrap();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     let error = ().serve(forgetful.transport()).await.unwrap_err();
     assert!(
-        hallpass::TransportError::behind(&error).is_some(),
+        hallpass::TransportError::find_in_chain(&error).is_some(),
         "{error}"
     );
 
@@ -185,7 +185,7 @@ impl HttpClient for Forgetful {
     fn open(
         &self,
         mut request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let pairs: Vec<_> = url::form_urlencoded::parse(request.body())
             .into_owned()

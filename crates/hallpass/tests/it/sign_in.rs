@@ -90,7 +90,8 @@ async fn a_host_without_an_authorizer_is_told_to_sign_in() {
         .unwrap();
 
     let error = ().serve(hallpass.transport()).await.unwrap_err();
-    let error = TransportError::behind(&error).expect("the transport's own error is behind it");
+    let error =
+        TransportError::find_in_chain(&error).expect("the transport's own error is behind it");
     assert_eq!(error.remedy(), Remedy::SignIn);
     assert_eq!(world.requests_to(Endpoint::Authorization).len(), 0);
 }

@@ -5,7 +5,7 @@ use std::{fs::File, io::Write as _, path::Path, sync::Arc};
 use hallpass::{
     AccessToken, FixedToken, Hallpass, LoginFailed, Remedy,
     machine::TokenFile,
-    session::{EndedWhy, SessionError},
+    session::{SessionError, TerminationReason},
 };
 use hallpass_testkit::Endpoint;
 use rmcp::ServiceExt;
@@ -76,13 +76,13 @@ async fn a_token_that_the_server_refuses_is_a_stated_end() {
     );
     assert!(!format!("{text} {error:?}").contains("canary"));
     let token = hallpass.session().token().await.unwrap();
-    let end = hallpass.session().answer_challenge(Some(&token), &[]).await;
-    let Err(SessionError::Ended(ended)) = end else {
+    let end = hallpass.session().handle_challenge(Some(&token), &[]).await;
+    let Err(SessionError::Terminated(ended)) = end else {
         panic!("no stated end");
     };
     assert_eq!(
         *ended.why(),
-        EndedWhy::HandedInRefused("the variable `X`".to_owned())
+        TerminationReason::HandedInRefused("the variable `X`".to_owned())
     );
     check_no_oauth(&world);
 }

@@ -53,7 +53,7 @@ impl World {
     pub(crate) fn host(&self) -> HallpassBuilder {
         Hallpass::builder(self.server.url().parse().unwrap())
             .store(Arc::new(MemoryStore::default()))
-            .sign_in_with(Arc::clone(&self.visitor) as Arc<dyn Interaction>)
+            .interactive(Arc::clone(&self.visitor) as Arc<dyn Interaction>)
     }
 
     pub(crate) fn requests_to(&self, endpoint: Endpoint) -> Vec<RecordedRequest> {

@@ -6,7 +6,7 @@ use super::suite::{Suite, clients_of, keep};
 use crate::report::{Failure, Report, now};
 
 /// Milliseconds that a client may take while all of them run at once.
-const TIME_LIMIT: &str = "180000";
+const TIMEOUT: &str = "180000";
 
 impl Suite {
     /// Has the suite run what a revision requires of a client; the runs that did not pass.
@@ -23,7 +23,7 @@ impl Suite {
         let output = Command::new(self.node())
             .arg(self.program())
             .args(["client", "--command", &self.client_command()])
-            .args(["--requirements", revision, "--timeout", TIME_LIMIT])
+            .args(["--requirements", revision, "--timeout", TIMEOUT])
             .arg("-o")
             .arg(&results)
             .stdin(Stdio::null())

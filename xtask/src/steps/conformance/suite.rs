@@ -16,7 +16,7 @@ const OLDEST: &str = "2025-03-26";
 /// The wires that the other scenarios run at.
 pub(super) const WIRES: [&str; 2] = ["2025-11-25", "2026-07-28"];
 /// Milliseconds that a client may take.
-const TIME_LIMIT: &str = "30000";
+const TIMEOUT: &str = "30000";
 
 /// The installed suite, its Node.js and the client.
 pub(super) struct Suite {
@@ -142,7 +142,7 @@ impl Suite {
             .args(["client", "--command", &self.client_command()])
             .args(["--scenario", &run.scenario])
             .args(["--spec-version", run.wire])
-            .args(["--timeout", TIME_LIMIT])
+            .args(["--timeout", TIMEOUT])
             .arg("-o")
             .arg(&results);
         if run.extension {

@@ -44,25 +44,25 @@ fn locked(place: &Place) -> Result<(), Failure> {
     place.refused("store", &["policy `keyring`", "is locked", "unlock"])?;
     // A store that begins now can't begin there, and says so.
     place.live("other")?;
-    passed_over(place, "other", "locked")
+    ignored(place, "other", "locked")
 }
 
 fn no_service(place: &Place) -> Result<(), Failure> {
     let _bus = Bus::start(&place.folder)?;
     place.probe("unavailable")?;
     place.live("store")?;
-    passed_over(place, "store", "can't be reached")
+    ignored(place, "store", "can't be reached")
 }
 
 fn no_bus(place: &Place) -> Result<(), Failure> {
     place.probe("unavailable")?;
     place.live("store")?;
-    passed_over(place, "store", "can't be reached")?;
+    ignored(place, "store", "can't be reached")?;
     // A keyring that appears changes nothing for a store that is there.
     let bus = Bus::start(&place.folder)?;
     let _secrets = bus.secrets()?;
     place.call("store")?;
-    passed_over(place, "store", "can't be reached")
+    ignored(place, "store", "can't be reached")
 }
 
 fn hanging_service(place: &Place) -> Result<(), Failure> {
@@ -73,7 +73,7 @@ fn hanging_service(place: &Place) -> Result<(), Failure> {
     place.probe("timed-out")?;
     place.refused("store", &["policy `keyring`", "did not answer"])?;
     place.live("other")?;
-    passed_over(place, "other", "did not answer")?;
+    ignored(place, "other", "did not answer")?;
     secrets.wake()?;
     place.call("store")?;
     place.policy("store", "keyring").map(drop)
@@ -94,7 +94,7 @@ fn hanging_bus(place: &Place) -> Result<(), Failure> {
     place.probe("timed-out")?;
     place.refused("store", &["policy `keyring`", "did not answer"])?;
     place.live("other")?;
-    passed_over(place, "other", "did not answer")
+    ignored(place, "other", "did not answer")
 }
 
 fn gone_and_back(place: &Place) -> Result<(), Failure> {
@@ -155,7 +155,7 @@ fn set_aside(place: &Place, accounts: &[u64]) -> Result<(), Failure> {
 }
 
 /// The key is in a file, and the store says that the keyring was passed over and why.
-fn passed_over(place: &Place, store: &str, why: &str) -> Result<(), Failure> {
+fn ignored(place: &Place, store: &str, why: &str) -> Result<(), Failure> {
     let status = place.policy(store, "key-file")?;
     let said = status["passed_over"][0].as_str().unwrap_or_default();
     if said.starts_with("keyring: ") && said.contains(why) {

@@ -24,7 +24,7 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hallpass-http", &["rmcp"]),
     ("hallpass-keyring", &["hyper", "reqwest", "rmcp"]),
     ("hallpass-login", &["reqwest", "rmcp"]),
-    ("hallpass-machine", &["reqwest", "rmcp"]),
+    ("hallpass-service", &["reqwest", "rmcp"]),
     ("hallpass-mcp-http", &["reqwest", "rmcp", "tokio"]),
     (
         "hallpass-oauth",

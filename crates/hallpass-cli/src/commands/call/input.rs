@@ -5,8 +5,8 @@ use std::{fs, io::Read, path::Path};
 use serde_json::{Map, Value};
 
 use crate::{
-    exit::Failed,
-    schema::{Kind, Properties, Wrong},
+    exit::CommandError,
+    schema::{Kind, Properties, SchemaError},
 };
 
 const FORMS: &str = "write `key=value`, `key:=JSON`, one JSON object such as '{\"a\": 1}', or `@FILE` \
@@ -26,16 +26,16 @@ pub(crate) enum Word {
 impl Word {
     /// Reads a word. Files are read now, so that what is wrong with one is said before anything is
     /// sent.
-    pub(crate) fn read(word: &str) -> Result<Self, Failed> {
+    pub(crate) fn read(word: &str) -> Result<Self, CommandError> {
         if let Some(file) = word.strip_prefix('@') {
             let text = contents(file)?;
             return object(&text).map(Self::Object).map_err(|error| {
-                Failed::usage(error).hint(format!("`{file}` has to hold one JSON object"))
+                CommandError::usage(error).hint(format!("`{file}` has to hold one JSON object"))
             });
         }
         if word.trim_start().starts_with(['{', '[']) {
             return object(word).map(Self::Object).map_err(|error| {
-                Failed::usage(error).hint(
+                CommandError::usage(error).hint(
                     "the tool's arguments are one JSON object, such as '{\"a\": 1}'; in a shell it \
                      stands in single quotes",
                 )
@@ -43,13 +43,13 @@ impl Word {
         }
         let Some((key, value)) = word.split_once('=').filter(|(key, _)| !key.is_empty()) else {
             let what = format!("`{word}` is no argument of a tool");
-            return Err(Failed::usage(what).hint(FORMS));
+            return Err(CommandError::usage(what).hint(FORMS));
         };
         match key.strip_suffix(':') {
-            Some("") => Err(Failed::usage(format!("`{word}` has no name")).hint(FORMS)),
+            Some("") => Err(CommandError::usage(format!("`{word}` has no name")).hint(FORMS)),
             Some(key) => match serde_json::from_str(value) {
                 Ok(value) => Ok(Self::Json(key.to_owned(), value)),
-                Err(error) => Err(Failed::usage(error).hint(format!(
+                Err(error) => Err(CommandError::usage(error).hint(format!(
                     "what comes after `{key}:=` is JSON; `{key}=` takes text"
                 ))),
             },
@@ -63,7 +63,7 @@ impl Word {
 pub(crate) fn arguments(
     words: &[Word],
     asked: Option<&Properties>,
-) -> Result<Map<String, Value>, Wrong> {
+) -> Result<Map<String, Value>, SchemaError> {
     let mut all = Map::new();
     for word in words {
         match word {
@@ -94,7 +94,7 @@ pub(crate) fn arguments(
     Ok(all)
 }
 
-fn contents(file: &str) -> Result<String, Failed> {
+fn contents(file: &str) -> Result<String, CommandError> {
     let mut text = String::new();
     let read = if file == "-" {
         std::io::stdin().read_to_string(&mut text).map(drop)
@@ -103,7 +103,7 @@ fn contents(file: &str) -> Result<String, Failed> {
     };
     match read {
         Ok(()) => Ok(text),
-        Err(error) => Err(Failed::usage(error).hint(format!("`{file}` was to be read"))),
+        Err(error) => Err(CommandError::usage(error).hint(format!("`{file}` was to be read"))),
     }
 }
 

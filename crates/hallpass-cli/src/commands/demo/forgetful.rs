@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hallpass::{
     BoxFuture, HttpClient, HttpError, ServerUrl, Token,
-    http::{Body, ExchangePolicy},
+    http::{Body, RequestOptions},
 };
 use http::{Request, Response, StatusCode, header};
 use url::form_urlencoded;
 
-use crate::exit::Failed;
+use crate::exit::CommandError;
 
 /// Sends everything as it is, but for the `resource` of the token requests of one grant type, which
 /// it leaves out.
@@ -24,7 +24,7 @@ impl HttpClient for ForgetsResource {
     fn open(
         &self,
         mut request: Request<Bytes>,
-        policy: ExchangePolicy,
+        policy: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let pairs: Vec<_> = form_urlencoded::parse(request.body())
             .into_owned()
@@ -49,15 +49,15 @@ pub(super) async fn initialize_with(
     client: &dyn HttpClient,
     token: &Token,
     url: String,
-) -> Result<bool, Failed> {
+) -> Result<bool, CommandError> {
     const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"forgetful","version":"0"}}}"#;
     let request = Request::post(&url)
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream")
         .header(header::AUTHORIZATION, token.authorization())
         .body(Bytes::from_static(INITIALIZE.as_bytes()))
-        .map_err(Failed::new)?;
-    let server = ServerUrl::parse(&url).map_err(Failed::new)?;
-    let response = client.open(request, ExchangePolicy::mcp(&server)).await?;
+        .map_err(CommandError::new)?;
+    let server = ServerUrl::parse(&url).map_err(CommandError::new)?;
+    let response = client.open(request, RequestOptions::mcp(&server)).await?;
     Ok(response.status() == StatusCode::UNAUTHORIZED)
 }

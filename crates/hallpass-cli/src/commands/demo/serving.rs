@@ -3,13 +3,16 @@
 use hallpass_testkit::{AuthorizationServer, McpServer, McpServerOptions, PublishedResource};
 use serde_json::json;
 
-use crate::{exit::Failed, program::Program};
+use crate::{exit::CommandError, program::Program};
 
 /// What the broken server calls itself.
 const ELSEWHERE: &str = "https://mcp.example.net/mcp";
 
 /// Serves until the program is told to stop, which is how this is meant to end.
-pub(super) async fn run(issuer: &AuthorizationServer, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(
+    issuer: &AuthorizationServer,
+    program: &Program,
+) -> Result<(), CommandError> {
     let mut options = McpServerOptions::protected_by(issuer);
     options.everything = true;
     let server = McpServer::start(options).await?;

@@ -4,7 +4,7 @@ use hallpass_testkit::{Endpoint, RecordedRequest, Recorder};
 use serde_json::{Value, json};
 
 use super::wire;
-use crate::{exit::Failed, output::Output};
+use crate::{exit::CommandError, output::Output};
 
 /// Shows the requests of each step as they come out of the record.
 pub(super) struct Stage {
@@ -35,7 +35,7 @@ impl Stage {
     }
 
     /// A step of which the record holds these requests.
-    pub(super) fn part(&mut self, title: &str, endpoints: &[Endpoint]) -> Result<(), Failed> {
+    pub(super) fn part(&mut self, title: &str, endpoints: &[Endpoint]) -> Result<(), CommandError> {
         self.collect();
         let is_part = |request: &RecordedRequest| endpoints.iter().any(|end| request.is_to(*end));
         let (part, rest) = std::mem::take(&mut self.waiting)
@@ -46,7 +46,7 @@ impl Stage {
     }
 
     /// A step of which the record holds all that has not been shown yet.
-    pub(super) fn rest(&mut self, title: &str) -> Result<(), Failed> {
+    pub(super) fn rest(&mut self, title: &str) -> Result<(), CommandError> {
         self.collect();
         let rest = std::mem::take(&mut self.waiting);
         self.show(title, &rest)
@@ -65,7 +65,11 @@ impl Stage {
     }
 
     /// Checks that there were so many requests to `endpoint`, each with exactly the one resource.
-    pub(super) fn carries_resource(&self, endpoint: Endpoint, times: usize) -> Result<(), Failed> {
+    pub(super) fn carries_resource(
+        &self,
+        endpoint: Endpoint,
+        times: usize,
+    ) -> Result<(), CommandError> {
         let mut requests = self.recorder.requests_to(endpoint);
         // The answer to a consent page goes to the same endpoint, and is not the client's.
         requests.retain(|request| endpoint != Endpoint::Authorization || request.method == "GET");
@@ -79,9 +83,9 @@ impl Stage {
     }
 
     /// Says `what` with a tick, or fails with it.
-    pub(super) fn check(&self, holds: bool, what: &str) -> Result<(), Failed> {
+    pub(super) fn check(&self, holds: bool, what: &str) -> Result<(), CommandError> {
         if !holds {
-            return Err(Failed::new(format!("this does not hold: {what}")));
+            return Err(CommandError::new(format!("this does not hold: {what}")));
         }
         self.output.line(&format!("   ✓ {what}"));
         Ok(())
@@ -97,9 +101,9 @@ impl Stage {
         self.waiting.extend(new);
     }
 
-    fn show(&mut self, title: &str, requests: &[RecordedRequest]) -> Result<(), Failed> {
+    fn show(&mut self, title: &str, requests: &[RecordedRequest]) -> Result<(), CommandError> {
         if requests.is_empty() {
-            return Err(Failed::new(format!("this never happened: {title}")));
+            return Err(CommandError::new(format!("this never happened: {title}")));
         }
         self.step += 1;
         self.output.line(&format!("\n{}. {title}", self.step));

@@ -1,20 +1,21 @@
 //! mcp-remote's credentials of a server, taken over: only where a person said so.
 //!
 //! The client is kept for the next sign-in, and the refresh token is tried once, at once, the way of
-//! every refresh. What [`hallpass::Handover`] says of the why holds for this.
+//! every refresh. What [`hallpass::ImportedCredentials`] says of the why holds for this.
 
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    Hallpass, Remedy, Slot,
+    CredentialKey, Hallpass, Remedy,
     store::{CredentialStore, Saved},
 };
 use serde_json::{Value, json};
 use url::{Host, Url};
 
-use super::kept::Kept;
+use super::mcp_remote_cache::Kept;
 use crate::{
-    exit::Failed, program::Program, server_options::ServerOptions, settings, setup, store::Store,
+    exit::CommandError, program::Program, server_options::ServerOptions, settings, setup,
+    store::Store,
 };
 
 /// How long somebody else who works on the account is waited for.
@@ -25,7 +26,7 @@ const WAIT: Duration = Duration::from_secs(60);
 pub(super) struct Offer {
     /// The server's name here.
     pub(super) name: String,
-    pub(super) slot: Slot,
+    pub(super) key: CredentialKey,
     pub(super) options: ServerOptions,
     pub(super) kept: Kept,
 }
@@ -59,7 +60,7 @@ impl Taken {
         };
         json!({
             "name": offer.name,
-            "server": offer.slot.server.to_string(),
+            "server": offer.key.server.to_string(),
             "outcome": outcome,
             "why": why,
         })
@@ -125,12 +126,12 @@ impl Offer {
         }
     }
 
-    async fn try_to(&self, program: &Program) -> Result<Taken, Failed> {
+    async fn try_to(&self, program: &Program) -> Result<Taken, CommandError> {
         if self.options.have_token_source() {
             let why = "its tokens come from elsewhere, so nobody signs in";
             return Ok(Taken::Left(why.to_owned()));
         }
-        let handover = self.kept.read().map_err(Failed::usage)?;
+        let handover = self.kept.read().map_err(CommandError::usage)?;
         let store = Store::open_or_create(program).await?;
         if !store.keeps() {
             let why = "the store is in memory, and the refresh token is good for one use";
@@ -139,16 +140,16 @@ impl Offer {
         let store = store.port();
         let hallpass = self.hallpass(program, Arc::clone(&store))?;
         let here = || Taken::Left("there are credentials of it here already".to_owned());
-        if !store.records(&self.slot).await?.is_empty() {
+        if !store.records(&self.key).await?.is_empty() {
             return Ok(here());
         }
         let record = hallpass.take_over(&handover).await;
         let record = record.map_err(|error| {
             let remedy = error.remedy();
-            Failed::with_remedy(error, remedy)
+            CommandError::with_remedy(error, remedy)
         })?;
-        let mut guard = store.lock(&self.slot, WAIT).await?;
-        if !store.records(&self.slot).await?.is_empty() {
+        let mut guard = store.lock(&self.key, WAIT).await?;
+        if !store.records(&self.key).await?.is_empty() {
             return Ok(here());
         }
         let saved = store.save(&record, None, &mut guard).await?;
@@ -174,15 +175,15 @@ impl Offer {
         &self,
         program: &Program,
         store: Arc<dyn CredentialStore>,
-    ) -> Result<Hallpass, Failed> {
+    ) -> Result<Hallpass, CommandError> {
         let settings = settings::settings(&self.options, &program.environment)?;
-        let builder = setup::builder(self.slot.clone(), &self.options, settings, store, program)?;
-        builder.build().map_err(Failed::usage)
+        let builder = setup::builder(self.key.clone(), &self.options, settings, store, program)?;
+        builder.build().map_err(CommandError::usage)
     }
 }
 
 /// An error and its causes in one line.
-fn in_words(failed: &Failed) -> String {
+fn in_words(failed: &CommandError) -> String {
     let data = failed.to_json();
     let causes = data["causes"].as_array().into_iter().flatten();
     let all: Vec<&str> = [&data["message"]]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hallpass::{ServerUrl, Slot};
+use hallpass::{CredentialKey, ServerUrl};
 
 use super::{
     remote::{Left, Remote},
@@ -31,7 +31,7 @@ pub(super) struct Step {
     pub(super) file: PathBuf,
     pub(super) name: String,
     /// The server, where its URL is one.
-    pub(super) slot: Option<Slot>,
+    pub(super) key: Option<CredentialKey>,
     pub(super) outcome: Outcome,
     pub(super) left: Vec<Left>,
     /// What mcp-remote calls its credentials.
@@ -85,7 +85,7 @@ fn step(found: Found, config: &Config, before: &[Step]) -> Step {
         source: found.source,
         file: found.file,
         name: found.name,
-        slot: None,
+        key: None,
         outcome: Outcome::Left(String::new()),
         left: Vec::new(),
         kept_as: None,
@@ -97,43 +97,43 @@ fn step(found: Found, config: &Config, before: &[Step]) -> Step {
             return step;
         }
     };
-    let slot = match slot(&remote.url) {
-        Ok(slot) => slot,
+    let key = match key(&remote.url) {
+        Ok(key) => key,
         Err(why) => {
             step.outcome = Outcome::Left(why);
             return step;
         }
     };
-    step.outcome = match addition(&step.name, &slot, &remote, config, before) {
+    step.outcome = match addition(&step.name, &key, &remote, config, before) {
         Ok(addition) => Outcome::Add(Box::new(addition)),
         Err(why) => Outcome::Left(why),
     };
-    step.slot = Some(slot);
+    step.key = Some(key);
     step.left = remote.left;
     step.kept_as = remote.kept_as;
     step
 }
 
-fn slot(url: &str) -> Result<Slot, String> {
+fn key(url: &str) -> Result<CredentialKey, String> {
     if !url.contains("://") {
         // Not repeated: what is in the place of a URL may be a secret.
         return Err("what stands for its URL is none".to_owned());
     }
     let server = ServerUrl::parse(url).map_err(|error| error.to_string())?;
-    Ok(Slot::new(server))
+    Ok(CredentialKey::new(server))
 }
 
 /// The entry to be, or what is in its way.
 fn addition(
     there: &str,
-    slot: &Slot,
+    key: &CredentialKey,
     remote: &Remote,
     config: &Config,
     before: &[Step],
 ) -> Result<Addition, String> {
     // Whatever account of it: who wants another one says so.
     let mut servers = config.servers().iter();
-    if let Some((name, _)) = servers.find(|(_, entry)| entry.slot.server == slot.server) {
+    if let Some((name, _)) = servers.find(|(_, entry)| entry.key.server == key.server) {
         return Err(format!("it is here already: `{name}`"));
     }
     let additions = || {
@@ -142,7 +142,7 @@ fn addition(
             .filter_map(|step| Some((step, step.addition()?)))
     };
     let mut twins = additions();
-    if let Some((step, addition)) = twins.find(|(_, addition)| addition.entry.slot == *slot) {
+    if let Some((step, addition)) = twins.find(|(_, addition)| addition.entry.key == *key) {
         return Err(format!(
             "the same as `{}` of {}",
             addition.name, step.source
@@ -160,7 +160,7 @@ fn addition(
     Ok(Addition {
         name,
         entry: Entry {
-            slot: slot.clone(),
+            key: key.clone(),
             options: remote.options.clone(),
         },
         taken: remote.taken(),

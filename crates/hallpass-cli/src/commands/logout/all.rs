@@ -8,29 +8,29 @@ use super::Logout;
 use crate::{
     arguments::Server,
     commands::status,
-    exit::{Code, Failed},
+    exit::{Code, CommandError},
     program::Program,
     store::Store,
     terminal::Typed,
 };
 
 /// Signs out of every account, one after the other. One that fails keeps none of the others signed in.
-pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), CommandError> {
     let listing = Store::open(program).await?.port().list().await?;
     let unreadable: Vec<String> = listing.problems.iter().map(ToString::to_string).collect();
-    let mut slots = BTreeSet::from_iter(listing.slots);
-    slots.extend(status::with_a_token_source(program)?);
-    if !slots.is_empty() && !logout.yes {
-        let names: Vec<String> = slots.iter().map(ToString::to_string).collect();
+    let mut credentials = BTreeSet::from_iter(listing.credentials);
+    credentials.extend(status::with_a_token_source(program)?);
+    if !credentials.is_empty() && !logout.yes {
+        let names: Vec<String> = credentials.iter().map(ToString::to_string).collect();
         agree(&names, program).await?;
     }
     for problem in &unreadable {
         program.output.say(&format!("can't be read: {problem}"));
     }
     let (mut accounts, mut first, mut failures) = (Vec::new(), None, 0);
-    for slot in &slots {
-        let url = slot.server.as_str().to_owned();
-        let account = slot.profile.as_str().to_owned();
+    for key in &credentials {
+        let url = key.server.as_str().to_owned();
+        let account = key.account.as_str().to_owned();
         let server = Server::of(url, Some(account), logout.options.clone());
         match super::sign_out(logout, &server, program).await {
             Ok((text, data)) => {
@@ -40,10 +40,10 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed
             Err(failed) => {
                 program
                     .output
-                    .say(&format!("not signed out of {slot}\n{failed}"));
+                    .say(&format!("not signed out of {key}\n{failed}"));
                 let data = json!({
-                    "server": slot.server.as_str(),
-                    "account": slot.profile.as_str(),
+                    "server": key.server.as_str(),
+                    "account": key.account.as_str(),
                     "had_grant": null,
                     "outcome": null,
                 });
@@ -53,7 +53,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed
             }
         }
     }
-    if slots.is_empty() {
+    if credentials.is_empty() {
         program.output.line("no account is known here");
     }
     let count = accounts.len();
@@ -63,7 +63,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Failed
         return Ok(());
     };
     let what = format!("{failures} of {count} accounts could not be signed out");
-    Err(failed.first_of(what).answer(data))
+    Err(failed.with_count(what).answer(data))
 }
 
 /// The outcome of one account, with its error.
@@ -73,9 +73,9 @@ fn with(mut data: Value, error: Value) -> Value {
 }
 
 /// Asks whether all of them are meant; where nobody can be asked, that has to be said.
-async fn agree(names: &[String], program: &Program) -> Result<(), Failed> {
-    if !program.environment.somebody_types() {
-        return Err(Failed::usage("`logout --all` has to be confirmed")
+async fn agree(names: &[String], program: &Program) -> Result<(), CommandError> {
+    if !program.environment.stdin_is_terminal() {
+        return Err(CommandError::usage("`logout --all` has to be confirmed")
             .hint("`--yes` signs out of all of them without a question"));
     }
     program.output.say(&names.join("\n"));
@@ -89,5 +89,5 @@ async fn agree(names: &[String], program: &Program) -> Result<(), Failed> {
     if matches!(answer.as_str(), "y" | "yes") {
         return Ok(());
     }
-    Err(Failed::new("nobody was signed out").code(Code::Refused))
+    Err(CommandError::new("nobody was signed out").code(Code::Refused))
 }

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hallpass::{Slot, store::read_private};
-use hallpass_proxy::Memory;
+use hallpass::{CredentialKey, store::read_private};
+use hallpass_proxy::CapabilityCache;
 
-use crate::remembered;
+use crate::saved_options;
 
-/// One folder for each slot, one file for each opening.
+/// One folder for each credential, one file for each opening.
 #[derive(Debug)]
 pub(super) struct Files {
     store: PathBuf,
@@ -21,10 +21,12 @@ pub(super) struct Files {
 const MOST: usize = 256 * 1024;
 
 impl Files {
-    pub(super) fn of(slot: &Slot, folder: &Path) -> Self {
+    pub(super) fn of(key: &CredentialKey, folder: &Path) -> Self {
         Self {
             store: folder.to_owned(),
-            folder: folder.join("capabilities").join(remembered::name_of(slot)),
+            folder: folder
+                .join("capabilities")
+                .join(saved_options::name_of(key)),
         }
     }
 
@@ -33,7 +35,7 @@ impl Files {
     }
 
     fn write(&self, opening: &str, result: &[u8]) -> io::Result<()> {
-        remembered::create_private(&self.folder)?;
+        saved_options::create_private(&self.folder)?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         io::Write::write_all(&mut file, result)?;
         file.persist(self.file(opening))?;
@@ -41,7 +43,7 @@ impl Files {
     }
 }
 
-impl Memory for Files {
+impl CapabilityCache for Files {
     fn load(&self, opening: &str) -> Option<Vec<u8>> {
         let found = read_private(&self.store, &self.file(opening));
         found.unwrap_or_else(|error| {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     arguments,
-    exit::Failed,
+    exit::CommandError,
     program::Program,
     server_options::ServerOptions,
     setup::{Options, Person, Setup},
@@ -51,7 +51,7 @@ pub(super) fn configured<'a>(
     program: &'a Program,
     server: &'a arguments::Server,
     person: Option<Person>,
-) -> Result<(Configured, impl Future<Output = ()> + 'a), Failed> {
+) -> Result<(Configured, impl Future<Output = ()> + 'a), CommandError> {
     Setup::check(program, server)?;
     let (questions, mut asked) = mpsc::channel::<oneshot::Sender<Answer>>(1);
     let work = async move {
@@ -69,13 +69,13 @@ async fn look(
     server: &arguments::Server,
     person: Option<&Person>,
     current: &mut Option<Current>,
-) -> Result<AuthorizedEndpoint, Failed> {
+) -> Result<AuthorizedEndpoint, CommandError> {
     if let Some(current) = current.as_ref().filter(|current| current.keeps)
         && Setup::options(program, server)? == current.options
     {
         return Ok(current.hallpass.endpoint());
     }
-    let setup = Setup::new(program, server, Options::Remembered, person.cloned()).await?;
+    let setup = Setup::new(program, server, Options::Saved, person.cloned()).await?;
     let endpoint = setup.hallpass.endpoint();
     *current = Some(Current {
         options: setup.options,
@@ -85,7 +85,7 @@ async fn look(
     Ok(endpoint)
 }
 
-fn failed(failed: Failed) -> NoEndpoint {
+fn failed(failed: CommandError) -> NoEndpoint {
     let (remedy, hints) = (failed.remedy(), failed.hints().to_vec());
     NoEndpoint::new(failed.into_source(), remedy).with_hints(hints)
 }

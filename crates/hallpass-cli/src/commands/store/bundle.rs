@@ -7,11 +7,11 @@ use std::{
 };
 
 use clap::Args;
-use hallpass::Slot;
+use hallpass::CredentialKey;
 use serde_json::{Value, json};
 
 use super::Passphrase;
-use crate::{exit::Failed, passphrase::Passphrases, program::Program, store};
+use crate::{exit::CommandError, passphrase::Passphrases, program::Program, store};
 
 /// How long an account that somebody else works on is waited for.
 const WAIT: Duration = Duration::from_secs(60);
@@ -40,7 +40,7 @@ pub(super) struct Import {
     passphrase: Passphrase,
 }
 
-pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Failed> {
+pub(super) async fn export(export: &Export, program: &Program) -> Result<(), CommandError> {
     if export.file.exists() {
         return Err(there_already(&export.file));
     }
@@ -48,8 +48,10 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Fai
     let look = store.look(None).await?;
     let away = look.out_of_reach.unwrap_or_default();
     if !export.leave_out_unreadable {
-        let away = away.first().map(|away| Failed::usage(away.to_string()));
-        let problem = look.problems.into_iter().next().map(Failed::from);
+        let away = away
+            .first()
+            .map(|away| CommandError::usage(away.to_string()));
+        let problem = look.problems.into_iter().next().map(CommandError::from);
         if let Some(failed) = problem.or(away) {
             return Err(failed.hint(
                 "`--leave-out-unreadable` exports the rest, `hallpass store list` shows all",
@@ -60,7 +62,7 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Fai
     let exported = store.export(&with).await?;
     write_new(&export.file, &exported.bytes).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => there_already(&export.file),
-        _ => Failed::new(error).hint(format!("writing {}", export.file.display())),
+        _ => CommandError::new(error).hint(format!("writing {}", export.file.display())),
     })?;
     let problems = exported.problems.iter().map(ToString::to_string);
     let away = away.iter().map(ToString::to_string);
@@ -70,28 +72,29 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Fai
     }
     let text = format!(
         "{} in {}, sealed with the passphrase",
-        accounts(exported.slots.len()),
+        accounts(exported.credentials.len()),
         export.file.display()
     );
     let data = json!({
         "file": export.file,
-        "accounts": names(&exported.slots),
+        "accounts": names(&exported.credentials),
         "problems": problems,
     });
     program.output.result(&text, &data);
     Ok(())
 }
 
-pub(super) async fn import(import: &Import, program: &Program) -> Result<(), Failed> {
-    let bytes = fs::read(&import.file)
-        .map_err(|error| Failed::usage(error).hint(format!("reading {}", import.file.display())))?;
+pub(super) async fn import(import: &Import, program: &Program) -> Result<(), CommandError> {
+    let bytes = fs::read(&import.file).map_err(|error| {
+        CommandError::usage(error).hint(format!("reading {}", import.file.display()))
+    })?;
     let store = store::files_or_new(program).await?;
     let with = Passphrases::new(program, import.passphrase.named(), "the export");
     let imported = store.import(&bytes, &with, WAIT).await?;
-    for slot in &imported.kept {
+    for key in &imported.kept {
         program
             .output
-            .say(&format!("{slot} is here already and stays as it is"));
+            .say(&format!("{key} is here already and stays as it is"));
     }
     let text = format!("{} taken in", accounts(imported.saved.len()));
     let data = json!({
@@ -109,14 +112,13 @@ fn accounts(count: usize) -> String {
     }
 }
 
-fn names(slots: &[Slot]) -> Vec<Value> {
-    let name =
-        |slot: &Slot| json!({ "server": slot.server.as_str(), "account": slot.profile.as_str() });
-    slots.iter().map(name).collect()
+fn names(credentials: &[CredentialKey]) -> Vec<Value> {
+    let name = |key: &CredentialKey| json!({ "server": key.server.as_str(), "account": key.account.as_str() });
+    credentials.iter().map(name).collect()
 }
 
-fn there_already(file: &Path) -> Failed {
-    Failed::usage(format!("`{}` is there already", file.display()))
+fn there_already(file: &Path) -> CommandError {
+    CommandError::usage(format!("`{}` is there already", file.display()))
         .hint("name another file: an export overwrites none")
 }
 

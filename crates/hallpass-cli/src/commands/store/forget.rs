@@ -5,14 +5,14 @@ use std::time::Duration;
 use clap::Args;
 use hallpass::{
     Record,
-    store::{CredentialStore as _, Look, StoreErrorKind},
+    store::{CredentialStore as _, Inventory, StoreErrorKind},
 };
 use serde_json::json;
 
 use crate::{
-    exit::{Code, Failed},
+    exit::{Code, CommandError},
     program::Program,
-    remembered::Remembered,
+    saved_options::SavedOptions,
     setup, store,
 };
 
@@ -36,30 +36,33 @@ pub(super) struct Forget {
     yes: bool,
 }
 
-pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed> {
-    let slot = setup::slot(program, &forget.url, forget.account.as_deref())?;
+pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), CommandError> {
+    let key = setup::key(program, &forget.url, forget.account.as_deref())?;
     let store = store::files(program).await?;
-    let mut guard = store.lock(&slot, WAIT).await?;
+    let mut guard = store.lock(&key, WAIT).await?;
     if !forget.yes
-        && let Some(why) = store.why_out_of_reach(&slot).await?
+        && let Some(why) = store.unreadable_reason(&key).await?
     {
-        let what = format!("nobody can tell whether somebody is signed in to {slot}");
-        return Err(Failed::from(why).first_of(what).code(Code::Usage).hint(
+        let what = format!("nobody can tell whether somebody is signed in to {key}");
+        return Err(CommandError::from(why).with_count(what).code(Code::Usage).hint(
             "or `--yes` deletes it unread: no key brings it back then, and its tokens live on at \
              the server",
         ));
     }
     // No key is given up as lost for that, and one in trouble opens nothing.
-    let mut look = match store.look(Some(&slot)).await {
-        Err(error) if error.kind() == StoreErrorKind::Key => Look::default(),
+    let mut look = match store.look(Some(&key)).await {
+        Err(error) if error.kind() == StoreErrorKind::Key => Inventory::default(),
         look => look?,
     };
     let mut records = look.kept.values().flatten();
     if records.any(Record::is_signed_in) && !forget.yes {
-        return Err(Failed::usage(format!("somebody is signed in to {slot}"))
-            .hint("`hallpass logout` revokes the tokens first; `--yes` forgets them as they are"));
+        return Err(
+            CommandError::usage(format!("somebody is signed in to {key}")).hint(
+                "`hallpass logout` revokes the tokens first; `--yes` forgets them as they are",
+            ),
+        );
     }
-    let moved = match look.problems.pop().filter(|_| look.is_unread(&slot)) {
+    let moved = match look.problems.pop().filter(|_| look.is_unread(&key)) {
         None => None,
         // What can't be read though its key is here may be mended one day: it makes room.
         Some(trouble)
@@ -68,13 +71,13 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed
                 StoreErrorKind::Damaged | StoreErrorKind::Key
             ) =>
         {
-            store.move_away(&slot, &mut guard).await?
+            store.move_aside(&key, &mut guard).await?
         }
         Some(trouble) => return Err(trouble.into()),
     };
-    let forgotten = store.forget(&slot, &mut guard).await?;
+    let forgotten = store.forget(&key, &mut guard).await?;
     guard.release().await?;
-    Remembered::of(&slot, &store::folder(program)?).forget()?;
+    SavedOptions::of(&key, &store::folder(program)?).forget()?;
     if forgotten.of_another_machine {
         program.output.say(
             "note: another machine that shares the folder keeps records of its own for this \
@@ -84,19 +87,19 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Failed
     let had = forgotten.records || forgotten.unread > 0 || moved.is_some();
     let text = match &moved {
         Some(moved) => format!(
-            "{slot} could not be opened; its file is moved to {}",
+            "{key} could not be opened; its file is moved to {}",
             moved.display()
         ),
         None if forgotten.unread > 0 => format!(
-            "nothing is kept for {slot} any more; what was sealed with a key that is not at hand is \
+            "nothing is kept for {key} any more; what was sealed with a key that is not at hand is \
              deleted unread, and its tokens live on at the server"
         ),
-        None if had => format!("nothing is kept for {slot} any more"),
-        None => format!("nothing was kept for {slot}"),
+        None if had => format!("nothing is kept for {key} any more"),
+        None => format!("nothing was kept for {key}"),
     };
     let data = json!({
-        "server": slot.server.as_str(),
-        "account": slot.profile.as_str(),
+        "server": key.server.as_str(),
+        "account": key.account.as_str(),
         "had_records": had,
         "deleted_unread": forgotten.unread,
         "of_another_machine": forgotten.of_another_machine,

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hallpass::store::{FileStore, KeySource, KeySources, Policy};
+use hallpass::store::{FileStore, KeyLocation, KeySource, KeySources};
 use serde_json::json;
 
 use super::Passphrase;
-use crate::{exit::Failed, passphrase::Passphrases, program::Program, store};
+use crate::{exit::CommandError, passphrase::Passphrases, program::Program, store};
 
 /// To another place.
 #[derive(Debug, Args)]
@@ -31,29 +31,29 @@ enum Place {
 }
 
 impl Place {
-    fn policy(self) -> Policy {
+    fn policy(self) -> KeyLocation {
         match self {
-            Self::Keyring => Policy::Keyring,
-            Self::KeyFile => Policy::KeyFile,
-            Self::Passphrase => Policy::Passphrase,
+            Self::Keyring => KeyLocation::Keyring,
+            Self::KeyFile => KeyLocation::KeyFile,
+            Self::Passphrase => KeyLocation::Passphrase,
         }
     }
 }
 
-pub(super) async fn rekey(passphrase: &Passphrase, program: &Program) -> Result<(), Failed> {
+pub(super) async fn rekey(passphrase: &Passphrase, program: &Program) -> Result<(), CommandError> {
     let store = store::files(program).await?;
     let policy = store.policy()?;
     change(&store, policy, passphrase, program).await
 }
 
-pub(super) async fn to_another_place(to: &Move, program: &Program) -> Result<(), Failed> {
+pub(super) async fn to_another_place(to: &Move, program: &Program) -> Result<(), CommandError> {
     let store = store::files(program).await?;
     let policy = to.to.policy();
     if store.policy()? == policy {
-        return Err(
-            Failed::usage(format!("the key is kept by the policy `{policy}` already"))
-                .hint("`hallpass store rekey` makes another one in the same place"),
-        );
+        return Err(CommandError::usage(format!(
+            "the key is kept by the policy `{policy}` already"
+        ))
+        .hint("`hallpass store rekey` makes another one in the same place"));
     }
     change(&store, policy, &to.passphrase, program).await
 }
@@ -61,12 +61,12 @@ pub(super) async fn to_another_place(to: &Move, program: &Program) -> Result<(),
 /// Seals everything with a new key that `policy` keeps.
 async fn change(
     store: &FileStore,
-    policy: Policy,
+    policy: KeyLocation,
     passphrase: &Passphrase,
     program: &Program,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let source: Arc<dyn KeySource> = match policy {
-        Policy::Passphrase => Arc::new(Passphrases::new(
+        KeyLocation::Passphrase => Arc::new(Passphrases::new(
             program,
             passphrase.named(),
             "the store from now on",
@@ -77,7 +77,7 @@ async fn change(
         .rekey(KeySources::in_order(vec![source]))
         .await
         .map_err(|error| {
-            Failed::from(error).hint("nothing is lost: mend that, and say the same once more")
+            CommandError::from(error).hint("nothing is lost: mend that, and say the same once more")
         })?;
     let problems: Vec<_> = rekeyed.problems.iter().map(ToString::to_string).collect();
     for problem in &problems {
@@ -110,10 +110,10 @@ async fn change(
     Ok(())
 }
 
-pub(super) async fn start_over(program: &Program) -> Result<(), Failed> {
+pub(super) async fn reset(program: &Program) -> Result<(), CommandError> {
     let folder = store::folder(program)?;
     let sources = store::sources_of_a_new_one(program, &folder)?;
-    let (store, moved) = FileStore::start_over(folder, sources).await?;
+    let (store, moved) = FileStore::reset(folder, sources).await?;
     let policy = store.policy()?;
     let text = match &moved {
         Some(moved) => format!(

@@ -1,16 +1,16 @@
 //! `hallpass store list`
 
-use hallpass::{Record, Slot, State};
+use hallpass::{CredentialKey, Record, State};
 use serde_json::{Value, json};
 
-use crate::{exit::Failed, output::Tone, program::Program, store::Store, words};
+use crate::{exit::CommandError, output::Tone, program::Program, store::Store, text};
 
-pub(super) async fn run(program: &Program) -> Result<(), Failed> {
+pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
     let look = Store::examine(program).await??.look(None).await?;
     let (mut lines, mut accounts) = (Vec::new(), Vec::new());
-    for (slot, records) in look.kept() {
-        lines.push(in_words(slot, records));
-        accounts.push(as_data(slot, records));
+    for (key, records) in look.kept() {
+        lines.push(in_words(key, records));
+        accounts.push(as_data(key, records));
     }
     if look.kept().is_empty() {
         lines.push("no account is kept".to_owned());
@@ -19,7 +19,7 @@ pub(super) async fn run(program: &Program) -> Result<(), Failed> {
     for problem in look.problems_in_words(output) {
         lines.push(format!("can't be opened: {problem}"));
     }
-    let store = words::table(&look.rows(), output.width(), output.paint());
+    let store = text::table(&look.rows(), output.width(), output.paint());
     lines.push(format!(
         "{}\n{store}",
         output.paint().tone(Tone::Name, "store")
@@ -34,7 +34,7 @@ pub(super) async fn run(program: &Program) -> Result<(), Failed> {
 }
 
 /// The account, and a line for each authorization server; the active one comes first.
-fn in_words(slot: &Slot, records: &[Record]) -> String {
+fn in_words(key: &CredentialKey, records: &[Record]) -> String {
     let lines = records.iter().map(|record| {
         let what = match &record.state {
             State::Registered => "a client, and no grant",
@@ -43,13 +43,13 @@ fn in_words(slot: &Slot, records: &[Record]) -> String {
         };
         format!("\n  {what} of {}", record.issuer)
     });
-    format!("{slot}{}", lines.collect::<String>())
+    format!("{key}{}", lines.collect::<String>())
 }
 
-fn as_data(slot: &Slot, records: &[Record]) -> Value {
+fn as_data(key: &CredentialKey, records: &[Record]) -> Value {
     json!({
-        "server": slot.server.as_str(),
-        "account": slot.profile.as_str(),
+        "server": key.server.as_str(),
+        "account": key.account.as_str(),
         "issuers": records.iter().map(|record| record.issuer.as_str()).collect::<Vec<_>>(),
         "has_grant": records.first().is_some_and(|record| record.grant.is_some()),
     })

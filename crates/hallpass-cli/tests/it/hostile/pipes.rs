@@ -3,8 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use hallpass::{
-    AccessToken, CredentialStore, Grant, Issuer, Record, ServerMetadata, ServerUrl,
-    SettingsFingerprint, Slot, State, Timestamp,
+    AccessToken, CredentialKey, CredentialStore, Grant, Issuer, Record, ServerMetadata, ServerUrl,
+    SettingsFingerprint, State, Timestamp,
     record::GrantKind,
     store::{FileStore, KeyFile, Saved},
 };
@@ -51,15 +51,15 @@ async fn keep(home: &Path, server: &str) -> Issuer {
     let store = FileStore::open(home, KeyFile::in_folder(home))
         .await
         .unwrap();
-    let slot = Slot::new(ServerUrl::parse(server).unwrap());
+    let key = CredentialKey::new(ServerUrl::parse(server).unwrap());
     let text = format!("https://as.example/{}", hostile("ISSUER"));
     let issuer: Issuer = serde_json::from_value(text.into()).unwrap();
     let metadata = ServerMetadata::new(issuer.clone());
-    let mut record = Record::new(slot.clone(), metadata, SettingsFingerprint::default());
+    let mut record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
     let (kind, token) = (GrantKind::AuthorizationCode, AccessToken::new("access"));
     record.grant = Some(Grant::new(kind, token, Timestamp::from_unix_seconds(1_000)));
     record.state = State::SignedIn;
-    let mut guard = store.lock(&slot, Duration::from_secs(5)).await.unwrap();
+    let mut guard = store.lock(&key, Duration::from_secs(5)).await.unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     guard.release().await.unwrap();

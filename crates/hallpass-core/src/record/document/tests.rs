@@ -6,18 +6,18 @@ use crate::{
     AccessToken, AuthScheme, ClientId, ClientSecret, RefreshToken, RegistrationAccessToken,
     Resource, Scopes, ServerMetadata, ServerUrl, SettingsFingerprint, Timestamp,
     record::{
-        Fence, Grant, GrantKind, PostEnd, Refusal, Registration, RegistrationManagement,
+        Grant, GrantKind, PendingRefresh, PostEnd, Refusal, Registration, RegistrationManagement,
         RegistrationOrigin, SignInCause, State,
     },
 };
 
-fn slot() -> Slot {
-    Slot::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap())
+fn key() -> CredentialKey {
+    CredentialKey::new(ServerUrl::parse("https://mcp.example.com/mcp").unwrap())
 }
 
 fn record(issuer: &str) -> Record {
     let metadata = ServerMetadata::new(Issuer::parse(issuer).unwrap());
-    let mut record = Record::new(slot(), metadata, SettingsFingerprint::default());
+    let mut record = Record::new(key(), metadata, SettingsFingerprint::default());
     let mut registration =
         Registration::new(RegistrationOrigin::Dynamic, ClientId::new("client-1"));
     registration.client_secret = Some(ClientSecret::new("secret-1"));
@@ -41,9 +41,9 @@ fn record(issuer: &str) -> Record {
 }
 
 /// A fence with a value in every field.
-fn fence() -> Fence {
+fn fence() -> PendingRefresh {
     let at = Timestamp::from_unix_seconds;
-    let mut fence = Fence::new(at(7), at(900));
+    let mut fence = PendingRefresh::new(at(7), at(900));
     fence.last = at(8);
     fence.posts = 2;
     fence.ended = PostEnd::Refused;
@@ -59,30 +59,30 @@ fn fence() -> Fence {
 
 #[test]
 fn fence_of_an_older_version_is_paused_for_some_seconds() {
-    let mut document = SlotDocument::empty(slot());
+    let mut document = CredentialDocument::empty(key());
     let mut saved = record("https://as.example");
     saved.fence = Some(fence());
     let _ = document.save(&saved, None);
     let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
     let old = json.pointer_mut("/records/0/fence").unwrap();
     *old = serde_json::json!({"posts": 1, "since": 7});
-    let read = SlotDocument::decode(json.to_string().as_bytes()).unwrap();
+    let read = CredentialDocument::decode(json.to_string().as_bytes()).unwrap();
     let at = Timestamp::from_unix_seconds;
-    let expected = Fence::new(at(7), at(14));
+    let expected = PendingRefresh::new(at(7), at(14));
     assert_eq!(read.active().unwrap().fence, Some(expected));
 }
 
 #[test]
 fn what_is_written_is_read_back() {
-    let mut document = SlotDocument::empty(slot());
+    let mut document = CredentialDocument::empty(key());
     let mut saved = record("https://as.example");
     saved.fence = Some(fence());
-    saved.state = State::SignInNeeded(SignInCause::RefreshOutcomeUnknown);
+    saved.state = State::SignInRequired(SignInCause::RefreshOutcomeUnknown);
     assert_eq!(
         document.save(&saved, None),
         Saved::Written(Generation::new(1))
     );
-    let read = SlotDocument::decode(&document.encode()).unwrap();
+    let read = CredentialDocument::decode(&document.encode()).unwrap();
     assert_eq!(read, document);
     let grant = read.active().unwrap().grant.as_ref().unwrap();
     assert_eq!(
@@ -94,7 +94,7 @@ fn what_is_written_is_read_back() {
 
 #[test]
 fn a_save_that_expected_something_else_changes_nothing() {
-    let mut document = SlotDocument::empty(slot());
+    let mut document = CredentialDocument::empty(key());
     let record = record("https://as.example");
     let first = Generation::new(1);
     assert_eq!(
@@ -112,7 +112,7 @@ fn a_save_that_expected_something_else_changes_nothing() {
 
 #[test]
 fn a_removed_record_is_not_brought_back_and_its_generation_not_used_again() {
-    let mut document = SlotDocument::empty(slot());
+    let mut document = CredentialDocument::empty(key());
     let record = record("https://as.example");
     let _ = document.save(&record, None);
     assert!(document.remove(&record.issuer));
@@ -130,7 +130,7 @@ fn a_removed_record_is_not_brought_back_and_its_generation_not_used_again() {
 
 #[test]
 fn the_record_saved_last_is_the_active_one() {
-    let mut document = SlotDocument::empty(slot());
+    let mut document = CredentialDocument::empty(key());
     let one = record("https://one.example");
     let other = record("https://one.example/");
     let _ = document.save(&one, None);
@@ -143,7 +143,7 @@ fn the_record_saved_last_is_the_active_one() {
     );
     let _ = document.save(&one, Some(Generation::new(1)));
     assert_eq!(document.active().unwrap().issuer, one.issuer);
-    let order = |document: &SlotDocument| -> Vec<_> {
+    let order = |document: &CredentialDocument| -> Vec<_> {
         let records = document.to_records().into_iter();
         records.map(|record| record.issuer).collect()
     };
@@ -154,25 +154,25 @@ fn the_record_saved_last_is_the_active_one() {
 
 #[test]
 fn record_of_an_issuer_that_is_refused_today_is_kept_and_can_be_removed() {
-    let mut document = SlotDocument::empty(slot());
+    let mut document = CredentialDocument::empty(key());
     let _ = document.save(&record("https://other.example"), None);
     let _ = document.save(&record("https://as.example/ISSUER"), None);
     let json = String::from_utf8(document.encode().to_vec()).unwrap();
     let json = json.replace("ISSUER", "\\u001b]0;t\\u0007\u{9b}\u{202e}");
-    let mut read = SlotDocument::decode(json.as_bytes()).unwrap();
+    let mut read = CredentialDocument::decode(json.as_bytes()).unwrap();
     assert_eq!(read.records().len(), 2);
     let active = read.active().unwrap().clone();
     let text = "https://as.example/\u{1b}]0;t\u{7}\u{9b}\u{202e}";
     assert_eq!(active.issuer.as_str(), text);
     assert_eq!(active.metadata.issuer, active.issuer);
-    assert_eq!(SlotDocument::decode(&read.encode()).unwrap(), read);
+    assert_eq!(CredentialDocument::decode(&read.encode()).unwrap(), read);
     assert!(read.remove(&active.issuer));
     assert_eq!(read.records().len(), 1);
 }
 
 #[test]
 fn unknown_fields_survive_a_rewrite_at_every_level() {
-    let mut document = SlotDocument::empty(slot());
+    let mut document = CredentialDocument::empty(key());
     let mut saved = record("https://as.example");
     saved.fence = Some(fence());
     let _ = document.save(&saved, None);
@@ -189,7 +189,7 @@ fn unknown_fields_survive_a_rewrite_at_every_level() {
         json.pointer_mut(parent).unwrap()[key] = Value::from(mark);
     }
     json["records"][0]["metadata"]["x"] = Value::from("kept");
-    let mut read = SlotDocument::decode(json.to_string().as_bytes()).unwrap();
+    let mut read = CredentialDocument::decode(json.to_string().as_bytes()).unwrap();
     let kept = read.active().unwrap().clone();
     // A newer version may keep a secret there.
     let shown = format!("{read:?}");
@@ -214,16 +214,16 @@ fn unknown_fields_survive_a_rewrite_at_every_level() {
 fn a_newer_version_and_a_torn_document_are_told_apart() {
     let newer = br#"{"version": 2, "records": "of another shape"}"#;
     assert_eq!(
-        SlotDocument::decode(newer),
+        CredentialDocument::decode(newer),
         Err(DocumentError::Newer { version: 2 })
     );
     let document = {
-        let mut document = SlotDocument::empty(slot());
+        let mut document = CredentialDocument::empty(key());
         let _ = document.save(&record("https://as.example"), None);
         document.encode()
     };
     for end in [0, 1, document.len() / 2, document.len() - 1] {
-        let error = SlotDocument::decode(&document[..end]).unwrap_err();
+        let error = CredentialDocument::decode(&document[..end]).unwrap_err();
         assert!(matches!(error, DocumentError::Malformed { .. }), "{error}");
     }
 }
@@ -231,7 +231,7 @@ fn a_newer_version_and_a_torn_document_are_told_apart() {
 #[test]
 fn an_error_repeats_nothing_of_what_it_read() {
     let json = br#"{"version": 1, "server": "canary", "profile": "p", "records": [], "last_generation": 1}"#;
-    let error = SlotDocument::decode(json).unwrap_err();
+    let error = CredentialDocument::decode(json).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("canary"));
 }
 
@@ -242,7 +242,7 @@ fn words(record: &Record) -> String {
         State::Registered => "registered",
         State::SignedIn => "signed-in",
         State::OutcomeUnknown => "outcome-unknown",
-        State::SignInNeeded(ref cause) => match cause {
+        State::SignInRequired(ref cause) => match cause {
             SignInCause::RefreshRefused => "sign-in-needed refresh-refused",
             SignInCause::RefreshOutcomeUnknown => "sign-in-needed refresh-outcome-unknown",
             SignInCause::NoRefreshToken => "sign-in-needed no-refresh-token",
@@ -274,7 +274,7 @@ fn words(record: &Record) -> String {
 #[test]
 fn every_value_of_this_version_is_read_and_any_other_one_is_damage() {
     assert_eq!(VERSION, 1, "a new version gets a table of its own");
-    let mut document = SlotDocument::empty(slot());
+    let mut document = CredentialDocument::empty(key());
     let _ = document.save(&record("https://as.example"), None);
     let written: Value = serde_json::from_slice(&document.encode()).unwrap();
     for (place, values) in [
@@ -318,7 +318,7 @@ fn every_value_of_this_version_is_read_and_any_other_one_is_damage() {
             } else {
                 *record.pointer_mut(&format!("/{place}")).unwrap() = Value::from(value);
             }
-            SlotDocument::decode(json.to_string().as_bytes())
+            CredentialDocument::decode(json.to_string().as_bytes())
         };
         for value in values {
             let read = with(value).unwrap();

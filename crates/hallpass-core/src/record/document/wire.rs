@@ -1,4 +1,4 @@
-//! The shape of a slot document. Kept apart from the words themselves, so that none of those can be
+//! The shape of a credential document. Kept apart from the words themselves, so that none of those can be
 //! serialised by anybody else.
 
 use std::time::Duration;
@@ -8,11 +8,11 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
-    AccessToken, AuthScheme, ClientId, ClientSecret, DpopKey, Issuer, Profile, RefreshToken,
-    RegistrationAccessToken, Resource, Scopes, ServerMetadata, ServerUrl, SettingsFingerprint,
-    Slot, Timestamp, TokenEndpointAuthMethod,
+    AccessToken, Account, AuthScheme, ClientId, ClientSecret, CredentialKey, DpopKey, Issuer,
+    RefreshToken, RegistrationAccessToken, Resource, Scopes, ServerMetadata, ServerUrl,
+    SettingsFingerprint, Subject, Timestamp, TokenEndpointAuthMethod,
     record::{
-        Fence, Generation, Grant, GrantKind, PostEnd, Record, Refusal, Registration,
+        Generation, Grant, GrantKind, PendingRefresh, PostEnd, Record, Refusal, Registration,
         RegistrationManagement, RegistrationOrigin, State, UnknownFields,
     },
 };
@@ -24,7 +24,11 @@ type Secret = Zeroizing<String>;
 pub(super) struct DocumentWire {
     pub(super) version: u32,
     pub(super) server: ServerUrl,
-    pub(super) profile: Profile,
+    #[serde(default, skip_serializing_if = "Subject::is_empty")]
+    pub(super) subject: Subject,
+    /// Under the name that it had when the format was made.
+    #[serde(rename = "profile")]
+    pub(super) account: Account,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) active: Option<Issuer>,
     pub(super) last_generation: Generation,
@@ -146,11 +150,11 @@ impl From<&Record> for RecordWire {
 }
 
 impl RecordWire {
-    pub(super) fn into_record(self, slot: &Slot) -> Record {
+    pub(super) fn into_record(self, key: &CredentialKey) -> Record {
         let (fence, unknown_of_fence) = self
             .fence
             .map(|wire| {
-                let fence = Fence {
+                let fence = PendingRefresh {
                     posts: wire.posts,
                     since: wire.since,
                     // What an older version wrote lacks these.
@@ -165,7 +169,7 @@ impl RecordWire {
             })
             .unzip();
         Record {
-            slot: slot.clone(),
+            key: key.clone(),
             issuer: self.issuer,
             generation: self.generation,
             registration: self.registration.map(Registration::from),

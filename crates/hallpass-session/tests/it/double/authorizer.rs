@@ -62,12 +62,12 @@ impl Authorizer for Person {
                 .unwrap()
                 .push((ask.reason, ask.scopes.clone(), issuer));
             let metadata = self.server.metadata();
-            let mut record = Record::new(ask.slot.clone(), metadata, ask.settings.fingerprint());
+            let mut record = Record::new(ask.key.clone(), metadata, ask.settings.fingerprint());
             let registration =
                 Registration::new(RegistrationOrigin::Dynamic, ClientId::new("registered"));
             record.registration = Some(registration);
             if self.registers.load(Ordering::SeqCst) {
-                ask.keep.keep(&record).await.unwrap();
+                ask.keep.save(&record).await.unwrap();
             }
             self.gate.pass().await;
             if self.refuses.load(Ordering::SeqCst) {
@@ -83,7 +83,7 @@ impl Authorizer for Person {
         })
     }
 
-    fn is_unattended(&self) -> bool {
-        self.unattended.load(Ordering::SeqCst)
+    fn is_interactive(&self) -> bool {
+        !self.unattended.load(Ordering::SeqCst)
     }
 }

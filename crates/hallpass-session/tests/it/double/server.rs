@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hallpass_core::{
     AccessToken, BoxFuture, Clock, Grant, HttpClient, HttpError, Issuer, RefreshToken, Resource,
     Scopes, ServerMetadata,
-    http::{Body, ExchangePolicy, HttpErrorKind, Leg},
+    http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
     record::GrantKind,
 };
 use http::{Request, Response, StatusCode};
@@ -249,7 +249,13 @@ impl Server {
         assert_eq!(value("grant_type"), "refresh_token");
         assert_eq!(value("resource"), "https://mcp.example.com/mcp");
         let token = value("refresh_token");
-        let error = |kind| Err(HttpError::new(kind, Leg::AuthorizationServer, url));
+        let error = |kind| {
+            Err(HttpError::new(
+                kind,
+                RequestTarget::AuthorizationServer,
+                url,
+            ))
+        };
 
         let mut state = self.state();
         let fault = state.faults.pop_front();
@@ -330,7 +336,7 @@ impl HttpClient for Server {
     fn open(
         &self,
         request: Request<Bytes>,
-        _: ExchangePolicy,
+        _: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         Box::pin(self.answer(request))
     }

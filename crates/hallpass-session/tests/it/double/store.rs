@@ -7,7 +7,7 @@ use std::{
 };
 
 use hallpass_core::{
-    BoxFuture, CredentialStore, Generation, Issuer, Record, Slot,
+    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
     store::{Guard, Listing, Saved, StoreError, StoreErrorKind},
 };
 use hallpass_store::MemoryStore;
@@ -80,11 +80,14 @@ impl TestStore {
 }
 
 impl CredentialStore for TestStore {
-    fn load<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+    fn load<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
         Box::pin(async move {
             self.loads.fetch_add(1, Ordering::SeqCst);
             self.loading.pass().await;
-            let record = self.inner.load(slot).await;
+            let record = self.inner.load(key).await;
             if self.hold_next.swap(false, Ordering::SeqCst) {
                 self.loaded.pass().await;
             }
@@ -94,14 +97,17 @@ impl CredentialStore for TestStore {
 
     fn load_issuer<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         issuer: &'a Issuer,
     ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        self.inner.load_issuer(slot, issuer)
+        self.inner.load_issuer(key, issuer)
     }
 
-    fn records<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
-        self.inner.records(slot)
+    fn records<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        self.inner.records(key)
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
@@ -110,7 +116,7 @@ impl CredentialStore for TestStore {
 
     fn lock<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         self.locks.fetch_add(1, Ordering::SeqCst);
@@ -118,13 +124,13 @@ impl CredentialStore for TestStore {
             return Box::pin(async {
                 Err(StoreError::new(
                     StoreErrorKind::Busy,
-                    "locking a slot that is locked",
+                    "locking a credential that is locked",
                 ))
             });
         }
         Box::pin(async move {
             self.locking.pass().await;
-            self.inner.lock(slot, wait).await
+            self.inner.lock(key, wait).await
         })
     }
 
@@ -138,12 +144,12 @@ impl CredentialStore for TestStore {
             self.saves.fetch_add(1, Ordering::SeqCst);
             if countdown(&self.vanish_before) == 1 {
                 self.inner
-                    .remove(&record.slot, &record.issuer, guard)
+                    .remove(&record.key, &record.issuer, guard)
                     .await?;
             }
             let replacement = self.replacement.lock().unwrap().take();
             if let Some(other) = replacement {
-                let found = self.inner.load_issuer(&other.slot, &other.issuer).await?;
+                let found = self.inner.load_issuer(&other.key, &other.issuer).await?;
                 let found = found.map(|found| found.generation);
                 let _ = self.inner.save(&other, found, guard).await?;
             }
@@ -170,7 +176,7 @@ impl CredentialStore for TestStore {
 
     fn reserve<'a>(
         &'a self,
-        _: &'a Slot,
+        _: &'a CredentialKey,
         _: &'a mut Guard,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let is_full = self.is_full.load(Ordering::SeqCst);
@@ -184,19 +190,22 @@ impl CredentialStore for TestStore {
 
     fn remove<'a>(
         &'a self,
-        slot: &'a Slot,
+        key: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.inner.remove(slot, issuer, guard)
+        self.inner.remove(key, issuer, guard)
     }
 
     fn describe(&self) -> String {
         "a store for tests".to_owned()
     }
 
-    fn holder<'a>(&'a self, slot: &'a Slot) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
-        self.inner.holder(slot)
+    fn holder<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        self.inner.holder(key)
     }
 }
 

@@ -1,12 +1,12 @@
 use std::{fs, future, sync::Arc, time::Duration};
 
 use hallpass_core::{
-    BoxFuture, CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint,
-    Slot,
+    BoxFuture, CredentialKey, CredentialStore, Issuer, Record, ServerMetadata, ServerUrl,
+    SettingsFingerprint, Subject,
 };
 
 use super::*;
-use crate::{KeyError, KeySource, Policy};
+use crate::{KeyError, KeyLocation, KeySource};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -17,8 +17,8 @@ struct Source {
 }
 
 impl KeySource for Source {
-    fn policy(&self) -> Policy {
-        Policy::Host
+    fn policy(&self) -> KeyLocation {
+        KeyLocation::Host
     }
 
     fn create(&self, _id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
@@ -43,9 +43,9 @@ impl KeySource for Source {
 }
 
 fn record(server: &str) -> Record {
-    let slot = Slot::new(ServerUrl::parse(server).unwrap());
+    let credential = CredentialKey::new(ServerUrl::parse(server).unwrap());
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
-    Record::new(slot, metadata, SettingsFingerprint::default())
+    Record::new(credential, metadata, SettingsFingerprint::default())
 }
 
 async fn open_store(folder: &Path) -> FileStore {
@@ -53,10 +53,10 @@ async fn open_store(folder: &Path) -> FileStore {
     store.await.unwrap()
 }
 
-/// Puts `plain` in the place of a slot's records, sealed as a store seals.
-async fn plant(store: &FileStore, slot: &Slot, plain: &[u8]) -> Vec<u8> {
+/// Puts `plain` in the place of a credential's records, sealed as a store seals.
+async fn plant(store: &FileStore, credential: &CredentialKey, plain: &[u8]) -> Vec<u8> {
     let keys = store.in_use().await.unwrap().1;
-    let paths = SlotPaths::new(store.folder(), slot);
+    let paths = CredentialPaths::new(store.folder(), credential);
     let bytes = sealed(&keys, &paths, plain).unwrap();
     folder::replace(&paths.sealed, &bytes).unwrap();
     bytes
@@ -68,18 +68,18 @@ async fn a_document_of_a_newer_version_is_left_alone_and_lives_through_a_rekey()
     let store = open_store(folder.path()).await;
     let one = record("https://one.example");
     let newer = br#"{"version": 2, "records": "of another shape"}"#;
-    let bytes = plant(&store, &one.slot, newer).await;
-    let mut guard = store.lock(&one.slot, LONG).await.unwrap();
+    let bytes = plant(&store, &one.key, newer).await;
+    let mut guard = store.lock(&one.key, LONG).await.unwrap();
     let refused = [
-        store.load(&one.slot).await.unwrap_err(),
+        store.load(&one.key).await.unwrap_err(),
         store.save(&one, None, &mut guard).await.unwrap_err(),
-        store.forget(&one.slot, &mut guard).await.unwrap_err(),
+        store.forget(&one.key, &mut guard).await.unwrap_err(),
     ];
     for error in refused {
         assert_eq!(error.kind(), StoreErrorKind::Newer, "{error}");
     }
     drop(guard);
-    let paths = SlotPaths::new(store.folder(), &one.slot);
+    let paths = CredentialPaths::new(store.folder(), &one.key);
     assert_eq!(fs::read(&paths.sealed).unwrap(), bytes);
     let rekeyed = store.rekey(Source { answers: true }).await.unwrap();
     assert!(rekeyed.problems.is_empty(), "{:?}", rekeyed.problems);
@@ -93,14 +93,14 @@ async fn a_file_sealed_by_a_newer_version_stops_a_rekey_before_the_old_key_goes(
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path()).await;
     let one = record("https://one.example");
-    let mut bytes = plant(&store, &one.slot, b"{}").await;
+    let mut bytes = plant(&store, &one.key, b"{}").await;
     bytes[8] += 1;
-    let paths = SlotPaths::new(store.folder(), &one.slot);
+    let paths = CredentialPaths::new(store.folder(), &one.key);
     folder::replace(&paths.sealed, &bytes).unwrap();
     let error = store.rekey(Source { answers: true }).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Newer, "{error}");
     assert_eq!(fs::read(&paths.sealed).unwrap(), bytes);
-    let policy = crate::file::policy::PolicyFile::read(&store.folder().join("store.json"));
+    let policy = crate::file::header::PolicyFile::read(&store.folder().join("store.json"));
     assert!(policy.unwrap().unwrap().of_machine(None).previous.is_some());
 }
 
@@ -109,13 +109,13 @@ async fn a_document_of_another_slot_is_refused_whoever_sealed_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path()).await;
     let one = record("https://one.example");
-    let mut other = SlotDocument::empty(record("https://two.example").slot);
+    let mut other = CredentialDocument::empty(record("https://two.example").key);
     let _ = other.save(&record("https://two.example"), None);
-    plant(&store, &one.slot, &other.encode()).await;
-    let error = store.load(&one.slot).await.unwrap_err();
+    plant(&store, &one.key, &other.encode()).await;
+    let error = store.load(&one.key).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Damaged, "{error}");
     let listing = store.list().await.unwrap();
-    assert_eq!((listing.slots.len(), listing.problems.len()), (0, 1));
+    assert_eq!((listing.credentials.len(), listing.problems.len()), (0, 1));
 }
 
 #[tokio::test]
@@ -123,19 +123,19 @@ async fn a_key_that_does_not_come_holds_up_no_lock() {
     let folder = tempfile::tempdir().unwrap();
     let one = record("https://one.example");
     let store = open_store(folder.path()).await;
-    let mut guard = store.lock(&one.slot, LONG).await.unwrap();
+    let mut guard = store.lock(&one.key, LONG).await.unwrap();
     let _ = store.save(&one, None, &mut guard).await.unwrap();
     drop((guard, store));
     let source: Arc<dyn KeySource> = Arc::new(Source { answers: false });
     let store = FileStore::open(folder.path().join("store"), source);
     let store = store.await.unwrap();
-    let loading = store.load(&one.slot);
+    let loading = store.load(&one.key);
     let locking = async {
         // Until the load has the source's attention.
         while store.inner.ring.asking.try_lock().is_ok() {
             tokio::task::yield_now().await;
         }
-        store.lock(&one.slot, LONG).await
+        store.lock(&one.key, LONG).await
     };
     tokio::select! {
         found = loading => panic!("a key came: {found:?}"),
@@ -146,18 +146,20 @@ async fn a_key_that_does_not_come_holds_up_no_lock() {
 }
 
 #[test]
-fn no_two_slots_share_a_file() {
-    let slot = |server: &str| record(server).slot;
-    let profile = |name: &str| hallpass_core::Profile::parse(name).unwrap();
-    let slots = [
-        slot("https://a.example"),
-        slot("https://a.example/b"),
-        slot("https://a.example/b/"),
-        slot("https://a.example").with_profile(profile("b")),
-        slot("https://a.example").with_profile(profile("bdefault")),
+fn credentials_of_different_keys_have_different_files() {
+    let credential = |server: &str| record(server).key;
+    let account = |name: &str| hallpass_core::Account::parse(name).unwrap();
+    let credentials = [
+        credential("https://a.example"),
+        credential("https://a.example/b"),
+        credential("https://a.example/b/"),
+        credential("https://a.example").with_account(account("b")),
+        credential("https://a.example").with_account(account("bdefault")),
+        credential("https://a.example").with_subject(Subject::new("b")),
+        credential("https://a.example").with_subject(Subject::new("bdefault")),
     ];
-    let mut names: Vec<_> = slots.iter().map(binding).collect();
+    let mut names: Vec<_> = credentials.iter().map(binding).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), slots.len());
+    assert_eq!(names.len(), credentials.len());
 }

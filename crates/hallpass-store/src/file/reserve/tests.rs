@@ -11,24 +11,24 @@ use crate::{KeyFile, file::lock::FileLease};
 
 const FIRST: Generation = Generation::new(1);
 
-/// A store with one record, its slot locked.
+/// A store with one record, its credential locked.
 async fn locked(folder: &std::path::Path) -> (FileStore, Record, Guard) {
     let store = FileStore::open(
         folder.join("store"),
         KeyFile::in_folder(folder.join("store")),
     );
     let store = store.await.unwrap();
-    let slot = Slot::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
+    let credential = CredentialKey::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
-    let record = Record::new(slot, metadata, SettingsFingerprint::default());
-    let mut guard = store.lock(&record.slot, Duration::MAX).await.unwrap();
+    let record = Record::new(credential, metadata, SettingsFingerprint::default());
+    let mut guard = store.lock(&record.key, Duration::MAX).await.unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert_eq!(saved, Saved::Written(FIRST));
     (store, record, guard)
 }
 
 fn temporary(store: &FileStore, record: &Record) -> PathBuf {
-    let sealed = SlotPaths::new(store.folder(), &record.slot).sealed;
+    let sealed = CredentialPaths::new(store.folder(), &record.key).sealed;
     sealed.with_extension("tmp")
 }
 
@@ -38,7 +38,7 @@ async fn save_whose_folder_sync_fails_is_written_and_conflicts_with_itself_when_
     let folder = tempfile::tempdir().unwrap();
     let (store, mut record, mut guard) = locked(folder.path()).await;
     record.state = State::Registered;
-    store.reserve(&record.slot, &mut guard).await.unwrap();
+    store.reserve(&record.key, &mut guard).await.unwrap();
     // Nothing can be synced through a socket.
     let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
     let socket = File::from(std::os::fd::OwnedFd::from(socket));
@@ -53,7 +53,7 @@ async fn save_whose_folder_sync_fails_is_written_and_conflicts_with_itself_when_
     assert!(error.hint().unwrap().contains("may be lost"), "{error}");
 
     record.generation = FIRST.next();
-    let loaded = store.load(&record.slot).await.unwrap();
+    let loaded = store.load(&record.key).await.unwrap();
     assert_eq!(loaded, Some(record.clone()));
     assert!(!temporary(&store, &record).exists());
     let again = store.save(&record, Some(FIRST), &mut guard).await.unwrap();
@@ -69,11 +69,11 @@ async fn reserve_allocates_blocks_and_goes_with_the_guard() {
     let folder = tempfile::tempdir().unwrap();
     let (store, record, mut guard) = locked(folder.path()).await;
     let temporary = temporary(&store, &record);
-    store.reserve(&record.slot, &mut guard).await.unwrap();
+    store.reserve(&record.key, &mut guard).await.unwrap();
     let reserved = fs::metadata(&temporary).unwrap();
     assert_eq!(reserved.len(), LEAST);
     assert!(reserved.blocks() * 512 >= LEAST, "{}", reserved.blocks());
-    store.reserve(&record.slot, &mut guard).await.unwrap();
+    store.reserve(&record.key, &mut guard).await.unwrap();
     let kept = fs::metadata(&temporary).unwrap();
     assert_eq!(kept.ino(), reserved.ino(), "reserved once");
     drop(guard);
@@ -85,10 +85,10 @@ async fn reserve_allocates_blocks_and_goes_with_the_guard() {
 async fn change_other_than_a_save_takes_the_reserve() {
     let folder = tempfile::tempdir().unwrap();
     let (store, record, mut guard) = locked(folder.path()).await;
-    let (slot, temporary) = (&record.slot, temporary(&store, &record));
+    let (credential, temporary) = (&record.key, temporary(&store, &record));
     let mut last = FIRST;
     for change in 0..4 {
-        store.reserve(slot, &mut guard).await.unwrap();
+        store.reserve(credential, &mut guard).await.unwrap();
         assert!(temporary.exists());
         let found = match change {
             0 => {
@@ -97,21 +97,27 @@ async fn change_other_than_a_save_takes_the_reserve() {
                 Some(last)
             }
             1 => {
-                let removed = store.remove(slot, &record.issuer, &mut guard).await;
+                let removed = store.remove(credential, &record.issuer, &mut guard).await;
                 assert!(removed.unwrap());
                 None
             }
             2 => {
-                assert!(store.forget(slot, &mut guard).await.unwrap().records);
+                assert!(store.forget(credential, &mut guard).await.unwrap().records);
                 None
             }
             _ => {
-                assert!(store.move_away(slot, &mut guard).await.unwrap().is_some());
+                assert!(
+                    store
+                        .move_aside(credential, &mut guard)
+                        .await
+                        .unwrap()
+                        .is_some()
+                );
                 None
             }
         };
         assert!(!temporary.exists(), "{change}");
-        store.reserve(slot, &mut guard).await.unwrap();
+        store.reserve(credential, &mut guard).await.unwrap();
         let saved = store.save(&record, found, &mut guard).await.unwrap();
         let Saved::Written(generation) = saved else {
             panic!("{change}: {saved:?}")
@@ -128,14 +134,14 @@ async fn reserve_whose_caller_is_gone_is_removed_before_the_lock_is_free() {
     let temporary = temporary(&store, &record);
     for round in 0..20 {
         {
-            let mut reserving = std::pin::pin!(store.reserve(&record.slot, &mut guard));
+            let mut reserving = std::pin::pin!(store.reserve(&record.key, &mut guard));
             let once = std::future::poll_fn(|context| {
                 std::task::Poll::Ready(reserving.as_mut().poll(context).is_pending())
             });
             once.await;
         }
         drop(guard);
-        guard = store.lock(&record.slot, Duration::MAX).await.unwrap();
+        guard = store.lock(&record.key, Duration::MAX).await.unwrap();
         assert!(!temporary.exists(), "{round}");
     }
 }
@@ -145,18 +151,18 @@ async fn reserve_whose_caller_is_gone_is_removed_before_the_lock_is_free() {
 async fn file_changed_by_others_after_the_reserve_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let (store, record, mut guard) = locked(folder.path()).await;
-    let sealed = SlotPaths::new(store.folder(), &record.slot).sealed;
+    let sealed = CredentialPaths::new(store.folder(), &record.key).sealed;
     let older = fs::read(&sealed).unwrap();
     let saved = store.save(&record, Some(FIRST), &mut guard).await.unwrap();
     let second = FIRST.next();
     assert_eq!(saved, Saved::Written(second));
 
-    store.reserve(&record.slot, &mut guard).await.unwrap();
+    store.reserve(&record.key, &mut guard).await.unwrap();
     fs::remove_file(&sealed).unwrap();
     let saved = store.save(&record, Some(second), &mut guard).await.unwrap();
     assert_eq!(saved, Saved::Conflict { found: None });
 
-    store.reserve(&record.slot, &mut guard).await.unwrap();
+    store.reserve(&record.key, &mut guard).await.unwrap();
     folder::replace(&folder.path().join("other"), &older).unwrap();
     fs::rename(folder.path().join("other"), &sealed).unwrap();
     let saved = store.save(&record, Some(second), &mut guard).await.unwrap();

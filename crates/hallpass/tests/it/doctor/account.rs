@@ -84,7 +84,7 @@ async fn a_setting_that_has_changed() {
 #[tokio::test]
 async fn a_refresh_that_was_refused_earlier() {
     let case = Case::signed_in().await;
-    case.change(|record| record.state = State::SignInNeeded(SignInCause::RefreshRefused))
+    case.change(|record| record.state = State::SignInRequired(SignInCause::RefreshRefused))
         .await;
     let report = case.report("sign-in-needed").await;
     assert_eq!(report.remedy(), Some(Remedy::SignIn));

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    CredentialStore, Hallpass, HallpassBuilder, MemoryStore, Record, ServerSettings, Slot,
+    CredentialKey, CredentialStore, Hallpass, HallpassBuilder, MemoryStore, Record, ServerSettings,
     doctor::{Doctor, Report},
     http_client::HttpConfig,
     login::Interaction,
@@ -77,12 +77,12 @@ impl Case {
             .settings(self.settings.clone())
             .http(self.http.clone())
             .store(Arc::clone(&self.store))
-            .answer_limit(self.limit)
+            .response_timeout(self.limit)
     }
 
     pub(super) async fn sign_in(&self) {
         let visitor: Arc<dyn Interaction> = Arc::new(Visitor::new(self.person.clone()));
-        let hallpass = self.builder().sign_in_with(visitor).build().unwrap();
+        let hallpass = self.builder().interactive(visitor).build().unwrap();
         hallpass.login().await.unwrap();
         hallpass
             .close(std::time::Duration::from_secs(10))
@@ -90,12 +90,12 @@ impl Case {
             .unwrap();
     }
 
-    pub(super) fn slot(&self) -> Slot {
-        Slot::new(self.url.parse().unwrap())
+    pub(super) fn key(&self) -> CredentialKey {
+        CredentialKey::new(self.url.parse().unwrap())
     }
 
     pub(super) async fn record(&self) -> Record {
-        self.store.load(&self.slot()).await.unwrap().unwrap()
+        self.store.load(&self.key()).await.unwrap().unwrap()
     }
 
     /// Changes what is kept, as time and other programs do.
@@ -103,8 +103,8 @@ impl Case {
         let mut record = self.record().await;
         let expected = Some(record.generation);
         change(&mut record);
-        let slot = self.slot();
-        let mut guard = self.store.lock(&slot, self.limit).await.unwrap();
+        let key = self.key();
+        let mut guard = self.store.lock(&key, self.limit).await.unwrap();
         let saved = self.store.save(&record, expected, &mut guard).await;
         assert!(matches!(saved.unwrap(), Saved::Written(_)));
     }
@@ -131,9 +131,9 @@ impl Case {
     }
 
     pub(super) async fn report_of(&self, name: &str, doctor: Doctor) -> Report {
-        let kept = self.store.examining();
+        let kept = self.store.read_only();
         let kept = kept.unwrap_or_else(|| Arc::clone(&self.store));
-        let before = kept.load(&self.slot()).await.ok();
+        let before = kept.load(&self.key()).await.ok();
         let registrations = self.count(Endpoint::Registration);
         let tokens = self.count(Endpoint::Token);
         let report = doctor.examine().await;
@@ -143,7 +143,7 @@ impl Case {
             .await
             .unwrap();
         if !self.refreshes {
-            assert_eq!(kept.load(&self.slot()).await.ok(), before, "{name}");
+            assert_eq!(kept.load(&self.key()).await.ok(), before, "{name}");
             assert_eq!(self.count(Endpoint::Token), tokens, "{name}");
         }
         assert_eq!(self.count(Endpoint::Registration), registrations, "{name}");

@@ -2,7 +2,7 @@
 
 use hallpass::{
     Remedy,
-    doctor::{Code, Mend},
+    doctor::{Code, Fix},
 };
 use hallpass_testkit::{ChallengeStyle, Endpoint, Fault};
 
@@ -161,7 +161,7 @@ async fn a_url_beside_the_endpoint() {
         let report = case.report(name).await;
         let expected = format!("{}{served}", case.server.origin());
         let mends = &report.first_fault().unwrap().mends;
-        assert_eq!(mends[0], Mend::Url { url: expected }, "{name}");
+        assert_eq!(mends[0], Fix::Url { url: expected }, "{name}");
     }
 }
 

@@ -11,7 +11,7 @@ use hallpass::{
     BoxFuture, CredentialStore, Remedy,
     doctor::{Code, Severity},
     store::{
-        FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeySource, Policy, SealingKey,
+        FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, SealingKey,
         StoreError, StoreErrorKind,
     },
 };
@@ -63,8 +63,13 @@ async fn sealed(name: &str, damage: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(&path).unwrap();
     damage(&mut bytes);
     overwrite(&path, &bytes);
-    let slots = only(&place(&folder).join("slots"), "sealed");
-    let stem = slots.file_stem().unwrap().to_str().unwrap().to_owned();
+    let credentials = only(&place(&folder).join("slots"), "sealed");
+    let stem = credentials
+        .file_stem()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
     case.names.push((stem, "SLOT"));
     again(&mut case, &folder, OneKey(Answer::Given)).await;
     case.report(name).await;
@@ -114,12 +119,12 @@ async fn a_key_in_a_file_that_is_healthy() {
 #[tokio::test]
 async fn a_store_whose_folder_is_another_thing_now() {
     let (mut case, folder) = in_files_of_one_key().await;
-    let slots = place(&folder).join("slots");
-    let file = only(&slots, "sealed");
-    let slot = file.file_stem().unwrap().to_str().unwrap().to_owned();
-    case.names.push((slot, "SLOT"));
-    fs::rename(&slots, place(&folder).join("moved away")).unwrap();
-    fs::File::create(&slots).unwrap();
+    let credentials = place(&folder).join("slots");
+    let file = only(&credentials, "sealed");
+    let key = file.file_stem().unwrap().to_str().unwrap().to_owned();
+    case.names.push((key, "SLOT"));
+    fs::rename(&credentials, place(&folder).join("moved away")).unwrap();
+    fs::File::create(&credentials).unwrap();
     let report = case.report("store-unreadable").await;
     assert_eq!(report.remedy(), Some(Remedy::Configure));
 }
@@ -130,9 +135,9 @@ async fn somebody_else_is_at_the_account() {
     let other = FileStore::open(place(&folder), OneKey(Answer::Given))
         .await
         .unwrap();
-    let slot = case.slot();
-    let guard = other.lock(&slot, Duration::ZERO).await.unwrap();
-    let report = case.report("slot-busy").await;
+    let key = case.key();
+    let guard = other.lock(&key, Duration::ZERO).await.unwrap();
+    let report = case.report("credential-busy").await;
     assert_eq!(report.first_fault(), None);
     drop(guard);
 }
@@ -141,11 +146,11 @@ async fn somebody_else_is_at_the_account() {
 async fn somebody_is_asked_to_sign_in_elsewhere() {
     let case = Case::new().await;
     let nobody = Arc::new(Nobody);
-    let hallpass = case.builder().sign_in_with(nobody).build().unwrap();
+    let hallpass = case.builder().interactive(nobody).build().unwrap();
     let waiting = tokio::spawn(async move { hallpass.login().await });
     // What the sign-in keeps before it asks has to be kept by then.
-    let slot = case.slot();
-    while case.store.load(&slot).await.unwrap().is_none() {
+    let key = case.key();
+    while case.store.load(&key).await.unwrap().is_none() {
         tokio::task::yield_now().await;
     }
     let report = case.report("sign-in-under-way").await;
@@ -159,7 +164,7 @@ async fn a_store_that_can_t_even_be_opened() {
     let case = Case::new().await;
     let trouble = StoreError::new(StoreErrorKind::Refused, "`FOLDER` is open to others")
         .with_hint("take the others' permissions away: chmod 700");
-    let doctor = case.doctor().with_store_trouble(trouble);
+    let doctor = case.doctor().with_store_error(trouble);
     case.report_of("store-not-private", doctor).await;
 }
 
@@ -198,8 +203,8 @@ enum Answer {
 }
 
 impl KeySource for OneKey {
-    fn policy(&self) -> Policy {
-        Policy::Keyring
+    fn policy(&self) -> KeyLocation {
+        KeyLocation::Keyring
     }
 
     fn create(&self, _: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {

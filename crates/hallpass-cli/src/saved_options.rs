@@ -1,0 +1,126 @@
+//! The options a server was given at its last login, so that later commands need only its URL.
+//!
+//! They lie in files that only their owner can read and write, and a file that is not so is not read. They
+//! are not sealed: a client's secret is named by environment variable or file and stays a name here, and so
+//! should a header's secret part (`${NAME}`). A secret that was typed is not among them: it is kept with the
+//! credentials. A header whose value is written out is remembered as it was typed, and login says so.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use hallpass::{CredentialKey, store::read_private};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{exit::CommandError, server_options::ServerOptions, setup};
+
+/// The file of one credential's options.
+pub(crate) struct SavedOptions {
+    key: CredentialKey,
+    store: PathBuf,
+    path: PathBuf,
+}
+
+/// Their folder in the store's.
+const FOLDER: &str = "options";
+
+/// The member of the file that says whose options they are: its name is a digest.
+const WHOSE: &str = "for";
+
+impl SavedOptions {
+    pub(crate) fn of(key: &CredentialKey, folder: &Path) -> Self {
+        Self {
+            key: key.clone(),
+            store: folder.to_owned(),
+            path: folder.join(FOLDER).join(name_of(key) + ".json"),
+        }
+    }
+
+    /// Whose options are remembered.
+    pub(crate) fn credentials(folder: &Path) -> Result<Vec<CredentialKey>, CommandError> {
+        let whose = |bytes: &[u8]| {
+            let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+            let whose = file.get(WHOSE)?;
+            setup::url_slot(whose["server"].as_str()?, whose["account"].as_str()).ok()
+        };
+        let mut credentials = Vec::new();
+        let files = fs::read_dir(folder.join(FOLDER));
+        for file in files.into_iter().flatten().filter_map(Result::ok) {
+            let bytes = read(folder, &file.path())?;
+            credentials.extend(bytes.and_then(|bytes| whose(&bytes)));
+        }
+        Ok(credentials)
+    }
+
+    /// The remembered options; the default where there are none.
+    pub(crate) fn load(&self) -> Result<ServerOptions, CommandError> {
+        let Some(bytes) = read(&self.store, &self.path)? else {
+            return Ok(ServerOptions::default());
+        };
+        let read = || {
+            let mut file: Map<String, Value> = serde_json::from_slice(&bytes)?;
+            file.remove(WHOSE);
+            serde_json::from_value(Value::Object(file))
+        };
+        read().map_err(|error| self.failed(error))
+    }
+
+    /// Replaces them, as a whole or not at all.
+    pub(crate) fn save(&self, options: &ServerOptions) -> Result<(), CommandError> {
+        let write = || {
+            let folder = self.path.parent().unwrap_or(&self.path);
+            create_private(folder)?;
+            let mut options = options.to_map()?;
+            let (server, account) = (self.key.server.as_str(), self.key.account.as_str());
+            let whose = json!({ "server": server, "account": account });
+            options.insert(WHOSE.to_owned(), whose);
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer_pretty(&mut file, &options)?;
+            file.as_file().sync_all()?;
+            file.persist(&self.path)?;
+            Ok(())
+        };
+        write().map_err(|error: io::Error| self.failed(error))
+    }
+
+    pub(crate) fn forget(&self) -> Result<(), CommandError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> CommandError {
+        CommandError::new(source).hint(hint(&self.path))
+    }
+}
+
+/// Reads a file of options, which are held to the store's rule: they say what runs and where tokens go, and
+/// Hallpass alone writes them.
+fn read(store: &Path, path: &Path) -> Result<Option<Vec<u8>>, CommandError> {
+    read_private(store, path).map_err(|error| CommandError::from(error).hint(hint(path)))
+}
+
+fn hint(path: &Path) -> String {
+    format!("the server's options are in {}", path.display())
+}
+
+/// What a credential's files are called.
+pub(crate) fn name_of(key: &CredentialKey) -> String {
+    let digest = Sha256::digest(format!("{}\n{}", key.server.as_str(), key.account));
+    digest
+        .iter()
+        .take(16)
+        .fold(String::new(), |name, byte| format!("{name}{byte:02x}"))
+}
+
+/// Creates a folder that only its owner can look into.
+pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

@@ -1,0 +1,104 @@
+//! What a person calls a server, and the command lines that are shown to them.
+
+use hallpass::{Account, CredentialKey};
+
+use crate::{
+    config::Config,
+    exit::{Code, CommandError},
+    program::Program,
+};
+
+/// A server as it stands in a command line: its name, where the configuration has one, else its URL.
+#[derive(Debug)]
+pub(crate) struct ServerRef {
+    server: String,
+    /// The account, where it has to be said.
+    account: Option<Account>,
+    /// What a URL leaves out: its query may hold a key and is not shown.
+    lacks_query: bool,
+}
+
+impl ServerRef {
+    /// What the account of a credential is called. A configuration that was named for one run is not the
+    /// one of the next.
+    pub(crate) fn of(key: &CredentialKey, program: &Program) -> Self {
+        let config = match program.arguments.config {
+            Some(_) => Config::default(),
+            // What is wrong with it has been said where it matters.
+            None => Config::read(program).unwrap_or_default(),
+        };
+        let name = |key: &CredentialKey| {
+            let mut servers = config.servers().iter();
+            let (name, _) = servers.find(|(_, entry)| entry.key == *key)?;
+            Some(name.clone())
+        };
+        let usual = CredentialKey::new(key.server.clone());
+        let is_usual = key.account == usual.account;
+        if let Some(server) = name(key) {
+            return Self {
+                server,
+                account: None,
+                lacks_query: false,
+            };
+        }
+        let account = (!is_usual).then(|| key.account.clone());
+        match name(&usual) {
+            Some(server) => Self {
+                server,
+                account,
+                lacks_query: false,
+            },
+            None => Self {
+                server: quoted(&key.server.to_string()),
+                account,
+                lacks_query: key.server.url().query().is_some(),
+            },
+        }
+    }
+
+    /// The line that runs a command on it.
+    pub(crate) fn line(&self, command: &str) -> String {
+        self.line_with(command, "")
+    }
+
+    /// The line that runs a command with these options on it.
+    pub(crate) fn line_with(&self, command: &str, options: &str) -> String {
+        let mut line = format!("hallpass {command} {}", self.server);
+        if let Some(account) = &self.account {
+            line.extend([" --account ", account.as_str()]);
+        }
+        if !options.is_empty() {
+            line.extend([" ", options]);
+        }
+        if self.lacks_query {
+            line += " (with the whole query)";
+        }
+        line
+    }
+
+    /// A failure at the server, with the line that leads on: the one that signs in where that is what
+    /// is missing, else, where nothing else is advised, the one that looks closer.
+    pub(crate) fn lead_on(&self, failed: CommandError) -> CommandError {
+        if failed.is(Code::SignInRequired) {
+            return failed.hint(self.line("login"));
+        }
+        let at_the_server = failed.is(Code::Network) || failed.is(Code::Usage);
+        if at_the_server && !failed.has_hints() {
+            return failed.hint(format!(
+                "`{}` looks where it fails, step by step",
+                self.line("doctor")
+            ));
+        }
+        failed
+    }
+}
+
+/// A word as a shell takes it for one.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+=,[]".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

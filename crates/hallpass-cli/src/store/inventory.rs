@@ -1,0 +1,190 @@
+//! What a look at the store found, for people and for scripts: each key is asked for once.
+
+use std::{collections::BTreeMap, error::Error, path::PathBuf};
+
+use hallpass::{
+    CredentialKey, Record, Timestamp,
+    store::{self, FileStore, KeyLocation, StoreError, Unreadable},
+};
+use serde_json::{Value, json};
+
+use super::Store;
+use crate::{
+    output::{Output, Tone},
+    text,
+};
+
+/// What is kept, what is out of reach, and where that is.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    found: store::Inventory,
+    place: Place,
+}
+
+impl Store {
+    /// Looks at what is kept, or only at one account.
+    pub(crate) async fn look(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
+        let found = match self {
+            Self::Files(store) => store.look(only).await?,
+            Self::Memory(_) | Self::Absent(..) => store::Inventory::default(),
+        };
+        // Which of several keys is in use is known now.
+        let place = self.place()?;
+        Ok(Inventory { found, place })
+    }
+
+    /// Where credentials are kept. No key is asked for.
+    pub(crate) fn place(&self) -> Result<Place, StoreError> {
+        let files = match self {
+            Self::Files(store) => Some(store),
+            Self::Memory(_) | Self::Absent(..) => None,
+        };
+        let (backend, folder, policy) = match self {
+            Self::Files(store) => {
+                let folder = store.folder().to_owned();
+                ("sealed-files", Some(folder), Some(store.policy()?))
+            }
+            Self::Absent(_, folder) => ("none", Some(folder.clone()), None),
+            Self::Memory(_) => ("memory", None, Some(KeyLocation::Memory)),
+        };
+        Ok(Place {
+            backend,
+            folder,
+            policy,
+            description: policy.map(|_| self.port().describe()),
+            key: files.map(|store| store.key_id().to_string()),
+            ignored: files.map(FileStore::ignored).unwrap_or_default(),
+        })
+    }
+}
+
+impl Inventory {
+    /// The records of each account whose key is here.
+    pub(crate) fn kept(&self) -> &BTreeMap<CredentialKey, Vec<Record>> {
+        &self.found.kept
+    }
+
+    /// The active record of an account.
+    pub(crate) fn record(&self, key: &CredentialKey) -> Option<&Record> {
+        self.found.kept.get(key)?.first()
+    }
+
+    pub(crate) fn is_unreadable(&self, key: &CredentialKey) -> bool {
+        self.found.is_unreadable(key)
+    }
+
+    /// The trouble of a single account that was looked at, if its file can't be read.
+    pub(crate) fn trouble_of(self, key: &CredentialKey) -> Result<Self, StoreError> {
+        let mut look = self;
+        match look.found.problems.pop() {
+            Some(trouble) if look.found.is_unread(key) => Err(trouble),
+            other => {
+                look.found.problems.extend(other);
+                Ok(look)
+            }
+        }
+    }
+
+    /// What can't be read and why, one text each.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let problems = self.found.problems.iter();
+        problems.map(|problem| in_a_line(problem)).collect()
+    }
+
+    /// The same for a person, with what to do.
+    pub(crate) fn problems_in_words(&self, output: &Output) -> Vec<String> {
+        let hint = output.talk_paint().tone(Tone::Advice, "  hint:");
+        let problems = self.found.problems.iter();
+        let in_words = problems.map(|problem| {
+            let line = text::line(&in_a_line(problem));
+            match problem.hint() {
+                Some(advice) => format!("{line}\n{hint} {}", text::line(advice)),
+                None => line,
+            }
+        });
+        in_words.collect()
+    }
+
+    /// Backend, policy and key in words, by what they are, and what is out of reach. No secret is
+    /// among them.
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
+        let mut rows = self.place.rows();
+        for away in self.found.out_of_reach.iter().flatten() {
+            let name = if away.is_lost {
+                "set aside"
+            } else {
+                "out of reach"
+            };
+            rows.push((name, away.to_string()));
+        }
+        rows
+    }
+
+    /// The same for a script: every member is always there.
+    pub(crate) fn as_data(&self) -> Value {
+        let as_data = |away: &Unreadable| {
+            json!({
+                "key_id": away.key.to_string(),
+                "policy": away.policy.map(KeyLocation::as_str),
+                "accounts": away.files,
+                "since": away.since.map(Timestamp::as_unix_seconds),
+            })
+        };
+        let away = self.found.out_of_reach.as_ref();
+        let away = away.map(|all| all.iter().map(as_data).collect::<Vec<_>>());
+        let place = &self.place;
+        let folder = place.folder.as_ref();
+        json!({
+            "backend": place.backend,
+            "description": place.description,
+            "folder": folder.map(|folder| folder.display().to_string()),
+            "policy": place.policy.map(KeyLocation::as_str),
+            "key_id": place.key,
+            "ignored": place.ignored,
+            "unreadable": away,
+        })
+    }
+}
+
+/// Where credentials are kept.
+#[derive(Debug)]
+pub(crate) struct Place {
+    backend: &'static str,
+    folder: Option<PathBuf>,
+    policy: Option<KeyLocation>,
+    description: Option<String>,
+    key: Option<String>,
+    ignored: Vec<String>,
+}
+
+impl Place {
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
+        let kept_in = match (&self.description, &self.folder) {
+            (None, Some(folder)) => {
+                let folder = folder.display();
+                format!("nothing is in {folder} yet: the first login begins it")
+            }
+            (description, _) => description.clone().unwrap_or_default(),
+        };
+        let mut rows = vec![("kept in", kept_in)];
+        if let (Some(policy), Some(key)) = (self.policy, &self.key) {
+            rows.push(("policy", policy.to_string()));
+            rows.push(("key", key.clone()));
+        }
+        for why in &self.ignored {
+            rows.push(("passed over", format!("when it was created: {why}")));
+        }
+        rows
+    }
+}
+
+/// An error, with what lies behind it.
+fn in_a_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line = format!("{line}: {cause}");
+        next = cause.source();
+    }
+    line
+}

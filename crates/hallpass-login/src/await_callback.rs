@@ -1,0 +1,163 @@
+//! Waiting for the person: the callback port, the pasted URL, the device grant and the time limit,
+//! whichever comes first.
+
+use std::future::pending as never;
+
+use hallpass_core::{BoxFuture, Remedy};
+use hallpass_oauth::{
+    AuthorizationCode, CallbackError, CallbackErrorKind, PendingAuthorization, TokenResponse,
+};
+
+use crate::{
+    BrowserLogin, BrowserRequest, LoginError, LoginErrorKind, LoginEvent, ManualCallbackError,
+    callback_server::{CallbackServer, Responder},
+    manual_callback,
+    page::Page,
+};
+
+/// One wait, from the authorization URL to its answer.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a> {
+    pub(crate) host: &'a BrowserLogin,
+    pub(crate) pending: &'a PendingAuthorization,
+    pub(crate) visit: BrowserRequest<'a>,
+    /// The MCP server's URL, for the page.
+    pub(crate) server: &'a str,
+    /// What a person is told when nobody comes back.
+    pub(crate) hint: String,
+}
+
+/// The end of a road.
+#[derive(Debug)]
+pub(crate) enum CallbackOutcome {
+    /// A code whose `state` and `iss` are right, and the browser that waits for a page, if it came
+    /// by the port.
+    Code(AuthorizationCode, Option<Responder>),
+    /// Tokens, by the device grant.
+    Tokens(Box<TokenResponse>),
+}
+
+impl Waiting<'_> {
+    /// Has the browser opened and waits. Strays are answered and change nothing. `device` is the
+    /// road beside the browser.
+    pub(crate) async fn run(
+        &self,
+        door: &mut CallbackServer,
+        mut device: BoxFuture<'_, Result<TokenResponse, LoginError>>,
+    ) -> Result<CallbackOutcome, LoginError> {
+        let interaction = &*self.host.interaction;
+        interaction.event(LoginEvent::OpenUrl(self.visit));
+        // Raced as well: an opener may not return before its browser ends.
+        let mut opening = Some(interaction.open(self.visit.url));
+        let mut pasting = Some(interaction.pasted());
+        let mut limit = self.host.clock.sleep(self.host.timeout);
+        loop {
+            tokio::select! {
+                knock = door.knock() => {
+                    let Some(knock) = knock else {
+                        let what = "the callback port closed by itself";
+                        return Err(LoginError::new(LoginErrorKind::CallbackPort, Remedy::Retry, what));
+                    };
+                    match self.pending.receive(&knock.query.0) {
+                        Ok(code) => {
+                            return Ok(CallbackOutcome::Code(code, Some(knock.visitor)));
+                        }
+                        Err(error) if error.is_fatal() => {
+                            let error = self.refused(error);
+                            knock.visitor.show(failed(self.server, &error));
+                            return Err(error);
+                        }
+                        Err(error) => {
+                            knock.visitor.show(Page::Stray(http::StatusCode::BAD_REQUEST));
+                            let reason = error.to_string();
+                            interaction.event(LoginEvent::Stray { reason: &reason });
+                        }
+                    }
+                }
+                text = or_never(&mut pasting) => {
+                    // The next one is asked for only where there is somebody to paste it.
+                    pasting = text.is_some().then(|| interaction.pasted());
+                    let Some(text) = text else { continue };
+                    match self.judge_pasted(&text) {
+                        Ok(code) => return Ok(CallbackOutcome::Code(code, None)),
+                        Err(Pasted::Ends(error)) => return Err(*error),
+                        Err(Pasted::Refused(error)) => {
+                            interaction.event(LoginEvent::PasteRefused { error: &error });
+                        }
+                    }
+                }
+                opened = or_never(&mut opening) => {
+                    opening = None;
+                    interaction.event(match &opened {
+                        Ok(()) => LoginEvent::BrowserOpened,
+                        Err(error) => LoginEvent::BrowserNotOpened { error },
+                    });
+                }
+                tokens = &mut device => return Ok(CallbackOutcome::Tokens(Box::new(tokens?))),
+                () = &mut limit => return Err(self.too_late()),
+            }
+        }
+    }
+
+    fn judge_pasted(&self, text: &str) -> Result<AuthorizationCode, Pasted> {
+        let query = manual_callback::query_of(text, self.visit.redirect_uri, self.visit.url)
+            .map_err(Pasted::Refused)?;
+        self.pending.receive(&query).map_err(|error| {
+            if error.is_fatal() {
+                Pasted::Ends(Box::new(self.refused(error)))
+            } else {
+                Pasted::Refused(ManualCallbackError::stray(
+                    self.visit.redirect_uri,
+                    error.to_string(),
+                ))
+            }
+        })
+    }
+
+    /// The right server's no, or something that only looks like its answer.
+    fn refused(&self, error: CallbackError) -> LoginError {
+        let kind = match error.kind() {
+            CallbackErrorKind::Refused => LoginErrorKind::Denied,
+            _ => LoginErrorKind::Callback,
+        };
+        let what = format!("the sign-in to {} came back without success", self.server);
+        LoginError::new(kind, error.remedy(), what)
+            .with_hint(error.hint())
+            .with_source(error)
+    }
+
+    fn too_late(&self) -> LoginError {
+        let seconds = self.host.timeout.as_secs();
+        let what = format!(
+            "nobody came back from the sign-in to {} within {seconds} s",
+            self.server
+        );
+        LoginError::new(LoginErrorKind::Timeout, Remedy::SignIn, what)
+            .with_hint(Some(self.hint.clone()))
+    }
+}
+
+enum Pasted {
+    Refused(ManualCallbackError),
+    Ends(Box<LoginError>),
+}
+
+/// The page for a sign-in that failed.
+pub(crate) fn failed(server: &str, error: &LoginError) -> Page {
+    let why = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    Page::Failed {
+        server: server.to_owned(),
+        why,
+    }
+}
+
+/// The future's output; never, where there is no future.
+async fn or_never<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => never().await,
+    }
+}

@@ -1,0 +1,79 @@
+//! Pushed authorization requests (RFC 9126): the parameters go ahead of the browser.
+
+use hallpass_core::{Remedy, http::RequestOptions};
+use hallpass_oauth::PendingAuthorization;
+
+use crate::{
+    LoginError, LoginErrorKind,
+    login::{Client, FailedAttempt, Login},
+};
+
+impl Login<'_> {
+    /// Pushes the parameters where the server has a place for it; whether it took them.
+    ///
+    /// A server that only offers it may refuse it to this kind of client: the browser carries the
+    /// parameters then. One that demands it has the last word.
+    pub(crate) async fn push(
+        &self,
+        pending: &mut PendingAuthorization,
+        client: &Client,
+    ) -> Result<bool, FailedAttempt> {
+        let metadata = &self.discovered.server;
+        let demanded = metadata.require_pushed_authorization_requests;
+        let refused = |remedy| {
+            let what = format!("{} did not take the authorization request", metadata.issuer);
+            LoginError::new(LoginErrorKind::Request, remedy, what)
+        };
+        let Some(endpoint) = &metadata.pushed_authorization_request_endpoint else {
+            if demanded {
+                let hint = "its metadata demands pushed requests and names no endpoint for them";
+                return Err(refused(Remedy::Report).with_hint(Some(hint)).into());
+            }
+            return Ok(false);
+        };
+        let authentication = self.authenticate(&client.registration);
+        let authentication = authentication.map_err(|error| {
+            let what = "the authorization request could not be signed";
+            LoginError::new(LoginErrorKind::Request, Remedy::Retry, what).with_source(error)
+        })?;
+        let request = pending.push(endpoint, &authentication);
+        let policy = RequestOptions::authorization_server(&self.ask.key.server);
+        let answer = match self.host.http.fetch(request, policy).await {
+            Ok(answer) => answer,
+            Err(error) if demanded => {
+                let error = LoginError::new(
+                    LoginErrorKind::Network,
+                    error.remedy(),
+                    format!("no authorization request to {}", metadata.issuer),
+                )
+                .with_source(error);
+                return Err(error.into());
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the authorization request was not pushed");
+                return Ok(false);
+            }
+        };
+        match pending.pushed(&answer) {
+            Ok(()) => Ok(true),
+            // RFC 9126 §2.3: what the browser would only show to the person is told here.
+            Err(error)
+                if client.again
+                    && matches!(
+                        error.code(),
+                        Some("invalid_client" | "invalid_redirect_uri" | "unauthorized_client")
+                    ) =>
+            {
+                Err(self.forgotten(Some(error)))
+            }
+            Err(error) if demanded => Err(refused(error.remedy())
+                .with_hint(error.hint())
+                .with_source(error)
+                .into()),
+            Err(error) => {
+                tracing::debug!(%error, "the authorization request was not pushed");
+                Ok(false)
+            }
+        }
+    }
+}

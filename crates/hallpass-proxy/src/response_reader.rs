@@ -1,0 +1,199 @@
+//! From the server's answers to messages.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallpass_mcp_http::{Error, Response};
+use hallpass_transport::{InvalidMessage, Reconnection};
+
+use crate::{
+    MAX_MESSAGE_BYTES,
+    connection::Connection,
+    message::{Id, Invalid, Kind, Message},
+    placeholder::Listed,
+    request_error::ProxyRequestError,
+    shared::Shared,
+};
+
+/// How long a stream that has nothing more to say may take to end, so that its connection can be
+/// used again.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How a stream ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// All that was waited for has come.
+    Done,
+    /// The server has ended it.
+    Closed,
+    /// It broke off.
+    Broken(Error),
+}
+
+/// Passes the server's messages on as they come.
+pub(crate) struct ResponseReader<'a> {
+    shared: &'a Shared,
+    /// Whether the protocol version has batches.
+    batches: bool,
+    /// The request that they answer; none on the server's own stream.
+    request: Option<&'a Message>,
+    /// Whether all that comes is the answer to that. On a stream that of another request may come too.
+    is_whole: bool,
+    /// Lists that the host has to ask for again, once its subscription stands.
+    owed: Vec<Listed>,
+    /// Why something that came is no answer: told if none comes.
+    complaint: Option<ProxyRequestError>,
+}
+
+impl<'a> ResponseReader<'a> {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        connection: &Connection,
+        request: Option<&'a Message>,
+    ) -> Self {
+        Self {
+            shared,
+            batches: connection.has_batches(),
+            request,
+            is_whole: false,
+            owed: Vec::new(),
+            complaint: None,
+        }
+    }
+
+    /// With these lists to be asked for again.
+    pub(crate) fn owing(mut self, owed: Vec<Listed>) -> Self {
+        self.owed = owed;
+        self
+    }
+
+    /// Whether all that was waited for has come.
+    pub(crate) fn is_done(&self) -> bool {
+        self.request
+            .is_some_and(|request| !self.shared.awaits(request))
+    }
+
+    /// Why something that came is no answer.
+    pub(crate) fn complaint(&mut self) -> Option<ProxyRequestError> {
+        self.complaint.take()
+    }
+
+    /// Passes on the message in `bytes`. What is none ends the call that it may be meant to answer, and
+    /// no other. `source` says where it comes from.
+    pub(crate) async fn take(&mut self, bytes: Bytes, source: &InvalidMessage) {
+        match Message::read(bytes) {
+            Ok(message) if message.is_batch && !self.batches => {
+                let reason = "it is a batch, which the protocol version of this session has not";
+                let batch = Invalid::new(reason, message.bytes);
+                self.reject(&batch, source).await;
+            }
+            Ok(message) => {
+                for invalid in &message.invalid {
+                    self.reject(invalid, source).await;
+                }
+                self.pass(message, source).await;
+            }
+            Err(invalid) => self.reject(&invalid, source).await,
+        }
+    }
+
+    /// The same of a body that is nothing else.
+    pub(crate) async fn take_whole(&mut self, bytes: Bytes, source: &InvalidMessage) {
+        self.is_whole = true;
+        self.take(bytes, source).await;
+    }
+
+    /// Whether an answer with this id is one here.
+    fn awaits(&self, id: Option<&Id>) -> bool {
+        self.is_due(id) && self.shared.awaits_id(id)
+    }
+
+    fn is_due(&self, id: Option<&Id>) -> bool {
+        let asked = self.request.filter(|_| self.is_whole);
+        asked.is_none_or(|asked| asked.requests().any(|asked| Some(asked) == id))
+    }
+
+    async fn pass(&mut self, message: Message, source: &InvalidMessage) {
+        let response = message.single().and_then(|part| match &part.kind {
+            Kind::Response { id, is_error } => Some((part, id, *is_error)),
+            Kind::Request { .. } | Kind::Notification { .. } => None,
+        });
+        let asked = self.request.and_then(Message::method);
+        match response {
+            // It is about the request, whatever id the server wrote.
+            Some((_, id, true)) if self.request.is_some() && !self.awaits(id.as_ref()) => {
+                let id = id.clone();
+                return self
+                    .complain(id.as_ref(), ProxyRequestError::answer(message))
+                    .await;
+            }
+            Some((part, _, false)) if asked == Some("tools/list") => {
+                self.shared.tools.learn(&part.body);
+            }
+            _ => {}
+        }
+        let is_response = response.is_some();
+        let is_due = |id: &Id| self.is_due(Some(id));
+        if !self.shared.deliver_if(&message, is_due).await && is_response {
+            let stranger = source.clone().because("it answers another request");
+            self.complaint.get_or_insert(stranger.into());
+        }
+        let subscription = self.request.and_then(|request| request.requests().next());
+        for listed in std::mem::take(&mut self.owed) {
+            self.shared.outbox.send(listed.changed(subscription)).await;
+        }
+    }
+
+    async fn reject(&mut self, invalid: &Invalid, source: &InvalidMessage) {
+        tracing::warn!("the server sent no JSON-RPC message: {}", invalid.reason);
+        let trouble = source
+            .clone()
+            .because(invalid.reason)
+            .with_body(&invalid.bytes);
+        if invalid.is_answer && invalid.is_json {
+            self.complain(invalid.id.as_ref(), trouble.into()).await;
+        } else {
+            self.complaint.get_or_insert(trouble.into());
+        }
+    }
+
+    /// Something was meant for an answer, under `id` or to the only request there is, and is none.
+    async fn complain(&mut self, id: Option<&Id>, trouble: ProxyRequestError) {
+        let mut asked = self.request.iter().flat_map(|request| request.requests());
+        let only = asked.next().filter(|_| asked.next().is_none());
+        match id.or(only).filter(|id| self.awaits(Some(*id))) {
+            Some(id) => self.shared.fail_one(id, &trouble).await,
+            None => {
+                self.complaint.get_or_insert(trouble);
+            }
+        }
+    }
+
+    /// Passes on what a stream says until it ends. Once all has come it may end soon, and is left
+    /// otherwise.
+    pub(crate) async fn follow(&mut self, response: Response, stream: &mut Reconnection) -> End {
+        let source = InvalidMessage::new(&response);
+        let (response, held) = self.shared.lane.meter(response);
+        let mut events = response.events(MAX_MESSAGE_BYTES);
+        loop {
+            let next = if self.is_done() {
+                match self.shared.within(LINGER, events.next()).await {
+                    Some(Some(Ok(event))) => Some(Ok(event)),
+                    _ => return End::Done,
+                }
+            } else {
+                events.next().await
+            };
+            let event = match next {
+                None => return End::Closed,
+                Some(Err(error)) => return End::Broken(error),
+                Some(Ok(event)) => event,
+            };
+            if stream.received(&event) {
+                let data = event.data.unwrap_or_default();
+                self.take(data.into(), &source).await;
+            }
+            held.release();
+        }
+    }
+}

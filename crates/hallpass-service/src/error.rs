@@ -1,0 +1,99 @@
+//! A machine's sign-in that did not come to a grant.
+
+use std::{error::Error, fmt};
+
+use hallpass_core::{AuthorizeError, Remedy};
+
+/// Why a machine got no token. Nothing that was saved before is lost by it.
+///
+/// A host finds it in [`AuthorizeError::get_ref`].
+#[derive(Debug)]
+pub struct ServiceError {
+    kind: ServiceErrorKind,
+    what: String,
+    remedy: Remedy,
+    hint: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// How far a machine's sign-in came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ServiceErrorKind {
+    /// The authorization server was not found, or its metadata is refused.
+    Discovery,
+    /// No client is configured, or it has nothing to authenticate with.
+    NoClient,
+    /// The configured client is registered with another authorization server.
+    OtherIssuer,
+    /// The machine's assertion can't be had.
+    Assertion,
+    /// The request can't be made: no endpoint, no signature.
+    Request,
+    /// The identity provider gave no assertion.
+    Exchange,
+    /// The authorization server gave no token.
+    Refused,
+    /// The network failed.
+    Network,
+}
+
+impl ServiceError {
+    pub(crate) fn new(kind: ServiceErrorKind, remedy: Remedy, what: impl Into<String>) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            remedy,
+            hint: None,
+            source: None,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn with_hint(mut self, hint: Option<impl Into<String>>) -> Self {
+        if let Some(hint) = hint {
+            self.hint = Some(hint.into());
+        }
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// How far it came.
+    pub fn kind(&self) -> ServiceErrorKind {
+        self.kind
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        self.remedy
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for ServiceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<ServiceError> for AuthorizeError {
+    fn from(error: ServiceError) -> Self {
+        let hint = error.hint.clone();
+        Self::new(error.remedy, error).with_hint(hint)
+    }
+}

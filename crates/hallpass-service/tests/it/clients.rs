@@ -1,0 +1,212 @@
+//! How the client proves itself, and to whom.
+
+use hallpass_core::{
+    ClientId, CredentialKey, Record, Registration, Remedy, ServerMetadata, ServerSettings,
+    SettingsFingerprint, SignInReason, TokenEndpointAuthMethod, record::RegistrationOrigin,
+};
+use hallpass_service::{ServiceClient, ServiceErrorKind};
+use serde_json::{Value, json};
+
+use crate::script::{
+    Asked, ISSUER, SERVER, Script, answer, claims, error, itself, key, token, with_client,
+};
+
+fn signing() -> ServiceClient {
+    itself().with_key(key())
+}
+
+/// The method that is used with a server that lists `methods`.
+async fn check(machine: ServiceClient, secret: Option<&str>, methods: Value, expected: &str) {
+    let script = Script::new(&json!({ "token_endpoint_auth_methods_supported": methods }));
+    let asked = Asked {
+        settings: with_client(secret),
+        ..Asked::default()
+    };
+    let record = asked.of(&script.login(machine)).await.unwrap();
+    let registration = record.registration.unwrap();
+    assert_eq!(registration.origin, RegistrationOrigin::PreRegistered);
+    assert_eq!(registration.auth_method.as_str(), expected, "{methods}");
+    let sent = &script.sent("/token")[0];
+    let found = (
+        sent.authorization.is_some(),
+        sent.has("client_secret"),
+        sent.has("client_assertion"),
+    );
+    let wanted = match expected {
+        "client_secret_basic" => (true, false, false),
+        "client_secret_post" => (false, true, false),
+        "private_key_jwt" => (false, false, true),
+        _ => (false, false, false),
+    };
+    assert_eq!(found, wanted, "{methods}");
+}
+
+#[tokio::test]
+async fn the_method_is_the_strongest_that_both_sides_have() {
+    let secret = Some("canary-secret");
+    check(itself(), secret, json!(null), "client_secret_basic").await;
+    check(
+        itself(),
+        secret,
+        json!(["client_secret_basic", "client_secret_post"]),
+        "client_secret_basic",
+    )
+    .await;
+    check(
+        itself(),
+        secret,
+        json!(["client_secret_post"]),
+        "client_secret_post",
+    )
+    .await;
+    check(itself(), None, json!(["none"]), "none").await;
+    check(
+        signing(),
+        None,
+        json!(["private_key_jwt"]),
+        "private_key_jwt",
+    )
+    .await;
+    check(
+        signing(),
+        secret,
+        json!(["private_key_jwt", "client_secret_basic"]),
+        "private_key_jwt",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_signed_assertion_is_for_the_issuer_and_for_one_request() {
+    let script =
+        Script::new(&json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }));
+    script.on(
+        "/token",
+        [
+            error(503, "temporarily_unavailable"),
+            answer(200, &token("Bearer")),
+        ],
+    );
+    Asked {
+        settings: with_client(None),
+        ..Asked::default()
+    }
+    .of(&script.login(signing()))
+    .await
+    .unwrap();
+    let sent = script.sent("/token");
+    let claims: Vec<_> = sent
+        .iter()
+        .map(|sent| claims(sent.value("client_assertion")))
+        .collect();
+    assert_eq!(claims.len(), 2, "the server was not ready at first");
+    for claims in &claims {
+        assert_eq!(claims["aud"], ISSUER);
+        assert_eq!(
+            (&claims["iss"], &claims["sub"]),
+            (&json!("machine"), &json!("machine"))
+        );
+    }
+    assert_ne!(claims[0]["jti"], claims[1]["jti"]);
+}
+
+#[tokio::test]
+async fn a_metadata_document_is_a_client_where_the_server_takes_those() {
+    let document = "https://machine.example/client.json";
+    let mut settings = ServerSettings::default();
+    settings.client.metadata_document = Some(document.parse().unwrap());
+    let asked = Asked {
+        settings,
+        ..Asked::default()
+    };
+    let script = Script::new(&json!({ "client_id_metadata_document_supported": true }));
+    asked.of(&script.login(itself())).await.unwrap();
+    assert_eq!(script.sent("/token")[0].value("client_id"), document);
+
+    let script = Script::new(&json!({}));
+    let error = asked.of(&script.login(itself())).await.unwrap_err();
+    assert_eq!(error.kind(), ServiceErrorKind::NoClient);
+    assert_eq!(error.remedy(), Remedy::Configure);
+    assert!(script.sent("/token").is_empty());
+}
+
+#[tokio::test]
+async fn a_client_without_means_sends_nothing() {
+    let methods = json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] });
+    let script = Script::new(&methods);
+    let asked = Asked {
+        settings: with_client(None),
+        ..Asked::default()
+    };
+    let error = asked.of(&script.login(itself())).await.unwrap_err();
+    assert_eq!(error.kind(), ServiceErrorKind::NoClient);
+    assert!(script.sent("/token").is_empty());
+
+    let mut settings = with_client(None);
+    let client = settings.client.pre_registered.as_mut().unwrap();
+    client.auth_method = Some(TokenEndpointAuthMethod::ClientSecretPost);
+    let asked = Asked {
+        settings,
+        ..Asked::default()
+    };
+    let error = asked.of(&script.login(itself())).await.unwrap_err();
+    assert_eq!(error.kind(), ServiceErrorKind::NoClient);
+}
+
+/// A record of an earlier sign-in at `issuer`.
+fn before(issuer: &str) -> Record {
+    let metadata = ServerMetadata::new(issuer.parse().unwrap());
+    let key = CredentialKey::new(SERVER.parse().unwrap());
+    let mut record = Record::new(key, metadata, SettingsFingerprint::default());
+    let client = ClientId::new("machine");
+    record.registration = Some(Registration::new(RegistrationOrigin::PreRegistered, client));
+    let token = hallpass_core::AccessToken::new("old");
+    let now = hallpass_core::Timestamp::from_unix_seconds(1_700_000_000);
+    let kind = hallpass_core::record::GrantKind::ClientCredentials;
+    record.grant = Some(hallpass_core::Grant::new(kind, token, now));
+    record
+}
+
+#[tokio::test]
+async fn a_client_is_shown_to_its_own_authorization_server_alone() {
+    async fn check(
+        bound: Option<&str>,
+        previous: Option<&Record>,
+        reason: SignInReason,
+        sent: bool,
+    ) {
+        let script = Script::new(&json!({}));
+        let mut settings = with_client(Some("canary-secret"));
+        let client = settings.client.pre_registered.as_mut().unwrap();
+        client.issuer = bound.map(|issuer| issuer.parse().unwrap());
+        let asked = Asked {
+            settings,
+            reason,
+            previous,
+            ..Asked::default()
+        };
+        let outcome = asked.of(&script.login(itself())).await;
+        assert_eq!(
+            script.sent("/token").len(),
+            usize::from(sent),
+            "{bound:?} {reason:?}"
+        );
+        let kind = outcome.err().map(|error| error.kind());
+        assert_eq!(kind, (!sent).then_some(ServiceErrorKind::OtherIssuer));
+    }
+    let (here, elsewhere) = (before(ISSUER), before("https://old.example"));
+    check(None, None, SignInReason::First, true).await;
+    check(Some(ISSUER), None, SignInReason::First, true).await;
+    check(Some("https://as.example/"), None, SignInReason::First, true).await;
+    check(
+        Some("https://old.example"),
+        None,
+        SignInReason::First,
+        false,
+    )
+    .await;
+    check(None, Some(&here), SignInReason::Ended, true).await;
+    check(None, Some(&elsewhere), SignInReason::Ended, false).await;
+    check(None, None, SignInReason::Migration, false).await;
+    check(Some(ISSUER), None, SignInReason::Migration, true).await;
+}

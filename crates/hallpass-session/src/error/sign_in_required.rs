@@ -1,0 +1,124 @@
+//! Why somebody has to sign in.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use hallpass_core::{CredentialKey, Issuer, record::SignInCause};
+use hallpass_oauth::TokenError;
+
+/// Somebody has to sign in before there is a token.
+#[derive(Debug, Clone)]
+pub struct SignInRequired {
+    key: Arc<CredentialKey>,
+    need: Arc<SignInNeed>,
+    source: Option<Arc<TokenError>>,
+}
+
+/// What a sign-in is needed for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignInNeed {
+    /// Nobody has signed in yet.
+    First,
+    /// The credentials have ended, for this cause.
+    Ended(SignInCause),
+    /// This setting is another than when somebody signed in.
+    SettingChanged(String),
+    /// The client's secret has expired (RFC 7591 §3.2.1), so the client has to register anew.
+    SecretExpired,
+    /// The authorization server no longer knows the client that was registered there, so it has to
+    /// register anew.
+    ClientForgotten,
+    /// This authorization server protects the server now, another than the one that issued the
+    /// credentials.
+    Migrated(Issuer),
+}
+
+impl SignInRequired {
+    pub(crate) fn new(key: &CredentialKey, need: SignInNeed) -> Self {
+        Self {
+            key: Arc::new(key.clone()),
+            need: Arc::new(need),
+            source: None,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn with_source(mut self, source: Arc<TokenError>) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Who has to sign in where.
+    pub fn key(&self) -> &CredentialKey {
+        &self.key
+    }
+
+    /// What for.
+    pub fn need(&self) -> &SignInNeed {
+        &self.need
+    }
+
+    /// The same as it is kept in a record; `None` when nobody has signed in yet.
+    pub fn cause(&self) -> Option<SignInCause> {
+        match &*self.need {
+            SignInNeed::First => None,
+            SignInNeed::Ended(cause) => Some(cause.clone()),
+            SignInNeed::SettingChanged(_) => Some(SignInCause::SettingsChanged),
+            SignInNeed::SecretExpired | SignInNeed::ClientForgotten => {
+                Some(SignInCause::RefreshRefused)
+            }
+            SignInNeed::Migrated(_) => Some(SignInCause::IssuerChanged),
+        }
+    }
+
+    /// The setting that has changed, if that is the reason.
+    pub fn setting(&self) -> Option<&str> {
+        match &*self.need {
+            SignInNeed::SettingChanged(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn hint(&self) -> Option<String> {
+        match &*self.need {
+            SignInNeed::SettingChanged(name) => Some(format!(
+                "sign in again, or set `{name}` back to what it was"
+            )),
+            // The sign-in mends it; the error alone would name other means.
+            SignInNeed::ClientForgotten => None,
+            _ => self.source.as_ref().and_then(|error| error.hint()),
+        }
+    }
+}
+
+impl fmt::Display for SignInRequired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a sign-in to {} is needed: ", self.key)?;
+        match &*self.need {
+            SignInNeed::First => f.write_str("nobody has signed in yet"),
+            SignInNeed::Ended(cause) => write!(f, "{cause}"),
+            SignInNeed::SettingChanged(name) => {
+                write!(
+                    f,
+                    "the setting `{name}` is another than at the last sign-in"
+                )
+            }
+            SignInNeed::SecretExpired => f.write_str("the client's secret has expired"),
+            SignInNeed::ClientForgotten => f.write_str(
+                "the authorization server no longer accepts the client that was registered there",
+            ),
+            SignInNeed::Migrated(issuer) => {
+                write!(
+                    f,
+                    "the authorization server {issuer} protects the server now"
+                )
+            }
+        }
+    }
+}
+
+impl Error for SignInRequired {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|error| error as _)
+    }
+}

@@ -1,0 +1,187 @@
+//! The port, on sealed files.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{
+    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
+    store::{Guard, Listing, Saved, StoreError},
+};
+use tokio::time;
+
+use super::{
+    FileStore,
+    creation::lock_path,
+    lock::{self, FileLease, Held, Mode},
+    records::CredentialPaths,
+};
+use crate::blocking;
+
+impl CredentialStore for FileStore {
+    fn load<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        Box::pin(async move {
+            let document = self.document(credential).await?;
+            Ok(document.and_then(|document| document.active().cloned()))
+        })
+    }
+
+    fn load_issuer<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
+        Box::pin(async move {
+            let document = self.document(credential).await?;
+            Ok(document.and_then(|document| document.record(issuer).cloned()))
+        })
+    }
+
+    fn records<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
+        Box::pin(async move {
+            let document = self.document(credential).await?;
+            Ok(document.map_or_else(Vec::new, |document| document.to_records()))
+        })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+        Box::pin(async move {
+            let (documents, problems) = self.documents().await?;
+            let with_records = documents.into_iter().filter(|d| !d.records().is_empty());
+            let mut credentials: Vec<CredentialKey> =
+                with_records.map(|d| d.key().clone()).collect();
+            credentials.sort();
+            Ok(Listing::new(credentials, problems))
+        })
+    }
+
+    fn lock<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        wait: Duration,
+    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+        Box::pin(async move {
+            let deadline = lock::deadline(wait);
+            let paths = CredentialPaths::new(&self.inner.root, credential);
+            let queue = self.turn(&paths).lock_owned();
+            let turn = match deadline {
+                Some(deadline) => time::timeout_at(deadline, queue)
+                    .await
+                    .map_err(|_| lock::busy(&paths.lock))?,
+                None => queue.await,
+            };
+            let store = lock::acquire(lock_path(&self.inner.root), Mode::Shared, deadline).await?;
+            let slot_lock = lock::acquire(paths.lock, Mode::Exclusive, deadline).await?;
+            self.look_again().await?;
+            let held = Arc::new(Held {
+                _slot: slot_lock,
+                _store: store,
+                _turn: turn,
+                store: self.clone(),
+            });
+            let lease = FileLease {
+                reserve: None,
+                held,
+            };
+            Ok(Guard::new(credential.clone(), lease))
+        })
+    }
+
+    fn save<'a>(
+        &'a self,
+        record: &'a Record,
+        expected: Option<Generation>,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+        Box::pin(async move {
+            let lease = self.lease(&record.key, guard)?.for_change();
+            let record = record.clone();
+            self.change(&record.key.clone(), lease, move |document| {
+                let saved = document.save(&record, expected);
+                (matches!(saved, Saved::Written(_)), saved)
+            })
+            .await
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        issuer: &'a Issuer,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let lease = self.lease(credential, guard)?.for_change();
+            let issuer = issuer.clone();
+            self.change(credential, lease, move |document| {
+                let removed = document.remove(&issuer);
+                (removed, removed)
+            })
+            .await
+        })
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let lease = self.lease(credential, guard)?;
+            if lease.reserve.is_none() {
+                lease.reserve = Some(self.reserved(credential, &lease.held).await?);
+            }
+            Ok(())
+        })
+    }
+
+    fn holder<'a>(
+        &'a self,
+        credential: &'a CredentialKey,
+    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        Box::pin(async move {
+            let paths = CredentialPaths::new(&self.inner.root, credential);
+            blocking::run(move || lock::holder_now(&paths.lock)).await
+        })
+    }
+
+    fn read_only(&self) -> Option<Arc<dyn CredentialStore>> {
+        Some(Arc::new(self.looked_at()))
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<StoreError>> {
+        Box::pin(async move {
+            // The key is asked for also where there is no record yet that needs it.
+            let examined = self.looked_at();
+            let opened = match self.look_again().await {
+                Ok(()) => examined.in_use().await.map(drop),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = opened {
+                return vec![error];
+            }
+            match examined.documents().await {
+                Ok((_, problems)) => problems,
+                Err(error) => vec![error],
+            }
+        })
+    }
+
+    fn describe(&self) -> String {
+        let source = self.policy().ok();
+        let source = source.and_then(|policy| self.inner.sources.of(policy));
+        let key = source.map_or_else(|| "nowhere known".to_owned(), |source| source.describe());
+        let folder = self.inner.root.display();
+        match self.policy_file().series().count() {
+            1 => format!("sealed files in `{folder}`, the key in {key}"),
+            keys => format!(
+                "sealed files in `{folder}`, the key in {key}; {} beside it, each for records of its own",
+                keys - 1
+            ),
+        }
+    }
+}

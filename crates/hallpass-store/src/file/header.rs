@@ -1,0 +1,329 @@
+//! `store.json`: which keys open a store.
+//!
+//! It holds no secret: where a key is kept, the key's id, and a check value that tells another key
+//! of the same id apart. The first key is decided when the store is created. A rekey replaces a key
+//! and goes on with its series of records; a lost key is followed by one with a series of its own,
+//! and stays in the list, because its records stay and it may come back. Whoever writes the file
+//! holds one of the locks that `lock` tells of.
+
+use std::path::Path;
+
+use hallpass_core::{
+    Timestamp, quote,
+    store::{StoreError, StoreErrorKind},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    KeyId, KeyLocation, SealingKey, folder, hex,
+    seal::{self, Binding},
+};
+
+/// What the key before the current one is sealed for.
+const PREVIOUS_KEY: &Binding = b"hallpass: the key of last time 1";
+
+/// A store with one series of records, which every version reads, and one with several.
+const ONE_SERIES: u32 = 1;
+const VERSION: u32 = 2;
+
+/// What `store.json` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PolicyFile {
+    version: u32,
+    #[serde(flatten)]
+    newest: KeyEpoch,
+    /// The series before it, the newest first. Their keys are lost, or another machine's.
+    #[serde(rename = "set_aside", default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<KeyEpoch>,
+}
+
+/// The records that are sealed with one key, and that key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyEpoch {
+    /// Which files they are, see [`CredentialPaths`](super::records::CredentialPaths).
+    #[serde(
+        rename = "series",
+        default = "first_number",
+        skip_serializing_if = "is_first_number"
+    )]
+    number: u32,
+    policy: String,
+    key: String,
+    check: String,
+    /// The machine that the key was made on, by the name that it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made_on: Option<String>,
+    /// Why better places for the key were passed over when the store was created.
+    #[serde(rename = "passed_over", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ignored: Vec<String>,
+    /// The key before this one, sealed with this one, while a rekey is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<PreviousKey>,
+    /// That its key was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost: Option<MissingKey>,
+}
+
+/// A key that was asked for and was not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MissingKey {
+    /// When, in seconds since the Unix epoch, by the file system's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<i64>,
+    /// How many files were sealed with it.
+    pub(crate) files: usize,
+    /// On which machine, by the name that it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) on: Option<String>,
+    /// Whether somebody was told.
+    #[serde(default)]
+    pub(crate) told: bool,
+}
+
+impl MissingKey {
+    /// Nobody has to be told of a key that sealed nothing.
+    pub(crate) fn new(since: Option<Timestamp>, files: usize, on: Option<&str>) -> Self {
+        Self {
+            since: since.map(Timestamp::as_unix_seconds),
+            files,
+            on: on.map(str::to_owned),
+            told: files == 0,
+        }
+    }
+
+    /// Whether it may be this machine that missed the key.
+    pub(crate) fn is_on(&self, machine: Option<&str>) -> bool {
+        machine.is_none() || self.on.is_none() || self.on.as_deref() == machine
+    }
+
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        self.since.map(Timestamp::from_unix_seconds)
+    }
+}
+
+/// The series that a store begins with.
+pub(crate) const FIRST: u32 = 1;
+
+fn first_number() -> u32 {
+    FIRST
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_first_number(number: &u32) -> bool {
+    *number == FIRST
+}
+
+/// A key that some records may still be sealed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PreviousKey {
+    policy: String,
+    key: String,
+    /// The key, sealed with the current one, in hexadecimal digits.
+    sealed: String,
+}
+
+impl PreviousKey {
+    /// Keeps the key that `file` names until every record is sealed with `new`.
+    pub(crate) fn new(
+        file: &KeyEpoch,
+        old: &SealingKey,
+        id: KeyId,
+        new: &SealingKey,
+    ) -> Result<Self, crate::KeyError> {
+        Ok(Self {
+            policy: file.policy.clone(),
+            key: file.key.clone(),
+            sealed: hex::encode(&seal::seal(id, new, PREVIOUS_KEY, old.expose())?),
+        })
+    }
+
+    /// Where the key was kept, if that is known.
+    pub(crate) fn policy(&self) -> Option<KeyLocation> {
+        KeyLocation::parse(&self.policy)
+    }
+
+    pub(crate) fn open(&self, key: &SealingKey) -> Option<(KeyId, SealingKey)> {
+        let sealed = hex::decode_any(&self.sealed)?;
+        let plain = seal::open(key, PREVIOUS_KEY, &sealed).ok()?;
+        let bytes = <[u8; 32]>::try_from(plain.as_slice()).ok()?;
+        Some((KeyId::parse(&self.key)?, SealingKey::from_bytes(bytes)))
+    }
+}
+
+#[derive(Deserialize)]
+struct Header {
+    version: u32,
+}
+
+impl PolicyFile {
+    /// Of a store that begins.
+    pub(crate) fn new(first: KeyEpoch) -> Self {
+        Self {
+            version: ONE_SERIES,
+            newest: first,
+            earlier: Vec::new(),
+        }
+    }
+
+    /// Every series, the newest first.
+    pub(crate) fn series(&self) -> impl Iterator<Item = &KeyEpoch> {
+        std::iter::once(&self.newest).chain(&self.earlier)
+    }
+
+    pub(crate) fn series_mut(&mut self) -> impl Iterator<Item = &mut KeyEpoch> {
+        std::iter::once(&mut self.newest).chain(&mut self.earlier)
+    }
+
+    /// Puts another key in the place of a series' own.
+    pub(crate) fn replace(&mut self, with: KeyEpoch) {
+        let number = with.number;
+        if let Some(series) = self.series_mut().find(|series| series.number == number) {
+            *series = with;
+        }
+    }
+
+    /// Takes earlier series out of the list.
+    pub(crate) fn drop_series(&mut self, numbers: &[u32]) {
+        self.earlier
+            .retain(|series| !numbers.contains(&series.number));
+    }
+
+    /// The newest series that may be of this machine; where all are another's, the newest.
+    pub(crate) fn of_machine(&self, machine: Option<&str>) -> &KeyEpoch {
+        let mut series = self.series();
+        let ours = series.find(|series| !series.is_of_another(machine));
+        ours.unwrap_or(&self.newest)
+    }
+
+    /// Begins a series with a key of its own, since the one before is lost.
+    pub(crate) fn begin(&mut self, mut next: KeyEpoch) {
+        let highest = self.series().map(KeyEpoch::number).max().unwrap_or(FIRST);
+        next.number = highest + 1;
+        let before = std::mem::replace(&mut self.newest, next);
+        self.earlier.insert(0, before);
+        // Who reads one series only must not take this one's files for damage.
+        self.version = VERSION;
+    }
+
+    /// Reads the file; `None` where no store was created yet.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+        let Some(bytes) = folder::read(path)? else {
+            return Ok(None);
+        };
+        let head: Header = parse(path, &bytes)?;
+        if head.version > VERSION {
+            return Err(StoreError::new(
+                StoreErrorKind::Newer,
+                format!(
+                    "`{}` has format version {}, this Hallpass reads up to {VERSION}",
+                    path.display(),
+                    head.version
+                ),
+            )
+            .with_hint("use the newer Hallpass"));
+        }
+        let file: Self = parse(path, &bytes)?;
+        let mut numbers: Vec<u32> = file.series().map(KeyEpoch::number).collect();
+        numbers.sort_unstable();
+        let distinct = numbers.windows(2).all(|pair| pair[0] != pair[1]);
+        let names_keys = file.series().all(|it| KeyId::parse(&it.key).is_some());
+        if !distinct || numbers.contains(&0) || !names_keys {
+            return Err(damaged(path));
+        }
+        Ok(Some(file))
+    }
+
+    /// Writes the file.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), StoreError> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
+            StoreError::new(StoreErrorKind::Io, "writing down the store's policy failed")
+                .with_source(error)
+        })?;
+        bytes.push(b'\n');
+        folder::replace(path, &bytes)
+    }
+}
+
+impl KeyEpoch {
+    /// The first series of a store, with its key.
+    pub(crate) fn new(policy: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
+        Self {
+            number: FIRST,
+            policy: policy.to_string(),
+            key: id.to_string(),
+            check: key.check(id),
+            made_on: None,
+            ignored: Vec::new(),
+            previous: None,
+            lost: None,
+        }
+    }
+
+    /// The same records under another key.
+    pub(crate) fn rekeyed(&self, policy: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
+        Self {
+            number: self.number,
+            ..Self::new(policy, id, key)
+        }
+    }
+
+    /// The same, made on this machine.
+    #[must_use]
+    pub(crate) fn made_on(mut self, machine: Option<&str>) -> Self {
+        self.made_on = machine.map(str::to_owned);
+        self
+    }
+
+    /// Whether it is known to be another machine's.
+    pub(crate) fn is_of_another(&self, machine: Option<&str>) -> bool {
+        matches!((machine, &self.made_on), (Some(this), Some(other)) if this != other)
+    }
+
+    /// Whether it is known to be this machine's.
+    pub(crate) fn is_made_on(&self, machine: Option<&str>) -> bool {
+        machine.is_some() && self.made_on.as_deref() == machine
+    }
+
+    /// Whether its key is known to be lost on this machine.
+    pub(crate) fn is_lost_on(&self, machine: Option<&str>) -> bool {
+        self.lost.as_ref().is_some_and(|lost| lost.is_on(machine))
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn policy(&self) -> Result<KeyLocation, StoreError> {
+        KeyLocation::parse(&self.policy).ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Newer,
+                format!(
+                    "the store was created with the policy `{}`, which this Hallpass does not know",
+                    quote(&self.policy)
+                ),
+            )
+        })
+    }
+
+    pub(crate) fn key_id(&self) -> KeyId {
+        // Checked when it was read.
+        KeyId::parse(&self.key).unwrap_or(KeyId::from_bytes([0; 16]))
+    }
+
+    /// Whether `key` is the one that was made for it.
+    pub(crate) fn accepts(&self, key: &SealingKey) -> bool {
+        key.check(self.key_id()) == self.check
+    }
+}
+
+fn parse<'de, T: Deserialize<'de>>(path: &Path, bytes: &'de [u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|_| damaged(path))
+}
+
+fn damaged(path: &Path) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Damaged,
+        format!("`{}` is not what Hallpass wrote there", path.display()),
+    )
+    .with_hint("bring the file back, as from a backup: without it the records can't be opened")
+}

@@ -1,0 +1,249 @@
+//! A lost key.
+//!
+//! A key is lost when its source works and says that it has no such key, and it is the newest that
+//! may be of this machine, or no key of the store is here. Nothing else counts: a source that is
+//! locked, gone, silent or broken is an error, and a passphrase that is wrong gives a wrong key, not
+//! none.
+//!
+//! Then a new key is made where the lost one was kept, and `store.json` names both. No file is moved
+//! and none is written over: what is sealed with the lost key stays where it is, set aside by that
+//! its key is not here. So it is there again when the key comes back, and for another machine that
+//! shares the folder and has the key it was never away.
+//!
+//! Some keyrings hide what they hold while they are locked. To keep a new key they have to be
+//! unlocked; so the lost one is asked for once more after that, and if it is there, the new one goes.
+//!
+//! The steps, and what is there when the process is killed after each: the new key is kept (one that
+//! nothing names, the next process makes another), `store.json` is replaced (the next process has
+//! the key, and tells of the loss), somebody was told (the next tells again, unless it was written
+//! down that they were).
+
+use std::{fmt, fs::File, sync::Arc};
+
+use hallpass_core::store::{StoreError, StoreErrorKind};
+
+use super::{
+    FileStore,
+    creation::{CREATION, keys_lock_path, lock_path, no_key, policy_path, source_of},
+    header::{KeyEpoch, MissingKey, PolicyFile},
+    inventory::Unreadable,
+    key_cache::KeyGuard,
+    lock::{self, Mode},
+    records,
+};
+use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, blocking};
+
+/// Who is told of a lost key.
+pub(super) type Listener = Arc<dyn Fn(&Unreadable) + Send + Sync>;
+
+/// The locks of whoever adds to `store.json`.
+#[derive(Debug)]
+struct Adding {
+    _keys: File,
+    _store: File,
+}
+
+impl FileStore {
+    /// Tells `tell` of each key that was lost, once over all processes: now of one whose loss nobody
+    /// was told of yet as soon as a key is asked for, later whenever one is found to be lost.
+    ///
+    /// Nobody else is told by then: of two that are set in one process the first stays. `tell` is
+    /// called with the store's locks held and must not use the store.
+    pub fn set_missing_key_handler(&self, tell: impl Fn(&Unreadable) + Send + Sync + 'static) {
+        // A second one changes nothing, as the documentation says.
+        let _ = self.inner.listener.set(Arc::new(Notify(Arc::new(tell))));
+    }
+
+    /// The newest series whose key is here; a new one when the key is lost.
+    pub(super) async fn in_use(&self) -> Result<KeyGuard, StoreError> {
+        match self.first_here().await? {
+            Some(found) => {
+                self.tell().await;
+                Ok(found)
+            }
+            None if self.examines => Err(self.lost()),
+            None => self.begin_anew().await,
+        }
+    }
+
+    /// Makes a new key, and a series of records that is sealed with it.
+    async fn begin_anew(&self) -> Result<KeyGuard, StoreError> {
+        let adding = self.add().await?;
+        // Another process may have been first, or the key come back.
+        self.inner.ring.forget_absent();
+        if let Some(found) = self.first_here().await? {
+            return Ok(found);
+        }
+        let machine = self.sources().machine().map(str::to_owned);
+        let file = self.policy_file();
+        let policy = file.of_machine(machine.as_deref()).policy()?;
+        let source = Arc::clone(source_of(self.sources(), policy)?);
+        let id = KeyId::generate().map_err(|error| no_key(policy, error))?;
+        let key = match source.create(id).await {
+            Ok(key) => key,
+            Err(error) => return Err(no_new_key(policy, error)),
+        };
+        // A source that takes a key and does not give it back would be asked for one for ever.
+        if let Err(error) = source.load(id).await {
+            drop_unused(&*source, id).await;
+            return Err(no_new_key(policy, error));
+        }
+        self.inner.ring.forget_absent();
+        match self.first_here().await {
+            Ok(None) => {}
+            found => {
+                drop_unused(&*source, id).await;
+                return found?.ok_or_else(|| self.lost());
+            }
+        }
+        let mut file = self.policy_file();
+        let missed: Vec<KeyId> = file.series().map(KeyEpoch::key_id).collect();
+        let missed: Vec<KeyId> = missed
+            .into_iter()
+            .filter(|id| self.inner.ring.is_absent(*id))
+            .collect();
+        let (root, lock) = (self.folder().to_owned(), Arc::clone(&adding));
+        let written = blocking::run(move || {
+            let paths = records::all(&root)?;
+            let since = lock::taken_at(&keys_lock_path(&root));
+            let machine = machine.as_deref();
+            for series in file.series_mut() {
+                if missed.contains(&series.key_id()) && !series.is_lost_on(machine) {
+                    let files = paths.iter().flatten();
+                    let files = files.filter(|it| it.series == series.number()).count();
+                    series.lost = Some(MissingKey::new(since, files, machine));
+                }
+            }
+            file.begin(KeyEpoch::new(policy, id, &key).made_on(machine));
+            file.write(&policy_path(&root))?;
+            drop(lock);
+            Ok(file)
+        });
+        match written.await {
+            Ok(file) => self.take(file),
+            Err(error) => {
+                self.drop_unless_named(&*source, id).await;
+                return Err(error);
+            }
+        }
+        tracing::warn!(new = %id, "the store's key is lost, its records are set aside");
+        self.tell_under(&adding).await?;
+        let found = self.first_here().await?;
+        found.ok_or_else(|| self.lost())
+    }
+
+    /// Drops a new key after `store.json` could not be written, unless that names it all the same: a
+    /// write may fail when it is done already, as where the folder can't be made durable.
+    async fn drop_unless_named(&self, source: &dyn KeySource, id: KeyId) {
+        let path = policy_path(self.folder());
+        let found = blocking::run(move || PolicyFile::read(&path)).await;
+        let is_unnamed = |file: PolicyFile| file.series().all(|series| series.key_id() != id);
+        if found.ok().flatten().is_some_and(is_unnamed) {
+            drop_unused(source, id).await;
+        }
+    }
+
+    /// Tells of what nobody was told of.
+    async fn tell(&self) {
+        if self.examines || self.inner.listener.get().is_none() || !self.untold(&self.policy_file())
+        {
+            return;
+        }
+        let told = async {
+            let adding = self.add().await?;
+            self.tell_under(&adding).await
+        };
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "it can't be written down that a key is lost");
+        }
+    }
+
+    fn untold(&self, policy: &PolicyFile) -> bool {
+        let machine = self.sources().machine();
+        let mut lost = policy.series().filter_map(|series| series.lost.as_ref());
+        lost.any(|lost| !lost.told && lost.is_on(machine))
+    }
+
+    async fn tell_under(&self, adding: &Arc<Adding>) -> Result<(), StoreError> {
+        let Some(listener) = self.inner.listener.get() else {
+            return Ok(());
+        };
+        let mut file = self.policy_file();
+        if !self.untold(&file) {
+            return Ok(());
+        }
+        let machine = self.sources().machine();
+        let series: Vec<KeyEpoch> = file.series().cloned().collect();
+        let mut here = Vec::new();
+        for series in &series {
+            if self.keys_of(series).await?.is_some() {
+                here.push(series.number());
+            }
+        }
+        for series in file.series_mut() {
+            let number = series.number();
+            let series_now = series.clone();
+            let lost = series.lost.as_mut();
+            if let Some(lost) = lost.filter(|lost| !lost.told && lost.is_on(machine)) {
+                tracing::debug!(series = number, "telling of a lost key");
+                // It came back before anybody was told.
+                if !here.contains(&number) {
+                    (listener.0)(&Unreadable::new(&series_now, lost.files, machine));
+                }
+                lost.told = true;
+            }
+        }
+        let (path, lock) = (policy_path(self.folder()), Arc::clone(adding));
+        let file = blocking::run(move || {
+            file.write(&path)?;
+            drop(lock);
+            Ok::<_, StoreError>(file)
+        });
+        self.take(file.await?);
+        Ok(())
+    }
+
+    /// Takes the locks for adding to `store.json`, and reads it again.
+    async fn add(&self) -> Result<Arc<Adding>, StoreError> {
+        let deadline = lock::deadline(CREATION);
+        let store = lock::acquire(lock_path(self.folder()), Mode::Shared, deadline).await?;
+        let path = keys_lock_path(self.folder());
+        let keys = lock::acquire(path, Mode::Exclusive, deadline).await?;
+        self.look_again().await?;
+        Ok(Arc::new(Adding {
+            _keys: keys,
+            _store: store,
+        }))
+    }
+}
+
+/// A listener, without anything to show of it.
+pub(super) struct Notify(Listener);
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tell")
+    }
+}
+
+/// Why there is no key after a lost one. Where the source is in trouble, the lost key may be there
+/// once that is over.
+fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
+    match error.kind() {
+        KeyErrorKind::Locked | KeyErrorKind::TimedOut | KeyErrorKind::Unavailable => {
+            no_key(policy, error)
+        }
+        KeyErrorKind::Absent | KeyErrorKind::Unusable => StoreError::new(
+            StoreErrorKind::Key,
+            "the key of the store is lost, and no new one can be made",
+        )
+        .with_hint("bring the key back, as from a backup, or start the store over")
+        .with_source(error),
+    }
+}
+
+async fn drop_unused(source: &dyn KeySource, id: KeyId) {
+    if let Err(error) = source.remove(id).await {
+        tracing::debug!(%error, key = %id, "an unused key stays behind");
+    }
+}
