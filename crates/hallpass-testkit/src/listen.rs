@@ -13,13 +13,12 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     ServerTls,
     exchange::{Dropped, Exchange},
-    tls,
+    tls::{Accept, MakeAccept},
 };
 
 /// By which of its names a server on this machine is reached. It stands in every URL the server
@@ -44,8 +43,8 @@ pub struct ListenOptions {
     pub host: LoopbackHost,
     /// The port; 0 takes a free one.
     pub port: u16,
-    /// `Some` for https.
-    pub tls: Option<ServerTls>,
+    /// Makes what accepts https connections; `None` for plain http.
+    tls: Option<MakeAccept>,
     /// A header field that every request has to carry, as behind a corporate gateway: without it
     /// the answer is 403 and nothing else happens.
     pub required_header: Option<(String, String)>,
@@ -66,7 +65,7 @@ impl ListenOptions {
     /// The same, over https.
     #[must_use]
     pub fn over_tls(mut self, tls: impl Into<ServerTls>) -> Self {
-        self.tls = Some(tls.into());
+        self.tls = Some(tls.into().make_accept());
         self
     }
 }
@@ -78,7 +77,7 @@ impl fmt::Debug for ListenOptions {
             .field("name", &self.name)
             .field("host", &self.host)
             .field("port", &self.port)
-            .field("tls", &self.tls)
+            .field("is_tls", &self.tls.is_some())
             .field("required_header", &header)
             .finish()
     }
@@ -88,14 +87,14 @@ impl fmt::Debug for ListenOptions {
 pub(crate) struct Bound {
     socket: TcpListener,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Accept>,
     origin: String,
 }
 
 /// A server's socket. It closes, with all its connections, when this is dropped.
 pub(crate) struct Listening {
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Accept>,
     origin: String,
     exchange: Arc<Exchange>,
     running: Mutex<Running>,
@@ -122,7 +121,7 @@ impl Bound {
         };
         let (scheme, tls) = match &options.tls {
             None => ("http", None),
-            Some(tls) => ("https", Some(TlsAcceptor::from(tls::server_config(tls)?))),
+            Some(make) => ("https", Some(make()?)),
         };
         Ok(Self {
             socket,
@@ -190,7 +189,7 @@ impl Drop for Listening {
 }
 
 impl Running {
-    fn begin(socket: TcpListener, tls: Option<TlsAcceptor>, exchange: Arc<Exchange>) -> Self {
+    fn begin(socket: TcpListener, tls: Option<Accept>, exchange: Arc<Exchange>) -> Self {
         let stop = CancellationToken::new();
         let closed = CancellationToken::new();
         let (stopped, closing) = (stop.clone(), closed.clone().drop_guard());
@@ -201,7 +200,7 @@ impl Running {
 
 async fn accept(
     socket: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Accept>,
     exchange: Arc<Exchange>,
     stop: CancellationToken,
     closing: DropGuard,
@@ -235,7 +234,7 @@ async fn accept(
 
 async fn connection(
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Accept>,
     exchange: Arc<Exchange>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let service = service_fn(move |request| {
@@ -257,7 +256,7 @@ async fn connection(
             outcome?;
         }
         Some(tls) => {
-            let stream = tls.accept(stream).await?;
+            let stream = tls(stream).await?;
             http.serve_connection(TokioIo::new(stream), service).await?;
         }
     }

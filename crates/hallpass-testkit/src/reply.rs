@@ -127,7 +127,7 @@ impl Body for Endless {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        static CHUNK: [u8; 1 << 16] = [b' '; 1 << 16];
+        static CHUNK: [u8; 4096] = [b' '; 4096];
         let size = self.left.min(CHUNK.len());
         if size == 0 {
             return Poll::Ready(None);

@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc};
 
+use hallpass_core::BoxFuture;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -10,6 +11,11 @@ use rustls::{
     ClientConfig, RootCertStore, ServerConfig, crypto::CryptoProvider, server::WebPkiClientVerifier,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsAcceptor;
 
 /// A certificate authority that nobody else trusts.
 #[derive(Debug)]
@@ -179,8 +185,34 @@ impl From<Identity> for ServerTls {
     }
 }
 
+/// A connection after its TLS handshake.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Does the TLS handshake of a connection.
+pub(crate) type Accept =
+    Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> + Send + Sync>;
+
+/// Makes an [`Accept`], or says what is wrong with the certificate.
+///
+/// Behind a pointer, so that a program whose servers speak plain http alone does not contain a TLS server.
+pub(crate) type MakeAccept = Arc<dyn Fn() -> io::Result<Accept> + Send + Sync>;
+
+impl ServerTls {
+    pub(crate) fn make_accept(self) -> MakeAccept {
+        Arc::new(move || {
+            let acceptor = TlsAcceptor::from(server_config(&self)?);
+            Ok(Arc::new(move |stream| {
+                let handshake = acceptor.accept(stream);
+                Box::pin(async move { Ok(Box::new(handshake.await?) as Box<dyn Stream>) })
+            }))
+        })
+    }
+}
+
 /// What rustls needs to be the server.
-pub(crate) fn server_config(tls: &ServerTls) -> io::Result<Arc<ServerConfig>> {
+fn server_config(tls: &ServerTls) -> io::Result<Arc<ServerConfig>> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;

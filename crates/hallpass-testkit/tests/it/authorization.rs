@@ -329,10 +329,8 @@ async fn no_debug_output_holds_a_secret() {
     let mut leaks = LeakCheck::new();
     leaks.watch_record(world.issuer.recorder(), &[]);
     assert!(leaks.watched() >= 5, "code, state, verifier and two tokens");
-    let listen = ListenOptions {
-        required_header: Some(("x-corp".to_owned(), leaks.canary("corporate header"))),
-        ..ListenOptions::new("x")
-    };
+    let mut listen = ListenOptions::new("x");
+    listen.required_header = Some(("x-corp".to_owned(), leaks.canary("corporate header")));
     let client = StaticClient {
         id: "x".to_owned(),
         secret: Some(leaks.canary("client secret")),

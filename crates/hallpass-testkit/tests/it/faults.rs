@@ -218,9 +218,10 @@ async fn a_server_goes_down_and_comes_up_with_everything_it_knew() {
 #[tokio::test]
 async fn a_required_header_is_required_everywhere() {
     let required_header = Some(("x-corp".to_owned(), "let me in".to_owned()));
-    let listen = |name| ListenOptions {
-        required_header: required_header.clone(),
-        ..ListenOptions::new(name)
+    let listen = |name| {
+        let mut listen = ListenOptions::new(name);
+        listen.required_header = required_header.clone();
+        listen
     };
     let issuer = AuthorizationServer::start(AuthorizationServerOptions {
         listen: listen("issuer"),

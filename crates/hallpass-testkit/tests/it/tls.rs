@@ -15,10 +15,8 @@ use tokio::{
 use url::Url;
 
 async fn start(tls: impl Into<ServerTls>, host: LoopbackHost) -> AuthorizationServer {
-    let listen = ListenOptions {
-        host,
-        ..ListenOptions::new("issuer").over_tls(tls)
-    };
+    let mut listen = ListenOptions::new("issuer").over_tls(tls);
+    listen.host = host;
     let options = AuthorizationServerOptions {
         listen,
         ..Default::default()
