@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "hallpass-cli",
         &[
             "hallpass",
+            "hallpass-doctor",
             "hallpass-keyring",
             "hallpass-proxy",
             "hallpass-testkit",
@@ -35,6 +36,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("hallpass-core", &[]),
     ("hallpass-discovery", &["hallpass-core"]),
+    (
+        "hallpass-doctor",
+        &[
+            "hallpass",
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-http",
+            "hallpass-login",
+            "hallpass-mcp-http",
+            "hallpass-session",
+        ],
+    ),
     ("hallpass-http", &["hallpass-core"]),
     ("hallpass-keyring", &["hallpass-core", "hallpass-store"]),
     (
@@ -109,6 +122,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         &[
             "dev:hallpass",
             "dev:hallpass-discovery",
+            "dev:hallpass-doctor",
             "dev:hallpass-mcp-http",
             "dev:hallpass-rmcp",
             "hallpass-cli",
