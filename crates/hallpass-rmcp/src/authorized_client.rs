@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future, io, sync::Arc};
 use futures_util::stream::BoxStream;
 use hallpass_core::{AuthScheme, Challenge, Remedy, ServerUrl};
 use hallpass_session::{Session, SessionError, Token};
-use hallpass_transport::{AttemptBudget, Interactivity};
+use hallpass_mcp::{AttemptBudget, Interactivity};
 use http::{HeaderMap, HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use rmcp::{
     model::ClientJsonRpcMessage,

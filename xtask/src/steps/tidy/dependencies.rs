@@ -16,12 +16,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hallpass-http",
             "hallpass-login",
             "hallpass-service",
-            "hallpass-mcp-http",
+            "hallpass-mcp",
             "hallpass-oauth",
             "hallpass-rmcp",
             "hallpass-session",
             "hallpass-store",
-            "hallpass-transport",
         ],
     ),
     (
@@ -45,20 +44,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "hallpass-service",
         &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
     ),
-    ("hallpass-mcp-http", &["hallpass-core"]),
-    ("hallpass-oauth", &["hallpass-core"]),
     (
-        "hallpass-proxy",
-        &["hallpass-core", "hallpass-mcp-http", "hallpass-transport"],
+        "hallpass-mcp",
+        &["hallpass-core", "hallpass-discovery", "hallpass-session"],
     ),
+    ("hallpass-oauth", &["hallpass-core"]),
+    ("hallpass-proxy", &["hallpass-core", "hallpass-mcp"]),
     (
         "hallpass-rmcp",
         &[
             "hallpass-core",
             "hallpass-discovery",
-            "hallpass-mcp-http",
+            "hallpass-mcp",
             "hallpass-session",
-            "hallpass-transport",
         ],
     ),
     (
@@ -71,15 +69,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("hallpass-store", &["hallpass-core"]),
     ("hallpass-testkit", &["hallpass-core"]),
-    (
-        "hallpass-transport",
-        &[
-            "hallpass-core",
-            "hallpass-discovery",
-            "hallpass-mcp-http",
-            "hallpass-session",
-        ],
-    ),
     ("xtask", &[]),
 ];
 
@@ -109,19 +98,18 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         &[
             "dev:hallpass",
             "dev:hallpass-discovery",
-            "dev:hallpass-mcp-http",
             "dev:hallpass-rmcp",
             "hallpass-cli",
             "hallpass-http",
             "hallpass-keyring",
             "hallpass-login",
             "hallpass-service",
+            "hallpass-mcp",
             "hallpass-proxy",
             "hallpass-rmcp-bridge",
             "hallpass-session",
             "hallpass-store",
             "hallpass-testkit",
-            "hallpass-transport",
         ],
     ),
     (
