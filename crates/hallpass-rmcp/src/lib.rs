@@ -3,8 +3,7 @@
 //! [`Client`] implements rmcp's
 //! [`StreamableHttpClient`](rmcp::transport::streamable_http_client::StreamableHttpClient) as a
 //! typed skin over [`hallpass_mcp`], and authorises each request with a token of a
-//! [`Session`](hallpass_session::Session). [`transport`] is the ready transport. For a host that has
-//! to keep another client of rmcp's there is [`AuthorizedClient`], the lesser road.
+//! [`Session`](hallpass_session::Session). [`transport`] is the ready transport.
 //!
 //! # What it does
 //!
@@ -62,14 +61,12 @@
 )]
 
 mod answer;
-mod authorized_client;
 mod client;
 mod error;
 mod outgoing;
 mod server_streams;
 mod stream;
 
-pub use authorized_client::AuthorizedClient;
 pub use client::{Client, Transport, transport};
 pub use error::{Error, OtherServer};
 pub use hallpass_mcp::{InvalidMessage, TooManyChallenges, UnexpectedStatus};

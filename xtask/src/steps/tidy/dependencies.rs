@@ -52,12 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hallpass-proxy", &["hallpass-core", "hallpass-mcp"]),
     (
         "hallpass-rmcp",
-        &[
-            "hallpass-core",
-            "hallpass-discovery",
-            "hallpass-mcp",
-            "hallpass-session",
-        ],
+        &["hallpass-core", "hallpass-mcp", "hallpass-session"],
     ),
     (
         "hallpass-rmcp-bridge",
