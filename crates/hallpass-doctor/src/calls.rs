@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use hallpass_core::Challenge;
-use hallpass_mcp_http::{Anonymous, Authorization, Request, Response};
+use hallpass_mcp::{Anonymous, Authorization, Request, Response};
 use hallpass_session::{Session, Token};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;

@@ -1,7 +1,7 @@
 //! What an endpoint's answer to a request without a token tells.
 
 use hallpass_core::{Challenge, ServerUrl, redacted_url};
-use hallpass_mcp_http::{Anonymous as NoToken, Content, Endpoint, Request, Response};
+use hallpass_mcp::{Anonymous as NoToken, Content, Endpoint, Request, Response};
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{

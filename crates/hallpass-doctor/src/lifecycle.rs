@@ -1,6 +1,6 @@
 //! The two ways in which MCP begins, and what each of their requests carries.
 
-use hallpass_mcp_http::{Error, Request};
+use hallpass_mcp::{Error, Request};
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! MCP itself: what the server is, the tools, the end.
 
-use hallpass_mcp_http::{Authorization, Endpoint};
+use hallpass_mcp::{Authorization, Endpoint};
 use serde_json::Value;
 
 use crate::{

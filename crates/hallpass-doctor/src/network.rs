@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{HttpClient, http::RequestOptions};
-use hallpass_mcp_http::{Anonymous as NoToken, Endpoint, Error, Request, Response};
+use hallpass_mcp::{Anonymous as NoToken, Endpoint, Error, Request, Response};
 
 use crate::{
     Code, Finding, ResponsibleParty, Step, StepName, certificates, diagnosis::Diagnosis, endpoint,

@@ -1,6 +1,6 @@
 //! How MCP begins with a server: by `initialize`, or where that is refused, without a handshake.
 
-use hallpass_mcp_http::{Authorization, Content, Endpoint, Response};
+use hallpass_mcp::{Authorization, Content, Endpoint, Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! What a request came to, read from JSON or from a stream of events (JSON-RPC 2.0 §5).
 
-use hallpass_mcp_http::{Content, Response};
+use hallpass_mcp::{Content, Response};
 use serde_json::Value;
 
 use crate::{Code, Finding, endpoint, lifecycle::Question};

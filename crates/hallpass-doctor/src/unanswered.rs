@@ -4,7 +4,7 @@ use std::error::Error;
 
 use hallpass_core::{HttpError, http::HttpErrorKind};
 use hallpass_http::{AddressRefused, CertificateFault, CertificateRefused, RedirectRefused};
-use hallpass_mcp_http::{RedirectError, RedirectReason};
+use hallpass_mcp::{RedirectError, RedirectReason};
 use url::Url;
 
 use crate::{Code, Finding, ResponsibleParty};

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_mcp_http::{Content, Response};
-use hallpass_transport::{InvalidMessage, UnexpectedStatus};
+use hallpass_mcp::{Content, InvalidMessage, Response, UnexpectedStatus};
 
 use crate::{
     MAX_MESSAGE_BYTES,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use hallpass_transport::ServerStream;
+use hallpass_mcp::ServerStream;
 
 use crate::{
     message::Message,

@@ -7,8 +7,9 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
-use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use hallpass_transport::{Error, InvalidMessage, Reconnection, RequestError, UnexpectedStatus};
+use hallpass_mcp::{
+    Content, Error, InvalidMessage, Reconnection, RequestError, Response, UnexpectedStatus,
+};
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -227,7 +228,7 @@ impl Sending<'_> {
         loop {
             let broken = match end {
                 End::Done => return Ok(None),
-                End::Broken(error @ HttpError::EventTooLarge(_)) => return Err(error.into()),
+                End::Broken(error @ Error::EventTooLarge(_)) => return Err(error.into()),
                 End::Broken(error) => Some(error),
                 End::Closed => None,
             };
@@ -258,10 +259,10 @@ impl Sending<'_> {
                 }
                 Ok(_) => End::Closed,
                 Err(stop) => match stop.into_error() {
-                    Error::Http(error) => End::Broken(error),
-                    error => {
-                        return Err(ProxyRequestError::of(&error, error.remedy(), error.hint()));
+                    error @ (Error::Session(_) | Error::TooManyChallenges(_)) => {
+                        return Err(error.into());
                     }
+                    error => End::Broken(error),
                 },
             };
         }
@@ -327,7 +328,7 @@ struct LostAnswer {
 impl LostAnswer {
     fn sending(stop: &RequestError) -> Result<Self, ProxyRequestError> {
         match stop.error() {
-            Error::Http(HttpError::Http(error)) if error.remedy() == Remedy::Retry => Ok(Self {
+            Error::Http(error) if error.remedy() == Remedy::Retry => Ok(Self {
                 text: ProxyRequestError::of(stop, Remedy::Retry, None).in_words(),
                 unseen: !error.may_have_been_sent(),
                 would_repeat: false,
@@ -336,7 +337,7 @@ impl LostAnswer {
         }
     }
 
-    fn reading(error: HttpError) -> Result<Self, ProxyRequestError> {
+    fn reading(error: Error) -> Result<Self, ProxyRequestError> {
         if error.remedy() != Remedy::Retry {
             return Err(error.into());
         }

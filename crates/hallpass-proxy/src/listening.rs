@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use hallpass_core::Remedy;
-use hallpass_mcp_http::Content;
-use hallpass_transport::Reconnection;
+use hallpass_mcp::{Content, Reconnection};
 use http::StatusCode;
 
 use crate::{connection::Connection, response_reader::ResponseReader, routing, shared::Shared};

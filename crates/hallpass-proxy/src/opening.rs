@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
-use hallpass_transport::Interactivity;
+use hallpass_mcp::Interactivity;
 
 use crate::{
     answer::about,

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_mcp_http::{Error, Response};
-use hallpass_transport::{InvalidMessage, Reconnection};
+use hallpass_mcp::{Error, InvalidMessage, Reconnection, Response};
 
 use crate::{
     MAX_MESSAGE_BYTES,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Mutex, sync::PoisonError};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hallpass_mcp_http::{Error, Request};
+use hallpass_mcp::{Error, Request};
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, value::RawValue};
 

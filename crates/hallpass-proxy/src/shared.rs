@@ -9,8 +9,9 @@ use std::{
 };
 
 use hallpass_core::{Clock, Remedy};
-use hallpass_mcp_http::{Request, Response};
-use hallpass_transport::{AttemptBudget, AuthorizedEndpoint, Interactivity, RequestError};
+use hallpass_mcp::{
+    AttemptBudget, AuthorizedEndpoint, Interactivity, Request, RequestError, Response,
+};
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 

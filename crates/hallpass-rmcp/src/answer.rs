@@ -9,8 +9,7 @@
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use hallpass_transport::{InvalidMessage, UnexpectedStatus};
+use hallpass_mcp::{Content, Error as HttpError, InvalidMessage, Response, UnexpectedStatus};
 use http::StatusCode;
 use rmcp::{
     model::{ErrorData, RequestId, ServerJsonRpcMessage},

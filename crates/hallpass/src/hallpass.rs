@@ -6,10 +6,9 @@ use hallpass_core::{
     AuthScheme, Challenge, Clock, CredentialKey, HttpClient, Record, Remedy, ServerUrl,
     SignInReason,
 };
-use hallpass_mcp_http::{Anonymous, Endpoint, Request};
+use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
-use hallpass_transport::AuthorizedEndpoint;
 use http::StatusCode;
 
 use crate::HallpassBuilder;
@@ -138,7 +137,7 @@ impl Hallpass {
 #[non_exhaustive]
 pub enum LoginFailed {
     /// The MCP server could not be asked for its challenge.
-    Unreachable(hallpass_mcp_http::Error),
+    Unreachable(hallpass_mcp::Error),
     /// What the session says: the authorizer or the store failed.
     Session(SessionError),
 }

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{BoxFuture, Clock, CredentialKey, ServerSettings, ServerUrl, Timestamp};
 use hallpass_http::{Client, HttpConfig};
+use hallpass_mcp::AuthorizedEndpoint;
 use hallpass_proxy::{CapabilityCache, NoCache, Proxy, ProxyError};
 use hallpass_session::{Session, SessionBuilder, SystemClock};
 use hallpass_store::MemoryStore;
 use hallpass_testkit::FakeClock;
-use hallpass_transport::AuthorizedEndpoint;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, duplex},
     task::JoinHandle,

@@ -25,7 +25,7 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hallpass-keyring", &["hyper", "reqwest", "rmcp"]),
     ("hallpass-login", &["reqwest", "rmcp"]),
     ("hallpass-service", &["reqwest", "rmcp"]),
-    ("hallpass-mcp-http", &["reqwest", "rmcp", "tokio"]),
+    ("hallpass-mcp", &["hyper", "reqwest", "rmcp", "rustls"]),
     (
         "hallpass-oauth",
         &["hyper", "reqwest", "rmcp", "rustls", "tokio"],

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use hallpass::{BoxFuture, Hallpass, transport::AuthorizedEndpoint};
+use hallpass::{BoxFuture, Hallpass, mcp::AuthorizedEndpoint};
 use hallpass_proxy::{NoEndpoint, Server};
 use tokio::sync::{mpsc, oneshot};
 

@@ -2,7 +2,7 @@
 //! in `fuzz/`, which includes this file. `corpus.rs` runs it over the inputs that were kept.
 
 use bytes::Bytes;
-use hallpass_mcp_http::{Event, EventParser, EventTooLarge};
+use hallpass_mcp::{Event, EventParser, EventTooLarge};
 
 /// How much an event may be.
 const CAP: usize = 64;

@@ -6,10 +6,10 @@ use hallpass_core::{
     Remedy, block_on,
     http::{Redirects, RequestOptions, RequestTarget},
 };
-use hallpass_mcp_http::{Anonymous, Error, MCP_PROTOCOL_VERSION, Request};
+use hallpass_mcp::{Anonymous, Error, MCP_PROTOCOL_VERSION, Request};
 use http::{HeaderName, HeaderValue};
 
-use crate::script::{SERVER, answer, endpoint};
+use crate::scripted_http::{SERVER, answer, endpoint};
 
 #[track_caller]
 fn check(request: &Request, authorization: Option<&str>, expected: &[&str]) {

@@ -3,11 +3,11 @@
 use std::sync::Mutex;
 
 use hallpass_core::{Remedy, block_on};
-use hallpass_mcp_http::{Authorization, Error, Request};
+use hallpass_mcp::{Authorization, Error, Request};
 use http::{HeaderMap, Method};
 use url::Url;
 
-use crate::script::{Answer, SERVER, answer, endpoint};
+use crate::scripted_http::{Answer, SERVER, answer, endpoint};
 
 /// Proves each hop with a number of its own, and notes the nonces that come back.
 #[derive(Debug, Default)]

@@ -11,5 +11,5 @@ mod corpus;
 mod fuzzed;
 mod redirects;
 mod requests;
-mod script;
+mod scripted_http;
 mod wire;

@@ -12,7 +12,7 @@ use hallpass_core::{
     BoxFuture, HttpClient, HttpError, ServerUrl,
     http::{Body, Chunks, HttpErrorKind, RequestOptions, RequestTarget},
 };
-use hallpass_mcp_http::Endpoint;
+use hallpass_mcp::Endpoint;
 use url::Url;
 
 pub(crate) const SERVER: &str = "https://mcp.example.com/mcp";

@@ -3,11 +3,10 @@
 use std::{error::Error as StdError, fmt};
 
 use hallpass_core::{Remedy, redact_body, url_without_query};
-use hallpass_mcp_http::{Content, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use url::Url;
 
-use crate::status::OTHER_URL;
+use crate::{Content, Response, unexpected_status::OTHER_URL};
 
 /// An answer whose status is a success, and whose body is no JSON-RPC message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use std::{error::Error as StdError, fmt};
 
 use hallpass_core::{Remedy, redact_body, url_without_query};
-use hallpass_mcp_http::Response;
 use http::{StatusCode, header::RETRY_AFTER};
+
+use crate::Response;
 
 /// A status that is neither an answer nor about authorisation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ impl Interactivity {
     /// # Errors
     ///
     /// As [`Session::handle_challenge`] and [`Session::token_after_rejection`].
-    pub async fn answer(
+    pub(crate) async fn answer(
         self,
         session: &Session,
         refused: Option<&Token>,

@@ -1,9 +1,9 @@
 //! What comes back: statuses, headers, whole bodies and streams.
 
 use hallpass_core::{Remedy, block_on};
-use hallpass_mcp_http::{Anonymous, Content, Error, Request, Response};
+use hallpass_mcp::{Anonymous, Content, Error, Request, Response};
 
-use crate::script::{Answer, answer, endpoint};
+use crate::scripted_http::{Answer, answer, endpoint};
 
 fn send(answer: Answer) -> Response {
     let (endpoint, _) = endpoint([answer]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hallpass_core::{HttpError, Remedy, ServerUrl, http::HttpErrorKind};
 use hallpass_http::{Client, HttpConfig};
-use hallpass_mcp_http::{Anonymous, Content, Endpoint, Error, Request};
+use hallpass_mcp::{Anonymous, Content, Endpoint, Error, Request};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

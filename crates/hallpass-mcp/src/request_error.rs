@@ -3,11 +3,10 @@
 use std::{error::Error as StdError, fmt};
 
 use hallpass_core::Remedy;
-use hallpass_mcp_http::Response;
 use hallpass_session::SessionError;
 use http::{StatusCode, header::WWW_AUTHENTICATE};
 
-use crate::{Error, TooManyChallenges};
+use crate::{Error, Response, TooManyChallenges};
 
 /// Why a request is not sent again, and what the server said to it.
 #[derive(Debug)]
@@ -91,10 +90,10 @@ impl StdError for RequestError {
     }
 }
 
-impl From<hallpass_mcp_http::Error> for RequestError {
-    fn from(error: hallpass_mcp_http::Error) -> Self {
+impl From<Error> for RequestError {
+    fn from(error: Error) -> Self {
         Self {
-            error: Error::Http(error),
+            error,
             refusal: None,
         }
     }

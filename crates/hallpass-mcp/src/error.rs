@@ -2,7 +2,8 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{HttpError, Remedy, url_without_query};
+use hallpass_core::{HttpError, Remedy, ServerUrl, url_without_query};
+use hallpass_session::SessionError;
 use http::{HeaderName, StatusCode};
 use url::Url;
 
@@ -24,6 +25,10 @@ pub enum Error {
     BodyTooLarge(BodyTooLarge),
     /// An event is larger than the caller allows.
     EventTooLarge(EventTooLarge),
+    /// The session has no token that the server accepts.
+    Session(SessionError),
+    /// The server refuses one fresh token after another.
+    TooManyChallenges(TooManyChallenges),
 }
 
 impl Error {
@@ -37,6 +42,8 @@ impl Error {
             Self::Http(error) => error.remedy(),
             Self::Redirect(error) => error.remedy(),
             Self::EventTooLarge(error) => error.remedy(),
+            Self::Session(error) => error.remedy(),
+            Self::TooManyChallenges(error) => error.remedy(),
             Self::Authorization(_) | Self::InvalidHeader(_) | Self::BodyTooLarge(_) => {
                 Remedy::Report
             }
@@ -47,6 +54,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Redirect(error) => error.hint(),
+            Self::Session(error) => error.hint(),
             _ => None,
         }
     }
@@ -61,6 +69,8 @@ impl fmt::Display for Error {
             Self::InvalidHeader(error) => error.fmt(f),
             Self::BodyTooLarge(error) => error.fmt(f),
             Self::EventTooLarge(error) => error.fmt(f),
+            Self::Session(error) => error.fmt(f),
+            Self::TooManyChallenges(error) => error.fmt(f),
         }
     }
 }
@@ -71,10 +81,12 @@ impl StdError for Error {
         match self {
             Self::Http(error) => error.source(),
             Self::Authorization(error) => error.source(),
+            Self::Session(error) => error.source(),
             Self::Redirect(_)
             | Self::InvalidHeader(_)
             | Self::BodyTooLarge(_)
-            | Self::EventTooLarge(_) => None,
+            | Self::EventTooLarge(_)
+            | Self::TooManyChallenges(_) => None,
         }
     }
 }
@@ -247,3 +259,41 @@ impl fmt::Display for BodyTooLarge {
 }
 
 impl StdError for BodyTooLarge {}
+
+/// The end of a server that refuses each fresh token: a request is not repeated for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooManyChallenges {
+    server: ServerUrl,
+    sent: usize,
+}
+
+impl TooManyChallenges {
+    pub(crate) fn new(server: &ServerUrl, sent: usize) -> Self {
+        Self {
+            server: server.clone(),
+            sent,
+        }
+    }
+
+    /// How often the request was sent.
+    pub fn sent(&self) -> usize {
+        self.sent
+    }
+
+    /// What to do about it: the server is at fault.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Report
+    }
+}
+
+impl fmt::Display for TooManyChallenges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} refused the request {} times, with another token each time",
+            self.server, self.sent
+        )
+    }
+}
+
+impl StdError for TooManyChallenges {}

@@ -1,10 +1,9 @@
 //! Signing in before the first message.
 
-use hallpass_mcp_http::Request;
 use hallpass_session::SessionError;
 use http::{HeaderName, HeaderValue};
 
-use crate::{AuthorizedEndpoint, Error, Interactivity, RequestError};
+use crate::{AuthorizedEndpoint, Error, Interactivity, Request, RequestError};
 
 /// The question that each server of the newest protocol answers and no server acts upon.
 const DISCOVER_REQUEST: &str = r#"{"jsonrpc":"2.0","id":"hallpass","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"hallpass","version":"0"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
@@ -26,8 +25,7 @@ impl AuthorizedEndpoint {
             Err(error) => return Err(Error::Session(error)),
         }
         let question = Request::post(DISCOVER_REQUEST)
-            .protocol_version("2026-07-28")
-            .map_err(Error::Http)?
+            .protocol_version("2026-07-28")?
             .header(
                 HeaderName::from_static("mcp-method"),
                 HeaderValue::from_static("server/discover"),

@@ -8,9 +8,7 @@
 
 use std::time::Duration;
 
-use hallpass_mcp_http::Event;
-
-use crate::AttemptBudget;
+use crate::{AttemptBudget, Event};
 
 /// An event stream, as far as opening it again depends on it: the last event's id, the pause, and what
 /// has been tried.

@@ -1,10 +1,11 @@
 //! Requests with a token that may be bound to a key (RFC 9449 §7).
 
 use hallpass_core::AuthScheme;
-use hallpass_mcp_http::{Authorization, Response};
 use hallpass_session::{Session, Token};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
+
+use crate::{Authorization, Response};
 
 /// Authorises each hop with a token, and a proof of its own where the token is bound to a key.
 pub(crate) struct ByToken<'a> {

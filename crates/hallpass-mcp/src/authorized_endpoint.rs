@@ -3,12 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use hallpass_core::{AuthScheme, Challenge, HttpClient, ServerUrl, http::RequestOptions};
-use hallpass_mcp_http::{Anonymous, Endpoint, Request, Response};
 use hallpass_session::{Session, SessionError, Token};
 use http::StatusCode;
 
 use crate::{
-    AttemptBudget, Interactivity, RequestError, TooManyChallenges,
+    Anonymous, AttemptBudget, Endpoint, Interactivity, Request, RequestError, Response,
+    TooManyChallenges,
     proof::{ByToken, asks_for_nonce},
 };
 
