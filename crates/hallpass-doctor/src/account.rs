@@ -36,7 +36,7 @@ impl Diagnosis<'_> {
         let is_read = read.is_ok();
         match read {
             Ok(record) => self.record = record,
-            Err(SessionError::Store(failed)) => step.found(of_store(failed.cause())),
+            Err(SessionError::Store(error)) => step.found(of_store(&error)),
             Err(error) => step.found(Finding::of_error(Code::StoreUnreadable, &error)),
         }
         if is_read {

@@ -74,16 +74,16 @@
 //! ```
 
 mod backoff;
-mod breaker;
+mod circuit_breaker;
 mod counters;
 mod error;
 mod external_token;
 mod freshness;
 mod grant_status;
-mod outcome;
 mod pending_refresh;
 mod proactive_refresh;
 mod proof;
+mod refresh_outcome;
 mod service_sign_in;
 mod session;
 mod shared;
@@ -96,13 +96,13 @@ mod token;
 mod token_cache;
 mod transaction;
 mod unauthorized;
-mod unsaved;
+mod unsaved_grant;
 
-pub use breaker::CircuitBreakers;
+pub use circuit_breaker::CircuitBreakers;
 pub use counters::Counters;
 pub use error::{
-    Closed, ConcurrentUpdate, RefreshError, SessionError, SessionTerminated, SignInError,
-    SignInNeed, SignInRequired, StoreFailed, TerminationReason, TokenSourceFailed, Waiting,
+    Closed, ConcurrentUpdate, ExternalTokenError, RefreshError, SessionError, SessionTerminated,
+    SignInError, SignInNeed, SignInRequired, TerminationReason, Waiting,
 };
 pub use proof::ProofError;
 pub use session::{LockHolders, Session, SessionBuilder};

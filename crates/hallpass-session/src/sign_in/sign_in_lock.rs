@@ -13,7 +13,7 @@ use hallpass_core::{
 };
 use url::form_urlencoded;
 
-use super::Ask;
+use super::OwnedSignInRequest;
 use crate::{error::SessionError, shared::Shared, token::Token};
 
 /// How long another process's sign-in is waited for: longer than any person is given.
@@ -23,7 +23,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
 /// another process's.
 const TRY_LOCK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Whose turn it is to ask the person.
+/// Whose turn it is to request the person.
 pub(super) enum SignInLock {
     /// This process's, for as long as the guard lives. `None` where nobody is asked.
     Acquired(Option<Guard>),
@@ -32,12 +32,15 @@ pub(super) enum SignInLock {
 }
 
 /// Takes the window, or waits for whoever has it.
-pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, SessionError> {
+pub(super) async fn acquire(
+    shared: &Shared,
+    request: &OwnedSignInRequest,
+) -> Result<SignInLock, SessionError> {
     if !shared.authorizer.is_interactive() {
         return Ok(SignInLock::Acquired(None));
     }
     let key = sign_in_lock_key(&shared.key)?;
-    let before = match ask.reason {
+    let before = match request.reason {
         // Decided on when nobody had signed in; whatever is there by now is another process's.
         SignInReason::First => None,
         _ => shared.load().await?,
@@ -59,7 +62,7 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
     });
     let grant = newer.as_ref().and_then(|record| record.grant.as_ref());
     match (&newer, grant) {
-        (Some(record), Some(grant)) if grant.requested_scopes.covers(&ask.scopes) => {
+        (Some(record), Some(grant)) if grant.requested_scopes.covers(&request.scopes) => {
             shared.release(guard).await;
             return shared
                 .publish(record, None)
@@ -67,9 +70,9 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
         }
         (None, _) if waited => {
             shared.release(guard).await;
-            let what = "the sign-in that another process began came to nothing";
+            let what = "another process's sign-in failed";
             let error = AuthorizeError::new(Remedy::SignIn, what)
-                .with_hint(Some("sign in again, to be asked here"));
+                .with_hint(Some("sign in again from this process"));
             return Err(SessionError::sign_in(&shared.key, error));
         }
         _ => {}

@@ -15,13 +15,13 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::error::SessionError;
 
 #[derive(Debug)]
-pub(crate) struct Unsaved {
+pub(crate) struct UnsavedGrant {
     error: watch::Sender<Option<SessionError>>,
     claim: Mutex<Option<oneshot::Sender<Record>>>,
     claimed: Notify,
 }
 
-impl Default for Unsaved {
+impl Default for UnsavedGrant {
     fn default() -> Self {
         Self {
             error: watch::Sender::new(None),
@@ -31,7 +31,7 @@ impl Default for Unsaved {
     }
 }
 
-impl Unsaved {
+impl UnsavedGrant {
     /// Tells the callers that the grant could not be saved.
     pub(crate) fn failed(&self, error: SessionError) {
         self.error.send_replace(Some(error));
@@ -50,7 +50,7 @@ impl Unsaved {
     }
 
     /// Ends with the store's error as soon as there is one.
-    pub(crate) async fn trouble(&self) -> SessionError {
+    pub(crate) async fn wait_for_error(&self) -> SessionError {
         let mut error = self.error.subscribe();
         loop {
             if let Some(error) = &*error.borrow_and_update() {

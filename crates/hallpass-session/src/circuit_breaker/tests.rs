@@ -32,7 +32,7 @@ const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-async fn pass(breakers: &CircuitBreakers, seconds: u64) -> Result<Pass, Duration> {
+async fn pass(breakers: &CircuitBreakers, seconds: u64) -> Result<Permit, Duration> {
     breakers.pass(&endpoint(), &Stopped(at(seconds))).await
 }
 
@@ -42,7 +42,7 @@ async fn lose(breakers: &CircuitBreakers, number: usize, seconds: u64) {
 }
 
 #[tokio::test]
-async fn three_accounts_in_a_row_open_it_and_the_first_grant_closes_it() {
+async fn three_lost_answers_open_the_breaker_and_a_grant_closes_it() {
     let breakers = CircuitBreakers::default();
     for number in 0..3 {
         lose(&breakers, number, 0).await;
@@ -77,7 +77,7 @@ async fn pause_doubles_up_to_two_minutes() {
 }
 
 #[tokio::test]
-async fn one_account_does_not_open_it() {
+async fn lost_answers_of_one_account_do_not_open_the_breaker() {
     let breakers = CircuitBreakers::default();
     for _ in 0..10 {
         lose(&breakers, 1, 0).await;
@@ -89,7 +89,7 @@ async fn one_account_does_not_open_it() {
 }
 
 #[tokio::test]
-async fn trial_that_is_given_up_lets_the_next_account_try() {
+async fn abandoned_trial_lets_the_next_account_try() {
     let breakers = CircuitBreakers::default();
     for number in 0..3 {
         lose(&breakers, number, 0).await;
@@ -99,10 +99,10 @@ async fn trial_that_is_given_up_lets_the_next_account_try() {
 }
 
 #[tokio::test]
-async fn ninth_request_at_once_is_told_to_come_later() {
+async fn ninth_concurrent_request_is_paused() {
     let breakers = CircuitBreakers::default();
     let mut passes = Vec::new();
-    for _ in 0..AT_ONCE {
+    for _ in 0..MAX_CONCURRENT_REQUESTS {
         passes.push(pass(&breakers, 0).await.unwrap());
     }
     assert_eq!(pass(&breakers, 0).await.unwrap_err(), MAX_WAIT);

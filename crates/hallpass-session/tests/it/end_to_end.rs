@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::world::{bare, need, retry_after};
+use crate::fixture::{bare, need, retry_after};
 
 /// A person whose browser is the testkit's.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ async fn store(folder: &Path) -> Arc<dyn CredentialStore> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn processes_share_tokens_of_two_seconds() {
+async fn processes_share_two_second_tokens() {
     let whole = Whole::start(2).await;
     let sessions = [
         whole.process().await,
@@ -153,7 +153,7 @@ async fn processes_share_tokens_of_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_answer_that_is_lost_costs_one_sign_in_and_no_more() {
+async fn lost_answer_costs_one_sign_in() {
     let whole = Whole::start(60).await;
     let (one, two) = (whole.process().await, whole.process().await);
     one.sign_in(SignInRequest::default()).await.unwrap();
@@ -188,7 +188,7 @@ async fn an_answer_that_is_lost_costs_one_sign_in_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_outage_heals_without_anybody() {
+async fn outage_recovers_without_a_sign_in() {
     let whole = Whole::start(60).await;
     let session = whole.process().await;
     session.sign_in(SignInRequest::default()).await.unwrap();
@@ -230,7 +230,7 @@ async fn an_outage_heals_without_anybody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn signing_out_ends_both_tokens_at_the_server() {
+async fn sign_out_revokes_both_tokens() {
     let whole = Whole::start(60).await;
     let session = whole.process().await;
     let token = session.sign_in(SignInRequest::default()).await.unwrap();

@@ -13,25 +13,25 @@ use super::{Gate, Server};
 
 /// A person who signs in at once, behind a gate, or not at all.
 #[derive(Debug)]
-pub(crate) struct Person {
+pub(crate) struct FakeAuthorizer {
     server: Arc<Server>,
     pub(crate) gate: Gate,
     pub(crate) refuses: AtomicBool,
     /// Whether it is a machine, which nobody has to be asked for.
-    pub(crate) unattended: AtomicBool,
+    pub(crate) is_service: AtomicBool,
     /// Whether a registration is kept before the gate.
     pub(crate) registers: AtomicBool,
     pub(crate) calls: AtomicUsize,
     asked: Mutex<Vec<(SignInReason, Scopes, Option<String>)>>,
 }
 
-impl Person {
+impl FakeAuthorizer {
     pub(crate) fn new(server: Arc<Server>) -> Self {
         Self {
             server,
             gate: Gate::default(),
             refuses: AtomicBool::new(false),
-            unattended: AtomicBool::new(false),
+            is_service: AtomicBool::new(false),
             registers: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
             asked: Mutex::default(),
@@ -52,7 +52,7 @@ impl Person {
     }
 }
 
-impl Authorizer for Person {
+impl Authorizer for FakeAuthorizer {
     fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
         Box::pin(async move {
             self.calls.fetch_add(1, Ordering::SeqCst);
@@ -74,7 +74,7 @@ impl Authorizer for Person {
                 return Err(AuthorizeError::new(Remedy::SignIn, "the person said no"));
             }
             let mut grant = self.server.grant(ask.scopes);
-            if self.unattended.load(Ordering::SeqCst) {
+            if self.is_service.load(Ordering::SeqCst) {
                 grant.kind = GrantKind::ClientCredentials;
                 grant.refresh_token = None;
             }
@@ -84,6 +84,6 @@ impl Authorizer for Person {
     }
 
     fn is_interactive(&self) -> bool {
-        !self.unattended.load(Ordering::SeqCst)
+        !self.is_service.load(Ordering::SeqCst)
     }
 }

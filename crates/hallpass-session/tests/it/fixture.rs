@@ -8,25 +8,25 @@ use hallpass_core::{
 };
 use hallpass_session::{Session, SessionBuilder, SessionError, SignInNeed, Token};
 
-use crate::double::{Fault, Person, Server, TestClock, TestStore};
+use crate::fakes::{FakeAuthorizer, Fault, Server, TestClock, TestStore};
 
 #[derive(Debug, Clone)]
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) server: Arc<Server>,
     pub(crate) store: Arc<TestStore>,
-    pub(crate) person: Arc<Person>,
+    pub(crate) authorizer: Arc<FakeAuthorizer>,
     pub(crate) key: CredentialKey,
     pub(crate) settings: ServerSettings,
 }
 
-impl World {
-    /// A world where nobody has signed in.
+impl Fixture {
+    /// A fixture where nobody has signed in.
     pub(crate) fn empty() -> Self {
         let clock = Arc::new(TestClock::new(1_000_000));
         let server = Arc::new(Server::new(Arc::clone(&clock)));
         Self {
-            person: Arc::new(Person::new(Arc::clone(&server))),
+            authorizer: Arc::new(FakeAuthorizer::new(Arc::clone(&server))),
             clock,
             server,
             store: Arc::new(TestStore::default()),
@@ -35,21 +35,21 @@ impl World {
         }
     }
 
-    /// A world where somebody signed in just now, for the scopes `a b`.
+    /// A fixture where somebody signed in just now, for the scopes `a b`.
     pub(crate) async fn signed_in() -> Self {
-        let world = Self::empty();
-        world.put(|_| ()).await;
-        world
+        let fixture = Self::empty();
+        fixture.put(|_| ()).await;
+        fixture
     }
 
-    /// A world whose access token has ended, with these faults ahead.
+    /// A fixture whose access token has ended, with these faults ahead.
     pub(crate) async fn expired(faults: &[Fault]) -> Self {
-        let world = Self::signed_in().await;
-        world.clock.advance(3_600);
+        let fixture = Self::signed_in().await;
+        fixture.clock.advance(3_600);
         for fault in faults {
-            world.server.fault(*fault);
+            fixture.server.fault(*fault);
         }
-        world
+        fixture
     }
 
     /// Saves a new signed-in record after `change`.
@@ -92,7 +92,7 @@ impl World {
     pub(crate) fn builder(&self) -> SessionBuilder {
         let (store, http) = (Arc::clone(&self.store), Arc::clone(&self.server));
         Session::builder(self.key.clone(), self.settings.clone(), store, http)
-            .authorizer(Arc::clone(&self.person) as _)
+            .authorizer(Arc::clone(&self.authorizer) as _)
             .clock(Arc::clone(&self.clock) as _)
     }
 }

@@ -13,7 +13,7 @@ use hallpass_core::{
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, TerminationReason, Token};
 use tokio::task::JoinSet;
 
-use crate::world::{World, bare, insufficient};
+use crate::fixture::{Fixture, bare, insufficient};
 
 /// Gives what a test has put into it; the last of it again and again.
 #[derive(Debug)]
@@ -64,15 +64,15 @@ impl TokenSource for Script {
 }
 
 /// A session whose tokens are these, one after the other.
-fn session(texts: &[&'static str], lasts: Option<Duration>) -> (World, Arc<Script>, Session) {
-    let world = World::empty();
+fn session(texts: &[&'static str], lasts: Option<Duration>) -> (Fixture, Arc<Script>, Session) {
+    let fixture = Fixture::empty();
     let source = Arc::new(Script {
         texts: Mutex::new(texts.iter().copied().collect()),
         reads: Mutex::new(0),
         lasts,
     });
-    let session = world.builder().token_source(Arc::clone(&source) as _);
-    (world, source, session.build().unwrap())
+    let session = fixture.builder().token_source(Arc::clone(&source) as _);
+    (fixture, source, session.build().unwrap())
 }
 
 fn text(token: &Token) -> &str {
@@ -81,32 +81,32 @@ fn text(token: &Token) -> &str {
 
 fn why(result: Result<Token, SessionError>) -> TerminationReason {
     match result.unwrap_err() {
-        SessionError::Terminated(ended) => ended.why().clone(),
+        SessionError::Terminated(ended) => ended.reason().clone(),
         error => panic!("no stated end: {error:?}"),
     }
 }
 
 fn refused_by_the_server() -> TerminationReason {
-    TerminationReason::HandedInRefused("the safe".to_owned())
+    TerminationReason::ExternalTokenRefused("the safe".to_owned())
 }
 
 /// Nobody was asked for anything but the source.
-async fn check_untouched(world: &World) {
-    assert!(world.server.requests().is_empty());
-    assert_eq!(world.person.calls(), 0);
-    assert!(world.session().record().await.unwrap().is_none());
+async fn check_untouched(fixture: &Fixture) {
+    assert!(fixture.server.requests().is_empty());
+    assert_eq!(fixture.authorizer.calls(), 0);
+    assert!(fixture.session().record().await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_once_and_used_until_it_is_refused() {
-    let (world, source, session) = session(&["one", "two"], None);
+async fn external_token_is_read_once_and_used_until_it_is_refused() {
+    let (fixture, source, session) = session(&["one", "two"], None);
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
         let session = session.clone();
         tasks.spawn(async move { text(&session.token().await.unwrap()).to_owned() });
     }
     assert!(tasks.join_all().await.iter().all(|text| text == "one"));
-    world.clock.advance(1_000_000);
+    fixture.clock.advance(1_000_000);
     let one = session.token().await.unwrap();
     assert_eq!(one.authorization(), "Bearer one");
     assert_eq!((one.issuer(), one.expires_at()), (None, None));
@@ -123,12 +123,12 @@ async fn a_token_is_asked_for_once_and_used_until_it_is_refused() {
     }
     assert!(tasks.join_all().await.iter().all(|text| text == "two"));
     assert_eq!(source.reads(), 2);
-    check_untouched(&world).await;
+    check_untouched(&fixture).await;
 }
 
 #[tokio::test]
-async fn the_same_token_again_is_a_stated_end() {
-    let (world, source, session) = session(&["one"], None);
+async fn refused_external_token_read_again_terminates() {
+    let (fixture, source, session) = session(&["one"], None);
     let one = session.token().await.unwrap();
     for _ in 0..3 {
         let other = session.handle_challenge(Some(&one), &bare()).await;
@@ -137,15 +137,15 @@ async fn the_same_token_again_is_a_stated_end() {
     // The end is repeated for a while, and then the source may have another one.
     assert_eq!(source.reads(), 2);
     source.put("two");
-    world.clock.advance(30);
+    fixture.clock.advance(30);
     let two = session.handle_challenge(Some(&one), &bare()).await.unwrap();
     assert_eq!(text(&two), "two");
-    check_untouched(&world).await;
+    check_untouched(&fixture).await;
 }
 
 #[tokio::test]
-async fn a_source_that_has_ever_another_bad_token_is_asked_once() {
-    let (world, source, session) = session(&["one", "two", "three", "four"], None);
+async fn source_with_one_bad_token_after_another_is_read_once() {
+    let (fixture, source, session) = session(&["one", "two", "three", "four"], None);
     let one = session.token().await.unwrap();
     let two = session.token_after_rejection(&one, &bare()).await.unwrap();
     assert_eq!(text(&two), "two");
@@ -158,11 +158,11 @@ async fn a_source_that_has_ever_another_bad_token_is_asked_once() {
         assert_eq!(why(end), refused_by_the_server());
     }
     assert_eq!(source.reads(), reads);
-    check_untouched(&world).await;
+    check_untouched(&fixture).await;
 }
 
 #[tokio::test]
-async fn one_that_was_accepted_may_end_at_once() {
+async fn accepted_external_token_that_ends_at_once_is_replaced() {
     let (_, _, session) = session(&["one", "two", "three"], None);
     let one = session.token().await.unwrap();
     let two = session.token_after_rejection(&one, &bare()).await.unwrap();
@@ -172,49 +172,49 @@ async fn one_that_was_accepted_may_end_at_once() {
 }
 
 #[tokio::test]
-async fn what_may_change_is_looked_at_again() {
+async fn external_token_with_a_lifetime_is_read_again() {
     let second = Some(Duration::from_secs(1));
-    let (world, source, session) = session(&["one"], second);
+    let (fixture, source, session) = session(&["one"], second);
     session.token().await.unwrap().mark_accepted();
     session.token().await.unwrap();
     assert_eq!(source.reads(), 1);
-    world.clock.advance(1);
+    fixture.clock.advance(1);
     assert!(session.token().await.is_ok());
     assert_eq!(source.reads(), 2);
     source.put("two");
-    world.clock.advance(1);
+    fixture.clock.advance(1);
     assert_eq!(text(&session.token().await.unwrap()), "two");
     assert_eq!(session.counters().adopted, 0);
 
     // While it can't be read, what was read last is used.
     source.put("trouble");
     for _ in 0..3 {
-        world.clock.advance(1);
+        fixture.clock.advance(1);
         assert_eq!(text(&session.token().await.unwrap()), "two");
     }
-    check_untouched(&world).await;
+    check_untouched(&fixture).await;
 }
 
 #[tokio::test]
-async fn a_look_in_between_hides_no_end() {
-    let (world, _, session) = session(&["one", "two"], Some(Duration::from_secs(1)));
+async fn external_token_read_in_between_keeps_the_termination() {
+    let (fixture, _, session) = session(&["one", "two"], Some(Duration::from_secs(1)));
     let one = session.token().await.unwrap();
     let two = session.token_after_rejection(&one, &bare()).await.unwrap();
     assert_eq!(text(&two), "two");
-    world.clock.advance(2);
+    fixture.clock.advance(2);
     let two = session.token().await.unwrap();
     let end = session.token_after_rejection(&two, &bare()).await;
     assert_eq!(why(end), refused_by_the_server());
 }
 
 #[tokio::test]
-async fn a_source_in_trouble_is_left_alone_for_a_moment() {
-    let (world, source, session) = session(&["trouble"], None);
+async fn failing_token_source_is_not_read_during_the_backoff() {
+    let (fixture, source, session) = session(&["trouble"], None);
     for _ in 0..3 {
         let error = session.token().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry);
         assert_eq!(error.hint().as_deref(), Some("wait"));
-        assert_eq!(error.to_string(), "the safe has no token to give");
+        assert_eq!(error.to_string(), "could not get a token from the safe");
         assert_eq!(error.source().unwrap().to_string(), "the safe is shut");
         let SessionError::TokenSource(failed) = error else {
             panic!("{error:?}");
@@ -223,17 +223,17 @@ async fn a_source_in_trouble_is_left_alone_for_a_moment() {
     }
     assert_eq!(source.reads(), 1);
     source.put("one");
-    world.clock.advance(1);
+    fixture.clock.advance(1);
     let one = session.token().await.unwrap();
     source.put("trouble");
     let error = session.token_after_rejection(&one, &bare()).await;
     assert!(matches!(error, Err(SessionError::TokenSource(_))));
-    check_untouched(&world).await;
+    check_untouched(&fixture).await;
 }
 
 #[tokio::test]
-async fn nobody_signs_in_or_steps_up() {
-    let (world, source, session) = session(&["one"], None);
+async fn external_token_excludes_sign_in_and_step_up() {
+    let (fixture, source, session) = session(&["one"], None);
     let error = session.sign_in(SignInRequest::default()).await.unwrap_err();
     assert_eq!(error.remedy(), Remedy::Configure);
     let chain = format!(
@@ -251,8 +251,10 @@ async fn nobody_signs_in_or_steps_up() {
     let end = session
         .handle_challenge(Some(&one), &insufficient("write"))
         .await;
-    let lacks =
-        TerminationReason::HandedInLacks("the safe".to_owned(), Scopes::from_server("write"));
+    let lacks = TerminationReason::ExternalTokenLacksScopes(
+        "the safe".to_owned(),
+        Scopes::from_server("write"),
+    );
     assert_eq!(why(end), lacks);
     assert_eq!(source.reads(), 2, "it may have had another one");
     assert!(
@@ -262,14 +264,14 @@ async fn nobody_signs_in_or_steps_up() {
             .unwrap()
             .had_grant
     );
-    check_untouched(&world).await;
+    check_untouched(&fixture).await;
 }
 
 #[tokio::test]
-async fn a_fixed_token_is_one_for_good() {
-    let world = World::empty();
+async fn fixed_token_is_never_replaced() {
+    let fixture = Fixture::empty();
     let fixed = FixedToken::new(AccessToken::new("canary"), "the variable `X`");
-    let session = world
+    let session = fixture
         .builder()
         .token_source(Arc::new(fixed))
         .build()
@@ -292,7 +294,7 @@ async fn a_fixed_token_is_one_for_good() {
     assert!(!shown.contains("canary"), "{shown}");
 
     let fixed = FixedToken::new(AccessToken::new("can\nary"), "the variable `X`");
-    let session = world
+    let session = fixture
         .builder()
         .token_source(Arc::new(fixed))
         .build()

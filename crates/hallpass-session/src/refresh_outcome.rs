@@ -13,7 +13,7 @@ use http::Response;
 use crate::error::RefreshError;
 
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum RefreshOutcome {
     /// There is a new token.
     Renewed(Box<TokenResponse>),
     /// The server has not acted on the request: it was not sent, or it said "not now".
@@ -31,37 +31,37 @@ pub(crate) enum Outcome {
 pub(crate) struct Failure {
     pub(crate) error: RefreshError,
     /// Whether the same request may succeed later by itself.
-    pub(crate) repeat: bool,
+    pub(crate) is_retryable: bool,
     /// How long the server wants to be left alone.
-    pub(crate) asked: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
-impl Outcome {
-    /// What came of a refresh that asked for a token of the type `asked`.
-    pub(crate) fn of(
+impl RefreshOutcome {
+    /// What came of a refresh that retry_after for a token of the type `retry_after`.
+    pub(crate) fn from_result(
         result: Result<Response<Bytes>, HttpError>,
-        asked: AuthScheme,
+        requested: AuthScheme,
         key: &CredentialKey,
         now: Timestamp,
     ) -> Self {
         match result {
-            Err(error) => Self::unanswered(error, key),
-            Ok(response) => match TokenResponse::from_http(&response, asked) {
+            Err(error) => Self::from_http_error(error, key),
+            Ok(response) => match TokenResponse::from_http(&response, requested) {
                 Ok(response) => Self::Renewed(Box::new(response)),
-                Err(error) => Self::answered(error, key, now),
+                Err(error) => Self::from_token_error(error, key, now),
             },
         }
     }
 
-    fn unanswered(error: HttpError, key: &CredentialKey) -> Self {
+    fn from_http_error(error: HttpError, key: &CredentialKey) -> Self {
         let ended = match error.kind() {
             _ if !error.may_have_been_sent() => None,
             HttpErrorKind::Timeout => Some(PostEnd::Silent),
             _ => Some(PostEnd::Lost),
         };
         let failure = Failure {
-            repeat: error.remedy() == Remedy::Retry,
-            asked: None,
+            is_retryable: error.remedy() == Remedy::Retry,
+            retry_after: None,
             error: RefreshError::http(key, error),
         };
         match ended {
@@ -70,20 +70,20 @@ impl Outcome {
         }
     }
 
-    fn answered(error: TokenError, key: &CredentialKey, now: Timestamp) -> Self {
+    fn from_token_error(error: TokenError, key: &CredentialKey, now: Timestamp) -> Self {
         let class = error.class();
-        let failed_itself = error.status().is_server_error();
-        let asked = error.retry_after().map(|after| after.wait(now));
-        let repeat = error.remedy() == Remedy::Retry;
+        let is_server_error = error.status().is_server_error();
+        let retry_after = error.retry_after().map(|after| after.wait(now));
+        let is_retryable = error.remedy() == Remedy::Retry;
         let error = Arc::new(error);
         let failure = || Failure {
             error: RefreshError::answer(key, Arc::clone(&error)),
-            repeat,
-            asked,
+            is_retryable,
+            retry_after,
         };
         match class {
             TokenErrorClass::NotProcessed => Self::NotProcessed(failure()),
-            TokenErrorClass::Unknown if failed_itself => {
+            TokenErrorClass::Unknown if is_server_error => {
                 Self::Unanswered(PostEnd::Doubtful, failure())
             }
             TokenErrorClass::Unknown => Self::Unanswered(PostEnd::Lost, failure()),
@@ -105,7 +105,7 @@ impl Outcome {
     }
 
     /// Whether the server wants the same request with its nonce in the proof.
-    pub(crate) fn asks_for_nonce(&self) -> bool {
+    pub(crate) fn is_nonce_challenge(&self) -> bool {
         match self {
             Self::Refused(failure) => {
                 let error = failure.error.token_error();

@@ -20,7 +20,7 @@ use hallpass_store::{FileStore, KeyFile};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::{double::Gate, world::World};
+use crate::{fakes::Gate, fixture::Fixture};
 
 const WAIT: Duration = Duration::from_secs(5);
 const TASKS: usize = 16;
@@ -117,15 +117,15 @@ impl CredentialStore for Gated {
 }
 
 /// A session over sealed files, with a fresh token in its hand.
-async fn signed_in() -> (World, Session, Arc<Gated>, TempDir) {
-    let world = World::signed_in().await;
-    let record = world.record().await;
+async fn signed_in() -> (Fixture, Session, Arc<Gated>, TempDir) {
+    let fixture = Fixture::signed_in().await;
+    let record = fixture.record().await;
     let folder = TempDir::new().unwrap();
     let place = folder.path().join("store");
     let store = FileStore::open(&place, KeyFile::in_folder(&place))
         .await
         .unwrap();
-    let mut guard = store.lock(&world.key, WAIT).await.unwrap();
+    let mut guard = store.lock(&fixture.key, WAIT).await.unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     drop(guard);
@@ -134,14 +134,14 @@ async fn signed_in() -> (World, Session, Arc<Gated>, TempDir) {
         gate: Gate::default(),
         asked: AtomicUsize::default(),
     });
-    let (key, settings) = (world.key.clone(), world.settings.clone());
-    let (kept, http) = (Arc::clone(&store), Arc::clone(&world.server));
+    let (key, settings) = (fixture.key.clone(), fixture.settings.clone());
+    let (kept, http) = (Arc::clone(&store), Arc::clone(&fixture.server));
     let session = Session::builder(key, settings, kept, http)
-        .clock(Arc::clone(&world.clock) as _)
+        .clock(Arc::clone(&fixture.clock) as _)
         .build()
         .unwrap();
     session.token().await.unwrap();
-    (world, session, store, folder)
+    (fixture, session, store, folder)
 }
 
 /// One look at a future, without a runtime's help.
@@ -150,10 +150,10 @@ fn look<T>(future: impl Future<Output = T>) -> Poll<T> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sixteen_tasks_finish_while_everything_is_held() {
-    let (world, session, store, _folder) = signed_in().await;
+async fn fresh_token_needs_no_lock_and_no_store() {
+    let (fixture, session, store, _folder) = signed_in().await;
     // The credential's mutex and its file lock, then the store itself.
-    let guard = store.store.lock(&world.key, WAIT).await.unwrap();
+    let guard = store.store.lock(&fixture.key, WAIT).await.unwrap();
     store.gate.shut();
     let asked = store.asked.load(Ordering::SeqCst);
     let mut tasks = JoinSet::new();
@@ -177,7 +177,7 @@ async fn sixteen_tasks_finish_while_everything_is_held() {
     );
 
     // What is held is what a refresh needs.
-    world.clock.advance(3_600);
+    fixture.clock.advance(3_600);
     let late = tokio::spawn({
         let session = session.clone();
         async move { session.token().await }
@@ -189,11 +189,11 @@ async fn sixteen_tasks_finish_while_everything_is_held() {
     drop(guard);
     store.gate.open();
     late.await.unwrap().unwrap();
-    assert_eq!(world.server.posts(), 1);
+    assert_eq!(fixture.server.posts(), 1);
 }
 
 #[tokio::test]
-async fn a_fresh_token_allocates_nothing() {
+async fn fresh_token_allocates_nothing() {
     let (_world, session, store, _folder) = signed_in().await;
     let asked = store.asked.load(Ordering::SeqCst);
     let counted = allocation_counter::measure(|| {

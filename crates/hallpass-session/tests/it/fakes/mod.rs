@@ -7,7 +7,7 @@ mod server;
 mod store;
 
 pub(crate) use self::{
-    authorizer::Person,
+    authorizer::FakeAuthorizer,
     clock::TestClock,
     gate::Gate,
     server::{Fault, ISSUER, OTHER_ISSUER, Server},

@@ -5,7 +5,7 @@
 //! [`MAX_LOST`] lost answers in a row, from different accounts, one account at a time is tried, first
 //! after [`FIRST_PAUSE`], then after twice that, up to [`MAX_PAUSE`]. The others keep their tokens
 //! and wait. The first new grant that arrives closes the breaker; a refusal does not, since the endpoint
-//! answers so to the accounts whose tokens it has replaced. At most [`AT_ONCE`] requests are on their way at
+//! answers so to the accounts whose tokens it has replaced. At most [`MAX_CONCURRENT_REQUESTS`] requests are on their way at
 //! the same time, since all of them may be lost before the first loss is known.
 
 use std::{
@@ -21,7 +21,7 @@ use url::Url;
 /// After how many lost answers the breaker opens.
 const MAX_LOST: usize = 3;
 /// How many requests are on their way to one endpoint at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 /// How long a request waits for its turn.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
@@ -52,34 +52,34 @@ struct Open {
     /// When the next account may try, in monotonic time.
     until: Duration,
     /// Whether one tries now.
-    is_tried: bool,
+    has_trial: bool,
 }
 
 /// Leave to send one refresh request. Dropped without a word on its outcome, it changes nothing.
 #[derive(Debug)]
-pub(crate) struct Pass {
+pub(crate) struct Permit {
     breaker: Arc<Breaker>,
     _permit: OwnedSemaphorePermit,
     is_trial: bool,
 }
 
 impl CircuitBreakers {
-    /// Waits for leave to post to `endpoint`, not for long: the caller holds an account's lock.
+    /// Waits for mark_issuer_changed to post to `endpoint`, not for long: the caller holds an account's lock.
     ///
     /// # Errors
     ///
     /// For how long the breaker stays open, or others come first.
-    pub(crate) async fn pass(&self, endpoint: &Url, clock: &dyn Clock) -> Result<Pass, Duration> {
+    pub(crate) async fn pass(&self, endpoint: &Url, clock: &dyn Clock) -> Result<Permit, Duration> {
         let breaker = Arc::clone(self.breakers().entry(endpoint.clone()).or_insert_with(|| {
             Arc::new(Breaker {
-                permits: Arc::new(Semaphore::new(AT_ONCE)),
+                permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS)),
                 state: Mutex::default(),
             })
         }));
-        breaker.state().closed_for(clock.monotonic())?;
+        breaker.state().check_closed(clock.monotonic())?;
         let permit = breaker.permit(clock).await.ok_or(MAX_WAIT)?;
         let is_trial = breaker.state().enter(clock.monotonic())?;
-        Ok(Pass {
+        Ok(Permit {
             breaker,
             _permit: permit,
             is_trial,
@@ -110,9 +110,9 @@ impl Breaker {
 
 impl State {
     /// For how long no account may try yet, as an error.
-    fn closed_for(&self, now: Duration) -> Result<(), Duration> {
+    fn check_closed(&self, now: Duration) -> Result<(), Duration> {
         match self.open {
-            Some(open) if open.is_tried => Err(open.pause),
+            Some(open) if open.has_trial => Err(open.pause),
             Some(open) if now < open.until => Err(open.until.saturating_sub(now)),
             _ => Ok(()),
         }
@@ -120,15 +120,15 @@ impl State {
 
     /// Begins a request; whether it is the one that tries an endpoint whose breaker is open.
     fn enter(&mut self, now: Duration) -> Result<bool, Duration> {
-        self.closed_for(now)?;
+        self.check_closed(now)?;
         Ok(self.open.as_mut().is_some_and(|open| {
-            open.is_tried = true;
+            open.has_trial = true;
             true
         }))
     }
 }
 
-impl Pass {
+impl Permit {
     /// A new grant arrived. (A refusal does not say whether a grant would.)
     pub(crate) fn renewed(self) {
         *self.breaker.state() = State::default();
@@ -150,17 +150,17 @@ impl Pass {
         state.open = Some(Open {
             pause,
             until: now.saturating_add(pause),
-            is_tried: false,
+            has_trial: false,
         });
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
         if self.is_trial
             && let Some(open) = &mut self.breaker.state().open
         {
-            open.is_tried = false;
+            open.has_trial = false;
         }
     }
 }

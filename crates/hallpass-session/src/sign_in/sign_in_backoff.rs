@@ -13,7 +13,7 @@ use hallpass_core::{AuthorizeError, CredentialKey, Remedy, SignInReason};
 use crate::error::SessionError;
 
 /// How many follow each other without a pause: a sign-in and two step-ups.
-const WITHOUT_PAUSE: u32 = 3;
+const MAX_WITHOUT_PAUSE: u32 = 3;
 
 /// The first pause; the next ones double.
 const FIRST_PAUSE: Duration = Duration::from_secs(120);
@@ -21,11 +21,11 @@ const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// How long none may have been wanted, after the pause, until they are counted from the start. After a
 /// pause that was longer it takes as long as that.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(10 * 60);
+const RESET_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// The sign-ins of one session that no person asked for. Times are monotonic.
 #[derive(Debug, Default)]
-pub(crate) struct Unrequested {
+pub(crate) struct SignInBackoff {
     in_a_row: u32,
     pauses: u32,
     pause: Duration,
@@ -34,7 +34,7 @@ pub(crate) struct Unrequested {
     failed: Option<(SignInReason, SessionError)>,
 }
 
-impl Unrequested {
+impl SignInBackoff {
     /// One for `reason` has ended at `now`, with `error` if it failed.
     pub(super) fn ended(
         &mut self,
@@ -43,7 +43,7 @@ impl Unrequested {
         error: Option<&SessionError>,
     ) {
         let since = now.saturating_sub(self.not_before);
-        if since >= self.pause.max(FORGOTTEN_AFTER) {
+        if since >= self.pause.max(RESET_AFTER) {
             *self = Self::default();
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
@@ -51,7 +51,7 @@ impl Unrequested {
         let remedy = error.map(SessionError::remedy);
         // Step-ups that come to nothing are counted for each of their scopes besides.
         let is_no = remedy == Some(Remedy::SignIn) && reason != SignInReason::StepUp;
-        self.pause = if !is_no && self.in_a_row < WITHOUT_PAUSE {
+        self.pause = if !is_no && self.in_a_row < MAX_WITHOUT_PAUSE {
             Duration::ZERO
         } else if remedy == Some(Remedy::Retry) {
             // A network that is down opens no window, and is there again at any moment.
@@ -80,9 +80,9 @@ impl Unrequested {
         {
             return Some(error.clone());
         }
-        let what = "the server asks for one sign-in after another";
+        let what = "the server keeps asking for sign-ins";
         let hint = format!(
-            "no sign-in begins by itself for another {} s; one that you ask for begins at once",
+            "automatic sign-ins are paused for another {} s; sign in yourself to continue now",
             remaining.as_secs().max(1)
         );
         let error = AuthorizeError::new(Remedy::SignIn, what).with_hint(Some(hint));

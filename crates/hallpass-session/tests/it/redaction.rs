@@ -9,8 +9,8 @@ use hallpass_session::{SessionError, SignInRequest, SignOut};
 use tracing::Level;
 
 use crate::{
-    double::Fault,
-    world::{CLOSE_TIMEOUT, World, bare, insufficient},
+    fakes::Fault,
+    fixture::{CLOSE_TIMEOUT, Fixture, bare, insufficient},
 };
 
 #[derive(Debug, Clone, Default)]
@@ -38,7 +38,7 @@ fn texts(error: &SessionError) -> String {
 }
 
 #[tokio::test]
-async fn no_canary_is_seen_anywhere() {
+async fn secrets_never_appear_in_output() {
     let log = Log::default();
     let writer = log.clone();
     // For the whole binary: what the other tests trace meanwhile must hold no canary either.
@@ -58,16 +58,16 @@ async fn no_canary_is_seen_anywhere() {
         Fault::LostAfter,
         Fault::Terse,
     ] {
-        let world = World::signed_in().await;
-        let session = world.session();
+        let fixture = Fixture::signed_in().await;
+        let session = fixture.session();
         let token = session.token().await.unwrap();
         seen.push(format!(
             "{token:?} {:?} {:?}",
             token.authorization(),
             token.access_token()
         ));
-        world.clock.advance(3_600);
-        world.server.fault(fault);
+        fixture.clock.advance(3_600);
+        fixture.server.fault(fault);
         for _ in 0..3 {
             match session.token().await {
                 Ok(token) => seen.push(format!("{token:?}")),
