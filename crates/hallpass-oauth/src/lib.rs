@@ -125,6 +125,6 @@ pub use management::{unregister, unregistered_from_http};
 pub use metadata_document::ClientMetadataDocument;
 pub use registration::{RegistrationError, RegistrationRequest, registration_from_http};
 pub use retry_after::RetryAfter;
-pub use revocation::{RevocationRequest, revocation_from_http};
+pub use revocation::{RevocationAuthMethods, RevocationRequest, revocation_from_http};
 pub use signing::{Algorithm, SigningError};
 pub use token::{TokenError, TokenErrorClass, TokenRequest, TokenResponse, dpop_nonce};

@@ -178,7 +178,10 @@ enum Reason {
     Refused,
     NoClientId,
     Method,
+    /// A deletion was refused: the registration stays.
     StillRegistered,
+    /// A deletion was refused: the registration access token is not valid.
+    TokenRejected,
 }
 
 impl RegistrationError {
@@ -193,9 +196,13 @@ impl RegistrationError {
         }
     }
 
-    /// The answer to a deletion that did not happen.
-    pub(crate) fn still_registered(response: &Response<Bytes>) -> Self {
-        Self::new(response, &Answer::read(response), Reason::StillRegistered)
+    /// The answer to a deletion that did not succeed.
+    pub(crate) fn not_removed(response: &Response<Bytes>) -> Self {
+        let reason = match response.status() {
+            StatusCode::UNAUTHORIZED => Reason::TokenRejected,
+            _ => Reason::StillRegistered,
+        };
+        Self::new(response, &Answer::read(response), reason)
     }
 
     /// The answer's status.
@@ -221,7 +228,7 @@ impl RegistrationError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self.reason {
-            Reason::NoClientId => Remedy::Report,
+            Reason::NoClientId | Reason::TokenRejected => Remedy::Report,
             Reason::Method => Remedy::Configure,
             Reason::Refused | Reason::StillRegistered => match self.status.as_u16() {
                 408 | 425 | 429 | 500..=599 => Remedy::Retry,
@@ -233,7 +240,9 @@ impl RegistrationError {
     /// Advice for a person.
     pub fn hint(&self) -> Option<String> {
         let hint = match (self.reason, self.code()) {
-            (Reason::NoClientId | Reason::StillRegistered, _) => return None,
+            (Reason::NoClientId | Reason::StillRegistered | Reason::TokenRejected, _) => {
+                return None;
+            }
             (Reason::Refused, _) if self.remedy() == Remedy::Retry => return None,
             (Reason::Refused, Some("invalid_redirect_uri")) => {
                 "the server does not accept this callback address: set another `callback`"
@@ -255,6 +264,11 @@ impl fmt::Display for RegistrationError {
             Reason::StillRegistered => write!(
                 f,
                 "the authorization server did not delete the registration (status {status})"
+            )?,
+            Reason::TokenRejected => write!(
+                f,
+                "the server no longer accepts the registration's token: the client is gone, or its \
+                 token is (status {status})"
             )?,
             Reason::NoClientId => write!(
                 f,

@@ -156,7 +156,7 @@ fn debug_of_everything_that_holds_a_secret() {
         ),
         format!(
             "{:?}",
-            RevocationRequest::of_access_token(&grant.access_token)
+            RevocationRequest::for_access_token(&grant.access_token)
         ),
         format!("{:?}", ProofKey::open(&key).unwrap()),
         format!(

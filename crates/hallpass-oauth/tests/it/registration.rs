@@ -281,7 +281,7 @@ fn refusals() {
 }
 
 #[test]
-fn taking_a_registration_back() {
+fn deletion_is_read_by_status() {
     let management = RegistrationManagement {
         uri: url("https://as.example/register/c?v=1"),
         token: RegistrationAccessToken::new("canary4711"),
@@ -292,7 +292,7 @@ fn taking_a_registration_back() {
     assert_eq!(request.headers()["authorization"], "Bearer canary4711");
     assert!(!format!("{request:?}").contains("canary4711"));
 
-    for status in [200, 204, 401, 404, 410] {
+    for status in [200, 204, 404, 410] {
         assert!(
             unregistered_from_http(&answer(status, "")).is_ok(),
             "{status}"
@@ -311,6 +311,13 @@ fn taking_a_registration_back() {
             format!("the authorization server did not delete the registration (status {status})")
         );
     }
+    let error = unregistered_from_http(&answer(401, "")).unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Report);
+    assert_eq!(
+        error.to_string(),
+        "the server no longer accepts the registration's token: the client is gone, or its token is \
+         (status 401)"
+    );
 }
 
 #[test]
