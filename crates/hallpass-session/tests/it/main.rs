@@ -23,6 +23,7 @@ mod sign_out;
 mod single_flight;
 mod steady;
 mod step_up;
+mod token_client;
 mod unanswered;
 mod unattended;
 mod unrequested;
