@@ -63,7 +63,7 @@ pub fn revocation_from_http(response: &Response<Bytes>) -> Result<(), TokenError
     if response.status().is_success() {
         return Ok(());
     }
-    match TokenError::of(response, &Answer::read(response)) {
+    match TokenError::from_response(response, &Answer::read(response)) {
         Some(error) => Err(error),
         None => Ok(()),
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{answer, form, metadata, url};
 
 #[test]
-fn one_token_in_each_request() {
+fn revocation_request_has_one_token() {
     let endpoint = url("https://as.example/revoke");
     let (id, secret) = (ClientId::new("client"), ClientSecret::new("s"));
     let refresh = RefreshToken::new("r:1");
@@ -32,7 +32,7 @@ fn one_token_in_each_request() {
 }
 
 #[test]
-fn any_2xx_is_success() {
+fn revocation_succeeds_with_any_2xx() {
     for (status, body) in [(200, ""), (200, "{}"), (200, "<html>"), (204, "")] {
         assert!(revocation_from_http(&answer(status, body)).is_ok());
     }
