@@ -5,12 +5,12 @@ use hallpass_core::{
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{AuthorizationCode, PendingAuthorization, TokenResponse};
+use hallpass_session::{DpopSigner, TokenRequestError};
 
 use crate::{
     LoginError, LoginErrorKind, LoginEvent, LoginWarning, NoRefreshToken, ReregistrationReason,
     login::{FailedAttempt, Login},
     scopes::OFFLINE_ACCESS,
-    token_request::{Binding, TokenRequestError},
 };
 
 /// What matters for a code besides its client.
@@ -18,8 +18,8 @@ use crate::{
 pub(crate) struct ExchangeParams {
     /// Whether the client is a dynamic registration of an earlier login.
     pub(crate) again: bool,
-    /// What the tokens will be bound to.
-    pub(crate) binding: Option<Binding>,
+    /// The key that the tokens will be bound to.
+    pub(crate) dpop: Option<DpopSigner>,
 }
 
 impl Login<'_> {
@@ -35,12 +35,9 @@ impl Login<'_> {
         let Some(endpoint) = &metadata.token_endpoint else {
             return Err(no_token_endpoint(metadata.issuer.as_str()).into());
         };
-        let grant = pending.redeem(code);
-        let build = || {
-            let client = self.authenticate(registration)?;
-            Ok(grant.clone().into_http(endpoint, &client))
-        };
-        self.tokens(endpoint, build, terms.binding.as_ref())
+        let endpoint = self.endpoint(endpoint, registration, terms.dpop.as_ref());
+        self.token_client()
+            .request_token(&endpoint, &pending.redeem(code))
             .await
             .map_err(|error| self.no_tokens(error, registration, terms.again))
     }
@@ -56,7 +53,7 @@ impl Login<'_> {
         let now = self.host.clock.now();
         registration.proven_at = Some(now);
         let mut grant = tokens.into_grant(kind, &self.scopes, self.resource(), now);
-        grant.dpop_key = terms.binding.map(|binding| binding.kept);
+        grant.dpop_key = terms.dpop.map(|signer| signer.stored_key().clone());
         self.tell(&grant);
         let mut record = self.record();
         record.registration = Some(registration);
@@ -75,19 +72,19 @@ impl Login<'_> {
     ) -> FailedAttempt {
         let issuer = &self.discovered.server.issuer;
         let error = match error {
-            TokenRequestError::Http(error) => {
-                let what = format!("no tokens from {issuer}");
-                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
-                    .with_hint(Some("the code may be used up: sign in again"))
-                    .with_source(error);
-                return error.into();
-            }
+            TokenRequestError::Answer(error) => error,
             TokenRequestError::Signing(error) => {
                 let what = "the token request could not be signed";
                 let failed = LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what);
                 return failed.with_source(error).into();
             }
-            TokenRequestError::Token(error) => error,
+            error => {
+                let what = format!("no tokens from {issuer}");
+                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
+                    .with_hint(Some("the code may be used up: sign in again"))
+                    .with_source(error.into_inner());
+                return error.into();
+            }
         };
         let is_dynamic = registration.origin == RegistrationOrigin::Dynamic;
         let anew = match (error.code(), again) {

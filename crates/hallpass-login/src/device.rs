@@ -3,16 +3,11 @@
 
 use std::future::pending as never;
 
-use hallpass_core::{BoxFuture, Registration, Remedy, http::RequestOptions};
-use hallpass_oauth::{
-    DeviceAuthorization, DeviceAuthorizationRequest, SigningError, TokenResponse,
-};
+use hallpass_core::{BoxFuture, Registration, Remedy};
+use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse};
+use hallpass_session::{DpopSigner, Retry, TokenRequestError};
 
-use crate::{
-    DeviceCode, LoginError, LoginErrorKind, LoginEvent,
-    login::Login,
-    token_request::{Binding, TokenRequestError},
-};
+use crate::{DeviceCode, LoginError, LoginErrorKind, LoginEvent, login::Login};
 
 /// The grant type's name (RFC 8628 §3.4).
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -31,13 +26,13 @@ impl Login<'_> {
     pub(crate) fn device_road<'a>(
         &'a self,
         registration: &'a Registration,
-        binding: Option<&'a Binding>,
+        dpop: Option<&'a DpopSigner>,
     ) -> BoxFuture<'a, Result<TokenResponse, LoginError>> {
         Box::pin(async move {
             if !self.offers_device() {
                 return never().await;
             }
-            match self.walk_device_road(registration, binding).await {
+            match self.walk_device_road(registration, dpop).await {
                 Err(error) if error.kind() != LoginErrorKind::Denied => {
                     let event = LoginEvent::DeviceEnded { error: &error };
                     self.host.interaction.event(event);
@@ -51,7 +46,7 @@ impl Login<'_> {
     async fn walk_device_road(
         &self,
         registration: &Registration,
-        binding: Option<&Binding>,
+        dpop: Option<&DpopSigner>,
     ) -> Result<TokenResponse, LoginError> {
         let metadata = &self.discovered.server;
         let (Some(endpoint), Some(token_endpoint)) = (
@@ -60,30 +55,41 @@ impl Login<'_> {
         ) else {
             return never().await;
         };
-        let unsigned = |error: SigningError| {
-            let what = "the request for a device code could not be signed";
-            LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what).with_source(error)
+        let failed = |error: TokenRequestError, refused: &str, kind| {
+            let issuer = &metadata.issuer;
+            let (kind, what) = match &error {
+                TokenRequestError::Answer(_) => (kind, format!("{issuer} gave {refused}")),
+                TokenRequestError::Signing(_) => {
+                    let what = "the request for a device code could not be signed";
+                    (LoginErrorKind::Exchange, what.to_owned())
+                }
+                _ => (
+                    LoginErrorKind::Network,
+                    format!("no device code from {issuer}"),
+                ),
+            };
+            LoginError::new(kind, error.remedy(), what)
+                .with_hint(error.hint())
+                .with_source(error.into_inner())
         };
-        let client = self.authenticate(registration).map_err(unsigned)?;
+        let client = self.token_client();
         let request = DeviceAuthorizationRequest {
             scopes: &self.scopes,
             resource: self.resource(),
         };
-        let request = request.into_http(endpoint, &client);
-        let policy = RequestOptions::authorization_server(&self.ask.key.server);
-        let answer = self.host.http.fetch(request, policy).await;
-        let answer = answer.map_err(|error| {
-            let what = format!("no device code from {}", metadata.issuer);
-            LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
-        })?;
-        let now = self.host.clock.now();
-        let mut waiting =
-            DeviceAuthorization::from_http(&answer, self.resource(), now).map_err(|error| {
-                let what = format!("{} gave no device code", metadata.issuer);
-                LoginError::new(LoginErrorKind::Exchange, error.remedy(), what)
-                    .with_hint(error.hint())
-                    .with_source(error)
-            })?;
+        let mut device = self.endpoint(endpoint, registration, None);
+        device.retry = Retry::Never;
+        let mut waiting = client
+            .send(
+                &device,
+                |client| request.into_http(endpoint, client),
+                |answer| {
+                    let now = self.host.clock.now();
+                    DeviceAuthorization::from_http(answer, self.resource(), now)
+                },
+            )
+            .await
+            .map_err(|error| failed(error, "no device code", LoginErrorKind::Exchange))?;
         self.host
             .interaction
             .event(LoginEvent::DeviceCode(DeviceCode {
@@ -92,6 +98,7 @@ impl Login<'_> {
                 verification_uri_complete: waiting.verification_uri_complete(),
                 expires_at: waiting.expires_at(),
             }));
+        let tokens = self.endpoint(token_endpoint, registration, dpop);
         loop {
             self.host.clock.sleep(waiting.interval()).await;
             if self.host.clock.now() >= waiting.expires_at() {
@@ -102,28 +109,25 @@ impl Login<'_> {
                     what,
                 ));
             }
-            let poll = || {
-                let client = self.authenticate(registration)?;
-                Ok(waiting.poll().into_http(token_endpoint, &client))
-            };
-            match self.tokens(token_endpoint, poll, binding).await {
+            match client.request_token(&tokens, &waiting.poll()).await {
                 Ok(tokens) => return Ok(tokens),
-                Err(TokenRequestError::Token(error)) if waiting.handle_poll_error(&error) => {}
-                Err(TokenRequestError::Token(error)) => {
-                    let kind = match error.code() {
-                        Some("access_denied") => LoginErrorKind::Denied,
-                        _ => LoginErrorKind::Exchange,
-                    };
-                    let what = format!("{} gave no tokens for the device code", metadata.issuer);
-                    return Err(LoginError::new(kind, error.remedy(), what)
-                        .with_hint(error.hint())
-                        .with_source(error));
-                }
-                // RFC 8628 §3.5: a question that was lost is asked again.
+                Err(TokenRequestError::Answer(error)) if waiting.handle_poll_error(&error) => {}
+                // RFC 8628 §3.5: a poll without answer is sent again.
                 Err(TokenRequestError::Http(error)) => {
-                    tracing::debug!(%error, "a question about the device code was lost");
+                    tracing::debug!(%error, "no answer to a poll for the device code");
                 }
-                Err(TokenRequestError::Signing(error)) => return Err(unsigned(error)),
+                Err(error) => {
+                    let is_denied = matches!(
+                        &error,
+                        TokenRequestError::Answer(error) if error.code() == Some("access_denied")
+                    );
+                    let kind = if is_denied {
+                        LoginErrorKind::Denied
+                    } else {
+                        LoginErrorKind::Exchange
+                    };
+                    return Err(failed(error, "no tokens for the device code", kind));
+                }
             }
         }
     }

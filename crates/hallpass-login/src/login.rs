@@ -7,10 +7,7 @@ use hallpass_core::{
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
-use hallpass_oauth::{
-    AuthorizationRequest, ClientAuthentication, ClientKey, PendingAuthorization, SigningError,
-    TokenError,
-};
+use hallpass_oauth::{AuthorizationRequest, ClientKey, PendingAuthorization, TokenError};
 
 use crate::{
     BrowserLogin, BrowserRequest, LoginError, LoginErrorKind, LoginEvent, ReregistrationReason,
@@ -36,8 +33,8 @@ pub(crate) struct Login<'a> {
     /// What will be asked for.
     pub(crate) scopes: Scopes,
     wanted: CallbackAddress,
-    /// The key of the settings, read.
-    key: Option<ClientKey>,
+    /// The client's key from the settings, read.
+    pub(crate) key: Option<ClientKey>,
 }
 
 /// How an attempt ended without a grant.
@@ -127,7 +124,7 @@ impl<'a> Login<'a> {
         &self,
         anew: Option<ReregistrationReason>,
     ) -> Result<Record, FailedAttempt> {
-        let binding = self.binding()?;
+        let dpop = self.dpop_signer()?;
         let client = self.client(anew).await?;
         let mut pending = self.authorization_request(&client)?;
         let pushed = self.push(&mut pending, &client).await?;
@@ -153,9 +150,9 @@ impl<'a> Login<'a> {
         let registration = client.registration;
         let terms = ExchangeParams {
             again: client.again,
-            binding,
+            dpop,
         };
-        let device = self.device_road(&registration, terms.binding.as_ref());
+        let device = self.device_road(&registration, terms.dpop.as_ref());
         let answered = waiting.run(&mut door, device).await;
         // Whoever comes now is too late, and is told so.
         door.stop_listening();
@@ -285,16 +282,6 @@ impl<'a> Login<'a> {
                 .with_hint(hint)
                 .with_source(error)
         })
-    }
-
-    /// The client's proof for one request: a signed one is good once.
-    pub(crate) fn authenticate<'r>(
-        &self,
-        registration: &'r Registration,
-    ) -> Result<ClientAuthentication<'r>, SigningError> {
-        let (key, issuer) = (self.key.as_ref(), &self.discovered.server.issuer);
-        let now = self.host.clock.now();
-        ClientAuthentication::authenticate(registration, key, issuer, now, &*self.host.entropy)
     }
 
     pub(crate) fn resource(&self) -> Option<&Resource> {

@@ -1,7 +1,8 @@
 //! Pushed authorization requests (RFC 9126): the parameters go ahead of the browser.
 
-use hallpass_core::{Remedy, http::RequestOptions};
+use hallpass_core::Remedy;
 use hallpass_oauth::PendingAuthorization;
+use hallpass_session::{Retry, TokenRequestError};
 
 use crate::{
     LoginError, LoginErrorKind,
@@ -31,22 +32,28 @@ impl Login<'_> {
             }
             return Ok(false);
         };
-        let authentication = self.authenticate(&client.registration);
-        let authentication = authentication.map_err(|error| {
-            let what = "the authorization request could not be signed";
-            LoginError::new(LoginErrorKind::Request, Remedy::Retry, what).with_source(error)
-        })?;
-        let request = pending.push(endpoint, &authentication);
-        let policy = RequestOptions::authorization_server(&self.ask.key.server);
-        let answer = match self.host.http.fetch(request, policy).await {
+        let mut par = self.endpoint(endpoint, &client.registration, None);
+        par.retry = Retry::Never;
+        let answer = self
+            .token_client()
+            .send(
+                &par,
+                |client| pending.push(endpoint, client),
+                |answer| Ok(answer.clone()),
+            )
+            .await;
+        let answer = match answer {
             Ok(answer) => answer,
+            Err(TokenRequestError::Signing(error)) => {
+                let what = "the authorization request could not be signed";
+                let error = LoginError::new(LoginErrorKind::Request, Remedy::Retry, what)
+                    .with_source(error);
+                return Err(error.into());
+            }
             Err(error) if demanded => {
-                let error = LoginError::new(
-                    LoginErrorKind::Network,
-                    error.remedy(),
-                    format!("no authorization request to {}", metadata.issuer),
-                )
-                .with_source(error);
+                let what = format!("no authorization request to {}", metadata.issuer);
+                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
+                    .with_source(error.into_inner());
                 return Err(error.into());
             }
             Err(error) => {

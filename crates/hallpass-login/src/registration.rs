@@ -96,16 +96,10 @@ impl Login<'_> {
     ) -> Result<Result<Registration, RegistrationError>, LoginError> {
         let metadata = request.metadata;
         let request = request.into_http(endpoint);
-        let policy = RequestOptions::authorization_server(&self.ask.key.server);
-        let answer = self
-            .host
-            .http
-            .fetch(request, policy)
-            .await
-            .map_err(|error| {
-                let what = format!("no registration with {}", metadata.issuer);
-                LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
-            })?;
+        let answer = self.token_client().fetch(request).await.map_err(|error| {
+            let what = format!("no registration with {}", metadata.issuer);
+            LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
+        })?;
         let redirect_uri = &listener.redirect_uri;
         Ok(registration_from_http(&answer, redirect_uri, metadata))
     }

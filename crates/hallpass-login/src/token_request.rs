@@ -1,34 +1,42 @@
-//! One request to the token endpoint: with a proof where tokens are to be bound to a key, repeated
-//! where the server says that it has not looked at it.
+//! What the login's requests to the authorization server have in common.
 
-use bytes::Bytes;
-use hallpass_core::{AuthScheme, DpopKey, DpopSetting, HttpError, Remedy, http::RequestOptions};
-use hallpass_oauth::{ProofKey, SigningError, TokenError, TokenResponse};
-use http::Request;
+use hallpass_core::{AuthScheme, DpopSetting, Registration};
+use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Retry, TokenClient};
 use url::Url;
 
 use crate::{LoginError, LoginErrorKind, login::Login};
 
-/// The key that tokens will be bound to, as it is kept and as it signs.
-#[derive(Debug)]
-pub(crate) struct Binding {
-    pub(crate) kept: DpopKey,
-    pub(crate) key: ProofKey,
-}
-
-/// Why no tokens came.
-#[derive(Debug)]
-pub(crate) enum TokenRequestError {
-    Http(HttpError),
-    Token(TokenError),
-    Signing(SigningError),
-}
-
 impl Login<'_> {
+    /// Sends requests to the authorization server.
+    pub(crate) fn token_client(&self) -> TokenClient<'_> {
+        TokenClient {
+            http: &*self.host.http,
+            clock: &*self.host.clock,
+            entropy: &*self.host.entropy,
+            server: &self.ask.key.server,
+        }
+    }
+
+    /// An endpoint that the client authenticates at, for a user who waits.
+    pub(crate) fn endpoint<'e>(
+        &'e self,
+        url: &'e Url,
+        registration: &'e Registration,
+        dpop: Option<&'e DpopSigner>,
+    ) -> Endpoint<'e> {
+        let issuer = &self.discovered.server.issuer;
+        Endpoint {
+            url,
+            client: OAuthClient::new(registration).with_key(self.key.as_ref(), issuer),
+            dpop,
+            retry: Retry::WhileUserWaits,
+        }
+    }
+
     /// A fresh key, where the resource takes nothing but bound tokens: on a `DPoP` challenge without
     /// a bearer one beside it (RFC 9449 §7.1), where the resource's metadata or a setting says so,
     /// and where the grant before was bound.
-    pub(crate) fn binding(&self) -> Result<Option<Binding>, LoginError> {
+    pub(crate) fn dpop_signer(&self) -> Result<Option<DpopSigner>, LoginError> {
         let demanded = self.ask.settings.dpop == DpopSetting::Always
             || self.discovered.demands_bound_tokens(self.ask.challenges)
             || self
@@ -38,66 +46,10 @@ impl Login<'_> {
         if !demanded {
             return Ok(None);
         }
-        let metadata = &self.discovered.server;
-        if !ProofKey::is_accepted_by(metadata) {
-            let what = format!(
-                "{} takes no DPoP proofs that are signed with ES256",
-                metadata.issuer
-            );
-            return Err(LoginError::new(
-                LoginErrorKind::Request,
-                Remedy::Report,
-                what,
-            ));
-        }
-        let failed = || {
-            let what = "no key for DPoP proofs could be made";
-            LoginError::new(LoginErrorKind::Request, Remedy::Retry, what)
-        };
-        let kept = ProofKey::generate().map_err(|error| failed().with_source(error))?;
-        let key = ProofKey::open(&kept).map_err(|error| failed().with_source(error))?;
-        Ok(Some(Binding { kept, key }))
-    }
-
-    /// Sends what `build` makes and reads the tokens. It is made anew for each try.
-    pub(crate) async fn tokens(
-        &self,
-        endpoint: &Url,
-        build: impl Fn() -> Result<Request<Bytes>, SigningError>,
-        binding: Option<&Binding>,
-    ) -> Result<TokenResponse, TokenRequestError> {
-        let asked = match binding {
-            Some(_) => AuthScheme::Dpop,
-            None => AuthScheme::Bearer,
-        };
-        let mut nonce: Option<String> = None;
-        let mut repeats = 0;
-        loop {
-            let mut request = build().map_err(TokenRequestError::Signing)?;
-            if let Some(Binding { key, .. }) = binding {
-                let (now, entropy) = (self.host.clock.now(), &*self.host.entropy);
-                key.prove(&mut request, endpoint, nonce.as_deref(), now, entropy)
-                    .map_err(TokenRequestError::Signing)?;
-            }
-            let policy = RequestOptions::authorization_server(&self.ask.key.server);
-            let answer = self.host.http.fetch(request, policy).await;
-            let answer = answer.map_err(TokenRequestError::Http)?;
-            let error = match TokenResponse::from_http(&answer, asked) {
-                Ok(tokens) => return Ok(tokens),
-                Err(error) => error,
-            };
-            if binding.is_some()
-                && nonce.is_none()
-                && let Some(wanted) = error.dpop_nonce_challenge()
-            {
-                nonce = Some(wanted.to_owned());
-                continue;
-            }
-            let Some(wait) = error.retry_delay(repeats, self.host.clock.now()) else {
-                return Err(TokenRequestError::Token(error));
-            };
-            repeats += 1;
-            self.host.clock.sleep(wait).await;
-        }
+        let signer = DpopSigner::for_new_grant(&self.discovered.server, None);
+        signer.map(Some).map_err(|error| {
+            let what = "the tokens can't be bound to a key";
+            LoginError::new(LoginErrorKind::Request, error.remedy(), what).with_source(error)
+        })
     }
 }

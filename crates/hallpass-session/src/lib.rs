@@ -9,6 +9,8 @@
 //! - [`Session::handle_challenge`] is what a transport calls: it signs in or steps up as well, through
 //!   the host's [`Authorizer`](hallpass_core::Authorizer).
 //! - [`Session::sign_in`], [`Session::sign_out`] and [`Session::close`] are for the host.
+//! - [`TokenClient`] sends requests to an authorization server's endpoints, for a session and for
+//!   whatever signs in.
 //! - [`SystemClock`] and [`OsEntropy`] are the usual time and randomness.
 //!
 //! # What it promises
@@ -94,6 +96,7 @@ mod step_up;
 mod system;
 mod token;
 mod token_cache;
+mod token_client;
 mod transaction;
 mod unauthorized;
 mod unsaved_grant;
@@ -110,3 +113,7 @@ pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};
 pub use system::{OsEntropy, SystemClock};
 pub use token::Token;
+pub use token_client::{
+    DpopSigner, DpopSignerError, Endpoint, OAuthClient, RegistrationDeletionError, Retry,
+    TokenClient, TokenRequestError,
+};

@@ -344,7 +344,7 @@ impl Shared {
             None => Revocation::NothingToRevoke,
         };
         // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
-        let request = RevocationRequest::of_access_token(&grant.access_token);
+        let request = RevocationRequest::for_access_token(&grant.access_token);
         let access = self
             .post_revocation(request.into_http(endpoint, &client()))
             .await;

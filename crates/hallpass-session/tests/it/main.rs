@@ -28,5 +28,6 @@ mod sign_in_lock;
 mod sign_out;
 mod single_flight;
 mod step_up;
+mod token_client;
 mod unauthorized;
 mod unsaved_grant;

@@ -51,11 +51,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hallpass-keyring", &["hallpass-core", "hallpass-store"]),
     (
         "hallpass-login",
-        &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
+        &[
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-oauth",
+            "hallpass-session",
+        ],
     ),
     (
         "hallpass-service",
-        &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
+        &[
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-oauth",
+            "hallpass-session",
+        ],
     ),
     (
         "hallpass-mcp",

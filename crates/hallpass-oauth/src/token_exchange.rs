@@ -33,7 +33,7 @@ pub struct IdentityAssertionRequest<'a> {
 impl IdentityAssertionRequest<'_> {
     /// The request to send to the identity provider's token endpoint, as a client of that provider.
     pub fn into_http(self, endpoint: &Url, client: &ClientAuthentication<'_>) -> Request<Bytes> {
-        let form = Form::of_grant(grant_type::TOKEN_EXCHANGE)
+        let form = Form::for_grant(grant_type::TOKEN_EXCHANGE)
             .with("subject_token", self.id_token)
             .with("subject_token_type", ID_TOKEN)
             .with("requested_token_type", ID_JAG)
@@ -69,11 +69,11 @@ impl IdentityAssertion {
     /// be something that no other server should see.
     pub fn from_http(response: &Response<Bytes>, now: Timestamp) -> Result<Self, TokenError> {
         let answer = Answer::read(response);
-        if let Some(error) = TokenError::of(response, &answer) {
+        if let Some(error) = TokenError::from_response(response, &answer) {
             return Err(error);
         }
         if answer.text("issued_token_type") != Some(ID_JAG) {
-            let why = "the issued token is no identity assertion";
+            let why = "the issued token is not an identity assertion";
             return Err(TokenError::unreadable(response, why));
         }
         let Some(assertion) = answer.text("access_token") else {
@@ -104,7 +104,7 @@ impl IdentityAssertion {
 impl fmt::Debug for IdentityAssertion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdentityAssertion")
-            .field("ends_at", &self.expires_at)
+            .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Taking a registration back (RFC 7592 §2.3).
+//! Deleting a registration (RFC 7592 §2.3).
 
 use bytes::Bytes;
 use hallpass_core::record::RegistrationManagement;
@@ -13,7 +13,7 @@ pub fn unregister(management: &RegistrationManagement) -> Request<Bytes> {
     *request.method_mut() = Method::DELETE;
     *request.uri_mut() = uri(&management.uri);
     let text = Zeroizing::new(format!("Bearer {}", management.token.expose()));
-    // A token that can't stand in a header was never one: without it the server says 401.
+    // An invalid header value is left out; the server then answers 401.
     if let Ok(mut value) = HeaderValue::from_str(&text) {
         value.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, value);
@@ -21,16 +21,18 @@ pub fn unregister(management: &RegistrationManagement) -> Request<Bytes> {
     request
 }
 
-/// Reads the answer to [`unregister`]. A server that no longer knows the client (401 or 404,
-/// RFC 7592 §2.3) has nothing left to delete.
+/// Reads the answer to [`unregister`]. The registration is removed after a 2xx, and where the server
+/// does not find it (404, 410).
 ///
 /// # Errors
 ///
-/// When the registration is still there: the server does not delete (403, 405), or is not well.
+/// When the server no longer accepts the registration's token (401, RFC 7592 §2.3), which does not
+/// say whether the client is gone. When the registration stays: the server does not delete clients
+/// (403, 405), or can't at the moment.
 pub fn unregistered_from_http(response: &Response<Bytes>) -> Result<(), RegistrationError> {
     match response.status() {
         status if status.is_success() => Ok(()),
-        StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE => Ok(()),
-        _ => Err(RegistrationError::still_registered(response)),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Ok(()),
+        _ => Err(RegistrationError::not_removed(response)),
     }
 }

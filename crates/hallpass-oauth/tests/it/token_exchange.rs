@@ -8,7 +8,7 @@ use hallpass_oauth::{
 use crate::{NOW, answer, form, metadata, url};
 
 #[test]
-fn an_id_token_becomes_an_assertion_becomes_a_token_request() {
+fn id_token_is_exchanged_for_an_identity_assertion() {
     let idp_client = ClientId::new("idp-client");
     let request = IdentityAssertionRequest {
         id_token: "id.to.ken",
@@ -51,7 +51,7 @@ fn an_id_token_becomes_an_assertion_becomes_a_token_request() {
 }
 
 #[test]
-fn another_kind_of_token_is_no_assertion() {
+fn issued_token_of_another_type_is_refused() {
     for body in [
         r#"{"access_token":"t","token_type":"Bearer"}"#,
         r#"{"access_token":"t","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#,

@@ -26,7 +26,7 @@ impl PendingAuthorization {
     /// reference in the answer. The login stays as it was.
     pub fn pushed(&mut self, response: &Response<Bytes>) -> Result<(), TokenError> {
         let answer = Answer::read(response);
-        if let Some(error) = TokenError::of(response, &answer) {
+        if let Some(error) = TokenError::from_response(response, &answer) {
             return Err(error);
         }
         let Some(reference) = answer.text("request_uri") else {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn the_parameters_go_first_and_the_browser_carries_a_reference() {
+fn pushed_request_leaves_a_reference_in_the_url() {
     let mut metadata = metadata();
     metadata.authorization_endpoint = Some(url(
         "https://as.example/authorize?tenant=1&resource=x&request_uri=y",
@@ -44,7 +44,7 @@ fn the_parameters_go_first_and_the_browser_carries_a_reference() {
 }
 
 #[test]
-fn a_refused_push_changes_nothing() {
+fn refused_push_leaves_the_url() {
     for (status, body, class) in [
         (
             400,
