@@ -1,11 +1,11 @@
 //! Where credentials are kept, which client there is, and where the account stands.
 
 use hallpass_core::{
-    Record, Remedy, State, StoreError,
+    Record, Remedy, Scopes, SignInReason, State, StoreError,
     record::{PostEnd, RegistrationOrigin, SignInCause},
     store::StoreErrorKind,
 };
-use hallpass_login::{LoginErrorKind, LoginPlan, PlannedClient, ReregistrationReason};
+use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
 use hallpass_session::{SessionError, SignInNeed};
 
 use crate::{Code, Finding, Fix, Severity, Step, StepName, clock, diagnosis::Diagnosis};
@@ -77,16 +77,19 @@ impl Diagnosis<'_> {
         };
         let mut step = Step::new(StepName::Registration);
         let issuer = &discovered.server.issuer;
-        let outlook = LoginPlan {
+        let inputs = LoginInputs {
             server: &self.key().server,
             settings: self.settings(),
             discovered,
             challenges: self.challenges(),
             previous: self.record.as_ref(),
+            reason: SignInReason::Requested,
+            added_scopes: &Scopes::none(),
+            device_grant: false,
             now: self.doctor.parts.clock.now(),
         };
-        match outlook.client() {
-            Ok(PlannedClient::Known(registration)) => {
+        match inputs.plan(inputs.scopes()).map(|plan| plan.client) {
+            Ok(PlannedClient::Configured(registration)) => {
                 let how = match registration.origin {
                     RegistrationOrigin::MetadataDocument => "its metadata document",
                     _ => "registered by hand",
@@ -98,7 +101,7 @@ impl Diagnosis<'_> {
                     format!("`{id}`, {how}, authenticates by {method}"),
                 );
             }
-            Ok(PlannedClient::Again(registration)) => {
+            Ok(PlannedClient::Reused(registration)) => {
                 let id = &registration.client_id;
                 step.fact(
                     "client",
@@ -109,7 +112,9 @@ impl Diagnosis<'_> {
                 }
                 let http = &self.doctor.parts.http;
                 let entropy = &*self.doctor.parts.entropy;
-                let known = outlook.still_known(&registration, http, entropy).await;
+                let known = inputs
+                    .is_registration_accepted(&registration, http, entropy)
+                    .await;
                 step.exchanges = http.exchanges();
                 if known == Some(false) {
                     let what = format!("`{issuer}` does not know the client `{id}` any more");

@@ -1,10 +1,11 @@
 //! What the authorization server's metadata says, and whether its endpoints can be reached.
 
 use hallpass_core::{
-    ServerMetadata, ServerSettings, TokenEndpointAuthMethod, http::RequestOptions, redacted_url,
+    Scopes, ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
+    http::RequestOptions, redacted_url,
 };
 use hallpass_discovery::{Discovered, MetadataSource};
-use hallpass_login::LoginPlan;
+use hallpass_login::LoginInputs;
 use http::Request;
 use url::Url;
 
@@ -112,12 +113,15 @@ fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
 impl Diagnosis<'_> {
     /// Whether the scopes that a login would ask for are ones that the server lists.
     pub(crate) fn scopes(&self, step: &mut Step, discovered: &Discovered) {
-        let asked = LoginPlan {
+        let asked = LoginInputs {
             server: &self.key().server,
             settings: self.settings(),
             discovered,
             challenges: self.challenges(),
             previous: None,
+            reason: SignInReason::Requested,
+            added_scopes: &Scopes::none(),
+            device_grant: false,
             now: self.doctor.parts.clock.now(),
         }
         .scopes();

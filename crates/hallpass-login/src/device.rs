@@ -1,4 +1,4 @@
-//! The device grant (RFC 8628) as a second road: a person signs in on another machine with a short
+//! The device grant (RFC 8628) beside the browser: the user signs in on another device with a short
 //! code.
 
 use std::future::pending as never;
@@ -7,32 +7,22 @@ use hallpass_core::{BoxFuture, Registration, Remedy};
 use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse};
 use hallpass_session::{DpopSigner, Retry, TokenRequestError};
 
-use crate::{DeviceCode, LoginError, LoginErrorKind, LoginEvent, login::Login};
-
-/// The grant type's name (RFC 8628 §3.4).
-const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+use crate::{DeviceCode, LoginError, LoginErrorKind, LoginEvent, login::Login, plan::LoginPlan};
 
 impl Login<'_> {
-    /// Whether this login offers a person the road: the host wants it, and the server has it.
-    pub(crate) fn offers_device(&self) -> bool {
-        let metadata = &self.discovered.server;
-        let listed =
-            metadata.grant_types_supported.is_none() || metadata.supports_grant(DEVICE_CODE);
-        self.host.device && metadata.device_authorization_endpoint.is_some() && listed
-    }
-
-    /// Ends with tokens, or with the person's no. A road that leads nowhere is an event, and then
-    /// this never ends: the other roads go on.
-    pub(crate) fn device_road<'a>(
+    /// Ends with tokens, or when the user denies. Another failure is an event, and then this future
+    /// never ends: the browser can still finish the login.
+    pub(crate) fn device_grant<'a>(
         &'a self,
+        plan: &'a LoginPlan,
         registration: &'a Registration,
         dpop: Option<&'a DpopSigner>,
     ) -> BoxFuture<'a, Result<TokenResponse, LoginError>> {
         Box::pin(async move {
-            if !self.offers_device() {
+            if !plan.device_grant {
                 return never().await;
             }
-            match self.walk_device_road(registration, dpop).await {
+            match self.run_device_grant(plan, registration, dpop).await {
                 Err(error) if error.kind() != LoginErrorKind::Denied => {
                     let event = LoginEvent::DeviceEnded { error: &error };
                     self.host.interaction.event(event);
@@ -43,8 +33,9 @@ impl Login<'_> {
         })
     }
 
-    async fn walk_device_road(
+    async fn run_device_grant(
         &self,
+        plan: &LoginPlan,
         registration: &Registration,
         dpop: Option<&DpopSigner>,
     ) -> Result<TokenResponse, LoginError> {
@@ -74,8 +65,8 @@ impl Login<'_> {
         };
         let client = self.token_client();
         let request = DeviceAuthorizationRequest {
-            scopes: &self.scopes,
-            resource: self.resource(),
+            scopes: &plan.scopes,
+            resource: plan.resource.as_ref(),
         };
         let mut device = self.endpoint(endpoint, registration, None);
         device.retry = Retry::Never;
@@ -85,7 +76,7 @@ impl Login<'_> {
                 |client| request.into_http(endpoint, client),
                 |answer| {
                     let now = self.host.clock.now();
-                    DeviceAuthorization::from_http(answer, self.resource(), now)
+                    DeviceAuthorization::from_http(answer, plan.resource.as_ref(), now)
                 },
             )
             .await
@@ -102,7 +93,7 @@ impl Login<'_> {
         loop {
             self.host.clock.sleep(waiting.interval()).await;
             if self.host.clock.now() >= waiting.expires_at() {
-                let what = "the device code has ended";
+                let what = "the device code has expired";
                 return Err(LoginError::new(
                     LoginErrorKind::Timeout,
                     Remedy::SignIn,

@@ -1,4 +1,4 @@
-//! Pushed authorization requests (RFC 9126): the parameters go ahead of the browser.
+//! Pushed authorization requests (RFC 9126).
 
 use hallpass_core::Remedy;
 use hallpass_oauth::PendingAuthorization;
@@ -10,10 +10,10 @@ use crate::{
 };
 
 impl Login<'_> {
-    /// Pushes the parameters where the server has a place for it; whether it took them.
+    /// Pushes the parameters where the server has an endpoint for that; whether it accepted them.
     ///
-    /// A server that only offers it may refuse it to this kind of client: the browser carries the
-    /// parameters then. One that demands it has the last word.
+    /// A server that only offers the endpoint may refuse this kind of client: then the browser carries
+    /// the parameters. A refusal by a server that demands pushed requests ends the login.
     pub(crate) async fn push(
         &self,
         pending: &mut PendingAuthorization,
@@ -22,7 +22,10 @@ impl Login<'_> {
         let metadata = &self.discovered.server;
         let demanded = metadata.require_pushed_authorization_requests;
         let refused = |remedy| {
-            let what = format!("{} did not take the authorization request", metadata.issuer);
+            let what = format!(
+                "{} did not accept the authorization request",
+                metadata.issuer
+            );
             LoginError::new(LoginErrorKind::Request, remedy, what)
         };
         let Some(endpoint) = &metadata.pushed_authorization_request_endpoint else {
@@ -63,15 +66,15 @@ impl Login<'_> {
         };
         match pending.pushed(&answer) {
             Ok(()) => Ok(true),
-            // RFC 9126 §2.3: what the browser would only show to the person is told here.
+            // RFC 9126 §2.3: the server says here what it would otherwise show in the browser.
             Err(error)
-                if client.again
+                if client.is_reused
                     && matches!(
                         error.code(),
                         Some("invalid_client" | "invalid_redirect_uri" | "unauthorized_client")
                     ) =>
             {
-                Err(self.forgotten(Some(error)))
+                Err(self.registration_refused(Some(error)))
             }
             Err(error) if demanded => Err(refused(error.remedy())
                 .with_hint(error.hint())

@@ -1,4 +1,4 @@
-//! What a test sits at: both servers, a person with a browser, and the host's ports.
+//! Both servers, a user with a browser, and the ports of the host.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use hallpass_core::{
 use hallpass_discovery::Discovery;
 use hallpass_http::{Client, HttpConfig};
 use hallpass_login::{
-    BrowserLogin, Interaction, LoginError, LoginEvent, LoginPlan, OpenError, PlannedClient,
+    BrowserLogin, Interaction, LoginError, LoginEvent, LoginInputs, OpenError, PlannedClient,
 };
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, FakeClock, FixedEntropy, LeakCheck,
@@ -33,7 +33,7 @@ use url::Url;
 
 /// Both servers and the settings a test starts with.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Fixture {
     pub(crate) issuer: AuthorizationServer,
     pub(crate) server: McpServer,
     pub(crate) settings: ServerSettings,
@@ -42,10 +42,10 @@ pub(crate) struct Desk {
     pub(crate) scopes: Scopes,
     pub(crate) previous: Option<Record>,
     pub(crate) browser: Arc<Browser>,
-    pub(crate) kept: Kept,
+    pub(crate) saved: SavedRecords,
 }
 
-impl Desk {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
@@ -71,14 +71,14 @@ impl Desk {
             reason: SignInReason::First,
             scopes: Scopes::none(),
             previous: None,
-            browser: Browser::of(Person::new()),
-            kept: Kept::default(),
+            browser: Browser::new(Person::new()),
+            saved: SavedRecords::default(),
         }
     }
 
-    /// Sits another person down.
-    pub(crate) fn seat(&mut self, person: Person) {
-        self.browser = Browser::of(person);
+    /// Has another person sign in.
+    pub(crate) fn set_person(&mut self, person: Person) {
+        self.browser = Browser::new(person);
     }
 
     pub(crate) fn key(&self) -> CredentialKey {
@@ -89,7 +89,7 @@ impl Desk {
         Arc::new(Client::new(HttpConfig::default()).unwrap())
     }
 
-    /// What the server says to a request without a token.
+    /// The challenges in the server's answer to a request without a token.
     async fn challenges(&self, http: &dyn HttpClient) -> Vec<Challenge> {
         let request = http::Request::post(self.server.url())
             .body(Bytes::from_static(b"{}"))
@@ -116,19 +116,19 @@ impl Desk {
             .client_name("the test")
             .build();
         let key = self.key();
-        let mut ask = SignIn::new(&key, &self.settings, self.reason, &self.scopes, &self.kept);
-        ask.challenges = &challenges;
-        ask.previous = self.previous.as_ref();
+        let mut request = SignIn::new(&key, &self.settings, self.reason, &self.scopes, &self.saved);
+        request.challenges = &challenges;
+        request.previous = self.previous.as_ref();
         // A login that waits for ever is a failure, not a test that hangs.
-        let outcome = tokio::time::timeout(Duration::from_secs(300), login.run(ask))
+        let outcome = tokio::time::timeout(Duration::from_secs(300), login.run(request))
             .await
             .unwrap();
-        self.look_for_leaks(&outcome);
+        self.check_leaks(&outcome);
         outcome
     }
 
     /// What a login would do about its client, and whether the server still knows a registration.
-    pub(crate) async fn outlook(&self) -> (Result<PlannedClient, LoginError>, Option<bool>) {
+    pub(crate) async fn plan(&self) -> (Result<PlannedClient, LoginError>, Option<bool>) {
         let http = Self::http();
         let challenges = self.challenges(&*http).await;
         let discovery = Discovery {
@@ -138,12 +138,15 @@ impl Desk {
         };
         let server = self.key().server;
         let discovered = discovery.run(&server, &challenges).await.unwrap();
-        let outlook = LoginPlan {
+        let inputs = LoginInputs {
             server: &server,
             settings: &self.settings,
             discovered: &discovered,
             challenges: &challenges,
             previous: self.previous.as_ref(),
+            reason: self.reason,
+            added_scopes: &self.scopes,
+            device_grant: false,
             now: self.clock.now(),
         };
         let known = match &self
@@ -153,11 +156,15 @@ impl Desk {
         {
             Some(registration) => {
                 let entropy = FixedEntropy::new(7);
-                outlook.still_known(registration, &*http, &entropy).await
+                let http = &*http;
+                inputs
+                    .is_registration_accepted(registration, http, &entropy)
+                    .await
             }
             None => None,
         };
-        (outlook.client(), known)
+        let plan = inputs.plan(inputs.scopes());
+        (plan.map(|plan| plan.client), known)
     }
 
     /// A login that must succeed.
@@ -170,7 +177,7 @@ impl Desk {
 
     /// Nothing that a login says holds a secret that went over the wire. `state` is in the URL that
     /// the person is shown, and nowhere else.
-    fn look_for_leaks(&self, outcome: &Result<Record, LoginError>) {
+    fn check_leaks(&self, outcome: &Result<Record, LoginError>) {
         let mut leaks = LeakCheck::new();
         leaks.watch_record(self.issuer.recorder(), &[]);
         for event in self.browser.events() {
@@ -189,8 +196,8 @@ impl Desk {
     }
 }
 
-/// A free port that nobody gets by chance: below those that systems give out by themselves, so that
-/// it is still free when a second login wants it again.
+/// A free port below those that systems give out by themselves, so that it is still free when a second
+/// login wants it again.
 pub(crate) async fn quiet_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let processes = u16::try_from(std::process::id() % 1000).unwrap();
@@ -202,21 +209,21 @@ pub(crate) async fn quiet_port() -> u16 {
     }
 }
 
-/// Remembers what a login keeps.
+/// The records that a login saves.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Kept {
+pub(crate) struct SavedRecords {
     records: Arc<Mutex<Vec<Record>>>,
     /// Whether the medium is full.
     pub(crate) fails: bool,
 }
 
-impl Kept {
+impl SavedRecords {
     pub(crate) fn records(&self) -> Vec<Record> {
         self.records.lock().unwrap().clone()
     }
 }
 
-impl RegistrationSink for Kept {
+impl RegistrationSink for SavedRecords {
     fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         let outcome = if self.fails {
             Err(StoreError::new(StoreErrorKind::Io, "the disk is full"))
@@ -241,16 +248,16 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub(crate) fn of(person: Person) -> Arc<Self> {
-        Arc::new(Self::new(person, false))
+    pub(crate) fn new(person: Person) -> Arc<Self> {
+        Arc::new(Self::with(person, false))
     }
 
     /// One that opens nothing.
-    pub(crate) fn nowhere() -> Arc<Self> {
-        Arc::new(Self::new(Person::new(), true))
+    pub(crate) fn declining() -> Arc<Self> {
+        Arc::new(Self::with(Person::new(), true))
     }
 
-    fn new(person: Person, declines: bool) -> Self {
+    fn with(person: Person, declines: bool) -> Self {
         let (paste, pasted) = mpsc::unbounded_channel();
         Self {
             person,
@@ -326,8 +333,8 @@ impl Interaction for Browser {
 
     fn event(&self, event: LoginEvent<'_>) {
         self.events.lock().unwrap().push(format!("{event:?}"));
-        if let LoginEvent::OpenUrl(visit) = event {
-            self.urls.send_modify(|urls| urls.push(visit.url.clone()));
+        if let LoginEvent::OpenUrl(request) = event {
+            self.urls.send_modify(|urls| urls.push(request.url.clone()));
         }
     }
 

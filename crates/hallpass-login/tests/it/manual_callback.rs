@@ -5,13 +5,13 @@ use hallpass_login::{Interaction, LoginEvent, OpenError};
 use hallpass_testkit::{Endpoint, Person, Tamper};
 use url::Url;
 
-use crate::desk::{Browser, Desk};
+use crate::fixture::{Browser, Fixture};
 
 #[tokio::test]
-async fn a_pasted_callback_url_signs_in() {
-    let mut desk = Desk::new().await;
-    desk.browser = Browser::nowhere();
-    let browser = desk.browser.clone();
+async fn pasted_callback_url_signs_in() {
+    let mut fixture = Fixture::new().await;
+    fixture.browser = Browser::declining();
+    let browser = fixture.browser.clone();
     let person = async {
         let url = browser.url(0).await;
         let visit = Person::new().copying_callback().visit(&url).await.unwrap();
@@ -33,29 +33,29 @@ async fn a_pasted_callback_url_signs_in() {
         browser.paste(other);
         browser.paste(format!("  {callback}\n"));
     };
-    let (record, ()) = tokio::join!(desk.signed_in(), person);
+    let (record, ()) = tokio::join!(fixture.signed_in(), person);
     assert!(record.is_signed_in());
-    let refused = desk
+    let refused = fixture
         .browser
         .steps()
         .iter()
         .filter(|step| *step == "PasteRefused")
         .count();
     assert_eq!(refused, 4);
-    assert_eq!(desk.issuer.requests_to(Endpoint::Token).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Token).len(), 1);
 }
 
 #[tokio::test]
-async fn a_pasted_refusal_ends_the_login() {
-    let mut desk = Desk::new().await;
-    desk.browser = Browser::nowhere();
-    let browser = desk.browser.clone();
+async fn pasted_refusal_ends_the_login() {
+    let mut fixture = Fixture::new().await;
+    fixture.browser = Browser::declining();
+    let browser = fixture.browser.clone();
     let person = async {
         let url = browser.url(0).await;
         let person = Person::new().tampering(Tamper::Deny).copying_callback();
         browser.paste(person.visit(&url).await.unwrap().callback.unwrap());
     };
-    let (outcome, ()) = tokio::join!(desk.login(), person);
+    let (outcome, ()) = tokio::join!(fixture.login(), person);
     assert_eq!(
         outcome.unwrap_err().kind(),
         hallpass_login::LoginErrorKind::Denied
@@ -77,22 +77,27 @@ impl Interaction for Stuck {
 }
 
 #[tokio::test]
-async fn an_opener_that_does_not_come_back_holds_nothing_up() {
-    let desk = Desk::new().await;
-    let browser = desk.browser.clone();
+async fn hanging_browser_opener_does_not_delay_the_login() {
+    let fixture = Fixture::new().await;
+    let browser = fixture.browser.clone();
     let person = async {
         let url = browser.url(0).await;
         Person::new().visit(&url).await.unwrap()
     };
     let stuck = std::sync::Arc::new(Stuck(browser.clone()));
-    let (outcome, visit) = tokio::join!(desk.login_through(stuck), person);
+    let (outcome, visit) = tokio::join!(fixture.login_through(stuck), person);
     assert!(outcome.unwrap().is_signed_in());
     assert_eq!(visit.status, 200);
 }
 
 #[tokio::test]
-async fn the_port_wins_over_a_terminal_that_never_answers() {
-    let desk = Desk::new().await;
-    desk.signed_in().await;
-    assert!(desk.browser.steps().contains(&"BrowserOpened".to_owned()));
+async fn callback_wins_over_a_terminal_without_input() {
+    let fixture = Fixture::new().await;
+    fixture.signed_in().await;
+    assert!(
+        fixture
+            .browser
+            .steps()
+            .contains(&"BrowserOpened".to_owned())
+    );
 }

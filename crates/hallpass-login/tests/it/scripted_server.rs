@@ -1,5 +1,5 @@
-//! A network of one MCP server and one authorization server whose answers a test writes down, for
-//! what the strict doubles don't have.
+//! An MCP server and an authorization server with scripted answers, for what the strict doubles don't
+//! have.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -23,7 +23,7 @@ use tokio::{
 };
 use url::{Url, form_urlencoded};
 
-use crate::desk::Kept;
+use crate::fixture::SavedRecords;
 
 pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const SERVER: &str = "https://mcp.example/mcp";
@@ -47,7 +47,7 @@ impl Sent {
 
 /// The answers, by path, in their order; the last one stays.
 #[derive(Debug, Default)]
-pub(crate) struct Script {
+pub(crate) struct ScriptedServer {
     answers: Mutex<HashMap<&'static str, VecDeque<Response<Bytes>>>>,
     sent: Mutex<Vec<Sent>>,
     pub(crate) events: Mutex<Vec<String>>,
@@ -70,13 +70,13 @@ pub(crate) fn error(status: u16, code: &str) -> Response<Bytes> {
     answer(status, &json!({ "error": code }))
 }
 
-impl Script {
+impl ScriptedServer {
     /// Both metadata documents, a registration and tokens; `more` goes over the authorization
     /// server's metadata.
     pub(crate) fn new(more: &Value) -> Self {
-        let script = Self::default();
+        let server = Self::default();
         let resource = json!({ "resource": SERVER, "authorization_servers": [ISSUER] });
-        script.on(
+        server.on(
             "/.well-known/oauth-protected-resource/mcp",
             [answer(200, &resource)],
         );
@@ -91,16 +91,16 @@ impl Script {
         for (name, value) in more.as_object().unwrap() {
             metadata[name] = value.clone();
         }
-        script.on(
+        server.on(
             "/.well-known/oauth-authorization-server",
             [answer(200, &metadata)],
         );
-        script.on(
+        server.on(
             "/register",
             [answer(201, &json!({ "client_id": "the-client" }))],
         );
-        script.on("/token", [answer(200, &tokens("Bearer"))]);
-        script
+        server.on("/token", [answer(200, &tokens("Bearer"))]);
+        server
     }
 
     /// Writes down what a path answers.
@@ -130,7 +130,7 @@ impl Script {
     ) -> Result<Record, LoginError> {
         let login = BrowserLogin::builder(
             self.clone(),
-            Arc::new(Hasty),
+            Arc::new(FastClock),
             Arc::new(FixedEntropy::new(1)),
             self.clone(),
         )
@@ -138,18 +138,18 @@ impl Script {
         .another_account(self.another_account)
         .build();
         let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
-        let (scopes, keep) = (Scopes::none(), Kept::default());
+        let (scopes, saved) = (Scopes::none(), SavedRecords::default());
         let challenges = [Challenge::new(scheme)];
-        let mut ask = SignIn::new(
+        let mut request = SignIn::new(
             &key,
             &self.settings,
             SignInReason::Requested,
             &scopes,
-            &keep,
+            &saved,
         );
-        ask.challenges = &challenges;
-        ask.previous = previous;
-        login.run(ask).await
+        request.challenges = &challenges;
+        request.previous = previous;
+        login.run(request).await
     }
 
     fn answer_to(&self, request: Request<Bytes>) -> Result<Response<Body>, HttpError> {
@@ -176,8 +176,8 @@ impl Script {
         })
     }
 
-    /// Goes where a server that consents at once would send the browser.
-    async fn visit(&self, url: &Url) {
+    /// Sends the callback that a server would send after an immediate consent.
+    async fn call_back(&self, url: &Url) {
         let pushed = self.sent("/par").pop();
         let of = |name: &str| match url.query_pairs().find(|(key, _)| key == name) {
             Some((_, value)) => value.into_owned(),
@@ -204,7 +204,7 @@ pub(crate) fn tokens(scheme: &str) -> Value {
     })
 }
 
-impl HttpClient for Script {
+impl HttpClient for ScriptedServer {
     fn open(
         &self,
         request: Request<Bytes>,
@@ -215,13 +215,13 @@ impl HttpClient for Script {
     }
 }
 
-impl Interaction for Script {
+impl Interaction for ScriptedServer {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         Box::pin(async move {
             if self.declines {
                 return Err(OpenError::declined());
             }
-            self.visit(url).await;
+            self.call_back(url).await;
             Ok(())
         })
     }
@@ -237,9 +237,9 @@ impl Interaction for Script {
 
 /// A clock on which short waits are none and long ones never end.
 #[derive(Debug)]
-struct Hasty;
+struct FastClock;
 
-impl Clock for Hasty {
+impl Clock for FastClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix_seconds(1_800_000_000)
     }
