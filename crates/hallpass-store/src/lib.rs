@@ -57,6 +57,7 @@ mod folder;
 mod hex;
 mod key;
 mod key_file;
+mod local_locks;
 mod memory;
 mod passphrase;
 mod seal;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -12,9 +12,11 @@ use hallpass_core::{
     store::{Guard, Lease, Listing, Saved, StoreError, StoreErrorKind},
 };
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
+    sync::OwnedMutexGuard,
     time::{self, Instant},
 };
+
+use crate::local_locks::LocalLocks;
 
 /// Credentials in memory, gone when the last clone is dropped.
 ///
@@ -27,15 +29,15 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Inner {
-    documents: std::sync::Mutex<BTreeMap<CredentialKey, CredentialDocument>>,
-    credential_locks: std::sync::Mutex<BTreeMap<CredentialKey, Arc<Mutex<()>>>>,
+    documents: Mutex<BTreeMap<CredentialKey, CredentialDocument>>,
+    locks: LocalLocks<CredentialKey>,
 }
 
 /// A memory store's part of a guard.
 #[derive(Debug)]
 struct MemoryLease {
     store: MemoryStore,
-    _turn: OwnedMutexGuard<()>,
+    _lock: OwnedMutexGuard<()>,
 }
 
 impl Lease for MemoryLease {}
@@ -123,13 +125,8 @@ impl CredentialStore for MemoryStore {
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
-            let turn = {
-                let credential_locks = self.inner.credential_locks.lock();
-                let mut credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
-                Arc::clone(credential_locks.entry(credential.clone()).or_default())
-            };
-            let queue = turn.lock_owned();
-            let turn = match Instant::now().checked_add(wait) {
+            let queue = self.inner.locks.get(credential.clone()).lock_owned();
+            let lock = match Instant::now().checked_add(wait) {
                 Some(deadline) => time::timeout_at(deadline, queue).await.map_err(|_| {
                     StoreError::new(
                         StoreErrorKind::Busy,
@@ -141,7 +138,7 @@ impl CredentialStore for MemoryStore {
             let store = self.clone();
             Ok(Guard::new(
                 credential.clone(),
-                MemoryLease { store, _turn: turn },
+                MemoryLease { store, _lock: lock },
             ))
         })
     }
@@ -176,11 +173,10 @@ impl CredentialStore for MemoryStore {
         &'a self,
         credential: &'a CredentialKey,
     ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
-        let credential_locks = self.inner.credential_locks.lock();
-        let credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
-        let is_held = credential_locks
-            .get(credential)
-            .is_some_and(|turn| turn.try_lock().is_err());
+        let is_held = self.inner.locks.is_held(credential);
         Box::pin(async move { Ok(is_held.then(|| "this process".to_owned())) })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,7 @@ impl CredentialStore for FileStore {
         Box::pin(async move {
             let deadline = lock::deadline(wait);
             let paths = CredentialPaths::new(&self.inner.root, credential);
-            let queue = self.turn(&paths).lock_owned();
+            let queue = self.inner.locks.get(paths.name.clone()).lock_owned();
             let turn = match deadline {
                 Some(deadline) => time::timeout_at(deadline, queue)
                     .await
