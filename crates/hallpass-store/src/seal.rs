@@ -82,6 +82,8 @@ pub(crate) fn key_id(bytes: &[u8]) -> Result<KeyId, Unsealable> {
     match rest.first() {
         None => return Err(Unsealable::Torn),
         Some(&VERSION) => {}
+        // There was never a version before the first.
+        Some(0) => return Err(Unsealable::Foreign),
         Some(&version) => return Err(Unsealable::Newer { version }),
     }
     let id = rest[1..].first_chunk::<16>().ok_or(Unsealable::Torn)?;

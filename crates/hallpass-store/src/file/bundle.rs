@@ -12,7 +12,7 @@ use hallpass_core::{
 };
 use zeroize::Zeroizing;
 
-use super::{FileStore, creation::no_key};
+use super::{FileStore, creation::no_key, records::document_error};
 use crate::{
     KeyId, KeySource, blocking,
     seal::{self, Binding, Unsealable},
@@ -96,10 +96,8 @@ impl FileStore {
             lines
                 .filter(|line| !line.is_empty())
                 .map(|line| {
-                    CredentialDocument::decode(line).map_err(|error| {
-                        StoreError::new(StoreErrorKind::Newer, "the export can't be read")
-                            .with_source(error)
-                    })
+                    CredentialDocument::decode(line)
+                        .map_err(|error| document_error("the export", error))
                 })
                 .collect::<Result<Vec<_>, _>>()
         })
@@ -158,3 +156,6 @@ fn unsealable(why: Unsealable) -> StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,12 +158,7 @@ pub(crate) fn open(
 ) -> Result<CredentialDocument, StoreError> {
     let plain = unseal(keys, paths, bytes)?;
     let document = CredentialDocument::decode(&plain).map_err(|error| {
-        let kind = match error {
-            DocumentError::Newer { .. } => StoreErrorKind::Newer,
-            _ => StoreErrorKind::Damaged,
-        };
-        StoreError::new(kind, format!("`{}` can't be read", paths.sealed.display()))
-            .with_source(error)
+        document_error(&format!("`{}`", paths.sealed.display()), error)
     })?;
     let ours = match credential {
         Some(credential) => document.key() == credential,
@@ -173,6 +168,15 @@ pub(crate) fn open(
         return Err(unsealable(paths, Unsealable::Misplaced));
     }
     Ok(document)
+}
+
+/// The error of a file, as an export, whose document can't be read.
+pub(super) fn document_error(file: &str, error: DocumentError) -> StoreError {
+    let kind = match error {
+        DocumentError::Newer { .. } => StoreErrorKind::Newer,
+        _ => StoreErrorKind::Damaged,
+    };
+    StoreError::new(kind, format!("{file} can't be read")).with_source(error)
 }
 
 fn unseal(

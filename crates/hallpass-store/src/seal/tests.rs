@@ -51,7 +51,9 @@ fn a_newer_version_is_known_by_its_first_nine_bytes() {
         opened(1, 2, b"hallpass\x02of another shape"),
         Err(Unsealable::Newer { version: 2 })
     );
-    assert_eq!(opened(1, 2, b"# my notes\n"), Err(Unsealable::Foreign));
+    for foreign in [&b"# my notes\n"[..], b"hallpass\0of another shape"] {
+        assert_eq!(opened(1, 2, foreign), Err(Unsealable::Foreign));
+    }
 }
 
 #[test]
