@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Challenge, Clock, CredentialKey, CredentialStore, HttpClient, Record, ServerSettings,
-    TokenSource,
+    TokenSource, store::LockKind,
 };
 
 use http::{HeaderMap, Method};
@@ -194,13 +194,16 @@ impl Session {
     ///
     /// [`SessionError::Store`].
     pub async fn lock_holders(&self) -> Result<LockHolders, SessionError> {
-        let holder = |key: CredentialKey| async move {
-            let holder = self.0.store.holder(&key).await;
+        let Some(diagnostics) = self.0.store.diagnostics() else {
+            return Ok(LockHolders::default());
+        };
+        let holder = async |key: &CredentialKey| {
+            let holder = diagnostics.lock_holder(key, LockKind::Credential).await;
             holder.map_err(SessionError::store)
         };
         Ok(LockHolders {
-            key: holder(self.0.key.clone()).await?,
-            sign_in: holder(sign_in_lock_key(&self.0.key)?).await?,
+            key: holder(&self.0.key).await?,
+            sign_in: holder(&sign_in_lock_key(&self.0.key)?).await?,
         })
     }
 

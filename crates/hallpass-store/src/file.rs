@@ -38,7 +38,7 @@ use std::{
 use hallpass_core::{
     CredentialKey,
     record::document::CredentialDocument,
-    store::{Guard, StoreError, StoreErrorKind},
+    store::{Guard, StoreError},
 };
 
 pub use self::{
@@ -80,8 +80,8 @@ struct Inner {
     ring: KeyCache,
     policy: Mutex<PolicyFile>,
     listener: OnceLock<Arc<Notify>>,
-    /// The locks of the credentials between the tasks of this process, by the names of the files.
-    locks: LocalLocks<String>,
+    /// The locks of the credentials between the tasks of this process, by the paths of the lock files.
+    locks: LocalLocks<PathBuf>,
 }
 
 impl FileStore {
@@ -297,15 +297,11 @@ impl FileStore {
         credential: &CredentialKey,
         guard: &'a mut Guard,
     ) -> Result<&'a mut FileLease, StoreError> {
-        let for_slot = guard.key() == credential;
-        match guard.lease_mut::<FileLease>() {
-            Some(lease) if for_slot && Arc::ptr_eq(&lease.held.store.inner, &self.inner) => {
-                Ok(lease)
-            }
-            _ => Err(StoreError::new(
-                StoreErrorKind::Guard,
-                "the guard is for another credential or from another store",
-            )),
+        let lease = guard.lease_for::<FileLease>(credential)?;
+        if Arc::ptr_eq(&lease.held.store.inner, &self.inner) {
+            Ok(lease)
+        } else {
+            Err(StoreError::foreign_guard())
         }
     }
 

@@ -26,6 +26,7 @@
 //!
 //! use hallpass_core::{
 //!     CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, CredentialKey,
+//!     store::LockKind,
 //! };
 //! use hallpass_store::{FileStore, KeyFile};
 //!
@@ -38,7 +39,7 @@
 //!
 //! // Reading needs no lock, writing does.
 //! assert!(store.load(&key).await?.is_none());
-//! let mut guard = store.lock(&key, Duration::from_secs(5)).await?;
+//! let mut guard = store.lock(&key, LockKind::Credential, Duration::from_secs(5)).await?;
 //! let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
 //! let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
 //! let saved = store.save(&record, None, &mut guard).await?;

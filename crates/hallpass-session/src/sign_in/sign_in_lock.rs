@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hallpass_core::{
     AuthorizeError, CredentialKey, Remedy, ServerUrl, SignInReason,
-    store::{Guard, StoreErrorKind},
+    store::{Guard, LockKind, StoreErrorKind},
 };
 use url::form_urlencoded;
 
@@ -42,12 +42,19 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
         SignInReason::First => None,
         _ => shared.load().await?,
     };
-    let (guard, waited) = match shared.store.lock(&key, TRY_LOCK_TIMEOUT).await {
+    let (guard, waited) = match shared
+        .store
+        .lock(&key, LockKind::Credential, TRY_LOCK_TIMEOUT)
+        .await
+    {
         Ok(guard) => (guard, false),
         Err(error) if error.kind() == StoreErrorKind::Busy => {
             // Somebody may sit before this one, and wonder why nothing opens.
             tracing::warn!(key = %shared.key, "waiting for the sign-in of another process");
-            let guard = shared.store.lock(&key, LOCK_TIMEOUT).await;
+            let guard = shared
+                .store
+                .lock(&key, LockKind::Credential, LOCK_TIMEOUT)
+                .await;
             (guard.map_err(SessionError::store)?, true)
         }
         Err(error) => return Err(SessionError::store(error)),

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use hallpass_core::{
     CredentialStore, Issuer, Remedy, ResourceSetting, Scopes, ServerSettings, SignInReason, State,
-    record::SignInCause,
+    record::SignInCause, store::LockKind,
 };
 use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, SignOut};
 use tokio::task::JoinSet;
@@ -47,7 +47,13 @@ async fn a_challenge_signs_in_once_for_all() {
     world.person.gate.arrived(1).await;
     // Nobody holds the credential's lock while a person thinks.
     let wait = std::time::Duration::from_secs(1);
-    drop(world.store.lock(&world.key, wait).await.unwrap());
+    drop(
+        world
+            .store
+            .lock(&world.key, LockKind::Credential, wait)
+            .await
+            .unwrap(),
+    );
     world.person.gate.open();
     for token in tasks.join_all().await {
         assert_eq!(serial(&token.unwrap()), 1);

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use hallpass_core::{CredentialStore, State};
+use hallpass_core::{CredentialStore, State, store::LockKind};
 use hallpass_session::{Session, SessionError, Token};
 use tokio::task::JoinSet;
 
@@ -162,7 +162,7 @@ async fn the_steady_state_needs_neither_lock_nor_store() {
     // The credential's lock is held by somebody else, and the store answers nobody.
     let _guard = world
         .store
-        .lock(&world.key, Duration::from_secs(1))
+        .lock(&world.key, LockKind::Credential, Duration::from_secs(1))
         .await
         .unwrap();
     world.store.loading.shut();

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use hallpass_core::{CredentialStore, Remedy, Scopes, SignInReason};
+use hallpass_core::{CredentialStore, Remedy, Scopes, SignInReason, store::LockKind};
 use hallpass_session::{SessionError, SignInRequest, Token};
 use tokio::task::JoinSet;
 
@@ -40,7 +40,13 @@ async fn processes_that_sign_in_at_once_share_one_window() {
         assert_eq!(holders.sign_in.as_deref(), Some("this process"));
         assert_eq!(holders.key, None);
         // The credential's own lock is free while the person thinks.
-        drop(world.store.lock(&world.key, Duration::ZERO).await.unwrap());
+        drop(
+            world
+                .store
+                .lock(&world.key, LockKind::Credential, Duration::ZERO)
+                .await
+                .unwrap(),
+        );
         world.person.gate.open();
         let expected = before + 1;
         for token in tasks.join_all().await {

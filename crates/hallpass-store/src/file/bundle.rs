@@ -8,7 +8,7 @@ use std::time::Duration;
 use hallpass_core::{
     CredentialKey, CredentialStore,
     record::document::CredentialDocument,
-    store::{Saved, StoreError, StoreErrorKind},
+    store::{LockKind, Saved, StoreError, StoreErrorKind},
 };
 use zeroize::Zeroizing;
 
@@ -121,7 +121,7 @@ impl FileStore {
         wait: Duration,
     ) -> Result<bool, StoreError> {
         let credential = document.key();
-        let mut guard = self.lock(credential, wait).await?;
+        let mut guard = self.lock(credential, LockKind::Credential, wait).await?;
         let lease = self.lease(credential, &mut guard)?.for_change();
         let active = document.active().map(|record| record.issuer.clone());
         let mut records = document.records().to_vec();

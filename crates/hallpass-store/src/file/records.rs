@@ -9,7 +9,7 @@ use std::{
 use hallpass_core::{
     CredentialKey,
     record::document::{CredentialDocument, DocumentError},
-    store::{StoreError, StoreErrorKind},
+    store::{LockKind, StoreError, StoreErrorKind},
 };
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -78,7 +78,7 @@ impl Keys {
 
 const UNFINISHED: &str = "the store's key was being changed, and the one before it can't be opened";
 
-/// The files of one credential: one lock, and in each series one sealed file, `<credential>.sealed` in the first
+/// The sealed files of one credential: one in each series, `<credential>.sealed` in the first
 /// and `<credential>.<number>.sealed` in a later one.
 #[derive(Debug, Clone)]
 pub(crate) struct CredentialPaths {
@@ -87,7 +87,6 @@ pub(crate) struct CredentialPaths {
     pub(crate) name: String,
     pub(crate) series: u32,
     pub(crate) sealed: PathBuf,
-    pub(crate) lock: PathBuf,
 }
 
 impl CredentialPaths {
@@ -103,7 +102,6 @@ impl CredentialPaths {
             name,
             series: header::FIRST,
             sealed: stem.with_extension("sealed"),
-            lock: stem.with_extension("lock"),
         }
     }
 
@@ -133,13 +131,34 @@ impl CredentialPaths {
     }
 }
 
+/// The file of one of a credential's locks.
+pub(crate) fn lock_path(root: &Path, credential: &CredentialKey, kind: LockKind) -> PathBuf {
+    let server = credential.server.as_str();
+    let binding = match kind {
+        LockKind::Credential => binding(credential),
+        // The first version took the lock of a credential at a host that can't exist (RFC 2606 section 2).
+        // The name is the same, so that it and this version exclude each other.
+        LockKind::SignIn => {
+            let name = form_urlencoded::byte_serialize(server.as_bytes());
+            let server = format!("https://sign-in.invalid/{}", name.collect::<String>());
+            digest(&server, credential)
+        }
+    };
+    let name = hex::encode(&binding);
+    root.join("slots").join(name).with_extension("lock")
+}
+
 /// A digest of the credential: the name of its file, and what the file is sealed for.
 pub(crate) fn binding(credential: &CredentialKey) -> Binding {
+    digest(credential.server.as_str(), credential)
+}
+
+fn digest(server: &str, credential: &CredentialKey) -> Binding {
     let mut digest = Sha256::new();
     // Neither server nor account can hold a zero byte, and the subject comes last: no two credentials
     // give the same bytes. The first line is as it was in the first version of the format.
     digest.update(b"hallpass slot 1\0");
-    digest.update(credential.server.as_str());
+    digest.update(server);
     digest.update(b"\0");
     digest.update(credential.account.as_str());
     if !credential.subject.is_empty() {
@@ -157,9 +176,8 @@ pub(crate) fn open(
     bytes: &[u8],
 ) -> Result<CredentialDocument, StoreError> {
     let plain = unseal(keys, paths, bytes)?;
-    let document = CredentialDocument::decode(&plain).map_err(|error| {
-        document_error(&format!("`{}`", paths.sealed.display()), error)
-    })?;
+    let document = CredentialDocument::decode(&plain)
+        .map_err(|error| document_error(&format!("`{}`", paths.sealed.display()), error))?;
     let ours = match credential {
         Some(credential) => document.key() == credential,
         None => binding(document.key()) == paths.binding,
