@@ -17,7 +17,7 @@ use crate::{
     error::SessionError,
     proof::ProofError,
     shared::Shared,
-    sign_in::{Ask, SignInRequest, sign_in_lock_key},
+    sign_in::{Ask, SignInRequest},
     sign_out::{SignOut, SignedOut},
     token::Token,
 };
@@ -197,13 +197,13 @@ impl Session {
         let Some(diagnostics) = self.0.store.diagnostics() else {
             return Ok(LockHolders::default());
         };
-        let holder = async |key: &CredentialKey| {
-            let holder = diagnostics.lock_holder(key, LockKind::Credential).await;
+        let holder = async |kind| {
+            let holder = diagnostics.lock_holder(&self.0.key, kind).await;
             holder.map_err(SessionError::store)
         };
         Ok(LockHolders {
-            key: holder(&self.0.key).await?,
-            sign_in: holder(&sign_in_lock_key(&self.0.key)?).await?,
+            key: holder(LockKind::Credential).await?,
+            sign_in: holder(LockKind::SignIn).await?,
         })
     }
 

@@ -18,8 +18,8 @@ use hallpass_core::{
 };
 use tracing::{Instrument, info_span};
 
+pub(crate) use self::unrequested::Unrequested;
 use self::{registration_sink::KeepRegistration, sign_in_lock::SignInLock};
-pub(crate) use self::{sign_in_lock::sign_in_lock_key, unrequested::Unrequested};
 use crate::{
     error::SessionError,
     grant_status,

@@ -1,17 +1,16 @@
 //! One window for all processes that share a store.
 //!
 //! Of the processes that begin a sign-in to the same credential at once, the first asks the person, and the
-//! others wait for what comes of it. What orders them is the store's lock of a credential that no server
-//! can have, so the credential's own lock stays free while a person thinks: refreshes go on. It is taken
-//! before the credential's own, and never while that is held.
+//! others wait for what comes of it. What orders them is the store's sign-in lock of the credential, so the
+//! credential's own lock stays free while a person thinks: refreshes go on. It is taken before the
+//! credential's own, and never while that is held.
 
 use std::time::Duration;
 
 use hallpass_core::{
-    AuthorizeError, CredentialKey, Remedy, ServerUrl, SignInReason,
+    AuthorizeError, Remedy, SignInReason,
     store::{Guard, LockKind, StoreErrorKind},
 };
-use url::form_urlencoded;
 
 use super::Ask;
 use crate::{error::SessionError, shared::Shared, token::Token};
@@ -36,7 +35,6 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
     if !shared.authorizer.is_interactive() {
         return Ok(SignInLock::Acquired(None));
     }
-    let key = sign_in_lock_key(&shared.key)?;
     let before = match ask.reason {
         // Decided on when nobody had signed in; whatever is there by now is another process's.
         SignInReason::First => None,
@@ -44,7 +42,7 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
     };
     let (guard, waited) = match shared
         .store
-        .lock(&key, LockKind::Credential, TRY_LOCK_TIMEOUT)
+        .lock(&shared.key, LockKind::SignIn, TRY_LOCK_TIMEOUT)
         .await
     {
         Ok(guard) => (guard, false),
@@ -53,7 +51,7 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
             tracing::warn!(key = %shared.key, "waiting for the sign-in of another process");
             let guard = shared
                 .store
-                .lock(&key, LockKind::Credential, LOCK_TIMEOUT)
+                .lock(&shared.key, LockKind::SignIn, LOCK_TIMEOUT)
                 .await;
             (guard.map_err(SessionError::store)?, true)
         }
@@ -82,15 +80,4 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
         _ => {}
     }
     Ok(SignInLock::Acquired(Some(guard)))
-}
-
-/// The credential whose lock stands for a credential's window: at a host that never is (RFC 2606 §2), so no
-/// record is ever kept there.
-pub(crate) fn sign_in_lock_key(key: &CredentialKey) -> Result<CredentialKey, SessionError> {
-    let name: String = form_urlencoded::byte_serialize(key.server.as_str().as_bytes()).collect();
-    let server = ServerUrl::parse(&format!("https://sign-in.invalid/{name}"))
-        .map_err(|error| SessionError::sign_in(key, AuthorizeError::new(Remedy::Report, error)))?;
-    Ok(CredentialKey::new(server)
-        .with_subject(key.subject.clone())
-        .with_account(key.account.clone()))
 }
