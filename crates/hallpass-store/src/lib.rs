@@ -55,18 +55,17 @@ mod blocking;
 pub mod contract;
 mod file;
 mod folder;
-mod hex;
-mod key;
 mod key_file;
+mod key_sources;
 mod local_locks;
 mod memory;
 mod passphrase;
-mod seal;
 
 pub use file::{Exported, FileStore, Forgotten, Imported, Inventory, Rekeyed, Unreadable};
 pub use folder::read_private;
-pub use key::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, KeySources, SealingKey};
+pub use hallpass_seal::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
 pub use key_file::KeyFile;
+pub use key_sources::KeySources;
 pub use memory::MemoryStore;
 pub use passphrase::Passphrase;
 

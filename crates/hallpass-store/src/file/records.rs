@@ -11,6 +11,7 @@ use hallpass_core::{
     record::document::{CredentialDocument, DocumentError},
     store::{LockKind, StoreError, StoreErrorKind},
 };
+use hallpass_seal::{Binding, OpenError};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -22,8 +23,6 @@ use super::{
 use crate::{
     KeyId, SealingKey, blocking,
     folder::{self, Replacement},
-    hex,
-    seal::{self, Binding, Unsealable},
 };
 
 /// The keys that open a series of records: its own, and during a rekey the one before it.
@@ -64,7 +63,7 @@ impl Keys {
 
     /// Whether one of the keys has the id that stands in sealed bytes; also when none stands there.
     pub(crate) fn know(&self, bytes: &[u8]) -> bool {
-        seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
+        hallpass_seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
     }
 
     fn get(&self, id: KeyId) -> Option<&SealingKey> {
@@ -95,7 +94,7 @@ impl CredentialPaths {
     }
 
     pub(crate) fn of_binding(root: &Path, binding: Binding) -> Self {
-        let name = hex::encode(&binding);
+        let name = hex::encode(binding);
         let stem = root.join("slots").join(&name);
         Self {
             binding,
@@ -125,10 +124,17 @@ impl CredentialPaths {
             None => (stem, header::FIRST),
             Some((name, number)) => (name, number.parse().ok()?),
         };
-        let paths = Self::of_binding(root, hex::decode(name)?).in_series(number);
+        let paths = Self::of_binding(root, parse_binding(name)?).in_series(number);
         // Written in one way only.
         (paths.sealed == path).then_some(paths)
     }
+}
+
+/// Reads the 64 hexadecimal digits of a file's name.
+fn parse_binding(name: &str) -> Option<Binding> {
+    let mut binding = Binding::default();
+    hex::decode_to_slice(name, &mut binding).ok()?;
+    Some(binding)
 }
 
 /// The file of one of a credential's locks.
@@ -144,7 +150,7 @@ pub(crate) fn lock_path(root: &Path, credential: &CredentialKey, kind: LockKind)
             digest(&server, credential)
         }
     };
-    let name = hex::encode(&binding);
+    let name = hex::encode(binding);
     root.join("slots").join(name).with_extension("lock")
 }
 
@@ -183,7 +189,7 @@ pub(crate) fn open(
         None => binding(document.key()) == paths.binding,
     };
     if !ours {
-        return Err(unsealable(paths, Unsealable::Misplaced));
+        return Err(open_error(paths, OpenError::Misplaced));
     }
     Ok(document)
 }
@@ -203,7 +209,7 @@ fn unseal(
     bytes: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let place = paths.sealed.display();
-    let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
+    let id = hallpass_seal::key_id(bytes).map_err(|why| open_error(paths, why))?;
     let key = keys.get(id).ok_or_else(|| {
         StoreError::new(
             StoreErrorKind::Key,
@@ -214,7 +220,7 @@ fn unseal(
         )
         .with_hint("it is from another machine or from before the store was started over")
     })?;
-    seal::open(key, &paths.binding, bytes).map_err(|why| unsealable(paths, why))
+    hallpass_seal::open(key, &paths.binding, bytes).map_err(|why| open_error(paths, why))
 }
 
 /// Seals a document and writes it in its place, by a replacement that has begun there.
@@ -228,7 +234,7 @@ pub(crate) fn write(
 }
 
 fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-    seal::seal(keys.id, &keys.key, &paths.binding, plain).map_err(|error| {
+    hallpass_seal::seal(keys.id, &keys.key, &paths.binding, plain).map_err(|error| {
         StoreError::new(
             StoreErrorKind::Io,
             format!("sealing `{}` failed", paths.sealed.display()),
@@ -237,25 +243,25 @@ fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>,
     })
 }
 
-fn unsealable(paths: &CredentialPaths, why: Unsealable) -> StoreError {
+fn open_error(paths: &CredentialPaths, why: OpenError) -> StoreError {
     let (kind, what, hint) = match why {
-        Unsealable::Torn => (StoreErrorKind::Damaged, "is torn".to_owned(), RESTORE),
-        Unsealable::Foreign => (
+        OpenError::Torn => (StoreErrorKind::Damaged, "is torn".to_owned(), RESTORE),
+        OpenError::Foreign => (
             StoreErrorKind::Damaged,
             "is no sealed record".to_owned(),
             RESTORE,
         ),
-        Unsealable::Altered => (
+        OpenError::Altered => (
             StoreErrorKind::Damaged,
             "was changed after it was sealed".to_owned(),
             RESTORE,
         ),
-        Unsealable::Misplaced => (
+        OpenError::Misplaced => (
             StoreErrorKind::Damaged,
             "holds the records of another server or account".to_owned(),
             RESTORE,
         ),
-        Unsealable::Newer { version } => (
+        OpenError::Newer { version } => (
             StoreErrorKind::Newer,
             format!("was sealed by a newer Hallpass (version {version})"),
             "use the newer Hallpass",
@@ -276,7 +282,7 @@ pub(crate) fn reseal(
     paths: &CredentialPaths,
     bytes: &[u8],
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
+    let id = hallpass_seal::key_id(bytes).map_err(|why| open_error(paths, why))?;
     if id == keys.id {
         return Ok(None);
     }

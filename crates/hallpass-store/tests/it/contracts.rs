@@ -116,15 +116,13 @@ impl Flawed {
             Flaw::SavesUnderSignInLock => guard.kind() == LockKind::SignIn,
             _ => false,
         };
-        match is_ignored {
-            true => Mended::New(
-                self.store
-                    .lock(credential, LockKind::Credential, Duration::MAX)
-                    .await
-                    .unwrap(),
-            ),
-            false => Mended::Same(guard),
+        if !is_ignored {
+            return Mended::Same(guard);
         }
+        let lock = self
+            .store
+            .lock(credential, LockKind::Credential, Duration::MAX);
+        Mended::New(lock.await.unwrap())
     }
 }
 

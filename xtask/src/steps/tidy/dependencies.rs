@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hallpass-core", &[]),
     ("hallpass-discovery", &["hallpass-core"]),
     ("hallpass-http", &["hallpass-core"]),
-    ("hallpass-keyring", &["hallpass-core", "hallpass-store"]),
+    ("hallpass-keyring", &["hallpass-core", "hallpass-seal"]),
     (
         "hallpass-login",
         &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
@@ -69,7 +69,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "hallpass-session",
         &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
     ),
-    ("hallpass-store", &["hallpass-core"]),
+    ("hallpass-seal", &["hallpass-core"]),
+    ("hallpass-store", &["hallpass-core", "hallpass-seal"]),
     ("hallpass-testkit", &["hallpass-core"]),
     (
         "hallpass-transport",

@@ -13,7 +13,7 @@ async fn import_error(lines: &[u8]) -> StoreErrorKind {
     let with = Passphrase::new("correct horse");
     let id = KeyId::generate().unwrap();
     let key = with.create(id).await.unwrap();
-    let bytes = seal::seal(id, &key, BUNDLE, lines).unwrap();
+    let bytes = hallpass_seal::seal(id, &key, BUNDLE, lines).unwrap();
     let imported = store.unwrap().import(&bytes, &with, Duration::ZERO).await;
     imported.unwrap_err().kind()
 }
