@@ -1,7 +1,7 @@
 //! Where credentials are kept, which client there is, and where the account stands.
 
 use hallpass_core::{
-    Record, Remedy, Scopes, SignInReason, State, StoreError,
+    CredentialStore, Record, Remedy, Scopes, SignInReason, State, StoreError,
     record::{PostEnd, RegistrationOrigin, SignInCause},
     store::StoreErrorKind,
 };
@@ -25,7 +25,7 @@ impl Diagnosis<'_> {
         }
         step.fact(
             "kept in",
-            words.unwrap_or_else(|| doctor.parts.store.describe()),
+            words.unwrap_or_else(|| described(&*doctor.parts.store)),
         );
         if !doctor.parts.is_persistent {
             let what = "credentials end with the program that holds them";
@@ -41,7 +41,7 @@ impl Diagnosis<'_> {
         }
         if is_read {
             // Another account's trouble is none of this one.
-            let problems = doctor.parts.store.check().await;
+            let problems = verify(&*doctor.parts.store).await;
             let as_it_is = |problem: &StoreError| of_store(problem).weighing(Severity::Warning);
             step.findings.extend(problems.iter().map(as_it_is));
         }
@@ -297,6 +297,22 @@ fn anew(why: ReregistrationReason) -> Finding {
     };
     let what = format!("the client that is registered does not serve any more: {why}");
     Finding::new(code, what).mend(Fix::SignIn)
+}
+
+fn described(store: &dyn CredentialStore) -> String {
+    let diagnostics = store.diagnostics();
+    diagnostics.map_or_else(|| "a store of the host".to_owned(), |it| it.describe())
+}
+
+/// All problems of a store.
+async fn verify(store: &dyn CredentialStore) -> Vec<StoreError> {
+    if let Some(diagnostics) = store.diagnostics() {
+        return diagnostics.verify().await;
+    }
+    match store.list().await {
+        Ok(listing) => listing.problems,
+        Err(error) => vec![error],
+    }
 }
 
 fn of_store(error: &StoreError) -> Finding {

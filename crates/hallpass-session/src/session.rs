@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Challenge, Clock, CredentialKey, CredentialStore, HttpClient, Record, ServerSettings,
-    TokenSource,
+    TokenSource, store::LockKind,
 };
 
 use http::{HeaderMap, Method};
@@ -17,7 +17,7 @@ use crate::{
     error::SessionError,
     proof::ProofError,
     shared::Shared,
-    sign_in::{OwnedSignInRequest, SignInRequest, sign_in_lock_key},
+    sign_in::{OwnedSignInRequest, SignInRequest},
     sign_out::{SignOut, SignedOut},
     token::Token,
 };
@@ -194,13 +194,16 @@ impl Session {
     ///
     /// [`SessionError::Store`].
     pub async fn lock_holders(&self) -> Result<LockHolders, SessionError> {
-        let holder = |key: CredentialKey| async move {
-            let holder = self.0.store.holder(&key).await;
+        let Some(diagnostics) = self.0.store.diagnostics() else {
+            return Ok(LockHolders::default());
+        };
+        let holder = async |kind| {
+            let holder = diagnostics.lock_holder(&self.0.key, kind).await;
             holder.map_err(SessionError::store)
         };
         Ok(LockHolders {
-            key: holder(self.0.key.clone()).await?,
-            sign_in: holder(sign_in_lock_key(&self.0.key)?).await?,
+            key: holder(LockKind::Credential).await?,
+            sign_in: holder(LockKind::SignIn).await?,
         })
     }
 

@@ -21,7 +21,7 @@ use hallpass_core::{
     Record, Registration, Scopes, ServerSettings, SettingsFingerprint, StoreError, Timestamp,
     TokenSource,
     http::RequestOptions,
-    store::{Guard, Saved, StoreErrorKind},
+    store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 use hallpass_discovery::MetadataCache;
 use hallpass_oauth::{ClientAuthentication, ClientKey};
@@ -291,7 +291,7 @@ impl Shared {
 
     pub(crate) async fn lock(&self) -> Result<Guard, SessionError> {
         self.store
-            .lock(&self.key, LOCK_WAIT)
+            .lock(&self.key, LockKind::Credential, LOCK_WAIT)
             .await
             .map_err(SessionError::store)
     }

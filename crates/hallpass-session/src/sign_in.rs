@@ -18,8 +18,8 @@ use hallpass_core::{
 };
 use tracing::{Instrument, info_span};
 
+pub(crate) use self::sign_in_backoff::SignInBackoff;
 use self::{registration_sink::StoreRegistrationSink, sign_in_lock::SignInLock};
-pub(crate) use self::{sign_in_backoff::SignInBackoff, sign_in_lock::sign_in_lock_key};
 use crate::{
     error::SessionError,
     grant_status,

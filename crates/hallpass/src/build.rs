@@ -4,7 +4,7 @@ use std::{fmt, mem, sync::Arc};
 
 use hallpass_core::{
     Account, Authorizer, Clock, CredentialKey, CredentialStore, Entropy, HttpClient, Issuer,
-    NoAuthorizer, Remedy, ServerSettings, ServerUrl, TokenSource,
+    NoAuthorizer, Remedy, ServerSettings, ServerUrl, TokenSource, store::StoreDiagnostics,
 };
 use hallpass_discovery::MetadataCache;
 use hallpass_http::{Client, HandshakeLog, HttpConfig, HttpConfigError, Origin};
@@ -265,7 +265,8 @@ impl HallpassBuilder {
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(MemoryStore::default()));
-        let store = store.read_only().unwrap_or(store);
+        let read_only = store.diagnostics().and_then(StoreDiagnostics::read_only);
+        let store = read_only.unwrap_or(store);
         self.store = Some(Arc::clone(&store));
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         self.sign_in = SignInBy::Nobody;

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass::{
     CredentialKey, CredentialStore, Hallpass, HallpassBuilder, MemoryStore, Record, ServerSettings,
-    http_client::HttpConfig, login::Interaction, store::Saved,
+    http_client::HttpConfig,
+    login::Interaction,
+    store::{LockKind, Saved, StoreDiagnostics},
 };
 use hallpass_doctor::{Doctor, Report};
 use hallpass_testkit::{
@@ -100,7 +102,11 @@ impl Case {
         let expected = Some(record.generation);
         change(&mut record);
         let key = self.key();
-        let mut guard = self.store.lock(&key, self.limit).await.unwrap();
+        let mut guard = self
+            .store
+            .lock(&key, LockKind::Credential, self.limit)
+            .await
+            .unwrap();
         let saved = self.store.save(&record, expected, &mut guard).await;
         assert!(matches!(saved.unwrap(), Saved::Written(_)));
     }
@@ -131,7 +137,10 @@ impl Case {
     }
 
     pub(crate) async fn report_of(&self, name: &str, doctor: Doctor) -> Report {
-        let kept = self.store.read_only();
+        let kept = self
+            .store
+            .diagnostics()
+            .and_then(StoreDiagnostics::read_only);
         let kept = kept.unwrap_or_else(|| Arc::clone(&self.store));
         let before = kept.load(&self.key()).await.ok();
         let registrations = self.count(Endpoint::Registration);

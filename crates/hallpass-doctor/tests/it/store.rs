@@ -10,8 +10,8 @@ use std::{
 use hallpass::{
     BoxFuture, CredentialStore, Remedy,
     store::{
-        FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, SealingKey,
-        StoreError, StoreErrorKind,
+        FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, LockKind,
+        SealingKey, StoreError, StoreErrorKind,
     },
 };
 use hallpass_doctor::{Code, Doctor, Severity};
@@ -136,7 +136,10 @@ async fn somebody_else_is_at_the_account() {
         .await
         .unwrap();
     let key = case.key();
-    let guard = other.lock(&key, Duration::ZERO).await.unwrap();
+    let guard = other
+        .lock(&key, LockKind::Credential, Duration::ZERO)
+        .await
+        .unwrap();
     let report = case.report("credential-busy").await;
     assert_eq!(report.first_fault(), None);
     drop(guard);

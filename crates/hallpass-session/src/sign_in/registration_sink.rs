@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hallpass_core::{
     BoxFuture, Record, RegistrationSink, State, StoreError,
-    store::{Guard, Saved, StoreErrorKind},
+    store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
 use crate::shared::{LOCK_WAIT, Shared};
@@ -31,7 +31,10 @@ impl StoreRegistrationSink {
             );
             return Err(StoreError::new(StoreErrorKind::Guard, text));
         }
-        let mut guard = shared.store.lock(&shared.key, LOCK_WAIT).await?;
+        let mut guard = shared
+            .store
+            .lock(&shared.key, LockKind::Credential, LOCK_WAIT)
+            .await?;
         let saved = self.save_locked(record, &mut guard).await;
         shared.release(guard).await;
         saved

@@ -1,17 +1,16 @@
 //! One window for all processes that share a store.
 //!
 //! Of the processes that begin a sign-in to the same credential at once, the first asks the person, and the
-//! others wait for what comes of it. What orders them is the store's lock of a credential that no server
-//! can have, so the credential's own lock stays free while a person thinks: refreshes go on. It is taken
-//! before the credential's own, and never while that is held.
+//! others wait for what comes of it. What orders them is the store's sign-in lock of the credential, so the
+//! credential's own lock stays free while a person thinks: refreshes go on. It is taken before the
+//! credential's own, and never while that is held.
 
 use std::time::Duration;
 
 use hallpass_core::{
-    AuthorizeError, CredentialKey, Remedy, ServerUrl, SignInReason,
-    store::{Guard, StoreErrorKind},
+    AuthorizeError, Remedy, SignInReason,
+    store::{Guard, LockKind, StoreErrorKind},
 };
-use url::form_urlencoded;
 
 use super::OwnedSignInRequest;
 use crate::{error::SessionError, shared::Shared, token::Token};
@@ -39,18 +38,24 @@ pub(super) async fn acquire(
     if !shared.authorizer.is_interactive() {
         return Ok(SignInLock::Acquired(None));
     }
-    let key = sign_in_lock_key(&shared.key)?;
     let before = match request.reason {
         // Decided on when nobody had signed in; whatever is there by now is another process's.
         SignInReason::First => None,
         _ => shared.load().await?,
     };
-    let (guard, waited) = match shared.store.lock(&key, TRY_LOCK_TIMEOUT).await {
+    let (guard, waited) = match shared
+        .store
+        .lock(&shared.key, LockKind::SignIn, TRY_LOCK_TIMEOUT)
+        .await
+    {
         Ok(guard) => (guard, false),
         Err(error) if error.kind() == StoreErrorKind::Busy => {
             // Somebody may sit before this one, and wonder why nothing opens.
             tracing::warn!(key = %shared.key, "waiting for the sign-in of another process");
-            let guard = shared.store.lock(&key, LOCK_TIMEOUT).await;
+            let guard = shared
+                .store
+                .lock(&shared.key, LockKind::SignIn, LOCK_TIMEOUT)
+                .await;
             (guard.map_err(SessionError::store)?, true)
         }
         Err(error) => return Err(SessionError::store(error)),
@@ -78,15 +83,4 @@ pub(super) async fn acquire(
         _ => {}
     }
     Ok(SignInLock::Acquired(Some(guard)))
-}
-
-/// The credential whose lock stands for a credential's window: at a host that never is (RFC 2606 §2), so no
-/// record is ever kept there.
-pub(crate) fn sign_in_lock_key(key: &CredentialKey) -> Result<CredentialKey, SessionError> {
-    let name: String = form_urlencoded::byte_serialize(key.server.as_str().as_bytes()).collect();
-    let server = ServerUrl::parse(&format!("https://sign-in.invalid/{name}"))
-        .map_err(|error| SessionError::sign_in(key, AuthorizeError::new(Remedy::Report, error)))?;
-    Ok(CredentialKey::new(server)
-        .with_subject(key.subject.clone())
-        .with_account(key.account.clone()))
 }

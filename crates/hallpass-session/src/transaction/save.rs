@@ -5,7 +5,7 @@ use std::{mem, time::Duration};
 use hallpass_core::{
     Generation, Grant, Record, State, Timestamp,
     record::SignInCause,
-    store::{Guard, Lease, StoreErrorKind},
+    store::{Guard, Lease, LockKind, StoreErrorKind},
 };
 use hallpass_oauth::TokenResponse;
 
@@ -114,7 +114,10 @@ async fn until_saved(
             return SaveLoopResult::HandedOver(error);
         }
         if is_lock_lost(&error) {
-            drop(mem::replace(guard, Guard::new(shared.key.clone(), NoLock)));
+            drop(mem::replace(
+                guard,
+                Guard::new(shared.key.clone(), LockKind::Credential, NoLock),
+            ));
             match shared.lock().await {
                 Ok(lock) => *guard = lock,
                 Err(error) => tracing::debug!(%error, "could not take the lost lock again yet"),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     AuthScheme, Challenge, ClientId, CredentialKey, CredentialStore, Record, Registration, Scopes,
-    ServerSettings, ServerUrl, State, record::RegistrationOrigin,
+    ServerSettings, ServerUrl, State, record::RegistrationOrigin, store::LockKind,
 };
 use hallpass_session::{Session, SessionBuilder, SessionError, SignInNeed, Token};
 
@@ -66,7 +66,11 @@ impl Fixture {
 
     pub(crate) async fn replace(&self, record: Record) {
         let wait = std::time::Duration::from_secs(5);
-        let mut guard = self.store.lock(&self.key, wait).await.unwrap();
+        let mut guard = self
+            .store
+            .lock(&self.key, LockKind::Credential, wait)
+            .await
+            .unwrap();
         let found = self
             .store
             .load_issuer(&self.key, &record.issuer)

@@ -13,7 +13,7 @@ use std::{
 
 use hallpass_core::{
     BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
-    store::{Guard, Listing, Saved, StoreError},
+    store::{Guard, Listing, LockKind, Saved, StoreError},
 };
 use hallpass_session::Session;
 use hallpass_store::{FileStore, KeyFile};
@@ -79,11 +79,12 @@ impl CredentialStore for Gated {
     fn lock<'a>(
         &'a self,
         key: &'a CredentialKey,
+        kind: LockKind,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
             self.pass().await;
-            self.store.lock(key, wait).await
+            self.store.lock(key, kind, wait).await
         })
     }
 
@@ -110,10 +111,6 @@ impl CredentialStore for Gated {
             self.store.remove(key, issuer, guard).await
         })
     }
-
-    fn describe(&self) -> String {
-        self.store.describe()
-    }
 }
 
 /// A session over sealed files, with a fresh token in its hand.
@@ -125,7 +122,10 @@ async fn signed_in() -> (Fixture, Session, Arc<Gated>, TempDir) {
     let store = FileStore::open(&place, KeyFile::in_folder(&place))
         .await
         .unwrap();
-    let mut guard = store.lock(&fixture.key, WAIT).await.unwrap();
+    let mut guard = store
+        .lock(&fixture.key, LockKind::Credential, WAIT)
+        .await
+        .unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     drop(guard);
@@ -153,7 +153,11 @@ fn look<T>(future: impl Future<Output = T>) -> Poll<T> {
 async fn fresh_token_needs_no_lock_and_no_store() {
     let (fixture, session, store, _folder) = signed_in().await;
     // The credential's mutex and its file lock, then the store itself.
-    let guard = store.store.lock(&fixture.key, WAIT).await.unwrap();
+    let guard = store
+        .store
+        .lock(&fixture.key, LockKind::Credential, WAIT)
+        .await
+        .unwrap();
     store.gate.shut();
     let asked = store.asked.load(Ordering::SeqCst);
     let mut tasks = JoinSet::new();

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use hallpass_core::CredentialStore;
+use hallpass_core::{CredentialStore, store::LockKind};
 use hallpass_store::{FileStore, KeyFile, KeySource};
 use hallpass_testkit::LeakCheck;
 use tempfile::TempDir;
@@ -38,7 +38,10 @@ async fn panic_messages_contain_no_secret() {
         .await
         .unwrap();
     let wait = std::time::Duration::from_secs(5);
-    let mut guard = store.lock(&fixture.key, wait).await.unwrap();
+    let mut guard = store
+        .lock(&fixture.key, LockKind::Credential, wait)
+        .await
+        .unwrap();
     let _ = store.save(&record, None, &mut guard).await.unwrap();
     let key = KeyFile::in_folder(&place)
         .load(store.key_id())

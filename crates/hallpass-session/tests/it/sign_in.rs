@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use hallpass_core::{
     CredentialStore, Issuer, Remedy, ResourceSetting, Scopes, ServerSettings, SignInReason, State,
-    record::SignInCause,
+    record::SignInCause, store::LockKind,
 };
 use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, SignOut};
 use tokio::task::JoinSet;
@@ -47,7 +47,13 @@ async fn concurrent_challenges_share_one_sign_in() {
     fixture.authorizer.gate.arrived(1).await;
     // Nobody holds the credential's lock while a person thinks.
     let wait = std::time::Duration::from_secs(1);
-    drop(fixture.store.lock(&fixture.key, wait).await.unwrap());
+    drop(
+        fixture
+            .store
+            .lock(&fixture.key, LockKind::Credential, wait)
+            .await
+            .unwrap(),
+    );
     fixture.authorizer.gate.open();
     for token in tasks.join_all().await {
         assert_eq!(serial(&token.unwrap()), 1);

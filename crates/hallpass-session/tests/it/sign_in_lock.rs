@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use hallpass_core::{CredentialStore, Remedy, Scopes, SignInReason};
+use hallpass_core::{CredentialStore, Remedy, Scopes, SignInReason, store::LockKind};
 use hallpass_session::{SessionError, SignInRequest, Token};
 use tokio::task::JoinSet;
 
@@ -43,7 +43,7 @@ async fn concurrent_processes_share_one_sign_in() {
         drop(
             fixture
                 .store
-                .lock(&fixture.key, Duration::ZERO)
+                .lock(&fixture.key, LockKind::Credential, Duration::ZERO)
                 .await
                 .unwrap(),
         );

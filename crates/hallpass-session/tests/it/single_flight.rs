@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use hallpass_core::{CredentialStore, State};
+use hallpass_core::{CredentialStore, State, store::LockKind};
 use hallpass_session::{Session, SessionError, Token};
 use tokio::task::JoinSet;
 
@@ -162,7 +162,7 @@ async fn fresh_token_calls_read_the_store_once() {
     // The credential's lock is held by somebody else, and the store answers nobody.
     let _guard = fixture
         .store
-        .lock(&fixture.key, Duration::from_secs(1))
+        .lock(&fixture.key, LockKind::Credential, Duration::from_secs(1))
         .await
         .unwrap();
     fixture.store.loading.shut();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use hallpass_core::{CredentialStore, Remedy, Scopes, State, record::SignInCause};
+use hallpass_core::{CredentialStore, Remedy, Scopes, State, record::SignInCause, store::LockKind};
 use hallpass_session::{SessionError, SignInNeed, SignInRequest, SignOut};
 
 use crate::fixture::{CLOSE_TIMEOUT, Fixture, need, serial};
@@ -62,7 +62,13 @@ async fn grant_is_saved_when_the_store_works_again_and_callers_do_not_wait_for_i
     );
     // No other process gets between the grant and its record, however long it takes.
     let wait = std::time::Duration::ZERO;
-    assert!(fixture.store.lock(&fixture.key, wait).await.is_err());
+    assert!(
+        fixture
+            .store
+            .lock(&fixture.key, LockKind::Credential, wait)
+            .await
+            .is_err()
+    );
 
     fixture.store.fail_from_save(0);
     fixture.clock.until_asleep().await;

@@ -48,7 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("hallpass-http", &["hallpass-core"]),
-    ("hallpass-keyring", &["hallpass-core", "hallpass-store"]),
+    ("hallpass-keyring", &["hallpass-core", "hallpass-seal"]),
     (
         "hallpass-login",
         &[
@@ -85,7 +85,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "hallpass-session",
         &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
     ),
-    ("hallpass-store", &["hallpass-core"]),
+    ("hallpass-seal", &["hallpass-core"]),
+    ("hallpass-store", &["hallpass-core", "hallpass-seal"]),
     ("hallpass-testkit", &["hallpass-core"]),
     ("xtask", &[]),
 ];

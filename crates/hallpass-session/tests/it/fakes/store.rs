@@ -8,7 +8,7 @@ use std::{
 
 use hallpass_core::{
     BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
-    store::{Guard, Listing, Saved, StoreError, StoreErrorKind},
+    store::{Guard, Listing, LockKind, Saved, StoreDiagnostics, StoreError, StoreErrorKind},
 };
 use hallpass_store::MemoryStore;
 
@@ -117,6 +117,7 @@ impl CredentialStore for TestStore {
     fn lock<'a>(
         &'a self,
         key: &'a CredentialKey,
+        kind: LockKind,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         self.locks.fetch_add(1, Ordering::SeqCst);
@@ -130,7 +131,7 @@ impl CredentialStore for TestStore {
         }
         Box::pin(async move {
             self.locking.pass().await;
-            self.inner.lock(key, wait).await
+            self.inner.lock(key, kind, wait).await
         })
     }
 
@@ -197,15 +198,8 @@ impl CredentialStore for TestStore {
         self.inner.remove(key, issuer, guard)
     }
 
-    fn describe(&self) -> String {
-        "a store for tests".to_owned()
-    }
-
-    fn holder<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
-        self.inner.holder(key)
+    fn diagnostics(&self) -> Option<&dyn StoreDiagnostics> {
+        self.inner.diagnostics()
     }
 }
 
