@@ -98,14 +98,18 @@ impl Command {
 
     /// Whether it runs for as long as a host does, and mostly waits: one thread is enough for it, and
     /// takes less memory.
-    pub(crate) fn stays(&self) -> bool {
+    pub(crate) fn is_long_running(&self) -> bool {
         matches!(self, Self::Proxy(_))
     }
 }
 
-/// Runs the command that was asked for.
-pub(crate) async fn run(program: &Program) -> Result<(), CommandError> {
-    match &program.arguments.command {
+/// Runs a command of the command line that `cli` describes.
+pub(crate) async fn run(
+    command: &Command,
+    program: &Program,
+    cli: fn() -> clap::Command,
+) -> Result<(), CommandError> {
+    match command {
         Command::Login(login) => login::run(login, program).await,
         Command::Logout(logout) => logout::run(logout, program).await,
         Command::Status(status) => status::run(status, program).await,
@@ -121,8 +125,8 @@ pub(crate) async fn run(program: &Program) -> Result<(), CommandError> {
         Command::Doctor(command) => doctor::run(command, program).await,
         Command::Token(token) => token::run(token, program).await,
         Command::Exec(exec) => exec::run(exec, program).await,
-        Command::Completions(completions) => completions::run(completions, program),
-        Command::Man(man) => man::run(man, program),
+        Command::Completions(completions) => completions::run(completions, cli(), program),
+        Command::Man(man) => man::run(man, cli(), program),
         Command::Cimd(document) => cimd::run(document, program),
         Command::Store(store) => store::run(store, program).await,
         Command::Demo(demo) => demo::run(demo, program).await,

@@ -45,7 +45,7 @@ impl Config {
     /// Reads the file that the command line, the environment or the platform names. Where nobody
     /// named it, it need not be there.
     pub(crate) fn read(program: &Program) -> Result<Self, CommandError> {
-        let named = program.arguments.config.clone();
+        let named = program.options.config.clone();
         let named = named.or_else(|| program.environment.get("HALLPASS_CONFIG").map(Into::into));
         let is_named = named.is_some();
         let Some(path) = named.or_else(|| program.environment.config_file()) else {
@@ -54,7 +54,7 @@ impl Config {
         if let Some(text) = trusted::read(&path, WHAT)? {
             return Self::parse(&text, path);
         }
-        if is_named && !program.arguments.command.may_create_config() {
+        if is_named && !program.may_create_config {
             let what = format!("there is no configuration file {}", path.display());
             return Err(CommandError::usage(what));
         }

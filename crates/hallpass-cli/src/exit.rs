@@ -10,9 +10,8 @@ use hallpass::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments,
-    output::{Paint, Tone},
-    text,
+    paint::{Paint, Tone},
+    setting_options, text,
 };
 
 /// The documented exit codes.
@@ -152,7 +151,7 @@ impl CommandError {
     /// Adds advice. Settings that the libraries name are shown as the options that set them.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints
-            .push(arguments::settings_as_options(&hint.into()));
+            .push(setting_options::settings_as_options(&hint.into()));
         self
     }
 

@@ -9,9 +9,9 @@ use hallpass::{Clock, Hallpass, SystemClock};
 use tokio::sync::watch;
 
 use crate::{
-    arguments::Arguments,
     environment::Environment,
     exit::{Code, CommandError},
+    global_options::GlobalOptions,
     output::Output,
 };
 
@@ -24,7 +24,9 @@ const PARTING: Duration = Duration::from_secs(5);
 
 /// One run.
 pub(crate) struct Program {
-    pub(crate) arguments: Arguments,
+    pub(crate) options: GlobalOptions,
+    /// Whether the command may create the configuration file.
+    pub(crate) may_create_config: bool,
     pub(crate) environment: Environment,
     pub(crate) output: Output,
     open: Mutex<Vec<Hallpass>>,
@@ -39,9 +41,11 @@ enum Stop {
 }
 
 impl Program {
-    pub(crate) fn new(arguments: Arguments, environment: Environment, output: Output) -> Self {
+    /// A run without a time limit of a command that does not create the configuration file.
+    pub(crate) fn new(options: GlobalOptions, environment: Environment, output: Output) -> Self {
         Self {
-            arguments,
+            options,
+            may_create_config: false,
             environment,
             output,
             open: Mutex::default(),
@@ -78,12 +82,12 @@ impl Program {
     }
 
     async fn time_is_up(&self) -> Stop {
-        match self.arguments.timeout {
-            Some(limit) if self.arguments.command.has_time_limit() => {
+        match self.options.timeout {
+            Some(limit) => {
                 SystemClock.sleep(limit).await;
                 Stop::TimeLimit(limit)
             }
-            _ => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 

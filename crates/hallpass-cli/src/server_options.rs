@@ -12,8 +12,11 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use hallpass::{Account, CredentialKey, ServerUrl};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+
+use crate::exit::CommandError;
 
 /// What a server needs to be told apart from its URL. Given at `login` these are remembered, so
 /// that later commands need nothing but the URL. Those given later come over the remembered ones.
@@ -225,6 +228,54 @@ pub(crate) struct ServerOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_command: Option<String>,
 }
+
+/// A server, and which account on it.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// The MCP server's URL, or its name in the configuration file.
+    pub(crate) url: String,
+
+    /// Which of several accounts on the server. Without it, the one that the name stands for; of a
+    /// URL, the one called `default`.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) options: ServerOptions,
+
+    #[command(flatten)]
+    end: EndOfServerOptions,
+}
+
+impl Server {
+    /// One that a command names in a way of its own.
+    pub(crate) fn of(url: String, account: Option<String>, options: ServerOptions) -> Self {
+        Self {
+            url,
+            account,
+            options,
+            end: EndOfServerOptions {},
+        }
+    }
+}
+
+/// The credential of a URL and an account's name, if one is given.
+pub(crate) fn credential_key(
+    url: &str,
+    account: Option<&str>,
+) -> Result<CredentialKey, CommandError> {
+    let server = ServerUrl::parse(url).map_err(CommandError::usage)?;
+    let account = match account {
+        Some(account) => Account::parse(account).map_err(CommandError::usage)?,
+        None => Account::default(),
+    };
+    Ok(CredentialKey::new(server).with_account(account))
+}
+
+/// Nothing. What a command says after its server is its own, and stands under the usual headings.
+#[derive(Debug, Args)]
+#[command(next_help_heading = None::<&'static str>)]
+struct EndOfServerOptions {}
 
 /// How a client authenticates (RFC 7591 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

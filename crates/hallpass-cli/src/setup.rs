@@ -3,20 +3,19 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use hallpass::{
-    Account, CredentialKey, Hallpass, HallpassBuilder, ServerSettings, ServerUrl,
+    CredentialKey, Hallpass, HallpassBuilder, ServerSettings,
     login::Interaction,
     store::{CredentialStore, MemoryStore},
 };
 
 use crate::{
-    arguments::Server,
     client_credentials,
     config::Config,
     exit::CommandError,
     network,
     program::Program,
     saved_options::SavedOptions,
-    server_options::ServerOptions,
+    server_options::{Server, ServerOptions, credential_key},
     server_ref::ServerRef,
     settings,
     store::{self, Store},
@@ -264,18 +263,8 @@ pub(crate) fn key(
 ) -> Result<CredentialKey, CommandError> {
     // Whoever writes a URL needs no file for it.
     if server.contains("://") {
-        url_slot(server, account)
+        credential_key(server, account)
     } else {
         Config::read(program)?.key(server, account)
     }
-}
-
-/// The credential of a URL and an account's name, if one is given.
-pub(crate) fn url_slot(url: &str, account: Option<&str>) -> Result<CredentialKey, CommandError> {
-    let server = ServerUrl::parse(url).map_err(CommandError::usage)?;
-    let account = match account {
-        Some(account) => Account::parse(account).map_err(CommandError::usage)?,
-        None => Account::default(),
-    };
-    Ok(CredentialKey::new(server).with_account(account))
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use clap::{Args, CommandFactory};
 
 use super::*;
+use crate::server_options::ServerOptions;
 
 #[test]
 fn nothing_but_server_options_stands_under_their_heading() {

@@ -6,11 +6,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    arguments::Server,
     config::{Config, Entry, NAME_FORM, is_name},
     exit::CommandError,
     program::Program,
-    settings, setup,
+    server_options::{Server, credential_key},
+    settings,
 };
 
 /// Give a server a name.
@@ -33,7 +33,7 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
         return Err(CommandError::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
     }
     let config = Config::read(program)?;
-    let key = setup::url_slot(&add.server.url, add.server.account.as_deref())?;
+    let key = credential_key(&add.server.url, add.server.account.as_deref())?;
     config.has_place_for(name, &key, add.replace)?;
     let mut options = add.server.options.clone();
     options.files_from(Path::new(""))?;

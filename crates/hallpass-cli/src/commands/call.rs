@@ -14,12 +14,14 @@ use serde_json::{Map, Value, json};
 use self::input::Word;
 use super::{listing, tools};
 use crate::{
-    arguments::Server,
-    connection::{Connection, Rounds},
-    content::{self, Content},
+    client::{
+        Connection, Rounds,
+        content::{self, Content},
+        schema::{Properties, SchemaError},
+    },
     exit::{Code, CommandError},
     program::Program,
-    schema::{Properties, SchemaError},
+    server_options::Server,
     text,
 };
 

@@ -27,9 +27,9 @@ use serde_json::json;
 
 use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
 use crate::{
+    client::rmcp_error,
     exit::CommandError,
     program::{CLOSING, Program},
-    rmcp_error,
     terminal::Terminal,
 };
 

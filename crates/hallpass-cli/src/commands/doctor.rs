@@ -11,14 +11,15 @@ use hallpass::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{self, Server},
     exit::CommandError,
     output,
     program::Program,
-    server_ref::{ServerRef, quoted},
-    settings,
+    server_options::Server,
+    server_ref::ServerRef,
+    setting_options, settings,
     setup::{self, Setup},
     store::Store,
+    text,
 };
 
 /// Say why a server does not work, step by step.
@@ -118,11 +119,11 @@ struct Lines(ServerRef);
 impl Lines {
     fn of(&self, mend: &Fix) -> String {
         match mend {
-            Fix::Setting { name, value } => match arguments::option_of(name) {
+            Fix::Setting { name, value } => match setting_options::option_of(name) {
                 Some(option) => {
                     let value = match (option.takes, value) {
                         (None, _) => String::new(),
-                        (Some(_), Some(value)) => format!(" {}", quoted(value)),
+                        (Some(_), Some(value)) => format!(" {}", text::quoted(value)),
                         (Some(what), None) => format!(" {what}"),
                     };
                     let option = format!("{}{value}", option.name);
@@ -137,8 +138,8 @@ impl Lines {
                 self.0.line("login")
             ),
             Fix::Refresh => self.0.line_with("doctor", "--refresh"),
-            Fix::Url { url } => format!("hallpass doctor {}", quoted(url)),
-            other => arguments::settings_as_options(&other.to_string()),
+            Fix::Url { url } => format!("hallpass doctor {}", text::quoted(url)),
+            other => setting_options::settings_as_options(&other.to_string()),
         }
     }
 }

@@ -8,11 +8,11 @@ use std::{ffi::OsString, io, process::Command};
 use clap::Args;
 
 use crate::{
-    arguments::Server,
     bearer::{Bearer, ForRequest},
     child,
     exit::{Code, CommandError},
     program::Program,
+    server_options::Server,
     setup::{Options, Setup},
 };
 

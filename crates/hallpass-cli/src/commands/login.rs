@@ -6,11 +6,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    arguments::Server,
     client_credentials,
     config::Config,
     exit::CommandError,
     program::Program,
+    server_options::Server,
     setup::{Options, Person, Setup},
     terminal::Terminal,
 };

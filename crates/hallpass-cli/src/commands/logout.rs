@@ -7,10 +7,9 @@ use hallpass::{Revocation, SignOut, SignedOut};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Server,
     exit::CommandError,
     program::Program,
-    server_options::ServerOptions,
+    server_options::{Server, ServerOptions},
     setup::{Options, Setup},
 };
 

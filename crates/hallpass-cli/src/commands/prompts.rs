@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::listing;
 use crate::{
-    arguments::Server,
-    connection::Connection,
-    content::{self, Content},
+    client::{
+        Connection,
+        content::{self, Content},
+    },
     exit::CommandError,
     output::{Output, Tone},
     program::Program,
+    server_options::Server,
     text,
 };
 

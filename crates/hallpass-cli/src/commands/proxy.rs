@@ -11,9 +11,9 @@ use hallpass::SystemClock;
 use hallpass_proxy::Proxy as Served;
 
 use crate::{
-    arguments::Server,
     exit::CommandError,
     program::Program,
+    server_options::Server,
     server_ref::ServerRef,
     setup::{self, Person},
     store,

@@ -8,12 +8,14 @@ use serde_json::json;
 
 use super::listing;
 use crate::{
-    arguments::Server,
-    connection::Connection,
-    content::{self, Content},
+    client::{
+        Connection,
+        content::{self, Content},
+    },
     exit::CommandError,
     output::Output,
     program::Program,
+    server_options::Server,
 };
 
 /// List or read resources.

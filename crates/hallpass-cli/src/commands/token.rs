@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    arguments::Server,
     bearer::{Bearer, ForRequest},
     exit::CommandError,
     program::Program,
+    server_options::Server,
     setup::{Options, Setup},
 };
 

@@ -6,12 +6,14 @@ use serde_json::json;
 
 use super::listing;
 use crate::{
-    arguments::Server,
-    connection::Connection,
+    client::{
+        Connection,
+        schema::{Properties, Property, shown},
+    },
     exit::CommandError,
     output::{Output, Tone},
     program::Program,
-    schema::{Properties, Property, shown},
+    server_options::Server,
     text,
 };
 

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::Logout;
 use crate::{
-    arguments::Server,
     commands::status,
     exit::{Code, CommandError},
     program::Program,
+    server_options::Server,
     store::Store,
     terminal::Typed,
 };
