@@ -246,13 +246,17 @@ fn read_entry(
     })
 }
 
-/// Every key of a server.
-pub(crate) fn keys() -> Vec<String> {
+/// Every key of a server, also by its old names.
+fn keys() -> Vec<String> {
     let command = ServerOptions::augment_args(clap::Command::new("server"));
     let options = command.get_arguments().filter_map(clap::Arg::get_long);
+    let old = command
+        .get_arguments()
+        .filter_map(clap::Arg::get_all_aliases);
     ["url", "account"]
         .into_iter()
         .chain(options)
+        .chain(old.flatten())
         .map(str::to_owned)
         .collect()
 }

@@ -6,29 +6,30 @@ use clap::{Args, ValueEnum};
 
 /// The options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalOptions {
-    /// Answer with one JSON object on standard output.
+    /// Print the result as one JSON object on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Say more on standard error; twice for everything.
+    /// Print more on standard error; give it twice for everything.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Keep credentials in this folder instead of the usual one.
+    /// Use this folder for credentials instead of the default one.
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
 
-    /// The configuration file, instead of the usual one. As `HALLPASS_CONFIG`.
+    /// Use this configuration file instead of the default one. Also set by `HALLPASS_CONFIG`.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Where the key of a new store is kept; without it, in the keyring or else in a file. A store
-    /// that exists keeps its key where it is.
-    #[arg(long, global = true, value_name = "PLACE", value_enum)]
+    /// Where to keep the encryption key of a new store [default: the keyring, else a file]. An
+    /// existing store keeps its key where it is.
+    #[arg(long, global = true, value_name = "LOCATION", value_enum)]
     pub(crate) key_store: Option<KeyStore>,
 
-    /// The file that holds the passphrase of the store, where that is its key.
+    /// Read the passphrase of the store from this file.
     #[arg(
         long,
         global = true,
@@ -37,33 +38,32 @@ pub(crate) struct GlobalOptions {
     )]
     pub(crate) passphrase_file: Option<PathBuf>,
 
-    /// The environment variable that holds the passphrase of the store; `HALLPASS_PASSPHRASE` if
-    /// nothing is said.
+    /// Read the passphrase of the store from this environment variable [default:
+    /// `HALLPASS_PASSPHRASE`].
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) passphrase_env: Option<String>,
 
-    /// Ask nobody and open no browser: where a person would have to do something, end with 3 or
-    /// decline. As `HALLPASS_NON_INTERACTIVE`.
+    /// Never prompt or open a browser; exit with 3 instead. Also set by `HALLPASS_NON_INTERACTIVE`.
     #[arg(long, global = true)]
     pub(crate) non_interactive: bool,
 
-    /// End with 5 when it is not done within so many seconds.
+    /// Exit with 5 if the command is not finished after this many seconds.
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
 }
 
-/// Where the key of a new store is kept.
+/// Where the encryption key of a new store is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KeyStore {
-    /// In the keyring, or in a file when there is none.
+    /// The keyring of the operating system; a file if there is none.
     Auto,
-    /// In the keyring of the operating system.
+    /// The keyring of the operating system.
     Keyring,
-    /// In a file that only its owner can read.
+    /// A file that only its owner can read.
     KeyFile,
-    /// Nowhere: it is derived from a passphrase, which is asked for each time.
+    /// Not stored: the key is derived from a passphrase each time.
     Passphrase,
-    /// Nothing is kept when the program ends.
+    /// Keep credentials in memory only, until the program ends.
     Memory,
 }
 
@@ -72,5 +72,5 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.parse().ok().filter(|&seconds| seconds > 0.0);
     number
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "write a number of seconds above 0".to_owned())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }

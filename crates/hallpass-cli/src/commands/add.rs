@@ -13,13 +13,13 @@ use crate::{
     settings,
 };
 
-/// Give a server a name.
+/// Add a server to the configuration file.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// The name: letters, digits, `-`, `_` and `.`.
+    /// The name of the server: letters, digits, `-`, `_` and `.`.
     pub(crate) name: String,
 
-    /// Put it in place of the server that has the name.
+    /// Replace an existing server of that name.
     #[arg(long)]
     pub(crate) replace: bool,
 

@@ -9,7 +9,7 @@ use crate::{exit::CommandError, program::Program};
 /// Print completions.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
-    /// The shell that will read them.
+    /// The shell.
     pub(crate) shell: Shell,
 }
 

@@ -22,14 +22,14 @@ use crate::{
     text,
 };
 
-/// Say why a server does not work, step by step.
+/// Diagnose a server.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Refresh the token where it has ended. Without this it is left alone, since a refresh token
-    /// may be good for one use.
+    /// Refresh an expired access token. Without this option the refresh token is not used, because it
+    /// may be valid only once.
     #[arg(long)]
     pub(crate) refresh: bool,
 }
@@ -60,7 +60,7 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
             program.output.data_only(&data);
             Ok(())
         }
-        Some(fault) => Err(failed(fault, &lines).answer(data)),
+        Some(fault) => Err(failed(fault, &lines).data(data)),
     }
 }
 
@@ -162,7 +162,7 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
         let findings = shown["findings"].as_array_mut().into_iter().flatten();
         for (finding, shown) in step.findings.iter().zip(findings) {
             let mends: Vec<_> = finding.mends.iter().map(|mend| lines.of(mend)).collect();
-            shown["lines"] = json!(mends);
+            shown["commands"] = json!(mends);
         }
     }
     data

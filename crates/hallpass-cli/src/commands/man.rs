@@ -10,7 +10,7 @@ use crate::{exit::CommandError, program::Program};
 /// Write manual pages.
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// Where they go; it is created if it is not there.
+    /// The folder for the manual pages. It is created if it does not exist.
     pub(crate) folder: PathBuf,
 }
 

@@ -23,10 +23,10 @@ pub(crate) struct Prompts {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Get this one.
+    /// Get this prompt.
     pub(crate) prompt: Option<String>,
 
-    /// Its arguments, which are all text: `key=value`.
+    /// The arguments of the prompt: `key=value`.
     #[arg(value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
 }

@@ -24,10 +24,10 @@ pub(crate) struct Resources {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Read this one.
+    /// Read this resource.
     pub(crate) uri: Option<String>,
 
-    /// Write what was read to this file or folder.
+    /// Write the contents to this file or folder.
     #[arg(long, short, value_name = "PATH", requires = "uri")]
     pub(crate) output: Option<PathBuf>,
 }

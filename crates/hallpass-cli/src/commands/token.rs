@@ -19,7 +19,7 @@ pub(crate) struct Token {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Print the header that carries it, `Authorization: …`, as `curl --header @-` reads it.
+    /// Print the request header (`Authorization: …`), in the form that `curl --header @-` reads.
     #[arg(long = "header")]
     pub(crate) as_header: bool,
 

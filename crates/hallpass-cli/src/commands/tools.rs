@@ -23,7 +23,7 @@ pub(crate) struct Tools {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Show this one in full.
+    /// Show the details of this tool.
     pub(crate) tool: Option<String>,
 }
 

@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<Config, CommandError> {
 fn a_server_has_a_url_an_account_and_options() {
     let config = parse(
         "# mine\n[servers.work]\nurl = \"https://mcp.example.com/mcp\"\naccount = \"w\"\n\
-         scope = \"a b\"\ndpop = true\ncallback-port = 4711\ntrusted-issuer = \"https://i.example\"\n\
+         scope = \"a b\"\ndpop = true\ncallback-port = 4711\nmax-refresh-posts = 3\ntrusted-issuer = \"https://i.example\"\n\
          header = [\"X: 1\"]\nca-certificate = \"ca.pem\"\n",
     )
     .unwrap();
@@ -20,7 +20,7 @@ fn a_server_has_a_url_an_account_and_options() {
     assert_eq!(
         set,
         serde_json::json!({
-            "scope": "a b", "dpop": true, "callback-port": 4711, "header": ["X: 1"],
+            "scope": "a b", "dpop": true, "callback-port": 4711, "max-refresh-attempts": 3, "header": ["X: 1"],
             "trusted-issuer": ["https://i.example"], "ca-certificate": file,
         })
     );

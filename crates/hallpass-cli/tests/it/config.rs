@@ -268,9 +268,9 @@ async fn options_that_go_into_the_file_are_not_said_to_be_remembered() {
     let named = Named::new().await;
     let help = named.run(&["add", "--help"]).await.expect(0).stdout;
     assert!(help.contains("\nServer options:\n"), "{help}");
-    assert!(!help.contains("remembered"), "{help}");
+    assert!(!help.contains("are saved"), "{help}");
     let help = named.run(&["login", "--help"]).await.expect(0).stdout;
-    assert!(help.contains("are remembered"), "{help}");
+    assert!(help.contains("are saved"), "{help}");
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn one_folder_holds_everything() {
     assert!(!elsewhere.exists());
     // A folder with nothing else in it is no store yet.
     let status = run(&["status"]).await;
-    assert!(status.stdout.contains("nothing is in"), "{}", status.stdout);
+    assert!(status.stdout.contains("nothing yet"), "{}", status.stdout);
     let login = desk.command(&["login", "mine", "--no-browser"]);
     desk.sign_in(login).await.expect(0);
     run(&["call", "mine", "ping"]).await;

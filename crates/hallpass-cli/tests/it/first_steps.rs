@@ -68,7 +68,7 @@ async fn the_doctor_examines_the_account_of_a_name_with_its_options() {
         let answer = new.run(&arguments).await.expect(code).json();
         let report = match code {
             0 => &answer["result"],
-            _ => &answer["error"]["answer"],
+            _ => &answer["error"]["data"],
         };
         let facts = report["steps"][3]["facts"].as_array().unwrap();
         let scopes = facts

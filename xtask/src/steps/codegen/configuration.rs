@@ -81,7 +81,7 @@ pub(super) fn options(help: &str) -> Vec<(&str, &'static str, String)> {
             options.push((&option[..end], value, String::new()));
         } else if let Some((_, value, about)) = options.last_mut() {
             let line = line.trim().replace('|', "\\|");
-            if line.contains("more than once") {
+            if line.contains("Repeatable") {
                 *value = "text, or a list";
             }
             let is_end = line.is_empty()

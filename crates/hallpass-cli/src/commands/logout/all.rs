@@ -63,7 +63,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
         return Ok(());
     };
     let what = format!("{failures} of {count} accounts could not be signed out");
-    Err(failed.with_count(what).answer(data))
+    Err(failed.with_count(what).data(data))
 }
 
 /// The outcome of one account, with its error.
