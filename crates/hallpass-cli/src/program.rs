@@ -1,7 +1,10 @@
 //! One run of the program: what was asked, what surrounds it, and what must come to an end.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,7 @@ pub(crate) struct Program {
     pub(crate) environment: Environment,
     pub(crate) output: Output,
     open: Mutex<Vec<Hallpass>>,
+    has_warned_of_config: AtomicBool,
     stop: watch::Sender<Option<Stop>>,
 }
 
@@ -49,6 +53,7 @@ impl Program {
             environment,
             output,
             open: Mutex::default(),
+            has_warned_of_config: AtomicBool::new(false),
             stop: watch::Sender::default(),
         }
     }
@@ -88,6 +93,15 @@ impl Program {
                 Stop::TimeLimit(limit)
             }
             None => std::future::pending().await,
+        }
+    }
+
+    /// Prints what is wrong in the configuration file, once: it is read more than once.
+    pub(crate) fn warn_of_config<'a>(&self, warnings: impl Iterator<Item = &'a str>) {
+        if !self.has_warned_of_config.swap(true, Ordering::Relaxed) {
+            for warning in warnings {
+                self.output.say(&format!("warning: {warning}"));
+            }
         }
     }
 

@@ -264,12 +264,31 @@ pub(crate) fn credential_key(
     url: &str,
     account: Option<&str>,
 ) -> Result<CredentialKey, CommandError> {
+    if !url.contains("://") {
+        let what = format!("`{url}` is not the URL of an MCP server");
+        return Err(CommandError::usage(what).hint(url_hint(url)));
+    }
     let server = ServerUrl::parse(url).map_err(CommandError::usage)?;
     let account = match account {
         Some(account) => Account::parse(account).map_err(CommandError::usage)?,
         None => Account::default(),
     };
     Ok(CredentialKey::new(server).with_account(account))
+}
+
+/// What to write instead of a text that is no URL. `http` is allowed for this machine alone, and
+/// parsed only there.
+pub(crate) fn url_hint(text: &str) -> String {
+    let host = text.split('/').next().unwrap_or_default();
+    let is_host = host.contains(['.', ':']) || host == "localhost";
+    let whole = ["http", "https"].map(|scheme| format!("{scheme}://{text}"));
+    let meant = whole
+        .iter()
+        .find(|url| is_host && ServerUrl::parse(url).is_ok());
+    match meant {
+        Some(url) => format!("did you mean `{url}`?"),
+        None => "a URL begins with https://, or with http:// on this machine".to_owned(),
+    }
 }
 
 /// Nothing. What a command says after its server is its own, and stands under the usual headings.

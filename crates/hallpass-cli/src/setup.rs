@@ -100,7 +100,7 @@ impl Setup {
         let options = match options {
             Options::Saved => Self::options(program, server)?,
             Options::Given => {
-                let configured = Config::read(program)?.options(&key);
+                let configured = configured(program, &key)?;
                 given(server)?
                     .over(&configured)
                     .map_err(CommandError::new)?
@@ -158,7 +158,7 @@ fn to_remember(
         Options::Given => given,
         Options::None => return Ok(ServerOptions::default()),
     };
-    let configured = Config::read(program)?.options(key);
+    let configured = configured(program, key)?;
     let configured = configured.to_map().map_err(CommandError::new)?;
     let mut all = all.to_map().map_err(CommandError::new)?;
     all.retain(|option, _| !configured.contains_key(option));
@@ -171,7 +171,7 @@ fn set_otherwise(
     server: &Server,
     key: &CredentialKey,
 ) -> Result<Vec<String>, CommandError> {
-    let configured = Config::read(program)?.options(key);
+    let configured = configured(program, key)?;
     let configured = configured.to_map().map_err(CommandError::new)?;
     let given = given(server)?.to_map().map_err(CommandError::new)?;
     let differs =
@@ -187,10 +187,18 @@ pub(crate) fn options_of(
     key: &CredentialKey,
 ) -> Result<ServerOptions, CommandError> {
     let remembered = SavedOptions::of(key, &store::folder(program)?);
-    let configured = Config::read(program)?.options(key);
-    configured
+    configured(program, key)?
         .over(&remembered.load()?)
         .map_err(CommandError::new)
+}
+
+/// The options that the configuration file sets for an account. What is wrong elsewhere in the file is
+/// a warning.
+fn configured(program: &Program, key: &CredentialKey) -> Result<ServerOptions, CommandError> {
+    let config = Config::read(program)?;
+    let options = config.options(key)?;
+    program.warn_of_config(config.warnings());
+    Ok(options)
 }
 
 /// The options on the command line.

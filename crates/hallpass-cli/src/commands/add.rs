@@ -15,6 +15,7 @@ use crate::{
 
 /// Add a server to the configuration file.
 #[derive(Debug, Args)]
+#[command(mut_arg("url", |argument| argument.help("The MCP server's URL")))]
 pub(crate) struct Add {
     /// The name of the server: letters, digits, `-`, `_` and `.`.
     pub(crate) name: String,
@@ -33,8 +34,9 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
         return Err(CommandError::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
     }
     let config = Config::read(program)?;
+    program.warn_of_config(config.warnings());
     let key = credential_key(&add.server.url, add.server.account.as_deref())?;
-    config.has_place_for(name, &key, add.replace)?;
+    config.check_free(name, &key, add.replace)?;
     let mut options = add.server.options.clone();
     options.files_from(Path::new(""))?;
     settings::check(&options)?;

@@ -22,8 +22,8 @@ pub(crate) struct Exec {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// The environment variable for the token. With `--method` and `--url`, the variables NAME_AUTHORIZATION
-    /// and NAME_DPOP hold the two request headers.
+    /// The environment variable for the token. With `--method` and `--url`, the variables
+    /// `<NAME>_AUTHORIZATION` and `<NAME>_DPOP` hold the two request headers.
     #[arg(long, value_name = "NAME", default_value = "HALLPASS_TOKEN")]
     pub(crate) env: String,
 

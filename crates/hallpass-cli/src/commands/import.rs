@@ -61,6 +61,7 @@ pub(crate) struct Import {
 
 pub(super) async fn run(import: &Import, program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
+    program.warn_of_config(config.warnings());
     let here = std::path::absolute(".").map_err(CommandError::new)?;
     let wanted = |source| import.from.is_empty() || import.from.contains(&source);
     let mut reading = Reading::of(wanted, &program.environment, &here, import.project);

@@ -53,7 +53,8 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
     for key in credentials {
         let options = match setup::options_of(program, &key) {
             Ok(options) => options,
-            Err(failed) if failed.is(Code::Usage) => return Err(failed),
+            // Of all accounts the others are shown.
+            Err(failed) if failed.is(Code::Usage) && status.url.is_some() => return Err(failed),
             Err(failed) => {
                 let problem = failed.into_source().to_string();
                 problems.push(problem.clone());
@@ -93,6 +94,7 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
 /// The accounts whose tokens come from elsewhere, so that the store knows nothing of them.
 pub(super) fn with_a_token_source(program: &Program) -> Result<Vec<CredentialKey>, CommandError> {
     let config = Config::read(program)?;
+    program.warn_of_config(config.warnings());
     let named = config.servers().values().map(|entry| entry.key.clone());
     let mut credentials: Vec<CredentialKey> = named.collect();
     credentials.extend(SavedOptions::credentials(&store::folder(program)?)?);
