@@ -43,7 +43,7 @@ async fn its_accounts_are_set_aside_and_it_is_said_once() {
     let ended = desk.run(&["--json", "token", &url]).await.expect(3);
     assert!(ended.stderr.contains(SAID), "{}", ended.stderr);
     let answer = ended.json();
-    assert_eq!(answer["error"]["code"], "sign-in-needed");
+    assert_eq!(answer["error"]["code"], "sign-in-required");
     let notices = answer["notices"].as_array().unwrap();
     assert_eq!(notices.len(), 1);
     assert_eq!(notices[0]["kind"], "key-lost");
@@ -54,7 +54,7 @@ async fn its_accounts_are_set_aside_and_it_is_said_once() {
     assert!(!ended.stderr.contains(SAID), "{}", ended.stderr);
     assert_eq!(ended.json().get("notices"), None);
     let store = result(&desk, &["status"]).await["store"].clone();
-    assert_eq!(store["policy"], "key-file");
+    assert_eq!(store["key_location"], "key-file");
     let aside = &store["unreadable"][0];
     let name = key.file_stem().unwrap().to_str().unwrap();
     assert_eq!(aside["key_id"], name);
@@ -103,7 +103,7 @@ async fn whoever_only_looks_is_told_and_changes_nothing() {
     let id = key.file_stem().unwrap().to_str().unwrap();
     let before = everything(&desk.store());
     let lost = format!("the key {id} of the store is lost: a key file in ");
-    let row = format!("  out of reach  2 accounts are out of reach: their key {id} is not here");
+    let row = format!("  unreadable    2 accounts are out of reach: their key {id} is not here");
     for words in [vec!["status"], vec!["status", &url], vec!["store", "list"]] {
         let ended = desk.run(&words).await.expect(0);
         let said = format!("{}{}", ended.stdout, ended.stderr);
@@ -123,12 +123,12 @@ async fn whoever_only_looks_is_told_and_changes_nothing() {
         assert!(problem.starts_with(&lost), "{problem}");
         assert_eq!(
             answer["result"]["store"]["unreadable"],
-            json!([{"key_id": id, "policy": "key-file", "accounts": 2, "since": null}])
+            json!([{"key_id": id, "key_location": "key-file", "accounts": 2, "since": null}])
         );
         assert_eq!(everything(&desk.store()), before, "{words:?}");
     }
     let status = result(&desk, &["status", &url]).await;
-    assert_eq!(status["accounts"][0]["state"], "out-of-reach");
+    assert_eq!(status["accounts"][0]["state"], "unreadable");
     fs::rename(&kept, &key).unwrap();
     assert_eq!(accounts(&desk, &[]).await, TWO);
 }
@@ -239,7 +239,7 @@ async fn what_is_forgotten_is_gone_with_its_file() {
 
     let done = result(&desk, &[&forget[..], &["--yes"]].concat()).await;
     assert_eq!(done["had_records"], true);
-    assert_eq!(done["deleted_unread"], 1);
+    assert_eq!(done["deleted_unreadable"], 1);
     assert_eq!(done["moved_to"], json!(null));
     assert_eq!(sealed(&desk.store()).len(), 2);
     let ended = desk.run(&forget).await.expect(0);

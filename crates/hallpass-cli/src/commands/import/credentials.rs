@@ -54,15 +54,15 @@ impl Taken {
     pub(super) fn as_data(&self, offer: &Offer) -> Value {
         let (outcome, why) = match self {
             Self::SignedIn => ("signed-in", None),
-            Self::ClientAlone(why) => ("client-alone", Some(why)),
-            Self::Later(why) => ("later", Some(why)),
-            Self::Left(why) => ("left", Some(why)),
+            Self::ClientAlone(why) => ("client-only", Some(why)),
+            Self::Later(why) => ("not-tried", Some(why)),
+            Self::Left(why) => ("skipped", Some(why)),
         };
         json!({
             "name": offer.name,
             "server": offer.key.server.to_string(),
             "outcome": outcome,
-            "why": why,
+            "reason": why,
         })
     }
 

@@ -32,7 +32,7 @@ impl Listener {
         Self {
             server: key.server.to_string(),
             output: program.output.clone(),
-            verbose: program.arguments.verbose > 0,
+            verbose: program.options.verbose > 0,
             asking: Asking::new(program, key).into(),
             furthest: Mutex::new(f64::NEG_INFINITY),
         }

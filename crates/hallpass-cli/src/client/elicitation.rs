@@ -8,11 +8,11 @@ use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::schema::{Kind, Properties, Property, shown};
 use crate::{
     environment::Environment,
     output::{Output, Tone},
     program::Program,
-    schema::{Kind, Properties, Property, shown},
     terminal::Typed,
     text,
 };

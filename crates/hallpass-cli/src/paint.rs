@@ -1,6 +1,6 @@
 //! Colour, where the stream shows it. No meaning is in it alone: the words say the same.
 
-use crate::text;
+use hallpass::sanitize_text;
 
 /// What a piece of text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +34,11 @@ impl Paint {
     /// Leaves everything as it is.
     pub(crate) const PLAIN: Self = Self { on: false };
 
-    pub(super) fn new(on: bool) -> Self {
+    pub(crate) fn new(on: bool) -> Self {
         Self { on }
     }
 
-    pub(super) fn is_on(self) -> bool {
+    pub(crate) fn is_on(self) -> bool {
         self.on
     }
 
@@ -57,12 +57,12 @@ impl Paint {
     }
 
     /// Sanitized text that keeps the sequences of [`tone`](Self::tone).
-    pub(super) fn sanitize(self, text: &str) -> String {
+    pub(crate) fn sanitize(self, text: &str) -> String {
         self.sanitize_but_for(text, |sequence| SEQUENCES.contains(&sequence))
     }
 
     /// Sanitized lines of the log, which has colours of its own: all colours stay.
-    pub(super) fn sanitize_log(self, text: &str) -> String {
+    pub(crate) fn sanitize_log(self, text: &str) -> String {
         self.sanitize_but_for(text, |_| true)
     }
 
@@ -70,13 +70,13 @@ impl Paint {
         let mut sanitized = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('\u{1b}').filter(|_| self.on) {
-            sanitized.push_str(&text::text(before));
+            sanitized.push_str(&sanitize_text(before));
             let sequence = rendition(&rest[before.len()..]);
             let paint = sequence.filter(|sequence| is_paint(sequence));
             sanitized.push_str(paint.unwrap_or_default());
             rest = paint.map_or(after, |paint| &rest[before.len() + paint.len()..]);
         }
-        sanitized + &text::text(rest)
+        sanitized + &sanitize_text(rest)
     }
 }
 

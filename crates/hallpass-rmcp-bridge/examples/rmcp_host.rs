@@ -1,7 +1,7 @@
 //! A host that keeps rmcp's own `AuthorizationManager`, with its credentials in sealed files and a
 //! private certificate authority on each leg.
 //!
-//! `cargo run -p hallpass-rmcp-bridge --example host -- URL FOLDER [CA.pem]`
+//! `cargo run -p hallpass-rmcp-bridge --example rmcp_host -- URL FOLDER [CA.pem]`
 
 use std::{error::Error, path::Path, sync::Arc};
 

@@ -1,28 +1,23 @@
 //! A server that answered `initialize`: requests to it, and what it says and asks meanwhile.
 
-mod elicitation;
-mod input_required;
-mod listener;
-
 use std::collections::BTreeSet;
 
 use hallpass::{CredentialKey, Remedy, TransportError};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
     model::{
-        GetPromptRequestParams, GetPromptResult, PaginatedRequestParams, ProtocolVersion,
-        ReadResourceRequestParams, ReadResourceResult, ServerCapabilities,
+        ElicitRequestParams, ElicitResult, GetPromptRequestParams, GetPromptResult,
+        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResult,
+        ServerCapabilities,
     },
     service::{ClientInitializeError, Peer, RunningService, ServiceError},
 };
 
-pub(crate) use self::input_required::Rounds;
-use self::listener::Listener;
+use super::{listener::Listener, rmcp_error};
 use crate::{
-    arguments::Server,
     exit::{Code, CommandError},
     program::Program,
-    rmcp_error,
+    server_options::Server,
     setup::{Options, Setup},
 };
 
@@ -145,6 +140,11 @@ impl<'a> Connection<'a> {
         self.client.get_prompt(request).await
     }
 
+    /// Has a person answer what the server asks for.
+    pub(super) async fn elicit(&self, request: ElicitRequestParams) -> ElicitResult {
+        self.client.service().ask(request).await
+    }
+
     /// A failure of a request, in words.
     pub(crate) fn failed(&self, error: ServiceError) -> CommandError {
         if let ServiceError::InputRequiredRoundsExceeded { max_rounds } = error {
@@ -173,7 +173,7 @@ impl<'a> Connection<'a> {
     )]
     async fn ask_for_log(&self) {
         use rmcp::model::{LoggingLevel, SetLevelRequestParams};
-        let level = match self.program.arguments.verbose {
+        let level = match self.program.options.verbose {
             0 => return,
             1 => LoggingLevel::Info,
             _ => LoggingLevel::Debug,

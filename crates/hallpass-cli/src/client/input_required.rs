@@ -13,7 +13,7 @@ use rmcp::{
 };
 use serde_json::json;
 
-use super::Connection;
+use super::connection::Connection;
 use crate::exit::{Code, CommandError};
 
 /// So long a request waits that is to come again and was asked for nothing.
@@ -53,9 +53,7 @@ impl Rounds {
 impl Connection<'_> {
     async fn input(&self, request: InputRequest) -> Result<serde_json::Value, CommandError> {
         match request {
-            InputRequest::Elicitation(request) => {
-                Ok(json!(self.client.service().ask(request.params).await))
-            }
+            InputRequest::Elicitation(request) => Ok(json!(self.elicit(request.params).await)),
             InputRequest::ListRoots(_) => Ok(json!({ "roots": [] })),
             other => {
                 let method = json!(other)["method"].to_string();
