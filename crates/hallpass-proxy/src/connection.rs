@@ -93,6 +93,8 @@ pub(crate) struct ServerState {
     pub(crate) initialized: Option<Message>,
     /// The connection that has been told of it.
     pub(crate) told: u64,
+    /// Grows with each opening that the host sends, and when one is forgotten.
+    pub(crate) generation: u64,
     /// How many connections there have been.
     pub(crate) connections: u64,
     /// What was promised to the host in the server's place.

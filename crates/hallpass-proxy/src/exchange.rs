@@ -16,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     MAX_MESSAGE_BYTES,
     connection::{Connection, ConnectionState},
+    listening::NO_STREAM,
     message::Message,
     placeholder::{self, Listed},
     request_error::ProxyRequestError,
@@ -206,15 +207,21 @@ impl Sending<'_> {
         }
     }
 
-    /// The answer comes on the server's own stream, if it has one.
+    /// The answer comes on the server's own stream, if it has one. Once that is not listened to any
+    /// more, the request fails.
     async fn accepted(&self, invalid: InvalidMessage) -> Result<(), ProxyRequestError> {
         let connection = &self.connection;
+        // Before it is known whether the proxy listens: whoever ends that looks for what was accepted.
+        for id in self.message.requests() {
+            if let Some(pending) = self.shared.pending().get_mut(id) {
+                pending.accepted = Some((connection.number, invalid.clone()));
+            }
+        }
         connection.own_stream.before("", &*self.shared.clock).await;
         if connection.listens() {
             return Ok(());
         }
-        let reason = "it is no answer, and the server has no stream of its own that brings one";
-        Err(invalid.because(reason).into())
+        Err(invalid.because(NO_STREAM).into())
     }
 
     /// Goes on after an answer that broke off, where the server can.

@@ -201,14 +201,11 @@ impl Host {
         };
         let shared = Arc::clone(&self.shared);
         let opens = matches!(message.method(), Some("initialize" | "server/discover"));
-        if opens {
-            self.shared.begin_with(&message);
-        }
+        let opening = opens.then(|| self.shared.begin_with(&message));
         let task = self.tasks.spawn(async move {
-            if opens {
-                shared.open(message).await;
-            } else {
-                exchange(&shared, message, room).await;
+            match opening {
+                Some(generation) => shared.open(message, generation).await,
+                None => exchange(&shared, message, room).await,
             }
             drop(count);
         });
