@@ -8,11 +8,14 @@ use std::{
     time::Duration,
 };
 
-use hallpass_mcp::ServerStream;
+use hallpass_mcp::{
+    ServerStream,
+    jsonrpc::Message,
+    protocol_version::{STATELESS, WITH_BATCHES},
+};
 
 use crate::{
-    message::Message,
-    placeholder::{LISTED, Listed, STATELESS, WITH_BATCHES},
+    placeholder::{LISTED, Listed},
     request_error::ProxyRequestError,
 };
 

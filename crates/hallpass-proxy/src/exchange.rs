@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
 use hallpass_mcp::{
-    Content, Error, InvalidMessage, Reconnection, RequestError, Response, UnexpectedStatus,
+    Content, Error, InvalidMessage, Reconnection, RequestError, Response, StreamResponse,
+    UnexpectedStatus, jsonrpc::Message,
 };
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,7 +18,6 @@ use crate::{
     MAX_MESSAGE_BYTES,
     connection::{Connection, ConnectionState},
     listening::NO_STREAM,
-    message::Message,
     placeholder::{self, Listed},
     request_error::ProxyRequestError,
     response_reader::{End, ResponseReader},
@@ -256,15 +256,13 @@ impl Sending<'_> {
                 .send_for_stream(&request, stream.budget())
                 .await?;
             end = match again {
-                Ok(response)
-                    if response.status().is_success() && response.content() == Content::Events =>
-                {
-                    reading.follow(response, &mut stream).await
-                }
-                Ok(response) if !response.status().is_server_error() => {
-                    return Ok(Some(LostAnswer::ended()));
-                }
-                Ok(_) => End::Closed,
+                Ok(response) => match StreamResponse::new(&response) {
+                    StreamResponse::Open => reading.follow(response, &mut stream).await,
+                    StreamResponse::Retry => End::Closed,
+                    StreamResponse::NotFound | StreamResponse::Unavailable => {
+                        return Ok(Some(LostAnswer::ended()));
+                    }
+                },
                 Err(stop) => match stop.into_error() {
                     error @ (Error::Session(_) | Error::TooManyChallenges(_)) => {
                         return Err(error.into());

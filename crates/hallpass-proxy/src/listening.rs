@@ -1,8 +1,7 @@
 //! What the server says unasked.
 
 use hallpass_core::Remedy;
-use hallpass_mcp::{Content, Reconnection};
-use http::StatusCode;
+use hallpass_mcp::{Reconnection, StreamResponse};
 
 use crate::{connection::Connection, response_reader::ResponseReader, routing, shared::Shared};
 
@@ -46,17 +45,14 @@ pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> StreamEn
         connection.own_stream.answered();
         let mut was_open = false;
         match sent {
-            Ok(Ok(response)) if response.status().is_success() => {
-                if response.content() != Content::Events {
-                    return StreamEnd::Unavailable;
+            Ok(Ok(response)) => match StreamResponse::new(&response) {
+                StreamResponse::Open => {
+                    was_open = true;
+                    let reading = &mut ResponseReader::new(shared, connection, None);
+                    let end = reading.follow(response, &mut stream).await;
+                    tracing::debug!("the server's own stream ended: {end:?}");
                 }
-                was_open = true;
-                let reading = &mut ResponseReader::new(shared, connection, None);
-                let end = reading.follow(response, &mut stream).await;
-                tracing::debug!("the server's own stream ended: {end:?}");
-            }
-            Ok(Ok(response)) => match response.status() {
-                StatusCode::NOT_FOUND if connection.session.is_some() => {
+                StreamResponse::NotFound if connection.session.is_some() => {
                     match shared.knows_session(connection).await {
                         Some(true) => {
                             tracing::debug!("the server has no stream of its own");
@@ -66,9 +62,9 @@ pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> StreamEn
                         None => {}
                     }
                 }
-                status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {}
-                StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {}
-                status => {
+                StreamResponse::Retry => {}
+                StreamResponse::NotFound | StreamResponse::Unavailable => {
+                    let status = response.status();
                     tracing::debug!(%status, "the server has no stream of its own");
                     return StreamEnd::Unavailable;
                 }

@@ -7,13 +7,15 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
-use hallpass_mcp::Interactivity;
+use hallpass_mcp::{
+    Interactivity,
+    jsonrpc::{Id, Kind, Message},
+};
 
 use crate::{
     answer::about,
     connection::{Connection, ConnectionState, ServerState},
     listening::{self, SESSION_ENDED, StreamEnd},
-    message::{Id, Kind, Message},
     placeholder,
     request_error::ProxyRequestError,
     routing,
@@ -298,7 +300,7 @@ impl Shared {
             return Err(ProxyRequestError::answer(about(answer, opening)));
         }
         let part = answer.single();
-        let version = part.and_then(|part| part.field(&["protocolVersion"]));
+        let version = part.and_then(|part| part.text_at(&["protocolVersion"]));
         let version = version.or_else(|| routing::own_version(opening));
         Ok(Connection {
             number: 0,
@@ -392,6 +394,6 @@ fn key_of(opening: &Message, method: &str) -> String {
 
 fn asked_version(opening: &Message) -> Option<String> {
     let part = opening.single()?;
-    part.field(&["protocolVersion"])
+    part.text_at(&["protocolVersion"])
         .or_else(|| routing::own_version(opening))
 }

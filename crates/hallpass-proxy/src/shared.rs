@@ -13,6 +13,7 @@ use hallpass_core::{Clock, Remedy};
 use hallpass_mcp::{
     AttemptBudget, AuthorizedEndpoint, Interactivity, InvalidMessage, Request, RequestError,
     Response,
+    jsonrpc::{Id, Kind, Message},
 };
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,6 @@ use crate::{
     body_limit::LargeBodyLimit,
     capability_cache::CapabilityCache,
     connection::{Connection, ConnectionState, ServerState},
-    message::{Id, Kind, Message},
     outbox::Outbox,
     placeholder::{self, INVALID_REQUEST},
     request_error::ProxyRequestError,
