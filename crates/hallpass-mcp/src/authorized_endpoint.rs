@@ -7,9 +7,8 @@ use hallpass_session::{Session, SessionError, Token};
 use http::StatusCode;
 
 use crate::{
-    Anonymous, AttemptBudget, Endpoint, Interactivity, Request, RequestError, Response,
-    TooManyChallenges,
-    proof::{ByToken, asks_for_nonce},
+    Anonymous, AttemptBudget, Endpoint, Error, Interactivity, Request, RequestError, Response,
+    TokenAuthorization, TooManyChallenges, probe,
 };
 
 /// An MCP server's endpoint, authorised by a session. Cloning it copies pointers.
@@ -47,6 +46,26 @@ impl AuthorizedEndpoint {
     /// The server.
     pub fn server(&self) -> &ServerUrl {
         self.endpoint.server()
+    }
+
+    /// Signs in, if the server asks for it, before a caller waits for an answer.
+    ///
+    /// With a token it sends nothing. Without one it sends `server/discover`, which changes nothing, and
+    /// answers the challenge. Any other answer is left for the first message to meet.
+    ///
+    /// # Errors
+    ///
+    /// When the server asks for a token and the session can't get one, or when the server can't be
+    /// reached.
+    pub async fn ensure_signed_in(&self) -> Result<(), Error> {
+        match self.session.token().await {
+            Ok(_) => return Ok(()),
+            Err(SessionError::SignInRequired(_)) => {}
+            Err(error) => return Err(Error::Session(error)),
+        }
+        let probe = probe::discover();
+        let sent = self.send(&probe, Interactivity::Interactive).await;
+        sent.map(drop).map_err(RequestError::into_error)
     }
 
     /// Sends `request` with a token, and again with another one for as long as that is the answer to
@@ -92,7 +111,7 @@ impl AuthorizedEndpoint {
             let bound = token
                 .as_ref()
                 .filter(|token| token.scheme() == AuthScheme::Dpop);
-            if bound.is_some() && asks_for_nonce(&response) {
+            if bound.is_some() && response.asks_for_dpop_nonce() {
                 if nonces == MAX_NONCES {
                     let refused =
                         TooManyChallenges::new(self.server(), budget.answered() + nonces + 1);
@@ -131,10 +150,7 @@ impl AuthorizedEndpoint {
     ) -> Result<Response, RequestError> {
         let sent = match token {
             Some(token) => {
-                let authorization = ByToken {
-                    session: &self.session,
-                    token,
-                };
+                let authorization = TokenAuthorization::new(&self.session, token);
                 self.endpoint.send(request, &authorization).await
             }
             None => self.endpoint.send(request, &Anonymous).await,

@@ -22,6 +22,8 @@
 //!   (RFC 9449 §7), with the server's last nonce. When the server asks for its nonce, the same request
 //!   is sent again.
 //! - Every repetition is bounded: [`AttemptBudget`] counts.
+//! - [`jsonrpc`] reads the envelope of a message, and [`probe`] makes the requests that change nothing.
+//! - [`StreamResponse`] says what the answer to the GET of an event stream means.
 //! - [`Reconnection`] says when an event stream that ended is opened again, and when it is not. Two
 //!   requests for one stream are at least a second apart.
 //! - [`ServerStream`] makes calls wait until the stream is open on which the server sends its requests.
@@ -91,18 +93,21 @@
 mod authorization;
 mod authorized_endpoint;
 mod endpoint;
-mod ensure_signed_in;
 mod error;
 mod event_stream;
 mod interactivity;
 mod invalid_message;
-mod proof;
+pub mod jsonrpc;
+pub mod probe;
+pub mod protocol_version;
 mod reconnection;
 mod request;
 mod request_error;
 mod response;
 mod server_stream;
 mod sse;
+mod stream_response;
+mod token_authorization;
 mod unexpected_status;
 
 pub use authorization::{Anonymous, Authorization};
@@ -121,4 +126,6 @@ pub use request_error::{ChallengeResponse, RequestError};
 pub use response::{Content, Response};
 pub use server_stream::ServerStream;
 pub use sse::{Event, EventParser, EventTooLarge};
+pub use stream_response::StreamResponse;
+pub use token_authorization::TokenAuthorization;
 pub use unexpected_status::UnexpectedStatus;

@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
 use hallpass_mcp::{
-    Content, Error, InvalidMessage, Reconnection, RequestError, Response, UnexpectedStatus,
+    Content, Error, InvalidMessage, Reconnection, RequestError, Response, StreamResponse,
+    UnexpectedStatus, jsonrpc::Message,
 };
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     MAX_MESSAGE_BYTES,
     connection::{Connection, ConnectionState},
-    message::Message,
+    listening::NO_STREAM,
     placeholder::{self, Listed},
     request_error::ProxyRequestError,
     response_reader::{End, ResponseReader},
@@ -206,15 +207,21 @@ impl Sending<'_> {
         }
     }
 
-    /// The answer comes on the server's own stream, if it has one.
+    /// The answer comes on the server's own stream, if it has one. Once that is not listened to any
+    /// more, the request fails.
     async fn accepted(&self, invalid: InvalidMessage) -> Result<(), ProxyRequestError> {
         let connection = &self.connection;
+        // Before it is known whether the proxy listens: whoever ends that looks for what was accepted.
+        for id in self.message.requests() {
+            if let Some(pending) = self.shared.pending().get_mut(id) {
+                pending.accepted = Some((connection.number, invalid.clone()));
+            }
+        }
         connection.own_stream.before("", &*self.shared.clock).await;
         if connection.listens() {
             return Ok(());
         }
-        let reason = "it is no answer, and the server has no stream of its own that brings one";
-        Err(invalid.because(reason).into())
+        Err(invalid.because(NO_STREAM).into())
     }
 
     /// Goes on after an answer that broke off, where the server can.
@@ -249,15 +256,13 @@ impl Sending<'_> {
                 .send_for_stream(&request, stream.budget())
                 .await?;
             end = match again {
-                Ok(response)
-                    if response.status().is_success() && response.content() == Content::Events =>
-                {
-                    reading.follow(response, &mut stream).await
-                }
-                Ok(response) if !response.status().is_server_error() => {
-                    return Ok(Some(LostAnswer::ended()));
-                }
-                Ok(_) => End::Closed,
+                Ok(response) => match StreamResponse::new(&response) {
+                    StreamResponse::Open => reading.follow(response, &mut stream).await,
+                    StreamResponse::Retry => End::Closed,
+                    StreamResponse::NotFound | StreamResponse::Unavailable => {
+                        return Ok(Some(LostAnswer::ended()));
+                    }
+                },
                 Err(stop) => match stop.into_error() {
                     error @ (Error::Session(_) | Error::TooManyChallenges(_)) => {
                         return Err(error.into());

@@ -4,13 +4,13 @@ use std::{error::Error, fmt::Write as _};
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_mcp::{InvalidMessage, RequestError, UnexpectedStatus};
+use hallpass_mcp::{
+    InvalidMessage, RequestError, UnexpectedStatus,
+    jsonrpc::{Id, Message},
+};
 use serde_json::json;
 
-use crate::{
-    NoEndpoint,
-    message::{Id, Message},
-};
+use crate::NoEndpoint;
 
 /// The code of JSON-RPC errors that come from here and not from the server.
 const CODE: i32 = -32000;

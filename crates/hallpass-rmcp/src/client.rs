@@ -80,8 +80,8 @@ impl Client {
     /// # Errors
     ///
     /// When the server asks for a token and there is none to be had, or when it can't be reached.
-    pub async fn prepare(&self) -> Result<(), Error> {
-        self.server.prepare().await.map_err(Error::from)
+    pub async fn ensure_signed_in(&self) -> Result<(), Error> {
+        self.server.ensure_signed_in().await.map_err(Error::from)
     }
 
     fn source(&self, session: Option<Arc<str>>, reconnection: Reconnection) -> EventSource {

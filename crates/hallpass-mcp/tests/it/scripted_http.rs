@@ -18,7 +18,7 @@ use url::Url;
 pub(crate) const SERVER: &str = "https://mcp.example.com/mcp";
 
 #[derive(Debug, Default)]
-pub(crate) struct Script {
+pub(crate) struct ScriptedHttp {
     answers: Mutex<VecDeque<Answer>>,
     pub(crate) seen: Mutex<Vec<(http::Request<Bytes>, RequestOptions)>>,
 }
@@ -69,12 +69,17 @@ impl Chunks for Answer {
     }
 }
 
-impl HttpClient for Script {
+impl HttpClient for ScriptedHttp {
     fn open(
         &self,
         request: http::Request<Bytes>,
         policy: RequestOptions,
     ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
+        if policy.leg != RequestTarget::Mcp {
+            let url = Url::parse(SERVER).unwrap();
+            let error = HttpError::new(HttpErrorKind::Connect, RequestTarget::Mcp, &url);
+            return Box::pin(async { Err(error) });
+        }
         self.seen.lock().unwrap().push((request, policy));
         let answer = self.answers.lock().unwrap().pop_front();
         let answer = answer.unwrap_or_else(|| panic!("a request that the script does not expect"));
@@ -87,12 +92,17 @@ impl HttpClient for Script {
     }
 }
 
-/// An endpoint that is answered from `answers`, and the script to ask afterwards.
-pub(crate) fn endpoint(answers: impl IntoIterator<Item = Answer>) -> (Endpoint, Arc<Script>) {
-    let script = Arc::new(Script {
+/// A client that answers from `answers`.
+pub(crate) fn scripted(answers: impl IntoIterator<Item = Answer>) -> Arc<ScriptedHttp> {
+    Arc::new(ScriptedHttp {
         answers: Mutex::new(answers.into_iter().collect()),
         seen: Mutex::default(),
-    });
+    })
+}
+
+/// An endpoint that is answered from `answers`, and the script to ask afterwards.
+pub(crate) fn endpoint(answers: impl IntoIterator<Item = Answer>) -> (Endpoint, Arc<ScriptedHttp>) {
+    let script = scripted(answers);
     let server = ServerUrl::parse(SERVER).unwrap();
     (Endpoint::new(script.clone(), &server), script)
 }

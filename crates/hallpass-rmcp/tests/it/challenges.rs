@@ -262,18 +262,18 @@ fn preparing_leaves_all_but_challenges_to_rmcp() {
     for status in [200, 202, 400, 403, 404, 500] {
         run(async {
             let world = World::new([answer(status)]);
-            world.client.prepare().await.unwrap();
+            world.client.ensure_signed_in().await.unwrap();
             assert_eq!(world.seen(), ["POST -"]);
             assert_eq!(granted(&world), 0);
         });
     }
     run(async {
         let world = World::new([answer(401)]);
-        let error = world.client.prepare().await.unwrap_err();
+        let error = world.client.ensure_signed_in().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Report, "{error}");
         assert_eq!(world.seen().len(), 2);
         let world = World::new([]);
-        let error = world.client.prepare().await.unwrap_err();
+        let error = world.client.ensure_signed_in().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry, "{error}");
     });
 }

@@ -26,7 +26,6 @@ pub(super) const MAY_EXPOSE: &[&str] = &[
     "crates/hallpass-oauth/src/management.rs",
     "crates/hallpass-oauth/src/revocation.rs",
     "crates/hallpass-oauth/src/token/request.rs",
-    "crates/hallpass-rmcp/src/authorized_client.rs",
     "crates/hallpass-rmcp-bridge/src/credentials.rs",
     "crates/hallpass-rmcp-bridge/src/http_client.rs",
     "crates/hallpass-rmcp-bridge/src/store.rs",

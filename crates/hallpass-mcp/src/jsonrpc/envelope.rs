@@ -12,27 +12,30 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Id, Kind, Part, field};
+use super::{Id, Kind, Part, raw_at};
 
 /// How many messages a batch may have.
 pub(super) const MAX_BATCH: usize = 1024;
 
 /// A text that is no JSON-RPC message.
 #[derive(Clone)]
-pub(crate) struct Invalid {
-    pub(crate) reason: &'static str,
+#[non_exhaustive]
+pub struct Malformed {
+    /// What is wrong with it.
+    pub reason: &'static str,
     /// Whether it is JSON at least.
-    pub(crate) is_json: bool,
+    pub is_json: bool,
     /// Whether it may have been meant for an answer: it has no method.
-    pub(crate) is_answer: bool,
+    pub is_answer: bool,
     /// Its id, where that can be told.
-    pub(crate) id: Option<Id>,
+    pub id: Option<Id>,
     /// The text itself.
-    pub(crate) bytes: Bytes,
+    pub bytes: Bytes,
 }
 
-impl Invalid {
-    pub(crate) fn new(reason: &'static str, bytes: Bytes) -> Self {
+impl Malformed {
+    /// A text that is JSON, and no message for this reason.
+    pub fn new(reason: &'static str, bytes: Bytes) -> Self {
         Self {
             reason,
             is_json: true,
@@ -49,7 +52,7 @@ impl Invalid {
         }
     }
 
-    fn of(error: &serde_json::Error, reason: &'static str, bytes: Bytes) -> Self {
+    fn from_error(error: &serde_json::Error, reason: &'static str, bytes: Bytes) -> Self {
         if error.is_data() {
             Self::new(reason, bytes)
         } else {
@@ -58,31 +61,37 @@ impl Invalid {
     }
 }
 
-impl fmt::Debug for Invalid {
-    /// Shows why it is none: what it says is between the host and the server.
+impl fmt::Debug for Malformed {
+    /// Shows why it is none: what it says is between the client and the server.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Invalid")
+        f.debug_struct("Malformed")
             .field("reason", &self.reason)
             .finish_non_exhaustive()
     }
 }
 
 /// Reads the one message in `bytes`, whose text is `text`.
-pub(super) fn read(bytes: Bytes, text: &str) -> Result<Part, Invalid> {
+pub(super) fn read(bytes: Bytes, text: &str) -> Result<Part, Malformed> {
     let mut fields = Fields::default();
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = FieldSeed(&mut fields).deserialize(&mut reader);
     let read = read.and_then(|()| reader.end());
-    let id = fields.id.and_then(Id::read);
+    let id = fields.id.and_then(|id| Id::parse(id.get()));
     let is_answer = fields.method.is_none();
     let kind = match read {
-        Err(error) if fields.twice => {
-            Err(Invalid::of(&error, "a member occurs twice", bytes.clone()))
-        }
-        Err(error) => Err(Invalid::of(&error, "it is no JSON object", bytes.clone())),
-        Ok(()) => kind(&fields, id.clone()).map_err(|reason| Invalid::new(reason, bytes.clone())),
+        Err(error) if fields.twice => Err(Malformed::from_error(
+            &error,
+            "a member occurs twice",
+            bytes.clone(),
+        )),
+        Err(error) => Err(Malformed::from_error(
+            &error,
+            "it is no JSON object",
+            bytes.clone(),
+        )),
+        Ok(()) => kind(&fields, id.clone()).map_err(|reason| Malformed::new(reason, bytes.clone())),
     };
-    let kind = kind.map_err(|invalid| Invalid {
+    let kind = kind.map_err(|invalid| Malformed {
         is_answer,
         id,
         ..invalid
@@ -138,30 +147,30 @@ fn text<'a>(raw: &'a RawValue) -> Option<Cow<'a, str>> {
 }
 
 fn is_error_object(raw: &RawValue) -> bool {
-    let member = |name: &str| field::<&RawValue>(raw.get().as_bytes(), &[name]);
-    let code = member("code").is_some_and(|code| code.get().parse::<i64>().is_ok());
-    code && member("message").is_some_and(|message| message.get().starts_with('"'))
+    let member = |name: &str| raw_at(raw.get().as_bytes(), &[name]);
+    let code = member("code").is_some_and(|code| code.parse::<i64>().is_ok());
+    code && member("message").is_some_and(|message| message.starts_with('"'))
 }
 
 /// The id of a request that breaks off somewhere: as far as it was said before.
-pub(crate) fn id_of_fragment(text: &[u8]) -> Option<Id> {
+pub(super) fn id_of_fragment(text: &[u8]) -> Option<Id> {
     let mut fields = Fields::default();
     let mut reader = serde_json::Deserializer::from_slice(text);
     // It breaks off; what counts is what came before.
     let _ = FieldSeed(&mut fields).deserialize(&mut reader);
-    fields.id.and_then(Id::read)
+    fields.id.and_then(|id| Id::parse(id.get()))
 }
 
 /// What stands in the batch in `bytes`, whose text is `text`.
-pub(super) fn batch<'a>(text: &'a str, bytes: &Bytes) -> Result<Vec<&'a str>, Invalid> {
+pub(super) fn batch<'a>(text: &'a str, bytes: &Bytes) -> Result<Vec<&'a str>, Malformed> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let parts = reader.deserialize_seq(Batch);
     match parts.and_then(|parts| reader.end().map(|()| parts)) {
-        Ok(parts) if parts.is_empty() => Err(Invalid::new("it is an empty batch", bytes.clone())),
+        Ok(parts) if parts.is_empty() => Err(Malformed::new("it is an empty batch", bytes.clone())),
         Ok(parts) => Ok(parts),
         Err(error) => {
             let reason = "it is a batch of too many messages";
-            Err(Invalid::of(&error, reason, bytes.clone()))
+            Err(Malformed::from_error(&error, reason, bytes.clone()))
         }
     }
 }

@@ -3,7 +3,7 @@ use super::*;
 #[track_caller]
 fn read(text: &str) -> Message {
     let text = Bytes::copy_from_slice(text.as_bytes());
-    Message::read(text).unwrap_or_else(|invalid| panic!("{}", invalid.reason))
+    Message::parse(text).unwrap_or_else(|invalid| panic!("{}", invalid.reason))
 }
 
 #[track_caller]
@@ -102,7 +102,7 @@ fn message_is_read_exactly_if_json_rpc_says_it_is_one() {
         let text = format!("{{{text}\"x\":0}}");
         let expected = is_message(&serde_json::from_str(&text).unwrap());
         assert_eq!(
-            Message::read(text.clone().into()).is_ok(),
+            Message::parse(text.clone().into()).is_ok(),
             expected,
             "{text}"
         );
@@ -129,7 +129,7 @@ fn text_that_is_no_message_says_why() {
         ("[", "no JSON"),
         (" [] ", "empty batch"),
     ] {
-        let invalid = Message::read(text.into()).unwrap_err();
+        let invalid = Message::parse(text.into()).unwrap_err();
         assert!(
             invalid.reason.contains(reason),
             "{text}: {}",
@@ -139,19 +139,19 @@ fn text_that_is_no_message_says_why() {
     }
     let latin = b"{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"x\":\"\xe9\"}";
     assert!(
-        !Message::read(Bytes::from_static(latin))
+        !Message::parse(Bytes::from_static(latin))
             .unwrap_err()
             .is_json
     );
     let many = format!("[{}1]", "1,".repeat(envelope::MAX_BATCH));
-    let invalid = Message::read(many.into()).unwrap_err();
+    let invalid = Message::parse(many.into()).unwrap_err();
     assert!(invalid.reason.contains("too many"), "{}", invalid.reason);
 }
 
 #[test]
 fn invalid_message_tells_the_id_it_may_be_about() {
     let id = |text: &str| {
-        let invalid = Message::read(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+        let invalid = Message::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
         (invalid.id.map(|id| id.to_string()), invalid.is_answer)
     };
     assert_eq!(id(r#"{"id":1,"result":0}"#), (Some("1".to_owned()), true));
@@ -165,10 +165,7 @@ fn invalid_message_tells_the_id_it_may_be_about() {
 
 #[test]
 fn ids_are_compared_by_value() {
-    let id = |text: &str| {
-        let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
-        Id::read(&raw)
-    };
+    let id = Id::parse;
     assert_eq!(id("1.0"), id("1"));
     assert_eq!(id("1e2"), id("100"));
     assert_eq!(id(r#""\u0061""#), id(r#""a""#));
@@ -184,13 +181,12 @@ fn fields_are_found_where_they_are() {
         r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":{"n":[1]},"_meta":{"v":"x\ny"},"b":2}}"#,
     );
     let part = message.single().unwrap();
-    assert_eq!(
-        part.field::<String>(&["_meta", "v"]).as_deref(),
-        Some("x\ny")
-    );
-    assert_eq!(part.field::<u32>(&["b"]), Some(2));
-    assert_eq!(part.field::<u32>(&["c"]), None);
-    assert_eq!(part.field::<u32>(&["b", "c"]), None);
+    assert_eq!(part.text_at(&["_meta", "v"]).as_deref(), Some("x\ny"));
+    assert_eq!(part.raw_at(&["b"]), Some("2"));
+    assert_eq!(part.id_at(&["b"]), Some(Id::Number("2".to_owned())));
+    assert_eq!(part.text_at(&["b"]), None);
+    assert_eq!(part.raw_at(&["c"]), None);
+    assert_eq!(part.raw_at(&["b", "c"]), None);
 }
 
 #[test]
@@ -210,7 +206,7 @@ fn batch_has_parts_and_is_cut_by_them() {
     assert_eq!(notes.unwrap(), format!("[{}]", parts[1]));
 
     let message = read(&format!("[{},{{}},{}]", parts[0], parts[2]));
-    assert_eq!(message.invalid.len(), 1);
+    assert_eq!(message.malformed.len(), 1);
     let rest = message.retain(|_| true).unwrap();
     assert_eq!(rest, format!("[{},{}]", parts[0], parts[2]));
     // One of one part is a batch too.
@@ -219,7 +215,7 @@ fn batch_has_parts_and_is_cut_by_them() {
 
 #[test]
 fn a_fragment_may_tell_its_id() {
-    let id = |text: &str| id_of_fragment(text.as_bytes()).map(|id| id.to_string());
+    let id = |text: &str| Id::from_fragment(text.as_bytes()).map(|id| id.to_string());
     assert_eq!(id(r#"{"id":7,"params":{"x":"aaaa"#).as_deref(), Some("7"));
     assert_eq!(id(r#"{"params":{"x":"aaaa"#), None);
 }

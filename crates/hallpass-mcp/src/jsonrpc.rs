@@ -1,8 +1,7 @@
-//! As much of a JSON-RPC message as has to be known to pass it on.
+//! JSON-RPC 2.0 messages, read as far as a program has to know them that passes them on.
 //!
-//! A message is never written anew: its bytes go through as they came. Read are only the id, the
-//! method, what kind it is, and where its parameters and its result stand. What is no JSON-RPC goes no
-//! further.
+//! A [`Message`] keeps its bytes as they came. Only the envelope is read: the id, the method, the kind,
+//! and where the parameters or the result stand. [`raw_at`] finds a member in one of those.
 
 mod envelope;
 
@@ -10,54 +9,82 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer,
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
+pub use self::envelope::Malformed;
 use self::envelope::Name;
-pub(crate) use self::envelope::{Invalid, id_of_fragment};
 
-/// One line of the host's, or one message of the server's: its bytes, and what is in them.
+/// A message, or a batch of them.
 #[derive(Clone)]
-pub(crate) struct Message {
-    pub(crate) bytes: Bytes,
-    pub(crate) parts: Vec<Part>,
+#[non_exhaustive]
+pub struct Message {
+    /// The whole text.
+    pub bytes: Bytes,
+    /// The message, or the messages of the batch.
+    pub parts: Vec<Part>,
     /// Whether it is an array of messages (MCP 2025-03-26).
-    pub(crate) is_batch: bool,
+    pub is_batch: bool,
     /// What in a batch is no message.
-    pub(crate) invalid: Vec<Invalid>,
+    pub malformed: Vec<Malformed>,
 }
 
-/// One JSON-RPC message.
+/// One message, alone or in a batch.
 #[derive(Clone)]
-pub(crate) struct Part {
-    pub(crate) kind: Kind,
+#[non_exhaustive]
+pub struct Part {
+    /// What it is.
+    pub kind: Kind,
     /// The whole of it.
     bytes: Bytes,
     /// `params` as it stands in the message; `result` or `error` for a response.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
 }
 
+/// What a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Request { id: Id, method: String },
-    Notification { method: String },
-    Response { id: Option<Id>, is_error: bool },
+pub enum Kind {
+    /// A request, which wants an answer.
+    Request {
+        /// The id of the answer.
+        id: Id,
+        /// The method.
+        method: String,
+    },
+    /// A notification, which wants none.
+    Notification {
+        /// The method.
+        method: String,
+    },
+    /// An answer.
+    Response {
+        /// The id of the request; `None` where the other side could not read it.
+        id: Option<Id>,
+        /// Whether it holds an `error`, not a `result`.
+        is_error: bool,
+    },
 }
 
-/// The id of a request, comparable however it was written.
+/// The id of a request. Two ids are equal when their values are, however they were written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Id {
+pub enum Id {
+    /// A string.
     Text(String),
+    /// A number, as it is written.
     Number(String),
 }
 
 impl Message {
-    /// Reads a message, or a batch of them.
-    pub(crate) fn read(bytes: Bytes) -> Result<Self, Invalid> {
+    /// Parses a message, or a batch of them.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no message, or no batch of at most 1024.
+    pub fn parse(bytes: Bytes) -> Result<Self, Malformed> {
         let Ok(text) = std::str::from_utf8(&bytes) else {
-            return Err(Invalid::not_json(bytes));
+            return Err(Malformed::not_json(bytes));
         };
         if !text.trim_ascii_start().starts_with('[') {
             let part = envelope::read(bytes.clone(), text)?;
@@ -65,26 +92,26 @@ impl Message {
                 bytes,
                 parts: vec![part],
                 is_batch: false,
-                invalid: Vec::new(),
+                malformed: Vec::new(),
             });
         }
-        let (mut parts, mut invalid) = (Vec::new(), Vec::new());
+        let (mut parts, mut malformed) = (Vec::new(), Vec::new());
         for text in envelope::batch(text, &bytes)? {
             match envelope::read(bytes.slice_ref(text.as_bytes()), text) {
                 Ok(part) => parts.push(part),
-                Err(part) => invalid.push(part),
+                Err(part) => malformed.push(part),
             }
         }
         Ok(Self {
             bytes,
             parts,
             is_batch: true,
-            invalid,
+            malformed,
         })
     }
 
     /// The ids that want an answer.
-    pub(crate) fn requests(&self) -> impl Iterator<Item = &Id> {
+    pub fn requests(&self) -> impl Iterator<Item = &Id> {
         self.parts.iter().filter_map(|part| match &part.kind {
             Kind::Request { id, .. } => Some(id),
             _ => None,
@@ -92,7 +119,7 @@ impl Message {
     }
 
     /// Whether it holds the answer to a request in `asked`.
-    pub(crate) fn answers(&self, asked: &Message) -> bool {
+    pub fn answers(&self, asked: &Message) -> bool {
         self.parts.iter().any(|part| match &part.kind {
             Kind::Response { id: Some(id), .. } => asked.requests().any(|asked| asked == id),
             _ => false,
@@ -100,28 +127,28 @@ impl Message {
     }
 
     /// Whether it says that something went wrong.
-    pub(crate) fn is_error(&self) -> bool {
+    pub fn is_error(&self) -> bool {
         let part = self.single().map(|part| &part.kind);
         matches!(part, Some(Kind::Response { is_error: true, .. }))
     }
 
     /// The message's only part, unless it is a batch.
-    pub(crate) fn single(&self) -> Option<&Part> {
+    pub fn single(&self) -> Option<&Part> {
         self.parts.first().filter(|_| !self.is_batch)
     }
 
     /// The method, unless it is a response or a batch.
-    pub(crate) fn method(&self) -> Option<&str> {
+    pub fn method(&self) -> Option<&str> {
         self.single().and_then(Part::method)
     }
 
-    /// What is left of it with those parts alone that `keep` says; `None` when that is nothing.
-    pub(crate) fn retain(&self, keep: impl FnMut(&Part) -> bool) -> Option<Bytes> {
+    /// The text with those parts alone that `keep` accepts; `None` when none is left.
+    pub fn retain(&self, keep: impl FnMut(&Part) -> bool) -> Option<Bytes> {
         let kept: Vec<bool> = self.parts.iter().map(keep).collect();
         if !kept.contains(&true) {
             return None;
         }
-        if self.invalid.is_empty() && !kept.contains(&false) {
+        if self.malformed.is_empty() && !kept.contains(&false) {
             return Some(self.bytes.clone());
         }
         let kept = self.parts.iter().zip(kept).filter(|(_, kept)| *kept);
@@ -131,24 +158,34 @@ impl Message {
 }
 
 impl Part {
-    pub(crate) fn method(&self) -> Option<&str> {
+    /// The method, unless it is a response.
+    pub fn method(&self) -> Option<&str> {
         match &self.kind {
             Kind::Request { method, .. } | Kind::Notification { method } => Some(method),
             Kind::Response { .. } => None,
         }
     }
 
-    /// A field of its parameters, or of its result.
-    pub(crate) fn field<'a, T: Deserialize<'a>>(&'a self, path: &[&str]) -> Option<T> {
-        field(&self.body, path)
+    /// The JSON text of a member of its parameters, or of its result.
+    pub fn raw_at(&self, path: &[&str]) -> Option<&str> {
+        raw_at(&self.body, path)
+    }
+
+    /// A member that is a string.
+    pub fn text_at(&self, path: &[&str]) -> Option<String> {
+        text_at(&self.body, path)
+    }
+
+    /// A member that is an id.
+    pub fn id_at(&self, path: &[&str]) -> Option<Id> {
+        Id::parse(self.raw_at(path)?)
     }
 }
 
-/// What stands at `path` in an object. What lies around it is passed over.
-pub(crate) fn field<'a, T: Deserialize<'a>>(object: &'a [u8], path: &[&str]) -> Option<T> {
-    let Some((name, rest)) = path.split_first() else {
-        return serde_json::from_slice(object).ok();
-    };
+/// The JSON text of the member at `path` in an object, which is not empty. What lies around it is
+/// passed over.
+pub fn raw_at<'a>(object: &'a [u8], path: &[&str]) -> Option<&'a str> {
+    let (name, rest) = path.split_first()?;
     let mut found = None;
     let mut reader = serde_json::Deserializer::from_slice(object);
     Named {
@@ -157,13 +194,27 @@ pub(crate) fn field<'a, T: Deserialize<'a>>(object: &'a [u8], path: &[&str]) -> 
     }
     .deserialize(&mut reader)
     .ok()?;
-    field(found?.get().as_bytes(), rest)
+    let found = found?.get();
+    if rest.is_empty() {
+        Some(found)
+    } else {
+        raw_at(found.as_bytes(), rest)
+    }
+}
+
+/// The string at `path` in an object.
+pub fn text_at(object: &[u8], path: &[&str]) -> Option<String> {
+    serde_json::from_str(raw_at(object, path)?).ok()
 }
 
 impl Id {
+    /// The id of a text that breaks off somewhere after it.
+    pub fn from_fragment(text: &[u8]) -> Option<Self> {
+        envelope::id_of_fragment(text)
+    }
+
     /// The id as it stands in a message; `None` for null and what can't be one.
-    pub(crate) fn read(raw: &RawValue) -> Option<Self> {
-        let text = raw.get();
+    fn parse(text: &str) -> Option<Self> {
         if text.starts_with('"') {
             return serde_json::from_str(text).ok().map(Self::Text);
         }
@@ -192,8 +243,18 @@ impl fmt::Display for Id {
     }
 }
 
+impl fmt::Debug for Part {
+    /// Shows how long it is: what it says is between the client and the server.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part")
+            .field("kind", &self.kind)
+            .field("len", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Message {
-    /// Shows how long it is: what it says is between the host and the server.
+    /// Shows how long it is: what it says is between the client and the server.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let methods: Vec<_> = self.parts.iter().map(Part::method).collect();
         f.debug_struct("Message")
