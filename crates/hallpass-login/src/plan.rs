@@ -206,10 +206,12 @@ impl fmt::Display for LoginPlan {
         };
         writeln!(f, "client: {}", self.client)?;
         writeln!(f, "redirect URI: {uri}{note}")?;
-        match self.scopes.is_empty() {
-            true => writeln!(f, "scopes: none")?,
-            false => writeln!(f, "scopes: {}", self.scopes)?,
-        }
+        let scopes = if self.scopes.is_empty() {
+            "none".to_owned()
+        } else {
+            self.scopes.to_string()
+        };
+        writeln!(f, "scopes: {scopes}")?;
         match &self.resource {
             Some(resource) => writeln!(f, "resource: {}", resource.as_str())?,
             None => writeln!(f, "resource: none")?,

@@ -34,7 +34,7 @@ pub struct PendingAuthorization {
 }
 
 impl PendingAuthorization {
-    /// Where to send the person's browser. It holds `state`: show it to that person only.
+    /// The URL for the user's browser. It holds `state`: show it to that user only.
     pub fn url(&self) -> &Url {
         &self.url
     }

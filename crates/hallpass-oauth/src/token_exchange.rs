@@ -1,5 +1,5 @@
 //! Token exchange (RFC 8693), as enterprise-managed authorization uses it: an identity provider turns
-//! a person's ID token into an identity assertion (ID-JAG) that an authorization server takes as a
+//! a user's ID token into an identity assertion (ID-JAG) that an authorization server takes as a
 //! JWT bearer grant.
 
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::{
 /// A request to an identity provider for an assertion.
 #[derive(Clone, Copy)]
 pub struct IdentityAssertionRequest<'a> {
-    /// The ID token that the provider gave out when the person signed in.
+    /// The ID token that the provider issued when the user signed in.
     pub id_token: &'a str,
     /// The authorization server that the assertion is for.
     pub audience: &'a Issuer,

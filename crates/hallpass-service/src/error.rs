@@ -1,11 +1,11 @@
-//! A machine's sign-in that did not come to a grant.
+//! The error of a service's sign-in.
 
 use std::{error::Error, fmt};
 
 use hallpass_core::{AuthorizeError, Remedy};
 use hallpass_session::TokenRequestError;
 
-/// Why a machine got no token. Nothing that was saved before is lost by it.
+/// Why a service got no token. Nothing that was saved before is lost by it.
 ///
 /// A host finds it in [`AuthorizeError::get_ref`].
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct ServiceError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// How far a machine's sign-in came.
+/// Which step of the sign-in failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServiceErrorKind {
@@ -27,7 +27,7 @@ pub enum ServiceErrorKind {
     NoClient,
     /// The configured client is registered with another authorization server.
     OtherIssuer,
-    /// The machine's assertion can't be had.
+    /// There is no assertion to send.
     Assertion,
     /// The request can't be made: no endpoint, no signature.
     Request,
@@ -86,7 +86,7 @@ impl ServiceError {
         self
     }
 
-    /// How far it came.
+    /// Which step failed.
     pub fn kind(&self) -> ServiceErrorKind {
         self.kind
     }
@@ -96,7 +96,7 @@ impl ServiceError {
         self.remedy
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }

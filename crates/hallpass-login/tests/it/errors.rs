@@ -20,7 +20,7 @@ struct Expected {
     /// Words of the error or its sources.
     words: &'static str,
     has_hint: bool,
-    /// Whether the person was sent to the authorization server.
+    /// Whether the user was sent to the authorization server.
     opened: bool,
 }
 

@@ -176,7 +176,7 @@ impl Fixture {
     }
 
     /// Nothing that a login says holds a secret that went over the wire. `state` is in the URL that
-    /// the person is shown, and nowhere else.
+    /// the user is shown, and nowhere else.
     fn check_leaks(&self, outcome: &Result<Record, LoginError>) {
         let mut leaks = LeakCheck::new();
         leaks.watch_record(self.issuer.recorder(), &[]);
@@ -284,7 +284,7 @@ impl Browser {
         self.events().iter().map(words).collect()
     }
 
-    /// The URLs that the person was sent to.
+    /// The URLs that the user was sent to.
     pub(crate) fn urls(&self) -> Vec<Url> {
         self.urls.borrow().clone()
     }

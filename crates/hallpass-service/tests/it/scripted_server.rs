@@ -48,7 +48,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// The parameters but for those of the client's proof, as `name=value`.
+    /// The parameters, as `name=value`.
     pub(crate) fn shown(&self) -> Vec<String> {
         let pairs = self
             .form
@@ -78,7 +78,7 @@ pub(crate) fn claims(jwt: &str) -> Value {
 
 /// The answers, by path, in their order; the last one stays. Another path has no connection.
 #[derive(Debug, Default)]
-pub(crate) struct Script {
+pub(crate) struct ScriptedServer {
     answers: Mutex<HashMap<&'static str, VecDeque<Response<Bytes>>>>,
     sent: Mutex<Vec<Sent>>,
 }
@@ -99,17 +99,17 @@ pub(crate) fn token(scheme: &str) -> Value {
     json!({ "access_token": "canary-access", "token_type": scheme, "expires_in": 300 })
 }
 
-impl Script {
+impl ScriptedServer {
     /// Both metadata documents, tokens and an identity assertion; `more` goes over the
     /// authorization server's metadata.
     pub(crate) fn new(more: &Value) -> Arc<Self> {
-        let script = Self::default();
+        let server = Self::default();
         let resource = json!({
             "resource": SERVER,
             "authorization_servers": [ISSUER],
             "scopes_supported": ["read", "offline_access"],
         });
-        script.on(
+        server.on(
             "/.well-known/oauth-protected-resource/mcp",
             [answer(200, &resource)],
         );
@@ -118,18 +118,18 @@ impl Script {
         for (name, value) in more.as_object().unwrap() {
             metadata[name] = value.clone();
         }
-        script.on(
+        server.on(
             "/.well-known/oauth-authorization-server",
             [answer(200, &metadata)],
         );
-        script.on("/token", [answer(200, &token("Bearer"))]);
+        server.on("/token", [answer(200, &token("Bearer"))]);
         let issued = json!({
             "access_token": "canary-id-jag",
             "issued_token_type": "urn:ietf:params:oauth:token-type:id-jag",
             "token_type": "N_A",
         });
-        script.on("/exchange", [answer(200, &issued)]);
-        Arc::new(script)
+        server.on("/exchange", [answer(200, &issued)]);
+        Arc::new(server)
     }
 
     /// Writes down what a path answers.
@@ -152,19 +152,19 @@ impl Script {
         sent.iter().map(|sent| sent.path.clone()).collect()
     }
 
-    pub(crate) fn login(self: &Arc<Self>, machine: ServiceClient) -> ServiceLogin {
+    pub(crate) fn login(self: &Arc<Self>, client: ServiceClient) -> ServiceLogin {
         ServiceLogin::new(
             self.clone(),
-            Arc::new(Hasty),
+            Arc::new(FastClock),
             Arc::new(FixedEntropy::new(1)),
-            machine,
+            client,
         )
     }
 }
 
 /// One sign-in, as a session asks for it.
 #[derive(Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct SignInCase<'a> {
     pub(crate) settings: ServerSettings,
     pub(crate) reason: SignInReason,
     pub(crate) challenges: Vec<Challenge>,
@@ -172,7 +172,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) previous: Option<&'a Record>,
 }
 
-impl Default for Asked<'_> {
+impl Default for SignInCase<'_> {
     /// The first one, after a bearer challenge, of a client with a secret.
     fn default() -> Self {
         Self {
@@ -185,10 +185,16 @@ impl Default for Asked<'_> {
     }
 }
 
-impl Asked<'_> {
-    pub(crate) async fn of(&self, login: &ServiceLogin) -> Result<Record, ServiceError> {
+impl SignInCase<'_> {
+    pub(crate) async fn run(&self, login: &ServiceLogin) -> Result<Record, ServiceError> {
         let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
-        let mut ask = SignIn::new(&key, &self.settings, self.reason, &self.scopes, &Nothing);
+        let mut ask = SignIn::new(
+            &key,
+            &self.settings,
+            self.reason,
+            &self.scopes,
+            &NoRegistrationSink,
+        );
         ask.challenges = &self.challenges;
         ask.previous = self.previous;
         login.run(ask).await
@@ -210,11 +216,11 @@ pub(crate) fn client(id: &str, secret: Option<&str>) -> PreRegisteredClient {
 
 pub(crate) fn with_client(secret: Option<&str>) -> ServerSettings {
     let mut settings = ServerSettings::default();
-    settings.client.pre_registered = Some(client("machine", secret));
+    settings.client.pre_registered = Some(client("service", secret));
     settings
 }
 
-impl HttpClient for Script {
+impl HttpClient for ScriptedServer {
     fn open(
         &self,
         request: Request<Bytes>,
@@ -249,21 +255,21 @@ impl HttpClient for Script {
     }
 }
 
-/// A machine registers nothing, so there is nothing to keep.
+/// A service registers nothing, so nothing is saved.
 #[derive(Debug)]
-struct Nothing;
+struct NoRegistrationSink;
 
-impl RegistrationSink for Nothing {
+impl RegistrationSink for NoRegistrationSink {
     fn save<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
-        panic!("a machine keeps nothing in the middle of a sign-in")
+        panic!("a service saves nothing during a sign-in")
     }
 }
 
 /// A clock on which waits are none.
 #[derive(Debug)]
-struct Hasty;
+struct FastClock;
 
-impl Clock for Hasty {
+impl Clock for FastClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix_seconds(1_800_000_000)
     }

@@ -23,13 +23,13 @@ fn write(folder: &TempDir, text: &str) -> PathBuf {
     path
 }
 
-/// What an error shows, to whoever asks for whatever of it.
+/// All texts of an error.
 fn shown(error: &TokenSourceError) -> String {
     format!("{error} {error:?} {:?} {:?}", error.hint(), error.source())
 }
 
 #[tokio::test]
-async fn a_file_is_read_each_time() {
+async fn token_file_is_read_each_time() {
     let folder = TempDir::new().unwrap();
     let file = TokenFile::new(folder.path().join("token"));
     let error = read(&file).await.unwrap_err();
@@ -62,13 +62,13 @@ fn sh(script: &str) -> CommandSource {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_prints_the_token() {
+async fn command_output_is_the_token() {
     assert_eq!(read(&sh("echo token-1")).await.unwrap(), "token-1");
     let command = sh("printf token-2; echo canary >&2");
     assert_eq!(read(&command).await.unwrap(), "token-2");
     let assertion = AssertionSource::read(&command).await.unwrap();
     assert_eq!(assertion.expose(), "token-2");
-    // Arguments are what they are: nobody expands them.
+    // No shell expands the arguments.
     let command = CommandSource::new("printf", ["%s", "$HOME;*"]);
     assert_eq!(read(&command).await.unwrap(), "$HOME;*");
     // It inherits the environment, without what is withheld.
@@ -82,7 +82,7 @@ async fn a_command_prints_the_token() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_may_fail_in_many_ways() {
+async fn command_error_has_remedy_and_no_output() {
     let limit = Duration::from_millis(200);
     let no_program = Path::new("/nonexistent/program");
     for (command, remedy, what) in [
@@ -115,7 +115,7 @@ async fn a_command_may_fail_in_many_ways() {
         ),
         (sh("yes canary"), Remedy::Configure, "more than 65536 bytes"),
         (
-            sh("echo canary; exec cat /dev/zero >/dev/null").with_time_limit(limit),
+            sh("echo canary; exec cat /dev/zero >/dev/null").with_timeout(limit),
             Remedy::Retry,
             "did not end within 0.2 s",
         ),

@@ -8,7 +8,7 @@ use hallpass_service::{
 };
 use serde_json::json;
 
-use crate::script::{Asked, PROVIDER, Script, answer, client, error, itself};
+use crate::scripted_server::{PROVIDER, ScriptedServer, SignInCase, answer, client, error, itself};
 
 fn bearer() -> ServiceClient {
     let assertion = Assertion::new("canary-assertion");
@@ -17,14 +17,14 @@ fn bearer() -> ServiceClient {
 
 /// How a sign-in ends when the token endpoint answers so, and after how many requests.
 async fn check(status: u16, code: &str, kind: ServiceErrorKind, remedy: Remedy, requests: usize) {
-    let script = Script::new(&json!({}));
-    script.on("/token", [error(status, code)]);
-    let error = Asked::default()
-        .of(&script.login(bearer()))
+    let server = ScriptedServer::new(&json!({}));
+    server.on("/token", [error(status, code)]);
+    let error = SignInCase::default()
+        .run(&server.login(bearer()))
         .await
         .unwrap_err();
     assert_eq!((error.kind(), error.remedy()), (kind, remedy), "{code}");
-    assert_eq!(script.sent("/token").len(), requests, "{code}");
+    assert_eq!(server.sent("/token").len(), requests, "{code}");
     let mut text = format!("{error:?} {error} {:?}", error.hint());
     let mut source = error.source();
     while let Some(error) = source {
@@ -35,7 +35,7 @@ async fn check(status: u16, code: &str, kind: ServiceErrorKind, remedy: Remedy, 
 }
 
 #[tokio::test]
-async fn a_refused_assertion_is_not_sent_again_and_nothing_is_tried_in_its_place() {
+async fn refused_assertion_is_not_sent_again() {
     use ServiceErrorKind::Refused;
     check(400, "invalid_grant", Refused, Remedy::Configure, 1).await;
     check(400, "invalid_scope", Refused, Remedy::Configure, 1).await;
@@ -48,7 +48,7 @@ async fn a_refused_assertion_is_not_sent_again_and_nothing_is_tried_in_its_place
 }
 
 #[tokio::test]
-async fn an_assertion_that_was_refused_is_not_sent_by_a_later_sign_in_either() {
+async fn refused_assertion_is_not_sent_by_a_later_sign_in() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jwt");
     let write = |text: &str| {
@@ -57,26 +57,26 @@ async fn an_assertion_that_was_refused_is_not_sent_by_a_later_sign_in_either() {
             .unwrap();
     };
     let source = AssertionFile::new(&path);
-    let script = Script::new(&json!({}));
-    script.on("/token", [error(400, "invalid_grant")]);
-    let login = script.login(ServiceClient::new(ServiceGrant::JwtBearer(Arc::new(
+    let server = ScriptedServer::new(&json!({}));
+    server.on("/token", [error(400, "invalid_grant")]);
+    let login = server.login(ServiceClient::new(ServiceGrant::JwtBearer(Arc::new(
         source,
     ))));
     write("expired");
     for _ in 0..3 {
-        let error = Asked::default().of(&login).await.unwrap_err();
+        let error = SignInCase::default().run(&login).await.unwrap_err();
         assert_eq!(error.kind(), ServiceErrorKind::Refused);
     }
-    assert_eq!(script.sent("/token").len(), 1);
+    assert_eq!(server.sent("/token").len(), 1);
     write("replaced");
-    Asked::default().of(&login).await.unwrap_err();
-    assert_eq!(script.sent("/token").len(), 2);
+    SignInCase::default().run(&login).await.unwrap_err();
+    assert_eq!(server.sent("/token").len(), 2);
 }
 
 #[tokio::test]
-async fn there_may_be_no_assertion() {
+async fn missing_assertion_sends_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let script = Script::new(&json!({}));
+    let server = ScriptedServer::new(&json!({}));
     let absent = AssertionFile::new(folder.path().join("absent"));
     let empty = AssertionFile::new({
         let path = folder.path().join("empty");
@@ -84,56 +84,56 @@ async fn there_may_be_no_assertion() {
         path
     });
     for source in [absent, empty] {
-        let machine = ServiceClient::new(ServiceGrant::JwtBearer(Arc::new(source)));
-        let error = Asked::default()
-            .of(&script.login(machine))
+        let service = ServiceClient::new(ServiceGrant::JwtBearer(Arc::new(source)));
+        let error = SignInCase::default()
+            .run(&server.login(service))
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ServiceErrorKind::Assertion);
         assert_eq!(error.remedy(), Remedy::Configure);
         assert!(error.source().unwrap().to_string().contains("reading"));
     }
-    assert!(script.sent("/token").is_empty());
+    assert!(server.sent("/token").is_empty());
 }
 
 #[tokio::test]
-async fn an_identity_provider_may_say_no_or_something_else() {
+async fn identity_provider_error_sends_no_token_request() {
     let provider = || IdentityProvider {
         token_endpoint: PROVIDER.parse().unwrap(),
-        client: client("machine-at-idp", Some("canary-idp-secret")),
+        client: client("service-at-idp", Some("canary-idp-secret")),
         id_token: Arc::new(Assertion::new("canary-id-token")),
     };
     let not_an_assertion = json!({ "access_token": "canary-other", "token_type": "Bearer" });
     for refusal in [error(400, "invalid_grant"), answer(200, &not_an_assertion)] {
-        let script = Script::new(&json!({}));
-        script.on("/exchange", [refusal]);
-        let machine = ServiceClient::new(ServiceGrant::IdentityAssertion(Box::new(provider())));
-        let error = Asked::default()
-            .of(&script.login(machine))
+        let server = ScriptedServer::new(&json!({}));
+        server.on("/exchange", [refusal]);
+        let service = ServiceClient::new(ServiceGrant::IdentityAssertion(Box::new(provider())));
+        let error = SignInCase::default()
+            .run(&server.login(service))
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ServiceErrorKind::Exchange);
         assert!(error.to_string().contains("idp.example"), "{error}");
         assert!(
-            script.sent("/token").is_empty(),
+            server.sent("/token").is_empty(),
             "nothing went on to the other server"
         );
     }
 }
 
 #[tokio::test]
-async fn a_network_that_fails_is_no_refusal() {
-    let script = Script::new(&json!({ "token_endpoint": "https://as.example/gone" }));
-    let error = Asked::default()
-        .of(&script.login(itself()))
+async fn network_failure_is_not_a_refusal() {
+    let server = ScriptedServer::new(&json!({ "token_endpoint": "https://as.example/gone" }));
+    let error = SignInCase::default()
+        .run(&server.login(itself()))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ServiceErrorKind::Network);
 
-    let script = Script::new(&json!({}));
-    script.on("/.well-known/oauth-authorization-server", [error_page()]);
-    let error = Asked::default()
-        .of(&script.login(itself()))
+    let server = ScriptedServer::new(&json!({}));
+    server.on("/.well-known/oauth-authorization-server", [error_page()]);
+    let error = SignInCase::default()
+        .run(&server.login(itself()))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ServiceErrorKind::Discovery);

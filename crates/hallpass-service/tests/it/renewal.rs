@@ -6,66 +6,66 @@ use serde_json::json;
 
 use crate::{
     grants::{bearer, vouched_for},
-    script::{Asked, Script, itself, with_client},
+    scripted_server::{ScriptedServer, SignInCase, itself, with_client},
 };
 
 #[tokio::test]
-async fn a_grant_that_has_only_ended_is_asked_for_without_discovery() {
+async fn expired_grant_is_renewed_without_discovery() {
     check(itself(), &["/token"]).await;
     check(bearer("a.b.c"), &["/token"]).await;
     check(vouched_for(), &["/exchange", "/token"]).await;
 }
 
 /// Signs in, lets the token end, and says what is asked then: the same as before, and no more.
-async fn check(machine: ServiceClient, expected: &[&str]) {
-    let script = Script::new(&json!({}));
-    let login = script.login(machine);
+async fn check(client: ServiceClient, expected: &[&str]) {
+    let server = ScriptedServer::new(&json!({}));
+    let login = server.login(client);
     assert!(!login.is_interactive());
-    let first = Asked::default().of(&login).await.unwrap();
-    let before = script.asked().len();
-    let asked = Asked {
+    let first = SignInCase::default().run(&login).await.unwrap();
+    let before = server.asked().len();
+    let asked = SignInCase {
         reason: SignInReason::Ended,
         challenges: Vec::new(),
         previous: Some(&first),
-        ..Asked::default()
+        ..SignInCase::default()
     };
-    let second = asked.of(&login).await.unwrap();
-    assert_eq!(script.asked()[before..], *expected);
-    let sent = script.sent("/token");
+    let second = asked.run(&login).await.unwrap();
+    assert_eq!(server.asked()[before..], *expected);
+    let sent = server.sent("/token");
     assert_eq!(sent[0].shown(), sent[1].shown());
     assert_eq!(sent[0].authorization, sent[1].authorization);
     assert_eq!(second.metadata, first.metadata);
 }
 
 #[tokio::test]
-async fn after_a_refusal_or_under_other_settings_the_metadata_is_read_anew() {
-    let script = Script::new(&json!({}));
-    let login = script.login(itself());
-    let first = Asked::default().of(&login).await.unwrap();
+async fn refusal_or_changed_settings_read_the_metadata_again() {
+    let server = ScriptedServer::new(&json!({}));
+    let login = server.login(itself());
+    let first = SignInCase::default().run(&login).await.unwrap();
     let metadata = "/.well-known/oauth-authorization-server".to_owned();
     let mut settings = with_client(Some("canary-secret"));
     settings.scopes = Some(hallpass_core::Scopes::from_server("other offline_access"));
-    let refused = Asked {
+    let refused = SignInCase {
         reason: SignInReason::Ended,
         previous: Some(&first),
-        ..Asked::default()
+        ..SignInCase::default()
     };
-    let changed = Asked {
+    let changed = SignInCase {
         settings,
         reason: SignInReason::Ended,
         challenges: Vec::new(),
         previous: Some(&first),
-        ..Asked::default()
+        ..SignInCase::default()
     };
     for asked in [refused, changed] {
-        let before = script.asked().len();
-        asked.of(&login).await.unwrap();
-        assert!(script.asked()[before..].contains(&metadata), "{asked:?}");
+        let before = server.asked().len();
+        asked.run(&login).await.unwrap();
+        assert!(server.asked()[before..].contains(&metadata), "{asked:?}");
     }
-    let sent = script.sent("/token").pop().unwrap();
+    let sent = server.sent("/token").pop().unwrap();
     assert_eq!(
         sent.value("scope"),
         "offline_access other",
-        "a person's list stays"
+        "the user's list stays"
     );
 }
