@@ -1,12 +1,12 @@
 //! A circuit breaker for each token endpoint.
 //!
-//! A token endpoint that acts on refresh requests and loses its answers costs every account that posts
-//! there its refresh token. So sessions that share [`CircuitBreakers`] watch it together: after
-//! [`MAX_LOST`] lost answers in a row, from different accounts, one account at a time is tried, first
-//! after [`FIRST_PAUSE`], then after twice that, up to [`MAX_PAUSE`]. The others keep their tokens
-//! and wait. The first new grant that arrives closes the breaker; a refusal does not, since the endpoint
-//! answers so to the accounts whose tokens it has replaced. At most [`MAX_CONCURRENT_REQUESTS`] requests are on their way at
-//! the same time, since all of them may be lost before the first loss is known.
+//! A token endpoint that processes refresh requests and loses its answers costs each account that posts
+//! there its refresh token. Sessions that share [`CircuitBreakers`] limit the damage: after [`MAX_LOST`]
+//! lost answers in a row, from different accounts, the breaker opens and one account at a time tries,
+//! first after [`FIRST_PAUSE`], then after twice that, up to [`MAX_PAUSE`]. The other accounts keep their
+//! tokens and wait. The first new grant closes the breaker. A refusal does not: the endpoint refuses
+//! accounts whose tokens it has replaced. At most [`MAX_CONCURRENT_REQUESTS`] requests are sent at the
+//! same time, since all of them can be lost before the first loss is known.
 
 use std::{
     collections::HashMap,
@@ -18,24 +18,24 @@ use hallpass_core::{Clock, CredentialKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-/// After how many lost answers the breaker opens.
+/// The breaker opens after so many lost answers.
 const MAX_LOST: usize = 3;
-/// How many requests are on their way to one endpoint at once.
+/// How many requests to one endpoint run at the same time.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
-/// How long a request waits for its turn.
-const MAX_WAIT: Duration = Duration::from_secs(5);
+/// How long a request waits for a free place.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const MAX_PAUSE: Duration = Duration::from_secs(120);
 
-/// The circuit breakers of all token endpoints that a process refreshes at. A host that runs sessions
-/// of many users gives one value to all of them
+/// The circuit breakers of the token endpoints of a process. A host with sessions of many users gives one
+/// value to all of them
 /// ([`SessionBuilder::circuit_breakers`](crate::SessionBuilder::circuit_breakers)).
 #[derive(Debug, Default)]
 pub struct CircuitBreakers(Mutex<HashMap<Url, Arc<Breaker>>>);
 
 #[derive(Debug)]
 struct Breaker {
-    permits: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -49,39 +49,43 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 struct Open {
     pause: Duration,
-    /// When the next account may try, in monotonic time.
+    /// The monotonic time of the next trial.
     until: Duration,
-    /// Whether one tries now.
+    /// Whether a trial is running.
     has_trial: bool,
 }
 
-/// Leave to send one refresh request. Dropped without a word on its outcome, it changes nothing.
+/// Permits one refresh request. Dropped without an outcome, it changes nothing.
 #[derive(Debug)]
 pub(crate) struct Permit {
     breaker: Arc<Breaker>,
-    _permit: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
     is_trial: bool,
 }
 
 impl CircuitBreakers {
-    /// Waits for mark_issuer_changed to post to `endpoint`, not for long: the caller holds an account's lock.
+    /// Waits for a permit to post to `endpoint`, for a short time: the caller holds an account's lock.
     ///
     /// # Errors
     ///
-    /// For how long the breaker stays open, or others come first.
-    pub(crate) async fn pass(&self, endpoint: &Url, clock: &dyn Clock) -> Result<Permit, Duration> {
+    /// How long the breaker stays open, or other requests come first.
+    pub(crate) async fn acquire(
+        &self,
+        endpoint: &Url,
+        clock: &dyn Clock,
+    ) -> Result<Permit, Duration> {
         let breaker = Arc::clone(self.breakers().entry(endpoint.clone()).or_insert_with(|| {
             Arc::new(Breaker {
-                permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS)),
+                places: Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS)),
                 state: Mutex::default(),
             })
         }));
         breaker.state().check_closed(clock.monotonic())?;
-        let permit = breaker.permit(clock).await.ok_or(MAX_WAIT)?;
+        let place = breaker.place(clock).await.ok_or(PERMIT_TIMEOUT)?;
         let is_trial = breaker.state().enter(clock.monotonic())?;
         Ok(Permit {
             breaker,
-            _permit: permit,
+            _place: place,
             is_trial,
         })
     }
@@ -92,14 +96,14 @@ impl CircuitBreakers {
 }
 
 impl Breaker {
-    /// The right to be on the way; `None` when none is free in time.
-    async fn permit(&self, clock: &dyn Clock) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Some(permit);
+    /// A place among the concurrent requests; `None` when none is free in time.
+    async fn place(&self, clock: &dyn Clock) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(place);
         }
         tokio::select! {
-            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
-            () = clock.sleep(MAX_WAIT) => None,
+            place = Arc::clone(&self.places).acquire_owned() => place.ok(),
+            () = clock.sleep(PERMIT_TIMEOUT) => None,
         }
     }
 
@@ -109,7 +113,7 @@ impl Breaker {
 }
 
 impl State {
-    /// For how long no account may try yet, as an error.
+    /// Whether an account may try; the error is the remaining pause.
     fn check_closed(&self, now: Duration) -> Result<(), Duration> {
         match self.open {
             Some(open) if open.has_trial => Err(open.pause),
@@ -118,7 +122,7 @@ impl State {
         }
     }
 
-    /// Begins a request; whether it is the one that tries an endpoint whose breaker is open.
+    /// Starts a request. Whether it is the trial of an open breaker.
     fn enter(&mut self, now: Duration) -> Result<bool, Duration> {
         self.check_closed(now)?;
         Ok(self.open.as_mut().is_some_and(|open| {
@@ -129,7 +133,7 @@ impl State {
 }
 
 impl Permit {
-    /// A new grant arrived. (A refusal does not say whether a grant would.)
+    /// The request got a new grant.
     pub(crate) fn renewed(self) {
         *self.breaker.state() = State::default();
     }
@@ -142,7 +146,7 @@ impl Permit {
         }
         let pause = match state.open {
             Some(open) if self.is_trial => open.pause.saturating_mul(2).min(MAX_PAUSE),
-            // A request that was on its way when the breaker opened.
+            // The request was sent before the breaker opened.
             Some(_) => return,
             None if state.lost.len() < MAX_LOST => return,
             None => FIRST_PAUSE,

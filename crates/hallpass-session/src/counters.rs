@@ -1,15 +1,14 @@
-//! What a session has saved its authorization server, in numbers.
+//! The counters of a session.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often a session refreshed, and how often it found that it need not. Counted since the
-/// session was built.
+/// How often a session refreshed, and how often it did not need to, since it was built.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
     /// Refresh requests that were posted.
     pub posted: u64,
-    /// Refreshes that brought a new token, which was saved.
+    /// Refreshes whose new token was saved.
     pub made: u64,
     /// Times a newer token of another process, or of another session on the store, was adopted.
     pub adopted: u64,

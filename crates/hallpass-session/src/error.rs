@@ -1,4 +1,4 @@
-//! What can keep a session from giving a token.
+//! The errors of a session.
 
 mod refresh;
 mod sign_in_required;
@@ -14,27 +14,25 @@ pub use self::{
     terminated::{SessionTerminated, TerminationReason},
 };
 
-/// Why there is no token. Cloning it is cheap: callers who wait for the same refresh get the same
-/// error.
+/// Why there is no token. Cloning is cheap: callers that share a refresh get the same error.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// Somebody has to sign in first.
+    /// A sign-in is needed first.
     SignInRequired(SignInRequired),
-    /// A sign-in was tried and came to nothing.
+    /// A sign-in failed.
     SignIn(SignInError),
     /// The store could not read, lock or save.
     Store(Arc<StoreError>),
     /// The authorization server did not refresh the token, and the credentials are kept.
     Refresh(RefreshError),
-    /// The source that the tokens come from has none to give.
+    /// The host's token source failed.
     TokenSource(ExternalTokenError),
-    /// There is nothing left to try: a stated end instead of a loop.
+    /// Nothing more can be tried: a terminal error instead of a loop.
     Terminated(SessionTerminated),
-    /// Other calls of this session came first, again and again, and what they got is not what this
-    /// one needs.
+    /// Other calls of this session completed first each time, with results that this call can't use.
     ConcurrentUpdate(ConcurrentUpdate),
-    /// The session is closed, or no tokio runtime runs here.
+    /// The session is closed, or no tokio runtime is running.
     Closed(Closed),
 }
 
@@ -53,7 +51,7 @@ impl SessionError {
         }
     }
 
-    /// Advice for a person, if there is any.
+    /// Advice for the user, if there is any.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::SignInRequired(needed) => needed.hint(),
@@ -81,7 +79,7 @@ impl SessionError {
         Self::SignIn(SignInError(Arc::new(error), Arc::new(key.clone())))
     }
 
-    /// The same error, when the pause that it began has this much left.
+    /// The same error with the remaining pause.
     #[must_use]
     pub(crate) fn with_retry_after(self, pause: Duration) -> Self {
         match self {
@@ -131,7 +129,7 @@ impl Error for SessionError {
             Self::SignIn(failed) => Some(&*failed.0),
             Self::Store(error) => Some(&**error),
             Self::TokenSource(failed) => Some(&*failed.error),
-            // These three print themselves above, so their source comes next.
+            // These three are displayed above, so the next error is their source.
             Self::SignInRequired(needed) => needed.source(),
             Self::Refresh(failed) => failed.source(),
             Self::Terminated(ended) => ended.source(),
@@ -140,18 +138,18 @@ impl Error for SessionError {
     }
 }
 
-/// A sign-in that came to nothing.
+/// A sign-in that failed.
 #[derive(Debug, Clone)]
 pub struct SignInError(Arc<AuthorizeError>, Arc<CredentialKey>);
 
 impl SignInError {
-    /// What the authorizer said.
+    /// The authorizer's error.
     pub fn cause(&self) -> &AuthorizeError {
         &self.0
     }
 }
 
-/// A source of tokens that has none.
+/// A token source that failed.
 #[derive(Debug, Clone)]
 pub struct ExternalTokenError {
     origin: Arc<str>,
@@ -159,34 +157,34 @@ pub struct ExternalTokenError {
 }
 
 impl ExternalTokenError {
-    /// What the source said.
+    /// The source's error.
     pub fn cause(&self) -> &TokenSourceError {
         &self.error
     }
 
-    /// Where the tokens come from, in words for a person.
+    /// The name of the source, for the user.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 }
 
-/// A call whose turn did not come.
+/// A call that other calls always preceded.
 #[derive(Debug, Clone)]
 pub struct ConcurrentUpdate(Arc<CredentialKey>);
 
 impl ConcurrentUpdate {
-    /// Whose session it is.
+    /// The credential of the session.
     pub fn key(&self) -> &CredentialKey {
         &self.0
     }
 }
 
-/// A session that takes no more work.
+/// A session that accepts no more calls.
 #[derive(Debug, Clone)]
 pub struct Closed(Arc<CredentialKey>);
 
 impl Closed {
-    /// Whose session it was.
+    /// The credential of the session.
     pub fn key(&self) -> &CredentialKey {
         &self.0
     }

@@ -1,22 +1,22 @@
-//! The fence: what a record says about the posts of its refresh token that brought no token.
+//! The pending refresh of a record: the posts of its refresh token that got no new token.
 //!
-//! It is saved before each request, so it holds when the process dies, and every process obeys it. The
-//! server may have replaced a refresh token whose post got no answer. A second post then teaches what
-//! became of it: a server with a grace period answers it as it did the first, another one refuses it
-//! with `invalid_grant`. The pauses between the posts make that likely to work:
+//! It is saved before each request, so it is there after a crash, and every process obeys it. The server
+//! may have replaced a refresh token whose post got no answer. A second post shows what happened: a
+//! server with a grace period repeats its answer, another server refuses it with `invalid_grant`. The
+//! pauses between the posts are chosen for the grace periods:
 //!
 //! | post | not before |
 //! |---|---|
-//! | second | [`PAUSE_BEFORE_SECOND_POST`] after the first, which is longer than a server works on a request and shorter than the usual grace period; after the time limit where the server was silent |
+//! | second | [`PAUSE_BEFORE_SECOND_POST`] after the first, which is longer than a server needs for a request and shorter than a usual grace period; after a timeout, this much after the timeout |
 //! | third | [`PAUSE_BEFORE_THIRD_POST`] after the second |
 //! | later | twice the pause before, up to [`MAX_PAUSE`] |
 //!
-//! From the third on the pauses vary by a fifth at random, so that the accounts of a server that comes
-//! back don't come at once. `Retry-After` makes a pause longer, up to [`MAX_PAUSE`]. No number of
-//! posts ends a grant, unless a setting says so.
+//! From the third post on the pauses vary by a fifth at random, which spreads the posts of many accounts
+//! after an outage. `Retry-After` makes a pause longer, up to [`MAX_PAUSE`]. No number of posts ends a
+//! grant, unless a setting says so.
 //!
-//! A refusal is remembered longer: [`MIN_REFUSAL_PAUSE`], then twice that, up to [`MAX_REFUSAL_PAUSE`]. Other
-//! settings end that pause at once.
+//! The pause after a refusal is longer: [`MIN_REFUSAL_PAUSE`], then twice that, up to
+//! [`MAX_REFUSAL_PAUSE`]. Changed settings end it at once.
 
 use std::time::Duration;
 
@@ -30,14 +30,14 @@ use hallpass_oauth::TokenError;
 pub(crate) const PAUSE_BEFORE_SECOND_POST: Duration = Duration::from_secs(6);
 /// The pause before the third post.
 pub(crate) const PAUSE_BEFORE_THIRD_POST: Duration = Duration::from_secs(60);
-/// The longest pause that lost answers lead to, before chance makes it longer, and the longest that a
-/// server can ask for.
+/// The longest pause after lost answers, before its random part, and the longest that a server can ask
+/// for.
 pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The pause after the first refusal.
 pub(crate) const MIN_REFUSAL_PAUSE: Duration = Duration::from_secs(15 * 60);
-/// The longest pause that refusals lead to.
+/// The longest pause after refusals.
 pub(crate) const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The shortest pause after a broken connection: what broke it may be restarting.
+/// The shortest pause after a lost connection: the server may be restarting.
 const MIN_PAUSE_AFTER_LOST_CONNECTION: Duration = Duration::from_secs(2);
 
 /// Whether the setting allows no further post of the record's refresh token.
@@ -64,7 +64,7 @@ pub(crate) fn remaining(
         None => MAX_PAUSE + MAX_PAUSE / 5,
     } + WHOLE_SECOND;
     let remaining = pending.not_before.saturating_since(now);
-    // A longer one comes of a clock that was wrong.
+    // A longer pause was saved with a wrong clock.
     (!remaining.is_zero() && remaining <= longest).then_some(remaining)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn marked(record: &Record, now: Timestamp, entropy: &dyn Entropy) -> 
     marked
 }
 
-/// The record after a post that got no usable answer: the server may have acted on it.
+/// The record after a post that got no usable answer: the server may have processed it.
 pub(crate) fn unanswered(
     marked: &Record,
     ended: PostEnd,
@@ -93,14 +93,14 @@ pub(crate) fn unanswered(
 ) -> Record {
     let mut record = marked.clone();
     if let Some(pending) = &mut record.fence {
-        // As long after now as it would have been after the post.
+        // The pause after the post, counted from now.
         let latest = now.saturating_add(pending.not_before.saturating_since(pending.last));
         let earliest = match ended {
             PostEnd::Silent => latest,
             _ => after(now, MIN_PAUSE_AFTER_LOST_CONNECTION),
         };
         pending.ended = ended;
-        // A moment after the latest one comes of a clock that was set back since the post.
+        // A later time was saved before the clock was set back.
         pending.not_before = pending.not_before.min(latest).max(earliest);
         pending.not_before = pending.not_before.max(retry_time(retry_after, now));
         pending.refusal = None;
@@ -108,8 +108,8 @@ pub(crate) fn unanswered(
     record
 }
 
-/// The record after a server said that it had not looked at the request, or could not be reached:
-/// `marked` without the post, and with the pause that the server retry_after for.
+/// The record after a server has not processed the request, or was not reached: `marked` without the
+/// post, and with the pause that the server asked for.
 pub(crate) fn not_processed(
     marked: &Record,
     before: Option<&PendingRefresh>,
@@ -120,7 +120,7 @@ pub(crate) fn not_processed(
     if let Some(retry_after) = retry_after.filter(|retry_after| !retry_after.is_zero()) {
         let pending = pending.get_or_insert_with(|| unposted(now));
         if pending.ended == PostEnd::Refused {
-            // That pause is over, or was ended.
+            // The pause of the refusal is over.
             pending.not_before = now;
         }
         pending.ended = PostEnd::NotProcessed;
@@ -129,8 +129,8 @@ pub(crate) fn not_processed(
     unmarked(marked, pending)
 }
 
-/// The record after a server refused the request: it has not acted on it, and what stands in the way
-/// does not pass by itself.
+/// The record after a server refused the request: it has not replaced the refresh token, and a retry
+/// would be refused too.
 pub(crate) fn refused(
     marked: &Record,
     before: Option<&PendingRefresh>,
@@ -159,7 +159,7 @@ pub(crate) fn refused(
     unmarked(marked, Some(pending))
 }
 
-/// The record as it was before the post that it was marked for.
+/// The record without the post that it was marked for.
 pub(crate) fn unmarked(marked: &Record, pending: Option<PendingRefresh>) -> Record {
     let mut record = marked.clone();
     if pending.as_ref().is_none_or(|pending| pending.posts == 0) {
@@ -169,7 +169,7 @@ pub(crate) fn unmarked(marked: &Record, pending: Option<PendingRefresh>) -> Reco
     record
 }
 
-/// A fence without a post.
+/// A pending refresh without a post.
 fn unposted(now: Timestamp) -> PendingRefresh {
     PendingRefresh {
         posts: 0,
@@ -186,7 +186,7 @@ fn pause(posts: u32, entropy: &dyn Entropy) -> Duration {
         PAUSE_BEFORE_THIRD_POST.saturating_mul(1_u32.checked_shl(later.min(16)).unwrap_or(1));
     let mut chance = [0];
     entropy.fill(&mut chance);
-    // From four fifths to six fifths.
+    // Between four fifths and six fifths.
     doubled.min(MAX_PAUSE) * (1_020 + u32::from(chance[0]) * 2) / 1_275
 }
 
@@ -194,8 +194,8 @@ fn retry_time(retry_after: Option<Duration>, now: Timestamp) -> Timestamp {
     retry_after.map_or(now, |retry_after| after(now, retry_after.min(MAX_PAUSE)))
 }
 
-/// The moment `pause` after `now`. Moments are cut to whole seconds, so a second is added: the pause is
-/// never shorter.
+/// The time `pause` after `now`. Timestamps are whole seconds, rounded down, so a second is added: the
+/// pause is never shorter.
 fn after(now: Timestamp, pause: Duration) -> Timestamp {
     now.saturating_add(pause + WHOLE_SECOND)
 }

@@ -1,5 +1,4 @@
-//! What is known after a refresh request, in the rows of the table in
-//! [`transaction`](crate::transaction).
+//! The outcome of a refresh request: the rows of the table in [`transaction`](crate::transaction).
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,30 +13,30 @@ use crate::error::RefreshError;
 
 #[derive(Debug)]
 pub(crate) enum RefreshOutcome {
-    /// There is a new token.
+    /// The server has issued a new token.
     Renewed(Box<TokenResponse>),
-    /// The server has not acted on the request: it was not sent, or it said "not now".
+    /// The server has not processed the request: it was not sent, or the server asked for a retry.
     NotProcessed(Failure),
-    /// The server may have acted on the request: there is no usable answer, for this reason.
+    /// The server may have processed the request: there is no usable answer, for this reason.
     Unanswered(PostEnd, Failure),
-    /// The server will never accept this refresh token again.
+    /// The server will not accept this refresh token again.
     Definitive(Arc<TokenError>),
-    /// The server refused the request for a reason that a person has to mend.
+    /// The server refused the request, and a retry would be refused too.
     Refused(Failure),
 }
 
-/// A refresh that brought no token.
+/// A refresh without a new token.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: RefreshError,
-    /// Whether the same request may succeed later by itself.
+    /// Whether the same request may succeed later.
     pub(crate) is_retryable: bool,
-    /// How long the server wants to be left alone.
+    /// The server's `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
 }
 
 impl RefreshOutcome {
-    /// What came of a refresh that retry_after for a token of the type `retry_after`.
+    /// The outcome of a refresh that requested a token of the type `requested`.
     pub(crate) fn from_result(
         result: Result<Response<Bytes>, HttpError>,
         requested: AuthScheme,
@@ -87,7 +86,7 @@ impl RefreshOutcome {
                 Self::Unanswered(PostEnd::Doubtful, failure())
             }
             TokenErrorClass::Unknown => Self::Unanswered(PostEnd::Lost, failure()),
-            // The refresh token is spent, and the next one is of no more use than its token.
+            // A token of the wrong type is unusable, and its refresh token too.
             TokenErrorClass::Definitive | TokenErrorClass::WrongType => Self::Definitive(error),
             TokenErrorClass::Refused => Self::Refused(failure()),
         }
@@ -104,7 +103,7 @@ impl RefreshOutcome {
         }
     }
 
-    /// Whether the server wants the same request with its nonce in the proof.
+    /// Whether the server asks for the same request with its nonce in the proof.
     pub(crate) fn is_nonce_challenge(&self) -> bool {
         match self {
             Self::Refused(failure) => {
@@ -115,7 +114,7 @@ impl RefreshOutcome {
         }
     }
 
-    /// The word for it in traces.
+    /// Its name in traces.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Renewed(_) => "renewed",

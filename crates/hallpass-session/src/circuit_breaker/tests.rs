@@ -6,7 +6,7 @@ fn account(number: usize) -> CredentialKey {
     CredentialKey::new(ServerUrl::parse(&format!("https://mcp.example.com/{number}")).unwrap())
 }
 
-/// A clock that stands still.
+/// A clock that does not advance.
 #[derive(Debug)]
 struct Stopped(Duration);
 
@@ -32,13 +32,13 @@ const fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-async fn pass(breakers: &CircuitBreakers, seconds: u64) -> Result<Permit, Duration> {
-    breakers.pass(&endpoint(), &Stopped(at(seconds))).await
+async fn acquire(breakers: &CircuitBreakers, seconds: u64) -> Result<Permit, Duration> {
+    breakers.acquire(&endpoint(), &Stopped(at(seconds))).await
 }
 
 async fn lose(breakers: &CircuitBreakers, number: usize, seconds: u64) {
-    let pass = pass(breakers, seconds).await.unwrap();
-    pass.lost(&account(number), at(seconds));
+    let permit = acquire(breakers, seconds).await.unwrap();
+    permit.lost(&account(number), at(seconds));
 }
 
 #[tokio::test]
@@ -47,15 +47,15 @@ async fn three_lost_answers_open_the_breaker_and_a_grant_closes_it() {
     for number in 0..3 {
         lose(&breakers, number, 0).await;
     }
-    assert_eq!(pass(&breakers, 4).await.unwrap_err(), at(6));
+    assert_eq!(acquire(&breakers, 4).await.unwrap_err(), at(6));
     // One account tries, and the others still wait.
-    let trial = pass(&breakers, 10).await.unwrap();
-    assert_eq!(pass(&breakers, 10).await.unwrap_err(), at(10));
+    let trial = acquire(&breakers, 10).await.unwrap();
+    assert_eq!(acquire(&breakers, 10).await.unwrap_err(), at(10));
     trial.lost(&account(3), at(10));
-    assert_eq!(pass(&breakers, 11).await.unwrap_err(), at(19));
-    pass(&breakers, 30).await.unwrap().renewed();
+    assert_eq!(acquire(&breakers, 11).await.unwrap_err(), at(19));
+    acquire(&breakers, 30).await.unwrap().renewed();
     for _ in 0..4 {
-        pass(&breakers, 30).await.unwrap().renewed();
+        acquire(&breakers, 30).await.unwrap().renewed();
     }
 }
 
@@ -68,7 +68,7 @@ async fn pause_doubles_up_to_two_minutes() {
     let mut now = 0;
     let mut pauses = Vec::new();
     for _ in 0..6 {
-        let pause = pass(&breakers, now).await.unwrap_err().as_secs();
+        let pause = acquire(&breakers, now).await.unwrap_err().as_secs();
         pauses.push(pause);
         now += pause;
         lose(&breakers, 9, now).await;
@@ -83,9 +83,9 @@ async fn lost_answers_of_one_account_do_not_open_the_breaker() {
         lose(&breakers, 1, 0).await;
     }
     lose(&breakers, 2, 0).await;
-    pass(&breakers, 0).await.unwrap().renewed();
+    acquire(&breakers, 0).await.unwrap().renewed();
     lose(&breakers, 3, 0).await;
-    pass(&breakers, 0).await.unwrap();
+    acquire(&breakers, 0).await.unwrap();
 }
 
 #[tokio::test]
@@ -94,18 +94,18 @@ async fn abandoned_trial_lets_the_next_account_try() {
     for number in 0..3 {
         lose(&breakers, number, 0).await;
     }
-    drop(pass(&breakers, 10).await.unwrap());
-    pass(&breakers, 10).await.unwrap();
+    drop(acquire(&breakers, 10).await.unwrap());
+    acquire(&breakers, 10).await.unwrap();
 }
 
 #[tokio::test]
 async fn ninth_concurrent_request_is_paused() {
     let breakers = CircuitBreakers::default();
-    let mut passes = Vec::new();
+    let mut permits = Vec::new();
     for _ in 0..MAX_CONCURRENT_REQUESTS {
-        passes.push(pass(&breakers, 0).await.unwrap());
+        permits.push(acquire(&breakers, 0).await.unwrap());
     }
-    assert_eq!(pass(&breakers, 0).await.unwrap_err(), MAX_WAIT);
-    passes.pop();
-    pass(&breakers, 0).await.unwrap();
+    assert_eq!(acquire(&breakers, 0).await.unwrap_err(), PERMIT_TIMEOUT);
+    permits.pop();
+    acquire(&breakers, 0).await.unwrap();
 }

@@ -1,11 +1,11 @@
-//! A refresh that came to nothing and cost nothing.
+//! A refresh that failed and kept the credentials.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{CredentialKey, HttpError, Remedy, record::PostEnd};
 use hallpass_oauth::TokenError;
 
-/// The authorization server did not refresh the token this time. The credentials are kept.
+/// The token was not refreshed this time. The credentials are kept.
 #[derive(Debug, Clone)]
 pub struct RefreshError {
     key: Arc<CredentialKey>,
@@ -20,13 +20,13 @@ enum Cause {
     Waiting(Waiting),
 }
 
-/// Why no refresh request was sent for now.
+/// Why no refresh request is sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waiting {
-    /// The last request, of this or another process, got no usable answer, in this way.
+    /// The last request, of this or another process, ended without a usable answer.
     AfterPost(PostEnd),
-    /// The token endpoint lost the answers to several accounts in a row: one account at a time tries.
+    /// The circuit breaker of the token endpoint is open: one account at a time tries.
     AfterLostAnswers,
 }
 
@@ -61,12 +61,12 @@ impl RefreshError {
         self
     }
 
-    /// Whose refresh it was.
+    /// The credential.
     pub fn key(&self) -> &CredentialKey {
         &self.key
     }
 
-    /// The transport's error, if there was no answer.
+    /// The HTTP error, if there was no answer.
     pub fn http_error(&self) -> Option<&HttpError> {
         match &self.cause {
             Cause::Http(error) => Some(error),
@@ -94,7 +94,7 @@ impl RefreshError {
         }
     }
 
-    /// How long after this error the session tries again, at the next call.
+    /// How long after this error the next call tries again.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -161,7 +161,7 @@ impl fmt::Display for Waiting {
 
 impl Error for Waiting {}
 
-/// A time in the largest unit that it fills, rounded up.
+/// A duration in its largest unit, rounded up.
 fn format_duration(pause: Duration) -> String {
     let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
     match seconds {

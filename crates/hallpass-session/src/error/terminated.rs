@@ -1,34 +1,33 @@
-//! The stated ends.
+//! Terminal errors.
 
 use std::{error::Error, fmt, sync::Arc};
 
 use hallpass_core::{Remedy, Scopes};
 use hallpass_discovery::DiscoveryError;
 
-/// There is nothing left to try for this request. The credentials are kept.
+/// Nothing more can be tried for this request. The credentials are kept.
 #[derive(Debug, Clone)]
 pub struct SessionTerminated {
     reason: TerminationReason,
     source: Option<Arc<DiscoveryError>>,
 }
 
-/// What has been tried in vain.
+/// Why nothing more can be tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TerminationReason {
-    /// The server refuses a token that was obtained just now, and no other authorization server
-    /// protects it.
+    /// The server refuses a new token, and no other authorization server protects it.
     FreshTokenRefused,
-    /// The server wants scopes that were asked for already, and that the authorization server did not
-    /// grant or the server does not see.
+    /// The server requires scopes that were requested before, and that the authorization server did not
+    /// grant or the server does not recognize.
     ScopesAskedBefore(Scopes),
-    /// The server says `insufficient_scope` and does not say which scopes would do.
+    /// The server says `insufficient_scope` and does not name the scopes.
     NoScopesNamed,
-    /// As many step-ups as allowed were tried for these scopes.
+    /// The limit of step-ups for these scopes is reached.
     TooManyStepUps(Scopes),
-    /// The access token holds characters that no header can carry.
+    /// The access token contains characters that are not allowed in a header.
     UnusableToken,
-    /// The server refuses the token of this source, which has no other.
+    /// The server refuses the token of this source, and the source has no other.
     ExternalTokenRefused(String),
     /// The token of this source lacks these scopes.
     ExternalTokenLacksScopes(String, Scopes),
@@ -52,12 +51,12 @@ impl SessionTerminated {
         self
     }
 
-    /// What has been tried in vain.
+    /// Why nothing more can be tried.
     pub fn reason(&self) -> &TerminationReason {
         &self.reason
     }
 
-    /// Why the metadata could not be read again, if that is how it came to this end.
+    /// Why the metadata could not be read again, if it could not.
     pub fn discovery_error(&self) -> Option<&DiscoveryError> {
         self.source.as_deref()
     }

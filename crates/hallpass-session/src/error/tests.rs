@@ -21,18 +21,18 @@ fn ended(why: TerminationReason) -> SessionError {
     SessionError::Terminated(SessionTerminated::new(why))
 }
 
-/// What a host without an authorizer is told.
-fn nobody_asked() -> AuthorizeError {
+/// The error of a host without an authorizer.
+fn non_interactive() -> AuthorizeError {
     let (key, settings, scopes) = (key(), ServerSettings::default(), Scopes::default());
     let reason = SignInReason::StepUp;
-    let ask = SignIn::new(&key, &settings, reason, &scopes, &KeepsNothing);
+    let ask = SignIn::new(&key, &settings, reason, &scopes, &NoSink);
     block_on(NoAuthorizer.authorize(ask)).unwrap_err()
 }
 
 #[derive(Debug)]
-struct KeepsNothing;
+struct NoSink;
 
-impl RegistrationSink for KeepsNothing {
+impl RegistrationSink for NoSink {
     fn save<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
@@ -103,7 +103,7 @@ fn every_error_has_a_remedy_and_does_not_repeat_its_source() {
         ],
     );
     check(
-        &SessionError::sign_in(&key(), nobody_asked()),
+        &SessionError::sign_in(&key(), non_interactive()),
         Remedy::SignIn,
         false,
         &[

@@ -1,10 +1,10 @@
-//! The pause between sign-ins that no person asked for.
+//! The pause between sign-ins that no user asked for.
 //!
-//! Programs repeat calls, and servers ask for one sign-in after another; each opens a window. How the
-//! last one ended makes no difference: a person who signed in, and whose grant ends at once, is asked
-//! again as well. So a few may follow each other, as many as one call may need, and then there is a
-//! pause that doubles. A person's no is followed by a pause at once. Sign-ins that a person asked for
-//! know no pause.
+//! Programs repeat calls, and servers ask for repeated sign-ins; each one opens a browser window. The
+//! result of the last sign-in does not matter: after a grant that ends at once the user would be asked
+//! again too. So a few sign-ins may follow each other, as many as one call needs, and then comes a pause
+//! that doubles. After a sign-in that the user denied, the pause comes at once. Sign-ins that the user
+//! asked for are never paused.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use hallpass_core::{AuthorizeError, CredentialKey, Remedy, SignInReason};
 
 use crate::error::SessionError;
 
-/// How many follow each other without a pause: a sign-in and two step-ups.
+/// How many sign-ins follow each other without a pause: a sign-in and two step-ups.
 const MAX_WITHOUT_PAUSE: u32 = 3;
 
 /// The first pause; the next ones double.
 const FIRST_PAUSE: Duration = Duration::from_secs(120);
 const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// How long none may have been wanted, after the pause, until they are counted from the start. After a
-/// pause that was longer it takes as long as that.
+/// How long after the pause no sign-in may be needed until the count starts again. After a longer pause
+/// it takes as long as that pause.
 const RESET_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// The sign-ins of one session that no person asked for. Times are monotonic.
+/// The sign-ins of one session that no user asked for. Times are monotonic.
 #[derive(Debug, Default)]
 pub(crate) struct SignInBackoff {
     in_a_row: u32,
     pauses: u32,
     pause: Duration,
     not_before: Duration,
-    /// What the last one was for and how it failed, if it did.
+    /// The reason and the error of the last one, if it failed.
     failed: Option<(SignInReason, SessionError)>,
 }
 
 impl SignInBackoff {
-    /// One for `reason` has ended at `now`, with `error` if it failed.
-    pub(super) fn ended(
+    /// Records the end of a sign-in for `reason` at `now`, with its error if it failed.
+    pub(super) fn record_end(
         &mut self,
         now: Duration,
         reason: SignInReason,
@@ -49,12 +49,12 @@ impl SignInBackoff {
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.failed = error.map(|error| (reason, error.clone()));
         let remedy = error.map(SessionError::remedy);
-        // Step-ups that come to nothing are counted for each of their scopes besides.
-        let is_no = remedy == Some(Remedy::SignIn) && reason != SignInReason::StepUp;
-        self.pause = if !is_no && self.in_a_row < MAX_WITHOUT_PAUSE {
+        // Failed step-ups are also counted by their scopes.
+        let is_denied = remedy == Some(Remedy::SignIn) && reason != SignInReason::StepUp;
+        self.pause = if !is_denied && self.in_a_row < MAX_WITHOUT_PAUSE {
             Duration::ZERO
         } else if remedy == Some(Remedy::Retry) {
-            // A network that is down opens no window, and is there again at any moment.
+            // A network that is down opens no window and may be up again at any time.
             FIRST_PAUSE
         } else {
             let doubled = 1_u32.checked_shl(self.pauses).unwrap_or(u32::MAX);
@@ -64,7 +64,7 @@ impl SignInBackoff {
         self.not_before = now.saturating_add(self.pause);
     }
 
-    /// Why none is begun for `reason` at `now`.
+    /// Why no sign-in starts for `reason` at `now`.
     pub(super) fn refusal(
         &self,
         now: Duration,
@@ -75,8 +75,8 @@ impl SignInBackoff {
         if remaining.is_zero() {
             return None;
         }
-        if let Some((of, error)) = &self.failed
-            && *of == reason
+        if let Some((failed, error)) = &self.failed
+            && *failed == reason
         {
             return Some(error.clone());
         }

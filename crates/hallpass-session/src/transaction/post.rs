@@ -9,7 +9,9 @@ use hallpass_oauth::{ProofKey, TokenRequest};
 use http::Request;
 use url::Url;
 
-use crate::{error::SignInNeed, grant_status, refresh_outcome::RefreshOutcome, shared::Shared};
+use crate::{
+    error::SignInNeed, grant_status, refresh_engine::RefreshEngine, refresh_outcome::RefreshOutcome,
+};
 
 /// A refresh request that is ready to be sent.
 pub(super) struct Prepared<'a> {
@@ -20,9 +22,9 @@ pub(super) struct Prepared<'a> {
     key: Option<ProofKey>,
 }
 
-/// The refresh request, or why there can't be one.
+/// The refresh request, or why a sign-in is needed instead.
 pub(super) fn prepare<'a>(
-    shared: &Shared,
+    engine: &RefreshEngine,
     record: &'a Record,
     grant: &Grant,
     now: Timestamp,
@@ -30,16 +32,17 @@ pub(super) fn prepare<'a>(
     let ended = || SignInNeed::Ended(SignInCause::NoRefreshToken);
     let request = TokenRequest::refresh(grant).ok_or_else(ended)?;
     let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
-    let registration = grant_status::registration(record, &shared.settings).ok_or_else(ended)?;
+    let registration =
+        grant_status::registration(record, &engine.context.settings).ok_or_else(ended)?;
     if grant_status::secret_has_expired(&registration, now) {
         return Err(SignInNeed::SecretExpired);
     }
     if registration.auth_method == TokenEndpointAuthMethod::PrivateKeyJwt
-        && shared.client_key.is_none()
+        && engine.context.client_key.is_none()
     {
         return Err(SignInNeed::SettingChanged("client".to_owned()));
     }
-    // Without the key the refresh token is worth nothing.
+    // The server accepts the refresh token only with its key.
     let key = grant
         .dpop_key
         .as_ref()
@@ -68,32 +71,36 @@ impl Prepared<'_> {
         }
     }
 
-    /// The request, with a client's assertion of its own: a signed one is good once.
-    fn request(&self, shared: &Shared) -> Request<Bytes> {
-        let client = shared.authenticate(&self.registration, self.issuer);
+    /// The request, with its own client assertion: a server accepts an assertion once.
+    fn request(&self, engine: &RefreshEngine) -> Request<Bytes> {
+        let client = engine.context.authenticate(&self.registration, self.issuer);
         self.grant.clone().into_http(self.endpoint, &client)
     }
 }
 
-/// Posts, and posts once more when the server asks for its nonce in the proof: it has not looked at
+/// Posts, and posts once more when the server asks for its nonce in the proof: it has not processed
 /// the refresh token then (RFC 9449 §8).
-pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> RefreshOutcome {
+pub(super) async fn post(engine: &RefreshEngine, prepared: Prepared<'_>) -> RefreshOutcome {
     let mut is_nonce_retry = false;
     loop {
-        let mut request = prepared.request(shared);
+        let mut request = prepared.request(engine);
         if let Some(key) = &prepared.key {
-            sign(shared, key, prepared.endpoint, &mut request);
+            sign(engine, key, prepared.endpoint, &mut request);
         }
-        shared.counters.posted.increment();
-        let policy = RequestOptions::authorization_server(&shared.key.server);
-        let result = shared.http.fetch(request, policy).await;
-        let outcome =
-            RefreshOutcome::from_result(result, prepared.scheme(), &shared.key, shared.now());
+        engine.context.counters.posted.increment();
+        let policy = RequestOptions::authorization_server(&engine.context.key.server);
+        let result = engine.context.http.fetch(request, policy).await;
+        let outcome = RefreshOutcome::from_result(
+            result,
+            prepared.scheme(),
+            &engine.context.key,
+            engine.context.now(),
+        );
         if prepared.key.is_none() {
             return outcome;
         }
         if let Some(nonce) = outcome.dpop_nonce() {
-            shared.memory().dpop_nonce = Some(nonce.to_owned());
+            *engine.dpop_nonce() = Some(nonce.to_owned());
         }
         if is_nonce_retry || !outcome.is_nonce_challenge() {
             return outcome;
@@ -103,11 +110,11 @@ pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> RefreshOutc
 }
 
 /// Puts a fresh proof into `request`.
-fn sign(shared: &Shared, key: &ProofKey, endpoint: &Url, request: &mut Request<Bytes>) {
-    let nonce = shared.memory().dpop_nonce.clone();
-    let (now, entropy) = (shared.now(), &*shared.entropy);
+fn sign(engine: &RefreshEngine, key: &ProofKey, endpoint: &Url, request: &mut Request<Bytes>) {
+    let nonce = engine.dpop_nonce().clone();
+    let (now, entropy) = (engine.context.now(), &*engine.context.entropy);
     if let Err(error) = key.prove(request, endpoint, nonce.as_deref(), now, entropy) {
         // The server will refuse the request and say why.
-        tracing::warn!(%error, "a proof of possession could not be signed");
+        tracing::warn!(%error, "could not sign a proof of possession");
     }
 }

@@ -1,4 +1,4 @@
-//! SaveLoopResult a new grant, until it is saved.
+//! Saving a new grant, repeated until it succeeds.
 
 use std::{mem, time::Duration};
 
@@ -9,8 +9,11 @@ use hallpass_core::{
 };
 use hallpass_oauth::TokenResponse;
 
-use super::{RefreshIntent, attempt::Attempt, step};
-use crate::{error::SessionError, shared::Shared, unsaved_grant::UnsavedGrant};
+use super::{attempt::Attempt, step};
+use crate::{
+    error::SessionError, refresh_engine::RefreshEngine, token_origin::RefreshIntent,
+    unsaved_grant::UnsavedGrant,
+};
 
 /// The pauses before a new grant is saved again; the last one is repeated.
 const SAVE_RETRY_DELAYS: [Duration; 4] = [
@@ -19,21 +22,21 @@ const SAVE_RETRY_DELAYS: [Duration; 4] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
 ];
-/// How many failures callers wait through. Another program may hold the file for a moment.
+/// How many failures are not reported to callers. Another program may use the file for a moment.
 const MAX_SILENT_FAILURES: usize = 2;
 
-/// What became of a new grant.
+/// The result of saving a new grant.
 pub(super) enum Renewal {
     /// It is saved and published.
     Done(Attempt),
-    /// It may not be saved: the account has another grant by now, or none. It is revoked, once the lock
-    /// is free.
+    /// It must not be saved: the credential has another grant meanwhile, or none. It is revoked when the
+    /// lock is released.
     Orphaned(Box<Record>),
 }
 
 /// Saves the new grant, then publishes its token.
 pub(super) async fn renewed(
-    shared: &Shared,
+    engine: &RefreshEngine,
     intent: &RefreshIntent,
     marked: &Record,
     response: TokenResponse,
@@ -48,8 +51,8 @@ pub(super) async fn renewed(
     record.fence = None;
     record.state = State::SignedIn;
     let saved = {
-        let _settled = SettleOnDrop(&shared.unsaved_grant);
-        until_saved(shared, &mut record, old, guard).await
+        let _settled = SettleOnDrop(&engine.unsaved_grant);
+        until_saved(engine, &mut record, old, guard).await
     };
     match saved {
         SaveLoopResult::Saved => {}
@@ -57,20 +60,21 @@ pub(super) async fn renewed(
         SaveLoopResult::HandedOver(error) => return Err(error),
     }
     step("saved");
-    shared.counters.made.increment();
-    shared.memory().reset_backoff();
-    let obtained = matches!(intent, RefreshIntent::Replace(_)).then(|| shared.clock.monotonic());
-    let token = shared.publish(&record, obtained)?;
+    engine.context.counters.made.increment();
+    engine.context.backoff.reset();
+    let obtained =
+        matches!(intent, RefreshIntent::Replace(_)).then(|| engine.context.clock.monotonic());
+    let token = engine.context.publish(&record, obtained)?;
     step("published");
     Ok(Renewal::Done(Attempt::Done(token)))
 }
 
-/// Ends the trouble of a grant that could not be saved, also when its task ends early.
+/// Settles the unsaved grant, also when the task is dropped.
 struct SettleOnDrop<'a>(&'a UnsavedGrant);
 
 impl Drop for SettleOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.settled();
+        self.0.settle();
     }
 }
 
@@ -81,10 +85,10 @@ enum SaveLoopResult {
     HandedOver(SessionError),
 }
 
-/// Saves what must not be lost, however long that takes, and keeps the lock meanwhile. A process that
-/// locked the account next would post the refresh token that `record` replaces.
+/// Saves the new grant, however long that takes, and holds the lock meanwhile. Another process would
+/// post the refresh token that `record` replaces.
 async fn until_saved(
-    shared: &Shared,
+    engine: &RefreshEngine,
     record: &mut Record,
     old: &Grant,
     guard: &mut Guard,
@@ -92,7 +96,7 @@ async fn until_saved(
     let mut expected = record.generation;
     let mut failures = 0;
     loop {
-        let error = match save(shared, record, old, expected, guard).await {
+        let error = match save(engine, record, old, expected, guard).await {
             Ok(SaveResult::Saved) => return SaveLoopResult::Saved,
             Ok(SaveResult::PreviousGrant(generation)) => {
                 expected = generation;
@@ -102,23 +106,23 @@ async fn until_saved(
             Err(error) => error,
         };
         if failures == MAX_SILENT_FAILURES {
-            tracing::warn!(%error, key = %shared.key, "could not save a new grant; retrying");
+            tracing::warn!(%error, key = %engine.context.key, "could not save a new grant; retrying");
         }
         if failures >= MAX_SILENT_FAILURES {
-            shared.unsaved_grant.failed(error.clone());
+            engine.unsaved_grant.set_error(error.clone());
         }
         let pause = SAVE_RETRY_DELAYS[failures.min(SAVE_RETRY_DELAYS.len() - 1)];
         failures += 1;
-        let sleep = shared.clock.sleep(pause);
-        if shared.unsaved_grant.pause_or_hand_over(sleep, record).await {
+        let sleep = engine.context.clock.sleep(pause);
+        if engine.unsaved_grant.pause_or_hand_over(sleep, record).await {
             return SaveLoopResult::HandedOver(error);
         }
         if is_lock_lost(&error) {
             drop(mem::replace(
                 guard,
-                Guard::new(shared.key.clone(), LockKind::Credential, NoLock),
+                Guard::new(engine.context.key.clone(), LockKind::Credential, NoLock),
             ));
-            match shared.lock().await {
+            match engine.context.lock().await {
                 Ok(lock) => *guard = lock,
                 Err(error) => tracing::debug!(%error, "could not take the lost lock again yet"),
             }
@@ -126,7 +130,7 @@ async fn until_saved(
     }
 }
 
-/// In the place of a lock that was lost, until it is taken again.
+/// Stands for a lost lock until it is taken again.
 #[derive(Debug)]
 struct NoLock;
 
@@ -144,27 +148,28 @@ fn is_lock_lost(error: &SessionError) -> bool {
 
 /// How a save ended.
 enum SaveResult {
-    /// The record is there, by this save or by one before it whose answer was lost.
+    /// The new grant is saved, by this save or by an earlier one whose answer was lost.
     Saved,
-    /// The grant that was refreshed is there, in a record of this generation.
+    /// The store has the grant that was refreshed, in a record of this generation.
     PreviousGrant(Generation),
-    /// The account has another grant, or none.
+    /// The credential has another grant, or none.
     OtherGrant,
 }
 
 async fn save(
-    shared: &Shared,
+    engine: &RefreshEngine,
     record: &mut Record,
     old: &Grant,
     expected: Generation,
     guard: &mut Guard,
 ) -> Result<SaveResult, SessionError> {
-    if shared.save(record, Some(expected), guard).await? {
+    if engine.context.save(record, Some(expected), guard).await? {
         return Ok(SaveResult::Saved);
     }
-    let found = shared
+    let found = engine
+        .context
         .store
-        .load_issuer(&shared.key, &record.issuer)
+        .load_issuer(&engine.context.key, &record.issuer)
         .await
         .map_err(SessionError::store)?;
     let Some((found, grant)) = found
@@ -178,14 +183,14 @@ async fn save(
     });
     if is_ours {
         record.generation = found.generation;
-        shared.memory().observe_generation(found.generation);
+        engine.context.cache.observe_generation(found.generation);
         return Ok(SaveResult::Saved);
     }
     let is_left = matches!(
         found.state,
         State::SignInRequired(SignInCause::SignedOut | SignInCause::IssuerChanged)
     );
-    // One that lacks its refresh token was given up by a process that posted it again.
+    // Without its refresh token it was ended by a process that posted that again.
     if grant.access_token == old.access_token && !is_left {
         return Ok(SaveResult::PreviousGrant(found.generation));
     }

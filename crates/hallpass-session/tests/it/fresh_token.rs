@@ -211,3 +211,31 @@ async fn fresh_token_allocates_nothing() {
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1))));
     assert_eq!(counted.count_total, 1);
 }
+
+/// The bytes that a session keeps once it has its token, beside the store and the HTTP client.
+const MAX_SESSION_BYTES: i64 = 4 * 1024;
+
+#[test]
+fn warm_session_takes_at_most_4_kib() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let fixture = runtime.block_on(Fixture::signed_in());
+    let start = || {
+        let session = fixture.session();
+        runtime.block_on(session.token()).unwrap();
+        session
+    };
+    // What the runtime, the store and this thread allocate once is not counted.
+    let first = start();
+    let mut second = None;
+    let counted = allocation_counter::measure(|| second = Some(start()));
+    assert!(second.is_some());
+    drop(first);
+    assert!(
+        counted.bytes_current <= MAX_SESSION_BYTES,
+        "{} bytes",
+        counted.bytes_current
+    );
+}
