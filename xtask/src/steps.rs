@@ -94,7 +94,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "tidy",
-        about: "who depends on whom, the public API, opened secrets, tests that sleep or do not run, long files, names of machines",
+        about: "who depends on whom, the public API, what is done in one place, names that are gone, tests that sleep or do not run, long files, names of machines",
         needs: "",
         takes: &[],
         in_ci: true,

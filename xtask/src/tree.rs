@@ -92,6 +92,12 @@ impl<'a> RustFile<'a> {
             .map(|(number, line)| (number + 1, line.trim()))
             .filter(|(_, line)| !line.starts_with("//"))
     }
+
+    /// The same without the unit tests at the end.
+    pub(crate) fn product_code(self) -> impl Iterator<Item = (usize, &'a str)> {
+        self.code()
+            .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+    }
 }
 
 fn walk(root: &Path, folder: &Path, built: &Path, paths: &mut Vec<String>) -> Result<(), Failure> {

@@ -1,5 +1,5 @@
 //! The rules that the compiler and clippy don't know: who may depend on whom, how long a file may
-//! be, where a secret may be opened, and what must not stand in a tracked file.
+//! be, what is done in one place, the names that are gone, and what must not stand in a tracked file.
 //!
 //! The rules are data in the modules below; what breaks one for a good reason is in [`EXCEPTIONS`],
 //! and an exception that nothing needs is an error.
@@ -7,10 +7,12 @@
 mod api;
 mod dependencies;
 mod exceptions;
+mod language;
 mod lines;
 mod machine;
 mod modules;
 mod named;
+mod places;
 mod readmes;
 mod trees;
 
@@ -23,14 +25,19 @@ use crate::{
 use api::{ADAPTERS, Adapters};
 use dependencies::TABLES;
 pub(super) use dependencies::{Tables, Used};
-use exceptions::{EXCEPTIONS, MAY_EXPOSE};
+use exceptions::EXCEPTIONS;
+use language::LANGUAGE;
+pub(super) use language::Language;
 pub(super) use machine::Machine;
+use places::SINGLE_PLACES;
+pub(super) use places::SinglePlace;
 
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let rules = Rules {
         tables: TABLES,
         adapters: ADAPTERS,
-        may_expose: MAY_EXPOSE,
+        single_places: SINGLE_PLACES,
+        language: LANGUAGE,
         machine: Machine::this(workspace),
         exceptions: EXCEPTIONS,
     };
@@ -45,8 +52,8 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
 pub(super) struct Rules {
     pub(super) tables: Tables,
     pub(super) adapters: Adapters,
-    /// The files that may open a secret.
-    pub(super) may_expose: &'static [&'static str],
+    pub(super) single_places: &'static [SinglePlace],
+    pub(super) language: Language,
     pub(super) machine: Machine,
     pub(super) exceptions: &'static [Exception],
 }
@@ -55,7 +62,9 @@ pub(super) struct Rules {
 pub(super) fn check(tree: &Tree, rules: &Rules) -> Vec<Finding> {
     let mut findings = dependencies::check(tree, rules.tables);
     findings.extend(api::check(tree, rules.adapters));
-    findings.extend(lines::check(tree, rules.may_expose));
+    findings.extend(lines::check(tree));
+    findings.extend(places::check(tree, rules.single_places));
+    findings.extend(language::check(tree, &rules.language));
     findings.extend(rules.machine.check(tree));
     findings.extend(modules::check(tree));
     findings.extend(named::check(tree));

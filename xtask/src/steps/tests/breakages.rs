@@ -216,13 +216,23 @@ pub(super) const BREAKAGES: &[Row] = &[
     ("a sleep by its short name", PARTS, "{\n", "{\n    sleep(SHORT).await;\n",
         &["tidy: crates/hallpass-oauth/src/parts.rs: line 8 sleeps: order comes from gates, waiting from a `Clock` (sleep)"]),
 
-    // Secrets.
+    // What is done in one place.
     ("a secret opened in a new place", PARTS, "{\n", "{\n    secret.expose();\n",
-        &["tidy: crates/hallpass-oauth/src/parts.rs: it opens a secret and is not listed (expose)"]),
+        &["tidy: crates/hallpass-oauth/src/parts.rs: line 8 opens a secret, and the file is not listed for that (single-place)"]),
     ("a secret opened by its other verb", PARTS, "{\n", "{\n    secret.expose_secret();\n",
-        &["tidy: crates/hallpass-oauth/src/parts.rs: it opens a secret and is not listed (expose)"]),
+        &["tidy: crates/hallpass-oauth/src/parts.rs: line 8 opens a secret, and the file is not listed for that (single-place)"]),
     ("a listed file that opens none", CORE_LIB, ".expose()", "",
-        &["tidy: crates/hallpass-core/src/lib.rs: it is listed and opens no secret (expose)"]),
+        &["tidy: crates/hallpass-core/src/lib.rs: it is listed as a file that opens a secret, and does not (single-place)"]),
+
+    // The project's language.
+    ("a type by its old name", PARTS, "pub struct Part", "struct Door;\n\npub struct Part",
+        &["tidy: crates/hallpass-oauth/src/parts.rs: line 5 declares `Door`, a name that was replaced (retired-name)"]),
+    ("a function by its old name", PARTS, "pub struct Part", "const fn Door() {}\n\npub struct Part",
+        &["tidy: crates/hallpass-oauth/src/parts.rs: line 5 declares `Door`, a name that was replaced (retired-name)"]),
+    ("a name that leaves, declared once more", LIB, "mod parts;", "mod parts;\n\ntrait Part {}",
+        &["tidy: crates: `Part` is declared 2 times, and may be 1 times (retired-name)"]),
+    ("a sentence without a named subject", PARTS, "//! Docs.", "//! Nobody reads it.",
+        &["tidy: crates: 1 lines say anybody, nobody, somebody, whoever, and 0 may: name the subject (unnamed-person)"]),
 
     // The public API.
     ("a foreign type that is given back", PARTS, "-> Part", "-> Error",
@@ -378,6 +388,8 @@ pub(super) const FINE: &[(&str, &str, &str, &str)] = &[
     ("a sleep in a comment", PARTS, "{\n", "{\n    // thread::sleep(SHORT)\n"),
     ("the sleep of a clock", PARTS, "{\n", "{\n    clock.sleep(SHORT).await;\n"),
     ("a secret opened in a test", CASES, "{}", "{ secret.expose(); }"),
+    ("an old name that is used and not declared", PARTS, "pub struct Part", "impl Door {}\n\npub struct Part"),
+    ("a word for people", PARTS, "//! Docs.", "//! A stray: anybody can send one."),
     ("a folder of anybody", MAP, "", "/home/me/x /Users/you/x\n"),
     ("a well-known host", MAP, "", "http://metadata.google.internal/ https://a.example/\n"),
     ("a word that the name of the machine is in", MAP, "", "buildhost-70 and crates/data/checkouts.rs\n"),

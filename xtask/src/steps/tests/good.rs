@@ -249,7 +249,17 @@ fn rules() -> tidy::Rules {
             ],
         },
         adapters: &[("hallpass-rmcp", "rmcp")],
-        may_expose: &["crates/hallpass-core/src/lib.rs"],
+        single_places: &[tidy::SinglePlace {
+            does: "opens a secret",
+            code: &[".expose()", ".expose_secret()"],
+            files: &["crates/hallpass-core/src/lib.rs"],
+        }],
+        language: tidy::Language {
+            retired: &["Door"],
+            leaving: &[("Part", 1)],
+            unnamed: 0,
+            people: &["anybody can send one"],
+        },
         machine: tidy::Machine::new(Path::new("/data/checkouts/hallpass"), "buildhost-7"),
         exceptions: &[Exception {
             place: "crates/hallpass-oauth/tests/it/cases.rs",

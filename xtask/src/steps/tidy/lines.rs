@@ -1,5 +1,4 @@
-//! What may stand in a Rust file: its length, its documentation, its tests, and where a secret is
-//! opened.
+//! What may stand in a Rust file: its length, its documentation and its tests.
 
 use crate::{
     finding::Finding,
@@ -9,25 +8,11 @@ use crate::{
 /// How many lines a file may have. Files are cut by idea; this is the upper bound.
 const MAX_LINES: usize = 700;
 
-pub(super) fn check(tree: &Tree, may_expose: &[&str]) -> Vec<Finding> {
-    let mut findings: Vec<_> = tree
-        .rust_files()
-        .flat_map(|file| check_file(file, may_expose))
-        .collect();
-    for path in may_expose.iter().filter(|path| {
-        let file = tree.files.get(**path).map(String::as_str);
-        !file.is_some_and(opens_a_secret)
-    }) {
-        findings.push(Finding::new(
-            *path,
-            "expose",
-            "it is listed and opens no secret",
-        ));
-    }
-    findings
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    tree.rust_files().flat_map(check_file).collect()
 }
 
-fn check_file(file: RustFile<'_>, may_expose: &[&str]) -> Vec<Finding> {
+fn check_file(file: RustFile<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |rule, what: String| findings.push(Finding::new(file.path, rule, what));
     let lines = file.text.lines().count();
@@ -59,10 +44,6 @@ fn check_file(file: RustFile<'_>, may_expose: &[&str]) -> Vec<Finding> {
             );
         }
     }
-    let ours = file.path.starts_with("crates/") && !file.path.contains("/examples/");
-    if ours && !file.is_test() && opens_a_secret(file.text) && !may_expose.contains(&file.path) {
-        add("expose", "it opens a secret and is not listed".to_owned());
-    }
     findings
 }
 
@@ -72,14 +53,4 @@ fn is_sleep(line: &str) -> bool {
         .iter()
         .any(|call| line.contains(call))
         || (line.contains("sleep(") && line.trim_start().starts_with("sleep("))
-}
-
-fn opens_a_secret(text: &str) -> bool {
-    let code = RustFile { path: "", text };
-    let opens = |line: &str| line.contains(".expose()") || line.contains(".expose_secret()");
-    // Unit tests at the end of a file may look into their own secrets.
-    let code = code
-        .code()
-        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"));
-    code.into_iter().any(|(_, line)| opens(line))
 }
