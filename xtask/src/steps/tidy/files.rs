@@ -1,12 +1,9 @@
-//! What may stand in a Rust file: its length, its documentation and its tests.
+//! What may stand in a Rust file: its documentation and its tests.
 
 use crate::{
     finding::Finding,
     tree::{RustFile, Tree},
 };
-
-/// How many lines a file may have. Files are cut by idea; this is the upper bound.
-const MAX_LINES: usize = 700;
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     tree.rust_files().flat_map(check_file).collect()
@@ -15,13 +12,6 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 fn check_file(file: RustFile<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |rule, what: String| findings.push(Finding::new(file.path, rule, what));
-    let lines = file.text.lines().count();
-    if lines > MAX_LINES {
-        add(
-            "length",
-            format!("it has {lines} lines, and may have {MAX_LINES}"),
-        );
-    }
     let documented = file.text.lines().find(|line| !line.trim().is_empty());
     if !file.is_test() && !documented.is_some_and(|line| line.starts_with("//!")) {
         add(
