@@ -65,7 +65,7 @@ struct State {
     /// The token by which each client manages its registration, by the client's identifier.
     managed: Mutex<HashMap<String, String>>,
     /// Requests that a person is looking at, by the ticket on the page.
-    asked: Mutex<HashMap<String, authorization::Asked>>,
+    asked: Mutex<HashMap<String, authorization::PendingConsent>>,
     /// The assertions of clients that came, since each is good once.
     seen: Mutex<HashSet<String>>,
     book: TokenRegistry,
@@ -161,7 +161,7 @@ impl AuthorizationServer {
         &self.state.book
     }
 
-    /// Ends the life of every access token at once, without anybody waiting.
+    /// Ends the life of every access token at once, without waiting.
     pub fn expire_access_tokens(&self) {
         self.state.book.expire_access_tokens();
     }
@@ -203,7 +203,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     ///
-    /// When somebody else has taken the port.
+    /// When another process has the port.
     pub async fn resume(&self) -> io::Result<()> {
         self.listening.resume().await
     }

@@ -14,12 +14,12 @@
 //! - [`Recorder`]: what both were sent, in one order.
 //! - [`PlannedFault`] and [`Behaviour`]: what goes wrong, as plain data; a [`Gate`] puts events in
 //!   order without any sleeping.
-//! - [`Person`]: a browser and somebody before it. [`TestCa`]: certificates for https.
+//! - [`Person`]: a user with a browser. [`TestCa`]: certificates for https.
 //!   [`FakeClock`], [`FixedEntropy`]: time and randomness by hand. [`LeakCheck`]: no secret in a
 //!   text.
 //!
 //! All of it listens on the loopback interface alone. It is no authorization server for anything
-//! but tests and demonstrations: nobody's password is asked for, and nothing is kept.
+//! but tests and demonstrations: it asks for no password and keeps nothing.
 //!
 //! # Example
 //!

@@ -25,10 +25,10 @@ use crate::{
     reply::Reply,
 };
 
+mod elicitation;
 mod everything;
 mod messages;
 mod options;
-mod questions;
 mod tools;
 
 use messages::{calls, no_handshake};
@@ -38,7 +38,7 @@ pub use options::{
 };
 use tools::Tools;
 
-/// A real MCP server (rmcp's streamable HTTP) that lets in whoever holds a token for exactly it.
+/// A real MCP server (rmcp's streamable HTTP) that accepts tokens issued for exactly this server.
 ///
 /// A request without a good token is answered with 401 and a challenge (RFC 9728 §5.1) before rmcp
 /// sees it; `initialize` is no exception. It offers the tools `add`, `echo`, `fail` and `ping`,
@@ -181,7 +181,7 @@ impl McpServer {
     ///
     /// # Errors
     ///
-    /// When somebody else has taken the port.
+    /// When another process has the port.
     pub async fn resume(&self) -> io::Result<()> {
         self.listening.resume().await
     }

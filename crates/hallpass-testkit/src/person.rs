@@ -17,8 +17,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{Identity, tls};
 
-/// Somebody who does with an authorization URL what a browser and the person before it do: follows
-/// redirects, says yes where a page asks, and ends at the client's redirect URI.
+/// A user with a browser: opens an authorization URL, follows redirects, says yes where a page asks, and ends at the client's redirect URI.
 ///
 /// A person who [tampers](Tamper) changes what comes back to the client, as an attacker or a broken
 /// server would.
@@ -32,8 +31,8 @@ pub struct Person {
     pub says: Decision,
     /// What happens to the callback on its way, in this order.
     pub tampers: Vec<Tamper>,
-    /// Whether the callback is only looked at and not opened, as by somebody who copies it out of
-    /// the address bar of a browser on another machine.
+    /// Whether the callback is not opened, as by a user who copies it from the address bar of a
+    /// browser on another machine.
     pub copies_callback: bool,
 }
 
@@ -93,7 +92,7 @@ pub struct Visit {
 }
 
 impl Person {
-    /// Somebody who says yes and trusts nobody for https.
+    /// A user who says yes; the browser trusts no authority for https.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,5 +1,5 @@
-//! The token book: every code and token that an authorization server has given out, and what it is
-//! good for. The MCP server looks tokens up here, as RFC 7662 would let it do over the wire.
+//! Every code and token that an authorization server has issued, and what it is good for. The MCP
+//! server looks tokens up here, as token introspection (RFC 7662) would over the wire.
 
 use std::{
     collections::HashMap,
@@ -12,11 +12,11 @@ use hallpass_core::Clock;
 
 use crate::FixedEntropy;
 
-mod terms;
+mod policy;
 
-pub(crate) use terms::{RefreshTerms, Terms};
+pub(crate) use policy::{RefreshPolicy, TokenPolicy};
 
-/// All codes and tokens of one authorization server. Clones are the same book.
+/// All codes and tokens of one authorization server. Clones share them.
 #[derive(Clone)]
 pub struct TokenRegistry {
     pages: Arc<Mutex<Pages>>,
@@ -56,7 +56,7 @@ pub(crate) struct Grant {
     pub(crate) scope: String,
 }
 
-/// Tokens, fresh from the book.
+/// Newly issued tokens.
 pub(crate) struct Issued {
     pub(crate) access_token: String,
     pub(crate) refresh_token: Option<String>,
@@ -154,14 +154,14 @@ impl TokenRegistry {
             resource: audience.map(str::to_owned),
             scope: scope.to_owned(),
         };
-        let terms = Terms {
+        let policy = TokenPolicy {
             access_lifetime: Duration::from_secs(3600),
-            refresh: RefreshTerms::None,
+            refresh: RefreshPolicy::None,
         };
         let audience = audience.map(str::to_owned);
         self.open(|pages| {
             let family = pages.begin_family(grant);
-            self.issue(pages, family, audience, scope, terms)
+            self.issue(pages, family, audience, scope, policy)
                 .access_token
         })
     }
@@ -238,11 +238,16 @@ impl TokenRegistry {
     }
 
     /// The first tokens of a family.
-    pub(crate) fn begin(&self, family: usize, audience: Option<String>, terms: Terms) -> Issued {
+    pub(crate) fn begin(
+        &self,
+        family: usize,
+        audience: Option<String>,
+        policy: TokenPolicy,
+    ) -> Issued {
         self.open(|pages| {
             let entry = pages.families.get(family);
             let scope = entry.map_or_else(String::new, |it| it.grant.scope.clone());
-            self.issue(pages, family, audience, &scope, terms)
+            self.issue(pages, family, audience, &scope, policy)
         })
     }
 
@@ -253,7 +258,7 @@ impl TokenRegistry {
         &self,
         refresh_token: &str,
         client_id: &str,
-        terms: Terms,
+        policy: TokenPolicy,
         check: impl FnOnce(&Grant) -> Result<(Option<String>, String), E>,
     ) -> Result<Issued, E> {
         let now = self.clock.monotonic();
@@ -266,7 +271,7 @@ impl TokenRegistry {
                 return Err(NotHonoured("the refresh token was issued to another client").into());
             }
             let in_grace = |replaced: Duration| {
-                let grace = terms.refresh.grace();
+                let grace = policy.refresh.grace();
                 grace.is_some_and(|grace| now < replaced + grace)
             };
             if entry
@@ -286,15 +291,15 @@ impl TokenRegistry {
                 return Err(NotHonoured("the refresh token has expired").into());
             }
             let (audience, scope) = check(&family.grant)?;
-            if matches!(terms.refresh, RefreshTerms::Rotated { .. }) {
+            if matches!(policy.refresh, RefreshPolicy::Rotated { .. }) {
                 entry.replaced_at.get_or_insert(now);
-                return Ok(self.issue(pages, number, audience, &scope, terms));
+                return Ok(self.issue(pages, number, audience, &scope, policy));
             }
-            let terms = Terms {
-                refresh: RefreshTerms::None,
-                ..terms
+            let policy = TokenPolicy {
+                refresh: RefreshPolicy::None,
+                ..policy
             };
-            Ok(self.issue(pages, number, audience, &scope, terms))
+            Ok(self.issue(pages, number, audience, &scope, policy))
         })
     }
 
@@ -323,7 +328,7 @@ impl TokenRegistry {
         family: usize,
         audience: Option<String>,
         scope: &str,
-        terms: Terms,
+        policy: TokenPolicy,
     ) -> Issued {
         let now = self.clock.monotonic();
         let access_token = self.entropy.token("at-");
@@ -331,12 +336,12 @@ impl TokenRegistry {
             family,
             audience,
             scope: scope.to_owned(),
-            expires: now + terms.access_lifetime,
+            expires: now + policy.access_lifetime,
         };
         pages.access.insert(access_token.clone(), access);
-        let refresh_token = match terms.refresh {
-            RefreshTerms::None => None,
-            RefreshTerms::Kept { lifetime } | RefreshTerms::Rotated { lifetime, .. } => {
+        let refresh_token = match policy.refresh {
+            RefreshPolicy::None => None,
+            RefreshPolicy::Kept { lifetime } | RefreshPolicy::Rotated { lifetime, .. } => {
                 let token = self.entropy.token("rt-");
                 let refresh = Refresh {
                     family,

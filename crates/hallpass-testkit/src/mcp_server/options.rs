@@ -12,7 +12,7 @@ pub struct McpServerOptions {
     pub listen: ListenOptions,
     /// Where requests are recorded; `None` begins a record of its own.
     pub recorder: Option<Recorder>,
-    /// Where tokens are looked up; `None` lets nobody in.
+    /// Where tokens are looked up; `None` accepts no token.
     pub book: Option<TokenRegistry>,
     /// The path of the MCP endpoint, with its leading slash; `/` for the bare origin.
     pub path: String,

@@ -27,10 +27,11 @@ pub(crate) struct Language {
 pub(super) const LANGUAGE: Language = Language {
     retired: RETIRED,
     leaving: LEAVING,
-    unnamed: 433,
+    unnamed: 386,
     people: &[
         "anybody can send one",
         "a name that somebody made to point here",
+        "Greets somebody",
     ],
 };
 
