@@ -70,7 +70,7 @@ pub use mcp_server::{
     ChallengeStyle, Lifecycle, McpServer, McpServerOptions, Protection, PublishedResource,
     ResourceMetadataPath,
 };
-pub use person::{Decision, Person, Tamper, Visit};
+pub use person::{BrowserVisit, Decision, Person, Tamper};
 pub use recorder::{RecordedAnswer, RecordedBody, RecordedRequest, Recorder};
 pub use tls::{Identity, ServerTls, TestCa};
-pub use token_registry::{Introspection, Misuse, TokenRegistry};
+pub use token_registry::{Introspection, ReuseCounts, TokenRegistry};

@@ -79,7 +79,7 @@ impl Tamper {
 /// `Debug` shows no query: a callback's holds a code.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Visit {
+pub struct BrowserVisit {
     /// Every URL opened, in order.
     pub opened: Vec<Url>,
     /// The callback as the client got (or would have got) it; `None` where the visit ended before.
@@ -138,7 +138,7 @@ impl Person {
     ///
     /// When a server can't be reached or is not trusted, does not answer with HTTP, or redirects
     /// for ever. A page that says no is an answer, not an error.
-    pub async fn visit(&self, url: &Url) -> io::Result<Visit> {
+    pub async fn visit(&self, url: &Url) -> io::Result<BrowserVisit> {
         let mut opened = Vec::new();
         let mut callback = None;
         let mut answer = self.open(&Method::GET, url, None, &mut opened).await?;
@@ -252,11 +252,11 @@ impl Person {
     }
 }
 
-impl fmt::Debug for Visit {
+impl fmt::Debug for BrowserVisit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare = |url: &Url| url[..url::Position::AfterPath].to_owned();
         let opened: Vec<_> = self.opened.iter().map(bare).collect();
-        f.debug_struct("Visit")
+        f.debug_struct("BrowserVisit")
             .field("opened", &opened)
             .field("callback", &self.callback.as_ref().map(bare))
             .field("status", &self.status)
@@ -264,8 +264,8 @@ impl fmt::Debug for Visit {
     }
 }
 
-fn visit(opened: Vec<Url>, callback: Option<Url>, answer: &Response<Bytes>) -> Visit {
-    Visit {
+fn visit(opened: Vec<Url>, callback: Option<Url>, answer: &Response<Bytes>) -> BrowserVisit {
+    BrowserVisit {
         opened,
         callback,
         status: answer.status().as_u16(),

@@ -39,7 +39,7 @@ pub struct Introspection {
 /// What clients did that no client may do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Misuse {
+pub struct ReuseCounts {
     /// Codes that were presented again.
     pub codes_reused: usize,
     /// Refresh tokens that were presented after they had been replaced. Each revoked its family.
@@ -74,7 +74,7 @@ struct Pages {
     codes: HashMap<String, Code>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
-    misuse: Misuse,
+    reuse_counts: ReuseCounts,
 }
 
 struct Family {
@@ -145,7 +145,7 @@ impl TokenRegistry {
         });
     }
 
-    /// Writes an access token into the book without any grant, good for an hour.
+    /// Writes an access token into the registry without a grant, good for an hour.
     pub fn plant(&self, audience: Option<&str>, scope: &str) -> String {
         let grant = Grant {
             client_id: "planted".to_owned(),
@@ -183,8 +183,8 @@ impl TokenRegistry {
     }
 
     /// What clients did that no client may do.
-    pub fn misuse(&self) -> Misuse {
-        self.open(|pages| pages.misuse)
+    pub fn reuse_counts(&self) -> ReuseCounts {
+        self.open(|pages| pages.reuse_counts)
     }
 
     /// A code for a grant.
@@ -216,7 +216,7 @@ impl TokenRegistry {
             let Pages {
                 families,
                 codes,
-                misuse,
+                reuse_counts,
                 ..
             } = pages;
             let unknown = NotHonoured("no such authorization code");
@@ -226,7 +226,7 @@ impl TokenRegistry {
                 return Err(NotHonoured("the code was issued to another client"));
             }
             if std::mem::replace(&mut entry.used, true) {
-                misuse.codes_reused += 1;
+                reuse_counts.codes_reused += 1;
                 family.revoked = true;
                 return Err(NotHonoured("the code was used before"));
             }
@@ -278,7 +278,7 @@ impl TokenRegistry {
                 .replaced_at
                 .is_some_and(|replaced| !in_grace(replaced))
             {
-                pages.misuse.refresh_tokens_reused += 1;
+                pages.reuse_counts.refresh_tokens_reused += 1;
                 entry.reused_at.get_or_insert(now);
                 family.revoked = true;
                 let why = "the refresh token was replaced before; all of its family is revoked";
@@ -380,7 +380,7 @@ impl fmt::Debug for TokenRegistry {
                 .field("families", &pages.families.len())
                 .field("access_tokens", &pages.access.len())
                 .field("refresh_tokens", &pages.refresh.len())
-                .field("misuse", &pages.misuse)
+                .field("reuse_counts", &pages.reuse_counts)
                 .finish()
         })
     }

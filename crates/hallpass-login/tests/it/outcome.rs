@@ -25,7 +25,7 @@ async fn a_person_signs_in() {
     assert!(grant.refresh_token.is_some() && grant.expires_at.is_some());
     let token = desk
         .issuer
-        .book()
+        .registry()
         .introspect(grant.access_token.expose())
         .unwrap();
     assert_eq!(

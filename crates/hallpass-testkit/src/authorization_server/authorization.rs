@@ -102,7 +102,7 @@ impl State {
     fn allow(&self, behaviour: &Behaviour, asked: &PendingConsent) -> Reply {
         let state = asked.state.as_deref();
         let code = || {
-            self.book
+            self.registry
                 .new_code(asked.grant.clone(), behaviour.code_lifetime)
         };
         let target = asked.redirect_uri.clone();

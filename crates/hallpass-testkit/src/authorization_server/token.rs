@@ -67,7 +67,7 @@ impl State {
         let form = request.form.as_deref().unwrap_or_default();
         match single(form, "token") {
             Ok(Some(token)) => {
-                self.book.revoke(token, &client.id);
+                self.registry.revoke(token, &client.id);
                 Reply::empty(StatusCode::OK)
             }
             _ => Reply::error(
@@ -89,7 +89,7 @@ impl State {
         let verifier = single(form, "code_verifier")?.ok_or(missing("code_verifier is missing"))?;
         let redirect_uri =
             single(form, "redirect_uri")?.ok_or(missing("redirect_uri is missing"))?;
-        let (family, grant) = self.book.take_code(code, &client.id)?;
+        let (family, grant) = self.registry.take_code(code, &client.id)?;
         if redirect_uri != grant.redirect_uri {
             return Err(NotHonoured("another redirect URI than in the request").into());
         }
@@ -105,7 +105,7 @@ impl State {
         if !asked && !behaviour.refresh_unasked {
             policy.refresh = RefreshPolicy::None;
         }
-        Ok(self.book.begin(family, audience, policy))
+        Ok(self.registry.begin(family, audience, policy))
     }
 
     fn refresh(
@@ -116,7 +116,7 @@ impl State {
     ) -> Result<Issued, Refusal> {
         let token = single(form, "refresh_token")?
             .ok_or(Refusal("invalid_request", "refresh_token is missing"))?;
-        self.book
+        self.registry
             .refresh(token, &client.id, policy(behaviour), |grant| {
                 let audience = audience(behaviour, form, grant)?;
                 // RFC 6749 §6: no scope that was not granted; absent is all of them.

@@ -58,7 +58,14 @@ async fn lost_response_consumes_the_refresh_token() {
         fixture.refresh(&token, &[]).await.outcome(),
         "400 invalid_grant"
     );
-    assert_eq!(fixture.issuer.book().misuse().refresh_tokens_reused, 1);
+    assert_eq!(
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
+        1
+    );
 }
 
 /// Posts a refresh that is not answered; the error of the connection.
@@ -85,7 +92,7 @@ async fn reset_connection_fails_the_request() {
         let cause = error.source().unwrap().downcast_ref::<io::Error>();
         assert_eq!(cause.unwrap().kind(), io::ErrorKind::ConnectionReset);
         let record = fixture.issuer.requests_to(Endpoint::Refresh);
-        let replaced_at = fixture.issuer.book().replaced_at(&token);
+        let replaced_at = fixture.issuer.registry().replaced_at(&token);
         assert_eq!(replaced_at.is_some(), replaced);
         assert!(replaced_at.is_none_or(|replaced_at| replaced_at >= record[1].at));
     }
@@ -99,7 +106,7 @@ async fn web_page_after_the_work_consumes_the_refresh_token() {
     let page = fixture.refresh(&token, &[]).await;
     assert_eq!(page.status, 200);
     assert!(page.body.starts_with("<!doctype html>"));
-    assert!(fixture.issuer.book().replaced_at(&token).is_some());
+    assert!(fixture.issuer.registry().replaced_at(&token).is_some());
 }
 
 #[tokio::test]

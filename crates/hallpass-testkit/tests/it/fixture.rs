@@ -213,7 +213,7 @@ impl Fixture {
         post_form(&self.at("/token"), &[], &changed(&good, changes)).await
     }
 
-    /// The tokens of a login by the book.
+    /// The tokens of a correct login.
     pub(crate) async fn tokens(&self) -> Answer {
         let tokens = self.redeem(&self.code().await, &[]).await;
         assert_eq!(tokens.outcome(), "200", "{tokens:?}");

@@ -73,7 +73,7 @@ async fn token_for_the_server_can_call_tools() {
 #[tokio::test]
 async fn token_for_another_audience_is_refused() {
     let fixture = Fixture::new().await;
-    let book = fixture.issuer.book();
+    let registry = fixture.issuer.registry();
     let own = fixture.server.resource();
     let slash = format!("{own}/");
     for (audience, expected) in [
@@ -83,7 +83,7 @@ async fn token_for_another_audience_is_refused() {
         (Some("https://elsewhere.example/mcp"), 401),
         (None, 401),
     ] {
-        let token = book.plant(audience, "");
+        let token = registry.plant(audience, "");
         assert_eq!(fixture.initialize(&token).await, expected, "{audience:?}");
     }
     assert_eq!(fixture.initialize("made-up").await, 401);
@@ -135,9 +135,9 @@ async fn protection_options_change_challenge_and_metadata() {
     let metadata = get(&format!("{origin}/about")).await.json();
     assert_eq!(metadata["resource"], origin);
     assert_eq!(metadata["scopes_supported"], json!(["files:read"]));
-    let token = fixture.issuer.book().plant(Some(&origin), "");
+    let token = fixture.issuer.registry().plant(Some(&origin), "");
     assert_eq!(fixture.initialize(&token).await, 200);
-    let token = fixture.issuer.book().plant(Some(&url), "");
+    let token = fixture.issuer.registry().plant(Some(&url), "");
     assert_eq!(fixture.initialize(&token).await, 401);
 
     fixture.server.change(|protection| {
@@ -166,7 +166,7 @@ async fn a_call_without_its_scope_is_403_and_says_so() {
         .server
         .change(|protection| protection.call_scope = Some("tools:call".to_owned()));
     let own = fixture.server.resource();
-    let weak = fixture.issuer.book().plant(Some(&own), "files:read");
+    let weak = fixture.issuer.registry().plant(Some(&own), "files:read");
     assert_eq!(fixture.initialize(&weak).await, 200);
     let call = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {} });
     let refused = mcp(&own, &weak, None, &call).await;
@@ -178,7 +178,7 @@ async fn a_call_without_its_scope_is_403_and_says_so() {
     );
     let strong = fixture
         .issuer
-        .book()
+        .registry()
         .plant(Some(&own), "files:read tools:call");
     assert_ne!(mcp(&own, &strong, None, &call).await.status, 403);
 }
@@ -195,7 +195,7 @@ async fn moved_server_redirects_without_a_token() {
     assert_eq!(initialize(&there, "").await.status, 401);
     let token = fixture
         .issuer
-        .book()
+        .registry()
         .plant(Some(&fixture.server.resource()), "");
     assert_eq!(initialize(&there, &token).await.status, 200);
 }
@@ -272,7 +272,7 @@ async fn server_at_a_bare_localhost_origin_works() {
         format!("Bearer resource_metadata=\"{metadata_url}\"")
     );
     assert_eq!(get(&metadata_url).await.text("resource"), url);
-    let token = fixture.issuer.book().plant(Some(&url), "");
+    let token = fixture.issuer.registry().plant(Some(&url), "");
     let opened = initialize(&url, &token).await;
     assert_eq!(opened.status, 200, "{opened:?}");
     assert_eq!(

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Clock;
 use hallpass_testkit::{
-    AuthorizationServer, AuthorizationServerOptions, ExpiresIn, FakeClock, Misuse, RefreshTokens,
+    AuthorizationServer, AuthorizationServerOptions, ExpiresIn, FakeClock, RefreshTokens,
+    ReuseCounts,
 };
 
 use crate::fixture::{Fixture, VERIFIER, changed, parameter, post_form, register};
@@ -70,7 +71,7 @@ async fn code_used_twice_revokes_its_tokens() {
     assert_eq!(fixture.initialize(&first.text("access_token")).await, 401);
     let refreshed = fixture.refresh(&first.text("refresh_token"), &[]).await;
     assert_eq!(refreshed.outcome(), "400 invalid_grant");
-    assert_eq!(fixture.issuer.book().misuse().codes_reused, 1);
+    assert_eq!(fixture.issuer.registry().reuse_counts().codes_reused, 1);
 }
 
 #[tokio::test]
@@ -125,7 +126,14 @@ async fn replaced_refresh_token_used_again_revokes_the_family() {
 
     let again = fixture.refresh(&first.text("refresh_token"), &[]).await;
     assert_eq!(again.outcome(), "400 invalid_grant");
-    assert_eq!(fixture.issuer.book().misuse().refresh_tokens_reused, 1);
+    assert_eq!(
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
+        1
+    );
     assert_eq!(fixture.initialize(&second.text("access_token")).await, 401);
     let newest = fixture.refresh(&second.text("refresh_token"), &[]).await;
     assert_eq!(newest.outcome(), "400 invalid_grant");
@@ -268,7 +276,10 @@ async fn revoked_token_is_invalid() {
         "200"
     );
     assert_eq!(fixture.initialize(&next.text("access_token")).await, 401);
-    assert_eq!(fixture.issuer.book().misuse(), Misuse::default());
+    assert_eq!(
+        fixture.issuer.registry().reuse_counts(),
+        ReuseCounts::default()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -288,7 +299,14 @@ async fn concurrent_refreshes_honour_one() {
         outcomes[1..].iter().all(|it| it == "400 invalid_grant"),
         "{outcomes:?}"
     );
-    assert_eq!(fixture.issuer.book().misuse().refresh_tokens_reused, 3);
+    assert_eq!(
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
+        3
+    );
 }
 
 #[tokio::test]
@@ -321,17 +339,27 @@ async fn replaced_refresh_token_within_the_grace_is_replaced_again() {
     clock.advance(Duration::from_secs(9));
     let again = fixture.refresh(&first, &[]).await.text("refresh_token");
     assert_ne!(second, again);
-    assert_eq!(fixture.issuer.book().replaced_at(&first), Some(replaced_at));
+    assert_eq!(
+        fixture.issuer.registry().replaced_at(&first),
+        Some(replaced_at)
+    );
     assert_eq!(fixture.refresh(&second, &[]).await.outcome(), "200");
     assert_eq!(fixture.refresh(&again, &[]).await.outcome(), "200");
-    assert_eq!(fixture.issuer.book().reused_at(&first), None);
+    assert_eq!(fixture.issuer.registry().reused_at(&first), None);
     // The grace is counted from the first time.
     clock.advance(Duration::from_secs(1));
     assert_eq!(
         fixture.refresh(&first, &[]).await.outcome(),
         "400 invalid_grant"
     );
-    assert_eq!(fixture.issuer.book().misuse().refresh_tokens_reused, 1);
-    let reused_at = fixture.issuer.book().reused_at(&first);
+    assert_eq!(
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
+        1
+    );
+    let reused_at = fixture.issuer.registry().reused_at(&first);
     assert_eq!(reused_at, Some(clock.monotonic()));
 }
