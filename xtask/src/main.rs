@@ -8,6 +8,7 @@ mod finding;
 mod report;
 mod shell;
 mod steps;
+mod tools;
 mod tree;
 mod workspace;
 

@@ -15,6 +15,7 @@ mod processes;
 mod python;
 mod real;
 mod release;
+mod shear;
 mod storm;
 mod tidy;
 
@@ -52,6 +53,22 @@ const NUMBER: &str = "N";
 const ANYTHING: &str = "…";
 
 impl Step {
+    const fn needs(mut self, needs: &'static str) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    const fn takes(mut self, takes: &'static [&'static str]) -> Self {
+        self.takes = takes;
+        self
+    }
+
+    /// Leaves it out of `ci`.
+    const fn by_hand(mut self) -> Self {
+        self.in_ci = false;
+        self
+    }
+
     /// Runs it; a failure names a command, if only this one.
     pub(crate) fn run(&self, workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
         let words = arguments.iter().map(String::as_str);
@@ -76,159 +93,42 @@ impl Step {
 
 /// Every step.
 pub(crate) const STEPS: &[Step] = &[
-    Step {
-        name: "fmt",
-        about: "the code is formatted",
-        needs: "",
-        takes: &[],
-        in_ci: true,
-        run: fmt,
-    },
-    Step {
-        name: "manifests",
-        about: "every Cargo.toml inherits what it can, has no features, is a member and says what it is for",
-        needs: "",
-        takes: &[],
-        in_ci: true,
-        run: manifests::run,
-    },
-    Step {
-        name: "tidy",
-        about: "who depends on whom, the public API, opened secrets, tests that sleep or do not run, long files, names of machines",
-        needs: "",
-        takes: &[],
-        in_ci: true,
-        run: tidy::run,
-    },
-    Step {
-        name: "bazel",
-        about: "BUILD.bazel files, the facts of MODULE.bazel.lock and the format; with --build, Bazel builds it",
-        needs: "Node.js",
-        takes: &["--check", "--write", "--build", "--complete"],
-        in_ci: true,
-        run: bazel::run,
-    },
-    Step {
-        name: "deny",
-        about: "licences, bans, sources and duplicates of dependencies",
-        needs: "",
-        takes: &["--advisories"],
-        in_ci: true,
-        run: deny::run,
-    },
-    Step {
-        name: "lint",
-        about: "clippy, with warnings as errors",
-        needs: "",
-        takes: &[],
-        in_ci: true,
-        run: lint,
-    },
-    Step {
-        name: "platforms",
-        about: "clippy for other platforms, where their targets are installed",
-        needs: "Python",
-        takes: &[],
-        in_ci: true,
-        run: platforms::run,
-    },
-    Step {
-        name: "test",
-        about: "unit, fake-server and documentation tests; what follows goes to cargo test",
-        needs: "",
-        takes: &[ANYTHING],
-        in_ci: true,
-        run: test,
-    },
-    Step {
-        name: "codegen",
-        about: "documents and tables that are made from code are as made",
-        needs: "",
-        takes: &["--check", "--write"],
-        in_ci: true,
-        run: codegen::run,
-    },
-    Step {
-        name: "docs",
-        about: "the documentation builds without warnings",
-        needs: "",
-        takes: &[],
-        in_ci: true,
-        run: docs,
-    },
-    Step {
-        name: "examples",
-        about: "the hosts below examples/ build and run, each on its own",
-        needs: "",
-        takes: &[],
-        in_ci: true,
-        run: examples::run,
-    },
-    Step {
-        name: "demo",
-        about: "the demonstration goes the whole way",
-        needs: "",
-        takes: &[],
-        in_ci: true,
-        run: demo,
-    },
-    Step {
-        name: "conformance",
-        about: "the official MCP conformance suite, client side, authorisation",
-        needs: "Node.js",
-        takes: &[NAMES],
-        in_ci: true,
-        run: conformance::run,
-    },
-    Step {
-        name: "processes",
-        about: "processes that share credentials: killed at each step of a refresh, and before token endpoints that break",
-        needs: "",
-        takes: &[NAMES],
-        in_ci: true,
-        run: processes::run,
-    },
-    Step {
-        name: "keyring",
-        about: "a real keyring: unlocked, locked, absent, hanging, gone between two opens, its key lost",
-        needs: "Linux, gnome-keyring",
-        takes: &[],
-        in_ci: true,
-        run: keyring::run,
-    },
-    Step {
-        name: "real",
-        about: "the program against real authorization servers",
-        needs: "Node.js, Python, Chromium",
-        takes: &["--write", NAMES],
-        in_ci: true,
-        run: real::run,
-    },
-    Step {
-        name: "storm",
-        about: "callers and proxies that are killed at random before a server that detects reuse; with --check, against the promises",
-        needs: "",
-        takes: &["--check", "--grace", "--minutes", NUMBER, "--seed", NUMBER],
-        in_ci: false,
-        run: storm::run,
-    },
-    Step {
-        name: "bench",
-        about: "benchmarks; with --check, against their targets",
-        needs: "",
-        takes: &["--check", NAMES],
-        in_ci: false,
-        run: bench::run,
-    },
-    Step {
-        name: "release",
-        about: "with --dry-run: whether a release could be made now, and its archive",
-        needs: "git",
-        takes: &["--dry-run", "--allow-dirty"],
-        in_ci: false,
-        run: release::run,
-    },
+    step("fmt", "the code is formatted", fmt),
+    step("manifests", "every Cargo.toml inherits what it can, has no features, is a member and says what it is for", manifests::run),
+    step("tidy", "the public API, what is done in one place, names that are gone, what comes with a crate, tests that sleep or do not run", tidy::run),
+    step("bazel", "BUILD.bazel files, the facts of MODULE.bazel.lock and the format; with --build, Bazel builds it", bazel::run).needs("Node.js").takes(&["--check", "--write", "--build", "--complete"]),
+    step("deny", "who may use whom; licences, bans, sources and duplicates of dependencies", deny::run).takes(&["--advisories"]),
+    step("shear", "every dependency is used, and every file is part of a crate", shear::run),
+    step("lint", "clippy, with warnings as errors", lint),
+    step("platforms", "clippy for other platforms, where their targets are installed", platforms::run).needs("Python"),
+    step("test", "unit, fake-server and documentation tests; what follows goes to cargo test", test).takes(&[ANYTHING]),
+    step("codegen", "documents and tables that are made from code are as made", codegen::run).takes(&["--check", "--write"]),
+    step("docs", "the documentation builds without warnings", docs),
+    step("examples", "the hosts below examples/ build and run, each on its own", examples::run),
+    step("demo", "the demonstration goes the whole way", demo),
+    step("conformance", "the official MCP conformance suite, client side, authorisation", conformance::run).needs("Node.js").takes(&[NAMES]),
+    step("processes", "processes that share credentials: killed at each step of a refresh, and before token endpoints that break", processes::run).takes(&[NAMES]),
+    step("keyring", "a real keyring: unlocked, locked, absent, hanging, gone between two opens, its key lost", keyring::run).needs("Linux, gnome-keyring"),
+    step("real", "the program against real authorization servers", real::run).needs("Node.js, Python, Chromium").takes(&["--write", NAMES]),
+    step("storm", "callers and proxies that are killed at random before a server that detects reuse; with --check, against the promises", storm::run).takes(&["--check", "--grace", "--minutes", NUMBER, "--seed", NUMBER]).by_hand(),
+    step("bench", "benchmarks; with --check, against their targets", bench::run).takes(&["--check", NAMES]).by_hand(),
+    step("release", "with --dry-run: whether a release could be made now, and its archive", release::run).needs("git").takes(&["--dry-run", "--allow-dirty"]).by_hand(),
 ];
+
+const fn step(
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Workspace, &[String]) -> Result<(), Failure>,
+) -> Step {
+    Step {
+        name,
+        about,
+        needs: "",
+        takes: &[],
+        in_ci: true,
+        run,
+    }
+}
 
 fn fmt(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let check = workspace.cargo().args(["fmt", "--all", "--check"]).run();
@@ -236,41 +136,34 @@ fn fmt(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
 }
 
 fn lint(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
-    let clippy = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    let check = workspace.cargo().args(clippy).run();
-    check.map_err(|failure| failure.mend("cargo clippy --workspace --all-targets --fix"))
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked"];
+    let check = workspace
+        .cargo()
+        .args(clippy)
+        .args(["--", "-D", "warnings"]);
+    let mend = "cargo clippy --workspace --all-targets --fix";
+    check.run().map_err(|failure| failure.mend(mend))
 }
 
 fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    let test = workspace
-        .cargo()
-        .args(["test", "--workspace", "--locked"])
-        .args(arguments)
-        .run();
+    let test = ["test", "--workspace", "--locked"];
+    let test = workspace.cargo().args(test).args(arguments).run();
     test.map_err(|failure| failure.mend("cargo test -p CRATE NAME, for the one that failed"))
 }
 
 fn docs(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
-    let doc = workspace.cargo().env("RUSTDOCFLAGS", "-D warnings");
-    let doc = doc
-        .args(["doc", "--workspace", "--no-deps", "--locked"])
-        .run();
-    doc.map_err(|failure| failure.mend("cargo doc --workspace --no-deps"))
+    let doc = ["doc", "--workspace", "--no-deps", "--locked"];
+    let doc = workspace
+        .cargo()
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .args(doc);
+    let mend = "cargo doc --workspace --no-deps";
+    doc.run().map_err(|failure| failure.mend(mend))
 }
 
 fn demo(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
-    let demo = workspace
-        .cargo()
-        .args(["run", "--quiet", "--locked", "--", "demo"])
-        .run();
+    let demo = ["run", "--quiet", "--locked", "--", "demo"];
+    let demo = workspace.cargo().args(demo).run();
     demo.map_err(|failure| failure.mend("cargo run -- demo"))
 }
 

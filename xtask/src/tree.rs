@@ -1,12 +1,12 @@
 //! The files of the workspace, as the checks see them: in memory, by their path from the root.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::{
     report::{Failure, Report},
@@ -91,6 +91,41 @@ impl<'a> RustFile<'a> {
         lines
             .map(|(number, line)| (number + 1, line.trim()))
             .filter(|(_, line)| !line.starts_with("//"))
+    }
+
+    /// The same without the unit tests at the end.
+    pub(crate) fn product_code(self) -> impl Iterator<Item = (usize, &'a str)> {
+        self.code()
+            .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+    }
+}
+
+/// What a package uses, for every platform.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    pub(crate) normal: BTreeSet<String>,
+    pub(crate) dev: BTreeSet<String>,
+}
+
+impl Used {
+    pub(crate) fn new(manifest: &Table) -> Self {
+        let mut used = Self::default();
+        let targets = manifest.get("target").and_then(Value::as_table);
+        let platforms = targets.into_iter().flat_map(Table::values);
+        for table in platforms.filter_map(Value::as_table).chain([manifest]) {
+            let names = |key: &str| {
+                let table = table.get(key).and_then(Value::as_table);
+                table
+                    .into_iter()
+                    .flat_map(Table::keys)
+                    .cloned()
+                    .collect::<Vec<_>>()
+            };
+            used.normal.extend(names("dependencies"));
+            used.normal.extend(names("build-dependencies"));
+            used.dev.extend(names("dev-dependencies"));
+        }
+        used
     }
 }
 

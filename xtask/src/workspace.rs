@@ -1,6 +1,9 @@
 //! Where things are.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -45,6 +48,17 @@ impl Workspace {
         self.target
             .join(profile)
             .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    /// The folders with a Cargo.toml right below one of the root's, sorted.
+    pub(crate) fn hosts(&self, parent: &str) -> Result<Vec<PathBuf>, Failure> {
+        let mut hosts = Vec::new();
+        for entry in fs::read_dir(self.root.join(parent))? {
+            hosts.push(entry?.path());
+        }
+        hosts.retain(|folder| folder.join("Cargo.toml").exists());
+        hosts.sort();
+        Ok(hosts)
     }
 
     /// What cargo says of the workspace's packages.

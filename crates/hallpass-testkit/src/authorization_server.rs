@@ -65,10 +65,10 @@ struct State {
     /// The token by which each client manages its registration, by the client's identifier.
     managed: Mutex<HashMap<String, String>>,
     /// Requests that a person is looking at, by the ticket on the page.
-    asked: Mutex<HashMap<String, authorization::Asked>>,
+    asked: Mutex<HashMap<String, authorization::PendingConsent>>,
     /// The assertions of clients that came, since each is good once.
     seen: Mutex<HashSet<String>>,
-    book: TokenRegistry,
+    registry: TokenRegistry,
     entropy: Arc<FixedEntropy>,
     clock: Arc<dyn Clock>,
 }
@@ -98,7 +98,7 @@ impl AuthorizationServer {
             managed: Mutex::default(),
             asked: Mutex::default(),
             seen: Mutex::default(),
-            book: TokenRegistry::new(clock.clone(), entropy.clone()),
+            registry: TokenRegistry::new(clock.clone(), entropy.clone()),
             entropy,
             clock,
         });
@@ -157,13 +157,13 @@ impl AuthorizationServer {
     }
 
     /// The codes and tokens it has given out.
-    pub fn book(&self) -> &TokenRegistry {
-        &self.state.book
+    pub fn registry(&self) -> &TokenRegistry {
+        &self.state.registry
     }
 
-    /// Ends the life of every access token at once, without anybody waiting.
+    /// Ends the life of every access token at once, without waiting.
     pub fn expire_access_tokens(&self) {
-        self.state.book.expire_access_tokens();
+        self.state.registry.expire_access_tokens();
     }
 
     /// The clients it knows, in the order of their identifiers.
@@ -203,7 +203,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     ///
-    /// When somebody else has taken the port.
+    /// When another process has the port.
     pub async fn resume(&self) -> io::Result<()> {
         self.listening.resume().await
     }
@@ -219,7 +219,7 @@ impl fmt::Debug for AuthorizationServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationServer")
             .field("issuer", &self.issuer())
-            .field("book", self.book())
+            .field("registry", self.registry())
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 /// A clock that stands still until a test advances it.
 ///
-/// Clones share the same time. Whoever sleeps on it wakes when [`advance`](Self::advance) reaches
+/// Clones share the same time. A task that sleeps on it wakes when [`advance`](Self::advance) reaches
 /// the end of the sleep, so that hours pass in no time and in a known order.
 #[derive(Clone)]
 pub struct FakeClock {
@@ -36,7 +36,7 @@ impl FakeClock {
         }
     }
 
-    /// Lets `duration` pass on both clocks, and wakes whoever slept until then.
+    /// Lets `duration` pass on both clocks, and wakes the tasks that slept until then.
     pub fn advance(&self, duration: Duration) {
         self.time.send_modify(|time| {
             time.monotonic += duration;
@@ -46,7 +46,7 @@ impl FakeClock {
         });
     }
 
-    /// Sets wall time alone, as when somebody corrects the clock of a computer.
+    /// Sets wall time alone, as when the clock of a computer is corrected.
     pub fn jump_to(&self, now: Timestamp) {
         self.time.send_modify(|time| {
             time.wall = now;

@@ -29,7 +29,7 @@ impl FixedEntropy {
         Self::with(Sha256::digest(seed.to_be_bytes()).into())
     }
 
-    /// A sequence that nobody can foresee, begun from 32 bytes of the operating system.
+    /// An unpredictable sequence, begun from 32 bytes of the operating system.
     pub(crate) fn unpredictable() -> io::Result<Self> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;

@@ -116,7 +116,7 @@ impl Exchange {
         if !self.carries_required_header(&received) {
             return Ok(Reply::text(
                 StatusCode::FORBIDDEN,
-                "the gateway lets nobody through without its header",
+                "the gateway refuses requests without its header",
             ));
         }
         let reply = match fault {

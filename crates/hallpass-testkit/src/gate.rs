@@ -20,7 +20,7 @@ impl Gate {
         Self(watch::Sender::new(State::default()))
     }
 
-    /// Lets everybody through, now and later.
+    /// Lets every caller through, now and later.
     pub fn open(&self) {
         self.0.send_modify(|state| state.open = true);
     }
@@ -32,12 +32,12 @@ impl Gate {
         let _ = self.0.subscribe().wait_for(|state| state.open).await;
     }
 
-    /// How many have come to the gate so far, waiting or through.
+    /// How many callers have come to the gate so far, waiting or through.
     pub fn arrived(&self) -> usize {
         self.0.borrow().arrived
     }
 
-    /// Ends once at least `count` have come to the gate.
+    /// Ends once at least `count` callers have come to the gate.
     pub async fn until_arrived(&self, count: usize) {
         let mut states = self.0.subscribe();
         let _ = states.wait_for(|state| state.arrived >= count).await;
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nobody_passes_a_shut_gate() {
+    async fn shut_gate_holds_its_callers() {
         let gate = Gate::new();
         let one = tokio::spawn({
             let gate = gate.clone();

@@ -108,7 +108,7 @@ impl Leak {
         &self.secret
     }
 
-    /// What to do about it: whoever wrote the text has a defect to mend.
+    /// What to do about it: the code that wrote the text has a defect.
     pub fn remedy(&self) -> Remedy {
         Remedy::Report
     }

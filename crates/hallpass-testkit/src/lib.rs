@@ -1,6 +1,6 @@
 //! Strict doubles for testing OAuth clients of MCP servers.
 //!
-//! A mock answers what a test told it to; these servers behave. A code is good once, a refresh
+//! A mock answers what a test told it to; these servers behave like real ones. A code is good once, a refresh
 //! token that was replaced revokes its family when it comes back, a token is good for the one
 //! resource that it was asked for. A client's mistake shows as the `invalid_grant` or the 401 that
 //! it would get in the world, and not as a test that passes.
@@ -14,12 +14,14 @@
 //! - [`Recorder`]: what both were sent, in one order.
 //! - [`PlannedFault`] and [`Behaviour`]: what goes wrong, as plain data; a [`Gate`] puts events in
 //!   order without any sleeping.
-//! - [`Person`]: a browser and somebody before it. [`TestCa`]: certificates for https.
+//! - [`ScriptedClient`]: an `HttpClient` that answers from a script, for tests without a socket;
+//!   [`server_metadata_json`] and others are documents for it.
+//! - [`Person`]: a user with a browser. [`TestCa`]: certificates for https.
 //!   [`FakeClock`], [`FixedEntropy`]: time and randomness by hand. [`LeakCheck`]: no secret in a
 //!   text.
 //!
 //! All of it listens on the loopback interface alone. It is no authorization server for anything
-//! but tests and demonstrations: nobody's password is asked for, and nothing is kept.
+//! but tests and demonstrations: it asks for no password and keeps nothing.
 //!
 //! # Example
 //!
@@ -42,6 +44,7 @@
 mod authorization_server;
 mod client_key;
 mod clock;
+mod documents;
 mod entropy;
 mod exchange;
 mod fault;
@@ -52,6 +55,7 @@ mod mcp_server;
 mod person;
 mod recorder;
 mod reply;
+mod scripted_client;
 mod tls;
 mod token_registry;
 
@@ -61,6 +65,7 @@ pub use authorization_server::{
 };
 pub use client_key::TestClientKey;
 pub use clock::FakeClock;
+pub use documents::{resource_metadata_json, server_metadata_json, token_response_json};
 pub use entropy::FixedEntropy;
 pub use fault::{Endpoint, Fault, PlannedFault, When};
 pub use gate::Gate;
@@ -70,7 +75,8 @@ pub use mcp_server::{
     ChallengeStyle, Lifecycle, McpServer, McpServerOptions, Protection, PublishedResource,
     ResourceMetadataPath,
 };
-pub use person::{Decision, Person, Tamper, Visit};
+pub use person::{BrowserVisit, Decision, Person, Tamper};
 pub use recorder::{RecordedAnswer, RecordedBody, RecordedRequest, Recorder};
+pub use scripted_client::{RequestPattern, ScriptedClient, ScriptedResponse, SentRequest};
 pub use tls::{Identity, ServerTls, TestCa};
-pub use token_registry::{Introspection, Misuse, TokenRegistry};
+pub use token_registry::{Introspection, ReuseCounts, TokenRegistry};

@@ -83,7 +83,7 @@ impl fmt::Debug for ListenOptions {
     }
 }
 
-/// A bound socket that nobody answers on yet, so that a server can know its own URL first.
+/// A bound socket that accepts no connection yet, so that a server knows its own URL first.
 pub(crate) struct Bound {
     socket: TcpListener,
     address: SocketAddr,
@@ -159,7 +159,7 @@ impl Listening {
         self.address.port()
     }
 
-    /// Closes the socket and breaks off every connection. Ends when nobody can connect any more.
+    /// Closes the socket and breaks off every connection. Ends when no connection is accepted any more.
     pub(crate) async fn stop(&self) {
         let closed = {
             let running = self.running();

@@ -25,10 +25,10 @@ use crate::{
     reply::Reply,
 };
 
+mod elicitation;
 mod everything;
 mod messages;
 mod options;
-mod questions;
 mod tools;
 
 use messages::{calls, no_handshake};
@@ -38,7 +38,7 @@ pub use options::{
 };
 use tools::Tools;
 
-/// A real MCP server (rmcp's streamable HTTP) that lets in whoever holds a token for exactly it.
+/// A real MCP server (rmcp's streamable HTTP) that accepts tokens issued for exactly this server.
 ///
 /// A request without a good token is answered with 401 and a challenge (RFC 9728 §5.1) before rmcp
 /// sees it; `initialize` is no exception. It offers the tools `add`, `echo`, `fail` and `ping`,
@@ -55,7 +55,7 @@ struct State {
     origin: String,
     path: String,
     lifecycle: Lifecycle,
-    book: Option<TokenRegistry>,
+    registry: Option<TokenRegistry>,
     protection: Mutex<Protection>,
     issuer_inside: Option<IssuerEndpoints>,
     rmcp: StreamableHttpService<Tools, LocalSessionManager>,
@@ -76,13 +76,13 @@ impl McpServer {
             .with_cancellation_token(stop.clone());
         let everything = options.everything;
         // A server whose tokens are another's shows that server's time.
-        let clock = options.book.as_ref().map(TokenRegistry::clock);
+        let clock = options.registry.as_ref().map(TokenRegistry::clock);
         let clock = clock.unwrap_or_else(|| Arc::new(ComputerClock::new()));
         let state = Arc::new(State {
             origin: bound.origin().to_owned(),
             path: options.path,
             lifecycle: options.lifecycle,
-            book: options.book,
+            registry: options.registry,
             protection: Mutex::new(options.protection),
             issuer_inside: options.issuer_inside,
             rmcp: StreamableHttpService::new(
@@ -181,7 +181,7 @@ impl McpServer {
     ///
     /// # Errors
     ///
-    /// When somebody else has taken the port.
+    /// When another process has the port.
     pub async fn resume(&self) -> io::Result<()> {
         self.listening.resume().await
     }
@@ -261,7 +261,10 @@ impl State {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         let token = token.ok_or(Refused::NoToken)?;
-        let found = self.book.as_ref().and_then(|book| book.introspect(token));
+        let found = self
+            .registry
+            .as_ref()
+            .and_then(|registry| registry.introspect(token));
         let found = found.ok_or(Refused::BadToken)?;
         // The audience is compared as text: RFC 8707 knows no other likeness.
         if found.audience != Some(self.resource(protection)) {

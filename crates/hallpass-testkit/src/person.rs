@@ -17,8 +17,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{Identity, tls};
 
-/// Somebody who does with an authorization URL what a browser and the person before it do: follows
-/// redirects, says yes where a page asks, and ends at the client's redirect URI.
+/// A user with a browser: opens an authorization URL, follows redirects, says yes where a page asks, and ends at the client's redirect URI.
 ///
 /// A person who [tampers](Tamper) changes what comes back to the client, as an attacker or a broken
 /// server would.
@@ -32,8 +31,8 @@ pub struct Person {
     pub says: Decision,
     /// What happens to the callback on its way, in this order.
     pub tampers: Vec<Tamper>,
-    /// Whether the callback is only looked at and not opened, as by somebody who copies it out of
-    /// the address bar of a browser on another machine.
+    /// Whether the callback is not opened, as by a user who copies it from the address bar of a
+    /// browser on another machine.
     pub copies_callback: bool,
 }
 
@@ -80,7 +79,7 @@ impl Tamper {
 /// `Debug` shows no query: a callback's holds a code.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Visit {
+pub struct BrowserVisit {
     /// Every URL opened, in order.
     pub opened: Vec<Url>,
     /// The callback as the client got (or would have got) it; `None` where the visit ended before.
@@ -93,7 +92,7 @@ pub struct Visit {
 }
 
 impl Person {
-    /// Somebody who says yes and trusts nobody for https.
+    /// A user who says yes; the browser trusts no authority for https.
     pub fn new() -> Self {
         Self::default()
     }
@@ -139,7 +138,7 @@ impl Person {
     ///
     /// When a server can't be reached or is not trusted, does not answer with HTTP, or redirects
     /// for ever. A page that says no is an answer, not an error.
-    pub async fn visit(&self, url: &Url) -> io::Result<Visit> {
+    pub async fn visit(&self, url: &Url) -> io::Result<BrowserVisit> {
         let mut opened = Vec::new();
         let mut callback = None;
         let mut answer = self.open(&Method::GET, url, None, &mut opened).await?;
@@ -253,11 +252,11 @@ impl Person {
     }
 }
 
-impl fmt::Debug for Visit {
+impl fmt::Debug for BrowserVisit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare = |url: &Url| url[..url::Position::AfterPath].to_owned();
         let opened: Vec<_> = self.opened.iter().map(bare).collect();
-        f.debug_struct("Visit")
+        f.debug_struct("BrowserVisit")
             .field("opened", &opened)
             .field("callback", &self.callback.as_ref().map(bare))
             .field("status", &self.status)
@@ -265,8 +264,8 @@ impl fmt::Debug for Visit {
     }
 }
 
-fn visit(opened: Vec<Url>, callback: Option<Url>, answer: &Response<Bytes>) -> Visit {
-    Visit {
+fn visit(opened: Vec<Url>, callback: Option<Url>, answer: &Response<Bytes>) -> BrowserVisit {
+    BrowserVisit {
         opened,
         callback,
         status: answer.status().as_u16(),

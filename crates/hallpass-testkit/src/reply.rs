@@ -49,7 +49,7 @@ impl Reply {
         Self::json(status, &body)
     }
 
-    /// An answer that somebody wrote out.
+    /// An answer with these exact bytes.
     pub(crate) fn exactly(status: StatusCode, headers: &[(String, String)], body: String) -> Self {
         let mut reply = Self::whole(status, None, body);
         for (name, value) in headers {
@@ -62,7 +62,7 @@ impl Reply {
 
     /// One gigabyte that begins like JSON.
     pub(crate) fn endless() -> Self {
-        let mut response = Response::new(Endless { left: 1 << 30 }.boxed());
+        let mut response = Response::new(EndlessBody { left: 1 << 30 }.boxed());
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
@@ -115,11 +115,11 @@ impl Reply {
 }
 
 /// A body of `left` more bytes, mostly white space.
-struct Endless {
+struct EndlessBody {
     left: usize,
 }
 
-impl Body for Endless {
+impl Body for EndlessBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -1,5 +1,5 @@
-//! The token book: every code and token that an authorization server has given out, and what it is
-//! good for. The MCP server looks tokens up here, as RFC 7662 would let it do over the wire.
+//! Every code and token that an authorization server has issued, and what it is good for. The MCP
+//! server looks tokens up here, as token introspection (RFC 7662) would over the wire.
 
 use std::{
     collections::HashMap,
@@ -12,11 +12,11 @@ use hallpass_core::Clock;
 
 use crate::FixedEntropy;
 
-mod terms;
+mod policy;
 
-pub(crate) use terms::{RefreshTerms, Terms};
+pub(crate) use policy::{RefreshPolicy, TokenPolicy};
 
-/// All codes and tokens of one authorization server. Clones are the same book.
+/// All codes and tokens of one authorization server. Clones share them.
 #[derive(Clone)]
 pub struct TokenRegistry {
     pages: Arc<Mutex<Pages>>,
@@ -39,7 +39,7 @@ pub struct Introspection {
 /// What clients did that no client may do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Misuse {
+pub struct ReuseCounts {
     /// Codes that were presented again.
     pub codes_reused: usize,
     /// Refresh tokens that were presented after they had been replaced. Each revoked its family.
@@ -56,7 +56,7 @@ pub(crate) struct Grant {
     pub(crate) scope: String,
 }
 
-/// Tokens, fresh from the book.
+/// Newly issued tokens.
 pub(crate) struct Issued {
     pub(crate) access_token: String,
     pub(crate) refresh_token: Option<String>,
@@ -74,7 +74,7 @@ struct Pages {
     codes: HashMap<String, Code>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
-    misuse: Misuse,
+    reuse_counts: ReuseCounts,
 }
 
 struct Family {
@@ -145,7 +145,7 @@ impl TokenRegistry {
         });
     }
 
-    /// Writes an access token into the book without any grant, good for an hour.
+    /// Writes an access token into the registry without a grant, good for an hour.
     pub fn plant(&self, audience: Option<&str>, scope: &str) -> String {
         let grant = Grant {
             client_id: "planted".to_owned(),
@@ -154,14 +154,14 @@ impl TokenRegistry {
             resource: audience.map(str::to_owned),
             scope: scope.to_owned(),
         };
-        let terms = Terms {
+        let policy = TokenPolicy {
             access_lifetime: Duration::from_secs(3600),
-            refresh: RefreshTerms::None,
+            refresh: RefreshPolicy::None,
         };
         let audience = audience.map(str::to_owned);
         self.open(|pages| {
             let family = pages.begin_family(grant);
-            self.issue(pages, family, audience, scope, terms)
+            self.issue(pages, family, audience, scope, policy)
                 .access_token
         })
     }
@@ -183,8 +183,8 @@ impl TokenRegistry {
     }
 
     /// What clients did that no client may do.
-    pub fn misuse(&self) -> Misuse {
-        self.open(|pages| pages.misuse)
+    pub fn reuse_counts(&self) -> ReuseCounts {
+        self.open(|pages| pages.reuse_counts)
     }
 
     /// A code for a grant.
@@ -216,7 +216,7 @@ impl TokenRegistry {
             let Pages {
                 families,
                 codes,
-                misuse,
+                reuse_counts,
                 ..
             } = pages;
             let unknown = NotHonoured("no such authorization code");
@@ -226,7 +226,7 @@ impl TokenRegistry {
                 return Err(NotHonoured("the code was issued to another client"));
             }
             if std::mem::replace(&mut entry.used, true) {
-                misuse.codes_reused += 1;
+                reuse_counts.codes_reused += 1;
                 family.revoked = true;
                 return Err(NotHonoured("the code was used before"));
             }
@@ -238,11 +238,16 @@ impl TokenRegistry {
     }
 
     /// The first tokens of a family.
-    pub(crate) fn begin(&self, family: usize, audience: Option<String>, terms: Terms) -> Issued {
+    pub(crate) fn begin(
+        &self,
+        family: usize,
+        audience: Option<String>,
+        policy: TokenPolicy,
+    ) -> Issued {
         self.open(|pages| {
             let entry = pages.families.get(family);
             let scope = entry.map_or_else(String::new, |it| it.grant.scope.clone());
-            self.issue(pages, family, audience, &scope, terms)
+            self.issue(pages, family, audience, &scope, policy)
         })
     }
 
@@ -253,7 +258,7 @@ impl TokenRegistry {
         &self,
         refresh_token: &str,
         client_id: &str,
-        terms: Terms,
+        policy: TokenPolicy,
         check: impl FnOnce(&Grant) -> Result<(Option<String>, String), E>,
     ) -> Result<Issued, E> {
         let now = self.clock.monotonic();
@@ -266,14 +271,14 @@ impl TokenRegistry {
                 return Err(NotHonoured("the refresh token was issued to another client").into());
             }
             let in_grace = |replaced: Duration| {
-                let grace = terms.refresh.grace();
+                let grace = policy.refresh.grace();
                 grace.is_some_and(|grace| now < replaced + grace)
             };
             if entry
                 .replaced_at
                 .is_some_and(|replaced| !in_grace(replaced))
             {
-                pages.misuse.refresh_tokens_reused += 1;
+                pages.reuse_counts.refresh_tokens_reused += 1;
                 entry.reused_at.get_or_insert(now);
                 family.revoked = true;
                 let why = "the refresh token was replaced before; all of its family is revoked";
@@ -286,15 +291,15 @@ impl TokenRegistry {
                 return Err(NotHonoured("the refresh token has expired").into());
             }
             let (audience, scope) = check(&family.grant)?;
-            if matches!(terms.refresh, RefreshTerms::Rotated { .. }) {
+            if matches!(policy.refresh, RefreshPolicy::Rotated { .. }) {
                 entry.replaced_at.get_or_insert(now);
-                return Ok(self.issue(pages, number, audience, &scope, terms));
+                return Ok(self.issue(pages, number, audience, &scope, policy));
             }
-            let terms = Terms {
-                refresh: RefreshTerms::None,
-                ..terms
+            let policy = TokenPolicy {
+                refresh: RefreshPolicy::None,
+                ..policy
             };
-            Ok(self.issue(pages, number, audience, &scope, terms))
+            Ok(self.issue(pages, number, audience, &scope, policy))
         })
     }
 
@@ -323,7 +328,7 @@ impl TokenRegistry {
         family: usize,
         audience: Option<String>,
         scope: &str,
-        terms: Terms,
+        policy: TokenPolicy,
     ) -> Issued {
         let now = self.clock.monotonic();
         let access_token = self.entropy.token("at-");
@@ -331,12 +336,12 @@ impl TokenRegistry {
             family,
             audience,
             scope: scope.to_owned(),
-            expires: now + terms.access_lifetime,
+            expires: now + policy.access_lifetime,
         };
         pages.access.insert(access_token.clone(), access);
-        let refresh_token = match terms.refresh {
-            RefreshTerms::None => None,
-            RefreshTerms::Kept { lifetime } | RefreshTerms::Rotated { lifetime, .. } => {
+        let refresh_token = match policy.refresh {
+            RefreshPolicy::None => None,
+            RefreshPolicy::Kept { lifetime } | RefreshPolicy::Rotated { lifetime, .. } => {
                 let token = self.entropy.token("rt-");
                 let refresh = Refresh {
                     family,
@@ -375,7 +380,7 @@ impl fmt::Debug for TokenRegistry {
                 .field("families", &pages.families.len())
                 .field("access_tokens", &pages.access.len())
                 .field("refresh_tokens", &pages.refresh.len())
-                .field("misuse", &pages.misuse)
+                .field("reuse_counts", &pages.reuse_counts)
                 .finish()
         })
     }

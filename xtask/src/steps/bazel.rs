@@ -14,14 +14,14 @@ mod buildifier;
 pub(super) mod index;
 pub(super) mod lock;
 
-use std::{collections::BTreeMap, ffi::OsString, fs, io::Write, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fs};
 
 use toml::Table;
 
 use crate::{
     finding::{self, Finding},
     report::{Failure, Report},
-    shell::Shell,
+    shell::{Shell, write},
     tree::Tree,
     workspace::Workspace,
 };
@@ -55,7 +55,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         }
         let before = fs::read_to_string(root.join(LOCK)).ok();
         let after = lock::render(before.as_deref(), &facts, &Inputs::of(&tree));
-        write(&root.join(LOCK), &after)?;
+        write(&root.join(LOCK), after)?;
     }
     let tree = Tree::read(workspace)?;
     finding::report(&check(&tree, &rendered, &facts), MEND)?;
@@ -108,10 +108,6 @@ fn facts(workspace: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
     Ok(facts)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    Ok(fs::File::create(path).and_then(|mut out| out.write_all(text.as_bytes()))?)
-}
-
 /// Has a Bazel with a network complete the lock, and notes which facts are `rules_rs`'s own.
 fn complete(workspace: &Workspace) -> Result<(), Failure> {
     let update = ["mod", "deps", "--lockfile_mode=update"];
@@ -126,7 +122,7 @@ fn complete(workspace: &Workspace) -> Result<(), Failure> {
         .into_keys()
         .filter(|key| !facts.contains_key(key));
     let lines: Vec<String> = foreign.map(|key| key + "\n").collect();
-    write(&workspace.root().join(FOREIGN), &lines.concat())
+    write(&workspace.root().join(FOREIGN), lines.concat())
 }
 
 fn build(workspace: &Workspace) -> Result<(), Failure> {

@@ -21,12 +21,13 @@ mod host;
 mod part;
 mod walk;
 
-use std::{collections::BTreeMap, fs, io::Write};
+use std::collections::BTreeMap;
 
 use super::{STEPS, bazel};
 use crate::{
     finding::{self, Finding},
     report::Failure,
+    shell,
     tree::Tree,
     workspace::Workspace,
 };
@@ -63,7 +64,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         return finding::report(&compare(&tree, &files), MEND);
     }
     for (path, text) in &files {
-        fs::File::create(workspace.root().join(path))?.write_all(text.as_bytes())?;
+        shell::write(&workspace.root().join(path), text)?;
     }
     Ok(())
 }

@@ -3,35 +3,25 @@
 //! They share the target folder and the profile of the main workspace, so that what is compiled
 //! there is not compiled again.
 
-use std::fs;
-
 use crate::{
     report::{Failure, Report},
     workspace::Workspace,
 };
 
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
-    let mut hosts = Vec::new();
-    for entry in fs::read_dir(workspace.root().join("examples"))? {
-        let manifest = entry?.path().join("Cargo.toml");
-        if manifest.exists() {
-            hosts.push(manifest);
-        }
-    }
-    hosts.sort();
+    let hosts = workspace.hosts("examples")?;
     if hosts.is_empty() {
         return Err(Failure::new("there is no host below examples/"));
     }
     let report = Report::default();
-    for manifest in hosts {
-        let name = manifest.parent().and_then(|folder| folder.file_name());
-        let name = name.unwrap_or_default().to_string_lossy().into_owned();
+    for folder in hosts {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
         report.line(&format!("-- {name}"));
-        let path = manifest.to_string_lossy().into_owned();
         let run = workspace
             .cargo()
             .env("CARGO_TARGET_DIR", workspace.target())
-            .args(["run", "--quiet", "--locked", "--manifest-path", &path])
+            .args(["run", "--quiet", "--locked", "--manifest-path"])
+            .args([folder.join("Cargo.toml")])
             .run();
         let update = format!(
             "cargo update --workspace --manifest-path examples/{name}/Cargo.toml, if its lock is old"

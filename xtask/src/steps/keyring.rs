@@ -1,22 +1,21 @@
-//! A real keyring, which others wrote: GNOME's Secret Service on a message bus of its own, without a
-//! screen. What Hallpass makes of it is tried unlocked, locked, absent, hanging, and gone between two
-//! opens of one store.
+//! A real keyring, GNOME's Secret Service on a message bus of its own, without a screen: unlocked,
+//! locked, absent, hanging, and gone between two opens of one store.
 //!
 //! `hallpass-keyring`'s example `probe` says what the library makes of it; the program signs in and
 //! calls with the key of its store in that keyring. The servers are the testkit's, in the example
 //! `processes` of `hallpass-session`.
 
 mod checks;
-mod place;
+mod fixture;
 mod service;
 
 use crate::{
     report::{Failure, Report, now},
-    shell::Shell,
+    shell::{apt_install, which},
     workspace::Workspace,
 };
 
-use place::Place;
+use fixture::Fixture;
 
 /// What is built for it: package, and example or the program.
 const BUILT: &[(&str, Option<&str>)] = &[
@@ -41,7 +40,7 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     }
     for (name, check) in checks::ALL {
         let began = now();
-        let outcome = Place::new(workspace).and_then(|place| check(&place));
+        let outcome = Fixture::new(workspace).and_then(|fixture| check(&fixture));
         let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
         let took = began.elapsed().as_secs_f32();
         Report::default().line(&format!("{name:<52} {verdict} {took:.1} s"));
@@ -52,22 +51,9 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
 
 /// Installs what is missing where this runs as root.
 fn install() -> Result<(), Failure> {
-    let missing = || {
-        let is_there = |name: &&&str| Shell::new("which").args([**name]).succeeds();
-        PROGRAMS.iter().find(|name| !is_there(name))
-    };
-    if missing().is_none() {
-        return Ok(());
-    }
-    let root = Shell::new("id").args(["-u"]).read_quietly();
-    let root = root.is_ok_and(|id| id.trim() == "0");
-    if root && Shell::new("apt-get").args(["--version"]).succeeds() {
-        Shell::new("apt-get").args(["update", "-q"]).run()?;
-        Shell::new("apt-get")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(["install", "-q", "-y", "--no-install-recommends"])
-            .args(PACKAGES)
-            .run()?;
+    let missing = || PROGRAMS.iter().find(|name| which(&[name]).is_none());
+    if missing().is_some() {
+        apt_install(PACKAGES)?;
     }
     missing().map_or(Ok(()), |name| {
         Err(Failure::new(format!("there is no `{name}` here"))

@@ -1,18 +1,16 @@
-//! The rules that the compiler and clippy don't know: who may depend on whom, how long a file may
-//! be, where a secret may be opened, and what must not stand in a tracked file.
+//! The rules that the compiler, clippy and cargo-deny don't know: what the public API may name, what is
+//! done in one place, the names that are gone, and which tests may wait or not run.
 //!
 //! The rules are data in the modules below; what breaks one for a good reason is in [`EXCEPTIONS`],
 //! and an exception that nothing needs is an error.
 
 mod api;
-mod dependencies;
 mod exceptions;
-mod lines;
-mod machine;
-mod modules;
-mod named;
+mod files;
+mod language;
+mod layers;
+mod places;
 mod readmes;
-mod trees;
 
 use crate::{
     finding::{self, Exception, Finding},
@@ -21,17 +19,17 @@ use crate::{
     workspace::Workspace,
 };
 use api::{ADAPTERS, Adapters};
-use dependencies::TABLES;
-pub(super) use dependencies::{Tables, Used};
-use exceptions::{EXCEPTIONS, MAY_EXPOSE};
-pub(super) use machine::Machine;
+use exceptions::EXCEPTIONS;
+use language::LANGUAGE;
+pub(super) use language::Language;
+use places::SINGLE_PLACES;
+pub(super) use places::SinglePlace;
 
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let rules = Rules {
-        tables: TABLES,
         adapters: ADAPTERS,
-        may_expose: MAY_EXPOSE,
-        machine: Machine::this(workspace),
+        single_places: SINGLE_PLACES,
+        language: LANGUAGE,
         exceptions: EXCEPTIONS,
     };
     finding::report(
@@ -43,24 +41,20 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
 /// What the tree is checked against.
 #[derive(Debug)]
 pub(super) struct Rules {
-    pub(super) tables: Tables,
     pub(super) adapters: Adapters,
-    /// The files that may open a secret.
-    pub(super) may_expose: &'static [&'static str],
-    pub(super) machine: Machine,
+    pub(super) single_places: &'static [SinglePlace],
+    pub(super) language: Language,
     pub(super) exceptions: &'static [Exception],
 }
 
 /// Every way in which the tree breaks a rule.
 pub(super) fn check(tree: &Tree, rules: &Rules) -> Vec<Finding> {
-    let mut findings = dependencies::check(tree, rules.tables);
-    findings.extend(api::check(tree, rules.adapters));
-    findings.extend(lines::check(tree, rules.may_expose));
-    findings.extend(rules.machine.check(tree));
-    findings.extend(modules::check(tree));
-    findings.extend(named::check(tree));
+    let mut findings = api::check(tree, rules.adapters);
+    findings.extend(files::check(tree));
+    findings.extend(places::check(tree, rules.single_places));
+    findings.extend(language::check(tree, &rules.language));
     findings.extend(readmes::check(tree));
-    findings.extend(trees::check(tree));
+    findings.extend(layers::check(tree));
     findings.sort();
     findings.dedup();
     finding::judge(findings, rules.exceptions)

@@ -208,8 +208,8 @@ impl Servers {
             let place = *places.entry(text.to_owned()).or_insert_with(|| {
                 tokens.push(RefreshToken {
                     posts: Vec::new(),
-                    replaced_at: self.issuer.book().replaced_at(text),
-                    reused_at: self.issuer.book().reused_at(text),
+                    replaced_at: self.issuer.registry().replaced_at(text),
+                    reused_at: self.issuer.registry().reused_at(text),
                 });
                 tokens.len() - 1
             });

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use hallpass_testkit::{Endpoint, LeakCheck, Misuse};
+use hallpass_testkit::{Endpoint, LeakCheck, ReuseCounts};
 use serde_json::{Value, json};
 
 use crate::import::{Home, put};
@@ -133,7 +133,10 @@ async fn its_client_and_its_refresh_token_come_over_when_that_is_said() {
         .iter()
         .filter(|it| it.header("authorization") == Some(&theirs));
     assert_eq!(after.count(), before);
-    assert_eq!(handover.home.desk.issuer.book().misuse(), Misuse::default());
+    assert_eq!(
+        handover.home.desk.issuer.registry().reuse_counts(),
+        ReuseCounts::default()
+    );
 
     // A later login uses the client again.
     handover.login().await;

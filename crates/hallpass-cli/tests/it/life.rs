@@ -106,8 +106,8 @@ async fn a_program_that_is_stopped_in_the_middle_of_a_refresh_saves_it_first() {
     desk.run(&["call", &url, "ping"]).await.expect(0);
     assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
     assert_eq!(
-        desk.issuer.book().misuse(),
-        hallpass_testkit::Misuse::default()
+        desk.issuer.registry().reuse_counts(),
+        hallpass_testkit::ReuseCounts::default()
     );
 }
 

@@ -21,7 +21,7 @@ async fn every_account_is_signed_out_and_revoked() {
     let desk = two_accounts().await;
     let url = desk.url();
     let mut command = desk.command(&["login", &url, "--account", "ci", "--token-env", "CI_TOKEN"]);
-    command.env("CI_TOKEN", desk.issuer.book().plant(Some(&url), ""));
+    command.env("CI_TOKEN", desk.issuer.registry().plant(Some(&url), ""));
     desk.wait(command.spawn().unwrap()).await.expect(0);
 
     // Nobody is there to be asked.

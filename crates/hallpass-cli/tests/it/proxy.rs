@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hallpass_testkit::{Endpoint, LeakCheck, Misuse};
+use hallpass_testkit::{Endpoint, LeakCheck, ReuseCounts};
 use rmcp::{
     ClientHandler, RoleClient, ServiceExt,
     model::{CallToolRequestParams, ClientConfig},
@@ -208,7 +208,10 @@ async fn twenty_at_once_refresh_once_and_heal_by_one_login() {
     })
     .await;
     assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
-    assert_eq!(desk.issuer.book().misuse(), Misuse::default());
+    assert_eq!(
+        desk.issuer.registry().reuse_counts(),
+        ReuseCounts::default()
+    );
     drop(hosts);
 }
 

@@ -41,7 +41,7 @@ async fn desk_with_everything() -> (Desk, String) {
     desk.login(&["--scope", "read"]).await.expect(0);
     let url = desk.url();
     let mut command = desk.command(&["login", &url, "--account", "ci", "--token-env", "CI_TOKEN"]);
-    command.env("CI_TOKEN", desk.issuer.book().plant(Some(&url), ""));
+    command.env("CI_TOKEN", desk.issuer.registry().plant(Some(&url), ""));
     desk.wait(command.spawn().unwrap()).await.expect(0);
     let lost = lost.file_stem().unwrap().to_str().unwrap().to_owned();
     (desk, lost)

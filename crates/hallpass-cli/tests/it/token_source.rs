@@ -7,7 +7,7 @@ use hallpass_testkit::Endpoint;
 use crate::program::Desk;
 
 fn plant(desk: &Desk) -> String {
-    desk.issuer.book().plant(Some(&desk.url()), "")
+    desk.issuer.registry().plant(Some(&desk.url()), "")
 }
 
 fn write(path: &Path, text: &str) {

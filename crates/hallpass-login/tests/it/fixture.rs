@@ -21,8 +21,8 @@ use hallpass_login::{
     BrowserLogin, Interaction, LoginError, LoginEvent, LoginInputs, OpenError, PlannedClient,
 };
 use hallpass_testkit::{
-    AuthorizationServer, AuthorizationServerOptions, Behaviour, FakeClock, FixedEntropy, LeakCheck,
-    McpServer, McpServerOptions, Person, Visit,
+    AuthorizationServer, AuthorizationServerOptions, Behaviour, BrowserVisit, FakeClock,
+    FixedEntropy, LeakCheck, McpServer, McpServerOptions, Person,
 };
 use tokio::{
     net::TcpListener,
@@ -242,7 +242,7 @@ pub(crate) struct Browser {
     declines: bool,
     events: Mutex<Vec<String>>,
     urls: watch::Sender<Vec<Url>>,
-    visits: Mutex<Vec<JoinHandle<io::Result<Visit>>>>,
+    visits: Mutex<Vec<JoinHandle<io::Result<BrowserVisit>>>>,
     paste: mpsc::UnboundedSender<String>,
     pasted: tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>,
 }
@@ -301,7 +301,7 @@ impl Browser {
     }
 
     /// How the visits ended.
-    pub(crate) async fn visits(&self) -> Vec<io::Result<Visit>> {
+    pub(crate) async fn visits(&self) -> Vec<io::Result<BrowserVisit>> {
         let tasks = std::mem::take(&mut *self.visits.lock().unwrap());
         let mut visits = Vec::new();
         for task in tasks {
@@ -311,7 +311,7 @@ impl Browser {
     }
 
     /// How the one visit ended.
-    pub(crate) async fn visit(&self) -> Visit {
+    pub(crate) async fn visit(&self) -> BrowserVisit {
         let mut visits = self.visits().await;
         assert_eq!(visits.len(), 1);
         visits.remove(0).unwrap()

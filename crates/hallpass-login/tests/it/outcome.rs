@@ -25,7 +25,7 @@ async fn user_signs_in() {
     assert!(grant.refresh_token.is_some() && grant.expires_at.is_some());
     let token = fixture
         .issuer
-        .book()
+        .registry()
         .introspect(grant.access_token.expose())
         .unwrap();
     assert_eq!(

@@ -53,7 +53,10 @@ async fn two_processes_make_one_refresh() {
         );
     }
     assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
-    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 0);
+    assert_eq!(
+        world.issuer.registry().reuse_counts().refresh_tokens_reused,
+        0
+    );
 }
 
 /// A host, in the process that the test above starts; in any other there is nothing to be done.

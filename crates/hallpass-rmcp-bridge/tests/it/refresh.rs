@@ -42,7 +42,10 @@ async fn parallel_refusals_in_two_hosts_make_one_refresh() {
     tokio::join!(join_all(calls), opening);
 
     assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
-    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 0);
+    assert_eq!(
+        world.issuer.registry().reuse_counts().refresh_tokens_reused,
+        0
+    );
     for client in clients {
         client.cancel().await.unwrap();
     }
@@ -64,7 +67,10 @@ async fn two_hosts_that_refresh_at_once_make_one_refresh() {
     // Whoever has the newest token and asks all the same gets another.
     one.refresh_token().await.unwrap();
     assert_eq!(world.requests_to(Endpoint::Refresh).len(), 2);
-    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 0);
+    assert_eq!(
+        world.issuer.registry().reuse_counts().refresh_tokens_reused,
+        0
+    );
 }
 
 #[tokio::test]
@@ -91,7 +97,10 @@ async fn a_caller_that_goes_away_loses_nothing() {
     let after = manager.get_access_token().await.unwrap();
     assert_ne!(after, before);
     manager.refresh_token().await.unwrap();
-    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 0);
+    assert_eq!(
+        world.issuer.registry().reuse_counts().refresh_tokens_reused,
+        0
+    );
 }
 
 #[tokio::test]
@@ -100,7 +109,7 @@ async fn a_refused_refresh_token_is_not_sent_again() {
     let first = world.host.bridge().await.manager().await.unwrap();
     let one = world.sign_in(first).await.unwrap();
     let other = world.host.signed_in().await;
-    world.issuer.book().revoke_all();
+    world.issuer.registry().revoke_all();
     let refused = one.refresh_token().await;
     assert!(matches!(refused, Err(AuthError::TokenRefreshRejected(_))));
     for manager in [&one, &other] {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hallpass_testkit::{Endpoint, Misuse};
+use hallpass_testkit::{Endpoint, ReuseCounts};
 use tokio::time::Instant;
 
 use crate::{
@@ -48,7 +48,7 @@ pub(crate) async fn run() -> bool {
         .iter()
         .map(|request| request.parameter("refresh_token"))
         .collect();
-    let misuse = servers.issuer.book().misuse();
+    let misuse = servers.issuer.registry().reuse_counts();
     let refreshes = requests.len() as u64;
     println!(
         "storm: {PROCESSES} processes, {CALLS} calls each in {took} s, tokens of {} s",
@@ -65,5 +65,5 @@ pub(crate) async fn run() -> bool {
         && refreshes <= most
         && refreshes > 1
         && tokens.len() == requests.len()
-        && misuse == Misuse::default()
+        && misuse == ReuseCounts::default()
 }

@@ -13,7 +13,7 @@ use hallpass_session::{OsEntropy, Session, SignInNeed, SignInRequest, SignOut};
 use hallpass_store::{FileStore, KeyFile, KeySource};
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Behaviour, Endpoint, FakeClock, Fault,
-    McpServer, McpServerOptions, Misuse, Person,
+    McpServer, McpServerOptions, Person, ReuseCounts,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -115,7 +115,7 @@ async fn processes_share_two_second_tokens() {
     assert!(
         whole
             .issuer
-            .book()
+            .registry()
             .introspect(token.access_token().expose())
             .is_some()
     );
@@ -131,7 +131,7 @@ async fn processes_share_two_second_tokens() {
         for token in calls.join_all().await {
             let found = whole
                 .issuer
-                .book()
+                .registry()
                 .introspect(token.access_token().expose());
             assert_eq!(found.unwrap().audience, Some(whole.server.resource()));
         }
@@ -143,7 +143,10 @@ async fn processes_share_two_second_tokens() {
         5,
         "each of them once"
     );
-    assert_eq!(whole.issuer.book().misuse(), Misuse::default());
+    assert_eq!(
+        whole.issuer.registry().reuse_counts(),
+        ReuseCounts::default()
+    );
     for request in whole.issuer.requests_to(Endpoint::Token) {
         assert_eq!(
             request.parameter("resource"),
@@ -213,7 +216,10 @@ async fn outage_recovers_without_a_sign_in() {
     whole.clock.advance(Duration::from_secs(7));
     session.token().await.unwrap();
     assert_eq!(whole.refreshed().len(), 4);
-    assert_eq!(whole.issuer.book().misuse(), Misuse::default());
+    assert_eq!(
+        whole.issuer.registry().reuse_counts(),
+        ReuseCounts::default()
+    );
 
     // A server that is down altogether was sent nothing.
     whole.clock.advance(Duration::from_secs(60));
@@ -238,7 +244,7 @@ async fn sign_out_revokes_both_tokens() {
     assert!(
         whole
             .issuer
-            .book()
+            .registry()
             .introspect(token.access_token().expose())
             .is_none()
     );

@@ -10,7 +10,7 @@ use super::{
 use crate::{exchange::Received, reply::Reply, token_registry::Grant};
 
 /// An authorization request that was found good.
-pub(super) struct Asked {
+pub(super) struct PendingConsent {
     grant: Grant,
     redirect_uri: Url,
     state: Option<String>,
@@ -51,7 +51,7 @@ impl State {
                 &[("error", code), ("error_description", why)],
             ),
             Ok(grant) => {
-                let asked = Asked {
+                let asked = PendingConsent {
                     grant,
                     redirect_uri: target,
                     state,
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    fn ask(&self, asked: Asked, client: &RegisteredClient) -> Reply {
+    fn ask(&self, asked: PendingConsent, client: &RegisteredClient) -> Reply {
         let ticket = self.entropy.token("ticket-");
         let page = page::consent(&page::Consent {
             action: &self.path(super::CONSENT),
@@ -99,10 +99,10 @@ impl State {
         Reply::html(StatusCode::OK, page)
     }
 
-    fn allow(&self, behaviour: &Behaviour, asked: &Asked) -> Reply {
+    fn allow(&self, behaviour: &Behaviour, asked: &PendingConsent) -> Reply {
         let state = asked.state.as_deref();
         let code = || {
-            self.book
+            self.registry
                 .new_code(asked.grant.clone(), behaviour.code_lifetime)
         };
         let target = asked.redirect_uri.clone();

@@ -28,7 +28,7 @@ pub struct AuthorizationServerOptions {
     pub behaviour: Behaviour,
     /// What goes wrong.
     pub faults: Vec<PlannedFault>,
-    /// Clients that somebody registered by hand.
+    /// Clients that were registered by hand.
     pub clients: Vec<StaticClient>,
 }
 
@@ -47,7 +47,7 @@ impl Default for AuthorizationServerOptions {
     }
 }
 
-/// A client that somebody registered by hand. `Debug` does not show its secret.
+/// A client that was registered by hand. `Debug` does not show its secret.
 #[derive(Clone)]
 pub struct StaticClient {
     /// The identifier.
@@ -208,7 +208,7 @@ pub enum Callback {
     /// With a code and the client's own `state`.
     #[default]
     Right,
-    /// With a code and somebody else's `state`.
+    /// With a code and another client's `state`.
     WrongState,
     /// With a code and no `state`.
     NoState,

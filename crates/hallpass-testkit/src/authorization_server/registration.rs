@@ -16,7 +16,7 @@ impl State {
         }
     }
 
-    /// Forgets the client that is named, for whoever holds its token.
+    /// Forgets the named client, at a request with its registration access token (RFC 7592).
     pub(super) fn unregistration(&self, client: Option<&str>, request: &Received) -> Reply {
         let given = request.header(&header::AUTHORIZATION);
         let given = given.and_then(|field| field.strip_prefix("Bearer "));

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     exchange::Received,
     reply::Reply,
-    token_registry::{Grant, Issued, NotHonoured, RefreshTerms, Terms},
+    token_registry::{Grant, Issued, NotHonoured, RefreshPolicy, TokenPolicy},
 };
 
 /// An error of RFC 6749 §5.2 or RFC 8707 §2.
@@ -67,7 +67,7 @@ impl State {
         let form = request.form.as_deref().unwrap_or_default();
         match single(form, "token") {
             Ok(Some(token)) => {
-                self.book.revoke(token, &client.id);
+                self.registry.revoke(token, &client.id);
                 Reply::empty(StatusCode::OK)
             }
             _ => Reply::error(
@@ -89,7 +89,7 @@ impl State {
         let verifier = single(form, "code_verifier")?.ok_or(missing("code_verifier is missing"))?;
         let redirect_uri =
             single(form, "redirect_uri")?.ok_or(missing("redirect_uri is missing"))?;
-        let (family, grant) = self.book.take_code(code, &client.id)?;
+        let (family, grant) = self.registry.take_code(code, &client.id)?;
         if redirect_uri != grant.redirect_uri {
             return Err(NotHonoured("another redirect URI than in the request").into());
         }
@@ -101,11 +101,11 @@ impl State {
         }
         let audience = audience(behaviour, form, &grant)?;
         let asked = client.grant_types.iter().any(|it| it == "refresh_token");
-        let mut terms = terms(behaviour);
+        let mut policy = policy(behaviour);
         if !asked && !behaviour.refresh_unasked {
-            terms.refresh = RefreshTerms::None;
+            policy.refresh = RefreshPolicy::None;
         }
-        Ok(self.book.begin(family, audience, terms))
+        Ok(self.registry.begin(family, audience, policy))
     }
 
     fn refresh(
@@ -116,8 +116,8 @@ impl State {
     ) -> Result<Issued, Refusal> {
         let token = single(form, "refresh_token")?
             .ok_or(Refusal("invalid_request", "refresh_token is missing"))?;
-        self.book
-            .refresh(token, &client.id, terms(behaviour), |grant| {
+        self.registry
+            .refresh(token, &client.id, policy(behaviour), |grant| {
                 let audience = audience(behaviour, form, grant)?;
                 // RFC 6749 §6: no scope that was not granted; absent is all of them.
                 let scope = match single(form, "scope")? {
@@ -157,17 +157,17 @@ fn audience(
     }
 }
 
-fn terms(behaviour: &Behaviour) -> Terms {
+fn policy(behaviour: &Behaviour) -> TokenPolicy {
     let lifetime = behaviour.refresh_token_lifetime;
-    Terms {
+    TokenPolicy {
         access_lifetime: behaviour.access_token_lifetime,
         refresh: match behaviour.refresh_tokens {
-            RefreshTokens::Rotated => RefreshTerms::Rotated {
+            RefreshTokens::Rotated => RefreshPolicy::Rotated {
                 lifetime,
                 grace: behaviour.reuse_grace,
             },
-            RefreshTokens::Kept => RefreshTerms::Kept { lifetime },
-            RefreshTokens::None => RefreshTerms::None,
+            RefreshTokens::Kept => RefreshPolicy::Kept { lifetime },
+            RefreshTokens::None => RefreshPolicy::None,
         },
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_sleeper_wakes_when_its_time_has_come_and_not_before() {
+async fn sleep_ends_at_its_deadline() {
     let clock = FakeClock::default();
     let sleep = tokio::spawn(clock.sleep(Duration::from_secs(60)));
     clock.until_asleep(1).await;
@@ -14,7 +14,7 @@ async fn a_sleeper_wakes_when_its_time_has_come_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_sleep_that_is_dropped_is_no_longer_counted() {
+async fn dropped_sleep_is_not_counted() {
     let clock = FakeClock::default();
     let sleep = clock.sleep(Duration::from_secs(60));
     assert_eq!(clock.sleepers(), 1);
@@ -23,7 +23,7 @@ async fn a_sleep_that_is_dropped_is_no_longer_counted() {
 }
 
 #[test]
-fn fractions_of_a_second_add_up_in_wall_time() {
+fn fractions_of_a_second_add_up() {
     let clock = FakeClock::new(Timestamp::from_unix_seconds(100));
     for _ in 0..4 {
         clock.advance(Duration::from_millis(300));
@@ -33,7 +33,7 @@ fn fractions_of_a_second_add_up_in_wall_time() {
 }
 
 #[test]
-fn a_jump_moves_wall_time_alone() {
+fn wall_clock_jump_keeps_monotonic_time() {
     let clock = FakeClock::new(Timestamp::from_unix_seconds(100));
     clock.jump_to(Timestamp::from_unix_seconds(40));
     assert_eq!(clock.now(), Timestamp::from_unix_seconds(40));

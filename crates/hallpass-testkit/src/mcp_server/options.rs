@@ -5,15 +5,15 @@ use crate::{
 };
 
 /// An MCP server's options. [`protected_by`](Self::protected_by) is the usual beginning: a server
-/// at `/mcp` that does everything by the book.
+/// at `/mcp` that follows the specification.
 #[derive(Debug, Clone)]
 pub struct McpServerOptions {
     /// Where it listens.
     pub listen: ListenOptions,
     /// Where requests are recorded; `None` begins a record of its own.
     pub recorder: Option<Recorder>,
-    /// Where tokens are looked up; `None` lets nobody in.
-    pub book: Option<TokenRegistry>,
+    /// Where tokens are looked up; `None` accepts no token.
+    pub registry: Option<TokenRegistry>,
     /// The path of the MCP endpoint, with its leading slash; `/` for the bare origin.
     pub path: String,
     /// How clients begin.
@@ -39,7 +39,7 @@ impl Default for McpServerOptions {
         Self {
             listen: ListenOptions::new("MCP server"),
             recorder: None,
-            book: None,
+            registry: None,
             path: "/mcp".to_owned(),
             lifecycle: Lifecycle::default(),
             json_response: false,
@@ -56,7 +56,7 @@ impl McpServerOptions {
     pub fn protected_by(server: &AuthorizationServer) -> Self {
         Self {
             recorder: Some(server.recorder().clone()),
-            book: Some(server.book().clone()),
+            registry: Some(server.registry().clone()),
             protection: Protection {
                 authorization_servers: vec![server.issuer().to_owned()],
                 ..Protection::default()

@@ -88,7 +88,7 @@ impl RecordedRequest {
     /// The secrets that went over the wire with this request and its answer, each with the name of
     /// the parameter, member or header field that held it.
     ///
-    /// Whoever was on the other side must show none of them: plant them in a
+    /// The client must show none of them: plant them in a
     /// [`LeakCheck`](crate::LeakCheck).
     pub fn secrets(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();

@@ -7,20 +7,23 @@ use hallpass_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::wire::{CALLBACK, World, get, parameter};
+use crate::fixture::{CALLBACK, Fixture, get, parameter};
 
 /// Sends a good request with some pairs put in the place of the good ones, and says what came of it:
 /// the callback's `error`, `code`, or the status of a page.
-async fn check(world: &World, changes: &[(&str, &str)], expected: &str) {
-    let mut request = world.request();
+async fn check(fixture: &Fixture, changes: &[(&str, &str)], expected: &str) {
+    let mut request = fixture.request();
     request.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let changes = changes.iter().filter(|(_, value)| !value.is_empty());
     request.extend(changes.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let answer = get(world.authorization_url(&request).as_str()).await;
+    let answer = get(fixture.authorization_url(&request).as_str()).await;
     let got = if answer.status == 302 {
         let callback = url::Url::parse(answer.header("location")).unwrap();
         assert!(callback.as_str().starts_with(CALLBACK), "{callback}");
-        assert_eq!(parameter(&callback, "iss").unwrap(), world.issuer.issuer());
+        assert_eq!(
+            parameter(&callback, "iss").unwrap(),
+            fixture.issuer.issuer()
+        );
         parameter(&callback, "error").unwrap_or_else(|| "code".to_owned())
     } else {
         format!("page {}", answer.status)
@@ -29,8 +32,8 @@ async fn check(world: &World, changes: &[(&str, &str)], expected: &str) {
 }
 
 #[tokio::test]
-async fn what_a_request_must_say() {
-    let world = World::new().await;
+async fn invalid_authorization_request_is_refused() {
+    let fixture = Fixture::new().await;
     for (changes, expected) in [
         (&[][..], "code"),
         (&[("resource", "")], "code"),
@@ -65,71 +68,71 @@ async fn what_a_request_must_say() {
         (&[("resource", "/mcp")], "invalid_target"),
         (&[("resource", "https://a.example/#part")], "invalid_target"),
     ] {
-        check(&world, changes, expected).await;
+        check(&fixture, changes, expected).await;
     }
 }
 
 #[tokio::test]
-async fn what_servers_differ_by() {
-    let world = World::new().await;
+async fn authorization_options_change_what_is_accepted() {
+    let fixture = Fixture::new().await;
     let other_port = [("redirect_uri", "http://127.0.0.1:2/callback")];
     let other_path = [("redirect_uri", "http://127.0.0.1:2/other")];
     let other_host = [("redirect_uri", "http://localhost:1/callback")];
-    world.issuer.change(|behaviour| {
+    fixture.issuer.change(|behaviour| {
         behaviour.scopes_supported = Some(vec!["files:read".to_owned()]);
-        behaviour.resources = Some(vec![world.server.resource()]);
+        behaviour.resources = Some(vec![fixture.server.resource()]);
     });
-    check(&world, &[("scope", "files:read")], "code").await;
-    check(&world, &[("scope", "files:read admin")], "invalid_scope").await;
+    check(&fixture, &[("scope", "files:read")], "code").await;
+    check(&fixture, &[("scope", "files:read admin")], "invalid_scope").await;
     check(
-        &world,
+        &fixture,
         &[("resource", "https://a.example")],
         "invalid_target",
     )
     .await;
-    check(&world, &other_port, "page 400").await;
+    check(&fixture, &other_port, "page 400").await;
 
-    let mut request = world.request();
+    let mut request = fixture.request();
     request.retain(|(name, _)| name != "redirect_uri");
     request.push(("redirect_uri".to_owned(), other_port[0].1.to_owned()));
-    world
+    fixture
         .issuer
         .change(|behaviour| behaviour.any_loopback_port = true);
-    let answer = get(world.authorization_url(&request).as_str()).await;
+    let answer = get(fixture.authorization_url(&request).as_str()).await;
     assert!(answer.header("location").starts_with(other_port[0].1));
-    check(&world, &other_path, "page 400").await;
-    check(&world, &other_host, "page 400").await;
+    check(&fixture, &other_path, "page 400").await;
+    check(&fixture, &other_host, "page 400").await;
 }
 
 #[tokio::test]
-async fn the_endpoints_own_query_has_to_be_kept() {
-    let world = World::new().await;
-    world
+async fn request_without_the_endpoint_query_is_refused() {
+    let fixture = Fixture::new().await;
+    fixture
         .issuer
         .change(|behaviour| behaviour.authorization_query = Some("tenant=1".to_owned()));
-    let metadata = get(&world.at("/.well-known/oauth-authorization-server")).await;
+    let metadata = get(&fixture.at("/.well-known/oauth-authorization-server")).await;
     assert_eq!(
         metadata.text("authorization_endpoint"),
-        world.at("/authorize?tenant=1")
+        fixture.at("/authorize?tenant=1")
     );
-    check(&world, &[], "page 400").await;
-    check(&world, &[("tenant", "2")], "page 400").await;
-    check(&world, &[("tenant", "1")], "code").await;
+    check(&fixture, &[], "page 400").await;
+    check(&fixture, &[("tenant", "2")], "page 400").await;
+    check(&fixture, &[("tenant", "1")], "code").await;
 }
 
 #[tokio::test]
-async fn what_the_callback_gets_wrong() {
-    let world = World::new().await;
+async fn planned_callback_faults_reach_the_client() {
+    let fixture = Fixture::new().await;
     let callback = async |callback: Callback, iss: IssParameter| {
-        world.issuer.change(|behaviour| {
+        fixture.issuer.change(|behaviour| {
             behaviour.callback = callback;
             behaviour.iss = iss;
         });
-        let url = world.callback(&world.request()).await;
+        let url = fixture.callback(&fixture.request()).await;
         ["code", "state", "iss", "error"].map(|name| parameter(&url, name))
     };
     let state = Some("a-state-of-the-client".to_owned());
-    let own = Some(world.issuer.issuer().to_owned());
+    let own = Some(fixture.issuer.issuer().to_owned());
 
     let [code, got_state, iss, error] = callback(Callback::Right, IssParameter::Right).await;
     assert!(code.is_some() && error.is_none());
@@ -150,7 +153,7 @@ async fn what_the_callback_gets_wrong() {
 }
 
 #[tokio::test]
-async fn where_metadata_stands() {
+async fn metadata_path_option_moves_metadata() {
     let options = AuthorizationServerOptions {
         issuer_path: "/tenant".to_owned(),
         ..Default::default()
@@ -190,14 +193,14 @@ async fn where_metadata_stands() {
 }
 
 #[tokio::test]
-async fn what_metadata_says_and_leaves_out() {
-    let world = World::new().await;
-    let url = world.at("/.well-known/oauth-authorization-server");
+async fn metadata_options_change_members() {
+    let fixture = Fixture::new().await;
+    let url = fixture.at("/.well-known/oauth-authorization-server");
     let full = get(&url).await.json();
     assert_eq!(full["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(full["authorization_response_iss_parameter_supported"], true);
-    assert_eq!(full["registration_endpoint"], world.at("/register"));
-    world.issuer.change(|behaviour| {
+    assert_eq!(full["registration_endpoint"], fixture.at("/register"));
+    fixture.issuer.change(|behaviour| {
         behaviour.pkce_advertised = false;
         behaviour.iss_advertised = false;
         behaviour.registration = false;
@@ -215,19 +218,19 @@ async fn what_metadata_says_and_leaves_out() {
         assert!(bare.get(absent).is_none(), "{absent}");
     }
     assert_eq!(bare["issuer"], "https://evil.example");
-    check(&world, &[("code_challenge", "")], "invalid_request").await;
+    check(&fixture, &[("code_challenge", "")], "invalid_request").await;
 }
 
 #[tokio::test]
-async fn a_page_asks_the_person_and_believes_the_answer_once() {
-    let world = World::new().await;
-    world
+async fn consent_answered_twice_is_refused() {
+    let fixture = Fixture::new().await;
+    fixture
         .issuer
         .change(|behaviour| behaviour.interactive = true);
-    let url = world.authorization_url(&world.request());
+    let url = fixture.authorization_url(&fixture.request());
     let yes = Person::new().copying_callback().visit(&url).await.unwrap();
     let code = parameter(&yes.callback.unwrap(), "code").unwrap();
-    assert_eq!(world.redeem(&code, &[]).await.outcome(), "200");
+    assert_eq!(fixture.redeem(&code, &[]).await.outcome(), "200");
     assert_eq!(yes.opened.len(), 2);
 
     let person = Person::new().copying_callback().denying();
@@ -240,25 +243,29 @@ async fn a_page_asks_the_person_and_believes_the_answer_once() {
 
     let page = get(url.as_str()).await.body;
     assert!(page.contains("<em>a test</em>"), "{page}");
-    assert!(page.contains(&world.server.resource()), "{page}");
+    assert!(page.contains(&fixture.server.resource()), "{page}");
     let ticket = page.split("name=\"ticket\" value=\"").nth(1).unwrap();
     let ticket = ticket.split('"').next().unwrap();
     let pairs = [("ticket", ticket), ("decision", "allow")];
-    let consent = world.at("/consent");
+    let consent = fixture.at("/consent");
     assert_eq!(
-        crate::wire::post_form(&consent, &[], &pairs).await.status,
+        crate::fixture::post_form(&consent, &[], &pairs)
+            .await
+            .status,
         302
     );
     assert_eq!(
-        crate::wire::post_form(&consent, &[], &pairs).await.status,
+        crate::fixture::post_form(&consent, &[], &pairs)
+            .await
+            .status,
         400
     );
 }
 
 #[tokio::test]
-async fn a_clients_name_is_text_on_the_page() {
-    let world = World::new().await;
-    world
+async fn client_name_with_markup_is_escaped() {
+    let fixture = Fixture::new().await;
+    fixture
         .issuer
         .change(|behaviour| behaviour.interactive = true);
     let evil = json!({
@@ -266,32 +273,32 @@ async fn a_clients_name_is_text_on_the_page() {
         "redirect_uris": [CALLBACK],
         "token_endpoint_auth_method": "none",
     });
-    let registered = crate::wire::post_json(&world.at("/register"), &evil).await;
+    let registered = crate::fixture::post_json(&fixture.at("/register"), &evil).await;
     let id = registered.text("client_id");
-    let mut request = world.request();
+    let mut request = fixture.request();
     request.retain(|(name, _)| name != "client_id");
     request.push(("client_id".to_owned(), id));
-    let page = get(world.authorization_url(&request).as_str()).await.body;
+    let page = get(fixture.authorization_url(&request).as_str()).await.body;
     assert!(page.contains("&lt;script&gt;"), "{page}");
     assert!(!page.contains("<script>"), "{page}");
 }
 
 #[tokio::test]
-async fn a_person_can_tamper_with_the_callback() {
+async fn tampered_callback_arrives_changed() {
     // The MCP server stands for the client's listener: it records whoever comes.
-    let world = World::new().await;
-    let mut request = world.request();
+    let fixture = Fixture::new().await;
+    let mut request = fixture.request();
     request.retain(|(name, _)| name != "redirect_uri");
-    let here = format!("{}/callback", world.server.origin());
-    let registered = crate::wire::post_json(
-        &world.at("/register"),
+    let here = format!("{}/callback", fixture.server.origin());
+    let registered = crate::fixture::post_json(
+        &fixture.at("/register"),
         &json!({ "redirect_uris": [here], "token_endpoint_auth_method": "none" }),
     )
     .await;
     request.retain(|(name, _)| name != "client_id");
     request.push(("client_id".to_owned(), registered.text("client_id")));
     request.push(("redirect_uri".to_owned(), here));
-    let url = world.authorization_url(&request);
+    let url = fixture.authorization_url(&request);
 
     let person = Person::new()
         .tampering(Tamper::FaviconFirst)
@@ -300,7 +307,7 @@ async fn a_person_can_tamper_with_the_callback() {
         .tampering(Tamper::no_iss());
     let visit = person.visit(&url).await.unwrap();
     assert_eq!(visit.status, 404);
-    let arrived = world.server.requests();
+    let arrived = fixture.server.requests();
     let paths: Vec<_> = arrived.iter().map(|it| it.path.as_str()).collect();
     assert_eq!(paths, ["/favicon.ico", "/callback", "/callback"]);
     assert_eq!(
@@ -320,14 +327,14 @@ async fn a_person_can_tamper_with_the_callback() {
 }
 
 #[tokio::test]
-async fn no_debug_output_holds_a_secret() {
-    let world = World::new().await;
-    let url = world.authorization_url(&world.request());
+async fn debug_output_holds_no_secret() {
+    let fixture = Fixture::new().await;
+    let url = fixture.authorization_url(&fixture.request());
     let visit = Person::new().copying_callback().visit(&url).await.unwrap();
     let code = parameter(visit.callback.as_ref().unwrap(), "code").unwrap();
-    world.redeem(&code, &[]).await;
+    fixture.redeem(&code, &[]).await;
     let mut leaks = LeakCheck::new();
-    leaks.watch_record(world.issuer.recorder(), &[]);
+    leaks.watch_record(fixture.issuer.recorder(), &[]);
     assert!(leaks.watched() >= 5, "code, state, verifier and two tokens");
     let mut listen = ListenOptions::new("x");
     listen.required_header = Some(("x-corp".to_owned(), leaks.canary("corporate header")));
@@ -342,11 +349,11 @@ async fn no_debug_output_holds_a_secret() {
         clients: vec![client],
         ..Default::default()
     };
-    let requests = world.issuer.requests();
+    let requests = fixture.issuer.requests();
     let bodies: Vec<_> = requests.iter().map(|it| &it.body).collect();
     let text = format!(
         "{visit:?} {requests:?} {bodies:?} {options:?} {:?}",
-        world.issuer
+        fixture.issuer
     );
     leaks.check("debug output", &text).unwrap();
     leaks.check("the code itself", &code).unwrap_err();

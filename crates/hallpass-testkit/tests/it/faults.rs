@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::wire::{World, form, get, post_form, send, try_send};
+use crate::fixture::{Fixture, form, get, post_form, send, try_send};
 
 fn planned(endpoint: Endpoint, when: When, fault: Fault) -> Vec<PlannedFault> {
     vec![PlannedFault {
@@ -23,8 +23,8 @@ fn planned(endpoint: Endpoint, when: When, fault: Fault) -> Vec<PlannedFault> {
 
 #[tokio::test]
 async fn the_second_token_request_is_answered_503_and_uses_nothing_up() {
-    let world = World::new().await;
-    world.issuer.plan(planned(
+    let fixture = Fixture::new().await;
+    fixture.issuer.plan(planned(
         Endpoint::Token,
         When::Nth(2),
         Fault::Status {
@@ -32,108 +32,115 @@ async fn the_second_token_request_is_answered_503_and_uses_nothing_up() {
             retry_after: Some("7".to_owned()),
         },
     ));
-    let token = world.tokens().await.text("refresh_token");
-    let refused = world.refresh(&token, &[]).await;
+    let token = fixture.tokens().await.text("refresh_token");
+    let refused = fixture.refresh(&token, &[]).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, "7"));
-    assert_eq!(world.refresh(&token, &[]).await.outcome(), "200");
+    assert_eq!(fixture.refresh(&token, &[]).await.outcome(), "200");
 }
 
 #[tokio::test]
-async fn a_lost_answer_has_used_the_refresh_token_up() {
-    let world = World::new().await;
-    let token = world.tokens().await.text("refresh_token");
-    world.issuer.once(Endpoint::Refresh, Fault::DropAnswer);
+async fn lost_response_consumes_the_refresh_token() {
+    let fixture = Fixture::new().await;
+    let token = fixture.tokens().await.text("refresh_token");
+    fixture.issuer.once(Endpoint::Refresh, Fault::DropAnswer);
     let pairs = [
         ("grant_type", "refresh_token"),
         ("refresh_token", &token),
-        ("client_id", &world.client_id),
+        ("client_id", &fixture.client_id),
     ];
-    let url = world.at("/token");
+    let url = fixture.at("/token");
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let lost = try_send("POST", &url, &headers, &form(&pairs)).await;
     assert!(lost.is_err(), "{lost:?}");
-    let record = world.issuer.requests_to(Endpoint::Refresh);
+    let record = fixture.issuer.requests_to(Endpoint::Refresh);
     assert_eq!(record[0].status(), None);
     assert_eq!(
-        world.refresh(&token, &[]).await.outcome(),
+        fixture.refresh(&token, &[]).await.outcome(),
         "400 invalid_grant"
     );
-    assert_eq!(world.issuer.book().misuse().refresh_tokens_reused, 1);
+    assert_eq!(
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
+        1
+    );
 }
 
 /// Posts a refresh that is not answered; the error of the connection.
-async fn unanswered(world: &World, token: &str) -> io::Error {
+async fn unanswered(fixture: &Fixture, token: &str) -> io::Error {
     let pairs = [
         ("grant_type", "refresh_token"),
         ("refresh_token", token),
-        ("client_id", &world.client_id),
+        ("client_id", &fixture.client_id),
     ];
     let headers = [("content-type", "application/x-www-form-urlencoded")];
-    let url = world.at("/token");
+    let url = fixture.at("/token");
     try_send("POST", &url, &headers, &form(&pairs))
         .await
         .unwrap_err()
 }
 
 #[tokio::test]
-async fn reset_before_and_after_the_work_is_a_reset_to_the_client() {
-    let world = World::new().await;
-    let token = world.tokens().await.text("refresh_token");
+async fn reset_connection_fails_the_request() {
+    let fixture = Fixture::new().await;
+    let token = fixture.tokens().await.text("refresh_token");
     for (fault, replaced) in [(Fault::ResetRequest, false), (Fault::ResetAnswer, true)] {
-        world.issuer.once(Endpoint::Refresh, fault);
-        let error = unanswered(&world, &token).await;
+        fixture.issuer.once(Endpoint::Refresh, fault);
+        let error = unanswered(&fixture, &token).await;
         let cause = error.source().unwrap().downcast_ref::<io::Error>();
         assert_eq!(cause.unwrap().kind(), io::ErrorKind::ConnectionReset);
-        let record = world.issuer.requests_to(Endpoint::Refresh);
-        let replaced_at = world.issuer.book().replaced_at(&token);
+        let record = fixture.issuer.requests_to(Endpoint::Refresh);
+        let replaced_at = fixture.issuer.registry().replaced_at(&token);
         assert_eq!(replaced_at.is_some(), replaced);
         assert!(replaced_at.is_none_or(|replaced_at| replaced_at >= record[1].at));
     }
 }
 
 #[tokio::test]
-async fn web_page_after_the_work_has_used_the_refresh_token_up() {
-    let world = World::new().await;
-    let token = world.tokens().await.text("refresh_token");
-    world.issuer.once(Endpoint::Refresh, Fault::HtmlAnswer);
-    let page = world.refresh(&token, &[]).await;
+async fn web_page_after_the_work_consumes_the_refresh_token() {
+    let fixture = Fixture::new().await;
+    let token = fixture.tokens().await.text("refresh_token");
+    fixture.issuer.once(Endpoint::Refresh, Fault::HtmlAnswer);
+    let page = fixture.refresh(&token, &[]).await;
     assert_eq!(page.status, 200);
     assert!(page.body.starts_with("<!doctype html>"));
-    assert!(world.issuer.book().replaced_at(&token).is_some());
+    assert!(fixture.issuer.registry().replaced_at(&token).is_some());
 }
 
 #[tokio::test]
-async fn a_dropped_request_has_used_nothing_up() {
-    let world = World::new().await;
-    let token = world.tokens().await.text("refresh_token");
-    world.issuer.once(Endpoint::Refresh, Fault::DropRequest);
+async fn dropped_request_consumes_nothing() {
+    let fixture = Fixture::new().await;
+    let token = fixture.tokens().await.text("refresh_token");
+    fixture.issuer.once(Endpoint::Refresh, Fault::DropRequest);
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let body = form(&[("grant_type", "refresh_token")]);
     assert!(
-        try_send("POST", &world.at("/token"), &headers, &body)
+        try_send("POST", &fixture.at("/token"), &headers, &body)
             .await
             .is_err()
     );
-    assert_eq!(world.refresh(&token, &[]).await.outcome(), "200");
+    assert_eq!(fixture.refresh(&token, &[]).await.outcome(), "200");
 }
 
 #[tokio::test]
-async fn an_answer_is_held_until_the_gate_opens() {
-    let world = World::new().await;
-    let token = world.tokens().await.text("refresh_token");
+async fn held_response_waits_for_the_gate() {
+    let fixture = Fixture::new().await;
+    let token = fixture.tokens().await.text("refresh_token");
     let gate = Gate::new();
-    world
+    fixture
         .issuer
         .once(Endpoint::Refresh, Fault::HoldAnswer(gate.clone()));
     let held = async {
-        let answer = world.refresh(&token, &[]).await;
+        let answer = fixture.refresh(&token, &[]).await;
         assert_eq!(answer.outcome(), "200");
         "answered"
     };
     let opener = async {
         gate.until_arrived(1).await;
         // The work is done already: the token is used up.
-        let again = world.refresh(&token, &[]).await;
+        let again = fixture.refresh(&token, &[]).await;
         assert_eq!(again.outcome(), "400 invalid_grant");
         gate.open();
     };
@@ -141,17 +148,17 @@ async fn an_answer_is_held_until_the_gate_opens() {
 }
 
 #[tokio::test]
-async fn a_request_is_held_before_anything_is_done() {
-    let world = World::new().await;
+async fn held_request_does_nothing_before_the_gate_opens() {
+    let fixture = Fixture::new().await;
     let gate = Gate::new();
-    world
+    fixture
         .issuer
         .once(Endpoint::Refresh, Fault::HoldRequest(gate.clone()));
-    let token = world.tokens().await.text("refresh_token");
-    let held = world.refresh(&token, &[]);
+    let token = fixture.tokens().await.text("refresh_token");
+    let held = fixture.refresh(&token, &[]);
     let opener = async {
         gate.until_arrived(1).await;
-        assert_eq!(world.refresh(&token, &[]).await.outcome(), "200");
+        assert_eq!(fixture.refresh(&token, &[]).await.outcome(), "200");
         gate.open();
     };
     let (held, ()) = tokio::join!(held, opener);
@@ -159,10 +166,10 @@ async fn a_request_is_held_before_anything_is_done() {
 }
 
 #[tokio::test]
-async fn html_and_other_answers_in_the_place_of_json() {
-    let world = World::new().await;
-    let url = world.at("/.well-known/oauth-authorization-server");
-    world
+async fn planned_response_replaces_json() {
+    let fixture = Fixture::new().await;
+    let url = fixture.at("/.well-known/oauth-authorization-server");
+    fixture
         .issuer
         .plan(planned(Endpoint::ServerMetadata, When::Always, Fault::Html));
     let page = get(&url).await;
@@ -174,7 +181,7 @@ async fn html_and_other_answers_in_the_place_of_json() {
         headers: vec![("location".to_owned(), "https://evil.example/".to_owned())],
         body: "elsewhere".to_owned(),
     };
-    world
+    fixture
         .issuer
         .plan(planned(Endpoint::ServerMetadata, When::Always, fault));
     let moved = get(&url).await;
@@ -182,15 +189,15 @@ async fn html_and_other_answers_in_the_place_of_json() {
         (moved.status, moved.header("location")),
         (307, "https://evil.example/")
     );
-    world.issuer.plan(Vec::new());
-    assert_eq!(get(&url).await.text("issuer"), world.issuer.issuer());
+    fixture.issuer.plan(Vec::new());
+    assert_eq!(get(&url).await.text("issuer"), fixture.issuer.issuer());
 }
 
 #[tokio::test]
-async fn the_endless_body_goes_on_as_long_as_anybody_reads() {
-    let world = World::new().await;
-    world.issuer.once(Endpoint::Token, Fault::Endless);
-    let address = world.issuer.origin().trim_start_matches("http://");
+async fn endless_body_does_not_end() {
+    let fixture = Fixture::new().await;
+    fixture.issuer.once(Endpoint::Token, Fault::Endless);
+    let address = fixture.issuer.origin().trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = "POST /token HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -204,19 +211,19 @@ async fn the_endless_body_goes_on_as_long_as_anybody_reads() {
 }
 
 #[tokio::test]
-async fn a_server_goes_down_and_comes_up_with_everything_it_knew() {
-    let world = World::new().await;
-    let token = world.tokens().await.text("refresh_token");
-    world.issuer.stop().await;
-    let refused = try_send("GET", &world.at("/authorize"), &[], "").await;
+async fn restarted_server_keeps_its_state() {
+    let fixture = Fixture::new().await;
+    let token = fixture.tokens().await.text("refresh_token");
+    fixture.issuer.stop().await;
+    let refused = try_send("GET", &fixture.at("/authorize"), &[], "").await;
     let kind = refused.unwrap_err().kind();
     assert_eq!(kind, std::io::ErrorKind::ConnectionRefused);
-    world.issuer.resume().await.unwrap();
-    assert_eq!(world.refresh(&token, &[]).await.outcome(), "200");
+    fixture.issuer.resume().await.unwrap();
+    assert_eq!(fixture.refresh(&token, &[]).await.outcome(), "200");
 }
 
 #[tokio::test]
-async fn a_required_header_is_required_everywhere() {
+async fn request_without_the_required_header_is_refused() {
     let required_header = Some(("x-corp".to_owned(), "let me in".to_owned()));
     let listen = |name| {
         let mut listen = ListenOptions::new(name);
@@ -256,7 +263,7 @@ async fn a_required_header_is_required_everywhere() {
 }
 
 #[tokio::test]
-async fn the_endpoints_can_be_answered_at_the_mcp_servers_origin() {
+async fn endpoints_at_the_mcp_origin_answer() {
     let issuer = AuthorizationServer::start(AuthorizationServerOptions::default());
     let issuer = issuer.await.unwrap();
     let options = McpServerOptions {

@@ -3,8 +3,8 @@
 
 mod authorization;
 mod faults;
+mod fixture;
 mod mcp;
 mod registration;
 mod tls;
 mod token;
-mod wire;

@@ -6,7 +6,7 @@ use hallpass_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::wire::{World, get, initialize, mcp, send};
+use crate::fixture::{Fixture, get, initialize, mcp, send};
 
 /// The messages in an answer, whether it is JSON or an event stream.
 fn messages(body: &str) -> Vec<Value> {
@@ -18,10 +18,10 @@ fn messages(body: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn who_holds_a_token_for_the_server_can_call_its_tools() {
-    let world = World::new().await;
-    let url = world.server.url();
-    let token = world.tokens().await.text("access_token");
+async fn token_for_the_server_can_call_tools() {
+    let fixture = Fixture::new().await;
+    let url = fixture.server.url();
+    let token = fixture.tokens().await.text("access_token");
     let opened = initialize(&url, &token).await;
     assert_eq!(opened.status, 200, "{opened:?}");
     let session = opened.header("mcp-session-id").to_owned();
@@ -53,7 +53,7 @@ async fn who_holds_a_token_for_the_server_can_call_its_tools() {
         "42",
         "{called:?}"
     );
-    let methods: Vec<_> = world
+    let methods: Vec<_> = fixture
         .server
         .requests()
         .iter()
@@ -71,57 +71,57 @@ async fn who_holds_a_token_for_the_server_can_call_its_tools() {
 }
 
 #[tokio::test]
-async fn a_token_for_anything_else_is_refused_at_initialize() {
-    let world = World::new().await;
-    let book = world.issuer.book();
-    let own = world.server.resource();
+async fn token_for_another_audience_is_refused() {
+    let fixture = Fixture::new().await;
+    let registry = fixture.issuer.registry();
+    let own = fixture.server.resource();
     let slash = format!("{own}/");
     for (audience, expected) in [
         (Some(own.as_str()), 200),
         (Some(&slash), 401),
-        (Some(world.server.origin()), 401),
+        (Some(fixture.server.origin()), 401),
         (Some("https://elsewhere.example/mcp"), 401),
         (None, 401),
     ] {
-        let token = book.plant(audience, "");
-        assert_eq!(world.initialize(&token).await, expected, "{audience:?}");
+        let token = registry.plant(audience, "");
+        assert_eq!(fixture.initialize(&token).await, expected, "{audience:?}");
     }
-    assert_eq!(world.initialize("made-up").await, 401);
-    assert_eq!(world.initialize("").await, 401);
-    let refused = get(&world.server.url()).await;
+    assert_eq!(fixture.initialize("made-up").await, 401);
+    assert_eq!(fixture.initialize("").await, 401);
+    let refused = get(&fixture.server.url()).await;
     assert_eq!(refused.status, 401, "GET is behind the same door");
 }
 
 #[tokio::test]
-async fn the_challenge_and_the_metadata_by_default() {
-    let world = World::new().await;
-    let origin = world.server.origin().to_owned();
+async fn default_challenge_names_the_metadata() {
+    let fixture = Fixture::new().await;
+    let origin = fixture.server.origin().to_owned();
     let metadata_url = format!("{origin}/.well-known/oauth-protected-resource/mcp");
-    let refused = initialize(&world.server.url(), "").await;
+    let refused = initialize(&fixture.server.url(), "").await;
     assert_eq!(
         refused.header("www-authenticate"),
         format!("Bearer resource_metadata=\"{metadata_url}\"")
     );
-    let refused = initialize(&world.server.url(), "made-up").await;
+    let refused = initialize(&fixture.server.url(), "made-up").await;
     assert_eq!(
         refused.header("www-authenticate"),
         format!("Bearer resource_metadata=\"{metadata_url}\", error=\"invalid_token\"")
     );
     let metadata = get(&metadata_url).await.json();
-    assert_eq!(metadata["resource"], world.server.url());
+    assert_eq!(metadata["resource"], fixture.server.url());
     assert_eq!(
         metadata["authorization_servers"],
-        json!([world.issuer.issuer()])
+        json!([fixture.issuer.issuer()])
     );
     let elsewhere = get(&format!("{origin}/.well-known/oauth-protected-resource")).await;
     assert_eq!(elsewhere.status, 404);
 }
 
 #[tokio::test]
-async fn what_servers_differ_by() {
-    let world = World::new().await;
-    let (url, origin) = (world.server.url(), world.server.origin().to_owned());
-    world.server.change(|protection| {
+async fn protection_options_change_challenge_and_metadata() {
+    let fixture = Fixture::new().await;
+    let (url, origin) = (fixture.server.url(), fixture.server.origin().to_owned());
+    fixture.server.change(|protection| {
         protection.resource = PublishedResource::Origin;
         protection.metadata_at = ResourceMetadataPath::At("/about".to_owned());
         protection.challenge_scope = Some("files:read".to_owned());
@@ -135,12 +135,12 @@ async fn what_servers_differ_by() {
     let metadata = get(&format!("{origin}/about")).await.json();
     assert_eq!(metadata["resource"], origin);
     assert_eq!(metadata["scopes_supported"], json!(["files:read"]));
-    let token = world.issuer.book().plant(Some(&origin), "");
-    assert_eq!(world.initialize(&token).await, 200);
-    let token = world.issuer.book().plant(Some(&url), "");
-    assert_eq!(world.initialize(&token).await, 401);
+    let token = fixture.issuer.registry().plant(Some(&origin), "");
+    assert_eq!(fixture.initialize(&token).await, 200);
+    let token = fixture.issuer.registry().plant(Some(&url), "");
+    assert_eq!(fixture.initialize(&token).await, 401);
 
-    world.server.change(|protection| {
+    fixture.server.change(|protection| {
         protection.metadata_at = ResourceMetadataPath::Nowhere;
         protection.challenge = ChallengeStyle::None;
     });
@@ -148,7 +148,7 @@ async fn what_servers_differ_by() {
     assert_eq!(refused.status, 401);
     assert!(!refused.headers.contains_key("www-authenticate"));
 
-    world.server.change(|protection| {
+    fixture.server.change(|protection| {
         let fields = ["Basic realm=\"x\"", "Bearer scope=\"a b\""];
         protection.challenge = ChallengeStyle::Exactly(fields.map(str::to_owned).to_vec());
     });
@@ -161,13 +161,13 @@ async fn what_servers_differ_by() {
 
 #[tokio::test]
 async fn a_call_without_its_scope_is_403_and_says_so() {
-    let world = World::new().await;
-    world
+    let fixture = Fixture::new().await;
+    fixture
         .server
         .change(|protection| protection.call_scope = Some("tools:call".to_owned()));
-    let own = world.server.resource();
-    let weak = world.issuer.book().plant(Some(&own), "files:read");
-    assert_eq!(world.initialize(&weak).await, 200);
+    let own = fixture.server.resource();
+    let weak = fixture.issuer.registry().plant(Some(&own), "files:read");
+    assert_eq!(fixture.initialize(&weak).await, 200);
     let call = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {} });
     let refused = mcp(&own, &weak, None, &call).await;
     assert_eq!(refused.status, 403);
@@ -176,43 +176,43 @@ async fn a_call_without_its_scope_is_403_and_says_so() {
         challenge.ends_with("error=\"insufficient_scope\", scope=\"tools:call\""),
         "{challenge}"
     );
-    let strong = world
+    let strong = fixture
         .issuer
-        .book()
+        .registry()
         .plant(Some(&own), "files:read tools:call");
     assert_ne!(mcp(&own, &strong, None, &call).await.status, 403);
 }
 
 #[tokio::test]
-async fn a_server_that_has_moved_redirects_before_it_looks_at_the_token() {
-    let world = World::new().await;
-    world
+async fn moved_server_redirects_without_a_token() {
+    let fixture = Fixture::new().await;
+    fixture
         .server
         .change(|protection| protection.moved_to = Some("/v2/mcp".to_owned()));
-    let moved = initialize(&world.server.url(), "").await;
+    let moved = initialize(&fixture.server.url(), "").await;
     assert_eq!((moved.status, moved.header("location")), (307, "/v2/mcp"));
-    let there = format!("{}/v2/mcp", world.server.origin());
+    let there = format!("{}/v2/mcp", fixture.server.origin());
     assert_eq!(initialize(&there, "").await.status, 401);
-    let token = world
+    let token = fixture
         .issuer
-        .book()
-        .plant(Some(&world.server.resource()), "");
+        .registry()
+        .plant(Some(&fixture.server.resource()), "");
     assert_eq!(initialize(&there, &token).await.status, 200);
 }
 
 #[tokio::test]
-async fn both_servers_are_recorded_in_one_order() {
-    let world = World::new().await;
-    let token = world.tokens().await.text("access_token");
-    world.initialize(&token).await;
+async fn shared_recorder_keeps_one_order() {
+    let fixture = Fixture::new().await;
+    let token = fixture.tokens().await.text("access_token");
+    fixture.initialize(&token).await;
     send(
         "GET",
-        &format!("{}/favicon.ico", world.server.origin()),
+        &format!("{}/favicon.ico", fixture.server.origin()),
         &[],
         "",
     )
     .await;
-    let requests = world.issuer.recorder().requests();
+    let requests = fixture.issuer.recorder().requests();
     let order: Vec<_> = requests
         .iter()
         .map(|it| {
@@ -234,11 +234,11 @@ async fn both_servers_are_recorded_in_one_order() {
             (4, "MCP server", "/favicon.ico", Some(404)),
         ]
     );
-    assert_eq!(world.server.requests().len(), 2);
-    let exchange = &world.issuer.requests_to(Endpoint::CodeExchange)[0];
+    assert_eq!(fixture.server.requests().len(), 2);
+    let exchange = &fixture.issuer.requests_to(Endpoint::CodeExchange)[0];
     assert_eq!(
         exchange.parameter("resource"),
-        Some(world.server.resource().as_str())
+        Some(fixture.server.resource().as_str())
     );
     assert_eq!(
         requests[3].header("Authorization"),
@@ -255,9 +255,9 @@ async fn both_servers_are_recorded_in_one_order() {
 }
 
 #[tokio::test]
-async fn a_server_can_be_the_bare_origin_and_be_called_localhost() {
-    let world = World::new().await;
-    let mut options = McpServerOptions::protected_by(&world.issuer);
+async fn server_at_a_bare_localhost_origin_works() {
+    let fixture = Fixture::new().await;
+    let mut options = McpServerOptions::protected_by(&fixture.issuer);
     options.listen.host = LoopbackHost::Localhost;
     options.path = "/".to_owned();
     options.json_response = true;
@@ -272,7 +272,7 @@ async fn a_server_can_be_the_bare_origin_and_be_called_localhost() {
         format!("Bearer resource_metadata=\"{metadata_url}\"")
     );
     assert_eq!(get(&metadata_url).await.text("resource"), url);
-    let token = world.issuer.book().plant(Some(&url), "");
+    let token = fixture.issuer.registry().plant(Some(&url), "");
     let opened = initialize(&url, &token).await;
     assert_eq!(opened.status, 200, "{opened:?}");
     assert_eq!(

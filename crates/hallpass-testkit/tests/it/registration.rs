@@ -7,9 +7,9 @@ use hallpass_core::TokenEndpointAuthMethod;
 use hallpass_testkit::{AuthorizationServer, AuthorizationServerOptions, FakeClock, StaticClient};
 use serde_json::{Value, json};
 
-use crate::wire::{CALLBACK, World, changed, post_form, post_json, send};
+use crate::fixture::{CALLBACK, Fixture, changed, post_form, post_json, send};
 
-async fn check(world: &World, changes: &Value, expected: &str) -> Value {
+async fn check(fixture: &Fixture, changes: &Value, expected: &str) -> Value {
     let mut document = json!({
         "redirect_uris": [CALLBACK],
         "grant_types": ["authorization_code", "refresh_token"],
@@ -20,20 +20,20 @@ async fn check(world: &World, changes: &Value, expected: &str) -> Value {
     }
     let members = document.as_object_mut().unwrap();
     members.retain(|_, value| !value.is_null());
-    let answer = post_json(&world.at("/register"), &document).await;
+    let answer = post_json(&fixture.at("/register"), &document).await;
     assert_eq!(answer.outcome(), expected, "{document}");
     answer.json()
 }
 
 #[tokio::test]
-async fn what_a_registration_must_say() {
-    let world = World::new().await;
-    let public = check(&world, &json!({ "client_name": "x", "own": 1 }), "201").await;
+async fn invalid_registration_is_refused() {
+    let fixture = Fixture::new().await;
+    let public = check(&fixture, &json!({ "client_name": "x", "own": 1 }), "201").await;
     assert!(public.get("client_secret").is_none());
     assert_eq!(public["own"], 1, "what it does not know is given back");
     // The two defaults of RFC 7591 §2.
     let silent = json!({ "grant_types": null, "token_endpoint_auth_method": null });
-    let silent = check(&world, &silent, "201").await;
+    let silent = check(&fixture, &silent, "201").await;
     assert_eq!(silent["grant_types"], json!(["authorization_code"]));
     assert_eq!(silent["token_endpoint_auth_method"], "client_secret_basic");
     assert_eq!(silent["client_secret_expires_at"], 0);
@@ -55,31 +55,31 @@ async fn what_a_registration_must_say() {
             "201",
         ),
     ] {
-        check(&world, &json!({ "redirect_uris": uris }), expected).await;
+        check(&fixture, &json!({ "redirect_uris": uris }), expected).await;
     }
     let unknown = json!({ "token_endpoint_auth_method": "private_key_jwt" });
-    check(&world, &unknown, "400 invalid_client_metadata").await;
-    let no_object = send("POST", &world.at("/register"), &[], "[]").await;
+    check(&fixture, &unknown, "400 invalid_client_metadata").await;
+    let no_object = send("POST", &fixture.at("/register"), &[], "[]").await;
     assert_eq!(no_object.outcome(), "400 invalid_client_metadata");
-    let known = world.issuer.clients();
+    let known = fixture.issuer.clients();
     assert!(known.iter().any(|it| it.name.as_deref() == Some("x")));
 
-    world.issuer.change(|it| it.registration = false);
-    check(&world, &json!({}), "404").await;
+    fixture.issuer.change(|it| it.registration = false);
+    check(&fixture, &json!({}), "404").await;
 }
 
 #[tokio::test]
-async fn a_client_that_did_not_ask_for_the_refresh_grant_gets_no_refresh_token() {
-    let mut world = World::new().await;
-    let silent = check(&world, &json!({ "grant_types": null }), "201").await;
-    world.client_id = silent["client_id"].as_str().unwrap().to_owned();
-    assert_eq!(world.tokens().await.text("refresh_token"), "");
-    world.issuer.change(|it| it.refresh_unasked = true);
-    assert_ne!(world.tokens().await.text("refresh_token"), "");
+async fn client_without_the_refresh_grant_gets_no_refresh_token() {
+    let mut fixture = Fixture::new().await;
+    let silent = check(&fixture, &json!({ "grant_types": null }), "201").await;
+    fixture.client_id = silent["client_id"].as_str().unwrap().to_owned();
+    assert_eq!(fixture.tokens().await.text("refresh_token"), "");
+    fixture.issuer.change(|it| it.refresh_unasked = true);
+    assert_ne!(fixture.tokens().await.text("refresh_token"), "");
 }
 
-/// A world whose client authenticates by `method` with the secret `s:e cret`.
-async fn confidential(method: TokenEndpointAuthMethod) -> World {
+/// A fixture whose client authenticates by `method` with the secret `s:e cret`.
+async fn confidential(method: TokenEndpointAuthMethod) -> Fixture {
     let options = AuthorizationServerOptions {
         clients: vec![StaticClient {
             id: "by hand".to_owned(),
@@ -90,14 +90,14 @@ async fn confidential(method: TokenEndpointAuthMethod) -> World {
         ..Default::default()
     };
     let issuer = AuthorizationServer::start(options).await.unwrap();
-    World {
+    Fixture {
         client_id: "by hand".to_owned(),
-        ..World::with(issuer).await
+        ..Fixture::with(issuer).await
     }
 }
 
 #[tokio::test]
-async fn a_client_authenticates_by_its_registered_method_and_no_other() {
+async fn client_with_another_auth_method_is_refused() {
     let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
     // Identifier and secret are form-encoded first (RFC 6749 §2.3.1).
     let right = basic("by+hand:s%3Ae+cret");
@@ -124,14 +124,14 @@ async fn a_client_authenticates_by_its_registered_method_and_no_other() {
         (&none, &right, &[], no),
     ];
     for (method, authorization, changes, expected) in cases {
-        let world = confidential(method.clone()).await;
-        let (code, resource) = (world.code().await, world.server.resource());
+        let fixture = confidential(method.clone()).await;
+        let (code, resource) = (fixture.code().await, fixture.server.resource());
         let good = [
             ("grant_type", "authorization_code"),
             ("code", &code),
             ("redirect_uri", CALLBACK),
             ("client_id", "by hand"),
-            ("code_verifier", crate::wire::VERIFIER),
+            ("code_verifier", crate::fixture::VERIFIER),
             ("resource", &resource),
         ];
         let headers = [("authorization", authorization)];
@@ -141,7 +141,7 @@ async fn a_client_authenticates_by_its_registered_method_and_no_other() {
             &headers
         };
         let pairs = changed(&good, changes);
-        let answer = post_form(&world.at("/token"), headers, &pairs).await;
+        let answer = post_form(&fixture.at("/token"), headers, &pairs).await;
         assert_eq!(
             answer.outcome(),
             expected,
@@ -153,35 +153,37 @@ async fn a_client_authenticates_by_its_registered_method_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_secret_ends_when_the_server_said() {
+async fn expired_client_secret_is_refused() {
     let clock = FakeClock::default();
     let options = AuthorizationServerOptions {
         clock: Some(std::sync::Arc::new(clock.clone())),
         ..Default::default()
     };
-    let mut world = World::with(AuthorizationServer::start(options).await.unwrap()).await;
-    world.issuer.change(|behaviour| {
+    let mut fixture = Fixture::with(AuthorizationServer::start(options).await.unwrap()).await;
+    fixture.issuer.change(|behaviour| {
         behaviour.client_secret_lifetime = Some(Duration::from_secs(100));
         behaviour.auth_method_given = Some(TokenEndpointAuthMethod::ClientSecretPost);
     });
-    let client = check(&world, &json!({}), "201").await;
+    let client = check(&fixture, &json!({}), "201").await;
     assert_eq!(client["token_endpoint_auth_method"], "client_secret_post");
     assert_eq!(client["client_secret_expires_at"], 1_767_225_700);
-    world.client_id = client["client_id"].as_str().unwrap().to_owned();
+    fixture.client_id = client["client_id"].as_str().unwrap().to_owned();
     let secret = client["client_secret"].as_str().unwrap();
     let changes = [("client_secret", secret)];
-    let tokens = world.redeem(&world.code().await, &changes).await;
+    let tokens = fixture.redeem(&fixture.code().await, &changes).await;
     assert_eq!(tokens.outcome(), "200");
     clock.advance(Duration::from_secs(100));
-    let late = world.refresh(&tokens.text("refresh_token"), &changes).await;
+    let late = fixture
+        .refresh(&tokens.text("refresh_token"), &changes)
+        .await;
     assert_eq!(late.outcome(), "401 invalid_client");
 }
 
 #[tokio::test]
-async fn a_server_can_forget_its_clients() {
-    let world = World::new().await;
-    let tokens = world.tokens().await;
-    world.issuer.forget_clients();
-    let refused = world.refresh(&tokens.text("refresh_token"), &[]).await;
+async fn forgotten_client_is_refused() {
+    let fixture = Fixture::new().await;
+    let tokens = fixture.tokens().await;
+    fixture.issuer.forget_clients();
+    let refused = fixture.refresh(&tokens.text("refresh_token"), &[]).await;
     assert_eq!(refused.outcome(), "401 invalid_client");
 }

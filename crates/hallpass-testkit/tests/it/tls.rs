@@ -41,7 +41,7 @@ async fn reached(issuer: &AuthorizationServer, trusting: &str) -> bool {
 }
 
 #[tokio::test]
-async fn every_loopback_name_is_good_for_who_trusts_the_authority() {
+async fn loopback_names_are_valid_with_the_authority_trusted() {
     let (ca, other) = (TestCa::new().unwrap(), TestCa::new().unwrap());
     for (host, origin) in [
         (LoopbackHost::Ipv4, "https://127.0.0.1:"),
@@ -60,7 +60,7 @@ async fn every_loopback_name_is_good_for_who_trusts_the_authority() {
 }
 
 #[tokio::test]
-async fn expired_and_misnamed_certificates_are_not_good() {
+async fn expired_or_misnamed_certificate_is_rejected() {
     let ca = TestCa::new().unwrap();
     for identity in [
         ca.expired_server().unwrap(),
@@ -110,7 +110,7 @@ async fn answer(issuer: &AuthorizationServer, ca: &TestCa, identity: Option<&Ide
 }
 
 #[tokio::test]
-async fn a_server_can_ask_for_a_clients_certificate() {
+async fn connection_without_the_client_certificate_is_rejected() {
     let (ca, other) = (TestCa::new().unwrap(), TestCa::new().unwrap());
     let tls = ServerTls {
         identity: ca.server().unwrap(),

@@ -6,7 +6,7 @@ use hallpass::{
     ClientId, ImportedCredentials, MemoryStore, PreRegisteredClient, Remedy, ServerSettings, State,
     store::{CredentialStore, LockKind, Saved},
 };
-use hallpass_testkit::{Endpoint, Fault, Misuse};
+use hallpass_testkit::{Endpoint, Fault, ReuseCounts};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -87,7 +87,10 @@ async fn the_first_refresh_makes_it_ours() {
     assert!(token.expires_at().is_some());
     let url = left.world.server.url();
     assert_eq!(left.world.resources(Endpoint::Refresh), [[url]]);
-    assert_eq!(left.world.issuer.book().misuse(), Misuse::default());
+    assert_eq!(
+        left.world.issuer.registry().reuse_counts(),
+        ReuseCounts::default()
+    );
     assert_eq!(left.world.visitor.visits(), 1, "the other one's");
 }
 

@@ -80,7 +80,7 @@ fn host(world: &World, network: &Arc<Network>, clock: &FakeClock) -> Hallpass {
 fn network(world: &World) -> Arc<Network> {
     Arc::new(Network {
         below: Client::new(HttpConfig::default()).unwrap(),
-        book: world.issuer.book().clone(),
+        book: world.issuer.registry().clone(),
         asked: Mutex::default(),
     })
 }

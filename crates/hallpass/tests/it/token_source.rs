@@ -38,7 +38,7 @@ async fn a_file_that_is_replaced_is_read_anew() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     let url = world.server.url();
-    let plant = || world.issuer.book().plant(Some(&url), "");
+    let plant = || world.issuer.registry().plant(Some(&url), "");
 
     write(&file, &plant());
     let hallpass = host(&world, &file);

@@ -1,38 +1,18 @@
 //! The format and the lint of Bazel's files, by buildifier, which comes by npm with a lock file.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::{report::Failure, shell::Shell, workspace::Workspace};
+use crate::{report::Failure, shell::Shell, steps::npm, workspace::Workspace};
 
 /// Files of one project in a fixed version, below the target folder.
 #[derive(Debug)]
 pub(super) struct Buildifier(PathBuf);
 
 impl Buildifier {
-    /// Installs it unless what is there is what the lock file names.
     pub(super) fn install(workspace: &Workspace) -> Result<Self, Failure> {
-        if !Shell::new("npm").args(["--version"]).succeeds() {
-            return Err(Failure::new("buildifier comes by npm, which is not here")
-                .mend("install Node.js 20 or newer with npm, and run this again"));
-        }
         let home = workspace.below_target("buildifier");
         let source = workspace.root().join("xtask").join("buildifier");
-        fs::create_dir_all(&home)?;
-        let stamp = home.join("installed-package-lock.json");
-        let lock = fs::read(source.join("package-lock.json"))?;
-        if !fs::read(&stamp).is_ok_and(|installed| installed == lock) {
-            for name in ["package.json", "package-lock.json"] {
-                fs::copy(source.join(name), home.join(name))?;
-            }
-            Shell::new("npm")
-                .args(["ci", "--no-audit", "--no-fund"])
-                .current_dir(&home)
-                .run()?;
-            fs::copy(source.join("package-lock.json"), stamp)?;
-        }
+        npm::install(&source, &home, "buildifier needs")?;
         let package = home.join("node_modules").join("@bazel").join("buildifier");
         Ok(Self(package.join("buildifier.js")))
     }

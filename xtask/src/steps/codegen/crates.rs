@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 use super::part::Part;
-use crate::{finding::Finding, steps::tidy::Used, tree::Tree};
+use crate::{
+    finding::Finding,
+    tree::{Tree, Used},
+};
 
 /// What a table says of a crate.
 struct Crate {
@@ -60,7 +63,7 @@ fn crates(tree: &Tree, findings: &mut Vec<Finding>) -> Vec<Crate> {
             job,
             must_not_know: text(&["package", "metadata", "hallpass", "must-not-know"])
                 .unwrap_or_default(),
-            uses: Used::of(&manifest).normal,
+            uses: Used::new(&manifest).normal,
             is_published: manifest["package"].get("publish") != Some(&Value::Boolean(false)),
         });
     }

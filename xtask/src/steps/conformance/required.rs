@@ -1,7 +1,5 @@
 //! The suite's own mode for what a revision of MCP requires.
 
-use std::process::{Command, Stdio};
-
 use super::suite::{Suite, clients_of, keep};
 use crate::report::{Failure, Report, now};
 
@@ -20,24 +18,19 @@ impl Suite {
         }
         let results = self.clean_results(&format!("required-{revision}"))?;
         let began = now();
-        let output = Command::new(self.node())
-            .arg(self.program())
-            .args(["client", "--command", &self.client_command()])
+        let ran = self
+            .client(&results)
             .args(["--requirements", revision, "--timeout", TIMEOUT])
-            .arg("-o")
-            .arg(&results)
-            .stdin(Stdio::null())
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        keep(&results, &output)?;
-        let missed = missed(&said, &required);
+            .complete()?;
+        keep(&results, &ran)?;
+        let missed = missed(&ran.stdout, &required);
         let passed = required.len() - missed.len();
         let seconds = began.elapsed().as_secs_f32();
         Report::default().line(&format!(
             "required at {revision}: {passed} of {}, all at once, in {seconds:.0} s",
             required.len()
         ));
-        if missed.is_empty() && !output.status.success() {
+        if missed.is_empty() && !ran.status.success() {
             return Err(Failure::new(format!(
                 "the suite is not content with what {revision} requires; see {}",
                 results.join("suite.txt").display()

@@ -2,14 +2,17 @@
 
 use std::{
     fmt, fs,
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
 
-use crate::{report::Failure, shell::Shell, steps::npm, workspace::Workspace};
+use crate::{
+    report::Failure,
+    shell::{Completed, Shell, write},
+    steps::npm,
+    workspace::Workspace,
+};
 
 /// The oldest wire; two scenarios are for it alone.
 const OLDEST: &str = "2025-03-26";
@@ -80,15 +83,8 @@ impl Suite {
 
     /// Every run there is, as the suite lists its scenarios: `  - auth/NAME [WIRE,WIRE]`.
     pub(super) fn runs(&self) -> Result<Vec<Run>, Failure> {
-        let list = Shell::new(&self.node)
-            .args([self.program().as_os_str()])
-            .args(["list", "--client"])
-            .read()?;
-        let mut runs = Vec::new();
-        for line in list.lines() {
-            runs.extend(runs_of(line));
-        }
-        Ok(runs)
+        let list = self.suite().args(["list", "--client"]).read()?;
+        Ok(list.lines().flat_map(runs_of).collect())
     }
 
     /// What the suite requires of a client at each wire besides authorisation: `  - NAME`, in the
@@ -103,19 +99,17 @@ impl Suite {
 
     /// The suite's list of what a revision requires of everybody.
     pub(super) fn list_required(&self, revision: &str) -> Result<String, Failure> {
-        Shell::new(&self.node)
-            .args([self.program().as_os_str()])
-            .args(["list", "--requirements", revision])
-            .read()
+        let list = ["list", "--requirements", revision];
+        self.suite().args(list).read()
     }
 
-    pub(super) fn node(&self) -> &Path {
-        &self.node
-    }
-
-    /// How the suite runs the client. Which scenario it is in must not be its business.
-    pub(super) fn client_command(&self) -> String {
-        format!("env -u MCP_CONFORMANCE_SCENARIO {}", self.client.display())
+    /// The suite on its way to run the client, with its results in a folder. Which scenario it is in
+    /// must not be the client's business.
+    pub(super) fn client(&self, results: &Path) -> Shell {
+        let client = format!("env -u MCP_CONFORMANCE_SCENARIO {}", self.client.display());
+        self.suite()
+            .args(["client", "--command", &client])
+            .args(["-o".as_ref(), results.as_os_str()])
     }
 
     /// A folder for what is said in a run, with nothing in it.
@@ -136,41 +130,33 @@ impl Suite {
     /// Makes one run. Its output stays below the target folder.
     pub(super) fn run(&self, run: &Run) -> Result<Verdict, Failure> {
         let results = self.clean_results(&run.name().replace('/', "-"))?;
-        let mut command = Command::new(&self.node);
-        command
-            .arg(self.program())
-            .args(["client", "--command", &self.client_command()])
-            .args(["--scenario", &run.scenario])
-            .args(["--spec-version", run.wire])
+        let force = run.extension.then_some("--force");
+        let ran = self
+            .client(&results)
+            .args(["--scenario", &run.scenario, "--spec-version", run.wire])
             .args(["--timeout", TIMEOUT])
-            .arg("-o")
-            .arg(&results);
-        if run.extension {
-            command.arg("--force");
-        }
-        let output = command.stdin(Stdio::null()).output()?;
-        keep(&results, &output)?;
+            .args(force)
+            .complete()?;
+        keep(&results, &ran)?;
         let Some(checks) = find(&results, "checks.json") else {
             return Ok(Verdict::Skipped);
         };
         let checks: Value = serde_json::from_slice(&fs::read(&checks)?)
             .map_err(|error| Failure::new(format!("{}: {error}", checks.display())))?;
-        Ok(verdict(&checks, output.status.success()))
+        Ok(verdict(&checks, ran.status.success()))
     }
 
-    pub(super) fn program(&self) -> PathBuf {
+    fn suite(&self) -> Shell {
         let package = Path::new("@modelcontextprotocol").join("conformance");
         let modules = self.home.join("node_modules").join(package);
-        modules.join("dist").join("index.js")
+        Shell::new(&self.node).args([modules.join("dist").join("index.js")])
     }
 }
 
 /// Keeps what the suite said.
-pub(super) fn keep(results: &Path, output: &Output) -> Result<(), Failure> {
-    let mut file = fs::File::create(results.join("suite.txt"))?;
-    file.write_all(&output.stdout)?;
-    file.write_all(&output.stderr)?;
-    Ok(())
+pub(super) fn keep(results: &Path, ran: &Completed) -> Result<(), Failure> {
+    let said = [&*ran.stdout, &ran.stderr].concat();
+    write(&results.join("suite.txt"), said)
 }
 
 /// The runs of one line of the suite's list; none for a line that names no scenario of ours.

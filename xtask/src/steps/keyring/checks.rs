@@ -1,11 +1,11 @@
-//! What is tried.
+//! The checks.
 
 use std::os::unix::net::UnixListener;
 
-use super::{place::Place, service::Bus};
+use super::{fixture::Fixture, service::Bus};
 use crate::report::Failure;
 
-type Check = fn(&Place) -> Result<(), Failure>;
+type Check = fn(&Fixture) -> Result<(), Failure>;
 
 /// Every check, with its name.
 pub(super) const ALL: &[(&str, Check)] = &[
@@ -22,12 +22,12 @@ pub(super) const ALL: &[(&str, Check)] = &[
     ("a lost key: set aside, said once, and back", lost),
 ];
 
-fn unlocked(place: &Place) -> Result<(), Failure> {
-    let bus = Bus::start(&place.folder)?;
+fn unlocked(fixture: &Fixture) -> Result<(), Failure> {
+    let bus = Bus::start(&fixture.folder)?;
     let _secrets = bus.secrets()?;
-    place.probe("works")?;
-    place.live("store")?;
-    let status = place.policy("store", "keyring")?;
+    fixture.probe("works")?;
+    fixture.live("store")?;
+    let status = fixture.policy("store", "keyring")?;
     if status["passed_over"].as_array().is_some_and(Vec::is_empty) {
         Ok(())
     } else {
@@ -35,114 +35,114 @@ fn unlocked(place: &Place) -> Result<(), Failure> {
     }
 }
 
-fn locked(place: &Place) -> Result<(), Failure> {
-    let bus = Bus::start(&place.folder)?;
+fn locked(fixture: &Fixture) -> Result<(), Failure> {
+    let bus = Bus::start(&fixture.folder)?;
     let secrets = bus.secrets()?;
-    place.live("store")?;
+    fixture.live("store")?;
     secrets.lock()?;
-    place.probe("locked")?;
-    place.refused("store", &["policy `keyring`", "is locked", "unlock"])?;
+    fixture.probe("locked")?;
+    fixture.refused("store", &["policy `keyring`", "is locked", "unlock"])?;
     // A store that begins now can't begin there, and says so.
-    place.live("other")?;
-    ignored(place, "other", "locked")
+    fixture.live("other")?;
+    ignored(fixture, "other", "locked")
 }
 
-fn no_service(place: &Place) -> Result<(), Failure> {
-    let _bus = Bus::start(&place.folder)?;
-    place.probe("unavailable")?;
-    place.live("store")?;
-    ignored(place, "store", "can't be reached")
+fn no_service(fixture: &Fixture) -> Result<(), Failure> {
+    let _bus = Bus::start(&fixture.folder)?;
+    fixture.probe("unavailable")?;
+    fixture.live("store")?;
+    ignored(fixture, "store", "can't be reached")
 }
 
-fn no_bus(place: &Place) -> Result<(), Failure> {
-    place.probe("unavailable")?;
-    place.live("store")?;
-    ignored(place, "store", "can't be reached")?;
+fn no_bus(fixture: &Fixture) -> Result<(), Failure> {
+    fixture.probe("unavailable")?;
+    fixture.live("store")?;
+    ignored(fixture, "store", "can't be reached")?;
     // A keyring that appears changes nothing for a store that is there.
-    let bus = Bus::start(&place.folder)?;
+    let bus = Bus::start(&fixture.folder)?;
     let _secrets = bus.secrets()?;
-    place.call("store")?;
-    ignored(place, "store", "can't be reached")
+    fixture.call("store")?;
+    ignored(fixture, "store", "can't be reached")
 }
 
-fn hanging_service(place: &Place) -> Result<(), Failure> {
-    let bus = Bus::start(&place.folder)?;
+fn hanging_service(fixture: &Fixture) -> Result<(), Failure> {
+    let bus = Bus::start(&fixture.folder)?;
     let mut secrets = bus.secrets()?;
-    place.live("store")?;
+    fixture.live("store")?;
     secrets.hang()?;
-    place.probe("timed-out")?;
-    place.refused("store", &["policy `keyring`", "did not answer"])?;
-    place.live("other")?;
-    ignored(place, "other", "did not answer")?;
+    fixture.probe("timed-out")?;
+    fixture.refused("store", &["policy `keyring`", "did not answer"])?;
+    fixture.live("other")?;
+    ignored(fixture, "other", "did not answer")?;
     secrets.wake()?;
-    place.call("store")?;
-    place.policy("store", "keyring").map(drop)
+    fixture.call("store")?;
+    fixture.policy("store", "keyring").map(drop)
 }
 
-fn hanging_bus(place: &Place) -> Result<(), Failure> {
-    let bus = Bus::start(&place.folder)?;
+fn hanging_bus(fixture: &Fixture) -> Result<(), Failure> {
+    let bus = Bus::start(&fixture.folder)?;
     let secrets = bus.secrets()?;
-    place.live("store")?;
+    fixture.live("store")?;
     drop(secrets);
     drop(bus);
     // Takes connections, as the system does for it, and says nothing.
-    let socket = place.folder.join("bus");
+    let socket = fixture.folder.join("bus");
     if socket.exists() {
         std::fs::remove_file(&socket)?;
     }
     let _silent = UnixListener::bind(socket)?;
-    place.probe("timed-out")?;
-    place.refused("store", &["policy `keyring`", "did not answer"])?;
-    place.live("other")?;
-    ignored(place, "other", "did not answer")
+    fixture.probe("timed-out")?;
+    fixture.refused("store", &["policy `keyring`", "did not answer"])?;
+    fixture.live("other")?;
+    ignored(fixture, "other", "did not answer")
 }
 
-fn gone_and_back(place: &Place) -> Result<(), Failure> {
-    let bus = Bus::start(&place.folder)?;
+fn gone_and_back(fixture: &Fixture) -> Result<(), Failure> {
+    let bus = Bus::start(&fixture.folder)?;
     let secrets = bus.secrets()?;
-    place.live("store")?;
+    fixture.live("store")?;
     drop(secrets);
-    place.refused("store", &["policy `keyring`", "can't be reached"])?;
+    fixture.refused("store", &["policy `keyring`", "can't be reached"])?;
     drop(bus);
-    place.refused("store", &["policy `keyring`", "can't be reached"])?;
-    let bus = Bus::start(&place.folder)?;
+    fixture.refused("store", &["policy `keyring`", "can't be reached"])?;
+    let bus = Bus::start(&fixture.folder)?;
     let _secrets = bus.secrets()?;
-    place.call("store")?;
-    place.policy("store", "keyring").map(drop)
+    fixture.call("store")?;
+    fixture.policy("store", "keyring").map(drop)
 }
 
-fn lost(place: &Place) -> Result<(), Failure> {
-    let bus = Bus::start(&place.folder)?;
+fn lost(fixture: &Fixture) -> Result<(), Failure> {
+    let bus = Bus::start(&fixture.folder)?;
     let secrets = bus.secrets()?;
-    place.live("store")?;
-    // The first entry is put where nobody looks for it, so that it can come back.
+    fixture.live("store")?;
+    // The first entry is put where the store does not look, so that it can come back.
     let first = secrets.entries()?;
     let [first] = first.as_slice() else {
         return Err(Failure::new(format!("not one entry: {first:?}")));
     };
     let attributes = secrets.attributes(first)?;
     secrets.set_attributes(first, "<{'service': 'elsewhere'}>")?;
-    place.lost("store")?;
-    place.live("store")?;
-    set_aside(place, &[1])?;
+    fixture.lost("store")?;
+    fixture.live("store")?;
+    set_aside(fixture, &[1])?;
     secrets.set_attributes(first, &attributes)?;
-    place.call("store")?;
-    set_aside(place, &[])?;
+    fixture.call("store")?;
+    set_aside(fixture, &[])?;
     // Deleted, and the second one as well.
     for entry in secrets.entries()? {
         secrets.delete(&entry)?;
     }
-    place.lost("store")?;
-    place.live("store")?;
-    set_aside(place, &[1, 1])?;
+    fixture.lost("store")?;
+    fixture.live("store")?;
+    set_aside(fixture, &[1, 1])?;
     // What is locked is not lost.
     secrets.lock()?;
-    place.refused("store", &["policy `keyring`", "is locked", "unlock"])
+    fixture.refused("store", &["policy `keyring`", "is locked", "unlock"])
 }
 
 /// The store says how many accounts each key that is not here has.
-fn set_aside(place: &Place, accounts: &[u64]) -> Result<(), Failure> {
-    let status = place.policy("store", "keyring")?;
+fn set_aside(fixture: &Fixture, accounts: &[u64]) -> Result<(), Failure> {
+    let status = fixture.policy("store", "keyring")?;
     let aside = status["set_aside"].as_array().into_iter().flatten();
     let found: Vec<_> = aside.filter_map(|it| it["accounts"].as_u64()).collect();
     if found == accounts {
@@ -155,8 +155,8 @@ fn set_aside(place: &Place, accounts: &[u64]) -> Result<(), Failure> {
 }
 
 /// The key is in a file, and the store says that the keyring was passed over and why.
-fn ignored(place: &Place, store: &str, why: &str) -> Result<(), Failure> {
-    let status = place.policy(store, "key-file")?;
+fn ignored(fixture: &Fixture, store: &str, why: &str) -> Result<(), Failure> {
+    let status = fixture.policy(store, "key-file")?;
     let said = status["passed_over"][0].as_str().unwrap_or_default();
     if said.starts_with("keyring: ") && said.contains(why) {
         Ok(())

@@ -4,14 +4,14 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Stdio,
     thread,
     time::Duration,
 };
 
 use crate::{
     report::{Failure, now},
-    shell::Shell,
+    shell::{Running, Shell, write},
 };
 
 /// Nothing is started by being asked for: what is absent stays absent.
@@ -34,36 +34,17 @@ const SERVICE: &str = "/org/freedesktop/secrets";
 const ITEM: &str = "org.freedesktop.Secret.Item";
 const COLLECTION: &str = "/org/freedesktop/secrets/collection/login";
 
-/// A process that ends with its owner.
-pub(super) struct Running(Child);
-
-impl Running {
-    pub(super) fn new(command: &mut Command) -> Result<Self, Failure> {
-        Ok(Self(command.spawn()?))
-    }
-
-    pub(super) fn child(&mut self) -> &mut Child {
-        &mut self.0
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The variables that a program of a desktop session has.
-pub(super) fn variables(folder: &Path) -> [(&'static str, PathBuf); 4] {
+/// Gives a command the variables of a desktop session below `folder`, which has no screen.
+pub(super) fn with_session(command: Shell, folder: &Path) -> Shell {
     let mut address = std::ffi::OsString::from("unix:path=");
     address.push(folder.join("bus"));
-    [
-        ("HOME", folder.join("home")),
-        ("XDG_RUNTIME_DIR", folder.join("run")),
-        ("XDG_DATA_HOME", folder.join("data")),
-        ("DBUS_SESSION_BUS_ADDRESS", address.into()),
-    ]
+    command
+        .env("HOME", folder.join("home"))
+        .env("XDG_RUNTIME_DIR", folder.join("run"))
+        .env("XDG_DATA_HOME", folder.join("data"))
+        .env("DBUS_SESSION_BUS_ADDRESS", address)
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
 }
 
 /// A bus.
@@ -73,10 +54,6 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a file of a check, not of the product"
-    )]
     pub(super) fn start(folder: &Path) -> Result<Self, Failure> {
         let socket = folder.join("bus");
         if socket.exists() {
@@ -84,11 +61,11 @@ impl Bus {
         }
         let address = format!("unix:path={}", socket.display());
         let configuration = folder.join("bus.conf");
-        fs::write(&configuration, BUS.replace("ADDRESS", &address))?;
-        let mut command = Command::new("dbus-daemon");
+        write(&configuration, BUS.replace("ADDRESS", &address))?;
         let file = format!("--config-file={}", configuration.display());
-        command.args([file.as_str(), "--nofork", "--nopidfile"]);
-        let daemon = Running::new(quiet(&mut command, folder))?;
+        let daemon = Shell::new("dbus-daemon").args([&file, "--nofork", "--nopidfile"]);
+        let daemon = with_session(daemon, folder);
+        let daemon = daemon.spawn(Stdio::null(), Stdio::null(), Stdio::null())?;
         wait_for("the message bus", || socket.exists())?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -98,12 +75,15 @@ impl Bus {
 
     /// Starts the Secret Service and unlocks its collection, which is created the first time.
     pub(super) fn secrets(&self) -> Result<Secrets<'_>, Failure> {
-        let mut command = Command::new("gnome-keyring-daemon");
-        command.args(["--foreground", "--unlock", "--components=secrets"]);
-        quiet(&mut command, &self.folder).stdin(Stdio::piped());
-        let mut daemon = Running::new(&mut command)?;
+        let daemon = Shell::new("gnome-keyring-daemon").args([
+            "--foreground",
+            "--unlock",
+            "--components=secrets",
+        ]);
+        let daemon = with_session(daemon, &self.folder);
+        let mut daemon = daemon.spawn(Stdio::piped(), Stdio::null(), Stdio::null())?;
         // Without a byte there is no collection.
-        if let Some(mut stdin) = daemon.child().stdin.take() {
+        if let Some(mut stdin) = daemon.0.stdin.take() {
             stdin.write_all(b"\n")?;
         }
         let secrets = Secrets { bus: self, daemon };
@@ -123,7 +103,7 @@ pub(super) struct Secrets<'a> {
 }
 
 impl Secrets<'_> {
-    /// Locks the collection; nobody can unlock it, as there is no screen to ask for a password on.
+    /// Locks the collection. Without a screen to ask for a password on, it stays locked.
     pub(super) fn lock(&self) -> Result<(), Failure> {
         let list = format!("['{COLLECTION}']");
         let lock = "org.freedesktop.Secret.Service.Lock";
@@ -177,7 +157,7 @@ impl Secrets<'_> {
     }
 
     fn signal(&mut self, signal: &str) -> Result<(), Failure> {
-        let process = self.daemon.child().id().to_string();
+        let process = self.daemon.0.id().to_string();
         Shell::new("kill").args([signal, &process]).run()
     }
 
@@ -195,23 +175,8 @@ impl Secrets<'_> {
 
     fn call(&self, arguments: &[&str]) -> Result<String, Failure> {
         let call = Shell::new("gdbus").args(["call", "--session", "--dest", NAME]);
-        let variables = variables(&self.bus.folder).into_iter();
-        variables
-            .fold(call.args(arguments), |call, (name, value)| {
-                call.env(name, value)
-            })
-            .read_quietly()
+        with_session(call.args(arguments), &self.bus.folder).read_quietly()
     }
-}
-
-fn quiet<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
-    command
-        .envs(variables(folder))
-        .env_remove("DISPLAY")
-        .env_remove("WAYLAND_DISPLAY")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
 }
 
 fn wait_for(what: &str, mut there: impl FnMut() -> bool) -> Result<(), Failure> {

@@ -1,11 +1,13 @@
 //! A C compiler for other platforms: zig's, which has their headers. It comes from `PyPI`, pinned.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::{report::Failure, shell::Shell, steps::python, workspace::Workspace};
+use crate::{
+    report::Failure,
+    shell::{Shell, write},
+    steps::python,
+    workspace::Workspace,
+};
 
 /// What zig calls a target. It has no headers of MSVC, and ring compiles with MinGW's.
 const NAMES: &[(&str, &str)] = &[
@@ -78,8 +80,7 @@ impl CCompiler {
             cache = self.home.join("cache").display(),
             zig = self.zig.display(),
         );
-        fs::File::create(&path)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))?;
+        write(&path, text)?;
         Shell::new("chmod")
             .args(["+x".as_ref(), path.as_os_str()])
             .run()?;

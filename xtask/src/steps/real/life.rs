@@ -7,7 +7,7 @@ use crate::{report::Failure, workspace::Workspace};
 
 use super::{
     pause,
-    program::{Ended, Program},
+    program::{Program, Run},
     rows::{Person, Row},
     server::{Entry, Server},
     table::Line,
@@ -80,11 +80,11 @@ struct Life<'a> {
 impl Life<'_> {
     /// Signs in. A server that has to be refused ends the row with how it was.
     fn login(&self) -> Cell {
-        let ended = self.program.login(self.url, self.server.options())?;
+        let run = self.program.login(self.url, self.server.options())?;
         if let Some(wanted) = self.server.refusal() {
-            return refused(&ended, wanted);
+            return refused(&run, wanted);
         }
-        check("the account", &ended.result()?["account"], "default")?;
+        check("the account", &run.result()?["account"], "default")?;
         let status = self.program.ok(&["status", self.url])?;
         let account = &status["accounts"][0];
         check("the state", &account["state"], "signed-in")?;
@@ -118,11 +118,11 @@ impl Life<'_> {
         Ok("ok".to_owned())
     }
 
-    /// Signs in again while somebody is signed in: with the registration that there is.
+    /// Signs in again while signed in: with the registration that there is.
     fn login_again(&self) -> Cell {
         let before = self.registrations()?;
-        let ended = self.program.login(self.url, self.server.options())?;
-        check("the account", &ended.result()?["account"], "default")?;
+        let run = self.program.login(self.url, self.server.options())?;
+        check("the account", &run.result()?["account"], "default")?;
         self.ping()?;
         let again = self.registrations()? - before;
         Ok(match again {
@@ -224,13 +224,14 @@ impl Life<'_> {
 }
 
 /// A login that has to fail: with this exit code, and these words.
-fn refused(ended: &Ended, wanted: &Value) -> Cell {
+fn refused(run: &Run, wanted: &Value) -> Cell {
     let code = wanted["code"].as_i64().unwrap_or(-1);
     let words = wanted["words"].as_str().unwrap_or_default();
-    if i64::from(ended.code) == code && ended.talk.contains(words) {
+    let said = |text: &str| text.contains(words);
+    if i64::from(run.0.code()) == code && (said(&run.0.stderr) || said(&run.0.stdout)) {
         return Ok(format!("exit {code}"));
     }
-    Err(ended.failure())
+    Err(run.0.failure())
 }
 
 fn check(what: &str, got: &Value, expected: impl Into<Value>) -> Result<(), Failure> {

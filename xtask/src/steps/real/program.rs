@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use serde_json::Value;
@@ -13,7 +13,11 @@ use super::{
     rows::{Person, Row},
     tools::Tools,
 };
-use crate::{report::Failure, workspace::Workspace};
+use crate::{
+    report::Failure,
+    shell::{Completed, Shell},
+    workspace::Workspace,
+};
 
 /// How long a person may take, whose login pages have changed.
 const LOGIN_SECONDS: &str = "120";
@@ -33,15 +37,9 @@ pub(super) struct Program {
     pub(super) secret: String,
 }
 
-/// How a run ended.
+/// How a run ended: its exit code and all that it said.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) code: i32,
-    answer: Value,
-    /// What was said on standard error, and the answer of a failure.
-    pub(super) talk: String,
-    what: String,
-}
+pub(super) struct Run(pub(super) Completed);
 
 impl Program {
     /// The debug build, with an empty store.
@@ -76,7 +74,7 @@ impl Program {
     }
 
     /// Signs in, however that ends.
-    pub(super) fn login(&self, url: &str, options: &[String]) -> Result<Ended, Failure> {
+    pub(super) fn login(&self, url: &str, options: &[String]) -> Result<Run, Failure> {
         let mut arguments = vec!["login", url, "--wait", LOGIN_SECONDS];
         arguments.extend(options.iter().map(String::as_str));
         if self.person == Person::Device {
@@ -92,106 +90,79 @@ impl Program {
 
     /// Runs a command that must end with this exit code.
     pub(super) fn fails(&self, arguments: &[&str], code: i32) -> Result<(), Failure> {
-        let ended = self.run(arguments)?;
-        if ended.code == code {
+        let run = self.run(arguments)?;
+        if run.0.code() == code {
             return Ok(());
         }
-        Err(ended.failure())
+        Err(run.0.failure())
     }
 
-    /// Runs the host of many calls with credentials of its own; how often somebody signed in.
+    /// Runs the host of many calls with credentials of its own; how often a person signed in.
     pub(super) fn caller(&self, url: &str, calls: &[&str]) -> Result<usize, Failure> {
-        let output = Command::new(&self.caller)
-            .arg(url)
-            .arg(&self.callers_store)
-            .arg(self.browser.join(" "))
+        let called = Shell::new(&self.caller)
+            .args([url.as_ref(), self.callers_store.as_os_str()])
+            .args([self.browser.join(" ")])
             .args(calls)
-            .stdin(Stdio::null())
-            .output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let last = said.lines().last().and_then(|line| line.parse().ok());
-        last.filter(|_| output.status.success()).ok_or_else(|| {
-            let why = String::from_utf8_lossy(&output.stderr);
-            Failure::new(format!(
-                "the caller of {} did not end well\n{said}{why}",
-                calls.join(", ")
-            ))
-        })
+            .complete()?;
+        let last = called.stdout.lines().last();
+        let last = last.and_then(|line| line.parse().ok());
+        last.filter(|_| called.status.success())
+            .ok_or_else(|| called.failure())
     }
 
     /// The client's own metadata document, as a person would publish it.
     pub(super) fn client_document(&self) -> Result<String, Failure> {
         let url = "https://client.example/hallpass.json";
-        let output = Command::new(&self.binary).args(["cimd", url]).output()?;
-        String::from_utf8(output.stdout).map_err(|_| Failure::new("the document is no text"))
+        Shell::new(&self.binary).args(["cimd", url]).read()
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<Ended, Failure> {
-        let mut child = Command::new(&self.binary)
-            .arg("--json")
-            .arg("--store")
-            .arg(&self.store)
-            .args(["--key-store", "key-file"])
+    fn run(&self, arguments: &[&str]) -> Result<Run, Failure> {
+        let piped = Stdio::piped;
+        let mut running = Shell::new(&self.binary)
+            .args(["--json", "--key-store", "key-file", "--store"])
+            .args([&self.store])
             .args(arguments)
             .env("BROWSER", self.browser.join(" "))
             .env("REAL_CLIENT_SECRET", &self.secret)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut talk = String::new();
-        if let Some(stderr) = child.stderr.take() {
-            for line in BufReader::new(stderr).lines() {
+            .spawn(Stdio::null(), piped(), piped())?;
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        if let Some(stream) = running.0.stderr.take() {
+            for line in BufReader::new(stream).lines() {
                 let line = line?;
-                talk = talk + &line + "\n";
+                stderr = stderr + &line + "\n";
                 if self.person == Person::Device && line.contains("user_code=") {
                     self.visit(line.trim())?;
                 }
             }
         }
-        let mut answer = String::new();
-        if let Some(mut stdout) = child.stdout.take() {
-            stdout.read_to_string(&mut answer)?;
+        if let Some(mut stream) = running.0.stdout.take() {
+            stream.read_to_string(&mut stdout)?;
         }
-        let code = child.wait()?.code().unwrap_or(-1);
-        if code != 0 {
-            talk += &answer;
-        }
-        Ok(Ended {
-            code,
-            answer: serde_json::from_str(&answer).unwrap_or_default(),
-            talk,
-            what: format!("hallpass {}", arguments.join(" ")),
-        })
+        Ok(Run(Completed {
+            command: format!("hallpass {}", arguments.join(" ")),
+            status: running.0.wait()?,
+            stdout,
+            stderr,
+        }))
     }
 
-    /// Somebody goes to a URL, and is waited for.
+    /// Has the person go to a URL, and waits for them.
     fn visit(&self, url: &str) -> Result<(), Failure> {
         let Some((program, arguments)) = self.browser.split_first() else {
             return Ok(());
         };
-        let output = Command::new(program).args(arguments).arg(url).output()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let why = String::from_utf8_lossy(&output.stderr);
-        Err(Failure::new(format!("nobody came through: {why}")))
+        let visit = Shell::new(program).args(arguments).args([url]);
+        visit.complete()?.success().map(drop)
     }
 }
 
-impl Ended {
+impl Run {
     /// The result of a success.
     pub(super) fn result(self) -> Result<Value, Failure> {
-        if self.code == 0 && self.answer["ok"] == true {
-            return Ok(self.answer["result"].clone());
+        let answer = self.0.json();
+        if self.0.code() == 0 && answer["ok"] == true {
+            return Ok(answer["result"].clone());
         }
-        Err(self.failure())
-    }
-
-    pub(super) fn failure(&self) -> Failure {
-        let Self {
-            what, code, talk, ..
-        } = self;
-        Failure::new(format!("{what} ended with {code}\n{talk}"))
+        Err(self.0.failure())
     }
 }

@@ -9,7 +9,7 @@ pub(super) struct Row {
     pub(super) person: Person,
 }
 
-/// A server that somebody else wrote.
+/// A server of another project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Server {
     OidcProvider,

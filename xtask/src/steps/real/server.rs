@@ -5,21 +5,24 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Stdio,
 };
 
 use serde_json::Value;
 
 use super::{rows::Row, tools::Tools};
-use crate::report::Failure;
+use crate::{
+    report::Failure,
+    shell::{Running, Shell},
+};
 
 /// A request as the server logged it.
 pub(super) type Entry = Value;
 
-/// A running server. It ends with its standard input, and is waited for when dropped.
+/// A running server.
 #[derive(Debug)]
 pub(super) struct Server {
-    child: Child,
+    _running: Running,
     ready: Value,
     options: Vec<String>,
 }
@@ -33,27 +36,23 @@ impl Server {
     ) -> Result<Self, Failure> {
         let script = row.server.script();
         let talk = tools.home().join(format!("{}.log", row.name()));
-        let mut child = Command::new(tools.interpreter(script))
-            .arg(tools.script(script))
-            .arg(row.variant)
-            .arg(token_seconds.to_string())
+        let mut running = Shell::new(tools.interpreter(script))
+            .args([&tools.script(script), row.variant])
+            .args([token_seconds.to_string()])
             .env("REAL_CLIENT_DOCUMENT", document)
             .current_dir(tools.home())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&talk)?)
-            .spawn()?;
+            .spawn(Stdio::piped(), Stdio::piped(), File::create(&talk)?.into())?;
         let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
+        if let Some(stdout) = running.0.stdout.take() {
             let mut stdout = BufReader::new(stdout);
             stdout.read_line(&mut line)?;
-            // What it says later is nobody's concern, and must not fill the pipe.
+            // What it says later is not read, and must not fill the pipe.
             std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         }
         let ready: Value = serde_json::from_str(&line).unwrap_or_default();
         let options = ready["options"].as_array().into_iter().flatten();
         let server = Self {
-            child,
+            _running: running,
             options: options
                 .filter_map(|option| option.as_str().map(str::to_owned))
                 .collect(),
@@ -126,13 +125,4 @@ fn did_not_start(script: &str, talk: &PathBuf) -> Failure {
     let end: Vec<&str> = said.lines().rev().take(12).collect();
     let end: Vec<&str> = end.into_iter().rev().collect();
     Failure::new(format!("{script} did not start:\n{}", end.join("\n")))
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        // Best effort: a server that does not end with its input is ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -1,8 +1,8 @@
 //! The table: one line a row, compared with the committed one.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{fs, path::Path};
 
-use crate::report::Failure;
+use crate::{report::Failure, shell};
 
 /// What stands above the columns.
 const HEAD: [&str; 11] = [
@@ -26,7 +26,7 @@ const WIDTHS: [usize; 11] = [26, 17, 8, 38, 13, 4, 7, 13, 7, 5, 11];
 #[derive(Debug)]
 pub(super) struct Line {
     cells: [String; 11],
-    /// What went wrong in full, for whoever has to mend it.
+    /// What went wrong, in full.
     pub(super) trouble: Vec<String>,
 }
 
@@ -68,14 +68,13 @@ fn joined<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     padded.join(" | ").trim_end().to_owned()
 }
 
-/// Writes the expected table anew.
+/// Writes the expected table.
 pub(super) fn write(file: &Path, lines: &[Line]) -> Result<(), Failure> {
     let mut text = joined(HEAD.into_iter()) + "\n";
     for line in lines {
         text = text + &line.text() + "\n";
     }
-    fs::File::create(file)?.write_all(text.as_bytes())?;
-    Ok(())
+    shell::write(file, text)
 }
 
 /// Every line has to stand in the file, and, where all were run, every line of the file has to have

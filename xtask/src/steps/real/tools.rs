@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     report::Failure,
-    shell::Shell,
+    shell::{apt_install, which},
     steps::{npm, python},
     workspace::Workspace,
 };
@@ -59,37 +59,18 @@ impl Tools {
 
 /// A Chromium on the path, else Debian's, installed where this runs as root.
 fn chromium() -> Result<PathBuf, Failure> {
-    if let Some(found) = on_path() {
-        return Ok(found);
-    }
-    let root = Shell::new("id")
-        .args(["-u"])
-        .read()
-        .is_ok_and(|id| id.trim() == "0");
-    let apt = Shell::new("apt-get").args(["--version"]).succeeds();
-    if root && apt {
-        Shell::new("apt-get").args(["update", "-q"]).run()?;
-        let install = ["install", "-q", "-y", "--no-install-recommends", "chromium"];
-        Shell::new("apt-get")
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(install)
-            .run()?;
-    }
-    on_path().ok_or_else(|| {
-        Failure::new("one run goes through login pages in Chromium, which is not here")
-            .mend("sudo apt-get install chromium, or your system's way to install it")
-    })
-}
-
-fn on_path() -> Option<PathBuf> {
     let names = [
         "chromium",
         "chromium-browser",
         "google-chrome",
         "google-chrome-stable",
     ];
-    names.iter().find_map(|name| {
-        let found = Shell::new("which").args([name]).read_quietly().ok()?;
-        Some(PathBuf::from(found.trim()))
+    if let Some(found) = which(&names) {
+        return Ok(found);
+    }
+    apt_install(&["chromium"])?;
+    which(&names).ok_or_else(|| {
+        Failure::new("one run goes through login pages in Chromium, which is not here")
+            .mend("sudo apt-get install chromium, or your system's way to install it")
     })
 }

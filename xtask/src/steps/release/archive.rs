@@ -3,13 +3,12 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
 use crate::{
     report::{Failure, Report},
-    shell::Shell,
+    shell::{Shell, write},
     steps::platforms,
     workspace::Workspace,
 };
@@ -164,10 +163,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
         copy(&entry.path(), &to.join(entry.file_name()))?;
     }
     Ok(())
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    Ok(fs::File::create(path).and_then(|mut file| file.write_all(text.as_bytes()))?)
 }
 
 /// The files below a folder, relative to `root`, sorted.

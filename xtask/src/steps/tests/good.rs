@@ -111,7 +111,7 @@ pub(super) fn tree() -> Tree {
 
 fn make() -> Tree {
     let package = |name: &str, more: &str| PACKAGE.replace("NAME", name) + more;
-    let readme = |name: &str| format!("# {name}\n\n## Who takes it alone\n\nSomebody.\n");
+    let readme = |name: &str| format!("# {name}\n\n## Who takes it alone\n\nA host.\n");
     let place = |what: &str| {
         format!(
             "Text.\n\n<!-- {what}, written by `cargo xtask codegen --write`. -->\n\
@@ -186,6 +186,10 @@ fn make() -> Tree {
         ),
         ("xtask/src/main.rs", "//! Docs.\n".to_owned()),
         ("examples/host/Cargo.toml", HOST.to_owned()),
+        (
+            "layers.toml",
+            "{ crate = \"hallpass-core\", wrappers = [\"hallpass-oauth\"] }\n".to_owned(),
+        ),
         (".bazelversion", "9.0.0\n".to_owned()),
         ("MODULE.bazel", MODULE.to_owned()),
         ("defs.bzl", DEFS.to_owned()),
@@ -234,23 +238,18 @@ const EXCEPTED: &[Exception] = &[Exception {
 
 fn rules() -> tidy::Rules {
     tidy::Rules {
-        tables: tidy::Tables {
-            may_use: &[
-                ("hallpass-core", &[]),
-                ("hallpass-oauth", &["hallpass-core"]),
-                ("hallpass-rmcp", &[]),
-                ("hallpass-testkit", &[]),
-                ("xtask", &[]),
-            ],
-            only_in: &[
-                ("rmcp", &["hallpass-rmcp", "hallpass-testkit"]),
-                ("serde", &["hallpass-oauth"]),
-                ("tokio", &["dev:hallpass-oauth"]),
-            ],
-        },
         adapters: &[("hallpass-rmcp", "rmcp")],
-        may_expose: &["crates/hallpass-core/src/lib.rs"],
-        machine: tidy::Machine::new(Path::new("/data/checkouts/hallpass"), "buildhost-7"),
+        single_places: &[tidy::SinglePlace {
+            does: "opens a secret",
+            code: &[".expose()", ".expose_secret()"],
+            files: &["crates/hallpass-core/src/lib.rs"],
+        }],
+        language: tidy::Language {
+            retired: &["Door"],
+            leaving: &[("Part", 1)],
+            unnamed: 0,
+            people: &["anybody can send one"],
+        },
         exceptions: &[Exception {
             place: "crates/hallpass-oauth/tests/it/cases.rs",
             rule: "ignore",

@@ -9,10 +9,8 @@ use toml::Table;
 
 use crate::{
     finding::Finding,
-    tree::{RustFile, Tree},
+    tree::{RustFile, Tree, Used},
 };
-
-use super::dependencies::Used;
 
 /// Crates whose types are part of ours.
 const SHARED: &[&str] = &["bytes", "http", "secrecy", "url"];
@@ -62,7 +60,7 @@ pub(super) fn check(tree: &Tree, adapters: Adapters) -> Vec<Finding> {
 /// The dependencies of others whose types are not part of ours.
 fn dependencies(manifest: &Table) -> impl Iterator<Item = String> {
     let own = |name: &str| name == "hallpass" || name.starts_with("hallpass-");
-    let names = Used::of(manifest).normal.into_iter();
+    let names = Used::new(manifest).normal.into_iter();
     names.filter(move |name| !own(name) && !SHARED.contains(&name.as_str()))
 }
 
@@ -83,7 +81,7 @@ fn named(file: RustFile<'_>, foreign: &BTreeSet<String>) -> Vec<(usize, String)>
     named
 }
 
-/// A tuple struct without the fields that nobody else sees.
+/// A tuple struct without the fields that are private.
 fn without_private_fields(signature: &str) -> String {
     let tuple = signature.starts_with("pub struct ") && signature.ends_with(';');
     match signature.split_once('(').filter(|_| tuple) {

@@ -148,22 +148,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         place: "xtask/src/steps/tests/breakages.rs",
-        rule: "machine",
-        reason: "it plants them",
-    },
-    Exception {
-        place: "xtask/src/steps/tests/breakages.rs",
         rule: "sleep",
         reason: "it plants them",
     },
     Exception {
-        place: "xtask/src/steps/tidy/lines.rs",
+        place: "xtask/src/steps/tidy/files.rs",
         rule: "sleep",
-        reason: "it looks for them",
-    },
-    Exception {
-        place: "xtask/src/steps/tidy/machine.rs",
-        rule: "machine",
         reason: "it looks for them",
     },
 ];

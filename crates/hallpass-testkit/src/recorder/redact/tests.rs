@@ -45,7 +45,7 @@ fn request() -> RecordedRequest {
 }
 
 #[test]
-fn no_secret_is_shown_and_the_harmless_is() {
+fn secrets_are_redacted_and_other_values_shown() {
     let text = format!("{:?}", request());
     assert!(!text.contains("canary"), "{text}");
     for shown in [
@@ -60,7 +60,7 @@ fn no_secret_is_shown_and_the_harmless_is() {
 }
 
 #[test]
-fn the_secrets_of_a_request_are_listed_with_their_names() {
+fn secrets_of_a_request_are_listed_by_name() {
     let expected = strings(&[
         ("state", "canary-1"),
         ("authorization", "canary-2"),
@@ -74,7 +74,7 @@ fn the_secrets_of_a_request_are_listed_with_their_names() {
 }
 
 #[test]
-fn text_goes_whole() {
+fn plain_text_is_redacted_whole() {
     let body = RecordedBody::Text("canary".to_owned());
     assert_eq!(
         body.redacted(),

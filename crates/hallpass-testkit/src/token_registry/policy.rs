@@ -4,13 +4,13 @@ use std::time::Duration;
 
 /// How long tokens are good, and what becomes of refresh tokens.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct TokenPolicy {
     pub(crate) access_lifetime: Duration,
-    pub(crate) refresh: RefreshTerms,
+    pub(crate) refresh: RefreshPolicy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RefreshTerms {
+pub(crate) enum RefreshPolicy {
     None,
     Kept {
         lifetime: Option<Duration>,
@@ -21,7 +21,7 @@ pub(crate) enum RefreshTerms {
     },
 }
 
-impl RefreshTerms {
+impl RefreshPolicy {
     /// For how long a token that was replaced is still honoured.
     pub(super) fn grace(self) -> Option<Duration> {
         match self {

@@ -123,13 +123,13 @@ pub(crate) async fn post_json(url: &str, body: &Value) -> Answer {
 
 /// An authorization server, an MCP server behind it, and a public client that is registered.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) issuer: AuthorizationServer,
     pub(crate) server: McpServer,
     pub(crate) client_id: String,
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         let issuer = AuthorizationServer::start(AuthorizationServerOptions::default())
             .await
@@ -213,7 +213,7 @@ impl World {
         post_form(&self.at("/token"), &[], &changed(&good, changes)).await
     }
 
-    /// The tokens of a login by the book.
+    /// The tokens of a correct login.
     pub(crate) async fn tokens(&self) -> Answer {
         let tokens = self.redeem(&self.code().await, &[]).await;
         assert_eq!(tokens.outcome(), "200", "{tokens:?}");

@@ -1,5 +1,6 @@
-//! What the MCP server asks a person: while it works on a call, or where there is no handshake, in the
-//! place of an answer (SEP-2322), which it gives when the call comes again with theirs.
+//! Elicitation: the tool `question` asks the user while it works on a call, or, without a handshake,
+//! answers with the questions (SEP-2322) and gives its result when the call comes again with the
+//! user's answers.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::tools::Tools;
 
-/// What has to come back with the answers.
+/// The state that comes back with the answers.
 const STATE: &str = "what was asked";
 
 /// What `question` takes.
@@ -30,13 +31,13 @@ const STATE: &str = "what was asked";
 struct Question {
     /// Ask for a visit to this page instead of a form.
     url: Option<String>,
-    /// In which other way to ask.
-    way: Option<Way>,
+    /// Another way to ask.
+    way: Option<Variant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Way {
+enum Variant {
     /// Two questions at once.
     Twice,
     /// The same again, whatever is answered. Only without a handshake.
@@ -76,8 +77,8 @@ impl Question {
             (Some(url), _) => vec![elicitation(json!({
                 "mode": "url", "message": "Please sign the form.", "url": url, "elicitationId": "1",
             }))],
-            (None, Some(Way::Twice)) => vec![form("Who are you?"), form("And who else?")],
-            (None, Some(Way::Model)) => vec![model()],
+            (None, Some(Variant::Twice)) => vec![form("Who are you?"), form("And who else?")],
+            (None, Some(Variant::Model)) => vec![model()],
             (None, _) => vec![form("Who are\u{1b}[31m you?")],
         }
     }
@@ -95,7 +96,7 @@ impl Tools {
     ) -> Result<CallToolResponse, ErrorData> {
         let version = context.protocol_version();
         let answers = if version.as_ref().is_none_or(ProtocolVersion::has_initialize) {
-            while_working(question.requests(), &context).await?
+            elicit_in_call(question.requests(), &context).await?
         } else {
             let is_first = state.is_none();
             if state.is_some_and(|state| state != STATE) {
@@ -108,12 +109,12 @@ impl Tools {
                     .collect()
             };
             match question.way {
-                Some(Way::Later) if is_first => {
+                Some(Variant::Later) if is_first => {
                     return Ok(InputRequiredResult::from_request_state(STATE).into());
                 }
-                Some(Way::Later) => Vec::new(),
-                Some(Way::Endless) => return instead_of_an_answer(question.requests()),
-                _ if is_first => return instead_of_an_answer(question.requests()),
+                Some(Variant::Later) => Vec::new(),
+                Some(Variant::Endless) => return input_required(question.requests()),
+                _ if is_first => return input_required(question.requests()),
                 _ => answered(),
             }
         };
@@ -124,7 +125,7 @@ impl Tools {
 }
 
 /// Asks while the call is open.
-async fn while_working(
+async fn elicit_in_call(
     requests: Vec<Value>,
     context: &RequestContext<RoleServer>,
 ) -> Result<Vec<Value>, ErrorData> {
@@ -144,7 +145,7 @@ async fn while_working(
     answers.collect()
 }
 
-fn instead_of_an_answer(requests: Vec<Value>) -> Result<CallToolResponse, ErrorData> {
+fn input_required(requests: Vec<Value>) -> Result<CallToolResponse, ErrorData> {
     let named = requests.into_iter().enumerate().map(|(at, request)| {
         let request: InputRequest = read(request)?;
         Ok((format!("question {at}"), request))

@@ -1,15 +1,18 @@
-//! What a host that takes one crate alone gets with it, and what it does not.
+//! What cargo-deny can't say of who uses whom.
 //!
-//! `Cargo.lock` tells: for each package of a registry what it needs on any platform. It may name
-//! more than one crate alone would bring, never less.
+//! A host that takes one crate alone does not get certain others with it. `Cargo.lock` tells: for each
+//! package of a registry what it needs on any platform. It may name more than one crate alone would
+//! bring, never less. And a crate of ours that another uses has a row in `layers.toml`: cargo-deny
+//! lets every crate use one without a row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
-use crate::{finding::Finding, tree::Tree};
-
-use super::dependencies::Used;
+use crate::{
+    finding::Finding,
+    tree::{Tree, Used},
+};
 
 /// What must not be anywhere below a crate, on any platform.
 const FREE_OF: &[(&str, &[&str])] = &[
@@ -54,6 +57,16 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             ));
         }
     }
+    let layers = tree.text("layers.toml");
+    let ours: BTreeSet<&str> = tree.packages().map(|(folder, _)| name(folder)).collect();
+    let used = below.iter().filter(|(user, _)| ours.contains(&***user));
+    let used: BTreeSet<&String> = used.flat_map(|(_, used)| used).collect();
+    for used in used.into_iter().filter(|used| ours.contains(&***used)) {
+        if !layers.contains(&format!("crate = \"{used}\"")) {
+            let what = "layers.toml has no row of who may use it";
+            findings.push(Finding::new(used, "layers", what));
+        }
+    }
     findings
 }
 
@@ -77,8 +90,7 @@ fn below(tree: &Tree) -> BTreeMap<String, BTreeSet<String>> {
             .extend(needs.map(str::to_owned));
     }
     for (folder, manifest) in tree.packages() {
-        let name = folder.rsplit('/').next().unwrap_or(folder);
-        below.insert(name.to_owned(), Used::of(&manifest).normal);
+        below.insert(name(folder).to_owned(), Used::new(&manifest).normal);
     }
     below
 }
@@ -92,4 +104,8 @@ fn reach<'a>(below: &'a BTreeMap<String, BTreeSet<String>>, name: &'a str) -> BT
         }
     }
     reached
+}
+
+fn name(folder: &str) -> &str {
+    folder.rsplit('/').next().unwrap_or(folder)
 }

@@ -1,4 +1,4 @@
-//! Where a check runs: a folder, the servers, and the programs under test.
+//! What a check runs with: a folder, the servers, and the programs under test.
 
 use std::{
     collections::BTreeMap,
@@ -6,24 +6,25 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    process::{ChildStdin, ChildStdout, Command, Stdio},
+    process::{ChildStdin, ChildStdout, Stdio},
     sync::Mutex,
     time::Duration,
 };
 
 use serde_json::Value;
 
-use super::service::{Running, variables};
+use super::service::with_session;
 use crate::{
     report::{Failure, now},
+    shell::{Completed, Running, Shell},
     workspace::Workspace,
 };
 
 /// The program waits so long for a keyring, and ends within a second more.
-const LIMIT: Duration = Duration::from_secs(3 + 1);
+const TIMEOUT: Duration = Duration::from_secs(3 + 1);
 
 /// A folder of its own, the servers, and the programs.
-pub(super) struct Place {
+pub(super) struct Fixture {
     pub(super) folder: PathBuf,
     pub(super) url: String,
     program: PathBuf,
@@ -33,15 +34,7 @@ pub(super) struct Place {
     _serving: Running,
 }
 
-/// How a program ended.
-pub(super) struct Ended {
-    pub(super) code: i32,
-    pub(super) result: Value,
-    pub(super) text: String,
-    pub(super) took: Duration,
-}
-
-impl Place {
+impl Fixture {
     pub(super) fn new(workspace: &Workspace) -> Result<Self, Failure> {
         // Short, since the path of a socket may not be long.
         let folder = std::env::temp_dir().join(format!("hallpass-{}", std::process::id()));
@@ -54,13 +47,10 @@ impl Place {
             builder.create(folder.join(part))?;
         }
         let processes = workspace.binary("debug/examples", "processes");
-        let mut serving = Running::new(
-            Command::new(&processes)
-                .arg("serve")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped()),
-        )?;
-        let child = serving.child();
+        let (piped, inherit) = (Stdio::piped, Stdio::inherit());
+        let serve = Shell::new(&processes).args(["serve"]);
+        let mut serving = serve.spawn(piped(), piped(), inherit)?;
+        let child = &mut serving.0;
         let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(Failure::new("the servers have no pipes"));
         };
@@ -79,42 +69,32 @@ impl Place {
 
     /// Has the library's probe find `outcome`, in time.
     pub(super) fn probe(&self, outcome: &str) -> Result<(), Failure> {
-        let output = self.command(&self.probe).arg(outcome).output()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        Err(Failure::new(format!(
-            "the probe found something else\n{said}"
-        )))
+        let probed = self.command(&self.probe).args([outcome]).complete()?;
+        probed.success().map(drop)
     }
 
     /// Runs the program on the store of this name.
-    pub(super) fn run(&self, store: &str, arguments: &[&str]) -> Result<Ended, Failure> {
+    pub(super) fn run(
+        &self,
+        store: &str,
+        arguments: &[&str],
+    ) -> Result<(Completed, Duration), Failure> {
         let began = now();
-        let output = self
+        let completed = self
             .command(&self.program)
             .env("HALLPASS_HOME", self.store(store))
             .env("BROWSER", &self.person)
-            .arg("--json")
+            .args(["--json"])
             .args(arguments)
-            .output()?;
-        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        Ok(Ended {
-            code: output.status.code().unwrap_or(-1),
-            result: answer["result"].clone(),
-            text: String::from_utf8_lossy(&output.stderr).into_owned(),
-            took: began.elapsed(),
-        })
+            .complete()?;
+        Ok((completed, began.elapsed()))
     }
 
     /// Runs a command that must succeed, and gives its result.
     pub(super) fn ok(&self, store: &str, arguments: &[&str]) -> Result<Value, Failure> {
-        let ended = self.run(store, arguments)?;
-        if ended.code == 0 {
-            return Ok(ended.result);
-        }
-        Err(ended.unexpected(arguments))
+        let (completed, _) = self.run(store, arguments)?;
+        let result = completed.json()["result"].clone();
+        completed.success().map(|_| result)
     }
 
     /// Runs a command that must fail in time, with advice, with these words, and without touching a
@@ -122,11 +102,12 @@ impl Place {
     pub(super) fn refused(&self, store: &str, words: &[&str]) -> Result<(), Failure> {
         let arguments = ["token", self.url.as_str()];
         let before = self.files(store)?;
-        let ended = self.run(store, &arguments)?;
-        let said = |word: &&str| ended.text.contains(*word);
+        let (completed, duration) = self.run(store, &arguments)?;
+        let said = |word: &&str| completed.stderr.contains(*word);
         let clear = said(&"hint: ") && words.iter().all(said);
-        if ended.code == 0 || ended.took > LIMIT || !clear {
-            return Err(ended.unexpected(&arguments));
+        if completed.code() == 0 || duration > TIMEOUT || !clear {
+            let failure = completed.failure();
+            return Err(Failure::new(format!("after {duration:.1?}: {failure}")));
         }
         if self.files(store)? == before {
             Ok(())
@@ -139,9 +120,9 @@ impl Place {
     pub(super) fn lost(&self, store: &str) -> Result<(), Failure> {
         let arguments = ["token", self.url.as_str()];
         for expected in [true, false] {
-            let ended = self.run(store, &arguments)?;
-            if ended.code != 3 || ended.text.contains("is lost") != expected {
-                return Err(ended.unexpected(&arguments));
+            let (completed, _) = self.run(store, &arguments)?;
+            if completed.code() != 3 || completed.stderr.contains("is lost") != expected {
+                return Err(completed.failure());
             }
         }
         Ok(())
@@ -217,31 +198,14 @@ impl Place {
         Ok(files)
     }
 
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command
-            .env_clear()
-            .envs(variables(&self.folder))
-            .stdin(Stdio::null());
-        command
+    fn command(&self, program: &Path) -> Shell {
+        with_session(Shell::new(program).env_clear(), &self.folder)
     }
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-impl Ended {
-    fn unexpected(&self, arguments: &[&str]) -> Failure {
-        Failure::new(format!(
-            "hallpass {} ended with {} after {:.1} s\n{}",
-            arguments.join(" "),
-            self.code,
-            self.took.as_secs_f32(),
-            self.text
-        ))
     }
 }
 
