@@ -12,7 +12,7 @@ use std::{
 };
 
 use hallpass_core::BoxFuture;
-use hallpass_store::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
+use hallpass_seal::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
 use keyring_core::{CredentialStore, Entry, Error};
 use tokio::{
     sync::{oneshot, watch},
@@ -201,7 +201,7 @@ impl Drop for Counted {
 fn read_entry(entry: &Entry, id: KeyId) -> Outcome {
     let text = entry.get_secret();
     let text = Zeroizing::new(text.map_err(|error| Failure::from_keyring(&error))?);
-    outcome::from_text(id, &text)
+    outcome::parse(id, &text)
 }
 
 fn gave_up() -> Failure {
@@ -225,7 +225,7 @@ impl KeySource for Keyring {
             let watched = Arc::clone(&abandoned.0);
             let made = self.run(move |inner| {
                 let entry = inner.entry(&service, id)?;
-                let text = outcome::to_text(&kept);
+                let text = kept.to_hex();
                 let set = entry.set_secret(text.as_bytes());
                 set.map_err(|error| Failure::from_keyring(&error))?;
                 // A keyring that takes a key and does not give it back is none.

@@ -172,7 +172,7 @@ impl AuthorizationRequestError {
         Remedy::Configure
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match &self.reason {
             Reason::NoEndpoint => {

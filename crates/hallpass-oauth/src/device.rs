@@ -61,7 +61,7 @@ impl DeviceAuthorization {
         now: Timestamp,
     ) -> Result<Self, TokenError> {
         let answer = Answer::read(response);
-        if let Some(error) = TokenError::of(response, &answer) {
+        if let Some(error) = TokenError::from_response(response, &answer) {
             return Err(error);
         }
         let unreadable = |why| Err(TokenError::unreadable(response, why));
@@ -90,7 +90,7 @@ impl DeviceAuthorization {
             verification_uri,
             verification_uri_complete: answer.text("verification_uri_complete").and_then(page),
             expires_at: now.saturating_add(seconds("expires_in", 600)),
-            interval: seconds("interval", 5).clamp(SHORTEST_INTERVAL, MAX_INTERVAL),
+            interval: seconds("interval", 5).clamp(MIN_INTERVAL, MAX_INTERVAL),
             resource: resource.cloned(),
         })
     }
@@ -148,13 +148,13 @@ impl fmt::Debug for DeviceAuthorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceAuthorization")
             .field("verification_uri", &self.verification_uri.as_str())
-            .field("ends_at", &self.expires_at)
+            .field("expires_at", &self.expires_at)
             .field("interval", &self.interval)
             .finish_non_exhaustive()
     }
 }
 
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 fn is_typeable(code: &str) -> bool {

@@ -1,11 +1,10 @@
 //! Who the machine is to a server, and how it proves it.
 
 use hallpass_core::{
-    ClientId, Clock, Entropy, Issuer, PreRegisteredClient, Record, Registration, Remedy,
-    ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod, quote,
-    record::RegistrationOrigin,
+    ClientId, Issuer, PreRegisteredClient, Record, Registration, Remedy, ServerMetadata,
+    ServerSettings, SignInReason, TokenEndpointAuthMethod, quote, record::RegistrationOrigin,
 };
-use hallpass_oauth::{AvailableCredentials, ClientAuthentication, ClientKey, negotiate};
+use hallpass_oauth::{AvailableCredentials, ClientKey, negotiate};
 
 use crate::{ServiceError, ServiceErrorKind};
 
@@ -114,20 +113,4 @@ fn belongs_to(
              issuer",
         )),
     )
-}
-
-/// The proof for one request to the server `audience`. A signed one is good for that request alone
-/// (RFC 7523 §3).
-pub(crate) fn authenticate<'a>(
-    registration: &'a Registration,
-    key: Option<&ClientKey>,
-    audience: &Issuer,
-    clock: &dyn Clock,
-    entropy: &dyn Entropy,
-) -> Result<ClientAuthentication<'a>, ServiceError> {
-    let now = clock.now();
-    ClientAuthentication::authenticate(registration, key, audience, now, entropy).map_err(|error| {
-        let what = "the client's assertion could not be signed";
-        ServiceError::new(ServiceErrorKind::Request, Remedy::Retry, what).with_source(error)
-    })
 }

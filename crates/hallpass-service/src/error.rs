@@ -3,6 +3,7 @@
 use std::{error::Error, fmt};
 
 use hallpass_core::{AuthorizeError, Remedy};
+use hallpass_session::TokenRequestError;
 
 /// Why a machine got no token. Nothing that was saved before is lost by it.
 ///
@@ -47,6 +48,28 @@ impl ServiceError {
             hint: None,
             source: None,
         }
+    }
+
+    /// What failed, because of the request to a token endpoint; `refused` is the kind where the
+    /// server answered.
+    pub(crate) fn token_request(
+        refused: ServiceErrorKind,
+        what: String,
+        error: TokenRequestError,
+    ) -> Self {
+        let kind = match &error {
+            TokenRequestError::Answer(_) => refused,
+            TokenRequestError::Signing(_) => ServiceErrorKind::Request,
+            _ => ServiceErrorKind::Network,
+        };
+        // No user is there to sign in: what a user would sign in for is a matter of configuration.
+        let remedy = match error.remedy() {
+            Remedy::SignIn => Remedy::Configure,
+            remedy => remedy,
+        };
+        Self::new(kind, remedy, what)
+            .with_hint(error.hint())
+            .with_source(error.into_inner())
     }
 
     #[must_use]

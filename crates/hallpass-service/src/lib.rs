@@ -46,14 +46,12 @@
 //! ```
 
 mod assertion;
-mod binding;
 mod client;
 mod error;
 mod grant;
 mod login;
 mod secret_source;
 mod service_login;
-mod token_request;
 
 pub use assertion::{Assertion, AssertionError, AssertionFile, AssertionSource};
 pub use error::{ServiceError, ServiceErrorKind};

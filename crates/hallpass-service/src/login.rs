@@ -5,15 +5,13 @@ use hallpass_core::{
     SignIn, SignInReason, State, record::GrantKind,
 };
 use hallpass_discovery::Discovery;
-use hallpass_oauth::{
-    ClientAuthentication, IdentityAssertion, IdentityAssertionRequest, TokenErrorClass,
-    TokenRequest,
-};
+use hallpass_oauth::{IdentityAssertion, IdentityAssertionRequest, TokenErrorClass, TokenRequest};
+use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Retry, TokenClient, TokenRequestError};
 use url::Url;
 
 use crate::{
     Assertion, AssertionError, IdentityProvider, ServiceError, ServiceErrorKind, ServiceGrant,
-    ServiceLogin, binding::Binding, client, token_request::TokenRequestError,
+    ServiceLogin, client,
 };
 
 /// What is fixed for a whole sign-in.
@@ -121,39 +119,41 @@ impl<'a> Login<'a> {
         let before = self
             .record_before()
             .and_then(|record| record.grant.as_ref());
-        let binding = if self.bound {
-            let kept = before.and_then(|grant| grant.dpop_key.as_ref());
-            Some(Binding::new(&self.metadata, kept)?)
+        let dpop = if self.bound {
+            let stored = before.and_then(|grant| grant.dpop_key.as_ref());
+            let signer = DpopSigner::for_new_grant(&self.metadata, stored).map_err(|error| {
+                let what = "the tokens can't be bound to a key";
+                ServiceError::new(ServiceErrorKind::Request, error.remedy(), what)
+                    .with_source(error)
+            })?;
+            Some(signer)
         } else {
             None
         };
         let shown = self.show().await?;
-        let build = || {
-            let client = client::authenticate(
-                &registration,
-                key,
-                &self.metadata.issuer,
-                &*self.host.clock,
-                &*self.host.entropy,
-            )?;
-            Ok(self.token_request(&shown).into_http(endpoint, &client))
+        let endpoint = Endpoint {
+            url: endpoint,
+            client: OAuthClient::new(&registration).with_key(key, &self.metadata.issuer),
+            dpop: dpop.as_ref(),
+            retry: Retry::WhileUserWaits,
         };
-        let server = &self.ask.key.server;
-        let tokens = self.host.tokens(server, endpoint, build, binding.as_ref());
-        let tokens = tokens.await;
+        let request = self.token_request(&shown);
+        let tokens = self.token_client().request_token(&endpoint, &request).await;
         let tokens = tokens.map_err(|error| {
-            if let (TokenRequestError::Token(error), Shown::Assertion(assertion)) = (&error, &shown)
+            if let (TokenRequestError::Answer(error), Shown::Assertion(assertion)) =
+                (&error, &shown)
                 && error.class() == TokenErrorClass::Definitive
             {
                 self.host.note_refused(assertion);
             }
-            self.no_tokens(error)
+            let what = format!("{} gave the machine no token", self.metadata.issuer);
+            ServiceError::token_request(ServiceErrorKind::Refused, what, error)
         })?;
         let now = self.host.clock.now();
         let mut grant = tokens.into_grant(shown.kind(), &self.scopes, self.resource.as_ref(), now);
         // The machine asks anew instead (RFC 6749 §4.4.3, RFC 7521 §4.1).
         grant.refresh_token = None;
-        grant.dpop_key = binding.map(|binding| binding.kept);
+        grant.dpop_key = dpop.map(|signer| signer.stored_key().clone());
         let mut record = self.record(registration);
         record.grant = Some(grant);
         record.state = State::SignedIn;
@@ -208,26 +208,35 @@ impl<'a> Login<'a> {
             resource: self.resource.as_ref(),
             scopes: &self.scopes,
         };
-        let client = ClientAuthentication::from_registration(&registration);
-        let answer = self
-            .host
-            .answer(&self.ask.key.server, || {
-                Ok(request.into_http(endpoint, &client))
-            })
-            .await
-            .map_err(|error| {
-                let what = format!("no identity assertion from {}", host_of(endpoint));
-                error.into_error(ServiceErrorKind::Exchange, what)
-            })?;
-        IdentityAssertion::from_http(&answer, self.host.clock.now()).map_err(|error| {
-            let what = format!("{} gave no identity assertion", host_of(endpoint));
-            TokenRequestError::Token(error).into_error(ServiceErrorKind::Exchange, what)
+        let token_endpoint = Endpoint {
+            url: endpoint,
+            client: OAuthClient::new(&registration),
+            dpop: None,
+            retry: Retry::WhileUserWaits,
+        };
+        let client = self.token_client();
+        let exchanged = client.send(
+            &token_endpoint,
+            |client| request.into_http(endpoint, client),
+            |answer| IdentityAssertion::from_http(answer, self.host.clock.now()),
+        );
+        exchanged.await.map_err(|error| {
+            let host = host_of(endpoint);
+            let what = match &error {
+                TokenRequestError::Answer(_) => format!("{host} gave no identity assertion"),
+                _ => format!("no identity assertion from {host}"),
+            };
+            ServiceError::token_request(ServiceErrorKind::Exchange, what, error)
         })
     }
 
-    fn no_tokens(&self, error: TokenRequestError) -> ServiceError {
-        let what = format!("{} gave the machine no token", self.metadata.issuer);
-        error.into_error(ServiceErrorKind::Refused, what)
+    fn token_client(&self) -> TokenClient<'_> {
+        TokenClient {
+            http: &*self.host.http,
+            clock: &*self.host.clock,
+            entropy: &*self.host.entropy,
+            server: &self.ask.key.server,
+        }
     }
 
     /// The credential's record for this authorization server.

@@ -1,6 +1,6 @@
 //! When the next refresh may be tried after one that came to nothing.
 //!
-//! The pause doubles from [`FIRST`] up to [`CEILING`]. A `Retry-After` that is longer takes its place,
+//! The pause doubles from [`MIN_PAUSE`] up to [`MAX_PAUSE`]. A `Retry-After` that is longer takes its place,
 //! up to [`MAX_RETRY_AFTER`]: a server that says "tomorrow" by mistake would keep a person out.
 //! Pauses are monotonic time and belong to one session; what other processes have to know stands in
 //! the record's fence.
@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 /// The pause after the first failure.
-pub(crate) const FIRST: Duration = Duration::from_millis(500);
+pub(crate) const MIN_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause that failures alone lead to.
-pub(crate) const CEILING: Duration = Duration::from_secs(60);
+pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// The longest pause that a server can ask for.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
@@ -23,10 +23,15 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// Counts a failure at `monotonic` and gives the pause that follows it.
-    pub(crate) fn failed(&mut self, monotonic: Duration, asked: Option<Duration>) -> Duration {
-        let doubled = FIRST.saturating_mul(1_u32.checked_shl(self.failures.min(16)).unwrap_or(1));
-        let own = doubled.min(CEILING);
-        let pause = own.max(asked.unwrap_or_default().min(MAX_RETRY_AFTER));
+    pub(crate) fn failed(
+        &mut self,
+        monotonic: Duration,
+        retry_after: Option<Duration>,
+    ) -> Duration {
+        let doubled =
+            MIN_PAUSE.saturating_mul(1_u32.checked_shl(self.failures.min(16)).unwrap_or(1));
+        let own = doubled.min(MAX_PAUSE);
+        let pause = own.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER));
         self.failures = self.failures.saturating_add(1);
         self.not_before = monotonic.saturating_add(pause);
         pause
@@ -49,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pause_doubles_up_to_the_ceiling() {
+    fn pause_doubles_up_to_the_maximum() {
         let mut backoff = Backoff::default();
         let pauses: Vec<_> = (0..10)
             .map(|_| backoff.failed(Duration::ZERO, None).as_millis())
@@ -62,24 +67,24 @@ mod tests {
         );
         backoff.succeeded();
         assert_eq!(backoff.remaining(Duration::ZERO), None);
-        assert_eq!(backoff.failed(Duration::ZERO, None), FIRST);
+        assert_eq!(backoff.failed(Duration::ZERO, None), MIN_PAUSE);
     }
 
     #[test]
-    fn a_server_may_ask_for_more_within_reason() {
-        let ask = |seconds| {
+    fn retry_after_extends_the_pause_up_to_a_limit() {
+        let pause_for = |seconds| {
             Backoff::default().failed(Duration::from_secs(9), Some(Duration::from_secs(seconds)))
         };
-        assert_eq!(ask(0), FIRST);
-        assert_eq!(ask(7), Duration::from_secs(7));
-        assert_eq!(ask(u64::MAX), MAX_RETRY_AFTER);
+        assert_eq!(pause_for(0), MIN_PAUSE);
+        assert_eq!(pause_for(7), Duration::from_secs(7));
+        assert_eq!(pause_for(u64::MAX), MAX_RETRY_AFTER);
     }
 
     #[test]
-    fn the_pause_ends() {
+    fn pause_ends_after_its_duration() {
         let mut backoff = Backoff::default();
         backoff.failed(Duration::from_secs(10), None);
-        assert_eq!(backoff.remaining(Duration::from_secs(10)), Some(FIRST));
+        assert_eq!(backoff.remaining(Duration::from_secs(10)), Some(MIN_PAUSE));
         assert_eq!(backoff.remaining(Duration::from_secs(11)), None);
     }
 }

@@ -20,19 +20,19 @@ pub struct Counters {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Counting {
-    pub(crate) posted: Count,
-    pub(crate) made: Count,
-    pub(crate) adopted: Count,
-    pub(crate) avoided: Count,
-    pub(crate) sign_ins: Count,
+pub(crate) struct AtomicCounters {
+    pub(crate) posted: AtomicCounter,
+    pub(crate) made: AtomicCounter,
+    pub(crate) adopted: AtomicCounter,
+    pub(crate) avoided: AtomicCounter,
+    pub(crate) sign_ins: AtomicCounter,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
+pub(crate) struct AtomicCounter(AtomicU64);
 
-impl Count {
-    pub(crate) fn one(&self) {
+impl AtomicCounter {
+    pub(crate) fn increment(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -41,7 +41,7 @@ impl Count {
     }
 }
 
-impl Counting {
+impl AtomicCounters {
     pub(crate) fn snapshot(&self) -> Counters {
         Counters {
             posted: self.posted.get(),

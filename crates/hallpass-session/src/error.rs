@@ -24,11 +24,11 @@ pub enum SessionError {
     /// A sign-in was tried and came to nothing.
     SignIn(SignInError),
     /// The store could not read, lock or save.
-    Store(StoreFailed),
+    Store(Arc<StoreError>),
     /// The authorization server did not refresh the token, and the credentials are kept.
     Refresh(RefreshError),
     /// The source that the tokens come from has none to give.
-    TokenSource(TokenSourceFailed),
+    TokenSource(ExternalTokenError),
     /// There is nothing left to try: a stated end instead of a loop.
     Terminated(SessionTerminated),
     /// Other calls of this session came first, again and again, and what they got is not what this
@@ -44,7 +44,7 @@ impl SessionError {
         match self {
             Self::SignInRequired(_) => Remedy::SignIn,
             Self::SignIn(failed) => failed.0.remedy(),
-            Self::Store(failed) => failed.0.remedy(),
+            Self::Store(error) => error.remedy(),
             Self::Refresh(failed) => failed.remedy(),
             Self::TokenSource(failed) => failed.error.remedy(),
             Self::Terminated(ended) => ended.remedy(),
@@ -57,7 +57,7 @@ impl SessionError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::SignInRequired(needed) => needed.hint(),
-            Self::Store(failed) => failed.0.hint().map(str::to_owned),
+            Self::Store(error) => error.hint().map(str::to_owned),
             Self::Refresh(failed) => failed.hint(),
             Self::TokenSource(failed) => failed.error.hint().map(str::to_owned),
             Self::Terminated(ended) => ended.hint(),
@@ -67,11 +67,11 @@ impl SessionError {
     }
 
     pub(crate) fn store(error: StoreError) -> Self {
-        Self::Store(StoreFailed(Arc::new(error)))
+        Self::Store(Arc::new(error))
     }
 
     pub(crate) fn token_source(origin: String, error: TokenSourceError) -> Self {
-        Self::TokenSource(TokenSourceFailed {
+        Self::TokenSource(ExternalTokenError {
             origin: origin.into(),
             error: Arc::new(error),
         })
@@ -83,14 +83,14 @@ impl SessionError {
 
     /// The same error, when the pause that it began has this much left.
     #[must_use]
-    pub(crate) fn after(self, pause: Duration) -> Self {
+    pub(crate) fn with_retry_after(self, pause: Duration) -> Self {
         match self {
-            Self::Refresh(failed) => Self::Refresh(failed.after(pause)),
+            Self::Refresh(failed) => Self::Refresh(failed.with_retry_after(pause)),
             error => error,
         }
     }
 
-    pub(crate) fn overtaken(key: &CredentialKey) -> Self {
+    pub(crate) fn concurrent_update(key: &CredentialKey) -> Self {
         Self::ConcurrentUpdate(ConcurrentUpdate(Arc::new(key.clone())))
     }
 
@@ -106,19 +106,19 @@ impl fmt::Display for SessionError {
             Self::SignIn(failed) if failed.0.is_non_interactive() => {
                 write!(f, "a sign-in to {} is needed", failed.1)
             }
-            Self::SignIn(failed) => write!(f, "signing in to {} did not come to a grant", failed.1),
-            Self::Store(_) => f.write_str("the credential store is in trouble"),
+            Self::SignIn(failed) => write!(f, "signing in to {} failed", failed.1),
+            Self::Store(_) => f.write_str("the credential store failed"),
             Self::Refresh(failed) => fmt::Display::fmt(failed, f),
-            Self::TokenSource(failed) => write!(f, "{} has no token to give", failed.origin),
+            Self::TokenSource(failed) => write!(f, "could not get a token from {}", failed.origin),
             Self::Terminated(ended) => fmt::Display::fmt(ended, f),
             Self::ConcurrentUpdate(ConcurrentUpdate(key)) => write!(
                 f,
-                "other calls for {key} came first each time, and got something else"
+                "other calls for {key} completed first each time, with results that this call can't use"
             ),
             Self::Closed(Closed(key)) => {
                 write!(
                     f,
-                    "the session for {key} is closed, or its runtime has gone"
+                    "the session for {key} is closed, or no tokio runtime is running"
                 )
             }
         }
@@ -129,7 +129,7 @@ impl Error for SessionError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::SignIn(failed) => Some(&*failed.0),
-            Self::Store(failed) => Some(&*failed.0),
+            Self::Store(error) => Some(&**error),
             Self::TokenSource(failed) => Some(&*failed.error),
             // These three print themselves above, so their source comes next.
             Self::SignInRequired(needed) => needed.source(),
@@ -151,25 +151,14 @@ impl SignInError {
     }
 }
 
-/// A store in trouble.
-#[derive(Debug, Clone)]
-pub struct StoreFailed(Arc<StoreError>);
-
-impl StoreFailed {
-    /// What the store said.
-    pub fn cause(&self) -> &StoreError {
-        &self.0
-    }
-}
-
 /// A source of tokens that has none.
 #[derive(Debug, Clone)]
-pub struct TokenSourceFailed {
+pub struct ExternalTokenError {
     origin: Arc<str>,
     error: Arc<TokenSourceError>,
 }
 
-impl TokenSourceFailed {
+impl ExternalTokenError {
     /// What the source said.
     pub fn cause(&self) -> &TokenSourceError {
         &self.error

@@ -14,48 +14,48 @@ use crate::{
     error::{SessionError, SessionTerminated, TerminationReason},
     shared::Shared,
     token::Token,
-    transaction::{RefreshIntent, outcome},
-    unauthorized::{self, JUST_NOW},
+    transaction::{RefreshIntent, record_outcome},
+    unauthorized::{self, MAX_NEW_TOKEN_AGE},
 };
 
 /// The token that is wanted, from the source.
 pub(crate) async fn run(
     shared: &Shared,
     source: &dyn TokenSource,
-    wanted: &RefreshIntent,
+    intent: &RefreshIntent,
 ) -> Result<Token, SessionError> {
-    let refused = match wanted {
+    let refused = match intent {
         RefreshIntent::Fresh | RefreshIntent::Refresh(_) => None,
         RefreshIntent::Replace(refused) => Some(refused),
     };
     if let Some(error) = refused.and_then(|refused| unauthorized::repeated(shared, refused)) {
-        outcome("ended");
+        record_outcome("ended");
         return Err(error);
     }
     let read = read(shared, source, refused.is_some()).await;
     let token = match (read, refused, shared.current()) {
         (Ok(token), _, _) => token,
         (Err(error), None, Some(current)) => {
-            tracing::warn!(%error, key = %shared.key, "the token that was read last is used");
+            tracing::warn!(%error, key = %shared.key, "using the previous token");
             // Asked again after as long as a token would last.
-            put(shared, source, &current, current.obtained())?
+            publish_again(shared, source, &current, current.obtained())?
         }
         (Err(error), ..) => return Err(error),
     };
     let Some(refused) = refused else {
-        outcome("handed in");
+        record_outcome("external");
         return Ok(token);
     };
-    let next_is_refused_too =
-        !refused.was_accepted() && refused.obtained_within(JUST_NOW, shared.clock.monotonic());
+    let next_is_refused_too = !refused.was_accepted()
+        && refused.obtained_within(MAX_NEW_TOKEN_AGE, shared.clock.monotonic());
     if !token.same(refused) && !next_is_refused_too {
-        outcome("handed in");
+        record_outcome("external");
         return Ok(token);
     }
-    outcome("ended");
-    let why = TerminationReason::HandedInRefused(source.describe());
+    record_outcome("ended");
+    let why = TerminationReason::ExternalTokenRefused(source.describe());
     let error = SessionError::Terminated(SessionTerminated::new(why));
-    let until = shared.clock.monotonic().saturating_add(JUST_NOW);
+    let until = shared.clock.monotonic().saturating_add(MAX_NEW_TOKEN_AGE);
     shared.memory().ended = Some((token, error.clone(), until));
     Err(error)
 }
@@ -67,13 +67,13 @@ async fn read(
     after_refusal: bool,
 ) -> Result<Token, SessionError> {
     if let Some(error) = shared.paused_by() {
-        outcome("paused");
+        record_outcome("paused");
         return Err(error);
     }
     let access_token = match source.read().await {
         Ok(access_token) => access_token,
         Err(error) => {
-            outcome("no token");
+            record_outcome("no token");
             let error = SessionError::token_source(source.describe(), error);
             let mut memory = shared.memory();
             memory.backoff.failed(shared.clock.monotonic(), None);
@@ -86,21 +86,21 @@ async fn read(
         .current()
         .filter(|current| *current.access_token() == access_token);
     let obtained = match known {
-        Some(known) => return put(shared, source, &known, known.obtained()),
+        Some(known) => return publish_again(shared, source, &known, known.obtained()),
         None => after_refusal.then(|| shared.clock.monotonic()),
     };
-    let token = Token::handed_in(access_token, stale_at(shared, source), obtained);
+    let token = Token::external(access_token, stale_at(shared, source), obtained);
     Ok(publish(shared, token.map_err(SessionError::Terminated)?))
 }
 
 /// Publishes a token again, to be used for as long as a token of the source lasts.
-fn put(
+fn publish_again(
     shared: &Shared,
     source: &dyn TokenSource,
     known: &Token,
     obtained: Option<Duration>,
 ) -> Result<Token, SessionError> {
-    let token = Token::handed_in(
+    let token = Token::external(
         known.access_token().clone(),
         stale_at(shared, source),
         obtained,
@@ -127,7 +127,7 @@ fn publish(shared: &Shared, token: Token) -> Token {
 
 impl Shared {
     /// What a transport gets after a refusal: another token of the source, or the end.
-    pub(crate) async fn other_handed_in(
+    pub(crate) async fn replace_external_token(
         self: &Arc<Self>,
         source: &dyn TokenSource,
         refused: Option<&Token>,
@@ -146,7 +146,7 @@ impl Shared {
         match result {
             Err(SessionError::Terminated(_)) if wanted.count() > 0 => {
                 let scopes = scopes.fold(Scopes::none(), |all, scopes| all.union(scopes));
-                let why = TerminationReason::HandedInLacks(source.describe(), scopes);
+                let why = TerminationReason::ExternalTokenLacksScopes(source.describe(), scopes);
                 Err(SessionError::Terminated(SessionTerminated::new(why)))
             }
             result => result,
@@ -154,9 +154,9 @@ impl Shared {
     }
 
     /// The answer to a sign-in where somebody else obtains the tokens.
-    pub(crate) fn nobody_signs_in(&self, source: &dyn TokenSource) -> SessionError {
+    pub(crate) fn sign_in_unavailable(&self, source: &dyn TokenSource) -> SessionError {
         let text = format!(
-            "the tokens come from {}, so nobody signs in",
+            "a sign-in is not possible: the tokens come from {}",
             source.describe()
         );
         SessionError::sign_in(&self.key, AuthorizeError::new(Remedy::Configure, text))

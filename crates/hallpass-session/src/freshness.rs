@@ -13,7 +13,7 @@ use hallpass_core::{Grant, Timestamp, record::GrantKind};
 pub(crate) const MAX_MARGIN: Duration = Duration::from_secs(60);
 
 /// How long before its time a token is replaced at most, when that is asked for.
-const MAX_AHEAD: Duration = Duration::from_secs(300);
+const MAX_EARLY_REFRESH: Duration = Duration::from_secs(300);
 
 /// From when on a grant's access token is replaced; `None`: not before it is refused.
 ///
@@ -39,11 +39,11 @@ pub(crate) fn stale_at(grant: &Grant) -> Option<Timestamp> {
 
 /// How long before that a refresh ahead may come: a tenth of the lifetime, five minutes at most. Zero
 /// where nothing replaces the token, or it lives too short a time for that.
-pub(crate) fn ahead(grant: &Grant) -> Duration {
+pub(crate) fn max_early_refresh(grant: &Grant) -> Duration {
     match (stale_at(grant), grant.expires_at) {
         (Some(stale), Some(end)) if stale < end => {
             let lifetime = end.saturating_since(grant.obtained_at);
-            MAX_AHEAD.min(lifetime / 10)
+            MAX_EARLY_REFRESH.min(lifetime / 10)
         }
         _ => Duration::ZERO,
     }

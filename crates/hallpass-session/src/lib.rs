@@ -9,6 +9,8 @@
 //! - [`Session::handle_challenge`] is what a transport calls: it signs in or steps up as well, through
 //!   the host's [`Authorizer`](hallpass_core::Authorizer).
 //! - [`Session::sign_in`], [`Session::sign_out`] and [`Session::close`] are for the host.
+//! - [`TokenClient`] sends requests to an authorization server's endpoints, for a session and for
+//!   whatever signs in.
 //! - [`SystemClock`] and [`OsEntropy`] are the usual time and randomness.
 //!
 //! # What it promises
@@ -74,16 +76,16 @@
 //! ```
 
 mod backoff;
-mod breaker;
+mod circuit_breaker;
 mod counters;
 mod error;
 mod external_token;
 mod freshness;
 mod grant_status;
-mod outcome;
 mod pending_refresh;
 mod proactive_refresh;
 mod proof;
+mod refresh_outcome;
 mod service_sign_in;
 mod session;
 mod shared;
@@ -94,15 +96,16 @@ mod step_up;
 mod system;
 mod token;
 mod token_cache;
+mod token_client;
 mod transaction;
 mod unauthorized;
-mod unsaved;
+mod unsaved_grant;
 
-pub use breaker::CircuitBreakers;
+pub use circuit_breaker::CircuitBreakers;
 pub use counters::Counters;
 pub use error::{
-    Closed, ConcurrentUpdate, RefreshError, SessionError, SessionTerminated, SignInError,
-    SignInNeed, SignInRequired, StoreFailed, TerminationReason, TokenSourceFailed, Waiting,
+    Closed, ConcurrentUpdate, ExternalTokenError, RefreshError, SessionError, SessionTerminated,
+    SignInError, SignInNeed, SignInRequired, TerminationReason, Waiting,
 };
 pub use proof::ProofError;
 pub use session::{LockHolders, Session, SessionBuilder};
@@ -110,3 +113,7 @@ pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};
 pub use system::{OsEntropy, SystemClock};
 pub use token::Token;
+pub use token_client::{
+    DpopSigner, DpopSignerError, Endpoint, OAuthClient, RegistrationDeletionError, Retry,
+    TokenClient, TokenRequestError,
+};

@@ -1,4 +1,4 @@
-//! Refreshes ahead of their time, where the host asked for that.
+//! Proactive refreshes, where the host asked for them.
 //!
 //! Whenever a token was obtained, a task waits for a random moment shortly before the token would be
 //! replaced anyway, and replaces it then, so that no request has to wait. It does nothing when
@@ -15,22 +15,22 @@ use crate::{shared::Shared, single_flight::Join, token::Token, transaction::Refr
 
 impl Shared {
     /// Notes that `token` was asked for.
-    pub(crate) fn note_use(&self, token: &Token) {
+    pub(crate) fn mark_used(&self, token: &Token) {
         if self.proactive_refresh {
             token.mark_used();
         }
     }
 
-    /// Plans the refresh ahead of the end of `token`, unless that is done already.
-    pub(crate) fn plan_ahead(self: &Arc<Self>, token: &Token) {
+    /// Schedules the proactive refresh of `token`, unless that is done already.
+    pub(crate) fn schedule_proactive_refresh(self: &Arc<Self>, token: &Token) {
         if !self.proactive_refresh {
             return;
         }
-        let Some((stale_at, ahead)) = token.replaceable() else {
+        let Some((stale_at, max_early)) = token.refresh_window() else {
             return;
         };
         let generation = token.generation();
-        if self.memory().ahead_of.replace(generation) == Some(generation) {
+        if self.memory().scheduled_for.replace(generation) == Some(generation) {
             return;
         }
         let Ok(runtime) = Handle::try_current() else {
@@ -38,7 +38,7 @@ impl Shared {
         };
         let wait = stale_at
             .saturating_since(self.now())
-            .saturating_sub(ahead.mul_f64(draw(&*self.entropy)));
+            .saturating_sub(max_early.mul_f64(random_fraction(&*self.entropy)));
         let time = self.clock.sleep(wait);
         let session = Arc::downgrade(self);
         runtime.spawn(async move {
@@ -56,8 +56,8 @@ impl Shared {
             return;
         };
         if !self.authorizer.is_interactive() {
-            if let Err(error) = self.ask_anew().await {
-                tracing::debug!(%error, "nothing came of asking anew ahead of time");
+            if let Err(error) = self.renew_service_grant().await {
+                tracing::debug!(%error, "the proactive service sign-in failed");
             }
             return;
         }
@@ -66,14 +66,14 @@ impl Shared {
         if let Ok(Join::Started(leader, _)) = self.refreshes.join(wanted.clone(), settled)
             && let Err(error) = self.start(leader, wanted, &[])
         {
-            tracing::debug!(%error, "no refresh ahead of time");
+            tracing::debug!(%error, "the proactive refresh failed");
         }
     }
 }
 
 /// A number from 0.5 to 1: not before half of the time is over, so that jitter costs little of a
 /// token's life.
-fn draw(entropy: &dyn Entropy) -> f64 {
+fn random_fraction(entropy: &dyn Entropy) -> f64 {
     let mut bytes = [0; 2];
     entropy.fill(&mut bytes);
     0.5 + f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX) / 2.0

@@ -5,7 +5,7 @@
 //! nears its end is replaced as a person's would be refreshed, and nobody is asked. Where that comes
 //! to nothing the old token is used while it lives, and the next try waits, as after a failed refresh.
 //!
-//! The first sign-in is not made here: it waits for the server's challenge, which says where to ask
+//! The first sign-in is not made here: it waits for the server's challenge, which says where to request
 //! and for what.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use hallpass_core::{Remedy, Scopes, SignInReason, record::SignInCause};
 use crate::{
     error::{SessionError, SignInNeed},
     shared::Shared,
-    sign_in::Ask,
+    sign_in::OwnedSignInRequest,
     token::Token,
     transaction::RefreshIntent,
 };
@@ -30,12 +30,14 @@ impl Shared {
         if let Some(error) = self.paused_by() {
             return result.or(Err(error));
         }
-        self.ask_anew().await.or_else(|error| result.or(Err(error)))
+        self.renew_service_grant()
+            .await
+            .or_else(|error| result.or(Err(error)))
     }
 
     /// The machine's next grant.
-    pub(crate) async fn ask_anew(self: &Arc<Self>) -> Result<Token, SessionError> {
-        let ask = Ask {
+    pub(crate) async fn renew_service_grant(self: &Arc<Self>) -> Result<Token, SessionError> {
+        let request = OwnedSignInRequest {
             reason: SignInReason::Ended,
             challenges: Vec::new(),
             scopes: Scopes::none(),
@@ -48,7 +50,7 @@ impl Shared {
             let newer = before.as_ref().is_none_or(|before| !before.same(&token));
             newer.then_some(token)
         };
-        match self.sign_in(ask, settled).await {
+        match self.sign_in(request, settled).await {
             Ok(token) => Ok(token),
             Err(error) => {
                 let mut memory = self.memory();

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Challenge, Clock, CredentialKey, CredentialStore, HttpClient, Record, ServerSettings,
-    TokenSource,
+    TokenSource, store::LockKind,
 };
 
 use http::{HeaderMap, Method};
@@ -17,7 +17,7 @@ use crate::{
     error::SessionError,
     proof::ProofError,
     shared::Shared,
-    sign_in::{Ask, SignInRequest, sign_in_lock_key},
+    sign_in::{OwnedSignInRequest, SignInRequest},
     sign_out::{SignOut, SignedOut},
     token::Token,
 };
@@ -74,13 +74,13 @@ impl Session {
     /// what went wrong and keep the credentials.
     pub async fn token(&self) -> Result<Token, SessionError> {
         if let Some(token) = self.0.fresh() {
-            self.0.note_use(&token);
+            self.0.mark_used(&token);
             return Ok(token);
         }
         Box::pin(self.0.token()).await
     }
 
-    /// Another token than `refused`, which the server answered with a 401. Never signs in.
+    /// Another token than `refused`, which the server shared_token_error with a 401. Never signs in.
     ///
     /// A newer token is adopted, else one refresh is made; where that does not help the metadata is
     /// read again, once for all sessions that share a
@@ -147,9 +147,9 @@ impl Session {
     /// [`TokenSource`]; [`SessionError::Store`] when its grant could not be saved.
     pub async fn sign_in(&self, request: SignInRequest<'_>) -> Result<Token, SessionError> {
         if let Some(source) = &self.0.token_source {
-            return Err(self.0.nobody_signs_in(&**source));
+            return Err(self.0.sign_in_unavailable(&**source));
         }
-        Box::pin(self.0.sign_in(Ask::from(request), || None)).await
+        Box::pin(self.0.sign_in(OwnedSignInRequest::from(request), || None)).await
     }
 
     /// Signs out: clears the credential's grants and revokes their tokens (RFC 7009), the refresh token
@@ -194,19 +194,22 @@ impl Session {
     ///
     /// [`SessionError::Store`].
     pub async fn lock_holders(&self) -> Result<LockHolders, SessionError> {
-        let holder = |key: CredentialKey| async move {
-            let holder = self.0.store.holder(&key).await;
+        let Some(diagnostics) = self.0.store.diagnostics() else {
+            return Ok(LockHolders::default());
+        };
+        let holder = async |kind| {
+            let holder = diagnostics.lock_holder(&self.0.key, kind).await;
             holder.map_err(SessionError::store)
         };
         Ok(LockHolders {
-            key: holder(self.0.key.clone()).await?,
-            sign_in: holder(sign_in_lock_key(&self.0.key)?).await?,
+            key: holder(LockKind::Credential).await?,
+            sign_in: holder(LockKind::SignIn).await?,
         })
     }
 
     /// How often this session refreshed, and how often it need not.
     pub fn counters(&self) -> Counters {
-        self.0.counting.snapshot()
+        self.0.counters.snapshot()
     }
 
     /// Lets the next call post a refresh that the server refused before, although the refusal is

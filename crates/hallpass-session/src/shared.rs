@@ -21,7 +21,7 @@ use hallpass_core::{
     Record, Registration, Scopes, ServerSettings, SettingsFingerprint, StoreError, Timestamp,
     TokenSource,
     http::RequestOptions,
-    store::{Guard, Saved, StoreErrorKind},
+    store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 use hallpass_discovery::MetadataCache;
 use hallpass_oauth::{ClientAuthentication, ClientKey};
@@ -29,17 +29,17 @@ use tokio::{runtime::Handle, sync::watch};
 
 use crate::{
     backoff::Backoff,
-    breaker::CircuitBreakers,
-    counters::Counting,
+    circuit_breaker::CircuitBreakers,
+    counters::AtomicCounters,
     error::{SessionError, SignInNeed, SignInRequired},
     grant_status, pending_refresh,
     proof::ResourceNonce,
-    sign_in::{Ask, Unrequested},
+    sign_in::{OwnedSignInRequest, SignInBackoff},
     single_flight::SingleFlight,
     token::Token,
     token_cache::Published,
     transaction::RefreshIntent,
-    unsaved::Unsaved,
+    unsaved_grant::UnsavedGrant,
 };
 
 /// How long a credential's lock is waited for: longer than one refresh attempt of another process can take,
@@ -79,11 +79,11 @@ pub(crate) struct Shared {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) proactive_refresh: bool,
     pub(crate) resource_nonce: ResourceNonce,
-    pub(crate) counting: Counting,
+    pub(crate) counters: AtomicCounters,
     pub(crate) refreshes: SingleFlight<RefreshIntent, Result<Token, SessionError>>,
-    pub(crate) sign_ins: SingleFlight<Ask, Result<Token, SessionError>>,
+    pub(crate) sign_ins: SingleFlight<OwnedSignInRequest, Result<Token, SessionError>>,
     pub(crate) memory: Mutex<Memory>,
-    pub(crate) unsaved: Unsaved,
+    pub(crate) unsaved_grant: UnsavedGrant,
     pub(crate) breakers: Arc<CircuitBreakers>,
     current: Published,
     closed: AtomicBool,
@@ -105,18 +105,18 @@ pub(crate) struct Memory {
     /// The last stated end, for which refused token, and until when (monotonic) it is repeated.
     pub(crate) ended: Option<(Token, SessionError, Duration)>,
     /// The sign-ins that no person asked for.
-    pub(crate) unrequested: Unrequested,
+    pub(crate) sign_in_backoff: SignInBackoff,
     /// The token endpoint's last nonce (RFC 9449 §8).
     pub(crate) dpop_nonce: Option<String>,
     /// The generation of the token that a refresh ahead of its time was planned for last.
-    pub(crate) ahead_of: Option<Generation>,
+    pub(crate) scheduled_for: Option<Generation>,
     /// How many step-ups were started for which scopes, and when the first of them was (monotonic).
     pub(crate) step_ups: Vec<(Scopes, u32, Duration)>,
 }
 
 impl Memory {
     /// Notes a generation that was seen under the credential's lock.
-    pub(crate) fn saw(&mut self, generation: Generation) {
+    pub(crate) fn observe_generation(&mut self, generation: Generation) {
         self.newest = self.newest.max(generation);
     }
 
@@ -144,11 +144,11 @@ impl Shared {
             entropy: parts.entropy,
             proactive_refresh: parts.proactive_refresh,
             resource_nonce: ResourceNonce::default(),
-            counting: Counting::default(),
+            counters: AtomicCounters::default(),
             refreshes: SingleFlight::default(),
             sign_ins: SingleFlight::default(),
             memory: Mutex::default(),
-            unsaved: Unsaved::default(),
+            unsaved_grant: UnsavedGrant::default(),
             breakers: parts.breakers,
             current: Published::nothing(),
             closed: AtomicBool::new(false),
@@ -238,7 +238,7 @@ impl Shared {
             Some(current) if current.is_like(&token) => current,
             current => {
                 if current.is_some_and(|current| !current.same(&token)) && !token.is_own() {
-                    self.counting.adopted.one();
+                    self.counters.adopted.increment();
                 }
                 self.current.set(&token);
                 token
@@ -291,7 +291,7 @@ impl Shared {
 
     pub(crate) async fn lock(&self) -> Result<Guard, SessionError> {
         self.store
-            .lock(&self.key, LOCK_WAIT)
+            .lock(&self.key, LockKind::Credential, LOCK_WAIT)
             .await
             .map_err(SessionError::store)
     }
@@ -299,15 +299,15 @@ impl Shared {
     /// Releases the lock and waits until it is free.
     pub(crate) async fn release(&self, guard: Guard) {
         if let Err(error) = guard.release().await {
-            tracing::warn!(%error, key = %self.key, "a lock was not released; it ends by itself");
+            tracing::warn!(%error, key = %self.key, "could not release a lock; it expires by itself");
         }
     }
 
     /// How long the record's refresh token must not be posted yet.
     pub(crate) fn pause_of(&self, record: &Record) -> Duration {
-        let fence = record.fence.as_ref();
-        let remaining =
-            fence.and_then(|fence| pending_refresh::remaining(fence, &self.settings, self.now()));
+        let pending = record.fence.as_ref();
+        let remaining = pending
+            .and_then(|pending| pending_refresh::remaining(pending, &self.settings, self.now()));
         remaining.unwrap_or_default()
     }
 
@@ -316,7 +316,7 @@ impl Shared {
         debug_assert_eq!(guard.key(), &self.key);
         let record = self.load().await?;
         if let Some(record) = &record {
-            self.memory().saw(record.generation);
+            self.memory().observe_generation(record.generation);
         }
         Ok(record)
     }
@@ -332,7 +332,7 @@ impl Shared {
         match self.store.save(record, expected, guard).await {
             Ok(Saved::Written(generation)) => {
                 record.generation = generation;
-                self.memory().saw(generation);
+                self.memory().observe_generation(generation);
                 Ok(true)
             }
             Ok(Saved::Conflict { .. }) => Ok(false),
@@ -342,7 +342,7 @@ impl Shared {
 
     pub(crate) fn changed_under_lock(&self) -> StoreError {
         let text = format!(
-            "saving the record of {} while somebody else changed it",
+            "saving the record of {}: another process changed it",
             self.key
         );
         StoreError::new(StoreErrorKind::Busy, text)
@@ -379,7 +379,7 @@ impl Shared {
         tokio::select! {
             // The sender lives as long as `self`.
             _ = running.wait_for(|tasks| *tasks == 0) => Ok(()),
-            () = self.clock.sleep(limit) => Err(match self.unsaved.error() {
+            () = self.clock.sleep(limit) => Err(match self.unsaved_grant.error() {
                 Some(error) => error,
                 None => SessionError::closed(&self.key),
             }),
@@ -402,7 +402,7 @@ impl fmt::Debug for Shared {
             .field("store", &self.store)
             .field("authorizer", &self.authorizer)
             .field("token", &self.current())
-            .field("counters", &self.counting.snapshot())
+            .field("counters", &self.counters.snapshot())
             .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,8 @@
 //! Processes that share a store share the window as well: see [`window`].
 
 mod registration_sink;
+mod sign_in_backoff;
 mod sign_in_lock;
-mod unrequested;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,8 +18,8 @@ use hallpass_core::{
 };
 use tracing::{Instrument, info_span};
 
-use self::{registration_sink::KeepRegistration, sign_in_lock::SignInLock};
-pub(crate) use self::{sign_in_lock::sign_in_lock_key, unrequested::Unrequested};
+pub(crate) use self::sign_in_backoff::SignInBackoff;
+use self::{registration_sink::StoreRegistrationSink, sign_in_lock::SignInLock};
 use crate::{
     error::SessionError,
     grant_status,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The pauses before the grant of a sign-in is saved again.
-const SAVED_AGAIN: [Duration; 5] = [
+const SAVE_RETRY_DELAYS: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -47,7 +47,7 @@ pub struct SignInRequest<'a> {
     pub reason: SignInReason,
     /// What the server said when it refused a request, if it was asked.
     pub challenges: &'a [Challenge],
-    /// Scopes to ask for besides those that would be asked for anyway.
+    /// Scopes to request for besides those that would be asked for anyway.
     pub scopes: Scopes,
 }
 
@@ -64,7 +64,7 @@ impl Default for SignInRequest<'_> {
 
 /// A sign-in request that a task can own.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
+pub(crate) struct OwnedSignInRequest {
     pub(crate) reason: SignInReason,
     pub(crate) challenges: Vec<Challenge>,
     pub(crate) scopes: Scopes,
@@ -74,7 +74,7 @@ pub(crate) struct Ask {
     pub(crate) step_up: Option<Scopes>,
 }
 
-impl From<SignInRequest<'_>> for Ask {
+impl From<SignInRequest<'_>> for OwnedSignInRequest {
     fn from(request: SignInRequest<'_>) -> Self {
         Self {
             reason: request.reason,
@@ -91,15 +91,15 @@ impl Shared {
     /// before one is started: with a token from there, nobody is bothered.
     pub(crate) async fn sign_in(
         self: &Arc<Self>,
-        ask: Ask,
+        request: OwnedSignInRequest,
         settled: impl Fn() -> Option<Token>,
     ) -> Result<Token, SessionError> {
         for _ in 0..MAX_JOIN_ATTEMPTS {
-            let (waiting, covers) = match self.sign_ins.join(ask.clone(), &settled) {
+            let (waiting, covers) = match self.sign_ins.join(request.clone(), &settled) {
                 Err(token) => return Ok(token),
-                Ok(Join::Joined(other, waiting)) => (waiting, other.scopes.covers(&ask.scopes)),
+                Ok(Join::Joined(other, waiting)) => (waiting, other.scopes.covers(&request.scopes)),
                 Ok(Join::Started(leader, waiting)) => {
-                    self.start_sign_in(leader, ask.clone())?;
+                    self.start_sign_in(leader, request.clone())?;
                     (waiting, true)
                 }
             };
@@ -109,81 +109,86 @@ impl Shared {
                 _ => {}
             }
         }
-        Err(SessionError::overtaken(&self.key))
+        Err(SessionError::concurrent_update(&self.key))
     }
 
     /// Whether a sign-in for this reason may be begun now: always where a person asked for it, or where
     /// no person is asked.
-    fn may_begin(&self, reason: SignInReason) -> Result<(), SessionError> {
+    fn check_backoff(&self, reason: SignInReason) -> Result<(), SessionError> {
         if reason == SignInReason::Requested || !self.authorizer.is_interactive() {
             return Ok(());
         }
         let now = self.clock.monotonic();
-        let refusal = self.memory().unrequested.refusal(now, reason, &self.key);
+        let refusal = self
+            .memory()
+            .sign_in_backoff
+            .refusal(now, reason, &self.key);
         refusal.map_or(Ok(()), Err)
     }
 
     /// A sign-in has ended for which a person was asked, with `error` if it failed.
-    fn note_end(&self, reason: SignInReason, error: Option<&SessionError>) {
-        let is_of_nobody = matches!(error, Some(SessionError::SignIn(failed)) if failed.cause().is_non_interactive());
-        if is_of_nobody || !self.authorizer.is_interactive() {
+    fn record_end(&self, reason: SignInReason, error: Option<&SessionError>) {
+        let is_non_interactive = matches!(error, Some(SessionError::SignIn(failed)) if failed.cause().is_non_interactive());
+        if is_non_interactive || !self.authorizer.is_interactive() {
             return;
         }
         let now = self.clock.monotonic();
-        let unrequested = &mut self.memory().unrequested;
+        let sign_in_backoff = &mut self.memory().sign_in_backoff;
         match (reason, error) {
-            (SignInReason::Requested, None) => *unrequested = Unrequested::default(),
+            (SignInReason::Requested, None) => *sign_in_backoff = SignInBackoff::default(),
             (SignInReason::Requested, Some(_)) => {}
-            (reason, error) => unrequested.ended(now, reason, error),
+            (reason, error) => sign_in_backoff.ended(now, reason, error),
         }
     }
 
     fn start_sign_in(
         self: &Arc<Self>,
         leader: Leader<Result<Token, SessionError>>,
-        ask: Ask,
+        request: OwnedSignInRequest,
     ) -> Result<(), SessionError> {
         let completion = CompleteOnDrop {
             shared: Arc::clone(self),
             leader,
         };
-        self.may_begin(ask.reason)?;
-        if let Some(wanted) = &ask.step_up {
-            self.may_step_up(wanted)?;
+        self.check_backoff(request.reason)?;
+        if let Some(wanted) = &request.step_up {
+            self.count_step_up(wanted)?;
         }
-        let span = info_span!("sign_in", key = %self.key, reason = ?ask.reason);
+        let span = info_span!("sign_in", key = %self.key, reason = ?request.reason);
         let work = async move {
             let shared = &completion.shared;
             let signed_in = tokio::select! {
-                signed_in = authorize(shared, &ask) => signed_in,
+                signed_in = authorize(shared, &request) => signed_in,
                 () = completion.leader.abandoned() => {
-                    tracing::debug!("nobody waits for the sign-in any more");
-                    if ask.reason != SignInReason::Requested {
-                        shared.note_end(ask.reason, None);
+                    tracing::debug!("the sign-in is cancelled: no caller waits for it");
+                    if request.reason != SignInReason::Requested {
+                        shared.record_end(request.reason, None);
                     }
                     return;
                 }
                 () = shared.closing() => Err(SessionError::closed(&shared.key)),
             };
             match &signed_in {
-                Ok(SignedIn::Here(..)) => shared.note_end(ask.reason, None),
-                Err(error @ SessionError::SignIn(_)) => shared.note_end(ask.reason, Some(error)),
-                Ok(SignedIn::Elsewhere(_)) | Err(_) => {}
+                Ok(SignedIn::NewGrant(..)) => shared.record_end(request.reason, None),
+                Err(error @ SessionError::SignIn(_)) => {
+                    shared.record_end(request.reason, Some(error))
+                }
+                Ok(SignedIn::ByAnotherProcess(_)) | Err(_) => {}
             }
             let result = match signed_in {
-                Ok(SignedIn::Here(record, window)) => {
+                Ok(SignedIn::NewGrant(record, lock)) => {
                     let result = save(shared, *record).await;
                     // Only now may the others look.
-                    if let Some(window) = window {
-                        shared.release(window).await;
+                    if let Some(lock) = lock {
+                        shared.release(lock).await;
                     }
                     result
                 }
-                Ok(SignedIn::Elsewhere(token)) => Ok(token),
+                Ok(SignedIn::ByAnotherProcess(token)) => Ok(token),
                 Err(error) => Err(error),
             };
             match &result {
-                Ok(token) => shared.plan_ahead(token),
+                Ok(token) => shared.schedule_proactive_refresh(token),
                 Err(error) => {
                     tracing::debug!(%error, "the sign-in has failed");
                 }
@@ -209,65 +214,73 @@ impl Drop for CompleteOnDrop {
 /// What came of asking.
 enum SignedIn {
     /// A record to save, before the window is given up.
-    Here(Box<Record>, Option<Guard>),
+    NewGrant(Box<Record>, Option<Guard>),
     /// Another process has asked and saved.
-    Elsewhere(Token),
+    ByAnotherProcess(Token),
 }
 
 /// Asks the authorizer, when it is this process's turn.
-async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<SignedIn, SessionError> {
-    let guard = match sign_in_lock::acquire(shared, ask).await? {
+async fn authorize(
+    shared: &Arc<Shared>,
+    request: &OwnedSignInRequest,
+) -> Result<SignedIn, SessionError> {
+    let guard = match sign_in_lock::acquire(shared, request).await? {
         SignInLock::Acquired(guard) => guard,
-        SignInLock::AlreadySignedIn(token) => return Ok(SignedIn::Elsewhere(token)),
+        SignInLock::AlreadySignedIn(token) => return Ok(SignedIn::ByAnotherProcess(token)),
     };
-    let previous = previous(shared, ask).await?;
-    let keep = KeepRegistration(Arc::clone(shared));
-    shared.counting.sign_ins.one();
-    let scopes = scopes(shared, ask, previous.as_ref());
+    let previous = previous(shared, request).await?;
+    let keep = StoreRegistrationSink(Arc::clone(shared));
+    shared.counters.sign_ins.increment();
+    let scopes = scopes(shared, request, previous.as_ref());
     let (key, settings) = (&shared.key, &shared.settings);
-    let mut asked = SignIn::new(key, settings, ask.reason, &scopes, &keep);
-    asked.challenges = &ask.challenges;
-    asked.previous = previous.as_ref();
+    let mut sign_in = SignIn::new(key, settings, request.reason, &scopes, &keep);
+    sign_in.challenges = &request.challenges;
+    sign_in.previous = previous.as_ref();
     let record = shared
         .authorizer
-        .authorize(asked)
+        .authorize(sign_in)
         .await
         .map_err(|error| SessionError::sign_in(&shared.key, error))?;
-    let wrong = if record.key != shared.key {
+    let mistake = if record.key != shared.key {
         "the authorizer returned a record of another credential"
     } else if record.grant.is_none() {
         "the authorizer returned a record without a grant"
     } else if record.issuer != record.metadata.issuer {
         "the authorizer returned a record whose metadata is another issuer's"
     } else {
-        return Ok(SignedIn::Here(Box::new(record), guard));
+        return Ok(SignedIn::NewGrant(Box::new(record), guard));
     };
-    let error = AuthorizeError::new(Remedy::Report, wrong);
+    let error = AuthorizeError::new(Remedy::Report, mistake);
     Err(SessionError::sign_in(&shared.key, error))
 }
 
-/// The scopes to ask for besides the usual ones. A grant that has ended is asked for as it was, so
+/// The scopes to request for besides the usual ones. A grant that has ended is asked for as it was, so
 /// that what a step-up won outlives it.
-fn scopes(shared: &Shared, ask: &Ask, previous: Option<&Record>) -> Scopes {
+fn scopes(shared: &Shared, request: &OwnedSignInRequest, previous: Option<&Record>) -> Scopes {
     let kept = previous
-        .filter(|record| ask.reason == SignInReason::Ended && record.settings == shared.fingerprint)
+        .filter(|record| {
+            request.reason == SignInReason::Ended && record.settings == shared.fingerprint
+        })
         .and_then(|record| record.grant.as_ref());
     match kept {
-        Some(grant) => ask.scopes.union(&grant.requested_scopes),
-        None => ask.scopes.clone(),
+        Some(grant) => request.scopes.union(&grant.requested_scopes),
+        None => request.scopes.clone(),
     }
 }
 
 /// The record whose registration the sign-in may use again: never one of another authorization server
 /// than the one that protects the server, as far as that is known.
-async fn previous(shared: &Shared, ask: &Ask) -> Result<Option<Record>, SessionError> {
-    let record = match &ask.issuer {
+async fn previous(
+    shared: &Shared,
+    request: &OwnedSignInRequest,
+) -> Result<Option<Record>, SessionError> {
+    let record = match &request.issuer {
         Some(issuer) => shared
             .store
             .load_issuer(&shared.key, issuer)
             .await
             .map_err(SessionError::store)?,
-        None if ask.reason == SignInReason::Migration => None,
+        None if request.reason == SignInReason::Migration => None,
         None => shared.load().await?,
     };
     Ok(record.and_then(|record| {
@@ -278,12 +291,12 @@ async fn previous(shared: &Shared, ask: &Ask) -> Result<Option<Record>, SessionE
 /// Saves what the authorizer returned, then publishes its token.
 async fn save(shared: &Shared, granted: Record) -> Result<Token, SessionError> {
     let mut guard = shared.lock().await?;
-    let mut pauses = SAVED_AGAIN.iter();
+    let mut pauses = SAVE_RETRY_DELAYS.iter();
     let saved = loop {
         let saved = save_locked(shared, granted.clone(), &mut guard).await;
         match (saved, pauses.next()) {
             (Err(error @ SessionError::Store(_)), Some(pause)) => {
-                tracing::debug!(%error, "the new grant is not saved; once more");
+                tracing::debug!(%error, "could not save the new grant; retrying");
                 shared.clock.sleep(*pause).await;
             }
             (saved, _) => break saved,

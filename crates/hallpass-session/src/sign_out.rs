@@ -19,7 +19,7 @@ use hallpass_oauth::{ClientAuthentication, RevocationRequest, unregister};
 use http::{Request, StatusCode};
 use tracing::Instrument;
 
-use crate::{error::SessionError, grant_status, shared::Shared, sign_in::Unrequested};
+use crate::{error::SessionError, grant_status, shared::Shared, sign_in::SignInBackoff};
 
 /// What signing out takes away, and who is told. By default the grants are cleared and revoked, and the
 /// client's registrations stay for the next sign-in.
@@ -31,7 +31,7 @@ pub struct SignOut {
     pub local_only: bool,
 }
 
-/// What signing out did, over all authorization servers of the credential. Where they answered differently,
+/// What signing out did, over all authorization servers of the credential. Where they shared_token_error differently,
 /// the answer that leaves the most behind stands here.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -94,7 +94,7 @@ enum Failure {
 }
 
 impl RevocationError {
-    /// The status the server answered with, if it did.
+    /// The status the server shared_token_error with, if it did.
     pub fn status(&self) -> Option<StatusCode> {
         match self.0 {
             Failure::Status(status) => Some(status),
@@ -117,7 +117,10 @@ impl fmt::Display for RevocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Failure::Http(_) => f.write_str("the revocation request got no answer"),
-            Failure::Status(status) => write!(f, "the server answered a revocation with {status}"),
+            Failure::Status(status) => write!(
+                f,
+                "the server shared_token_error a revocation with {status}"
+            ),
         }
     }
 }
@@ -136,7 +139,7 @@ impl Shared {
         self: &Arc<Self>,
         how: SignOut,
     ) -> Result<SignedOut, SessionError> {
-        let (answer, answered) = tokio::sync::oneshot::channel();
+        let (answer, shared_token_error) = tokio::sync::oneshot::channel();
         let shared = Arc::clone(self);
         let span = tracing::info_span!("sign_out", key = %self.key);
         let work = async move {
@@ -144,7 +147,7 @@ impl Shared {
             let _ = answer.send(shared.clear_and_revoke(how).await);
         };
         self.spawn(work.instrument(span))?;
-        answered
+        shared_token_error
             .await
             .unwrap_or_else(|_| Err(SessionError::closed(&self.key)))
     }
@@ -196,11 +199,11 @@ impl Shared {
         how: SignOut,
     ) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
         // A refreshed grant that can't be saved keeps the lock. It is revoked here instead.
-        let mut unsaved = self.unsaved.take_over().await;
+        let mut unsaved_grant = self.unsaved_grant.take_over().await;
         let lock = tokio::select! {
             lock = self.lock() => lock,
-            _ = self.unsaved.trouble() => {
-                unsaved = self.unsaved.take_over().await.or(unsaved);
+            _ = self.unsaved_grant.wait_for_error() => {
+                unsaved_grant = self.unsaved_grant.take_over().await.or(unsaved_grant);
                 self.lock().await
             }
         };
@@ -212,20 +215,20 @@ impl Shared {
             }
             Err(error) => Err(error),
         };
-        let Some(unsaved) = unsaved else {
+        let Some(unsaved_grant) = unsaved_grant else {
             return cleared;
         };
         match cleared {
             Ok((mut records, cleared)) => {
                 let is_active = records.first().is_some_and(|(record, is_active)| {
-                    *is_active && record.issuer == unsaved.issuer
+                    *is_active && record.issuer == unsaved_grant.issuer
                 });
-                records.push((unsaved, is_active));
+                records.push((unsaved_grant, is_active));
                 Ok((records, cleared))
             }
             Err(error) => {
                 if !how.local_only {
-                    self.revoke_orphan(&unsaved).await;
+                    self.revoke_orphan(&unsaved_grant).await;
                 }
                 Err(error)
             }
@@ -242,7 +245,7 @@ impl Shared {
         {
             let mut memory = self.memory();
             memory.step_ups.clear();
-            memory.unrequested = Unrequested::default();
+            memory.sign_in_backoff = SignInBackoff::default();
             memory.reset_backoff();
         }
         let mut records = Vec::new();
@@ -275,7 +278,7 @@ impl Shared {
             let removed = self.store.remove(&self.key, &record.issuer, guard).await;
             removed.map_err(SessionError::store)?;
             // Whoever has read the record already must not publish it.
-            self.memory().saw(record.generation.next());
+            self.memory().observe_generation(record.generation.next());
             return Ok(());
         }
         let mut cleared = record.clone();
@@ -341,7 +344,7 @@ impl Shared {
             None => Revocation::NothingToRevoke,
         };
         // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
-        let request = RevocationRequest::of_access_token(&grant.access_token);
+        let request = RevocationRequest::for_access_token(&grant.access_token);
         let access = self
             .post_revocation(request.into_http(endpoint, &client()))
             .await;

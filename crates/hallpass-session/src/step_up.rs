@@ -4,9 +4,9 @@
 //! A 403 that does not say so is no matter of authorisation and is not brought here. A step-up asks
 //! for the union of the scopes that were asked for before and those that the server wants now. When
 //! each of those was asked for already, asking again would show the person the same page; at most
-//! [`MAX_STEP_UPS`] that come to nothing are started for the same scopes within [`REMEMBERED_FOR`].
+//! [`MAX_STEP_UPS`] that come to nothing are started for the same scopes within [`MAX_STEP_UP_AGE`].
 //! A sign-in that was saved ends the count, and so does signing out. A server that thinks up other scopes
-//! each time meets the [pause](crate::sign_in::Unrequested) between sign-ins that no person asked for.
+//! each time meets the [pause](crate::sign_in::SignInBackoff) between sign-ins that no person asked for.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use hallpass_core::{Challenge, Scopes, SignInReason, record::SignInCause};
 use crate::{
     error::{SessionError, SessionTerminated, SignInNeed, TerminationReason},
     shared::Shared,
-    sign_in::Ask,
+    sign_in::OwnedSignInRequest,
     token::Token,
     transaction::RefreshIntent,
 };
@@ -23,7 +23,7 @@ use crate::{
 /// How many step-ups are started for the same scopes.
 const MAX_STEP_UPS: u32 = 2;
 /// How long a step-up that came to nothing is remembered: a person who said no may think again.
-const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
+const MAX_STEP_UP_AGE: Duration = Duration::from_secs(60 * 60);
 
 impl Shared {
     pub(crate) async fn handle_challenge(
@@ -32,7 +32,9 @@ impl Shared {
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
         if let Some(source) = &self.token_source {
-            return self.other_handed_in(&**source, refused, challenges).await;
+            return self
+                .replace_external_token(&**source, refused, challenges)
+                .await;
         }
         let Some(refused) = refused else {
             let result = match self.fresh() {
@@ -79,7 +81,7 @@ impl Shared {
             | SignInNeed::SecretExpired
             | SignInNeed::ClientForgotten => (SignInReason::Ended, None),
         };
-        let ask = Ask {
+        let request = OwnedSignInRequest {
             reason,
             challenges: challenges.to_vec(),
             scopes: Scopes::none(),
@@ -92,7 +94,7 @@ impl Shared {
                 .is_none_or(|refused| !refused.same(&token))
                 .then_some(token)
         };
-        self.sign_in(ask, settled).await
+        self.sign_in(request, settled).await
     }
 
     async fn step_up(
@@ -107,8 +109,9 @@ impl Shared {
             .filter_map(|challenge| challenge.scope.as_ref())
             .fold(Scopes::none(), |all, scopes| all.union(scopes));
         // Somebody else may have stepped up already, here or in another process.
-        let steps_further = |token: &Token| !token.same(refused) && token.scopes().covers(&wanted);
-        if let Some(token) = self.fresh().filter(steps_further) {
+        let has_wanted_scopes =
+            |token: &Token| !token.same(refused) && token.scopes().covers(&wanted);
+        if let Some(token) = self.fresh().filter(has_wanted_scopes) {
             return Ok(token);
         }
         let record = self.load().await?;
@@ -116,7 +119,7 @@ impl Shared {
             Ok(found) => found,
             Err(error) => return self.or_sign_in(Err(error), Some(refused), challenges).await,
         };
-        let fresh = |token: &Token| token.is_fresh(self.now()) && steps_further(token);
+        let fresh = |token: &Token| token.is_fresh(self.now()) && has_wanted_scopes(token);
         if let Some(token) = self.publish_if(record, fresh)? {
             return Ok(token);
         }
@@ -126,24 +129,24 @@ impl Shared {
         if grant.requested_scopes.covers(&wanted) {
             return end(TerminationReason::ScopesAskedBefore(wanted));
         }
-        let asked = grant.requested_scopes.union(grant.scopes());
-        let ask = Ask {
+        let requested = grant.requested_scopes.union(grant.scopes());
+        let request = OwnedSignInRequest {
             reason: SignInReason::StepUp,
             challenges: challenges.to_vec(),
-            scopes: asked.union(&wanted),
+            scopes: requested.union(&wanted),
             issuer: None,
             step_up: Some(wanted.clone()),
         };
-        self.sign_in(ask, || self.fresh().filter(steps_further))
+        self.sign_in(request, || self.fresh().filter(has_wanted_scopes))
             .await
     }
 
     /// Counts a step-up that is about to be started for these scopes; or why it may not be.
-    pub(crate) fn may_step_up(&self, wanted: &Scopes) -> Result<(), SessionError> {
+    pub(crate) fn count_step_up(&self, wanted: &Scopes) -> Result<(), SessionError> {
         let now = self.clock.monotonic();
         let mut memory = self.memory();
         let step_ups = &mut memory.step_ups;
-        step_ups.retain(|(_, _, since)| now.saturating_sub(*since) < REMEMBERED_FOR);
+        step_ups.retain(|(_, _, since)| now.saturating_sub(*since) < MAX_STEP_UP_AGE);
         if let Some((_, count, _)) = step_ups.iter_mut().find(|(scopes, ..)| scopes == wanted) {
             if *count == MAX_STEP_UPS {
                 let why = TerminationReason::TooManyStepUps(wanted.clone());

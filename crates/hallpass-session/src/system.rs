@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_goes_on_and_bytes_differ() {
+    fn clock_advances_and_random_bytes_differ() {
         let before = SystemClock.monotonic();
         assert!(SystemClock.monotonic() >= before);
         assert!(SystemClock.now() > Timestamp::from_unix_seconds(1_700_000_000));

@@ -61,7 +61,7 @@ struct Parts {
     issuer: Option<Issuer>,
     generation: Generation,
     obtained: Option<Duration>,
-    ahead: Duration,
+    max_early: Duration,
     accepted: AtomicBool,
     used: AtomicBool,
 }
@@ -74,7 +74,7 @@ impl Token {
         grant: &Grant,
         obtained: Option<Duration>,
     ) -> Result<Self, SessionTerminated> {
-        Ok(Self::of(Parts {
+        Ok(Self::from_parts(Parts {
             access_token: grant.access_token.clone(),
             scheme: grant.scheme,
             authorization: authorization(grant.scheme, &grant.access_token)?,
@@ -86,7 +86,7 @@ impl Token {
             issuer: Some(record.issuer.clone()),
             generation: record.generation,
             obtained,
-            ahead: freshness::ahead(grant),
+            max_early: freshness::max_early_refresh(grant),
             accepted: AtomicBool::new(false),
             used: AtomicBool::new(false),
         }))
@@ -94,12 +94,12 @@ impl Token {
 
     /// A bearer token that a [`TokenSource`](hallpass_core::TokenSource) handed in, to be asked for
     /// again at `stale_at`.
-    pub(crate) fn handed_in(
+    pub(crate) fn external(
         access_token: AccessToken,
         stale_at: Option<Timestamp>,
         obtained: Option<Duration>,
     ) -> Result<Self, SessionTerminated> {
-        Ok(Self::of(Parts {
+        Ok(Self::from_parts(Parts {
             scheme: AuthScheme::Bearer,
             authorization: authorization(AuthScheme::Bearer, &access_token)?,
             access_token,
@@ -111,13 +111,13 @@ impl Token {
             issuer: None,
             generation: Generation::default(),
             obtained,
-            ahead: Duration::ZERO,
+            max_early: Duration::ZERO,
             accepted: AtomicBool::new(false),
             used: AtomicBool::new(false),
         }))
     }
 
-    fn of(parts: Parts) -> Self {
+    fn from_parts(parts: Parts) -> Self {
         Self(Arc::new(Shard(Arc::new(parts))))
     }
 
@@ -206,9 +206,9 @@ impl Token {
 
     /// When it is replaced at the latest, and how much earlier it may be; `None` where there is
     /// nothing to replace it with.
-    pub(crate) fn replaceable(&self) -> Option<(Timestamp, Duration)> {
-        let stale_at = self.0.stale_at.filter(|_| !self.0.ahead.is_zero())?;
-        Some((stale_at, self.0.ahead))
+    pub(crate) fn refresh_window(&self) -> Option<(Timestamp, Duration)> {
+        let stale_at = self.0.stale_at.filter(|_| !self.0.max_early.is_zero())?;
+        Some((stale_at, self.0.max_early))
     }
 
     /// Whether it lives longer than its early margin.

@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// How often one call posts.
-const MAX_TRIES: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 /// The longest pause that a call waits through instead of ending with an error: shorter than the one
 /// before the second post of a refresh token.
 const MAX_PAUSE: Duration = Duration::from_secs(6);
@@ -88,58 +88,58 @@ impl RefreshIntent {
 }
 
 impl Shared {
-    /// The token that is wanted, from whoever gets it first.
+    /// The token that is intent, from whoever gets it first.
     pub(crate) async fn renew(
         self: &Arc<Self>,
-        wanted: RefreshIntent,
+        intent: RefreshIntent,
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
         let mut last = None;
         for _ in 0..MAX_JOIN_ATTEMPTS {
-            let settled = || self.fresh().filter(|token| wanted.accepts(token));
-            let (waiting, same) = match self.refreshes.join(wanted.clone(), settled) {
+            let settled = || self.fresh().filter(|token| intent.accepts(token));
+            let (waiting, covers_intent) = match self.refreshes.join(intent.clone(), settled) {
                 Err(token) => {
-                    self.counting.avoided.one();
+                    self.counters.avoided.increment();
                     return Ok(token);
                 }
                 Ok(Join::Joined(other, waiting)) => {
-                    self.counting.avoided.one();
-                    (waiting, other.covers(&wanted))
+                    self.counters.avoided.increment();
+                    (waiting, other.covers(&intent))
                 }
                 Ok(Join::Started(leader, waiting)) => {
-                    self.start(leader, wanted.clone(), challenges)?;
+                    self.start(leader, intent.clone(), challenges)?;
                     (waiting, true)
                 }
             };
             let result = tokio::select! {
                 result = waiting.result() => result,
-                error = self.unsaved.trouble() => return self.current_or(&wanted, error),
+                error = self.unsaved_grant.wait_for_error() => return self.current_or(&intent, error),
             };
             match result {
-                Some(Ok(token)) if wanted.accepts(&token) => return Ok(token),
-                Some(Err(error)) if same => return Err(error),
+                Some(Ok(token)) if intent.accepts(&token) => return Ok(token),
+                Some(Err(error)) if covers_intent => return Err(error),
                 // Lost with its runtime, or of no use to somebody whose token was refused.
                 outcome => last = outcome,
             }
         }
-        last.unwrap_or_else(|| Err(SessionError::overtaken(&self.key)))
+        last.unwrap_or_else(|| Err(SessionError::concurrent_update(&self.key)))
     }
 
     /// The published token, where an old one will do; else the error.
     fn current_or(
         &self,
-        wanted: &RefreshIntent,
+        intent: &RefreshIntent,
         error: SessionError,
     ) -> Result<Token, SessionError> {
         self.current()
-            .filter(|token| wanted.may_be_old() && token.is_alive(self.now()))
+            .filter(|token| intent.may_be_old() && token.is_alive(self.now()))
             .ok_or(error)
     }
 
     pub(crate) fn start(
         self: &Arc<Self>,
         leader: Leader<Result<Token, SessionError>>,
-        wanted: RefreshIntent,
+        intent: RefreshIntent,
         challenges: &[Challenge],
     ) -> Result<(), SessionError> {
         let completion = CompleteOnDrop {
@@ -150,21 +150,21 @@ impl Shared {
         let span = info_span!(
             "refresh",
             key = %self.key,
-            after_rejection = matches!(wanted, RefreshIntent::Replace(_)),
-            ahead = matches!(wanted, RefreshIntent::Refresh(_)),
+            after_rejection = matches!(intent, RefreshIntent::Replace(_)),
+            proactive = matches!(intent, RefreshIntent::Refresh(_)),
             outcome = field::Empty,
         );
         let work = async move {
             let shared = &completion.shared;
-            let result = match (&shared.token_source, &wanted) {
-                (Some(source), wanted) => external_token::run(shared, &**source, wanted).await,
+            let result = match (&shared.token_source, &intent) {
+                (Some(source), intent) => external_token::run(shared, &**source, intent).await,
                 (None, RefreshIntent::Replace(refused)) => {
                     unauthorized::run(shared, refused, &challenges).await
                 }
-                (None, wanted) => run(shared, wanted).await,
+                (None, intent) => run(shared, intent).await,
             };
             match &result {
-                Ok(token) => shared.plan_ahead(token),
+                Ok(token) => shared.schedule_proactive_refresh(token),
                 Err(error) => tracing::debug!(error = %error, "no fresh token"),
             }
             shared.refreshes.complete(&completion.leader, Some(result));
@@ -186,27 +186,27 @@ impl Drop for CompleteOnDrop {
 }
 
 /// One transaction with its repetitions.
-pub(crate) async fn run(shared: &Shared, wanted: &RefreshIntent) -> Result<Token, SessionError> {
-    let mut tries = 0;
+pub(crate) async fn run(shared: &Shared, intent: &RefreshIntent) -> Result<Token, SessionError> {
+    let mut attempts = 0;
     loop {
-        if let Some(token) = adopt(shared, wanted).await? {
+        if let Some(token) = adopt(shared, intent).await? {
             return Ok(token);
         }
-        let (error, pause) = match attempt(shared, wanted).await {
+        let (error, pause) = match attempt(shared, intent).await {
             Attempt::Done(token) => return Ok(token),
             Attempt::Conflict => (None, Some(Duration::ZERO)),
             Attempt::Failed { error, pause } => (Some(error), pause),
         };
-        let error = match error.map(|error| shared.current_or(wanted, error)) {
+        let error = match error.map(|error| shared.current_or(intent, error)) {
             Some(Ok(token)) => {
-                outcome("the old token lives");
+                record_outcome("the old token lives");
                 return Ok(token);
             }
             Some(Err(error)) => Some(error),
             None => None,
         };
-        tries += 1;
-        let pause = pause.filter(|pause| tries < MAX_TRIES && *pause <= MAX_PAUSE);
+        attempts += 1;
+        let pause = pause.filter(|pause| attempts < MAX_ATTEMPTS && *pause <= MAX_PAUSE);
         match (pause, error) {
             (Some(pause), _) if !pause.is_zero() => {
                 tokio::select! {
@@ -221,11 +221,11 @@ pub(crate) async fn run(shared: &Shared, wanted: &RefreshIntent) -> Result<Token
     }
 }
 
-/// The store's token, if it is the one that is wanted. Takes no lock: a saved token that is fresh may
+/// The store's token, if it is the one that is intent. Takes no lock: a saved token that is fresh may
 /// be used at any time.
 pub(crate) async fn adopt(
     shared: &Shared,
-    wanted: &RefreshIntent,
+    intent: &RefreshIntent,
 ) -> Result<Option<Token>, SessionError> {
     let newest = shared.memory().newest;
     let record = shared.load().await?;
@@ -237,11 +237,11 @@ pub(crate) async fn adopt(
     };
     // One that lives is published all the same: it is what is used if nothing newer comes.
     let token = shared.publish_if(record, |token| {
-        wanted.accepts(token) && token.is_alive(shared.now())
+        intent.accepts(token) && token.is_alive(shared.now())
     })?;
     let token = token.filter(|token| token.is_fresh(shared.now()));
     if token.is_some() {
-        outcome("adopted");
+        record_outcome("adopted");
     }
     Ok(token)
 }
@@ -253,6 +253,6 @@ pub(crate) fn step(name: &'static str) {
 }
 
 /// Notes what came of the transaction in its span.
-pub(crate) fn outcome(word: &'static str) {
+pub(crate) fn record_outcome(word: &'static str) {
     Span::current().record("outcome", word);
 }

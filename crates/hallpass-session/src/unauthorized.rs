@@ -6,11 +6,11 @@
 //!    metadata anew. Another issuer is a migration: somebody signs in there, and nothing of the old
 //!    authorization server is sent to it. The same issuer is a stated end.
 //!
-//! "Refused as well" means: within [`JUST_NOW`] of having been obtained in answer to a refusal or by a
+//! "Refused as well" means: within [`MAX_NEW_TOKEN_AGE`] of having been obtained in answer to a refusal or by a
 //! sign-in, and without ever having been [accepted](Token::mark_accepted). A token that worked and is
 //! revoked then is refreshed like any other.
 //!
-//! A stated end is kept in memory for [`JUST_NOW`] and given again without any request. It is not
+//! A stated end is kept in memory for [`MAX_NEW_TOKEN_AGE`] and given again without any request. It is not
 //! written into the record: a resource server that refuses everybody for a minute must not cost a
 //! sign-in.
 
@@ -23,29 +23,29 @@ use crate::{
     error::{SessionError, SessionTerminated, SignInNeed, TerminationReason},
     shared::Shared,
     token::Token,
-    transaction::{self, RefreshIntent, adopt, outcome},
+    transaction::{self, RefreshIntent, adopt, record_outcome},
 };
 
 /// For how long a token that was just obtained counts as such, and a stated end is repeated.
-pub(crate) const JUST_NOW: Duration = Duration::from_secs(30);
+pub(crate) const MAX_NEW_TOKEN_AGE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(
     shared: &Shared,
     refused: &Token,
     challenges: &[Challenge],
 ) -> Result<Token, SessionError> {
-    let wanted = RefreshIntent::Replace(refused.clone());
+    let intent = RefreshIntent::Replace(refused.clone());
     if let Some(error) = repeated(shared, refused) {
-        return match adopt(shared, &wanted).await {
+        return match adopt(shared, &intent).await {
             Ok(Some(token)) => Ok(token),
             _ => Err(error),
         };
     }
-    let fresh_one_refused = refused.is_alive(shared.now())
+    let is_new_token_refused = refused.is_alive(shared.now())
         && !refused.was_accepted()
-        && refused.obtained_within(JUST_NOW, shared.clock.monotonic());
-    let error = if fresh_one_refused {
-        match adopt(shared, &wanted).await {
+        && refused.obtained_within(MAX_NEW_TOKEN_AGE, shared.clock.monotonic());
+    let error = if is_new_token_refused {
+        match adopt(shared, &intent).await {
             Ok(Some(token)) => return Ok(token),
             Ok(None) => SessionError::Terminated(SessionTerminated::new(
                 TerminationReason::FreshTokenRefused,
@@ -53,19 +53,19 @@ pub(crate) async fn run(
             Err(error) => error,
         }
     } else {
-        match transaction::run(shared, &wanted).await {
+        match transaction::run(shared, &intent).await {
             Ok(token) => return Ok(token),
             Err(error) => error,
         }
     };
-    if !may_be_a_migration(&error) {
+    if !may_be_migration(&error) {
         return Err(error);
     }
-    let error = match protection_now(shared, challenges).await {
+    let error = match rediscover(shared, challenges).await {
         // A server that is only next best while a better one is down has taken nothing over.
         Ok(found) if Some(&found.server.issuer) != refused.issuer() && !found.is_provisional => {
-            outcome("migration");
-            leave(shared, refused).await?;
+            record_outcome("migration");
+            mark_issuer_changed(shared, refused).await?;
             return Err(shared.needed(SignInNeed::Migrated(found.server.issuer)));
         }
         Ok(_) => error,
@@ -83,8 +83,8 @@ pub(crate) async fn run(
         error,
         SessionError::Terminated(_) | SessionError::SignInRequired(_)
     ) {
-        outcome("ended");
-        let until = shared.clock.monotonic().saturating_add(JUST_NOW);
+        record_outcome("ended");
+        let until = shared.clock.monotonic().saturating_add(MAX_NEW_TOKEN_AGE);
         shared.memory().ended = Some((refused.clone(), error.clone(), until));
     }
     Err(error)
@@ -99,7 +99,7 @@ pub(crate) fn repeated(shared: &Shared, refused: &Token) -> Option<SessionError>
 
 /// Whether an error could come of the server having moved to another authorization server, the old
 /// one having been switched off perhaps.
-fn may_be_a_migration(error: &SessionError) -> bool {
+fn may_be_migration(error: &SessionError) -> bool {
     match error {
         SessionError::Terminated(_) => true,
         SessionError::SignInRequired(needed) => {
@@ -130,7 +130,7 @@ fn may_be_a_migration(error: &SessionError) -> bool {
 
 /// What protects the server now: asked for anew, once for all sessions that share the cache and ask
 /// at the same moment.
-async fn protection_now(
+async fn rediscover(
     shared: &Shared,
     challenges: &[Challenge],
 ) -> Result<Discovered, DiscoveryError> {
@@ -147,14 +147,14 @@ async fn protection_now(
 
 /// Writes down that the record of `refused` is of an authorization server that no longer protects the
 /// server, so that no later start sends anything of it.
-async fn leave(shared: &Shared, refused: &Token) -> Result<(), SessionError> {
+async fn mark_issuer_changed(shared: &Shared, refused: &Token) -> Result<(), SessionError> {
     let mut guard = shared.lock().await?;
-    let left = leave_locked(shared, refused, &mut guard).await;
+    let left = mark_issuer_changed_locked(shared, refused, &mut guard).await;
     shared.release(guard).await;
     left
 }
 
-async fn leave_locked(
+async fn mark_issuer_changed_locked(
     shared: &Shared,
     refused: &Token,
     guard: &mut Guard,

@@ -31,17 +31,15 @@ mod rekey;
 mod reserve;
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use hallpass_core::{
     CredentialKey,
     record::document::CredentialDocument,
-    store::{Guard, StoreError, StoreErrorKind},
+    store::{Guard, StoreError},
 };
-use tokio::sync::Mutex;
 
 pub use self::{
     bundle::{Exported, Imported},
@@ -60,6 +58,7 @@ use self::{
 use crate::{
     KeyId, KeyLocation, KeySources, blocking,
     folder::{self, Replacement},
+    local_locks::LocalLocks,
 };
 
 /// Credentials in sealed files, shared by all processes of one user on one machine.
@@ -79,10 +78,10 @@ struct Inner {
     sources: KeySources,
     /// The keys, once somebody needed them.
     ring: KeyCache,
-    policy: std::sync::Mutex<PolicyFile>,
+    policy: Mutex<PolicyFile>,
     listener: OnceLock<Arc<Notify>>,
-    /// The queues of the credentials that somebody holds or waits for.
-    credential_locks: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
+    /// The locks of the credentials between the tasks of this process, by the paths of the lock files.
+    locks: LocalLocks<PathBuf>,
 }
 
 impl FileStore {
@@ -129,9 +128,9 @@ impl FileStore {
                 root,
                 sources,
                 ring: KeyCache::default(),
-                policy: std::sync::Mutex::new(policy),
+                policy: Mutex::new(policy),
                 listener: OnceLock::new(),
-                credential_locks: std::sync::Mutex::default(),
+                locks: LocalLocks::default(),
             }),
             examines: false,
         })
@@ -292,33 +291,17 @@ impl FileStore {
         Ok((paths.in_series(series.number()), keys))
     }
 
-    fn turn(&self, paths: &CredentialPaths) -> Arc<Mutex<()>> {
-        let credential_locks = self.inner.credential_locks.lock();
-        let mut credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
-        credential_locks.retain(|_, turn| turn.strong_count() > 0);
-        let kept = credential_locks.get(&paths.name).and_then(Weak::upgrade);
-        kept.unwrap_or_else(|| {
-            let turn = Arc::default();
-            credential_locks.insert(paths.name.clone(), Arc::downgrade(&turn));
-            turn
-        })
-    }
-
     /// What a guard stands for, if it is of this store and for this credential.
     fn lease<'a>(
         &self,
         credential: &CredentialKey,
         guard: &'a mut Guard,
     ) -> Result<&'a mut FileLease, StoreError> {
-        let for_slot = guard.key() == credential;
-        match guard.lease_mut::<FileLease>() {
-            Some(lease) if for_slot && Arc::ptr_eq(&lease.held.store.inner, &self.inner) => {
-                Ok(lease)
-            }
-            _ => Err(StoreError::new(
-                StoreErrorKind::Guard,
-                "the guard is for another credential or from another store",
-            )),
+        let lease = guard.lease_for::<FileLease>(credential)?;
+        if Arc::ptr_eq(&lease.held.store.inner, &self.inner) {
+            Ok(lease)
+        } else {
+            Err(StoreError::foreign_guard())
         }
     }
 

@@ -26,6 +26,7 @@
 //!
 //! use hallpass_core::{
 //!     CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, CredentialKey,
+//!     store::LockKind,
 //! };
 //! use hallpass_store::{FileStore, KeyFile};
 //!
@@ -38,7 +39,7 @@
 //!
 //! // Reading needs no lock, writing does.
 //! assert!(store.load(&key).await?.is_none());
-//! let mut guard = store.lock(&key, Duration::from_secs(5)).await?;
+//! let mut guard = store.lock(&key, LockKind::Credential, Duration::from_secs(5)).await?;
 //! let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
 //! let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
 //! let saved = store.save(&record, None, &mut guard).await?;
@@ -54,17 +55,17 @@ mod blocking;
 pub mod contract;
 mod file;
 mod folder;
-mod hex;
-mod key;
 mod key_file;
+mod key_sources;
+mod local_locks;
 mod memory;
 mod passphrase;
-mod seal;
 
 pub use file::{Exported, FileStore, Forgotten, Imported, Inventory, Rekeyed, Unreadable};
 pub use folder::read_private;
-pub use key::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, KeySources, SealingKey};
+pub use hallpass_seal::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
 pub use key_file::KeyFile;
+pub use key_sources::KeySources;
 pub use memory::MemoryStore;
 pub use passphrase::Passphrase;
 

@@ -14,7 +14,7 @@ use http::StatusCode;
 use crate::HallpassBuilder;
 
 /// What a probe posts. Only the challenge of the answer matters, so any version will do.
-pub(crate) const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
+const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
 
 /// One account on one MCP server. Cheap to clone; clones share one [`Session`].
 #[derive(Debug, Clone)]

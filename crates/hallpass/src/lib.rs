@@ -33,12 +33,11 @@
 //! does not do: read the environment, print, or open a browser. The host hands those in.
 
 mod build;
-pub mod doctor;
 mod hallpass;
 mod import;
 
 pub use crate::{
-    build::{BuildError, HallpassBuilder},
+    build::{BuildError, DiagnosisParts, HallpassBuilder},
     hallpass::{Hallpass, LoginFailed},
     import::{ImportError, ImportedCredentials},
 };

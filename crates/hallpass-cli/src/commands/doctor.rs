@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hallpass::{
-    doctor::{Doctor as Examined, Finding, Fix, Report, Severity, Style, Tone, Verdict},
-    store::{CredentialStore, MemoryStore},
-};
+use hallpass::store::{CredentialStore, MemoryStore};
+use hallpass_doctor::{Doctor as Examined, Finding, Fix, Report, Severity, Style, Tone, Verdict};
 use serde_json::{Value, json};
 
 use crate::{
@@ -82,7 +80,7 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Comma
         Err(_) => Arc::new(MemoryStore::new()),
     };
     let builder = setup::builder(key, &options, settings, port, program)?;
-    let examined = builder.doctor().map_err(CommandError::usage)?;
+    let examined = Examined::new(builder).map_err(CommandError::usage)?;
     program.opened(examined.hallpass());
     let examined = match kept_in {
         Some(words) => examined.with_store_description(words),

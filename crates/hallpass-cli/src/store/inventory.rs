@@ -51,7 +51,7 @@ impl Store {
             backend,
             folder,
             policy,
-            description: policy.map(|_| self.port().describe()),
+            description: policy.and_then(|_| Some(self.port().diagnostics()?.describe())),
             key: files.map(|store| store.key_id().to_string()),
             ignored: files.map(FileStore::ignored).unwrap_or_default(),
         })

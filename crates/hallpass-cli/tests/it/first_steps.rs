@@ -108,7 +108,7 @@ async fn every_command_says_in_the_same_words_that_nobody_has_signed_in() {
     ] {
         let ended = new.run(arguments).await.expect(3);
         let says = ended.stderr.replace("\n  because: ", ": ");
-        let words = format!("error: a sign-in to {url} is needed: nobody has signed in yet\n");
+        let words = format!("error: a sign-in to {url} is needed: not signed in\n");
         assert!(says.starts_with(&words), "{arguments:?}: {}", ended.stderr);
     }
 }

@@ -47,22 +47,17 @@ struct Point(&'static str, Stop, End, usize);
 /// In the order of the transaction. A sign-in is lost from the moment when the server has replaced
 /// the refresh token until its answer is in place, and at no other.
 const POINTS: &[Point] = &[
-    Point(
-        "before the lock",
-        Stop::Step("to be locked", 1),
-        End::Token,
-        1,
-    ),
+    Point("before the lock", Stop::Step("locking", 1), End::Token, 1),
     Point("lock held", Stop::Step("locked", 1), End::Token, 1),
     Point("record read", Stop::Step("read", 1), End::Token, 1),
     Point(
-        "fence written aside",
+        "mark written aside",
         Stop::Step("written aside", 1),
         End::Token,
         1,
     ),
-    Point("fence in place", Stop::Step("in place", 1), End::Token, 1),
-    Point("fence saved", Stop::Step("fence saved", 1), End::Token, 1),
+    Point("mark in place", Stop::Step("in place", 1), End::Token, 1),
+    Point("mark saved", Stop::Step("marked", 1), End::Token, 1),
     Point("request at the server", Stop::Request, End::Token, 2),
     Point("server has acted", Stop::Answer, End::SignIn, 2),
     Point("answer here", Stop::Step("answered", 1), End::SignIn, 2),

@@ -56,7 +56,7 @@ impl RefreshError {
     }
 
     #[must_use]
-    pub(crate) fn after(mut self, pause: Duration) -> Self {
+    pub(crate) fn with_retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
         self
     }
@@ -84,10 +84,10 @@ impl RefreshError {
 
     /// The server's answer, if there was one.
     pub fn token_error(&self) -> Option<&TokenError> {
-        self.answered().map(|error| &**error)
+        self.shared_token_error().map(|error| &**error)
     }
 
-    pub(crate) fn answered(&self) -> Option<&Arc<TokenError>> {
+    pub(crate) fn shared_token_error(&self) -> Option<&Arc<TokenError>> {
         match &self.cause {
             Cause::Answer(error) => Some(error),
             Cause::Http(_) | Cause::Waiting(_) => None,
@@ -112,7 +112,7 @@ impl RefreshError {
         let next = self
             .retry_after
             .filter(|pause| *pause >= Duration::from_secs(1))
-            .map(|pause| format!("the next refresh is due in {}", in_words(pause)));
+            .map(|pause| format!("the next refresh is due in {}", format_duration(pause)));
         match (advice, next) {
             (Some(advice), Some(next)) => Some(format!("{advice}; {next}")),
             (advice, next) => advice.or(next),
@@ -143,10 +143,10 @@ impl fmt::Display for Waiting {
                 "the authorization server did not answer the last refresh request in time"
             }
             Self::AfterPost(PostEnd::Lost) => {
-                "the last refresh request got no answer that could be read"
+                "the last refresh request got no readable answer"
             }
             Self::AfterPost(PostEnd::Doubtful) => {
-                "the authorization server failed at the last refresh request"
+                "the authorization server failed to process the last refresh request"
             }
             Self::AfterPost(PostEnd::NotProcessed) => "the authorization server asked for a pause",
             Self::AfterPost(_) => {
@@ -162,7 +162,7 @@ impl fmt::Display for Waiting {
 impl Error for Waiting {}
 
 /// A time in the largest unit that it fills, rounded up.
-fn in_words(pause: Duration) -> String {
+fn format_duration(pause: Duration) -> String {
     let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
     match seconds {
         0..=119 => format!("{seconds} s"),

@@ -95,13 +95,10 @@ impl fmt::Display for SignInRequired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a sign-in to {} is needed: ", self.key)?;
         match &*self.need {
-            SignInNeed::First => f.write_str("nobody has signed in yet"),
+            SignInNeed::First => f.write_str("not signed in"),
             SignInNeed::Ended(cause) => write!(f, "{cause}"),
             SignInNeed::SettingChanged(name) => {
-                write!(
-                    f,
-                    "the setting `{name}` is another than at the last sign-in"
-                )
+                write!(f, "the setting `{name}` has changed since the last sign-in")
             }
             SignInNeed::SecretExpired => f.write_str("the client's secret has expired"),
             SignInNeed::ClientForgotten => f.write_str(

@@ -11,7 +11,7 @@ use hallpass_oauth::{ClientKey, ClientKeyError};
 
 use super::Session;
 use crate::{
-    breaker::CircuitBreakers,
+    circuit_breaker::CircuitBreakers,
     shared::{Parts, Shared},
     system::{OsEntropy, SystemClock},
 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hallpass_core::{
     BoxFuture, Record, RegistrationSink, State, StoreError,
-    store::{Guard, Saved, StoreErrorKind},
+    store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
 use crate::shared::{LOCK_WAIT, Shared};
@@ -13,15 +13,15 @@ use crate::shared::{LOCK_WAIT, Shared};
 /// register a client in vain. It never takes the place of a grant, whatever settings that was obtained
 /// under: a host with those may use it still, and it belongs to the client that is there.
 #[derive(Debug)]
-pub(super) struct KeepRegistration(pub(super) Arc<Shared>);
+pub(super) struct StoreRegistrationSink(pub(super) Arc<Shared>);
 
-impl RegistrationSink for KeepRegistration {
+impl RegistrationSink for StoreRegistrationSink {
     fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.save(record))
     }
 }
 
-impl KeepRegistration {
+impl StoreRegistrationSink {
     async fn save(&self, record: &Record) -> Result<(), StoreError> {
         let shared = &*self.0;
         if record.key != shared.key {
@@ -31,7 +31,10 @@ impl KeepRegistration {
             );
             return Err(StoreError::new(StoreErrorKind::Guard, text));
         }
-        let mut guard = shared.store.lock(&shared.key, LOCK_WAIT).await?;
+        let mut guard = shared
+            .store
+            .lock(&shared.key, LockKind::Credential, LOCK_WAIT)
+            .await?;
         let saved = self.save_locked(record, &mut guard).await;
         shared.release(guard).await;
         saved
@@ -49,7 +52,7 @@ impl KeepRegistration {
             .flatten()
             .any(Record::is_signed_in)
         {
-            tracing::debug!("the registration is not kept yet: there is a grant in its place");
+            tracing::debug!("the registration is not saved yet: the record has a grant");
             return Ok(());
         }
         let expected = found.as_ref().map(|record| record.generation);
@@ -64,7 +67,7 @@ impl KeepRegistration {
         }
         match shared.store.save(&kept, expected, guard).await? {
             Saved::Written(generation) => {
-                shared.memory().saw(generation);
+                shared.memory().observe_generation(generation);
                 Ok(())
             }
             Saved::Conflict { .. } => Err(shared.changed_under_lock()),

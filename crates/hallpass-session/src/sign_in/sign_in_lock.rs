@@ -1,19 +1,18 @@
 //! One window for all processes that share a store.
 //!
 //! Of the processes that begin a sign-in to the same credential at once, the first asks the person, and the
-//! others wait for what comes of it. What orders them is the store's lock of a credential that no server
-//! can have, so the credential's own lock stays free while a person thinks: refreshes go on. It is taken
-//! before the credential's own, and never while that is held.
+//! others wait for what comes of it. What orders them is the store's sign-in lock of the credential, so the
+//! credential's own lock stays free while a person thinks: refreshes go on. It is taken before the
+//! credential's own, and never while that is held.
 
 use std::time::Duration;
 
 use hallpass_core::{
-    AuthorizeError, CredentialKey, Remedy, ServerUrl, SignInReason,
-    store::{Guard, StoreErrorKind},
+    AuthorizeError, Remedy, SignInReason,
+    store::{Guard, LockKind, StoreErrorKind},
 };
-use url::form_urlencoded;
 
-use super::Ask;
+use super::OwnedSignInRequest;
 use crate::{error::SessionError, shared::Shared, token::Token};
 
 /// How long another process's sign-in is waited for: longer than any person is given.
@@ -23,7 +22,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
 /// another process's.
 const TRY_LOCK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Whose turn it is to ask the person.
+/// Whose turn it is to request the person.
 pub(super) enum SignInLock {
     /// This process's, for as long as the guard lives. `None` where nobody is asked.
     Acquired(Option<Guard>),
@@ -32,22 +31,31 @@ pub(super) enum SignInLock {
 }
 
 /// Takes the window, or waits for whoever has it.
-pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, SessionError> {
+pub(super) async fn acquire(
+    shared: &Shared,
+    request: &OwnedSignInRequest,
+) -> Result<SignInLock, SessionError> {
     if !shared.authorizer.is_interactive() {
         return Ok(SignInLock::Acquired(None));
     }
-    let key = sign_in_lock_key(&shared.key)?;
-    let before = match ask.reason {
+    let before = match request.reason {
         // Decided on when nobody had signed in; whatever is there by now is another process's.
         SignInReason::First => None,
         _ => shared.load().await?,
     };
-    let (guard, waited) = match shared.store.lock(&key, TRY_LOCK_TIMEOUT).await {
+    let (guard, waited) = match shared
+        .store
+        .lock(&shared.key, LockKind::SignIn, TRY_LOCK_TIMEOUT)
+        .await
+    {
         Ok(guard) => (guard, false),
         Err(error) if error.kind() == StoreErrorKind::Busy => {
             // Somebody may sit before this one, and wonder why nothing opens.
             tracing::warn!(key = %shared.key, "waiting for the sign-in of another process");
-            let guard = shared.store.lock(&key, LOCK_TIMEOUT).await;
+            let guard = shared
+                .store
+                .lock(&shared.key, LockKind::SignIn, LOCK_TIMEOUT)
+                .await;
             (guard.map_err(SessionError::store)?, true)
         }
         Err(error) => return Err(SessionError::store(error)),
@@ -59,7 +67,7 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
     });
     let grant = newer.as_ref().and_then(|record| record.grant.as_ref());
     match (&newer, grant) {
-        (Some(record), Some(grant)) if grant.requested_scopes.covers(&ask.scopes) => {
+        (Some(record), Some(grant)) if grant.requested_scopes.covers(&request.scopes) => {
             shared.release(guard).await;
             return shared
                 .publish(record, None)
@@ -67,23 +75,12 @@ pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, Se
         }
         (None, _) if waited => {
             shared.release(guard).await;
-            let what = "the sign-in that another process began came to nothing";
+            let what = "another process's sign-in failed";
             let error = AuthorizeError::new(Remedy::SignIn, what)
-                .with_hint(Some("sign in again, to be asked here"));
+                .with_hint(Some("sign in again from this process"));
             return Err(SessionError::sign_in(&shared.key, error));
         }
         _ => {}
     }
     Ok(SignInLock::Acquired(Some(guard)))
-}
-
-/// The credential whose lock stands for a credential's window: at a host that never is (RFC 2606 §2), so no
-/// record is ever kept there.
-pub(crate) fn sign_in_lock_key(key: &CredentialKey) -> Result<CredentialKey, SessionError> {
-    let name: String = form_urlencoded::byte_serialize(key.server.as_str().as_bytes()).collect();
-    let server = ServerUrl::parse(&format!("https://sign-in.invalid/{name}"))
-        .map_err(|error| SessionError::sign_in(key, AuthorizeError::new(Remedy::Report, error)))?;
-    Ok(CredentialKey::new(server)
-        .with_subject(key.subject.clone())
-        .with_account(key.account.clone()))
 }

@@ -11,21 +11,21 @@ use hallpass_oauth::TokenError;
 use http::StatusCode;
 
 use super::{
-    RefreshIntent, outcome, post,
+    RefreshIntent, post, record_outcome,
     save::{self, Renewal},
     step,
 };
 use crate::{
     error::{RefreshError, SessionError, SignInNeed, SignInRequired, Waiting},
-    outcome::{Failure, Outcome},
     pending_refresh,
+    refresh_outcome::{Failure, RefreshOutcome},
     shared::Shared,
     token::Token,
 };
 
 /// What an attempt came to.
 pub(super) enum Attempt {
-    /// The token that was wanted, saved and published.
+    /// The token that was intent, saved and published.
     Done(Token),
     /// Another process saved something in between: read again.
     Conflict,
@@ -42,21 +42,21 @@ impl From<SessionError> for Attempt {
     }
 }
 
-pub(super) async fn attempt(shared: &Shared, wanted: &RefreshIntent) -> Attempt {
+pub(super) async fn attempt(shared: &Shared, intent: &RefreshIntent) -> Attempt {
     if let Some(paused) = paused(shared) {
         return paused;
     }
-    match try_once(shared, wanted).await {
+    match try_once(shared, intent).await {
         Ok(attempt) => attempt,
         Err(error) => error.into(),
     }
 }
 
-async fn try_once(shared: &Shared, wanted: &RefreshIntent) -> Result<Attempt, SessionError> {
-    step("to be locked");
+async fn try_once(shared: &Shared, intent: &RefreshIntent) -> Result<Attempt, SessionError> {
+    step("locking");
     let mut guard = shared.lock().await?;
     step("locked");
-    let result = under_lock(shared, wanted, &mut guard).await;
+    let result = under_lock(shared, intent, &mut guard).await;
     shared.release(guard).await;
     match result? {
         Renewal::Done(attempt) => Ok(attempt),
@@ -70,7 +70,7 @@ async fn try_once(shared: &Shared, wanted: &RefreshIntent) -> Result<Attempt, Se
 
 async fn under_lock(
     shared: &Shared,
-    wanted: &RefreshIntent,
+    intent: &RefreshIntent,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
     let loaded = shared.load_locked(guard).await?;
@@ -84,34 +84,34 @@ async fn under_lock(
     };
     let now = shared.now();
     let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
-    if wanted.accepts(&token) && token.is_fresh(now) {
-        outcome("adopted");
+    if intent.accepts(&token) && token.is_fresh(now) {
+        record_outcome("adopted");
         return shared.publish(record, None).map(done);
     }
-    let will_do = (wanted.may_be_old() || wanted.accepts(&token)) && token.is_alive(now);
-    if wanted.may_be_old() && token.is_alive(now) {
+    let is_sufficient = (intent.may_be_old() || intent.accepts(&token)) && token.is_alive(now);
+    if intent.may_be_old() && token.is_alive(now) {
         // What is used if nothing newer comes of this.
         shared.publish(record, None)?;
     }
     let past_refusal = shared.memory().past_refusal;
-    let remaining = record.fence.as_ref().and_then(|fence| {
-        let passed = past_refusal && fence.ended == PostEnd::Refused;
+    let remaining = record.fence.as_ref().and_then(|pending| {
+        let passed = past_refusal && pending.ended == PostEnd::Refused;
         let remaining =
-            pending_refresh::remaining(fence, &shared.settings, now).filter(|_| !passed)?;
-        Some((fence, remaining))
+            pending_refresh::remaining(pending, &shared.settings, now).filter(|_| !passed)?;
+        Some((pending, remaining))
     });
-    let is_used_up = pending_refresh::is_used_up(record, &shared.settings);
-    if will_do && (is_used_up || remaining.is_some()) {
+    let reached_max_posts = pending_refresh::reached_max_posts(record, &shared.settings);
+    if is_sufficient && (reached_max_posts || remaining.is_some()) {
         return shared.publish(record, None).map(done);
     }
-    if is_used_up {
-        outcome("given up");
+    if reached_max_posts {
+        record_outcome("given up");
         let cause = SignInCause::RefreshOutcomeUnknown;
         return give_up(shared, record, cause, None, guard).await;
     }
-    if let Some((fence, remaining)) = remaining {
-        outcome("not due yet");
-        return Ok(Renewal::Done(not_due(shared, record, fence, remaining)));
+    if let Some((pending, remaining)) = remaining {
+        record_outcome("not due yet");
+        return Ok(Renewal::Done(not_due(shared, record, pending, remaining)));
     }
     let prepared = post::prepare(shared, record, grant, now).map_err(|need| shared.needed(need))?;
 
@@ -122,7 +122,7 @@ async fn under_lock(
     {
         Ok(pass) => pass,
         Err(remaining) => {
-            outcome("endpoint paused");
+            record_outcome("endpoint paused");
             let waiting = waiting(shared, Waiting::AfterLostAnswers, remaining);
             return Ok(Renewal::Done(waiting));
         }
@@ -137,7 +137,7 @@ async fn under_lock(
     {
         return Ok(Renewal::Done(Attempt::Conflict));
     }
-    step("fence saved");
+    step("marked");
     if let Err(error) = reserve(shared, guard).await {
         let unmarked = pending_refresh::unmarked(&marked, record.fence.clone());
         keep(shared, unmarked, guard).await;
@@ -146,20 +146,23 @@ async fn under_lock(
     step("reserved");
     let result = post::post(shared, prepared).await;
     step("answered");
-    outcome(result.as_str());
+    record_outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
     match &result {
-        Outcome::Unanswered(..) => pass.lost(&shared.key, shared.clock.monotonic()),
-        Outcome::Renewed(_) => pass.renewed(),
+        RefreshOutcome::Unanswered(..) => pass.lost(&shared.key, shared.clock.monotonic()),
+        RefreshOutcome::Renewed(_) => pass.renewed(),
         _ => drop(pass),
     }
     shared.memory().past_refusal = false;
     match result {
-        Outcome::Renewed(response) => {
-            save::renewed(shared, wanted, &marked, *response, now, guard).await
+        RefreshOutcome::Renewed(response) => {
+            save::renewed(shared, intent, &marked, *response, now, guard).await
         }
-        Outcome::Definitive(error) => {
-            let was_posted = record.fence.as_ref().is_some_and(|fence| fence.posts > 0);
+        RefreshOutcome::Definitive(error) => {
+            let was_posted = record
+                .fence
+                .as_ref()
+                .is_some_and(|pending| pending.posts > 0);
             let cause = if was_posted {
                 SignInCause::RefreshOutcomeUnknown
             } else {
@@ -167,15 +170,15 @@ async fn under_lock(
             };
             give_up(shared, &marked, cause, Some(error), guard).await
         }
-        Outcome::NotProcessed(failure) => {
+        RefreshOutcome::NotProcessed(failure) => {
             let before = record.fence.as_ref();
             let lowered =
-                pending_refresh::not_processed(&marked, before, failure.asked, shared.now());
+                pending_refresh::not_processed(&marked, before, failure.retry_after, shared.now());
             let pause = Some(shared.pause_of(&lowered)).filter(|pause| !pause.is_zero());
             keep(shared, lowered, guard).await;
             Ok(Renewal::Done(not_refreshed(shared, &failure, pause)))
         }
-        Outcome::Refused(failure) if failure.repeat => {
+        RefreshOutcome::Refused(failure) if failure.is_retryable => {
             keep(
                 shared,
                 pending_refresh::unmarked(&marked, record.fence.clone()),
@@ -184,7 +187,7 @@ async fn under_lock(
             .await;
             Ok(Renewal::Done(not_refreshed(shared, &failure, None)))
         }
-        Outcome::Refused(failure) => {
+        RefreshOutcome::Refused(failure) => {
             let (before, error) = (record.fence.as_ref(), failure.error.token_error());
             let mut refused =
                 pending_refresh::refused(&marked, before, error, &shared.settings, shared.now());
@@ -205,9 +208,9 @@ async fn under_lock(
                 None => not_refreshed(shared, &failure, Some(pause)),
             }))
         }
-        Outcome::Unanswered(ended, failure) => {
+        RefreshOutcome::Unanswered(ended, failure) => {
             let unanswered =
-                pending_refresh::unanswered(&marked, ended, failure.asked, shared.now());
+                pending_refresh::unanswered(&marked, ended, failure.retry_after, shared.now());
             let pause = shared.pause_of(&unanswered);
             keep(shared, unanswered, guard).await;
             Ok(Renewal::Done(not_refreshed(shared, &failure, Some(pause))))
@@ -229,33 +232,33 @@ fn done(token: Token) -> Renewal {
 fn not_due(
     shared: &Shared,
     record: &Record,
-    fence: &PendingRefresh,
+    pending: &PendingRefresh,
     remaining: Duration,
 ) -> Attempt {
-    let refusal = fence
+    let refusal = pending
         .refusal
         .as_ref()
-        .filter(|_| fence.ended == PostEnd::Refused);
+        .filter(|_| pending.ended == PostEnd::Refused);
     let status = refusal.and_then(|refusal| StatusCode::from_u16(refusal.status).ok());
     let (Some(refusal), Some(status)) = (refusal, status) else {
-        return waiting(shared, Waiting::AfterPost(fence.ended), remaining);
+        return waiting(shared, Waiting::AfterPost(pending.ended), remaining);
     };
     let (code, description) = (refusal.code.as_deref(), refusal.description.as_deref());
     let error = Arc::new(TokenError::remembered(status, code, description));
     let failure = Failure {
         error: RefreshError::answer(&shared.key, error),
-        repeat: false,
-        asked: None,
+        is_retryable: false,
+        retry_after: None,
     };
     match client_forgotten(shared, &failure, record.registration.as_ref()) {
         Some(needed) => SessionError::SignInRequired(needed).into(),
-        None => SessionError::Refresh(failure.error.after(remaining)).into(),
+        None => SessionError::Refresh(failure.error.with_retry_after(remaining)).into(),
     }
 }
 
 /// No request was sent; the same may succeed after `remaining`.
 fn waiting(shared: &Shared, why: Waiting, remaining: Duration) -> Attempt {
-    let error = RefreshError::waiting(&shared.key, why).after(remaining);
+    let error = RefreshError::waiting(&shared.key, why).with_retry_after(remaining);
     Attempt::Failed {
         error: SessionError::Refresh(error),
         pause: Some(remaining),
@@ -296,7 +299,9 @@ async fn keep(shared: &Shared, mut record: Record, guard: &mut Guard) {
     match shared.save(&mut record, Some(expected), guard).await {
         Ok(true) => {}
         Ok(false) => tracing::debug!("the record changed while a refresh failed"),
-        Err(error) => tracing::warn!(%error, "the fence of a failed refresh stays up"),
+        Err(error) => {
+            tracing::warn!(%error, "could not update the pending refresh after a failed request")
+        }
     }
 }
 
@@ -307,7 +312,7 @@ fn client_forgotten(
     failure: &Failure,
     registration: Option<&Registration>,
 ) -> Option<SignInRequired> {
-    let error = failure.error.answered()?;
+    let error = failure.error.shared_token_error()?;
     let is_dynamic = registration?.origin == RegistrationOrigin::Dynamic;
     (is_dynamic && error.code() == Some("invalid_client")).then(|| {
         SignInRequired::new(&shared.key, SignInNeed::ClientForgotten).with_source(Arc::clone(error))
@@ -330,19 +335,19 @@ fn failed(
     if let Some(pause) = pause {
         // It stands in the record, which another process may renew meanwhile.
         return Attempt::Failed {
-            error: error.after(pause),
-            pause: failure.repeat.then_some(pause),
+            error: error.with_retry_after(pause),
+            pause: failure.is_retryable.then_some(pause),
         };
     }
     let monotonic = shared.clock.monotonic();
     let mut memory = shared.memory();
-    let pause = memory.backoff.failed(monotonic, failure.asked);
-    let error = error.after(pause);
-    memory.paused_by = Some((error.clone(), failure.repeat));
+    let pause = memory.backoff.failed(monotonic, failure.retry_after);
+    let error = error.with_retry_after(pause);
+    memory.paused_by = Some((error.clone(), failure.is_retryable));
     drop(memory);
     Attempt::Failed {
         error,
-        pause: failure.repeat.then_some(pause),
+        pause: failure.is_retryable.then_some(pause),
     }
 }
 
@@ -350,10 +355,10 @@ fn failed(
 fn paused(shared: &Shared) -> Option<Attempt> {
     let memory = shared.memory();
     let remaining = memory.backoff.remaining(shared.clock.monotonic())?;
-    let (error, repeat) = memory.paused_by.clone()?;
-    outcome("paused");
+    let (error, is_retryable) = memory.paused_by.clone()?;
+    record_outcome("paused");
     Some(Attempt::Failed {
-        error: error.after(remaining),
-        pause: repeat.then_some(remaining),
+        error: error.with_retry_after(remaining),
+        pause: is_retryable.then_some(remaining),
     })
 }

@@ -9,7 +9,7 @@ use hallpass_oauth::{ProofKey, TokenRequest};
 use http::Request;
 use url::Url;
 
-use crate::{error::SignInNeed, grant_status, outcome::Outcome, shared::Shared};
+use crate::{error::SignInNeed, grant_status, refresh_outcome::RefreshOutcome, shared::Shared};
 
 /// A refresh request that is ready to be sent.
 pub(super) struct Prepared<'a> {
@@ -77,27 +77,28 @@ impl Prepared<'_> {
 
 /// Posts, and posts once more when the server asks for its nonce in the proof: it has not looked at
 /// the refresh token then (RFC 9449 §8).
-pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> Outcome {
-    let mut asked_for_nonce = false;
+pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> RefreshOutcome {
+    let mut is_nonce_retry = false;
     loop {
         let mut request = prepared.request(shared);
         if let Some(key) = &prepared.key {
             sign(shared, key, prepared.endpoint, &mut request);
         }
-        shared.counting.posted.one();
+        shared.counters.posted.increment();
         let policy = RequestOptions::authorization_server(&shared.key.server);
-        let answer = shared.http.fetch(request, policy).await;
-        let outcome = Outcome::of(answer, prepared.scheme(), &shared.key, shared.now());
+        let result = shared.http.fetch(request, policy).await;
+        let outcome =
+            RefreshOutcome::from_result(result, prepared.scheme(), &shared.key, shared.now());
         if prepared.key.is_none() {
             return outcome;
         }
         if let Some(nonce) = outcome.dpop_nonce() {
             shared.memory().dpop_nonce = Some(nonce.to_owned());
         }
-        if asked_for_nonce || !outcome.asks_for_nonce() {
+        if is_nonce_retry || !outcome.is_nonce_challenge() {
             return outcome;
         }
-        asked_for_nonce = true;
+        is_nonce_retry = true;
     }
 }
 

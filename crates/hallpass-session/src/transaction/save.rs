@@ -1,26 +1,26 @@
-//! Saving a new grant, until it is saved.
+//! SaveLoopResult a new grant, until it is saved.
 
 use std::{mem, time::Duration};
 
 use hallpass_core::{
     Generation, Grant, Record, State, Timestamp,
     record::SignInCause,
-    store::{Guard, Lease, StoreErrorKind},
+    store::{Guard, Lease, LockKind, StoreErrorKind},
 };
 use hallpass_oauth::TokenResponse;
 
 use super::{RefreshIntent, attempt::Attempt, step};
-use crate::{error::SessionError, shared::Shared, unsaved::Unsaved};
+use crate::{error::SessionError, shared::Shared, unsaved_grant::UnsavedGrant};
 
 /// The pauses before a new grant is saved again; the last one is repeated.
-const PAUSES: [Duration; 4] = [
+const SAVE_RETRY_DELAYS: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(250),
     Duration::from_millis(500),
     Duration::from_secs(1),
 ];
 /// How many failures callers wait through. Another program may hold the file for a moment.
-const UNTOLD_FAILURES: usize = 2;
+const MAX_SILENT_FAILURES: usize = 2;
 
 /// What became of a new grant.
 pub(super) enum Renewal {
@@ -34,7 +34,7 @@ pub(super) enum Renewal {
 /// Saves the new grant, then publishes its token.
 pub(super) async fn renewed(
     shared: &Shared,
-    wanted: &RefreshIntent,
+    intent: &RefreshIntent,
     marked: &Record,
     response: TokenResponse,
     sent_at: Timestamp,
@@ -48,33 +48,33 @@ pub(super) async fn renewed(
     record.fence = None;
     record.state = State::SignedIn;
     let saved = {
-        let _settled = Settled(&shared.unsaved);
+        let _settled = SettleOnDrop(&shared.unsaved_grant);
         until_saved(shared, &mut record, old, guard).await
     };
     match saved {
-        Saving::Saved => {}
-        Saving::Orphaned => return Ok(Renewal::Orphaned(Box::new(record))),
-        Saving::HandedOver(error) => return Err(error),
+        SaveLoopResult::Saved => {}
+        SaveLoopResult::Orphaned => return Ok(Renewal::Orphaned(Box::new(record))),
+        SaveLoopResult::HandedOver(error) => return Err(error),
     }
     step("saved");
-    shared.counting.made.one();
+    shared.counters.made.increment();
     shared.memory().reset_backoff();
-    let obtained = matches!(wanted, RefreshIntent::Replace(_)).then(|| shared.clock.monotonic());
+    let obtained = matches!(intent, RefreshIntent::Replace(_)).then(|| shared.clock.monotonic());
     let token = shared.publish(&record, obtained)?;
     step("published");
     Ok(Renewal::Done(Attempt::Done(token)))
 }
 
 /// Ends the trouble of a grant that could not be saved, also when its task ends early.
-struct Settled<'a>(&'a Unsaved);
+struct SettleOnDrop<'a>(&'a UnsavedGrant);
 
-impl Drop for Settled<'_> {
+impl Drop for SettleOnDrop<'_> {
     fn drop(&mut self) {
         self.0.settled();
     }
 }
 
-enum Saving {
+enum SaveLoopResult {
     Saved,
     Orphaned,
     /// A sign-out has taken it over.
@@ -88,36 +88,39 @@ async fn until_saved(
     record: &mut Record,
     old: &Grant,
     guard: &mut Guard,
-) -> Saving {
+) -> SaveLoopResult {
     let mut expected = record.generation;
     let mut failures = 0;
     loop {
         let error = match save(shared, record, old, expected, guard).await {
-            Ok(Saved::Here) => return Saving::Saved,
-            Ok(Saved::Behind(generation)) => {
+            Ok(SaveResult::Saved) => return SaveLoopResult::Saved,
+            Ok(SaveResult::PreviousGrant(generation)) => {
                 expected = generation;
                 continue;
             }
-            Ok(Saved::Another) => return Saving::Orphaned,
+            Ok(SaveResult::OtherGrant) => return SaveLoopResult::Orphaned,
             Err(error) => error,
         };
-        if failures == UNTOLD_FAILURES {
-            tracing::warn!(%error, key = %shared.key, "a new grant can't be saved; Hallpass goes on trying");
+        if failures == MAX_SILENT_FAILURES {
+            tracing::warn!(%error, key = %shared.key, "could not save a new grant; retrying");
         }
-        if failures >= UNTOLD_FAILURES {
-            shared.unsaved.failed(error.clone());
+        if failures >= MAX_SILENT_FAILURES {
+            shared.unsaved_grant.failed(error.clone());
         }
-        let pause = PAUSES[failures.min(PAUSES.len() - 1)];
+        let pause = SAVE_RETRY_DELAYS[failures.min(SAVE_RETRY_DELAYS.len() - 1)];
         failures += 1;
         let sleep = shared.clock.sleep(pause);
-        if shared.unsaved.pause_or_hand_over(sleep, record).await {
-            return Saving::HandedOver(error);
+        if shared.unsaved_grant.pause_or_hand_over(sleep, record).await {
+            return SaveLoopResult::HandedOver(error);
         }
         if is_lock_lost(&error) {
-            drop(mem::replace(guard, Guard::new(shared.key.clone(), NoLock)));
+            drop(mem::replace(
+                guard,
+                Guard::new(shared.key.clone(), LockKind::Credential, NoLock),
+            ));
             match shared.lock().await {
                 Ok(lock) => *guard = lock,
-                Err(error) => tracing::debug!(%error, "the lock is not there again yet"),
+                Err(error) => tracing::debug!(%error, "could not take the lost lock again yet"),
             }
         }
     }
@@ -130,21 +133,23 @@ struct NoLock;
 impl Lease for NoLock {}
 
 fn is_lock_lost(error: &SessionError) -> bool {
-    let SessionError::Store(failed) = error else {
+    let SessionError::Store(error) = error else {
         return false;
     };
-    let kind = failed.cause().kind();
-    matches!(kind, StoreErrorKind::LeaseLost | StoreErrorKind::Guard)
+    matches!(
+        error.kind(),
+        StoreErrorKind::LeaseLost | StoreErrorKind::Guard
+    )
 }
 
 /// How a save ended.
-enum Saved {
+enum SaveResult {
     /// The record is there, by this save or by one before it whose answer was lost.
-    Here,
+    Saved,
     /// The grant that was refreshed is there, in a record of this generation.
-    Behind(Generation),
+    PreviousGrant(Generation),
     /// The account has another grant, or none.
-    Another,
+    OtherGrant,
 }
 
 async fn save(
@@ -153,9 +158,9 @@ async fn save(
     old: &Grant,
     expected: Generation,
     guard: &mut Guard,
-) -> Result<Saved, SessionError> {
+) -> Result<SaveResult, SessionError> {
     if shared.save(record, Some(expected), guard).await? {
-        return Ok(Saved::Here);
+        return Ok(SaveResult::Saved);
     }
     let found = shared
         .store
@@ -166,15 +171,15 @@ async fn save(
         .as_ref()
         .and_then(|found| Some((found, found.grant.as_ref()?)))
     else {
-        return Ok(Saved::Another);
+        return Ok(SaveResult::OtherGrant);
     };
     let is_ours = record.grant.as_ref().is_some_and(|ours| {
         ours.access_token == grant.access_token && ours.refresh_token == grant.refresh_token
     });
     if is_ours {
         record.generation = found.generation;
-        shared.memory().saw(found.generation);
-        return Ok(Saved::Here);
+        shared.memory().observe_generation(found.generation);
+        return Ok(SaveResult::Saved);
     }
     let is_left = matches!(
         found.state,
@@ -182,7 +187,7 @@ async fn save(
     );
     // One that lacks its refresh token was given up by a process that posted it again.
     if grant.access_token == old.access_token && !is_left {
-        return Ok(Saved::Behind(found.generation));
+        return Ok(SaveResult::PreviousGrant(found.generation));
     }
-    Ok(Saved::Another)
+    Ok(SaveResult::OtherGrant)
 }

@@ -8,15 +8,13 @@ use std::time::Duration;
 use hallpass_core::{
     CredentialKey, CredentialStore,
     record::document::CredentialDocument,
-    store::{Saved, StoreError, StoreErrorKind},
+    store::{LockKind, Saved, StoreError, StoreErrorKind},
 };
+use hallpass_seal::{Binding, OpenError};
 use zeroize::Zeroizing;
 
-use super::{FileStore, creation::no_key};
-use crate::{
-    KeyId, KeySource, blocking,
-    seal::{self, Binding, Unsealable},
-};
+use super::{FileStore, creation::no_key, records::document_error};
+use crate::{KeyId, KeySource, blocking};
 
 const BUNDLE: &Binding = b"hallpass: an export of a store 1";
 
@@ -65,7 +63,7 @@ impl FileStore {
             plain.push(b'\n');
         }
         Ok(Exported {
-            bytes: seal::seal(id, &key, BUNDLE, &plain).map_err(no_key)?,
+            bytes: hallpass_seal::seal(id, &key, BUNDLE, &plain).map_err(no_key)?,
             credentials: documents.iter().map(|d| d.key().clone()).collect(),
             problems,
         })
@@ -86,20 +84,18 @@ impl FileStore {
         with: &dyn KeySource,
         wait: Duration,
     ) -> Result<Imported, StoreError> {
-        let id = seal::key_id(bytes).map_err(unsealable)?;
+        let id = hallpass_seal::key_id(bytes).map_err(open_error)?;
         let key = with.load(id).await;
         let key = key.map_err(|error| no_key(with.policy(), error))?;
         let bytes = bytes.to_vec();
         let documents = blocking::run(move || {
-            let plain = seal::open(&key, BUNDLE, &bytes).map_err(unsealable)?;
+            let plain = hallpass_seal::open(&key, BUNDLE, &bytes).map_err(open_error)?;
             let lines = plain.split(|byte| *byte == b'\n');
             lines
                 .filter(|line| !line.is_empty())
                 .map(|line| {
-                    CredentialDocument::decode(line).map_err(|error| {
-                        StoreError::new(StoreErrorKind::Newer, "the export can't be read")
-                            .with_source(error)
-                    })
+                    CredentialDocument::decode(line)
+                        .map_err(|error| document_error("the export", error))
                 })
                 .collect::<Result<Vec<_>, _>>()
         })
@@ -123,7 +119,7 @@ impl FileStore {
         wait: Duration,
     ) -> Result<bool, StoreError> {
         let credential = document.key();
-        let mut guard = self.lock(credential, wait).await?;
+        let mut guard = self.lock(credential, LockKind::Credential, wait).await?;
         let lease = self.lease(credential, &mut guard)?.for_change();
         let active = document.active().map(|record| record.issuer.clone());
         let mut records = document.records().to_vec();
@@ -140,21 +136,24 @@ impl FileStore {
     }
 }
 
-fn unsealable(why: Unsealable) -> StoreError {
+fn open_error(why: OpenError) -> StoreError {
     match why {
-        Unsealable::Newer { version } => StoreError::new(
+        OpenError::Newer { version } => StoreError::new(
             StoreErrorKind::Newer,
             format!("the export was sealed by a newer Hallpass (version {version})"),
         )
         .with_hint("use the newer Hallpass"),
-        Unsealable::Altered => StoreError::new(
+        OpenError::Altered => StoreError::new(
             StoreErrorKind::Damaged,
             "the export was changed after it was sealed, or sealed with another key",
         )
         .with_hint("check the passphrase"),
-        Unsealable::Torn => StoreError::new(StoreErrorKind::Damaged, "the export is torn"),
-        Unsealable::Foreign | Unsealable::Misplaced => {
+        OpenError::Torn => StoreError::new(StoreErrorKind::Damaged, "the export is torn"),
+        OpenError::Foreign | OpenError::Misplaced => {
             StoreError::new(StoreErrorKind::Damaged, "this is no export of a store")
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
-    store::{Guard, Listing, Saved, StoreError},
+    store::{Guard, Listing, LockKind, Saved, StoreDiagnostics, StoreError},
 };
 use tokio::time;
 
@@ -12,7 +12,7 @@ use super::{
     FileStore,
     creation::lock_path,
     lock::{self, FileLease, Held, Mode},
-    records::CredentialPaths,
+    records,
 };
 use crate::blocking;
 
@@ -62,20 +62,21 @@ impl CredentialStore for FileStore {
     fn lock<'a>(
         &'a self,
         credential: &'a CredentialKey,
+        kind: LockKind,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
             let deadline = lock::deadline(wait);
-            let paths = CredentialPaths::new(&self.inner.root, credential);
-            let queue = self.turn(&paths).lock_owned();
+            let path = records::lock_path(&self.inner.root, credential, kind);
+            let queue = self.inner.locks.get(path.clone()).lock_owned();
             let turn = match deadline {
                 Some(deadline) => time::timeout_at(deadline, queue)
                     .await
-                    .map_err(|_| lock::busy(&paths.lock))?,
+                    .map_err(|_| lock::busy(&path))?,
                 None => queue.await,
             };
             let store = lock::acquire(lock_path(&self.inner.root), Mode::Shared, deadline).await?;
-            let slot_lock = lock::acquire(paths.lock, Mode::Exclusive, deadline).await?;
+            let slot_lock = lock::acquire(path, Mode::Exclusive, deadline).await?;
             self.look_again().await?;
             let held = Arc::new(Held {
                 _slot: slot_lock,
@@ -87,7 +88,7 @@ impl CredentialStore for FileStore {
                 reserve: None,
                 held,
             };
-            Ok(Guard::new(credential.clone(), lease))
+            Ok(Guard::new(credential.clone(), kind, lease))
         })
     }
 
@@ -139,13 +140,20 @@ impl CredentialStore for FileStore {
         })
     }
 
-    fn holder<'a>(
+    fn diagnostics(&self) -> Option<&dyn StoreDiagnostics> {
+        Some(self)
+    }
+}
+
+impl StoreDiagnostics for FileStore {
+    fn lock_holder<'a>(
         &'a self,
         credential: &'a CredentialKey,
+        kind: LockKind,
     ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
         Box::pin(async move {
-            let paths = CredentialPaths::new(&self.inner.root, credential);
-            blocking::run(move || lock::holder_now(&paths.lock)).await
+            let path = records::lock_path(&self.inner.root, credential, kind);
+            blocking::run(move || lock::holder_now(&path)).await
         })
     }
 
@@ -153,7 +161,7 @@ impl CredentialStore for FileStore {
         Some(Arc::new(self.looked_at()))
     }
 
-    fn check(&self) -> BoxFuture<'_, Vec<StoreError>> {
+    fn verify(&self) -> BoxFuture<'_, Vec<StoreError>> {
         Box::pin(async move {
             // The key is asked for also where there is no record yet that needs it.
             let examined = self.looked_at();

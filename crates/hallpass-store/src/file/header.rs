@@ -12,12 +12,10 @@ use hallpass_core::{
     Timestamp, quote,
     store::{StoreError, StoreErrorKind},
 };
+use hallpass_seal::Binding;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    KeyId, KeyLocation, SealingKey, folder, hex,
-    seal::{self, Binding},
-};
+use crate::{KeyId, KeyLocation, SealingKey, folder};
 
 /// What the key before the current one is sealed for.
 const PREVIOUS_KEY: &Binding = b"hallpass: the key of last time 1";
@@ -133,7 +131,7 @@ impl PreviousKey {
         Ok(Self {
             policy: file.policy.clone(),
             key: file.key.clone(),
-            sealed: hex::encode(&seal::seal(id, new, PREVIOUS_KEY, old.expose())?),
+            sealed: hex::encode(hallpass_seal::seal(id, new, PREVIOUS_KEY, old.expose())?),
         })
     }
 
@@ -143,8 +141,8 @@ impl PreviousKey {
     }
 
     pub(crate) fn open(&self, key: &SealingKey) -> Option<(KeyId, SealingKey)> {
-        let sealed = hex::decode_any(&self.sealed)?;
-        let plain = seal::open(key, PREVIOUS_KEY, &sealed).ok()?;
+        let sealed = hex::decode(&self.sealed).ok()?;
+        let plain = hallpass_seal::open(key, PREVIOUS_KEY, &sealed).ok()?;
         let bytes = <[u8; 32]>::try_from(plain.as_slice()).ok()?;
         Some((KeyId::parse(&self.key)?, SealingKey::from_bytes(bytes)))
     }
@@ -251,7 +249,7 @@ impl KeyEpoch {
             number: FIRST,
             policy: policy.to_string(),
             key: id.to_string(),
-            check: key.check(id),
+            check: key.check_value(id),
             made_on: None,
             ignored: Vec::new(),
             previous: None,
@@ -312,7 +310,7 @@ impl KeyEpoch {
 
     /// Whether `key` is the one that was made for it.
     pub(crate) fn accepts(&self, key: &SealingKey) -> bool {
-        key.check(self.key_id()) == self.check
+        key.check_value(self.key_id()) == self.check
     }
 }
 

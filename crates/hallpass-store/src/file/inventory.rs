@@ -15,6 +15,7 @@ use hallpass_core::{
     CredentialKey, Record, Timestamp,
     store::{StoreError, StoreErrorKind},
 };
+use hallpass_seal::Binding;
 
 use super::{
     FileStore,
@@ -22,7 +23,7 @@ use super::{
     header::{KeyEpoch, MissingKey, PolicyFile},
     records::{self, CredentialPaths},
 };
-use crate::{KeyId, KeyLocation, KeySources, blocking, folder, seal::Binding};
+use crate::{KeyId, KeyLocation, KeySources, blocking, folder};
 
 /// Records whose key is not at hand.
 #[derive(Debug, Clone, PartialEq, Eq)]

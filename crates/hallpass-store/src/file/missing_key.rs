@@ -230,15 +230,13 @@ impl fmt::Debug for Notify {
 /// once that is over.
 fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
     match error.kind() {
-        KeyErrorKind::Locked | KeyErrorKind::TimedOut | KeyErrorKind::Unavailable => {
-            no_key(policy, error)
-        }
         KeyErrorKind::Absent | KeyErrorKind::Unusable => StoreError::new(
             StoreErrorKind::Key,
             "the key of the store is lost, and no new one can be made",
         )
         .with_hint("bring the key back, as from a backup, or start the store over")
         .with_source(error),
+        _ => no_key(policy, error),
     }
 }
 

@@ -9,8 +9,9 @@ use std::{
 use hallpass_core::{
     CredentialKey,
     record::document::{CredentialDocument, DocumentError},
-    store::{StoreError, StoreErrorKind},
+    store::{LockKind, StoreError, StoreErrorKind},
 };
+use hallpass_seal::{Binding, OpenError};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -22,8 +23,6 @@ use super::{
 use crate::{
     KeyId, SealingKey, blocking,
     folder::{self, Replacement},
-    hex,
-    seal::{self, Binding, Unsealable},
 };
 
 /// The keys that open a series of records: its own, and during a rekey the one before it.
@@ -64,7 +63,7 @@ impl Keys {
 
     /// Whether one of the keys has the id that stands in sealed bytes; also when none stands there.
     pub(crate) fn know(&self, bytes: &[u8]) -> bool {
-        seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
+        hallpass_seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
     }
 
     fn get(&self, id: KeyId) -> Option<&SealingKey> {
@@ -78,7 +77,7 @@ impl Keys {
 
 const UNFINISHED: &str = "the store's key was being changed, and the one before it can't be opened";
 
-/// The files of one credential: one lock, and in each series one sealed file, `<credential>.sealed` in the first
+/// The sealed files of one credential: one in each series, `<credential>.sealed` in the first
 /// and `<credential>.<number>.sealed` in a later one.
 #[derive(Debug, Clone)]
 pub(crate) struct CredentialPaths {
@@ -87,7 +86,6 @@ pub(crate) struct CredentialPaths {
     pub(crate) name: String,
     pub(crate) series: u32,
     pub(crate) sealed: PathBuf,
-    pub(crate) lock: PathBuf,
 }
 
 impl CredentialPaths {
@@ -96,14 +94,13 @@ impl CredentialPaths {
     }
 
     pub(crate) fn of_binding(root: &Path, binding: Binding) -> Self {
-        let name = hex::encode(&binding);
+        let name = hex::encode(binding);
         let stem = root.join("slots").join(&name);
         Self {
             binding,
             name,
             series: header::FIRST,
             sealed: stem.with_extension("sealed"),
-            lock: stem.with_extension("lock"),
         }
     }
 
@@ -127,19 +124,47 @@ impl CredentialPaths {
             None => (stem, header::FIRST),
             Some((name, number)) => (name, number.parse().ok()?),
         };
-        let paths = Self::of_binding(root, hex::decode(name)?).in_series(number);
+        let paths = Self::of_binding(root, parse_binding(name)?).in_series(number);
         // Written in one way only.
         (paths.sealed == path).then_some(paths)
     }
 }
 
+/// Reads the 64 hexadecimal digits of a file's name.
+fn parse_binding(name: &str) -> Option<Binding> {
+    let mut binding = Binding::default();
+    hex::decode_to_slice(name, &mut binding).ok()?;
+    Some(binding)
+}
+
+/// The file of one of a credential's locks.
+pub(crate) fn lock_path(root: &Path, credential: &CredentialKey, kind: LockKind) -> PathBuf {
+    let server = credential.server.as_str();
+    let binding = match kind {
+        LockKind::Credential => binding(credential),
+        // The first version took the lock of a credential at a host that can't exist (RFC 2606 section 2).
+        // The name is the same, so that it and this version exclude each other.
+        LockKind::SignIn => {
+            let name = form_urlencoded::byte_serialize(server.as_bytes());
+            let server = format!("https://sign-in.invalid/{}", name.collect::<String>());
+            digest(&server, credential)
+        }
+    };
+    let name = hex::encode(binding);
+    root.join("slots").join(name).with_extension("lock")
+}
+
 /// A digest of the credential: the name of its file, and what the file is sealed for.
 pub(crate) fn binding(credential: &CredentialKey) -> Binding {
+    digest(credential.server.as_str(), credential)
+}
+
+fn digest(server: &str, credential: &CredentialKey) -> Binding {
     let mut digest = Sha256::new();
     // Neither server nor account can hold a zero byte, and the subject comes last: no two credentials
     // give the same bytes. The first line is as it was in the first version of the format.
     digest.update(b"hallpass slot 1\0");
-    digest.update(credential.server.as_str());
+    digest.update(server);
     digest.update(b"\0");
     digest.update(credential.account.as_str());
     if !credential.subject.is_empty() {
@@ -157,22 +182,25 @@ pub(crate) fn open(
     bytes: &[u8],
 ) -> Result<CredentialDocument, StoreError> {
     let plain = unseal(keys, paths, bytes)?;
-    let document = CredentialDocument::decode(&plain).map_err(|error| {
-        let kind = match error {
-            DocumentError::Newer { .. } => StoreErrorKind::Newer,
-            _ => StoreErrorKind::Damaged,
-        };
-        StoreError::new(kind, format!("`{}` can't be read", paths.sealed.display()))
-            .with_source(error)
-    })?;
+    let document = CredentialDocument::decode(&plain)
+        .map_err(|error| document_error(&format!("`{}`", paths.sealed.display()), error))?;
     let ours = match credential {
         Some(credential) => document.key() == credential,
         None => binding(document.key()) == paths.binding,
     };
     if !ours {
-        return Err(unsealable(paths, Unsealable::Misplaced));
+        return Err(open_error(paths, OpenError::Misplaced));
     }
     Ok(document)
+}
+
+/// The error of a file, as an export, whose document can't be read.
+pub(super) fn document_error(file: &str, error: DocumentError) -> StoreError {
+    let kind = match error {
+        DocumentError::Newer { .. } => StoreErrorKind::Newer,
+        _ => StoreErrorKind::Damaged,
+    };
+    StoreError::new(kind, format!("{file} can't be read")).with_source(error)
 }
 
 fn unseal(
@@ -181,7 +209,7 @@ fn unseal(
     bytes: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let place = paths.sealed.display();
-    let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
+    let id = hallpass_seal::key_id(bytes).map_err(|why| open_error(paths, why))?;
     let key = keys.get(id).ok_or_else(|| {
         StoreError::new(
             StoreErrorKind::Key,
@@ -192,7 +220,7 @@ fn unseal(
         )
         .with_hint("it is from another machine or from before the store was started over")
     })?;
-    seal::open(key, &paths.binding, bytes).map_err(|why| unsealable(paths, why))
+    hallpass_seal::open(key, &paths.binding, bytes).map_err(|why| open_error(paths, why))
 }
 
 /// Seals a document and writes it in its place, by a replacement that has begun there.
@@ -206,7 +234,7 @@ pub(crate) fn write(
 }
 
 fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-    seal::seal(keys.id, &keys.key, &paths.binding, plain).map_err(|error| {
+    hallpass_seal::seal(keys.id, &keys.key, &paths.binding, plain).map_err(|error| {
         StoreError::new(
             StoreErrorKind::Io,
             format!("sealing `{}` failed", paths.sealed.display()),
@@ -215,25 +243,25 @@ fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>,
     })
 }
 
-fn unsealable(paths: &CredentialPaths, why: Unsealable) -> StoreError {
+fn open_error(paths: &CredentialPaths, why: OpenError) -> StoreError {
     let (kind, what, hint) = match why {
-        Unsealable::Torn => (StoreErrorKind::Damaged, "is torn".to_owned(), RESTORE),
-        Unsealable::Foreign => (
+        OpenError::Torn => (StoreErrorKind::Damaged, "is torn".to_owned(), RESTORE),
+        OpenError::Foreign => (
             StoreErrorKind::Damaged,
             "is no sealed record".to_owned(),
             RESTORE,
         ),
-        Unsealable::Altered => (
+        OpenError::Altered => (
             StoreErrorKind::Damaged,
             "was changed after it was sealed".to_owned(),
             RESTORE,
         ),
-        Unsealable::Misplaced => (
+        OpenError::Misplaced => (
             StoreErrorKind::Damaged,
             "holds the records of another server or account".to_owned(),
             RESTORE,
         ),
-        Unsealable::Newer { version } => (
+        OpenError::Newer { version } => (
             StoreErrorKind::Newer,
             format!("was sealed by a newer Hallpass (version {version})"),
             "use the newer Hallpass",
@@ -254,7 +282,7 @@ pub(crate) fn reseal(
     paths: &CredentialPaths,
     bytes: &[u8],
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
+    let id = hallpass_seal::key_id(bytes).map_err(|why| open_error(paths, why))?;
     if id == keys.id {
         return Ok(None);
     }

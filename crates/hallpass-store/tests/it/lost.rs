@@ -11,7 +11,7 @@ use std::{
 
 use hallpass_core::{
     CredentialStore as _,
-    store::{Saved, StoreError, StoreErrorKind},
+    store::{Saved, StoreDiagnostics as _, StoreError, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
 
@@ -181,7 +181,8 @@ async fn a_diagnosis_finds_it_and_changes_nothing() {
     let store = open(&place, &keys).await;
     let told = Told::by(&store);
     let examined = store.read_only().unwrap();
-    for problems in [store.check().await, examined.check().await] {
+    let examined = examined.diagnostics().unwrap();
+    for problems in [store.verify().await, examined.verify().await] {
         let kinds: Vec<_> = problems.iter().map(StoreError::kind).collect();
         assert_eq!(kinds, [StoreErrorKind::Key]);
         let problem = &problems[0];

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use hallpass_core::{
     CredentialStore as _,
-    store::{Saved, StoreErrorKind},
+    store::{Saved, StoreDiagnostics as _, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Passphrase};
 
@@ -35,7 +35,7 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
             let listing = store.list().await.unwrap();
             assert_eq!(listing.credentials.len(), credentials, "round {round}");
             assert_eq!(listing.problems.len(), 0);
-            assert_eq!(store.check().await.len(), 0);
+            assert_eq!(store.verify().await.len(), 0);
             let mut record = store.load(&record("one").key).await.unwrap().unwrap();
             record.state = hallpass_core::State::OutcomeUnknown;
             let saved = save(&store, &record, Some(record.generation)).await;
@@ -84,7 +84,7 @@ async fn another_machine_s_key_stands_in_nobody_s_way() {
         let listing = store.list().await.unwrap();
         assert_eq!((listing.credentials.len(), listing.problems.len()), (3, 0));
         assert_eq!(out_of_reach(&store).await.len(), 1);
-        assert_eq!(store.check().await.len(), 0);
+        assert_eq!(store.verify().await.len(), 0);
     }
 }
 

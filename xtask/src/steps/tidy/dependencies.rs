@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "hallpass-cli",
         &[
             "hallpass",
+            "hallpass-doctor",
             "hallpass-keyring",
             "hallpass-proxy",
             "hallpass-testkit",
@@ -34,15 +35,37 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("hallpass-core", &[]),
     ("hallpass-discovery", &["hallpass-core"]),
+    (
+        "hallpass-doctor",
+        &[
+            "hallpass",
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-http",
+            "hallpass-login",
+            "hallpass-mcp",
+            "hallpass-session",
+        ],
+    ),
     ("hallpass-http", &["hallpass-core"]),
-    ("hallpass-keyring", &["hallpass-core", "hallpass-store"]),
+    ("hallpass-keyring", &["hallpass-core", "hallpass-seal"]),
     (
         "hallpass-login",
-        &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
+        &[
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-oauth",
+            "hallpass-session",
+        ],
     ),
     (
         "hallpass-service",
-        &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
+        &[
+            "hallpass-core",
+            "hallpass-discovery",
+            "hallpass-oauth",
+            "hallpass-session",
+        ],
     ),
     (
         "hallpass-mcp",
@@ -62,7 +85,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "hallpass-session",
         &["hallpass-core", "hallpass-discovery", "hallpass-oauth"],
     ),
-    ("hallpass-store", &["hallpass-core"]),
+    ("hallpass-seal", &["hallpass-core"]),
+    ("hallpass-store", &["hallpass-core", "hallpass-seal"]),
     ("hallpass-testkit", &["hallpass-core"]),
     ("xtask", &[]),
 ];
@@ -93,6 +117,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         &[
             "dev:hallpass",
             "dev:hallpass-discovery",
+            "dev:hallpass-doctor",
             "dev:hallpass-rmcp",
             "hallpass-cli",
             "hallpass-http",

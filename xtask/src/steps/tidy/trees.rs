@@ -31,6 +31,10 @@ const FREE_OF: &[(&str, &[&str])] = &[
         &["hyper", "reqwest", "rmcp", "rustls", "tokio"],
     ),
     ("hallpass-session", &["hyper", "reqwest", "rmcp", "rustls"]),
+    (
+        "hallpass-seal",
+        &["hyper", "reqwest", "rmcp", "rustls", "tokio"],
+    ),
     ("hallpass-store", &["hyper", "reqwest", "rmcp", "rustls"]),
 ];
 

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass::{
     CredentialKey, Hallpass, Remedy,
-    store::{CredentialStore, Saved},
+    store::{CredentialStore, LockKind, Saved},
 };
 use serde_json::{Value, json};
 use url::{Host, Url};
@@ -148,7 +148,7 @@ impl Offer {
             let remedy = error.remedy();
             CommandError::with_remedy(error, remedy)
         })?;
-        let mut guard = store.lock(&self.key, WAIT).await?;
+        let mut guard = store.lock(&self.key, LockKind::Credential, WAIT).await?;
         if !store.records(&self.key).await?.is_empty() {
             return Ok(here());
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use hallpass::{
     Record,
-    store::{CredentialStore as _, Inventory, StoreErrorKind},
+    store::{CredentialStore as _, Inventory, LockKind, StoreErrorKind},
 };
 use serde_json::json;
 
@@ -39,7 +39,7 @@ pub(super) struct Forget {
 pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), CommandError> {
     let key = setup::key(program, &forget.url, forget.account.as_deref())?;
     let store = store::files(program).await?;
-    let mut guard = store.lock(&key, WAIT).await?;
+    let mut guard = store.lock(&key, LockKind::Credential, WAIT).await?;
     if !forget.yes
         && let Some(why) = store.unreadable_reason(&key).await?
     {
