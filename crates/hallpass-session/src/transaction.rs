@@ -49,6 +49,7 @@ pub(crate) async fn run(
     engine: &RefreshEngine,
     intent: &RefreshIntent,
 ) -> Result<Token, SessionError> {
+    let context = &engine.context;
     let mut attempts = 0;
     loop {
         if let Some(token) = adopt(engine, intent).await? {
@@ -72,13 +73,13 @@ pub(crate) async fn run(
         match (pause, error) {
             (Some(pause), _) if !pause.is_zero() => {
                 tokio::select! {
-                    () = engine.context.clock.sleep(pause) => {}
-                    () = engine.context.tasks.closed() => return Err(engine.context.closed_error()),
+                    () = context.clock.sleep(pause) => {}
+                    () = context.tasks.closed() => return Err(context.closed_error()),
                 }
             }
             (Some(_), _) => {}
             (None, Some(error)) => return Err(error),
-            (None, None) => return Err(engine.context.conflict_error()),
+            (None, None) => return Err(context.conflict_error()),
         }
     }
 }

@@ -34,17 +34,18 @@ pub(crate) async fn run(
     refused: &Token,
     challenges: &[Challenge],
 ) -> Result<Token, SessionError> {
+    let context = &engine.context;
     let intent = RefreshIntent::Replace(refused.clone());
-    let now = engine.context.clock.monotonic();
-    if let Some(error) = engine.context.backoff.termination(refused, now) {
+    let now = context.clock.monotonic();
+    if let Some(error) = context.backoff.termination(refused, now) {
         return match adopt(engine, &intent).await {
             Ok(Some(token)) => Ok(token),
             _ => Err(error),
         };
     }
-    let is_new_token_refused = refused.is_alive(engine.context.now())
+    let is_new_token_refused = refused.is_alive(context.now())
         && !refused.was_accepted()
-        && refused.obtained_within(MAX_NEW_TOKEN_AGE, engine.context.clock.monotonic());
+        && refused.obtained_within(MAX_NEW_TOKEN_AGE, context.clock.monotonic());
     let error = if is_new_token_refused {
         match adopt(engine, &intent).await {
             Ok(Some(token)) => return Ok(token),
@@ -67,9 +68,7 @@ pub(crate) async fn run(
         Ok(found) if Some(&found.server.issuer) != refused.issuer() && !found.is_provisional => {
             record_outcome("migration");
             mark_issuer_changed(engine, refused).await?;
-            return Err(engine
-                .context
-                .sign_in_required(SignInNeed::Migrated(found.server.issuer)));
+            return Err(context.sign_in_required(SignInNeed::Migrated(found.server.issuer)));
         }
         Ok(_) => error,
         Err(discovery) => {
@@ -87,13 +86,8 @@ pub(crate) async fn run(
         SessionError::Terminated(_) | SessionError::SignInRequired(_)
     ) {
         record_outcome("ended");
-        let until = engine
-            .context
-            .clock
-            .monotonic()
-            .saturating_add(MAX_NEW_TOKEN_AGE);
-        engine
-            .context
+        let until = context.clock.monotonic().saturating_add(MAX_NEW_TOKEN_AGE);
+        context
             .backoff
             .record_termination(refused.clone(), error.clone(), until);
     }
@@ -137,23 +131,25 @@ async fn rediscover(
     engine: &RefreshEngine,
     challenges: &[Challenge],
 ) -> Result<Discovered, DiscoveryError> {
+    let context = &engine.context;
     let discovery = Discovery {
-        http: &*engine.context.http,
-        clock: &*engine.context.clock,
-        settings: &engine.context.settings,
+        http: &*context.http,
+        clock: &*context.clock,
+        settings: &context.settings,
     };
     let reading = CacheMode::Anew(&engine.metadata);
     discovery
-        .run_with(&engine.context.key.server, challenges, reading)
+        .run_with(&context.key.server, challenges, reading)
         .await
 }
 
 /// Saves that the record of `refused` belongs to an authorization server that no longer protects the
 /// server, so that no process sends its credentials again.
 async fn mark_issuer_changed(engine: &RefreshEngine, refused: &Token) -> Result<(), SessionError> {
-    let mut guard = engine.context.lock().await?;
+    let context = &engine.context;
+    let mut guard = context.lock().await?;
     let left = mark_issuer_changed_locked(engine, refused, &mut guard).await;
-    engine.context.release(guard).await;
+    context.release(guard).await;
     left
 }
 
@@ -162,8 +158,9 @@ async fn mark_issuer_changed_locked(
     refused: &Token,
     guard: &mut Guard,
 ) -> Result<(), SessionError> {
-    let Some(record) = engine.context.load_locked(guard).await? else {
-        engine.context.cache.clear();
+    let context = &engine.context;
+    let Some(record) = context.load_locked(guard).await? else {
+        context.cache.clear();
         return Ok(());
     };
     let still_there = Some(&record.issuer) == refused.issuer()
@@ -177,10 +174,9 @@ async fn mark_issuer_changed_locked(
     let mut left = record.clone();
     left.state = State::SignInRequired(SignInCause::IssuerChanged);
     // After a conflict, another process has changed the record already.
-    engine
-        .context
+    context
         .save(&mut left, Some(record.generation), guard)
         .await?;
-    engine.context.cache.clear();
+    context.cache.clear();
     Ok(())
 }

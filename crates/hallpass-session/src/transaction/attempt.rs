@@ -65,16 +65,17 @@ pub(super) async fn attempt(engine: &RefreshEngine, intent: &RefreshIntent) -> A
 }
 
 async fn try_once(engine: &RefreshEngine, intent: &RefreshIntent) -> Result<Attempt, SessionError> {
+    let context = &engine.context;
     step("locking");
-    let mut guard = engine.context.lock().await?;
+    let mut guard = context.lock().await?;
     step("locked");
     let result = under_lock(engine, intent, &mut guard).await;
-    engine.context.release(guard).await;
+    context.release(guard).await;
     match result? {
         Renewal::Done(attempt) => Ok(attempt),
         Renewal::Orphaned(record) => {
-            tracing::warn!(key = %engine.context.key, "the account changed during a refresh; the new grant is revoked");
-            revoke_orphan(&engine.context, &record).await;
+            tracing::warn!(key = %context.key, "the account changed during a refresh; the new grant is revoked");
+            revoke_orphan(context, &record).await;
             Ok(Attempt::Conflict)
         }
     }
@@ -85,36 +86,37 @@ async fn under_lock(
     intent: &RefreshIntent,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
-    let loaded = engine.context.load_locked(guard).await?;
+    let context = &engine.context;
+    let loaded = context.load_locked(guard).await?;
     step("read");
-    let (record, grant) = match engine.context.usable(loaded.as_ref()) {
+    let (record, grant) = match context.usable(loaded.as_ref()) {
         Ok(found) => found,
         Err(error) => {
-            engine.context.cache.clear();
+            context.cache.clear();
             return Err(error);
         }
     };
-    let now = engine.context.now();
+    let now = context.now();
     let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
     if intent.accepts(&token) && token.is_fresh(now) {
         record_outcome("adopted");
-        return engine.context.publish(record, None).map(done);
+        return context.publish(record, None).map(done);
     }
     let is_sufficient = (intent.accepts_old() || intent.accepts(&token)) && token.is_alive(now);
     if intent.accepts_old() && token.is_alive(now) {
         // It is used if no newer one can be had.
-        engine.context.publish(record, None)?;
+        context.publish(record, None)?;
     }
-    let retries_refused = engine.context.backoff.retries_refused();
+    let retries_refused = context.backoff.retries_refused();
     let remaining = record.fence.as_ref().and_then(|pending| {
         let is_retried = retries_refused && pending.ended == PostEnd::Refused;
-        let remaining = pending_refresh::remaining(pending, &engine.context.settings, now)
-            .filter(|_| !is_retried)?;
+        let remaining =
+            pending_refresh::remaining(pending, &context.settings, now).filter(|_| !is_retried)?;
         Some((pending, remaining))
     });
-    let reached_max_posts = pending_refresh::reached_max_posts(record, &engine.context.settings);
+    let reached_max_posts = pending_refresh::reached_max_posts(record, &context.settings);
     if is_sufficient && (reached_max_posts || remaining.is_some()) {
-        return engine.context.publish(record, None).map(done);
+        return context.publish(record, None).map(done);
     }
     if reached_max_posts {
         record_outcome("max posts reached");
@@ -125,12 +127,12 @@ async fn under_lock(
         record_outcome("not due yet");
         return Ok(Renewal::Done(not_due(engine, record, pending, remaining)));
     }
-    let prepared = post::prepare(engine, record, grant, now)
-        .map_err(|need| engine.context.sign_in_required(need))?;
+    let prepared =
+        post::prepare(engine, record, grant, now).map_err(|need| context.sign_in_required(need))?;
 
     let permit = match engine
         .breakers
-        .acquire(prepared.endpoint(), &*engine.context.clock)
+        .acquire(prepared.endpoint(), &*context.clock)
         .await
     {
         Ok(permit) => permit,
@@ -143,9 +145,8 @@ async fn under_lock(
 
     // The mark is saved before the request is sent, and there is space for it and for the answer.
     reserve(engine, guard).await?;
-    let mut marked = pending_refresh::marked(record, now, &*engine.context.entropy);
-    if !engine
-        .context
+    let mut marked = pending_refresh::marked(record, now, &*context.entropy);
+    if !context
         .save(&mut marked, Some(record.generation), guard)
         .await?
     {
@@ -164,12 +165,12 @@ async fn under_lock(
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
     match &result {
         RefreshOutcome::Unanswered(..) => {
-            permit.lost(&engine.context.key, engine.context.clock.monotonic());
+            permit.lost(&context.key, context.clock.monotonic());
         }
         RefreshOutcome::Renewed(_) => permit.renewed(),
         _ => drop(permit),
     }
-    engine.context.backoff.record_post();
+    context.backoff.record_post();
     match result {
         RefreshOutcome::Renewed(response) => {
             save::renewed(engine, intent, &marked, *response, now, guard).await
@@ -188,14 +189,9 @@ async fn under_lock(
         }
         RefreshOutcome::NotProcessed(failure) => {
             let before = record.fence.as_ref();
-            let lowered = pending_refresh::not_processed(
-                &marked,
-                before,
-                failure.retry_after,
-                engine.context.now(),
-            );
-            let pause =
-                Some(engine.context.pending_pause(&lowered)).filter(|pause| !pause.is_zero());
+            let lowered =
+                pending_refresh::not_processed(&marked, before, failure.retry_after, context.now());
+            let pause = Some(context.pending_pause(&lowered)).filter(|pause| !pause.is_zero());
             keep(engine, lowered, guard).await;
             Ok(Renewal::Done(not_refreshed(engine, &failure, pause)))
         }
@@ -210,19 +206,14 @@ async fn under_lock(
         }
         RefreshOutcome::Refused(failure) => {
             let (before, error) = (record.fence.as_ref(), failure.error.token_error());
-            let mut refused = pending_refresh::refused(
-                &marked,
-                before,
-                error,
-                &engine.context.settings,
-                engine.context.now(),
-            );
+            let mut refused =
+                pending_refresh::refused(&marked, before, error, &context.settings, context.now());
             let forgotten = client_forgotten(engine, &failure, record.registration.as_ref());
             if let (Some(_), Some(registration)) = (&forgotten, &mut refused.registration) {
                 // The next sign-in checks first whether the server knows it.
                 registration.proven_at = None;
             }
-            let pause = engine.context.pending_pause(&refused);
+            let pause = context.pending_pause(&refused);
             keep(engine, refused, guard).await;
             Ok(Renewal::Done(match forgotten {
                 Some(needed) => failed(
@@ -235,13 +226,9 @@ async fn under_lock(
             }))
         }
         RefreshOutcome::Unanswered(ended, failure) => {
-            let unanswered = pending_refresh::unanswered(
-                &marked,
-                ended,
-                failure.retry_after,
-                engine.context.now(),
-            );
-            let pause = engine.context.pending_pause(&unanswered);
+            let unanswered =
+                pending_refresh::unanswered(&marked, ended, failure.retry_after, context.now());
+            let pause = context.pending_pause(&unanswered);
             keep(engine, unanswered, guard).await;
             Ok(Renewal::Done(not_refreshed(engine, &failure, Some(pause))))
         }
@@ -250,11 +237,8 @@ async fn under_lock(
 
 /// Reserves the space and the file descriptors of the next save.
 async fn reserve(engine: &RefreshEngine, guard: &mut Guard) -> Result<(), SessionError> {
-    let reserved = engine
-        .context
-        .store
-        .reserve(&engine.context.key, guard)
-        .await;
+    let context = &engine.context;
+    let reserved = context.store.reserve(&context.key, guard).await;
     reserved.map_err(SessionError::store)
 }
 
@@ -307,21 +291,21 @@ async fn give_up(
     error: Option<Arc<TokenError>>,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
+    let context = &engine.context;
     let mut ended = record.clone();
     ended.fence = None;
     ended.state = State::SignInRequired(cause.clone());
     if let Some(grant) = &mut ended.grant {
         grant.refresh_token = None;
     }
-    if !engine
-        .context
+    if !context
         .save(&mut ended, Some(record.generation), guard)
         .await?
     {
         return Ok(Renewal::Done(Attempt::Conflict));
     }
-    engine.context.cache.clear();
-    let mut needed = SignInRequired::new(&engine.context.key, SignInNeed::Ended(cause));
+    context.cache.clear();
+    let mut needed = SignInRequired::new(&context.key, SignInNeed::Ended(cause));
     if let Some(error) = error {
         needed = needed.with_source(error);
     }
@@ -372,6 +356,7 @@ fn failed(
     failure: &Failure,
     pause: Option<Duration>,
 ) -> Attempt {
+    let context = &engine.context;
     if let Some(pause) = pause {
         // The record has the pause. Another process may end it.
         return Attempt::Failed {
@@ -379,22 +364,18 @@ fn failed(
             pause: failure.is_retryable.then_some(pause),
         };
     }
-    let now = engine.context.clock.monotonic();
-    let paused = engine.context.backoff.record_failure(
-        now,
-        error,
-        failure.is_retryable,
-        failure.retry_after,
-    );
+    let now = context.clock.monotonic();
+    let paused =
+        context
+            .backoff
+            .record_failure(now, error, failure.is_retryable, failure.retry_after);
     paused.into()
 }
 
 /// The failure that the session still pauses for.
 fn paused(engine: &RefreshEngine) -> Option<Attempt> {
-    let paused = engine
-        .context
-        .backoff
-        .paused(engine.context.clock.monotonic())?;
+    let context = &engine.context;
+    let paused = context.backoff.paused(context.clock.monotonic())?;
     record_outcome("paused");
     Some(paused.into())
 }

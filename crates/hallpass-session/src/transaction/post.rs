@@ -29,16 +29,16 @@ pub(super) fn prepare<'a>(
     grant: &Grant,
     now: Timestamp,
 ) -> Result<Prepared<'a>, SignInNeed> {
+    let context = &engine.context;
     let ended = || SignInNeed::Ended(SignInCause::NoRefreshToken);
     let request = TokenRequest::refresh(grant).ok_or_else(ended)?;
     let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
-    let registration =
-        grant_status::registration(record, &engine.context.settings).ok_or_else(ended)?;
+    let registration = grant_status::registration(record, &context.settings).ok_or_else(ended)?;
     if grant_status::secret_has_expired(&registration, now) {
         return Err(SignInNeed::SecretExpired);
     }
     if registration.auth_method == TokenEndpointAuthMethod::PrivateKeyJwt
-        && engine.context.client_key.is_none()
+        && context.client_key.is_none()
     {
         return Err(SignInNeed::SettingChanged("client".to_owned()));
     }
@@ -81,21 +81,18 @@ impl Prepared<'_> {
 /// Posts, and posts once more when the server asks for its nonce in the proof: it has not processed
 /// the refresh token then (RFC 9449 §8).
 pub(super) async fn post(engine: &RefreshEngine, prepared: Prepared<'_>) -> RefreshOutcome {
+    let context = &engine.context;
     let mut is_nonce_retry = false;
     loop {
         let mut request = prepared.request(engine);
         if let Some(key) = &prepared.key {
             sign(engine, key, prepared.endpoint, &mut request);
         }
-        engine.context.counters.posted.increment();
-        let policy = RequestOptions::authorization_server(&engine.context.key.server);
-        let result = engine.context.http.fetch(request, policy).await;
-        let outcome = RefreshOutcome::from_result(
-            result,
-            prepared.scheme(),
-            &engine.context.key,
-            engine.context.now(),
-        );
+        context.counters.posted.increment();
+        let policy = RequestOptions::authorization_server(&context.key.server);
+        let result = context.http.fetch(request, policy).await;
+        let outcome =
+            RefreshOutcome::from_result(result, prepared.scheme(), &context.key, context.now());
         if prepared.key.is_none() {
             return outcome;
         }
@@ -111,8 +108,9 @@ pub(super) async fn post(engine: &RefreshEngine, prepared: Prepared<'_>) -> Refr
 
 /// Puts a fresh proof into `request`.
 fn sign(engine: &RefreshEngine, key: &ProofKey, endpoint: &Url, request: &mut Request<Bytes>) {
+    let context = &engine.context;
     let nonce = engine.dpop_nonce().clone();
-    let (now, entropy) = (engine.context.now(), &*engine.context.entropy);
+    let (now, entropy) = (context.now(), &*context.entropy);
     if let Err(error) = key.prove(request, endpoint, nonce.as_deref(), now, entropy) {
         // The server will refuse the request and say why.
         tracing::warn!(%error, "could not sign a proof of possession");

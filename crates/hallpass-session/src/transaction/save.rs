@@ -43,6 +43,7 @@ pub(super) async fn renewed(
     sent_at: Timestamp,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
+    let context = &engine.context;
     let Some(old) = &marked.grant else {
         return Ok(Renewal::Done(Attempt::Conflict));
     };
@@ -60,11 +61,10 @@ pub(super) async fn renewed(
         SaveLoopResult::HandedOver(error) => return Err(error),
     }
     step("saved");
-    engine.context.counters.made.increment();
-    engine.context.backoff.reset();
-    let obtained =
-        matches!(intent, RefreshIntent::Replace(_)).then(|| engine.context.clock.monotonic());
-    let token = engine.context.publish(&record, obtained)?;
+    context.counters.made.increment();
+    context.backoff.reset();
+    let obtained = matches!(intent, RefreshIntent::Replace(_)).then(|| context.clock.monotonic());
+    let token = context.publish(&record, obtained)?;
     step("published");
     Ok(Renewal::Done(Attempt::Done(token)))
 }
@@ -93,6 +93,7 @@ async fn until_saved(
     old: &Grant,
     guard: &mut Guard,
 ) -> SaveLoopResult {
+    let context = &engine.context;
     let mut expected = record.generation;
     let mut failures = 0;
     loop {
@@ -106,23 +107,23 @@ async fn until_saved(
             Err(error) => error,
         };
         if failures == MAX_SILENT_FAILURES {
-            tracing::warn!(%error, key = %engine.context.key, "could not save a new grant; retrying");
+            tracing::warn!(%error, key = %context.key, "could not save a new grant; retrying");
         }
         if failures >= MAX_SILENT_FAILURES {
             engine.unsaved_grant.set_error(error.clone());
         }
         let pause = SAVE_RETRY_DELAYS[failures.min(SAVE_RETRY_DELAYS.len() - 1)];
         failures += 1;
-        let sleep = engine.context.clock.sleep(pause);
+        let sleep = context.clock.sleep(pause);
         if engine.unsaved_grant.pause_or_hand_over(sleep, record).await {
             return SaveLoopResult::HandedOver(error);
         }
         if is_lock_lost(&error) {
             drop(mem::replace(
                 guard,
-                Guard::new(engine.context.key.clone(), LockKind::Credential, NoLock),
+                Guard::new(context.key.clone(), LockKind::Credential, NoLock),
             ));
-            match engine.context.lock().await {
+            match context.lock().await {
                 Ok(lock) => *guard = lock,
                 Err(error) => tracing::debug!(%error, "could not take the lost lock again yet"),
             }
@@ -163,13 +164,13 @@ async fn save(
     expected: Generation,
     guard: &mut Guard,
 ) -> Result<SaveResult, SessionError> {
-    if engine.context.save(record, Some(expected), guard).await? {
+    let context = &engine.context;
+    if context.save(record, Some(expected), guard).await? {
         return Ok(SaveResult::Saved);
     }
-    let found = engine
-        .context
+    let found = context
         .store
-        .load_issuer(&engine.context.key, &record.issuer)
+        .load_issuer(&context.key, &record.issuer)
         .await
         .map_err(SessionError::store)?;
     let Some((found, grant)) = found
@@ -183,7 +184,7 @@ async fn save(
     });
     if is_ours {
         record.generation = found.generation;
-        engine.context.cache.observe_generation(found.generation);
+        context.cache.observe_generation(found.generation);
         return Ok(SaveResult::Saved);
     }
     let is_left = matches!(

@@ -30,7 +30,7 @@ async fn sessions(fixture: &Fixture) -> Vec<Session> {
     sessions
 }
 
-/// Has every account ask for a token, at once; how many got one. Time goes on while they wait.
+/// Gets a token for every account at once; how many succeeded. The clock advances while they wait.
 async fn ask(fixture: &Fixture, sessions: &[Session]) -> usize {
     let mut asking = JoinSet::new();
     for session in sessions {

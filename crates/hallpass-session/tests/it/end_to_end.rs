@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::fixture::{bare, need, retry_after};
 
-/// A person whose browser is the testkit's.
+/// A user with the testkit's browser.
 #[derive(Debug)]
 struct Browser;
 
@@ -164,7 +164,7 @@ async fn lost_answer_costs_one_sign_in() {
     whole.clock.advance(Duration::from_secs(60));
     whole.issuer.once(Endpoint::Refresh, Fault::DropAnswer);
     assert_eq!(retry_after(&one.token().await.unwrap_err()), 7);
-    // The second process keeps the pause that the first one wrote down.
+    // The second process keeps the pause that the first one saved.
     assert_eq!(retry_after(&two.token().await.unwrap_err()), 7);
     let record = two.record().await.unwrap().unwrap();
     assert_eq!(

@@ -11,7 +11,7 @@ use hallpass_core::{
     record::{GrantKind, SignInCause},
 };
 
-/// How long after its issue a token that lives `lifetime` is replaced.
+/// How long after its issue a token with this lifetime is replaced.
 async fn check(lifetime: Option<u64>, used_until: u64, replaced: bool) {
     let fixture = Fixture::empty();
     fixture.server.lifetime(lifetime);
@@ -38,11 +38,11 @@ async fn token_is_refreshed_at_its_early_margin() {
     check(Some(3_600), 3_539, true).await;
     check(Some(100), 74, true).await;
     check(Some(2), 1, true).await;
-    // "Not said" is neither "never", since a refusal ends it, nor "now".
+    // An unknown expiry is not "never", since a refusal ends the token, and not "now".
     check(None, 100_000_000, false).await;
 }
 
-/// Whoever signed in on another device has a refresh token like anybody else.
+/// A sign-in on another device gives a refresh token too.
 #[tokio::test]
 async fn device_code_grant_is_refreshed() {
     for kind in [GrantKind::AuthorizationCode, GrantKind::DeviceCode] {
@@ -90,7 +90,7 @@ async fn wall_clock_jump_costs_one_refresh_at_most() {
 async fn saved_expiry_is_absolute() {
     let fixture = Fixture::signed_in().await;
     fixture.clock.advance(3_000);
-    // A start from what was saved does not begin the hour anew.
+    // A new session does not start the hour again.
     let session = fixture.session();
     assert_eq!(serial(&session.token().await.unwrap()), 1);
     fixture.clock.advance(600);
@@ -136,6 +136,6 @@ async fn stored_token_is_returned_without_a_refresh() {
     assert!(kept.expires_at().unwrap() < fixture.clock.now());
     assert_eq!(fixture.server.posts(), 0);
 
-    let nobody = Fixture::empty().session().stored_token().await.unwrap_err();
-    assert_eq!(need(&nobody), SignInNeed::First);
+    let error = Fixture::empty().session().stored_token().await.unwrap_err();
+    assert_eq!(need(&error), SignInNeed::First);
 }

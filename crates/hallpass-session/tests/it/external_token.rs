@@ -1,4 +1,4 @@
-//! Tokens that somebody else obtains.
+//! Tokens of a `TokenSource`.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::fixture::{Fixture, bare, insufficient};
 
-/// Gives what a test has put into it; the last of it again and again.
+/// Gives the tokens of a test, and then the last one again.
 #[derive(Debug)]
 struct Script {
     texts: Mutex<VecDeque<&'static str>>,
@@ -46,7 +46,7 @@ impl TokenSource for Script {
         };
         Box::pin(async move {
             tokio::task::yield_now().await;
-            if text == "trouble" {
+            if text == "failure" {
                 let error = TokenSourceError::new(Remedy::Retry, "the safe is shut");
                 return Err(error.with_hint("wait"));
             }
@@ -63,7 +63,7 @@ impl TokenSource for Script {
     }
 }
 
-/// A session whose tokens are these, one after the other.
+/// A session with these tokens, one after the other.
 fn session(texts: &[&'static str], lasts: Option<Duration>) -> (Fixture, Arc<Script>, Session) {
     let fixture = Fixture::empty();
     let source = Arc::new(Script {
@@ -90,7 +90,7 @@ fn refused_by_the_server() -> TerminationReason {
     TerminationReason::ExternalTokenRefused("the safe".to_owned())
 }
 
-/// Nobody was asked for anything but the source.
+/// No store, server or authorizer was used.
 async fn check_untouched(fixture: &Fixture) {
     assert!(fixture.server.requests().is_empty());
     assert_eq!(fixture.authorizer.calls(), 0);
@@ -112,7 +112,7 @@ async fn external_token_is_read_once_and_used_until_it_is_refused() {
     assert_eq!((one.issuer(), one.expires_at()), (None, None));
     assert_eq!(source.reads(), 1);
 
-    // A hundred refusals of the same token ask once.
+    // A hundred refusals of the same token read the source once.
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
         let (session, one) = (session.clone(), one.clone());
@@ -134,7 +134,7 @@ async fn refused_external_token_read_again_terminates() {
         let other = session.handle_challenge(Some(&one), &bare()).await;
         assert_eq!(why(other), refused_by_the_server());
     }
-    // The end is repeated for a while, and then the source may have another one.
+    // The error is repeated for a while, and then the source is read again.
     assert_eq!(source.reads(), 2);
     source.put("two");
     fixture.clock.advance(30);
@@ -186,8 +186,8 @@ async fn external_token_with_a_lifetime_is_read_again() {
     assert_eq!(text(&session.token().await.unwrap()), "two");
     assert_eq!(session.counters().adopted, 0);
 
-    // While it can't be read, what was read last is used.
-    source.put("trouble");
+    // While the source fails, the previous token is used.
+    source.put("failure");
     for _ in 0..3 {
         fixture.clock.advance(1);
         assert_eq!(text(&session.token().await.unwrap()), "two");
@@ -209,7 +209,7 @@ async fn external_token_read_in_between_keeps_the_termination() {
 
 #[tokio::test]
 async fn failing_token_source_is_not_read_during_the_backoff() {
-    let (fixture, source, session) = session(&["trouble"], None);
+    let (fixture, source, session) = session(&["failure"], None);
     for _ in 0..3 {
         let error = session.token().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry);
@@ -225,7 +225,7 @@ async fn failing_token_source_is_not_read_during_the_backoff() {
     source.put("one");
     fixture.clock.advance(1);
     let one = session.token().await.unwrap();
-    source.put("trouble");
+    source.put("failure");
     let error = session.token_after_rejection(&one, &bare()).await;
     assert!(matches!(error, Err(SessionError::TokenSource(_))));
     check_untouched(&fixture).await;

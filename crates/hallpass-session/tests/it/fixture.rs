@@ -1,4 +1,4 @@
-//! One account on one server, with everything around it.
+//! One account on one server, with its fakes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// A fixture where nobody has signed in.
+    /// A fixture without a sign-in.
     pub(crate) fn empty() -> Self {
         let clock = Arc::new(TestClock::new(1_000_000));
         let server = Arc::new(Server::new(Arc::clone(&clock)));
@@ -35,14 +35,14 @@ impl Fixture {
         }
     }
 
-    /// A fixture where somebody signed in just now, for the scopes `a b`.
+    /// A fixture with a new sign-in, for the scopes `a b`.
     pub(crate) async fn signed_in() -> Self {
         let fixture = Self::empty();
         fixture.put(|_| ()).await;
         fixture
     }
 
-    /// A fixture whose access token has ended, with these faults ahead.
+    /// A fixture with an expired access token, and these next faults.
     pub(crate) async fn expired(faults: &[Fault]) -> Self {
         let fixture = Self::signed_in().await;
         fixture.clock.advance(3_600);
@@ -104,7 +104,7 @@ impl Fixture {
 /// How long a test waits for a session to close.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The number of an access token of the server's making.
+/// The number of an access token of the fake server.
 pub(crate) fn serial(token: &Token) -> u32 {
     let text = token.access_token().expose();
     text.strip_prefix("access-canary-")

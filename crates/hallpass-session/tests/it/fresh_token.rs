@@ -25,7 +25,7 @@ use crate::{fakes::Gate, fixture::Fixture};
 const WAIT: Duration = Duration::from_secs(5);
 const TASKS: usize = 16;
 
-/// Sealed files behind a gate that every operation has to pass.
+/// Sealed files behind a gate for every operation.
 #[derive(Debug)]
 struct Gated {
     store: FileStore,
@@ -113,7 +113,7 @@ impl CredentialStore for Gated {
     }
 }
 
-/// A session over sealed files, with a fresh token in its hand.
+/// A session over sealed files that has a fresh token.
 async fn signed_in() -> (Fixture, Session, Arc<Gated>, TempDir) {
     let fixture = Fixture::signed_in().await;
     let record = fixture.record().await;
@@ -144,8 +144,8 @@ async fn signed_in() -> (Fixture, Session, Arc<Gated>, TempDir) {
     (fixture, session, store, folder)
 }
 
-/// One look at a future, without a runtime's help.
-fn look<T>(future: impl Future<Output = T>) -> Poll<T> {
+/// Polls a future once, without a runtime.
+fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -167,7 +167,7 @@ async fn fresh_token_needs_no_lock_and_no_store() {
             for _ in 0..1_000 {
                 let token = session.token();
                 assert!(
-                    matches!(look(token), Poll::Ready(Ok(_))),
+                    matches!(poll_once(token), Poll::Ready(Ok(_))),
                     "it waits for nothing"
                 );
             }
@@ -180,7 +180,7 @@ async fn fresh_token_needs_no_lock_and_no_store() {
         "and reads no store"
     );
 
-    // What is held is what a refresh needs.
+    // A refresh needs what is held.
     fixture.clock.advance(3_600);
     let late = tokio::spawn({
         let session = session.clone();
@@ -202,12 +202,12 @@ async fn fresh_token_allocates_nothing() {
     let asked = store.asked.load(Ordering::SeqCst);
     let counted = allocation_counter::measure(|| {
         for _ in 0..100 {
-            assert!(matches!(look(session.token()), Poll::Ready(Ok(_))));
+            assert!(matches!(poll_once(session.token()), Poll::Ready(Ok(_))));
         }
     });
     assert_eq!(counted.count_total, 0);
     assert_eq!(store.asked.load(Ordering::SeqCst), asked);
-    // The counter counts.
+    // The allocation counter works.
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1))));
     assert_eq!(counted.count_total, 1);
 }

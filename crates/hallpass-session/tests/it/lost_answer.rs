@@ -13,7 +13,7 @@ use crate::{
     fixture::{Fixture, need, retry_after, serial},
 };
 
-/// The faults whose post the server may have acted on, and how each is remembered.
+/// The faults whose post the server may have processed, and how each is saved.
 const UNANSWERED: &[(Fault, PostEnd)] = &[
     (Fault::LostBefore, PostEnd::Lost),
     (Fault::Says(200, "<html>proxy</html>"), PostEnd::Lost),
@@ -63,7 +63,7 @@ async fn second_post_is_six_seconds_after_the_first_in_every_process() {
 #[tokio::test]
 async fn timeout_is_followed_by_the_full_pause() {
     let fixture = Fixture::expired(&[Fault::Silent]).await;
-    // The request leaves, and thirty seconds later its time is over.
+    // The request is sent, and times out thirty seconds later.
     fixture.server.gate.shut();
     let session = fixture.session();
     let asked = tokio::spawn(async move { session.token().await });
@@ -103,7 +103,7 @@ async fn pauses_grow_to_fifteen_minutes_without_ending_the_grant() {
     let fixture = Fixture::expired(&[Fault::LostBefore; 40]).await;
     let mut pauses = Vec::new();
     for _ in 0..40 {
-        // Each post by a process of its own.
+        // Each post is by another process.
         let pause = retry_after(&fixture.session().token().await.unwrap_err());
         fixture.clock.advance(pause);
         pauses.push(pause);

@@ -1,5 +1,5 @@
-//! The session at its boundary, against strict doubles: a server that honours a refresh token once
-//! and revokes the family when one comes again, a store that counts, a clock that moves by itself.
+//! The session at its boundary, against strict fakes: a server that accepts a refresh token once and
+//! revokes its family at the second use, a store that counts, a clock that sleeps advance.
 
 #![expect(
     clippy::unwrap_used,

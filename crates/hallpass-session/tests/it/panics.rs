@@ -1,4 +1,4 @@
-//! What a host's own panic says of what it held: no secret.
+//! The panic messages of a host contain no secret.
 
 use std::{
     any::Any,
@@ -16,7 +16,7 @@ use crate::{
     fixture::{Fixture, bare},
 };
 
-/// The message of the panic when somebody expected an error and got `value`.
+/// The panic message of a host that expected an error and got `value`.
 fn said(value: impl Debug) -> String {
     let expected_an_error = AssertUnwindSafe(|| panic!("got {value:?}"));
     message(&*catch_unwind(expected_an_error).unwrap_err())

@@ -1,4 +1,4 @@
-//! Refreshes ahead of their time.
+//! Proactive refreshes.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -20,7 +20,7 @@ impl Entropy for Dice {
     }
 }
 
-/// A session that refreshes ahead, whose tokens live an hour; and when it will, in seconds.
+/// A session with proactive refreshes and tokens of an hour, and the time of its refresh in seconds.
 async fn session(fixture: &Fixture, dice: u8) -> (Session, u64) {
     fixture.clock.hold();
     let session = fixture
@@ -33,7 +33,7 @@ async fn session(fixture: &Fixture, dice: u8) -> (Session, u64) {
     (session, u64::try_from(planned).unwrap())
 }
 
-/// Lets everything run that can.
+/// Lets all ready tasks run.
 async fn settle() {
     for _ in 0..500 {
         tokio::task::yield_now().await;
@@ -51,7 +51,7 @@ async fn used_token_is_refreshed_before_it_expires() {
     fixture.clock.advance(1);
     settle().await;
     assert_eq!(fixture.server.posts(), 1);
-    // It is fresh for everybody, and nobody had to wait.
+    // Every caller gets it without waiting.
     assert_eq!(serial(&session.token().await.unwrap()), 2);
     assert_eq!(fixture.server.posts(), 1);
 
@@ -69,13 +69,13 @@ async fn idle_session_is_not_refreshed_proactively() {
     fixture.clock.advance(3_500);
     settle().await;
     assert_eq!(fixture.server.posts(), 0);
-    // The next call is served as ever.
+    // The next call refreshes as usual.
     assert_eq!(serial(&session.token().await.unwrap()), 1);
     fixture.clock.advance(100);
     assert_eq!(serial(&session.token().await.unwrap()), 2);
     assert_eq!(fixture.server.posts(), 1);
 
-    // A refresh that nobody has used since is the last one.
+    // Without a call after the refresh there is no further one.
     session.token().await.unwrap();
     fixture.clock.advance(3_400);
     settle().await;
@@ -155,7 +155,7 @@ async fn proactive_refresh_is_off_by_default_and_needs_an_expiry() {
     session.token().await.unwrap();
     assert!(fixture.clock.sleeps().is_empty());
 
-    // A session that is gone or closed does nothing more.
+    // A dropped or closed session refreshes nothing.
     for close in [true, false] {
         let fixture = Fixture::signed_in().await;
         let (session, planned) = self::session(&fixture, 0).await;

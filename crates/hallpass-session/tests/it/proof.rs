@@ -95,7 +95,7 @@ fn authorized(session: &Session, token: &Token, method: &Method, url: &str) -> (
     (headers, claims)
 }
 
-/// A session whose token is fresh and bound.
+/// A session with a fresh bound token.
 async fn bound_session(key: DpopKey) -> (Session, Token) {
     let fixture = Fixture::empty();
     let put = fixture.put(|record| {
@@ -141,7 +141,7 @@ async fn last_resource_nonce_is_in_the_next_proof() {
         let (_, claims) = authorized(&session, &token, &Method::POST, url);
         assert_eq!(claims["nonce"], nonce);
     }
-    // An answer without one takes nothing away.
+    // A response without a nonce keeps the last one.
     session.record_response(&token, &HeaderMap::new());
     let (_, claims) = authorized(&session, &token, &Method::POST, url);
     assert_eq!(claims["nonce"], "two");

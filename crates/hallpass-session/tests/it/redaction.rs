@@ -41,7 +41,7 @@ fn texts(error: &SessionError) -> String {
 async fn secrets_never_appear_in_output() {
     let log = Log::default();
     let writer = log.clone();
-    // For the whole binary: what the other tests trace meanwhile must hold no canary either.
+    // For the whole binary: the traces of the other tests must contain no canary either.
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_max_level(Level::TRACE)

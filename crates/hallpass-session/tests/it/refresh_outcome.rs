@@ -1,4 +1,4 @@
-//! The table of what may come of a refresh, one test a row.
+//! The table of the outcomes of a refresh, one test for each row.
 
 use hallpass_core::{
     ClientId, ClientSecret, PreRegisteredClient, Remedy, State,
@@ -12,7 +12,7 @@ use crate::{
     fixture::{Fixture, bare, need, retry_after, serial},
 };
 
-/// The call heals by itself after these faults, and paused for so long in between.
+/// The call succeeds after these faults, with these pauses in between.
 #[track_caller]
 fn check_healed(fixture: &Fixture, token: &hallpass_session::Token, pauses: &[u128], posts: usize) {
     assert_eq!(serial(token), 2);
@@ -113,11 +113,7 @@ async fn old_token_is_used_while_the_refresh_fails() {
         for _ in 0..3 {
             assert_eq!(serial(&session.token().await.unwrap()), 1, "{faults:?}");
         }
-        assert_eq!(
-            fixture.clock.sleeps(),
-            [0_u128; 0],
-            "{faults:?}: nobody waits"
-        );
+        assert_eq!(fixture.clock.sleeps(), [0_u128; 0], "{faults:?}: no pause");
         assert!(fixture.server.posts() <= 1, "{faults:?}: the pause holds");
         // Another process starts inside the margin, and uses it too.
         assert_eq!(
@@ -180,7 +176,7 @@ async fn refused_refresh_keeps_everything_and_holds_for_all_processes() {
         let after = fixture.record().await;
         assert_eq!(after.state, State::SignedIn, "{case}");
         assert_eq!(after.grant, before.grant, "{case}");
-        // Later it is posted again, since its reason may be gone; then the pause is twice as long.
+        // Later it is posted again, since the cause may be fixed; then the pause is twice as long.
         fixture.clock.advance(901);
         let pause = retry_after(&fixture.session().token().await.unwrap_err());
         assert_eq!((pause, fixture.server.posts()), (1_801, 2), "{case}");
@@ -242,7 +238,7 @@ async fn forgotten_dynamic_client_requires_sign_in() {
         assert_eq!(error.hint(), None);
     }
     assert_eq!(fixture.server.posts(), 1, "a hot loop does not hammer it");
-    // Nothing is lost by that; the next login asks whether the client is known.
+    // The grant is kept; the next login checks whether the client is known.
     let after = fixture.record().await;
     assert_eq!(after.state, State::SignedIn);
     assert_eq!(after.grant, before.grant);

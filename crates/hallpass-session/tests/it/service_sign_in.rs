@@ -1,4 +1,4 @@
-//! Machines, whose grants have no refresh token.
+//! Services, whose grants have no refresh token.
 
 use std::sync::atomic::Ordering;
 
@@ -10,8 +10,8 @@ use hallpass_session::{Session, SessionError, SignInNeed, SignOut};
 
 use crate::fixture::{Fixture, bare, need, serial};
 
-/// A machine that signed in just now; its tokens live an hour.
-async fn machine() -> (Fixture, Session) {
+/// A service with a new sign-in and tokens of an hour.
+async fn service() -> (Fixture, Session) {
     let fixture = Fixture::empty();
     fixture.authorizer.is_service.store(true, Ordering::SeqCst);
     fixture
@@ -27,7 +27,7 @@ async fn machine() -> (Fixture, Session) {
 
 #[tokio::test]
 async fn expiring_service_token_is_replaced_without_a_challenge() {
-    let (fixture, session) = machine().await;
+    let (fixture, session) = service().await;
     fixture.clock.advance(3_539);
     assert_eq!(serial(&session.token().await.unwrap()), 1);
     assert_eq!(fixture.authorizer.calls(), 0);
@@ -54,14 +54,14 @@ async fn expiring_service_token_is_replaced_without_a_challenge() {
 
 #[tokio::test]
 async fn expired_service_token_is_replaced_without_a_challenge() {
-    let (fixture, session) = machine().await;
+    let (fixture, session) = service().await;
     fixture.clock.advance(10_000);
     assert_eq!(serial(&session.token().await.unwrap()), 2);
 }
 
 #[tokio::test]
 async fn concurrent_calls_share_one_service_sign_in() {
-    let (fixture, session) = machine().await;
+    let (fixture, session) = service().await;
     fixture.clock.advance(10_000);
     fixture.authorizer.gate.shut();
     let calls: Vec<_> = (0..20)
@@ -80,7 +80,7 @@ async fn concurrent_calls_share_one_service_sign_in() {
 
 #[tokio::test]
 async fn failed_service_sign_in_keeps_the_old_token_and_pauses() {
-    let (fixture, session) = machine().await;
+    let (fixture, session) = service().await;
     fixture.authorizer.refuses.store(true, Ordering::SeqCst);
     fixture.clock.advance(3_550);
     for _ in 0..10 {
@@ -97,7 +97,7 @@ async fn failed_service_sign_in_keeps_the_old_token_and_pauses() {
 
 #[tokio::test]
 async fn failed_service_sign_in_after_expiry_returns_its_error() {
-    let (fixture, session) = machine().await;
+    let (fixture, session) = service().await;
     fixture.authorizer.refuses.store(true, Ordering::SeqCst);
     fixture.clock.advance(10_000);
     for _ in 0..3 {
@@ -121,7 +121,7 @@ async fn first_service_sign_in_waits_for_a_challenge() {
 
 #[tokio::test]
 async fn signed_out_service_is_not_signed_in_again() {
-    let (fixture, session) = machine().await;
+    let (fixture, session) = service().await;
     session.sign_out(SignOut::default()).await.unwrap();
     fixture.clock.advance(10_000);
     let error = session.token().await.unwrap_err();
@@ -131,7 +131,7 @@ async fn signed_out_service_is_not_signed_in_again() {
 
 #[tokio::test]
 async fn revoked_service_token_is_replaced_after_a_challenge() {
-    let (fixture, session) = machine().await;
+    let (fixture, session) = service().await;
     let token = session.token().await.unwrap();
     token.mark_accepted();
     let next = session
@@ -139,7 +139,7 @@ async fn revoked_service_token_is_replaced_after_a_challenge() {
         .await
         .unwrap();
     assert_eq!(serial(&next), 2);
-    // That one is refused as well: asking for a third would not help.
+    // The second one is refused too: a third would not help.
     let error = session
         .handle_challenge(Some(&next), &bare())
         .await

@@ -45,7 +45,7 @@ async fn concurrent_challenges_share_one_sign_in() {
         tasks.spawn(async move { session.handle_challenge(None, &bare()).await });
     }
     fixture.authorizer.gate.arrived(1).await;
-    // Nobody holds the credential's lock while a person thinks.
+    // The credential's lock is free while the user signs in.
     let wait = std::time::Duration::from_secs(1);
     drop(
         fixture
@@ -65,7 +65,7 @@ async fn concurrent_challenges_share_one_sign_in() {
     assert_eq!(session.counters().sign_ins, 1);
     let record = fixture.record().await;
     assert_eq!((record.state, record.fence), (State::SignedIn, None));
-    // The next start needs nobody.
+    // The next session needs no sign-in.
     assert_eq!(serial(&fixture.session().token().await.unwrap()), 1);
 }
 
@@ -82,12 +82,12 @@ async fn sign_in_without_callers_is_cancelled_and_keeps_its_registration() {
     fixture.authorizer.gate.arrived(1).await;
     caller.abort();
     caller.await.unwrap_err();
-    // The next one is a sign-in of its own, not a wait for the old window.
+    // The next call starts a new sign-in and does not wait for the old one.
     fixture.authorizer.gate.open();
     let token = session.sign_in(SignInRequest::default()).await.unwrap();
     assert_eq!(fixture.authorizer.calls(), 2);
     assert_eq!(serial(&token), 1);
-    // It could build on the registration that the first one kept.
+    // It can reuse the registration that the first one saved.
     assert_eq!(fixture.authorizer.asked()[1].2.as_deref(), Some(ISSUER));
 }
 
@@ -206,7 +206,7 @@ async fn record_of_another_issuer_is_never_sent() {
         SignInNeed::SettingChanged("issuer".to_owned())
     );
     assert_eq!(fixture.server.requests(), [""; 0]);
-    // A sign-in may not build on its registration either.
+    // A sign-in must not reuse its registration either.
     fixture.server.migrate();
     session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(fixture.authorizer.asked()[0].2, None);

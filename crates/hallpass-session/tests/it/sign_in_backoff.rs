@@ -1,4 +1,4 @@
-//! The pause between sign-ins that no person asked for.
+//! The pause between sign-ins that no user asked for.
 
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ async fn call(fixture: &Fixture, session: &Session) -> Result<(), SessionError> 
     session.handle_challenge(None, &bare()).await.map(drop)
 }
 
-/// Makes a few calls, and expects that this many windows were opened so far.
+/// Makes a few calls, and expects this number of sign-ins so far.
 async fn calls(fixture: &Fixture, session: &Session, expected: usize) {
     for _ in 0..5 {
         if let Err(error) = call(fixture, session).await {
@@ -62,7 +62,7 @@ async fn denied_sign_ins_pause_longer_each_time() {
         calls(&fixture, &session, 1 + count).await;
         let error = call(&fixture, &session).await.unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert_eq!(cause, "the person said no");
+        assert_eq!(cause, "the user denied it");
         fixture.clock.wait(60 * minutes - 1);
         calls(&fixture, &session, 1 + count).await;
         fixture.clock.wait(1);
@@ -98,7 +98,7 @@ async fn abandoned_sign_ins_are_paused() {
         caller.abort();
         caller.await.unwrap_err();
     }
-    // The last one is broken off in a task of its own, on the same thread.
+    // The last one is cancelled in its own task, on the same thread.
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }

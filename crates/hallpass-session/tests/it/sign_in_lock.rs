@@ -1,4 +1,4 @@
-//! Sessions as in processes of their own, on one store: one window for all.
+//! Sessions of several processes on one store share one sign-in.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -11,11 +11,11 @@ use crate::{
     fixture::{Fixture, serial},
 };
 
-/// How many processes begin at once.
+/// How many processes start a sign-in at once.
 const PROCESSES: usize = 10;
 
-/// Begins the sign-ins, and comes back when the first asks the person and all others wait for it.
-async fn all_begin(fixture: &Fixture) -> JoinSet<Result<Token, SessionError>> {
+/// Starts the sign-ins, and returns when the first asks the user and all others wait for it.
+async fn start_all(fixture: &Fixture) -> JoinSet<Result<Token, SessionError>> {
     fixture.authorizer.gate.shut();
     let locks = TestStore::count(&fixture.store.locks);
     let mut tasks = JoinSet::new();
@@ -24,7 +24,7 @@ async fn all_begin(fixture: &Fixture) -> JoinSet<Result<Token, SessionError>> {
         tasks.spawn(async move { session.sign_in(SignInRequest::default()).await });
     }
     fixture.authorizer.gate.arrived(1).await;
-    // The first takes the window; each other one finds it taken, and waits for it.
+    // The first takes the lock; each other one finds it taken, and waits for it.
     let locks = locks + 1 + 2 * (PROCESSES - 1);
     fixture.store.locking.arrived(locks).await;
     tasks
@@ -35,11 +35,11 @@ async fn concurrent_processes_share_one_sign_in() {
     for fixture in [Fixture::empty(), Fixture::signed_in().await] {
         let signed_in = fixture.store.load(&fixture.key).await.unwrap().is_some();
         let before = u32::from(signed_in);
-        let tasks = all_begin(&fixture).await;
+        let tasks = start_all(&fixture).await;
         let holders = fixture.session().lock_holders().await.unwrap();
         assert_eq!(holders.sign_in.as_deref(), Some("this process"));
         assert_eq!(holders.key, None);
-        // The credential's own lock is free while the person thinks.
+        // The credential's own lock is free while the user signs in.
         drop(
             fixture
                 .store
@@ -53,7 +53,7 @@ async fn concurrent_processes_share_one_sign_in() {
             assert_eq!(serial(&token.unwrap()), expected);
         }
         assert_eq!(fixture.authorizer.calls(), 1);
-        // Who comes later is asked as before.
+        // A later sign-in asks the user again.
         let later = fixture.session().sign_in(SignInRequest::default()).await;
         assert_eq!(serial(&later.unwrap()), expected + 1);
     }
@@ -63,7 +63,7 @@ async fn concurrent_processes_share_one_sign_in() {
 async fn denied_sign_in_is_reported_to_all_processes() {
     let fixture = Fixture::empty();
     fixture.authorizer.refuses.store(true, Ordering::SeqCst);
-    let tasks = all_begin(&fixture).await;
+    let tasks = start_all(&fixture).await;
     fixture.authorizer.gate.open();
     let mut told = Vec::new();
     for token in tasks.join_all().await {
@@ -71,8 +71,8 @@ async fn denied_sign_in_is_reported_to_all_processes() {
         assert_eq!(error.remedy(), Remedy::SignIn);
         told.push(std::error::Error::source(&error).unwrap().to_string());
     }
-    let elsewhere = "another process's sign-in failed";
-    let others = told.iter().filter(|text| *text == elsewhere).count();
+    let expected = "another process's sign-in failed";
+    let others = told.iter().filter(|text| *text == expected).count();
     assert_eq!(others, PROCESSES - 1, "{told:?}");
     assert_eq!(fixture.authorizer.calls(), 1);
 }
@@ -80,7 +80,7 @@ async fn denied_sign_in_is_reported_to_all_processes() {
 #[tokio::test]
 async fn grant_with_fewer_scopes_is_followed_by_another_sign_in() {
     let fixture = Fixture::empty();
-    let mut tasks = all_begin(&fixture).await;
+    let mut tasks = start_all(&fixture).await;
     let session = fixture.session();
     tasks.spawn(async move {
         let ask = SignInRequest {
@@ -101,7 +101,7 @@ async fn grant_with_fewer_scopes_is_followed_by_another_sign_in() {
 #[tokio::test]
 async fn first_sign_in_adopts_a_grant_saved_meanwhile() {
     let fixture = Fixture::empty();
-    // This one has looked, and found that nobody has signed in; then somebody does.
+    // This session has found no record; then another process signs in.
     let late = fixture.session();
     let first = fixture.session().sign_in(SignInRequest::default()).await;
     let first = serial(&first.unwrap());

@@ -124,7 +124,7 @@ async fn sign_out_waits_for_a_running_refresh() {
     let done = leaving.await.unwrap().unwrap();
     assert!(done.had_grant);
     refreshing.await.unwrap().unwrap();
-    // What was revoked is what the refresh brought, and nothing is published any more.
+    // The new tokens of the refresh are revoked, and no token is published.
     assert!(
         fixture
             .server
@@ -182,7 +182,7 @@ async fn missing_record_does_not_clear_a_newer_token() {
 /// A fixture whose server moved to another authorization server, with a grant of each.
 async fn moved() -> Fixture {
     let mut fixture = Fixture::empty();
-    // A client that is registered by hand with the second one, under the name it has at both.
+    // A client that is pre-registered with the second one and has the same identifier at both.
     fixture.settings.client.pre_registered = Some(PreRegisteredClient {
         id: ClientId::new("client-1"),
         secret: Some(ClientSecret::new("secret-of-the-second")),
@@ -242,7 +242,7 @@ async fn each_authorization_server_gets_only_its_own_grant() {
         assert_eq!(*request, format!("POST {issuer}/revoke"));
         assert!(body.contains(token) && body.contains(secret), "{body}");
     }
-    // Nothing is left of either grant; the clients stay, and the active one is active still.
+    // Both grants are gone, the clients are kept, and the active record is still active.
     let records = fixture.store.records(&fixture.key).await.unwrap();
     assert_eq!(records.len(), 2);
     assert_eq!(records[0].issuer.as_str(), OTHER_ISSUER);

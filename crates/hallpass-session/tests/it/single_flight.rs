@@ -1,4 +1,4 @@
-//! One refresh, whoever and however many ask for it.
+//! Concurrent callers share one refresh.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -104,7 +104,7 @@ async fn close_waits_for_a_running_refresh() {
     closing.await.unwrap();
     let record = fixture.record().await;
     assert_eq!((record.state, record.fence), (State::SignedIn, None));
-    // What is fresh is given still; new work is refused.
+    // A fresh token is still given; new work is refused.
     assert_eq!(serial(&session.token().await.unwrap()), 2);
     fixture.clock.advance(3_600);
     assert!(matches!(
@@ -159,7 +159,7 @@ async fn fresh_token_calls_read_the_store_once() {
         TestStore::count(&fixture.store.loads),
         TestStore::count(&fixture.store.locks),
     );
-    // The credential's lock is held by somebody else, and the store answers nobody.
+    // Another process holds the credential's lock, and the store does not answer.
     let _guard = fixture
         .store
         .lock(&fixture.key, LockKind::Credential, Duration::from_secs(1))
@@ -206,12 +206,12 @@ fn runtime_dropped_during_a_post_leaves_the_pending_refresh() {
         assert_eq!(record.state, State::OutcomeUnknown);
         assert_eq!(record.fence.unwrap().posts, 1);
         fixture.server.gate.open();
-        // The pause was written down before the post, so the next process keeps it.
+        // The pause was saved before the post, so the next process keeps it.
         let error = fixture.session().token().await.unwrap_err();
         assert_eq!(error.remedy(), hallpass_core::Remedy::Retry, "{error:?}");
         assert_eq!(fixture.server.posts(), 0, "the first post never arrived");
         fixture.clock.advance(7);
-        // The server never acted on the first post, so the second one heals it.
+        // The server has not processed the first post, so the second one succeeds.
         assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
         assert_eq!(fixture.record().await.fence, None);
     });

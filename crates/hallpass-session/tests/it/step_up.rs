@@ -100,7 +100,7 @@ async fn third_step_up_for_the_same_scopes_terminates() {
         assert!(matches!(ended(error), TerminationReason::TooManyStepUps(_)));
     }
     assert_eq!(fixture.authorizer.calls(), 2);
-    // Other scopes are another matter, and the grant there is still works.
+    // Other scopes can still be requested, and the present grant is still usable.
     session
         .handle_challenge(Some(&token), &insufficient("z"))
         .await
@@ -138,7 +138,7 @@ async fn step_up_limit_is_reset_after_an_hour() {
     ));
     fixture.clock.wait(1);
     wear_out().await;
-    // A sign-in for whatever reason.
+    // A sign-in for any reason.
     fixture.authorizer.refuses.store(false, Ordering::SeqCst);
     session.sign_in(SignInRequest::default()).await.unwrap();
     fixture.authorizer.refuses.store(true, Ordering::SeqCst);

@@ -32,7 +32,7 @@ async fn refused_token_is_refreshed_without_discovery() {
     assert_eq!(serial(&token), 2);
     assert_eq!(serial(&session.token().await.unwrap()), 2);
     assert_eq!(fixture.server.requests(), [format!("POST {ISSUER}/token")]);
-    // The one that was refused first is refused again, by a request that was under way.
+    // A request that was sent before is refused with the first token.
     let token = session
         .token_after_rejection(&refused, &bare())
         .await
@@ -81,7 +81,7 @@ async fn refused_new_token_terminates_without_a_loop() {
         assert_eq!(
             ended(&error),
             TerminationReason::FreshTokenRefused,
-            "nobody is bothered"
+            "no sign-in is started"
         );
     }
     assert_eq!(fixture.server.posts(), 1);
@@ -95,7 +95,7 @@ async fn refused_new_token_terminates_without_a_loop() {
         1,
         "{asked:?}"
     );
-    // A passing fault of the resource server has cost nothing.
+    // A temporary failure of the resource server has cost nothing.
     assert_eq!(fixture.record().await.state, State::SignedIn);
     fixture.clock.advance(60);
     let third = session
@@ -146,7 +146,7 @@ async fn changed_issuer_is_a_migration() {
         State::SignInRequired(SignInCause::IssuerChanged)
     );
 
-    // No later start sends anything of the old one, to anybody.
+    // No later session sends the old credentials.
     let before = fixture.server.requests().len();
     let error = fixture.session().token().await.unwrap_err();
     assert_eq!(need(&error), SignInNeed::Ended(SignInCause::IssuerChanged));
@@ -301,7 +301,7 @@ async fn of_many_users(shared: Option<Arc<MetadataCache>>) -> (Fixture, Vec<Sess
     (fixture, sessions)
 }
 
-/// What each session says when the tokens of all are refused at once.
+/// The result of each session when the tokens of all are refused at once.
 async fn refused_at_once(sessions: &[Session]) -> Vec<SignInNeed> {
     let mut calls = Vec::new();
     for session in sessions {

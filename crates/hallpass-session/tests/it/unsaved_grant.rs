@@ -1,4 +1,4 @@
-//! A store in trouble.
+//! A store that fails.
 
 use std::sync::atomic::Ordering;
 
@@ -60,7 +60,7 @@ async fn grant_is_saved_when_the_store_works_again_and_callers_do_not_wait_for_i
         record.grant.unwrap().access_token.expose(),
         "access-canary-1"
     );
-    // No other process gets between the grant and its record, however long it takes.
+    // No other process gets the lock before the grant is saved, however long that takes.
     let wait = std::time::Duration::ZERO;
     assert!(
         fixture
@@ -108,7 +108,7 @@ async fn old_token_is_used_while_the_new_grant_can_not_be_saved() {
 async fn short_store_failure_is_not_reported() {
     let fixture = Fixture::signed_in().await;
     fixture.clock.advance(3_600);
-    // The fence is saved, the new grant is not at first.
+    // The mark is saved, the new grant is not at first.
     fixture.store.fail_at_save(2);
     assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
     assert_eq!(fixture.clock.sleeps(), [50]);

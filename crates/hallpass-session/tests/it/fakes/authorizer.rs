@@ -11,15 +11,15 @@ use hallpass_core::{
 
 use super::{Gate, Server};
 
-/// A person who signs in at once, behind a gate, or not at all.
+/// Signs in at once, behind a gate, or fails.
 #[derive(Debug)]
 pub(crate) struct FakeAuthorizer {
     server: Arc<Server>,
     pub(crate) gate: Gate,
     pub(crate) refuses: AtomicBool,
-    /// Whether it is a machine, which nobody has to be asked for.
+    /// Whether it signs a service in, without a user.
     pub(crate) is_service: AtomicBool,
-    /// Whether a registration is kept before the gate.
+    /// Whether it saves a registration before the gate.
     pub(crate) registers: AtomicBool,
     pub(crate) calls: AtomicUsize,
     asked: Mutex<Vec<(SignInReason, Scopes, Option<String>)>>,
@@ -42,7 +42,7 @@ impl FakeAuthorizer {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// Reason, scopes and the issuer of the record to build on, of each call.
+    /// Reason, scopes and the issuer of the previous record, of each call.
     pub(crate) fn asked(&self) -> Vec<(SignInReason, String, Option<String>)> {
         let asked = self.asked.lock().unwrap();
         let texts = asked
@@ -71,7 +71,7 @@ impl Authorizer for FakeAuthorizer {
             }
             self.gate.pass().await;
             if self.refuses.load(Ordering::SeqCst) {
-                return Err(AuthorizeError::new(Remedy::SignIn, "the person said no"));
+                return Err(AuthorizeError::new(Remedy::SignIn, "the user denied it"));
             }
             let mut grant = self.server.grant(ask.scopes);
             if self.is_service.load(Ordering::SeqCst) {

@@ -3,8 +3,8 @@ use std::{sync::Mutex, time::Duration};
 use hallpass_core::{BoxFuture, Clock, Timestamp};
 use tokio::sync::watch;
 
-/// A clock that a sleep moves on, so that pauses cost nothing and are written down. One that is held
-/// is moved by the test alone, and who sleeps wakes when it gets there.
+/// A clock that each sleep advances, so that pauses take no time and are recorded. A held clock is
+/// advanced by the test alone, and wakes the sleeps that are over.
 #[derive(Debug)]
 pub(crate) struct TestClock {
     time: Mutex<Time>,
@@ -36,7 +36,7 @@ impl TestClock {
         }
     }
 
-    /// From now on the test alone moves it.
+    /// From now on only the test advances it.
     pub(crate) fn hold(&self) {
         self.time.lock().unwrap().held = true;
     }
@@ -48,19 +48,19 @@ impl TestClock {
         self.monotonic.send_replace(time.monotonic);
     }
 
-    /// Moves monotonic time alone, as when nothing else matters.
+    /// Advances monotonic time alone.
     pub(crate) fn wait(&self, seconds: u64) {
         self.time.lock().unwrap().monotonic += Duration::from_secs(seconds);
     }
 
-    /// Moves wall time alone, as somebody who corrects the clock does.
+    /// Advances wall time alone, as a corrected clock does.
     pub(crate) fn jump(&self, seconds: i64) {
         let mut time = self.time.lock().unwrap();
         let wall = time.wall.as_unix_seconds() + seconds;
         time.wall = Timestamp::from_unix_seconds(wall);
     }
 
-    /// Whether anything sleeps until the test moves the clock.
+    /// Whether a sleep waits for the test.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.monotonic.receiver_count() > 0
     }

@@ -1,6 +1,6 @@
 use tokio::sync::watch;
 
-/// Holds whoever comes while it is shut, and tells how many have come.
+/// Blocks its callers while it is shut, and counts them.
 #[derive(Debug)]
 pub(crate) struct Gate {
     open: watch::Sender<bool>,
@@ -30,7 +30,7 @@ impl Gate {
         self.open.subscribe().wait_for(|open| *open).await.unwrap();
     }
 
-    /// Ends when `count` have come, since the beginning.
+    /// Waits until `count` callers have arrived in total.
     pub(crate) async fn arrived(&self, count: usize) {
         self.arrived
             .subscribe()

@@ -1,4 +1,4 @@
-//! The four ports, strict and scripted.
+//! Fakes of the four ports.
 
 mod authorizer;
 mod clock;

@@ -24,29 +24,29 @@ pub(crate) const OTHER_ISSUER: &str = "https://other-as.example.com";
 pub(crate) enum Fault {
     /// There is no connection.
     NotSent(HttpErrorKind),
-    /// The connection breaks before the server has done anything.
+    /// The connection breaks before the server processes the request.
     LostBefore,
-    /// Nothing comes within the time limit, and the server does nothing.
+    /// The request times out, and the server does not process it.
     Silent,
-    /// The server acts, and its answer is lost.
+    /// The server processes the request, and its answer is lost.
     LostAfter,
-    /// The server answers this and does nothing else.
+    /// The server answers this and does not process the request.
     Says(u16, &'static str),
     /// The server answers this status with `Retry-After` in seconds.
     RetryAfter(u16, u64),
-    /// The server acts, and answers this.
+    /// The server processes the request, and answers this.
     ActsAndSays(u16, &'static str),
-    /// The server wants this nonce in the proof (RFC 9449 §8).
+    /// The server asks for this nonce in the proof (RFC 9449 §8).
     WantsNonce(&'static str),
-    /// The server answers without the fields it may leave out.
+    /// The server answers without the optional fields.
     Terse,
 }
 
-/// An authorization server that honours a refresh token once, and the metadata of the server that it
+/// An authorization server that accepts a refresh token once, and the metadata of the server that it
 /// protects.
 pub(crate) struct Server {
     clock: Arc<TestClock>,
-    /// Refresh requests wait here before anything is done.
+    /// Refresh requests wait here before they are processed.
     pub(crate) gate: Gate,
     state: Mutex<State>,
 }
@@ -151,12 +151,12 @@ impl Server {
         self.state().faults.push_back(fault);
     }
 
-    /// From now on every refresh token is a family of its own: those of many accounts.
+    /// From now on every refresh token is its own family, as of many accounts.
     pub(crate) fn one_family_each(&self) {
         self.state().one_family_each = true;
     }
 
-    /// From now on everything works.
+    /// From now on every request succeeds.
     pub(crate) fn no_faults(&self) {
         self.state().faults.clear();
     }
@@ -182,7 +182,7 @@ impl Server {
         self.state().bodies.clone()
     }
 
-    /// How often a refresh token came that had been used before.
+    /// How often a used refresh token was posted.
     pub(crate) fn reuses(&self) -> u32 {
         self.state().reuses
     }

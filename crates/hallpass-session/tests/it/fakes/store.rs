@@ -14,7 +14,7 @@ use hallpass_store::MemoryStore;
 
 use super::Gate;
 
-/// A memory store that counts, and fails when it is told to.
+/// A memory store that counts calls and fails on demand.
 #[derive(Debug, Default)]
 pub(crate) struct TestStore {
     inner: MemoryStore,
@@ -28,7 +28,7 @@ pub(crate) struct TestStore {
     pub(crate) hold_next: AtomicBool,
     pub(crate) loaded: Gate,
     pub(crate) locking: Gate,
-    /// Every lock is somebody else's for longer than anybody waits.
+    /// Every lock is held by another process for longer than a session waits.
     busy: AtomicBool,
     /// Nothing can be reserved.
     pub(crate) is_full: AtomicBool,
@@ -40,7 +40,7 @@ pub(crate) struct TestStore {
     replacement: Mutex<Option<Record>>,
     /// At save number `n` from now, the lock turns out to be lost.
     lose_lease_at: AtomicUsize,
-    /// Before save number `n` from now, the record is removed behind everybody's back.
+    /// Before save number `n` from now, the record is removed without the lock.
     vanish_before: AtomicUsize,
 }
 
@@ -203,7 +203,7 @@ impl CredentialStore for TestStore {
     }
 }
 
-/// The number before it is counted down; 0 stays.
+/// Counts down to 0; the number before.
 fn countdown(number: &AtomicUsize) -> usize {
     let before = number.load(Ordering::SeqCst);
     number.store(before.saturating_sub(1), Ordering::SeqCst);
