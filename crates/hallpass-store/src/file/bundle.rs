@@ -103,7 +103,7 @@ impl FileStore {
         let mut imported = Imported::default();
         for document in documents {
             let credential = document.key().clone();
-            if self.import_slot(&document, wait).await? {
+            if self.import_credential(&document, wait).await? {
                 imported.saved.push(credential);
             } else {
                 imported.kept.push(credential);
@@ -113,7 +113,7 @@ impl FileStore {
     }
 
     /// Saves a credential's records, the active one last; false when the credential has records already.
-    async fn import_slot(
+    async fn import_credential(
         &self,
         document: &CredentialDocument,
         wait: Duration,

@@ -54,7 +54,7 @@ impl FileStore {
             if paths.is_empty() {
                 return Ok((lock, None));
             }
-            let moved = new_place_away(&place)?;
+            let moved = new_folder_aside(&place)?;
             for path in paths {
                 folder::move_into(&path, &moved)?;
             }
@@ -74,7 +74,7 @@ pub(super) fn prepare(root: &Path) -> Result<(), StoreError> {
 }
 
 /// A new folder below `moved-away`.
-pub(super) fn new_place_away(root: &Path) -> Result<PathBuf, StoreError> {
+pub(super) fn new_folder_aside(root: &Path) -> Result<PathBuf, StoreError> {
     let away = root.join("moved-away");
     folder::create(&away)?;
     for number in 1_u32.. {

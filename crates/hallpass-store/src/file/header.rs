@@ -21,7 +21,7 @@ use crate::{KeyId, KeyLocation, SealingKey, folder};
 const PREVIOUS_KEY: &Binding = b"hallpass: the key of last time 1";
 
 /// A store with one series of records, which every version reads, and one with several.
-const ONE_SERIES: u32 = 1;
+const SINGLE_EPOCH: u32 = 1;
 const VERSION: u32 = 2;
 
 /// What `store.json` says.
@@ -74,8 +74,8 @@ pub(crate) struct MissingKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) on: Option<String>,
     /// Whether somebody was told.
-    #[serde(default)]
-    pub(crate) told: bool,
+    #[serde(rename = "told", default)]
+    pub(crate) reported: bool,
 }
 
 impl MissingKey {
@@ -85,7 +85,7 @@ impl MissingKey {
             since: since.map(Timestamp::as_unix_seconds),
             files,
             on: on.map(str::to_owned),
-            told: files == 0,
+            reported: files == 0,
         }
     }
 
@@ -100,15 +100,15 @@ impl MissingKey {
 }
 
 /// The series that a store begins with.
-pub(crate) const FIRST: u32 = 1;
+pub(crate) const FIRST_EPOCH: u32 = 1;
 
 fn first_number() -> u32 {
-    FIRST
+    FIRST_EPOCH
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_first_number(number: &u32) -> bool {
-    *number == FIRST
+    *number == FIRST_EPOCH
 }
 
 /// A key that some records may still be sealed with.
@@ -157,45 +157,48 @@ impl PolicyFile {
     /// Of a store that begins.
     pub(crate) fn new(first: KeyEpoch) -> Self {
         Self {
-            version: ONE_SERIES,
+            version: SINGLE_EPOCH,
             newest: first,
             earlier: Vec::new(),
         }
     }
 
     /// Every series, the newest first.
-    pub(crate) fn series(&self) -> impl Iterator<Item = &KeyEpoch> {
+    pub(crate) fn epochs(&self) -> impl Iterator<Item = &KeyEpoch> {
         std::iter::once(&self.newest).chain(&self.earlier)
     }
 
-    pub(crate) fn series_mut(&mut self) -> impl Iterator<Item = &mut KeyEpoch> {
+    pub(crate) fn epochs_mut(&mut self) -> impl Iterator<Item = &mut KeyEpoch> {
         std::iter::once(&mut self.newest).chain(&mut self.earlier)
     }
 
     /// Puts another key in the place of a series' own.
     pub(crate) fn replace(&mut self, with: KeyEpoch) {
         let number = with.number;
-        if let Some(series) = self.series_mut().find(|series| series.number == number) {
-            *series = with;
+        if let Some(epoch) = self.epochs_mut().find(|epoch| epoch.number == number) {
+            *epoch = with;
         }
     }
 
     /// Takes earlier series out of the list.
-    pub(crate) fn drop_series(&mut self, numbers: &[u32]) {
+    pub(crate) fn drop_epochs(&mut self, numbers: &[u32]) {
         self.earlier
-            .retain(|series| !numbers.contains(&series.number));
+            .retain(|epoch| !numbers.contains(&epoch.number));
     }
 
     /// The newest series that may be of this machine; where all are another's, the newest.
     pub(crate) fn of_machine(&self, machine: Option<&str>) -> &KeyEpoch {
-        let mut series = self.series();
-        let ours = series.find(|series| !series.is_of_another(machine));
+        let ours = self.epochs().find(|epoch| !epoch.is_of_another(machine));
         ours.unwrap_or(&self.newest)
     }
 
     /// Begins a series with a key of its own, since the one before is lost.
     pub(crate) fn begin(&mut self, mut next: KeyEpoch) {
-        let highest = self.series().map(KeyEpoch::number).max().unwrap_or(FIRST);
+        let highest = self
+            .epochs()
+            .map(KeyEpoch::number)
+            .max()
+            .unwrap_or(FIRST_EPOCH);
         next.number = highest + 1;
         let before = std::mem::replace(&mut self.newest, next);
         self.earlier.insert(0, before);
@@ -221,10 +224,10 @@ impl PolicyFile {
             .with_hint("use the newer Hallpass"));
         }
         let file: Self = parse(path, &bytes)?;
-        let mut numbers: Vec<u32> = file.series().map(KeyEpoch::number).collect();
+        let mut numbers: Vec<u32> = file.epochs().map(KeyEpoch::number).collect();
         numbers.sort_unstable();
         let distinct = numbers.windows(2).all(|pair| pair[0] != pair[1]);
-        let names_keys = file.series().all(|it| KeyId::parse(&it.key).is_some());
+        let names_keys = file.epochs().all(|it| KeyId::parse(&it.key).is_some());
         if !distinct || numbers.contains(&0) || !names_keys {
             return Err(damaged(path));
         }
@@ -246,7 +249,7 @@ impl KeyEpoch {
     /// The first series of a store, with its key.
     pub(crate) fn new(policy: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
         Self {
-            number: FIRST,
+            number: FIRST_EPOCH,
             policy: policy.to_string(),
             key: id.to_string(),
             check: key.check_value(id),

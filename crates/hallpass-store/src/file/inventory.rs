@@ -43,11 +43,11 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    pub(super) fn new(series: &KeyEpoch, files: usize, machine: Option<&str>) -> Self {
-        let lost = series.lost.as_ref().filter(|lost| lost.is_on(machine));
+    pub(super) fn new(epoch: &KeyEpoch, files: usize, machine: Option<&str>) -> Self {
+        let lost = epoch.lost.as_ref().filter(|lost| lost.is_on(machine));
         Self {
-            key: series.key_id(),
-            policy: series.policy().ok(),
+            key: epoch.key_id(),
+            policy: epoch.policy().ok(),
             files,
             is_lost: lost.is_some(),
             since: lost.and_then(MissingKey::since),
@@ -57,7 +57,7 @@ impl Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (are, whose) = match self.files {
+        let (are, owner) = match self.files {
             1 => ("one account is".to_owned(), "its"),
             files => (format!("{files} accounts are"), "their"),
         };
@@ -66,7 +66,7 @@ impl fmt::Display for Unreadable {
         } else {
             ("out of reach", "not here")
         };
-        write!(f, "{are} {where_to}: {whose} key {} is {what}", self.key)
+        write!(f, "{are} {where_to}: {owner} key {} is {what}", self.key)
     }
 }
 
@@ -78,7 +78,7 @@ pub struct Inventory {
     pub kept: BTreeMap<CredentialKey, Vec<Record>>,
     /// The records whose key is not here, each key's together, those of the newest first. `None`
     /// where that can't be said, since a key can't be asked for.
-    pub out_of_reach: Option<Vec<Unreadable>>,
+    pub unreadable: Option<Vec<Unreadable>>,
     /// What is in trouble, the key first: that it is lost, that another can't be asked for, and each
     /// file that can't be read.
     pub problems: Vec<StoreError>,
@@ -93,7 +93,7 @@ impl Default for Inventory {
     fn default() -> Self {
         Self {
             kept: BTreeMap::new(),
-            out_of_reach: Some(Vec::new()),
+            unreadable: Some(Vec::new()),
             problems: Vec::new(),
             away: HashSet::new(),
             unread: HashSet::new(),
@@ -141,15 +141,15 @@ impl FileStore {
         let Some(policy) = found.await? else {
             return Ok(None);
         };
-        Self::of(root, sources, policy).map(|store| Some(store.looked_at()))
+        Self::of(root, sources, policy).map(|store| Some(store.as_read_only()))
     }
 
     /// The same store for a diagnosis: where it finds that the key is lost, that is an error, and
     /// nothing is changed.
-    pub(super) fn looked_at(&self) -> Self {
+    pub(super) fn as_read_only(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            examines: true,
+            is_read_only: true,
         }
     }
 
@@ -161,7 +161,7 @@ impl FileStore {
     /// [`StoreErrorKind::Key`] when the key of this machine can't be asked for, or is not the right
     /// one; [`StoreErrorKind::Io`].
     pub async fn look(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
-        self.look_again().await?;
+        self.reload().await?;
         let root = self.folder().to_owned();
         let files = blocking::run(move || records::all(&root)).await?;
         let only = only.map(records::binding);
@@ -175,34 +175,34 @@ impl FileStore {
             })
             .collect();
         // Nobody is asked for a key, as for a passphrase, that opens nothing.
-        let has_one_key = self.policy_file().series().count() == 1;
+        let has_one_key = self.policy_file().epochs().count() == 1;
         if all.is_empty() && wanted.is_empty() || has_one_key && wanted.is_empty() {
             return Ok(Inventory::default());
         }
-        let lost = match self.first_here().await? {
+        let lost = match self.newest_available().await? {
             Some(_) => None,
-            None => Some(self.lost()),
+            None => Some(self.missing_key_error()),
         };
-        let (keys, unasked) = self.every_key().await;
+        let (keys, unasked) = self.all_keys().await;
         let policy = self.policy_file();
-        let (mut away, mut out_of_reach) = (HashSet::new(), Vec::new());
-        for series in policy.series().filter(|it| keys.is_away(it.number())) {
-            let files = all.iter().filter(|paths| paths.series == series.number());
+        let (mut away, mut unreadable) = (HashSet::new(), Vec::new());
+        for epoch in policy.epochs().filter(|it| keys.is_missing(it.number())) {
+            let files = all.iter().filter(|paths| paths.epoch == epoch.number());
             let credentials: Vec<Binding> = files.map(|paths| paths.binding).collect();
             if !credentials.is_empty() {
                 let machine = self.sources().machine();
-                out_of_reach.push(Unreadable::new(series, credentials.len(), machine));
+                unreadable.push(Unreadable::new(epoch, credentials.len(), machine));
                 away.extend(credentials);
             }
         }
         let mut look = Inventory {
-            out_of_reach: unasked.is_empty().then_some(out_of_reach),
+            unreadable: unasked.is_empty().then_some(unreadable),
             problems: lost.into_iter().chain(unasked).collect(),
             away,
             ..Inventory::default()
         };
         let here = wanted.iter().flatten();
-        let here = here.filter(|paths| !keys.is_away(paths.series));
+        let here = here.filter(|paths| !keys.is_missing(paths.epoch));
         look.unread = here.map(|paths| paths.binding).collect();
         let read = move || Ok::<_, StoreError>(records::read_all(&keys, wanted));
         let (documents, problems) = blocking::run(read).await?;
@@ -218,17 +218,17 @@ impl FileStore {
     }
 
     /// The error of whoever only looks.
-    pub(super) fn lost(&self) -> StoreError {
+    pub(super) fn missing_key_error(&self) -> StoreError {
         let policy = self.policy_file();
-        let series = policy.of_machine(self.sources().machine());
-        let place = series.policy().ok();
+        let epoch = policy.of_machine(self.sources().machine());
+        let place = epoch.policy().ok();
         let place = place.and_then(|policy| self.sources().of(policy));
         let place = place.map_or_else(|| "its place".to_owned(), |source| source.describe());
         StoreError::new(
             StoreErrorKind::Key,
             format!(
                 "the key {} of the store is lost: {place} does not have it",
-                series.key_id()
+                epoch.key_id()
             ),
         )
         .with_hint(

@@ -38,22 +38,22 @@ impl KeyCache {
         self.map().get(&id).cloned()
     }
 
-    pub(super) fn is_here(&self, id: KeyId) -> bool {
+    pub(super) fn is_available(&self, id: KeyId) -> bool {
         matches!(self.known(id), Some(Some(_)))
     }
 
-    pub(super) fn is_absent(&self, id: KeyId) -> bool {
+    pub(super) fn is_missing(&self, id: KeyId) -> bool {
         matches!(self.known(id), Some(None))
     }
 
     /// Forgets the keys that `store.json` does not name any more. What is known of the others stays:
     /// somebody may hold a credential, and has to find its records where they were read.
-    pub(super) fn keep_those_of(&self, file: &PolicyFile) {
-        let named: Vec<KeyId> = file.series().map(KeyEpoch::key_id).collect();
+    pub(super) fn retain_epochs(&self, file: &PolicyFile) {
+        let named: Vec<KeyId> = file.epochs().map(KeyEpoch::key_id).collect();
         self.map().retain(|id, _| named.contains(id));
     }
 
-    pub(super) fn forget_absent(&self) {
+    pub(super) fn forget_missing(&self) {
         self.map().retain(|_, known| known.is_some());
     }
 
@@ -71,13 +71,13 @@ pub(super) struct AllKeys(HashMap<u32, Known>);
 
 impl AllKeys {
     /// Whether the keys of a series are not here, or could not be asked for.
-    pub(super) fn is_away(&self, number: u32) -> bool {
+    pub(super) fn is_missing(&self, number: u32) -> bool {
         matches!(self.0.get(&number), Some(None))
     }
 
     /// The keys of the series that a file is of; `None` when they are not here.
     pub(super) fn of(&self, paths: &CredentialPaths) -> Result<Known, StoreError> {
-        let known = self.0.get(&paths.series).cloned();
+        let known = self.0.get(&paths.epoch).cloned();
         known.ok_or_else(|| unnamed(paths))
     }
 }
@@ -97,49 +97,49 @@ pub(super) fn unnamed(paths: &CredentialPaths) -> StoreError {
 impl FileStore {
     /// The keys of a series, from memory or from their source; `None` when the source has no such
     /// key.
-    pub(super) async fn keys_of(&self, series: &KeyEpoch) -> Result<Known, StoreError> {
-        let ring = &self.inner.ring;
-        let id = series.key_id();
-        if let Some(known) = ring.known(id) {
+    pub(super) async fn epoch_keys(&self, epoch: &KeyEpoch) -> Result<Known, StoreError> {
+        let cache = &self.inner.key_cache;
+        let id = epoch.key_id();
+        if let Some(known) = cache.known(id) {
             return Ok(known);
         }
-        let _turn = ring.asking.lock().await;
-        if let Some(known) = ring.known(id) {
+        let _task = cache.asking.lock().await;
+        if let Some(known) = cache.known(id) {
             return Ok(known);
         }
-        let yields = self.yields(series);
-        let known = match self.ask(series).await {
-            Err(error) if yields => {
+        let is_optional = self.is_optional(epoch);
+        let known = match self.ask(epoch).await {
+            Err(error) if is_optional => {
                 tracing::debug!(%error, key = %id, "another machine's key can't be asked for");
                 None
             }
             answer => answer?,
         };
-        ring.map().insert(id, known.clone());
+        cache.map().insert(id, known.clone());
         Ok(known)
     }
 
-    async fn ask(&self, series: &KeyEpoch) -> Result<Known, StoreError> {
-        let policy = series.policy()?;
+    async fn ask(&self, epoch: &KeyEpoch) -> Result<Known, StoreError> {
+        let policy = epoch.policy()?;
         // A person is not asked for another machine's passphrase.
-        if policy == KeyLocation::Passphrase && self.yields(series) {
+        if policy == KeyLocation::Passphrase && self.is_optional(epoch) {
             return Ok(None);
         }
-        let id = series.key_id();
+        let id = epoch.key_id();
         match source_of(self.sources(), policy)?.load(id).await {
-            Ok(key) => Ok(Some(Arc::new(Keys::new(series, key)?))),
+            Ok(key) => Ok(Some(Arc::new(Keys::new(epoch, key)?))),
             Err(error) if error.kind() == KeyErrorKind::Absent => Ok(None),
             Err(error) => Err(no_key(policy, error)),
         }
     }
 
     /// Whether the store does without this key: it is another machine's, and this one has its own.
-    fn yields(&self, series: &KeyEpoch) -> bool {
+    fn is_optional(&self, epoch: &KeyEpoch) -> bool {
         let machine = self.sources().machine();
-        let is_ours_and_here = |series: &KeyEpoch| {
-            !series.is_of_another(machine) && self.inner.ring.is_here(series.key_id())
+        let is_ours_and_here = |epoch: &KeyEpoch| {
+            !epoch.is_of_another(machine) && self.inner.key_cache.is_available(epoch.key_id())
         };
-        series.is_of_another(machine) && self.policy_file().series().any(is_ours_and_here)
+        epoch.is_of_another(machine) && self.policy_file().epochs().any(is_ours_and_here)
     }
 
     /// The newest series whose key is here. `None` when this machine's newest key is lost and that
@@ -147,15 +147,15 @@ impl FileStore {
     ///
     /// A key that can't be asked for is an error, also when an older one is here; but another
     /// machine's is none where this machine's own is here.
-    pub(super) async fn first_here(&self) -> Result<Option<KeyGuard>, StoreError> {
-        let mut looked_again = false;
+    pub(super) async fn newest_available(&self) -> Result<Option<KeyGuard>, StoreError> {
+        let mut reloaded = false;
         loop {
             let file = self.policy_file();
             let (found, misses) = self.search(&file).await?;
             // Another process may have put a new key in the place of one that is not here.
-            if misses && !looked_again {
-                looked_again = true;
-                self.look_again().await?;
+            if misses && !reloaded {
+                reloaded = true;
+                self.reload().await?;
                 if self.policy_file() != file {
                     continue;
                 }
@@ -171,18 +171,18 @@ impl FileStore {
     ) -> Result<(Result<Option<KeyGuard>, StoreError>, bool), StoreError> {
         let machine = self.sources().machine();
         let (others, ours): (Vec<_>, Vec<_>) = file
-            .series()
-            .partition(|series| series.is_of_another(machine));
+            .epochs()
+            .partition(|epoch| epoch.is_of_another(machine));
         let (mut found, mut missing, mut misses) = (None::<KeyGuard>, None, false);
-        for series in ours {
-            let was_known = self.inner.ring.known(series.key_id()).is_some();
-            if let Some(keys) = self.keys_of(series).await? {
-                found = Some((series.clone(), keys));
+        for epoch in ours {
+            let was_known = self.inner.key_cache.known(epoch.key_id()).is_some();
+            if let Some(keys) = self.epoch_keys(epoch).await? {
+                found = Some((epoch.clone(), keys));
                 break;
             }
             misses |= !was_known;
-            if !series.is_lost_on(machine) {
-                missing.get_or_insert(series);
+            if !epoch.is_lost_on(machine) {
+                missing.get_or_insert(epoch);
             }
         }
         if let Some(missing) = missing {
@@ -194,16 +194,16 @@ impl FileStore {
             };
             return Ok((answer, misses));
         }
-        for series in others {
+        for epoch in others {
             if found
                 .as_ref()
-                .is_some_and(|(it, _)| it.number() > series.number())
+                .is_some_and(|(it, _)| it.number() > epoch.number())
             {
                 break;
             }
-            let was_known = self.inner.ring.known(series.key_id()).is_some();
-            if let Some(keys) = self.keys_of(series).await? {
-                return Ok((Ok(Some((series.clone(), keys))), misses));
+            let was_known = self.inner.key_cache.known(epoch.key_id()).is_some();
+            if let Some(keys) = self.epoch_keys(epoch).await? {
+                return Ok((Ok(Some((epoch.clone(), keys))), misses));
             }
             misses |= !was_known;
         }
@@ -211,12 +211,12 @@ impl FileStore {
     }
 
     /// What is known of every key, and why of some it isn't.
-    pub(super) async fn every_key(&self) -> (AllKeys, Vec<StoreError>) {
+    pub(super) async fn all_keys(&self) -> (AllKeys, Vec<StoreError>) {
         let (mut keys, mut problems) = (HashMap::new(), Vec::new());
-        for series in self.policy_file().series() {
-            let known = self.keys_of(series).await;
+        for epoch in self.policy_file().epochs() {
+            let known = self.epoch_keys(epoch).await;
             let known = known.map_err(|problem| problems.push(problem));
-            keys.insert(series.number(), known.unwrap_or_default());
+            keys.insert(epoch.number(), known.unwrap_or_default());
         }
         (AllKeys(keys), problems)
     }

@@ -64,7 +64,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct FileLease {
     pub(crate) reserve: Option<Reserve>,
-    pub(crate) held: Arc<Held>,
+    pub(crate) locks: Arc<CredentialLocks>,
 }
 
 impl Lease for FileLease {}
@@ -74,7 +74,7 @@ impl FileLease {
     pub(crate) fn for_change(&mut self) -> Self {
         Self {
             reserve: self.reserve.take(),
-            held: Arc::clone(&self.held),
+            locks: Arc::clone(&self.locks),
         }
     }
 }
@@ -82,10 +82,10 @@ impl FileLease {
 /// The locks of one credential. They are released when the last owner is dropped: the guard, or a write
 /// that outlives it. Fields are dropped in this order, the reverse of the order of taking.
 #[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) _slot: File,
+pub(crate) struct CredentialLocks {
+    pub(crate) _lock: File,
     pub(crate) _store: File,
-    pub(crate) _turn: OwnedMutexGuard<()>,
+    pub(crate) _task: OwnedMutexGuard<()>,
     /// Of which store.
     pub(crate) store: super::FileStore,
 }

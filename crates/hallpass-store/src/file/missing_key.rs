@@ -38,7 +38,7 @@ pub(super) type Listener = Arc<dyn Fn(&Unreadable) + Send + Sync>;
 
 /// The locks of whoever adds to `store.json`.
 #[derive(Debug)]
-struct Adding {
+struct PolicyLock {
     _keys: File,
     _store: File,
 }
@@ -49,29 +49,32 @@ impl FileStore {
     ///
     /// Nobody else is told by then: of two that are set in one process the first stays. `tell` is
     /// called with the store's locks held and must not use the store.
-    pub fn set_missing_key_handler(&self, tell: impl Fn(&Unreadable) + Send + Sync + 'static) {
+    pub fn set_missing_key_handler(&self, handler: impl Fn(&Unreadable) + Send + Sync + 'static) {
         // A second one changes nothing, as the documentation says.
-        let _ = self.inner.listener.set(Arc::new(Notify(Arc::new(tell))));
+        let _ = self
+            .inner
+            .missing_key_handler
+            .set(Arc::new(MissingKeyHandler(Arc::new(handler))));
     }
 
     /// The newest series whose key is here; a new one when the key is lost.
-    pub(super) async fn in_use(&self) -> Result<KeyGuard, StoreError> {
-        match self.first_here().await? {
+    pub(super) async fn key_in_use(&self) -> Result<KeyGuard, StoreError> {
+        match self.newest_available().await? {
             Some(found) => {
-                self.tell().await;
+                self.report_losses().await;
                 Ok(found)
             }
-            None if self.examines => Err(self.lost()),
-            None => self.begin_anew().await,
+            None if self.is_read_only => Err(self.missing_key_error()),
+            None => self.replace_missing_key().await,
         }
     }
 
     /// Makes a new key, and a series of records that is sealed with it.
-    async fn begin_anew(&self) -> Result<KeyGuard, StoreError> {
-        let adding = self.add().await?;
+    async fn replace_missing_key(&self) -> Result<KeyGuard, StoreError> {
+        let policy_lock = self.lock_policy().await?;
         // Another process may have been first, or the key come back.
-        self.inner.ring.forget_absent();
-        if let Some(found) = self.first_here().await? {
+        self.inner.key_cache.forget_missing();
+        if let Some(found) = self.newest_available().await? {
             return Ok(found);
         }
         let machine = self.sources().machine().map(str::to_owned);
@@ -88,30 +91,30 @@ impl FileStore {
             drop_unused(&*source, id).await;
             return Err(no_new_key(policy, error));
         }
-        self.inner.ring.forget_absent();
-        match self.first_here().await {
+        self.inner.key_cache.forget_missing();
+        match self.newest_available().await {
             Ok(None) => {}
             found => {
                 drop_unused(&*source, id).await;
-                return found?.ok_or_else(|| self.lost());
+                return found?.ok_or_else(|| self.missing_key_error());
             }
         }
         let mut file = self.policy_file();
-        let missed: Vec<KeyId> = file.series().map(KeyEpoch::key_id).collect();
+        let missed: Vec<KeyId> = file.epochs().map(KeyEpoch::key_id).collect();
         let missed: Vec<KeyId> = missed
             .into_iter()
-            .filter(|id| self.inner.ring.is_absent(*id))
+            .filter(|id| self.inner.key_cache.is_missing(*id))
             .collect();
-        let (root, lock) = (self.folder().to_owned(), Arc::clone(&adding));
+        let (root, lock) = (self.folder().to_owned(), Arc::clone(&policy_lock));
         let written = blocking::run(move || {
             let paths = records::all(&root)?;
             let since = lock::taken_at(&keys_lock_path(&root));
             let machine = machine.as_deref();
-            for series in file.series_mut() {
-                if missed.contains(&series.key_id()) && !series.is_lost_on(machine) {
+            for epoch in file.epochs_mut() {
+                if missed.contains(&epoch.key_id()) && !epoch.is_lost_on(machine) {
                     let files = paths.iter().flatten();
-                    let files = files.filter(|it| it.series == series.number()).count();
-                    series.lost = Some(MissingKey::new(since, files, machine));
+                    let files = files.filter(|it| it.epoch == epoch.number()).count();
+                    epoch.lost = Some(MissingKey::new(since, files, machine));
                 }
             }
             file.begin(KeyEpoch::new(policy, id, &key).made_on(machine));
@@ -127,9 +130,9 @@ impl FileStore {
             }
         }
         tracing::warn!(new = %id, "the store's key is lost, its records are set aside");
-        self.tell_under(&adding).await?;
-        let found = self.first_here().await?;
-        found.ok_or_else(|| self.lost())
+        self.report_losses_locked(&policy_lock).await?;
+        let found = self.newest_available().await?;
+        found.ok_or_else(|| self.missing_key_error())
     }
 
     /// Drops a new key after `store.json` could not be written, unless that names it all the same: a
@@ -137,63 +140,65 @@ impl FileStore {
     async fn drop_unless_named(&self, source: &dyn KeySource, id: KeyId) {
         let path = policy_path(self.folder());
         let found = blocking::run(move || PolicyFile::read(&path)).await;
-        let is_unnamed = |file: PolicyFile| file.series().all(|series| series.key_id() != id);
+        let is_unnamed = |file: PolicyFile| file.epochs().all(|epoch| epoch.key_id() != id);
         if found.ok().flatten().is_some_and(is_unnamed) {
             drop_unused(source, id).await;
         }
     }
 
     /// Tells of what nobody was told of.
-    async fn tell(&self) {
-        if self.examines || self.inner.listener.get().is_none() || !self.untold(&self.policy_file())
+    async fn report_losses(&self) {
+        if self.is_read_only
+            || self.inner.missing_key_handler.get().is_none()
+            || !self.has_unreported_loss(&self.policy_file())
         {
             return;
         }
-        let told = async {
-            let adding = self.add().await?;
-            self.tell_under(&adding).await
+        let reported = async {
+            let lock = self.lock_policy().await?;
+            self.report_losses_locked(&lock).await
         };
-        if let Err(error) = told.await {
+        if let Err(error) = reported.await {
             tracing::warn!(%error, "it can't be written down that a key is lost");
         }
     }
 
-    fn untold(&self, policy: &PolicyFile) -> bool {
+    fn has_unreported_loss(&self, policy: &PolicyFile) -> bool {
         let machine = self.sources().machine();
-        let mut lost = policy.series().filter_map(|series| series.lost.as_ref());
-        lost.any(|lost| !lost.told && lost.is_on(machine))
+        let mut lost = policy.epochs().filter_map(|epoch| epoch.lost.as_ref());
+        lost.any(|lost| !lost.reported && lost.is_on(machine))
     }
 
-    async fn tell_under(&self, adding: &Arc<Adding>) -> Result<(), StoreError> {
-        let Some(listener) = self.inner.listener.get() else {
+    async fn report_losses_locked(&self, lock: &Arc<PolicyLock>) -> Result<(), StoreError> {
+        let Some(handler) = self.inner.missing_key_handler.get() else {
             return Ok(());
         };
         let mut file = self.policy_file();
-        if !self.untold(&file) {
+        if !self.has_unreported_loss(&file) {
             return Ok(());
         }
         let machine = self.sources().machine();
-        let series: Vec<KeyEpoch> = file.series().cloned().collect();
+        let epochs: Vec<KeyEpoch> = file.epochs().cloned().collect();
         let mut here = Vec::new();
-        for series in &series {
-            if self.keys_of(series).await?.is_some() {
-                here.push(series.number());
+        for epoch in &epochs {
+            if self.epoch_keys(epoch).await?.is_some() {
+                here.push(epoch.number());
             }
         }
-        for series in file.series_mut() {
-            let number = series.number();
-            let series_now = series.clone();
-            let lost = series.lost.as_mut();
-            if let Some(lost) = lost.filter(|lost| !lost.told && lost.is_on(machine)) {
-                tracing::debug!(series = number, "telling of a lost key");
+        for epoch in file.epochs_mut() {
+            let number = epoch.number();
+            let series_now = epoch.clone();
+            let lost = epoch.lost.as_mut();
+            if let Some(lost) = lost.filter(|lost| !lost.reported && lost.is_on(machine)) {
+                tracing::debug!(epoch = number, "telling of a lost key");
                 // It came back before anybody was told.
                 if !here.contains(&number) {
-                    (listener.0)(&Unreadable::new(&series_now, lost.files, machine));
+                    handler.0(&Unreadable::new(&series_now, lost.files, machine));
                 }
-                lost.told = true;
+                lost.reported = true;
             }
         }
-        let (path, lock) = (policy_path(self.folder()), Arc::clone(adding));
+        let (path, lock) = (policy_path(self.folder()), Arc::clone(lock));
         let file = blocking::run(move || {
             file.write(&path)?;
             drop(lock);
@@ -204,13 +209,13 @@ impl FileStore {
     }
 
     /// Takes the locks for adding to `store.json`, and reads it again.
-    async fn add(&self) -> Result<Arc<Adding>, StoreError> {
+    async fn lock_policy(&self) -> Result<Arc<PolicyLock>, StoreError> {
         let deadline = lock::deadline(CREATION);
         let store = lock::acquire(lock_path(self.folder()), Mode::Shared, deadline).await?;
         let path = keys_lock_path(self.folder());
         let keys = lock::acquire(path, Mode::Exclusive, deadline).await?;
-        self.look_again().await?;
-        Ok(Arc::new(Adding {
+        self.reload().await?;
+        Ok(Arc::new(PolicyLock {
             _keys: keys,
             _store: store,
         }))
@@ -218,9 +223,9 @@ impl FileStore {
 }
 
 /// A listener, without anything to show of it.
-pub(super) struct Notify(Listener);
+pub(super) struct MissingKeyHandler(Listener);
 
-impl fmt::Debug for Notify {
+impl fmt::Debug for MissingKeyHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tell")
     }

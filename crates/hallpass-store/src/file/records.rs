@@ -35,18 +35,18 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Checks that `key` is the one that `series` names.
-    pub(crate) fn new(series: &KeyEpoch, key: SealingKey) -> Result<Self, StoreError> {
-        if !series.accepts(&key) {
+    pub(crate) fn new(epoch: &KeyEpoch, key: SealingKey) -> Result<Self, StoreError> {
+        if !epoch.accepts(&key) {
             return Err(StoreError::new(
                 StoreErrorKind::Key,
                 format!(
                     "the key that was found as {} is not the one that the store was created with",
-                    series.key_id()
+                    epoch.key_id()
                 ),
             )
             .with_hint("bring back the key, as from a backup; the records are intact"));
         }
-        let previous = match &series.previous {
+        let previous = match &epoch.previous {
             None => None,
             Some(previous) => Some(
                 previous
@@ -55,14 +55,14 @@ impl Keys {
             ),
         };
         Ok(Self {
-            id: series.key_id(),
+            id: epoch.key_id(),
             key,
             previous,
         })
     }
 
     /// Whether one of the keys has the id that stands in sealed bytes; also when none stands there.
-    pub(crate) fn know(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn have_key_of(&self, bytes: &[u8]) -> bool {
         hallpass_seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
     }
 
@@ -84,7 +84,7 @@ pub(crate) struct CredentialPaths {
     pub(crate) binding: Binding,
     /// The binding in hexadecimal digits.
     pub(crate) name: String,
-    pub(crate) series: u32,
+    pub(crate) epoch: u32,
     pub(crate) sealed: PathBuf,
 }
 
@@ -99,19 +99,19 @@ impl CredentialPaths {
         Self {
             binding,
             name,
-            series: header::FIRST,
+            epoch: header::FIRST_EPOCH,
             sealed: stem.with_extension("sealed"),
         }
     }
 
     /// The same credential in another series.
-    pub(crate) fn in_series(&self, number: u32) -> Self {
+    pub(crate) fn in_epoch(&self, number: u32) -> Self {
         let name = match number {
-            header::FIRST => format!("{}.sealed", self.name),
+            header::FIRST_EPOCH => format!("{}.sealed", self.name),
             number => format!("{}.{number}.sealed", self.name),
         };
         Self {
-            series: number,
+            epoch: number,
             sealed: self.sealed.with_file_name(name),
             ..self.clone()
         }
@@ -121,10 +121,10 @@ impl CredentialPaths {
     fn of_file(root: &Path, path: &Path) -> Option<Self> {
         let stem = path.file_stem()?.to_str()?;
         let (name, number) = match stem.split_once('.') {
-            None => (stem, header::FIRST),
+            None => (stem, header::FIRST_EPOCH),
             Some((name, number)) => (name, number.parse().ok()?),
         };
-        let paths = Self::of_binding(root, parse_binding(name)?).in_series(number);
+        let paths = Self::of_binding(root, parse_binding(name)?).in_epoch(number);
         // Written in one way only.
         (paths.sealed == path).then_some(paths)
     }
@@ -297,7 +297,7 @@ pub(crate) fn all(root: &Path) -> Result<Vec<Result<CredentialPaths, StoreError>
         return Ok(Vec::new());
     }
     let paths = folder::files_with(&credentials, "sealed")?;
-    let slot_paths = |path: PathBuf| {
+    let paths_of = |path: PathBuf| {
         CredentialPaths::of_file(root, &path).ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Damaged,
@@ -308,7 +308,7 @@ pub(crate) fn all(root: &Path) -> Result<Vec<Result<CredentialPaths, StoreError>
             )
         })
     };
-    Ok(paths.into_iter().map(slot_paths).collect())
+    Ok(paths.into_iter().map(paths_of).collect())
 }
 
 impl FileStore {
@@ -321,9 +321,9 @@ impl FileStore {
         if found.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        self.look_again().await?;
-        self.in_use().await?;
-        let (keys, mut problems) = self.every_key().await;
+        self.reload().await?;
+        self.key_in_use().await?;
+        let (keys, mut problems) = self.all_keys().await;
         blocking::run(move || {
             let (documents, unread) = read_all(&keys, found);
             problems.extend(unread);
@@ -346,7 +346,7 @@ pub(super) fn read_all(
             Err(problem) => problems.push(problem),
         }
     }
-    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.series)));
+    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.epoch)));
     at_hand.dedup_by_key(|(paths, _)| paths.binding);
     for (paths, keys) in at_hand {
         match read(&keys, &paths) {

@@ -49,19 +49,19 @@ impl FileStore {
         let targets = to.into();
         let root = self.folder().to_owned();
         // What is sealed with a lost key is set aside, and stays as it is.
-        self.in_use().await?;
+        self.key_in_use().await?;
         let deadline = lock::deadline(CREATION);
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let lock = Arc::new(lock);
-        self.look_again().await?;
-        let (series, keys) = self.key_that_is_here().await?;
+        self.reload().await?;
+        let (epoch, keys) = self.available_key().await?;
         // What an interrupted rekey left to do needs the current key alone.
-        if series.previous.is_some() {
-            self.finish(self.policy_file(), (series, keys), &lock)
+        if epoch.previous.is_some() {
+            self.finish(self.policy_file(), (epoch, keys), &lock)
                 .await?;
-            self.look_again().await?;
+            self.reload().await?;
         }
-        let (series, old) = self.key_that_is_here().await?;
+        let (epoch, old) = self.available_key().await?;
         let mut next = None;
         let mut last = None;
         for target in targets.iter() {
@@ -80,12 +80,12 @@ impl FileStore {
             }));
         };
         let machine = self.sources().machine();
-        let mut rekeyed = series.rekeyed(policy, id, &key).made_on(machine);
-        let previous = PreviousKey::new(&series, &old.key, id, &key);
+        let mut rekeyed = epoch.rekeyed(policy, id, &key).made_on(machine);
+        let previous = PreviousKey::new(&epoch, &old.key, id, &key);
         rekeyed.previous = Some(previous.map_err(|error| no_key(policy, error))?);
         let mut file = self.policy_file();
         file.replace(rekeyed.clone());
-        file.drop_series(&self.that_sealed_nothing().await?);
+        file.drop_epochs(&self.unused_missing_epochs().await?);
         let (path, guard) = (policy_path(&root), Arc::clone(&lock));
         let file = blocking::run(move || {
             file.write(&path)?;
@@ -104,7 +104,7 @@ impl FileStore {
         }
         let store = Self::open(root, every).await?;
         // So that the store knows which of several keys it is.
-        store.first_here().await?;
+        store.newest_available().await?;
         Ok(Rekeyed {
             store,
             replaced: old.id,
@@ -114,18 +114,18 @@ impl FileStore {
 
     /// The series of this machine whose key was given up as lost and that have no file. While
     /// `store.lock` is held exclusively, nobody who has the key still is about to write one.
-    async fn that_sealed_nothing(&self) -> Result<Vec<u32>, StoreError> {
+    async fn unused_missing_epochs(&self) -> Result<Vec<u32>, StoreError> {
         let root = self.folder().to_owned();
         let files = blocking::run(move || records::all(&root)).await?;
         let machine = self.sources().machine();
         let mut nothing = Vec::new();
-        for series in self.policy_file().series() {
-            let number = series.number();
+        for epoch in self.policy_file().epochs() {
+            let number = epoch.number();
             let mut files = files.iter().flatten();
-            let is_ours = series.is_lost_on(machine) && series.is_made_on(machine);
+            let is_ours = epoch.is_lost_on(machine) && epoch.is_made_on(machine);
             if is_ours
-                && !files.any(|paths| paths.series == number)
-                && matches!(self.keys_of(series).await, Ok(None))
+                && !files.any(|paths| paths.epoch == number)
+                && matches!(self.epoch_keys(epoch).await, Ok(None))
             {
                 nothing.push(number);
             }
@@ -133,28 +133,30 @@ impl FileStore {
         Ok(nothing)
     }
 
-    async fn key_that_is_here(&self) -> Result<KeyGuard, StoreError> {
-        self.first_here().await?.ok_or_else(|| self.lost())
+    async fn available_key(&self) -> Result<KeyGuard, StoreError> {
+        self.newest_available()
+            .await?
+            .ok_or_else(|| self.missing_key_error())
     }
 
     /// Seals what of a series is still sealed with the previous key, and forgets that key.
     async fn finish(
         &self,
         mut file: PolicyFile,
-        (mut series, keys): KeyGuard,
+        (mut epoch, keys): KeyGuard,
         lock: &Arc<File>,
     ) -> Result<Vec<StoreError>, StoreError> {
-        let Some(previous) = series.previous.take() else {
+        let Some(previous) = epoch.previous.take() else {
             return Ok(Vec::new());
         };
-        let number = series.number();
-        file.replace(series);
+        let number = epoch.number();
+        file.replace(epoch);
         let old = keys.previous.as_ref().map(|(id, _)| *id);
         let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
         let problems = blocking::run(move || {
             let mut problems = Vec::new();
             let ours = |paths: &Result<CredentialPaths, _>| {
-                paths.as_ref().map_or(true, |paths| paths.series == number)
+                paths.as_ref().map_or(true, |paths| paths.epoch == number)
             };
             for paths in records::all(&root)?.into_iter().filter(ours) {
                 let done = paths.and_then(|paths| match folder::read(&paths.sealed)? {
