@@ -1,18 +1,18 @@
 //! Sealed files in a folder.
 //!
 //! ```text
-//! store.json               where the key is kept, and its id, see `policy`
+//! store.json               where the key is kept, and its id, see `header`
 //! store.lock, keys.lock    see `lock`
-//! <key id>.key             the key, under the policy `key-file`
-//! credentials/<key>.sealed      every record of one key, sealed
-//! credentials/<key>.2.sealed    the same with a key that followed a lost one, see `lost`
-//! credentials/<key>.lock        see `lock`
-//! credentials/<key>.holder      who holds it, for people
+//! <key id>.key             a key, if keys are kept in files
+//! slots/<digest>.sealed    the records of one credential, sealed
+//! slots/<digest>.2.sealed  the same with the key of epoch 2, see `missing_key`
+//! slots/<digest>.lock      see `lock`
+//! slots/<digest>.holder    the holder of the lock, for messages
 //! moved-away/…             what could not be opened and was moved out of the way
 //! ```
 //!
-//! `<credential>` is a digest of the server's URL and the account, so that no name of a server (which may
-//! hold a secret in its query) shows in the folder, and any text fits a file name.
+//! `<digest>` is a digest of the server's URL, subject and account. So no server's name (which may hold a
+//! secret in its query) shows in the folder, and any text fits a file name.
 //!
 //! One file holds the records of all issuers of a credential. So a save, together with the change of the
 //! active issuer, is one replacement of one file, and costs the same however many credentials there are.
@@ -68,7 +68,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct FileStore {
     inner: Arc<Inner>,
-    /// Whether it is only looked at, for a diagnosis.
+    /// Whether it changes nothing, for a diagnosis.
     is_read_only: bool,
 }
 
@@ -76,7 +76,7 @@ pub struct FileStore {
 struct Inner {
     root: PathBuf,
     sources: KeySources,
-    /// The keys, once somebody needed them.
+    /// The keys that were needed so far.
     key_cache: KeyCache,
     policy: Mutex<PolicyFile>,
     missing_key_handler: OnceLock<Arc<MissingKeyHandler>>,
@@ -93,7 +93,7 @@ impl FileStore {
     /// asked for again after an error.
     ///
     /// A key that its source does not have any more ([`KeyErrorKind::Absent`](crate::KeyErrorKind),
-    /// and nothing else) is lost: its records are set aside, kept as they are, and new ones are
+    /// and nothing else) is lost: its records stay as they are, and new ones are
     /// sealed with a new key from the same source. See
     /// [`set_missing_key_handler`](Self::set_missing_key_handler).
     ///
@@ -179,12 +179,12 @@ impl FileStore {
         self.current_epoch().key_id()
     }
 
-    /// Why better places for the key were passed over when the store was created.
+    /// Why better key sources were not used when the store was created.
     pub fn ignored(&self) -> Vec<String> {
         self.current_epoch().ignored
     }
 
-    /// The newest series whose key is here; as long as none is, the one whose key should be.
+    /// The newest epoch with an available key; if there is none, the newest of this machine.
     fn current_epoch(&self) -> KeyEpoch {
         let (policy, cache) = (self.policy_file(), &self.inner.key_cache);
         let mut epoch = policy.epochs();
@@ -222,11 +222,11 @@ impl FileStore {
         Ok(())
     }
 
-    /// The files of a credential that a key may be here for, the newest series first.
+    /// The files of a credential whose key may be available, the newest epoch first.
     fn places(&self, credential: &CredentialKey) -> Vec<(KeyEpoch, CredentialPaths)> {
         let paths = CredentialPaths::new(&self.inner.root, credential);
         let (policy, cache) = (self.policy_file(), &self.inner.key_cache);
-        // While no key is here, whoever meets a file has to be told so.
+        // While no key is available, each file that exists is an error.
         let one_is_here = policy
             .epochs()
             .any(|epoch| cache.is_available(epoch.key_id()));
@@ -293,7 +293,7 @@ impl FileStore {
         Ok((paths.in_epoch(epoch.number()), keys))
     }
 
-    /// What a guard stands for, if it is of this store and for this credential.
+    /// The lease of a guard, if it is of this store and for this credential.
     fn lease<'a>(
         &self,
         credential: &CredentialKey,

@@ -149,7 +149,7 @@ async fn what_a_person_sees() {
         "store".to_owned(),
         "  policy     key-file".to_owned(),
         format!("  key        {}", key_file_id(&desk)),
-        format!("  set aside  2 accounts are set aside: their key {lost} is lost"),
+        format!("  set aside  2 accounts are unreadable: their key {lost} is lost"),
     ] {
         assert!(said.lines().any(|it| it == line), "{line}\nin\n{said}");
     }

@@ -163,7 +163,7 @@ impl StoreDiagnostics for FileStore {
 
     fn verify(&self) -> BoxFuture<'_, Vec<StoreError>> {
         Box::pin(async move {
-            // The key is asked for also where there is no record yet that needs it.
+            // The key is also checked if no record needs it yet.
             let examined = self.as_read_only();
             let opened = match self.reload().await {
                 Ok(()) => examined.key_in_use().await.map(drop),

@@ -1,7 +1,7 @@
-//! Making room: records that are not wanted, and files that don't open.
+//! Removes records that are not wanted, and files that don't open.
 //!
-//! A credential's lock is for its files in every series. Whoever holds it may delete one unread: nobody
-//! reads it to write it back meanwhile, and while `store.lock` is shared nobody seals it anew.
+//! A credential's lock is for its files in all epochs. Its holder may delete a file unread: no other process
+//! writes it meanwhile, and while `store.lock` is shared no process seals it with another key.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -23,15 +23,15 @@ use crate::{blocking, folder};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Forgotten {
-    /// Whether records were removed whose key is here.
+    /// Whether readable records were removed.
     pub records: bool,
-    /// How many files were deleted unread, since their key is not at hand.
+    /// The number of files that were deleted unread, because their key is missing.
     pub unread: usize,
-    /// Whether another machine keeps records for the credential with a key of its own: they stay.
+    /// Whether another machine has records of the credential with a key of its own. They stay.
     pub of_another_machine: bool,
 }
 
-/// A credential's file, and whose it is.
+/// A file of a credential.
 enum CredentialFile {
     Here(CredentialPaths, Arc<Keys>),
     Unreadable(CredentialPaths, StoreError),
@@ -39,11 +39,11 @@ enum CredentialFile {
 }
 
 impl FileStore {
-    /// Removes what this machine keeps for a credential: each record whose key is here, and each file whose
-    /// key is not at hand, unread. Generations go on from where they were, as far as they are known.
-    /// What another machine that shares the folder sealed with a key of its own is for that to forget.
+    /// Removes what this machine has of a credential: all readable records, and, unread, all files whose key is
+    /// missing. Generations continue, as far as they are known. What another machine that shares the folder
+    /// sealed with a key of its own stays.
     ///
-    /// [`unreadable_reason`](Self::unreadable_reason) says before whether something is deleted unread.
+    /// [`unreadable_reason`](Self::unreadable_reason) says before whether a file is deleted unread.
     ///
     /// # Errors
     ///
@@ -82,8 +82,8 @@ impl FileStore {
         Ok(forgotten)
     }
 
-    /// Why something of what this machine keeps for a credential can't be opened for want of a key; `None`
-    /// when nothing is out of reach.
+    /// Why a file that this machine has of a credential can't be opened, if its key is missing; `None` if no key
+    /// is missing.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl FileStore {
         Ok(away.next())
     }
 
-    /// The files of a credential in every series, also in one that `store.json` does not name.
+    /// The files of a credential in all epochs, also in one that `store.json` does not name.
     async fn files_of(
         &self,
         credential: &CredentialKey,
@@ -135,8 +135,8 @@ impl FileStore {
         Ok(CredentialFile::Unreadable(paths, why))
     }
 
-    /// Moves a credential's files whose key is here out of the way when one can't be read, and says where
-    /// to; `None` when there is none. Of the credential's generations nothing is known any more.
+    /// Moves a credential's files whose key is available to another folder, for a file that can't be read.
+    /// Returns its new path; `None` if there is no file. The credential's generations begin again.
     ///
     /// # Errors
     ///
@@ -168,10 +168,10 @@ impl FileStore {
     }
 }
 
-/// The error of a file whose key its source does not have.
+/// The error of a file whose key is missing.
 fn not_here(epoch: &KeyEpoch, paths: &CredentialPaths) -> StoreError {
     let (path, key) = (paths.sealed.display(), epoch.key_id());
-    let what = format!("`{path}` is sealed with the key {key}, which is not here");
+    let what = format!("`{path}` is sealed with the key {key}, which is missing");
     StoreError::new(StoreErrorKind::Key, what).with_hint("bring the key back, as from a backup")
 }
 

@@ -1,11 +1,12 @@
-//! The keys of a store that are here.
+//! The keys of a store, as far as they are available.
 //!
-//! A store has one key, until that is lost; then it has several, each with a series of records (see
-//! [`policy`](super::policy)). Which of them are here may differ from machine to machine, where they
-//! share a folder and each has a keyring of its own. So each series names the machine that made it: a
-//! key of another machine that can't be asked for is no error while one of this machine is here. What
-//! was said of a key stays so for as long as `store.json` names it. New records are sealed with the newest key that
-//! is here. A credential's records are the newest that a key is here for, and stay in their series.
+//! A store has one key until that is lost, then several, each with an epoch (see [`header`](super::header)).
+//! Machines that share a folder and have a keyring each have different keys. So each epoch names the machine that
+//! made it, and a key of another machine whose source fails is no error while a key of this machine is available.
+//! What a source said of a key is remembered as long as `store.json` names the key.
+//!
+//! New records are sealed with the newest available key. A credential's records are those of its newest file with
+//! an available key, and stay in that epoch.
 
 use std::{
     collections::HashMap,
@@ -22,19 +23,19 @@ use super::{
 };
 use crate::{KeyErrorKind, KeyId, KeyLocation};
 
-/// What is known of a key: it is here, or its source says that it is not.
-type Known = Option<Arc<Keys>>;
+/// A key that was asked for; `None` if its source does not have it.
+type CachedKey = Option<Arc<Keys>>;
 
-/// The keys that were asked for, by the ids of their series.
+/// The keys that were asked for, by id.
 #[derive(Debug, Default)]
 pub(super) struct KeyCache {
-    known: Mutex<HashMap<KeyId, Known>>,
+    known: Mutex<HashMap<KeyId, CachedKey>>,
     /// The sources are asked by one task at a time.
     pub(super) asking: tokio::sync::Mutex<()>,
 }
 
 impl KeyCache {
-    pub(super) fn known(&self, id: KeyId) -> Option<Known> {
+    pub(super) fn known(&self, id: KeyId) -> Option<CachedKey> {
         self.map().get(&id).cloned()
     }
 
@@ -46,8 +47,8 @@ impl KeyCache {
         matches!(self.known(id), Some(None))
     }
 
-    /// Forgets the keys that `store.json` does not name any more. What is known of the others stays:
-    /// somebody may hold a credential, and has to find its records where they were read.
+    /// Drops the keys that `store.json` does not name any more. The others stay: a task that holds a
+    /// credential must find its records where it read them.
     pub(super) fn retain_epochs(&self, file: &PolicyFile) {
         let named: Vec<KeyId> = file.epochs().map(KeyEpoch::key_id).collect();
         self.map().retain(|id, _| named.contains(id));
@@ -57,32 +58,32 @@ impl KeyCache {
         self.map().retain(|_, known| known.is_some());
     }
 
-    fn map(&self) -> MutexGuard<'_, HashMap<KeyId, Known>> {
+    fn map(&self) -> MutexGuard<'_, HashMap<KeyId, CachedKey>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A series, with its key.
+/// An epoch, with its keys.
 pub(super) type KeyGuard = (KeyEpoch, Arc<Keys>);
 
-/// What is known of the keys of every series.
+/// The keys of all epochs.
 #[derive(Debug)]
-pub(super) struct AllKeys(HashMap<u32, Known>);
+pub(super) struct AllKeys(HashMap<u32, CachedKey>);
 
 impl AllKeys {
-    /// Whether the keys of a series are not here, or could not be asked for.
+    /// Whether the key of an epoch is missing, or its source failed.
     pub(super) fn is_missing(&self, number: u32) -> bool {
         matches!(self.0.get(&number), Some(None))
     }
 
-    /// The keys of the series that a file is of; `None` when they are not here.
-    pub(super) fn of(&self, paths: &CredentialPaths) -> Result<Known, StoreError> {
+    /// The keys of a file's epoch; `None` if they are missing.
+    pub(super) fn of(&self, paths: &CredentialPaths) -> Result<CachedKey, StoreError> {
         let known = self.0.get(&paths.epoch).cloned();
         known.ok_or_else(|| unnamed(paths))
     }
 }
 
-/// The error of a file in a series that `store.json` does not name.
+/// The error of a file in an epoch that `store.json` does not name.
 pub(super) fn unnamed(paths: &CredentialPaths) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
@@ -95,9 +96,8 @@ pub(super) fn unnamed(paths: &CredentialPaths) -> StoreError {
 }
 
 impl FileStore {
-    /// The keys of a series, from memory or from their source; `None` when the source has no such
-    /// key.
-    pub(super) async fn epoch_keys(&self, epoch: &KeyEpoch) -> Result<Known, StoreError> {
+    /// The keys of an epoch, from memory or from their source; `None` if the source has no such key.
+    pub(super) async fn epoch_keys(&self, epoch: &KeyEpoch) -> Result<CachedKey, StoreError> {
         let cache = &self.inner.key_cache;
         let id = epoch.key_id();
         if let Some(known) = cache.known(id) {
@@ -119,9 +119,9 @@ impl FileStore {
         Ok(known)
     }
 
-    async fn ask(&self, epoch: &KeyEpoch) -> Result<Known, StoreError> {
+    async fn ask(&self, epoch: &KeyEpoch) -> Result<CachedKey, StoreError> {
         let policy = epoch.policy()?;
-        // A person is not asked for another machine's passphrase.
+        // The user is not asked for another machine's passphrase.
         if policy == KeyLocation::Passphrase && self.is_optional(epoch) {
             return Ok(None);
         }
@@ -133,7 +133,7 @@ impl FileStore {
         }
     }
 
-    /// Whether the store does without this key: it is another machine's, and this one has its own.
+    /// Whether the store works without this key: it is another machine's, and this machine has its own.
     fn is_optional(&self, epoch: &KeyEpoch) -> bool {
         let machine = self.sources().machine();
         let is_ours_and_here = |epoch: &KeyEpoch| {
@@ -142,17 +142,17 @@ impl FileStore {
         epoch.is_of_another(machine) && self.policy_file().epochs().any(is_ours_and_here)
     }
 
-    /// The newest series whose key is here. `None` when this machine's newest key is lost and that
-    /// is not written down yet, or when no key is here.
+    /// The newest available key. `None` if this machine's newest key is lost and that is not written down yet,
+    /// or if no key is available.
     ///
-    /// A key that can't be asked for is an error, also when an older one is here; but another
-    /// machine's is none where this machine's own is here.
+    /// A source that fails is an error, also if an older key is available; but not for another machine's key,
+    /// if this machine's own is available.
     pub(super) async fn newest_available(&self) -> Result<Option<KeyGuard>, StoreError> {
         let mut reloaded = false;
         loop {
             let file = self.policy_file();
             let (found, misses) = self.search(&file).await?;
-            // Another process may have put a new key in the place of one that is not here.
+            // Another process may have replaced a missing key.
             if misses && !reloaded {
                 reloaded = true;
                 self.reload().await?;
@@ -164,7 +164,7 @@ impl FileStore {
         }
     }
 
-    /// Looks for the newest key that is here; and whether one turned out not to be.
+    /// Searches for the newest available key; also returns whether one was found to be missing.
     async fn search(
         &self,
         file: &PolicyFile,
@@ -188,7 +188,7 @@ impl FileStore {
         if let Some(missing) = missing {
             let unsure = found.is_some() && machine.is_none();
             let answer = if unsure {
-                Err(ignored(missing))
+                Err(newer_key_missing(missing))
             } else {
                 Ok(None)
             };
@@ -210,7 +210,7 @@ impl FileStore {
         Ok((Ok(found), misses))
     }
 
-    /// What is known of every key, and why of some it isn't.
+    /// All keys, and the errors of sources that fail.
     pub(super) async fn all_keys(&self) -> (AllKeys, Vec<StoreError>) {
         let (mut keys, mut problems) = (HashMap::new(), Vec::new());
         for epoch in self.policy_file().epochs() {
@@ -222,12 +222,12 @@ impl FileStore {
     }
 }
 
-/// The error where an older key is here and nobody knows whose the newer one is.
-fn ignored(missing: &KeyEpoch) -> StoreError {
+/// The error if an older key is available and the machine of the missing newer one is unknown.
+fn newer_key_missing(missing: &KeyEpoch) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
         format!(
-            "the newest key {} of the store is not here, and an older one is",
+            "the newest key {} of the store is missing, and an older one is available",
             missing.key_id()
         ),
     )

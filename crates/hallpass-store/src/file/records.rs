@@ -25,7 +25,7 @@ use crate::{
     folder::{self, Replacement},
 };
 
-/// The keys that open a series of records: its own, and during a rekey the one before it.
+/// The keys that open the files of an epoch: its own, and during a rekey the one before it.
 #[derive(Debug)]
 pub(crate) struct Keys {
     pub(crate) id: KeyId,
@@ -34,13 +34,13 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Checks that `key` is the one that `series` names.
+    /// Checks that `key` is the one of `epoch`.
     pub(crate) fn new(epoch: &KeyEpoch, key: SealingKey) -> Result<Self, StoreError> {
         if !epoch.accepts(&key) {
             return Err(StoreError::new(
                 StoreErrorKind::Key,
                 format!(
-                    "the key that was found as {} is not the one that the store was created with",
+                    "the key {} is not the one that the store was created with",
                     epoch.key_id()
                 ),
             )
@@ -61,7 +61,7 @@ impl Keys {
         })
     }
 
-    /// Whether one of the keys has the id that stands in sealed bytes; also when none stands there.
+    /// Whether one of the keys has the id in the header of sealed bytes; true if they have no header.
     pub(crate) fn have_key_of(&self, bytes: &[u8]) -> bool {
         hallpass_seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
     }
@@ -77,7 +77,7 @@ impl Keys {
 
 const UNFINISHED: &str = "the store's key was being changed, and the one before it can't be opened";
 
-/// The sealed files of one credential: one in each series, `<credential>.sealed` in the first
+/// The sealed files of one credential: one in each epoch, `<credential>.sealed` in the first
 /// and `<credential>.<number>.sealed` in a later one.
 #[derive(Debug, Clone)]
 pub(crate) struct CredentialPaths {
@@ -104,7 +104,7 @@ impl CredentialPaths {
         }
     }
 
-    /// The same credential in another series.
+    /// The same credential in another epoch.
     pub(crate) fn in_epoch(&self, number: u32) -> Self {
         let name = match number {
             header::FIRST_EPOCH => format!("{}.sealed", self.name),
@@ -218,7 +218,7 @@ fn unseal(
                 keys.id
             ),
         )
-        .with_hint("it is from another machine or from before the store was started over")
+        .with_hint("it is from another machine or from before the store was reset")
     })?;
     hallpass_seal::open(key, &paths.binding, bytes).map_err(|why| open_error(paths, why))
 }
@@ -245,10 +245,10 @@ fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>,
 
 fn open_error(paths: &CredentialPaths, why: OpenError) -> StoreError {
     let (kind, what, hint) = match why {
-        OpenError::Torn => (StoreErrorKind::Damaged, "is torn".to_owned(), RESTORE),
+        OpenError::Torn => (StoreErrorKind::Damaged, "is incomplete".to_owned(), RESTORE),
         OpenError::Foreign => (
             StoreErrorKind::Damaged,
-            "is no sealed record".to_owned(),
+            "is not a sealed record".to_owned(),
             RESTORE,
         ),
         OpenError::Altered => (
@@ -290,7 +290,7 @@ pub(crate) fn reseal(
     sealed(keys, paths, &plain).map(Some)
 }
 
-/// Every path in a store that bears the name of a credential's file, and complaints of the others.
+/// The paths of all credential files, and an error for each other `.sealed` file.
 pub(crate) fn all(root: &Path) -> Result<Vec<Result<CredentialPaths, StoreError>>, StoreError> {
     let credentials = root.join("slots");
     if folder::kind(&credentials)?.is_none() {
@@ -302,7 +302,7 @@ pub(crate) fn all(root: &Path) -> Result<Vec<Result<CredentialPaths, StoreError>
             StoreError::new(
                 StoreErrorKind::Damaged,
                 format!(
-                    "`{}` does not bear the name of a credential",
+                    "`{}` does not have the name of a credential's file",
                     path.display()
                 ),
             )

@@ -1,9 +1,9 @@
 //! Another key, or another place for it.
 //!
-//! Records are sealed anew one by one, under the store's exclusive lock. What makes an interruption
-//! harmless is that the new key and the old one, sealed with the new, are in `store.json` before
-//! the first record changes; so at any time every record opens with the one key that `store.json`
-//! names. The next rekey finishes what was interrupted before it begins its own work.
+//! Records are sealed with the new key one by one, under the store's exclusive lock. An interruption is
+//! harmless, because the new key's id and the old key, sealed with the new one, are in `store.json` before the
+//! first record changes. So all records open with the one key that `store.json` names, at any time. The next
+//! rekey finishes an interrupted one first.
 
 use std::{fs::File, sync::Arc};
 
@@ -11,7 +11,7 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
     FileStore,
-    creation::{CREATION, lock_path, no_key, policy_path, source_of},
+    creation::{KEY_TIMEOUT, lock_path, no_key, policy_path, source_of},
     header::{PolicyFile, PreviousKey},
     key_cache::KeyGuard,
     lock::{self, Mode},
@@ -34,23 +34,23 @@ impl FileStore {
     /// Seals every record with a new key, which the first of `to` that can make one keeps, and
     /// forgets the old key. With a source of another policy, this moves the store's key there.
     ///
-    /// Other processes take up the new key by themselves, if they offer its policy. Records that are
-    /// out of reach, or sealed with an older key that is here as well, stay as they are. A lost key
-    /// that sealed nothing is named no longer.
+    /// Other processes switch to the new key by themselves, if they have its source. Records whose key is
+    /// missing, and records of an older available key, stay as they are. A lost key that sealed nothing is
+    /// removed from `store.json`.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Busy`] while somebody holds a credential for long; [`StoreErrorKind::Key`] when
-    /// the old key can't be had, or no new one be made; [`StoreErrorKind::Io`] when a record can't
-    /// be written; [`StoreErrorKind::Newer`] and [`StoreErrorKind::Refused`] when one is of a newer
-    /// version or open to others. No record is lost by any of them. Where it stopped half way, the
-    /// store has the new key already: open it with `to`, mend what the error names, and repeat.
+    /// [`StoreErrorKind::Busy`] while another process holds a credential for long; [`StoreErrorKind::Key`]
+    /// when the old key is not available, or no new one can be made; [`StoreErrorKind::Io`] when a record can't
+    /// be written; [`StoreErrorKind::Newer`] and [`StoreErrorKind::Refused`] when one is of a newer version or
+    /// open to other users. No record is lost by any of them. If the rekey stopped half way, the store has the
+    /// new key already: open it with `to`, fix what the error names, and repeat.
     pub async fn rekey(&self, to: impl Into<KeySources>) -> Result<Rekeyed, StoreError> {
         let targets = to.into();
         let root = self.folder().to_owned();
-        // What is sealed with a lost key is set aside, and stays as it is.
+        // What is sealed with a lost key stays as it is.
         self.key_in_use().await?;
-        let deadline = lock::deadline(CREATION);
+        let deadline = lock::deadline(KEY_TIMEOUT);
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let lock = Arc::new(lock);
         self.reload().await?;
@@ -96,7 +96,7 @@ impl FileStore {
         let keys = Arc::new(Keys::new(&rekeyed, key)?);
         let problems = self.finish(file, (rekeyed, keys), &lock).await?;
         drop(lock);
-        // The keys of what is out of reach are looked for where they were.
+        // Missing keys are searched for where they were.
         let every = targets.iter().chain(self.sources().iter()).cloned();
         let mut every = KeySources::in_order(every.collect());
         if let Some(machine) = machine {
@@ -112,8 +112,8 @@ impl FileStore {
         })
     }
 
-    /// The series of this machine whose key was given up as lost and that have no file. While
-    /// `store.lock` is held exclusively, nobody who has the key still is about to write one.
+    /// The epochs of this machine whose key is lost and that have no file. While `store.lock` is held
+    /// exclusively, no process that still has the key writes one.
     async fn unused_missing_epochs(&self) -> Result<Vec<u32>, StoreError> {
         let root = self.folder().to_owned();
         let files = blocking::run(move || records::all(&root)).await?;
@@ -139,7 +139,7 @@ impl FileStore {
             .ok_or_else(|| self.missing_key_error())
     }
 
-    /// Seals what of a series is still sealed with the previous key, and forgets that key.
+    /// Seals the files that are still sealed with the previous key, and removes that key.
     async fn finish(
         &self,
         mut file: PolicyFile,
@@ -166,8 +166,8 @@ impl FileStore {
                     },
                     None => Ok(()),
                 });
-                // What neither key opens loses nothing with the old one. Anything else might: so
-                // the old key stays until it is mended.
+                // A file that neither key opens loses nothing with the old key. Another one might, so the
+                // old key stays until the file is repaired.
                 match done {
                     Err(error)
                         if matches!(

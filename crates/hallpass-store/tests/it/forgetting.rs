@@ -24,7 +24,7 @@ async fn what_a_lost_key_sealed_is_deleted_unread_and_stays_gone() {
     let credential = record("one").key;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     let why = store.unreadable_reason(&credential).await.unwrap().unwrap();
-    let words = format!("is sealed with the key {id}, which is not here");
+    let words = format!("is sealed with the key {id}, which is missing");
     assert!(why.to_string().ends_with(&words), "{why}");
     assert!(why.hint().is_some());
 

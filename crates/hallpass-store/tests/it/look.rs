@@ -39,7 +39,7 @@ async fn a_lost_key_is_said_and_not_given_up() {
         assert_eq!(away.len(), usize::from(is_asked));
         for away in away {
             assert_eq!((away.key, away.files, away.is_lost), (id, 3, false));
-            let words = format!("3 accounts are out of reach: their key {id} is not here");
+            let words = format!("3 accounts are unreadable: their key {id} is missing");
             assert_eq!(away.to_string(), words);
         }
         assert_eq!(look.is_unreadable(&credential), is_asked);

@@ -38,7 +38,7 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
     assert_eq!((said[0].key, said[0].files), (lost_id, 3));
     assert_eq!(said[0].policy, Some(KeyLocation::Host));
     assert!(said[0].since.is_some());
-    let words = format!("3 accounts are set aside: their key {lost_id} is lost");
+    let words = format!("3 accounts are unreadable: their key {lost_id} is lost");
     assert_eq!(said[0].to_string(), words);
     assert_eq!(unreadable(&store).await, said);
     assert_ne!(store.key_id(), lost_id);
@@ -187,7 +187,7 @@ async fn a_diagnosis_finds_it_and_changes_nothing() {
         assert_eq!(kinds, [StoreErrorKind::Key]);
         let problem = &problems[0];
         assert!(problem.to_string().contains("is lost"), "{problem}");
-        assert!(problem.hint().unwrap().contains("sets them aside"));
+        assert!(problem.hint().unwrap().contains("leaves them unreadable"));
     }
     let found = examined.load(&record("one").key).await;
     assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Key);

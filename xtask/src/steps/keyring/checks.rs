@@ -41,7 +41,7 @@ fn locked(place: &Place) -> Result<(), Failure> {
     place.live("store")?;
     secrets.lock()?;
     place.probe("locked")?;
-    place.refused("store", &["policy `keyring`", "is locked", "unlock"])?;
+    place.refused("store", &["`keyring`", "is locked", "unlock"])?;
     // A store that begins now can't begin there, and says so.
     place.live("other")?;
     ignored(place, "other", "locked")
@@ -71,7 +71,7 @@ fn hanging_service(place: &Place) -> Result<(), Failure> {
     place.live("store")?;
     secrets.hang()?;
     place.probe("timed-out")?;
-    place.refused("store", &["policy `keyring`", "did not answer"])?;
+    place.refused("store", &["`keyring`", "did not answer"])?;
     place.live("other")?;
     ignored(place, "other", "did not answer")?;
     secrets.wake()?;
@@ -92,7 +92,7 @@ fn hanging_bus(place: &Place) -> Result<(), Failure> {
     }
     let _silent = UnixListener::bind(socket)?;
     place.probe("timed-out")?;
-    place.refused("store", &["policy `keyring`", "did not answer"])?;
+    place.refused("store", &["`keyring`", "did not answer"])?;
     place.live("other")?;
     ignored(place, "other", "did not answer")
 }
@@ -102,9 +102,9 @@ fn gone_and_back(place: &Place) -> Result<(), Failure> {
     let secrets = bus.secrets()?;
     place.live("store")?;
     drop(secrets);
-    place.refused("store", &["policy `keyring`", "can't be reached"])?;
+    place.refused("store", &["`keyring`", "can't be reached"])?;
     drop(bus);
-    place.refused("store", &["policy `keyring`", "can't be reached"])?;
+    place.refused("store", &["`keyring`", "can't be reached"])?;
     let bus = Bus::start(&place.folder)?;
     let _secrets = bus.secrets()?;
     place.call("store")?;
@@ -137,7 +137,7 @@ fn lost(place: &Place) -> Result<(), Failure> {
     set_aside(place, &[1, 1])?;
     // What is locked is not lost.
     secrets.lock()?;
-    place.refused("store", &["policy `keyring`", "is locked", "unlock"])
+    place.refused("store", &["`keyring`", "is locked", "unlock"])
 }
 
 /// The store says how many accounts each key that is not here has.
