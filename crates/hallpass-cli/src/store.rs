@@ -85,7 +85,7 @@ impl Store {
             return Ok(Ok(Self::Memory(MemoryStore::new())));
         }
         let folder = folder(program)?;
-        let sources = match FileStore::policies_of(&folder).await {
+        let sources = match FileStore::key_locations(&folder).await {
             Ok(policies) => sources_of(program, &folder, &policies)?,
             Err(error) => return Ok(Err(error)),
         };
@@ -103,7 +103,7 @@ impl Store {
             return Ok(Self::Memory(MemoryStore::new()));
         }
         let folder = folder(program)?;
-        let policies = FileStore::policies_of(&folder).await?;
+        let policies = FileStore::key_locations(&folder).await?;
         let sources = if policies.is_empty() {
             sources_of_a_new_one(program, &folder)?
         } else {

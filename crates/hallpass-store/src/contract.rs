@@ -166,7 +166,7 @@ async fn durability<F>(open: &F) -> Result<(), Violation>
 where
     F: AsyncFn() -> Arc<dyn CredentialStore>,
 {
-    let case = Case("what was saved is there for whoever opens the store next, field by field");
+    let case = Case("a saved record is the same, field by field, after the store is opened again");
     let mut record = case.record("durability")?;
     let store = open().await;
     let mut guard = case.lock(&*store, &record.key).await?;
@@ -194,7 +194,7 @@ async fn exclusion(
         }
         drop(case.lock(&**store, &other).await?);
     }
-    // Somebody waits, and gets it when it is released.
+    // A waiting task gets the lock when it is released.
     let waiting = async { case.lock(&*second, &credential).await };
     let releasing = async {
         tokio::task::yield_now().await;

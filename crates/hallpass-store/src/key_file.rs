@@ -9,8 +9,8 @@ use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, b
 
 /// Keeps each key in a file `<id>.key` of mode 0600, in a folder of mode 0700.
 ///
-/// Weaker than a keyring: whoever reads the user's files reads key and records. It keeps records
-/// from being read where they alone are copied, and needs nobody to unlock anything.
+/// Weaker than a keyring: a program that reads the user's files reads key and records. It protects records
+/// that are copied without the key, and needs no user to unlock it.
 #[derive(Debug, Clone)]
 pub struct KeyFile {
     folder: PathBuf,
@@ -63,7 +63,10 @@ impl KeySource for KeyFile {
                 .ok_or_else(|| {
                     KeyError::new(
                         KeyErrorKind::Unusable,
-                        format!("`{}` is no key file of this version", path.display()),
+                        format!(
+                            "`{}` is not a key file of a supported version",
+                            path.display()
+                        ),
                     )
                 })
         }))

@@ -15,7 +15,7 @@ pub struct KeySources {
 }
 
 impl KeySources {
-    /// These, the best first.
+    /// These sources, the best first.
     pub fn in_order(sources: Vec<Arc<dyn KeySource>>) -> Self {
         Self {
             sources,
@@ -23,11 +23,11 @@ impl KeySources {
         }
     }
 
-    /// Says whose sources they are: the name of this machine, as its host name.
+    /// Names the machine of these sources, such as by its host name.
     ///
-    /// It is written beside each key that is made. Where machines with keys of their own share a
-    /// folder, each knows then which key it has to have: another one's that can't be asked for is no
-    /// error, and its own that is missing is never passed over for an older one.
+    /// The name is written beside each key that is made. So machines that share a folder and have keys of their
+    /// own know which key is theirs: another machine's key whose source fails is no error, and a missing key of
+    /// this machine is not replaced by an older one.
     #[must_use]
     pub fn on_machine(mut self, name: impl Into<String>) -> Self {
         self.machine = Some(name.into());

@@ -109,7 +109,7 @@ impl Inventory {
     /// among them.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let mut rows = self.place.rows();
-        for away in self.found.out_of_reach.iter().flatten() {
+        for away in self.found.unreadable.iter().flatten() {
             rows.push(("unreadable", away.to_string()));
         }
         rows
@@ -125,7 +125,7 @@ impl Inventory {
                 "since": away.since.map(Timestamp::as_unix_seconds),
             })
         };
-        let away = self.found.out_of_reach.as_ref();
+        let away = self.found.unreadable.as_ref();
         let away = away.map(|all| all.iter().map(as_data).collect::<Vec<_>>());
         let place = &self.place;
         let folder = place.folder.as_ref();

@@ -149,7 +149,7 @@ async fn what_a_person_sees() {
         "store".to_owned(),
         "  key location  key-file".to_owned(),
         format!("  key id        {}", key_file_id(&desk)),
-        format!("  unreadable    2 accounts are set aside: their key {lost} is lost"),
+        format!("  unreadable    2 accounts are unreadable: their key {lost} is lost"),
     ] {
         assert!(said.lines().any(|it| it == line), "{line}\nin\n{said}");
     }

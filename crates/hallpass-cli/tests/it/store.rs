@@ -141,7 +141,7 @@ async fn whoever_looks_asks_a_keyring_in_trouble_once() {
             let ended = desk.run(&words).await.expect(0);
             assert_eq!(asked.load(Ordering::SeqCst) - before, 1, "{words:?}");
             let said = format!("{}{}", ended.stdout, ended.stderr);
-            let trouble = "the key of the store (policy `keyring`) can't be had: ";
+            let trouble = "can't get the store's key (`keyring`): ";
             assert!(said.contains(trouble), "{words:?}: {said}");
             if json {
                 let result = ended.json()["result"].clone();

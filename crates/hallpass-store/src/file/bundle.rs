@@ -29,24 +29,24 @@ pub struct Exported {
     pub problems: Vec<StoreError>,
 }
 
-/// What became of the credentials of an export.
+/// The result of an import.
 #[derive(Debug, Default)]
 pub struct Imported {
-    /// They are in the store now.
+    /// The credentials that were saved.
     pub saved: Vec<CredentialKey>,
-    /// They had records in the store already, which stay as they are.
+    /// The credentials that have records in the store already. These stay as they are.
     pub kept: Vec<CredentialKey>,
 }
 
 impl FileStore {
     /// Copies every record into one piece that is sealed with a key that `with` makes.
     ///
-    /// A refresh token that rotates is good for one holder: after an import elsewhere, whoever
-    /// refreshes first signs the other out. So this is for moving and for backups.
+    /// A refresh token that rotates works for one store: after an import elsewhere, the store that refreshes
+    /// first signs the other one out. So this is for moving and for backups.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Key`] when one of the two keys can't be had.
+    /// [`StoreErrorKind::Key`] when one of the two keys is not available.
     pub async fn export(&self, with: &dyn KeySource) -> Result<Exported, StoreError> {
         let (mut documents, problems) = self.documents().await?;
         documents.retain(|document| !document.records().is_empty());
@@ -69,14 +69,13 @@ impl FileStore {
         })
     }
 
-    /// Puts the credentials of an export into this store, but for those that have records here. Waits at
+    /// Adds the credentials of an export to this store. Those that have records here stay as they are. Waits at
     /// most `wait` for each credential.
     ///
     /// # Errors
     ///
     /// [`StoreErrorKind::Key`] when `with` does not have the key; [`StoreErrorKind::Damaged`] and
-    /// [`StoreErrorKind::Newer`] when it is no export of this version, or the key is not the one it
-    /// was sealed with. Any other error of [`save`](CredentialStore::save) ends the import half
+    /// [`StoreErrorKind::Newer`] when it is not an export of this version, or sealed with another key. Any other error of [`save`](CredentialStore::save) ends the import half
     /// done; it can be repeated.
     pub async fn import(
         &self,
@@ -103,7 +102,7 @@ impl FileStore {
         let mut imported = Imported::default();
         for document in documents {
             let credential = document.key().clone();
-            if self.import_slot(&document, wait).await? {
+            if self.import_credential(&document, wait).await? {
                 imported.saved.push(credential);
             } else {
                 imported.kept.push(credential);
@@ -113,7 +112,7 @@ impl FileStore {
     }
 
     /// Saves a credential's records, the active one last; false when the credential has records already.
-    async fn import_slot(
+    async fn import_credential(
         &self,
         document: &CredentialDocument,
         wait: Duration,
@@ -148,9 +147,9 @@ fn open_error(why: OpenError) -> StoreError {
             "the export was changed after it was sealed, or sealed with another key",
         )
         .with_hint("check the passphrase"),
-        OpenError::Torn => StoreError::new(StoreErrorKind::Damaged, "the export is torn"),
+        OpenError::Torn => StoreError::new(StoreErrorKind::Damaged, "the export is incomplete"),
         OpenError::Foreign | OpenError::Misplaced => {
-            StoreError::new(StoreErrorKind::Damaged, "this is no export of a store")
+            StoreError::new(StoreErrorKind::Damaged, "this is not an export of a store")
         }
     }
 }

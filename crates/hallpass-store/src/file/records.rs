@@ -25,7 +25,7 @@ use crate::{
     folder::{self, Replacement},
 };
 
-/// The keys that open a series of records: its own, and during a rekey the one before it.
+/// The keys that open the files of an epoch: its own, and during a rekey the one before it.
 #[derive(Debug)]
 pub(crate) struct Keys {
     pub(crate) id: KeyId,
@@ -34,19 +34,19 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Checks that `key` is the one that `series` names.
-    pub(crate) fn new(series: &KeyEpoch, key: SealingKey) -> Result<Self, StoreError> {
-        if !series.accepts(&key) {
+    /// Checks that `key` is the one of `epoch`.
+    pub(crate) fn new(epoch: &KeyEpoch, key: SealingKey) -> Result<Self, StoreError> {
+        if !epoch.accepts(&key) {
             return Err(StoreError::new(
                 StoreErrorKind::Key,
                 format!(
-                    "the key that was found as {} is not the one that the store was created with",
-                    series.key_id()
+                    "the key {} is not the one that the store was created with",
+                    epoch.key_id()
                 ),
             )
             .with_hint("bring back the key, as from a backup; the records are intact"));
         }
-        let previous = match &series.previous {
+        let previous = match &epoch.previous {
             None => None,
             Some(previous) => Some(
                 previous
@@ -55,14 +55,14 @@ impl Keys {
             ),
         };
         Ok(Self {
-            id: series.key_id(),
+            id: epoch.key_id(),
             key,
             previous,
         })
     }
 
-    /// Whether one of the keys has the id that stands in sealed bytes; also when none stands there.
-    pub(crate) fn know(&self, bytes: &[u8]) -> bool {
+    /// Whether one of the keys has the id in the header of sealed bytes; true if they have no header.
+    pub(crate) fn have_key_of(&self, bytes: &[u8]) -> bool {
         hallpass_seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
     }
 
@@ -77,14 +77,14 @@ impl Keys {
 
 const UNFINISHED: &str = "the store's key was being changed, and the one before it can't be opened";
 
-/// The sealed files of one credential: one in each series, `<credential>.sealed` in the first
+/// The sealed files of one credential: one in each epoch, `<credential>.sealed` in the first
 /// and `<credential>.<number>.sealed` in a later one.
 #[derive(Debug, Clone)]
 pub(crate) struct CredentialPaths {
     pub(crate) binding: Binding,
     /// The binding in hexadecimal digits.
     pub(crate) name: String,
-    pub(crate) series: u32,
+    pub(crate) epoch: u32,
     pub(crate) sealed: PathBuf,
 }
 
@@ -99,19 +99,19 @@ impl CredentialPaths {
         Self {
             binding,
             name,
-            series: header::FIRST,
+            epoch: header::FIRST_EPOCH,
             sealed: stem.with_extension("sealed"),
         }
     }
 
-    /// The same credential in another series.
-    pub(crate) fn in_series(&self, number: u32) -> Self {
+    /// The same credential in another epoch.
+    pub(crate) fn in_epoch(&self, number: u32) -> Self {
         let name = match number {
-            header::FIRST => format!("{}.sealed", self.name),
+            header::FIRST_EPOCH => format!("{}.sealed", self.name),
             number => format!("{}.{number}.sealed", self.name),
         };
         Self {
-            series: number,
+            epoch: number,
             sealed: self.sealed.with_file_name(name),
             ..self.clone()
         }
@@ -121,10 +121,10 @@ impl CredentialPaths {
     fn of_file(root: &Path, path: &Path) -> Option<Self> {
         let stem = path.file_stem()?.to_str()?;
         let (name, number) = match stem.split_once('.') {
-            None => (stem, header::FIRST),
+            None => (stem, header::FIRST_EPOCH),
             Some((name, number)) => (name, number.parse().ok()?),
         };
-        let paths = Self::of_binding(root, parse_binding(name)?).in_series(number);
+        let paths = Self::of_binding(root, parse_binding(name)?).in_epoch(number);
         // Written in one way only.
         (paths.sealed == path).then_some(paths)
     }
@@ -218,7 +218,7 @@ fn unseal(
                 keys.id
             ),
         )
-        .with_hint("it is from another machine or from before the store was started over")
+        .with_hint("it is from another machine or from before the store was reset")
     })?;
     hallpass_seal::open(key, &paths.binding, bytes).map_err(|why| open_error(paths, why))
 }
@@ -245,10 +245,10 @@ fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>,
 
 fn open_error(paths: &CredentialPaths, why: OpenError) -> StoreError {
     let (kind, what, hint) = match why {
-        OpenError::Torn => (StoreErrorKind::Damaged, "is torn".to_owned(), RESTORE),
+        OpenError::Torn => (StoreErrorKind::Damaged, "is incomplete".to_owned(), RESTORE),
         OpenError::Foreign => (
             StoreErrorKind::Damaged,
-            "is no sealed record".to_owned(),
+            "is not a sealed record".to_owned(),
             RESTORE,
         ),
         OpenError::Altered => (
@@ -290,25 +290,25 @@ pub(crate) fn reseal(
     sealed(keys, paths, &plain).map(Some)
 }
 
-/// Every path in a store that bears the name of a credential's file, and complaints of the others.
+/// The paths of all credential files, and an error for each other `.sealed` file.
 pub(crate) fn all(root: &Path) -> Result<Vec<Result<CredentialPaths, StoreError>>, StoreError> {
     let credentials = root.join("slots");
     if folder::kind(&credentials)?.is_none() {
         return Ok(Vec::new());
     }
     let paths = folder::files_with(&credentials, "sealed")?;
-    let slot_paths = |path: PathBuf| {
+    let paths_of = |path: PathBuf| {
         CredentialPaths::of_file(root, &path).ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Damaged,
                 format!(
-                    "`{}` does not bear the name of a credential",
+                    "`{}` does not have the name of a credential's file",
                     path.display()
                 ),
             )
         })
     };
-    Ok(paths.into_iter().map(slot_paths).collect())
+    Ok(paths.into_iter().map(paths_of).collect())
 }
 
 impl FileStore {
@@ -321,9 +321,9 @@ impl FileStore {
         if found.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        self.look_again().await?;
-        self.in_use().await?;
-        let (keys, mut problems) = self.every_key().await;
+        self.reload().await?;
+        self.key_in_use().await?;
+        let (keys, mut problems) = self.all_keys().await;
         blocking::run(move || {
             let (documents, unread) = read_all(&keys, found);
             problems.extend(unread);
@@ -346,7 +346,7 @@ pub(super) fn read_all(
             Err(problem) => problems.push(problem),
         }
     }
-    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.series)));
+    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.epoch)));
     at_hand.dedup_by_key(|(paths, _)| paths.binding);
     for (paths, keys) in at_hand {
         match read(&keys, &paths) {

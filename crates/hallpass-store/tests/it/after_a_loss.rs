@@ -25,7 +25,7 @@ async fn what_the_other_commands_make_of_it() {
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let moved = store.rekey(Arc::clone(&file)).await.unwrap();
     assert_eq!(moved.problems.len(), 0);
-    let policies = FileStore::policies_of(&place.path).await.unwrap();
+    let policies = FileStore::key_locations(&place.path).await.unwrap();
     assert_eq!(policies, [KeyLocation::KeyFile, KeyLocation::Host]);
     let both: Vec<Arc<dyn KeySource>> = vec![file, keys.clone()];
     let open = async || FileStore::open(&place.path, KeySources::in_order(both.clone())).await;

@@ -10,7 +10,7 @@ use hallpass_store::{Forgotten, KeyErrorKind};
 
 use crate::{
     common::{Keys, LONG, Place, overwrite, record, save},
-    losing::{again, contents, open, open_on, out_of_reach, sealed, token, with_three},
+    losing::{again, contents, open, open_on, sealed, token, unreadable, with_three},
 };
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn what_a_lost_key_sealed_is_deleted_unread_and_stays_gone() {
     let credential = record("one").key;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     let why = store.unreadable_reason(&credential).await.unwrap().unwrap();
-    let words = format!("is sealed with the key {id}, which is not here");
+    let words = format!("is sealed with the key {id}, which is missing");
     assert!(why.to_string().ends_with(&words), "{why}");
     assert!(why.hint().is_some());
 
@@ -149,7 +149,7 @@ async fn another_machine_s_records_are_not_this_one_s_to_forget() {
     let store = open_on("there", &place, &there).await;
     let credential = record("one").key;
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
-    assert_eq!(out_of_reach(&store).await.len(), 1);
+    assert_eq!(unreadable(&store).await.len(), 1);
     assert!(
         store
             .unreadable_reason(&credential)

@@ -10,7 +10,7 @@ use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Pa
 
 use crate::{
     common::{Keys, Place, overwrite, record, save},
-    losing::{Told, again, open, open_on, out_of_reach, policy, token, with_three},
+    losing::{Told, again, open, open_on, policy, token, unreadable, with_three},
 };
 
 /// Two machines with a keyring each share a home folder.
@@ -41,7 +41,7 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
             let saved = save(&store, &record, Some(record.generation)).await;
             assert!(matches!(saved.unwrap(), Saved::Written(_)));
             assert_eq!(told.all(), []);
-            assert_eq!(out_of_reach(&store).await.len(), 1);
+            assert_eq!(unreadable(&store).await.len(), 1);
         }
     }
     assert_eq!(policy(&place), settled);
@@ -83,7 +83,7 @@ async fn another_machine_s_key_stands_in_nobody_s_way() {
         );
         let listing = store.list().await.unwrap();
         assert_eq!((listing.credentials.len(), listing.problems.len()), (3, 0));
-        assert_eq!(out_of_reach(&store).await.len(), 1);
+        assert_eq!(unreadable(&store).await.len(), 1);
         assert_eq!(store.verify().await.len(), 0);
     }
 }
@@ -165,5 +165,5 @@ async fn nobody_is_told_of_a_key_that_came_back_or_sealed_nothing() {
     let told = Told::by(&store);
     assert!(token(&store, "one").await.is_some());
     assert_eq!(told.all(), []);
-    assert_eq!(out_of_reach(&store).await, []);
+    assert_eq!(unreadable(&store).await, []);
 }

@@ -147,7 +147,7 @@ async fn somebody_elses_folder_or_record_is_refused() {
     let _ = save(&store, &one, None).await.unwrap();
     // Only root can give a file away; for others, the root folder is somebody else's.
     if chown(place.only("sealed"), Some(4_711), None).is_err() {
-        let error = hallpass_store::FileStore::policies_of("/").await;
+        let error = hallpass_store::FileStore::key_locations("/").await;
         assert!(error.unwrap().is_empty());
         let error = hallpass_store::FileStore::open("/", hallpass_store::KeyFile::in_folder("/"));
         assert_eq!(error.await.unwrap_err().kind(), StoreErrorKind::Refused);

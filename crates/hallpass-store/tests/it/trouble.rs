@@ -356,7 +356,7 @@ async fn the_policy_is_decided_once() {
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let both = || KeySources::in_order(vec![keys.clone(), Arc::clone(&file)]);
     *keys.trouble.lock().unwrap() = Some(KeyErrorKind::Unavailable);
-    assert_eq!(FileStore::policies_of(&place.path).await.unwrap(), []);
+    assert_eq!(FileStore::key_locations(&place.path).await.unwrap(), []);
     let store = FileStore::open(&place.path, both()).await.unwrap();
     assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
     assert_eq!(store.ignored(), ["host: as told"]);
@@ -381,5 +381,5 @@ async fn no_store_is_created_without_a_key() {
     let source: Arc<dyn KeySource> = keys;
     let error = FileStore::open(&place.path, source).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Key);
-    assert_eq!(FileStore::policies_of(&place.path).await.unwrap(), []);
+    assert_eq!(FileStore::key_locations(&place.path).await.unwrap(), []);
 }

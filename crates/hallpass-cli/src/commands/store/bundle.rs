@@ -46,7 +46,7 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Com
     }
     let store = store::files(program).await?;
     let look = store.look(None).await?;
-    let away = look.out_of_reach.unwrap_or_default();
+    let away = look.unreadable.unwrap_or_default();
     if !export.leave_out_unreadable {
         let away = away
             .first()

@@ -87,7 +87,7 @@ async fn change(
     }
     // Only what opens could be sealed anew; the new key is kept whatever is known of the others.
     let look = rekeyed.store.look(None).await.unwrap_or_default();
-    let away = look.out_of_reach.iter().flatten();
+    let away = look.unreadable.iter().flatten();
     let away: Vec<_> = away.map(ToString::to_string).collect();
     for away in &away {
         program.output.say(&format!("left as it was: {away}"));

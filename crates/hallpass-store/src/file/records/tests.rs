@@ -55,7 +55,7 @@ async fn open_store(folder: &Path) -> FileStore {
 
 /// Puts `plain` in the place of a credential's records, sealed as a store seals.
 async fn plant(store: &FileStore, credential: &CredentialKey, plain: &[u8]) -> Vec<u8> {
-    let keys = store.in_use().await.unwrap().1;
+    let keys = store.key_in_use().await.unwrap().1;
     let paths = CredentialPaths::new(store.folder(), credential);
     let bytes = sealed(&keys, &paths, plain).unwrap();
     folder::replace(&paths.sealed, &bytes).unwrap();
@@ -86,7 +86,7 @@ async fn a_document_of_a_newer_version_is_left_alone_and_lives_through_a_rekey()
     assert_eq!(fs::read(&paths.sealed).unwrap(), bytes);
     let rekeyed = store.rekey(Source { answers: true }).await.unwrap();
     assert!(rekeyed.problems.is_empty(), "{:?}", rekeyed.problems);
-    let keys = rekeyed.store.in_use().await.unwrap().1;
+    let keys = rekeyed.store.key_in_use().await.unwrap().1;
     let bytes = fs::read(&paths.sealed).unwrap();
     assert_eq!(unseal(&keys, &paths, &bytes).unwrap().as_slice(), newer);
 }
@@ -138,7 +138,7 @@ async fn a_key_that_does_not_come_holds_up_no_lock() {
     let loading = store.load(&one.key);
     let locking = async {
         // Until the load has the source's attention.
-        while store.inner.ring.asking.try_lock().is_ok() {
+        while store.inner.key_cache.asking.try_lock().is_ok() {
             tokio::task::yield_now().await;
         }
         store.lock(&one.key, LockKind::Credential, LONG).await
@@ -148,7 +148,7 @@ async fn a_key_that_does_not_come_holds_up_no_lock() {
         guard = locking => drop(guard.unwrap()),
     }
     // Who gave up leaves the way open for the next.
-    assert!(store.inner.ring.asking.try_lock().is_ok());
+    assert!(store.inner.key_cache.asking.try_lock().is_ok());
 }
 
 #[test]

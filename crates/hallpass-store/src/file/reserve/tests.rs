@@ -77,8 +77,8 @@ async fn reserve_allocates_blocks_and_goes_with_the_guard() {
     assert_eq!(reserved.len(), LEAST);
     assert!(reserved.blocks() * 512 >= LEAST, "{}", reserved.blocks());
     store.reserve(&record.key, &mut guard).await.unwrap();
-    let kept = fs::metadata(&temporary).unwrap();
-    assert_eq!(kept.ino(), reserved.ino(), "reserved once");
+    let file = fs::metadata(&temporary).unwrap();
+    assert_eq!(file.ino(), reserved.ino(), "reserved once");
     drop(guard);
     assert!(!temporary.exists());
 }
