@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    CredentialKey, CredentialStore, Hallpass, HallpassBuilder, MemoryStore, Record, ServerSettings,
-    http_client::HttpConfig, login::Interaction, store::Saved,
+    CredentialKey, Hallpass, HallpassBuilder, Record, ServerSettings,
+    http_client::HttpConfig,
+    login::Interaction,
+    store::{CredentialStore, MemoryStore, Saved},
 };
 use hallpass_doctor::{Doctor, Report};
 use hallpass_testkit::{

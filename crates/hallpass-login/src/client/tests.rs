@@ -58,12 +58,11 @@ impl Case {
     }
 
     fn configure(&mut self, issuer: Option<&str>) {
-        self.settings.client.pre_registered = Some(PreRegisteredClient {
-            id: ClientId::new("by-hand"),
-            secret: Some(ClientSecret::new("canary")),
-            auth_method: None,
-            issuer: issuer.map(|issuer| Issuer::parse(issuer).unwrap()),
-        });
+        self.settings.client.pre_registered = Some(
+            PreRegisteredClient::new(ClientId::new("by-hand"))
+                .with_secret(ClientSecret::new("canary"))
+                .with_issuer(issuer.map(|issuer| Issuer::parse(issuer).unwrap())),
+        );
     }
 
     fn choose(&self, anew: Option<ReregistrationReason>) -> Result<Choice, LoginError> {
@@ -220,10 +219,7 @@ fn a_registration_is_used_again_as_it_is_or_made_anew() {
         .check("register: the callback setting has changed");
     Case::registered(ISSUER)
         .with(|case| {
-            case.settings.callback = CallbackSetting {
-                port: Some(3118),
-                ..CallbackSetting::default()
-            };
+            case.settings.callback = CallbackSetting::default().with_port(3118);
         })
         .check("register: the callback setting has changed");
     let expires = |at| {

@@ -150,10 +150,7 @@ async fn what_is_refused_before_a_browser_opens() {
     )
     .await;
     let mut desk = Desk::new().await;
-    desk.settings.callback = CallbackSetting {
-        host: "0.0.0.0".to_owned(),
-        ..CallbackSetting::default()
-    };
+    desk.settings.callback = CallbackSetting::default().with_host("0.0.0.0".to_owned());
     check(desk, before(Setting, Remedy::Configure, "0.0.0.0", false)).await;
 }
 

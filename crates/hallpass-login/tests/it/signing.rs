@@ -30,12 +30,8 @@ fn signing(more: &Value) -> Script {
         metadata[name] = value.clone();
     }
     let mut script = Script::new(&metadata);
-    script.settings.client.pre_registered = Some(PreRegisteredClient {
-        id: ClientId::new("by-hand"),
-        secret: None,
-        auth_method: None,
-        issuer: None,
-    });
+    script.settings.client.pre_registered =
+        Some(PreRegisteredClient::new(ClientId::new("by-hand")));
     script.settings.client.key = Some(key());
     script
 }

@@ -192,11 +192,8 @@ async fn refusal_keeps_everything_and_is_remembered_by_all_processes() {
 #[tokio::test]
 async fn refused_refresh_is_posted_again_with_other_settings() {
     let mut world = World::empty();
-    let client = |secret: &str| PreRegisteredClient {
-        id: ClientId::new("client-1"),
-        secret: Some(ClientSecret::new(secret)),
-        auth_method: None,
-        issuer: None,
+    let client = |secret: &str| {
+        PreRegisteredClient::new(ClientId::new("client-1")).with_secret(ClientSecret::new(secret))
     };
     world.settings.client.pre_registered = Some(client("secret-canary-1"));
     world.put(|_| ()).await;

@@ -179,12 +179,10 @@ async fn whoever_found_nothing_does_not_take_back_what_was_published_since() {
 async fn moved() -> World {
     let mut world = World::empty();
     // A client that is registered by hand with the second one, under the name it has at both.
-    world.settings.client.pre_registered = Some(PreRegisteredClient {
-        id: ClientId::new("client-1"),
-        secret: Some(ClientSecret::new("secret-of-the-second")),
-        auth_method: None,
-        issuer: None,
-    });
+    world.settings.client.pre_registered = Some(
+        PreRegisteredClient::new(ClientId::new("client-1"))
+            .with_secret(ClientSecret::new("secret-of-the-second")),
+    );
     for (issuer, secret) in [
         (ISSUER, "secret-of-the-first"),
         (OTHER_ISSUER, "old-secret"),
