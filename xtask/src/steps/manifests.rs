@@ -1,7 +1,7 @@
 //! Every `Cargo.toml` says the same things in the same way.
 //!
 //! One source for versions, features and metadata: the root manifest. A crate says `workspace =
-//! true` and nothing else, so that each dependency is built once and Bazel, which builds one
+//! true` and nothing else except for the features in `PER_CRATE`, so that each dependency is built once and Bazel, which builds one
 //! configuration, builds the same. Cargo features are crates here.
 
 mod locks;

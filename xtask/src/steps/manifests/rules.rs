@@ -23,6 +23,10 @@ const PUBLISHED: &[&str] = &["description", "keywords", "categories", "readme"];
 /// How many keywords the registry takes, and how long each may be.
 const KEYWORDS: (usize, usize) = (5, 20);
 
+/// The dependencies whose features stand with the crates that use them: the union of them would
+/// cost each host what only tests and adapters need.
+const PER_CRATE: &[&str] = &["rmcp"];
+
 pub(super) const DEPENDENCY_TABLES: &[&str] =
     &["dependencies", "dev-dependencies", "build-dependencies"];
 
@@ -141,7 +145,8 @@ fn check_inheritance(manifest: &Manifest, internal: &BTreeSet<&str>, findings: &
             let what = format!("`{name}` is not taken with `workspace = true`");
             findings.add(manifest.name(), "inherit-dependency", what);
         }
-        if !internal.contains(&*name) && asks_for_features(&value) {
+        let is_per_crate = PER_CRATE.contains(&&*name) && value.get("default-features").is_none();
+        if !internal.contains(&*name) && asks_for_features(&value) && !is_per_crate {
             let what = format!("the features of `{name}` belong in the root manifest");
             findings.add(manifest.name(), "features-in-root", what);
         }
