@@ -257,3 +257,5 @@ impl std::error::Error for HttpConfigError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+hallpass_core::impl_diagnostic!(HttpConfigError, hint);

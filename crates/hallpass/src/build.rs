@@ -402,3 +402,5 @@ impl std::error::Error for BuildError {
         Some(&*self.source)
     }
 }
+
+hallpass_core::impl_diagnostic!(BuildError);

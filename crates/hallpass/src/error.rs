@@ -51,3 +51,5 @@ impl error::Error for Error {
         }
     }
 }
+
+hallpass_core::impl_diagnostic!(Error, hint);

@@ -236,3 +236,5 @@ impl Error for ImportError {
         Some(source)
     }
 }
+
+hallpass_core::impl_diagnostic!(ImportError);

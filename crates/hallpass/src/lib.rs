@@ -48,9 +48,9 @@ pub use crate::{
 
 pub use hallpass_core::{
     AccessToken, Account, AccountError, AuthScheme, Authorizer, BoxFuture, ClientId, ClientSecret,
-    Clock, CredentialKey, Entropy, FixedToken, HttpClient, Issuer, IssuerError, Record, Remedy,
-    Resource, ResourceError, ResourceMismatch, Scopes, ScopesError, ServerSettings, ServerUrl,
-    ServerUrlError, Subject, Timestamp, TokenSource, block_on,
+    Clock, CredentialKey, Diagnostic, Entropy, FixedToken, Hint, HttpClient, Issuer, IssuerError,
+    Record, Remedy, Resource, ResourceError, ResourceMismatch, Scopes, ScopesError, ServerSettings,
+    ServerUrl, ServerUrlError, Subject, Timestamp, TokenSource, block_on,
 };
 pub use hallpass_rmcp::{Error as TransportError, Transport};
 pub use hallpass_session::{
