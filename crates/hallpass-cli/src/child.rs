@@ -7,7 +7,7 @@
 
 use std::{ffi::OsStr, path::PathBuf, process::Command};
 
-use hallpass::machine::CommandSource;
+use hallpass::service::CommandSource;
 
 use crate::environment::Environment;
 

@@ -4,8 +4,10 @@
 use std::{fs, io, path::Path};
 
 use hallpass::{
-    ClientId, ClientPrivateKey, ClientSecret, ClientSigningKey, PreRegisteredClient, Record,
-    machine::ClientKey, record::RegistrationOrigin,
+    ClientId, ClientSecret, Record,
+    record::RegistrationOrigin,
+    service::ClientKey,
+    settings::{ClientPrivateKey, ClientSigningKey, PreRegisteredClient},
 };
 
 use crate::{

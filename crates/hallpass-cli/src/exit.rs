@@ -3,9 +3,10 @@
 use std::{error::Error, fmt, process::ExitCode};
 
 use hallpass::{
-    AuthorizeError, HttpError, Remedy, StoreError,
-    login::{LoginError, LoginErrorKind},
-    store::{KeyError, KeyErrorKind, StoreErrorKind},
+    Remedy,
+    http::HttpError,
+    login::{AuthorizeError, LoginError, LoginErrorKind},
+    store::{KeyError, KeyErrorKind, StoreError, StoreErrorKind},
 };
 use serde_json::{Value, json};
 
@@ -321,8 +322,8 @@ macro_rules! failed_with_the_remedy_of {
 
 failed_with_the_remedy_of!(
     hallpass::SessionError,
-    hallpass::LoginFailed,
-    hallpass::StoreError
+    hallpass::Error,
+    hallpass::store::StoreError
 );
 
 impl From<std::io::Error> for CommandError {

@@ -31,17 +31,17 @@ pub(crate) fn http(
             Some(ClientIdentity::from_files(chain, key).map_err(CommandError::usage)?)
         }
     };
-    Ok(HttpConfig {
-        trust,
-        client_identity,
-        proxy: proxy(options, environment)?,
-        headers: options
-            .header
-            .iter()
-            .map(|header| origin_header(header, server, environment))
-            .collect::<Result<_, _>>()?,
-        ..HttpConfig::default()
-    })
+    Ok(HttpConfig::default()
+        .with_trust(trust)
+        .with_client_identity(client_identity)
+        .with_proxy(proxy(options, environment)?)
+        .with_headers(
+            options
+                .header
+                .iter()
+                .map(|header| origin_header(header, server, environment))
+                .collect::<Result<_, _>>()?,
+        ))
 }
 
 /// What is judged is what is read: another user may exchange the file in between.

@@ -1,6 +1,6 @@
 //! Colour, where the stream shows it. No meaning is in it alone: the words say the same.
 
-use hallpass::sanitize_text;
+use hallpass::text::sanitize_text;
 
 /// What a piece of text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

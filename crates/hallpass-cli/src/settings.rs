@@ -1,8 +1,11 @@
 //! From a server's options to the settings of the stack.
 
 use hallpass::{
-    CallbackSetting, ClientId, ClientSetting, DpopSetting, ExplicitEndpoints, Issuer, PkceSetting,
-    PreRegisteredClient, Resource, ResourceSetting, Scopes, ServerSettings,
+    ClientId, Issuer, Resource, Scopes, ServerSettings,
+    settings::{
+        CallbackSetting, ClientSetting, DpopSetting, ExplicitEndpoints, PkceSetting,
+        PreRegisteredClient, ResourceSetting,
+    },
 };
 use url::Url;
 
@@ -30,59 +33,61 @@ pub(crate) fn settings(
     let usual = CallbackSetting::default();
     let issuer = |option: &str, text: &String| of(option, Issuer::parse(text));
     let name = options.client_name.clone();
-    Ok(ServerSettings {
-        resource: match options.resource.as_deref() {
+    Ok(ServerSettings::default()
+        .with_resource(match options.resource.as_deref() {
             None => ResourceSetting::Published,
             Some("none") => ResourceSetting::Omitted,
             Some(text) => ResourceSetting::Exactly {
                 resource: of("resource", Resource::parse(text))?,
                 allow_mismatch: options.allow_resource_mismatch == Some(true),
             },
-        },
-        scopes: match &options.scope {
+        })
+        .with_scopes(match &options.scope {
             Some(text) => Some(of("scope", Scopes::parse(text))?),
             None => None,
-        },
-        issuer: match &options.issuer {
+        })
+        .with_issuer(match &options.issuer {
             Some(text) => Some(issuer("issuer", text)?),
             None => None,
-        },
-        trusted_issuers: options
-            .trusted_issuer
-            .iter()
-            .map(|text| issuer("trusted-issuer", text))
-            .collect::<Result<_, _>>()?,
-        resource_metadata_url: url(options.resource_metadata_url.as_ref())?,
-        server_metadata_url: url(options.server_metadata_url.as_ref())?,
-        endpoints: match url(options.token_endpoint.as_ref())? {
+        })
+        .with_trusted_issuers(
+            options
+                .trusted_issuer
+                .iter()
+                .map(|text| issuer("trusted-issuer", text))
+                .collect::<Result<Vec<_>, _>>()?,
+        )
+        .with_resource_metadata_url(url(options.resource_metadata_url.as_ref())?)
+        .with_server_metadata_url(url(options.server_metadata_url.as_ref())?)
+        .with_endpoints(match url(options.token_endpoint.as_ref())? {
             None => None,
-            Some(token) => Some(ExplicitEndpoints {
-                token,
-                authorization: url(options.authorization_endpoint.as_ref())?,
-                registration: url(options.registration_endpoint.as_ref())?,
-                revocation: url(options.revocation_endpoint.as_ref())?,
-            }),
-        },
-        legacy_discovery: options.legacy_discovery == Some(true),
-        client: client(options, environment)?,
-        client_name: Some(name.unwrap_or_else(|| "Hallpass".to_owned())),
-        callback: CallbackSetting {
-            host: options.callback_host.clone().unwrap_or(usual.host),
-            port: options.callback_port,
-            path: options.callback_path.clone().unwrap_or(usual.path),
-        },
-        pkce: if options.assume_s256 == Some(true) {
+            Some(token) => Some(
+                ExplicitEndpoints::new(token)
+                    .with_authorization(url(options.authorization_endpoint.as_ref())?)
+                    .with_registration(url(options.registration_endpoint.as_ref())?)
+                    .with_revocation(url(options.revocation_endpoint.as_ref())?),
+            ),
+        })
+        .with_legacy_discovery(options.legacy_discovery == Some(true))
+        .with_client(client(options, environment)?)
+        .with_client_name(name.unwrap_or_else(|| "Hallpass".to_owned()))
+        .with_callback(
+            CallbackSetting::default()
+                .with_host(options.callback_host.clone().unwrap_or(usual.host))
+                .with_port(options.callback_port)
+                .with_path(options.callback_path.clone().unwrap_or(usual.path)),
+        )
+        .with_pkce(if options.assume_s256 == Some(true) {
             PkceSetting::AssumeS256
         } else {
             PkceSetting::default()
-        },
-        dpop: if options.dpop == Some(true) {
+        })
+        .with_dpop(if options.dpop == Some(true) {
             DpopSetting::Always
         } else {
             DpopSetting::default()
-        },
-        max_refresh_posts: options.max_refresh_attempts,
-    })
+        })
+        .with_max_refresh_posts(options.max_refresh_attempts))
 }
 
 /// Refuses options that can't be meant together.
@@ -121,21 +126,22 @@ fn client(
     let ClientCredentials { secret, key } = client_credentials::read(options, environment)?;
     let pre_registered = match &options.client_id {
         None => None,
-        Some(id) => Some(PreRegisteredClient {
-            id: ClientId::new(id),
-            secret,
-            auth_method: options
-                .token_endpoint_auth_method
-                .map(|method| method.as_str().to_owned().into()),
-            issuer: match &options.client_issuer {
-                Some(text) => Some(of("client-issuer", Issuer::parse(text))?),
-                None => None,
-            },
-        }),
+        Some(id) => Some(
+            PreRegisteredClient::new(ClientId::new(id))
+                .with_secret(secret)
+                .with_auth_method(
+                    options
+                        .token_endpoint_auth_method
+                        .map(|method| method.as_str().to_owned().into()),
+                )
+                .with_issuer(match &options.client_issuer {
+                    Some(text) => Some(of("client-issuer", Issuer::parse(text))?),
+                    None => None,
+                }),
+        ),
     };
-    Ok(ClientSetting {
-        pre_registered,
-        metadata_document: url(options.client_metadata_url.as_ref())?,
-        key,
-    })
+    Ok(ClientSetting::default()
+        .with_pre_registered(pre_registered)
+        .with_metadata_document(url(options.client_metadata_url.as_ref())?)
+        .with_key(key))
 }

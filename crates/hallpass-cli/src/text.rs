@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-pub(crate) use hallpass::{sanitize_line as line, sanitize_text as text};
+pub(crate) use hallpass::text::{sanitize_line as line, sanitize_text as text};
 
 use crate::paint::{Paint, Tone};
 
@@ -17,7 +17,7 @@ pub(crate) fn indented(text: &str) -> String {
 pub(crate) fn json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
-        if c == '\n' || hallpass::is_printable(c) {
+        if c == '\n' || hallpass::text::is_printable(c) {
             escaped.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use hallpass::{AccessToken, FixedToken, TokenSource, machine::TokenFile};
+use hallpass::{AccessToken, FixedToken, TokenSource, service::TokenFile};
 
 use serde_json::{Value, json};
 

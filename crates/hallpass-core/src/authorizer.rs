@@ -145,6 +145,8 @@ impl Error for AuthorizeError {
     }
 }
 
+crate::impl_diagnostic!(AuthorizeError, hint);
+
 /// The authorizer of a host that has none: every sign-in is refused with [`Remedy::SignIn`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoAuthorizer;

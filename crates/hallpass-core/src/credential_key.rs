@@ -161,3 +161,5 @@ impl fmt::Display for AccountError {
 }
 
 impl std::error::Error for AccountError {}
+
+crate::impl_diagnostic!(AccountError);

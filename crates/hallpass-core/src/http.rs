@@ -366,5 +366,7 @@ impl Error for HttpError {
     }
 }
 
+crate::impl_diagnostic!(HttpError);
+
 #[cfg(test)]
 mod tests;

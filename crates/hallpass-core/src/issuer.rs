@@ -180,5 +180,7 @@ impl fmt::Display for IssuerError {
 
 impl std::error::Error for IssuerError {}
 
+crate::impl_diagnostic!(IssuerError);
+
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@
 //! - [`Authorizer`]: sign a person (or a machine) in when a server asks for it.
 //! - [`TokenSource`]: tokens that somebody else obtains, in place of all of that.
 //! - [`Clock`] and [`Entropy`]: time and randomness as inputs.
+//! - [`Diagnostic`]: what to do about an error, as a [`Remedy`] and [`Hint`]s.
 //!
 //! # Example
 //!
@@ -42,13 +43,13 @@ mod authorizer;
 mod challenge;
 mod client;
 mod credential_key;
+mod diagnostic;
 mod future;
 pub mod http;
 mod issuer;
 mod metadata;
 pub mod record;
 mod redact;
-mod remedy;
 mod resource;
 mod sanitize;
 mod scopes;
@@ -66,13 +67,13 @@ pub use authorizer::{
 pub use challenge::{AuthScheme, Challenge};
 pub use client::{ClientId, TokenEndpointAuthMethod};
 pub use credential_key::{Account, AccountError, CredentialKey, Subject};
+pub use diagnostic::{Diagnostic, Hint, Remedy};
 pub use future::{BoxFuture, block_on};
 pub use http::{HttpClient, HttpError};
 pub use issuer::{Issuer, IssuerError};
 pub use metadata::{ResourceMetadata, ServerMetadata};
 pub use record::{Generation, Grant, Record, Registration, State};
 pub use redact::{redact_body, redact_text, redacted_url, url_without_query};
-pub use remedy::Remedy;
 pub use resource::{Resource, ResourceError, ResourceMismatch};
 pub use sanitize::{is_printable, quote, sanitize_line, sanitize_text};
 pub use scopes::{Scopes, ScopesError};

@@ -157,6 +157,8 @@ impl fmt::Display for ResourceError {
 
 impl std::error::Error for ResourceError {}
 
+crate::impl_diagnostic!(ResourceError);
+
 /// A resource that does not identify the server it was found for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceMismatch {
@@ -198,6 +200,8 @@ impl fmt::Display for ResourceMismatch {
 }
 
 impl std::error::Error for ResourceMismatch {}
+
+crate::impl_diagnostic!(ResourceMismatch);
 
 /// Whether `ancestor` equals `path` or is a prefix of it that ends on a segment boundary.
 fn covers(ancestor: &str, path: &str) -> bool {

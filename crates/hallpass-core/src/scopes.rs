@@ -140,6 +140,8 @@ impl fmt::Display for ScopesError {
 
 impl std::error::Error for ScopesError {}
 
+crate::impl_diagnostic!(ScopesError);
+
 /// RFC 6749 §3.3: `1*( %x21 / %x23-5B / %x5D-7E )`.
 fn is_token(text: &str) -> bool {
     !text.is_empty()

@@ -140,6 +140,8 @@ impl fmt::Display for ServerUrlError {
 
 impl std::error::Error for ServerUrlError {}
 
+crate::impl_diagnostic!(ServerUrlError);
+
 /// Whether a URL's host is this machine: `localhost`, a name below it (RFC 6761), 127.0.0.0/8 or
 /// `::1`. Decided by the text alone; nothing is resolved.
 pub fn is_loopback(url: &Url) -> bool {

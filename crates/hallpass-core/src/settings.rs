@@ -16,6 +16,7 @@ use crate::{
 /// How to reach the network (certificates, headers, proxy) is the HTTP client's configuration, not
 /// this one's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerSettings {
     /// Which `resource` to ask for (RFC 8707).
     pub resource: ResourceSetting,
@@ -67,6 +68,7 @@ pub enum ResourceSetting {
 
 /// Endpoints named by a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExplicitEndpoints {
     /// Where a person signs in.
     pub authorization: Option<Url>,
@@ -76,6 +78,18 @@ pub struct ExplicitEndpoints {
     pub registration: Option<Url>,
     /// Where tokens are revoked.
     pub revocation: Option<Url>,
+}
+
+impl PreRegisteredClient {
+    /// A public client, or one whose secret is set next.
+    pub fn new(id: ClientId) -> Self {
+        Self {
+            id,
+            secret: None,
+            auth_method: None,
+            issuer: None,
+        }
+    }
 }
 
 impl ExplicitEndpoints {
@@ -92,6 +106,7 @@ impl ExplicitEndpoints {
 
 /// Who the client is to the authorization server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClientSetting {
     /// A client that somebody registered by hand.
     pub pre_registered: Option<PreRegisteredClient>,
@@ -114,6 +129,7 @@ pub struct ClientSigningKey {
 
 /// A client that somebody registered by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PreRegisteredClient {
     /// The identifier.
     pub id: ClientId,
@@ -127,6 +143,7 @@ pub struct PreRegisteredClient {
 
 /// Where the callback of a login arrives on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CallbackSetting {
     /// The host as it stands in the redirect URI: `127.0.0.1`, `[::1]` or `localhost`.
     pub host: String,
@@ -164,6 +181,74 @@ pub enum DpopSetting {
     WhenDemanded,
     /// Always. A server that gives a bearer token instead is refused.
     Always,
+}
+
+macro_rules! setters {
+    ($struct:ident { $($with:ident $field:ident: $type:ty,)* }) => {
+        impl $struct {
+            $(
+                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub fn $with(mut self, $field: impl Into<$type>) -> Self {
+                    self.$field = $field.into();
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    ServerSettings {
+        with_resource resource: ResourceSetting,
+        with_scopes scopes: Option<Scopes>,
+        with_issuer issuer: Option<Issuer>,
+        with_trusted_issuers trusted_issuers: Vec<Issuer>,
+        with_resource_metadata_url resource_metadata_url: Option<Url>,
+        with_server_metadata_url server_metadata_url: Option<Url>,
+        with_endpoints endpoints: Option<ExplicitEndpoints>,
+        with_legacy_discovery legacy_discovery: bool,
+        with_client client: ClientSetting,
+        with_client_name client_name: Option<String>,
+        with_callback callback: CallbackSetting,
+        with_pkce pkce: PkceSetting,
+        with_dpop dpop: DpopSetting,
+        with_max_refresh_posts max_refresh_posts: Option<NonZeroU32>,
+    }
+}
+
+setters! {
+    ExplicitEndpoints {
+        with_authorization authorization: Option<Url>,
+        with_token token: Url,
+        with_registration registration: Option<Url>,
+        with_revocation revocation: Option<Url>,
+    }
+}
+
+setters! {
+    ClientSetting {
+        with_pre_registered pre_registered: Option<PreRegisteredClient>,
+        with_metadata_document metadata_document: Option<Url>,
+        with_key key: Option<ClientSigningKey>,
+    }
+}
+
+setters! {
+    PreRegisteredClient {
+        with_id id: ClientId,
+        with_secret secret: Option<ClientSecret>,
+        with_auth_method auth_method: Option<TokenEndpointAuthMethod>,
+        with_issuer issuer: Option<Issuer>,
+    }
+}
+
+setters! {
+    CallbackSetting {
+        with_host host: String,
+        with_port port: Option<u16>,
+        with_path path: String,
+    }
 }
 
 /// What the settings were when a record was made, one digest for each setting that a credential

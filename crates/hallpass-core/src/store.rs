@@ -358,6 +358,8 @@ impl Error for StoreError {
     }
 }
 
+crate::impl_diagnostic!(StoreError, hint);
+
 #[cfg(test)]
 mod tests {
     use super::*;

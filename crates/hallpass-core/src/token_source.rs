@@ -107,3 +107,5 @@ impl Error for TokenSourceError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+crate::impl_diagnostic!(TokenSourceError, hint);

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use hallpass_core::{HttpError, Remedy, http::HttpErrorKind};
+use hallpass_core::{Diagnostic, Hint, HttpError, Remedy, http::HttpErrorKind};
 
 use crate::Attempt;
 
@@ -110,6 +110,21 @@ impl fmt::Debug for DiscoveryError {
 impl Error for DiscoveryError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.fault.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl Diagnostic for DiscoveryError {
+    fn remedy(&self) -> Remedy {
+        self.fault.remedy()
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let setting = self.suggestion();
+        let setting = setting.map(|(setting, value)| Hint::setting(setting, Some(value)));
+        setting
+            .into_iter()
+            .chain(self.hint().map(Hint::text))
+            .collect()
     }
 }
 

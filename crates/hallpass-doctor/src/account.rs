@@ -1,14 +1,14 @@
 //! Where credentials are kept, which client there is, and where the account stands.
 
 use hallpass_core::{
-    CredentialStore, Record, Remedy, Scopes, SignInReason, State, StoreError,
+    CredentialStore, Hint, Record, Remedy, Scopes, SignInReason, State, StoreError,
     record::{PostEnd, RegistrationOrigin, SignInCause},
     store::StoreErrorKind,
 };
 use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
 use hallpass_session::{SessionError, SignInNeed};
 
-use crate::{Code, Finding, Fix, Severity, Step, StepName, clock, diagnosis::Diagnosis};
+use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis};
 
 impl Diagnosis<'_> {
     /// Where credentials are kept, whether they can be read, and who is at them. Reads the record.
@@ -49,7 +49,7 @@ impl Diagnosis<'_> {
             Ok(holders) => {
                 if let Some(holder) = holders.key {
                     let what = format!("{holder} holds the account's lock, as while it refreshes");
-                    step.found(Finding::new(Code::CredentialBusy, what).words(
+                    step.found(Finding::new(Code::CredentialBusy, what).text(
                         "nothing, if it is gone soon; if that process hangs, end it: the lock goes \
                          with it",
                     ));
@@ -58,7 +58,7 @@ impl Diagnosis<'_> {
                     let what = format!("{holder} is asking a person to sign in");
                     step.found(
                         Finding::new(Code::SignInUnderWay, what)
-                            .words("finish that sign-in, or end that process"),
+                            .text("finish that sign-in, or end that process"),
                     );
                 }
             }
@@ -120,8 +120,8 @@ impl Diagnosis<'_> {
                     let what = format!("`{issuer}` does not know the client `{id}` any more");
                     step.found(
                         Finding::new(Code::RegistrationForgotten, what)
-                            .mend(Fix::SignIn)
-                            .mend(Fix::ForgetClient),
+                            .hint(Hint::SignIn)
+                            .hint(Hint::ForgetClient),
                     );
                 }
             }
@@ -138,7 +138,7 @@ impl Diagnosis<'_> {
                     .remedy(error.remedy())
                     .setting("client", None);
                 let found = match error.hint() {
-                    Some(hint) => found.words(hint),
+                    Some(hint) => found.text(hint),
                     None => found,
                 };
                 // Somebody who is signed in needs no client yet.
@@ -210,7 +210,7 @@ impl Diagnosis<'_> {
                     "the token is from `{}`, and `{now}` protects the server now",
                     record.issuer
                 );
-                step.found(Finding::new(Code::IssuerChanged, what).mend(Fix::SignIn));
+                step.found(Finding::new(Code::IssuerChanged, what).hint(Hint::SignIn));
             }
             let kept = record.grant.as_ref().map(|grant| grant.resource.as_ref());
             if let Some(kept) = kept
@@ -224,7 +224,7 @@ impl Diagnosis<'_> {
                     name(kept),
                     name(discovered.resource.as_ref())
                 );
-                step.found(Finding::new(Code::ResourceChanged, what).mend(Fix::SignIn));
+                step.found(Finding::new(Code::ResourceChanged, what).hint(Hint::SignIn));
             }
         }
         if record.state == State::OutcomeUnknown {
@@ -232,8 +232,8 @@ impl Diagnosis<'_> {
                 "a refresh was sent and its answer was lost: the refresh token may be used up";
             step.found(
                 Finding::new(Code::RefreshOutcomeUnknown, what)
-                    .mend(Fix::Refresh)
-                    .mend(Fix::SignIn),
+                    .hint(Hint::Refresh)
+                    .hint(Hint::SignIn),
             );
         }
         let fence = record.fence.as_ref();
@@ -247,9 +247,9 @@ impl Diagnosis<'_> {
                 refusal.status
             );
             let found = Finding::new(Code::RefreshError, what).weighing(Severity::Warning);
-            let found = found.mend(Fix::Refresh).mend(Fix::SignIn);
+            let found = found.hint(Hint::Refresh).hint(Hint::SignIn);
             step.found(match &refusal.description {
-                Some(words) => found.words(format!("it says: {words}")),
+                Some(words) => found.text(format!("it says: {words}")),
                 None => found,
             });
         }
@@ -260,7 +260,7 @@ impl Diagnosis<'_> {
         if lacks {
             let what = "no refresh token came with the grant: when the access token ends, somebody \
                         has to sign in";
-            step.found(Finding::new(Code::NoRefreshToken, what).words(
+            step.found(Finding::new(Code::NoRefreshToken, what).text(
                 "some servers want the scope `offline_access` or the parameter \
                      `access_type=offline` at the sign-in",
             ));
@@ -284,10 +284,10 @@ fn sign_in_needed(needed: &hallpass_session::SignInRequired) -> Finding {
     };
     let found = Finding::of_error(code, needed).weighing(Severity::Fault);
     let found = match needed.setting() {
-        Some(name) => found.words(format!("set `{name}` back to what it was at the sign-in")),
+        Some(name) => found.text(format!("set `{name}` back to what it was at the sign-in")),
         None => found,
     };
-    found.mend(Fix::SignIn)
+    found.hint(Hint::SignIn)
 }
 
 fn anew(why: ReregistrationReason) -> Finding {
@@ -296,7 +296,7 @@ fn anew(why: ReregistrationReason) -> Finding {
         _ => Code::RegistrationOutdated,
     };
     let what = format!("the client that is registered does not serve any more: {why}");
-    Finding::new(code, what).mend(Fix::SignIn)
+    Finding::new(code, what).hint(Hint::SignIn)
 }
 
 fn described(store: &dyn CredentialStore) -> String {
@@ -330,7 +330,7 @@ fn of_store(error: &StoreError) -> Finding {
         _ => found,
     };
     match error.hint() {
-        Some(hint) => found.words(hint),
+        Some(hint) => found.text(hint),
         None => found,
     }
 }

@@ -104,7 +104,7 @@ fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
     step.found(if waived {
         finding.weighing(Severity::Note)
     } else {
-        finding.setting("pkce", Some("assume-s256")).words(
+        finding.setting("pkce", Some("assume-s256")).text(
             "only if the server does support S256; its operator has to say so in the metadata",
         )
     });
@@ -151,7 +151,7 @@ impl Diagnosis<'_> {
         step.found(
             Finding::new(Code::ScopeNotKnown, what)
                 .setting("scopes", None)
-                .words("if a sign-in ends in `invalid_scope`"),
+                .text("if a sign-in ends in `invalid_scope`"),
         );
     }
 

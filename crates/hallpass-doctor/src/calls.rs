@@ -2,14 +2,14 @@
 
 use std::error::Error;
 
-use hallpass_core::Challenge;
+use hallpass_core::{Challenge, Hint};
 use hallpass_mcp::{Anonymous, Authorization, Request, Response};
 use hallpass_session::{Session, Token};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use crate::{
-    Code, Finding, Fix, ResponsibleParty, Severity, Step, StepName, diagnosis::Diagnosis, endpoint,
+    Code, Finding, ResponsibleParty, Severity, Step, StepName, diagnosis::Diagnosis, endpoint,
     lifecycle::PROBE, mcp, opening::InitializeOutcome,
 };
 
@@ -145,7 +145,7 @@ impl Diagnosis<'_> {
             );
             return Finding::new(Code::AnotherAudience, what)
                 .at(ResponsibleParty::Here)
-                .mend(Fix::SignIn);
+                .hint(Hint::SignIn);
         }
         if fresh {
             let what = format!(
@@ -155,7 +155,7 @@ impl Diagnosis<'_> {
             );
             return Finding::new(Code::FreshTokenRefused, what)
                 .setting("resource", None)
-                .words(
+                .text(
                     "tell whoever runs the server: it has to accept tokens whose audience is the \
                      `resource` that it publishes (RFC 8707 §2.2)",
                 );
@@ -171,10 +171,10 @@ impl Diagnosis<'_> {
             // A call would do it by itself, once.
             return found
                 .weighing(Severity::Warning)
-                .words("the next call fetches another one by itself")
-                .mend(Fix::SignIn);
+                .text("the next call fetches another one by itself")
+                .hint(Hint::SignIn);
         }
-        found.mend(Fix::SignIn)
+        found.hint(Hint::SignIn)
     }
 }
 
@@ -190,7 +190,7 @@ fn lacks_scopes(token: &Token, challenge: Option<&Challenge>) -> Finding {
         format!("the scopes `{}`", token.scopes())
     };
     let what = format!("the token has {has}, and the server wants {wanted}");
-    Finding::new(Code::InsufficientScope, what).mend(Fix::SignIn)
+    Finding::new(Code::InsufficientScope, what).hint(Hint::SignIn)
 }
 
 fn wants_nonce(response: &Response) -> bool {

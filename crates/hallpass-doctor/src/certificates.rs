@@ -63,7 +63,7 @@ pub(crate) fn describe(
             step.found(
                 Finding::new(Code::CertificateEndsSoon, what)
                     .at(side)
-                    .words(format!("tell whoever runs {host} to renew it")),
+                    .text(format!("tell whoever runs {host} to renew it")),
             );
         }
     }

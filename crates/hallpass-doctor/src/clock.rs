@@ -32,11 +32,9 @@ pub(crate) fn skew(readings: &[ClockReading]) -> Option<Finding> {
         Severity::Warning
     };
     Some(
-        Finding::new(Code::ClockSkew, what)
-            .weighing(severity)
-            .words(
-                "set this machine's clock, as by NTP; if it is right, tell whoever runs the server",
-            ),
+        Finding::new(Code::ClockSkew, what).weighing(severity).text(
+            "set this machine's clock, as by NTP; if it is right, tell whoever runs the server",
+        ),
     )
 }
 

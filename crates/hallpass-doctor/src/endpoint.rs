@@ -1,11 +1,11 @@
 //! What an endpoint's answer to a request without a token tells.
 
-use hallpass_core::{Challenge, ServerUrl, redacted_url};
+use hallpass_core::{Challenge, Hint, ServerUrl, redacted_url};
 use hallpass_mcp::{Anonymous as NoToken, Content, Endpoint, Request, Response};
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{
-    Code, Finding, Fix, Step, StepName, diagnosis::Anonymous, lifecycle::PROBE,
+    Code, Finding, Step, StepName, diagnosis::Anonymous, lifecycle::PROBE,
     opening::InitializeOutcome,
 };
 
@@ -64,7 +64,7 @@ fn of_challenges(step: &mut Step, challenges: &[Challenge], schemes: &[String]) 
     if schemes.is_empty() {
         let what = "the 401 has no `WWW-Authenticate`: whoever reads challenges alone does not \
                     learn that OAuth is wanted. Hallpass takes the status for it";
-        step.found(Finding::new(Code::NoChallenge, what).words(
+        step.found(Finding::new(Code::NoChallenge, what).text(
             "tell whoever runs the server to send `WWW-Authenticate: Bearer \
                  resource_metadata=\"…\"` (RFC 9728 §5.1)",
         ));
@@ -76,7 +76,7 @@ fn of_challenges(step: &mut Step, challenges: &[Challenge], schemes: &[String]) 
         step.found(
             Finding::new(Code::OtherSchemeOnly, what)
                 .setting("headers", None)
-                .words("ask whoever runs the server what its gateway wants"),
+                .text("ask whoever runs the server what its gateway wants"),
         );
     } else if told.is_none() {
         let what = "the challenge names no `resource_metadata`: the metadata is looked for at the \
@@ -126,10 +126,8 @@ async fn nothing_here(status: StatusCode, server: &Endpoint) -> Finding {
     );
     let finding = Finding::new(Code::NotFound, what);
     match elsewhere(server).await {
-        Some(url) => finding.mend(Fix::Url { url }),
-        None => {
-            finding.words("check the URL with whoever runs the server: its path is mostly /mcp")
-        }
+        Some(url) => finding.hint(Hint::Url { url }),
+        None => finding.text("check the URL with whoever runs the server: its path is mostly /mcp"),
     }
 }
 
@@ -183,7 +181,7 @@ async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
             status.as_u16()
         );
         return Finding::new(Code::SseOnly, what)
-            .words("ask whoever runs the server for its streamable HTTP endpoint, mostly at /mcp");
+            .text("ask whoever runs the server for its streamable HTTP endpoint, mostly at /mcp");
     }
     let what = format!(
         "{url} answers a POST with {}: it is no endpoint of streamable HTTP",
@@ -191,10 +189,8 @@ async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
     );
     let finding = Finding::new(Code::NoStreamableHttp, what);
     match elsewhere(server).await {
-        Some(url) => finding.mend(Fix::Url { url }),
-        None => {
-            finding.words("check the URL with whoever runs the server: its path is mostly /mcp")
-        }
+        Some(url) => finding.hint(Hint::Url { url }),
+        None => finding.text("check the URL with whoever runs the server: its path is mostly /mcp"),
     }
 }
 
@@ -212,7 +208,7 @@ pub(crate) async fn no_answer_of_mcp(response: Response) -> Finding {
              server, or not the server's MCP endpoint"
         );
         return Finding::new(Code::HtmlPage, what)
-            .words("check the URL; open it in a browser to see whose page it is")
+            .text("check the URL; open it in a browser to see whose page it is")
             .setting("headers", None);
     }
     let kind = kind.unwrap_or_else(|| "no content type".to_owned());
@@ -220,7 +216,7 @@ pub(crate) async fn no_answer_of_mcp(response: Response) -> Finding {
         "{url} answered {status} with `{}` where JSON or an event stream is expected",
         kind.chars().take(80).collect::<String>()
     );
-    Finding::new(Code::WrongContentType, what).words("tell whoever runs the server")
+    Finding::new(Code::WrongContentType, what).contact_operator("the MCP server")
 }
 
 /// A status that is neither an answer nor a challenge.
@@ -233,7 +229,7 @@ pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap) -> Finding {
                         not use this server";
             Finding::new(Code::Forbidden, what)
                 .setting("headers", None)
-                .words("ask whoever runs the server what it wants from this account")
+                .text("ask whoever runs the server what it wants from this account")
         }
         StatusCode::TOO_MANY_REQUESTS => {
             let after = headers
@@ -245,23 +241,23 @@ pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap) -> Finding {
                 |after| format!("wait; the server says `Retry-After: {after}`"),
             );
             let what = "the server answers 429: it was asked too often";
-            Finding::new(Code::TooManyRequests, what).words(wait)
+            Finding::new(Code::TooManyRequests, what).text(wait)
         }
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
             let what = format!("the server answers {number}: it can't answer now");
-            Finding::new(Code::ServerUnavailable, what).words("try again later")
+            Finding::new(Code::ServerUnavailable, what).retry_later()
         }
         status if status.is_server_error() => {
             let what = format!(
                 "the server, or something before it, answers {number}: the fault is its own"
             );
             Finding::new(Code::ServerUnavailable, what)
-                .words("try again later; if it stays so, tell whoever runs the server")
+                .text("try again later; if it stays so, tell whoever runs the server")
         }
         _ => {
             let what = format!("the server answers {number}, which means nothing here");
             Finding::new(Code::UnexpectedStatus, what)
-                .words("check the URL, and tell whoever runs the server")
+                .text("check the URL, and tell whoever runs the server")
         }
     }
 }

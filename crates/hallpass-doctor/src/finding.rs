@@ -1,9 +1,9 @@
-//! What was found: a code, whose it is, and the line that mends it.
+//! What was found: a code, who is responsible, and what fixes it.
 
 use std::error::Error;
 
-use hallpass_core::Remedy;
-use serde::{Serialize, Serializer};
+use hallpass_core::{Hint, Remedy};
+use serde::Serialize;
 
 use crate::Code;
 
@@ -23,10 +23,9 @@ pub struct Finding {
     pub what: String,
     /// The causes, outermost first.
     pub because: Vec<String>,
-    /// What mends it, the likeliest first.
-    pub mends: Vec<Fix>,
+    /// What fixes it, the likeliest first.
+    pub hints: Vec<Hint>,
     /// What a host can do about it.
-    #[serde(serialize_with = "remedy")]
     pub remedy: Remedy,
 }
 
@@ -57,37 +56,6 @@ pub enum ResponsibleParty {
     Here,
 }
 
-/// What mends a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-#[non_exhaustive]
-pub enum Fix {
-    /// Setting a field of [`ServerSettings`](hallpass_core::ServerSettings) or of
-    /// [`HttpConfig`](hallpass_http::HttpConfig), and signing in.
-    Setting {
-        /// The field.
-        name: &'static str,
-        /// What it has to be; `None` where only a person knows.
-        value: Option<String>,
-    },
-    /// Signing in.
-    SignIn,
-    /// Forgetting the registered client, and signing in.
-    ForgetClient,
-    /// Asking the same with leave to refresh the token.
-    Refresh,
-    /// Another URL of the server.
-    Url {
-        /// The URL.
-        url: String,
-    },
-    /// Anything else, in words.
-    Words {
-        /// The words.
-        text: String,
-    },
-}
-
 impl Finding {
     pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
         Self {
@@ -97,7 +65,7 @@ impl Finding {
             rule: code.rule(),
             what: what.into(),
             because: Vec::new(),
-            mends: Vec::new(),
+            hints: Vec::new(),
             remedy: code.remedy(),
         }
     }
@@ -117,18 +85,25 @@ impl Finding {
         self
     }
 
-    pub(crate) fn mend(mut self, mend: Fix) -> Self {
-        self.mends.push(mend);
+    pub(crate) fn hint(mut self, hint: Hint) -> Self {
+        self.hints.push(hint);
         self
     }
 
-    pub(crate) fn words(self, text: impl Into<String>) -> Self {
-        self.mend(Fix::Words { text: text.into() })
+    pub(crate) fn text(self, text: impl Into<String>) -> Self {
+        self.hint(Hint::text(text))
     }
 
     pub(crate) fn setting(self, name: &'static str, value: Option<&str>) -> Self {
-        let value = value.map(str::to_owned);
-        self.mend(Fix::Setting { name, value })
+        self.hint(Hint::setting(name, value))
+    }
+
+    pub(crate) fn retry_later(self) -> Self {
+        self.hint(Hint::Retry { after: None })
+    }
+
+    pub(crate) fn contact_operator(self, server: &str) -> Self {
+        self.hint(Hint::contact_operator(server))
     }
 
     pub(crate) fn at(mut self, side: ResponsibleParty) -> Self {
@@ -168,19 +143,4 @@ impl ResponsibleParty {
             Self::Here => "this side's",
         }
     }
-}
-
-/// The word for a remedy.
-pub(crate) fn remedy_word(remedy: Remedy) -> &'static str {
-    match remedy {
-        Remedy::Retry => "retry",
-        Remedy::SignIn => "sign-in",
-        Remedy::Configure => "configure",
-        Remedy::Report => "report",
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn remedy<S: Serializer>(remedy: &Remedy, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(remedy_word(*remedy))
 }

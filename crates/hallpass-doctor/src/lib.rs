@@ -3,7 +3,7 @@
 //! A [`Doctor`] goes the way that a host goes (network, endpoint, metadata, client, account, token,
 //! MCP) and says at each step what was asked, what came, and what that means: a [`Report`] of
 //! [`Step`]s, each with its [`Finding`]s. A finding has a stable [`Code`], the rule behind it, whose
-//! it is, and what mends it. What needs no sign-in is done without one.
+//! it is, and what fixes it. What needs no sign-in is done without one.
 //!
 //! It changes nothing: it registers no client, keeps nothing, opens no browser, and uses up no
 //! refresh token unless it is [told to](Doctor::with_refresh). It does send the kept access token to
@@ -57,7 +57,7 @@ use self::{diagnosis::Diagnosis, recording_client::RecordingClient};
 
 pub use self::{
     code::Code,
-    finding::{Finding, Fix, ResponsibleParty, Severity},
+    finding::{Finding, ResponsibleParty, Severity},
     report::{Exchange, Fact, Report, Step, StepName, Verdict},
     text::{Style, Tone},
 };

@@ -69,7 +69,7 @@ impl Diagnosis<'_> {
         if discovered.is_provisional {
             let what = "a better place for the metadata did not answer, or only with a fault of its \
                         own; what was found may not be what the server means";
-            server.found(Finding::new(Code::MetadataProvisional, what).words("try again later"));
+            server.found(Finding::new(Code::MetadataProvisional, what).retry_later());
         }
         authorization_server::describe(&mut server, &discovered, self.settings());
         self.scopes(&mut server, &discovered);
@@ -118,7 +118,7 @@ impl Diagnosis<'_> {
             None => setting_for(found),
         };
         let found = if error.kind() == DiscoveryErrorKind::ResourceMismatch {
-            found.words(
+            found.text(
                 "only if that name is right: the server may be misconfigured, or an impostor; its \
                  operator has to publish the URL that people use",
             )
@@ -238,14 +238,14 @@ fn setting_for(found: Finding) -> Finding {
             .setting("endpoints", None),
         Code::EndpointRefused | Code::MetadataInvalid | Code::MetadataTooLarge => found
             .setting("endpoints", None)
-            .words("tell whoever runs the server what is wrong with its document"),
+            .text("tell whoever runs the server what is wrong with its document"),
         Code::ResourceSetting => found
-            .words("leave `resource` away, if the server's own name is right")
+            .text("leave `resource` away, if the server's own name is right")
             .setting("allow_mismatch", None),
         Code::ChallengeRefused => found.setting("resource_metadata_url", None),
         Code::IssuerNotListed => found.setting("trusted_issuers", None),
-        Code::MetadataUnavailable => found.words("try again later"),
-        Code::NoOAuth => found.words("check the URL, if the server does want a sign-in"),
+        Code::MetadataUnavailable => found.retry_later(),
+        Code::NoOAuth => found.text("check the URL, if the server does want a sign-in"),
         _ => found,
     }
 }

@@ -80,11 +80,11 @@ impl Reply {
 
 /// The finding that a question was answered with an error, which [`Reply::Error`] has in words.
 pub(crate) fn refused(what: String) -> Finding {
-    Finding::new(Code::McpError, what).words("tell whoever runs the server")
+    Finding::new(Code::McpError, what).contact_operator("the MCP server")
 }
 
 fn unreadable(what: String) -> Finding {
-    Finding::new(Code::McpUnreadable, what).words("tell whoever runs the server")
+    Finding::new(Code::McpUnreadable, what).contact_operator("the MCP server")
 }
 
 /// The error of a response; `None` when it is that of something else than JSON-RPC.

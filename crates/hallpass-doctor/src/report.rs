@@ -3,7 +3,7 @@
 use hallpass_core::Remedy;
 use serde::{Serialize, ser::SerializeStruct};
 
-use crate::{Finding, Severity, finding::remedy_word};
+use crate::{Finding, Severity};
 
 /// What a diagnosis came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,7 +236,7 @@ impl Serialize for Report {
         report.serialize_field("verdict", &self.verdict())?;
         let first = self.first_fault().map(|finding| finding.code);
         report.serialize_field("first_fault", &first)?;
-        report.serialize_field("remedy", &self.remedy().map(remedy_word))?;
+        report.serialize_field("remedy", &self.remedy())?;
         report.serialize_field("steps", &self.steps)?;
         report.end()
     }

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use hallpass_core::sanitize_line;
+use hallpass_core::{Hint, sanitize_line};
 
-use crate::{Finding, Fix, Report, Severity, Step, Verdict};
+use crate::{Finding, Report, Severity, Step, Verdict};
 
 /// How a report is written down.
 #[derive(Clone, Copy)]
 pub struct Style<'a> {
     /// Where lines are folded.
     pub width: usize,
-    /// The line that mends something.
-    pub mend: &'a dyn Fn(&Fix) -> String,
+    /// The text of a hint, as the command that follows it.
+    pub hint: &'a dyn Fn(&Hint) -> String,
     /// Paints a line. What it means is in its words as well.
     pub paint: &'a dyn Fn(Tone, &str) -> String,
 }
@@ -27,8 +27,8 @@ pub enum Tone {
     Finding(Severity),
     /// A finding in words.
     Plain,
-    /// What mends it.
-    Fix,
+    /// What fixes it.
+    Hint,
     /// What was asked and learnt.
     Quiet,
 }
@@ -112,9 +112,9 @@ impl Page<'_> {
         for cause in &finding.because {
             self.line(Tone::Plain, 4, &format!("because: {cause}"));
         }
-        for mend in &finding.mends {
-            let line = format!("mend: {}", (self.style.mend)(mend));
-            self.line(Tone::Fix, 4, &line);
+        for hint in &finding.hints {
+            let line = format!("hint: {}", (self.style.hint)(hint));
+            self.line(Tone::Hint, 4, &line);
         }
     }
 
@@ -149,28 +149,10 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let style = Style {
             width: 100,
-            mend: &|mend: &Fix| mend.to_string(),
+            hint: &|hint: &Hint| hint.to_string(),
             paint: &|_, line: &str| line.to_owned(),
         };
         f.write_str(&self.in_words(&style))
-    }
-}
-
-impl fmt::Display for Fix {
-    /// In the words of the libraries.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Setting {
-                name,
-                value: Some(value),
-            } => write!(f, "set `{name}` to `{value}`"),
-            Self::Setting { name, value: None } => write!(f, "set `{name}`"),
-            Self::SignIn => f.write_str("sign in"),
-            Self::ForgetClient => f.write_str("forget the registered client, and sign in"),
-            Self::Refresh => f.write_str("ask again with leave to refresh the token"),
-            Self::Url { url } => write!(f, "use the URL {url}"),
-            Self::Words { text } => f.write_str(text),
-        }
     }
 }
 

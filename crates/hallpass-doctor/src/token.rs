@@ -2,10 +2,10 @@
 
 use std::error::Error;
 
-use hallpass_core::{AuthScheme, Remedy, UnverifiedClaims};
+use hallpass_core::{AuthScheme, Hint, Remedy, UnverifiedClaims};
 use hallpass_session::{SessionError, SignInNeed, Token};
 
-use crate::{Code, Finding, Fix, Severity, Step, StepName, clock, diagnosis::Diagnosis};
+use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis};
 
 impl Diagnosis<'_> {
     /// Looks at the token; refreshes it where that is due and allowed. The token that is left for the
@@ -77,7 +77,7 @@ impl Diagnosis<'_> {
             let what = format!(
                 "the access token ended {ended} ago, and there is no refresh token to renew it with"
             );
-            let found = Finding::new(Code::SignInRequired, what).mend(Fix::SignIn);
+            let found = Finding::new(Code::SignInRequired, what).hint(Hint::SignIn);
             step.found(found);
             return None;
         }
@@ -86,7 +86,7 @@ impl Diagnosis<'_> {
                 "the access token ended {ended} ago. The next call renews it; a diagnosis does not, \
                  unless it is told to, since a refresh token may be good for one use"
             );
-            step.found(Finding::new(Code::TokenEnded, what).mend(Fix::Refresh));
+            step.found(Finding::new(Code::TokenEnded, what).hint(Hint::Refresh));
             return None;
         }
         let session = self.doctor.parts.hallpass.session();
@@ -133,7 +133,7 @@ impl Diagnosis<'_> {
                 Finding::new(Code::AnotherAudience, what)
                     .weighing(Severity::Warning)
                     .setting("resource", None)
-                    .words("tell whoever runs the authorization server (RFC 8707 §2.2)"),
+                    .text("tell whoever runs the authorization server (RFC 8707 §2.2)"),
             );
         }
     }
@@ -146,7 +146,7 @@ impl Diagnosis<'_> {
         if demanded && token.scheme() != AuthScheme::Dpop {
             let what = "the server wants a token that is bound to a key (DPoP), and the kept one is \
                         a bearer's";
-            step.found(Finding::new(Code::BoundTokenWanted, what).mend(Fix::SignIn));
+            step.found(Finding::new(Code::BoundTokenWanted, what).hint(Hint::SignIn));
         }
     }
 }
@@ -165,12 +165,12 @@ fn refused(error: &SessionError) -> Finding {
         .because((error as &dyn Error).source())
         .remedy(error.remedy());
     let found = match error {
-        SessionError::SignInRequired(_) => found.mend(Fix::SignIn),
-        _ if error.remedy() == Remedy::Retry => found.words("try again later"),
+        SessionError::SignInRequired(_) => found.hint(Hint::SignIn),
+        _ if error.remedy() == Remedy::Retry => found.retry_later(),
         _ => found,
     };
     match error.hint() {
-        Some(hint) => found.words(hint),
+        Some(hint) => found.text(hint),
         None => found,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hallpass_core::{HttpError, http::HttpErrorKind};
+use hallpass_core::{Hint, HttpError, http::HttpErrorKind};
 use hallpass_http::{AddressRefused, CertificateFault, CertificateRefused, RedirectRefused};
 use hallpass_mcp::{RedirectError, RedirectReason};
 use url::Url;
@@ -38,43 +38,43 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
     let host = Url::parse(error.url()).ok();
     let host = host.as_ref().and_then(Url::host_str).unwrap_or("the host");
     match code {
-        Code::NameNotResolved => found.words(format!(
+        Code::NameNotResolved => found.text(format!(
             "check the URL, and this machine's DNS: `{host}` is not known"
         )),
-        Code::NoConnection => found.words(format!(
+        Code::NoConnection => found.text(format!(
             "check that {host} is up and reachable from here, and whether a proxy is needed \
              (HTTPS_PROXY)"
         )),
-        Code::ProxyUnreachable => found.setting("proxy", None).words(format!(
+        Code::ProxyUnreachable => found.setting("proxy", None).text(format!(
             "check the proxy {} (HTTPS_PROXY), and whether {host} is to be reached without it \
              (NO_PROXY)",
             proxy.unwrap_or_default()
         )),
         Code::ProxyRefuses => found
             .setting("proxy", None)
-            .words("check the proxy's user name and password (HTTPS_PROXY)"),
-        Code::NoAnswerInTime | Code::ConnectionBroke => found.words(format!(
+            .text("check the proxy's user name and password (HTTPS_PROXY)"),
+        Code::NoAnswerInTime | Code::ConnectionBroke => found.text(format!(
             "try again later; if it stays so, tell whoever runs {host}"
         )),
         Code::ClientCertificateWanted => found
             .setting("client_identity", None)
-            .words(format!("ask whoever runs {host} for a client certificate")),
-        Code::TlsNotSpoken if is_loopback(error.url()) => found.mend(crate::Fix::Url {
+            .text(format!("ask whoever runs {host} for a client certificate")),
+        Code::TlsNotSpoken if is_loopback(error.url()) => found.hint(Hint::Url {
             url: error.url().replacen("https://", "http://", 1),
         }),
-        Code::TlsNotSpoken => found.words("check the port in the URL"),
-        Code::RequestRefused => found.words("change the URL or the setting that it is about"),
-        Code::TlsFailed => found.words(format!(
+        Code::TlsNotSpoken => found.text("check the port in the URL"),
+        Code::RequestRefused => found.text("change the URL or the setting that it is about"),
+        Code::TlsFailed => found.text(format!(
             "tell whoever runs {host}, or a gateway before it, which TLS it has to offer: 1.2 or 1.3"
         )),
-        Code::NotHttp if error.url().starts_with("http://") => found.mend(crate::Fix::Url {
+        Code::NotHttp if error.url().starts_with("http://") => found.hint(Hint::Url {
             url: error.url().replacen("http://", "https://", 1),
         }),
         Code::AddressRefused => {
             let names = source.and_then(<dyn Error>::downcast_ref::<AddressRefused>);
             let found = found.setting("endpoints", None);
             match names {
-                Some(_) => found.words(
+                Some(_) => found.text(
                     "what a person configures is always allowed: name it only if you trust it, \
                      for the server may be hostile",
                 ),
@@ -87,7 +87,7 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
                 .and_then(RedirectRefused::target);
             found.setting("resource_metadata_url", target)
         }
-        _ => found.words(format!("tell whoever runs {host}")),
+        _ => found.contact_operator(host),
     }
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn redirected(error: &RedirectError) -> Finding {
         .is_some_and(|to| origin(to) != origin(error.from()));
     let found = if elsewhere && error.reason() == RedirectReason::MethodLost {
         found
-            .words(
+            .text(
                 "it may lead to a login page: a gateway before the server wants somebody signed in \
                  with a browser, or a header of its own",
             )
@@ -109,10 +109,10 @@ pub(crate) fn redirected(error: &RedirectError) -> Finding {
         found
     };
     match error.to() {
-        Some(url) => found.mend(crate::Fix::Url {
+        Some(url) => found.hint(Hint::Url {
             url: url.to_owned(),
         }),
-        None => found.words("tell whoever runs the server"),
+        None => found.contact_operator("the MCP server"),
     }
 }
 
@@ -138,7 +138,7 @@ fn of_certificate(
         _ => found,
     };
     match refused.hint() {
-        Some(hint) => found.words(hint),
+        Some(hint) => found.text(hint),
         None => found,
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 /// The configuration of a [`Client`](crate::Client). The default is right for a server on the
 /// public internet.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct HttpConfig {
     /// Which certificate authorities are trusted.
     pub trust: Trust,
@@ -58,6 +59,81 @@ impl Default for HttpConfig {
             resolver: Arc::new(SystemResolver),
             handshakes: None,
         }
+    }
+}
+
+impl HttpConfig {
+    /// Sets [`trust`](Self::trust).
+    #[must_use]
+    pub fn with_trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Sets [`client_identity`](Self::client_identity).
+    #[must_use]
+    pub fn with_client_identity(
+        mut self,
+        client_identity: impl Into<Option<ClientIdentity>>,
+    ) -> Self {
+        self.client_identity = client_identity.into();
+        self
+    }
+
+    /// Sets [`proxy`](Self::proxy).
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: ProxyConfig) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Sets [`headers`](Self::headers).
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<OriginHeaders>) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Sets [`user_agent`](Self::user_agent).
+    #[must_use]
+    pub fn with_user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Sets [`configured_origins`](Self::configured_origins).
+    #[must_use]
+    pub fn with_configured_origins(mut self, configured_origins: Vec<Origin>) -> Self {
+        self.configured_origins = configured_origins;
+        self
+    }
+
+    /// Sets [`connect_timeout`](Self::connect_timeout).
+    #[must_use]
+    pub fn with_connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = connect_timeout;
+        self
+    }
+
+    /// Sets [`keep_alive`](Self::keep_alive).
+    #[must_use]
+    pub fn with_keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.keep_alive = keep_alive;
+        self
+    }
+
+    /// Sets [`resolver`](Self::resolver).
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Sets [`handshakes`](Self::handshakes).
+    #[must_use]
+    pub fn with_handshakes(mut self, handshakes: impl Into<Option<HandshakeLog>>) -> Self {
+        self.handshakes = handshakes.into();
+        self
     }
 }
 
@@ -181,3 +257,5 @@ impl std::error::Error for HttpConfigError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+hallpass_core::impl_diagnostic!(HttpConfigError, hint);

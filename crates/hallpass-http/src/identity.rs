@@ -203,5 +203,7 @@ impl std::error::Error for ClientIdentityError {
     }
 }
 
+hallpass_core::impl_diagnostic!(ClientIdentityError, hint);
+
 #[cfg(test)]
 mod tests;

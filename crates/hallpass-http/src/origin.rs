@@ -90,6 +90,12 @@ impl fmt::Display for OriginError {
 
 impl std::error::Error for OriginError {}
 
+impl hallpass_core::Diagnostic for OriginError {
+    fn remedy(&self) -> hallpass_core::Remedy {
+        hallpass_core::Remedy::Configure
+    }
+}
+
 /// Headers that go to one origin and to no other, whatever redirects.
 ///
 /// A header that the request itself carries stands; these fill in what is absent.

@@ -309,5 +309,15 @@ impl fmt::Display for AddressRefused {
 
 impl std::error::Error for AddressRefused {}
 
+impl hallpass_core::Diagnostic for AddressRefused {
+    fn remedy(&self) -> hallpass_core::Remedy {
+        hallpass_core::Remedy::Configure
+    }
+
+    fn hints(&self) -> Vec<hallpass_core::Hint> {
+        vec![hallpass_core::Hint::text(self.hint())]
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -254,5 +254,7 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
+hallpass_core::impl_diagnostic!(ProxyError);
+
 #[cfg(test)]
 mod tests;

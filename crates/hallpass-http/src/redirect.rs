@@ -102,3 +102,9 @@ impl fmt::Display for RedirectRefused {
 }
 
 impl Error for RedirectRefused {}
+
+impl hallpass_core::Diagnostic for RedirectRefused {
+    fn remedy(&self) -> hallpass_core::Remedy {
+        hallpass_core::Remedy::Configure
+    }
+}

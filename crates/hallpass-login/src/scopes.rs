@@ -52,10 +52,8 @@ mod tests {
     fn offline_access_is_asked_for_where_the_server_lists_it() {
         let check =
             |setting: Option<&str>, chosen: &str, added: &str, lists: bool, expected: &str| {
-                let settings = ServerSettings {
-                    scopes: setting.map(Scopes::from_server),
-                    ..ServerSettings::default()
-                };
+                let settings =
+                    ServerSettings::default().with_scopes(setting.map(Scopes::from_server));
                 let mut metadata =
                     ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
                 metadata.scopes_supported = lists.then(|| vec![OFFLINE_ACCESS.to_owned()]);

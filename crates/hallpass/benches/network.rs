@@ -14,8 +14,8 @@ use std::{hint::black_box, time::Duration};
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, Clock, HttpClient, HttpError, ServerSettings, ServerUrl, SystemClock, block_on,
-    http::{Body, RequestOptions},
+    BoxFuture, Clock, HttpClient, ServerSettings, ServerUrl, SystemClock, block_on,
+    http::{Body, HttpError, RequestOptions},
     http_client::{Client, HttpConfig},
 };
 use hallpass_discovery::{Discovery, challenges};

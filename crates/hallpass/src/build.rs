@@ -403,3 +403,5 @@ impl std::error::Error for BuildError {
         Some(&*self.source)
     }
 }
+
+hallpass_core::impl_diagnostic!(BuildError);

@@ -1,17 +1,16 @@
 //! One server, ready to be called.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthScheme, Challenge, Clock, CredentialKey, HttpClient, Record, Remedy, ServerUrl,
-    SignInReason,
+    AuthScheme, Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason,
 };
 use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
 use http::StatusCode;
 
-use crate::HallpassBuilder;
+use crate::{Error, HallpassBuilder};
 
 /// What a probe posts. Only the challenge of the answer matters, so any version will do.
 const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
@@ -60,9 +59,9 @@ impl Hallpass {
     /// As [`Session::sign_in`]. A server that can't be reached says so before anybody is asked to
     /// sign in. Where the tokens come from a [`TokenSource`](hallpass_core::TokenSource), nobody is
     /// asked for anything but the first of them.
-    pub async fn login(&self) -> Result<Token, LoginFailed> {
+    pub async fn login(&self) -> Result<Token, Error> {
         if self.session.token_source().is_some() {
-            return self.session.token().await.map_err(LoginFailed::Session);
+            return self.session.token().await.map_err(Error::Session);
         }
         let challenges = self.probe().await?;
         let ask = SignInRequest {
@@ -70,10 +69,7 @@ impl Hallpass {
             challenges: &challenges,
             ..SignInRequest::default()
         };
-        self.session
-            .sign_in(ask)
-            .await
-            .map_err(LoginFailed::Session)
+        self.session.sign_in(ask).await.map_err(Error::Session)
     }
 
     /// Signs out: revokes the tokens at the server (RFC 7009) and clears the grant here, whatever
@@ -110,10 +106,10 @@ impl Hallpass {
     ///
     /// A POST, since some servers answer nothing else; a server that lets it through may still
     /// protect its tools, and is found by its well-known metadata then.
-    pub(crate) async fn probe(&self) -> Result<Vec<Challenge>, LoginFailed> {
+    pub(crate) async fn probe(&self) -> Result<Vec<Challenge>, Error> {
         let endpoint = Endpoint::new(Arc::clone(&self.http), &self.key().server);
         let response = endpoint.send(&Request::post(PROBE), &Anonymous).await;
-        let response = response.map_err(LoginFailed::Unreachable)?;
+        let response = response.map_err(Error::Unreachable)?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let mut challenges = hallpass_discovery::challenges(response.headers());
             if challenges.is_empty() {
@@ -129,52 +125,5 @@ impl Hallpass {
             let _ = endpoint.send(&end, &Anonymous).await;
         }
         Ok(Vec::new())
-    }
-}
-
-/// A login that did not come to a grant.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LoginFailed {
-    /// The MCP server could not be asked for its challenge.
-    Unreachable(hallpass_mcp::Error),
-    /// What the session says: the authorizer or the store failed.
-    Session(SessionError),
-}
-
-impl LoginFailed {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
-        match self {
-            Self::Unreachable(error) => error.remedy(),
-            Self::Session(error) => error.remedy(),
-        }
-    }
-
-    /// Advice for a person.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unreachable(error) => error.hint(),
-            Self::Session(error) => error.hint(),
-        }
-    }
-}
-
-impl fmt::Display for LoginFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable(_) => f.write_str("the MCP server can't be asked how to sign in"),
-            Self::Session(error) => fmt::Display::fmt(error, f),
-        }
-    }
-}
-
-impl Error for LoginFailed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Unreachable(error) => Some(error),
-            // Its text is the session error's own, whose source comes next.
-            Self::Session(error) => error.source(),
-        }
     }
 }

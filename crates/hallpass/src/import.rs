@@ -13,9 +13,9 @@ use http::Response;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{Hallpass, LoginFailed};
+use crate::Hallpass;
 
-/// What another client of the same server kept, to be [taken over](Hallpass::take_over).
+/// What another client of the same server kept, to be [imported](Hallpass::import_credentials).
 ///
 /// Two documents make a handover: the answer to a registration (RFC 7591 §3.2.1) and that of a token
 /// endpoint (RFC 6749 §5.1). Neither says whom it is from, nor which resource the tokens are for. So
@@ -97,7 +97,7 @@ impl ImportedCredentials {
 impl fmt::Debug for ImportedCredentials {
     /// Both documents are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handover")
+        f.debug_struct("ImportedCredentials")
             .field("has_tokens", &self.tokens.is_some())
             .finish_non_exhaustive()
     }
@@ -113,7 +113,10 @@ impl Hallpass {
     /// # Errors
     ///
     /// When it can't be done rightly. Nothing is lost then but a sign-in.
-    pub async fn take_over(&self, handover: &ImportedCredentials) -> Result<Record, ImportError> {
+    pub async fn import_credentials(
+        &self,
+        handover: &ImportedCredentials,
+    ) -> Result<Record, ImportError> {
         let settings = self.session.settings();
         if settings.client.pre_registered.is_some() || settings.client.metadata_document.is_some() {
             let what = "a client is set for the server, so another's registration has no use";
@@ -164,8 +167,8 @@ impl Hallpass {
         let challenges = self.probe().await.map_err(|error| {
             let failed = ImportError::new(error.remedy(), error.to_string());
             match error {
-                LoginFailed::Unreachable(error) => failed.because(error),
-                LoginFailed::Session(error) => failed.because(error),
+                crate::Error::Unreachable(error) => failed.because(error),
+                crate::Error::Session(error) => failed.because(error),
             }
         })?;
         let discovery = Discovery {
@@ -233,3 +236,5 @@ impl Error for ImportError {
         Some(source)
     }
 }
+
+hallpass_core::impl_diagnostic!(ImportError);

@@ -33,55 +33,136 @@
 //! does not do: read the environment, print, or open a browser. The host hands those in.
 
 mod build;
+mod error;
+#[cfg(test)]
+mod exports;
 mod hallpass;
 mod import;
 
 pub use crate::{
     build::{BuildError, DiagnosisParts, HallpassBuilder},
-    hallpass::{Hallpass, LoginFailed},
+    error::Error,
+    hallpass::Hallpass,
     import::{ImportError, ImportedCredentials},
 };
 
-pub use hallpass_core::*;
+pub use hallpass_core::{
+    AccessToken, Account, AccountError, AuthScheme, Authorizer, BoxFuture, ClientId, ClientSecret,
+    Clock, CredentialKey, Diagnostic, Entropy, FixedToken, Hint, HttpClient, Issuer, IssuerError,
+    Record, Remedy, Resource, ResourceError, ResourceMismatch, Scopes, ScopesError, ServerSettings,
+    ServerUrl, ServerUrlError, Subject, Timestamp, TokenSource, block_on,
+};
 pub use hallpass_rmcp::{Error as TransportError, Transport};
 pub use hallpass_session::{
-    OsEntropy, Revocation, Session, SessionError, SignOut, SignedOut, SystemClock, Token,
+    OsEntropy, Session, SessionError, SignOut, SignedOut, SystemClock, Token,
 };
-pub use hallpass_store::MemoryStore;
 
 /// From a URL to the authorization server: `hallpass-discovery`.
 pub mod discovery {
-    pub use hallpass_discovery::*;
+    pub use hallpass_core::{Challenge, ResourceMetadata, ServerMetadata};
+    pub use hallpass_discovery::{
+        Attempt, CacheMode, Discovered, Discovery, DiscoveryError, DiscoveryErrorKind, Document,
+        MetadataCache, MetadataSource, challenges, print_challenge,
+    };
 }
 
-/// The HTTP client of every leg: `hallpass-http`.
+/// What every HTTP client of the stack takes and gives, for a host with a client of its own.
+pub mod http {
+    pub use hallpass_core::http::{
+        Body, Chunks, HttpError, HttpErrorKind, Redirects, RequestOptions, RequestTarget,
+    };
+}
+
+/// The stack's own HTTP client: `hallpass-http`.
 pub mod http_client {
-    pub use hallpass_http::*;
+    pub use hallpass_http::{
+        AddressClass, AddressRefused, Anchor, CaBundle, CaBundleError, CaProblem, Certificate,
+        CertificateFault, CertificateRefused, Client, ClientIdentity, ClientIdentityError,
+        Handshake, HandshakeLog, HttpConfig, HttpConfigError, NoProxy, Origin, OriginError,
+        OriginHeaders, Proxy, ProxyConfig, ProxyError, ProxyRefused, RedirectRefused, Resolver,
+        SystemResolver, Trust,
+    };
 }
 
-/// A person signs in: `hallpass-login`.
+/// A user signs in: `hallpass-login`.
 pub mod login {
-    pub use hallpass_login::*;
+    pub use hallpass_core::{AuthorizeError, NoAuthorizer, RegistrationSink, SignIn, SignInReason};
+    pub use hallpass_login::{
+        BrowserLogin, BrowserLoginBuilder, BrowserRequest, ClientMetadataDocument, Desktop,
+        DeviceCode, Interaction, LoginError, LoginErrorKind, LoginEvent, LoginPlan, LoginWarning,
+        ManualCallbackError, NoRefreshToken, OpenError, PlannedClient, ReregistrationReason,
+        open_command,
+    };
 }
 
-/// A machine signs in: `hallpass-service`.
-pub mod machine {
+/// What a store keeps of an account.
+pub mod record {
+    pub use hallpass_core::{
+        DpopKey, RefreshToken, RegistrationAccessToken,
+        record::{
+            Generation, Grant, GrantKind, PendingRefresh, PostEnd, Refusal, Registration,
+            RegistrationManagement, RegistrationOrigin, SignInCause, State, document,
+        },
+    };
+}
+
+/// A service signs in: `hallpass-service`.
+pub mod service {
     pub use hallpass_oauth::{ClientKey, ClientKeyError};
-    pub use hallpass_service::*;
+    pub use hallpass_service::{
+        Assertion, AssertionError, AssertionFile, AssertionSource, CommandSource, IdentityProvider,
+        ServiceClient, ServiceError, ServiceErrorKind, ServiceGrant, ServiceLogin, TokenFile,
+    };
 }
 
-/// One fresh token, and every way in which there may be none: `hallpass-session`.
+/// One fresh token, and each reason why there is none: `hallpass-session`.
 pub mod session {
-    pub use hallpass_session::*;
+    pub use hallpass_core::TokenSourceError;
+    pub use hallpass_session::{
+        CircuitBreakers, Closed, ConcurrentUpdate, Counters, ExternalTokenError, LockHolders,
+        ProofError, RefreshError, Revocation, RevocationError, SessionBuilder, SessionTerminated,
+        SignInError, SignInNeed, SignInRequest, SignInRequired, TerminationReason, Waiting,
+    };
 }
 
-/// MCP's streamable HTTP as bytes, and the same authorised by a session: `hallpass-mcp`.
-pub mod mcp {
-    pub use hallpass_mcp::*;
+/// What a user may set for one server.
+pub mod settings {
+    pub use hallpass_core::{
+        CallbackSetting, ClientPrivateKey, ClientSetting, ClientSigningKey, DpopSetting,
+        ExplicitEndpoints, PkceSetting, PreRegisteredClient, ResourceSetting, SettingsFingerprint,
+        TokenEndpointAuthMethod,
+    };
 }
 
 /// Credentials at rest: `hallpass-store`.
 pub mod store {
-    pub use hallpass_core::store::*;
-    pub use hallpass_store::*;
+    pub use hallpass_core::store::{
+        CredentialStore, Guard, Lease, Listing, LockKind, Saved, StoreDiagnostics, StoreError,
+        StoreErrorKind,
+    };
+    pub use hallpass_store::{
+        Exported, FileStore, Forgotten, Imported, Inventory, KeyError, KeyErrorKind, KeyFile,
+        KeyId, KeyLocation, KeySource, KeySources, MemoryStore, Passphrase, Rekeyed, SealingKey,
+        Unreadable, read_private,
+    };
+}
+
+/// Foreign text, made safe to show.
+pub mod text {
+    pub use hallpass_core::{
+        is_loopback, is_printable, quote, redact_body, redact_text, redacted_url, sanitize_line,
+        sanitize_text, url_without_query,
+    };
+}
+
+/// MCP's streamable HTTP as bytes, and the same authorised by a session: `hallpass-mcp`.
+pub mod mcp {
+    pub use hallpass_mcp::{
+        Anonymous, AttemptBudget, Authorization, AuthorizationError, AuthorizedEndpoint,
+        BodyTooLarge, ChallengeResponse, Content, Endpoint, Error, Event, EventParser, EventStream,
+        EventTooLarge, Interactivity, InvalidHeader, InvalidMessage, LAST_EVENT_ID,
+        MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Reconnection, RedirectError, RedirectReason, Request,
+        RequestError, Response, ServerStream, StreamResponse, TokenAuthorization,
+        TooManyChallenges, UnexpectedStatus,
+    };
 }

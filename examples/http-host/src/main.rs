@@ -17,12 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     })
     .await?;
 
-    let client = |trust: Trust| {
-        Client::new(HttpConfig {
-            trust,
-            ..HttpConfig::default()
-        })
-    };
+    let client = |trust: Trust| Client::new(HttpConfig::default().with_trust(trust));
     // Metadata is for an MCP server, whose network it may name addresses of.
     let mcp: ServerUrl = "http://127.0.0.1:3000/mcp".parse()?;
     let document = format!("{}/.well-known/oauth-authorization-server", server.issuer());
@@ -30,14 +25,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let stranger = client(Trust::Platform)?;
     let stranger: &dyn HttpClient = &stranger;
-    match stranger.fetch(request()?, RequestOptions::metadata(&mcp)).await {
+    match stranger
+        .fetch(request()?, RequestOptions::metadata(&mcp))
+        .await
+    {
         Ok(_) => return Err("a certificate of an unknown authority was taken".into()),
         Err(error) => println!("without the authority: {error}"),
     }
     let bundle = CaBundle::from_pem(authority.pem())?;
     let client = client(Trust::PlatformPlus(bundle))?;
     let client: &dyn HttpClient = &client;
-    let answer = client.fetch(request()?, RequestOptions::metadata(&mcp)).await?;
+    let answer = client
+        .fetch(request()?, RequestOptions::metadata(&mcp))
+        .await?;
     println!(
         "with it: {}, {} bytes",
         answer.status(),

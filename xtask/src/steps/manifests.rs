@@ -1,8 +1,8 @@
 //! Every `Cargo.toml` says the same things in the same way.
 //!
 //! One source for versions, features and metadata: the root manifest. A crate says `workspace =
-//! true` and nothing else, so that each dependency is built once and Bazel, which builds one
-//! configuration, builds the same. Cargo features are crates here. Each `Cargo.lock` says of our
+//! true` and nothing else, except for the features in `PER_CRATE`, so that each dependency is built once
+//! and Bazel, which builds one configuration, builds the same. Cargo features are crates here. Each `Cargo.lock` says of our
 //! packages what their manifests say, those beside the workspace too, which nothing updates by itself.
 //!
 //! What cargo refuses is not checked again; an unused dependency and one from a repository are
@@ -37,6 +37,10 @@ const PUBLISHED: &[&str] = &["description", "keywords", "categories", "readme"];
 
 /// How many keywords the registry takes, and how long each may be.
 const KEYWORDS: (usize, usize) = (5, 20);
+
+/// The dependencies whose features are listed by the crates that use them. Their union would make each
+/// host compile what only tests and adapters need.
+const PER_CRATE: &[&str] = &["rmcp"];
 
 const DEPENDENCY_TABLES: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencies"];
 
@@ -233,7 +237,10 @@ impl Check<'_> {
         for (other, value) in manifest.dependencies(&DEPENDENCY_TABLES) {
             let what = format!("`{other}` is not taken with `workspace = true`");
             self.require(is_inherited(Some(&value)), name, "inherit-dependency", what);
-            let holds = self.ours.contains_key(&*other) || !asks_for_features(&value);
+            let is_per_crate =
+                PER_CRATE.contains(&&*other) && value.get("default-features").is_none();
+            let holds =
+                self.ours.contains_key(&*other) || !asks_for_features(&value) || is_per_crate;
             let what = format!("the features of `{other}` belong in the root manifest");
             self.require(holds, name, "features-in-root", what);
         }

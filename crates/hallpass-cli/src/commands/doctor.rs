@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hallpass::store::{CredentialStore, MemoryStore};
-use hallpass_doctor::{Doctor as Examined, Finding, Fix, Report, Severity, Style, Tone, Verdict};
+use hallpass::{
+    Hint,
+    store::{CredentialStore, MemoryStore},
+};
+use hallpass_doctor::{Doctor as Examined, Finding, Report, Severity, Style, Tone, Verdict};
 use serde_json::{Value, json};
 
 use crate::{
@@ -45,7 +48,7 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
     let paint = program.output.paint();
     let style = Style {
         width: program.output.width().unwrap_or(WIDTH).clamp(40, WIDTH),
-        mend: &|mend| lines.of(mend),
+        hint: &|hint| lines.of(hint),
         paint: &|tone, line| match tone_of(tone) {
             Some(tone) => paint.tone(tone, line),
             None => line.to_owned(),
@@ -111,13 +114,13 @@ fn kept_in(store: &Store, rows: &[(&str, String)]) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// The lines of this program that mend something.
+/// The commands of this program that follow a hint.
 struct Lines(ServerRef);
 
 impl Lines {
-    fn of(&self, mend: &Fix) -> String {
-        match mend {
-            Fix::Setting { name, value } => match setting_options::option_of(name) {
+    fn of(&self, hint: &Hint) -> String {
+        match hint {
+            Hint::Setting { setting, value } => match setting_options::option_of(setting) {
                 Some(option) => {
                     let value = match (option.takes, value) {
                         (None, _) => String::new(),
@@ -127,16 +130,16 @@ impl Lines {
                     let option = format!("{}{value}", option.name);
                     self.0.line_with("login", &option)
                 }
-                None => mend.to_string(),
+                None => hint.to_string(),
             },
-            Fix::SignIn => self.0.line("login"),
-            Fix::ForgetClient => format!(
+            Hint::SignIn => self.0.line("login"),
+            Hint::ForgetClient => format!(
                 "{}, then {}",
                 self.0.line_with("logout", "--forget-client"),
                 self.0.line("login")
             ),
-            Fix::Refresh => self.0.line_with("doctor", "--refresh"),
-            Fix::Url { url } => format!("hallpass doctor {}", text::quoted(url)),
+            Hint::Refresh => self.0.line_with("doctor", "--refresh"),
+            Hint::Url { url } => format!("hallpass doctor {}", text::quoted(url)),
             other => setting_options::settings_as_options(&other.to_string()),
         }
     }
@@ -147,7 +150,7 @@ fn tone_of(tone: Tone) -> Option<output::Tone> {
         Tone::Step(Verdict::Fault) | Tone::Finding(Severity::Fault) => Some(output::Tone::Bad),
         Tone::Step(Verdict::Skipped) | Tone::Quiet => Some(output::Tone::Quiet),
         Tone::Step(_) | Tone::Finding(Severity::Warning) => Some(output::Tone::Name),
-        Tone::Fix => Some(output::Tone::Advice),
+        Tone::Hint => Some(output::Tone::Advice),
         _ => None,
     }
 }
@@ -159,8 +162,8 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
     for (step, shown) in report.steps.iter().zip(steps) {
         let findings = shown["findings"].as_array_mut().into_iter().flatten();
         for (finding, shown) in step.findings.iter().zip(findings) {
-            let mends: Vec<_> = finding.mends.iter().map(|mend| lines.of(mend)).collect();
-            shown["commands"] = json!(mends);
+            let hints: Vec<_> = finding.hints.iter().map(|hint| lines.of(hint)).collect();
+            shown["commands"] = json!(hints);
         }
     }
     data
@@ -170,8 +173,8 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
 fn failed(fault: &Finding, lines: &Lines) -> CommandError {
     let what = format!("`{}`: {}", fault.code.as_str(), fault.code.meaning());
     let failed = CommandError::with_remedy(what, fault.remedy);
-    match fault.mends.first() {
-        Some(mend) => failed.hint(lines.of(mend)),
+    match fault.hints.first() {
+        Some(hint) => failed.hint(lines.of(hint)),
         None => failed,
     }
 }

@@ -3,7 +3,7 @@
 mod all;
 
 use clap::Args;
-use hallpass::{Revocation, SignOut, SignedOut};
+use hallpass::{SignOut, SignedOut, session::Revocation};
 use serde_json::{Value, json};
 
 use crate::{

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use hallpass::{
-    Clock, CredentialKey, Record, Resource, State, SystemClock, Timestamp,
-    record::{Grant, PendingRefresh, PostEnd},
+    Clock, CredentialKey, Record, Resource, SystemClock, Timestamp,
+    record::{Grant, PendingRefresh, PostEnd, State},
 };
 use serde_json::{Value, json};
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use hallpass::{
-    AuthScheme, CredentialKey, DpopKey,
+    AuthScheme, CredentialKey,
+    record::DpopKey,
     store::{CredentialStore, FileStore, KeyFile, KeySources, LockKind, Saved},
 };
 use serde_json::Value;

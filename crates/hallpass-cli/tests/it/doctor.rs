@@ -17,7 +17,7 @@ async fn a_healthy_account_is_0_and_a_fault_has_its_line() {
     let resource = PublishedResource::Exactly("https://other.example/mcp".to_owned());
     desk.server.change(|it| it.resource = resource);
     let ended = desk.run(&["doctor", &url]).await.expect(2);
-    let line = format!("mend: hallpass login {url} --resource https://other.example/mcp\n");
+    let line = format!("hint: hallpass login {url} --resource https://other.example/mcp\n");
     assert!(ended.stdout.contains(&line), "{}", ended.stdout);
     assert!(ended.stderr.starts_with("error: `resource-mismatch`: "));
     assert!(!ended.stdout.contains('\u{1b}'), "no colour in a pipe");

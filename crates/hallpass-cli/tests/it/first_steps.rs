@@ -45,7 +45,7 @@ async fn a_server_is_called_by_its_name_in_what_leads_on() {
     }
     let report = new.run(&["doctor", "mine"]).await.stdout;
     assert!(
-        report.contains("    mend: hallpass login mine\n"),
+        report.contains("    hint: hallpass login mine\n"),
         "{report}"
     );
     assert!(

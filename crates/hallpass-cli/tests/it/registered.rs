@@ -3,7 +3,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use hallpass::TokenEndpointAuthMethod;
+use hallpass::settings::TokenEndpointAuthMethod;
 use hallpass_testkit::{
     AuthorizationServerOptions, Behaviour, Endpoint, StaticClient, TestClientKey,
 };

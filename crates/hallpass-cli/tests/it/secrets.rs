@@ -1,7 +1,7 @@
 //! Secrets that were planted or went over the wire, looked for in all that the program says while
 //! everybody's log is at its finest level, and in what the system knows of its processes.
 
-use hallpass::TokenEndpointAuthMethod;
+use hallpass::settings::TokenEndpointAuthMethod;
 #[cfg(target_os = "linux")]
 use hallpass_testkit::Gate;
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Fault, LeakCheck, StaticClient};

@@ -304,12 +304,9 @@ fn the_explicit_metadata_url() {
 }
 
 fn endpoints() -> ExplicitEndpoints {
-    ExplicitEndpoints {
-        authorization: Some(url("https://as.example/a")),
-        token: url("https://as.example/t?x=1"),
-        registration: None,
-        revocation: Some(url("http://127.0.0.1:9/r")),
-    }
+    ExplicitEndpoints::new(url("https://as.example/t?x=1"))
+        .with_authorization(url("https://as.example/a"))
+        .with_revocation(url("http://127.0.0.1:9/r"))
 }
 
 #[test]
@@ -342,10 +339,7 @@ fn explicit_endpoints_ask_for_nothing() {
     let error = challenged()
         .set(|settings| {
             let token = url("http://as.example/t");
-            settings.endpoints = Some(ExplicitEndpoints {
-                token,
-                ..endpoints()
-            });
+            settings.endpoints = Some(endpoints().with_token(token));
         })
         .fails(
             "the configured token endpoint `http://as.example/t` can't be used: plain http is for \

@@ -212,10 +212,8 @@ fn where_scopes_come_from() {
         );
         let mut headers = HeaderMap::new();
         headers.insert("www-authenticate", header.parse().unwrap());
-        let settings = ServerSettings {
-            scopes: setting.map(|text| Scopes::parse(text).unwrap()),
-            ..ServerSettings::default()
-        };
+        let settings =
+            ServerSettings::default().with_scopes(setting.map(|text| Scopes::parse(text).unwrap()));
         let found = pointed()
             .serve(PATH_PRM, &json)
             .issuer(AS, "https://as.example")
@@ -265,10 +263,7 @@ fn silence_about_pkce_is_waived_by_the_setting_alone() {
         .serve(AS, &with("\"token_endpoint\": \"https://as.example/t\""))
         .run()
         .unwrap();
-    let assume = ServerSettings {
-        pkce: PkceSetting::AssumeS256,
-        ..ServerSettings::default()
-    };
+    let assume = ServerSettings::default().with_pkce(PkceSetting::AssumeS256);
     assert!(!found.server.supports_s256());
     assert!(!found.pkce_waived(&ServerSettings::default()));
     assert!(found.pkce_waived(&assume));

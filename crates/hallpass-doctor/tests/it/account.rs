@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use hallpass::{
-    ClientId, Issuer, PreRegisteredClient, Remedy, Scopes, SignOut, State, Timestamp,
-    record::SignInCause,
+    ClientId, Issuer, Remedy, Scopes, SignOut, Timestamp,
+    record::{SignInCause, State},
+    settings::PreRegisteredClient,
 };
 use hallpass_testkit::{AuthorizationServer, ChallengeStyle, Endpoint, RefreshTokens};
 
@@ -21,23 +22,16 @@ async fn a_server_that_registers_nobody() {
 #[tokio::test]
 async fn a_configured_client() {
     let mut case = Case::new().await;
-    let client = PreRegisteredClient {
-        id: ClientId::new("by-hand"),
-        secret: None,
-        auth_method: None,
-        issuer: None,
-    };
+    let client = PreRegisteredClient::new(ClientId::new("by-hand"));
     case.settings.client.pre_registered = Some(client.clone());
     case.report("configured-client").await;
-    case.settings.client.pre_registered = Some(PreRegisteredClient {
-        issuer: Some(Issuer::parse("https://other.example").unwrap()),
-        ..client
-    });
+    case.settings.client.pre_registered =
+        Some(client.with_issuer(Issuer::parse("https://other.example").unwrap()));
     case.report("client-unusable").await;
 }
 
 /// Somebody signed in and out, and the client is still registered.
-async fn signed_out(change: impl FnOnce(&mut hallpass::Registration)) -> Case {
+async fn signed_out(change: impl FnOnce(&mut hallpass::record::Registration)) -> Case {
     let case = Case::signed_in().await;
     let hallpass = case.builder().build().unwrap();
     hallpass.logout(SignOut::default()).await.unwrap();

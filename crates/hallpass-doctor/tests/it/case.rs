@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    CredentialKey, CredentialStore, Hallpass, HallpassBuilder, MemoryStore, Record, ServerSettings,
+    CredentialKey, Hallpass, HallpassBuilder, Record, ServerSettings,
     http_client::HttpConfig,
     login::Interaction,
-    store::{LockKind, Saved, StoreDiagnostics},
+    store::{CredentialStore, LockKind, MemoryStore, Saved, StoreDiagnostics},
 };
 use hallpass_doctor::{Doctor, Report};
 use hallpass_testkit::{

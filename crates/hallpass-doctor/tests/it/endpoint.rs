@@ -1,7 +1,7 @@
 //! What the endpoint says to a request without a token.
 
-use hallpass::Remedy;
-use hallpass_doctor::{Code, Fix};
+use hallpass::{Hint, Remedy};
+use hallpass_doctor::Code;
 use hallpass_testkit::{ChallengeStyle, Endpoint, Fault};
 
 use crate::case::{Case, JSON, always, answer};
@@ -158,8 +158,8 @@ async fn a_url_beside_the_endpoint() {
         case.url = format!("{}{told}", case.server.origin());
         let report = case.report(name).await;
         let expected = format!("{}{served}", case.server.origin());
-        let mends = &report.first_fault().unwrap().mends;
-        assert_eq!(mends[0], Fix::Url { url: expected }, "{name}");
+        let hints = &report.first_fault().unwrap().hints;
+        assert_eq!(hints[0], Hint::Url { url: expected }, "{name}");
     }
 }
 

@@ -12,7 +12,7 @@ async fn lines_fold_at_the_width_that_is_given() {
     let words = |width| {
         report.in_words(&Style {
             width,
-            mend: &|mend| mend.to_string(),
+            hint: &|hint| hint.to_string(),
             paint: &|_, line| line.to_owned(),
         })
     };

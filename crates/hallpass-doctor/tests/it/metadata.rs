@@ -1,6 +1,9 @@
 //! The metadata of the resource and of its authorization server.
 
-use hallpass::{ExplicitEndpoints, Issuer, PkceSetting, Resource, ResourceSetting, Scopes};
+use hallpass::{
+    Issuer, Resource, Scopes,
+    settings::{ExplicitEndpoints, PkceSetting, ResourceSetting},
+};
 use hallpass_doctor::{Code, Severity};
 use hallpass_testkit::{
     Behaviour, ChallengeStyle, Endpoint, Fault, Protection, PublishedResource, ResourceMetadataPath,
@@ -238,11 +241,11 @@ async fn endpoints_that_a_person_named() {
     case.server
         .change(|it| it.metadata_at = ResourceMetadataPath::Nowhere);
     let at = |path: &str| format!("{}{path}", case.issuer.origin()).parse().unwrap();
-    case.settings.endpoints = Some(ExplicitEndpoints {
-        authorization: Some(at("/authorize")),
-        registration: Some(at("/register")),
-        ..ExplicitEndpoints::new(at("/token"))
-    });
+    case.settings.endpoints = Some(
+        ExplicitEndpoints::new(at("/token"))
+            .with_authorization(at("/authorize"))
+            .with_registration(at("/register")),
+    );
     case.report("named-endpoints").await;
     let insecure = "http://as.example.com/token".parse().unwrap();
     case.settings.endpoints = Some(ExplicitEndpoints::new(insecure));

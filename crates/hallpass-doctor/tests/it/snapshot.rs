@@ -11,7 +11,7 @@ use hallpass_doctor::{Report, Style};
 pub(crate) fn text(report: &Report) -> String {
     let style = Style {
         width: usize::MAX,
-        mend: &|mend| mend.to_string(),
+        hint: &|hint| hint.to_string(),
         paint: &|_, line| line.to_owned(),
     };
     report.in_words(&style) + "\n"

@@ -8,10 +8,10 @@ use std::{
 };
 
 use hallpass::{
-    BoxFuture, CredentialStore, Remedy,
+    BoxFuture, Remedy,
     store::{
-        FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, LockKind,
-        SealingKey, StoreError, StoreErrorKind,
+        CredentialStore, FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource,
+        LockKind, SealingKey, StoreError, StoreErrorKind,
     },
 };
 use hallpass_doctor::{Code, Doctor, Severity};

@@ -56,3 +56,13 @@ impl fmt::Display for ProxyRefused {
 }
 
 impl std::error::Error for ProxyRefused {}
+
+impl hallpass_core::Diagnostic for ProxyRefused {
+    fn remedy(&self) -> hallpass_core::Remedy {
+        hallpass_core::Remedy::Configure
+    }
+
+    fn hints(&self) -> Vec<hallpass_core::Hint> {
+        vec![hallpass_core::Hint::text(self.hint())]
+    }
+}

@@ -338,5 +338,15 @@ impl std::error::Error for CaBundleError {
     }
 }
 
+impl hallpass_core::Diagnostic for CaBundleError {
+    fn remedy(&self) -> hallpass_core::Remedy {
+        CaBundleError::remedy(self)
+    }
+
+    fn hints(&self) -> Vec<hallpass_core::Hint> {
+        vec![hallpass_core::Hint::text(self.hint())]
+    }
+}
+
 #[cfg(test)]
 mod tests;

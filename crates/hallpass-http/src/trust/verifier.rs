@@ -315,3 +315,16 @@ impl fmt::Display for CertificateRefused {
 }
 
 impl std::error::Error for CertificateRefused {}
+
+impl hallpass_core::Diagnostic for CertificateRefused {
+    fn remedy(&self) -> hallpass_core::Remedy {
+        hallpass_core::Remedy::Configure
+    }
+
+    fn hints(&self) -> Vec<hallpass_core::Hint> {
+        self.hint()
+            .into_iter()
+            .map(hallpass_core::Hint::text)
+            .collect()
+    }
+}

@@ -27,11 +27,11 @@ const PUBLIC: &str = "https://mcp.test";
 const LOOPBACK: &str = "http://127.0.0.1:3000";
 
 fn client(configured: &[&str], names: &Arc<Names>) -> Client {
-    Client::new(HttpConfig {
-        configured_origins: configured.iter().map(|url| origin(url)).collect(),
-        resolver: Arc::<Names>::clone(names),
-        ..HttpConfig::default()
-    })
+    Client::new(
+        HttpConfig::default()
+            .with_configured_origins(configured.iter().map(|url| origin(url)).collect())
+            .with_resolver(Arc::<Names>::clone(names)),
+    )
     .unwrap()
 }
 
@@ -113,11 +113,8 @@ impl Resolver for Flipping {
 async fn what_was_judged_is_what_is_connected_to() {
     let other = Server::start(|_| Reply::ok("here")).await;
     let names = Arc::new(Flipping::default());
-    let client = Client::new(HttpConfig {
-        resolver: Arc::<Flipping>::clone(&names),
-        ..HttpConfig::default()
-    })
-    .unwrap();
+    let client =
+        Client::new(HttpConfig::default().with_resolver(Arc::<Flipping>::clone(&names))).unwrap();
     let url = other.named("http", "as.test", "/");
     // A second look at the name between judging and connecting would turn these around.
     for round in 0..4 {

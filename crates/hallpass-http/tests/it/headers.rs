@@ -26,16 +26,13 @@ fn headers(url: &str, entries: &[(&'static str, &'static str)]) -> OriginHeaders
 async fn headers_stay_with_their_origin() {
     let one = Server::start(|_| Reply::ok("")).await;
     let two = Server::start(|_| Reply::ok("")).await;
-    let client = Client::new(HttpConfig {
-        headers: vec![
-            headers(
-                &one.url("/"),
-                &[("x-api-key", "canary"), ("x-both", "a"), ("x-both", "b")],
-            ),
-            headers(&two.url("/"), &[("x-tenant", "blue")]),
-        ],
-        ..HttpConfig::default()
-    })
+    let client = Client::new(HttpConfig::default().with_headers(vec![
+        headers(
+            &one.url("/"),
+            &[("x-api-key", "canary"), ("x-both", "a"), ("x-both", "b")],
+        ),
+        headers(&two.url("/"), &[("x-tenant", "blue")]),
+    ]))
     .unwrap();
     get(&client, &one.url("/a")).await.unwrap();
     post_for(&client, &two.url("/"), &two.url("/token"), "grant")
@@ -66,14 +63,14 @@ async fn headers_stay_with_their_origin() {
 async fn a_header_of_the_request_stands() {
     let server = Server::start(|_| Reply::ok("")).await;
     let url = server.url("/");
-    let client = Client::new(HttpConfig {
-        headers: vec![headers(
-            &url,
-            &[("authorization", "Basic default"), ("x-a", "default")],
-        )],
-        user_agent: "host/7".to_owned(),
-        ..HttpConfig::default()
-    })
+    let client = Client::new(
+        HttpConfig::default()
+            .with_headers(vec![headers(
+                &url,
+                &[("authorization", "Basic default"), ("x-a", "default")],
+            )])
+            .with_user_agent("host/7".to_owned()),
+    )
     .unwrap();
     let request = Request::get(&url)
         .header(header::AUTHORIZATION, "Bearer own")
@@ -96,20 +93,17 @@ async fn a_header_of_the_request_stands() {
 #[test]
 fn a_header_that_frames_or_routes_the_request_is_refused() {
     for name in ["host", "content-length", "transfer-encoding", "connection"] {
-        let error = Client::new(HttpConfig {
-            headers: vec![headers("https://a.example", &[(name, "canary")])],
-            ..HttpConfig::default()
-        })
+        let error = Client::new(
+            HttpConfig::default()
+                .with_headers(vec![headers("https://a.example", &[(name, "canary")])]),
+        )
         .unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(text.contains(name) && !text.contains("canary"), "{text}");
         assert!(error.hint().is_some());
     }
     for user_agent in ["", "a\nb"] {
-        let config = HttpConfig {
-            user_agent: user_agent.to_owned(),
-            ..HttpConfig::default()
-        };
+        let config = HttpConfig::default().with_user_agent(user_agent.to_owned());
         assert!(Client::new(config).is_err(), "{user_agent:?}");
     }
 }

@@ -84,12 +84,12 @@ async fn ask(
     let tls = authority.issue("mcp.test").server(version, Some(authority));
     let server = Server::start_tls(tls, |_| Reply::ok("here")).await;
     let url = server.named("https", "mcp.test", "/");
-    let client = Client::new(HttpConfig {
-        trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
-        client_identity: identity,
-        resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
-        ..HttpConfig::default()
-    })
+    let client = Client::new(
+        HttpConfig::default()
+            .with_trust(Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()))
+            .with_client_identity(identity)
+            .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")])),
+    )
     .unwrap();
     let result = get(&client, &url).await;
     assert_eq!(server.seen().len(), usize::from(result.is_ok()));
@@ -157,11 +157,7 @@ async fn a_key_of_another_certificate_makes_no_client() {
     let issued = authority.issue_client(KeyPair::generate().unwrap());
     let other = KeyPair::generate().unwrap().serialize_pem();
     let identity = ClientIdentity::from_pem(&issued.pem, other).unwrap();
-    let error = Client::new(HttpConfig {
-        client_identity: Some(identity),
-        ..HttpConfig::default()
-    })
-    .unwrap_err();
+    let error = Client::new(HttpConfig::default().with_client_identity(identity)).unwrap_err();
     assert_eq!(error.to_string(), "the client certificate can't be used");
     assert_eq!(
         error.hint(),

@@ -220,11 +220,7 @@ async fn a_closed_port_and_an_unknown_name_were_not_sent() {
     assert!(chain(&error).contains("refused"), "{}", chain(&error));
 
     let url = "http://unknown.test/x?code=canary";
-    let client = Client::new(HttpConfig {
-        resolver: crate::Names::of(&[]),
-        ..HttpConfig::default()
-    })
-    .unwrap();
+    let client = Client::new(HttpConfig::default().with_resolver(crate::Names::of(&[]))).unwrap();
     let error = get(&client, url).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Resolve, "{}", chain(&error));
     assert!(!error.may_have_been_sent());

@@ -65,12 +65,12 @@ async fn tunnel(backend: SocketAddr, tls: Option<Arc<ServerConfig>>) -> (SocketA
 }
 
 fn proxied(proxy: &str, resolver: Arc<Names>, trust: Trust) -> Client {
-    Client::new(HttpConfig {
-        proxy: ProxyConfig::all(Proxy::parse(proxy).unwrap()),
-        resolver,
-        trust,
-        ..HttpConfig::default()
-    })
+    Client::new(
+        HttpConfig::default()
+            .with_proxy(ProxyConfig::all(Proxy::parse(proxy).unwrap()))
+            .with_resolver(resolver)
+            .with_trust(trust),
+    )
     .unwrap()
 }
 
@@ -126,23 +126,27 @@ async fn a_corporate_network_is_one_configuration() {
     let proxy_tls = authority.issue("proxy.test").server(&version::TLS13, None);
     let (proxy, seen) = tunnel(server.address, Some(proxy_tls)).await;
     let own = authority.issue_client(KeyPair::generate().unwrap());
-    let config = |trust| HttpConfig {
-        trust,
-        client_identity: Some(ClientIdentity::from_pem(&own.pem, own.key.serialize_pem()).unwrap()),
-        proxy: ProxyConfig::from_environment_values(|name| {
-            let url = format!("https://user:p%25ss%40rd@proxy.test:{}", proxy.port());
-            (name == "HTTPS_PROXY").then_some(url)
-        })
-        .unwrap(),
-        headers: vec![OriginHeaders {
-            origin: origin("https://mcp.test"),
-            headers: HeaderMap::from_iter([(
-                HeaderName::from_static("x-gateway"),
-                HeaderValue::from_static("g"),
-            )]),
-        }],
-        resolver: Names::of(&[("proxy.test", "127.0.0.1")]),
-        ..HttpConfig::default()
+    let config = |trust| {
+        HttpConfig::default()
+            .with_trust(trust)
+            .with_client_identity(
+                ClientIdentity::from_pem(&own.pem, own.key.serialize_pem()).unwrap(),
+            )
+            .with_proxy(
+                ProxyConfig::from_environment_values(|name| {
+                    let url = format!("https://user:p%25ss%40rd@proxy.test:{}", proxy.port());
+                    (name == "HTTPS_PROXY").then_some(url)
+                })
+                .unwrap(),
+            )
+            .with_headers(vec![OriginHeaders {
+                origin: origin("https://mcp.test"),
+                headers: HeaderMap::from_iter([(
+                    HeaderName::from_static("x-gateway"),
+                    HeaderValue::from_static("g"),
+                )]),
+            }])
+            .with_resolver(Names::of(&[("proxy.test", "127.0.0.1")]))
     };
     let bundle = CaBundle::from_pem(authority.pem()).unwrap();
     let client = Client::new(config(Trust::PlatformPlus(bundle))).unwrap();
@@ -304,11 +308,11 @@ async fn what_no_proxy_names_is_reached_directly_and_judged_here() {
     let names = Names::of(&[("as.test", "127.0.0.1"), ("mcp.test", "127.0.0.1")]);
     let mut config = ProxyConfig::all(Proxy::parse(&proxy.url("")).unwrap());
     config.no_proxy = NoProxy::parse("as.test,mcp.test");
-    let client = Client::new(HttpConfig {
-        proxy: config,
-        resolver: Arc::<Names>::clone(&names),
-        ..HttpConfig::default()
-    })
+    let client = Client::new(
+        HttpConfig::default()
+            .with_proxy(config)
+            .with_resolver(Arc::<Names>::clone(&names)),
+    )
     .unwrap();
     let named = server.named("http", "as.test", "/");
     let open = get_for(&client, "https://mcp.test", &named).await;

@@ -25,16 +25,13 @@ fn step(request: &Recorded) -> Reply {
 #[tokio::test]
 async fn five_are_followed_and_a_sixth_is_not() {
     let server = Server::start(step).await;
-    let client = Client::new(HttpConfig {
-        headers: vec![OriginHeaders {
-            origin: origin(&server.url("/")),
-            headers: HeaderMap::from_iter([(
-                http::HeaderName::from_static("x-key"),
-                HeaderValue::from_static("k"),
-            )]),
-        }],
-        ..HttpConfig::default()
-    })
+    let client = Client::new(HttpConfig::default().with_headers(vec![OriginHeaders {
+        origin: origin(&server.url("/")),
+        headers: HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-key"),
+            HeaderValue::from_static("k"),
+        )]),
+    }]))
     .unwrap();
     let answer = get(&client, &server.url("/hop/1")).await.unwrap();
     assert_eq!(answer.body(), "arrived");

@@ -25,18 +25,21 @@ async fn it_has_trust_and_headers_for_its_server_alone() {
     .await;
     let other = Server::start(|_| Reply::ok("stolen")).await;
     let url = server.named("https", "mcp.test", "/mcp");
-    let client = Client::new(HttpConfig {
-        trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
-        headers: vec![OriginHeaders {
-            origin: origin(&url),
-            headers: HeaderMap::from_iter([(
-                HeaderName::from_static("x-key"),
-                HeaderValue::from_static("k"),
-            )]),
-        }],
-        resolver: Names::of(&[("mcp.test", "127.0.0.1"), ("other.test", "127.0.0.1")]),
-        ..HttpConfig::default()
-    })
+    let client = Client::new(
+        HttpConfig::default()
+            .with_trust(Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()))
+            .with_headers(vec![OriginHeaders {
+                origin: origin(&url),
+                headers: HeaderMap::from_iter([(
+                    HeaderName::from_static("x-key"),
+                    HeaderValue::from_static("k"),
+                )]),
+            }])
+            .with_resolver(Names::of(&[
+                ("mcp.test", "127.0.0.1"),
+                ("other.test", "127.0.0.1"),
+            ])),
+    )
     .unwrap();
     let plain = client.reqwest_client_for(&origin(&url)).unwrap();
     let answer = plain.get(&url).send().await.unwrap();

@@ -81,11 +81,11 @@ async fn text(stream: &mut TcpStream) -> String {
 }
 
 fn client(proxy: &str, names: &Arc<Names>) -> Client {
-    Client::new(HttpConfig {
-        proxy: ProxyConfig::all(Proxy::parse(proxy).unwrap()),
-        resolver: Arc::<Names>::clone(names),
-        ..HttpConfig::default()
-    })
+    Client::new(
+        HttpConfig::default()
+            .with_proxy(ProxyConfig::all(Proxy::parse(proxy).unwrap()))
+            .with_resolver(Arc::<Names>::clone(names)),
+    )
     .unwrap()
 }
 
@@ -164,10 +164,12 @@ async fn tls_goes_through_to_the_server() {
         let tls = authority.issue("mcp.test").server(version, None);
         let server = Server::start_tls(tls, |_| Reply::ok("here")).await;
         let (proxy, asked) = socks(server.address).await;
-        let config = |trust| HttpConfig {
-            trust,
-            proxy: ProxyConfig::all(Proxy::parse(&format!("socks5h://u:p@{proxy}")).unwrap()),
-            ..HttpConfig::default()
+        let config = |trust| {
+            HttpConfig::default()
+                .with_trust(trust)
+                .with_proxy(ProxyConfig::all(
+                    Proxy::parse(&format!("socks5h://u:p@{proxy}")).unwrap(),
+                ))
         };
         let bundle = CaBundle::from_pem(authority.pem()).unwrap();
         let client = Client::new(config(Trust::Only(bundle))).unwrap();

@@ -29,11 +29,11 @@ async fn ask(
 ) -> Result<(), hallpass_core::HttpError> {
     let server = Server::start_tls(certificate.server(version, None), |_| Reply::ok("here")).await;
     let url = server.named("https", "mcp.test", "/x?code=canary");
-    let client = Client::new(HttpConfig {
-        trust,
-        resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
-        ..HttpConfig::default()
-    })
+    let client = Client::new(
+        HttpConfig::default()
+            .with_trust(trust)
+            .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")])),
+    )
     .unwrap();
     let result = get(&client, &url).await;
     assert_eq!(server.connections(), 1);
@@ -145,11 +145,11 @@ async fn http_2_is_offered_and_http_1_is_enough() {
         offered
     });
     let url = format!("https://mcp.test:{port}/");
-    let client = Client::new(HttpConfig {
-        trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
-        resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
-        ..HttpConfig::default()
-    })
+    let client = Client::new(
+        HttpConfig::default()
+            .with_trust(Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()))
+            .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")])),
+    )
     .unwrap();
     assert_eq!(get(&client, &url).await.unwrap().body(), "here");
     assert_eq!(
@@ -163,10 +163,9 @@ async fn a_handshake_that_never_ends_runs_into_the_connect_limit() {
     let server = Server::start(|_| Reply::ok("")).await;
     // The server waits for a request line that never ends; the client must not wait for it.
     let url = server.named("https", "127.0.0.1", "/");
-    let client = Client::new(HttpConfig {
-        connect_timeout: std::time::Duration::from_millis(200),
-        ..HttpConfig::default()
-    })
+    let client = Client::new(
+        HttpConfig::default().with_connect_timeout(std::time::Duration::from_millis(200)),
+    )
     .unwrap();
     let error = get(&client, &url).await.unwrap_err();
     assert_eq!(
@@ -211,12 +210,12 @@ async fn what_is_presented_is_noted_with_who_accepted_it() {
             Server::start_tls(certificate.server(VERSIONS[1], None), |_| Reply::ok("here")).await;
         let url = server.named("https", "mcp.test", "/");
         let handshakes = HandshakeLog::new();
-        let client = Client::new(HttpConfig {
-            trust,
-            resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
-            handshakes: Some(handshakes.clone()),
-            ..HttpConfig::default()
-        })
+        let client = Client::new(
+            HttpConfig::default()
+                .with_trust(trust)
+                .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")]))
+                .with_handshakes(handshakes.clone()),
+        )
         .unwrap();
         assert_eq!(get(&client, &url).await.is_ok(), expected.is_some());
         let noted = handshakes.all();
@@ -252,12 +251,12 @@ async fn a_dead_connection_of_many_requests_does_not_hold_them_for_minutes() {
         // It takes everything and says nothing any more.
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    let client = Client::new(HttpConfig {
-        trust: Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()),
-        resolver: Names::of(&[("mcp.test", "127.0.0.1")]),
-        keep_alive: std::time::Duration::from_millis(100),
-        ..HttpConfig::default()
-    })
+    let client = Client::new(
+        HttpConfig::default()
+            .with_trust(Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()))
+            .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")]))
+            .with_keep_alive(std::time::Duration::from_millis(100)),
+    )
     .unwrap();
     let error = get(&client, &url).await.unwrap_err();
     // Not the time limit of the request, which is half a minute.

@@ -19,11 +19,8 @@ fn client(server: &MockServer) -> Client {
     let origin = Origin::parse(&server.uri()).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-gateway", HeaderValue::from_static("let me through"));
-    Client::new(HttpConfig {
-        headers: vec![OriginHeaders { origin, headers }],
-        ..HttpConfig::default()
-    })
-    .unwrap()
+    Client::new(HttpConfig::default().with_headers(vec![OriginHeaders { origin, headers }]))
+        .unwrap()
 }
 
 #[tokio::test]

@@ -1,11 +1,10 @@
 use super::*;
 
 fn setting(host: &str, port: Option<u16>, path: &str) -> CallbackSetting {
-    CallbackSetting {
-        host: host.to_owned(),
-        port,
-        path: path.to_owned(),
-    }
+    CallbackSetting::default()
+        .with_host(host.to_owned())
+        .with_port(port)
+        .with_path(path.to_owned())
 }
 
 fn address(host: &str, port: Option<u16>, path: &str) -> CallbackAddress {

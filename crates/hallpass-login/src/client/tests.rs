@@ -58,12 +58,11 @@ impl Case {
     }
 
     fn configure(&mut self, issuer: Option<&str>) {
-        self.settings.client.pre_registered = Some(PreRegisteredClient {
-            id: ClientId::new("by-hand"),
-            secret: Some(ClientSecret::new("canary")),
-            auth_method: None,
-            issuer: issuer.map(|issuer| Issuer::parse(issuer).unwrap()),
-        });
+        self.settings.client.pre_registered = Some(
+            PreRegisteredClient::new(ClientId::new("by-hand"))
+                .with_secret(ClientSecret::new("canary"))
+                .with_issuer(issuer.map(|issuer| Issuer::parse(issuer).unwrap())),
+        );
     }
 
     fn choose(
@@ -223,10 +222,7 @@ fn registration_is_reused_unless_it_no_longer_fits() {
         .check("register: the callback setting has changed");
     Case::registered(ISSUER)
         .with(|case| {
-            case.settings.callback = CallbackSetting {
-                port: Some(3118),
-                ..CallbackSetting::default()
-            };
+            case.settings.callback = CallbackSetting::default().with_port(3118);
         })
         .check("register: the callback setting has changed");
     let expires = |at| {

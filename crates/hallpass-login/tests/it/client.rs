@@ -337,14 +337,11 @@ async fn documented_fixture() -> Fixture {
 }
 
 fn by_hand(method: &TokenEndpointAuthMethod) -> PreRegisteredClient {
-    PreRegisteredClient {
-        id: ClientId::new("by-hand"),
-        secret: method
+    PreRegisteredClient::new(ClientId::new("by-hand")).with_secret(
+        method
             .needs_secret()
             .then(|| ClientSecret::new("canary-secret: /+")),
-        auth_method: None,
-        issuer: None,
-    }
+    )
 }
 
 fn known_by_hand(method: TokenEndpointAuthMethod) -> StaticClient {

@@ -155,10 +155,7 @@ async fn login_error_before_the_browser_has_kind_and_remedy() {
     )
     .await;
     let mut fixture = Fixture::new().await;
-    fixture.settings.callback = CallbackSetting {
-        host: "0.0.0.0".to_owned(),
-        ..CallbackSetting::default()
-    };
+    fixture.settings.callback = CallbackSetting::default().with_host("0.0.0.0".to_owned());
     check(
         fixture,
         before(Setting, Remedy::Configure, "0.0.0.0", false),

@@ -30,12 +30,8 @@ fn signing(more: &Value) -> ScriptedServer {
         metadata[name] = value.clone();
     }
     let mut server = ScriptedServer::new(&metadata);
-    server.settings.client.pre_registered = Some(PreRegisteredClient {
-        id: ClientId::new("by-hand"),
-        secret: None,
-        auth_method: None,
-        issuer: None,
-    });
+    server.settings.client.pre_registered =
+        Some(PreRegisteredClient::new(ClientId::new("by-hand")));
     server.settings.client.key = Some(key());
     server
 }

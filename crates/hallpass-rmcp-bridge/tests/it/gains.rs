@@ -33,14 +33,16 @@ async fn manager(world: &World, http: &Client) -> AuthorizationManager {
 #[tokio::test]
 async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
     let (ca, world) = corporate_world().await;
-    let http = Host::http(HttpConfig {
-        trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
-        headers: vec![
-            header_for(world.server.origin()),
-            header_for(world.issuer.origin()),
-        ],
-        ..HttpConfig::default()
-    });
+    let http = Host::http(
+        HttpConfig::default()
+            .with_trust(Trust::Only(
+                CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
+            ))
+            .with_headers(vec![
+                header_for(world.server.origin()),
+                header_for(world.issuer.origin()),
+            ]),
+    );
     let signed_in = world.sign_in(manager(&world, &http).await).await.unwrap();
     let client = world.host.connect(&http, signed_in).await;
     assert_eq!(add(&client, 2, 3).await, "5");
@@ -77,11 +79,13 @@ async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
 #[tokio::test]
 async fn a_header_reaches_no_other_origin() {
     let (ca, world) = corporate_world().await;
-    let http = Host::http(HttpConfig {
-        trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
-        headers: vec![header_for(world.server.origin())],
-        ..HttpConfig::default()
-    });
+    let http = Host::http(
+        HttpConfig::default()
+            .with_trust(Trust::Only(
+                CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
+            ))
+            .with_headers(vec![header_for(world.server.origin())]),
+    );
     world.sign_in(manager(&world, &http).await).await.unwrap();
     for request in world.issuer.recorder().requests() {
         let is_server = request.origin == world.server.origin();

@@ -206,12 +206,7 @@ pub(crate) fn itself() -> ServiceClient {
 }
 
 pub(crate) fn client(id: &str, secret: Option<&str>) -> PreRegisteredClient {
-    PreRegisteredClient {
-        id: ClientId::new(id),
-        secret: secret.map(ClientSecret::new),
-        auth_method: None,
-        issuer: None,
-    }
+    PreRegisteredClient::new(ClientId::new(id)).with_secret(secret.map(ClientSecret::new))
 }
 
 pub(crate) fn with_client(secret: Option<&str>) -> ServerSettings {

@@ -32,18 +32,13 @@ fn signed_in(settings: &ServerSettings) -> Record {
 }
 
 fn pre_registered(at: Option<&str>) -> ServerSettings {
-    ServerSettings {
-        client: ClientSetting {
-            pre_registered: Some(PreRegisteredClient {
-                id: ClientId::new("client"),
-                secret: Some(ClientSecret::new("new-secret")),
-                auth_method: None,
-                issuer: at.map(issuer),
-            }),
-            ..ClientSetting::default()
-        },
-        ..ServerSettings::default()
-    }
+    ServerSettings::default().with_client(
+        ClientSetting::default().with_pre_registered(
+            PreRegisteredClient::new(ClientId::new("client"))
+                .with_secret(ClientSecret::new("new-secret"))
+                .with_issuer(at.map(issuer)),
+        ),
+    )
 }
 
 #[track_caller]
@@ -75,32 +70,22 @@ fn record_is_used_for_its_own_credential_only() {
 fn changed_setting_is_named() {
     let before = signed_in(&ServerSettings::default());
     let changed = |setting: &str| SignInNeed::SettingChanged(setting.to_owned());
-    let omitted = ServerSettings {
-        resource: ResourceSetting::Omitted,
-        ..ServerSettings::default()
-    };
+    let omitted = ServerSettings::default().with_resource(ResourceSetting::Omitted);
     check(&before, &omitted, changed("resource"));
-    let other_issuer = ServerSettings {
-        issuer: Some(issuer("https://other-as.example.com")),
-        ..ServerSettings::default()
-    };
+    let other_issuer =
+        ServerSettings::default().with_issuer(issuer("https://other-as.example.com"));
     check(&signed_in(&other_issuer), &other_issuer, changed("issuer"));
     let bound = pre_registered(Some("https://other-as.example.com"));
     check(&signed_in(&bound), &bound, changed("client"));
     for same in ["https://as.example.com", "https://as.example.com/"] {
         let bound = pre_registered(Some(same));
         check(&signed_in(&bound), &bound, None);
-        let named = ServerSettings {
-            issuer: Some(issuer(same)),
-            ..ServerSettings::default()
-        };
+        let named = ServerSettings::default().with_issuer(issuer(same));
         check(&signed_in(&named), &named, None);
     }
-    let trusting = ServerSettings {
-        issuer: Some(issuer("https://other-as.example.com")),
-        trusted_issuers: vec![issuer("https://as.example.com")],
-        ..ServerSettings::default()
-    };
+    let trusting = ServerSettings::default()
+        .with_issuer(issuer("https://other-as.example.com"))
+        .with_trusted_issuers(vec![issuer("https://as.example.com")]);
     check(&signed_in(&trusting), &trusting, None);
 }
 

@@ -193,11 +193,8 @@ async fn refused_refresh_keeps_everything_and_holds_for_all_processes() {
 #[tokio::test]
 async fn refused_refresh_is_posted_again_with_other_settings() {
     let mut fixture = Fixture::empty();
-    let client = |secret: &str| PreRegisteredClient {
-        id: ClientId::new("client-1"),
-        secret: Some(ClientSecret::new(secret)),
-        auth_method: None,
-        issuer: None,
+    let client = |secret: &str| {
+        PreRegisteredClient::new(ClientId::new("client-1")).with_secret(ClientSecret::new(secret))
     };
     fixture.settings.client.pre_registered = Some(client("secret-canary-1"));
     fixture.put(|_| ()).await;

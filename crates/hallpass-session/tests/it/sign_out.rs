@@ -183,12 +183,10 @@ async fn missing_record_does_not_clear_a_newer_token() {
 async fn moved() -> Fixture {
     let mut fixture = Fixture::empty();
     // A client that is pre-registered with the second one and has the same identifier at both.
-    fixture.settings.client.pre_registered = Some(PreRegisteredClient {
-        id: ClientId::new("client-1"),
-        secret: Some(ClientSecret::new("secret-of-the-second")),
-        auth_method: None,
-        issuer: None,
-    });
+    fixture.settings.client.pre_registered = Some(
+        PreRegisteredClient::new(ClientId::new("client-1"))
+            .with_secret(ClientSecret::new("secret-of-the-second")),
+    );
     for (issuer, secret) in [
         (ISSUER, "secret-of-the-first"),
         (OTHER_ISSUER, "old-secret"),

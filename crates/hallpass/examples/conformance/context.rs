@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use hallpass::{
-    ClientId, ClientSecret, ClientSetting, HallpassBuilder, Issuer, PreRegisteredClient,
-    ServerSettings,
-    machine::{Assertion, ClientKey, IdentityProvider, ServiceClient, ServiceGrant},
+    ClientId, ClientSecret, HallpassBuilder, Issuer, ServerSettings,
+    service::{Assertion, ClientKey, IdentityProvider, ServiceClient, ServiceGrant},
+    settings::{ClientSetting, PreRegisteredClient},
 };
 use rmcp::{
     model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion},
@@ -91,20 +91,16 @@ impl Context {
 
     fn settings(&self) -> Result<ServerSettings, Box<dyn std::error::Error>> {
         let issuer = self.text("issuer").map(Issuer::parse).transpose()?;
-        let pre_registered = self.text("client_id").map(|id| PreRegisteredClient {
-            id: ClientId::new(id),
-            secret: self.text("client_secret").map(ClientSecret::new),
-            auth_method: None,
-            issuer,
+        let pre_registered = self.text("client_id").map(|id| {
+            PreRegisteredClient::new(ClientId::new(id))
+                .with_secret(self.text("client_secret").map(ClientSecret::new))
+                .with_issuer(issuer)
         });
-        Ok(ServerSettings {
-            client: ClientSetting {
-                pre_registered,
-                metadata_document: Some(Url::parse(METADATA_DOCUMENT)?),
-                ..ClientSetting::default()
-            },
-            ..ServerSettings::default()
-        })
+        Ok(ServerSettings::default().with_client(
+            ClientSetting::default()
+                .with_pre_registered(pre_registered)
+                .with_metadata_document(Url::parse(METADATA_DOCUMENT)?),
+        ))
     }
 
     /// The machine that a configuration describes: by an identity provider's token, by its platform's,
@@ -118,12 +114,7 @@ impl Context {
         ) {
             let provider = IdentityProvider {
                 token_endpoint: endpoint.parse()?,
-                client: PreRegisteredClient {
-                    id: ClientId::new(id),
-                    secret: None,
-                    auth_method: None,
-                    issuer: None,
-                },
+                client: PreRegisteredClient::new(ClientId::new(id)),
                 id_token: Arc::new(Assertion::new(id_token)),
             };
             let grant = ServiceGrant::IdentityAssertion(Box::new(provider));

@@ -10,7 +10,7 @@ mod context;
 
 use std::sync::Arc;
 
-use hallpass::{Hallpass, MemoryStore, ServerUrl};
+use hallpass::{Hallpass, ServerUrl, store::MemoryStore};
 use rmcp::service::{ClientServiceExt, ServiceError};
 
 use browser::MyWindow;

@@ -27,14 +27,16 @@ async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
     let (ca, world) = corporate_world().await;
     let hallpass = world
         .host()
-        .http(HttpConfig {
-            trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
-            headers: vec![
-                header_for(world.server.origin()),
-                header_for(world.issuer.origin()),
-            ],
-            ..HttpConfig::default()
-        })
+        .http(
+            HttpConfig::default()
+                .with_trust(Trust::Only(
+                    CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
+                ))
+                .with_headers(vec![
+                    header_for(world.server.origin()),
+                    header_for(world.issuer.origin()),
+                ]),
+        )
         .interactive(person_trusting(&ca))
         .build()
         .unwrap();
@@ -70,11 +72,13 @@ async fn a_header_of_the_server_does_not_reach_the_authorization_server() {
     let (ca, world) = corporate_world().await;
     let hallpass = world
         .host()
-        .http(HttpConfig {
-            trust: Trust::Only(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
-            headers: vec![header_for(world.server.origin())],
-            ..HttpConfig::default()
-        })
+        .http(
+            HttpConfig::default()
+                .with_trust(Trust::Only(
+                    CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
+                ))
+                .with_headers(vec![header_for(world.server.origin())]),
+        )
         .interactive(person_trusting(&ca))
         .build()
         .unwrap();
@@ -173,10 +177,7 @@ async fn what_is_missing_in_a_corporate_network_is_named() {
     let proxy = ConnectProxy::start().await;
     let laptop = ca.client("laptop").unwrap();
     let whole = || guarded_config(&ca, &world, &proxy.url(), Some(&laptop));
-    let without_authority = HttpConfig {
-        trust: Trust::Platform,
-        ..whole()
-    };
+    let without_authority = whole().with_trust(Trust::Platform);
     let without_credentials =
         guarded_config(&ca, &world, &proxy.url_without_credentials(), Some(&laptop));
     let without_certificate = guarded_config(&ca, &world, &proxy.url(), None);
@@ -224,16 +225,16 @@ fn guarded_config(
     let identity = |shown: &Identity| {
         ClientIdentity::from_pem(shown.certificate_pem(), shown.key_pem()).unwrap()
     };
-    HttpConfig {
-        trust: Trust::PlatformPlus(CaBundle::from_pem(ca.pem().as_bytes()).unwrap()),
-        client_identity: certificate.map(identity),
-        proxy: ProxyConfig::all(Proxy::parse(proxy).unwrap()),
-        headers: vec![
+    HttpConfig::default()
+        .with_trust(Trust::PlatformPlus(
+            CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
+        ))
+        .with_client_identity(certificate.map(identity))
+        .with_proxy(ProxyConfig::all(Proxy::parse(proxy).unwrap()))
+        .with_headers(vec![
             header_for(world.server.origin()),
             header_for(world.issuer.origin()),
-        ],
-        ..HttpConfig::default()
-    }
+        ])
 }
 
 fn person_showing(ca: &TestCa, certificate: &Identity) -> Arc<dyn Interaction> {

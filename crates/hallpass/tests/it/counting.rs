@@ -8,11 +8,12 @@ use std::sync::{
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, ClientId, HallpassBuilder, HttpClient, HttpError, MemoryStore, PreRegisteredClient,
-    ServerSettings, SignOut, TokenEndpointAuthMethod,
-    http::{Body, RequestOptions},
+    BoxFuture, ClientId, HallpassBuilder, HttpClient, ServerSettings, SignOut,
+    http::{Body, HttpError, RequestOptions},
     http_client::{Client, HttpConfig},
     login::{Interaction, LoginEvent, OpenError},
+    settings::{PreRegisteredClient, TokenEndpointAuthMethod},
+    store::MemoryStore,
 };
 use hallpass_testkit::{
     AuthorizationServerOptions, Behaviour, Endpoint, MetadataPath, RecordedRequest, StaticClient,
@@ -53,12 +54,10 @@ pub(crate) async fn login_of_known_client() -> usize {
     })
     .await;
     let mut settings = ServerSettings::default();
-    settings.client.pre_registered = Some(PreRegisteredClient {
-        id: ClientId::new("known"),
-        secret: None,
-        auth_method: Some(TokenEndpointAuthMethod::None),
-        issuer: None,
-    });
+    settings.client.pre_registered = Some(
+        PreRegisteredClient::new(ClientId::new("known"))
+            .with_auth_method(TokenEndpointAuthMethod::None),
+    );
     login(&world, |host| host.settings(settings)).await
 }
 

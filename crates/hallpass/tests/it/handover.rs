@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    ClientId, ImportedCredentials, MemoryStore, PreRegisteredClient, Remedy, ServerSettings, State,
-    store::{CredentialStore, LockKind, Saved},
+    ClientId, ImportedCredentials, Remedy, ServerSettings,
+    record::State,
+    settings::PreRegisteredClient,
+    store::{CredentialStore, LockKind, MemoryStore, Saved},
 };
 use hallpass_testkit::{Endpoint, Fault, ReuseCounts};
 use serde_json::{Value, json};
@@ -44,7 +46,7 @@ impl Left {
     /// Why it can't be taken over.
     async fn refused(&self, settings: ServerSettings) -> (Remedy, String) {
         let host = self.world.host().settings(settings).build().unwrap();
-        let error = host.take_over(&self.handover()).await.unwrap_err();
+        let error = host.import_credentials(&self.handover()).await.unwrap_err();
         (error.remedy(), error.to_string())
     }
 }
@@ -59,7 +61,7 @@ async fn the_first_refresh_makes_it_ours() {
         .store(Arc::clone(&store) as Arc<dyn CredentialStore>);
     let host = host.build().unwrap();
     let before = left.world.issuer.recorder().len();
-    let record = host.take_over(&left.handover()).await.unwrap();
+    let record = host.import_credentials(&left.handover()).await.unwrap();
     let since = left.world.issuer.recorder().since(before);
     let harmless = [
         Endpoint::Mcp,
@@ -103,7 +105,7 @@ async fn without_a_refresh_token_there_is_the_client() {
         left.handover(),
         ImportedCredentials::new(left.client.to_string()),
     ] {
-        let record = host.take_over(&handover).await.unwrap();
+        let record = host.import_credentials(&handover).await.unwrap();
         assert_eq!(record.state, State::Registered);
         assert!(record.grant.is_none());
         let registration = record.registration.unwrap();
@@ -119,27 +121,17 @@ async fn without_a_refresh_token_there_is_the_client() {
 async fn what_can_not_be_done_rightly_is_not_done() {
     let mut left = Left::new().await;
 
-    let settings = ServerSettings {
-        client: hallpass::ClientSetting {
-            pre_registered: Some(PreRegisteredClient {
-                id: ClientId::new("mine"),
-                secret: None,
-                auth_method: None,
-                issuer: None,
-            }),
-            ..hallpass::ClientSetting::default()
-        },
-        ..ServerSettings::default()
-    };
+    let settings = ServerSettings::default().with_client(
+        hallpass::settings::ClientSetting::default()
+            .with_pre_registered(PreRegisteredClient::new(ClientId::new("mine"))),
+    );
     let (remedy, what) = left.refused(settings).await;
     assert_eq!(remedy, Remedy::SignIn);
     assert!(what.contains("a client is set"), "{what}");
 
     // A document that another file named could send the refresh token anywhere.
-    let settings = ServerSettings {
-        server_metadata_url: Some("https://elsewhere.example/metadata".parse().unwrap()),
-        ..ServerSettings::default()
-    };
+    let settings = ServerSettings::default()
+        .with_server_metadata_url(url::Url::parse("https://elsewhere.example/metadata").unwrap());
     let (remedy, what) = left.refused(settings).await;
     assert_eq!(remedy, Remedy::SignIn);
     assert!(what.contains("the settings say where"), "{what}");
@@ -175,5 +167,5 @@ async fn what_can_not_be_done_rightly_is_not_done() {
 
     assert_eq!(left.world.requests_to(Endpoint::Refresh).len(), 0);
     let shown = format!("{:?}", left.handover());
-    assert_eq!(shown, "Handover { has_tokens: true, .. }");
+    assert_eq!(shown, "ImportedCredentials { has_tokens: true, .. }");
 }

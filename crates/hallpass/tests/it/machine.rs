@@ -7,12 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, ClientId, ClientSecret, Clock, Hallpass, HttpClient, HttpError, PreRegisteredClient,
-    ServerSettings, State, Timestamp,
-    http::{Body, RequestOptions},
+    BoxFuture, ClientId, ClientSecret, Clock, Hallpass, HttpClient, ServerSettings, Timestamp,
+    http::{Body, HttpError, RequestOptions},
     http_client::{Client, HttpConfig},
-    machine::{ServiceClient, ServiceGrant},
-    record::GrantKind,
+    record::{GrantKind, State},
+    service::{ServiceClient, ServiceGrant},
+    settings::PreRegisteredClient,
 };
 use hallpass_testkit::{Endpoint, FakeClock, TokenRegistry};
 use http::{Request, Response};
@@ -62,12 +62,9 @@ impl HttpClient for Network {
 
 fn host(world: &World, network: &Arc<Network>, clock: &FakeClock) -> Hallpass {
     let mut settings = ServerSettings::default();
-    settings.client.pre_registered = Some(PreRegisteredClient {
-        id: ClientId::new("machine"),
-        secret: Some(ClientSecret::new("secret")),
-        auth_method: None,
-        issuer: None,
-    });
+    settings.client.pre_registered = Some(
+        PreRegisteredClient::new(ClientId::new("machine")).with_secret(ClientSecret::new("secret")),
+    );
     Hallpass::builder(world.server.url().parse().unwrap())
         .settings(settings)
         .http_client(Arc::clone(network) as Arc<dyn HttpClient>)

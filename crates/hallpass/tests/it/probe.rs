@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, Hallpass, HttpClient, HttpError,
-    http::{Body, RequestOptions},
+    BoxFuture, Hallpass, HttpClient,
+    http::{Body, HttpError, RequestOptions},
 };
 use http::{Request, Response};
 

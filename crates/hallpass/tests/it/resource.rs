@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, HttpClient, HttpError, ResourceSetting, ServerSettings, ServerUrl,
-    http::{Body, RequestOptions},
+    BoxFuture, HttpClient, ServerSettings, ServerUrl,
+    http::{Body, HttpError, RequestOptions},
     http_client::{Client, HttpConfig},
+    settings::ResourceSetting,
 };
 use hallpass_testkit::{AuthorizationServerOptions, Behaviour, Endpoint, PublishedResource};
 use http::{Request, Response, StatusCode, header};
@@ -119,12 +120,11 @@ const INITIALIZE: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"initialize","par
 async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browser_opens() {
     let world = World::new().await;
     let other = "https://other.example/mcp";
-    let settings = |allow_mismatch| ServerSettings {
-        resource: ResourceSetting::Exactly {
+    let settings = |allow_mismatch| {
+        ServerSettings::default().with_resource(ResourceSetting::Exactly {
             resource: other.parse().unwrap(),
             allow_mismatch,
-        },
-        ..ServerSettings::default()
+        })
     };
 
     let error = world
@@ -157,10 +157,7 @@ async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browse
 #[tokio::test]
 async fn omitted_by_setting_means_left_out_everywhere() {
     let world = World::new().await;
-    let settings = ServerSettings {
-        resource: ResourceSetting::Omitted,
-        ..ServerSettings::default()
-    };
+    let settings = ServerSettings::default().with_resource(ResourceSetting::Omitted);
     world
         .host()
         .settings(settings)

@@ -1,6 +1,6 @@
 //! From a URL to an authorised call.
 
-use hallpass::{Remedy, State, TransportError};
+use hallpass::{Remedy, TransportError, record::State};
 use hallpass_testkit::Endpoint;
 use rmcp::ServiceExt;
 

@@ -3,9 +3,8 @@
 use std::{fs::File, io::Write as _, path::Path, sync::Arc};
 
 use hallpass::{
-    AccessToken, FixedToken, Hallpass, LoginFailed, Remedy,
-    machine::TokenFile,
-    session::{SessionError, TerminationReason},
+    AccessToken, FixedToken, Hallpass, Remedy, SessionError, service::TokenFile,
+    session::TerminationReason,
 };
 use hallpass_testkit::Endpoint;
 use rmcp::ServiceExt;
@@ -92,7 +91,7 @@ async fn without_a_token_nothing_is_sent() {
     let world = World::new().await;
     let folder = tempfile::tempdir().unwrap();
     let hallpass = host(&world, &folder.path().join("absent"));
-    let error: LoginFailed = hallpass.login().await.unwrap_err();
+    let error: hallpass::Error = hallpass.login().await.unwrap_err();
     assert_eq!(error.remedy(), Remedy::Configure);
     assert!(().serve(hallpass.transport()).await.is_err());
     assert!(world.issuer.recorder().requests().is_empty());

@@ -9,8 +9,9 @@ use std::{
 };
 
 use hallpass::{
-    BoxFuture, Hallpass, HallpassBuilder, MemoryStore,
+    BoxFuture, Hallpass, HallpassBuilder,
     login::{Interaction, LoginEvent, OpenError},
+    store::MemoryStore,
 };
 use hallpass_testkit::{
     AuthorizationServer, AuthorizationServerOptions, Endpoint, McpServer, McpServerOptions, Person,

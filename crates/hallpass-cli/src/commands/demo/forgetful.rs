@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, HttpClient, HttpError, ServerUrl, Token,
-    http::{Body, RequestOptions},
+    BoxFuture, HttpClient, ServerUrl, Token,
+    http::{Body, HttpError, RequestOptions},
 };
 use http::{Request, Response, StatusCode, header};
 use url::form_urlencoded;

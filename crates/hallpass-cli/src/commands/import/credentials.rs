@@ -143,7 +143,7 @@ impl Offer {
         if !store.records(&self.key).await?.is_empty() {
             return Ok(here());
         }
-        let record = hallpass.take_over(&handover).await;
+        let record = hallpass.import_credentials(&handover).await;
         let record = record.map_err(|error| {
             let remedy = error.remedy();
             CommandError::with_remedy(error, remedy)

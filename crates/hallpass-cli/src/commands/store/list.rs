@@ -1,6 +1,6 @@
 //! `hallpass store list`
 
-use hallpass::{CredentialKey, Record, State};
+use hallpass::{CredentialKey, Record, record::State};
 use serde_json::{Value, json};
 
 use crate::{exit::CommandError, output::Tone, program::Program, store::Store, text};

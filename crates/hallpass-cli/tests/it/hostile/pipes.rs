@@ -3,10 +3,11 @@
 use std::{path::Path, time::Duration};
 
 use hallpass::{
-    AccessToken, CredentialKey, CredentialStore, Grant, Issuer, Record, ServerMetadata, ServerUrl,
-    SettingsFingerprint, State, Timestamp,
-    record::GrantKind,
-    store::{FileStore, KeyFile, LockKind, Saved},
+    AccessToken, CredentialKey, Issuer, Record, ServerUrl, Timestamp,
+    discovery::ServerMetadata,
+    record::{Grant, GrantKind, State},
+    settings::SettingsFingerprint,
+    store::{CredentialStore, FileStore, KeyFile, LockKind, Saved},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

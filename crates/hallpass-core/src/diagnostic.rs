@@ -1,0 +1,209 @@
+//! What to do about an error, as data.
+
+use std::{error::Error, fmt, time::Duration};
+
+use serde::{Serialize, Serializer};
+
+/// An error that says what to do about it.
+///
+/// A host decides by [`remedy`](Self::remedy) and shows the [`hints`](Self::hints). It never has to
+/// read the error's text.
+pub trait Diagnostic: Error {
+    /// What a host can do.
+    fn remedy(&self) -> Remedy;
+
+    /// Advice for the user, the likeliest first.
+    fn hints(&self) -> Vec<Hint> {
+        Vec::new()
+    }
+}
+
+/// What a host can do about an error.
+///
+/// Exhaustive on purpose: a host decides by it, and a fifth one would fall into its last arm
+/// unnoticed. Finer distinctions are in the errors themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Remedy {
+    /// Nothing is lost; the same call may succeed later.
+    Retry,
+    /// The user (or the service) has to sign in again.
+    SignIn,
+    /// A setting, a certificate or a file has to change; trying again won't help.
+    Configure,
+    /// The server or Hallpass misbehaves: contact the operator.
+    Report,
+}
+
+impl Remedy {
+    /// The word for it in reports and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::SignIn => "sign-in",
+            Self::Configure => "configure",
+            Self::Report => "report",
+        }
+    }
+}
+
+impl Serialize for Remedy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// One piece of advice. A program turns it into a command of its own; `Display` is for hosts that
+/// have none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
+pub enum Hint {
+    /// Change a setting, and sign in again where the credentials depend on it.
+    Setting {
+        /// A field of [`ServerSettings`](crate::ServerSettings) or of the HTTP client's
+        /// configuration.
+        setting: &'static str,
+        /// The value to set; `None` where only the user knows.
+        value: Option<String>,
+    },
+    /// Sign in.
+    SignIn,
+    /// Forget the registered client, and sign in.
+    ForgetClient,
+    /// Allow the diagnosis to refresh the token.
+    Refresh,
+    /// Use another URL of the server.
+    Url {
+        /// The URL.
+        url: String,
+    },
+    /// Try again.
+    Retry {
+        /// How long to wait first, where the server says so.
+        #[serde(serialize_with = "seconds")]
+        after: Option<Duration>,
+    },
+    /// Contact the operator of a server.
+    ContactOperator {
+        /// Which server, by its host or its role.
+        server: String,
+    },
+    /// Anything else.
+    Text {
+        /// The advice.
+        text: String,
+    },
+}
+
+impl Hint {
+    /// Advice in words.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into() }
+    }
+
+    /// Set `setting` to `value`; `None` where only the user knows.
+    pub fn setting(setting: &'static str, value: Option<&str>) -> Self {
+        Self::Setting {
+            setting,
+            value: value.map(str::to_owned),
+        }
+    }
+
+    /// Contact the operator of `server`.
+    pub fn contact_operator(server: impl Into<String>) -> Self {
+        Self::ContactOperator {
+            server: server.into(),
+        }
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setting {
+                setting,
+                value: Some(value),
+            } => write!(f, "set `{setting}` to `{value}`"),
+            Self::Setting {
+                setting,
+                value: None,
+            } => write!(f, "set `{setting}`"),
+            Self::SignIn => f.write_str("sign in"),
+            Self::ForgetClient => f.write_str("forget the registered client, and sign in"),
+            Self::Refresh => f.write_str("diagnose again and allow a refresh"),
+            Self::Url { url } => write!(f, "use the URL {url}"),
+            Self::Retry { after: None } => f.write_str("try again later"),
+            Self::Retry { after: Some(after) } => {
+                write!(f, "try again in {} s", after.as_secs())
+            }
+            Self::ContactOperator { server } => write!(f, "contact the operator of {server}"),
+            Self::Text { text } => f.write_str(text),
+        }
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn seconds<S: Serializer>(after: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    after.map(|after| after.as_secs()).serialize(serializer)
+}
+
+/// Implements [`Diagnostic`] by a type's own `remedy`, and its `hint` where it has one.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! impl_diagnostic {
+    ($type:ty) => {
+        impl $crate::Diagnostic for $type {
+            fn remedy(&self) -> $crate::Remedy {
+                <$type>::remedy(self)
+            }
+        }
+    };
+    ($type:ty, hint) => {
+        impl $crate::Diagnostic for $type {
+            fn remedy(&self) -> $crate::Remedy {
+                <$type>::remedy(self)
+            }
+
+            fn hints(&self) -> Vec<$crate::Hint> {
+                self.hint().into_iter().map($crate::Hint::text).collect()
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hint_display_and_json_say_the_same() {
+        for (hint, text, json) in [
+            (
+                Hint::setting("resource", Some("https://a.example")),
+                "set `resource` to `https://a.example`",
+                r#"{"kind":"setting","setting":"resource","value":"https://a.example"}"#,
+            ),
+            (Hint::SignIn, "sign in", r#"{"kind":"sign-in"}"#),
+            (
+                Hint::Retry {
+                    after: Some(Duration::from_secs(7)),
+                },
+                "try again in 7 s",
+                r#"{"kind":"retry","after":7}"#,
+            ),
+            (
+                Hint::contact_operator("as.example"),
+                "contact the operator of as.example",
+                r#"{"kind":"contact-operator","server":"as.example"}"#,
+            ),
+            (
+                Hint::text("look"),
+                "look",
+                r#"{"kind":"text","text":"look"}"#,
+            ),
+        ] {
+            assert_eq!(hint.to_string(), text);
+            assert_eq!(serde_json::to_string(&hint).unwrap_or_default(), json);
+        }
+    }
+}
