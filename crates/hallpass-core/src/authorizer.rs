@@ -165,7 +165,7 @@ struct NonInteractive(SignInReason);
 impl fmt::Display for NonInteractive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            SignInReason::Requested | SignInReason::First => "nobody has signed in yet",
+            SignInReason::Requested | SignInReason::First => "not signed in",
             SignInReason::Ended => "the sign-in has ended",
             SignInReason::StepUp => "the server wants scopes that the sign-in did not grant",
             SignInReason::Migration => "another authorization server protects the server now",

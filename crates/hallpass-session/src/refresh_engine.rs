@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use hallpass_discovery::MetadataCache;
@@ -27,8 +27,8 @@ type Flights = SingleFlight<RefreshIntent, Result<Token, SessionError>>;
 #[derive(Debug)]
 pub(crate) struct RefreshEngine {
     pub(crate) context: Arc<Context>,
-    pub(crate) metadata: Arc<MetadataCache>,
-    pub(crate) breakers: Arc<CircuitBreakers>,
+    metadata: OnceLock<Arc<MetadataCache>>,
+    breakers: OnceLock<Arc<CircuitBreakers>>,
     pub(crate) unsaved_grant: UnsavedGrant,
     /// The token endpoint's last nonce (RFC 9449 §8).
     dpop_nonce: Mutex<Option<String>>,
@@ -38,13 +38,13 @@ pub(crate) struct RefreshEngine {
 impl RefreshEngine {
     pub(crate) fn new(
         context: Arc<Context>,
-        metadata: Arc<MetadataCache>,
-        breakers: Arc<CircuitBreakers>,
+        metadata: Option<Arc<MetadataCache>>,
+        breakers: Option<Arc<CircuitBreakers>>,
     ) -> Self {
         Self {
             context,
-            metadata,
-            breakers,
+            metadata: metadata.map_or_else(OnceLock::new, OnceLock::from),
+            breakers: breakers.map_or_else(OnceLock::new, OnceLock::from),
             unsaved_grant: UnsavedGrant::default(),
             dpop_nonce: Mutex::default(),
             flights: Flights::default(),
@@ -122,6 +122,16 @@ impl RefreshEngine {
             .current()
             .filter(|token| intent.accepts_old() && token.is_alive(self.context.now()))
             .ok_or(error)
+    }
+
+    /// The host's cache, or one of this session.
+    pub(crate) fn metadata(&self) -> &MetadataCache {
+        self.metadata.get_or_init(Arc::default)
+    }
+
+    /// The host's circuit breakers, or those of this session.
+    pub(crate) fn breakers(&self) -> &CircuitBreakers {
+        self.breakers.get_or_init(Arc::default)
     }
 
     pub(crate) fn dpop_nonce(&self) -> MutexGuard<'_, Option<String>> {

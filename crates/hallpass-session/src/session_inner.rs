@@ -44,12 +44,12 @@ pub(crate) struct Parts {
     pub(crate) client_key: Option<ClientKey>,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) http: Arc<dyn HttpClient>,
-    pub(crate) metadata: Arc<MetadataCache>,
+    pub(crate) metadata: Option<Arc<MetadataCache>>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) token_source: Option<Arc<dyn TokenSource>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) breakers: Arc<CircuitBreakers>,
+    pub(crate) breakers: Option<Arc<CircuitBreakers>>,
     pub(crate) proactive_refresh: bool,
 }
 

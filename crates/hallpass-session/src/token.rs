@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Deref,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -19,9 +20,21 @@ use crate::{error::SessionTerminated, freshness};
 
 /// An access token with its `Authorization` header. Cloning it copies a pointer.
 #[derive(Clone)]
-pub struct Token(Arc<TokenData>);
+pub struct Token(Arc<Shard>);
 
-pub(crate) struct TokenData {
+/// A reference count in a cache line of its own: see [`token_cache`](crate::token_cache).
+#[repr(align(64))]
+struct Shard(Arc<TokenData>);
+
+impl Deref for Shard {
+    type Target = TokenData;
+
+    fn deref(&self) -> &TokenData {
+        &self.0
+    }
+}
+
+struct TokenData {
     access_token: AccessToken,
     scheme: AuthScheme,
     authorization: HeaderValue,
@@ -47,7 +60,7 @@ impl Token {
         grant: &Grant,
         obtained: Option<Duration>,
     ) -> Result<Self, SessionTerminated> {
-        Ok(Self(Arc::new(TokenData {
+        Ok(Self::from_data(TokenData {
             access_token: grant.access_token.clone(),
             scheme: grant.scheme,
             authorization: authorization(grant.scheme, &grant.access_token)?,
@@ -62,7 +75,7 @@ impl Token {
             max_early: freshness::max_early_refresh(grant),
             accepted: AtomicBool::new(false),
             used: AtomicBool::new(false),
-        })))
+        }))
     }
 
     /// A bearer token of a [`TokenSource`](hallpass_core::TokenSource), which is read again at
@@ -72,7 +85,7 @@ impl Token {
         stale_at: Option<Timestamp>,
         obtained: Option<Duration>,
     ) -> Result<Self, SessionTerminated> {
-        Ok(Self(Arc::new(TokenData {
+        Ok(Self::from_data(TokenData {
             scheme: AuthScheme::Bearer,
             authorization: authorization(AuthScheme::Bearer, &access_token)?,
             access_token,
@@ -87,15 +100,23 @@ impl Token {
             max_early: Duration::ZERO,
             accepted: AtomicBool::new(false),
             used: AtomicBool::new(false),
-        })))
+        }))
     }
 
-    pub(crate) fn from_data(data: Arc<TokenData>) -> Self {
-        Self(data)
+    fn from_data(data: TokenData) -> Self {
+        Self(Arc::new(Shard(Arc::new(data))))
     }
 
-    pub(crate) fn data(&self) -> &Arc<TokenData> {
-        &self.0
+    /// The same token with another reference count for its clones.
+    pub(crate) fn with_own_count(&self) -> Self {
+        Self(Arc::new(Shard(Arc::clone(&self.0.0))))
+    }
+
+    /// Whether any clone is left.
+    #[cfg(test)]
+    pub(crate) fn liveness(&self) -> impl Fn() -> bool + use<> {
+        let data = Arc::downgrade(&self.0.0);
+        move || data.strong_count() > 0
     }
 
     /// The token itself.
@@ -193,7 +214,7 @@ impl Token {
 
     /// Whether both are the same token, whatever record they were read from.
     pub(crate) fn same(&self, other: &Token) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.access_token == other.0.access_token
+        Arc::ptr_eq(&self.0.0, &other.0.0) || self.0.access_token == other.0.access_token
     }
 
     /// Whether both are equal, so that one need not replace the other.

@@ -24,12 +24,12 @@ pub struct SessionBuilder {
     settings: ServerSettings,
     store: Arc<dyn CredentialStore>,
     http: Arc<dyn HttpClient>,
-    metadata: Arc<MetadataCache>,
+    metadata: Option<Arc<MetadataCache>>,
     authorizer: Arc<dyn Authorizer>,
     token_source: Option<Arc<dyn TokenSource>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    breakers: Arc<CircuitBreakers>,
+    breakers: Option<Arc<CircuitBreakers>>,
     proactive_refresh: bool,
 }
 
@@ -45,12 +45,12 @@ impl SessionBuilder {
             settings,
             store,
             http,
-            metadata: Arc::default(),
+            metadata: None,
             authorizer: Arc::new(NoAuthorizer),
             token_source: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
-            breakers: Arc::default(),
+            breakers: None,
             proactive_refresh: false,
         }
     }
@@ -65,7 +65,7 @@ impl SessionBuilder {
     /// such as one session per user: sessions with one cache that are refused at the same time share one
     /// discovery per server. By default each session has its own cache.
     pub fn metadata_cache(mut self, cache: Arc<MetadataCache>) -> Self {
-        self.metadata = cache;
+        self.metadata = Some(cache);
         self
     }
 
@@ -87,7 +87,7 @@ impl SessionBuilder {
     /// Shares the circuit breakers of the token endpoints with other sessions. A host with sessions of
     /// many users gives one value to all. By default the session has its own, which never opens.
     pub fn circuit_breakers(mut self, breakers: Arc<CircuitBreakers>) -> Self {
-        self.breakers = breakers;
+        self.breakers = Some(breakers);
         self
     }
 

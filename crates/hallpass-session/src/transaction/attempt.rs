@@ -131,7 +131,7 @@ async fn under_lock(
         post::prepare(engine, record, grant, now).map_err(|need| context.sign_in_required(need))?;
 
     let permit = match engine
-        .breakers
+        .breakers()
         .acquire(prepared.endpoint(), &*context.clock)
         .await
     {
