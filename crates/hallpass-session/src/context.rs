@@ -13,11 +13,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{
     Clock, CredentialKey, CredentialStore, Entropy, Generation, Grant, HttpClient, Issuer, Record,
-    Registration, ServerSettings, SettingsFingerprint, StoreError, Timestamp,
+    ServerSettings, SettingsFingerprint, StoreError, Timestamp,
     http::RequestOptions,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
-use hallpass_oauth::{ClientAuthentication, ClientKey};
+use hallpass_oauth::ClientKey;
 
 use crate::{
     backoff::Backoff,
@@ -28,6 +28,7 @@ use crate::{
     tasks::Tasks,
     token::Token,
     token_cache::{Published, TokenCache},
+    token_client::TokenClient,
 };
 
 /// How long a session waits for a credential's lock: longer than one refresh attempt of another
@@ -62,19 +63,14 @@ impl Context {
         self.cache.fresh(self.now())
     }
 
-    /// The client's authentication for one request to the server `audience`.
-    pub(crate) fn authenticate<'a>(
-        &self,
-        registration: &'a Registration,
-        audience: &Issuer,
-    ) -> ClientAuthentication<'a> {
-        let (key, now) = (self.client_key.as_deref(), self.now());
-        ClientAuthentication::authenticate(registration, key, audience, now, &*self.entropy)
-            .unwrap_or_else(|error| {
-                // The server will refuse the request and say why.
-                tracing::warn!(%error, "could not sign the client's assertion");
-                ClientAuthentication::from_registration(registration)
-            })
+    /// Sends requests to endpoints of the authorization server.
+    pub(crate) fn token_client(&self) -> TokenClient<'_> {
+        TokenClient {
+            http: &*self.http,
+            clock: &*self.clock,
+            entropy: &*self.entropy,
+            server: &self.key.server,
+        }
     }
 
     /// Publishes the token of a usable record that was read or saved under the credential's lock.

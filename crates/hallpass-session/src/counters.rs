@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Refresh requests that were posted.
+    /// Refreshes that were posted. A repeat with the server's nonce (RFC 9449 §8) is not counted again.
     pub posted: u64,
     /// Refreshes whose new token was saved.
     pub made: u64,

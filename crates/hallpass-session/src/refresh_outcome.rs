@@ -2,14 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, CredentialKey, HttpError, Remedy, Timestamp, http::HttpErrorKind, record::PostEnd,
+    CredentialKey, HttpError, Remedy, Timestamp, http::HttpErrorKind, record::PostEnd,
 };
 use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
-use http::Response;
 
-use crate::error::RefreshError;
+use crate::{error::RefreshError, token_client::TokenRequestError};
 
 #[derive(Debug)]
 pub(crate) enum RefreshOutcome {
@@ -36,19 +34,22 @@ pub(crate) struct Failure {
 }
 
 impl RefreshOutcome {
-    /// The outcome of a refresh that requested a token of the type `requested`.
+    /// The outcome of a refresh request.
     pub(crate) fn from_result(
-        result: Result<Response<Bytes>, HttpError>,
-        requested: AuthScheme,
+        result: Result<TokenResponse, TokenRequestError>,
         key: &CredentialKey,
         now: Timestamp,
     ) -> Self {
         match result {
-            Err(error) => Self::from_http_error(error, key),
-            Ok(response) => match TokenResponse::from_http(&response, requested) {
-                Ok(response) => Self::Renewed(Box::new(response)),
-                Err(error) => Self::from_token_error(error, key, now),
-            },
+            Ok(response) => Self::Renewed(Box::new(response)),
+            Err(TokenRequestError::Http(error)) => Self::from_http_error(error, key),
+            Err(TokenRequestError::Answer(error)) => Self::from_token_error(error, key, now),
+            // Nothing was sent.
+            Err(TokenRequestError::Signing(error)) => Self::NotProcessed(Failure {
+                error: RefreshError::signing(key, error),
+                is_retryable: true,
+                retry_after: None,
+            }),
         }
     }
 
@@ -89,28 +90,6 @@ impl RefreshOutcome {
             // A token of the wrong type is unusable, and its refresh token too.
             TokenErrorClass::Definitive | TokenErrorClass::WrongType => Self::Definitive(error),
             TokenErrorClass::Refused => Self::Refused(failure()),
-        }
-    }
-
-    /// The server's nonce for the next proof (RFC 9449 §8).
-    pub(crate) fn dpop_nonce(&self) -> Option<&str> {
-        match self {
-            Self::Renewed(response) => response.dpop_nonce(),
-            Self::NotProcessed(failure) | Self::Unanswered(_, failure) | Self::Refused(failure) => {
-                failure.error.token_error()?.dpop_nonce()
-            }
-            Self::Definitive(error) => error.dpop_nonce(),
-        }
-    }
-
-    /// Whether the server asks for the same request with its nonce in the proof.
-    pub(crate) fn is_nonce_challenge(&self) -> bool {
-        match self {
-            Self::Refused(failure) => {
-                let error = failure.error.token_error();
-                error.is_some_and(|error| error.dpop_nonce_challenge().is_some())
-            }
-            _ => false,
         }
     }
 

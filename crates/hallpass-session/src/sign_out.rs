@@ -8,20 +8,22 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use bytes::Bytes;
 use hallpass_core::{
-    Grant, HttpError, Record, Registration, Remedy, State,
-    http::RequestOptions,
+    Grant, Record, Registration, Remedy, State,
     record::{RegistrationOrigin, SignInCause},
     store::Guard,
 };
-use hallpass_oauth::{ClientAuthentication, RevocationRequest, unregister};
-use http::{Request, StatusCode};
+use hallpass_oauth::RevocationRequest;
+use http::StatusCode;
 use tracing::Instrument;
 
 use crate::{
-    context::Context, error::SessionError, grant_status, refresh_engine::RefreshEngine,
+    context::Context,
+    error::SessionError,
+    grant_status,
+    refresh_engine::RefreshEngine,
     sign_in::SignInCoordinator,
+    token_client::{OAuthClient, RegistrationDeletionError, TokenRequestError},
 };
 
 /// What signing out removes. By default the grants are cleared and revoked, and the client's
@@ -91,35 +93,37 @@ pub struct RevocationError(Failure);
 
 #[derive(Debug)]
 enum Failure {
-    Http(HttpError),
-    Status(StatusCode),
+    Token(TokenRequestError),
+    Registration(RegistrationDeletionError),
 }
 
 impl RevocationError {
     /// The status the server answered with, if it did.
     pub fn status(&self) -> Option<StatusCode> {
-        match self.0 {
-            Failure::Status(status) => Some(status),
-            Failure::Http(_) => None,
+        match &self.0 {
+            Failure::Token(TokenRequestError::Answer(error)) => Some(error.status()),
+            Failure::Registration(RegistrationDeletionError::Refused(error)) => {
+                Some(error.status())
+            }
+            Failure::Token(_) | Failure::Registration(_) => None,
         }
     }
 
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match &self.0 {
-            Failure::Http(error) => error.remedy(),
-            // RFC 7009 §2.2.1.
-            Failure::Status(StatusCode::SERVICE_UNAVAILABLE) => Remedy::Retry,
-            Failure::Status(_) => Remedy::Report,
+            Failure::Token(error) => error.remedy(),
+            Failure::Registration(error) => error.remedy(),
         }
     }
 }
 
+// Transparent: the text is that of the error within, with the server's own words.
 impl fmt::Display for RevocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Failure::Http(_) => f.write_str("the revocation request got no answer"),
-            Failure::Status(status) => write!(f, "the server answered a revocation with {status}"),
+            Failure::Token(error) => error.fmt(f),
+            Failure::Registration(error) => error.fmt(f),
         }
     }
 }
@@ -127,8 +131,26 @@ impl fmt::Display for RevocationError {
 impl Error for RevocationError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Failure::Http(error) => Some(error),
-            Failure::Status(_) => None,
+            Failure::Token(error) => error.source(),
+            Failure::Registration(error) => error.source(),
+        }
+    }
+}
+
+impl From<Result<(), TokenRequestError>> for Revocation {
+    fn from(answer: Result<(), TokenRequestError>) -> Self {
+        match answer {
+            Ok(()) => Self::Revoked,
+            Err(error) => Self::Failed(RevocationError(Failure::Token(error))),
+        }
+    }
+}
+
+impl From<Result<(), RegistrationDeletionError>> for Revocation {
+    fn from(answer: Result<(), RegistrationDeletionError>) -> Self {
+        match answer {
+            Ok(()) => Self::Revoked,
+            Err(error) => Self::Failed(RevocationError(Failure::Registration(error))),
         }
     }
 }
@@ -196,7 +218,10 @@ impl Task {
             if let Some(registration) = registration.filter(own) {
                 let unregistered = match &registration.management {
                     _ if self.how.local_only => Revocation::Skipped,
-                    Some(management) => context.post_revocation(unregister(management)).await,
+                    Some(management) => {
+                        let client = context.token_client();
+                        client.delete_registration(management).await.into()
+                    }
                     None => Revocation::Unsupported,
                 };
                 signed_out.registration = signed_out.registration.max_severity(unregistered);
@@ -338,44 +363,20 @@ impl Context {
             };
             return (refresh, Revocation::Unsupported);
         };
-        // Each request has its own client assertion: a server accepts an assertion once.
-        let client = || {
-            if is_active {
-                self.authenticate(&registration, &record.issuer)
-            } else {
-                ClientAuthentication::from_registration(&registration)
-            }
-        };
+        // A key from the settings is for the server that issues the tokens now.
+        let key = self.client_key.as_deref().filter(|_| is_active);
+        let client = OAuthClient::new(&registration).with_key(key, &record.issuer);
+        let sender = self.token_client();
+        let revoke = |token| sender.revoke(&record.metadata, endpoint, &client, token);
         let refresh = match &grant.refresh_token {
-            Some(token) => {
-                let request = RevocationRequest::for_refresh_token(token);
-                self.post_revocation(request.into_http(endpoint, &client()))
-                    .await
-            }
+            Some(token) => revoke(RevocationRequest::for_refresh_token(token))
+                .await
+                .into(),
             None => Revocation::NothingToRevoke,
         };
         // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
-        let request = RevocationRequest::for_access_token(&grant.access_token);
-        let access = self
-            .post_revocation(request.into_http(endpoint, &client()))
-            .await;
-        (refresh, access)
-    }
-
-    async fn post_revocation(&self, request: Request<Bytes>) -> Revocation {
-        let answer = self
-            .http
-            .fetch(
-                request,
-                RequestOptions::authorization_server(&self.key.server),
-            )
-            .await;
-        match answer {
-            // RFC 7009 §2.2: 200, also for a token that the server does not know.
-            Ok(response) if response.status().is_success() => Revocation::Revoked,
-            Ok(response) => Revocation::Failed(RevocationError(Failure::Status(response.status()))),
-            Err(error) => Revocation::Failed(RevocationError(Failure::Http(error))),
-        }
+        let access = revoke(RevocationRequest::for_access_token(&grant.access_token)).await;
+        (refresh, access.into())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Hallpass, HallpassBuilder, Session, Token, Transport, transport::AuthorizedEndpoint};
+use crate::{Hallpass, HallpassBuilder, Session, Token, Transport, mcp::AuthorizedEndpoint};
 
 const SOURCE: &str = include_str!("lib.rs");
 

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{CredentialKey, HttpError, Remedy, record::PostEnd};
-use hallpass_oauth::TokenError;
+use hallpass_oauth::{SigningError, TokenError};
 
 /// The token was not refreshed this time. The credentials are kept.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub struct RefreshError {
 enum Cause {
     Http(Arc<HttpError>),
     Answer(Arc<TokenError>),
+    Signing(SigningError),
     Waiting(Waiting),
 }
 
@@ -47,6 +48,14 @@ impl RefreshError {
         }
     }
 
+    pub(crate) fn signing(key: &CredentialKey, error: SigningError) -> Self {
+        Self {
+            key: Arc::new(key.clone()),
+            cause: Cause::Signing(error),
+            retry_after: None,
+        }
+    }
+
     pub(crate) fn waiting(key: &CredentialKey, why: Waiting) -> Self {
         Self {
             key: Arc::new(key.clone()),
@@ -70,7 +79,7 @@ impl RefreshError {
     pub fn http_error(&self) -> Option<&HttpError> {
         match &self.cause {
             Cause::Http(error) => Some(error),
-            Cause::Answer(_) | Cause::Waiting(_) => None,
+            Cause::Answer(_) | Cause::Signing(_) | Cause::Waiting(_) => None,
         }
     }
 
@@ -78,7 +87,7 @@ impl RefreshError {
     pub fn waits(&self) -> Option<Waiting> {
         match &self.cause {
             Cause::Waiting(why) => Some(*why),
-            Cause::Http(_) | Cause::Answer(_) => None,
+            Cause::Http(_) | Cause::Answer(_) | Cause::Signing(_) => None,
         }
     }
 
@@ -90,7 +99,7 @@ impl RefreshError {
     pub(crate) fn shared_token_error(&self) -> Option<&Arc<TokenError>> {
         match &self.cause {
             Cause::Answer(error) => Some(error),
-            Cause::Http(_) | Cause::Waiting(_) => None,
+            Cause::Http(_) | Cause::Signing(_) | Cause::Waiting(_) => None,
         }
     }
 
@@ -103,7 +112,7 @@ impl RefreshError {
         match &self.cause {
             Cause::Http(error) => error.remedy(),
             Cause::Answer(error) => error.remedy(),
-            Cause::Waiting(_) => Remedy::Retry,
+            Cause::Signing(_) | Cause::Waiting(_) => Remedy::Retry,
         }
     }
 
@@ -131,6 +140,7 @@ impl Error for RefreshError {
         match &self.cause {
             Cause::Http(error) => Some(&**error),
             Cause::Answer(error) => Some(&**error),
+            Cause::Signing(error) => Some(error),
             Cause::Waiting(why) => Some(why),
         }
     }

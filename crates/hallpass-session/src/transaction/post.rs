@@ -1,16 +1,17 @@
 //! The refresh request itself, with a proof of possession where the grant has a key (RFC 9449 §5).
 
-use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, Grant, Issuer, Record, Registration, Timestamp, TokenEndpointAuthMethod,
-    http::RequestOptions, record::SignInCause,
+    Grant, Issuer, Record, Registration, Timestamp, TokenEndpointAuthMethod, record::SignInCause,
 };
-use hallpass_oauth::{ProofKey, TokenRequest};
-use http::Request;
+use hallpass_oauth::TokenRequest;
 use url::Url;
 
 use crate::{
-    error::SignInNeed, grant_status, refresh_engine::RefreshEngine, refresh_outcome::RefreshOutcome,
+    error::SignInNeed,
+    grant_status,
+    refresh_engine::RefreshEngine,
+    refresh_outcome::RefreshOutcome,
+    token_client::{DpopSigner, Endpoint, OAuthClient, Retry},
 };
 
 /// A refresh request that is ready to be sent.
@@ -19,7 +20,7 @@ pub(super) struct Prepared<'a> {
     endpoint: &'a Url,
     issuer: &'a Issuer,
     registration: Registration,
-    key: Option<ProofKey>,
+    dpop: Option<DpopSigner>,
 }
 
 /// The refresh request, or why a sign-in is needed instead.
@@ -43,18 +44,19 @@ pub(super) fn prepare<'a>(
         return Err(SignInNeed::SettingChanged("client".to_owned()));
     }
     // The server accepts the refresh token only with its key.
-    let key = grant
-        .dpop_key
-        .as_ref()
-        .map(ProofKey::open)
-        .transpose()
-        .map_err(|_| ended())?;
+    let dpop = match &grant.dpop_key {
+        Some(key) => {
+            let signer = DpopSigner::open(key).ok_or_else(ended)?;
+            Some(signer.with_nonce(engine.dpop_nonce().clone()))
+        }
+        None => None,
+    };
     Ok(Prepared {
         grant: request,
         endpoint,
         issuer: &record.issuer,
         registration,
-        key,
+        dpop,
     })
 }
 
@@ -62,57 +64,24 @@ impl Prepared<'_> {
     pub(super) fn endpoint(&self) -> &Url {
         self.endpoint
     }
-
-    /// The type of token that the request asks for.
-    fn scheme(&self) -> AuthScheme {
-        match self.key {
-            Some(_) => AuthScheme::Dpop,
-            None => AuthScheme::Bearer,
-        }
-    }
-
-    /// The request, with its own client assertion: a server accepts an assertion once.
-    fn request(&self, engine: &RefreshEngine) -> Request<Bytes> {
-        let client = engine.context.authenticate(&self.registration, self.issuer);
-        self.grant.clone().into_http(self.endpoint, &client)
-    }
 }
 
-/// Posts, and posts once more when the server asks for its nonce in the proof: it has not processed
-/// the refresh token then (RFC 9449 §8).
+/// Posts the refresh token. It is posted once more when the server asks for its nonce in the proof: the
+/// server has not processed the refresh token then (RFC 9449 §8).
 pub(super) async fn post(engine: &RefreshEngine, prepared: Prepared<'_>) -> RefreshOutcome {
     let context = &engine.context;
-    let mut is_nonce_retry = false;
-    loop {
-        let mut request = prepared.request(engine);
-        if let Some(key) = &prepared.key {
-            sign(engine, key, prepared.endpoint, &mut request);
-        }
-        context.counters.posted.increment();
-        let policy = RequestOptions::authorization_server(&context.key.server);
-        let result = context.http.fetch(request, policy).await;
-        let outcome =
-            RefreshOutcome::from_result(result, prepared.scheme(), &context.key, context.now());
-        if prepared.key.is_none() {
-            return outcome;
-        }
-        if let Some(nonce) = outcome.dpop_nonce() {
-            *engine.dpop_nonce() = Some(nonce.to_owned());
-        }
-        if is_nonce_retry || !outcome.is_nonce_challenge() {
-            return outcome;
-        }
-        is_nonce_retry = true;
+    let key = context.client_key.as_deref();
+    let endpoint = Endpoint {
+        url: prepared.endpoint,
+        client: OAuthClient::new(&prepared.registration).with_key(key, prepared.issuer),
+        dpop: prepared.dpop.as_ref(),
+        retry: Retry::Never,
+    };
+    context.counters.posted.increment();
+    let client = context.token_client();
+    let result = client.request_token(&endpoint, &prepared.grant).await;
+    if let Some(nonce) = prepared.dpop.as_ref().and_then(DpopSigner::nonce) {
+        *engine.dpop_nonce() = Some(nonce);
     }
-}
-
-/// Puts a fresh proof into `request`.
-fn sign(engine: &RefreshEngine, key: &ProofKey, endpoint: &Url, request: &mut Request<Bytes>) {
-    let context = &engine.context;
-    let nonce = engine.dpop_nonce().clone();
-    let (now, entropy) = (context.now(), &*context.entropy);
-    if let Err(error) = key.prove(request, endpoint, nonce.as_deref(), now, entropy) {
-        // The server will refuse the request and say why.
-        tracing::warn!(%error, "could not sign a proof of possession");
-    }
+    RefreshOutcome::from_result(result, &context.key, context.now())
 }
