@@ -112,13 +112,6 @@ impl Token {
         Self(Arc::new(Shard(Arc::clone(&self.0.0))))
     }
 
-    /// Whether any clone is left.
-    #[cfg(test)]
-    pub(crate) fn liveness(&self) -> impl Fn() -> bool + use<> {
-        let data = Arc::downgrade(&self.0.0);
-        move || data.strong_count() > 0
-    }
-
     /// The token itself.
     pub fn access_token(&self) -> &AccessToken {
         &self.0.access_token
@@ -266,5 +259,14 @@ impl fmt::Debug for Token {
             .field("issuer", &self.0.issuer)
             .field("generation", &self.0.generation)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+impl Token {
+    /// Whether any clone of the token is left.
+    pub(crate) fn liveness(&self) -> impl Fn() -> bool + use<> {
+        let data = Arc::downgrade(&self.0.0);
+        move || data.strong_count() > 0
     }
 }
