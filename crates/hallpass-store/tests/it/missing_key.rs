@@ -16,12 +16,14 @@ use hallpass_core::{
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
 
 use crate::{
-    common::{Keys, Place, overwrite, record, save},
-    losing::{NAMES, Told, again, contents, open, policy, sealed, token, unreadable, with_three},
+    fixture::{Keys, Place, overwrite, record, save},
+    missing_key_fixture::{
+        NAMES, Told, again, contents, open, policy, sealed, token, unreadable, with_three,
+    },
 };
 
 #[tokio::test]
-async fn its_records_are_set_aside_and_it_is_said_once() {
+async fn records_of_lost_key_stay_and_loss_is_reported_once() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = sealed(&place);
@@ -82,7 +84,7 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
 }
 
 #[tokio::test]
-async fn the_key_file_and_its_folder() {
+async fn missing_key_file_is_lost_and_missing_folder_is_an_error() {
     let place = Place::new();
     let elsewhere = place.path.with_file_name("keys");
     let open = async || {
@@ -110,7 +112,7 @@ async fn the_key_file_and_its_folder() {
 }
 
 #[tokio::test]
-async fn only_a_definite_answer_counts() {
+async fn key_is_lost_only_if_its_source_says_so() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = contents(&place);
@@ -160,7 +162,7 @@ async fn only_a_definite_answer_counts() {
 }
 
 #[tokio::test]
-async fn a_wrong_passphrase_is_no_lost_key() {
+async fn wrong_passphrase_is_not_a_lost_key() {
     let place = Place::new();
     let store = FileStore::open(&place.path, Passphrase::new("correct horse")).await;
     let _ = save(&store.unwrap(), &record("one"), None).await.unwrap();
@@ -173,7 +175,7 @@ async fn a_wrong_passphrase_is_no_lost_key() {
 }
 
 #[tokio::test]
-async fn a_diagnosis_finds_it_and_changes_nothing() {
+async fn diagnosis_reports_missing_key_and_changes_nothing() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = contents(&place);
@@ -197,7 +199,7 @@ async fn a_diagnosis_finds_it_and_changes_nothing() {
 
 /// Nobody is there to be told, so the next who listens is.
 #[tokio::test]
-async fn what_nobody_was_told_of_is_told_later() {
+async fn unreported_loss_is_reported_later() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let _ = keys.lose();
@@ -213,7 +215,7 @@ async fn what_nobody_was_told_of_is_told_later() {
 }
 
 #[tokio::test]
-async fn it_is_lost_again() {
+async fn second_lost_key_is_reported() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     let mut lost = Vec::new();
     for round in 1..4 {
@@ -240,7 +242,7 @@ async fn it_is_lost_again() {
 }
 
 #[tokio::test]
-async fn a_folder_that_takes_nothing_keeps_what_it_has() {
+async fn lost_key_in_unwritable_folder_changes_nothing() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();
@@ -266,7 +268,7 @@ async fn a_folder_that_takes_nothing_keeps_what_it_has() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_series_that_nobody_names() {
+async fn file_of_unnamed_epoch_is_an_error() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let first = sealed(&place).into_iter().next().unwrap();
@@ -284,7 +286,7 @@ async fn a_file_of_a_series_that_nobody_names() {
 
 /// Tasks of one process that all miss the key at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_that_miss_it_at_once_make_one() {
+async fn concurrent_tasks_make_one_new_key() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let _ = keys.lose();

@@ -9,13 +9,13 @@ use hallpass_core::{
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Passphrase};
 
 use crate::{
-    common::{Keys, Place, overwrite, record, save},
-    losing::{Told, again, open, open_on, policy, token, unreadable, with_three},
+    fixture::{Keys, Place, overwrite, record, save},
+    missing_key_fixture::{Told, again, open, open_on, policy, token, unreadable, with_three},
 };
 
 /// Two machines with a keyring each share a home folder.
 #[tokio::test]
-async fn two_machines_with_one_folder_take_nothing_from_each_other() {
+async fn machines_with_a_shared_folder_keep_their_records() {
     let place = Place::new();
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
@@ -64,7 +64,7 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
 
 /// Another machine moves its key to where this one has none.
 #[tokio::test]
-async fn another_machine_s_key_stands_in_nobody_s_way() {
+async fn failing_source_of_another_machine_is_not_an_error() {
     let place = Place::new();
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
@@ -89,7 +89,7 @@ async fn another_machine_s_key_stands_in_nobody_s_way() {
 }
 
 #[tokio::test]
-async fn each_machine_is_told_of_its_own_loss() {
+async fn loss_is_reported_on_the_machine_of_the_key() {
     let place = Place::new();
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
@@ -112,7 +112,7 @@ async fn each_machine_is_told_of_its_own_loss() {
 
 /// The newest key hides while its source is locked; an older one is here.
 #[tokio::test]
-async fn an_older_key_does_not_stand_in_for_one_that_hides() {
+async fn older_key_does_not_replace_hidden_key() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let source: Arc<dyn KeySource> = keys.clone();
@@ -152,7 +152,7 @@ async fn an_older_key_does_not_stand_in_for_one_that_hides() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_a_key_that_came_back_or_sealed_nothing() {
+async fn key_that_came_back_or_sealed_nothing_is_not_reported() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();

@@ -10,7 +10,7 @@ use std::{
 use hallpass_core::{AccessToken, CredentialStore as _, Record};
 use hallpass_store::{FileStore, KeySource, KeySources, Unreadable};
 
-use crate::common::{Keys, Place, record, save};
+use crate::fixture::{Keys, Place, record, save};
 
 pub(crate) const NAMES: [&str; 3] = ["one", "two", "three"];
 

@@ -15,7 +15,7 @@ use hallpass_core::{
 use hallpass_store::{FileStore, KeyFile, MemoryStore, contract};
 
 #[tokio::test]
-async fn the_memory_store_keeps_the_contract() {
+async fn memory_store_keeps_the_contract() {
     let store = MemoryStore::new();
     contract::check(async || Arc::new(store.clone()) as Arc<dyn CredentialStore>)
         .await
@@ -23,7 +23,7 @@ async fn the_memory_store_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_store_keeps_the_contract() {
+async fn file_store_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     contract::check(async || {
@@ -53,7 +53,7 @@ enum Flaw {
 }
 
 #[tokio::test]
-async fn a_store_that_breaks_a_rule_is_found_out() {
+async fn store_that_breaks_a_rule_violates_the_contract() {
     for (flaw, rule) in [
         (Flaw::None, None),
         (Flaw::Forgets, Some("not used again")),
