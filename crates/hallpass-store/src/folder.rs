@@ -20,6 +20,7 @@ use std::{
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 pub(crate) use self::replacement::Replacement;
+pub use self::replacement::{FilePermissions, replace_file};
 
 /// No file of ours comes near; a larger one is not ours.
 const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;

@@ -190,3 +190,23 @@ async fn errors_show_no_secret() {
     assert!(!text.contains(CANARY), "{text}");
     drop(guard);
 }
+
+#[test]
+fn replace_file_writes_private_files_and_keeps_permissions_on_request() {
+    use hallpass_store::{FilePermissions, replace_file};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("options.json");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    replace_file(&path, b"one", FilePermissions::Keep).unwrap();
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    replace_file(&path, b"two", FilePermissions::Keep).unwrap();
+    assert_eq!(mode(), 0o644);
+    replace_file(&path, b"three", FilePermissions::OwnerOnly).unwrap();
+    assert_eq!(mode(), 0o600);
+    assert_eq!(fs::read(&path).unwrap(), b"three");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let missing = folder.path().join("missing/options.json");
+    assert!(replace_file(&missing, b"four", FilePermissions::Keep).is_err());
+}
