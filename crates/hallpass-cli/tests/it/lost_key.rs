@@ -142,7 +142,11 @@ async fn the_doctor_finds_it_and_changes_nothing() {
     let ended = desk.run(&["doctor", &desk.url()]).await;
     assert_ne!(ended.code, 0);
     assert!(ended.stdout.contains("store-key"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("leaves them unreadable"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("leaves them unreadable"),
+        "{}",
+        ended.stdout
+    );
     assert_eq!(fs::read(&policy).unwrap(), before);
     assert!(!ended.stderr.contains("note: the key"), "{}", ended.stderr);
 }
