@@ -37,56 +37,21 @@ use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     process,
-    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
 use hallpass_core::{
     Timestamp,
-    store::{Lease, StoreError, StoreErrorKind},
+    store::{StoreError, StoreErrorKind},
 };
-use tokio::{
-    sync::OwnedMutexGuard,
-    time::{self, Instant},
-};
+use tokio::time::{self, Instant};
 
-use super::reserve::Reserve;
 use crate::{blocking, folder};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const MAX_PAUSE: Duration = Duration::from_millis(25);
 /// A longer wait is logged.
 const LOG_AFTER: Duration = Duration::from_secs(1);
-
-/// A file store's part of a guard. The reserve is dropped before the locks.
-#[derive(Debug)]
-pub(crate) struct FileLease {
-    pub(crate) reserve: Option<Reserve>,
-    pub(crate) locks: Arc<CredentialLocks>,
-}
-
-impl Lease for FileLease {}
-
-impl FileLease {
-    /// The locks and what is reserved, for a change of the credential.
-    pub(crate) fn for_change(&mut self) -> Self {
-        Self {
-            reserve: self.reserve.take(),
-            locks: Arc::clone(&self.locks),
-        }
-    }
-}
-
-/// The locks that a guard holds. They are released when the last owner is dropped: the guard, or a write that
-/// outlives it. Fields are dropped in this order, the reverse of the order of taking.
-#[derive(Debug)]
-pub(crate) struct CredentialLocks {
-    pub(crate) _lock: File,
-    pub(crate) _store: File,
-    pub(crate) _task: OwnedMutexGuard<()>,
-    /// The store that took them.
-    pub(crate) store: super::FileStore,
-}
 
 /// How a lock is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,18 +17,18 @@
 //! If the process is killed after the new key was kept, the next process makes another one. If it is killed
 //! after `store.json` was replaced, the next process has the key and reports the loss.
 
-use std::{fmt, fs::File, sync::Arc};
+use std::{fs::File, sync::Arc};
 
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    FileStore,
     creation::{KEY_TIMEOUT, keys_lock_path, lock_path, no_key, policy_path, source_of},
+    file_store::FileStore,
     header::{KeyEpoch, MissingKey, PolicyFile},
-    inventory::Unreadable,
     key_cache::KeyGuard,
     lock::{self, Mode},
     records,
+    unreadable::{MissingKeyHandler, Unreadable},
 };
 use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, blocking};
 
@@ -215,15 +215,6 @@ impl FileStore {
             _keys: keys,
             _store: store,
         }))
-    }
-}
-
-/// What is called for a lost key.
-pub(super) struct MissingKeyHandler(Arc<dyn Fn(&Unreadable) + Send + Sync>);
-
-impl fmt::Debug for MissingKeyHandler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MissingKeyHandler")
     }
 }
 

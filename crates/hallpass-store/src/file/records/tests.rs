@@ -6,7 +6,7 @@ use hallpass_core::{
 };
 
 use super::*;
-use crate::{KeyError, KeyLocation, KeySource};
+use crate::{FileStore, KeyError, KeyLocation, KeySource};
 
 const LONG: Duration = Duration::from_secs(60);
 
