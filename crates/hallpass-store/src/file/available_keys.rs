@@ -66,66 +66,54 @@ impl FileStore {
     /// A source that fails is an error, also if an older key is available; but not for another machine's key,
     /// if this machine's own is available.
     pub(super) async fn newest_available(&self) -> Result<Option<KeyGuard>, StoreError> {
-        let mut reloaded = false;
-        loop {
-            let file = self.policy_file();
-            let (found, misses) = self.search(&file).await?;
-            // Another process may have replaced a missing key.
-            if misses && !reloaded {
-                reloaded = true;
-                self.reload().await?;
-                if self.policy_file() != file {
-                    continue;
-                }
-            }
+        let file = self.policy_file();
+        let missing = self.inner.key_cache.count_missing();
+        let found = self.search(&file).await;
+        if self.inner.key_cache.count_missing() == missing {
             return found;
+        }
+        // Another process may have replaced the key that is missing.
+        self.reload().await?;
+        let now = self.policy_file();
+        if now == file {
+            found
+        } else {
+            self.search(&now).await
         }
     }
 
-    /// Searches for the newest available key; also returns whether one was found to be missing.
-    async fn search(
-        &self,
-        file: &PolicyFile,
-    ) -> Result<(Result<Option<KeyGuard>, StoreError>, bool), StoreError> {
+    async fn search(&self, file: &PolicyFile) -> Result<Option<KeyGuard>, StoreError> {
         let machine = self.sources().machine();
         let (others, ours): (Vec<_>, Vec<_>) = file
             .epochs()
             .partition(|epoch| epoch.is_of_another(machine));
-        let (mut found, mut missing, mut misses) = (None::<KeyGuard>, None, false);
+        let (mut found, mut lost) = (None::<KeyGuard>, None);
         for epoch in ours {
-            let was_known = self.inner.key_cache.known(epoch.key_id()).is_some();
             if let Some(keys) = self.epoch_keys(epoch).await? {
                 found = Some((epoch.clone(), keys));
                 break;
             }
-            misses |= !was_known;
             if !epoch.is_lost_on(machine) {
-                missing.get_or_insert(epoch);
+                lost.get_or_insert(epoch);
             }
         }
-        if let Some(missing) = missing {
-            let unsure = found.is_some() && machine.is_none();
-            let answer = if unsure {
-                Err(newer_key_missing(missing))
-            } else {
-                Ok(None)
-            };
-            return Ok((answer, misses));
+        match lost {
+            Some(lost) if found.is_some() && machine.is_none() => {
+                return Err(newer_key_missing(lost));
+            }
+            Some(_) => return Ok(None),
+            None => {}
         }
+        let oldest = found.as_ref().map_or(0, |(epoch, _)| epoch.number());
         for epoch in others {
-            if found
-                .as_ref()
-                .is_some_and(|(it, _)| it.number() > epoch.number())
-            {
+            if epoch.number() < oldest {
                 break;
             }
-            let was_known = self.inner.key_cache.known(epoch.key_id()).is_some();
             if let Some(keys) = self.epoch_keys(epoch).await? {
-                return Ok((Ok(Some((epoch.clone(), keys))), misses));
+                return Ok(Some((epoch.clone(), keys)));
             }
-            misses |= !was_known;
         }
-        Ok((Ok(found), misses))
+        Ok(found)
     }
 
     /// All keys, and the errors of sources that fail.

@@ -52,6 +52,10 @@ impl KeyCache {
         self.map().retain(|id, _| named.contains(id));
     }
 
+    pub(super) fn count_missing(&self) -> usize {
+        self.map().values().filter(|key| key.is_none()).count()
+    }
+
     pub(super) fn forget_missing(&self) {
         self.map().retain(|_, known| known.is_some());
     }
