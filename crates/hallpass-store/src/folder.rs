@@ -101,7 +101,7 @@ pub(crate) fn read_opened(path: &Path, file: File) -> Result<Vec<u8>, StoreError
     Ok(bytes)
 }
 
-/// Whether this file is still at the path; false if that can't be told without opening it.
+/// Whether this file is still at the path; false if that is unknown without opening it.
 pub(crate) fn is_at(path: &Path, file: &File) -> bool {
     system::is_at(path, file)
 }

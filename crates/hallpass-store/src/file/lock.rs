@@ -1,15 +1,15 @@
 //! The locks of a file store.
 //!
-//! All are advisory locks of the operating system ([`File::try_lock`]), but for the first. A process takes
-//! them in the order of this table:
+//! The first is a mutex, the others are advisory locks of the operating system ([`File::try_lock`]). A process
+//! takes them in the order of this table:
 //!
 //! | order | lock | mode | held by |
 //! |---|---|---|---|
 //! | 1 | in memory, one for each file of 3 | exclusive | the task that holds 3 |
 //! | 2 | `store.lock` | shared | the holder of a credential's lock or of `keys.lock` |
 //! | | | exclusive | the process that creates the store, resets it or changes its key |
-//! | 3 | `slots/<digest>.lock`, for a sign-in | exclusive | the process that signs in to a credential |
-//! | 3 | `slots/<digest>.lock`, for changes | exclusive | the process that changes a credential's files, in all epochs |
+//! | 3 | a credential's `slots/<digest>.lock` for sign-ins | exclusive | the process that signs in to a credential |
+//! | 3 | its `slots/<digest>.lock` for changes | exclusive | the process that changes a credential's files, in all epochs |
 //! | 4 | `keys.lock` | exclusive | the process that adds a key after a lost one, or notes that a loss was reported |
 //!
 //! So no record is sealed with a key that is being replaced, and of several processes that find an empty folder
@@ -73,7 +73,7 @@ pub(crate) async fn acquire(
 ) -> Result<File, StoreError> {
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
-    let mut told = false;
+    let mut logged = false;
     let mut file = None;
     loop {
         let (tried, place) = (file.take(), path.clone());
@@ -94,8 +94,8 @@ pub(crate) async fn acquire(
         if left.is_zero() {
             return Err(busy(&path));
         }
-        if !told && now.duration_since(begun) > LOG_AFTER {
-            told = true;
+        if !logged && now.duration_since(begun) > LOG_AFTER {
+            logged = true;
             tracing::info!(lock = %path.display(), holder = ?holder(&path), "waiting for a lock");
         }
         time::sleep(pause.min(left)).await;

@@ -46,7 +46,7 @@ enum Flaw {
     ListsNothing,
     HidesTheInactive,
     RemovesNothing,
-    CountsAnew,
+    RestartsGenerations,
     ReservesByRemoving,
     OneLock,
     SavesUnderSignInLock,
@@ -64,7 +64,7 @@ async fn store_that_breaks_a_rule_violates_the_contract() {
         (Flaw::ListsNothing, Some("the list names every credential")),
         (Flaw::HidesTheInactive, Some("those of all its issuers")),
         (Flaw::RemovesNothing, Some("stays away")),
-        (Flaw::CountsAnew, Some("not used again")),
+        (Flaw::RestartsGenerations, Some("not used again")),
         (Flaw::ReservesByRemoving, Some("reserving saves nothing")),
         (
             Flaw::OneLock,
@@ -240,7 +240,7 @@ impl CredentialStore for Flawed {
                     let _ = self.store.save(&active, expected, guard).await?;
                     Ok(saved)
                 }
-                (Flaw::CountsAnew, None, Saved::Written(_)) => {
+                (Flaw::RestartsGenerations, None, Saved::Written(_)) => {
                     Ok(Saved::Written(Generation::new(1)))
                 }
                 _ => Ok(saved),

@@ -342,7 +342,7 @@ async fn key_is_loaded_once_and_again_after_an_error() {
         let error = store.load(&one.key).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Key);
         assert_eq!(error.hint(), Some("advice"));
-        assert_eq!(error.source().unwrap().to_string(), "as told");
+        assert_eq!(error.source().unwrap().to_string(), "scripted");
     }
     *keys.trouble.lock().unwrap() = None;
     assert!(store.load(&one.key).await.unwrap().is_some());
@@ -359,7 +359,7 @@ async fn key_location_is_decided_once() {
     assert_eq!(FileStore::key_locations(&place.path).await.unwrap(), []);
     let store = FileStore::open(&place.path, both()).await.unwrap();
     assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
-    assert_eq!(store.ignored(), ["host: as told"]);
+    assert_eq!(store.ignored(), ["host: scripted"]);
     let _ = save(&store, &one, None).await.unwrap();
     // The better place works now, and changes nothing.
     *keys.trouble.lock().unwrap() = None;

@@ -1,4 +1,4 @@
-//! What is forgotten is gone, also what can't be read for want of its key.
+//! Forgetting removes records, also those that can't be read because their key is missing.
 
 use std::{fs, sync::Arc};
 
@@ -92,7 +92,7 @@ async fn forget_deletes_files_without_available_key_unread() {
     }
 }
 
-/// Of a store before it was started over, and of a series that `store.json` does not name.
+/// A file of the store before its reset, and one of an epoch that `store.json` does not name.
 #[tokio::test]
 async fn move_aside_moves_file_of_another_store() {
     let (place, other) = (Place::new(), Place::new());

@@ -1,4 +1,4 @@
-//! A look at a store: it says what is out of reach, asks for each key once, and changes nothing.
+//! The inventory of a store: it says what is unreadable, asks for each key once, and changes nothing.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{
     missing_key_fixture::{NAMES, again, contents, open, with_three},
 };
 
-/// The store as somebody finds it who only looks.
+/// The store, opened for reading.
 async fn examine(place: &Place, sources: Vec<Arc<dyn KeySource>>) -> FileStore {
     let sources = KeySources::in_order(sources).on_machine("here");
     let found = FileStore::examine(&place.path, sources).await;

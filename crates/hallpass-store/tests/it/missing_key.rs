@@ -1,4 +1,4 @@
-//! A lost key: its records are set aside, none is written over, and it is said once.
+//! A lost key: its records stay as they are, and it is reported once.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
 use crate::{
     fixture::{Keys, Place, overwrite, record, save},
     missing_key_fixture::{
-        NAMES, Told, again, contents, open, policy, sealed, token, unreadable, with_three,
+        NAMES, Reports, again, contents, open, policy, sealed, token, unreadable, with_three,
     },
 };
 
@@ -32,10 +32,10 @@ async fn records_of_lost_key_stay_and_loss_is_reported_once() {
     let lost_id = *lost.keys().next().unwrap();
 
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert_eq!(token(&store, "one").await, None);
     assert!(store.list().await.unwrap().credentials.is_empty());
-    let said = told.all();
+    let said = reports.all();
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].key, said[0].files), (lost_id, 3));
     assert_eq!(said[0].policy, Some(KeyLocation::Host));
@@ -58,15 +58,15 @@ async fn records_of_lost_key_stay_and_loss_is_reported_once() {
         assert_eq!(&fs::read(path).unwrap(), bytes, "written over");
     }
 
-    // Another process has the new key, and has nothing to tell.
+    // Another process has the new key, and reports nothing.
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
     assert_eq!(token(&store, "two").await, None);
-    assert_eq!(told.all(), []);
+    assert_eq!(reports.all(), []);
     assert_eq!(keys.ids(), [store.key_id()]);
 
-    // The lost key comes back: what nobody signed in to meanwhile is as it was.
+    // The lost key comes back: its records are readable, except for accounts with a new sign-in.
     keys.give_back(lost);
     let store = open(&place, &keys).await;
     assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
@@ -76,7 +76,7 @@ async fn records_of_lost_key_stay_and_loss_is_reported_once() {
     );
     assert_eq!(store.list().await.unwrap().credentials.len(), 3);
     assert_eq!(unreadable(&store).await, []);
-    // It is written where it is, so that whoever has this key alone sees the same.
+    // It is written in its own epoch, so that a machine with this key alone reads the same.
     let found = store.load(&record("two").key).await.unwrap().unwrap();
     let saved = save(&store, &again("two", "newer"), Some(found.generation)).await;
     assert!(matches!(saved.unwrap(), Saved::Written(_)));
@@ -141,7 +141,7 @@ async fn key_is_lost_only_if_its_source_says_so() {
         unchanged(&open(&place, &keys).await).await;
         let store = open(&place, &keys).await;
         let error = store.load(&record("one").key).await.unwrap_err();
-        // One that somebody has to unlock may hide what it holds.
+        // A locked source may hide its keys.
         let is_said = error.to_string().contains("lost");
         assert_eq!(is_said, kind == KeyErrorKind::Unusable, "{error}");
         assert_eq!(error.hint() == Some("open it"), !is_said);
@@ -154,9 +154,9 @@ async fn key_is_lost_only_if_its_source_says_so() {
     keys.give_back(lost);
     keys.hides.store(true, Ordering::SeqCst);
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert!(token(&store, "one").await.is_some());
-    assert_eq!(told.all(), []);
+    assert_eq!(reports.all(), []);
     assert_eq!(keys.ids(), [store.key_id()], "the unused key is forgotten");
     assert_eq!(contents(&place), before);
 }
@@ -181,7 +181,7 @@ async fn diagnosis_reports_missing_key_and_changes_nothing() {
     let before = contents(&place);
     let _ = keys.lose();
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     let examined = store.read_only().unwrap();
     let examined = examined.diagnostics().unwrap();
     for problems in [store.verify().await, examined.verify().await] {
@@ -193,11 +193,11 @@ async fn diagnosis_reports_missing_key_and_changes_nothing() {
     }
     let found = examined.load(&record("one").key).await;
     assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Key);
-    assert_eq!(told.all(), []);
+    assert_eq!(reports.all(), []);
     assert_eq!(contents(&place), before);
 }
 
-/// Nobody is there to be told, so the next who listens is.
+/// Without a handler, the next handler gets the report.
 #[tokio::test]
 async fn unreported_loss_is_reported_later() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
@@ -208,9 +208,9 @@ async fn unreported_loss_is_reported_later() {
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     for expected in [1, 0] {
         let store = open(&place, &keys).await;
-        let told = Told::by(&store);
+        let reports = Reports::of_store(&store);
         assert!(token(&store, "one").await.is_some());
-        assert_eq!(told.all().len(), expected);
+        assert_eq!(reports.all().len(), expected);
     }
 }
 
@@ -220,13 +220,13 @@ async fn second_lost_key_is_reported() {
     let mut lost = Vec::new();
     for round in 1..4 {
         let store = open(&place, &keys).await;
-        let told = Told::by(&store);
+        let reports = Reports::of_store(&store);
         for name in &NAMES[..round] {
             let found = store.load(&record(name).key).await.unwrap();
             let _ = save(&store, &again(name, &format!("{round}")), None).await;
             assert!(found.is_none());
         }
-        assert_eq!(told.all().len(), usize::from(round > 1));
+        assert_eq!(reports.all().len(), usize::from(round > 1));
         lost.push(keys.lose());
     }
     // Any of them may come back, in any order.
@@ -291,8 +291,8 @@ async fn concurrent_tasks_make_one_new_key() {
     with_three(&place, &keys).await;
     let _ = keys.lose();
     let store = open(&place, &keys).await;
-    let told = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&told);
+    let reports = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&reports);
     store.set_missing_key_handler(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
     });
@@ -304,5 +304,5 @@ async fn concurrent_tasks_make_one_new_key() {
         assert_eq!(task.await.unwrap(), None);
     }
     assert_eq!(keys.ids(), [store.key_id()]);
-    assert_eq!(told.load(Ordering::SeqCst), 1);
+    assert_eq!(reports.load(Ordering::SeqCst), 1);
 }

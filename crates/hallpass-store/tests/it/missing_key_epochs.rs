@@ -21,7 +21,7 @@ async fn rekey_export_forget_and_reset_work_after_a_key_is_lost() {
     let store = open(&place, &keys).await;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
 
-    // Moved: what is out of reach stays sealed with what it was sealed with.
+    // Rekey: unreadable files stay as they are.
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let moved = store.rekey(Arc::clone(&file)).await.unwrap();
     assert_eq!(moved.problems.len(), 0);
@@ -54,7 +54,7 @@ async fn rekey_export_forget_and_reset_work_after_a_key_is_lost() {
     assert_eq!(token(&store, "one").await, None);
     assert!(token(&store, "two").await.is_some());
 
-    // Started over: every file of every series is moved.
+    // Reset: all files of all epochs are moved.
     let sealed = sealed(&place).len();
     drop(store);
     let (store, moved) = FileStore::reset(&place.path, KeySources::in_order(both.clone()))
@@ -88,7 +88,7 @@ async fn key_lost_while_credentials_are_locked_is_replaced_once() {
     assert_eq!(stores[0].list().await.unwrap().credentials.len(), 2);
 }
 
-/// Another process begins anew while this one holds a credential.
+/// Another process replaces the key while this one holds a credential.
 #[tokio::test]
 async fn locked_credential_stays_in_its_epoch() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
@@ -115,7 +115,7 @@ async fn locked_credential_stays_in_its_epoch() {
     assert_eq!(token(&store, "one").await.as_deref(), Some("rotated"));
 }
 
-/// Another process gives the newest series another key; an older one is here as well.
+/// Another process rekeys the newest epoch; an older key is available as well.
 #[tokio::test]
 async fn key_replaced_by_another_process_is_not_missing() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
@@ -156,7 +156,7 @@ async fn move_aside_moves_files_of_all_epochs() {
     assert_eq!(store.load(&credential).await.unwrap(), None);
 }
 
-/// A new key each time, and nobody signs in: none of them is named for ever.
+/// A new key each time, without a sign-in: no key stays in `store.json` for ever.
 #[tokio::test]
 async fn rekey_removes_lost_keys_that_sealed_nothing() {
     let place = Place::new();

@@ -145,7 +145,7 @@ async fn folder_or_record_of_another_user_is_refused() {
     let one = record("one");
     let store = place.open().await.unwrap();
     let _ = save(&store, &one, None).await.unwrap();
-    // Only root can give a file away; for others, the root folder is somebody else's.
+    // Only root can give a file away; for others, the root folder is another user's.
     if chown(place.only("sealed"), Some(4_711), None).is_err() {
         let error = hallpass_store::FileStore::key_locations("/").await;
         assert!(error.unwrap().is_empty());

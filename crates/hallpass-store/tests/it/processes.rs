@@ -282,12 +282,12 @@ async fn lock_ends_with_its_process() {
             .await
             .unwrap();
         assert_eq!(seen, Some(format!("process {}", holder.child.id())));
-        // Somebody waits already when the holder is killed.
+        // Another task waits already when the holder is killed.
         let waiting = store.lock(&credential, LockKind::Credential, LONG);
         let killing = async { holder.kill() };
         let (guard, ()) = tokio::join!(waiting, killing);
         drop(guard.unwrap());
-        nobody_holds(&store, &credential).await;
+        until_free(&store, &credential).await;
     }
     // To look is not to leave anything behind.
     let other = record("other").key;
@@ -304,7 +304,7 @@ async fn lock_ends_with_its_process() {
 
 /// Waits until the lock is free. A process that another test starts has a copy of every handle that is
 /// open here, and so of the lock, until it is its own program.
-async fn nobody_holds(store: &FileStore, credential: &CredentialKey) {
+async fn until_free(store: &FileStore, credential: &CredentialKey) {
     let free = async {
         while store
             .lock_holder(credential, LockKind::Credential)

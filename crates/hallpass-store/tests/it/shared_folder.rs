@@ -10,7 +10,7 @@ use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Pa
 
 use crate::{
     fixture::{Keys, Place, overwrite, record, save},
-    missing_key_fixture::{Told, again, open, open_on, policy, token, unreadable, with_three},
+    missing_key_fixture::{Reports, again, open, open_on, policy, token, unreadable, with_three},
 };
 
 /// Two machines with a keyring each share a home folder.
@@ -20,9 +20,9 @@ async fn machines_with_a_shared_folder_keep_their_records() {
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
     let store = open_on("there", &place, &there).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
-    assert_eq!(told.all().len(), 1);
+    assert_eq!(reports.all().len(), 1);
     let settled = policy(&place);
     for round in 0..3 {
         for (name, keys, one, credentials) in [
@@ -30,7 +30,7 @@ async fn machines_with_a_shared_folder_keep_their_records() {
             ("there", &there, "there", 1),
         ] {
             let store = open_on(name, &place, keys).await;
-            let told = Told::by(&store);
+            let reports = Reports::of_store(&store);
             assert_eq!(token(&store, "one").await.as_deref(), Some(one));
             let listing = store.list().await.unwrap();
             assert_eq!(listing.credentials.len(), credentials, "round {round}");
@@ -40,7 +40,7 @@ async fn machines_with_a_shared_folder_keep_their_records() {
             record.state = hallpass_core::State::OutcomeUnknown;
             let saved = save(&store, &record, Some(record.generation)).await;
             assert!(matches!(saved.unwrap(), Saved::Written(_)));
-            assert_eq!(told.all(), []);
+            assert_eq!(reports.all(), []);
             assert_eq!(unreadable(&store).await.len(), 1);
         }
     }
@@ -94,18 +94,18 @@ async fn loss_is_reported_on_the_machine_of_the_key() {
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
     let store = open_on("there", &place, &there).await;
-    let _ = Told::by(&store);
+    let _ = Reports::of_store(&store);
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
     let lost = *here.lose().keys().next().unwrap();
     let store = open(&place, &here).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert_eq!(token(&store, "one").await, None);
-    let said = told.all();
+    let said = reports.all();
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].key, said[0].files), (lost, 3));
-    let series = policy(&place)["set_aside"].as_array().unwrap().clone();
-    assert_eq!(series[0]["made_on"], "there");
-    assert!(series[0]["lost"].is_null(), "theirs is not lost");
+    let epochs = policy(&place)["set_aside"].as_array().unwrap().clone();
+    assert_eq!(epochs[0]["made_on"], "there");
+    assert!(epochs[0]["lost"].is_null(), "theirs is not lost");
     let store = open_on("there", &place, &there).await;
     assert_eq!(token(&store, "one").await.as_deref(), Some("there"));
 }
@@ -162,8 +162,8 @@ async fn key_that_came_back_or_sealed_nothing_is_not_reported() {
     assert_eq!(token(&open(&place, &keys).await, "one").await, None);
     keys.give_back(lost);
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert!(token(&store, "one").await.is_some());
-    assert_eq!(told.all(), []);
+    assert_eq!(reports.all(), []);
     assert_eq!(unreadable(&store).await, []);
 }
