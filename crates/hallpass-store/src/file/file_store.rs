@@ -65,9 +65,9 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Refused`] when the folder is not private; [`StoreErrorKind::Key`] when no
+    /// [`Refused`](hallpass_core::store::StoreErrorKind::Refused) when the folder is not private; [`Key`](hallpass_core::store::StoreErrorKind::Key) when no
     /// source can make a key, when no source has the store's policy, or when there are records but
-    /// no `store.json`; [`StoreErrorKind::Newer`] for a store of a newer version.
+    /// no `store.json`; [`Newer`](hallpass_core::store::StoreErrorKind::Newer) for a store of a newer version.
     pub async fn open(
         folder: impl Into<PathBuf>,
         keys: impl Into<KeySources>,
