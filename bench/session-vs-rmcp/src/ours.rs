@@ -4,11 +4,13 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::{
-    AccessToken, AuthScheme, BoxFuture, Challenge, ClientId, Clock as _, CredentialStore as _,
-    Grant, HttpClient, HttpError, Issuer, Record, RefreshToken, Registration, ServerMetadata,
-    ServerSettings, ServerUrl, CredentialKey, State,
+    AccessToken, AuthScheme, BoxFuture, Challenge, ClientId, Clock as _, CredentialKey,
+    CredentialStore as _, Grant, HttpClient, HttpError, Issuer, Record, RefreshToken, Registration,
+    ServerMetadata, ServerSettings, ServerUrl, State,
     http::{Body, RequestOptions},
-    record::{GrantKind, RegistrationOrigin}, store::LockKind};
+    record::{GrantKind, RegistrationOrigin},
+    store::LockKind,
+};
 use hallpass_session::{Session, SystemClock, Token};
 use hallpass_store::{FileStore, KeyFile};
 use http::{Request, Response};
@@ -58,7 +60,10 @@ impl Ours {
         let store = FileStore::open(folder, KeyFile::in_folder(folder))
             .await
             .unwrap();
-        let mut guard = store.lock(&key, LockKind::Credential, Duration::from_secs(5)).await.unwrap();
+        let mut guard = store
+            .lock(&key, LockKind::Credential, Duration::from_secs(5))
+            .await
+            .unwrap();
         let _ = store.save(&record, None, &mut guard).await.unwrap();
         drop(guard);
         let endpoint = Arc::new(Http::default());

@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hallpass::{CredentialKey, store::read_private};
+use hallpass::{
+    CredentialKey,
+    store::{FilePermissions, read_private, replace_file},
+};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -79,11 +82,8 @@ impl SavedOptions {
             let (server, account) = (self.key.server.as_str(), self.key.account.as_str());
             let whose = json!({ "server": server, "account": account });
             options.insert(WHOSE.to_owned(), whose);
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer_pretty(&mut file, &options)?;
-            file.as_file().sync_all()?;
-            file.persist(&self.path)?;
-            Ok(())
+            let bytes = serde_json::to_vec_pretty(&options)?;
+            replace_file(&self.path, &bytes, FilePermissions::OwnerOnly)
         };
         write().map_err(|error: io::Error| self.failed(error))
     }

@@ -10,8 +10,8 @@ use crate::platform;
 /// The answer to one question, for everybody who waits for it.
 pub(crate) type Outcome = Result<SealingKey, Failure>;
 
-/// Why there is no key. (An error can't be given to several; the keyring's own may hold what it
-/// read.)
+/// Why there is no key. (Unlike an error it can be cloned for several tasks, and it holds nothing that the
+/// keyring returned.)
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     kind: KeyErrorKind,

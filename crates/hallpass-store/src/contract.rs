@@ -12,7 +12,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod case;
+mod rule;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ use hallpass_core::{
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
-use self::case::Case;
-pub use self::case::Violation;
+use self::rule::Rule;
+pub use self::rule::Violation;
 
-/// How long a case waits for a lock that it must not get.
+/// How long a rule waits for a lock that it must not get.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Runs every case of the contract.
+/// Runs every rule of the contract.
 ///
 /// `open` gives another handle on the same records each time, as another process would have it.
 /// They are empty in the beginning, and afterwards hold accounts of `https://*.contract.example`.
@@ -52,100 +52,100 @@ where
 }
 
 async fn empty(store: &dyn CredentialStore) -> Result<(), Violation> {
-    let case = Case("an empty credential has no record, and locking it makes none");
-    let record = case.record("empty")?;
-    let mut guard = case.lock(store, &record.key).await?;
-    case.same(&case.done(store.load(&record.key).await)?, &None)?;
+    let rule = Rule("an empty credential has no record, and locking it makes none");
+    let record = rule.record("empty")?;
+    let mut guard = rule.lock(store, &record.key).await?;
+    rule.same(&rule.done(store.load(&record.key).await)?, &None)?;
     let loaded = store.load_issuer(&record.key, &record.issuer).await;
-    case.same(&case.done(loaded)?, &None)?;
-    case.same(&case.done(store.records(&record.key).await)?, &Vec::new())?;
+    rule.same(&rule.done(loaded)?, &None)?;
+    rule.same(&rule.done(store.records(&record.key).await)?, &Vec::new())?;
     let removed = store.remove(&record.key, &record.issuer, &mut guard).await;
-    case.same(&case.done(removed)?, &false)?;
-    let listing = case.done(store.list().await)?;
-    case.same(&listing.credentials.contains(&record.key), &false)
+    rule.same(&rule.done(removed)?, &false)?;
+    let listing = rule.done(store.list().await)?;
+    rule.same(&listing.credentials.contains(&record.key), &false)
 }
 
 async fn conflicts(store: &dyn CredentialStore) -> Result<(), Violation> {
-    let case = Case("a save writes over the generation it expects and over no other");
-    let mut record = case.record("conflict")?;
-    let mut guard = case.lock(store, &record.key).await?;
-    let first = case.save(store, &record, None, &mut guard).await?;
+    let rule = Rule("a save writes over the generation it expects and over no other");
+    let mut record = rule.record("conflict")?;
+    let mut guard = rule.lock(store, &record.key).await?;
+    let first = rule.save(store, &record, None, &mut guard).await?;
     record.generation = Generation::new(4_711);
-    let second = case.save(store, &record, Some(first), &mut guard).await?;
+    let second = rule.save(store, &record, Some(first), &mut guard).await?;
     if second <= first {
-        return case.broken(format!("generation {second} after {first}"));
+        return rule.broken(format!("generation {second} after {first}"));
     }
     let mut other = record.clone();
     other.state = State::Registered;
     for expected in [None, Some(first), Some(second.next())] {
-        let saved = case.done(store.save(&other, expected, &mut guard).await)?;
+        let saved = rule.done(store.save(&other, expected, &mut guard).await)?;
         let found = Some(second);
-        case.same(&saved, &Saved::Conflict { found })?;
+        rule.same(&saved, &Saved::Conflict { found })?;
     }
     record.generation = second;
-    case.same(&case.done(store.load(&record.key).await)?, &Some(record))
+    rule.same(&rule.done(store.load(&record.key).await)?, &Some(record))
 }
 
 async fn removal(
     store: &dyn CredentialStore,
     second: &dyn CredentialStore,
 ) -> Result<(), Violation> {
-    let case = Case("a record that was removed stays away, and its generation is not used again");
-    let record = case.record("removal")?;
-    let mut guard = case.lock(store, &record.key).await?;
-    let first = case.save(store, &record, None, &mut guard).await?;
+    let rule = Rule("a record that was removed stays away, and its generation is not used again");
+    let record = rule.record("removal")?;
+    let mut guard = rule.lock(store, &record.key).await?;
+    let first = rule.save(store, &record, None, &mut guard).await?;
     let removed = store.remove(&record.key, &record.issuer, &mut guard).await;
-    case.same(&case.done(removed)?, &true)?;
-    case.same(&case.done(store.load(&record.key).await)?, &None)?;
-    let saved = case.done(store.save(&record, Some(first), &mut guard).await)?;
-    case.same(&saved, &Saved::Conflict { found: None })?;
-    let listing = case.done(store.list().await)?;
-    case.same(&listing.credentials.contains(&record.key), &false)?;
+    rule.same(&rule.done(removed)?, &true)?;
+    rule.same(&rule.done(store.load(&record.key).await)?, &None)?;
+    let saved = rule.done(store.save(&record, Some(first), &mut guard).await)?;
+    rule.same(&saved, &Saved::Conflict { found: None })?;
+    let listing = rule.done(store.list().await)?;
+    rule.same(&listing.credentials.contains(&record.key), &false)?;
     drop(guard);
-    let mut guard = case.lock(second, &record.key).await?;
-    let again = case.save(second, &record, None, &mut guard).await?;
+    let mut guard = rule.lock(second, &record.key).await?;
+    let again = rule.save(second, &record, None, &mut guard).await?;
     if again <= first {
-        return case.broken(format!("generation {again} after {first} was removed"));
+        return rule.broken(format!("generation {again} after {first} was removed"));
     }
     Ok(())
 }
 
 async fn issuers(store: &dyn CredentialStore) -> Result<(), Violation> {
-    let case =
-        Case("a credential holds a record for each exact issuer, the one saved last is active");
-    let one = case.record_for("issuers", "https://as.contract.example")?;
-    let other = case.record_for("issuers", "https://as.contract.example/")?;
-    let mut guard = case.lock(store, &one.key).await?;
-    let first = case.save(store, &one, None, &mut guard).await?;
-    let second = case.save(store, &other, None, &mut guard).await?;
-    let active = case.done(store.load(&one.key).await)?;
-    case.same(
+    let rule =
+        Rule("a credential holds a record for each exact issuer, the one saved last is active");
+    let one = rule.record_for("issuers", "https://as.contract.example")?;
+    let other = rule.record_for("issuers", "https://as.contract.example/")?;
+    let mut guard = rule.lock(store, &one.key).await?;
+    let first = rule.save(store, &one, None, &mut guard).await?;
+    let second = rule.save(store, &other, None, &mut guard).await?;
+    let active = rule.done(store.load(&one.key).await)?;
+    rule.same(
         &active.map(|record| record.issuer),
         &Some(other.issuer.clone()),
     )?;
-    let loaded = case.done(store.load_issuer(&one.key, &one.issuer).await)?;
-    case.same(&loaded.map(|record| record.generation), &Some(first))?;
+    let loaded = rule.done(store.load_issuer(&one.key, &one.issuer).await)?;
+    rule.same(&loaded.map(|record| record.generation), &Some(first))?;
     let listed = [(other.issuer.clone(), second), (one.issuer.clone(), first)];
     same_records(store, &one.key, &listed).await?;
-    let third = case.save(store, &one, Some(first), &mut guard).await?;
+    let third = rule.save(store, &one, Some(first), &mut guard).await?;
     if !(first < second && second < third) {
-        return case.broken(format!("generations {first}, {second}, {third}"));
+        return rule.broken(format!("generations {first}, {second}, {third}"));
     }
-    let active = case.done(store.load(&one.key).await)?;
-    case.same(
+    let active = rule.done(store.load(&one.key).await)?;
+    rule.same(
         &active.map(|record| record.issuer),
         &Some(one.issuer.clone()),
     )?;
     let listed = [(one.issuer.clone(), third), (other.issuer.clone(), second)];
     same_records(store, &one.key, &listed).await?;
     let removed = store.remove(&one.key, &one.issuer, &mut guard).await;
-    case.same(&case.done(removed)?, &true)?;
+    rule.same(&rule.done(removed)?, &true)?;
     let listed = [(other.issuer.clone(), second)];
     same_records(store, &one.key, &listed).await?;
-    let case = Case("removing the active record makes no other one active");
-    case.same(&case.done(store.load(&one.key).await)?, &None)?;
-    let loaded = case.done(store.load_issuer(&one.key, &other.issuer).await)?;
-    case.same(&loaded.map(|record| record.generation), &Some(second))
+    let rule = Rule("removing the active record makes no other one active");
+    rule.same(&rule.done(store.load(&one.key).await)?, &None)?;
+    let loaded = rule.done(store.load_issuer(&one.key, &other.issuer).await)?;
+    rule.same(&loaded.map(|record| record.generation), &Some(second))
 }
 
 async fn same_records(
@@ -153,132 +153,132 @@ async fn same_records(
     credential: &CredentialKey,
     wanted: &[(Issuer, Generation)],
 ) -> Result<(), Violation> {
-    let case =
-        Case("the records of a credential are those of all its issuers, the active one first");
-    let records = case.done(store.records(credential).await)?.into_iter();
+    let rule =
+        Rule("the records of a credential are those of all its issuers, the active one first");
+    let records = rule.done(store.records(credential).await)?.into_iter();
     let found: Vec<_> = records
         .map(|record| (record.issuer, record.generation))
         .collect();
-    case.same(&found.as_slice(), &wanted)
+    rule.same(&found.as_slice(), &wanted)
 }
 
 async fn durability<F>(open: &F) -> Result<(), Violation>
 where
     F: AsyncFn() -> Arc<dyn CredentialStore>,
 {
-    let case = Case("a saved record is the same, field by field, after the store is opened again");
-    let mut record = case.record("durability")?;
+    let rule = Rule("a saved record is the same, field by field, after the store is opened again");
+    let mut record = rule.record("durability")?;
     let store = open().await;
-    let mut guard = case.lock(&*store, &record.key).await?;
-    record.generation = case.save(&*store, &record, None, &mut guard).await?;
+    let mut guard = rule.lock(&*store, &record.key).await?;
+    record.generation = rule.save(&*store, &record, None, &mut guard).await?;
     // No release, no farewell: the next handle reads what a save that returned has left.
-    let loaded = case.done(open().await.load(&record.key).await)?;
+    let loaded = rule.done(open().await.load(&record.key).await)?;
     drop(guard);
-    case.same(&loaded, &Some(record))
+    rule.same(&loaded, &Some(record))
 }
 
 async fn exclusion(
     store: Arc<dyn CredentialStore>,
     second: Arc<dyn CredentialStore>,
 ) -> Result<(), Violation> {
-    let case = Case("a credential has one guard at a time, and a wait for it ends");
-    let credential = case.record("exclusion")?.key;
-    let other = case.record("exclusion-2")?.key;
-    let guard = case.lock(&*store, &credential).await?;
+    let rule = Rule("a credential has one guard at a time, and a wait for it ends");
+    let credential = rule.record("exclusion")?.key;
+    let other = rule.record("exclusion-2")?.key;
+    let guard = rule.lock(&*store, &credential).await?;
     for store in [&store, &second] {
         for wait in [Duration::ZERO, SHORT] {
-            case.refused(
+            rule.refused(
                 store.lock(&credential, LockKind::Credential, wait).await,
                 StoreErrorKind::Busy,
             )?;
         }
-        drop(case.lock(&**store, &other).await?);
+        drop(rule.lock(&**store, &other).await?);
     }
     // A waiting task gets the lock when it is released.
-    let waiting = async { case.lock(&*second, &credential).await };
+    let waiting = async { rule.lock(&*second, &credential).await };
     let releasing = async {
         tokio::task::yield_now().await;
         drop(guard);
     };
     let (guard, ()) = tokio::join!(waiting, releasing);
-    case.done(guard?.release().await)?;
+    rule.done(guard?.release().await)?;
     // In a moment: where the lock is a file's, a process that is being started may have a copy of it.
-    drop(case.lock(&*store, &credential).await?);
+    drop(rule.lock(&*store, &credential).await?);
 
-    let case = Case("who counts under the guard loses no count");
-    let record = case.record("counting")?;
+    let rule = Rule("who counts under the guard loses no count");
+    let record = rule.record("counting")?;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..16 {
         let store = Arc::clone(if number % 2 == 0 { &store } else { &second });
         let record = record.clone();
         tasks.spawn(async move {
-            let mut guard = case.lock(&*store, &record.key).await?;
-            let found = case.done(store.load(&record.key).await)?;
+            let mut guard = rule.lock(&*store, &record.key).await?;
+            let found = rule.done(store.load(&record.key).await)?;
             let expected = found.map(|record| record.generation);
-            case.save(&*store, &record, expected, &mut guard).await
+            rule.save(&*store, &record, expected, &mut guard).await
         });
     }
     let mut generations = Vec::new();
     while let Some(saved) = tasks.join_next().await {
         match saved {
             Ok(saved) => generations.push(saved?),
-            Err(error) => return case.broken(format!("a task ended early: {error}")),
+            Err(error) => return rule.broken(format!("a task ended early: {error}")),
         }
     }
     generations.sort();
     generations.dedup();
-    case.same(&generations.len(), &16)
+    rule.same(&generations.len(), &16)
 }
 
 async fn guards(
     store: &dyn CredentialStore,
     second: &dyn CredentialStore,
 ) -> Result<(), Violation> {
-    let case = Case("a guard serves its own credential and its own store");
-    let record = case.record("guards")?;
-    let other = case.record("guards-2")?;
-    let mut guard = case.lock(store, &other.key).await?;
+    let rule = Rule("a guard serves its own credential and its own store");
+    let record = rule.record("guards")?;
+    let other = rule.record("guards-2")?;
+    let mut guard = rule.lock(store, &other.key).await?;
     let saved = store.save(&record, None, &mut guard).await;
-    case.refused(saved, StoreErrorKind::Guard)?;
+    rule.refused(saved, StoreErrorKind::Guard)?;
     let removed = store.remove(&record.key, &record.issuer, &mut guard).await;
-    case.refused(removed, StoreErrorKind::Guard)?;
+    rule.refused(removed, StoreErrorKind::Guard)?;
     drop(guard);
     let mut foreign = Guard::new(record.key.clone(), LockKind::Credential, Foreign);
     for store in [store, second] {
         let saved = store.save(&record, None, &mut foreign).await;
-        case.refused(saved, StoreErrorKind::Guard)?;
+        rule.refused(saved, StoreErrorKind::Guard)?;
         let removed = store
             .remove(&record.key, &record.issuer, &mut foreign)
             .await;
-        case.refused(removed, StoreErrorKind::Guard)?;
+        rule.refused(removed, StoreErrorKind::Guard)?;
     }
-    case.same(&case.done(store.load(&record.key).await)?, &None)
+    rule.same(&rule.done(store.load(&record.key).await)?, &None)
 }
 
 async fn sign_in_locks(
     store: &dyn CredentialStore,
     second: &dyn CredentialStore,
 ) -> Result<(), Violation> {
-    let case = Case("a sign-in lock excludes other sign-ins, and no changes of the credential");
-    let record = case.record("sign-in-locks")?;
+    let rule = Rule("a sign-in lock excludes other sign-ins, and no changes of the credential");
+    let record = rule.record("sign-in-locks")?;
     let key = &record.key;
-    let mut sign_in = case.done(store.lock(key, LockKind::SignIn, SHORT).await)?;
+    let mut sign_in = rule.done(store.lock(key, LockKind::SignIn, SHORT).await)?;
     for store in [store, second] {
         let busy = store.lock(key, LockKind::SignIn, SHORT).await;
-        case.refused(busy, StoreErrorKind::Busy)?;
+        rule.refused(busy, StoreErrorKind::Busy)?;
     }
     let guard = second.lock(key, LockKind::Credential, SHORT).await;
-    drop(case.done(guard)?);
+    drop(rule.done(guard)?);
 
-    let case = Case("a sign-in lock does not allow changes of the credential");
+    let rule = Rule("a sign-in lock does not allow changes of the credential");
     let saved = store.save(&record, None, &mut sign_in).await;
-    case.refused(saved, StoreErrorKind::Guard)?;
+    rule.refused(saved, StoreErrorKind::Guard)?;
     let removed = store.remove(key, &record.issuer, &mut sign_in).await;
-    case.refused(removed, StoreErrorKind::Guard)?;
+    rule.refused(removed, StoreErrorKind::Guard)?;
     let reserved = store.reserve(key, &mut sign_in).await;
     match reserved {
         Ok(()) => Ok(()),
-        reserved => case.refused(reserved, StoreErrorKind::Guard),
+        reserved => rule.refused(reserved, StoreErrorKind::Guard),
     }
 }
 
@@ -286,46 +286,46 @@ async fn reserves(
     store: &dyn CredentialStore,
     second: &dyn CredentialStore,
 ) -> Result<(), Violation> {
-    let case = Case("reserving saves nothing, and a save works with it and without");
-    let mut record = case.record("reserves")?;
+    let rule = Rule("reserving saves nothing, and a save works with it and without");
+    let mut record = rule.record("reserves")?;
     let credential = record.key.clone();
-    let mut guard = case.lock(store, &credential).await?;
-    case.done(store.reserve(&credential, &mut guard).await)?;
+    let mut guard = rule.lock(store, &credential).await?;
+    rule.done(store.reserve(&credential, &mut guard).await)?;
     drop(guard);
-    let mut guard = case.lock(second, &credential).await?;
-    case.same(&case.done(second.load(&credential).await)?, &None)?;
+    let mut guard = rule.lock(second, &credential).await?;
+    rule.same(&rule.done(second.load(&credential).await)?, &None)?;
     for _ in 0..2 {
-        case.done(second.reserve(&credential, &mut guard).await)?;
+        rule.done(second.reserve(&credential, &mut guard).await)?;
     }
-    let first = case.save(second, &record, None, &mut guard).await?;
-    case.done(second.reserve(&credential, &mut guard).await)?;
-    let saved = case.done(second.save(&record, None, &mut guard).await)?;
-    case.same(&saved, &Saved::Conflict { found: Some(first) })?;
-    record.generation = case.save(second, &record, Some(first), &mut guard).await?;
-    case.done(second.reserve(&credential, &mut guard).await)?;
-    case.same(
-        &case.done(store.load(&credential).await)?,
+    let first = rule.save(second, &record, None, &mut guard).await?;
+    rule.done(second.reserve(&credential, &mut guard).await)?;
+    let saved = rule.done(second.save(&record, None, &mut guard).await)?;
+    rule.same(&saved, &Saved::Conflict { found: Some(first) })?;
+    record.generation = rule.save(second, &record, Some(first), &mut guard).await?;
+    rule.done(second.reserve(&credential, &mut guard).await)?;
+    rule.same(
+        &rule.done(store.load(&credential).await)?,
         &Some(record.clone()),
     )?;
     let removed = second.remove(&credential, &record.issuer, &mut guard).await;
-    case.same(&case.done(removed)?, &true)?;
-    case.same(&case.done(store.load(&credential).await)?, &None)
+    rule.same(&rule.done(removed)?, &true)?;
+    rule.same(&rule.done(store.load(&credential).await)?, &None)
 }
 
 async fn listing(store: &dyn CredentialStore) -> Result<(), Violation> {
-    let case = Case("the list names every credential with a record, once");
-    let credential = case.record("issuers")?.key;
-    let listing = case.done(store.list().await)?;
+    let rule = Rule("the list names every credential with a record, once");
+    let credential = rule.record("issuers")?.key;
+    let listing = rule.done(store.list().await)?;
     let times = listing
         .credentials
         .iter()
         .filter(|found| **found == credential)
         .count();
-    case.same(&times, &1)?;
-    case.same(&listing.problems.len(), &0)?;
+    rule.same(&times, &1)?;
+    rule.same(&listing.problems.len(), &0)?;
     match store.diagnostics() {
         Some(diagnostics) if diagnostics.describe().is_empty() => {
-            case.broken("the store does not describe itself".to_owned())
+            rule.broken("the store does not describe itself".to_owned())
         }
         _ => Ok(()),
     }

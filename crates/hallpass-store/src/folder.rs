@@ -20,6 +20,7 @@ use std::{
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 pub(crate) use self::replacement::Replacement;
+pub use self::replacement::{FilePermissions, replace_file};
 
 /// No file of ours comes near; a larger one is not ours.
 const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
@@ -100,7 +101,7 @@ pub(crate) fn read_opened(path: &Path, file: File) -> Result<Vec<u8>, StoreError
     Ok(bytes)
 }
 
-/// Whether this file is still at the path; false if that can't be told without opening it.
+/// Whether this file is still at the path; false if that is unknown without opening it.
 pub(crate) fn is_at(path: &Path, file: &File) -> bool {
     system::is_at(path, file)
 }

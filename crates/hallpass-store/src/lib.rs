@@ -10,7 +10,7 @@
 //!   source that is locked, absent or silent is an error with a remedy, and never a reason to take
 //!   another. Only a key that its source definitely does not have is followed by a new one; the records of
 //!   the lost key stay as they are, and are readable again when it comes back.
-//! - [`read_private`]: a host's own file below the store's folder, by the same rule as the store's files.
+//! - [`read_private`] and [`replace_file`]: a host's own files, read and written as the store's files are.
 //! - [`contract`]: what a session relies on, as a test for any backend.
 //!
 //! It deliberately does not speak HTTP, refresh anything, look at tokens, keep a record in a keyring
@@ -59,7 +59,7 @@ mod memory;
 mod passphrase;
 
 pub use file::{Exported, FileStore, Forgotten, Imported, Inventory, Rekeyed, Unreadable};
-pub use folder::read_private;
+pub use folder::{FilePermissions, read_private, replace_file};
 pub use hallpass_seal::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
 pub use key_file::KeyFile;
 pub use key_sources::KeySources;

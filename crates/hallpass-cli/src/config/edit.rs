@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hallpass::store::{FilePermissions, replace_file};
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
@@ -128,15 +129,8 @@ fn behind(path: &Path) -> io::Result<(PathBuf, PathBuf)> {
 
 /// Replaces a file as a whole.
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let (path, folder) = behind(path)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    io::Write::write_all(&mut file, text.as_bytes())?;
-    if let Ok(before) = fs::metadata(&path) {
-        file.as_file().set_permissions(before.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
-    Ok(())
+    let (path, _) = behind(path)?;
+    replace_file(&path, text.as_bytes(), FilePermissions::Keep)
 }
 
 fn item(set: &Value) -> Item {

@@ -225,7 +225,7 @@ async fn an_export_opens_elsewhere_and_overwrites_nothing() {
     let arguments = ["store", "import", &nothing, "--with-passphrase-file", &file];
     let ended = desk.run(&arguments).await.expect(1);
     assert!(
-        ended.stderr.contains("no export of a store"),
+        ended.stderr.contains("not an export of a store"),
         "{}",
         ended.stderr
     );
@@ -321,7 +321,7 @@ async fn a_key_that_was_overwritten_is_a_reason_to_begin_anew_and_not_to_delete(
     let key = key_file(&desk);
     note(&desk, key.to_str().unwrap(), "something else\n");
     let ended = desk.run(&["token", &url]).await.expect(1);
-    assert!(ended.stderr.contains("no key file"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("not a key file"), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("hallpass store reset"),
         "{}",

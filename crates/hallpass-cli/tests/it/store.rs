@@ -90,7 +90,7 @@ async fn a_keyring_that_was_asked_for_and_does_not_answer_is_an_error() {
     let desk = Desk::new().await;
     let ended = desk.login(&["--key-store", "keyring"]).await.expect(1);
     assert!(
-        ended.stderr.contains("policy `keyring`"),
+        ended.stderr.contains("the store's key (`keyring`)"),
         "{}",
         ended.stderr
     );

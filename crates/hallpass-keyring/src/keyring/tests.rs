@@ -84,7 +84,7 @@ async fn quiet(keyring: &Keyring) {
 }
 
 #[tokio::test]
-async fn a_key_is_kept_given_back_and_forgotten() {
+async fn key_is_created_loaded_and_removed() {
     let ring = Ring::new();
     let key = ring.keyring().create(ID).await.unwrap();
     let again = ring.keyring().load(ID).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_key_is_kept_given_back_and_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_read_once_however_many_ask() {
+async fn concurrent_loads_read_a_key_once() {
     let ring = Ring::new();
     let key = ring.keyring().create(ID).await.unwrap();
     let keyring = ring.keyring();
@@ -117,7 +117,7 @@ async fn a_key_is_read_once_however_many_ask() {
 }
 
 #[tokio::test]
-async fn each_failure_has_its_kind_its_advice_and_no_secret() {
+async fn failures_have_kind_and_hint_and_no_secret() {
     type Make = fn() -> Error;
     let table: [(Make, KeyErrorKind); 7] = [
         (|| Error::NoEntry, KeyErrorKind::Absent),
@@ -153,7 +153,7 @@ async fn each_failure_has_its_kind_its_advice_and_no_secret() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_is_not_taken_for_one() {
+async fn malformed_key_is_unusable() {
     let ring = Ring::new();
     for text in [
         "",
@@ -170,7 +170,7 @@ async fn what_is_no_key_is_not_taken_for_one() {
 }
 
 #[tokio::test]
-async fn a_keyring_that_hangs_costs_the_limit_and_few_threads_and_comes_back() {
+async fn hanging_keyring_times_out_and_recovers() {
     let ring = Ring::new();
     let key = ring.keyring().create(ID).await.unwrap();
     let keyring = ring.keyring().with_time_limit(SHORT);
@@ -191,7 +191,7 @@ async fn a_keyring_that_hangs_costs_the_limit_and_few_threads_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_key_that_nobody_waited_for_is_taken_away_again() {
+async fn key_of_a_cancelled_create_is_removed() {
     let ring = Ring::new();
     let keyring = ring.keyring().with_time_limit(SHORT);
     ring.hang(true);
@@ -203,11 +203,11 @@ async fn a_key_that_nobody_waited_for_is_taken_away_again() {
 }
 
 #[tokio::test]
-async fn a_panic_below_is_an_error_and_not_the_end() {
+async fn panic_in_the_backend_is_an_error() {
     let ring = Ring::new();
     ring.keyring().create(ID).await.unwrap();
     let keyring = ring.keyring();
-    ring.fail(|| panic!("as told"));
+    ring.fail(|| panic!("scripted"));
     let error = keyring.load(ID).await.unwrap_err();
     assert_eq!(error.kind(), KeyErrorKind::Unavailable);
     quiet(&keyring).await;
@@ -216,7 +216,7 @@ async fn a_panic_below_is_an_error_and_not_the_end() {
 }
 
 #[tokio::test]
-async fn a_store_whose_keyring_is_gone_waits_for_it() {
+async fn store_without_its_keyring_fails_until_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("store");
     let ring = Ring::new();
@@ -267,7 +267,7 @@ fn has_role() -> bool {
 }
 
 #[tokio::test]
-async fn a_thread_that_hangs_does_not_hold_up_the_end_of_the_program() {
+async fn hanging_thread_does_not_delay_the_end_of_the_process() {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "keyring::tests::child", "--ignored"])
         .env(ROLE, "hang")

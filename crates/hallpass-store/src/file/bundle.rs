@@ -13,7 +13,7 @@ use hallpass_core::{
 use hallpass_seal::{Binding, OpenError};
 use zeroize::Zeroizing;
 
-use super::{FileStore, creation::no_key, records::document_error};
+use super::{creation::no_key, file_store::FileStore, records::document_error};
 use crate::{KeyId, KeySource, blocking};
 
 const BUNDLE: &Binding = b"hallpass: an export of a store 1";

@@ -1,4 +1,4 @@
-//! The creation of a store, and its reset.
+//! The creation of a store.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,6 @@ use std::{
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    FileStore,
     header::{KeyEpoch, PolicyFile},
     lock::{self, Mode},
 };
@@ -21,50 +20,6 @@ pub(super) const KEY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a process that waits to create a store checks whether another one has created it.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-
-impl FileStore {
-    /// Moves everything in a folder's store out of the way and creates a new store there.
-    ///
-    /// For a store that can't be opened any more: its passphrase is forgotten, its `store.json` is gone, its
-    /// key was overwritten. Nothing is deleted: the files are in the returned folder, and open again if they
-    /// are put back with their key. `None` if there was nothing to move.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open); [`StoreErrorKind::Busy`] while another process uses the store.
-    pub async fn reset(
-        folder: impl Into<PathBuf>,
-        keys: impl Into<KeySources>,
-    ) -> Result<(Self, Option<PathBuf>), StoreError> {
-        let (root, sources) = (folder.into(), keys.into());
-        let place = root.clone();
-        blocking::run(move || prepare(&place)).await?;
-        let deadline = lock::deadline(KEY_TIMEOUT);
-        let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
-        let place = root.clone();
-        let (lock, moved) = blocking::run(move || {
-            let policy = policy_path(&place);
-            let mut paths = folder::files_with(&place.join("slots"), "sealed")?;
-            // The policy goes first: if this is interrupted, the rest is refused instead of being
-            // taken for the new store's, and the next start over moves it too.
-            if folder::kind(&policy)?.is_some() {
-                paths.insert(0, policy);
-            }
-            if paths.is_empty() {
-                return Ok((lock, None));
-            }
-            let moved = new_folder_aside(&place)?;
-            for path in paths {
-                folder::move_into(&path, &moved)?;
-            }
-            Ok((lock, Some(moved)))
-        })
-        .await?;
-        create_locked(&root, &sources, lock).await?;
-        let store = Self::open(root, sources).await?;
-        Ok((store, moved))
-    }
-}
 
 /// Creates the folders of a store.
 pub(super) fn prepare(root: &Path) -> Result<(), StoreError> {
@@ -109,7 +64,7 @@ pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFi
     }
 }
 
-async fn create_locked(
+pub(super) async fn create_locked(
     root: &Path,
     sources: &KeySources,
     lock: std::fs::File,

@@ -9,9 +9,9 @@ use hallpass_core::{
 use tokio::time;
 
 use super::{
-    FileStore,
     creation::lock_path,
-    lock::{self, CredentialLocks, FileLease, Mode},
+    file_store::{CredentialLocks, FileLease, FileStore},
+    lock::{self, Mode},
     records,
 };
 use crate::blocking;

@@ -12,7 +12,8 @@ use hallpass_core::{
 };
 
 use super::{
-    FileStore, creation,
+    creation,
+    file_store::FileStore,
     header::KeyEpoch,
     key_cache::unnamed,
     records::{self, CredentialPaths, Keys},

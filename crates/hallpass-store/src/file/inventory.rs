@@ -4,65 +4,28 @@
 //! comes back, see [`missing_key`](super::missing_key).
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashSet},
-    fmt,
     path::PathBuf,
+    sync::Arc,
 };
 
 use hallpass_core::{
-    CredentialKey, Record, Timestamp,
+    CredentialKey, Record,
+    record::document::CredentialDocument,
     store::{StoreError, StoreErrorKind},
 };
 use hallpass_seal::Binding;
 
 use super::{
-    FileStore,
     creation::{no_policy, policy_path},
-    header::{KeyEpoch, MissingKey, PolicyFile},
-    records::{self, CredentialPaths},
+    file_store::FileStore,
+    header::PolicyFile,
+    key_cache::AllKeys,
+    records::{self, CredentialPaths, Keys},
+    unreadable::Unreadable,
 };
-use crate::{KeyId, KeyLocation, KeySources, blocking, folder};
-
-/// Records whose key is missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unreadable {
-    /// The key's id.
-    pub key: KeyId,
-    /// Where it was kept; `None` for a location that this version does not know.
-    pub policy: Option<KeyLocation>,
-    /// The number of files that are sealed with it: one for each account.
-    pub files: usize,
-    /// Whether this machine has replaced the key by a new one. Otherwise it is another machine's key, or no
-    /// operation has needed it yet.
-    pub is_lost: bool,
-    /// When it was replaced, by the file system's clock.
-    pub since: Option<Timestamp>,
-}
-
-impl Unreadable {
-    pub(super) fn new(epoch: &KeyEpoch, files: usize, machine: Option<&str>) -> Self {
-        let lost = epoch.lost.as_ref().filter(|lost| lost.is_on(machine));
-        Self {
-            key: epoch.key_id(),
-            policy: epoch.policy().ok(),
-            files,
-            is_lost: lost.is_some(),
-            since: lost.and_then(MissingKey::since),
-        }
-    }
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.files {
-            1 => f.write_str("one account is unreadable: its")?,
-            files => write!(f, "{files} accounts are unreadable: their")?,
-        }
-        let why = if self.is_lost { "lost" } else { "missing" };
-        write!(f, " key {} is {why}", self.key)
-    }
-}
+use crate::{KeySources, blocking, folder};
 
 /// What a store holds.
 #[derive(Debug)]
@@ -196,7 +159,7 @@ impl FileStore {
         let here = wanted.iter().flatten();
         let here = here.filter(|paths| !keys.is_missing(paths.epoch));
         look.unread = here.map(|paths| paths.binding).collect();
-        let read = move || Ok::<_, StoreError>(records::read_all(&keys, wanted));
+        let read = move || Ok::<_, StoreError>(read_all(&keys, wanted));
         let (documents, problems) = blocking::run(read).await?;
         look.problems.extend(problems);
         for document in documents {
@@ -227,5 +190,59 @@ impl FileStore {
             "bring the key back, as from a backup; or go on: the next command that needs the \
              records leaves them unreadable and makes a new key",
         )
+    }
+}
+
+impl FileStore {
+    /// Every document that opens, and why the others don't.
+    pub(crate) async fn documents(
+        &self,
+    ) -> Result<(Vec<CredentialDocument>, Vec<StoreError>), StoreError> {
+        let root = self.folder().to_owned();
+        let found = blocking::run(move || records::all(&root)).await?;
+        if found.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        self.reload().await?;
+        self.key_in_use().await?;
+        let (keys, mut problems) = self.all_keys().await;
+        blocking::run(move || {
+            let (documents, unread) = read_all(&keys, found);
+            problems.extend(unread);
+            Ok((documents, problems))
+        })
+        .await
+    }
+}
+
+/// Of each credential the newest document that a key is here for, and why others can't be read.
+fn read_all(
+    keys: &AllKeys,
+    found: Vec<Result<CredentialPaths, StoreError>>,
+) -> (Vec<CredentialDocument>, Vec<StoreError>) {
+    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    let mut at_hand: Vec<(CredentialPaths, Arc<Keys>)> = Vec::new();
+    for paths in found {
+        match paths.and_then(|paths| Ok(keys.of(&paths)?.map(|keys| (paths, keys)))) {
+            Ok(found) => at_hand.extend(found),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.epoch)));
+    at_hand.dedup_by_key(|(paths, _)| paths.binding);
+    for (paths, keys) in at_hand {
+        match read(&keys, &paths) {
+            Ok(document) => documents.extend(document),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (documents, problems)
+}
+
+/// `None` when the file went away in the meantime.
+fn read(keys: &Keys, paths: &CredentialPaths) -> Result<Option<CredentialDocument>, StoreError> {
+    match folder::read(&paths.sealed)? {
+        Some(bytes) => records::open(keys, paths, None, &bytes).map(Some),
+        None => Ok(None),
     }
 }

@@ -1,15 +1,15 @@
 //! The locks of a file store.
 //!
-//! All are advisory locks of the operating system ([`File::try_lock`]), but for the first. A process takes
-//! them in the order of this table:
+//! The first is a mutex, the others are advisory locks of the operating system ([`File::try_lock`]). A process
+//! takes them in the order of this table:
 //!
 //! | order | lock | mode | held by |
 //! |---|---|---|---|
 //! | 1 | in memory, one for each file of 3 | exclusive | the task that holds 3 |
 //! | 2 | `store.lock` | shared | the holder of a credential's lock or of `keys.lock` |
 //! | | | exclusive | the process that creates the store, resets it or changes its key |
-//! | 3 | `slots/<digest>.lock`, for a sign-in | exclusive | the process that signs in to a credential |
-//! | 3 | `slots/<digest>.lock`, for changes | exclusive | the process that changes a credential's files, in all epochs |
+//! | 3 | a credential's `slots/<digest>.lock` for sign-ins | exclusive | the process that signs in to a credential |
+//! | 3 | its `slots/<digest>.lock` for changes | exclusive | the process that changes a credential's files, in all epochs |
 //! | 4 | `keys.lock` | exclusive | the process that adds a key after a lost one, or notes that a loss was reported |
 //!
 //! So no record is sealed with a key that is being replaced, and of several processes that find an empty folder
@@ -37,56 +37,21 @@ use std::{
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     process,
-    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
 use hallpass_core::{
     Timestamp,
-    store::{Lease, StoreError, StoreErrorKind},
+    store::{StoreError, StoreErrorKind},
 };
-use tokio::{
-    sync::OwnedMutexGuard,
-    time::{self, Instant},
-};
+use tokio::time::{self, Instant};
 
-use super::reserve::Reserve;
 use crate::{blocking, folder};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const MAX_PAUSE: Duration = Duration::from_millis(25);
 /// A longer wait is logged.
 const LOG_AFTER: Duration = Duration::from_secs(1);
-
-/// A file store's part of a guard. The reserve is dropped before the locks.
-#[derive(Debug)]
-pub(crate) struct FileLease {
-    pub(crate) reserve: Option<Reserve>,
-    pub(crate) locks: Arc<CredentialLocks>,
-}
-
-impl Lease for FileLease {}
-
-impl FileLease {
-    /// The locks and what is reserved, for a change of the credential.
-    pub(crate) fn for_change(&mut self) -> Self {
-        Self {
-            reserve: self.reserve.take(),
-            locks: Arc::clone(&self.locks),
-        }
-    }
-}
-
-/// The locks that a guard holds. They are released when the last owner is dropped: the guard, or a write that
-/// outlives it. Fields are dropped in this order, the reverse of the order of taking.
-#[derive(Debug)]
-pub(crate) struct CredentialLocks {
-    pub(crate) _lock: File,
-    pub(crate) _store: File,
-    pub(crate) _task: OwnedMutexGuard<()>,
-    /// The store that took them.
-    pub(crate) store: super::FileStore,
-}
 
 /// How a lock is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +73,7 @@ pub(crate) async fn acquire(
 ) -> Result<File, StoreError> {
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
-    let mut told = false;
+    let mut logged = false;
     let mut file = None;
     loop {
         let (tried, place) = (file.take(), path.clone());
@@ -129,8 +94,8 @@ pub(crate) async fn acquire(
         if left.is_zero() {
             return Err(busy(&path));
         }
-        if !told && now.duration_since(begun) > LOG_AFTER {
-            told = true;
+        if !logged && now.duration_since(begun) > LOG_AFTER {
+            logged = true;
             tracing::info!(lock = %path.display(), holder = ?holder(&path), "waiting for a lock");
         }
         time::sleep(pause.min(left)).await;

@@ -17,20 +17,20 @@
 //! If the process is killed after the new key was kept, the next process makes another one. If it is killed
 //! after `store.json` was replaced, the next process has the key and reports the loss.
 
-use std::{fmt, fs::File, sync::Arc};
+use std::{fs::File, sync::Arc};
 
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    FileStore,
     creation::{KEY_TIMEOUT, keys_lock_path, lock_path, no_key, policy_path, source_of},
+    file_store::FileStore,
     header::{KeyEpoch, MissingKey, PolicyFile},
-    inventory::Unreadable,
     key_cache::KeyGuard,
     lock::{self, Mode},
     records,
+    unreadable::{MissingKeyHandler, Unreadable},
 };
-use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, blocking};
+use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking};
 
 /// The locks of a process that adds to `store.json`.
 #[derive(Debug)]
@@ -73,41 +73,55 @@ impl FileStore {
         if let Some(found) = self.newest_available().await? {
             return Ok(found);
         }
-        let machine = self.sources().machine().map(str::to_owned);
         let file = self.policy_file();
-        let policy = file.of_machine(machine.as_deref()).policy()?;
+        let policy = file.of_machine(self.sources().machine()).policy()?;
         let source = Arc::clone(source_of(self.sources(), policy)?);
         let id = KeyId::generate().map_err(|error| no_key(policy, error))?;
-        let key = match source.create(id).await {
-            Ok(key) => key,
-            Err(error) => return Err(no_new_key(policy, error)),
-        };
-        // A source that does not return its keys would be asked for a new one again and again.
-        if let Err(error) = source.load(id).await {
-            drop_unused(&*source, id).await;
-            return Err(no_new_key(policy, error));
+        let created = source.create(id).await;
+        let key = created.map_err(|error| no_new_key(policy, error))?;
+        let adopted = self.adopt_key(&*source, id, key, &policy_lock).await;
+        if !matches!(adopted, Ok(true)) {
+            self.drop_unless_named(&*source, id).await;
         }
+        if adopted? {
+            tracing::warn!(new = %id, "the store's key is lost, its records are unreadable");
+            self.report_losses_locked(&policy_lock).await?;
+        }
+        let found = self.newest_available().await?;
+        found.ok_or_else(|| self.missing_key_error())
+    }
+
+    /// Writes a new key's id into `store.json`. False if the missing key is back.
+    async fn adopt_key(
+        &self,
+        source: &dyn KeySource,
+        id: KeyId,
+        key: SealingKey,
+        lock: &Arc<PolicyLock>,
+    ) -> Result<bool, StoreError> {
+        let policy = source.policy();
+        // A source that does not return its keys would be asked for a new one again and again.
+        let loaded = source.load(id).await;
+        loaded.map_err(|error| no_new_key(policy, error))?;
         self.inner.key_cache.forget_missing();
-        match self.newest_available().await {
-            Ok(None) => {}
-            found => {
-                drop_unused(&*source, id).await;
-                return found?.ok_or_else(|| self.missing_key_error());
-            }
+        if self.newest_available().await?.is_some() {
+            return Ok(false);
         }
         let mut file = self.policy_file();
-        let missed: Vec<KeyId> = file.epochs().map(KeyEpoch::key_id).collect();
-        let missed: Vec<KeyId> = missed
-            .into_iter()
-            .filter(|id| self.inner.key_cache.is_missing(*id))
+        let missing = |epoch: &&KeyEpoch| self.inner.key_cache.is_missing(epoch.key_id());
+        let missing: Vec<u32> = file
+            .epochs()
+            .filter(missing)
+            .map(KeyEpoch::number)
             .collect();
-        let (root, lock) = (self.folder().to_owned(), Arc::clone(&policy_lock));
+        let machine = self.sources().machine().map(str::to_owned);
+        let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
         let written = blocking::run(move || {
             let paths = records::all(&root)?;
             let since = lock::taken_at(&keys_lock_path(&root));
             let machine = machine.as_deref();
             for epoch in file.epochs_mut() {
-                if missed.contains(&epoch.key_id()) && !epoch.is_lost_on(machine) {
+                if missing.contains(&epoch.number()) && !epoch.is_lost_on(machine) {
                     let files = paths.iter().flatten();
                     let files = files.filter(|it| it.epoch == epoch.number()).count();
                     epoch.lost = Some(MissingKey::new(since, files, machine));
@@ -116,29 +130,23 @@ impl FileStore {
             file.begin(KeyEpoch::new(policy, id, &key).made_on(machine));
             file.write(&policy_path(&root))?;
             drop(lock);
-            Ok(file)
+            Ok::<_, StoreError>(file)
         });
-        match written.await {
-            Ok(file) => self.take(file),
-            Err(error) => {
-                self.drop_unless_named(&*source, id).await;
-                return Err(error);
-            }
-        }
-        tracing::warn!(new = %id, "the store's key is lost, its records are unreadable");
-        self.report_losses_locked(&policy_lock).await?;
-        let found = self.newest_available().await?;
-        found.ok_or_else(|| self.missing_key_error())
+        self.take(written.await?);
+        Ok(true)
     }
 
-    /// Drops a new key after `store.json` could not be written, unless that names it all the same: a
-    /// write may fail when it is done already, as where the folder can't be made durable.
+    /// Removes a new key, unless `store.json` names it: a write that failed may be done, if only the sync of the
+    /// folder failed.
     async fn drop_unless_named(&self, source: &dyn KeySource, id: KeyId) {
         let path = policy_path(self.folder());
         let found = blocking::run(move || PolicyFile::read(&path)).await;
         let is_unnamed = |file: PolicyFile| file.epochs().all(|epoch| epoch.key_id() != id);
         if found.ok().flatten().is_some_and(is_unnamed) {
-            drop_unused(source, id).await;
+            let removed = source.remove(id).await;
+            if let Err(error) = removed {
+                tracing::debug!(%error, key = %id, "an unused key stays behind");
+            }
         }
     }
 
@@ -174,25 +182,20 @@ impl FileStore {
             return Ok(());
         }
         let machine = self.sources().machine();
-        let epochs: Vec<KeyEpoch> = file.epochs().cloned().collect();
-        let mut here = Vec::new();
-        for epoch in &epochs {
-            if self.epoch_keys(epoch).await?.is_some() {
-                here.push(epoch.number());
-            }
-        }
         for epoch in file.epochs_mut() {
-            let number = epoch.number();
             let unreported = epoch.clone();
-            let lost = epoch.lost.as_mut();
-            if let Some(lost) = lost.filter(|lost| !lost.reported && lost.is_on(machine)) {
-                tracing::debug!(epoch = number, "reporting a lost key");
-                // The key may be back by now.
-                if !here.contains(&number) {
-                    handler.0(&Unreadable::new(&unreported, lost.files, machine));
-                }
-                lost.reported = true;
+            let Some(lost) = &mut epoch.lost else {
+                continue;
+            };
+            if lost.reported || !lost.is_on(machine) {
+                continue;
             }
+            // The key may be back by now.
+            if self.epoch_keys(&unreported).await?.is_none() {
+                tracing::debug!(epoch = unreported.number(), "reporting a lost key");
+                handler.0(&Unreadable::new(&unreported, lost.files, machine));
+            }
+            lost.reported = true;
         }
         let (path, lock) = (policy_path(self.folder()), Arc::clone(lock));
         let file = blocking::run(move || {
@@ -218,15 +221,6 @@ impl FileStore {
     }
 }
 
-/// What is called for a lost key.
-pub(super) struct MissingKeyHandler(Arc<dyn Fn(&Unreadable) + Send + Sync>);
-
-impl fmt::Debug for MissingKeyHandler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MissingKeyHandler")
-    }
-}
-
 /// The error if no key can be made after a lost one. If the source fails, the lost key may be back when the
 /// source works again.
 fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
@@ -238,11 +232,5 @@ fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
         .with_hint("bring the key back, as from a backup, or reset the store")
         .with_source(error),
         _ => no_key(policy, error),
-    }
-}
-
-async fn drop_unused(source: &dyn KeySource, id: KeyId) {
-    if let Err(error) = source.remove(id).await {
-        tracing::debug!(%error, key = %id, "an unused key stays behind");
     }
 }

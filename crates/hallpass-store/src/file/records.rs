@@ -1,10 +1,6 @@
 //! One credential's file, between bytes and document.
 
-use std::{
-    cmp::Reverse,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use hallpass_core::{
     CredentialKey,
@@ -15,13 +11,9 @@ use hallpass_seal::{Binding, OpenError};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{
-    FileStore,
-    header::{self, KeyEpoch},
-    key_cache::AllKeys,
-};
+use super::header::{self, KeyEpoch};
 use crate::{
-    KeyId, SealingKey, blocking,
+    KeyId, SealingKey,
     folder::{self, Replacement},
 };
 
@@ -309,60 +301,6 @@ pub(crate) fn all(root: &Path) -> Result<Vec<Result<CredentialPaths, StoreError>
         })
     };
     Ok(paths.into_iter().map(paths_of).collect())
-}
-
-impl FileStore {
-    /// Every document that opens, and why the others don't.
-    pub(crate) async fn documents(
-        &self,
-    ) -> Result<(Vec<CredentialDocument>, Vec<StoreError>), StoreError> {
-        let root = self.folder().to_owned();
-        let found = blocking::run(move || all(&root)).await?;
-        if found.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        self.reload().await?;
-        self.key_in_use().await?;
-        let (keys, mut problems) = self.all_keys().await;
-        blocking::run(move || {
-            let (documents, unread) = read_all(&keys, found);
-            problems.extend(unread);
-            Ok((documents, problems))
-        })
-        .await
-    }
-}
-
-/// Of each credential the newest document that a key is here for, and why others can't be read.
-pub(super) fn read_all(
-    keys: &AllKeys,
-    found: Vec<Result<CredentialPaths, StoreError>>,
-) -> (Vec<CredentialDocument>, Vec<StoreError>) {
-    let (mut documents, mut problems) = (Vec::new(), Vec::new());
-    let mut at_hand: Vec<(CredentialPaths, Arc<Keys>)> = Vec::new();
-    for paths in found {
-        match paths.and_then(|paths| Ok(keys.of(&paths)?.map(|keys| (paths, keys)))) {
-            Ok(found) => at_hand.extend(found),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.epoch)));
-    at_hand.dedup_by_key(|(paths, _)| paths.binding);
-    for (paths, keys) in at_hand {
-        match read(&keys, &paths) {
-            Ok(document) => documents.extend(document),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    (documents, problems)
-}
-
-/// `None` when the file went away in the meantime.
-fn read(keys: &Keys, paths: &CredentialPaths) -> Result<Option<CredentialDocument>, StoreError> {
-    match folder::read(&paths.sealed)? {
-        Some(bytes) => open(keys, paths, None, &bytes).map(Some),
-        None => Ok(None),
-    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::{fs::File, sync::Arc};
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    FileStore,
     creation::{KEY_TIMEOUT, lock_path, no_key, policy_path, source_of},
+    file_store::FileStore,
     header::{PolicyFile, PreviousKey},
     key_cache::KeyGuard,
     lock::{self, Mode},

@@ -10,17 +10,10 @@
 
 use std::{fs::File, sync::Arc};
 
-use hallpass_core::{CredentialKey, store::StoreError};
+use hallpass_core::store::StoreError;
 
-use super::{
-    FileStore,
-    lock::CredentialLocks,
-    records::{CredentialPaths, Keys},
-};
-use crate::{
-    blocking,
-    folder::{self, Replacement},
-};
+use super::records::{CredentialPaths, Keys};
+use crate::folder::{self, Replacement};
 
 /// The least that is allocated: more than a record with long tokens takes.
 const LEAST: u64 = 64 * 1024;
@@ -36,7 +29,7 @@ pub(crate) struct Reserve {
 }
 
 impl Reserve {
-    fn new(paths: CredentialPaths, keys: Arc<Keys>) -> Result<Self, StoreError> {
+    pub(super) fn new(paths: CredentialPaths, keys: Arc<Keys>) -> Result<Self, StoreError> {
         let what = "reserving space and files to write";
         let path = &paths.sealed;
         let failed = |error| folder::failed(what, path, error);
@@ -75,24 +68,6 @@ impl Reserve {
 
     pub(super) fn into_replacement(self) -> Replacement {
         self.replacement
-    }
-}
-
-impl FileStore {
-    /// Reserves what the next change of a credential needs. `held` are its locks.
-    pub(super) async fn reserved(
-        &self,
-        credential: &CredentialKey,
-        locks: &Arc<CredentialLocks>,
-    ) -> Result<Reserve, StoreError> {
-        let (paths, keys) = self.location_for_change(credential).await?;
-        let locks = Arc::clone(locks);
-        let reserving = blocking::run(move || {
-            let reserve = Reserve::new(paths, keys)?;
-            // In this order, also where the caller is gone: the file goes before the locks.
-            Ok((reserve, locks))
-        });
-        reserving.await.map(|(reserve, _)| reserve)
     }
 }
 

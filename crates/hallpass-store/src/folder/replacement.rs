@@ -12,6 +12,8 @@ use std::{
 
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
+use crate::KeyId;
+
 use super::{failed, kind, open, refused, system};
 
 /// How often the sync of a folder is tried. The file is in its place by then, so one failure is no
@@ -35,25 +37,27 @@ impl Replacement {
         if kind(path)?.is_some_and(|kind| !kind.is_file()) {
             return Err(refused(path, "is not a regular file"));
         }
-        let opened = || {
-            let folder = system::Folder::open(path.parent().unwrap_or(path))?;
-            let temporary = path.with_extension("tmp");
-            match fs::remove_file(&temporary) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let file = open(OpenOptions::new().write(true).create_new(true), &temporary)?;
-            Ok(Self {
-                path: path.to_owned(),
-                file,
-                temporary: Temporary {
-                    path: temporary,
-                    is_renamed: false,
-                },
-                folder,
-            })
+        let temporary = path.with_extension("tmp");
+        let opened = match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Self::open(path, temporary),
         };
-        opened().map_err(|error| failed(what, path, error))
+        opened.map_err(|error| failed(what, path, error))
+    }
+
+    fn open(path: &Path, temporary: PathBuf) -> io::Result<Self> {
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = system::Folder::open(folder.unwrap_or(Path::new(".")))?;
+        let file = open(OpenOptions::new().write(true).create_new(true), &temporary)?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            temporary: Temporary {
+                path: temporary,
+                is_renamed: false,
+            },
+            folder,
+        })
     }
 
     /// Allocates space for this many bytes on the disk, not only in the file's length.
@@ -70,25 +74,9 @@ impl Replacement {
     /// The file is as it was after any error but the last: the bytes are in its place then, and it is
     /// open whether they stay there if the machine stops.
     pub(crate) fn finish(self, bytes: &[u8]) -> Result<(), StoreError> {
-        let Self {
-            path,
-            mut file,
-            mut temporary,
-            folder,
-        } = self;
-        let write = || {
-            file.rewind()?;
-            file.write_all(bytes)?;
-            // The rest of what was allocated; it is free for the folder's growth from here.
-            file.set_len(bytes.len() as u64)?;
-            file.sync_all()?;
-            drop(file);
-            step("written aside");
-            fs::rename(&temporary.path, &path)
-        };
-        write().map_err(|error| failed("writing", &path, error))?;
-        temporary.is_renamed = true;
-        step("in place");
+        let path = self.path.clone();
+        let put = self.put(bytes);
+        let folder = put.map_err(|error| failed("writing", &path, error))?;
         sync(|| folder.sync()).map_err(|error| {
             let what = format!(
                 "`{}` is written, but syncing its folder failed",
@@ -100,11 +88,62 @@ impl Replacement {
         })
     }
 
+    /// Puts these bytes in the file's place; returns the folder, which is still to be synced.
+    fn put(self, bytes: &[u8]) -> io::Result<system::Folder> {
+        let Self {
+            path,
+            mut file,
+            mut temporary,
+            folder,
+        } = self;
+        file.rewind()?;
+        file.write_all(bytes)?;
+        // The rest of what was allocated; it is free for the folder's growth from here.
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()?;
+        drop(file);
+        step("written aside");
+        fs::rename(&temporary.path, &path)?;
+        temporary.is_renamed = true;
+        step("in place");
+        Ok(folder)
+    }
+
     /// Takes this for the folder when that is to be synced.
     #[cfg(all(test, unix))]
     pub(crate) fn sync_instead(&mut self, file: File) {
         self.folder = system::Folder(file);
     }
+}
+
+/// The permissions of a file that [`replace_file`] writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilePermissions {
+    /// Open to its owner only.
+    OwnerOnly,
+    /// Those of the file that is replaced; open to its owner only if there is none.
+    Keep,
+}
+
+/// Replaces a host's file, or creates it, durably and as a whole: a reader finds the old bytes or the new ones,
+/// also if the process or the machine stops. It needs no lock; of two writers the last one wins.
+///
+/// # Errors
+///
+/// When the file can't be written. The old one is as it was then, unless only the sync of its folder failed.
+pub fn replace_file(path: &Path, bytes: &[u8], permissions: FilePermissions) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A random name, because no lock orders the writers.
+    let random = KeyId::generate().map_err(io::Error::other)?;
+    let temporary = path.with_file_name(format!(".{name}.{random}.tmp"));
+    let replacement = Replacement::open(path, temporary)?;
+    if permissions == FilePermissions::Keep
+        && let Ok(before) = fs::metadata(path)
+    {
+        replacement.file.set_permissions(before.permissions())?;
+    }
+    let folder = replacement.put(bytes)?;
+    sync(|| folder.sync())
 }
 
 /// The temporary file; removed when it is dropped, unless it has the file's name by then.

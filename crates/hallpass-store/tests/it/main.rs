@@ -5,16 +5,16 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
-mod after_a_loss;
-mod common;
-mod contracts;
-mod exhausted;
-mod forgetting;
-mod look;
-mod losing;
-mod lost;
-mod machines;
-mod moving;
+mod contract;
+mod faults;
+mod fixture;
+mod forget;
+mod inventory;
+mod missing_key;
+mod missing_key_epochs;
+mod missing_key_fixture;
 mod privacy;
 mod processes;
-mod trouble;
+mod rekey;
+mod reserve;
+mod shared_folder;

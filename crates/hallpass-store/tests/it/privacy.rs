@@ -12,10 +12,10 @@ use hallpass_core::{
 };
 use hallpass_store::read_private;
 
-use crate::common::{CANARY, LONG, Place, overwrite, record, save};
+use crate::fixture::{CANARY, LONG, Place, overwrite, record, save};
 
 #[tokio::test]
-async fn files_are_for_their_owner_alone_and_show_nothing() {
+async fn files_are_private_and_hold_no_plain_text() {
     let place = Place::new();
     let store = place.open().await.unwrap();
     let _ = save(&store, &record("one"), None).await.unwrap();
@@ -44,7 +44,7 @@ async fn files_are_for_their_owner_alone_and_show_nothing() {
 }
 
 #[tokio::test]
-async fn what_others_can_reach_is_refused() {
+async fn file_open_to_other_users_is_refused() {
     for (what, mode) in [
         ("", 0o755),
         ("slots", 0o770),
@@ -73,7 +73,7 @@ async fn what_others_can_reach_is_refused() {
 }
 
 #[tokio::test]
-async fn private_file_of_a_host_is_held_to_the_rule_of_the_store() {
+async fn read_private_applies_the_rules_of_the_store() {
     let place = Place::new();
     drop(place.open().await.unwrap());
     let folder = place.path.join("options");
@@ -106,7 +106,7 @@ async fn private_file_of_a_host_is_held_to_the_rule_of_the_store() {
 }
 
 #[tokio::test]
-async fn a_link_is_refused_and_what_it_points_to_left_alone() {
+async fn symbolic_link_to_a_file_is_refused() {
     for extension in ["sealed", "lock", "key"] {
         let place = Place::new();
         let one = record("one");
@@ -129,7 +129,7 @@ async fn a_link_is_refused_and_what_it_points_to_left_alone() {
 }
 
 #[tokio::test]
-async fn a_link_in_place_of_the_folder_is_refused() {
+async fn symbolic_link_to_a_folder_is_refused() {
     let place = Place::new();
     drop(place.open().await.unwrap());
     let target = place.path.with_extension("elsewhere");
@@ -140,12 +140,12 @@ async fn a_link_in_place_of_the_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn somebody_elses_folder_or_record_is_refused() {
+async fn folder_or_record_of_another_user_is_refused() {
     let place = Place::new();
     let one = record("one");
     let store = place.open().await.unwrap();
     let _ = save(&store, &one, None).await.unwrap();
-    // Only root can give a file away; for others, the root folder is somebody else's.
+    // Only root can give a file away; for others, the root folder is another user's.
     if chown(place.only("sealed"), Some(4_711), None).is_err() {
         let error = hallpass_store::FileStore::key_locations("/").await;
         assert!(error.unwrap().is_empty());
@@ -165,7 +165,7 @@ async fn somebody_elses_folder_or_record_is_refused() {
 }
 
 #[tokio::test]
-async fn no_error_shows_a_secret() {
+async fn errors_show_no_secret() {
     let place = Place::new();
     let one = record("one");
     let store = place.open().await.unwrap();
@@ -189,4 +189,24 @@ async fn no_error_shows_a_secret() {
     let text = format!("{:?}", busy.unwrap_err());
     assert!(!text.contains(CANARY), "{text}");
     drop(guard);
+}
+
+#[test]
+fn replace_file_writes_private_files_and_keeps_permissions_on_request() {
+    use hallpass_store::{FilePermissions, replace_file};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("options.json");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    replace_file(&path, b"one", FilePermissions::Keep).unwrap();
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    replace_file(&path, b"two", FilePermissions::Keep).unwrap();
+    assert_eq!(mode(), 0o644);
+    replace_file(&path, b"three", FilePermissions::OwnerOnly).unwrap();
+    assert_eq!(mode(), 0o600);
+    assert_eq!(fs::read(&path).unwrap(), b"three");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let missing = folder.path().join("missing/options.json");
+    assert!(replace_file(&missing, b"four", FilePermissions::Keep).is_err());
 }

@@ -16,8 +16,8 @@ use hallpass_core::{
 use hallpass_store::{FileStore, KeyFile};
 
 use crate::{
-    common::{LONG, Place, record, save},
-    exhausted,
+    fixture::{LONG, Place, record, save},
+    reserve,
 };
 
 const ROLE: &str = "HALLPASS_STORE_TEST_ROLE";
@@ -124,7 +124,7 @@ async fn child() {
         }
         other => {
             let store = open().await.unwrap();
-            let is_known = exhausted::child(other, &store).await;
+            let is_known = reserve::child(other, &store).await;
             assert!(is_known, "there is no role {other}");
         }
     }
@@ -213,7 +213,7 @@ fn eight(role: &str, place: &Place, mut each: impl FnMut(&mut Running)) {
 }
 
 #[tokio::test]
-async fn eight_processes_that_find_an_empty_folder_end_with_one_key() {
+async fn concurrent_processes_create_one_key() {
     let place = Place::new();
     let mut keys = Vec::new();
     eight("create", &place, |process| keys.push(process.line("key ")));
@@ -226,7 +226,7 @@ async fn eight_processes_that_find_an_empty_folder_end_with_one_key() {
 }
 
 #[tokio::test]
-async fn eight_processes_that_miss_the_key_make_one_and_one_of_them_says_so() {
+async fn concurrent_processes_replace_a_lost_key_once() {
     let place = Place::new();
     let store = place.open().await.unwrap();
     let _ = save(&store, &record("one"), None).await.unwrap();
@@ -254,7 +254,7 @@ async fn eight_processes_that_miss_the_key_make_one_and_one_of_them_says_so() {
 }
 
 #[tokio::test]
-async fn eight_processes_that_count_lose_no_count() {
+async fn concurrent_processes_lose_no_save() {
     let place = Place::new();
     eight("count", &place, |_| {});
     let store = place.open().await.unwrap();
@@ -263,7 +263,7 @@ async fn eight_processes_that_count_lose_no_count() {
 }
 
 #[tokio::test]
-async fn a_lock_ends_with_its_holder() {
+async fn lock_ends_with_its_process() {
     let place = Place::new();
     let store = place.open().await.unwrap();
     let credential = record("one").key;
@@ -282,12 +282,12 @@ async fn a_lock_ends_with_its_holder() {
             .await
             .unwrap();
         assert_eq!(seen, Some(format!("process {}", holder.child.id())));
-        // Somebody waits already when the holder is killed.
+        // Another task waits already when the holder is killed.
         let waiting = store.lock(&credential, LockKind::Credential, LONG);
         let killing = async { holder.kill() };
         let (guard, ()) = tokio::join!(waiting, killing);
         drop(guard.unwrap());
-        nobody_holds(&store, &credential).await;
+        until_free(&store, &credential).await;
     }
     // To look is not to leave anything behind.
     let other = record("other").key;
@@ -304,7 +304,7 @@ async fn a_lock_ends_with_its_holder() {
 
 /// Waits until the lock is free. A process that another test starts has a copy of every handle that is
 /// open here, and so of the lock, until it is its own program.
-async fn nobody_holds(store: &FileStore, credential: &CredentialKey) {
+async fn until_free(store: &FileStore, credential: &CredentialKey) {
     let free = async {
         while store
             .lock_holder(credential, LockKind::Credential)
@@ -319,7 +319,7 @@ async fn nobody_holds(store: &FileStore, credential: &CredentialKey) {
 }
 
 #[tokio::test]
-async fn a_process_killed_while_it_saves_loses_nothing_that_it_had_saved() {
+async fn process_killed_in_a_save_keeps_saved_records() {
     let place = Place::new();
     let store = place.open().await.unwrap();
     let one = record("one");
@@ -354,7 +354,7 @@ fn linger(place: &Place, round: usize) {
 }
 
 #[tokio::test]
-async fn a_process_killed_while_it_changes_the_key_loses_no_record() {
+async fn process_killed_in_a_rekey_loses_no_record() {
     let place = Place::new();
     let store = place.open().await.unwrap();
     let names = ["one", "two", "three", "four"];
@@ -376,7 +376,7 @@ async fn a_process_killed_while_it_changes_the_key_loses_no_record() {
 
 /// A limit on the size of files stands for a full disk: the write fails half way, as there.
 #[tokio::test]
-async fn a_disk_that_is_full_keeps_what_it_has() {
+async fn save_on_full_disk_keeps_the_saved_record() {
     let place = Place::new();
     let store = place.open().await.unwrap();
     let one = record("one");

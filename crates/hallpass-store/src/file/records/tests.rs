@@ -6,7 +6,7 @@ use hallpass_core::{
 };
 
 use super::*;
-use crate::{KeyError, KeyLocation, KeySource};
+use crate::{FileStore, KeyError, KeyLocation, KeySource};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -63,7 +63,7 @@ async fn plant(store: &FileStore, credential: &CredentialKey, plain: &[u8]) -> V
 }
 
 #[tokio::test]
-async fn a_document_of_a_newer_version_is_left_alone_and_lives_through_a_rekey() {
+async fn document_of_a_newer_version_survives_a_rekey() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path()).await;
     let one = record("https://one.example");
@@ -92,7 +92,7 @@ async fn a_document_of_a_newer_version_is_left_alone_and_lives_through_a_rekey()
 }
 
 #[tokio::test]
-async fn a_file_sealed_by_a_newer_version_stops_a_rekey_before_the_old_key_goes() {
+async fn file_of_a_newer_version_stops_a_rekey_before_the_old_key_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path()).await;
     let one = record("https://one.example");
@@ -108,7 +108,7 @@ async fn a_file_sealed_by_a_newer_version_stops_a_rekey_before_the_old_key_goes(
 }
 
 #[tokio::test]
-async fn a_document_of_another_slot_is_refused_whoever_sealed_it() {
+async fn document_of_another_credential_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path()).await;
     let one = record("https://one.example");
@@ -122,7 +122,7 @@ async fn a_document_of_another_slot_is_refused_whoever_sealed_it() {
 }
 
 #[tokio::test]
-async fn a_key_that_does_not_come_holds_up_no_lock() {
+async fn source_that_hangs_does_not_block_locks() {
     let folder = tempfile::tempdir().unwrap();
     let one = record("https://one.example");
     let store = open_store(folder.path()).await;

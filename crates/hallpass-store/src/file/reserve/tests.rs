@@ -1,13 +1,16 @@
 use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 
 use hallpass_core::{
-    CredentialStore as _, Generation, Issuer, Record, ServerMetadata, ServerUrl,
+    CredentialKey, CredentialStore as _, Generation, Issuer, Record, ServerMetadata, ServerUrl,
     SettingsFingerprint, State,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
 use super::*;
-use crate::{KeyFile, file::lock::FileLease};
+use crate::{
+    KeyFile,
+    file::file_store::{FileLease, FileStore},
+};
 
 const FIRST: Generation = Generation::new(1);
 

@@ -14,7 +14,7 @@ use hallpass_core::{
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, KeySource, KeySources};
 
-use crate::common::{Keys, LONG, Place, overwrite, record, save};
+use crate::fixture::{Keys, LONG, Place, overwrite, record, save};
 
 const FIRST: Generation = Generation::new(1);
 
@@ -73,7 +73,7 @@ fn saved_files(place: &Place) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn a_torn_record_is_damaged() {
+async fn truncated_record_is_damaged() {
     for end in [0, 7, 8, 9, 30, 80, 81, 96, 97, 200] {
         check("sealed", StoreErrorKind::Damaged, async |_, path| {
             let bytes = fs::read(path).unwrap();
@@ -84,7 +84,7 @@ async fn a_torn_record_is_damaged() {
 }
 
 #[tokio::test]
-async fn a_changed_record_is_damaged() {
+async fn changed_record_is_damaged() {
     check("sealed", StoreErrorKind::Damaged, async |_, path| {
         let mut bytes = fs::read(path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -94,7 +94,7 @@ async fn a_changed_record_is_damaged() {
 }
 
 #[tokio::test]
-async fn a_record_of_another_slot_is_damaged() {
+async fn record_of_another_credential_is_damaged() {
     check("sealed", StoreErrorKind::Damaged, async |place, path| {
         let store = place.open().await.unwrap();
         let _ = save(&store, &record("two"), None).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_record_of_another_slot_is_damaged() {
 }
 
 #[tokio::test]
-async fn a_record_of_another_store_is_sealed_with_another_key() {
+async fn record_of_another_store_is_a_key_error() {
     check("sealed", StoreErrorKind::Key, async |_, path| {
         let other = Place::new();
         let store = other.open().await.unwrap();
@@ -117,7 +117,7 @@ async fn a_record_of_another_store_is_sealed_with_another_key() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_newer_version_is_newer() {
+async fn record_of_a_newer_version_is_newer() {
     check("sealed", StoreErrorKind::Newer, async |_, path| {
         let mut bytes = fs::read(path).unwrap();
         bytes[8] += 1;
@@ -127,7 +127,7 @@ async fn a_record_of_a_newer_version_is_newer() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_wrong_or_no_key() {
+async fn wrong_or_malformed_key_file_is_a_key_error() {
     let wrong = format!("hallpass-key 1 {}\n", "ab".repeat(32));
     for text in ["", "hallpass-key 1 abc", "hallpass-key 2 00", &wrong] {
         check("key", StoreErrorKind::Key, async |_, path| {
@@ -138,7 +138,7 @@ async fn a_key_that_is_wrong_or_no_key() {
 }
 
 #[tokio::test]
-async fn a_policy_that_is_lost_damaged_or_newer() {
+async fn missing_damaged_or_newer_store_json_is_an_error() {
     check("json", StoreErrorKind::Key, async |_, path| {
         fs::remove_file(path).unwrap();
     })
@@ -161,7 +161,7 @@ async fn a_policy_that_is_lost_damaged_or_newer() {
 }
 
 #[tokio::test]
-async fn the_list_holds_what_opens_and_says_what_does_not() {
+async fn list_holds_readable_records_and_problems() {
     let place = Place::new();
     let store = place.open().await.unwrap();
     for name in ["one", "two", "three"] {
@@ -175,7 +175,7 @@ async fn the_list_holds_what_opens_and_says_what_does_not() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_written_to_keeps_what_it_has() {
+async fn save_in_unwritable_folder_keeps_the_saved_record() {
     let place = Place::new();
     let one = record("one");
     let store = place.open().await.unwrap();
@@ -203,7 +203,7 @@ async fn a_folder_that_cannot_be_written_to_keeps_what_it_has() {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_left_behind_is_overwritten() {
+async fn temporary_file_of_a_killed_process_is_overwritten() {
     let place = Place::new();
     let one = record("one");
     let store = place.open().await.unwrap();
@@ -216,7 +216,7 @@ async fn what_a_killed_process_left_behind_is_overwritten() {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_leaves_no_temporary_file() {
+async fn failed_save_leaves_no_temporary_file() {
     let place = Place::new();
     let one = record("one");
     let store = place.open().await.unwrap();
@@ -231,7 +231,7 @@ async fn a_write_that_fails_leaves_no_temporary_file() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_opened_makes_room_when_asked() {
+async fn move_aside_moves_a_damaged_record() {
     let place = Place::new();
     let one = record("one");
     let store = place.open().await.unwrap();
@@ -253,7 +253,7 @@ async fn a_record_that_cannot_be_opened_makes_room_when_asked() {
 }
 
 #[tokio::test]
-async fn a_lock_file_outlives_everything_else() {
+async fn lock_files_are_never_removed() {
     let place = Place::new();
     let one = record("one");
     let store = place.open().await.unwrap();
@@ -291,7 +291,7 @@ async fn a_lock_file_outlives_everything_else() {
 }
 
 #[tokio::test]
-async fn a_save_whose_caller_is_gone_keeps_its_lock_until_it_is_done() {
+async fn cancelled_save_keeps_its_lock_until_it_ends() {
     let place = Place::new();
     let one = record("one");
     let store = place.open().await.unwrap();
@@ -322,7 +322,7 @@ async fn a_save_whose_caller_is_gone_keeps_its_lock_until_it_is_done() {
 }
 
 #[tokio::test]
-async fn a_key_is_asked_for_once_and_again_after_an_error() {
+async fn key_is_loaded_once_and_again_after_an_error() {
     let place = Place::new();
     let one = record("one");
     let keys = Arc::new(Keys::default());
@@ -342,14 +342,14 @@ async fn a_key_is_asked_for_once_and_again_after_an_error() {
         let error = store.load(&one.key).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Key);
         assert_eq!(error.hint(), Some("advice"));
-        assert_eq!(error.source().unwrap().to_string(), "as told");
+        assert_eq!(error.source().unwrap().to_string(), "scripted");
     }
     *keys.trouble.lock().unwrap() = None;
     assert!(store.load(&one.key).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn the_policy_is_decided_once() {
+async fn key_location_is_decided_once() {
     let place = Place::new();
     let one = record("one");
     let keys = Arc::new(Keys::default());
@@ -359,7 +359,7 @@ async fn the_policy_is_decided_once() {
     assert_eq!(FileStore::key_locations(&place.path).await.unwrap(), []);
     let store = FileStore::open(&place.path, both()).await.unwrap();
     assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
-    assert_eq!(store.ignored(), ["host: as told"]);
+    assert_eq!(store.ignored(), ["host: scripted"]);
     let _ = save(&store, &one, None).await.unwrap();
     // The better place works now, and changes nothing.
     *keys.trouble.lock().unwrap() = None;
@@ -374,7 +374,7 @@ async fn the_policy_is_decided_once() {
 }
 
 #[tokio::test]
-async fn no_store_is_created_without_a_key() {
+async fn store_without_a_key_is_not_created() {
     let place = Place::new();
     let keys = Arc::new(Keys::default());
     *keys.trouble.lock().unwrap() = Some(KeyErrorKind::Locked);

@@ -1,4 +1,4 @@
-//! A lost key: its records are set aside, none is written over, and it is said once.
+//! A lost key: its records stay as they are, and it is reported once.
 
 use std::{
     fs,
@@ -16,12 +16,14 @@ use hallpass_core::{
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
 
 use crate::{
-    common::{Keys, Place, overwrite, record, save},
-    losing::{NAMES, Told, again, contents, open, policy, sealed, token, unreadable, with_three},
+    fixture::{Keys, Place, overwrite, record, save},
+    missing_key_fixture::{
+        NAMES, Reports, again, contents, open, policy, sealed, token, unreadable, with_three,
+    },
 };
 
 #[tokio::test]
-async fn its_records_are_set_aside_and_it_is_said_once() {
+async fn records_of_lost_key_stay_and_loss_is_reported_once() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = sealed(&place);
@@ -30,10 +32,10 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
     let lost_id = *lost.keys().next().unwrap();
 
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert_eq!(token(&store, "one").await, None);
     assert!(store.list().await.unwrap().credentials.is_empty());
-    let said = told.all();
+    let said = reports.all();
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].key, said[0].files), (lost_id, 3));
     assert_eq!(said[0].policy, Some(KeyLocation::Host));
@@ -56,15 +58,15 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
         assert_eq!(&fs::read(path).unwrap(), bytes, "written over");
     }
 
-    // Another process has the new key, and has nothing to tell.
+    // Another process has the new key, and reports nothing.
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
     assert_eq!(token(&store, "two").await, None);
-    assert_eq!(told.all(), []);
+    assert_eq!(reports.all(), []);
     assert_eq!(keys.ids(), [store.key_id()]);
 
-    // The lost key comes back: what nobody signed in to meanwhile is as it was.
+    // The lost key comes back: its records are readable, except for accounts with a new sign-in.
     keys.give_back(lost);
     let store = open(&place, &keys).await;
     assert_eq!(token(&store, "one").await.as_deref(), Some("new"));
@@ -74,7 +76,7 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
     );
     assert_eq!(store.list().await.unwrap().credentials.len(), 3);
     assert_eq!(unreadable(&store).await, []);
-    // It is written where it is, so that whoever has this key alone sees the same.
+    // It is written in its own epoch, so that a machine with this key alone reads the same.
     let found = store.load(&record("two").key).await.unwrap().unwrap();
     let saved = save(&store, &again("two", "newer"), Some(found.generation)).await;
     assert!(matches!(saved.unwrap(), Saved::Written(_)));
@@ -82,7 +84,7 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
 }
 
 #[tokio::test]
-async fn the_key_file_and_its_folder() {
+async fn missing_key_file_is_lost_and_missing_folder_is_an_error() {
     let place = Place::new();
     let elsewhere = place.path.with_file_name("keys");
     let open = async || {
@@ -110,7 +112,7 @@ async fn the_key_file_and_its_folder() {
 }
 
 #[tokio::test]
-async fn only_a_definite_answer_counts() {
+async fn key_is_lost_only_if_its_source_says_so() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = contents(&place);
@@ -139,7 +141,7 @@ async fn only_a_definite_answer_counts() {
         unchanged(&open(&place, &keys).await).await;
         let store = open(&place, &keys).await;
         let error = store.load(&record("one").key).await.unwrap_err();
-        // One that somebody has to unlock may hide what it holds.
+        // A locked source may hide its keys.
         let is_said = error.to_string().contains("lost");
         assert_eq!(is_said, kind == KeyErrorKind::Unusable, "{error}");
         assert_eq!(error.hint() == Some("open it"), !is_said);
@@ -152,15 +154,15 @@ async fn only_a_definite_answer_counts() {
     keys.give_back(lost);
     keys.hides.store(true, Ordering::SeqCst);
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert!(token(&store, "one").await.is_some());
-    assert_eq!(told.all(), []);
+    assert_eq!(reports.all(), []);
     assert_eq!(keys.ids(), [store.key_id()], "the unused key is forgotten");
     assert_eq!(contents(&place), before);
 }
 
 #[tokio::test]
-async fn a_wrong_passphrase_is_no_lost_key() {
+async fn wrong_passphrase_is_not_a_lost_key() {
     let place = Place::new();
     let store = FileStore::open(&place.path, Passphrase::new("correct horse")).await;
     let _ = save(&store.unwrap(), &record("one"), None).await.unwrap();
@@ -173,13 +175,13 @@ async fn a_wrong_passphrase_is_no_lost_key() {
 }
 
 #[tokio::test]
-async fn a_diagnosis_finds_it_and_changes_nothing() {
+async fn diagnosis_reports_missing_key_and_changes_nothing() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = contents(&place);
     let _ = keys.lose();
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     let examined = store.read_only().unwrap();
     let examined = examined.diagnostics().unwrap();
     for problems in [store.verify().await, examined.verify().await] {
@@ -191,13 +193,13 @@ async fn a_diagnosis_finds_it_and_changes_nothing() {
     }
     let found = examined.load(&record("one").key).await;
     assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Key);
-    assert_eq!(told.all(), []);
+    assert_eq!(reports.all(), []);
     assert_eq!(contents(&place), before);
 }
 
-/// Nobody is there to be told, so the next who listens is.
+/// Without a handler, the next handler gets the report.
 #[tokio::test]
-async fn what_nobody_was_told_of_is_told_later() {
+async fn unreported_loss_is_reported_later() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let _ = keys.lose();
@@ -206,25 +208,25 @@ async fn what_nobody_was_told_of_is_told_later() {
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     for expected in [1, 0] {
         let store = open(&place, &keys).await;
-        let told = Told::by(&store);
+        let reports = Reports::of_store(&store);
         assert!(token(&store, "one").await.is_some());
-        assert_eq!(told.all().len(), expected);
+        assert_eq!(reports.all().len(), expected);
     }
 }
 
 #[tokio::test]
-async fn it_is_lost_again() {
+async fn second_lost_key_is_reported() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     let mut lost = Vec::new();
     for round in 1..4 {
         let store = open(&place, &keys).await;
-        let told = Told::by(&store);
+        let reports = Reports::of_store(&store);
         for name in &NAMES[..round] {
             let found = store.load(&record(name).key).await.unwrap();
             let _ = save(&store, &again(name, &format!("{round}")), None).await;
             assert!(found.is_none());
         }
-        assert_eq!(told.all().len(), usize::from(round > 1));
+        assert_eq!(reports.all().len(), usize::from(round > 1));
         lost.push(keys.lose());
     }
     // Any of them may come back, in any order.
@@ -240,7 +242,7 @@ async fn it_is_lost_again() {
 }
 
 #[tokio::test]
-async fn a_folder_that_takes_nothing_keeps_what_it_has() {
+async fn lost_key_in_unwritable_folder_changes_nothing() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();
@@ -266,7 +268,7 @@ async fn a_folder_that_takes_nothing_keeps_what_it_has() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_series_that_nobody_names() {
+async fn file_of_unnamed_epoch_is_an_error() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let first = sealed(&place).into_iter().next().unwrap();
@@ -284,13 +286,13 @@ async fn a_file_of_a_series_that_nobody_names() {
 
 /// Tasks of one process that all miss the key at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_that_miss_it_at_once_make_one() {
+async fn concurrent_tasks_make_one_new_key() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let _ = keys.lose();
     let store = open(&place, &keys).await;
-    let told = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&told);
+    let reports = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&reports);
     store.set_missing_key_handler(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
     });
@@ -302,5 +304,5 @@ async fn tasks_that_miss_it_at_once_make_one() {
         assert_eq!(task.await.unwrap(), None);
     }
     assert_eq!(keys.ids(), [store.key_id()]);
-    assert_eq!(told.load(Ordering::SeqCst), 1);
+    assert_eq!(reports.load(Ordering::SeqCst), 1);
 }

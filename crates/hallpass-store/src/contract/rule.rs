@@ -1,4 +1,4 @@
-//! A case of the contract, and what is said of a backend that fails it.
+//! A rule of the contract, and what is said of a backend that fails it.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -9,7 +9,7 @@ use hallpass_core::{
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
-/// How long a case waits for a lock that it must get.
+/// How long a rule waits for a lock that it must get.
 const LONG: Duration = Duration::from_secs(30);
 
 /// A rule of the contract that a backend broke.
@@ -39,11 +39,11 @@ impl Error for Violation {
     }
 }
 
-/// One case: its rule, and how what was found compares with it.
+/// One rule: its rule, and how what was found compares with it.
 #[derive(Clone, Copy)]
-pub(super) struct Case(pub(super) &'static str);
+pub(super) struct Rule(pub(super) &'static str);
 
-impl Case {
+impl Rule {
     pub(super) fn same<T: PartialEq + fmt::Debug>(
         self,
         found: &T,
@@ -108,7 +108,7 @@ impl Case {
         }
     }
 
-    /// A credential of its own for the case, with a record for the issuer `as`.
+    /// A credential of its own for the rule, with a record for the issuer `as`.
     pub(super) fn record(self, name: &str) -> Result<Record, Violation> {
         self.record_for(name, "https://as.contract.example")
     }
@@ -118,7 +118,7 @@ impl Case {
         let (Ok(server), Ok(issuer)) = (ServerUrl::parse(&server), Issuer::parse(issuer)) else {
             return Err(Violation {
                 rule: self.0,
-                found: "the case names no server".to_owned(),
+                found: "the rule names no server".to_owned(),
                 source: None,
             });
         };

@@ -19,7 +19,7 @@ use hallpass_store::FileStore;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
-    common::{LONG, Place, record},
+    fixture::{LONG, Place, record},
     processes::{arguments, start},
 };
 

@@ -110,7 +110,7 @@ pub(crate) fn overwrite(path: &Path, bytes: &[u8]) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Saves as whoever found the credential at `expected`.
+/// Saves a record that is expected at generation `expected`.
 pub(crate) async fn save(
     store: &FileStore,
     record: &Record,
@@ -120,7 +120,7 @@ pub(crate) async fn save(
     store.save(record, expected, &mut guard).await
 }
 
-/// Keeps keys in memory, counts what it is asked, and fails when told to.
+/// Keeps keys in memory, counts what it is asked, and fails as a test says.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     kept: Mutex<HashMap<KeyId, SealingKey>>,
@@ -130,14 +130,14 @@ pub(crate) struct Keys {
     pub(crate) takes_none: Mutex<Option<KeyErrorKind>>,
     /// That it forgets at once what it takes.
     pub(crate) forgets: AtomicBool,
-    /// That it says it has nothing until a new key makes somebody unlock it.
+    /// That it hides its keys until a new key is made.
     pub(crate) hides: AtomicBool,
 }
 
 impl Keys {
     fn check(&self) -> Result<(), KeyError> {
         match *self.trouble.lock().unwrap() {
-            Some(kind) => Err(KeyError::new(kind, "as told").with_hint("advice")),
+            Some(kind) => Err(KeyError::new(kind, "scripted").with_hint("advice")),
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! A look at a store: it says what is out of reach, asks for each key once, and changes nothing.
+//! The inventory of a store: it says what is unreadable, asks for each key once, and changes nothing.
 
 use std::{
     fs,
@@ -9,11 +9,11 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources};
 
 use crate::{
-    common::{Keys, Place, overwrite, record, save},
-    losing::{NAMES, again, contents, open, with_three},
+    fixture::{Keys, Place, overwrite, record, save},
+    missing_key_fixture::{NAMES, again, contents, open, with_three},
 };
 
-/// The store as somebody finds it who only looks.
+/// The store, opened for reading.
 async fn examine(place: &Place, sources: Vec<Arc<dyn KeySource>>) -> FileStore {
     let sources = KeySources::in_order(sources).on_machine("here");
     let found = FileStore::examine(&place.path, sources).await;
@@ -21,7 +21,7 @@ async fn examine(place: &Place, sources: Vec<Arc<dyn KeySource>>) -> FileStore {
 }
 
 #[tokio::test]
-async fn a_lost_key_is_said_and_not_given_up() {
+async fn inventory_reports_missing_key_and_does_not_replace_it() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();
@@ -58,7 +58,7 @@ async fn a_lost_key_is_said_and_not_given_up() {
 
 /// An older key is in a source that does not answer; the newest is here.
 #[tokio::test]
-async fn a_source_in_trouble_is_asked_once() {
+async fn inventory_asks_failing_source_once() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();
@@ -85,7 +85,7 @@ async fn a_source_in_trouble_is_asked_once() {
 }
 
 #[tokio::test]
-async fn the_key_of_this_machine_in_trouble_is_an_error() {
+async fn inventory_fails_if_source_of_this_machine_fails() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = place.files();
@@ -100,7 +100,7 @@ async fn the_key_of_this_machine_in_trouble_is_an_error() {
 }
 
 #[tokio::test]
-async fn nothing_is_made_by_looking() {
+async fn inventory_creates_nothing() {
     let place = Place::new();
     let keys = || KeyFile::in_folder(&place.path);
     let found = FileStore::examine(&place.path, keys()).await.unwrap();

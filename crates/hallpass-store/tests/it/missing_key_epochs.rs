@@ -9,19 +9,19 @@ use hallpass_core::{
 use hallpass_store::{FileStore, KeyFile, KeyLocation, KeySource, KeySources, Passphrase};
 
 use crate::{
-    common::{Keys, LONG, Place, record, save},
-    losing::{NAMES, again, open, open_on, policy, sealed, token, with_three},
+    fixture::{Keys, LONG, Place, record, save},
+    missing_key_fixture::{NAMES, again, open, open_on, policy, sealed, token, with_three},
 };
 
 #[tokio::test]
-async fn what_the_other_commands_make_of_it() {
+async fn rekey_export_forget_and_reset_work_after_a_key_is_lost() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();
     let store = open(&place, &keys).await;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
 
-    // Moved: what is out of reach stays sealed with what it was sealed with.
+    // Rekey: unreadable files stay as they are.
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let moved = store.rekey(Arc::clone(&file)).await.unwrap();
     assert_eq!(moved.problems.len(), 0);
@@ -54,7 +54,7 @@ async fn what_the_other_commands_make_of_it() {
     assert_eq!(token(&store, "one").await, None);
     assert!(token(&store, "two").await.is_some());
 
-    // Started over: every file of every series is moved.
+    // Reset: all files of all epochs are moved.
     let sealed = sealed(&place).len();
     drop(store);
     let (store, moved) = FileStore::reset(&place.path, KeySources::in_order(both.clone()))
@@ -66,7 +66,7 @@ async fn what_the_other_commands_make_of_it() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_lost_while_a_slot_is_held() {
+async fn key_lost_while_credentials_are_locked_is_replaced_once() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let _ = keys.lose();
@@ -88,9 +88,9 @@ async fn a_key_that_is_lost_while_a_slot_is_held() {
     assert_eq!(stores[0].list().await.unwrap().credentials.len(), 2);
 }
 
-/// Another process begins anew while this one holds a credential.
+/// Another process replaces the key while this one holds a credential.
 #[tokio::test]
-async fn a_slot_that_is_held_stays_where_it_was_read() {
+async fn locked_credential_stays_in_its_epoch() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let store = open(&place, &keys).await;
@@ -115,9 +115,9 @@ async fn a_slot_that_is_held_stays_where_it_was_read() {
     assert_eq!(token(&store, "one").await.as_deref(), Some("rotated"));
 }
 
-/// Another process gives the newest series another key; an older one is here as well.
+/// Another process rekeys the newest epoch; an older key is available as well.
 #[tokio::test]
-async fn a_key_that_was_replaced_is_not_missed() {
+async fn key_replaced_by_another_process_is_not_missing() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();
@@ -133,7 +133,7 @@ async fn a_key_that_was_replaced_is_not_missed() {
 }
 
 #[tokio::test]
-async fn a_slot_makes_room_with_all_its_files() {
+async fn move_aside_moves_files_of_all_epochs() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();
@@ -156,9 +156,9 @@ async fn a_slot_makes_room_with_all_its_files() {
     assert_eq!(store.load(&credential).await.unwrap(), None);
 }
 
-/// A new key each time, and nobody signs in: none of them is named for ever.
+/// A new key each time, without a sign-in: no key stays in `store.json` for ever.
 #[tokio::test]
-async fn a_rekey_drops_the_lost_keys_that_sealed_nothing() {
+async fn rekey_removes_lost_keys_that_sealed_nothing() {
     let place = Place::new();
     let (keys, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &keys).await;

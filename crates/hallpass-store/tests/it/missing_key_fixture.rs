@@ -10,20 +10,20 @@ use std::{
 use hallpass_core::{AccessToken, CredentialStore as _, Record};
 use hallpass_store::{FileStore, KeySource, KeySources, Unreadable};
 
-use crate::common::{Keys, Place, record, save};
+use crate::fixture::{Keys, Place, record, save};
 
 pub(crate) const NAMES: [&str; 3] = ["one", "two", "three"];
 
-/// What a store told of lost keys.
+/// The losses that a store reported.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Told(Arc<Mutex<Vec<Unreadable>>>);
+pub(crate) struct Reports(Arc<Mutex<Vec<Unreadable>>>);
 
-impl Told {
-    pub(crate) fn by(store: &FileStore) -> Self {
-        let told = Self::default();
-        let heard = told.clone();
+impl Reports {
+    pub(crate) fn of_store(store: &FileStore) -> Self {
+        let reports = Self::default();
+        let heard = reports.clone();
         store.set_missing_key_handler(move |lost| heard.0.lock().unwrap().push(lost.clone()));
-        told
+        reports
     }
 
     pub(crate) fn all(&self) -> Vec<Unreadable> {
@@ -60,7 +60,7 @@ pub(crate) async fn token(store: &FileStore, name: &str) -> Option<String> {
     Some(found.grant.unwrap().access_token.expose().to_owned())
 }
 
-/// What a look finds to be out of reach.
+/// What the inventory says is unreadable.
 pub(crate) async fn unreadable(store: &FileStore) -> Vec<Unreadable> {
     let look = store.look(None).await.unwrap();
     look.unreadable.unwrap()

@@ -9,20 +9,20 @@ use hallpass_core::{
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Passphrase};
 
 use crate::{
-    common::{Keys, Place, overwrite, record, save},
-    losing::{Told, again, open, open_on, policy, token, unreadable, with_three},
+    fixture::{Keys, Place, overwrite, record, save},
+    missing_key_fixture::{Reports, again, open, open_on, policy, token, unreadable, with_three},
 };
 
 /// Two machines with a keyring each share a home folder.
 #[tokio::test]
-async fn two_machines_with_one_folder_take_nothing_from_each_other() {
+async fn machines_with_a_shared_folder_keep_their_records() {
     let place = Place::new();
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
     let store = open_on("there", &place, &there).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
-    assert_eq!(told.all().len(), 1);
+    assert_eq!(reports.all().len(), 1);
     let settled = policy(&place);
     for round in 0..3 {
         for (name, keys, one, credentials) in [
@@ -30,7 +30,7 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
             ("there", &there, "there", 1),
         ] {
             let store = open_on(name, &place, keys).await;
-            let told = Told::by(&store);
+            let reports = Reports::of_store(&store);
             assert_eq!(token(&store, "one").await.as_deref(), Some(one));
             let listing = store.list().await.unwrap();
             assert_eq!(listing.credentials.len(), credentials, "round {round}");
@@ -40,7 +40,7 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
             record.state = hallpass_core::State::OutcomeUnknown;
             let saved = save(&store, &record, Some(record.generation)).await;
             assert!(matches!(saved.unwrap(), Saved::Written(_)));
-            assert_eq!(told.all(), []);
+            assert_eq!(reports.all(), []);
             assert_eq!(unreadable(&store).await.len(), 1);
         }
     }
@@ -64,7 +64,7 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
 
 /// Another machine moves its key to where this one has none.
 #[tokio::test]
-async fn another_machine_s_key_stands_in_nobody_s_way() {
+async fn failing_source_of_another_machine_is_not_an_error() {
     let place = Place::new();
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
@@ -89,30 +89,30 @@ async fn another_machine_s_key_stands_in_nobody_s_way() {
 }
 
 #[tokio::test]
-async fn each_machine_is_told_of_its_own_loss() {
+async fn loss_is_reported_on_the_machine_of_the_key() {
     let place = Place::new();
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;
     let store = open_on("there", &place, &there).await;
-    let _ = Told::by(&store);
+    let _ = Reports::of_store(&store);
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
     let lost = *here.lose().keys().next().unwrap();
     let store = open(&place, &here).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert_eq!(token(&store, "one").await, None);
-    let said = told.all();
+    let said = reports.all();
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].key, said[0].files), (lost, 3));
-    let series = policy(&place)["set_aside"].as_array().unwrap().clone();
-    assert_eq!(series[0]["made_on"], "there");
-    assert!(series[0]["lost"].is_null(), "theirs is not lost");
+    let epochs = policy(&place)["set_aside"].as_array().unwrap().clone();
+    assert_eq!(epochs[0]["made_on"], "there");
+    assert!(epochs[0]["lost"].is_null(), "theirs is not lost");
     let store = open_on("there", &place, &there).await;
     assert_eq!(token(&store, "one").await.as_deref(), Some("there"));
 }
 
 /// The newest key hides while its source is locked; an older one is here.
 #[tokio::test]
-async fn an_older_key_does_not_stand_in_for_one_that_hides() {
+async fn older_key_does_not_replace_hidden_key() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let source: Arc<dyn KeySource> = keys.clone();
@@ -152,7 +152,7 @@ async fn an_older_key_does_not_stand_in_for_one_that_hides() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_a_key_that_came_back_or_sealed_nothing() {
+async fn key_that_came_back_or_sealed_nothing_is_not_reported() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let lost = keys.lose();
@@ -162,8 +162,8 @@ async fn nobody_is_told_of_a_key_that_came_back_or_sealed_nothing() {
     assert_eq!(token(&open(&place, &keys).await, "one").await, None);
     keys.give_back(lost);
     let store = open(&place, &keys).await;
-    let told = Told::by(&store);
+    let reports = Reports::of_store(&store);
     assert!(token(&store, "one").await.is_some());
-    assert_eq!(told.all(), []);
+    assert_eq!(reports.all(), []);
     assert_eq!(unreadable(&store).await, []);
 }

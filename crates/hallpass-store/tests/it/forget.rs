@@ -1,4 +1,4 @@
-//! What is forgotten is gone, also what can't be read for want of its key.
+//! Forgetting removes records, also those that can't be read because their key is missing.
 
 use std::{fs, sync::Arc};
 
@@ -9,12 +9,12 @@ use hallpass_core::{
 use hallpass_store::{Forgotten, KeyErrorKind};
 
 use crate::{
-    common::{Keys, LONG, Place, overwrite, record, save},
-    losing::{again, contents, open, open_on, sealed, token, unreadable, with_three},
+    fixture::{Keys, LONG, Place, overwrite, record, save},
+    missing_key_fixture::{again, contents, open, open_on, sealed, token, unreadable, with_three},
 };
 
 #[tokio::test]
-async fn what_a_lost_key_sealed_is_deleted_unread_and_stays_gone() {
+async fn forget_deletes_files_of_a_lost_key_unread() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = sealed(&place);
@@ -63,7 +63,7 @@ async fn what_a_lost_key_sealed_is_deleted_unread_and_stays_gone() {
 
 /// Every reason for which a key may not be at hand.
 #[tokio::test]
-async fn what_no_key_at_hand_opens_is_deleted_unread() {
+async fn forget_deletes_files_without_available_key_unread() {
     for kind in [
         KeyErrorKind::Absent,
         KeyErrorKind::Locked,
@@ -92,9 +92,9 @@ async fn what_no_key_at_hand_opens_is_deleted_unread() {
     }
 }
 
-/// Of a store before it was started over, and of a series that `store.json` does not name.
+/// A file of the store before its reset, and one of an epoch that `store.json` does not name.
 #[tokio::test]
-async fn what_a_key_of_another_store_sealed_makes_room() {
+async fn move_aside_moves_file_of_another_store() {
     let (place, other) = (Place::new(), Place::new());
     let keys = Arc::new(Keys::default());
     let store = open(&place, &keys).await;
@@ -141,7 +141,7 @@ async fn what_a_key_of_another_store_sealed_makes_room() {
 }
 
 #[tokio::test]
-async fn another_machine_s_records_are_not_this_one_s_to_forget() {
+async fn forget_keeps_files_of_another_machine() {
     let place = Place::new();
     let (here, there) = (Arc::new(Keys::default()), Arc::new(Keys::default()));
     with_three(&place, &here).await;

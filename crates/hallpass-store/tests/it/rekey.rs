@@ -8,7 +8,7 @@ use hallpass_core::{
 };
 use hallpass_store::{FileStore, KeyLocation, KeySource, Passphrase};
 
-use crate::common::{CANARY, Keys, LONG, Place, record, save};
+use crate::fixture::{CANARY, Keys, LONG, Place, record, save};
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
@@ -28,7 +28,7 @@ async fn assert_all_there(store: &FileStore) {
 }
 
 #[tokio::test]
-async fn a_key_moves_and_every_record_with_it() {
+async fn rekey_moves_key_and_reseals_all_records() {
     let place = Place::new();
     let old = three_records(&place).await;
     assert_all_there(&old).await;
@@ -47,7 +47,7 @@ async fn a_key_moves_and_every_record_with_it() {
 }
 
 #[tokio::test]
-async fn a_process_that_offers_the_new_place_follows_the_key() {
+async fn process_with_new_source_follows_a_rekey() {
     let place = Place::new();
     let keys: Arc<dyn KeySource> = Arc::new(Keys::default());
     let one = FileStore::open(&place.path, Arc::clone(&keys))
@@ -74,7 +74,7 @@ async fn a_process_that_offers_the_new_place_follows_the_key() {
 }
 
 #[tokio::test]
-async fn an_interrupted_rekey_loses_nothing_and_is_finished_by_the_next() {
+async fn interrupted_rekey_is_finished_by_the_next() {
     for stuck in 0..NAMES.len() {
         let place = Place::new();
         let store = three_records(&place).await;
@@ -99,7 +99,7 @@ async fn an_interrupted_rekey_loses_nothing_and_is_finished_by_the_next() {
 }
 
 #[tokio::test]
-async fn starting_over_deletes_nothing() {
+async fn reset_deletes_nothing() {
     let place = Place::new();
     let store = three_records(&place).await;
     let old_key = store.key_id();
@@ -122,7 +122,7 @@ async fn starting_over_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn an_export_opens_elsewhere_with_its_key_and_overwrites_nothing() {
+async fn import_adds_records_and_overwrites_none() {
     let place = Place::new();
     let store = three_records(&place).await;
     let with = Passphrase::new("correct horse");
@@ -169,7 +169,7 @@ async fn an_export_opens_elsewhere_with_its_key_and_overwrites_nothing() {
 }
 
 #[tokio::test]
-async fn a_passphrase_opens_its_store_and_another_one_does_not() {
+async fn wrong_passphrase_does_not_open_the_store() {
     let place = Place::new();
     let one = record("one");
     let store = FileStore::open(&place.path, Passphrase::new("correct horse")).await;

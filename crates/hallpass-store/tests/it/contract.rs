@@ -15,7 +15,7 @@ use hallpass_core::{
 use hallpass_store::{FileStore, KeyFile, MemoryStore, contract};
 
 #[tokio::test]
-async fn the_memory_store_keeps_the_contract() {
+async fn memory_store_keeps_the_contract() {
     let store = MemoryStore::new();
     contract::check(async || Arc::new(store.clone()) as Arc<dyn CredentialStore>)
         .await
@@ -23,7 +23,7 @@ async fn the_memory_store_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_store_keeps_the_contract() {
+async fn file_store_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     contract::check(async || {
@@ -46,14 +46,14 @@ enum Flaw {
     ListsNothing,
     HidesTheInactive,
     RemovesNothing,
-    CountsAnew,
+    RestartsGenerations,
     ReservesByRemoving,
     OneLock,
     SavesUnderSignInLock,
 }
 
 #[tokio::test]
-async fn a_store_that_breaks_a_rule_is_found_out() {
+async fn store_that_breaks_a_rule_violates_the_contract() {
     for (flaw, rule) in [
         (Flaw::None, None),
         (Flaw::Forgets, Some("not used again")),
@@ -64,7 +64,7 @@ async fn a_store_that_breaks_a_rule_is_found_out() {
         (Flaw::ListsNothing, Some("the list names every credential")),
         (Flaw::HidesTheInactive, Some("those of all its issuers")),
         (Flaw::RemovesNothing, Some("stays away")),
-        (Flaw::CountsAnew, Some("not used again")),
+        (Flaw::RestartsGenerations, Some("not used again")),
         (Flaw::ReservesByRemoving, Some("reserving saves nothing")),
         (
             Flaw::OneLock,
@@ -240,7 +240,7 @@ impl CredentialStore for Flawed {
                     let _ = self.store.save(&active, expected, guard).await?;
                     Ok(saved)
                 }
-                (Flaw::CountsAnew, None, Saved::Written(_)) => {
+                (Flaw::RestartsGenerations, None, Saved::Written(_)) => {
                     Ok(Saved::Written(Generation::new(1)))
                 }
                 _ => Ok(saved),
