@@ -33,8 +33,8 @@ impl AuthorizedEndpoint {
 
     /// The same endpoint with other time limits for its requests.
     #[must_use]
-    pub fn with_policy(mut self, policy: RequestOptions) -> Self {
-        self.endpoint = self.endpoint.with_policy(policy);
+    pub fn with_options(mut self, policy: RequestOptions) -> Self {
+        self.endpoint = self.endpoint.with_options(policy);
         self
     }
 
@@ -76,8 +76,8 @@ impl AuthorizedEndpoint {
     ///
     /// # Errors
     ///
-    /// When there is no answer, or none to be had for want of a token. Every other status is an
-    /// answer.
+    /// When there is no answer, or the session has no token that the server accepts. Every other status
+    /// is an answer.
     pub async fn send(
         &self,
         request: &Request,

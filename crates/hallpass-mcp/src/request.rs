@@ -68,8 +68,7 @@ impl Request {
         }
     }
 
-    /// Sends it in the session `id`. Whoever knows the id can join the session, so `Debug` does not
-    /// show it.
+    /// Sends it in the session `id`. The id is enough to join the session, so `Debug` does not show it.
     ///
     /// # Errors
     ///

@@ -125,7 +125,7 @@ impl Response {
         EventStream::new(self.body, cap)
     }
 
-    /// The same head with another body, for whoever counts or slows down what comes.
+    /// The same head with another body, to count or slow down what comes.
     #[must_use]
     pub fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
         Self {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a stream comes to, one line for each event.
+/// The events of a stream, one line for each.
 fn read<'a>(cap: usize, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
     let mut parser = EventParser::new(cap);
     let mut events = Vec::new();

@@ -153,7 +153,7 @@ fn limits() {
     let head_limits = |set: Option<RequestOptions>| {
         let (mut endpoint, script) = endpoint([answer(202), answer(202)]);
         if let Some(policy) = set {
-            endpoint = endpoint.with_policy(policy);
+            endpoint = endpoint.with_options(policy);
         }
         block_on(endpoint.send(&Request::post(""), &Anonymous)).unwrap();
         block_on(endpoint.send(&Request::stream(), &Anonymous)).unwrap();
