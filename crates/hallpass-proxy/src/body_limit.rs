@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_few_answers_grow_large_at_a_time() {
+    fn only_four_answers_grow_large_at_once() {
         let large_bodies = LargeBodyLimit::new();
         let mut bodies: Vec<_> = (0..MAX_LARGE_BODIES + 2)
             .map(|_| Counted {

@@ -323,7 +323,7 @@ impl Shared {
             return;
         }
         if let Err(error) = self.post_once(&message, &connection).await {
-            tracing::warn!("{message:?} was not passed on: {}", error.in_words());
+            tracing::warn!("{message:?} was not passed on: {}", error.describe());
         }
     }
 }
@@ -341,7 +341,7 @@ impl FailedAttempt {
     fn from_send(error: &RequestError) -> Result<Self, ProxyRequestError> {
         match error.error() {
             Error::Http(error) if error.remedy() == Remedy::Retry => Ok(Self {
-                text: ProxyRequestError::of(error, Remedy::Retry, None).in_words(),
+                text: ProxyRequestError::of(error, Remedy::Retry, None).describe(),
                 not_sent: !error.may_have_been_sent(),
                 would_repeat: false,
             }),
@@ -354,7 +354,7 @@ impl FailedAttempt {
             return Err(error.into());
         }
         Ok(Self {
-            text: ProxyRequestError::from(error).in_words(),
+            text: ProxyRequestError::from(error).describe(),
             not_sent: false,
             would_repeat: false,
         })

@@ -29,7 +29,7 @@ use crate::{
 const MAX_CONCURRENT_REQUESTS: usize = 256;
 
 /// How many bytes of them.
-const MAX_MESSAGES_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
+const MAX_PENDING_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
 
 /// How many of its other messages. They have room of their own, since a request may wait for one.
 const MAX_CONCURRENT_NOTIFICATIONS: usize = 64;
@@ -63,23 +63,23 @@ impl Limit {
     fn new(count: usize) -> Self {
         Self {
             count: Arc::new(Semaphore::new(count)),
-            room: Arc::new(Semaphore::new(MAX_MESSAGES_BYTES)),
+            room: Arc::new(Semaphore::new(MAX_PENDING_BYTES)),
         }
     }
 
-    /// A place for a message; `None` when there is none for too long.
-    async fn place(
+    /// Permits for a message; `None` when none are free for too long.
+    async fn acquire(
         &self,
         shared: &Shared,
         message: &Message,
     ) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let size = u32::try_from(message.bytes.len().min(MAX_MESSAGES_BYTES)).ok()?;
-        let place = async {
+        let size = u32::try_from(message.bytes.len().min(MAX_PENDING_BYTES)).ok()?;
+        let permits = async {
             let count = self.count.clone().acquire_owned().await.ok()?;
             let room = self.room.clone().acquire_many_owned(size).await.ok()?;
             Some((count, room))
         };
-        shared.within(PERMIT_TIMEOUT, place).await?
+        shared.within(PERMIT_TIMEOUT, permits).await?
     }
 }
 
@@ -194,7 +194,7 @@ impl Host {
             // Not under that id: it would be taken for the answer to the first.
             return self.refuse(None, INVALID_REQUEST, &what).await;
         }
-        let Some((count, room)) = self.requests.place(&self.shared, &message).await else {
+        let Some((count, room)) = self.requests.acquire(&self.shared, &message).await else {
             let what = "too many requests have no answer yet; this one was not sent";
             return self
                 .shared
@@ -222,7 +222,7 @@ impl Host {
 
     /// A notification, or an answer to the server.
     async fn other(&mut self, message: Message) {
-        let Some((count, room)) = self.others.place(&self.shared, &message).await else {
+        let Some((count, room)) = self.others.acquire(&self.shared, &message).await else {
             tracing::warn!("the server takes nothing: {message:?} is dropped");
             return;
         };

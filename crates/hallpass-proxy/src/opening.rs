@@ -85,7 +85,7 @@ impl Shared {
             self.close(generation);
             return self.fail(&message, &self.advised(error)).await;
         }
-        let words = self.advised(error).in_words();
+        let words = self.advised(error).describe();
         let asked = asked_version(&message);
         let result = placeholder::opening(&method, asked.as_deref(), remembered.as_deref(), &words);
         let just_now = {
@@ -234,7 +234,7 @@ impl Shared {
         let mut connection = match opened {
             Ok(connection) => connection,
             Err(error) => {
-                tracing::warn!("the server can't be opened: {}", error.in_words());
+                tracing::warn!("the server can't be opened: {}", error.describe());
                 let mut handshake = self.handshake();
                 if handshake.generation != generation {
                     return;
@@ -353,7 +353,7 @@ impl Shared {
 
     async fn tell_initialized(&self, message: &Message, connection: &Connection) {
         if let Err(error) = self.post_once(message, connection).await {
-            tracing::warn!("the server was not told: {}", error.in_words());
+            tracing::warn!("the server was not told: {}", error.describe());
         }
     }
 

@@ -70,7 +70,7 @@ impl ProxyRequestError {
     }
 
     /// What went wrong and what to do about it.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let mut words = self.text.clone();
         for hint in &self.hints {
             let _ = write!(words, "; {hint}");
@@ -90,7 +90,7 @@ impl ProxyRequestError {
             Some(part) => String::from_utf8_lossy(&part.body).into_owned(),
             None => json!({
                 "code": PROXY_ERROR,
-                "message": self.in_words(),
+                "message": self.describe(),
                 "data": { "remedy": remedy, "hints": self.hints },
             })
             .to_string(),

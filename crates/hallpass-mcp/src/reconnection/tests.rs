@@ -80,7 +80,7 @@ fn request_whose_stream_says_nothing_ends() {
 }
 
 #[test]
-fn stream_that_lived_is_opened_again_at_once() {
+fn long_lived_stream_is_opened_again_at_once() {
     let mut own = Reconnection::for_server_stream(seconds(0));
     for minute in 1..100 {
         let now = seconds(60 * minute);

@@ -87,7 +87,7 @@ fn answer(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_rmcp_saves_it_gets_back() {
+async fn saved_credentials_are_loaded_again() {
     let place = Place::new();
     assert!(place.rmcp.load().await.unwrap().is_none());
     let saved = credentials("c", answer("a2"));
@@ -102,7 +102,7 @@ async fn what_rmcp_saves_it_gets_back() {
 }
 
 #[tokio::test]
-async fn what_rmcp_has_no_place_for_stays_in_the_record() {
+async fn save_keeps_members_unknown_to_rmcp() {
     let place = Place::new();
     place.put(|_| {}).await;
     let given = place.rmcp.load().await.unwrap().unwrap();
@@ -134,7 +134,7 @@ async fn what_rmcp_has_no_place_for_stays_in_the_record() {
 
 /// Another client at the same server gets nothing of the first one's.
 #[tokio::test]
-async fn another_client_begins_anew() {
+async fn another_client_replaces_the_registration() {
     let place = Place::new();
     place.put(|_| {}).await;
     let document = "https://host.example/client.json";
@@ -153,7 +153,7 @@ async fn another_client_begins_anew() {
 
 /// rmcp moves a client that is its document's URL to another server, without its tokens.
 #[tokio::test]
-async fn a_client_without_tokens_is_kept_for_its_own_issuer() {
+async fn client_without_tokens_is_kept_for_its_issuer() {
     let place = Place::new();
     place.put(|_| {}).await;
     let document = "https://host.example/client.json";
@@ -169,7 +169,7 @@ async fn a_client_without_tokens_is_kept_for_its_own_issuer() {
 }
 
 #[tokio::test]
-async fn a_server_without_an_issuer_is_its_own() {
+async fn server_without_issuer_is_its_own_issuer() {
     let place = Place::new();
     let legacy = credentials("c", answer("a2")).with_issuer(None);
     place.rmcp.save(legacy).await.unwrap();
@@ -178,7 +178,7 @@ async fn a_server_without_an_issuer_is_its_own() {
 }
 
 #[tokio::test]
-async fn a_bound_token_is_neither_given_nor_taken_as_a_bearer_token() {
+async fn bound_token_is_neither_loaded_nor_saved_as_bearer() {
     let place = Place::new();
     place
         .put(|record| {
@@ -213,7 +213,7 @@ async fn a_bound_token_is_neither_given_nor_taken_as_a_bearer_token() {
 
 /// A grant that a session has ended is not given out.
 #[tokio::test]
-async fn an_ended_grant_is_not_given() {
+async fn expired_grant_is_not_loaded() {
     let place = Place::new();
     place
         .put(|record| {
@@ -226,7 +226,7 @@ async fn an_ended_grant_is_not_given() {
 }
 
 #[tokio::test]
-async fn nothing_shows_a_secret() {
+async fn debug_shows_no_secret() {
     let place = Place::new();
     place.put(|_| {}).await;
     let shown = format!("{:?} {:?}", place.rmcp, place.rmcp.load().await);
