@@ -56,7 +56,7 @@ impl Reconnection {
         Self::new(true, now)
     }
 
-    /// The stream of what the server says unasked, for which a GET is sent at `now`. As long as the
+    /// The server's own stream, for which a GET is sent at `now`. As long as the
     /// session lasts it is opened again.
     pub fn for_server_stream(now: Duration) -> Self {
         Self::new(false, now)

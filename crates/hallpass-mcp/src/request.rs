@@ -45,7 +45,7 @@ impl Request {
         request
     }
 
-    /// A GET of the event stream on which the server speaks unasked, or of the rest of a stream that
+    /// A GET of the server's own event stream, or of the rest of a stream that
     /// broke off (with [`after`](Self::after)).
     pub fn stream() -> Self {
         let mut request = Self::new(Method::GET);

@@ -106,7 +106,7 @@ impl Response {
         Ok(whole.freeze())
     }
 
-    /// Reads the first `most` bytes, for a diagnosis, and lets go of the rest. A body that breaks off
+    /// Reads the first `most` bytes, for a diagnosis, and drops the rest. A body that breaks off
     /// ends there.
     pub async fn read_start(mut self, most: usize) -> Bytes {
         let mut start = BytesMut::new();

@@ -1,10 +1,10 @@
 //! The server's own stream comes before the calls.
 //!
-//! In the course of a call a server may ask the host something (`elicitation/create`,
-//! `sampling/createMessage`, `roots/list`), and many ask on the stream that a GET opens, not on the
-//! one that answers the call. While that is not open, what they ask is lost: the call hangs until the
-//! server gives up. Nothing in MCP says which of the two the client sends first, so the order is made
-//! here.
+//! During a call a server may send requests to the host (`elicitation/create`,
+//! `sampling/createMessage`, `roots/list`). Many send them on the stream that a GET opens, not on the
+//! one that answers the call. While that stream is not open, the requests are lost, and the call hangs
+//! until the server gives up. MCP does not say which of the two the client sends first, so the order is
+//! made here.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 /// something to say.
 const GET_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the stream of what a server says unasked is about to be opened. Clones are of the same
+/// Whether the server's own stream is about to be opened. Clones are of the same
 /// stream.
 #[derive(Debug, Clone)]
 pub struct ServerStream {
@@ -43,7 +43,7 @@ impl ServerStream {
     /// Ends when a request with this method may be sent: at once, unless the GET is under way and has
     /// no answer yet, and then after two seconds at the latest.
     ///
-    /// Lists and pings never wait: the server sends no request in their course, and a slow stream must
+    /// Lists and pings never wait: a server sends no request during those, and a slow stream must
     /// not delay the start of a host.
     pub async fn before(&self, method: &str, clock: &dyn Clock) {
         if !*self.is_due.borrow() || method == "ping" || method.ends_with("/list") {

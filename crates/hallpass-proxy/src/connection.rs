@@ -29,9 +29,9 @@ pub(crate) struct Connection {
     pub(crate) session: Option<String>,
     /// The answer to the opening.
     pub(crate) answer: Option<Message>,
-    /// What the server says unasked.
+    /// The server's own stream.
     pub(crate) server_stream: ServerStream,
-    /// Whether that is looked after.
+    /// Whether the proxy listens to it.
     pub(crate) listens: Arc<AtomicBool>,
 }
 

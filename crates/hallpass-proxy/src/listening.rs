@@ -1,4 +1,4 @@
-//! What the server says unasked.
+//! The server's own stream.
 
 use hallpass_core::Remedy;
 use hallpass_mcp::{Reconnection, StreamResponse};

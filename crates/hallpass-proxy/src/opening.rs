@@ -333,8 +333,8 @@ impl Shared {
         }
     }
 
-    /// Tells the server, if the host has said it and the server does not know yet; from then on the server
-    /// may speak unasked.
+    /// Tells the server, if the host has said it and the server does not know yet; then the server's own
+    /// stream is opened.
     async fn initialized_on(self: &Arc<Self>, connection: &Arc<Connection>) {
         let tell = {
             let mut handshake = self.handshake();
@@ -357,7 +357,7 @@ impl Shared {
         }
     }
 
-    /// Listens to what the server says unasked, which it may from now on.
+    /// Listens to the server's own stream.
     fn listen(self: &Arc<Self>, connection: &Arc<Connection>) {
         if connection.expect_stream() {
             let (shared, connection) = (Arc::clone(self), Arc::clone(connection));

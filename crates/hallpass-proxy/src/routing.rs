@@ -67,7 +67,7 @@ pub(crate) fn post(
     Ok(request)
 }
 
-/// A GET on `connection`, of what the server says unasked or after an event.
+/// A GET on `connection`, of the server's own stream or of the rest of a stream after an event.
 pub(crate) fn stream(connection: &Connection, after: Option<&str>) -> Result<Request, Error> {
     let mut request = Request::stream();
     if let Some(session) = &connection.session {

@@ -54,7 +54,7 @@ impl Bridge {
         }
     }
 
-    /// A manager of rmcp's for the credential's server, with both ends in place. What it has stored it
+    /// An rmcp manager for the credential's server, with both ends in place. What it has stored it
     /// takes up by `initialize_from_store`.
     ///
     /// # Errors
