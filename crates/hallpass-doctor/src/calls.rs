@@ -1,16 +1,13 @@
 //! Whether the server takes the token, and whether MCP works.
 
-use std::error::Error;
-
 use hallpass_core::{Challenge, Hint};
-use hallpass_mcp::{Anonymous, Authorization, Request, Response};
-use hallpass_session::{Session, Token};
-use http::{HeaderMap, Method, StatusCode};
-use url::Url;
+use hallpass_mcp::{Anonymous, TokenAuthorization, probe};
+use hallpass_session::Token;
+use http::{HeaderMap, StatusCode};
 
 use crate::{
-    Code, Finding, ResponsibleParty, Severity, Step, StepName, diagnosis::Diagnosis, endpoint,
-    lifecycle::PROBE, mcp, opening::InitializeOutcome,
+    Code, Finding, ResponsibleParty, Severity, Step, StepName, diagnosis::Diagnosis, endpoint, mcp,
+    opening::InitializeOutcome,
 };
 
 /// A token that is younger than this, in seconds, has just been issued.
@@ -35,7 +32,7 @@ impl Diagnosis<'_> {
             let audience = Step::skipped(StepName::Audience, "the server asks for no token");
             let mut step = Step::new(StepName::Mcp);
             let endpoint = self.endpoint();
-            match endpoint.send(&Request::post(PROBE), &Anonymous).await {
+            match endpoint.send(&probe::initialize(), &Anonymous).await {
                 Ok(response) => {
                     match InitializeOutcome::after(response, &endpoint, &Anonymous).await {
                         InitializeOutcome::Account { told, lifecycle } => {
@@ -63,12 +60,12 @@ impl Diagnosis<'_> {
     async fn with_token(&mut self, token: &Token) -> (Step, Step) {
         let mut audience = Step::new(StepName::Audience);
         let session = self.doctor.parts.hallpass.session();
-        let bearing = TokenAuthorization { session, token };
+        let bearing = TokenAuthorization::new(session, token);
         let endpoint = self.endpoint();
-        let probe = Request::post(PROBE);
+        let probe = probe::initialize();
         let mut answer = endpoint.send(&probe, &bearing).await;
         if let Ok(first) = &answer
-            && wants_nonce(first)
+            && first.asks_for_dpop_nonce()
         {
             // RFC 9449 §9: neither token nor request is refused.
             answer = endpoint.send(&probe, &bearing).await;
@@ -191,33 +188,4 @@ fn lacks_scopes(token: &Token, challenge: Option<&Challenge>) -> Finding {
     };
     let what = format!("the token has {has}, and the server wants {wanted}");
     Finding::new(Code::InsufficientScope, what).hint(Hint::SignIn)
-}
-
-fn wants_nonce(response: &Response) -> bool {
-    response.status() == StatusCode::UNAUTHORIZED
-        && hallpass_discovery::challenges(response.headers())
-            .iter()
-            .any(|challenge| challenge.error.as_deref() == Some("use_dpop_nonce"))
-}
-
-/// Sends the token, with a proof of its own for each hop where it is bound to a key.
-#[derive(Debug)]
-struct TokenAuthorization<'a> {
-    session: &'a Session,
-    token: &'a Token,
-}
-
-impl Authorization for TokenAuthorization<'_> {
-    fn authorize(
-        &self,
-        method: &Method,
-        url: &Url,
-        headers: &mut HeaderMap,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        Ok(self.session.authorize(self.token, method, url, headers)?)
-    }
-
-    fn record_response(&self, _: &Url, headers: &HeaderMap) {
-        self.session.record_response(self.token, headers);
-    }
 }

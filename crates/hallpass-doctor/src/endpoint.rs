@@ -1,13 +1,10 @@
 //! What an endpoint's answer to a request without a token tells.
 
 use hallpass_core::{Challenge, Hint, ServerUrl, redacted_url};
-use hallpass_mcp::{Anonymous as NoToken, Content, Endpoint, Request, Response};
+use hallpass_mcp::{Anonymous as NoToken, Content, Endpoint, Request, Response, probe};
 use http::{HeaderMap, StatusCode, header};
 
-use crate::{
-    Code, Finding, Step, StepName, diagnosis::Anonymous, lifecycle::PROBE,
-    opening::InitializeOutcome,
-};
+use crate::{Code, Finding, Step, StepName, diagnosis::Anonymous, opening::InitializeOutcome};
 
 /// How much of a page is looked at.
 const START: usize = 2048;
@@ -154,7 +151,7 @@ async fn elsewhere(server: &Endpoint) -> Option<String> {
             continue;
         };
         let endpoint = server.at(there);
-        let Ok(answer) = endpoint.send(&Request::post(PROBE), &NoToken).await else {
+        let Ok(answer) = endpoint.send(&probe::initialize(), &NoToken).await else {
             continue;
         };
         let is_mcp = matches!(answer.content(), Content::Json | Content::Events);

@@ -1,11 +1,7 @@
 //! The two ways in which MCP begins, and what each of their requests carries.
 
-use hallpass_mcp::{Error, Request};
-use http::{HeaderName, HeaderValue};
+use hallpass_mcp::{Error, Request, probe, protocol_version::STATELESS};
 use serde_json::{Value, json};
-
-/// The version from which on there is no handshake.
-const STATELESS: &str = "2026-07-28";
 
 /// A request, by what its answer is known.
 #[derive(Debug, Clone, Copy)]
@@ -14,19 +10,16 @@ pub(crate) struct Question {
     pub(crate) id: u64,
 }
 
-/// The `initialize` request that a diagnosis starts with, in the version before stateless MCP.
-pub(crate) const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
-
-/// The question that [`PROBE`] asks.
+/// The question that [`probe::initialize`] asks.
 pub(crate) const INITIALIZE: Question = Question {
     method: "initialize",
-    id: 0,
+    id: probe::INITIALIZE_ID,
 };
 
 /// What a server without a handshake is asked in its place.
 pub(crate) const DISCOVER: Question = Question {
     method: "server/discover",
-    id: 1,
+    id: probe::DISCOVER_ID,
 };
 
 /// Asks for the tools.
@@ -69,8 +62,13 @@ impl Lifecycle {
 
     /// A request without parameters.
     pub(crate) fn request(&self, Question { method, id }: Question) -> Result<Request, Error> {
-        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
-        self.post(message, method)
+        match self {
+            Self::Handshake { .. } => {
+                let message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
+                self.within(Request::post(message.to_string()))
+            }
+            Self::Stateless => Ok(probe::stateless(id, method)),
+        }
     }
 
     /// A notification; none where each request stands for itself.
@@ -78,7 +76,7 @@ impl Lifecycle {
         match self {
             Self::Handshake { .. } => {
                 let message = json!({ "jsonrpc": "2.0", "method": method });
-                Some(self.post(message, method))
+                Some(self.within(Request::post(message.to_string())))
             }
             Self::Stateless => None,
         }
@@ -92,24 +90,6 @@ impl Lifecycle {
             } => Some(self.within(Request::delete())),
             _ => None,
         }
-    }
-
-    fn post(&self, mut message: Value, method: &'static str) -> Result<Request, Error> {
-        if let Self::Stateless = self {
-            message["params"] = json!({ "_meta": {
-                "io.modelcontextprotocol/protocolVersion": STATELESS,
-                "io.modelcontextprotocol/clientInfo": { "name": "hallpass", "version": "0" },
-                "io.modelcontextprotocol/clientCapabilities": {},
-            }});
-        }
-        let request = self.within(Request::post(message.to_string()))?;
-        Ok(match self {
-            Self::Handshake { .. } => request,
-            Self::Stateless => {
-                let name = HeaderName::from_static("mcp-method");
-                request.header(name, HeaderValue::from_static(method))
-            }
-        })
     }
 
     fn within(&self, mut request: Request) -> Result<Request, Error> {

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{HttpClient, http::RequestOptions};
-use hallpass_mcp::{Anonymous as NoToken, Endpoint, Error, Request, Response};
+use hallpass_mcp::{Anonymous as NoToken, Endpoint, Error, Response, probe};
 
 use crate::{
     Code, Finding, ResponsibleParty, Step, StepName, certificates, diagnosis::Diagnosis, endpoint,
-    lifecycle::PROBE, unanswered,
+    unanswered,
 };
 
 impl Diagnosis<'_> {
@@ -30,7 +30,7 @@ impl Diagnosis<'_> {
             }
         }
         let server = self.endpoint();
-        let answer = server.send(&Request::post(PROBE), &NoToken).await;
+        let answer = server.send(&probe::initialize(), &NoToken).await;
         step.exchanges = doctor.parts.http.exchanges();
         let handshakes = doctor.parts.handshakes.all();
         let now = doctor.parts.clock.now();
@@ -56,7 +56,7 @@ impl Diagnosis<'_> {
             timeout: Some(Duration::MAX),
             ..RequestOptions::mcp(&self.key().server)
         };
-        Endpoint::new(http, &self.key().server).with_policy(policy)
+        Endpoint::new(http, &self.key().server).with_options(policy)
     }
 
     /// An MCP request without an answer.

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone)]
 pub struct AuthorizedEndpoint {
     session: Session,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
 }
 
 /// How often one request is repeated with another nonce. One is enough, unless the server replaces
@@ -27,14 +27,14 @@ const MAX_NONCES: usize = 2;
 impl AuthorizedEndpoint {
     /// The endpoint of the server that `session` is for, on `http`.
     pub fn new(session: Session, http: Arc<dyn HttpClient>) -> Self {
-        let endpoint = Endpoint::new(http, &session.key().server);
+        let endpoint = Arc::new(Endpoint::new(http, &session.key().server));
         Self { session, endpoint }
     }
 
     /// The same endpoint with other time limits for its requests.
     #[must_use]
-    pub fn with_policy(mut self, policy: RequestOptions) -> Self {
-        self.endpoint = self.endpoint.with_policy(policy);
+    pub fn with_options(mut self, policy: RequestOptions) -> Self {
+        self.endpoint = Arc::new(self.endpoint.as_ref().clone().with_options(policy));
         self
     }
 
@@ -76,8 +76,8 @@ impl AuthorizedEndpoint {
     ///
     /// # Errors
     ///
-    /// When there is no answer, or none to be had for want of a token. Every other status is an
-    /// answer.
+    /// When there is no answer, or the session has no token that the server accepts. Every other status
+    /// is an answer.
     pub async fn send(
         &self,
         request: &Request,

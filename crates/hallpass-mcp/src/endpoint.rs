@@ -18,7 +18,7 @@ use crate::{
 const MAX_REDIRECTS: usize = 5;
 
 /// How long the head of an answer to a POST may take.
-const SLOW_ANSWER: Duration = Duration::from_secs(300);
+const POST_RESPONSE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// An MCP server's endpoint: sends requests there and follows the redirects that MCP allows.
 ///
@@ -40,7 +40,7 @@ impl Endpoint {
     pub fn new(http: Arc<dyn HttpClient>, server: &ServerUrl) -> Self {
         let other = RequestOptions::mcp(server);
         let post = RequestOptions {
-            response_timeout: Some(SLOW_ANSWER),
+            response_timeout: Some(POST_RESPONSE_TIMEOUT),
             ..other.clone()
         };
         Self { http, post, other }
@@ -49,7 +49,7 @@ impl Endpoint {
     /// The same endpoint with other limits for every method. The server and redirects stay with the
     /// endpoint, whatever `policy` says.
     #[must_use]
-    pub fn with_policy(mut self, mut policy: RequestOptions) -> Self {
+    pub fn with_options(mut self, mut policy: RequestOptions) -> Self {
         policy.server = self.other.server;
         policy.redirects = Redirects::None;
         self.post = policy.clone();

@@ -45,7 +45,7 @@ impl EventStream {
         std::future::poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// As [`next`](Self::next), for whoever implements a `Stream`.
+    /// As [`next`](Self::next), for implementing a `Stream`.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         loop {
             if let Some(read) = self.parser.next(&mut self.chunk) {

@@ -6,9 +6,9 @@ use hallpass_session::{Session, SessionError, Token};
 /// On whose behalf a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Interactivity {
-    /// Somebody waits for it, and may be asked to sign in.
+    /// A user waits for it, and may be asked to sign in.
     Interactive,
-    /// Nobody does: nothing but a refresh may come of it.
+    /// No user waits for it: it may lead to a refresh, and to nothing else.
     Background,
 }
 
@@ -29,7 +29,7 @@ impl Interactivity {
             (Self::Background, Some(refused)) => {
                 session.token_after_rejection(refused, challenges).await
             }
-            // Somebody may have signed in meanwhile.
+            // The user may have signed in meanwhile.
             (Self::Background, None) => session.token().await,
         }
     }
@@ -47,13 +47,13 @@ pub struct AttemptBudget {
 }
 
 impl AttemptBudget {
-    const MOST: usize = 5;
+    const MAX_CHALLENGES: usize = 5;
     const MAX_STEP_UPS: usize = 2;
 
     /// Whether one more challenge is answered, and counts it then. `step_up`: it is a 403.
     pub fn try_consume(&mut self, step_up: bool) -> bool {
-        let allowed =
-            self.answered < Self::MOST && !(step_up && self.step_ups == Self::MAX_STEP_UPS);
+        let allowed = self.answered < Self::MAX_CHALLENGES
+            && !(step_up && self.step_ups == Self::MAX_STEP_UPS);
         if allowed {
             self.answered += 1;
             self.step_ups += usize::from(step_up);

@@ -28,7 +28,7 @@ pub struct Reconnection {
     given_up: bool,
     warned: bool,
     budget: AttemptBudget,
-    rounds_since: Duration,
+    budget_since: Duration,
 }
 
 impl Reconnection {
@@ -49,16 +49,16 @@ impl Reconnection {
     const MAX_WITHOUT_EVENT: u32 = 5;
 
     /// How long the challenges of a stream count together.
-    const ROUNDS_LAST: Duration = Duration::from_secs(600);
+    const BUDGET_WINDOW: Duration = Duration::from_secs(600);
 
     /// The stream that answers a request, which is sent at `now`.
-    pub fn of_request(now: Duration) -> Self {
+    pub fn for_request(now: Duration) -> Self {
         Self::new(true, now)
     }
 
-    /// The stream of what the server says unasked, for which a GET is sent at `now`. As long as the
+    /// The server's own stream, for which a GET is sent at `now`. As long as the
     /// session lasts it is opened again.
-    pub fn of_own_stream(now: Duration) -> Self {
+    pub fn for_server_stream(now: Duration) -> Self {
         Self::new(false, now)
     }
 
@@ -74,7 +74,7 @@ impl Reconnection {
             given_up: false,
             warned: false,
             budget: AttemptBudget::default(),
-            rounds_since: now,
+            budget_since: now,
         }
     }
 
@@ -91,9 +91,9 @@ impl Reconnection {
     /// A request for the stream is sent at `now`.
     pub fn opened(&mut self, now: Duration) {
         self.opened = now;
-        if now.saturating_sub(self.rounds_since) >= Self::ROUNDS_LAST {
+        if now.saturating_sub(self.budget_since) >= Self::BUDGET_WINDOW {
             self.budget = AttemptBudget::default();
-            self.rounds_since = now;
+            self.budget_since = now;
         }
     }
 
@@ -133,14 +133,14 @@ impl Reconnection {
 
     /// How long to wait at `now` before the stream is opened again; `None` when it is not.
     pub fn delay(&self, now: Duration) -> Option<Duration> {
-        let enough = self.said_nothing() || self.without_event > Self::MAX_WITHOUT_EVENT;
+        let enough = self.had_no_message() || self.without_event > Self::MAX_WITHOUT_EVENT;
         let is_over = self.given_up || self.answers && enough;
         (!is_over).then(|| self.not_before.saturating_sub(now))
     }
 
     /// Whether the stream has ended again and again without a message, though events came: to send the
     /// request again would lead to the same.
-    pub fn said_nothing(&self) -> bool {
+    pub fn had_no_message(&self) -> bool {
         self.without_message > Self::MAX_WITHOUT_MESSAGE
     }
 

@@ -45,7 +45,7 @@ impl Request {
         request
     }
 
-    /// A GET of the event stream on which the server speaks unasked, or of the rest of a stream that
+    /// A GET of the server's own event stream, or of the rest of a stream that
     /// broke off (with [`after`](Self::after)).
     pub fn stream() -> Self {
         let mut request = Self::new(Method::GET);
@@ -68,8 +68,7 @@ impl Request {
         }
     }
 
-    /// Sends it in the session `id`. Whoever knows the id can join the session, so `Debug` does not
-    /// show it.
+    /// Sends it in the session `id`. The id is enough to join the session, so `Debug` does not show it.
     ///
     /// # Errors
     ///

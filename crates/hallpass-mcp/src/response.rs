@@ -106,7 +106,7 @@ impl Response {
         Ok(whole.freeze())
     }
 
-    /// Reads the first `most` bytes, for a diagnosis, and lets go of the rest. A body that breaks off
+    /// Reads the first `most` bytes, for a diagnosis, and drops the rest. A body that breaks off
     /// ends there.
     pub async fn read_start(mut self, most: usize) -> Bytes {
         let mut start = BytesMut::new();
@@ -125,7 +125,7 @@ impl Response {
         EventStream::new(self.body, cap)
     }
 
-    /// The same head with another body, for whoever counts or slows down what comes.
+    /// The same head with another body, to count or slow down what comes.
     #[must_use]
     pub fn map_body(self, map: impl FnOnce(Body) -> Body) -> Self {
         Self {

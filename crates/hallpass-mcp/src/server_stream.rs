@@ -1,10 +1,10 @@
 //! The server's own stream comes before the calls.
 //!
-//! In the course of a call a server may ask the host something (`elicitation/create`,
-//! `sampling/createMessage`, `roots/list`), and many ask on the stream that a GET opens, not on the
-//! one that answers the call. While that is not open, what they ask is lost: the call hangs until the
-//! server gives up. Nothing in MCP says which of the two the client sends first, so the order is made
-//! here.
+//! During a call a server may send requests to the host (`elicitation/create`,
+//! `sampling/createMessage`, `roots/list`). Many send them on the stream that a GET opens, not on the
+//! one that answers the call. While that stream is not open, the requests are lost, and the call hangs
+//! until the server gives up. MCP does not say which of the two the client sends first, so the order is
+//! made here.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 /// How long a call waits for the server's answer to the GET. Some servers have none before there is
 /// something to say.
-const PATIENCE: Duration = Duration::from_secs(2);
+const GET_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the stream of what a server says unasked is about to be opened. Clones are of the same
+/// Whether the server's own stream is about to be opened. Clones are of the same
 /// stream.
 #[derive(Debug, Clone)]
 pub struct ServerStream {
@@ -23,7 +23,7 @@ pub struct ServerStream {
 }
 
 impl ServerStream {
-    /// A stream that nobody is about to open: no call waits for it.
+    /// A stream that is not about to be opened: no call waits for it.
     pub fn new() -> Self {
         Self {
             is_due: watch::Sender::new(false),
@@ -35,7 +35,7 @@ impl ServerStream {
         self.is_due.send_replace(true);
     }
 
-    /// The GET has come to something: a stream, or none.
+    /// The GET has been answered, with a stream or without one.
     pub fn answered(&self) {
         self.is_due.send_replace(false);
     }
@@ -43,8 +43,8 @@ impl ServerStream {
     /// Ends when a request with this method may be sent: at once, unless the GET is under way and has
     /// no answer yet, and then after two seconds at the latest.
     ///
-    /// Lists and pings never wait. In their course nobody is asked anything, and a host that starts
-    /// has nothing to do with a server that is slow with its stream.
+    /// Lists and pings never wait: a server sends no request during those, and a slow stream must
+    /// not delay the start of a host.
     pub async fn before(&self, method: &str, clock: &dyn Clock) {
         if !*self.is_due.borrow() || method == "ping" || method.ends_with("/list") {
             return;
@@ -54,7 +54,7 @@ impl ServerStream {
             biased;
             // The sender lives in `self`, so the channel can't close while this waits.
             _ = is_due.wait_for(|is_due| !is_due) => {}
-            () = clock.sleep(PATIENCE) => {
+            () = clock.sleep(GET_TIMEOUT) => {
                 tracing::debug!("the server has not answered the GET; calls don't wait any longer");
                 self.answered();
             }

@@ -56,7 +56,7 @@ pub struct EventParser {
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 /// A line buffer that one large event has grown beyond this is not kept.
-const KEPT_BUFFER: usize = 64 * 1024;
+const MAX_KEPT_BUFFER: usize = 64 * 1024;
 
 impl EventParser {
     /// A parser for one response body, which refuses an event of more than `cap` bytes: field names
@@ -155,7 +155,7 @@ impl EventParser {
         let mut line = std::mem::take(&mut self.line);
         self.finished = self.finished.saturating_add(line.len() + 1);
         self.field(&line);
-        if line.capacity() <= KEPT_BUFFER {
+        if line.capacity() <= MAX_KEPT_BUFFER {
             line.clear();
             self.line = line;
         }
@@ -222,7 +222,7 @@ impl EventTooLarge {
         self.cap
     }
 
-    /// What to do about it: the server sends more than anybody should.
+    /// What to do about it: the server sends too much.
     pub fn remedy(&self) -> Remedy {
         Remedy::Report
     }

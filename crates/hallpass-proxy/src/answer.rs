@@ -16,7 +16,7 @@ use crate::{MAX_MESSAGE_BYTES, request_error::ProxyRequestError, shared::Shared}
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much of a body is read for the words in it.
-const MAX_WORDS: usize = 64 * 1024;
+const MAX_ERROR_BODY: usize = 64 * 1024;
 
 impl Shared {
     /// The server's own JSON-RPC error in an answer whose status is one, else the status with what the
@@ -47,7 +47,7 @@ impl Shared {
     }
 
     async fn start_of(&self, response: Response) -> Bytes {
-        let start = response.read_start(MAX_WORDS);
+        let start = response.read_start(MAX_ERROR_BODY);
         self.within(REFUSAL_TIMEOUT, start)
             .await
             .unwrap_or_default()
@@ -66,7 +66,7 @@ impl Shared {
                 let body = response.read(MAX_MESSAGE_BYTES).await?;
                 return match opening_answer(opening, body, &source)? {
                     Answer::Found(message) => Ok(message),
-                    Answer::Other(_, trouble) => Err(trouble),
+                    Answer::Other(_, error) => Err(error),
                 };
             }
             Content::Other | Content::Unstated => {
@@ -85,8 +85,8 @@ impl Shared {
                     self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
                     return Ok(message);
                 }
-                Answer::Other(message, trouble) => {
-                    complaint.get_or_insert(trouble);
+                Answer::Other(message, error) => {
+                    complaint.get_or_insert(error);
                     if let Some(message) = message {
                         self.deliver(&message).await;
                     }

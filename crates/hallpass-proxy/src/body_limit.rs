@@ -1,8 +1,8 @@
-//! How much is kept of what servers are in the middle of saying.
+//! How much is kept of answers that have not come whole.
 //!
 //! Each answer may be large, and many come at a time, so that a server could have all of them grow at
-//! once. Beyond a small size an answer needs one of a few places to go on; the others wait, and their
-//! server with them. Whoever has a place needs nobody else to come to an end.
+//! once. Beyond a small size an answer needs one of a few permits to go on; the others wait, and their
+//! server with them. An answer with a permit waits for no other one.
 
 use std::{
     pin::Pin,
@@ -22,13 +22,13 @@ use hallpass_mcp::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::PollSemaphore;
 
-/// What an answer may hold without a place.
-const SMALL: usize = 256 * 1024;
+/// What an answer may hold without a permit.
+const MAX_SMALL_BODY: usize = 256 * 1024;
 
-/// How many places there are.
-const PLACES: usize = 4;
+/// How many permits there are.
+const MAX_LARGE_BODIES: usize = 4;
 
-/// The places for large answers.
+/// The permits for large answers.
 #[derive(Debug, Clone)]
 pub(crate) struct LargeBodyLimit(Arc<Semaphore>);
 
@@ -38,18 +38,18 @@ pub(crate) struct Held(Arc<AtomicUsize>);
 
 impl LargeBodyLimit {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(PLACES)))
+        Self(Arc::new(Semaphore::new(MAX_LARGE_BODIES)))
     }
 
-    /// The same response, whose body waits for a place where it grows large.
+    /// The same response, whose body waits for a permit where it grows large.
     pub(crate) fn meter(&self, response: Response) -> (Response, Held) {
         let held = Held::default();
         let response = response.map_body(|body| {
             Body::new(Counted {
                 body,
                 held: held.clone(),
-                places: PollSemaphore::new(Arc::clone(&self.0)),
-                place: None,
+                permits: PollSemaphore::new(Arc::clone(&self.0)),
+                permit: None,
             })
         });
         (response, held)
@@ -66,8 +66,8 @@ impl Held {
 struct Counted {
     body: Body,
     held: Held,
-    places: PollSemaphore,
-    place: Option<OwnedSemaphorePermit>,
+    permits: PollSemaphore,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Chunks for Counted {
@@ -76,10 +76,10 @@ impl Chunks for Counted {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, HttpError>>> {
         let this = &mut *self;
-        if this.held.0.load(Ordering::Relaxed) <= SMALL {
-            this.place = None;
-        } else if this.place.is_none() {
-            this.place = ready!(this.places.poll_acquire(context));
+        if this.held.0.load(Ordering::Relaxed) <= MAX_SMALL_BODY {
+            this.permit = None;
+        } else if this.permit.is_none() {
+            this.permit = ready!(this.permits.poll_acquire(context));
         }
         let chunk = ready!(Pin::new(&mut this.body).poll_chunk(context));
         if let Some(Ok(chunk)) = &chunk {
@@ -101,7 +101,7 @@ mod tests {
             self: Pin<&mut Self>,
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Bytes, HttpError>>> {
-            Poll::Ready(Some(Ok(Bytes::from(vec![b'x'; SMALL]))))
+            Poll::Ready(Some(Ok(Bytes::from(vec![b'x'; MAX_SMALL_BODY]))))
         }
     }
 
@@ -111,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_few_answers_grow_large_at_a_time() {
-        let lane = LargeBodyLimit::new();
-        let mut bodies: Vec<_> = (0..PLACES + 2)
+    fn only_four_answers_grow_large_at_once() {
+        let large_bodies = LargeBodyLimit::new();
+        let mut bodies: Vec<_> = (0..MAX_LARGE_BODIES + 2)
             .map(|_| Counted {
                 body: Body::new(Endless),
                 held: Held::default(),
-                places: PollSemaphore::new(Arc::clone(&lane.0)),
-                place: None,
+                permits: PollSemaphore::new(Arc::clone(&large_bodies.0)),
+                permit: None,
             })
             .collect();
         // Small ones all go on, and each grows beyond that.
@@ -127,7 +127,7 @@ mod tests {
         }
         let went_on: Vec<_> = bodies.iter_mut().map(polls).collect();
         assert_eq!(went_on, [true, true, true, true, false, false]);
-        // One is passed on, and its place is somebody else's.
+        // One is passed on, and another one gets its permit.
         bodies[1].held.release();
         assert!(polls(&mut bodies[1]));
         let went_on: Vec<_> = bodies.iter_mut().map(polls).collect();

@@ -29,9 +29,9 @@ pub(crate) struct Connection {
     pub(crate) session: Option<String>,
     /// The answer to the opening.
     pub(crate) answer: Option<Message>,
-    /// What the server says unasked.
-    pub(crate) own_stream: ServerStream,
-    /// Whether that is looked after.
+    /// The server's own stream.
+    pub(crate) server_stream: ServerStream,
+    /// Whether the proxy listens to it.
     pub(crate) listens: Arc<AtomicBool>,
 }
 
@@ -63,7 +63,7 @@ impl Connection {
         if self.is_stateless() {
             return false;
         }
-        self.own_stream.due();
+        self.server_stream.due();
         true
     }
 
@@ -74,7 +74,7 @@ impl Connection {
     }
 }
 
-/// The stages of getting there.
+/// The state of the connection to the server.
 #[derive(Debug, Clone)]
 pub(crate) enum ConnectionState {
     /// The host has sent no opening.
@@ -87,38 +87,38 @@ pub(crate) enum ConnectionState {
     Down(ProxyRequestError),
 }
 
-/// What is known besides the phase. Every change of the phase is made while this is locked.
+/// The handshake with the server. The state of the connection changes only while this is locked.
 #[derive(Debug, Default)]
-pub(crate) struct ServerState {
+pub(crate) struct Handshake {
     /// `initialize` or `server/discover`, as the host sent it.
     pub(crate) opening: Option<Message>,
     /// The host's `notifications/initialized`.
     pub(crate) initialized: Option<Message>,
-    /// The connection that has been told of it.
-    pub(crate) told: u64,
+    /// The last connection whose server knows of it.
+    pub(crate) initialized_on: u64,
     /// Grows with each opening that the host sends, and when one is forgotten.
     pub(crate) generation: u64,
     /// How many connections there have been.
     pub(crate) connections: u64,
-    /// What was promised to the host in the server's place.
+    /// The lists that the host was promised in the server's place.
     pub(crate) promised: Vec<Listed>,
-    /// Whether the host has to be told when that is there.
-    pub(crate) owes_changes: bool,
+    /// Whether the host has to be told when those lists are there.
+    pub(crate) list_changed_due: bool,
     /// When the last attempt ended, by the monotonic clock.
     pub(crate) last_attempt: Duration,
-    /// How many in a row came to nothing.
+    /// How many attempts in a row failed.
     pub(crate) failures: u32,
-    /// Whether something looks after a connection that is down.
-    pub(crate) tended: bool,
+    /// Whether a task tries to recover a connection that is down.
+    pub(crate) recovering: bool,
     /// When a session was opened last that no request of the host's asked for, by the monotonic clock.
     pub(crate) last_renewal: Option<Duration>,
 }
 
-impl ServerState {
+impl Handshake {
     /// The host was given `result` in the server's place.
     pub(crate) fn promise(&mut self, result: &[u8]) {
         let offered = LISTED.into_iter().filter(|listed| listed.is_in(result));
         self.promised = offered.collect();
-        self.owes_changes = true;
+        self.list_changed_due = true;
     }
 }

@@ -1,8 +1,8 @@
-//! One message of the host's on its way, and the answer on its way back.
+//! One message of the host, and its answer.
 //!
-//! A request is sent again only if the server can't have seen it, if it does nothing but read, or if
-//! the server said that it knows the session no more. Otherwise a connection that breaks off is told
-//! to the host: nothing is done twice.
+//! A request is sent again only if the server can't have seen it, if its method only reads, or if the
+//! server has ended the session. Any other break of the connection is an error for the host: nothing
+//! is done twice.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,43 +20,47 @@ use crate::{
     listening::NO_STREAM,
     placeholder::{self, Listed},
     request_error::ProxyRequestError,
-    response_reader::{End, ResponseReader},
+    response_reader::{ResponseReader, StreamEnd},
     routing,
     shared::Shared,
 };
 
 /// How often a request is sent that the server can't have seen, or that may be repeated.
-const MAX_SENT: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 /// The first pause before something is tried again.
-const PAUSE: Duration = Duration::from_millis(250);
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// How long a call waits for a server that is being opened, and how long a list.
-const CALL: Duration = Duration::from_secs(45);
-const LIST: Duration = Duration::from_secs(3);
+const CALL_TIMEOUT: Duration = Duration::from_secs(45);
+const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends the request (or batch) and sees to its answer. `room` is given back once the message need
-/// not be kept any more.
+/// Sends the request (or batch) and passes on its answer. `room` is released once the message need
+/// not be kept.
 pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: OwnedSemaphorePermit) {
     let method = message.method().unwrap_or_default().to_owned();
     let list = Listed::by(&method);
-    let patience = if list.is_some() { LIST } else { CALL };
+    let timeout = if list.is_some() {
+        LIST_TIMEOUT
+    } else {
+        CALL_TIMEOUT
+    };
     let listens = method == LISTEN;
     let mut owed = Vec::new();
     let connection = loop {
-        let ready = shared.within(patience, shared.connection()).await;
+        let ready = shared.within(timeout, shared.connection()).await;
         match ready {
             Some(Ok(connection)) => break connection,
             // It is for what comes later, and waits for that.
             _ if listens => {
-                owed.clone_from(&shared.known().promised);
-                shared.clock.sleep(PAUSE * 4).await;
+                owed.clone_from(&shared.handshake().promised);
+                shared.clock.sleep(RETRY_DELAY * 4).await;
             }
-            Some(Err(trouble)) => return stand_in(shared, &message, &method, trouble).await,
+            Some(Err(error)) => return answer_in_place(shared, &message, &method, error).await,
             None => {
-                let trouble =
+                let error =
                     ProxyRequestError::new(Remedy::Retry, "the server has not answered yet");
-                return stand_in(shared, &message, &method, trouble).await;
+                return answer_in_place(shared, &message, &method, error).await;
             }
         }
     };
@@ -64,7 +68,7 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: Owned
         return;
     }
     if let (Some((listed, _)), [id]) = (list, &message.requests().collect::<Vec<_>>()[..]) {
-        let promised = shared.known().promised.contains(&listed);
+        let promised = shared.handshake().promised.contains(&listed);
         if promised
             && !connection.offers(listed)
             && let Some(result) = empty(&message, &method)
@@ -72,15 +76,15 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: Owned
             return shared.respond(id, &result).await;
         }
     }
-    let mut sending = Sending {
+    let mut attempt = Exchange {
         shared,
         message: &message,
         connection,
         room: Some(room),
         owed,
     };
-    if let Err(trouble) = sending.run().await {
-        shared.fail(&message, &shared.advised(trouble)).await;
+    if let Err(error) = attempt.run().await {
+        shared.fail(&message, &shared.advised(error)).await;
     }
 }
 
@@ -91,24 +95,24 @@ fn empty(message: &Message, method: &str) -> Option<bytes::Bytes> {
 }
 
 /// Answers in the server's place: a list is empty, a ping is answered, and a call fails.
-async fn stand_in(
+async fn answer_in_place(
     shared: &Arc<Shared>,
     message: &Message,
     method: &str,
-    trouble: ProxyRequestError,
+    error: ProxyRequestError,
 ) {
     let result = match method {
         "ping" => Some(bytes::Bytes::from_static(b"{}")),
-        _ if shared.known().promised.is_empty() => None,
+        _ if shared.handshake().promised.is_empty() => None,
         _ => empty(message, method),
     };
     match (message.requests().next(), result) {
         (Some(id), Some(result)) => shared.respond(id, &result).await,
-        _ => shared.fail(message, &shared.advised(trouble)).await,
+        _ => shared.fail(message, &shared.advised(error)).await,
     }
 }
 
-struct Sending<'a> {
+struct Exchange<'a> {
     shared: &'a Arc<Shared>,
     message: &'a Message,
     connection: Arc<Connection>,
@@ -117,13 +121,13 @@ struct Sending<'a> {
     owed: Vec<Listed>,
 }
 
-impl Sending<'_> {
+impl Exchange<'_> {
     async fn run(&mut self) -> Result<(), ProxyRequestError> {
         let mut sent = 0;
         let mut reopened = false;
         loop {
             let request = routing::post(self.message, &self.connection, &self.shared.tools)?;
-            let (stream, clock) = (&self.connection.own_stream, self.shared.clock.as_ref());
+            let (stream, clock) = (&self.connection.server_stream, self.shared.clock.as_ref());
             let method = self.message.method().unwrap_or_default();
             stream.before(method, clock).await;
             for id in self.message.requests() {
@@ -132,15 +136,15 @@ impl Sending<'_> {
                 }
             }
             sent += 1;
-            let stream = Reconnection::of_request(self.shared.clock.monotonic());
-            let lost = match self.shared.send(&request).await? {
+            let stream = Reconnection::for_request(self.shared.clock.monotonic());
+            let failed = match self.shared.send(&request).await? {
                 Ok(response)
                     if response.status() == StatusCode::NOT_FOUND
                         && self.connection.session.is_some()
                         && !reopened =>
                 {
                     reopened = true;
-                    self.connection = self.shared.another(self.connection.number).await?;
+                    self.connection = self.shared.reopen(self.connection.number).await?;
                     continue;
                 }
                 Ok(response) => {
@@ -148,26 +152,26 @@ impl Sending<'_> {
                     self.room = None;
                     match self.read(response, stream).await? {
                         None => return Ok(()),
-                        Some(lost) => lost,
+                        Some(failed) => failed,
                     }
                 }
-                Err(stop) => LostAnswer::sending(&stop)?,
+                Err(error) => FailedAttempt::from_send(&error)?,
             };
-            let again = lost.unseen || only_reads(self.message) && !lost.would_repeat;
-            if !again || sent == MAX_SENT {
-                return Err(lost.trouble(only_reads(self.message)));
+            let again = failed.not_sent || only_reads(self.message) && !failed.would_repeat;
+            if !again || sent == MAX_ATTEMPTS {
+                return Err(failed.into_error(only_reads(self.message)));
             }
-            tracing::debug!("a request is sent again: {}", lost.text);
-            self.shared.clock.sleep(PAUSE * (1 << sent)).await;
+            tracing::debug!("a request is sent again: {}", failed.text);
+            self.shared.clock.sleep(RETRY_DELAY * (1 << sent)).await;
         }
     }
 
-    /// Reads the answer; what is given back was lost on the way.
+    /// Reads the answer, or returns how this attempt failed.
     async fn read(
         &mut self,
         response: Response,
         mut stream: Reconnection,
-    ) -> Result<Option<LostAnswer>, ProxyRequestError> {
+    ) -> Result<Option<FailedAttempt>, ProxyRequestError> {
         match response.status() {
             StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
                 let invalid = InvalidMessage::new(&response);
@@ -177,31 +181,31 @@ impl Sending<'_> {
             _ => return self.refused(response).await.map(|()| None),
         }
         let owed = std::mem::take(&mut self.owed);
-        let mut reading =
+        let mut reader =
             ResponseReader::new(self.shared, &self.connection, Some(self.message)).owing(owed);
         match response.content() {
             Content::Events => {
-                let end = reading.follow(response, &mut stream).await;
-                let lost = self.resume(end, stream, &mut reading).await?;
-                match reading.complaint() {
-                    Some(trouble) if lost.is_some() => Err(trouble),
-                    _ => Ok(lost),
+                let end = reader.follow(response, &mut stream).await;
+                let failed = self.resume(end, stream, &mut reader).await?;
+                match reader.complaint() {
+                    Some(error) if failed.is_some() => Err(error),
+                    _ => Ok(failed),
                 }
             }
             Content::Json => {
                 let source = InvalidMessage::new(&response);
-                let (response, _) = self.shared.lane.meter(response);
+                let (response, _) = self.shared.large_bodies.meter(response);
                 let body = response.read(MAX_MESSAGE_BYTES).await;
                 let body = match body {
                     Ok(body) => body,
-                    Err(error) => return LostAnswer::reading(error).map(Some),
+                    Err(error) => return FailedAttempt::from_read(error).map(Some),
                 };
-                reading.take_whole(body, &source).await;
-                if reading.is_done() {
+                reader.take_whole(body, &source).await;
+                if reader.is_done() {
                     return Ok(None);
                 }
                 let none = || source.because("it is no answer to the request").into();
-                Err(reading.complaint().unwrap_or_else(none))
+                Err(reader.complaint().unwrap_or_else(none))
             }
             Content::Other | Content::Unstated => Err(self.shared.other_media_type(response).await),
         }
@@ -211,13 +215,16 @@ impl Sending<'_> {
     /// more, the request fails.
     async fn accepted(&self, invalid: InvalidMessage) -> Result<(), ProxyRequestError> {
         let connection = &self.connection;
-        // Before it is known whether the proxy listens: whoever ends that looks for what was accepted.
+        // Before `listens` is read: the task that listens fails what was accepted when it ends.
         for id in self.message.requests() {
             if let Some(pending) = self.shared.pending().get_mut(id) {
                 pending.accepted = Some((connection.number, invalid.clone()));
             }
         }
-        connection.own_stream.before("", &*self.shared.clock).await;
+        connection
+            .server_stream
+            .before("", &*self.shared.clock)
+            .await;
         if connection.listens() {
             return Ok(());
         }
@@ -227,25 +234,25 @@ impl Sending<'_> {
     /// Goes on after an answer that broke off, where the server can.
     async fn resume(
         &self,
-        mut end: End,
+        mut end: StreamEnd,
         mut stream: Reconnection,
-        reading: &mut ResponseReader<'_>,
-    ) -> Result<Option<LostAnswer>, ProxyRequestError> {
+        reader: &mut ResponseReader<'_>,
+    ) -> Result<Option<FailedAttempt>, ProxyRequestError> {
         let clock = &self.shared.clock;
         loop {
             let broken = match end {
-                End::Done => return Ok(None),
-                End::Broken(error @ Error::EventTooLarge(_)) => return Err(error.into()),
-                End::Broken(error) => Some(error),
-                End::Closed => None,
+                StreamEnd::Answered => return Ok(None),
+                StreamEnd::Failed(error @ Error::EventTooLarge(_)) => return Err(error.into()),
+                StreamEnd::Failed(error) => Some(error),
+                StreamEnd::Closed => None,
             };
             stream.ended(clock.monotonic());
             let after = stream.last_event_id().map(str::to_owned);
             let (Some(after), Some(pause)) = (after, stream.delay(clock.monotonic())) else {
                 return match broken {
-                    _ if stream.said_nothing() => Ok(Some(LostAnswer::without_a_message())),
-                    Some(error) => LostAnswer::reading(error).map(Some),
-                    None => Ok(Some(LostAnswer::ended())),
+                    _ if stream.had_no_message() => Ok(Some(FailedAttempt::no_message())),
+                    Some(error) => FailedAttempt::from_read(error).map(Some),
+                    None => Ok(Some(FailedAttempt::stream_ended())),
                 };
             };
             clock.sleep(pause).await;
@@ -257,17 +264,17 @@ impl Sending<'_> {
                 .await?;
             end = match again {
                 Ok(response) => match StreamResponse::new(&response) {
-                    StreamResponse::Open => reading.follow(response, &mut stream).await,
-                    StreamResponse::Retry => End::Closed,
+                    StreamResponse::Open => reader.follow(response, &mut stream).await,
+                    StreamResponse::Retry => StreamEnd::Closed,
                     StreamResponse::NotFound | StreamResponse::Unavailable => {
-                        return Ok(Some(LostAnswer::ended()));
+                        return Ok(Some(FailedAttempt::stream_ended()));
                     }
                 },
-                Err(stop) => match stop.into_error() {
+                Err(error) => match error.into_error() {
                     error @ (Error::Session(_) | Error::TooManyChallenges(_)) => {
                         return Err(error.into());
                     }
-                    error => End::Broken(error),
+                    error => StreamEnd::Failed(error),
                 },
             };
         }
@@ -292,9 +299,9 @@ impl Shared {
         connection: &Connection,
     ) -> Result<(), ProxyRequestError> {
         let request = routing::post(message, connection, &self.tools)?;
-        // It is the host's, but nobody waits for it.
-        let sent = self.send_aside(&request).await?;
-        let response = sent.map_err(|stop| ProxyRequestError::from(&stop))?;
+        // It is the host's, but no caller waits for it.
+        let sent = self.send_in_background(&request).await?;
+        let response = sent.map_err(|error| ProxyRequestError::from(&error))?;
         if response.status().is_success() {
             return Ok(());
         }
@@ -303,75 +310,75 @@ impl Shared {
 
     /// Passes on a notification, or an answer to the server.
     pub(crate) async fn pass_on(self: &Arc<Self>, message: Message, _room: OwnedSemaphorePermit) {
-        let phase = self.phase.borrow().clone();
-        let connection = match phase {
+        let state = self.state.borrow().clone();
+        let connection = match state {
             ConnectionState::Up(connection) => connection,
             ConnectionState::Unopened => Arc::default(),
             ConnectionState::Opening | ConnectionState::Down(_) => {
-                tracing::debug!("nobody is there for {message:?}");
+                tracing::debug!("no connection for {message:?}");
                 return;
             }
         };
         if self.refuses_batch(&message, &connection).await {
             return;
         }
-        if let Err(trouble) = self.post_once(&message, &connection).await {
-            tracing::warn!("{message:?} was not passed on: {}", trouble.in_words());
+        if let Err(error) = self.post_once(&message, &connection).await {
+            tracing::warn!("{message:?} was not passed on: {}", error.describe());
         }
     }
 }
 
 /// An answer that did not come.
-struct LostAnswer {
+struct FailedAttempt {
     text: String,
     /// Whether the server can't have seen the request.
-    unseen: bool,
+    not_sent: bool,
     /// Whether sending it again would lead to the same.
     would_repeat: bool,
 }
 
-impl LostAnswer {
-    fn sending(stop: &RequestError) -> Result<Self, ProxyRequestError> {
-        match stop.error() {
+impl FailedAttempt {
+    fn from_send(error: &RequestError) -> Result<Self, ProxyRequestError> {
+        match error.error() {
             Error::Http(error) if error.remedy() == Remedy::Retry => Ok(Self {
-                text: ProxyRequestError::of(stop, Remedy::Retry, None).in_words(),
-                unseen: !error.may_have_been_sent(),
+                text: ProxyRequestError::of(error, Remedy::Retry, None).describe(),
+                not_sent: !error.may_have_been_sent(),
                 would_repeat: false,
             }),
-            _ => Err(ProxyRequestError::from(stop)),
+            _ => Err(ProxyRequestError::from(error)),
         }
     }
 
-    fn reading(error: Error) -> Result<Self, ProxyRequestError> {
+    fn from_read(error: Error) -> Result<Self, ProxyRequestError> {
         if error.remedy() != Remedy::Retry {
             return Err(error.into());
         }
         Ok(Self {
-            text: ProxyRequestError::from(error).in_words(),
-            unseen: false,
+            text: ProxyRequestError::from(error).describe(),
+            not_sent: false,
             would_repeat: false,
         })
     }
 
-    fn ended() -> Self {
+    fn stream_ended() -> Self {
         Self {
             text: "the server ended the stream without an answer".to_owned(),
-            unseen: false,
+            not_sent: false,
             would_repeat: false,
         }
     }
 
-    fn without_a_message() -> Self {
+    fn no_message() -> Self {
         Self {
             text: "the server ended the stream again and again without a message".to_owned(),
-            unseen: false,
+            not_sent: false,
             would_repeat: true,
         }
     }
 
-    fn trouble(self, only_reads: bool) -> ProxyRequestError {
+    fn into_error(self, only_reads: bool) -> ProxyRequestError {
         let hint = "it is not known whether the server did what was asked; it was not asked again";
-        let hint = (!self.unseen && !only_reads).then(|| hint.to_owned());
+        let hint = (!self.not_sent && !only_reads).then(|| hint.to_owned());
         ProxyRequestError::new(Remedy::Retry, self.text).hint(hint)
     }
 }

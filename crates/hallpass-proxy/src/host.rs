@@ -26,24 +26,24 @@ use crate::{
 
 /// How many requests of the host's are under way at a time; no more of its messages are read
 /// meanwhile.
-const MAX_AT_ONCE: usize = 256;
+const MAX_CONCURRENT_REQUESTS: usize = 256;
 
 /// How many bytes of them.
-const ROOM: usize = 2 * MAX_MESSAGE_BYTES;
+const MAX_PENDING_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
 
 /// How many of its other messages. They have room of their own, since a request may wait for one.
-const MAX_OTHERS: usize = 64;
+const MAX_CONCURRENT_NOTIFICATIONS: usize = 64;
 
 /// How long a message waits for others to end, before it is refused: they might be waiting for what
 /// comes after it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the end waits for answers, and for the server to hear of it.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
-const GOODBYE: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+const DELETE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the server may take to hear that the host is ready, before more is sent to it.
-const INITIALIZED: Duration = Duration::from_secs(10);
+const INITIALIZED_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The host's side.
 pub(crate) struct Host {
@@ -63,23 +63,23 @@ impl Limit {
     fn new(count: usize) -> Self {
         Self {
             count: Arc::new(Semaphore::new(count)),
-            room: Arc::new(Semaphore::new(ROOM)),
+            room: Arc::new(Semaphore::new(MAX_PENDING_BYTES)),
         }
     }
 
-    /// A place for a message; `None` when there is none for too long.
-    async fn place(
+    /// Permits for a message; `None` when none are free for too long.
+    async fn acquire(
         &self,
         shared: &Shared,
         message: &Message,
     ) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let size = u32::try_from(message.bytes.len().min(ROOM)).ok()?;
-        let place = async {
+        let size = u32::try_from(message.bytes.len().min(MAX_PENDING_BYTES)).ok()?;
+        let permits = async {
             let count = self.count.clone().acquire_owned().await.ok()?;
             let room = self.room.clone().acquire_many_owned(size).await.ok()?;
             Some((count, room))
         };
-        shared.within(PATIENCE, place).await?
+        shared.within(PERMIT_TIMEOUT, permits).await?
     }
 }
 
@@ -88,8 +88,8 @@ impl Host {
         Self {
             shared,
             tasks: JoinSet::new(),
-            requests: Limit::new(MAX_AT_ONCE),
-            others: Limit::new(MAX_OTHERS),
+            requests: Limit::new(MAX_CONCURRENT_REQUESTS),
+            others: Limit::new(MAX_CONCURRENT_NOTIFICATIONS),
         }
     }
 
@@ -161,7 +161,7 @@ impl Host {
                 let shared = Arc::clone(&self.shared);
                 let told = tokio::spawn(async move { shared.initialized(message).await });
                 // What comes next may depend on it.
-                let _ = self.shared.within(INITIALIZED, told).await;
+                let _ = self.shared.within(INITIALIZED_TIMEOUT, told).await;
             }
             Some("notifications/cancelled") => self.cancel(message).await,
             _ => self.other(message).await,
@@ -194,7 +194,7 @@ impl Host {
             // Not under that id: it would be taken for the answer to the first.
             return self.refuse(None, INVALID_REQUEST, &what).await;
         }
-        let Some((count, room)) = self.requests.place(&self.shared, &message).await else {
+        let Some((count, room)) = self.requests.acquire(&self.shared, &message).await else {
             let what = "too many requests have no answer yet; this one was not sent";
             return self
                 .shared
@@ -203,7 +203,7 @@ impl Host {
         };
         let shared = Arc::clone(&self.shared);
         let opens = matches!(message.method(), Some("initialize" | "server/discover"));
-        let opening = opens.then(|| self.shared.begin_with(&message));
+        let opening = opens.then(|| self.shared.begin_opening(&message));
         let task = self.tasks.spawn(async move {
             match opening {
                 Some(generation) => shared.open(message, generation).await,
@@ -222,7 +222,7 @@ impl Host {
 
     /// A notification, or an answer to the server.
     async fn other(&mut self, message: Message) {
-        let Some((count, room)) = self.others.place(&self.shared, &message).await else {
+        let Some((count, room)) = self.others.acquire(&self.shared, &message).await else {
             tracing::warn!("the server takes nothing: {message:?} is dropped");
             return;
         };
@@ -236,7 +236,7 @@ impl Host {
     /// The host wants no answer any more, and gets none. A request that has not been sent is not; where
     /// each request stands for itself the end of its connection says so (MCP 2026-07-28).
     async fn cancel(&mut self, message: Message) {
-        let stateless = match &*self.shared.phase.borrow() {
+        let stateless = match &*self.shared.state.borrow() {
             ConnectionState::Up(connection) => {
                 connection.session.is_none() && connection.is_stateless()
             }
@@ -273,15 +273,15 @@ impl Host {
                 }
             }
         };
-        let _ = shared.within(LAST_ANSWERS, answered).await;
+        let _ = shared.within(SHUTDOWN_TIMEOUT, answered).await;
     }
 
     /// Ends what is under way, and the session.
     pub(crate) async fn close(&mut self) {
         let shared = Arc::clone(&self.shared);
         self.tasks.shutdown().await;
-        let phase = shared.phase.borrow().clone();
-        if let ConnectionState::Up(connection) = phase
+        let state = shared.state.borrow().clone();
+        if let ConnectionState::Up(connection) = state
             && let Some(session) = &connection.session
             && let Ok(delete) = Request::delete().session(session)
         {
@@ -290,8 +290,8 @@ impl Host {
                 None => Ok(delete),
             };
             let Ok(delete) = delete else { return };
-            let deleted = shared.send_aside(&delete);
-            let _ = shared.within(GOODBYE, deleted).await;
+            let deleted = shared.send_in_background(&delete);
+            let _ = shared.within(DELETE_TIMEOUT, deleted).await;
         }
     }
 }

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_however_they_come() {
+    async fn lines_are_the_same_however_they_are_cut() {
         for size in [1, 2, 3, 7, 64, 1024] {
             let text = "{\"a\":1}\r\n\n  {} \n{\"id\":7,\"x\":\"0123456789\"}\nz\nlast";
             let long = "too long Some(Number(\"7\"))";

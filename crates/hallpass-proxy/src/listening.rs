@@ -1,4 +1,4 @@
-//! What the server says unasked.
+//! The server's own stream.
 
 use hallpass_core::Remedy;
 use hallpass_mcp::{Reconnection, StreamResponse};
@@ -7,7 +7,7 @@ use crate::{connection::Connection, response_reader::ResponseReader, routing, sh
 
 /// Why the server's own stream is not opened again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StreamEnd {
+pub(crate) enum ListenEnd {
     /// The server has none, or opens it for no token, or there is another connection by now.
     Unavailable,
     /// The server has ended the session.
@@ -20,7 +20,7 @@ pub(crate) const NO_STREAM: &str =
 pub(crate) const SESSION_ENDED: &str =
     "it is no answer, and the server has ended the session before one came";
 
-impl StreamEnd {
+impl ListenEnd {
     /// Why no answer comes any more to a request that was accepted without one.
     pub(crate) fn reason(self) -> &'static str {
         match self {
@@ -30,19 +30,19 @@ impl StreamEnd {
     }
 }
 
-/// Passes on what the server says unasked on `connection`, for as long as that lasts. A server that
-/// has no such stream is asked once.
-pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> StreamEnd {
+/// Passes on what comes on the server's own stream, for as long as `connection` is the present one. A
+/// server without such a stream is asked once.
+pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> ListenEnd {
     let now = || shared.clock.monotonic();
-    let mut stream = Reconnection::of_own_stream(now());
+    let mut stream = Reconnection::for_server_stream(now());
     while shared.is_current(connection) {
         let Ok(request) = routing::stream(connection, stream.last_event_id()) else {
-            return StreamEnd::Unavailable;
+            return ListenEnd::Unavailable;
         };
         connection.expect_stream();
         stream.opened(now());
         let sent = shared.send_for_stream(&request, stream.budget()).await;
-        connection.own_stream.answered();
+        connection.server_stream.answered();
         let mut was_open = false;
         match sent {
             Ok(Ok(response)) => match StreamResponse::new(&response) {
@@ -56,9 +56,9 @@ pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> StreamEn
                     match shared.knows_session(connection).await {
                         Some(true) => {
                             tracing::debug!("the server has no stream of its own");
-                            return StreamEnd::Unavailable;
+                            return ListenEnd::Unavailable;
                         }
-                        Some(false) => return StreamEnd::SessionLost,
+                        Some(false) => return ListenEnd::SessionLost,
                         None => {}
                     }
                 }
@@ -66,21 +66,21 @@ pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> StreamEn
                 StreamResponse::NotFound | StreamResponse::Unavailable => {
                     let status = response.status();
                     tracing::debug!(%status, "the server has no stream of its own");
-                    return StreamEnd::Unavailable;
+                    return ListenEnd::Unavailable;
                 }
             },
-            // Asking again would spend a refresh each time. Where a token is missing somebody may sign in
-            // meanwhile.
-            Ok(Err(stop)) if stop.refusal().is_some() && !heals(stop.remedy()) => {
-                tracing::warn!("the server's own stream opens for no token: {stop}");
-                return StreamEnd::Unavailable;
+            // Asking again would spend a refresh each time. Where a token is missing the user may sign
+            // in meanwhile.
+            Ok(Err(error)) if error.refusal().is_some() && !heals(error.remedy()) => {
+                tracing::warn!("the server's own stream opens for no token: {error}");
+                return ListenEnd::Unavailable;
             }
-            Ok(Err(stop)) => tracing::debug!("the server's own stream can't be opened: {stop}"),
-            Err(trouble) => tracing::debug!("there is no way to the server: {trouble:?}"),
+            Ok(Err(error)) => tracing::debug!("the server's own stream can't be opened: {error}"),
+            Err(error) => tracing::debug!("the server has no endpoint: {error:?}"),
         }
         stream.ended(now());
         let Some(pause) = stream.delay(now()) else {
-            return StreamEnd::Unavailable;
+            return ListenEnd::Unavailable;
         };
         if was_open && pause <= Reconnection::MIN_DELAY {
             // Calls wait no longer than they would for the server's answer to the GET.
@@ -88,7 +88,7 @@ pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> StreamEn
         }
         shared.clock.sleep(pause).await;
     }
-    StreamEnd::Unavailable
+    ListenEnd::Unavailable
 }
 
 /// Whether time or a sign-in may help.

@@ -14,8 +14,8 @@ use hallpass_mcp::{
 
 use crate::{
     answer::about,
-    connection::{Connection, ConnectionState, ServerState},
-    listening::{self, SESSION_ENDED, StreamEnd},
+    connection::{Connection, ConnectionState, Handshake},
+    listening::{self, ListenEnd, SESSION_ENDED},
     placeholder,
     request_error::ProxyRequestError,
     routing,
@@ -24,31 +24,31 @@ use crate::{
 
 /// How long the host waits for the answer to its `initialize`. With what else it takes it stays well
 /// below 200 ms.
-const INITIALIZE: Duration = Duration::from_millis(120);
+const INITIALIZE_TIMEOUT: Duration = Duration::from_millis(120);
 
 /// How long it waits for an answer that there is no substitute for.
-const DISCOVER: Duration = Duration::from_secs(8);
+const DISCOVER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long one attempt may take. Where it asks a person that sets its own limit.
-const ATTEMPT: Duration = Duration::from_secs(60);
-const ATTEMPT_WITH_A_PERSON: Duration = Duration::from_secs(3600);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+const INTERACTIVE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What fails is not tried again for this long, however many calls want it.
-const PAUSE: Duration = Duration::from_millis(250);
+const MIN_ATTEMPT_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Shared {
     /// Begins with the host's opening, and returns its generation. What comes after it waits for
     /// its result.
-    pub(crate) fn begin_with(self: &Arc<Self>, message: &Message) -> u64 {
-        let mut known = self.known();
-        let generation = known.generation + 1;
-        *known = ServerState {
+    pub(crate) fn begin_opening(self: &Arc<Self>, message: &Message) -> u64 {
+        let mut handshake = self.handshake();
+        let generation = handshake.generation + 1;
+        *handshake = Handshake {
             opening: Some(message.clone()),
             generation,
-            connections: known.connections,
-            tended: known.tended,
-            last_renewal: known.last_renewal,
-            ..ServerState::default()
+            connections: handshake.connections,
+            recovering: handshake.recovering,
+            last_renewal: handshake.last_renewal,
+            ..Handshake::default()
         };
         self.start(message.clone(), generation);
         generation
@@ -62,16 +62,20 @@ impl Shared {
         }) else {
             return;
         };
-        let remembered = self.memory.load(&key_of(&message, &method));
+        let remembered = self.cache.load(&key_of(&message, &method));
         let has_substitute = method == "initialize" || remembered.is_some();
-        let limit = if has_substitute { INITIALIZE } else { DISCOVER };
-        let outcome = self.within(limit, self.settled(Some(generation))).await;
-        let trouble = match outcome {
+        let limit = if has_substitute {
+            INITIALIZE_TIMEOUT
+        } else {
+            DISCOVER_TIMEOUT
+        };
+        let outcome = self.within(limit, self.outcome(Some(generation))).await;
+        let error = match outcome {
             Some(Ok(connection)) => return self.pass_answer(&id, &connection).await,
-            Some(Err(trouble)) => trouble,
+            Some(Err(error)) => error,
             None => ProxyRequestError::new(Remedy::Retry, "the server has not answered yet"),
         };
-        if let Some(answer) = trouble.own_answer() {
+        if let Some(answer) = error.own_answer() {
             self.close(generation);
             self.deliver(answer).await;
             return;
@@ -79,17 +83,17 @@ impl Shared {
         if !has_substitute {
             // An older server may still be opened by `initialize`, which the host tries next.
             self.close(generation);
-            return self.fail(&message, &self.advised(trouble)).await;
+            return self.fail(&message, &self.advised(error)).await;
         }
-        let words = self.advised(trouble).in_words();
+        let words = self.advised(error).describe();
         let asked = asked_version(&message);
         let result = placeholder::opening(&method, asked.as_deref(), remembered.as_deref(), &words);
         let just_now = {
-            let mut known = self.known();
-            if known.generation == generation {
+            let mut handshake = self.handshake();
+            if handshake.generation == generation {
                 let up = self.up();
                 if up.is_none() {
-                    known.promise(&result);
+                    handshake.promise(&result);
                 }
                 Ok(up)
             } else {
@@ -102,7 +106,7 @@ impl Shared {
             Err(error) => return self.fail(&message, &error).await,
         }
         self.respond(&id, &result).await;
-        self.tend();
+        self.recover();
     }
 
     async fn pass_answer(&self, id: &Id, connection: &Connection) {
@@ -116,45 +120,48 @@ impl Shared {
 
     /// Forgets the opening of this generation, which failed, unless there is another by now.
     fn close(&self, generation: u64) {
-        let mut known = self.known();
-        if known.generation == generation {
-            known.opening = None;
-            known.generation += 1;
-            self.phase.send_replace(ConnectionState::Unopened);
+        let mut handshake = self.handshake();
+        if handshake.generation == generation {
+            handshake.opening = None;
+            handshake.generation += 1;
+            self.state.send_replace(ConnectionState::Unopened);
         }
     }
 
     /// A connection, once there is one: the present one, or what comes of an attempt.
     pub(crate) async fn connection(self: &Arc<Self>) -> Result<Arc<Connection>, ProxyRequestError> {
         {
-            let mut known = self.known();
-            let phase = self.phase.borrow().clone();
-            match phase {
+            let mut handshake = self.handshake();
+            let state = self.state.borrow().clone();
+            match state {
                 ConnectionState::Up(connection) => return Ok(connection),
                 ConnectionState::Unopened => return Ok(Arc::default()),
                 ConnectionState::Opening => {}
-                ConnectionState::Down(trouble) => {
-                    let since = self.clock.monotonic().saturating_sub(known.last_attempt);
-                    if since < PAUSE {
-                        return Err(trouble);
+                ConnectionState::Down(error) => {
+                    let since = self
+                        .clock
+                        .monotonic()
+                        .saturating_sub(handshake.last_attempt);
+                    if since < MIN_ATTEMPT_INTERVAL {
+                        return Err(error);
                     }
-                    self.begin(&mut known);
+                    self.begin(&mut handshake);
                 }
             }
         }
-        self.settled(None).await
+        self.outcome(None).await
     }
 
     /// Another connection than the one with this number, whose session the server knows no more.
-    pub(crate) async fn another(
+    pub(crate) async fn reopen(
         self: &Arc<Self>,
         number: u64,
     ) -> Result<Arc<Connection>, ProxyRequestError> {
         {
-            let mut known = self.known();
+            let mut handshake = self.handshake();
             if self.up().is_some_and(|up| up.number == number) {
                 tracing::info!("the server has ended the session; it is opened again");
-                self.begin(&mut known);
+                self.begin(&mut handshake);
                 let shared = Arc::clone(self);
                 self.spawn(async move { shared.fail_accepted(number, SESSION_ENDED).await });
             }
@@ -164,7 +171,7 @@ impl Shared {
 
     /// The connection there is.
     pub(crate) fn up(&self) -> Option<Arc<Connection>> {
-        match &*self.phase.borrow() {
+        match &*self.state.borrow() {
             ConnectionState::Up(connection) => Some(Arc::clone(connection)),
             ConnectionState::Unopened | ConnectionState::Opening | ConnectionState::Down(_) => None,
         }
@@ -176,48 +183,48 @@ impl Shared {
     }
 
     /// The result of the attempt that runs; of the opening of this generation alone, if one is given.
-    async fn settled(&self, generation: Option<u64>) -> Result<Arc<Connection>, ProxyRequestError> {
-        let mut phase = self.phase.subscribe();
+    async fn outcome(&self, generation: Option<u64>) -> Result<Arc<Connection>, ProxyRequestError> {
+        let mut states = self.state.subscribe();
         loop {
-            let state = phase.borrow_and_update().clone();
-            if generation.is_some_and(|it| self.known().generation != it) {
+            let state = states.borrow_and_update().clone();
+            if generation.is_some_and(|it| self.handshake().generation != it) {
                 return Err(superseded());
             }
             match state {
                 ConnectionState::Up(connection) => return Ok(connection),
-                ConnectionState::Down(trouble) => return Err(trouble),
+                ConnectionState::Down(error) => return Err(error),
                 ConnectionState::Unopened => return Ok(Arc::default()),
                 ConnectionState::Opening => {}
             }
-            if phase.changed().await.is_err() {
+            if states.changed().await.is_err() {
                 return Ok(Arc::default());
             }
         }
     }
 
-    /// Begins an attempt. Called with what is known locked.
-    pub(crate) fn begin(self: &Arc<Self>, known: &mut ServerState) {
-        let Some(opening) = known.opening.clone() else {
+    /// Begins an attempt. Called with the handshake locked.
+    pub(crate) fn begin(self: &Arc<Self>, handshake: &mut Handshake) {
+        let Some(opening) = handshake.opening.clone() else {
             return;
         };
-        if matches!(&*self.phase.borrow(), ConnectionState::Opening) {
+        if matches!(&*self.state.borrow(), ConnectionState::Opening) {
             return;
         }
-        self.start(opening, known.generation);
+        self.start(opening, handshake.generation);
     }
 
     fn start(self: &Arc<Self>, opening: Message, generation: u64) {
-        self.phase.send_replace(ConnectionState::Opening);
+        self.state.send_replace(ConnectionState::Opening);
         let shared = Arc::clone(self);
         self.spawn(async move { shared.attempt(opening, generation).await });
     }
 
     /// Opens the server. The result of an opening that the host has replaced meanwhile is dropped.
     async fn attempt(self: &Arc<Self>, opening: Message, generation: u64) {
-        let limit = if self.asks_a_person {
-            ATTEMPT_WITH_A_PERSON
+        let limit = if self.is_interactive {
+            INTERACTIVE_ATTEMPT_TIMEOUT
         } else {
-            ATTEMPT
+            ATTEMPT_TIMEOUT
         };
         let opened = self.within(limit, self.ask(&opening)).await;
         let opened = opened.unwrap_or_else(|| {
@@ -226,31 +233,31 @@ impl Shared {
         });
         let mut connection = match opened {
             Ok(connection) => connection,
-            Err(trouble) => {
-                tracing::warn!("the server can't be opened: {}", trouble.in_words());
-                let mut known = self.known();
-                if known.generation != generation {
+            Err(error) => {
+                tracing::warn!("the server can't be opened: {}", error.describe());
+                let mut handshake = self.handshake();
+                if handshake.generation != generation {
                     return;
                 }
-                known.last_attempt = self.clock.monotonic();
-                known.failures = known.failures.saturating_add(1);
-                self.phase.send_replace(ConnectionState::Down(trouble));
-                drop(known);
-                return self.tend();
+                handshake.last_attempt = self.clock.monotonic();
+                handshake.failures = handshake.failures.saturating_add(1);
+                self.state.send_replace(ConnectionState::Down(error));
+                drop(handshake);
+                return self.recover();
             }
         };
         let initialized = {
-            let mut known = self.known();
-            if known.generation != generation {
+            let mut handshake = self.handshake();
+            if handshake.generation != generation {
                 return;
             }
-            known.connections += 1;
-            known.failures = 0;
-            connection.number = known.connections;
-            known
+            handshake.connections += 1;
+            handshake.failures = 0;
+            connection.number = handshake.connections;
+            handshake
                 .initialized
                 .clone()
-                .inspect(|_| known.told = connection.number)
+                .inspect(|_| handshake.initialized_on = connection.number)
         };
         let connection = Arc::new(connection);
         if let Some(initialized) = &initialized {
@@ -258,18 +265,18 @@ impl Shared {
         }
         self.remember(&opening, &connection);
         let owed = {
-            let mut known = self.known();
-            if known.generation != generation {
+            let mut handshake = self.handshake();
+            if handshake.generation != generation {
                 return;
             }
-            if known.initialized.is_some() {
+            if handshake.initialized.is_some() {
                 connection.expect_stream();
             }
-            self.phase
+            self.state
                 .send_replace(ConnectionState::Up(Arc::clone(&connection)));
             let told = initialized.is_some() || connection.session.is_none();
-            if std::mem::take(&mut known.owes_changes) && told {
-                known.promised.clone()
+            if std::mem::take(&mut handshake.list_changed_due) && told {
+                handshake.promised.clone()
             } else {
                 Vec::new()
             }
@@ -287,9 +294,9 @@ impl Shared {
     /// Sends the opening and reads the server's answer to it.
     async fn ask(&self, opening: &Message) -> Result<Connection, ProxyRequestError> {
         let request = routing::post(opening, &Connection::default(), &self.tools)?;
-        let server = self.server_anew().await?;
+        let server = self.reload_server().await?;
         let response = server.send(&request, Interactivity::Interactive).await;
-        let response = response.map_err(|stop| ProxyRequestError::from(&stop))?;
+        let response = response.map_err(|error| ProxyRequestError::from(&error))?;
         let session = response.session_id().map(str::to_owned);
         if !response.status().is_success() {
             let answer = self.refusal(response).await?;
@@ -314,29 +321,29 @@ impl Shared {
     fn remember(&self, opening: &Message, connection: &Connection) {
         let method = opening.method().unwrap_or_default();
         if let Some(part) = connection.answer.as_ref().and_then(Message::single) {
-            self.memory.save(&key_of(opening, method), &part.body);
+            self.cache.save(&key_of(opening, method), &part.body);
         }
     }
 
     /// The host has said `notifications/initialized`.
     pub(crate) async fn initialized(self: &Arc<Self>, message: Message) {
-        self.known().initialized = Some(message);
+        self.handshake().initialized = Some(message);
         if let Some(connection) = self.up() {
             self.initialized_on(&connection).await;
         }
     }
 
-    /// Tells the server, if the host has said it and nobody has told it yet; from then on the server
-    /// may speak unasked.
+    /// Tells the server, if the host has said it and the server does not know yet; then the server's own
+    /// stream is opened.
     async fn initialized_on(self: &Arc<Self>, connection: &Arc<Connection>) {
         let tell = {
-            let mut known = self.known();
-            let due = known.told < connection.number;
-            known
+            let mut handshake = self.handshake();
+            let due = handshake.initialized_on < connection.number;
+            handshake
                 .initialized
                 .clone()
                 .filter(|_| due)
-                .inspect(|_| known.told = connection.number)
+                .inspect(|_| handshake.initialized_on = connection.number)
         };
         if let Some(message) = tell {
             self.tell_initialized(&message, connection).await;
@@ -345,12 +352,12 @@ impl Shared {
     }
 
     async fn tell_initialized(&self, message: &Message, connection: &Connection) {
-        if let Err(trouble) = self.post_once(message, connection).await {
-            tracing::warn!("the server was not told: {}", trouble.in_words());
+        if let Err(error) = self.post_once(message, connection).await {
+            tracing::warn!("the server was not told: {}", error.describe());
         }
     }
 
-    /// Listens to what the server says unasked, which it may from now on.
+    /// Listens to the server's own stream.
     fn listen(self: &Arc<Self>, connection: &Arc<Connection>) {
         if connection.expect_stream() {
             let (shared, connection) = (Arc::clone(self), Arc::clone(connection));
@@ -359,7 +366,7 @@ impl Shared {
                 let end = listening::listen(&shared, &connection).await;
                 connection.listening(false);
                 shared.fail_accepted(connection.number, end.reason()).await;
-                if end == StreamEnd::SessionLost {
+                if end == ListenEnd::SessionLost {
                     shared.renew_session(&connection).await;
                 }
             });

@@ -10,13 +10,13 @@ use tokio::{
 
 /// How many bytes wait to be written, before those who bring more wait too. One larger message may
 /// wait alone.
-const ROOM: usize = 1024 * 1024;
+const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 
 /// What a line takes up besides its bytes.
-const OVERHEAD: usize = 256;
+const LINE_OVERHEAD: usize = 256;
 
 /// Short lines that wait are written together, up to this size.
-const TOGETHER: usize = 32 * 1024;
+const MAX_COMBINED_WRITE: usize = 32 * 1024;
 
 /// Where messages for the host are left.
 #[derive(Debug, Clone)]
@@ -37,14 +37,14 @@ pub(crate) struct LineWriter(mpsc::UnboundedReceiver<(Bytes, OwnedSemaphorePermi
 
 pub(crate) fn outbox() -> (Outbox, LineWriter) {
     let (lines, written) = mpsc::unbounded_channel();
-    let room = Arc::new(Semaphore::new(ROOM));
+    let room = Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
     (Outbox { lines, room }, LineWriter(written))
 }
 
 impl Outbox {
     /// Waits for room for a message of `len` bytes.
     pub(crate) async fn reserve(&self, len: usize) -> Reserved<'_> {
-        let size = len.saturating_add(OVERHEAD).min(ROOM);
+        let size = len.saturating_add(LINE_OVERHEAD).min(MAX_QUEUED_BYTES);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         Reserved {
             outbox: self,
@@ -90,10 +90,10 @@ impl LineWriter {
         let mut together = BytesMut::new();
         while let Some((line, permit)) = self.0.recv().await {
             let mut permit = Some(permit);
-            if line.len() < TOGETHER {
+            if line.len() < MAX_COMBINED_WRITE {
                 together.extend_from_slice(&line);
                 together.extend_from_slice(b"\n");
-                while together.len() < TOGETHER
+                while together.len() < MAX_COMBINED_WRITE
                     && let Ok((line, more)) = self.0.try_recv()
                 {
                     together.extend_from_slice(&line);
@@ -103,7 +103,7 @@ impl LineWriter {
                     }
                 }
                 writer.write_all(&together).await?;
-                if together.capacity() > 4 * TOGETHER {
+                if together.capacity() > 4 * MAX_COMBINED_WRITE {
                     together = BytesMut::new();
                 }
                 together.clear();

@@ -15,28 +15,27 @@ use crate::{
 };
 
 /// How long the end of a proxy waits for what remains to be written.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An MCP stdio server in front of a remote one.
 #[derive(Debug)]
 pub struct Proxy {
     server: Arc<dyn Server>,
     clock: Arc<dyn Clock>,
-    memory: Arc<dyn CapabilityCache>,
+    cache: Arc<dyn CapabilityCache>,
     sign_in_hint: String,
-    asks_a_person: bool,
+    is_interactive: bool,
 }
 
 impl Proxy {
-    /// A proxy for `server`. Whether anybody is signed in by it is for its session's authorizer to
-    /// say.
+    /// A proxy for `server`. Whether it may sign a user in is for its session's authorizer to say.
     pub fn new(server: Arc<dyn Server>, clock: Arc<dyn Clock>) -> Self {
         Self {
             server,
             clock,
-            memory: Arc::new(NoCache),
+            cache: Arc::new(NoCache),
             sign_in_hint: "sign in to the server".to_owned(),
-            asks_a_person: false,
+            is_interactive: false,
         }
     }
 
@@ -49,15 +48,15 @@ impl Proxy {
 
     /// Where it keeps what the server said about itself.
     #[must_use]
-    pub fn with_cache(mut self, memory: Arc<dyn CapabilityCache>) -> Self {
-        self.memory = memory;
+    pub fn with_cache(mut self, cache: Arc<dyn CapabilityCache>) -> Self {
+        self.cache = cache;
         self
     }
 
     /// The session's authorizer asks a person, who takes their time.
     #[must_use]
     pub fn interactive(mut self) -> Self {
-        self.asks_a_person = true;
+        self.is_interactive = true;
         self
     }
 
@@ -77,7 +76,7 @@ impl Proxy {
             .await
     }
 
-    /// As [`serve`](Self::serve), and no longer than until `stop` comes to its end. Then two things are
+    /// As [`serve`](Self::serve), and no longer than until `stop` ends. Then two things are
     /// waited for, two seconds each at most: that the server hears of the end of its session, and that
     /// what was answered is written out.
     ///
@@ -94,9 +93,9 @@ impl Proxy {
         let shared = Arc::new(Shared::new(
             self.server,
             self.clock,
-            self.memory,
+            self.cache,
             self.sign_in_hint,
-            self.asks_a_person,
+            self.is_interactive,
             outbox,
         ));
         let _closing = shared.closing.clone().drop_guard();
@@ -107,7 +106,7 @@ impl Proxy {
             read = host.serve(LineReader::new(input, MAX_MESSAGE_BYTES)) => Some(read),
             () = &mut stop => None,
             written = &mut writer => {
-                // Nobody reads the answers any more.
+                // The host reads no answers any more.
                 host.close().await;
                 return gone(written);
             }
@@ -124,7 +123,7 @@ impl Proxy {
         drop((host, shared));
         tokio::select! {
             written = &mut writer => gone(written)?,
-            () = clock.sleep(LAST_WORDS) => writer.abort(),
+            () = clock.sleep(FLUSH_TIMEOUT) => writer.abort(),
         }
         read.unwrap_or(Ok(()))
     }

@@ -9,62 +9,62 @@ use std::{sync::Arc, time::Duration};
 use crate::{connection::ConnectionState, request_error::ProxyRequestError, shared::Shared};
 
 /// How often it looks: at first, and at last.
-const OFTEN: Duration = Duration::from_secs(3);
-const RARELY: Duration = Duration::from_secs(60);
+const MIN_INTERVAL: Duration = Duration::from_secs(3);
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Shared {
     /// Looks after a connection that is down, for as long as it is: at what was signed in to by
     /// another process, and rarely at the server itself.
-    pub(crate) fn tend(self: &Arc<Self>) {
-        if std::mem::replace(&mut self.known().tended, true) {
+    pub(crate) fn recover(self: &Arc<Self>) {
+        if std::mem::replace(&mut self.handshake().recovering, true) {
             return;
         }
         let shared = Arc::clone(self);
         self.spawn(async move {
             loop {
-                let phase = shared.phase.borrow().clone();
-                let trouble = match phase {
-                    ConnectionState::Down(trouble) => Some(trouble),
+                let state = shared.state.borrow().clone();
+                let error = match state {
+                    ConnectionState::Down(error) => Some(error),
                     ConnectionState::Opening => None,
                     ConnectionState::Up(_) | ConnectionState::Unopened => {
-                        let mut known = shared.known();
+                        let mut handshake = shared.handshake();
                         if matches!(
-                            &*shared.phase.borrow(),
+                            &*shared.state.borrow(),
                             ConnectionState::Down(_) | ConnectionState::Opening
                         ) {
                             continue;
                         }
-                        known.tended = false;
+                        handshake.recovering = false;
                         return;
                     }
                 };
-                shared.look_again(trouble.as_ref()).await;
+                shared.retry_opening(error.as_ref()).await;
             }
         });
     }
 
-    async fn look_again(self: &Arc<Self>, trouble: Option<&ProxyRequestError>) {
-        let failures = self.known().failures.min(8);
-        let wants_sign_in = trouble.is_some_and(ProxyRequestError::wants_sign_in);
-        let pause = if wants_sign_in || trouble.is_none() {
-            OFTEN
+    async fn retry_opening(self: &Arc<Self>, error: Option<&ProxyRequestError>) {
+        let failures = self.handshake().failures.min(8);
+        let wants_sign_in = error.is_some_and(ProxyRequestError::wants_sign_in);
+        let pause = if wants_sign_in || error.is_none() {
+            MIN_INTERVAL
         } else {
-            OFTEN
+            MIN_INTERVAL
                 .saturating_mul(1 << failures.saturating_sub(1))
-                .min(RARELY)
+                .min(MAX_INTERVAL)
         };
         self.clock.sleep(pause).await;
         if wants_sign_in {
-            let Ok(server) = self.server_anew().await else {
+            let Ok(server) = self.reload_server().await else {
                 return;
             };
             if server.session().token().await.is_err() {
                 return;
             }
         }
-        let mut known = self.known();
-        if matches!(&*self.phase.borrow(), ConnectionState::Down(_)) {
-            self.begin(&mut known);
+        let mut handshake = self.handshake();
+        if matches!(&*self.state.borrow(), ConnectionState::Down(_)) {
+            self.begin(&mut handshake);
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::NoEndpoint;
 
 /// The code of JSON-RPC errors that come from here and not from the server.
-const CODE: i32 = -32000;
+const PROXY_ERROR: i32 = -32000;
 
 /// What went wrong, in words and with its remedy.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub(crate) struct ProxyRequestError {
     text: String,
     hints: Vec<String>,
     remedy: Remedy,
-    /// The server's own JSON-RPC error, when that is the trouble.
+    /// The server's own JSON-RPC error, when that is the error.
     answer: Option<Box<Message>>,
 }
 
@@ -70,7 +70,7 @@ impl ProxyRequestError {
     }
 
     /// What went wrong and what to do about it.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let mut words = self.text.clone();
         for hint in &self.hints {
             let _ = write!(words, "; {hint}");
@@ -89,8 +89,8 @@ impl ProxyRequestError {
         let error = match self.own_answer().and_then(Message::single) {
             Some(part) => String::from_utf8_lossy(&part.body).into_owned(),
             None => json!({
-                "code": CODE,
-                "message": self.in_words(),
+                "code": PROXY_ERROR,
+                "message": self.describe(),
                 "data": { "remedy": remedy, "hints": self.hints },
             })
             .to_string(),
@@ -101,15 +101,15 @@ impl ProxyRequestError {
 
 impl From<NoEndpoint> for ProxyRequestError {
     fn from(error: NoEndpoint) -> Self {
-        let mut trouble = Self::of(&error, error.remedy(), None);
-        trouble.hints.extend_from_slice(error.hints());
-        trouble
+        let mut told = Self::of(&error, error.remedy(), None);
+        told.hints.extend_from_slice(error.hints());
+        told
     }
 }
 
 impl From<&RequestError> for ProxyRequestError {
-    fn from(stop: &RequestError) -> Self {
-        Self::of(stop, stop.remedy(), stop.hint())
+    fn from(error: &RequestError) -> Self {
+        Self::of(error, error.remedy(), error.hint())
     }
 }
 

@@ -15,17 +15,17 @@ use crate::{
 
 /// How long a stream that has nothing more to say may take to end, so that its connection can be
 /// used again.
-const LINGER: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a stream ended.
 #[derive(Debug)]
-pub(crate) enum End {
+pub(crate) enum StreamEnd {
     /// All that was waited for has come.
-    Done,
+    Answered,
     /// The server has ended it.
     Closed,
     /// It broke off.
-    Broken(Error),
+    Failed(Error),
 }
 
 /// Passes the server's messages on as they come.
@@ -144,47 +144,51 @@ impl<'a> ResponseReader<'a> {
 
     async fn reject(&mut self, invalid: &Malformed, source: &InvalidMessage) {
         tracing::warn!("the server sent no JSON-RPC message: {}", invalid.reason);
-        let trouble = source
+        let error = source
             .clone()
             .because(invalid.reason)
             .with_body(&invalid.bytes);
         if invalid.is_answer && invalid.is_json {
-            self.complain(invalid.id.as_ref(), trouble.into()).await;
+            self.complain(invalid.id.as_ref(), error.into()).await;
         } else {
-            self.complaint.get_or_insert(trouble.into());
+            self.complaint.get_or_insert(error.into());
         }
     }
 
     /// Something was meant for an answer, under `id` or to the only request there is, and is none.
-    async fn complain(&mut self, id: Option<&Id>, trouble: ProxyRequestError) {
+    async fn complain(&mut self, id: Option<&Id>, error: ProxyRequestError) {
         let mut asked = self.request.iter().flat_map(|request| request.requests());
         let only = asked.next().filter(|_| asked.next().is_none());
         match id.or(only).filter(|id| self.awaits(Some(*id))) {
-            Some(id) => self.shared.fail_one(id, &trouble).await,
+            Some(id) => self.shared.fail_one(id, &error).await,
             None => {
-                self.complaint.get_or_insert(trouble);
+                self.complaint.get_or_insert(error);
             }
         }
     }
 
     /// Passes on what a stream says until it ends. Once all has come it may end soon, and is left
     /// otherwise.
-    pub(crate) async fn follow(&mut self, response: Response, stream: &mut Reconnection) -> End {
+    pub(crate) async fn follow(
+        &mut self,
+        response: Response,
+        stream: &mut Reconnection,
+    ) -> StreamEnd {
         let source = InvalidMessage::new(&response);
-        let (response, held) = self.shared.lane.meter(response);
+        let (response, held) = self.shared.large_bodies.meter(response);
         let mut events = response.events(MAX_MESSAGE_BYTES);
         loop {
             let next = if self.is_done() {
-                match self.shared.within(LINGER, events.next()).await {
+                match self.shared.within(DRAIN_TIMEOUT, events.next()).await {
                     Some(Some(Ok(event))) => Some(Ok(event)),
-                    _ => return End::Done,
+                    _ => return StreamEnd::Answered,
                 }
             } else {
                 events.next().await
             };
             let event = match next {
-                None => return End::Closed,
-                Some(Err(error)) => return End::Broken(error),
+                None => return StreamEnd::Closed,
+                Some(Err(error)) => return StreamEnd::Failed(error),
                 Some(Ok(event)) => event,
             };
             if stream.received(&event) {

@@ -67,7 +67,7 @@ pub(crate) fn post(
     Ok(request)
 }
 
-/// A GET on `connection`, of what the server says unasked or after an event.
+/// A GET on `connection`, of the server's own stream or of the rest of a stream after an event.
 pub(crate) fn stream(connection: &Connection, after: Option<&str>) -> Result<Request, Error> {
     let mut request = Request::stream();
     if let Some(session) = &connection.session {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn which_headers_go_with_a_message() {
+    fn headers_of_a_message_follow_the_protocol_version() {
         let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"o":{"n":7}}}}"#;
         let none: [&str; 0] = [];
         assert_eq!(headers(call, None, None), none);

@@ -1,14 +1,14 @@
-//! The way to the server, as it is configured now.
+//! The endpoint of the server, as it is configured now.
 
 use std::{error::Error, fmt};
 
 use hallpass_core::{BoxFuture, Remedy};
 use hallpass_mcp::AuthorizedEndpoint;
 
-/// Gives the way to the server.
+/// Gives the endpoint of the server.
 ///
-/// It is asked before each attempt to open the server, and before each look whether somebody has
-/// signed in: what was changed meanwhile by another process, such as the server's settings, is seen
+/// It is asked before each attempt to open the server, and before each look whether the user has
+/// signed in: what another process has changed meanwhile, such as the server's settings, is seen
 /// without a restart. An [`AuthorizedEndpoint`] is one that never changes.
 pub trait Server: Send + Sync + fmt::Debug {
     /// The server's endpoint, with a session on what is saved now. To be the same one for as long as
@@ -22,7 +22,7 @@ impl Server for AuthorizedEndpoint {
     }
 }
 
-/// There is no way to the server, as when its credentials can't be opened.
+/// The server has no endpoint, as when its credentials can't be opened.
 #[derive(Debug)]
 pub struct NoEndpoint {
     source: Box<dyn Error + Send + Sync>,

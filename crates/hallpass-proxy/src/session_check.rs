@@ -15,7 +15,7 @@ use hallpass_mcp::jsonrpc::Message;
 const PING: &[u8] = br#"{"jsonrpc":"2.0","id":"hallpass-ping","method":"ping"}"#;
 
 /// The time between two sessions that no request of the host's asked for.
-const BETWEEN_SESSIONS: Duration = Duration::from_secs(60);
+const MIN_SESSION_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Shared {
     /// Whether the server knows the session of `connection`; `None` when it does not say.
@@ -23,7 +23,7 @@ impl Shared {
         let ping = Message::parse(Bytes::from_static(PING)).ok()?;
         let request = routing::post(&ping, connection, &self.tools).ok()?;
         // What the answer says makes no difference: there is one.
-        match self.send_aside(&request).await.ok()?.ok()?.status() {
+        match self.send_in_background(&request).await.ok()?.ok()?.status() {
             StatusCode::NOT_FOUND => Some(false),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => None,
             status => (!status.is_server_error()).then_some(true),
@@ -34,16 +34,16 @@ impl Shared {
     /// the host's asks for it, so this waits until the last such session is a minute ago; a request that
     /// comes meanwhile opens one at once.
     pub(crate) async fn renew_session(self: &Arc<Self>, connection: &Connection) {
-        let last = self.known().last_renewal;
+        let last = self.handshake().last_renewal;
         if let Some(last) = last {
             let since = self.clock.monotonic().saturating_sub(last);
-            let pause = BETWEEN_SESSIONS.saturating_sub(since);
+            let pause = MIN_SESSION_INTERVAL.saturating_sub(since);
             self.clock.sleep(pause).await;
         }
         if self.is_current(connection) {
-            self.known().last_renewal = Some(self.clock.monotonic());
+            self.handshake().last_renewal = Some(self.clock.monotonic());
             // What comes of it is for the next call to see.
-            let _ = self.another(connection.number).await;
+            let _ = self.reopen(connection.number).await;
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     Server,
     body_limit::LargeBodyLimit,
     capability_cache::CapabilityCache,
-    connection::{Connection, ConnectionState, ServerState},
+    connection::{Connection, ConnectionState, Handshake},
     outbox::Outbox,
     placeholder::{self, INVALID_REQUEST},
     request_error::ProxyRequestError,
@@ -34,16 +34,16 @@ pub(crate) struct Shared {
     /// What it said last.
     endpoint: Mutex<Option<AuthorizedEndpoint>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) memory: Arc<dyn CapabilityCache>,
+    pub(crate) cache: Arc<dyn CapabilityCache>,
     pub(crate) sign_in_hint: String,
     /// Whether a sign-in may be begun, which takes as long as a person does.
-    pub(crate) asks_a_person: bool,
+    pub(crate) is_interactive: bool,
     pub(crate) outbox: Outbox,
     pub(crate) tools: ToolHeaders,
-    pub(crate) lane: LargeBodyLimit,
-    pub(crate) phase: watch::Sender<ConnectionState>,
+    pub(crate) large_bodies: LargeBodyLimit,
+    pub(crate) state: watch::Sender<ConnectionState>,
     pub(crate) closing: CancellationToken,
-    known: Mutex<ServerState>,
+    handshake: Mutex<Handshake>,
     pending: Mutex<HashMap<Id, Pending>>,
 }
 
@@ -64,39 +64,39 @@ impl Shared {
     pub(crate) fn new(
         configured: Arc<dyn Server>,
         clock: Arc<dyn Clock>,
-        memory: Arc<dyn CapabilityCache>,
+        cache: Arc<dyn CapabilityCache>,
         sign_in_hint: String,
-        asks_a_person: bool,
+        is_interactive: bool,
         outbox: Outbox,
     ) -> Self {
         Self {
             configured,
             endpoint: Mutex::default(),
             clock,
-            memory,
+            cache,
             sign_in_hint,
-            asks_a_person,
+            is_interactive,
             outbox,
             tools: ToolHeaders::default(),
-            lane: LargeBodyLimit::new(),
-            phase: watch::Sender::new(ConnectionState::Unopened),
+            large_bodies: LargeBodyLimit::new(),
+            state: watch::Sender::new(ConnectionState::Unopened),
             closing: CancellationToken::new(),
-            known: Mutex::default(),
+            handshake: Mutex::default(),
             pending: Mutex::default(),
         }
     }
 
-    /// The way to the server.
+    /// The server's endpoint.
     pub(crate) async fn server(&self) -> Result<AuthorizedEndpoint, ProxyRequestError> {
-        let known = self.endpoint().clone();
-        match known {
+        let handshake = self.endpoint().clone();
+        match handshake {
             Some(endpoint) => Ok(endpoint),
-            None => self.server_anew().await,
+            None => self.reload_server().await,
         }
     }
 
-    /// The way to the server, as it is configured now.
-    pub(crate) async fn server_anew(&self) -> Result<AuthorizedEndpoint, ProxyRequestError> {
+    /// The server's endpoint, as it is configured now.
+    pub(crate) async fn reload_server(&self) -> Result<AuthorizedEndpoint, ProxyRequestError> {
         let endpoint = self.configured.endpoint().await?;
         *self.endpoint() = Some(endpoint.clone());
         Ok(endpoint)
@@ -118,16 +118,16 @@ impl Shared {
             .await;
         if sent
             .as_ref()
-            .is_err_and(|stop| stop.remedy() == Remedy::SignIn)
+            .is_err_and(|error| error.remedy() == Remedy::SignIn)
         {
-            // Whoever signs in next may change more than that.
+            // A sign-in by another process may change the settings as well.
             *self.endpoint() = None;
         }
         Ok(sent)
     }
 
-    /// Sends a request that nobody waits for: no sign-in comes of it.
-    pub(crate) async fn send_aside(
+    /// Sends a request that no user waits for: it leads to no sign-in.
+    pub(crate) async fn send_in_background(
         &self,
         request: &Request,
     ) -> Result<Result<Response, RequestError>, ProxyRequestError> {
@@ -147,8 +147,10 @@ impl Shared {
             .await)
     }
 
-    pub(crate) fn known(&self) -> MutexGuard<'_, ServerState> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn handshake(&self) -> MutexGuard<'_, Handshake> {
+        self.handshake
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn pending(&self) -> MutexGuard<'_, HashMap<Id, Pending>> {
@@ -166,7 +168,7 @@ impl Shared {
         id.is_some_and(|id| self.pending().contains_key(id))
     }
 
-    /// What `future` comes to within `limit`.
+    /// The output of `future`, if it ends within `limit`.
     pub(crate) async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         tokio::select! {
             biased;
@@ -218,16 +220,16 @@ impl Shared {
         }
     }
 
-    /// Tells the host that the requests in `message` have come to nothing.
-    pub(crate) async fn fail(&self, message: &Message, trouble: &ProxyRequestError) {
+    /// Fails the requests in `message`.
+    pub(crate) async fn fail(&self, message: &Message, error: &ProxyRequestError) {
         for id in message.requests() {
-            self.fail_one(id, trouble).await;
+            self.fail_one(id, error).await;
         }
     }
 
-    /// Tells the host that the request `id` has come to nothing, unless it has been answered.
-    pub(crate) async fn fail_one(&self, id: &Id, trouble: &ProxyRequestError) {
-        self.answer(id, &trouble.to_error(id)).await;
+    /// Fails the request `id`, unless it has been answered.
+    pub(crate) async fn fail_one(&self, id: &Id, error: &ProxyRequestError) {
+        self.answer(id, &error.to_error(id)).await;
     }
 
     /// Fails the requests that the server of this connection accepted, whose answers come no more.
@@ -287,9 +289,9 @@ impl Shared {
     }
 
     /// With the advice how to sign in, where that is what is missing.
-    pub(crate) fn advised(&self, trouble: ProxyRequestError) -> ProxyRequestError {
-        let hint = trouble.wants_sign_in().then(|| self.sign_in_hint.clone());
-        trouble.hint(hint)
+    pub(crate) fn advised(&self, error: ProxyRequestError) -> ProxyRequestError {
+        let hint = error.wants_sign_in().then(|| self.sign_in_hint.clone());
+        error.hint(hint)
     }
 }
 

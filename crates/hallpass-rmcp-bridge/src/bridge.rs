@@ -9,11 +9,11 @@ use rmcp::transport::{
     auth::{AuthorizationManager, OAuthHttpClient},
 };
 
-use crate::{BridgeHttpClient, BridgeStore, turn::Turns};
+use crate::{BridgeHttpClient, BridgeStore, refresh_session::RefreshSessions};
 
 /// rmcp's `CredentialStore` and `OAuthHttpClient` for one credential. Cloning it copies pointers.
 ///
-/// The two belong together: a refresh that somebody else has made meanwhile is seen by the store,
+/// The two belong together: a refresh that another process has made meanwhile is seen by the store,
 /// and answered by the client. Managers for the same credential share one bridge, or have one each.
 #[derive(Clone)]
 pub struct Bridge {
@@ -22,7 +22,7 @@ pub struct Bridge {
 
 /// What both ends know.
 pub(crate) struct Shared {
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) sessions: Arc<RefreshSessions>,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -45,7 +45,7 @@ impl Bridge {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let shared = Shared {
-            turns: Arc::new(Turns::new(key, store)),
+            sessions: Arc::new(RefreshSessions::new(key, store)),
             http,
             clock,
         };
@@ -54,14 +54,14 @@ impl Bridge {
         }
     }
 
-    /// A manager of rmcp's for the credential's server, with both ends in place. What it has stored it
+    /// An rmcp manager for the credential's server, with both ends in place. What it has stored it
     /// takes up by `initialize_from_store`.
     ///
     /// # Errors
     ///
     /// When rmcp can't make one.
     pub async fn manager(&self) -> Result<AuthorizationManager, AuthError> {
-        let server = self.shared.turns.key().server.as_str();
+        let server = self.shared.sessions.key().server.as_str();
         let http = self.oauth_http_client();
         let mut manager = AuthorizationManager::new_with_oauth_http_client(server, http).await?;
         manager.set_credential_store(self.credential_store());
@@ -84,15 +84,15 @@ impl Bridge {
     ///
     /// [`AuthError::CredentialStoreError`] when the credential stays locked, or the store fails.
     pub async fn close(&self) -> Result<(), AuthError> {
-        let turn = self.shared.turns.begin().await;
-        turn.map(drop).map_err(crate::store::trouble)
+        let session = self.shared.sessions.begin().await;
+        session.map(drop).map_err(crate::store::trouble)
     }
 }
 
 impl fmt::Debug for Bridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bridge")
-            .field("key", self.shared.turns.key())
+            .field("key", self.shared.sessions.key())
             .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ use rmcp::transport::auth::{
 use crate::{
     bridge::Shared,
     credentials,
-    turn::{RefreshSession, SharedRefreshSession},
+    refresh_session::{RefreshSession, SharedRefreshSession},
 };
 
 /// Where rmcp sends its OAuth requests. [`Bridge`](crate::Bridge) makes it.
@@ -34,15 +34,15 @@ impl BridgeHttpClient {
 impl OAuthHttpClient for BridgeHttpClient {
     fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
         Box::pin(async move {
-            let policy = policy(&request, &self.shared.turns.key().server);
+            let policy = policy(&request, &self.shared.sessions.key().server);
             let request = request.request.map(Bytes::from);
-            let under_way = refresh_token(&request).zip(self.shared.turns.of_refresh());
+            let under_way = refresh_token(&request).zip(self.shared.sessions.current_refresh());
             let response = match under_way {
                 None => self.shared.http.fetch(request, policy).await?,
-                Some((sent, turn)) => {
+                Some((sent, session)) => {
                     let shared = Arc::clone(&self.shared);
                     // A task of its own: that the caller goes away must not lose what comes back.
-                    let refresh = refresh(shared, turn, sent, request, policy);
+                    let refresh = refresh(shared, session, sent, request, policy);
                     tokio::spawn(refresh).await??
                 }
             };
@@ -82,13 +82,13 @@ fn refresh_token(request: &Request<Bytes>) -> Option<String> {
 /// Makes a refresh, and saves what comes of it.
 async fn refresh(
     shared: Arc<Shared>,
-    turn: SharedRefreshSession,
+    session: SharedRefreshSession,
     sent: String,
     request: Request<Bytes>,
     policy: RequestOptions,
 ) -> Result<Response<Bytes>, HttpError> {
-    if let Some(grant) = turn.lock().await.news(shared.clock.now()) {
-        tracing::debug!("somebody else has refreshed meanwhile");
+    if let Some(grant) = session.lock().await.newer_grant(shared.clock.now()) {
+        tracing::debug!("another process has refreshed meanwhile");
         let mut answer = Response::new(credentials::answer_for(grant).to_string().into());
         let json = http::HeaderValue::from_static("application/json");
         answer.headers_mut().insert(CONTENT_TYPE, json);
@@ -96,15 +96,15 @@ async fn refresh(
     }
     let response = shared.http.fetch(request, policy).await?;
     if let Ok(answer) = TokenResponse::from_http(&response, AuthScheme::Bearer) {
-        keep(&shared, &mut *turn.lock().await, &sent, answer).await;
+        keep(&shared, &mut *session.lock().await, &sent, answer).await;
     }
     Ok(response)
 }
 
 /// Saves what a refresh brought. rmcp saves it once more, which then changes nothing, unless it is
 /// not there any more.
-async fn keep(shared: &Shared, turn: &mut RefreshSession, sent: &str, answer: TokenResponse) {
-    let Some(base) = turn.record().cloned() else {
+async fn keep(shared: &Shared, session: &mut RefreshSession, sent: &str, answer: TokenResponse) {
+    let Some(base) = session.record().cloned() else {
         return;
     };
     let Some(old) = base.grant.as_ref().filter(|grant| {
@@ -117,7 +117,7 @@ async fn keep(shared: &Shared, turn: &mut RefreshSession, sent: &str, answer: To
     record.grant = Some(answer.renew(old, shared.clock.now()));
     record.fence = None;
     record.state = State::SignedIn;
-    if let Err(error) = shared.turns.save(turn, record, Some(&base)).await {
+    if let Err(error) = shared.sessions.save(session, record, Some(&base)).await {
         tracing::warn!("a refreshed token is not saved yet: {error}");
     }
 }
@@ -125,7 +125,7 @@ async fn keep(shared: &Shared, turn: &mut RefreshSession, sent: &str, answer: To
 impl fmt::Debug for BridgeHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BridgeHttpClient")
-            .field(self.shared.turns.key())
+            .field(self.shared.sessions.key())
             .finish()
     }
 }

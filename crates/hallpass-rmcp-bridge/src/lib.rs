@@ -14,7 +14,7 @@
 //! - Credentials lie in any [`CredentialStore`](hallpass_core::CredentialStore): sealed files,
 //!   written atomically, or a store of the host's own.
 //! - A refresh holds the credential's lock, over all processes. rmcp refreshes for each request that was
-//!   refused, one after another; a request that was refused with a token that somebody has replaced
+//!   refused, one after another; a request that was refused with a token that another process has replaced
 //!   meanwhile gets the new one instead, and no refresh token is sent twice for it.
 //! - A refresh whose caller is gone is carried through and saved all the same.
 //! - A refresh token that the server refused (`invalid_grant`, RFC 6749 §5.2) is not sent again, by
@@ -31,15 +31,15 @@
 //!   secret from its own configuration, after `initialize_from_store`;
 //! - the **redirect URI**: rmcp puts the server's URL in its place after a restart, which matters
 //!   only to a sign-in, and a sign-in brings its own;
-//! - the server's metadata, so that each start discovers anew;
+//! - the server's metadata, so that each start runs discovery again;
 //! - a key: a grant that is bound to one (RFC 9449) is not handed to rmcp, which would send it as a
-//!   bearer token, and somebody has to sign in.
+//!   bearer token, and the user has to sign in.
 //!
 //! What a Hallpass session or program kept of that in the same record stays there when rmcp saves.
 //! The other way round, members of a token answer that RFC 6749 does not know are not kept, and a
 //! record that rmcp began holds too little for a session: the facade signs in once more.
 //!
-//! When the answer to a refresh is lost, nobody knows whether the server has acted on it, and the next
+//! When the answer to a refresh is lost, it is not known whether the server has acted on it, and the next
 //! refresh sends the same token again. A Hallpass session keeps count of that; rmcp's refresh does not.
 //!
 //! # Example
@@ -65,8 +65,8 @@
 mod bridge;
 mod credentials;
 mod http_client;
+mod refresh_session;
 mod store;
-mod turn;
 
 pub use bridge::Bridge;
 pub use http_client::BridgeHttpClient;

@@ -25,47 +25,55 @@ impl BridgeStore {
 #[async_trait]
 impl CredentialStore for BridgeStore {
     async fn load(&self) -> Result<Option<StoredCredentials>, AuthError> {
-        let record = self.shared.turns.read().await.map_err(trouble)?;
+        let record = self.shared.sessions.read().await.map_err(trouble)?;
         Ok(record.as_ref().and_then(credentials::of_record))
     }
 
     async fn save(&self, new: StoredCredentials) -> Result<(), AuthError> {
-        let Shared { turns, clock, .. } = &*self.shared;
-        let issuer = credentials::issuer(&new, turns.key()).map_err(unusable)?;
-        let turn = turns.to_write().await.map_err(trouble)?;
-        let mut turn = turn.lock().await;
-        let base = turns.record_for(&issuer).await.map_err(trouble)?;
-        let record = credentials::to_record(&new, turns.key(), issuer, base.as_ref(), clock.now());
+        let Shared {
+            sessions, clock, ..
+        } = &*self.shared;
+        let issuer = credentials::issuer(&new, sessions.key()).map_err(unusable)?;
+        let session = sessions.for_write().await.map_err(trouble)?;
+        let mut session = session.lock().await;
+        let base = sessions.record_for(&issuer).await.map_err(trouble)?;
+        let record =
+            credentials::to_record(&new, sessions.key(), issuer, base.as_ref(), clock.now());
         let record = record.map_err(unusable)?;
-        let saved = turns.save(&mut turn, record, base.as_ref()).await;
+        let saved = sessions.save(&mut session, record, base.as_ref()).await;
         saved.map_err(trouble)
     }
 
     async fn clear(&self) -> Result<(), AuthError> {
-        let turns = &self.shared.turns;
-        let turn = turns.to_write().await.map_err(trouble)?;
-        let cleared = turns.clear(&mut *turn.lock().await).await;
+        let sessions = &self.shared.sessions;
+        let session = sessions.for_write().await.map_err(trouble)?;
+        let cleared = sessions.clear(&mut *session.lock().await).await;
         cleared.map_err(trouble)
     }
 
     async fn on_refresh_token_rejected(&self, sent: &StoredCredentials) -> Result<(), AuthError> {
-        let turns = &self.shared.turns;
-        let turn = turns.to_write().await.map_err(trouble)?;
-        let mut turn = turn.lock().await;
-        let Some(base) = turn.record().cloned() else {
+        let sessions = &self.shared.sessions;
+        let session = sessions.for_write().await.map_err(trouble)?;
+        let mut session = session.lock().await;
+        let Some(base) = session.record().cloned() else {
             return Ok(());
         };
         let Some(ended) = ended(&base, sent) else {
-            // Somebody has signed in meanwhile.
+            // The user has signed in meanwhile.
             return Ok(());
         };
-        let saved = turns.save(&mut turn, ended, Some(&base)).await;
+        let saved = sessions.save(&mut session, ended, Some(&base)).await;
         saved.map_err(trouble)
     }
 
     async fn acquire_refresh_guard(&self) -> Result<Option<CredentialRefreshGuard>, AuthError> {
-        let turn = self.shared.turns.begin_refresh().await.map_err(trouble)?;
-        Ok(Some(CredentialRefreshGuard::new(turn)))
+        let session = self
+            .shared
+            .sessions
+            .begin_refresh()
+            .await
+            .map_err(trouble)?;
+        Ok(Some(CredentialRefreshGuard::new(session)))
     }
 }
 
@@ -101,13 +109,13 @@ pub(crate) fn trouble(error: StoreError) -> AuthError {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 fn unusable(why: String) -> AuthError {
-    AuthError::CredentialStoreError(format!("what rmcp has to keep can't be kept: {why}"))
+    AuthError::CredentialStoreError(format!("can't save what rmcp hands over: {why}"))
 }
 
 impl fmt::Debug for BridgeStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BridgeStore")
-            .field(self.shared.turns.key())
+            .field(self.shared.sessions.key())
             .finish()
     }
 }

@@ -30,7 +30,7 @@ use crate::{
 type RmcpError = StreamableHttpError<Error>;
 
 /// How much of a body is read for the words in it.
-const MAX_WORDS: usize = 64 * 1024;
+const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// The answer to a POST. Whether it is about authorisation has been seen to.
 pub(crate) async fn to_post(
@@ -41,7 +41,7 @@ pub(crate) async fn to_post(
 ) -> Result<StreamableHttpPostResponse, RmcpError> {
     match response.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(StreamableHttpPostResponse::Accepted),
-        // The session has ended: rmcp initializes anew.
+        // The session has ended: rmcp initializes again.
         StatusCode::NOT_FOUND if outgoing.in_session() => Err(StreamableHttpError::SessionExpired),
         status if status.is_success() => to_success(response, outgoing, limits, source).await,
         _ => to_failure(response, outgoing, limits.max_json_response_size).await,
@@ -82,7 +82,7 @@ async fn to_success(
             Ok(StreamableHttpPostResponse::Accepted)
         }
         Content::Other | Content::Unstated => {
-            let body = response.read_start(MAX_WORDS).await;
+            let body = response.read_start(MAX_ERROR_BODY).await;
             Err(invalid_message(invalid.with_body(&body)))
         }
     }
@@ -132,7 +132,9 @@ async fn to_failure(
         },
         // It may have no end.
         Content::Events => Bytes::new(),
-        Content::Json | Content::Other | Content::Unstated => response.read_start(MAX_WORDS).await,
+        Content::Json | Content::Other | Content::Unstated => {
+            response.read_start(MAX_ERROR_BODY).await
+        }
     };
     if let Some(error) = error_in(&body).filter(|_| !keeps_status && is_json) {
         let answer = ServerJsonRpcMessage::error(error, outgoing.id().cloned());
@@ -165,11 +167,11 @@ pub(crate) fn to_get(
         }
         // What a lost session has not answered yet it never will.
         StreamResponse::NotFound if source.session.is_some() && !answers_a_request => {
-            source.may_go_on(false);
+            source.keep_for_resumption(false);
             return Err(StreamableHttpError::SessionExpired);
         }
         StreamResponse::Retry => {
-            source.may_go_on(false);
+            source.keep_for_resumption(false);
             return Err(failure(&response));
         }
         StreamResponse::NotFound | StreamResponse::Unavailable => {}

@@ -22,9 +22,9 @@ use sse_stream::Sse;
 
 use crate::{
     Error, answer,
-    error::{OtherServer, of_stream, unsent},
+    error::{OtherServer, stream_error, unsent},
     outgoing::{Outgoing, with_headers},
-    server_streams::OwnStreams,
+    server_streams::ServerStreams,
     stream::{self, ClosedStreams, EventSource},
 };
 
@@ -41,11 +41,11 @@ type RmcpError = StreamableHttpError<Error>;
 pub struct Client {
     server: AuthorizedEndpoint,
     ended: ClosedStreams,
-    own_streams: OwnStreams,
+    server_streams: ServerStreams,
 }
 
 /// The longest pause before rmcp opens a stream again.
-const MAX_BACK_OFF: std::time::Duration = std::time::Duration::from_secs(60);
+const MAX_BACKOFF: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl Client {
     /// A client for the server that `session` is for, on `http`.
@@ -53,14 +53,14 @@ impl Client {
         Self {
             server: AuthorizedEndpoint::new(session, http),
             ended: ClosedStreams::default(),
-            own_streams: OwnStreams::default(),
+            server_streams: ServerStreams::default(),
         }
     }
 
     /// The same client with other time limits for its requests.
     #[must_use]
-    pub fn with_policy(mut self, policy: RequestOptions) -> Self {
-        self.server = self.server.with_policy(policy);
+    pub fn with_options(mut self, policy: RequestOptions) -> Self {
+        self.server = self.server.with_options(policy);
         self
     }
 
@@ -72,14 +72,15 @@ impl Client {
     /// Signs in, if the server asks for it, before rmcp begins to wait.
     ///
     /// With `ClientLifecycleMode::Auto` rmcp waits ten seconds for the answer to its first message,
-    /// and is confused by one that comes later, because somebody had to sign in meanwhile. So a host
+    /// and is confused by one that comes later, because the user had to sign in meanwhile. So a host
     /// that uses that mode calls this first. With a token at hand it sends nothing; else it asks the
     /// server something harmless and answers its challenge. Whatever else the server says to that is
     /// left for rmcp to find out.
     ///
     /// # Errors
     ///
-    /// When the server asks for a token and there is none to be had, or when it can't be reached.
+    /// When the server asks for a token and the session can't get one, or when the server can't be
+    /// reached.
     pub async fn ensure_signed_in(&self) -> Result<(), Error> {
         self.server.ensure_signed_in().await.map_err(Error::from)
     }
@@ -91,13 +92,13 @@ impl Client {
             reconnection,
             tells_errors: false,
             ended: self.ended.clone(),
-            own_streams: self.own_streams.clone(),
+            server_streams: self.server_streams.clone(),
         }
     }
 
     async fn send(&self, request: &Request, purpose: Interactivity) -> Result<Response, RmcpError> {
         let sent = self.server.send(request, purpose).await;
-        sent.map_err(|stop| StreamableHttpError::Client(stop.into_error().into()))
+        sent.map_err(|error| StreamableHttpError::Client(error.into_error().into()))
     }
 
     /// Whether rmcp's configuration names the session's server, and leaves authorisation to us.
@@ -142,7 +143,7 @@ pub fn transport(client: Client, server: &ServerUrl) -> Transport {
     let mut config = StreamableHttpClientTransportConfig::with_uri(server.as_str());
     // rmcp doubles the pause without end unless it is told otherwise.
     let mut pauses = ExponentialBackoff::default();
-    pauses.max_delay = Some(MAX_BACK_OFF);
+    pauses.max_delay = Some(MAX_BACKOFF);
     config.retry_config = Arc::new(pauses);
     StreamableHttpClientTransport::with_client(client, config)
 }
@@ -207,15 +208,15 @@ impl StreamableHttpClient for Client {
         if let Some(id) = &session_id {
             request = request.session(id).map_err(unsent)?;
             let clock = self.session().clock();
-            self.own_streams.before(&message, id, clock).await;
+            self.server_streams.before(&message, id, clock).await;
         }
         let request = with_headers(request, custom_headers)?;
-        let reconnection = Reconnection::of_request(self.session().clock().monotonic());
+        let reconnection = Reconnection::for_request(self.session().clock().monotonic());
         let response = self.send(&request, outgoing.purpose()).await?;
         if let Some(id) = &session_id
             && response.status().is_success()
         {
-            self.own_streams.after(&message, id);
+            self.server_streams.after(&message, id);
         }
         let is_accepted = matches!(
             response.status(),
@@ -225,7 +226,7 @@ impl StreamableHttpClient for Client {
             let unanswered = answer::unanswered(&response);
             drop(response);
             let clock = self.session().clock();
-            let may_answer = self.own_streams.may_answer(session_id.as_ref(), clock);
+            let may_answer = self.server_streams.may_answer(session_id.as_ref(), clock);
             return if may_answer.await {
                 Ok(StreamableHttpPostResponse::Accepted)
             } else {
@@ -289,7 +290,7 @@ impl StreamableHttpClient for Client {
                         "an event stream is not opened again: the server ends it each time"
                     );
                     if let Some(id) = session_id.as_ref().filter(|_| !ended.answers_a_request()) {
-                        self.own_streams.refused(id);
+                        self.server_streams.refused(id);
                     }
                     return Err(StreamableHttpError::ServerDoesNotSupportSse);
                 };
@@ -311,7 +312,7 @@ impl StreamableHttpClient for Client {
         let own = session_id
             .as_ref()
             .filter(|_| !reconnection.answers_a_request());
-        let asked = own.map(|id| self.own_streams.asked(id));
+        let asked = own.map(|id| self.server_streams.asked(id));
         let budget = reconnection.budget();
         let sent = self
             .server
@@ -320,13 +321,13 @@ impl StreamableHttpClient for Client {
         let source = self.source(session_id.clone(), reconnection);
         let opened = match sent {
             Ok(response) => answer::to_get(response, max_sse_event_size, source),
-            Err(stop) => {
-                source.may_go_on(false);
-                Err(of_stream(stop))
+            Err(error) => {
+                source.keep_for_resumption(false);
+                Err(stream_error(error))
             }
         };
         if let (Some(id), Err(StreamableHttpError::ServerDoesNotSupportSse)) = (own, &opened) {
-            self.own_streams.refused(id);
+            self.server_streams.refused(id);
         }
         // Not before that is noted.
         drop(asked);

@@ -15,7 +15,7 @@ use rmcp::{
 };
 use url::Url;
 
-/// A request that came to nothing for a reason that rmcp has no word for.
+/// A request that failed for a reason that rmcp has no variant for.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -165,10 +165,10 @@ pub(crate) fn unsent(error: hallpass_mcp::Error) -> StreamableHttpError<Error> {
 
 /// What rmcp is told about a stream: it opens one again after any error but a few, so that a
 /// refusal has to be one of those, unless trying again may help.
-pub(crate) fn of_stream(stop: RequestError) -> StreamableHttpError<Error> {
-    match stop.refusal() {
-        Some(refusal) if stop.remedy() != Remedy::Retry => {
-            tracing::warn!("an event stream ends for want of authorisation: {stop}");
+pub(crate) fn stream_error(error: RequestError) -> StreamableHttpError<Error> {
+    match error.refusal() {
+        Some(refusal) if error.remedy() != Remedy::Retry => {
+            tracing::warn!("an event stream ends without authorisation: {error}");
             let challenge = refusal.challenge().to_owned();
             if refusal.status() == StatusCode::FORBIDDEN {
                 let error = InsufficientScopeError::new(challenge, None);
@@ -177,6 +177,6 @@ pub(crate) fn of_stream(stop: RequestError) -> StreamableHttpError<Error> {
                 StreamableHttpError::AuthRequired(AuthRequiredError::new(challenge))
             }
         }
-        _ => StreamableHttpError::Client(stop.into_error().into()),
+        _ => StreamableHttpError::Client(error.into_error().into()),
     }
 }

@@ -7,17 +7,17 @@
 //!
 //! # What it does
 //!
-//! - With nobody signed in it sends the first request without a token, so that the server's own
+//! - Before the first sign-in it sends the request without a token, so that the server's own
 //!   challenge says what to sign in for. After a 401, or a 403 that says `insufficient_scope`
 //!   (RFC 6750 §3.1), the session gets another token and the request is repeated. Any other 403 is
 //!   no matter of authorisation.
 //! - Only a request or a notification of the host's own may lead to a sign-in. A stream that is
 //!   opened again, a cancellation, an answer to the server and the DELETE at the end make do with a
-//!   refresh: nobody waits for them, or not for long.
+//!   refresh: no user waits for them, or not for long.
 //! - A token that is bound to a key goes out with a proof of its own for each request, hop and repeat
 //!   (RFC 9449 §7), with the server's last nonce; a server that asks for its nonce gets the same
 //!   request again.
-//! - It never goes round in circles: a request is sent [at most a few times](Client), and a GET that
+//! - Every repetition is bounded: a request is sent [at most a few times](Client), and a GET that
 //!   repeating can't help ends the stream instead of opening it again for ever. Between two requests
 //!   for the same stream there is a second at least, and more and more while no message comes
 //!   ([`Reconnection`](hallpass_mcp::Reconnection)).
@@ -34,7 +34,7 @@
 //!
 //! # Errors
 //!
-//! A POST or DELETE that fails for want of authorisation ends in rmcp's
+//! A POST or DELETE that the server's authorisation refuses ends in rmcp's
 //! `StreamableHttpError::Client(Error::Session(…))`, one that the server has no time for in
 //! `Error::UnexpectedStatus`; find it behind any of rmcp's errors with
 //! [`Error::find_in_chain`] and ask it for its [`remedy`](Error::remedy). A GET ends in `AuthRequired` or

@@ -11,13 +11,13 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification};
 
 /// The streams that rmcp is about to open, by session.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OwnStreams {
+pub(crate) struct ServerStreams {
     due: Arc<Mutex<HashMap<Arc<str>, ServerStream>>>,
     /// The session whose stream the server refused last.
     refused: Arc<Mutex<Option<Arc<str>>>>,
 }
 
-impl OwnStreams {
+impl ServerStreams {
     /// The server has taken `message`. After `notifications/initialized` rmcp sends the GET.
     pub(crate) fn after(&self, message: &ClientJsonRpcMessage, session: &Arc<str>) {
         if let ClientJsonRpcMessage::Notification(notification) = message
@@ -87,7 +87,7 @@ impl OwnStreams {
 /// A GET under way. It has come to something once this is dropped, be it that rmcp gives it up.
 #[must_use]
 pub(crate) struct PendingGet<'a> {
-    streams: &'a OwnStreams,
+    streams: &'a ServerStreams,
     session: &'a str,
 }
 

@@ -19,7 +19,7 @@ use hallpass_mcp::{AuthorizedEndpoint, Error, Event, EventStream, Reconnection};
 use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::Sse;
 
-use crate::server_streams::OwnStreams;
+use crate::server_streams::ServerStreams;
 
 /// The streams that have ended and that rmcp may open again, the newest ones.
 #[derive(Debug, Clone, Default)]
@@ -31,15 +31,15 @@ struct ClosedStream {
     reconnection: Reconnection,
 }
 
-const MAX_ENDED_STREAMS: usize = 256;
+const MAX_CLOSED_STREAMS: usize = 256;
 
 impl ClosedStreams {
     fn add(&self, session: Option<Arc<str>>, reconnection: Reconnection) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if streams.len() == MAX_ENDED_STREAMS {
+        if streams.len() == MAX_CLOSED_STREAMS {
             // Most are of requests that have their answer.
-            let of_request = |it: &ClosedStream| it.reconnection.answers_a_request();
-            let oldest = streams.iter().position(of_request).unwrap_or_default();
+            let for_request = |it: &ClosedStream| it.reconnection.answers_a_request();
+            let oldest = streams.iter().position(for_request).unwrap_or_default();
             streams.remove(oldest);
         }
         streams.push_back(ClosedStream {
@@ -67,17 +67,17 @@ pub(crate) struct EventSource {
     pub(crate) server: AuthorizedEndpoint,
     pub(crate) session: Option<Arc<str>>,
     pub(crate) reconnection: Reconnection,
-    /// Whether rmcp shows an error of the stream to somebody, instead of opening it again.
+    /// Whether rmcp reports an error of the stream to its caller, instead of opening it again.
     pub(crate) tells_errors: bool,
     pub(crate) ended: ClosedStreams,
-    pub(crate) own_streams: OwnStreams,
+    pub(crate) server_streams: ServerStreams,
 }
 
 impl EventSource {
     /// The stream has ended with this error, if it is one.
     fn ended(mut self, error: Option<Error>) -> Option<Result<Sse, SseError>> {
         let Some(error) = error else {
-            self.may_go_on(true);
+            self.keep_for_resumption(true);
             return None;
         };
         if self.tells_errors {
@@ -92,12 +92,12 @@ impl EventSource {
             // The next event would be the same.
             self.reconnection.give_up();
         }
-        self.may_go_on(true);
+        self.keep_for_resumption(true);
         None
     }
 
     /// Keeps the stream for the GET with which rmcp may open it again, whether or not it was open.
-    pub(crate) fn may_go_on(mut self, was_open: bool) {
+    pub(crate) fn keep_for_resumption(mut self, was_open: bool) {
         let is_own = !self.reconnection.answers_a_request();
         // A response to a POST is opened again only after an event with an id.
         if self.tells_errors || !is_own && self.reconnection.last_event_id().is_none() {
@@ -109,7 +109,7 @@ impl EventSource {
         if let Some(session) = self.session.as_ref().filter(|_| is_own && was_open)
             && pause.is_some_and(|pause| pause <= Reconnection::MIN_DELAY)
         {
-            self.own_streams.expect(session);
+            self.server_streams.expect(session);
         }
         self.ended.add(self.session, self.reconnection);
     }
@@ -119,9 +119,9 @@ impl EventSource {
 /// else one that answers a request.
 pub(crate) fn unknown(after: Option<&str>, now: Duration) -> Reconnection {
     let Some(id) = after else {
-        return Reconnection::of_own_stream(now);
+        return Reconnection::for_server_stream(now);
     };
-    let mut reconnection = Reconnection::of_request(now);
+    let mut reconnection = Reconnection::for_request(now);
     reconnection.received(&Event {
         id: Some(id.to_owned()),
         ..Event::default()

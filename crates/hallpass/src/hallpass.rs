@@ -5,15 +5,12 @@ use std::{sync::Arc, time::Duration};
 use hallpass_core::{
     AuthScheme, Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason,
 };
-use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request};
+use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request, probe};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
 use http::StatusCode;
 
 use crate::{Error, HallpassBuilder};
-
-/// What a probe posts. Only the challenge of the answer matters, so any version will do.
-const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
 
 /// One account on one MCP server. Cheap to clone; clones share one [`Session`].
 #[derive(Debug, Clone)]
@@ -108,7 +105,7 @@ impl Hallpass {
     /// protect its tools, and is found by its well-known metadata then.
     pub(crate) async fn probe(&self) -> Result<Vec<Challenge>, Error> {
         let endpoint = Endpoint::new(Arc::clone(&self.http), &self.key().server);
-        let response = endpoint.send(&Request::post(PROBE), &Anonymous).await;
+        let response = endpoint.send(&probe::initialize(), &Anonymous).await;
         let response = response.map_err(Error::Unreachable)?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let mut challenges = hallpass_discovery::challenges(response.headers());

@@ -22,7 +22,7 @@ fn kind(text: &str, expected: &str) {
 }
 
 #[test]
-fn what_kind_a_message_is() {
+fn kind_of_a_message_follows_its_members() {
     for (rest, expected) in [
         (r#""id":1,"method":"a/b""#, "request 1 a/b"),
         (
@@ -110,7 +110,7 @@ fn message_is_read_exactly_if_json_rpc_says_it_is_one() {
 }
 
 #[test]
-fn text_that_is_no_message_says_why() {
+fn malformed_text_tells_the_reason() {
     for (text, reason) in [
         ("", "no JSON"),
         ("1", "no JSON object"),
@@ -176,7 +176,7 @@ fn ids_are_compared_by_value() {
 }
 
 #[test]
-fn fields_are_found_where_they_are() {
+fn members_are_found_by_path() {
     let message = read(
         r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":{"n":[1]},"_meta":{"v":"x\ny"},"b":2}}"#,
     );
@@ -190,7 +190,7 @@ fn fields_are_found_where_they_are() {
 }
 
 #[test]
-fn batch_has_parts_and_is_cut_by_them() {
+fn batch_is_cut_by_its_parts() {
     let parts = [
         r#"{"jsonrpc":"2.0","id":1,"method":"a"}"#,
         r#"{"jsonrpc":"2.0", "method":"b"}"#,
@@ -214,7 +214,7 @@ fn batch_has_parts_and_is_cut_by_them() {
 }
 
 #[test]
-fn a_fragment_may_tell_its_id() {
+fn fragment_tells_an_id_before_its_end() {
     let id = |text: &str| Id::from_fragment(text.as_bytes()).map(|id| id.to_string());
     assert_eq!(id(r#"{"id":7,"params":{"x":"aaaa"#).as_deref(), Some("7"));
     assert_eq!(id(r#"{"params":{"x":"aaaa"#), None);

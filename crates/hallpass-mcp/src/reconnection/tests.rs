@@ -40,7 +40,7 @@ fn stream_without_messages_is_opened_less_and_less_often() {
     let expected = [1, 2, 4, 8, 16, 30, 30].map(Some);
     let comment = None;
     for event in [Some(&id("1")), comment] {
-        let mut own = Reconnection::of_own_stream(seconds(7));
+        let mut own = Reconnection::for_server_stream(seconds(7));
         assert_eq!(delays(&mut own, event, 7), expected);
         assert!(delays(&mut own, event, 1000).iter().all(Option::is_some));
     }
@@ -48,7 +48,7 @@ fn stream_without_messages_is_opened_less_and_less_often() {
 
 #[test]
 fn message_begins_the_delays_again() {
-    let mut own = Reconnection::of_own_stream(seconds(7));
+    let mut own = Reconnection::for_server_stream(seconds(7));
     delays(&mut own, Some(&id("1")), 7);
     assert_eq!(delays(&mut own, Some(&message()), 3), [Some(1); 3]);
     assert_eq!(delays(&mut own, None, 2), [2, 4].map(Some));
@@ -56,7 +56,7 @@ fn message_begins_the_delays_again() {
 
 #[test]
 fn message_that_came_before_does_not_begin_the_delays_again() {
-    let mut own = Reconnection::of_own_stream(seconds(7));
+    let mut own = Reconnection::for_server_stream(seconds(7));
     let replayed = Event {
         data: Some("{}".to_owned()),
         ..id("1")
@@ -67,21 +67,21 @@ fn message_that_came_before_does_not_begin_the_delays_again() {
 
 #[test]
 fn request_whose_stream_says_nothing_ends() {
-    let mut stream = Reconnection::of_request(seconds(7));
+    let mut stream = Reconnection::for_request(seconds(7));
     let told = delays(&mut stream, Some(&id("1")), 26);
     assert_eq!(told.iter().flatten().count(), 24);
     assert!(told.iter().flatten().sum::<u64>() >= 600, "{told:?}");
-    assert!(stream.said_nothing());
+    assert!(stream.had_no_message());
     // Without any event it ends sooner.
-    let mut stream = Reconnection::of_request(seconds(7));
+    let mut stream = Reconnection::for_request(seconds(7));
     let expected = [Some(1), Some(2), Some(4), Some(8), Some(16), None];
     assert_eq!(delays(&mut stream, None, 6), expected);
-    assert!(!stream.said_nothing());
+    assert!(!stream.had_no_message());
 }
 
 #[test]
-fn stream_that_lived_is_opened_again_at_once() {
-    let mut own = Reconnection::of_own_stream(seconds(0));
+fn long_lived_stream_is_opened_again_at_once() {
+    let mut own = Reconnection::for_server_stream(seconds(0));
     for minute in 1..100 {
         let now = seconds(60 * minute);
         own.ended(now);
@@ -96,15 +96,15 @@ fn retry_makes_the_delay_longer_and_never_shorter() {
         retry: Some(Duration::from_millis(milliseconds)),
         ..Event::default()
     };
-    let mut own = Reconnection::of_own_stream(seconds(0));
+    let mut own = Reconnection::for_server_stream(seconds(0));
     assert_eq!(delays(&mut own, Some(&retry(0)), 3), [1, 2, 4].map(Some));
-    let mut own = Reconnection::of_own_stream(seconds(0));
+    let mut own = Reconnection::for_server_stream(seconds(0));
     assert_eq!(
         delays(&mut own, Some(&retry(3000)), 4),
         [3, 3, 4, 8].map(Some)
     );
     // It counts from the end, and stands until there is another.
-    let mut own = Reconnection::of_own_stream(seconds(0));
+    let mut own = Reconnection::for_server_stream(seconds(0));
     own.received(&retry(5000));
     own.received(&message());
     own.ended(seconds(100));
@@ -113,7 +113,7 @@ fn retry_makes_the_delay_longer_and_never_shorter() {
 
 #[test]
 fn retry_is_five_minutes_at_most() {
-    let mut stream = Reconnection::of_request(seconds(0));
+    let mut stream = Reconnection::for_request(seconds(0));
     stream.received(&Event {
         retry: Some(Duration::from_millis(u64::MAX)),
         ..id("1")
@@ -124,14 +124,14 @@ fn retry_is_five_minutes_at_most() {
 
 #[test]
 fn stream_that_is_given_up_is_not_opened_again() {
-    let mut own = Reconnection::of_own_stream(seconds(0));
+    let mut own = Reconnection::for_server_stream(seconds(0));
     own.give_up();
     assert_eq!(own.delay(seconds(0)), None);
 }
 
 #[test]
 fn challenges_of_a_stream_count_together_for_ten_minutes() {
-    let mut own = Reconnection::of_own_stream(seconds(0));
+    let mut own = Reconnection::for_server_stream(seconds(0));
     let mut answered = 0;
     for second in 0..600 {
         own.opened(seconds(second));
@@ -144,7 +144,7 @@ fn challenges_of_a_stream_count_together_for_ten_minutes() {
 
 #[test]
 fn event_without_data_or_of_another_type_is_no_message() {
-    let mut stream = Reconnection::of_request(seconds(0));
+    let mut stream = Reconnection::for_request(seconds(0));
     let with = |event: Option<&str>, data: Option<&str>| Event {
         event: event.map(str::to_owned),
         data: data.map(str::to_owned),

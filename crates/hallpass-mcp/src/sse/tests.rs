@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a stream comes to, one line for each event.
+/// The events of a stream, one line for each.
 fn read<'a>(cap: usize, chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
     let mut parser = EventParser::new(cap);
     let mut events = Vec::new();
@@ -41,7 +41,7 @@ fn check(stream: impl AsRef<[u8]>, expected: &[&str]) {
 }
 
 #[test]
-fn fields() {
+fn event_fields_are_read() {
     check("data: {}\n\n", &[r#"data="{}""#]);
     check("data:{}\n\n", &[r#"data="{}""#]);
     check("data:  {}\n\n", &[r#"data=" {}""#]);
@@ -56,7 +56,7 @@ fn fields() {
 }
 
 #[test]
-fn ids_and_retries() {
+fn id_and_retry_are_read() {
     check("id: 7\ndata: x\n\n", &[r#"data="x" id=7"#]);
     check("id: 7\ndata:\n\n", &[r#"data="" id=7"#]);
     check("id: 7\n\n", &["id=7"]);
@@ -74,7 +74,7 @@ fn ids_and_retries() {
 }
 
 #[test]
-fn lines() {
+fn lines_end_in_cr_lf_or_both() {
     for end in ["\n", "\r", "\r\n"] {
         let stream = ["data: a", "data: b", "", "data: c", "", ""].join(end);
         check(stream, &[r#"data="a\nb""#, r#"data="c""#]);
@@ -85,7 +85,7 @@ fn lines() {
 }
 
 #[test]
-fn the_byte_order_mark() {
+fn byte_order_mark_is_skipped_at_the_start() {
     check("\u{feff}data: a\n\n", &[r#"data="a""#]);
     check("\u{feff}: ping\ndata: a\n\n", &[r#"data="a""#]);
     check("\u{feff}\u{feff}data: a\n\n", &[]);
@@ -94,7 +94,7 @@ fn the_byte_order_mark() {
 }
 
 #[test]
-fn what_is_unfinished_is_dropped() {
+fn unfinished_event_is_dropped() {
     check("data: a\n\ndata: b", &[r#"data="a""#]);
     check("data: a\n\ndata: b\n", &[r#"data="a""#]);
     check("id: 7\ndata: b\n", &[]);
@@ -102,7 +102,7 @@ fn what_is_unfinished_is_dropped() {
 }
 
 #[test]
-fn the_cap_is_on_one_event() {
+fn cap_holds_for_each_event() {
     let too_large = "error: an event of the stream is larger than 9 bytes";
     let check = |stream: &str, expected: &[&str]| {
         assert_eq!(read(9, [stream.as_bytes()]), expected, "{stream:?}");
@@ -123,7 +123,7 @@ fn the_cap_is_on_one_event() {
 }
 
 #[test]
-fn a_line_without_an_end_is_not_buffered_beyond_the_cap() {
+fn line_without_an_end_is_not_buffered_beyond_the_cap() {
     let mut parser = EventParser::new(1000);
     for byte in [b':', b'x'] {
         for _ in 0..1000 {
@@ -168,7 +168,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn cuts_make_no_difference(
+    fn events_are_the_same_however_they_are_cut(
         stream in stream(),
         cuts in prop::collection::vec(0_usize..300, 0..12),
         cap in prop_oneof![Just(0), 1_usize..40, Just(10_000)],

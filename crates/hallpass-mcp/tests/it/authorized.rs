@@ -112,7 +112,7 @@ async fn other_forbidden_status_is_a_response() {
 }
 
 #[tokio::test]
-async fn background_request_signs_nobody_in() {
+async fn background_request_leads_to_no_sign_in() {
     let (server, http) = server(false, [challenge(401, "Bearer")]).await;
     let request = Request::stream();
     let error = server.send(&request, Interactivity::Background).await;

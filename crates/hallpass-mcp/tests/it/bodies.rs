@@ -11,7 +11,7 @@ fn send(answer: Answer) -> Response {
 }
 
 #[test]
-fn a_challenge_is_an_answer_with_every_header() {
+fn challenge_is_a_response_with_every_header() {
     for status in [401, 403, 404, 405, 429, 500] {
         let response = send(
             answer(status)
@@ -29,7 +29,7 @@ fn a_challenge_is_an_answer_with_every_header() {
 }
 
 #[test]
-fn content() {
+fn content_is_read_from_the_media_type() {
     let check = |content_type: Option<&str>, expected| {
         let mut answer = answer(200);
         if let Some(value) = content_type {
@@ -47,7 +47,7 @@ fn content() {
 }
 
 #[test]
-fn whole_bodies_have_a_cap() {
+fn body_beyond_its_cap_is_an_error() {
     let check = |cap, expected: Result<&str, &str>| {
         let response = send(answer(200).chunk("abc").chunk("").chunk("def"));
         match block_on(response.read(cap)) {
@@ -71,7 +71,7 @@ fn whole_bodies_have_a_cap() {
 }
 
 #[test]
-fn the_start_of_a_body() {
+fn start_of_a_body_is_read_and_the_rest_dropped() {
     let start = |answer, most| block_on(send(answer).read_start(most));
     let body = || answer(500).chunk("abc").chunk("def");
     assert_eq!(start(body(), 100), "abcdef");
@@ -81,7 +81,7 @@ fn the_start_of_a_body() {
 }
 
 #[test]
-fn events_as_they_come() {
+fn events_are_read_as_they_come() {
     let response = send(
         answer(200)
             .chunk("id: 1\nda")
@@ -108,7 +108,7 @@ fn events_as_they_come() {
 }
 
 #[test]
-fn a_stream_ends_with_its_first_error() {
+fn stream_ends_with_its_first_error() {
     let check = |answer, cap, text: &str, remedy| {
         let mut events = send(answer).events(cap);
         let first = block_on(events.next()).unwrap().unwrap();

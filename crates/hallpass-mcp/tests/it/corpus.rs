@@ -20,6 +20,6 @@ fn check(name: &str, entry: fn(&[u8])) {
 }
 
 #[test]
-fn event_streams() {
+fn kept_event_streams_hold_the_invariants() {
     check("events", fuzzed::events);
 }

@@ -64,7 +64,7 @@ fn hops(request: &Request, answers: impl IntoIterator<Item = Answer>) -> Vec<Str
 }
 
 #[test]
-fn method_body_and_headers_go_along_with_a_fresh_proof() {
+fn redirect_keeps_method_and_body_with_a_fresh_proof() {
     for status in [307, 308] {
         assert_eq!(
             hops(
@@ -93,7 +93,7 @@ fn method_body_and_headers_go_along_with_a_fresh_proof() {
 }
 
 #[test]
-fn five_are_followed_and_the_sixth_is_not() {
+fn sixth_redirect_is_refused() {
     let around = || redirect(307, "/mcp");
     let five = (0..5).map(|_| around()).chain([answer(200)]);
     assert_eq!(
@@ -122,7 +122,7 @@ fn refused(request: &Request, answer: Answer, text: &str, remedy: Remedy, hint: 
 }
 
 #[test]
-fn what_is_not_followed_names_the_url() {
+fn refused_redirect_names_its_url() {
     for status in [301, 302, 303] {
         for request in [Request::post("{}"), Request::stream(), Request::delete()] {
             refused(
@@ -165,7 +165,7 @@ fn what_is_not_followed_names_the_url() {
 }
 
 #[test]
-fn other_3xx_are_answers() {
+fn other_3xx_is_a_response() {
     assert_eq!(
         hops(&Request::stream(), [answer(304)]).last().unwrap(),
         &format!("304 from {SERVER}")
@@ -173,7 +173,7 @@ fn other_3xx_are_answers() {
 }
 
 #[test]
-fn the_headers_of_each_hop_are_seen() {
+fn authorization_sees_the_headers_of_each_hop() {
     let proof = Proof::default();
     let (endpoint, _) = endpoint([
         redirect(307, "/b").header("dpop-nonce", "n1"),

@@ -42,7 +42,7 @@ fn check(request: &Request, authorization: Option<&str>, expected: &[&str]) {
 }
 
 #[test]
-fn each_method() {
+fn each_method_has_its_headers() {
     check(
         &Request::post(" {\"id\": 1} "),
         None,
@@ -87,7 +87,7 @@ fn each_method() {
 }
 
 #[test]
-fn further_headers_and_a_fresh_start() {
+fn added_header_replaces_others_of_its_name() {
     let request = Request::stream()
         .after("")
         .unwrap()
@@ -110,7 +110,7 @@ fn further_headers_and_a_fresh_start() {
 }
 
 #[test]
-fn the_authorization_wins_over_a_further_header() {
+fn authorization_replaces_an_added_header() {
     let request = Request::delete().header(
         http::header::AUTHORIZATION,
         HeaderValue::from_static("Basic x"),
@@ -123,7 +123,7 @@ fn the_authorization_wins_over_a_further_header() {
 }
 
 #[test]
-fn texts_that_no_header_can_hold() {
+fn text_that_no_header_can_hold_is_an_error() {
     let check = |outcome: Result<Request, Error>, name: &str| {
         let error = outcome.unwrap_err();
         assert_eq!(
@@ -149,11 +149,11 @@ fn debug_shows_neither_session_nor_message() {
 }
 
 #[test]
-fn limits() {
+fn requests_have_the_timeouts_of_their_method() {
     let head_limits = |set: Option<RequestOptions>| {
         let (mut endpoint, script) = endpoint([answer(202), answer(202)]);
         if let Some(policy) = set {
-            endpoint = endpoint.with_policy(policy);
+            endpoint = endpoint.with_options(policy);
         }
         block_on(endpoint.send(&Request::post(""), &Anonymous)).unwrap();
         block_on(endpoint.send(&Request::stream(), &Anonymous)).unwrap();
@@ -180,7 +180,7 @@ fn limits() {
 }
 
 #[test]
-fn a_request_without_authorization_is_not_sent() {
+fn failed_authorization_sends_nothing() {
     let (endpoint, script) = endpoint([]);
     let refuse = |_: &http::Method, _: &url::Url, _: &mut http::HeaderMap| {
         Err::<(), Box<dyn std::error::Error + Send + Sync>>("no key".into())

@@ -83,7 +83,7 @@ async fn events_arrive_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_in_an_event() {
+async fn connection_broken_in_an_event_is_an_error() {
     let (listener, endpoint) = server().await;
     let request_ = Request::stream();
     let client = endpoint.send(&request_, &Anonymous);
@@ -108,7 +108,7 @@ async fn a_connection_that_breaks_in_an_event() {
 }
 
 #[tokio::test]
-async fn dropping_a_stream_ends_the_exchange() {
+async fn dropped_stream_closes_the_connection() {
     let (listener, endpoint) = server().await;
     let request_ = Request::stream();
     let client = endpoint.send(&request_, &Anonymous);
@@ -128,7 +128,7 @@ async fn dropping_a_stream_ends_the_exchange() {
 }
 
 #[tokio::test]
-async fn a_redirect_takes_method_and_body_along() {
+async fn redirect_keeps_method_and_body() {
     let (listener, endpoint) = server().await;
     let request_ = Request::post("{\"id\":1}").session("s-1").unwrap();
     let client = endpoint.send(&request_, &Anonymous);

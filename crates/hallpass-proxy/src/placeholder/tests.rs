@@ -5,7 +5,7 @@ fn read(result: &Bytes) -> Value {
 }
 
 #[test]
-fn an_opening_of_an_unknown_server_promises_every_list() {
+fn placeholder_of_unknown_server_offers_every_list() {
     let result = read(&opening("initialize", Some("2025-06-18"), None, "sign in"));
     let changes = json!({ "listChanged": true });
     assert_eq!(result["protocolVersion"], "2025-06-18");
@@ -19,7 +19,7 @@ fn an_opening_of_an_unknown_server_promises_every_list() {
 }
 
 #[test]
-fn an_opening_of_a_known_server_says_what_it_said() {
+fn placeholder_of_known_server_repeats_its_last_answer() {
     let kept = br#"{"protocolVersion":"2025-03-26","capabilities":{"tools":{},"logging":{},"x":[9007199254740993]},"serverInfo":{"name":"s","n":1.0},"instructions":"be kind","more":9007199254740993}"#;
     let result = opening("initialize", Some("2025-06-18"), Some(kept), "sign in");
     let text = String::from_utf8(result.to_vec()).unwrap();
@@ -36,13 +36,13 @@ fn an_opening_of_a_known_server_says_what_it_said() {
 }
 
 #[test]
-fn what_was_kept_and_can_not_be_read_is_not_there() {
+fn unreadable_cache_entry_is_ignored() {
     let result = read(&opening("initialize", Some("2025-06-18"), Some(b"{"), "w"));
     assert_eq!(result["capabilities"]["tools"]["listChanged"], true);
 }
 
 #[test]
-fn lists_are_empty() {
+fn placeholder_lists_are_empty() {
     let id = Id::Text("a\"".to_owned());
     let result = empty_list("resources/templates/list", false).unwrap();
     assert_eq!(
@@ -54,7 +54,7 @@ fn lists_are_empty() {
 }
 
 #[test]
-fn what_a_server_offers() {
+fn capabilities_name_the_lists_of_a_server() {
     let result = br#"{"capabilities":{"tools":{},"prompts":null}}"#;
     let offered = LISTED.map(|listed| listed.is_in(result));
     assert_eq!(offered, [true, false, false]);

@@ -1,8 +1,8 @@
 //! Batches, which MCP has in one version alone.
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake, handshake_of},
     host::{Host, INITIALIZE, INITIALIZED},
-    server::{Double, Reply, Seen, event, handshake, handshake_of},
 };
 
 const BATCH: &str = r#"[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","id":"b","method":"b"},{"jsonrpc":"2.0","method":"c"}]"#;
@@ -12,7 +12,7 @@ const NOTE: &str = r#"{"jsonrpc":"2.0","method":"notifications/message"}"#;
 
 /// What the host hears after [`BATCH`], whose server answers so.
 async fn heard(answer: Reply) -> Vec<String> {
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         handshake_of("2025-03-26", seen).unwrap_or_else(|| answer.clone())
     })
     .await;
@@ -88,7 +88,8 @@ async fn batch_that_the_server_refuses_fails_under_each_id() {
 
 #[tokio::test]
 async fn batch_in_another_version_is_refused() {
-    let server = Double::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(500))).await;
+    let server =
+        FakeServer::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(500))).await;
     let mut host = Host::before(&server.url);
     host.say(INITIALIZE).await;
     host.hear().await;

@@ -3,8 +3,8 @@
 use hallpass_testkit::Gate;
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake},
     host::Host,
-    server::{Double, Reply, Seen, event, handshake},
 };
 
 /// Unknown members and methods, numbers that no double holds, spaces, escapes.
@@ -14,7 +14,7 @@ const ODD_ANSWER: &str = r#"{"jsonrpc":"2.0", "id":7,"result":{"n":9007199254740
 #[tokio::test]
 async fn messages_pass_unread_in_both_directions() {
     for as_events in [false, true] {
-        let server = Double::start(move |seen: &Seen| {
+        let server = FakeServer::start(move |seen: &Seen| {
             handshake(seen).unwrap_or_else(|| {
                 if as_events {
                     Reply::events(event("", ODD_ANSWER))
@@ -37,8 +37,8 @@ async fn messages_pass_unread_in_both_directions() {
 }
 
 #[tokio::test]
-async fn an_answer_on_many_lines_comes_on_one() {
-    let server = Double::start(|seen: &Seen| {
+async fn answer_on_many_lines_is_written_on_one() {
+    let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             Reply::json("{\"jsonrpc\":\"2.0\",\n \"id\": 1,\r\n \"result\": {}\n}\n")
         })
@@ -53,7 +53,7 @@ async fn an_answer_on_many_lines_comes_on_one() {
 }
 
 #[tokio::test]
-async fn the_server_asks_and_is_answered() {
+async fn request_of_the_server_is_answered_by_the_host() {
     let question =
         r#"{"jsonrpc":"2.0","id":"q-1","method":"elicitation/create","params":{"n":1.0}}"#;
     let answer =
@@ -62,7 +62,7 @@ async fn the_server_asks_and_is_answered() {
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1.0}}"#;
     let gate = Gate::new();
     let (opens, waits) = (gate.clone(), gate.clone());
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.body == answer {
             opens.open();
             return Reply::status(202);

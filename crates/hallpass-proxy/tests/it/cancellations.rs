@@ -3,8 +3,8 @@
 use hallpass_testkit::Gate;
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake, handshake_of},
     host::Host,
-    server::{Double, Reply, Seen, event, handshake, handshake_of},
 };
 
 const CANCELLED: &str =
@@ -30,7 +30,7 @@ async fn cancelled_request_gets_no_late_answer() {
         // The stream of the server's own says it too, after the server has heard of the cancellation.
         let (seen_call, opens) = (Gate::new(), Gate::new());
         let (called, waits, hears) = (seen_call.clone(), opens.clone(), opens.clone());
-        let server = Double::start(move |seen: &Seen| {
+        let server = FakeServer::start(move |seen: &Seen| {
             if seen.method == "GET" {
                 return Reply::events(": here\n\n")
                     .wait(&waits)
@@ -65,7 +65,7 @@ async fn cancelled_request_gets_no_late_answer() {
 async fn cancelled_request_is_not_sent_again() {
     let (called, breaks) = (Gate::new(), Gate::new());
     let (calls, waits, hears) = (called.clone(), breaks.clone(), breaks.clone());
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.is("notifications/cancelled") {
             hears.open();
             return Reply::status(202);
@@ -94,7 +94,7 @@ async fn cancelled_request_is_not_sent_again() {
 async fn cancelled_request_of_a_batch_leaves_the_others() {
     let (called, opens) = (Gate::new(), Gate::new());
     let (calls, waits, hears) = (called.clone(), opens.clone(), opens.clone());
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.is("notifications/cancelled") {
             hears.open();
             return Reply::status(202);
@@ -127,7 +127,7 @@ async fn cancelled_request_of_a_batch_leaves_an_answer_that_waits_to_be_written(
         "x".repeat(2 * 1024 * 1024)
     );
     let events = event("", &large) + &event("", NEXT);
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.is("notifications/cancelled") {
             hears.open();
             return Reply::status(202);

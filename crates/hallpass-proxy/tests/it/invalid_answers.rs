@@ -4,8 +4,8 @@ use hallpass_testkit::Gate;
 use serde_json::Value;
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake},
     host::{Host, INITIALIZE, INITIALIZED},
-    server::{Double, Reply, Seen, event, handshake},
 };
 
 /// What a server may answer in place of a message. `ID` stands for the request's id.
@@ -89,7 +89,7 @@ async fn invalid_answer_ends_its_call_with_an_error() {
     cases.extend(BODIES.map(|body| (200, "text/event-stream", body)));
     cases.extend(PAGES.map(|body| (429, "text/event-stream", body)));
     let table = cases.clone();
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             let (status, media_type, body) = table[seen.id().parse::<usize>().unwrap() - 1];
             answer(status, media_type, body, &seen.id())
@@ -123,7 +123,7 @@ async fn invalid_answer_ends_its_call_with_an_error() {
 
 #[tokio::test]
 async fn invalid_answer_on_a_stream_that_stays_open_ends_its_call() {
-    let server = Double::start(|seen: &Seen| {
+    let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             let bad = [
                 r#"{"jsonrpc":"2.0","id":ID,"error":"busy"}"#,
@@ -147,7 +147,7 @@ async fn invalid_answer_on_a_stream_that_stays_open_ends_its_call() {
 }
 
 #[tokio::test]
-async fn invalid_event_before_the_answer_is_passed_over() {
+async fn invalid_event_before_the_answer_is_skipped() {
     let result = r#"{"jsonrpc":"2.0","id":1,"result":{"a":1.0}}"#;
     let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#;
     let bad = [
@@ -163,7 +163,7 @@ async fn invalid_event_before_the_answer_is_passed_over() {
     ];
     for bad in bad {
         let is_batch = bad.starts_with('[');
-        let server = Double::start(move |seen: &Seen| {
+        let server = FakeServer::start(move |seen: &Seen| {
             handshake(seen).unwrap_or_else(|| {
                 let events = [bad, progress, result].map(|it| event("", it));
                 Reply::events(events.concat())
@@ -185,7 +185,7 @@ async fn invalid_event_before_the_answer_is_passed_over() {
 
 #[tokio::test]
 async fn request_that_only_reads_is_not_sent_again_after_an_invalid_answer() {
-    let server = Double::start(|seen: &Seen| {
+    let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| Reply::events(event("", "no json")))
     })
     .await;
@@ -197,7 +197,7 @@ async fn request_that_only_reads_is_not_sent_again_after_an_invalid_answer() {
 
 #[tokio::test]
 async fn invalid_utf8_is_no_json() {
-    let server = Double::start(|seen: &Seen| {
+    let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             Reply::json(*b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":\"\xff\"}}")
         })
@@ -218,7 +218,7 @@ async fn invalid_utf8_is_no_json() {
 #[tokio::test]
 async fn accepted_request_without_a_stream_for_its_answer_ends() {
     for status in [202, 204] {
-        let server = Double::start(move |seen: &Seen| {
+        let server = FakeServer::start(move |seen: &Seen| {
             handshake(seen).unwrap_or_else(|| Reply::status(status))
         })
         .await;
@@ -232,7 +232,7 @@ async fn accepted_request_without_a_stream_for_its_answer_ends() {
 
 #[tokio::test]
 async fn error_on_many_lines_comes_on_one() {
-    let server = Double::start(|seen: &Seen| {
+    let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             Reply::json(
                 "{\"jsonrpc\": \"2.0\", \"id\": null, \"error\": {\n\"code\": -1,\n\"message\": \"no\"}}",
@@ -275,7 +275,7 @@ async fn invalid_answer_to_initialize_is_told_in_the_instructions() {
             if as_events && status != 200 {
                 continue;
             }
-            let server = Double::start(move |seen: &Seen| {
+            let server = FakeServer::start(move |seen: &Seen| {
                 if seen.method != "POST" || seen.is("notifications/initialized") {
                     return Reply::status(405);
                 }

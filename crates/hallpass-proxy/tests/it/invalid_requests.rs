@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, handshake, handshake_of},
     host::Host,
-    server::{Double, Reply, Seen, handshake, handshake_of},
 };
 
 /// What comes back to each line: ids and codes.
@@ -64,7 +64,8 @@ const TABLE: &[(&str, &str, i32)] = &[
 
 #[tokio::test]
 async fn invalid_request_is_refused_and_not_sent() {
-    let server = Double::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(500))).await;
+    let server =
+        FakeServer::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(500))).await;
     let mut host = Host::ready(&server.url).await;
     for (line, id, code) in TABLE {
         host.say(line).await;
@@ -81,7 +82,8 @@ async fn invalid_request_is_refused_and_not_sent() {
 
 #[tokio::test]
 async fn invalid_utf8_of_the_host_is_no_json() {
-    let server = Double::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(500))).await;
+    let server =
+        FakeServer::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(500))).await;
     let mut host = Host::ready(&server.url).await;
     host.say_bytes(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"a\":\"\xff\"}}")
         .await;
@@ -90,9 +92,10 @@ async fn invalid_utf8_of_the_host_is_no_json() {
 
 #[tokio::test]
 async fn invalid_batch_is_refused_under_each_id() {
-    let server =
-        Double::start(|seen: &Seen| handshake_of("2025-03-26", seen).unwrap_or(Reply::status(500)))
-            .await;
+    let server = FakeServer::start(|seen: &Seen| {
+        handshake_of("2025-03-26", seen).unwrap_or(Reply::status(500))
+    })
+    .await;
     let mut host = Host::ready(&server.url).await;
     let call = |id: u32, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method});
     for (batch, ids) in [

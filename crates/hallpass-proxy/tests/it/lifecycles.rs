@@ -3,8 +3,8 @@
 use hallpass_testkit::Gate;
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake},
     host::Host,
-    server::{Double, Reply, Seen, event, handshake},
 };
 
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
@@ -24,9 +24,10 @@ fn headers(seen: &Seen) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_session_from_its_beginning_to_its_end() {
+async fn session_headers_are_sent_from_initialize_to_delete() {
     let server =
-        Double::start(|seen: &Seen| handshake(seen).unwrap_or_else(|| Reply::json(RESULT))).await;
+        FakeServer::start(|seen: &Seen| handshake(seen).unwrap_or_else(|| Reply::json(RESULT)))
+            .await;
     let mut host = Host::ready(&server.url).await;
     host.call(1, "tools/call").await;
     assert_eq!(host.hear().await, RESULT);
@@ -46,9 +47,9 @@ async fn a_session_from_its_beginning_to_its_end() {
 }
 
 #[tokio::test]
-async fn requests_that_stand_for_themselves() {
+async fn stateless_requests_carry_version_method_and_name() {
     let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
-    let server = Double::start(|seen: &Seen| {
+    let server = FakeServer::start(|seen: &Seen| {
         if seen.is("server/discover") {
             let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
             return Reply::json(format!(
@@ -83,7 +84,7 @@ async fn requests_that_stand_for_themselves() {
 }
 
 #[tokio::test]
-async fn an_older_server_is_opened_by_the_hosts_next_try() {
+async fn older_server_is_opened_by_initialize_after_discover() {
     for refusal in [
         Reply::status(404),
         Reply::json(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"what?"}}"#),
@@ -91,7 +92,7 @@ async fn an_older_server_is_opened_by_the_hosts_next_try() {
             r#"{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"no session"}}"#,
         ),
     ] {
-        let server = Double::start(move |seen: &Seen| match handshake(seen) {
+        let server = FakeServer::start(move |seen: &Seen| match handshake(seen) {
             Some(reply) => reply,
             None if seen.is("server/discover") => refusal.clone(),
             None => Reply::json(RESULT),
@@ -110,10 +111,10 @@ async fn an_older_server_is_opened_by_the_hosts_next_try() {
 }
 
 #[tokio::test]
-async fn the_server_speaks_unasked_and_goes_on_where_it_was() {
+async fn server_stream_resumes_after_its_last_event() {
     let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
     let more = r#"{"jsonrpc":"2.0","method":"notifications/more"}"#;
-    let server = Double::start(move |seen: &Seen| match seen.header("last-event-id") {
+    let server = FakeServer::start(move |seen: &Seen| match seen.header("last-event-id") {
         Some("g1") => Reply::events(event("g2", more)).wait(&Gate::new()),
         _ if seen.method == "GET" => Reply::events(format!("retry: 1\n{}", event("g1", changed))),
         _ => handshake(seen).unwrap(),
@@ -126,12 +127,12 @@ async fn the_server_speaks_unasked_and_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_cancellation_is_passed_on_and_its_request_is_not_answered() {
+async fn cancellation_in_a_session_is_passed_on() {
     let never = Gate::new();
     let held = never.clone();
     let cancelled = Gate::new();
     let heard = cancelled.clone();
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.is("notifications/cancelled") {
             heard.open();
             return Reply::status(202);
@@ -162,10 +163,10 @@ async fn a_cancellation_is_passed_on_and_its_request_is_not_answered() {
 }
 
 #[tokio::test]
-async fn a_request_that_stands_for_itself_is_cancelled_by_the_end_of_its_connection() {
+async fn stateless_request_is_cancelled_by_closing_its_connection() {
     let closed = Gate::new();
     let heard = closed.clone();
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.is("server/discover") {
             let result = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
             return Reply::json(format!(
@@ -208,8 +209,9 @@ async fn a_request_that_stands_for_itself_is_cancelled_by_the_end_of_its_connect
 }
 
 #[tokio::test]
-async fn what_was_said_last_still_goes_out() {
-    let server = Double::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(202))).await;
+async fn last_notification_is_sent_before_the_proxy_ends() {
+    let server =
+        FakeServer::start(|seen: &Seen| handshake(seen).unwrap_or(Reply::status(202))).await;
     let mut host = Host::ready(&server.url).await;
     let last = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
     host.say(last).await;
@@ -222,7 +224,7 @@ async fn late_answer_to_an_earlier_initialize_is_dropped() {
     let gates = [Gate::new(), Gate::new()];
     let held = gates.clone();
     let mut opened = 0;
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         let reply = handshake(seen).unwrap_or_else(|| Reply::json(RESULT));
         if !seen.is("initialize") {
             return reply;

@@ -6,17 +6,17 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod backpressure;
 mod batches;
-mod breaks;
 mod bytes;
 mod cancellations;
-mod floods;
+mod connection_breaks;
+mod fake_server;
 mod host;
 mod invalid_answers;
 mod invalid_requests;
 mod lifecycles;
-mod own_stream;
+mod placeholders;
 mod reconnections;
-mod server;
+mod server_stream;
 mod sessions;
-mod standing_in;

@@ -13,8 +13,8 @@ use hallpass_proxy::NoCache;
 use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake},
     host::Host,
-    server::{Double, Reply, Seen, event, handshake},
 };
 
 fn result(id: &str) -> String {
@@ -25,10 +25,10 @@ fn result(id: &str) -> String {
 type Times = Arc<Mutex<Vec<Duration>>>;
 
 /// A server whose streams all are `stream`: its own, or the ones that answer calls.
-async fn server(clock: &FakeClock, is_own: bool, stream: Reply) -> (Double, Times) {
+async fn server(clock: &FakeClock, is_own: bool, stream: Reply) -> (FakeServer, Times) {
     let times = Times::default();
     let (clock, noted) = (clock.clone(), times.clone());
-    let double = Double::start(move |seen: &Seen| {
+    let double = FakeServer::start(move |seen: &Seen| {
         let resumes = seen.header("last-event-id").is_some();
         if seen.method == "GET" && (resumes || is_own) {
             noted.lock().unwrap().push(clock.monotonic());
@@ -43,7 +43,7 @@ async fn server(clock: &FakeClock, is_own: bool, stream: Reply) -> (Double, Time
     (double.await, times)
 }
 
-async fn host(server: &Double, clock: &FakeClock) -> Host {
+async fn host(server: &FakeServer, clock: &FakeClock) -> Host {
     let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
     host.after_the_handshake().await
 }
@@ -95,7 +95,7 @@ async fn list_whose_stream_only_hands_out_ids_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn own_stream_that_only_hands_out_ids_is_asked_for_less_and_less_often() {
+async fn server_stream_with_ids_only_is_opened_less_and_less_often() {
     for stream in [
         Reply::events("id: e1\nretry: 0\n\n"),
         Reply::events("id: e1\n\n").breaks(),
@@ -112,7 +112,7 @@ async fn own_stream_that_only_hands_out_ids_is_asked_for_less_and_less_often() {
 }
 
 #[tokio::test]
-async fn own_stream_that_ends_after_each_message_is_asked_for_once_a_second() {
+async fn server_stream_that_ends_after_each_message_is_opened_once_a_second() {
     let clock = FakeClock::default();
     let note = r#"{"jsonrpc":"2.0","method":"notifications/message"}"#;
     let stream = Reply::events(event("", note));
@@ -125,13 +125,13 @@ async fn own_stream_that_ends_after_each_message_is_asked_for_once_a_second() {
 }
 
 #[tokio::test]
-async fn call_waits_while_the_own_stream_is_about_to_be_opened_again() {
+async fn call_waits_while_the_server_stream_is_about_to_be_reopened() {
     let clock = FakeClock::default();
     let note = r#"{"jsonrpc":"2.0","method":"notifications/message"}"#;
     let gate = Gate::new();
     let held = gate.clone();
     let mut gets = 0;
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.method == "GET" {
             gets += 1;
             return match gets {
@@ -173,12 +173,12 @@ impl TokenSource for Source {
 }
 
 #[tokio::test]
-async fn own_stream_that_refuses_each_second_request_costs_few_tokens() {
+async fn server_stream_that_refuses_each_second_request_costs_few_tokens() {
     let note = r#"{"jsonrpc":"2.0","method":"notifications/message"}"#;
     for events in [": here\n\n".to_owned(), event("", note)] {
         let clock = FakeClock::default();
         let mut gets = 0;
-        let server = Double::start(move |seen: &Seen| {
+        let server = FakeServer::start(move |seen: &Seen| {
             if seen.method == "GET" {
                 gets += 1;
                 if gets % 2 == 0 {

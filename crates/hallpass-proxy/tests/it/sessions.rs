@@ -6,8 +6,8 @@ use hallpass_proxy::NoCache;
 use hallpass_testkit::FakeClock;
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, handshake},
     host::Host,
-    server::{Double, Reply, Seen, handshake},
 };
 
 fn result(id: &str) -> String {
@@ -15,11 +15,11 @@ fn result(id: &str) -> String {
 }
 
 /// Answers each GET with 404, and pings in their order with `pings`, the last of them again and again.
-async fn server(pings: Vec<u16>) -> Double {
+async fn server(pings: Vec<u16>) -> FakeServer {
     let mut pings = pings.into_iter();
     let mut last = 0;
     let mut sessions = 0;
-    Double::start(move |seen: &Seen| {
+    FakeServer::start(move |seen: &Seen| {
         if seen.is("initialize") {
             sessions += 1;
             let session = format!("s{sessions}");
@@ -40,13 +40,13 @@ async fn server(pings: Vec<u16>) -> Double {
     .await
 }
 
-async fn host(server: &Double) -> (Host, FakeClock) {
+async fn host(server: &FakeServer) -> (Host, FakeClock) {
     let clock = FakeClock::default();
     let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
     (host.after_the_handshake().await, clock)
 }
 
-fn gets(server: &Double) -> usize {
+fn gets(server: &FakeServer) -> usize {
     let seen = server.seen();
     seen.iter().filter(|seen| seen.method == "GET").count()
 }

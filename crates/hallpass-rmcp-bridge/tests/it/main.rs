@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
-mod gains;
-mod kept;
+mod fixture;
+mod http_client;
 mod processes;
 mod refresh;
-mod world;
+mod stored_credentials;

@@ -7,7 +7,7 @@ use hallpass_http::HttpConfig;
 use hallpass_testkit::{Endpoint, Fault, Gate, PlannedFault, When};
 use tokio::process::Command;
 
-use crate::world::{Host, World, add};
+use crate::fixture::{Fixture, Host, add};
 
 /// What the process of a host is told.
 const URL: &str = "BRIDGE_TEST_URL";
@@ -16,12 +16,12 @@ const FOLDER: &str = "BRIDGE_TEST_FOLDER";
 /// The token has ended. Both processes come to the server with it at the same moment, and are refused.
 #[tokio::test]
 async fn two_processes_make_one_refresh() {
-    let world = World::new().await;
-    let first = world.host.bridge().await.manager().await.unwrap();
-    world.sign_in(first).await.unwrap();
-    world.issuer.expire_access_tokens();
+    let fixture = Fixture::new().await;
+    let first = fixture.host.bridge().await.manager().await.unwrap();
+    fixture.sign_in(first).await.unwrap();
+    fixture.issuer.expire_access_tokens();
     let gate = Gate::new();
-    world.server.plan(vec![PlannedFault {
+    fixture.server.plan(vec![PlannedFault {
         endpoint: Endpoint::Mcp,
         when: When::Always,
         fault: Fault::HoldRequest(gate.clone()),
@@ -29,9 +29,13 @@ async fn two_processes_make_one_refresh() {
 
     let processes = [(); 2].map(|()| {
         Command::new(env::current_exe().unwrap())
-            .args(["--exact", "processes::a_host", "--nocapture"])
-            .env(URL, world.host.url.as_str())
-            .env(FOLDER, &world.host.folder)
+            .args([
+                "--exact",
+                "processes::child_process_refreshes",
+                "--nocapture",
+            ])
+            .env(URL, fixture.host.url.as_str())
+            .env(FOLDER, &fixture.host.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -52,9 +56,13 @@ async fn two_processes_make_one_refresh() {
             "{output:?}"
         );
     }
-    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 1);
     assert_eq!(
-        world.issuer.registry().reuse_counts().refresh_tokens_reused,
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
         0
     );
 }
@@ -62,7 +70,7 @@ async fn two_processes_make_one_refresh() {
 /// A host, in the process that the test above starts; in any other there is nothing to be done.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "what its parent tells it")]
-async fn a_host() {
+async fn child_process_refreshes() {
     let (Ok(url), Some(folder)) = (env::var(URL), env::var_os(FOLDER)) else {
         return;
     };

@@ -6,28 +6,28 @@ use hallpass_http::HttpConfig;
 use hallpass_testkit::{Endpoint, Fault, Gate, PlannedFault, When};
 use rmcp::transport::auth::{AuthError, CredentialStore as _};
 
-use crate::world::{Host, World, add};
+use crate::fixture::{Fixture, Host, add};
 
 /// Two hosts share the files. Sixteen calls of theirs are refused at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_refusals_in_two_hosts_make_one_refresh() {
-    let world = World::new().await;
-    let first = world.host.bridge().await.manager().await.unwrap();
-    world.sign_in(first).await.unwrap();
+    let fixture = Fixture::new().await;
+    let first = fixture.host.bridge().await.manager().await.unwrap();
+    fixture.sign_in(first).await.unwrap();
     let http = Host::http(HttpConfig::default());
     let mut clients = Vec::new();
     for _ in 0..2 {
         clients.push(
-            world
+            fixture
                 .host
-                .connect(&http, world.host.signed_in().await)
+                .connect(&http, fixture.host.signed_in().await)
                 .await,
         );
     }
 
-    world.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     let gate = Gate::new();
-    world.server.plan(vec![PlannedFault {
+    fixture.server.plan(vec![PlannedFault {
         endpoint: Endpoint::Mcp,
         when: When::Always,
         fault: Fault::HoldRequest(gate.clone()),
@@ -41,9 +41,13 @@ async fn parallel_refusals_in_two_hosts_make_one_refresh() {
     };
     tokio::join!(join_all(calls), opening);
 
-    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 1);
     assert_eq!(
-        world.issuer.registry().reuse_counts().refresh_tokens_reused,
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
         0
     );
     for client in clients {
@@ -54,37 +58,41 @@ async fn parallel_refusals_in_two_hosts_make_one_refresh() {
 /// Whoever comes second takes what the first one got.
 #[tokio::test]
 async fn two_hosts_that_refresh_at_once_make_one_refresh() {
-    let world = World::new().await;
-    let first = world.host.bridge().await.manager().await.unwrap();
-    let one = world.sign_in(first).await.unwrap();
-    let other = world.host.signed_in().await;
+    let fixture = Fixture::new().await;
+    let first = fixture.host.bridge().await.manager().await.unwrap();
+    let one = fixture.sign_in(first).await.unwrap();
+    let other = fixture.host.signed_in().await;
     let (a, b) = tokio::join!(one.refresh_token(), other.refresh_token());
     let token = |answer: Result<_, AuthError>| serde_json::to_value(answer.unwrap()).unwrap();
     assert_eq!(token(a)["access_token"], token(b)["access_token"]);
-    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 1);
     let again = one.get_access_token().await.unwrap();
     assert_eq!(again, other.get_access_token().await.unwrap());
     // Whoever has the newest token and asks all the same gets another.
     one.refresh_token().await.unwrap();
-    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 2);
+    assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 2);
     assert_eq!(
-        world.issuer.registry().reuse_counts().refresh_tokens_reused,
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
         0
     );
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_loses_nothing() {
-    let world = World::new().await;
-    let bridge = world.host.bridge().await;
-    let manager = world
+async fn dropped_caller_loses_no_grant() {
+    let fixture = Fixture::new().await;
+    let bridge = fixture.host.bridge().await;
+    let manager = fixture
         .sign_in(bridge.manager().await.unwrap())
         .await
         .unwrap();
     let before = manager.get_access_token().await.unwrap();
 
     let gate = Gate::new();
-    world
+    fixture
         .issuer
         .once(Endpoint::Refresh, Fault::HoldAnswer(gate.clone()));
     tokio::select! {
@@ -98,18 +106,22 @@ async fn a_caller_that_goes_away_loses_nothing() {
     assert_ne!(after, before);
     manager.refresh_token().await.unwrap();
     assert_eq!(
-        world.issuer.registry().reuse_counts().refresh_tokens_reused,
+        fixture
+            .issuer
+            .registry()
+            .reuse_counts()
+            .refresh_tokens_reused,
         0
     );
 }
 
 #[tokio::test]
-async fn a_refused_refresh_token_is_not_sent_again() {
-    let world = World::new().await;
-    let first = world.host.bridge().await.manager().await.unwrap();
-    let one = world.sign_in(first).await.unwrap();
-    let other = world.host.signed_in().await;
-    world.issuer.registry().revoke_all();
+async fn refused_refresh_token_is_not_sent_again() {
+    let fixture = Fixture::new().await;
+    let first = fixture.host.bridge().await.manager().await.unwrap();
+    let one = fixture.sign_in(first).await.unwrap();
+    let other = fixture.host.signed_in().await;
+    fixture.issuer.registry().revoke_all();
     let refused = one.refresh_token().await;
     assert!(matches!(refused, Err(AuthError::TokenRefreshRejected(_))));
     for manager in [&one, &other] {
@@ -118,9 +130,9 @@ async fn a_refused_refresh_token_is_not_sent_again() {
         let needed = manager.get_access_token().await;
         assert!(matches!(needed, Err(AuthError::AuthorizationRequired)));
     }
-    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 1);
 
-    let record = CredentialStore::load(&*world.host.store().await, &world.host.key())
+    let record = CredentialStore::load(&*fixture.host.store().await, &fixture.host.key())
         .await
         .unwrap();
     let record = record.unwrap();
@@ -131,15 +143,15 @@ async fn a_refused_refresh_token_is_not_sent_again() {
 
 /// The server refuses the old token while somebody signs in: the new credentials stay.
 #[tokio::test]
-async fn a_refusal_does_not_touch_newer_credentials() {
-    let world = World::new().await;
-    let bridge = world.host.bridge().await;
-    let manager = world
+async fn refusal_keeps_newer_credentials() {
+    let fixture = Fixture::new().await;
+    let bridge = fixture.host.bridge().await;
+    let manager = fixture
         .sign_in(bridge.manager().await.unwrap())
         .await
         .unwrap();
     let old = bridge.credential_store().load().await.unwrap().unwrap();
-    world.sign_in(manager).await.unwrap();
+    fixture.sign_in(manager).await.unwrap();
     let store = bridge.credential_store();
     store.on_refresh_token_rejected(&old).await.unwrap();
     let left = store.load().await.unwrap().unwrap();
@@ -148,26 +160,26 @@ async fn a_refusal_does_not_touch_newer_credentials() {
 
 /// What passes by itself changes nothing, and the next one succeeds.
 #[tokio::test]
-async fn a_passing_fault_keeps_everything() {
-    let world = World::new().await;
-    let first = world.host.bridge().await.manager().await.unwrap();
-    let manager = world.sign_in(first).await.unwrap();
+async fn temporary_failure_keeps_the_credentials() {
+    let fixture = Fixture::new().await;
+    let first = fixture.host.bridge().await.manager().await.unwrap();
+    let manager = fixture.sign_in(first).await.unwrap();
     let fault = Fault::Status {
         status: 503,
         retry_after: None,
     };
-    world.issuer.once(Endpoint::Refresh, fault);
+    fixture.issuer.once(Endpoint::Refresh, fault);
     let failed = manager.refresh_token().await;
     assert!(matches!(failed, Err(AuthError::TokenRefreshFailed(_))));
     manager.refresh_token().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_store_in_trouble_is_no_reason_to_sign_in() {
-    let world = World::new().await;
-    let first = world.host.bridge().await.manager().await.unwrap();
-    let manager = world.sign_in(first).await.unwrap();
-    let sealed = walk(world.folder.path());
+async fn store_error_does_not_ask_for_a_sign_in() {
+    let fixture = Fixture::new().await;
+    let first = fixture.host.bridge().await.manager().await.unwrap();
+    let manager = fixture.sign_in(first).await.unwrap();
+    let sealed = walk(fixture.folder.path());
     let sealed = sealed
         .iter()
         .filter(|path| path.extension().is_some_and(|end| end == "sealed"));
@@ -179,7 +191,7 @@ async fn a_store_in_trouble_is_no_reason_to_sign_in() {
         panic!("{failed:?}");
     };
     assert!(!text.is_empty());
-    assert!(world.requests_to(Endpoint::Refresh).is_empty());
+    assert!(fixture.requests_to(Endpoint::Refresh).is_empty());
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -15,7 +15,7 @@ use rmcp::{
 };
 use serde_json::json;
 
-use crate::script::{Answer, SERVER, World, answer, challenge, events, json};
+use crate::scripted_server::{Answer, Fixture, SERVER, answer, challenge, events, json};
 
 type RmcpError = StreamableHttpError<Error>;
 
@@ -71,9 +71,9 @@ pub(crate) async fn post(
     session: Option<&str>,
     limits: StreamableHttpResponseLimits,
 ) -> Result<StreamableHttpPostResponse, RmcpError> {
-    let world = World::signed_in([answer]).await;
+    let fixture = Fixture::signed_in([answer]).await;
     let session = session.map(Arc::from);
-    let sent = world.client.post_message_with_response_limits(
+    let sent = fixture.client.post_message_with_response_limits(
         Arc::from(SERVER),
         message(method),
         session,
@@ -82,7 +82,7 @@ pub(crate) async fn post(
         limits,
     );
     let outcome = sent.await;
-    assert_eq!(world.seen(), ["POST Bearer t1"], "one request");
+    assert_eq!(fixture.seen(), ["POST Bearer t1"], "one request");
     outcome
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
 
 #[test]
-fn successes() {
+fn success_is_an_answer_a_stream_or_accepted() {
     let list = "tools/list";
     // The answer may come on the server's own stream, which there is in a session alone.
     for status in [202, 204] {
@@ -161,19 +161,19 @@ fn successes() {
 #[test]
 fn accepted_request_is_an_error_once_the_server_has_refused_its_own_stream() {
     run(async {
-        let world = World::signed_in([answer(202), answer(405), answer(202)]).await;
+        let fixture = Fixture::signed_in([answer(202), answer(405), answer(202)]).await;
         let session = || Some(Arc::from("s-1"));
         let post = || {
             let list = message("tools/list");
             let (server, session) = (Arc::from(SERVER), session());
-            let sent = world
+            let sent = fixture
                 .client
                 .post_message(server, list, session, None, HashMap::new());
             async { told(sent.await).await }
         };
         assert_eq!(post().await, "accepted");
         let stream =
-            world
+            fixture
                 .client
                 .get_stream(Arc::from(SERVER), session(), None, None, HashMap::new());
         assert!(stream.await.is_err());
@@ -226,7 +226,7 @@ fn refusal_tells_the_words_of_the_server() {
 }
 
 #[test]
-fn a_message_that_is_not_answered_takes_any_success() {
+fn notification_accepts_any_success() {
     let cancelled = "notifications/cancelled";
     for answer in [
         answer(202),
@@ -242,7 +242,7 @@ fn a_message_that_is_not_answered_takes_any_success() {
 const ERROR: &str = r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32000,"message":"no"}}"#;
 
 #[test]
-fn errors_of_json_rpc_are_kept_whatever_the_status() {
+fn json_rpc_error_is_kept_at_any_status() {
     for status in [400, 404, 422, 500, 503] {
         check(json(status, ERROR), "ping", None, &format!("json {ERROR} "));
     }
@@ -254,7 +254,7 @@ fn errors_of_json_rpc_are_kept_whatever_the_status() {
 }
 
 #[test]
-fn failures() {
+fn failure_status_is_unexpected_status() {
     let list = "tools/list";
     let page = |status| {
         answer(status)
@@ -313,7 +313,7 @@ fn failures() {
 }
 
 #[test]
-fn a_403_without_insufficient_scope_is_no_matter_of_authorisation() {
+fn forbidden_without_insufficient_scope_is_unexpected_status() {
     for answer in [
         answer(403),
         json(403, ERROR),
@@ -333,7 +333,7 @@ fn a_403_without_insufficient_scope_is_no_matter_of_authorisation() {
 }
 
 #[test]
-fn discover_at_an_older_server() {
+fn discover_refused_by_an_older_server_falls_back_to_initialize() {
     let rejected = |status: u16| {
         format!(
             "json {{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{{\"code\":-32600,\"message\":\
@@ -372,7 +372,7 @@ fn discover_at_an_older_server() {
 }
 
 #[test]
-fn limits() {
+fn response_beyond_its_limit_is_an_error() {
     let mut limits = StreamableHttpResponseLimits::default();
     limits.max_json_response_size = RESULT.len();
     limits.max_sse_event_size = RESULT.len();
@@ -401,7 +401,7 @@ fn limits() {
 }
 
 #[test]
-fn headers() {
+fn reserved_headers_of_the_host_are_refused() {
     let send = |headers: &[(&'static str, &'static str)], token: Option<&str>, uri: &str| {
         let headers = headers.iter().map(|(name, value)| {
             let name = HeaderName::from_static(name);
@@ -409,8 +409,8 @@ fn headers() {
         });
         let headers = headers.collect();
         run(async {
-            let world = World::signed_in([answer(202)]).await;
-            let sent = world.client.post_message(
+            let fixture = Fixture::signed_in([answer(202)]).await;
+            let sent = fixture.client.post_message(
                 Arc::from(uri),
                 message("ping"),
                 Some(Arc::from("s-1")),
@@ -418,50 +418,50 @@ fn headers() {
                 headers,
             );
             let told = told(sent.await).await;
-            (world, told)
+            (fixture, told)
         })
     };
     let headers = [("mcp-protocol-version", "2025-11-25"), ("x-tenant", "7")];
-    let (world, told) = send(&headers, None, SERVER);
+    let (fixture, told) = send(&headers, None, SERVER);
     assert_eq!(told, "accepted");
     for (name, value) in headers.into_iter().chain([("mcp-session-id", "s-1")]) {
-        assert_eq!(world.sent(name).as_deref(), Some(value));
+        assert_eq!(fixture.sent(name).as_deref(), Some(value));
     }
     for name in ["accept", "authorization", "mcp-session-id", "last-event-id"] {
-        let (world, told) = send(&[(name, "x")], None, SERVER);
+        let (fixture, told) = send(&[(name, "x")], None, SERVER);
         assert_eq!(
             told,
             format!("error: Header name '{name}' is reserved and conflicts with default headers")
         );
-        assert!(world.seen().is_empty());
+        assert!(fixture.seen().is_empty());
     }
-    let (world, told) = send(&[], Some("canary"), SERVER);
+    let (fixture, told) = send(&[], Some("canary"), SERVER);
     assert!(told.contains("'authorization' is reserved"), "{told}");
-    assert!(world.seen().is_empty());
-    let (world, told) = send(&[], None, "https://other.example/mcp?canary");
+    assert!(fixture.seen().is_empty());
+    let (fixture, told) = send(&[], None, "https://other.example/mcp?canary");
     assert_eq!(
         told,
         "error: Client error: the transport is for https://other.example/mcp, the session for \
          https://mcp.example.com/mcp"
     );
-    assert!(world.seen().is_empty(), "no token goes to another server");
+    assert!(fixture.seen().is_empty(), "no token goes to another server");
     let (_, told) = send(&[], None, "HTTPS://mcp.example.com:443/mcp");
     assert_eq!(told, "accepted", "the same server in other words");
 }
 
 #[test]
-fn delete() {
+fn delete_of_a_lost_session_succeeds() {
     let check = |answer: Answer, expected: &str, requests: &[&str]| {
         let got = run(async {
-            let world = World::signed_in([answer]).await;
+            let fixture = Fixture::signed_in([answer]).await;
             let (url, session) = (Arc::from(SERVER), Arc::from("s-1"));
-            let client = &world.client;
+            let client = &fixture.client;
             let delete = client.delete_session(url, session, None, HashMap::new());
             let told = delete
                 .await
                 .map_or_else(|error| error.to_string(), |()| String::new());
-            assert_eq!(world.seen(), requests);
-            assert_eq!(world.sent("mcp-session-id").as_deref(), Some("s-1"));
+            assert_eq!(fixture.seen(), requests);
+            assert_eq!(fixture.sent("mcp-session-id").as_deref(), Some("s-1"));
             told
         });
         assert!(

@@ -6,17 +6,17 @@ use hallpass_session::SignOut;
 use hallpass_testkit::{Endpoint, Fault, Lifecycle, PlannedFault, When};
 use rmcp::{ClientLifecycleMode, ClientServiceExt, ServiceExt, model::ProtocolVersion};
 
-use crate::world::{LIFETIME, World, add};
+use crate::fixture::{Fixture, LIFETIME, add};
 
 #[tokio::test]
-async fn from_nothing_to_a_call() {
-    let world = World::new(|_| {}).await;
-    let service = world.serve().await;
+async fn first_call_signs_in_once() {
+    let fixture = Fixture::new(|_| {}).await;
+    let service = fixture.serve().await;
     assert_eq!(service.list_all_tools().await.unwrap().len(), 4);
     assert_eq!(add(&service, 19, 23).await.unwrap(), "42");
     service.cancel().await.unwrap();
     assert_eq!(
-        world.asked(),
+        fixture.asked(),
         [
             "initialize - 401",
             "initialize + 200",
@@ -26,29 +26,29 @@ async fn from_nothing_to_a_call() {
             "DELETE + 202",
         ]
     );
-    assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
-    assert!(world.refreshes().is_empty());
-    let exchanges = world.issuer.requests_to(Endpoint::CodeExchange);
+    assert_eq!(fixture.authorizer.reasons(), [SignInReason::First]);
+    assert!(fixture.refreshes().is_empty());
+    let exchanges = fixture.issuer.requests_to(Endpoint::CodeExchange);
     assert_eq!(exchanges.len(), 1);
     let resource = exchanges[0].parameter("resource");
-    assert_eq!(resource, Some(world.server.resource().as_str()));
+    assert_eq!(resource, Some(fixture.server.resource().as_str()));
 }
 
 #[tokio::test]
-async fn plain_json_and_no_session() {
-    let world = World::new(|options| {
+async fn server_with_plain_json_and_no_session_is_called() {
+    let fixture = Fixture::new(|options| {
         options.lifecycle = Lifecycle::WithoutSessions;
         options.json_response = true;
     })
     .await;
-    let service = world.serve().await;
+    let service = fixture.serve().await;
     assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
     service.cancel().await.unwrap();
-    assert!(world.asked().iter().all(|it| !it.starts_with("DELETE")));
+    assert!(fixture.asked().iter().all(|it| !it.starts_with("DELETE")));
 }
 
 #[tokio::test]
-async fn both_lifecycles() {
+async fn both_lifecycles_are_served() {
     let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
     let discover = ClientLifecycleMode::Discover {
         preferred_versions: preferred_versions.clone(),
@@ -58,34 +58,34 @@ async fn both_lifecycles() {
         legacy_version: None,
     };
     for lifecycle in [ClientLifecycleMode::Initialize, discover, auto] {
-        let world = World::new(|_| {}).await;
-        let transport = transport(world.client.clone(), &world.url);
+        let fixture = Fixture::new(|_| {}).await;
+        let transport = transport(fixture.client.clone(), &fixture.url);
         let service = ().serve_with_lifecycle(transport, lifecycle).await.unwrap();
         assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
-        world.revoke();
+        fixture.revoke();
         assert_eq!(add(&service, 3, 4).await.unwrap(), "7");
-        assert_eq!(world.refreshes().len(), 1);
-        assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
+        assert_eq!(fixture.refreshes().len(), 1);
+        assert_eq!(fixture.authorizer.reasons(), [SignInReason::First]);
         service.cancel().await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_redirect_on_the_way() {
-    let world = World::new(|options| {
+async fn redirect_on_the_same_origin_is_followed() {
+    let fixture = Fixture::new(|options| {
         options.protection.moved_to = Some("/elsewhere".to_owned());
     })
     .await;
-    let service = world.serve().await;
+    let service = fixture.serve().await;
     assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
     service.cancel().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_token_that_has_expired_is_refreshed_once_before_it_is_sent() {
-    let world = World::new(|_| {}).await;
-    let service = world.serve().await;
-    world.clock.advance(LIFETIME);
+async fn expired_token_is_refreshed_once_before_it_is_sent() {
+    let fixture = Fixture::new(|_| {}).await;
+    let service = fixture.serve().await;
+    fixture.clock.advance(LIFETIME);
     let sums = tokio::join!(
         add(&service, 1, 1),
         add(&service, 2, 2),
@@ -98,12 +98,12 @@ async fn a_token_that_has_expired_is_refreshed_once_before_it_is_sent() {
     {
         assert_eq!(sum.unwrap(), expected);
     }
-    let refreshes = world.refreshes();
+    let refreshes = fixture.refreshes();
     assert_eq!(refreshes.len(), 1);
     let resource = refreshes[0].parameter("resource");
-    assert_eq!(resource, Some(world.server.resource().as_str()));
-    assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
-    let calls = world.asked();
+    assert_eq!(resource, Some(fixture.server.resource().as_str()));
+    assert_eq!(fixture.authorizer.reasons(), [SignInReason::First]);
+    let calls = fixture.asked();
     let calls = calls.iter().filter(|it| it.starts_with("tools/call"));
     assert!(
         calls.clone().all(|it| it == "tools/call + 200"),
@@ -113,12 +113,12 @@ async fn a_token_that_has_expired_is_refreshed_once_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn calls_in_flight_whose_token_died_adopt_the_winner() {
-    let world = World::new(|_| {}).await;
-    let service = world.serve().await;
+async fn parallel_calls_with_a_revoked_token_share_one_refresh() {
+    let fixture = Fixture::new(|_| {}).await;
+    let service = fixture.serve().await;
     // The stream is open by then, and meets no refusal in their place.
     assert_eq!(add(&service, 0, 0).await.unwrap(), "0");
-    world.revoke();
+    fixture.revoke();
     let sums = tokio::join!(
         add(&service, 1, 1),
         add(&service, 2, 2),
@@ -131,50 +131,50 @@ async fn calls_in_flight_whose_token_died_adopt_the_winner() {
     {
         assert_eq!(sum.unwrap(), expected);
     }
-    assert_eq!(world.refreshes().len(), 1);
-    assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
-    assert!(world.asked().contains(&"tools/call + 401".to_owned()));
+    assert_eq!(fixture.refreshes().len(), 1);
+    assert_eq!(fixture.authorizer.reasons(), [SignInReason::First]);
+    assert!(fixture.asked().contains(&"tools/call + 401".to_owned()));
     service.cancel().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_open_stream_holds_nothing_up() {
-    let world = World::new(|_| {}).await;
-    let service = world.serve().await;
+async fn open_stream_delays_no_refresh() {
+    let fixture = Fixture::new(|_| {}).await;
+    let service = fixture.serve().await;
     let is_open = || {
-        let requests = world.server.requests();
+        let requests = fixture.server.requests();
         let mut streams = requests.iter().filter(|it| it.method == "GET");
         streams.any(|it| it.is_to(Endpoint::Mcp) && it.status() == Some(200))
     };
     while !is_open() {
         tokio::task::yield_now().await;
     }
-    world.revoke();
+    fixture.revoke();
     assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
-    assert_eq!(world.refreshes().len(), 1);
-    let session = world.client.session();
+    assert_eq!(fixture.refreshes().len(), 1);
+    let session = fixture.client.session();
     let done = session.sign_out(SignOut::default()).await.unwrap();
     assert!(done.had_grant);
     service.cancel().await.unwrap();
 }
 
 #[tokio::test]
-async fn more_scopes_in_the_middle() {
-    let world = World::new(|_| {}).await;
-    let service = world.serve().await;
-    world
+async fn insufficient_scope_during_a_call_steps_up() {
+    let fixture = Fixture::new(|_| {}).await;
+    let service = fixture.serve().await;
+    fixture
         .server
         .change(|protection| protection.call_scope = Some("sums".to_owned()));
     assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
     assert_eq!(
-        world.authorizer.reasons(),
+        fixture.authorizer.reasons(),
         [SignInReason::First, SignInReason::StepUp]
     );
     assert_eq!(
-        world.asked()[3..],
+        fixture.asked()[3..],
         ["tools/call + 403", "tools/call + 200"],
         "{:?}",
-        world.asked()
+        fixture.asked()
     );
     service.cancel().await.unwrap();
 }
@@ -192,42 +192,42 @@ fn always(status: u16) -> Vec<PlannedFault> {
 }
 
 #[tokio::test]
-async fn a_server_that_lets_nobody_in_any_more() {
-    let world = World::new(|_| {}).await;
-    let service = world.serve().await;
-    world.server.plan(always(401));
-    let before = world.asked().len();
+async fn server_that_refuses_later_ends_the_call_with_an_error() {
+    let fixture = Fixture::new(|_| {}).await;
+    let service = fixture.serve().await;
+    fixture.server.plan(always(401));
+    let before = fixture.asked().len();
     let error = add(&service, 1, 2).await.unwrap_err();
     let found = Error::find_in_chain(&error).unwrap();
     assert!(
         matches!(found, Error::Session(_) | Error::TooManyChallenges(_)),
         "{found:?}"
     );
-    assert!(world.asked().len() - before <= 4, "{:?}", world.asked());
+    assert!(fixture.asked().len() - before <= 4, "{:?}", fixture.asked());
     let text = format!("{error} {error:?}");
     assert!(!text.contains("canary"), "{text}");
     // It is not for ever: the service lives on.
-    world.server.plan(Vec::new());
+    fixture.server.plan(Vec::new());
     assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
     service.cancel().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_server_that_lets_nobody_in_from_the_start() {
-    let world = World::new(|options| options.faults = always(401)).await;
-    let transport = transport(world.client.clone(), &world.url);
+async fn server_that_refuses_at_once_ends_initialize_with_an_error() {
+    let fixture = Fixture::new(|options| options.faults = always(401)).await;
+    let transport = transport(fixture.client.clone(), &fixture.url);
     let error = ().serve(transport).await.unwrap_err();
     let found = Error::find_in_chain(&error).unwrap();
     assert!(
         matches!(found, Error::Session(_) | Error::TooManyChallenges(_)),
         "{found:?}"
     );
-    assert!(world.asked().len() <= 4, "{:?}", world.asked());
-    assert_eq!(world.authorizer.reasons().len(), 1);
+    assert!(fixture.asked().len() <= 4, "{:?}", fixture.asked());
+    assert_eq!(fixture.authorizer.reasons().len(), 1);
 }
 
 #[tokio::test]
-async fn a_server_that_has_no_time_is_a_matter_of_trying_again() {
+async fn busy_server_leads_to_remedy_retry() {
     for status in [429, 503] {
         let plan = vec![PlannedFault {
             endpoint: Endpoint::Mcp,
@@ -245,58 +245,61 @@ async fn a_server_that_has_no_time_is_a_matter_of_trying_again() {
             assert_eq!(answer.status().as_u16(), status);
             assert_eq!(answer.retry_after(), Some("7"));
         };
-        let world = World::new(|options| options.faults.clone_from(&plan)).await;
-        let first = transport(world.client.clone(), &world.url);
+        let fixture = Fixture::new(|options| options.faults.clone_from(&plan)).await;
+        let first = transport(fixture.client.clone(), &fixture.url);
         check(&().serve(first).await.unwrap_err());
-        world.server.plan(Vec::new());
-        let service = world.serve().await;
-        world.server.plan(plan);
+        fixture.server.plan(Vec::new());
+        let service = fixture.serve().await;
+        fixture.server.plan(plan);
         check(&add(&service, 1, 2).await.unwrap_err());
-        world.server.plan(Vec::new());
+        fixture.server.plan(Vec::new());
         assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
         service.cancel().await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_sign_in() {
-    let world = World::with_authorizer(|_| {}, false).await;
-    let transport = transport(world.client.clone(), &world.url);
+async fn host_without_authorizer_gets_remedy_sign_in() {
+    let fixture = Fixture::with_authorizer(|_| {}, false).await;
+    let transport = transport(fixture.client.clone(), &fixture.url);
     let error = ().serve(transport).await.unwrap_err();
     let found = Error::find_in_chain(&error).unwrap();
     assert!(matches!(found, Error::Session(_)), "{found:?}");
     assert_eq!(found.remedy(), Remedy::SignIn);
-    assert_eq!(world.asked(), ["initialize - 401"]);
+    assert_eq!(fixture.asked(), ["initialize - 401"]);
 }
 
 #[tokio::test]
-async fn after_signing_out_the_next_call_signs_in() {
-    let world = World::new(|_| {}).await;
-    let service = world.serve().await;
-    let session = world.client.session();
+async fn call_after_sign_out_signs_in() {
+    let fixture = Fixture::new(|_| {}).await;
+    let service = fixture.serve().await;
+    let session = fixture.client.session();
     session.sign_out(SignOut::default()).await.unwrap();
     assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
-    assert_eq!(world.authorizer.reasons().len(), 2);
-    assert_eq!(world.asked()[3..], ["tools/call - 401", "tools/call + 200"]);
+    assert_eq!(fixture.authorizer.reasons().len(), 2);
+    assert_eq!(
+        fixture.asked()[3..],
+        ["tools/call - 401", "tools/call + 200"]
+    );
     service.cancel().await.unwrap();
 }
 
 #[tokio::test]
-async fn signing_in_before_rmcp_begins() {
-    let world = World::new(|_| {}).await;
-    world.client.ensure_signed_in().await.unwrap();
+async fn ensure_signed_in_before_initialize_sends_one_probe() {
+    let fixture = Fixture::new(|_| {}).await;
+    fixture.client.ensure_signed_in().await.unwrap();
     let asked = ["server/discover - 401", "server/discover + 200"];
-    assert_eq!(world.asked(), asked);
-    world.client.ensure_signed_in().await.unwrap();
-    assert_eq!(world.asked(), asked, "with a token nothing is sent");
+    assert_eq!(fixture.asked(), asked);
+    fixture.client.ensure_signed_in().await.unwrap();
+    assert_eq!(fixture.asked(), asked, "with a token nothing is sent");
     let lifecycle = ClientLifecycleMode::Auto {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
         legacy_version: None,
     };
-    let transport = transport(world.client.clone(), &world.url);
+    let transport = transport(fixture.client.clone(), &fixture.url);
     let service = ().serve_with_lifecycle(transport, lifecycle).await.unwrap();
     assert_eq!(add(&service, 1, 2).await.unwrap(), "3");
-    assert_eq!(world.authorizer.reasons(), [SignInReason::First]);
-    assert!(world.asked().iter().skip(2).all(|it| it.contains(" + 2")));
+    assert_eq!(fixture.authorizer.reasons(), [SignInReason::First]);
+    assert!(fixture.asked().iter().skip(2).all(|it| it.contains(" + 2")));
     service.cancel().await.unwrap();
 }

@@ -13,45 +13,45 @@ use serde_json::json;
 
 use crate::{
     answers::run,
-    script::{Answer, SERVER, World, answer, answered, challenge},
+    scripted_server::{Answer, Fixture, SERVER, answer, answered, challenge},
 };
 
 type RmcpError = StreamableHttpError<Error>;
 
-pub(crate) async fn post(world: &World) -> Result<(), RmcpError> {
+pub(crate) async fn post(fixture: &Fixture) -> Result<(), RmcpError> {
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
-    send(world, list).await
+    send(fixture, list).await
 }
 
-async fn send(world: &World, message: serde_json::Value) -> Result<(), RmcpError> {
+async fn send(fixture: &Fixture, message: serde_json::Value) -> Result<(), RmcpError> {
     let message: ClientJsonRpcMessage = serde_json::from_value(message).unwrap();
-    let sent = world
+    let sent = fixture
         .client
         .post_message(Arc::from(SERVER), message, None, None, HashMap::new());
     sent.await.map(drop)
 }
 
-pub(crate) async fn get(world: &World) -> Result<(), RmcpError> {
-    let stream = world
+pub(crate) async fn get(fixture: &Fixture) -> Result<(), RmcpError> {
+    let stream = fixture
         .client
         .get_stream(Arc::from(SERVER), None, None, None, HashMap::new());
     stream.await.map(drop)
 }
 
-async fn delete(world: &World) -> Result<(), RmcpError> {
+async fn delete(fixture: &Fixture) -> Result<(), RmcpError> {
     let session = Arc::from("s-1");
-    let deleted = world
+    let deleted = fixture
         .client
         .delete_session(Arc::from(SERVER), session, None, HashMap::new());
     deleted.await
 }
 
-fn granted(world: &World) -> usize {
-    world.granted()
+fn granted(fixture: &Fixture) -> usize {
+    fixture.granted()
 }
 
 #[test]
-fn the_challenge_drives_the_first_sign_in() {
+fn challenge_leads_to_the_first_sign_in() {
     for refusal in [
         challenge(
             401,
@@ -61,46 +61,46 @@ fn the_challenge_drives_the_first_sign_in() {
         answer(401),
     ] {
         run(async {
-            let world = World::new([refusal, answered()]);
-            post(&world).await.unwrap();
-            assert_eq!(world.seen(), ["POST -", "POST Bearer t1"]);
-            post(&world).await.unwrap();
-            assert_eq!(world.seen()[2..], ["POST Bearer t1"]);
-            assert_eq!(granted(&world), 1);
+            let fixture = Fixture::new([refusal, answered()]);
+            post(&fixture).await.unwrap();
+            assert_eq!(fixture.seen(), ["POST -", "POST Bearer t1"]);
+            post(&fixture).await.unwrap();
+            assert_eq!(fixture.seen()[2..], ["POST Bearer t1"]);
+            assert_eq!(granted(&fixture), 1);
         });
     }
 }
 
 #[test]
-fn a_server_that_asks_for_nothing_gets_no_token() {
+fn server_without_challenge_gets_no_token() {
     run(async {
-        let world = World::new([answered()]);
-        post(&world).await.unwrap();
-        assert_eq!(world.seen(), ["POST -"]);
-        assert_eq!(granted(&world), 0);
+        let fixture = Fixture::new([answered()]);
+        post(&fixture).await.unwrap();
+        assert_eq!(fixture.seen(), ["POST -"]);
+        assert_eq!(granted(&fixture), 0);
     });
 }
 
 #[test]
-fn a_step_up_repeats_the_request() {
+fn insufficient_scope_leads_to_another_token() {
     run(async {
         let more = challenge(403, "Bearer error=\"insufficient_scope\", scope=\"write\"");
-        let world = World::signed_in([more, answered()]).await;
-        post(&world).await.unwrap();
-        assert_eq!(world.seen(), ["POST Bearer t1", "POST Bearer t2"]);
+        let fixture = Fixture::signed_in([more, answered()]).await;
+        post(&fixture).await.unwrap();
+        assert_eq!(fixture.seen(), ["POST Bearer t1", "POST Bearer t2"]);
     });
 }
 
 #[test]
-fn the_challenge_that_counts_may_be_the_second() {
+fn second_challenge_is_read_too() {
     run(async {
         let refusal = challenge(403, "Basic realm=x, Bearer realm=\"a, b\"").header(
             "www-authenticate",
             "Bearer error=insufficient_scope, scope=\"write\"",
         );
-        let world = World::signed_in([refusal, answered()]).await;
-        post(&world).await.unwrap();
-        assert_eq!(world.seen(), ["POST Bearer t1", "POST Bearer t2"]);
+        let fixture = Fixture::signed_in([refusal, answered()]).await;
+        post(&fixture).await.unwrap();
+        assert_eq!(fixture.seen(), ["POST Bearer t1", "POST Bearer t2"]);
     });
 }
 
@@ -108,8 +108,8 @@ fn the_challenge_that_counts_may_be_the_second() {
 #[track_caller]
 fn ends(answers: Vec<Answer>, most: usize, remedy: Remedy) {
     run(async {
-        let world = World::new(answers);
-        let error = post(&world).await.unwrap_err();
+        let fixture = Fixture::new(answers);
+        let error = post(&fixture).await.unwrap_err();
         let StreamableHttpError::Client(found) = &error else {
             panic!("{error:?}");
         };
@@ -118,13 +118,13 @@ fn ends(answers: Vec<Answer>, most: usize, remedy: Remedy) {
             "{found:?}"
         );
         assert_eq!(found.remedy(), remedy, "{found}");
-        assert!(world.seen().len() <= most, "{:?}", world.seen());
-        assert!(world.seen().len() > 1, "{:?}", world.seen());
+        assert!(fixture.seen().len() <= most, "{:?}", fixture.seen());
+        assert!(fixture.seen().len() > 1, "{:?}", fixture.seen());
     });
 }
 
 #[test]
-fn a_server_that_never_says_yes() {
+fn server_that_refuses_each_token_gets_few_requests() {
     ends(vec![answer(401)], 2, Remedy::Report);
     ends(
         vec![challenge(401, "Bearer error=invalid_token")],
@@ -145,14 +145,14 @@ fn a_server_that_never_says_yes() {
 }
 
 #[test]
-fn a_message_of_the_hosts_own_signs_in_and_another_does_not() {
+fn only_requests_and_notifications_of_the_host_sign_in() {
     let check = |message: serde_json::Value, sign_ins| {
         run(async {
-            let world = World::new([answer(401), answered()]);
-            let outcome = send(&world, message).await;
+            let fixture = Fixture::new([answer(401), answered()]);
+            let outcome = send(&fixture, message).await;
             assert_eq!(outcome.is_ok(), sign_ins == 1);
-            assert_eq!(granted(&world), sign_ins);
-            assert_eq!(world.seen().len(), 1 + sign_ins);
+            assert_eq!(granted(&fixture), sign_ins);
+            assert_eq!(fixture.seen().len(), 1 + sign_ins);
         });
     };
     let initialized = "notifications/initialized";
@@ -170,15 +170,15 @@ fn a_message_of_the_hosts_own_signs_in_and_another_does_not() {
 }
 
 #[test]
-fn a_get_or_delete_does_not_sign_in() {
+fn get_and_delete_do_not_sign_in() {
     run(async {
-        let world = World::new([answer(401)]);
-        let error = get(&world).await.unwrap_err();
+        let fixture = Fixture::new([answer(401)]);
+        let error = get(&fixture).await.unwrap_err();
         assert!(
             matches!(error, StreamableHttpError::AuthRequired(_)),
             "{error:?}"
         );
-        let error = delete(&world).await.unwrap_err();
+        let error = delete(&fixture).await.unwrap_err();
         assert!(
             matches!(
                 error,
@@ -186,21 +186,21 @@ fn a_get_or_delete_does_not_sign_in() {
             ),
             "{error:?}"
         );
-        assert_eq!(world.seen(), ["GET -", "DELETE -"]);
-        assert_eq!(granted(&world), 0);
+        assert_eq!(fixture.seen(), ["GET -", "DELETE -"]);
+        assert_eq!(granted(&fixture), 0);
     });
 }
 
 #[test]
-fn a_stream_that_is_refused_is_not_asked_for_again() {
+fn refused_stream_is_not_opened_again() {
     let check = |refusal: Answer, is_expected: fn(&RmcpError) -> bool, says: &str| {
         run(async {
-            let world = World::signed_in([refusal]).await;
-            let error = get(&world).await.unwrap_err();
+            let fixture = Fixture::signed_in([refusal]).await;
+            let error = get(&fixture).await.unwrap_err();
             assert!(is_expected(&error), "{error:?}");
             let text = std::error::Error::source(&error).unwrap().to_string();
             assert_eq!(text, says);
-            assert_eq!(granted(&world), 1);
+            assert_eq!(granted(&fixture), 1);
         });
     };
     check(
@@ -221,16 +221,16 @@ fn a_stream_that_is_refused_is_not_asked_for_again() {
 }
 
 #[test]
-fn nothing_is_sent_on_a_closed_session() {
+fn closed_session_sends_nothing() {
     run(async {
-        let world = World::new([answered()]);
-        world
+        let fixture = Fixture::new([answered()]);
+        fixture
             .client
             .session()
             .close(std::time::Duration::from_secs(10))
             .await
             .unwrap();
-        let error = post(&world).await.unwrap_err();
+        let error = post(&fixture).await.unwrap_err();
         assert!(
             matches!(
                 error,
@@ -238,42 +238,42 @@ fn nothing_is_sent_on_a_closed_session() {
             ),
             "{error:?}"
         );
-        let error = get(&world).await.unwrap_err();
+        let error = get(&fixture).await.unwrap_err();
         assert!(
             matches!(error, StreamableHttpError::AuthRequired(_)),
             "{error:?}"
         );
-        assert!(world.seen().is_empty());
+        assert!(fixture.seen().is_empty());
     });
 }
 
 #[test]
-fn no_token_in_any_text() {
+fn errors_and_debug_show_no_token() {
     run(async {
-        let world = World::signed_in([answer(401)]).await;
-        let error = post(&world).await.unwrap_err();
-        let text = format!("{error} {error:?} {:?}", world.client);
+        let fixture = Fixture::signed_in([answer(401)]).await;
+        let error = post(&fixture).await.unwrap_err();
+        let text = format!("{error} {error:?} {:?}", fixture.client);
         assert!(!text.contains("t1"), "{text}");
     });
 }
 
 #[test]
-fn preparing_leaves_all_but_challenges_to_rmcp() {
+fn ensure_signed_in_answers_challenges_only() {
     for status in [200, 202, 400, 403, 404, 500] {
         run(async {
-            let world = World::new([answer(status)]);
-            world.client.ensure_signed_in().await.unwrap();
-            assert_eq!(world.seen(), ["POST -"]);
-            assert_eq!(granted(&world), 0);
+            let fixture = Fixture::new([answer(status)]);
+            fixture.client.ensure_signed_in().await.unwrap();
+            assert_eq!(fixture.seen(), ["POST -"]);
+            assert_eq!(granted(&fixture), 0);
         });
     }
     run(async {
-        let world = World::new([answer(401)]);
-        let error = world.client.ensure_signed_in().await.unwrap_err();
+        let fixture = Fixture::new([answer(401)]);
+        let error = fixture.client.ensure_signed_in().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Report, "{error}");
-        assert_eq!(world.seen().len(), 2);
-        let world = World::new([]);
-        let error = world.client.ensure_signed_in().await.unwrap_err();
+        assert_eq!(fixture.seen().len(), 2);
+        let fixture = Fixture::new([]);
+        let error = fixture.client.ensure_signed_in().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry, "{error}");
     });
 }
@@ -281,10 +281,10 @@ fn preparing_leaves_all_but_challenges_to_rmcp() {
 #[test]
 fn request_to_another_server_or_with_another_token_is_refused() {
     run(async {
-        let world = World::signed_in([answered()]).await;
+        let fixture = Fixture::signed_in([answered()]).await;
         let get = |uri: &str, token: Option<&str>| {
             let (uri, token) = (Arc::from(uri), token.map(str::to_owned));
-            let stream = world
+            let stream = fixture
                 .client
                 .get_stream(uri, None, None, token, HashMap::new());
             async { stream.await.map(drop).unwrap_err() }
@@ -298,6 +298,6 @@ fn request_to_another_server_or_with_another_token_is_refused() {
             matches!(error, StreamableHttpError::ReservedHeaderConflict(_)),
             "{error:?}"
         );
-        assert!(world.seen().is_empty());
+        assert!(fixture.seen().is_empty());
     });
 }

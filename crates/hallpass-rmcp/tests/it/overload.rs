@@ -6,11 +6,11 @@ use rmcp::transport::streamable_http_client::StreamableHttpResponseLimits;
 
 use crate::{
     answers::{post, run},
-    script::answer,
+    scripted_server::answer,
 };
 
 #[test]
-fn a_server_that_has_no_time_now_is_asked_again_later() {
+fn busy_status_keeps_its_retry_after() {
     let limits = StreamableHttpResponseLimits::default();
     for (status, remedy) in [
         (408, Remedy::Retry),

@@ -10,7 +10,7 @@ use rmcp::transport::streamable_http_client::{StreamableHttpClient, StreamableHt
 use crate::{
     answers::run,
     challenges::{get, post},
-    script::{Answer, SERVER, World, answer, answered, challenge, events},
+    scripted_server::{Answer, Fixture, SERVER, answer, answered, challenge, events},
 };
 
 /// The server wants its nonce in the proof.
@@ -19,8 +19,8 @@ fn wants(nonce: &str) -> Answer {
 }
 
 /// Every proof that was sent: what it is for, and the nonce in it. Each is another one.
-fn proofs(world: &World) -> Vec<String> {
-    let claims = world.proofs();
+fn proofs(fixture: &Fixture) -> Vec<String> {
+    let claims = fixture.proofs();
     let mut ids: Vec<_> = claims.iter().map(|claims| claims["jti"].clone()).collect();
     ids.sort_by_key(ToString::to_string);
     ids.dedup();
@@ -37,40 +37,40 @@ fn proofs(world: &World) -> Vec<String> {
 #[test]
 fn every_request_has_a_proof_and_the_last_nonce() {
     run(async {
-        let world = World::bound([
+        let fixture = Fixture::bound([
             answered().header("dpop-nonce", "n1"),
             events("data: {}\n\n").header("dpop-nonce", "n2"),
             answer(200),
         ])
         .await;
-        post(&world).await.unwrap();
-        get(&world).await.unwrap();
-        let client = &world.client;
+        post(&fixture).await.unwrap();
+        get(&fixture).await.unwrap();
+        let client = &fixture.client;
         let deleted =
             client.delete_session(Arc::from(SERVER), Arc::from("s"), None, HashMap::new());
         deleted.await.unwrap();
         assert_eq!(
-            proofs(&world),
+            proofs(&fixture),
             ["POST /mcp -", "GET /mcp n1", "DELETE /mcp n2"]
         );
         assert_eq!(
-            world.seen(),
+            fixture.seen(),
             ["POST DPoP t1", "GET DPoP t1", "DELETE DPoP t1"]
         );
     });
 }
 
 #[test]
-fn a_server_that_asks_for_its_nonce_gets_the_same_request_again() {
+fn nonce_challenge_repeats_the_request_with_the_nonce() {
     run(async {
-        let world = World::bound([wants("n1"), answered(), answered()]).await;
-        post(&world).await.unwrap();
-        post(&world).await.unwrap();
+        let fixture = Fixture::bound([wants("n1"), answered(), answered()]).await;
+        post(&fixture).await.unwrap();
+        post(&fixture).await.unwrap();
         assert_eq!(
-            proofs(&world),
+            proofs(&fixture),
             ["POST /mcp -", "POST /mcp n1", "POST /mcp n1"]
         );
-        assert_eq!(world.granted(), 1, "no token was refused");
+        assert_eq!(fixture.granted(), 1, "no token was refused");
     });
 }
 
@@ -80,35 +80,35 @@ fn each_hop_has_a_proof_of_its_own() {
         let moved = answer(307)
             .header("location", "/elsewhere?x=1")
             .header("dpop-nonce", "n1");
-        let world = World::bound([moved, answered()]).await;
-        post(&world).await.unwrap();
-        assert_eq!(proofs(&world), ["POST /mcp -", "POST /elsewhere n1"]);
+        let fixture = Fixture::bound([moved, answered()]).await;
+        post(&fixture).await.unwrap();
+        assert_eq!(proofs(&fixture), ["POST /mcp -", "POST /elsewhere n1"]);
     });
 }
 
 #[test]
-fn nonces_without_end_come_to_a_stated_end() {
+fn endless_nonce_challenges_end_with_an_error() {
     run(async {
-        let world = World::bound([wants("n1"), wants("n2"), wants("n3"), wants("n4")]).await;
-        let error = post(&world).await.unwrap_err();
+        let fixture = Fixture::bound([wants("n1"), wants("n2"), wants("n3"), wants("n4")]).await;
+        let error = post(&fixture).await.unwrap_err();
         let StreamableHttpError::Client(error @ Error::TooManyChallenges(_)) = &error else {
             panic!("{error:?}");
         };
         assert_eq!(error.remedy(), Remedy::Report);
         assert_eq!(
-            proofs(&world),
+            proofs(&fixture),
             ["POST /mcp -", "POST /mcp n1", "POST /mcp n2"]
         );
-        assert_eq!(world.granted(), 1);
+        assert_eq!(fixture.granted(), 1);
     });
 }
 
 #[test]
-fn a_bearer_token_is_not_sent_again_for_a_nonce() {
+fn nonce_challenge_repeats_no_bearer_request() {
     run(async {
-        let world = World::signed_in([wants("n1"), answered()]).await;
+        let fixture = Fixture::signed_in([wants("n1"), answered()]).await;
         // What follows is a refusal like any other: a fresh token that was refused.
-        post(&world).await.unwrap_err();
-        assert_eq!(world.seen(), [format!("{} Bearer t1", Method::POST)]);
+        post(&fixture).await.unwrap_err();
+        assert_eq!(fixture.seen(), [format!("{} Bearer t1", Method::POST)]);
     });
 }

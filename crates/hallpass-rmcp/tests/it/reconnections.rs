@@ -22,19 +22,19 @@ use serde_json::json;
 
 use crate::{
     answers::run,
-    script::{Answer, SERVER, World, answer, events, json},
+    scripted_server::{Answer, Fixture, SERVER, answer, events, json},
     streams::{Stream, read},
 };
 
 type Got = Result<Stream, StreamableHttpError<Error>>;
 
 fn post(
-    world: &World,
+    fixture: &Fixture,
     method: &str,
 ) -> impl Future<Output = Result<StreamableHttpPostResponse, StreamableHttpError<Error>>> + use<> {
     let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "name": "t" } });
     let message: ClientJsonRpcMessage = serde_json::from_value(message).unwrap();
-    let (client, session) = (world.client.clone(), Some(Arc::from("s-1")));
+    let (client, session) = (fixture.client.clone(), Some(Arc::from("s-1")));
     async move {
         client
             .post_message(Arc::from(SERVER), message, session, None, HashMap::new())
@@ -43,40 +43,40 @@ fn post(
 }
 
 /// The stream that answers a request.
-async fn posted(world: &World) -> Stream {
-    match post(world, "tools/list").await.unwrap() {
+async fn posted(fixture: &Fixture) -> Stream {
+    match post(fixture, "tools/list").await.unwrap() {
         StreamableHttpPostResponse::Sse(stream, _) => stream,
         _ => panic!("no stream"),
     }
 }
 
 /// What comes of a GET, and how long it waits before it is sent.
-async fn get(world: &World, after: Option<&str>) -> (Got, Duration) {
-    let (client, after) = (world.client.clone(), after.map(str::to_owned));
+async fn get(fixture: &Fixture, after: Option<&str>) -> (Got, Duration) {
+    let (client, after) = (fixture.client.clone(), after.map(str::to_owned));
     let session = Some(Arc::from("s-1"));
     let got = client.get_stream(Arc::from(SERVER), session, after, None, HashMap::new());
-    let began = world.clock.monotonic();
+    let began = fixture.clock.monotonic();
     let passing = async {
         loop {
-            world.clock.until_asleep(1).await;
-            world.clock.advance(Duration::from_millis(500));
+            fixture.clock.until_asleep(1).await;
+            fixture.clock.advance(Duration::from_millis(500));
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
         biased;
-        got = got => (got, world.clock.monotonic().saturating_sub(began)),
+        got = got => (got, fixture.clock.monotonic().saturating_sub(began)),
         () = passing => unreachable!("time does not end"),
     }
 }
 
 /// How long each GET waits, in seconds, when every stream ends at once, until one is refused or there
 /// are as many.
-async fn waits(world: &World, first: Stream, after: Option<&str>, most: usize) -> Vec<u64> {
+async fn waits(fixture: &Fixture, first: Stream, after: Option<&str>, most: usize) -> Vec<u64> {
     read(first).await;
     let mut waits = Vec::new();
     while waits.len() < most {
-        match get(world, after).await {
+        match get(fixture, after).await {
             (Ok(stream), waited) => {
                 waits.push(waited.as_secs());
                 read(stream).await;
@@ -98,12 +98,12 @@ fn request_whose_stream_only_hands_out_ids_ends() {
             events(ID).breaks(),
             events("retry: 0\nid: 1\n\n"),
         ] {
-            let world = World::signed_in([stream]).await;
-            let first = posted(&world).await;
-            let waited = waits(&world, first, Some("1"), 100).await;
+            let fixture = Fixture::signed_in([stream]).await;
+            let first = posted(&fixture).await;
+            let waited = waits(&fixture, first, Some("1"), 100).await;
             assert_eq!(waited[..7], [1, 2, 4, 8, 16, 30, 30]);
             assert_eq!(waited.len(), 24);
-            assert_eq!(world.seen().len(), 25, "nothing is sent after it");
+            assert_eq!(fixture.seen().len(), 25, "nothing is sent after it");
         }
     });
 }
@@ -111,22 +111,22 @@ fn request_whose_stream_only_hands_out_ids_ends() {
 #[test]
 fn requests_with_the_same_event_ids_are_counted_each() {
     run(async {
-        let world = World::signed_in([events(ID)]).await;
-        let (one, other) = (posted(&world).await, posted(&world).await);
+        let fixture = Fixture::signed_in([events(ID)]).await;
+        let (one, other) = (posted(&fixture).await, posted(&fixture).await);
         read(other).await;
-        let waited = waits(&world, one, Some("1"), 6).await;
+        let waited = waits(&fixture, one, Some("1"), 6).await;
         let each = [1, 0, 2, 0, 4, 0];
         assert_eq!(waited, each);
     });
 }
 
 #[test]
-fn own_stream_that_says_nothing_is_opened_less_and_less_often() {
+fn server_stream_without_messages_is_opened_less_and_less_often() {
     run(async {
         for (body, after) in [(ID, Some("1")), (": here\n\n", None)] {
-            let world = World::signed_in([events(body)]).await;
-            let first = get(&world, None).await.0.unwrap();
-            let waited = waits(&world, first, after, 100).await;
+            let fixture = Fixture::signed_in([events(body)]).await;
+            let first = get(&fixture, None).await.0.unwrap();
+            let waited = waits(&fixture, first, after, 100).await;
             assert_eq!(waited[..7], [1, 2, 4, 8, 16, 30, 30]);
             assert_eq!(waited.len(), 100);
         }
@@ -134,33 +134,33 @@ fn own_stream_that_says_nothing_is_opened_less_and_less_often() {
 }
 
 #[test]
-fn own_stream_that_says_something_is_opened_after_a_second() {
+fn server_stream_with_messages_is_opened_after_a_second() {
     run(async {
-        let world = World::signed_in([events("data: {}\n\n")]).await;
-        let first = get(&world, None).await.0.unwrap();
-        assert_eq!(waits(&world, first, None, 5).await, [1; 5]);
+        let fixture = Fixture::signed_in([events("data: {}\n\n")]).await;
+        let first = get(&fixture, None).await.0.unwrap();
+        assert_eq!(waits(&fixture, first, None, 5).await, [1; 5]);
         // One that lived that long is opened at once.
-        world.clock.advance(Duration::from_secs(60));
-        let (got, waited) = get(&world, None).await;
+        fixture.clock.advance(Duration::from_secs(60));
+        let (got, waited) = get(&fixture, None).await;
         assert!(got.is_ok());
         assert_eq!(waited, Duration::ZERO);
     });
 }
 
 #[test]
-fn stream_that_can_not_be_opened_counts_as_well() {
+fn failed_open_counts_as_an_end() {
     run(async {
-        let world = World::signed_in([events(ID).to(Method::POST), answer(503)]).await;
-        read(posted(&world).await).await;
+        let fixture = Fixture::signed_in([events(ID).to(Method::POST), answer(503)]).await;
+        read(posted(&fixture).await).await;
         let mut waited = Vec::new();
-        while let (Err(StreamableHttpError::Client(_)), wait) = get(&world, Some("1")).await {
+        while let (Err(StreamableHttpError::Client(_)), wait) = get(&fixture, Some("1")).await {
             waited.push(wait.as_secs());
         }
         assert_eq!(waited, [1, 2, 4, 8, 16]);
         // A session that is lost has no answer to the request any more.
-        let world = World::signed_in([events(ID).to(Method::POST), answer(404)]).await;
-        read(posted(&world).await).await;
-        let refused = get(&world, Some("1")).await.0;
+        let fixture = Fixture::signed_in([events(ID).to(Method::POST), answer(404)]).await;
+        read(posted(&fixture).await).await;
+        let refused = get(&fixture, Some("1")).await.0;
         assert!(matches!(
             refused,
             Err(StreamableHttpError::ServerDoesNotSupportSse)
@@ -169,11 +169,11 @@ fn stream_that_can_not_be_opened_counts_as_well() {
 }
 
 #[test]
-fn retry_that_is_too_short_is_made_longer() {
+fn short_retry_is_raised_to_a_second() {
     run(async {
         let body = "retry: 0\n\nretry: 1500\n\n";
-        let world = World::signed_in([events(body)]).await;
-        let told = read(posted(&world).await).await;
+        let fixture = Fixture::signed_in([events(body)]).await;
+        let told = read(posted(&fixture).await).await;
         assert_eq!(
             told,
             ["None None None Some(1000)", "None None None Some(1500)"]
@@ -182,33 +182,33 @@ fn retry_that_is_too_short_is_made_longer() {
 }
 
 #[test]
-fn call_waits_while_the_own_stream_is_about_to_be_opened_again() {
+fn call_waits_while_the_server_stream_is_about_to_be_reopened() {
     run(async {
         let result = json!({ "jsonrpc": "2.0", "id": 1, "result": {} }).to_string();
-        let world = World::signed_in([
+        let fixture = Fixture::signed_in([
             json(200, &result).to(Method::POST),
             events("data: {}\n\n").to(Method::GET),
         ])
         .await;
-        read(get(&world, None).await.0.unwrap()).await;
-        let call = tokio::spawn(post(&world, "tools/call"));
-        world.clock.until_asleep(1).await;
-        assert_eq!(world.seen(), ["GET Bearer t1"]);
-        let _stream = get(&world, None).await.0.unwrap();
+        read(get(&fixture, None).await.0.unwrap()).await;
+        let call = tokio::spawn(post(&fixture, "tools/call"));
+        fixture.clock.until_asleep(1).await;
+        assert_eq!(fixture.seen(), ["GET Bearer t1"]);
+        let _stream = get(&fixture, None).await.0.unwrap();
         call.await.unwrap().unwrap();
         let seen = ["GET", "GET", "POST"].map(|it| format!("{it} Bearer t1"));
-        assert_eq!(world.seen(), seen);
+        assert_eq!(fixture.seen(), seen);
     });
 }
 
 #[tokio::test]
-async fn rmcp_is_told_of_a_request_whose_stream_only_hands_out_ids() {
+async fn request_whose_stream_only_hands_out_ids_is_an_error_in_rmcp() {
     let initialized = json!({ "jsonrpc": "2.0", "id": 0, "result": {
         "protocolVersion": "2025-11-25", "capabilities": {},
         "serverInfo": { "name": "test", "version": "1" }
     } });
     let to = |answer: Answer, method| answer.to(method);
-    let world = World::signed_in([
+    let fixture = Fixture::signed_in([
         to(json(200, &initialized.to_string()), Method::POST).header("mcp-session-id", "s-1"),
         to(answer(202), Method::POST),
         to(answer(202), Method::DELETE),
@@ -221,12 +221,12 @@ async fn rmcp_is_told_of_a_request_whose_stream_only_hands_out_ids() {
     let mut pauses = FixedInterval::default();
     pauses.duration = Duration::from_millis(1);
     config.retry_config = Arc::new(pauses);
-    let transport = StreamableHttpClientTransport::with_client(world.client.clone(), config);
+    let transport = StreamableHttpClientTransport::with_client(fixture.client.clone(), config);
     let service = ().serve(transport).await.unwrap();
     let passing = async {
         loop {
-            world.clock.until_asleep(1).await;
-            world.clock.advance(Duration::from_secs(1));
+            fixture.clock.until_asleep(1).await;
+            fixture.clock.advance(Duration::from_secs(1));
             tokio::task::yield_now().await;
         }
     };

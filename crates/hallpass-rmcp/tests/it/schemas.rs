@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     answers::run,
-    script::{SERVER, World, json as answer},
+    scripted_server::{Fixture, SERVER, json as answer},
 };
 
 /// What JSON Schema 2020-12 has beyond types and properties.
@@ -42,15 +42,15 @@ fn schema() -> Value {
 }
 
 #[test]
-fn every_keyword_is_kept() {
+fn every_schema_keyword_is_kept() {
     let tool = json!({ "name": "send", "inputSchema": schema(), "outputSchema": schema() });
     let sent = json!({ "jsonrpc": "2.0", "id": 7, "result": { "tools": [tool] } });
     let list = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/list" });
     let list: ClientJsonRpcMessage = serde_json::from_value(list).unwrap();
     let got = run(async {
-        let world = World::signed_in([answer(200, &sent.to_string())]).await;
+        let fixture = Fixture::signed_in([answer(200, &sent.to_string())]).await;
         let url = Arc::from(SERVER);
-        let post = world
+        let post = fixture
             .client
             .post_message(url, list, None, None, HashMap::new());
         post.await.unwrap()

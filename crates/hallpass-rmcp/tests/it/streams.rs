@@ -23,17 +23,17 @@ use sse_stream::Sse;
 
 use crate::{
     answers::run,
-    script::{Answer, SERVER, World, answer, challenge, events, json},
+    scripted_server::{Answer, Fixture, SERVER, answer, challenge, events, json},
 };
 
 pub(crate) type Stream = BoxStream<'static, Result<Sse, SseError>>;
 
 async fn get(
-    world: &World,
+    fixture: &Fixture,
     session: Option<&str>,
     after: Option<&str>,
 ) -> Result<Stream, StreamableHttpError<Error>> {
-    let stream = world.client.get_stream_with_max_sse_event_size(
+    let stream = fixture.client.get_stream_with_max_sse_event_size(
         Arc::from(SERVER),
         session.map(Arc::from),
         after.map(str::to_owned),
@@ -59,14 +59,14 @@ pub(crate) async fn read(mut stream: Stream) -> Vec<String> {
 }
 
 #[test]
-fn events_and_where_to_go_on() {
+fn events_keep_their_ids_for_resumption() {
     run(async {
         let body = "id: 1\nretry: 1500\ndata:\n\n: ping\n\nevent: x\ndata: {}\n\nid: 2\n\n";
-        let world = World::signed_in([events(body)]).await;
-        let stream = get(&world, Some("s-1"), Some("0")).await.unwrap();
-        assert_eq!(world.sent("last-event-id").as_deref(), Some("0"));
-        assert_eq!(world.sent("mcp-session-id").as_deref(), Some("s-1"));
-        assert_eq!(world.sent("accept").as_deref(), Some("text/event-stream"));
+        let fixture = Fixture::signed_in([events(body)]).await;
+        let stream = get(&fixture, Some("s-1"), Some("0")).await.unwrap();
+        assert_eq!(fixture.sent("last-event-id").as_deref(), Some("0"));
+        assert_eq!(fixture.sent("mcp-session-id").as_deref(), Some("s-1"));
+        assert_eq!(fixture.sent("accept").as_deref(), Some("text/event-stream"));
         assert_eq!(
             read(stream).await,
             [
@@ -75,21 +75,21 @@ fn events_and_where_to_go_on() {
                 "None None Some(\"2\") None",
             ]
         );
-        let _ = get(&world, None, Some("")).await.unwrap();
-        assert_eq!(world.sent("last-event-id"), None, "after nothing");
+        let _ = get(&fixture, None, Some("")).await.unwrap();
+        assert_eq!(fixture.sent("last-event-id"), None, "after nothing");
     });
 }
 
 #[test]
-fn answers_to_a_get() {
+fn get_answer_is_a_stream_or_the_end_of_it() {
     let check = |answer: Answer, session: Option<&str>, expected: &str| {
         run(async {
-            let world = World::signed_in([answer]).await;
-            match get(&world, session, None).await {
+            let fixture = Fixture::signed_in([answer]).await;
+            match get(&fixture, session, None).await {
                 Ok(_) => panic!("a stream"),
                 Err(error) => assert_eq!(error.to_string(), expected),
             }
-            assert_eq!(world.seen(), ["GET Bearer t1"]);
+            assert_eq!(fixture.seen(), ["GET Bearer t1"]);
         });
     };
     let none = "Server does not support SSE";
@@ -119,10 +119,10 @@ fn answers_to_a_get() {
 }
 
 #[test]
-fn a_break_is_an_end_after_which_rmcp_pauses() {
+fn broken_stream_ends_so_that_rmcp_pauses() {
     run(async {
-        let world = World::signed_in([events("id: 1\ndata: a\n\ndata: b").breaks()]).await;
-        let stream = get(&world, None, None).await.unwrap();
+        let fixture = Fixture::signed_in([events("id: 1\ndata: a\n\ndata: b").breaks()]).await;
+        let stream = get(&fixture, None, None).await.unwrap();
         assert_eq!(read(stream).await, ["None Some(\"a\") Some(\"1\") None"]);
     });
 }
@@ -130,56 +130,56 @@ fn a_break_is_an_end_after_which_rmcp_pauses() {
 const TOO_LARGE: &str = "data: 0123456789012345678901234567890123456789\n\n";
 
 #[test]
-fn an_event_that_is_too_large_is_not_fetched_again_and_again() {
+fn too_large_event_is_not_fetched_again() {
     run(async {
         let body = format!("id: 5\ndata: a\n\n{TOO_LARGE}data: b\n\n");
-        let world = World::signed_in([events(&body)]).await;
-        let stream = get(&world, Some("s-1"), None).await.unwrap();
+        let fixture = Fixture::signed_in([events(&body)]).await;
+        let stream = get(&fixture, Some("s-1"), None).await.unwrap();
         assert_eq!(read(stream).await.len(), 1);
-        assert_eq!(world.seen().len(), 1);
+        assert_eq!(fixture.seen().len(), 1);
         // rmcp would go on after the event 5 now, and meet the same again.
-        let refused = get(&world, Some("s-1"), Some("5")).await;
+        let refused = get(&fixture, Some("s-1"), Some("5")).await;
         assert!(matches!(
             refused,
             Err(StreamableHttpError::ServerDoesNotSupportSse)
         ));
-        assert_eq!(world.seen().len(), 1, "nothing is sent");
+        assert_eq!(fixture.seen().len(), 1, "nothing is sent");
         // Another place, another session: that is another matter.
-        assert!(get(&world, Some("s-1"), Some("6")).await.is_ok());
-        assert!(get(&world, Some("s-2"), Some("5")).await.is_ok());
-        assert_eq!(world.seen().len(), 3);
+        assert!(get(&fixture, Some("s-1"), Some("6")).await.is_ok());
+        assert!(get(&fixture, Some("s-2"), Some("5")).await.is_ok());
+        assert_eq!(fixture.seen().len(), 3);
     });
 }
 
 #[test]
-fn a_stream_without_ids_may_not_be_opened_again_either() {
+fn too_large_event_without_id_is_not_fetched_again() {
     run(async {
-        let world = World::signed_in([events(TOO_LARGE)]).await;
-        read(get(&world, Some("s-1"), None).await.unwrap()).await;
-        assert!(get(&world, Some("s-1"), None).await.is_err());
-        read(get(&world, Some("s-1"), Some("7")).await.unwrap()).await;
-        assert!(get(&world, Some("s-1"), Some("7")).await.is_err());
-        assert_eq!(world.seen().len(), 2);
+        let fixture = Fixture::signed_in([events(TOO_LARGE)]).await;
+        read(get(&fixture, Some("s-1"), None).await.unwrap()).await;
+        assert!(get(&fixture, Some("s-1"), None).await.is_err());
+        read(get(&fixture, Some("s-1"), Some("7")).await.unwrap()).await;
+        assert!(get(&fixture, Some("s-1"), Some("7")).await.is_err());
+        assert_eq!(fixture.seen().len(), 2);
     });
 }
 
 #[test]
-fn a_response_that_is_too_large_says_nothing_about_the_servers_own_stream() {
+fn too_large_response_leaves_the_server_stream_open() {
     run(async {
         let large = format!("data: {}\n\n", "x".repeat(17 << 20));
-        let world = World::signed_in([events(&large), events("data: a\n\n")]).await;
+        let fixture = Fixture::signed_in([events(&large), events("data: a\n\n")]).await;
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
         let message: ClientJsonRpcMessage = serde_json::from_value(message).unwrap();
         let session = Some(Arc::from("s-1"));
         let posted =
-            world
+            fixture
                 .client
                 .post_message(Arc::from(SERVER), message, session, None, HashMap::new());
         let StreamableHttpPostResponse::Sse(stream, _) = posted.await.unwrap() else {
             panic!("no stream");
         };
         assert!(read(stream).await.is_empty());
-        assert!(get(&world, Some("s-1"), None).await.is_ok());
+        assert!(get(&fixture, Some("s-1"), None).await.is_ok());
     });
 }
 
@@ -190,7 +190,7 @@ async fn gets(then: Answer, enough: usize) -> usize {
         "protocolVersion": "2025-11-25", "capabilities": {},
         "serverInfo": { "name": "test", "version": "1" }
     } });
-    let world = World::signed_in([
+    let fixture = Fixture::signed_in([
         json(200, &initialized.to_string())
             .header("mcp-session-id", "s-1")
             .to(Method::POST),
@@ -204,10 +204,10 @@ async fn gets(then: Answer, enough: usize) -> usize {
     let mut pauses = FixedInterval::default();
     pauses.duration = Duration::from_millis(1);
     config.retry_config = Arc::new(pauses);
-    let transport = StreamableHttpClientTransport::with_client(world.client.clone(), config);
+    let transport = StreamableHttpClientTransport::with_client(fixture.client.clone(), config);
     let service = ().serve(transport).await.unwrap();
     let count = || {
-        world
+        fixture
             .seen()
             .iter()
             .filter(|it| it.starts_with("GET"))
@@ -215,20 +215,20 @@ async fn gets(then: Answer, enough: usize) -> usize {
     };
     let passing = async |count: &dyn Fn() -> bool| {
         while !count() {
-            world.clock.advance(Duration::from_secs(1));
+            fixture.clock.advance(Duration::from_secs(1));
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     passing(&|| count() >= enough).await;
     // Long enough for many more, if there are any.
-    let end = world.clock.monotonic() + Duration::from_secs(30);
-    passing(&|| world.clock.monotonic() >= end).await;
+    let end = fixture.clock.monotonic() + Duration::from_secs(30);
+    passing(&|| fixture.clock.monotonic() >= end).await;
     service.cancel().await.unwrap();
     count()
 }
 
 #[tokio::test]
-async fn rmcp_stops_after_a_refusal() {
+async fn rmcp_opens_no_stream_after_a_refusal() {
     assert_eq!(gets(answer(401), 2).await, 2);
     let scope = challenge(403, "Bearer error=insufficient_scope, scope=w");
     assert_eq!(gets(scope, 2).await, 2);

@@ -26,7 +26,7 @@ pub(crate) const SERVER: &str = "https://mcp.example.com/mcp";
 /// Answers MCP requests in turn, the last answer that fits for ever; every other leg has no
 /// connection.
 #[derive(Debug, Default)]
-pub(crate) struct Script {
+pub(crate) struct ScriptedServer {
     answers: Mutex<VecDeque<Answer>>,
     seen: Mutex<Vec<http::Request<Bytes>>>,
 }
@@ -106,7 +106,7 @@ fn error(kind: HttpErrorKind) -> HttpError {
     HttpError::new(kind, RequestTarget::Mcp, &Url::parse(SERVER).unwrap())
 }
 
-impl HttpClient for Script {
+impl HttpClient for ScriptedServer {
     fn open(
         &self,
         request: http::Request<Bytes>,
@@ -136,17 +136,17 @@ impl HttpClient for Script {
 }
 
 /// A client, its script and what grants it tokens.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) client: Client,
     pub(crate) clock: FakeClock,
-    pub(crate) script: Arc<Script>,
+    pub(crate) script: Arc<ScriptedServer>,
     pub(crate) dispenser: Arc<Dispenser>,
 }
 
-impl World {
+impl Fixture {
     /// Nobody is signed in.
     pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let script = Arc::new(Script {
+        let script = Arc::new(ScriptedServer {
             answers: Mutex::new(answers.into_iter().collect()),
             seen: Mutex::default(),
         });
@@ -169,19 +169,19 @@ impl World {
 
     /// Somebody is signed in, with the token `t1`.
     pub(crate) async fn signed_in(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let world = Self::new(answers);
+        let fixture = Self::new(answers);
         let request = SignInRequest::default();
-        world.client.session().sign_in(request).await.unwrap();
-        world
+        fixture.client.session().sign_in(request).await.unwrap();
+        fixture
     }
 
     /// Somebody is signed in, with the token `t1`, which is bound to a key.
     pub(crate) async fn bound(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let world = Self::new(answers);
-        world.dispenser.binds.store(true, Ordering::SeqCst);
+        let fixture = Self::new(answers);
+        fixture.dispenser.binds.store(true, Ordering::SeqCst);
         let request = SignInRequest::default();
-        world.client.session().sign_in(request).await.unwrap();
-        world
+        fixture.client.session().sign_in(request).await.unwrap();
+        fixture
     }
 
     /// How many tokens were granted.

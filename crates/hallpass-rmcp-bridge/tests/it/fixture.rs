@@ -25,7 +25,7 @@ use rmcp::{
 
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:47110/callback";
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) issuer: AuthorizationServer,
     pub(crate) server: McpServer,
     pub(crate) person: Person,
@@ -33,13 +33,13 @@ pub(crate) struct World {
     pub(crate) host: Host,
 }
 
-/// What a host knows: the server, and the folder that it shares with all hosts of this world.
+/// What a host knows: the server, and the folder that it shares with all hosts of this fixture.
 pub(crate) struct Host {
     pub(crate) url: ServerUrl,
     pub(crate) folder: PathBuf,
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         Self::with(AuthorizationServerOptions::default(), |_| {}).await
     }
@@ -97,7 +97,7 @@ impl Host {
         Origin::of(self.url.url()).unwrap()
     }
 
-    /// The files that all hosts of this world share, opened as a process would.
+    /// The files that all hosts of this fixture share, opened as a process would.
     pub(crate) async fn store(&self) -> Arc<dyn CredentialStore> {
         let key = KeyFile::in_folder(&self.folder);
         let store = FileStore::open(&self.folder, key).await;

@@ -13,8 +13,8 @@ use hallpass_proxy::NoCache;
 use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake},
     host::Host,
-    server::{Double, Reply, Seen, event, handshake},
 };
 
 fn result(id: &str) -> String {
@@ -22,9 +22,9 @@ fn result(id: &str) -> String {
 }
 
 /// Answers a GET with what is next, and the last of it again and again.
-async fn server(streams: Vec<Reply>) -> Double {
+async fn server(streams: Vec<Reply>) -> FakeServer {
     let mut streams = streams.into_iter();
-    Double::start(move |seen: &Seen| match handshake(seen) {
+    FakeServer::start(move |seen: &Seen| match handshake(seen) {
         Some(_) if seen.method == "GET" => streams.next().unwrap_or(Reply::status(405)),
         Some(reply) => reply,
         None => Reply::json(result(&seen.id())),
@@ -33,14 +33,14 @@ async fn server(streams: Vec<Reply>) -> Double {
 }
 
 /// A host for which no time passes unless the clock is advanced.
-async fn host(server: &Double) -> (Host, FakeClock) {
+async fn host(server: &FakeServer) -> (Host, FakeClock) {
     let clock = FakeClock::default();
     let host = Host::at(&server.url, Arc::new(NoCache), Arc::new(clock.clone()));
     (host.after_the_handshake().await, clock)
 }
 
 /// Says a call that has to wait, and lists after it that have not.
-async fn check_it_waits(host: &mut Host, server: &Double, gate: &Gate) {
+async fn check_it_waits(host: &mut Host, server: &FakeServer, gate: &Gate) {
     gate.until_arrived(1).await;
     host.call(1, "tools/call").await;
     for id in [2, 3] {
@@ -53,7 +53,7 @@ async fn check_it_waits(host: &mut Host, server: &Double, gate: &Gate) {
 }
 
 #[tokio::test]
-async fn a_call_waits_for_the_servers_stream_and_a_list_does_not() {
+async fn call_waits_for_the_server_stream_and_a_list_does_not() {
     let gate = Gate::new();
     let server = server(vec![Reply::events("").wait(&Gate::new()).held(&gate)]).await;
     let (mut host, _clock) = host(&server).await;
@@ -63,7 +63,7 @@ async fn a_call_waits_for_the_servers_stream_and_a_list_does_not() {
 }
 
 #[tokio::test]
-async fn a_stream_that_a_gateway_closes_now_and_then_is_opened_again_at_once() {
+async fn server_stream_closed_after_a_minute_is_reopened_at_once() {
     let closed = [Gate::new(), Gate::new(), Gate::new()];
     let gate = Gate::new();
     let streams = closed.iter().map(|closed| Reply::events("").wait(closed));
@@ -95,8 +95,8 @@ impl TokenSource for Source {
 }
 
 #[tokio::test]
-async fn a_stream_that_no_token_opens_is_not_asked_for_for_ever() {
-    let server = Double::start(move |seen: &Seen| match handshake(seen) {
+async fn server_stream_that_no_token_opens_is_given_up() {
+    let server = FakeServer::start(move |seen: &Seen| match handshake(seen) {
         Some(_) if seen.method == "GET" => {
             Reply::status(401).header("www-authenticate", "Bearer error=\"invalid_token\"")
         }
@@ -126,9 +126,9 @@ async fn a_stream_that_no_token_opens_is_not_asked_for_for_ever() {
 }
 
 /// A server that accepts each call with 202, and answers a GET with what is next.
-async fn accepting(streams: Vec<Reply>, accepted: &Gate) -> Double {
+async fn accepting(streams: Vec<Reply>, accepted: &Gate) -> FakeServer {
     let (mut streams, accepted) = (streams.into_iter(), accepted.clone());
-    Double::start(move |seen: &Seen| match handshake(seen) {
+    FakeServer::start(move |seen: &Seen| match handshake(seen) {
         Some(_) if seen.method == "GET" => streams.next().unwrap_or(Reply::status(405)),
         Some(reply) => reply,
         None if seen.is("ping") => Reply::status(404),
@@ -141,7 +141,7 @@ async fn accepting(streams: Vec<Reply>, accepted: &Gate) -> Double {
 }
 
 #[tokio::test]
-async fn accepted_call_fails_when_the_own_stream_ends_for_good() {
+async fn accepted_call_fails_when_the_server_stream_ends_for_good() {
     for (status, reason) in [
         (405, "no stream of its own"),
         (404, "has ended the session"),
@@ -177,7 +177,7 @@ async fn accepted_call_fails_when_the_get_is_refused_after_it() {
 }
 
 #[tokio::test]
-async fn accepted_call_is_answered_on_the_own_stream() {
+async fn accepted_call_is_answered_on_the_server_stream() {
     let (accepted, says) = (Gate::new(), Gate::new());
     let answer = event("", &result("1"));
     let streams = vec![Reply::events("").wait(&says).chunk(answer)];

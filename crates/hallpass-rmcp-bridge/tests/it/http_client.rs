@@ -11,7 +11,7 @@ use hallpass_testkit::{
 use http::{HeaderMap, HeaderValue};
 use rmcp::transport::auth::AuthorizationManager;
 
-use crate::world::{Host, World, add};
+use crate::fixture::{Fixture, Host, add};
 
 const HEADER: &str = "x-corp-gateway";
 
@@ -24,34 +24,37 @@ const OAUTH: [Endpoint; 5] = [
 ];
 
 /// What a host adds to what it has. The rest of it is rmcp's.
-async fn manager(world: &World, http: &Client) -> AuthorizationManager {
-    let store = world.host.store().await;
-    let bridge = Bridge::new(world.host.key(), store, Arc::new(http.clone()));
+async fn manager(fixture: &Fixture, http: &Client) -> AuthorizationManager {
+    let store = fixture.host.store().await;
+    let bridge = Bridge::new(fixture.host.key(), store, Arc::new(http.clone()));
     bridge.manager().await.unwrap()
 }
 
 #[tokio::test]
-async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
-    let (ca, world) = corporate_world().await;
+async fn every_request_uses_authority_and_headers_and_sends_one_resource() {
+    let (ca, fixture) = corporate_world().await;
     let http = Host::http(
         HttpConfig::default()
             .with_trust(Trust::Only(
                 CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
             ))
             .with_headers(vec![
-                header_for(world.server.origin()),
-                header_for(world.issuer.origin()),
+                header_for(fixture.server.origin()),
+                header_for(fixture.issuer.origin()),
             ]),
     );
-    let signed_in = world.sign_in(manager(&world, &http).await).await.unwrap();
-    let client = world.host.connect(&http, signed_in).await;
+    let signed_in = fixture
+        .sign_in(manager(&fixture, &http).await)
+        .await
+        .unwrap();
+    let client = fixture.host.connect(&http, signed_in).await;
     assert_eq!(add(&client, 2, 3).await, "5");
-    world.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     assert_eq!(add(&client, 4, 5).await, "9");
     client.cancel().await.unwrap();
 
     for endpoint in OAUTH.into_iter().chain([Endpoint::Mcp]) {
-        let requests = world.requests_to(endpoint);
+        let requests = fixture.requests_to(endpoint);
         assert!(!requests.is_empty(), "{endpoint:?} was never asked");
         for request in requests {
             let header = request.header(HEADER);
@@ -64,7 +67,7 @@ async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
         Endpoint::CodeExchange,
         Endpoint::Refresh,
     ] {
-        let requests = world.requests_to(endpoint);
+        let requests = fixture.requests_to(endpoint);
         let resources = |it: &RecordedRequest| -> Vec<String> {
             it.parameters("resource")
                 .into_iter()
@@ -72,52 +75,55 @@ async fn authority_and_headers_hold_on_every_leg_and_resource_is_sent_once() {
                 .collect()
         };
         let resources: Vec<_> = requests.iter().map(resources).collect();
-        assert_eq!(resources, [[world.server.resource()]], "{endpoint:?}");
+        assert_eq!(resources, [[fixture.server.resource()]], "{endpoint:?}");
     }
 }
 
 #[tokio::test]
-async fn a_header_reaches_no_other_origin() {
-    let (ca, world) = corporate_world().await;
+async fn header_reaches_no_other_origin() {
+    let (ca, fixture) = corporate_world().await;
     let http = Host::http(
         HttpConfig::default()
             .with_trust(Trust::Only(
                 CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
             ))
-            .with_headers(vec![header_for(world.server.origin())]),
+            .with_headers(vec![header_for(fixture.server.origin())]),
     );
-    world.sign_in(manager(&world, &http).await).await.unwrap();
-    for request in world.issuer.recorder().requests() {
-        let is_server = request.origin == world.server.origin();
+    fixture
+        .sign_in(manager(&fixture, &http).await)
+        .await
+        .unwrap();
+    for request in fixture.issuer.recorder().requests() {
+        let is_server = request.origin == fixture.server.origin();
         let expected = is_server.then_some("let me through");
         assert_eq!(request.header(HEADER), expected, "{}", request.path);
     }
-    assert_eq!(world.requests_to(Endpoint::CodeExchange).len(), 1);
+    assert_eq!(fixture.requests_to(Endpoint::CodeExchange).len(), 1);
 }
 
 #[tokio::test]
-async fn without_the_authority_nothing_is_sent() {
-    let (_, world) = corporate_world().await;
+async fn missing_authority_sends_nothing() {
+    let (_, fixture) = corporate_world().await;
     let http = Host::http(HttpConfig::default());
-    let refused = world.sign_in(manager(&world, &http).await).await;
+    let refused = fixture.sign_in(manager(&fixture, &http).await).await;
     let Err(refused) = refused else {
         panic!("an authority that nobody trusts was taken");
     };
     let kind = http_error(&refused).map(HttpError::kind);
     assert_eq!(kind, Some(HttpErrorKind::Tls), "{refused:?}");
-    assert!(world.issuer.recorder().is_empty());
+    assert!(fixture.issuer.recorder().is_empty());
 }
 
 #[tokio::test]
-async fn what_metadata_names_is_held_to_the_address_policy() {
-    let world = World::with(AuthorizationServerOptions::default(), |server| {
+async fn metadata_urls_obey_the_address_policy() {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
         server.protection.authorization_servers = vec!["http://169.254.10.10/as".to_owned()];
     })
     .await;
     let http = Host::http(HttpConfig::default());
-    let refused = world.sign_in(manager(&world, &http).await).await;
+    let refused = fixture.sign_in(manager(&fixture, &http).await).await;
     assert!(refused.is_err());
-    assert!(world.requests_to(Endpoint::ServerMetadata).is_empty());
+    assert!(fixture.requests_to(Endpoint::ServerMetadata).is_empty());
 }
 
 /// The error of our client behind one of rmcp's.
@@ -132,16 +138,16 @@ fn http_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a HttpError> {
     None
 }
 
-async fn corporate_world() -> (TestCa, World) {
+async fn corporate_world() -> (TestCa, Fixture) {
     let ca = TestCa::new().unwrap();
     let listen = |name: &str| ListenOptions::new(name).over_tls(ca.server().unwrap());
     let options = AuthorizationServerOptions {
         listen: listen("authorization server"),
         ..AuthorizationServerOptions::default()
     };
-    let mut world = World::with(options, |server| server.listen = listen("MCP server")).await;
-    world.person = Person::new().trusting(ca.pem()).copying_callback();
-    (ca, world)
+    let mut fixture = Fixture::with(options, |server| server.listen = listen("MCP server")).await;
+    fixture.person = Person::new().trusting(ca.pem()).copying_callback();
+    (ca, fixture)
 }
 
 fn header_for(origin: &str) -> OriginHeaders {

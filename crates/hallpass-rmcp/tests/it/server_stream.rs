@@ -6,16 +6,16 @@ use hallpass_testkit::{Endpoint, Fault, Gate, PlannedFault, When};
 use rmcp::service::ServiceError;
 use tokio::task::JoinHandle;
 
-use crate::world::{Service, World, add};
+use crate::fixture::{Fixture, Service, add};
 
 /// What happens to the GET.
-async fn world(fault: Fault) -> World {
+async fn fixture(fault: Fault) -> Fixture {
     let plan = PlannedFault {
         endpoint: Endpoint::Stream,
         when: When::Nth(1),
         fault,
     };
-    World::new(|options| options.faults = vec![plan]).await
+    Fixture::new(|options| options.faults = vec![plan]).await
 }
 
 /// A call that has been handed to rmcp, and a service that has worked on it since.
@@ -30,32 +30,32 @@ async fn call(service: &Service) -> JoinHandle<Result<String, ServiceError>> {
 }
 
 #[tokio::test]
-async fn a_call_waits_for_the_servers_stream() {
+async fn call_waits_for_the_server_stream() {
     let gate = Gate::new();
-    let world = world(Fault::HoldRequest(gate.clone())).await;
-    let service = world.serve().await;
+    let fixture = fixture(Fault::HoldRequest(gate.clone())).await;
+    let service = fixture.serve().await;
     gate.until_arrived(1).await;
     let waiting = call(&service).await;
     assert!(!waiting.is_finished());
-    assert!(!world.asked().contains(&"tools/call + 200".to_owned()));
+    assert!(!fixture.asked().contains(&"tools/call + 200".to_owned()));
     gate.open();
     assert_eq!(waiting.await.unwrap().unwrap(), "3");
     service.cancel().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_the_get_holds_a_call_up_for_two_seconds() {
+async fn unanswered_get_delays_a_call_by_two_seconds() {
     let gate = Gate::new();
-    let world = world(Fault::HoldRequest(gate.clone())).await;
-    let service = world.serve().await;
+    let fixture = fixture(Fault::HoldRequest(gate.clone())).await;
+    let service = fixture.serve().await;
     gate.until_arrived(1).await;
     let waiting = call(&service).await;
     assert!(!waiting.is_finished());
-    world.clock.until_asleep(1).await;
-    world.clock.advance(Duration::from_millis(1999));
+    fixture.clock.until_asleep(1).await;
+    fixture.clock.advance(Duration::from_millis(1999));
     assert!(!service.list_all_tools().await.unwrap().is_empty());
     assert!(!waiting.is_finished());
-    world.clock.advance(Duration::from_millis(1));
+    fixture.clock.advance(Duration::from_millis(1));
     assert_eq!(waiting.await.unwrap().unwrap(), "3");
     // It is not waited for again.
     assert_eq!(add(&service, 2, 3).await.unwrap(), "5");
@@ -64,15 +64,15 @@ async fn a_server_that_does_not_answer_the_get_holds_a_call_up_for_two_seconds()
 }
 
 #[tokio::test]
-async fn a_server_without_a_stream_holds_nothing_up() {
+async fn server_without_a_stream_delays_no_call() {
     for status in [405, 500] {
         let retry_after = None;
-        let world = world(Fault::Status {
+        let fixture = fixture(Fault::Status {
             status,
             retry_after,
         })
         .await;
-        let service = world.serve().await;
+        let service = fixture.serve().await;
         assert_eq!(add(&service, 1, 2).await.unwrap(), "3", "{status}");
         service.cancel().await.unwrap();
     }

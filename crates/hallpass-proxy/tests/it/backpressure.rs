@@ -6,12 +6,12 @@ use hallpass_proxy::{MAX_MESSAGE_BYTES, NoCache};
 use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake},
     host::Host,
-    server::{Double, Reply, Seen, event, handshake},
 };
 
 #[tokio::test]
-async fn a_host_that_does_not_read_stops_the_server() {
+async fn host_that_does_not_read_stops_the_server() {
     let note = event(
         "",
         &format!(
@@ -19,7 +19,7 @@ async fn a_host_that_does_not_read_stops_the_server() {
             "x".repeat(10_000)
         ),
     );
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         handshake(seen).unwrap_or_else(|| Reply::events("\n").flood(note.clone()))
     })
     .await;
@@ -44,8 +44,8 @@ async fn a_host_that_does_not_read_stops_the_server() {
 }
 
 #[tokio::test]
-async fn a_host_that_asks_a_thousand_things_gets_a_thousand_answers() {
-    let server = Double::start(|seen: &Seen| {
+async fn thousand_requests_get_a_thousand_answers() {
+    let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             Reply::json(format!(
                 r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#,
@@ -72,10 +72,10 @@ async fn a_host_that_asks_a_thousand_things_gets_a_thousand_answers() {
 const MAX_AT_ONCE: u32 = 256;
 
 #[tokio::test]
-async fn one_request_more_than_fits_waits_for_a_place_and_not_for_ever() {
+async fn request_beyond_the_limit_waits_and_is_then_refused() {
     let (gate, clock) = (Gate::new(), FakeClock::default());
     let held = gate.clone();
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, seen.id());
             Reply::status(200)
@@ -110,8 +110,8 @@ async fn one_request_more_than_fits_waits_for_a_place_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_is_refused_by_its_id() {
-    let server = Double::start(|seen: &Seen| {
+async fn too_large_message_is_refused_under_its_id() {
+    let server = FakeServer::start(|seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             let much = "x".repeat(MAX_MESSAGE_BYTES);
             Reply::json(format!(

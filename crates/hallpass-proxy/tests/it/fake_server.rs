@@ -126,7 +126,7 @@ impl Reply {
 
 type Answering = Box<dyn FnMut(&Seen) -> Reply + Send>;
 
-pub(crate) struct Double {
+pub(crate) struct FakeServer {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
     /// How many bytes of floods were taken.
@@ -134,7 +134,7 @@ pub(crate) struct Double {
     _stop: DropGuard,
 }
 
-impl Double {
+impl FakeServer {
     pub(crate) async fn start(answer: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self::on(socket, answer)

@@ -7,8 +7,8 @@ use hallpass_testkit::{FakeClock, Gate};
 use serde_json::Value;
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake},
     host::{FIRST_ANSWER, Host, INITIALIZE, INITIALIZED},
-    server::{Double, Reply, Seen, event, handshake},
 };
 
 fn read(line: &str) -> Value {
@@ -31,10 +31,10 @@ impl CapabilityCache for Kept {
 }
 
 #[tokio::test]
-async fn a_silent_server_keeps_nobody_waiting_and_heals() {
+async fn silent_server_gets_placeholders_until_it_answers() {
     let gate = Gate::new();
     let held = gate.clone();
-    let server = Double::start(move |seen: &Seen| match handshake(seen) {
+    let server = FakeServer::start(move |seen: &Seen| match handshake(seen) {
         Some(reply) if seen.is("initialize") => Reply::status(200)
             .header("content-type", "application/json")
             .header("mcp-session-id", "s1")
@@ -125,7 +125,7 @@ fn reply_body(_: &Reply, seen: &Seen) -> String {
 /// Where nobody listens.
 /// A subscription that is there before the server is, and one after it went down and came back.
 #[tokio::test]
-async fn a_subscription_waits_for_the_server() {
+async fn subscription_waits_for_the_server() {
     let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
     let say = |id: u32, method: &str| {
         format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{meta}}}}}"#)
@@ -149,12 +149,12 @@ async fn a_subscription_waits_for_the_server() {
         }
     };
     let breaks = Gate::new();
-    let server = Double::start(answer(breaks.clone())).await;
+    let server = FakeServer::start(answer(breaks.clone())).await;
     let url = server.url.clone();
     let again = async |breaks: &Gate| {
         let address = url.trim_start_matches("http://").trim_end_matches("/mcp");
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
-        Double::on(listener, answer(breaks.clone()))
+        FakeServer::on(listener, answer(breaks.clone()))
     };
 
     // What the server is like is known from another time.
@@ -206,10 +206,10 @@ fn url_of_nobody() -> String {
 }
 
 #[tokio::test]
-async fn nobody_is_signed_in() {
+async fn missing_sign_in_is_told_in_the_instructions() {
     let open = Arc::new(Mutex::new(false));
     let is_open = open.clone();
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if !*is_open.lock().unwrap() {
             return Reply::status(401).header("www-authenticate", "Bearer");
         }

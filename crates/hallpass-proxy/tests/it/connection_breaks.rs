@@ -7,17 +7,17 @@ use hallpass_testkit::{FakeClock, Gate};
 use tokio::net::TcpListener;
 
 use crate::{
+    fake_server::{FakeServer, Reply, Seen, event, handshake},
     host::Host,
-    server::{Double, Reply, Seen, event, handshake},
 };
 
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
 
 #[tokio::test]
-async fn a_stream_that_breaks_goes_on_after_its_last_event() {
+async fn broken_stream_resumes_after_its_last_event() {
     let note =
         |n: u32| format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":[{n}]}}"#);
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.header("last-event-id") == Some("e2") {
             // It says the last one once more.
             let events = event("e2", &note(2)) + &event("e3", &note(3)) + &event("e4", RESULT);
@@ -49,7 +49,7 @@ async fn a_stream_that_breaks_goes_on_after_its_last_event() {
 /// What the host hears, and how often it was sent.
 async fn broken(method: &'static str, broken: Reply) -> (String, usize) {
     let mut first = true;
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         handshake(seen).unwrap_or_else(|| {
             if std::mem::take(&mut first) {
                 broken.clone()
@@ -67,7 +67,7 @@ async fn broken(method: &'static str, broken: Reply) -> (String, usize) {
 }
 
 #[tokio::test]
-async fn a_call_whose_answer_is_lost_is_not_made_again() {
+async fn call_whose_answer_is_lost_is_not_sent_again() {
     for lost in [
         Reply::hang_up(),
         Reply::json("{\"jsonrpc\"").breaks(),
@@ -88,7 +88,7 @@ async fn a_call_whose_answer_is_lost_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn what_only_reads_is_asked_again() {
+async fn read_only_request_whose_answer_is_lost_is_sent_again() {
     for lost in [
         Reply::hang_up(),
         Reply::json("{\"jsonrpc\"").breaks(),
@@ -100,10 +100,10 @@ async fn what_only_reads_is_asked_again() {
 }
 
 #[tokio::test]
-async fn an_answer_on_two_streams_comes_once() {
+async fn answer_on_two_streams_is_passed_on_once() {
     let gate = Gate::new();
     let opens = gate.clone();
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.method == "GET" {
             return Reply::events(": here\n\n")
                 .wait(&gate)
@@ -123,9 +123,9 @@ async fn an_answer_on_two_streams_comes_once() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_lost_is_opened_again_once() {
+async fn lost_session_is_reopened_once() {
     let mut sessions = 0;
-    let server = Double::start(move |seen: &Seen| {
+    let server = FakeServer::start(move |seen: &Seen| {
         if seen.is("initialize") {
             sessions += 1;
             return handshake(seen)
@@ -167,11 +167,11 @@ async fn a_session_that_is_lost_is_opened_again_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_nobody_can_have_seen_is_sent_again() {
+async fn request_that_did_not_reach_the_server_is_sent_again() {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let good = |seen: &Seen| handshake(seen).unwrap_or_else(|| Reply::json(RESULT));
-    let server = Double::on(socket, good);
+    let server = FakeServer::on(socket, good);
     let mut host = Host::ready(&server.url).await;
     drop(server);
     host.call(1, "tools/call").await;
@@ -182,7 +182,7 @@ async fn a_request_that_nobody_can_have_seen_is_sent_again() {
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    let server = Double::on(socket, good);
+    let server = FakeServer::on(socket, good);
     let heard = host.hear().await;
     assert_eq!(heard, RESULT);
     assert_eq!(server.count("tools/call"), 1);

@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::authorizer::CodeGrant;
 
 /// Both servers, and a host.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) issuer: AuthorizationServer,
     pub(crate) server: McpServer,
     pub(crate) clock: FakeClock,
@@ -34,7 +34,7 @@ pub(crate) type Service = RunningService<RoleClient, ()>;
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
 
-impl World {
+impl Fixture {
     pub(crate) async fn new(change: impl FnOnce(&mut McpServerOptions)) -> Self {
         Self::with_authorizer(change, true).await
     }

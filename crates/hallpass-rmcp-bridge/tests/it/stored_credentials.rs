@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 
 const AS: &str = "https://as.example/tenant";
 
-struct Place {
+struct StoreFixture {
     store: Arc<MemoryStore>,
     key: CredentialKey,
     rmcp: BridgeStore,
 }
 
-impl Place {
+impl StoreFixture {
     fn new() -> Self {
         let store = Arc::new(MemoryStore::default());
         let key = CredentialKey::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
@@ -87,25 +87,25 @@ fn answer(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_rmcp_saves_it_gets_back() {
-    let place = Place::new();
-    assert!(place.rmcp.load().await.unwrap().is_none());
+async fn saved_credentials_are_loaded_again() {
+    let fixture = StoreFixture::new();
+    assert!(fixture.rmcp.load().await.unwrap().is_none());
     let saved = credentials("c", answer("a2"));
-    place.rmcp.save(saved.clone()).await.unwrap();
-    let loaded = place.rmcp.load().await.unwrap().unwrap();
+    fixture.rmcp.save(saved.clone()).await.unwrap();
+    let loaded = fixture.rmcp.load().await.unwrap().unwrap();
     let as_json = |credentials| serde_json::to_value(credentials).unwrap();
     assert_eq!(as_json(loaded), as_json(saved));
 
-    place.rmcp.clear().await.unwrap();
-    assert!(place.rmcp.load().await.unwrap().is_none());
-    assert!(place.record().await.is_none());
+    fixture.rmcp.clear().await.unwrap();
+    assert!(fixture.rmcp.load().await.unwrap().is_none());
+    assert!(fixture.record().await.is_none());
 }
 
 #[tokio::test]
-async fn what_rmcp_has_no_place_for_stays_in_the_record() {
-    let place = Place::new();
-    place.put(|_| {}).await;
-    let given = place.rmcp.load().await.unwrap().unwrap();
+async fn save_keeps_members_unknown_to_rmcp() {
+    let fixture = StoreFixture::new();
+    fixture.put(|_| {}).await;
+    let given = fixture.rmcp.load().await.unwrap().unwrap();
     assert_eq!(given.client_id, "c");
     assert_eq!(given.granted_scopes, ["read", "write"]);
     assert_eq!(given.token_received_at, Some(1_000));
@@ -114,13 +114,13 @@ async fn what_rmcp_has_no_place_for_stays_in_the_record() {
     assert_eq!(given["expires_in"], 600);
     assert_eq!(given["refresh_token"], "r1");
 
-    let before = place.record().await.unwrap();
-    place
+    let before = fixture.record().await.unwrap();
+    fixture
         .rmcp
         .save(credentials("c", answer("a2")))
         .await
         .unwrap();
-    let after = place.record().await.unwrap();
+    let after = fixture.record().await.unwrap();
     assert_eq!(after.registration, before.registration);
     assert_eq!(after.metadata, before.metadata);
     let grant = after.grant.unwrap();
@@ -134,16 +134,16 @@ async fn what_rmcp_has_no_place_for_stays_in_the_record() {
 
 /// Another client at the same server gets nothing of the first one's.
 #[tokio::test]
-async fn another_client_begins_anew() {
-    let place = Place::new();
-    place.put(|_| {}).await;
+async fn another_client_replaces_the_registration() {
+    let fixture = StoreFixture::new();
+    fixture.put(|_| {}).await;
     let document = "https://host.example/client.json";
-    place
+    fixture
         .rmcp
         .save(credentials(document, answer("a2")))
         .await
         .unwrap();
-    let record = place.record().await.unwrap();
+    let record = fixture.record().await.unwrap();
     let client = record.registration.unwrap();
     assert_eq!(client.client_id.as_str(), document);
     assert_eq!(client.origin, RegistrationOrigin::MetadataDocument);
@@ -153,83 +153,83 @@ async fn another_client_begins_anew() {
 
 /// rmcp moves a client that is its document's URL to another server, without its tokens.
 #[tokio::test]
-async fn a_client_without_tokens_is_kept_for_its_own_issuer() {
-    let place = Place::new();
-    place.put(|_| {}).await;
+async fn client_without_tokens_is_kept_for_its_issuer() {
+    let fixture = StoreFixture::new();
+    fixture.put(|_| {}).await;
     let document = "https://host.example/client.json";
     let moved = StoredCredentials::new(document.to_owned(), None, Vec::new(), None);
     let moved = moved.with_issuer(Some("https://other.example".to_owned()));
-    place.rmcp.save(moved).await.unwrap();
-    let record = place.record().await.unwrap();
+    fixture.rmcp.save(moved).await.unwrap();
+    let record = fixture.record().await.unwrap();
     assert_eq!(record.issuer.as_str(), "https://other.example");
     assert_eq!(record.state, State::Registered);
-    let given = place.rmcp.load().await.unwrap().unwrap();
+    let given = fixture.rmcp.load().await.unwrap().unwrap();
     assert!(given.token_response.is_none());
-    assert_eq!(place.store.records(&place.key).await.unwrap().len(), 2);
+    assert_eq!(fixture.store.records(&fixture.key).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn a_server_without_an_issuer_is_its_own() {
-    let place = Place::new();
+async fn server_without_issuer_is_its_own_issuer() {
+    let fixture = StoreFixture::new();
     let legacy = credentials("c", answer("a2")).with_issuer(None);
-    place.rmcp.save(legacy).await.unwrap();
-    let issuer = place.record().await.unwrap().issuer;
+    fixture.rmcp.save(legacy).await.unwrap();
+    let issuer = fixture.record().await.unwrap().issuer;
     assert_eq!(issuer.as_str(), "https://mcp.example");
 }
 
 #[tokio::test]
-async fn a_bound_token_is_neither_given_nor_taken_as_a_bearer_token() {
-    let place = Place::new();
-    place
+async fn bound_token_is_neither_loaded_nor_saved_as_bearer() {
+    let fixture = StoreFixture::new();
+    fixture
         .put(|record| {
             let grant = record.grant.as_mut().unwrap();
             grant.scheme = AuthScheme::Dpop;
             grant.dpop_key = Some(DpopKey::new("key"));
         })
         .await;
-    let given = place.rmcp.load().await.unwrap().unwrap();
+    let given = fixture.rmcp.load().await.unwrap().unwrap();
     assert!(given.token_response.is_none());
 
     let bound = json!({ "access_token": "a2", "token_type": "DPoP" });
-    let refused = place.rmcp.save(credentials("c", bound)).await;
+    let refused = fixture.rmcp.save(credentials("c", bound)).await;
     let Err(AuthError::CredentialStoreError(text)) = refused else {
         panic!("{refused:?}");
     };
     assert!(text.contains("a DPoP token"), "{text}");
     assert!(!text.contains("a2"), "{text}");
-    let kept = place.record().await.unwrap().grant.unwrap();
+    let kept = fixture.record().await.unwrap().grant.unwrap();
     assert_eq!(kept.access_token.expose(), "a1");
 
     // A person who signs in anew gets a bearer token, and the key is of no use to it.
-    place
+    fixture
         .rmcp
         .save(credentials("c", answer("a3")))
         .await
         .unwrap();
-    let grant = place.record().await.unwrap().grant.unwrap();
+    let grant = fixture.record().await.unwrap().grant.unwrap();
     assert_eq!(grant.scheme, AuthScheme::Bearer);
     assert_eq!(grant.dpop_key, None);
 }
 
 /// A grant that a session has ended is not given out.
 #[tokio::test]
-async fn an_ended_grant_is_not_given() {
-    let place = Place::new();
-    place
+async fn expired_grant_is_not_loaded() {
+    let fixture = StoreFixture::new();
+    fixture
         .put(|record| {
             let cause = hallpass_core::record::SignInCause::TokenRefused;
             record.state = State::SignInRequired(cause);
         })
         .await;
-    let given = place.rmcp.load().await.unwrap().unwrap();
+    let given = fixture.rmcp.load().await.unwrap().unwrap();
     assert!(given.token_response.is_none());
 }
 
 #[tokio::test]
-async fn nothing_shows_a_secret() {
-    let place = Place::new();
-    place.put(|_| {}).await;
-    let shown = format!("{:?} {:?}", place.rmcp, place.rmcp.load().await);
+async fn debug_shows_no_secret() {
+    let fixture = StoreFixture::new();
+    fixture.put(|_| {}).await;
+    let shown = format!("{:?} {:?}", fixture.rmcp, fixture.rmcp.load().await);
     for secret in ["a1", "r1"] {
         assert!(!shown.contains(&format!("\"{secret}\"")), "{shown}");
     }
