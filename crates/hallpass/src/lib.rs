@@ -141,9 +141,9 @@ pub mod store {
         StoreErrorKind,
     };
     pub use hallpass_store::{
-        Exported, FileStore, Forgotten, Imported, Inventory, KeyError, KeyErrorKind, KeyFile,
-        KeyId, KeyLocation, KeySource, KeySources, MemoryStore, Passphrase, Rekeyed, SealingKey,
-        Unreadable, read_private,
+        Exported, FilePermissions, FileStore, Forgotten, Imported, Inventory, KeyError,
+        KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, KeySources, MemoryStore, Passphrase,
+        Rekeyed, SealingKey, Unreadable, read_private, replace_file,
     };
 }
 
