@@ -2,7 +2,7 @@
 
 use hallpass_core::{
     Record, Remedy, Scopes, SignInReason, State, StoreError,
-    record::{PostEnd, RegistrationOrigin, SignInCause},
+    record::{PostEnd, SignInCause},
     store::StoreErrorKind,
 };
 use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
@@ -86,17 +86,8 @@ impl Diagnosis<'_> {
             now: self.doctor.clock.now(),
         };
         match inputs.plan(inputs.scopes()).map(|plan| plan.client) {
-            Ok(PlannedClient::Configured(registration)) => {
-                let how = match registration.origin {
-                    RegistrationOrigin::MetadataDocument => "its metadata document",
-                    _ => "registered by hand",
-                };
-                let method = registration.auth_method.as_str();
-                let id = registration.client_id;
-                step.fact(
-                    "client",
-                    format!("`{id}`, {how}, authenticates by {method}"),
-                );
+            Ok(client @ PlannedClient::Configured(_)) => {
+                step.fact("client", client.to_string());
             }
             Ok(PlannedClient::Reused(registration)) => {
                 let id = &registration.client_id;
