@@ -2,7 +2,7 @@
 
 use hallpass_core::{
     CredentialStore, Hint, Record, Remedy, Scopes, SignInReason, State, StoreError,
-    record::{PostEnd, RegistrationOrigin, SignInCause},
+    record::{PostEnd, SignInCause},
     store::StoreErrorKind,
 };
 use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
@@ -89,17 +89,8 @@ impl Diagnosis<'_> {
             now: self.doctor.parts.clock.now(),
         };
         match inputs.plan(inputs.scopes()).map(|plan| plan.client) {
-            Ok(PlannedClient::Configured(registration)) => {
-                let how = match registration.origin {
-                    RegistrationOrigin::MetadataDocument => "its metadata document",
-                    _ => "registered by hand",
-                };
-                let method = registration.auth_method.as_str();
-                let id = registration.client_id;
-                step.fact(
-                    "client",
-                    format!("`{id}`, {how}, authenticates by {method}"),
-                );
+            Ok(client @ PlannedClient::Configured(_)) => {
+                step.fact("client", client.to_string());
             }
             Ok(PlannedClient::Reused(registration)) => {
                 let id = &registration.client_id;

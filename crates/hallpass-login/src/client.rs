@@ -2,12 +2,10 @@
 //! registered before. Nothing is sent here.
 
 use hallpass_core::{
-    ClientId, Issuer, PreRegisteredClient, Record, Registration, Remedy, Scopes, ServerMetadata,
-    ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod, quote,
-    record::RegistrationOrigin,
+    ClientId, PreRegisteredClient, Record, Registration, Remedy, Scopes, ServerMetadata,
+    ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod, record::RegistrationOrigin,
 };
-
-use hallpass_oauth::{AvailableCredentials, negotiate};
+use hallpass_oauth::{check_client_issuer, pre_registration};
 
 use crate::{LoginError, LoginErrorKind, ReregistrationReason, address::CallbackAddress};
 
@@ -80,57 +78,20 @@ impl ClientCandidates<'_> {
         Ok((PlannedClient::Register(reregister), None))
     }
 
-    /// The configured client, for its own authorization server alone: one that a resource's
-    /// metadata names instead gets neither identifier nor secret.
-    fn pre_registered(&self, configured: &PreRegisteredClient) -> Result<Registration, LoginError> {
-        let issuer = &self.metadata.issuer;
-        let bound = configured.issuer.as_ref().or_else(|| {
-            // The first success binds a client without a configured issuer.
-            let record = self.previous?;
-            let known = record.registration.as_ref()?;
-            let same = known.origin == RegistrationOrigin::PreRegistered
-                && known.client_id == configured.id;
-            same.then_some(&record.issuer)
-        });
-        match bound {
-            Some(bound) if bound.eq_ignoring_trailing_slash(issuer) => {}
-            // The server has just moved: it now names another issuer than at the first success.
-            None if self.reason != SignInReason::Migration => {}
-            bound => return Err(other_issuer(configured, bound, issuer)),
-        }
-        let mut registration =
-            Registration::new(RegistrationOrigin::PreRegistered, configured.id.clone());
-        registration.client_secret.clone_from(&configured.secret);
-        registration.auth_method = self.method(configured)?;
-        Ok(registration)
-    }
-
-    /// The method for the configured client: the one that is set, else from the metadata.
-    fn method(&self, client: &PreRegisteredClient) -> Result<TokenEndpointAuthMethod, LoginError> {
-        let credentials = AvailableCredentials {
-            secret: client.secret.is_some(),
-            key: self.settings.client.key.is_some(),
-        };
-        let (method, what) = if let Some(method) = &client.auth_method {
-            let can = match method {
-                TokenEndpointAuthMethod::PrivateKeyJwt => credentials.key,
-                method => credentials.secret || !method.needs_secret(),
-            };
-            let what = format!("has nothing for `{method}`, which is set");
-            (can.then(|| method.clone()), what)
-        } else {
-            let what = format!(
-                "has nothing to authenticate with that {} accepts",
-                self.metadata.issuer
-            );
-            (negotiate(self.metadata, credentials), what)
-        };
-        method.ok_or_else(|| {
-            let what = format!("the client `{}` {what}", quote(client.id.as_str()));
-            LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what).with_hint(Some(
-                "set the client's secret or key, or another authentication method",
-            ))
-        })
+    /// The configured client, for its own authorization server alone.
+    fn pre_registered(&self, client: &PreRegisteredClient) -> Result<Registration, LoginError> {
+        let has_key = self.settings.client.key.is_some();
+        check_client_issuer(client, &self.metadata.issuer, self.previous, self.reason)
+            .and_then(|()| pre_registration(client, Some(self.metadata), has_key))
+            .map_err(|error| {
+                let kind = if error.is_other_issuer() {
+                    LoginErrorKind::OtherIssuer
+                } else {
+                    LoginErrorKind::Setting
+                };
+                LoginError::new(kind, error.remedy(), error.to_string())
+                    .with_hint(Some(error.hint()))
+            })
     }
 
     /// The dynamic registration of the same authorization server; never another's.
@@ -184,22 +145,6 @@ impl ClientCandidates<'_> {
         };
         LoginError::new(LoginErrorKind::NoClient, Remedy::Configure, what).with_hint(Some(hint))
     }
-}
-
-fn other_issuer(
-    client: &PreRegisteredClient,
-    bound: Option<&Issuer>,
-    found: &Issuer,
-) -> LoginError {
-    let bound = bound.map_or("another authorization server", Issuer::as_str);
-    let what = format!(
-        "the client `{}` is registered with {bound}, and the server names {found} now",
-        quote(client.id.as_str())
-    );
-    LoginError::new(LoginErrorKind::OtherIssuer, Remedy::Configure, what).with_hint(Some(
-        "neither its id nor its secret was sent; if the change is right, register a client with \
-         the new authorization server and configure it with its issuer",
-    ))
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use hallpass_core::{
     SignIn, SignInReason, State, record::GrantKind,
 };
 use hallpass_discovery::Discovery;
-use hallpass_oauth::{IdentityAssertion, IdentityAssertionRequest, TokenErrorClass, TokenRequest};
+use hallpass_oauth::{
+    IdentityAssertion, IdentityAssertionRequest, TokenErrorClass, TokenRequest, pre_registration,
+};
 use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Retry, TokenClient, TokenRequestError};
 use url::Url;
 
@@ -203,7 +205,8 @@ impl<'a> Login<'a> {
         provider: &IdentityProvider,
     ) -> Result<IdentityAssertion, ServiceError> {
         let id_token = provider.id_token.read().await.map_err(no_assertion)?;
-        let registration = client::pre_registered(&provider.client, None, None)?;
+        let registration = pre_registration(&provider.client, None, false)
+            .map_err(|error| client::unusable(&error))?;
         let endpoint = &provider.token_endpoint;
         let request = IdentityAssertionRequest {
             id_token: id_token.expose(),

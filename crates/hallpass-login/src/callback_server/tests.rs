@@ -101,7 +101,7 @@ fn request_with_other_method_path_or_host_is_stray() {
 }
 
 #[test]
-fn a_browser_leaves_port_80_out() {
+fn host_without_port_80_is_accepted() {
     let filter = RequestFilter {
         authority: "localhost:80".to_owned(),
         path: "/".to_owned(),
@@ -111,7 +111,7 @@ fn a_browser_leaves_port_80_out() {
 }
 
 #[tokio::test]
-async fn the_page_is_delivered_before_the_port_closes() {
+async fn page_is_delivered_before_the_port_closes() {
     let (mut server, port) = start().await;
     let browser = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
     let callback = server.next().await.unwrap();
@@ -155,7 +155,7 @@ async fn browser_of_an_aborted_login_gets_a_page() {
 }
 
 #[tokio::test]
-async fn a_thousand_strangers_do_not_keep_the_callback_out() {
+async fn idle_connections_do_not_block_the_callback() {
     let (mut server, port) = start().await;
     // Connections that say nothing, or half of something, and stay.
     let mut silent = Vec::new();

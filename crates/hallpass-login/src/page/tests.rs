@@ -8,7 +8,7 @@ fn hash(text: &str) -> String {
 }
 
 #[test]
-fn the_policy_allows_the_two_texts_of_the_page_and_nothing_else() {
+fn content_security_policy_allows_only_the_page_s_own_style_and_script() {
     let expected = format!(
         "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'",
@@ -19,7 +19,7 @@ fn the_policy_allows_the_two_texts_of_the_page_and_nothing_else() {
 }
 
 #[test]
-fn a_servers_words_are_text_and_not_html() {
+fn server_text_is_escaped_and_shortened() {
     let page = Page::Failed {
         server: "https://mcp.example/mcp".to_owned(),
         why: format!(
@@ -35,7 +35,7 @@ fn a_servers_words_are_text_and_not_html() {
 }
 
 #[test]
-fn every_page_keeps_itself_to_itself() {
+fn page_has_no_outside_reference_and_is_not_stored() {
     let pages = [
         Page::SignedIn {
             server: "https://mcp.example/<b>".to_owned(),

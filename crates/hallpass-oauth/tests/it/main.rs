@@ -15,6 +15,7 @@ mod dpop;
 mod fuzzed;
 mod grants;
 mod par;
+mod pre_registered;
 mod properties;
 mod registration;
 mod revocation;

@@ -1,0 +1,164 @@
+//! A pre-registered client: the authorization server it belongs to, and how it authenticates there.
+
+use std::fmt;
+
+use hallpass_core::{
+    Issuer, PreRegisteredClient, Record, Registration, Remedy, ServerMetadata, SignInReason,
+    TokenEndpointAuthMethod, quote, record::RegistrationOrigin,
+};
+
+use crate::client_auth::{AvailableCredentials, negotiate};
+
+/// The registration of a pre-registered client. Its method is the configured one, else the one that
+/// is [negotiated](negotiate); at an endpoint without metadata it follows from the secret. `has_key`
+/// says whether the client has a key for `private_key_jwt`.
+///
+/// # Errors
+///
+/// When the client has no credential for its method, or for any that the server accepts.
+pub fn pre_registration(
+    client: &PreRegisteredClient,
+    metadata: Option<&ServerMetadata>,
+    has_key: bool,
+) -> Result<Registration, PreRegisteredClientError> {
+    let credentials = AvailableCredentials {
+        secret: client.secret.is_some(),
+        key: has_key,
+    };
+    let refuse = |reason| Err(PreRegisteredClientError::new(client, reason));
+    let method = match (&client.auth_method, metadata) {
+        (Some(method), _) => Some(method.clone()),
+        (None, Some(metadata)) => negotiate(metadata, credentials),
+        (None, None) if credentials.secret => Some(TokenEndpointAuthMethod::ClientSecretBasic),
+        (None, None) => Some(TokenEndpointAuthMethod::None),
+    };
+    let Some(method) = method else {
+        let issuer = metadata.map(|metadata| metadata.issuer.clone());
+        return refuse(Reason::NotAccepted { issuer });
+    };
+    let lacks_credential = match &method {
+        TokenEndpointAuthMethod::PrivateKeyJwt => !credentials.key,
+        method => method.needs_secret() && !credentials.secret,
+    };
+    if lacks_credential {
+        return refuse(Reason::NoCredential { method });
+    }
+    let mut registration = Registration::new(RegistrationOrigin::PreRegistered, client.id.clone());
+    registration.client_secret.clone_from(&client.secret);
+    registration.auth_method = method;
+    Ok(registration)
+}
+
+/// Checks that a pre-registered client belongs to the authorization server `found`, before anything
+/// of it is sent: a server that a resource's metadata names instead gets neither identifier nor
+/// secret.
+///
+/// A client without a configured issuer is bound by its first success: by `previous`, the record of
+/// an earlier sign-in.
+///
+/// # Errors
+///
+/// When the client belongs to another authorization server, or when the MCP server has just moved and
+/// no issuer is configured.
+pub fn check_client_issuer(
+    client: &PreRegisteredClient,
+    found: &Issuer,
+    previous: Option<&Record>,
+    reason: SignInReason,
+) -> Result<(), PreRegisteredClientError> {
+    let bound = client.issuer.as_ref().or_else(|| {
+        let record = previous?;
+        let registration = record.registration.as_ref()?;
+        let is_same = registration.origin == RegistrationOrigin::PreRegistered
+            && registration.client_id == client.id;
+        is_same.then_some(&record.issuer)
+    });
+    match bound {
+        Some(bound) if bound.eq_ignoring_trailing_slash(found) => Ok(()),
+        None if reason != SignInReason::Migration => Ok(()),
+        bound => {
+            let (bound, found) = (bound.cloned(), found.clone());
+            Err(PreRegisteredClientError::new(
+                client,
+                Reason::OtherIssuer { bound, found },
+            ))
+        }
+    }
+}
+
+/// A pre-registered client that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreRegisteredClientError {
+    client: String,
+    reason: Box<Reason>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reason {
+    NoCredential {
+        method: TokenEndpointAuthMethod,
+    },
+    NotAccepted {
+        issuer: Option<Issuer>,
+    },
+    OtherIssuer {
+        bound: Option<Issuer>,
+        found: Issuer,
+    },
+}
+
+impl PreRegisteredClientError {
+    fn new(client: &PreRegisteredClient, reason: Reason) -> Self {
+        Self {
+            client: quote(client.id.as_str()),
+            reason: Box::new(reason),
+        }
+    }
+
+    /// Whether the client belongs to another authorization server.
+    pub fn is_other_issuer(&self) -> bool {
+        matches!(*self.reason, Reason::OtherIssuer { .. })
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+
+    /// Advice for the user.
+    pub fn hint(&self) -> &'static str {
+        match *self.reason {
+            Reason::NoCredential { .. } | Reason::NotAccepted { .. } => {
+                "set the client's secret or key, or another authentication method"
+            }
+            Reason::OtherIssuer { .. } => {
+                "nothing of the client was sent; if the change is right, register a client with the \
+                 new authorization server and configure it with its issuer"
+            }
+        }
+    }
+}
+
+impl fmt::Display for PreRegisteredClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the client `{}` ", self.client)?;
+        match &*self.reason {
+            Reason::NoCredential { method } => write!(f, "has no credential for `{method}`"),
+            Reason::NotAccepted { issuer } => {
+                let server = issuer.as_ref().map_or("the server", Issuer::as_str);
+                write!(f, "has no credential that {server} accepts")
+            }
+            Reason::OtherIssuer { bound, found } => {
+                let bound = bound
+                    .as_ref()
+                    .map_or("another authorization server", Issuer::as_str);
+                write!(
+                    f,
+                    "is registered with {bound}, and the server names {found} now"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for PreRegisteredClientError {}
