@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../crates/hallpass-mcp-http/tests/it/fuzzed.rs"]
+#[path = "../../crates/hallpass-mcp/tests/it/fuzzed.rs"]
 mod fuzzed;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::events(data));

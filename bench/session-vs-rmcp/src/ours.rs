@@ -8,8 +8,7 @@ use hallpass_core::{
     Grant, HttpClient, HttpError, Issuer, Record, RefreshToken, Registration, ServerMetadata,
     ServerSettings, ServerUrl, CredentialKey, State,
     http::{Body, RequestOptions},
-    record::{GrantKind, RegistrationOrigin},
-};
+    record::{GrantKind, RegistrationOrigin}, store::LockKind};
 use hallpass_session::{Session, SystemClock, Token};
 use hallpass_store::{FileStore, KeyFile};
 use http::{Request, Response};
@@ -59,7 +58,7 @@ impl Ours {
         let store = FileStore::open(folder, KeyFile::in_folder(folder))
             .await
             .unwrap();
-        let mut guard = store.lock(&key, Duration::from_secs(5)).await.unwrap();
+        let mut guard = store.lock(&key, LockKind::Credential, Duration::from_secs(5)).await.unwrap();
         let _ = store.save(&record, None, &mut guard).await.unwrap();
         drop(guard);
         let endpoint = Arc::new(Http::default());

@@ -20,15 +20,16 @@ const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// The request that a token is for. Needed for one that is bound to a key (DPoP).
 #[derive(Debug, Args)]
 pub(crate) struct ForRequest {
-    /// The method of the one request that the token is for, if it is bound to a key (DPoP).
+    /// The method of the request that the token is for. Required for a token that is bound to a key
+    /// (DPoP).
     #[arg(long, value_name = "METHOD", requires = "for_url")]
     pub(crate) method: Option<String>,
 
-    /// The URL of that request.
+    /// The URL of the request that the token is for.
     #[arg(long = "url", id = "for_url", value_name = "URL", requires = "method")]
     pub(crate) url: Option<String>,
 
-    /// The nonce that the server answered with in `DPoP-Nonce`.
+    /// The nonce from the server's `DPoP-Nonce` header.
     #[arg(long, value_name = "NONCE", requires = "method")]
     pub(crate) dpop_nonce: Option<String>,
 }

@@ -31,63 +31,63 @@ use crate::{exit::CommandError, program::Program};
 pub(crate) enum Command {
     /// Sign in to a server.
     ///
-    /// Server options that are given are remembered, so that later commands need nothing but the URL.
-    /// What the configuration file sets otherwise holds for this sign-in alone: later commands go by
-    /// the file.
+    /// Server options are saved, so that later commands need only the URL. If the configuration file
+    /// sets a different value, the option is used for this sign-in only, and later commands use the
+    /// file.
     Login(login::Login),
-    /// Sign out: revoke the tokens at the server and forget them here.
+    /// Sign out: revoke the tokens and delete them from the store.
     Logout(logout::Logout),
-    /// Show where an account stands; without a URL, every account.
+    /// Show the state of an account, or of every account.
     Status(status::Status),
-    /// Give a server a name: it stands in the configuration file.
+    /// Add a server to the configuration file.
     Add(add::Add),
-    /// Take a server's name away.
+    /// Remove a server from the configuration file.
     Remove(remove::Remove),
-    /// List the servers that have names.
+    /// List the servers in the configuration file.
     List,
-    /// Take over the servers that other programs know.
+    /// Import servers from other programs.
     ///
     /// Reads the configuration of Claude Desktop, Claude Code, Codex, Cursor, Visual Studio Code and
-    /// Zed, shows what can be taken over, and writes it to the configuration file when it was told to.
-    /// A program that runs mcp-remote stands for the server behind it. No secret is taken over, and
-    /// nothing that is there is replaced.
+    /// Zed, shows the servers that can be imported, and adds them to the configuration file after
+    /// confirmation. An entry that runs mcp-remote is imported as the server behind it. Secrets are
+    /// not imported, and existing entries are not replaced.
     Import(import::Import),
-    /// List a server's tools, or show one in full.
+    /// List a server's tools, or show the details of one.
     Tools(tools::Tools),
-    /// Call one of a server's tools.
+    /// Call a tool.
     Call(call::Call),
     /// List a server's resources, or read one.
     Resources(resources::Resources),
     /// List a server's prompts, or get one.
     Prompts(prompts::Prompts),
-    /// Serve a remote server on standard input and output, for hosts that speak only stdio.
+    /// Connect an MCP host that only supports stdio to a remote server.
     Proxy(proxy::Proxy),
-    /// Say why a server does not work, step by step; changes nothing.
+    /// Diagnose a server step by step, without changing anything.
     Doctor(doctor::Doctor),
-    /// Print a fresh access token, or the header that carries it.
+    /// Print a valid access token, or the request header with it.
     Token(token::Token),
-    /// Run a command that finds a fresh access token in its environment.
+    /// Run a command with a valid access token in its environment.
     Exec(exec::Exec),
-    /// Print the client metadata document to publish, for servers that read those.
+    /// Print a client ID metadata document to publish.
     Cimd(cimd::Cimd),
-    /// Look after what is kept: list, rekey, move, export, import, forget.
+    /// Manage the credential store.
     Store(store::Store),
-    /// Print completions for a shell.
+    /// Print shell completions.
     Completions(completions::Completions),
     /// Write the manual pages to a folder.
     #[command(hide = true)]
     Man(man::Man),
-    /// Show the whole way against servers that run inside this program.
+    /// Run a demonstration against servers inside this program.
     Demo(demo::Demo),
 }
 
 impl Command {
-    /// Whether the configuration file may come into being by it.
+    /// Whether the command may create the configuration file.
     pub(crate) fn may_create_config(&self) -> bool {
         matches!(self, Self::Add(_) | Self::Import(_))
     }
 
-    /// Whether `--timeout` counts: not for what serves until it is told to end.
+    /// Whether `--timeout` applies: a command that serves until it is stopped has no time limit.
     pub(crate) fn has_time_limit(&self) -> bool {
         match self {
             Self::Proxy(_) => false,
@@ -96,16 +96,20 @@ impl Command {
         }
     }
 
-    /// Whether it runs for as long as a host does, and mostly waits: one thread is enough for it, and
-    /// takes less memory.
-    pub(crate) fn stays(&self) -> bool {
+    /// Whether it runs as long as its host and mostly waits: one thread is enough, and takes less
+    /// memory.
+    pub(crate) fn is_long_running(&self) -> bool {
         matches!(self, Self::Proxy(_))
     }
 }
 
-/// Runs the command that was asked for.
-pub(crate) async fn run(program: &Program) -> Result<(), CommandError> {
-    match &program.arguments.command {
+/// Runs a command of the command line that `cli` describes.
+pub(crate) async fn run(
+    command: &Command,
+    program: &Program,
+    cli: fn() -> clap::Command,
+) -> Result<(), CommandError> {
+    match command {
         Command::Login(login) => login::run(login, program).await,
         Command::Logout(logout) => logout::run(logout, program).await,
         Command::Status(status) => status::run(status, program).await,
@@ -121,8 +125,8 @@ pub(crate) async fn run(program: &Program) -> Result<(), CommandError> {
         Command::Doctor(command) => doctor::run(command, program).await,
         Command::Token(token) => token::run(token, program).await,
         Command::Exec(exec) => exec::run(exec, program).await,
-        Command::Completions(completions) => completions::run(completions, program),
-        Command::Man(man) => man::run(man, program),
+        Command::Completions(completions) => completions::run(completions, cli(), program),
+        Command::Man(man) => man::run(man, cli(), program),
         Command::Cimd(document) => cimd::run(document, program),
         Command::Store(store) => store::run(store, program).await,
         Command::Demo(demo) => demo::run(demo, program).await,

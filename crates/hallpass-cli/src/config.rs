@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A key of a server is the option of the command line without its dashes; `url` and `account` say
-//! which server and whose account. The file is read as a whole before anything is done, and a key
-//! that nobody knows is an error that names its line: a setting that is overlooked is worse.
+//! which server and which account. The file is read as a whole. A faulty entry, as one with an unknown
+//! key, is an error for its own server, because a setting that is overlooked is worse. For every other
+//! server it is a warning that names the line.
 
 mod edit;
 
@@ -22,7 +23,12 @@ use hallpass::{Account, CredentialKey, ServerUrl};
 use serde_json::{Map, Value};
 use toml_edit::{Document, Item, Key};
 
-use crate::{exit::CommandError, program::Program, server_options::ServerOptions, trusted};
+use crate::{
+    exit::CommandError,
+    program::Program,
+    server_options::{ServerOptions, url_hint},
+    trusted,
+};
 
 /// What the file is to the user.
 const WHAT: &str = "the configuration";
@@ -32,6 +38,34 @@ const WHAT: &str = "the configuration";
 pub(crate) struct Config {
     path: Option<PathBuf>,
     servers: BTreeMap<String, Entry>,
+    faults: Vec<Fault>,
+}
+
+/// A part of the file that can't be used.
+#[derive(Debug)]
+struct Fault {
+    /// The name of the server, unless the part belongs to no server.
+    name: Option<String>,
+    /// The server, where its URL can be read.
+    key: Option<CredentialKey>,
+    what: String,
+    hint: Option<&'static str>,
+}
+
+impl Fault {
+    fn of(what: String) -> Self {
+        Self {
+            name: None,
+            key: None,
+            what,
+            hint: None,
+        }
+    }
+
+    fn error(&self) -> CommandError {
+        let failed = CommandError::usage(self.what.clone());
+        self.hint.into_iter().fold(failed, CommandError::hint)
+    }
 }
 
 /// One server of the file.
@@ -45,7 +79,7 @@ impl Config {
     /// Reads the file that the command line, the environment or the platform names. Where nobody
     /// named it, it need not be there.
     pub(crate) fn read(program: &Program) -> Result<Self, CommandError> {
-        let named = program.arguments.config.clone();
+        let named = program.options.config.clone();
         let named = named.or_else(|| program.environment.get("HALLPASS_CONFIG").map(Into::into));
         let is_named = named.is_some();
         let Some(path) = named.or_else(|| program.environment.config_file()) else {
@@ -54,13 +88,13 @@ impl Config {
         if let Some(text) = trusted::read(&path, WHAT)? {
             return Self::parse(&text, path);
         }
-        if is_named && !program.arguments.command.may_create_config() {
+        if is_named && !program.may_create_config {
             let what = format!("there is no configuration file {}", path.display());
             return Err(CommandError::usage(what));
         }
         Ok(Self {
             path: Some(path),
-            servers: BTreeMap::new(),
+            ..Self::default()
         })
     }
 
@@ -73,32 +107,51 @@ impl Config {
             let (place, what) = (place(error.span()), error.message().to_owned());
             CommandError::usage(format!("{place}: {what}"))
         })?;
-        let fail =
-            |key: &Key, what: String| CommandError::usage(format!("{}: {what}", place(key.span())));
+        let at = |key: &Key, what: String| format!("{}: {what}", place(key.span()));
         let mut servers: BTreeMap<String, Entry> = BTreeMap::new();
+        let mut faults = Vec::new();
         for (name, _) in document.as_table() {
             let Some((key, item)) = document.as_table().get_key_value(name) else {
                 continue;
             };
             if name != "servers" {
-                return Err(fail(key, unknown(name, &["servers".to_owned()])));
+                faults.push(Fault::of(at(key, unknown(name, &["servers".to_owned()]))));
+                continue;
             }
             let Some(table) = item.as_table_like() else {
-                return Err(fail(key, "`servers` is to be a table".to_owned()));
+                return Err(CommandError::usage(at(
+                    key,
+                    "`servers` is to be a table".to_owned(),
+                )));
             };
             for (name, _) in table.iter() {
                 let Some((key, item)) = table.get_key_value(name) else {
                     continue;
                 };
                 if !is_name(name) {
-                    return Err(fail(key, format!("`{name}` can't name a server")).hint(NAME_FORM));
+                    faults.push(Fault {
+                        hint: Some(NAME_FORM),
+                        ..Fault::of(at(key, format!("`{name}` can't name a server")))
+                    });
+                    continue;
                 }
-                let entry = read_entry(item, &path, &|key, what| fail(key, what), key)?;
+                let entry = match read_entry(item, &path, &at, key)? {
+                    Ok(entry) => entry,
+                    Err(what) => {
+                        faults.push(Fault {
+                            name: Some(name.to_owned()),
+                            key: credential_key(item),
+                            ..Fault::of(what)
+                        });
+                        continue;
+                    }
+                };
                 let twin = servers.iter().find(|(_, other)| other.key == entry.key);
                 if let Some((twin, _)) = twin {
                     let what =
                         format!("`{name}` and `{twin}` are the same account of the same server");
-                    return Err(fail(key, what).hint("give one of them an `account`"));
+                    let failed = CommandError::usage(at(key, what));
+                    return Err(failed.hint("give one of them an `account`"));
                 }
                 servers.insert(name.to_owned(), entry);
             }
@@ -106,7 +159,24 @@ impl Config {
         Ok(Self {
             path: Some(path),
             servers,
+            faults,
         })
+    }
+
+    /// What is wrong in the file, one text each.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.faults.iter().map(|fault| fault.what.as_str())
+    }
+
+    /// The fault of the entry that a server or its usual account has.
+    fn check(&self, key: &CredentialKey) -> Result<(), CommandError> {
+        let usual = CredentialKey::new(key.server.clone());
+        let has_entry = self.servers.values().any(|entry| entry.key == *key);
+        let fault = self.faults.iter().find(|fault| {
+            let of = fault.key.as_ref();
+            of == Some(key) || !has_entry && of == Some(&usual)
+        });
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
     }
 
     pub(crate) fn path(&self) -> Option<&Path> {
@@ -117,23 +187,27 @@ impl Config {
         &self.servers
     }
 
-    /// Whether a server can have this name here: neither it nor its account may be there, unless the
-    /// one with the name is replaced.
-    pub(crate) fn has_place_for(
+    /// Checks that a server can be added under this name: neither the name nor the account may exist,
+    /// unless the entry of that name is replaced.
+    pub(crate) fn check_free(
         &self,
         name: &str,
         key: &CredentialKey,
         replaces: bool,
     ) -> Result<(), CommandError> {
-        if self.servers.contains_key(name) && !replaces {
+        let faulty = self.faults.iter().filter_map(|fault| fault.name.as_deref());
+        if !replaces && (self.servers.contains_key(name) || faulty.clone().any(|it| it == name)) {
             return Err(
-                CommandError::usage(format!("there is a server `{name}` already"))
-                    .hint("`hallpass add --replace` puts another in its place"),
+                CommandError::usage(format!("a server `{name}` exists already"))
+                    .hint("`hallpass add --replace` replaces it"),
             );
         }
-        let mut others = self.servers.iter().filter(|(other, _)| *other != name);
-        if let Some((other, _)) = others.find(|(_, entry)| entry.key == *key) {
-            let what = format!("this account of the server has a name: `{other}`");
+        let entries = self.servers.iter().map(|(name, entry)| (name, &entry.key));
+        let faulty = self.faults.iter();
+        let faulty = faulty.filter_map(|fault| Some((fault.name.as_ref()?, fault.key.as_ref()?)));
+        let mut others = entries.chain(faulty).filter(|(other, _)| *other != name);
+        if let Some((other, _)) = others.find(|(_, entry)| *entry == key) {
+            let what = format!("this account of the server is in the file already: `{other}`");
             return Err(CommandError::usage(what).hint("`--account NAME` names another account"));
         }
         Ok(())
@@ -155,6 +229,10 @@ impl Config {
                 None => key,
             });
         }
+        let is_it = |fault: &&Fault| fault.name.as_deref() == Some(server);
+        if let Some(fault) = self.faults.iter().find(is_it) {
+            return Err(fault.error());
+        }
         if !server.contains("://") {
             let file = match &self.path {
                 Some(path) => format!(" in {}", path.display()),
@@ -166,10 +244,10 @@ impl Config {
             let names: Vec<String> = self.servers.keys().cloned().collect();
             return Err(match nearest(server, &names) {
                 Some(name) => failed.hint(format!("did you mean `{name}`?")),
-                None if is_name(server) => failed.hint(format!(
-                    "`hallpass add {server} URL` gives a server that name"
+                None if is_name(server) && !server.contains('.') => failed.hint(format!(
+                    "`hallpass add {server} URL` adds a server of that name"
                 )),
-                None => failed.hint("a URL begins with https://, or with http:// on this machine"),
+                None => failed.hint(url_hint(server)),
             });
         }
         let server = ServerUrl::parse(server).map_err(CommandError::usage)?;
@@ -177,11 +255,12 @@ impl Config {
     }
 
     /// What the file says of a credential: its own entry, else that of the same server's usual account.
-    pub(crate) fn options(&self, key: &CredentialKey) -> ServerOptions {
+    pub(crate) fn options(&self, key: &CredentialKey) -> Result<ServerOptions, CommandError> {
+        self.check(key)?;
         let of = |key: &CredentialKey| self.servers.values().find(|entry| entry.key == *key);
         let usual = CredentialKey::new(key.server.clone());
         let found = of(key).or_else(|| of(&usual));
-        found.map(|entry| entry.options.clone()).unwrap_or_default()
+        Ok(found.map(|entry| entry.options.clone()).unwrap_or_default())
     }
 }
 
@@ -194,12 +273,41 @@ pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(fits)
 }
 
+/// The server and the account of an entry that is faulty elsewhere.
+fn credential_key(item: &Item) -> Option<CredentialKey> {
+    let table = item.as_table_like()?;
+    let server = ServerUrl::parse(table.get("url")?.as_str()?).ok()?;
+    let account = match table.get("account") {
+        Some(account) => Account::parse(account.as_str()?).ok()?,
+        None => Account::default(),
+    };
+    Some(CredentialKey::new(server).with_account(account))
+}
+
+/// Reads an entry. The inner error is what is wrong with it.
 fn read_entry(
     item: &Item,
     path: &Path,
-    fail: &dyn Fn(&Key, String) -> CommandError,
+    fail: &dyn Fn(&Key, String) -> String,
     name: &Key,
-) -> Result<Entry, CommandError> {
+) -> Result<Result<Entry, String>, CommandError> {
+    let mut entry = match parse_entry(item, fail, name) {
+        Ok(entry) => entry,
+        Err(what) => return Ok(Err(what)),
+    };
+    if let Some(what) = entry.options.contradiction().map_err(CommandError::new)? {
+        return Ok(Err(fail(name, format!("`{}`: {what}", name.get()))));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    entry.options.files_from(folder)?;
+    Ok(Ok(entry))
+}
+
+fn parse_entry(
+    item: &Item,
+    fail: &dyn Fn(&Key, String) -> String,
+    name: &Key,
+) -> Result<Entry, String> {
     let Some(table) = item.as_table_like() else {
         return Err(fail(name, format!("`{}` is to be a table", name.get())));
     };
@@ -234,25 +342,25 @@ fn read_entry(
     let Some(server) = server else {
         return Err(fail(name, format!("`{}` has no `url`", name.get())));
     };
-    let mut options: ServerOptions =
-        serde_json::from_value(Value::Object(options)).map_err(CommandError::usage)?;
-    if let Some(what) = options.contradiction().map_err(CommandError::new)? {
-        return Err(fail(name, format!("`{}`: {what}", name.get())));
-    }
-    options.files_from(path.parent().unwrap_or(Path::new("")))?;
+    let options = serde_json::from_value(Value::Object(options))
+        .map_err(|error| fail(name, format!("`{}`: {error}", name.get())))?;
     Ok(Entry {
         key: CredentialKey::new(server).with_account(account),
         options,
     })
 }
 
-/// Every key of a server.
-pub(crate) fn keys() -> Vec<String> {
+/// Every key of a server, also by its old names.
+fn keys() -> Vec<String> {
     let command = ServerOptions::augment_args(clap::Command::new("server"));
     let options = command.get_arguments().filter_map(clap::Arg::get_long);
+    let old = command
+        .get_arguments()
+        .filter_map(clap::Arg::get_all_aliases);
     ["url", "account"]
         .into_iter()
         .chain(options)
+        .chain(old.flatten())
         .map(str::to_owned)
         .collect()
 }
@@ -272,8 +380,8 @@ fn json(item: &Item) -> Option<Value> {
 
 fn unknown(key: &str, known: &[String]) -> String {
     match nearest(key, known) {
-        Some(name) => format!("nobody knows the key `{key}`; did you mean `{name}`?"),
-        None => format!("nobody knows the key `{key}`"),
+        Some(name) => format!("unknown key `{key}`; did you mean `{name}`?"),
+        None => format!("unknown key `{key}`"),
     }
 }
 

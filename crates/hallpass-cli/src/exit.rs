@@ -10,9 +10,8 @@ use hallpass::{
 use serde_json::{Value, json};
 
 use crate::{
-    arguments,
-    output::{Paint, Tone},
-    text,
+    paint::{Paint, Tone},
+    setting_options, text,
 };
 
 /// The documented exit codes.
@@ -33,7 +32,7 @@ pub(crate) enum Code {
     /// The command of `exec` can't be run, as shells count it.
     NotExecutable,
     /// The command of `exec` is not there, as shells count it.
-    NoSuchCommand,
+    CommandNotFound,
     /// What the command of `exec` ended with, where it could not take this program's place.
     #[cfg_attr(unix, expect(dead_code, reason = "there the command takes its place"))]
     Ended(u8),
@@ -48,12 +47,12 @@ impl Code {
         match self {
             Self::Other => "error",
             Self::Usage => "usage",
-            Self::SignInRequired => "sign-in-needed",
+            Self::SignInRequired => "sign-in-required",
             Self::Refused => "refused",
             Self::Network => "network",
             Self::TimedOut => "timed-out",
             Self::NotExecutable => "not-executable",
-            Self::NoSuchCommand => "no-such-command",
+            Self::CommandNotFound => "command-not-found",
             Self::Ended(_) => "ended",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
@@ -70,7 +69,7 @@ impl Code {
             // Both pass, and trying again may help.
             Self::Network | Self::TimedOut => 5,
             Self::NotExecutable => 126,
-            Self::NoSuchCommand => 127,
+            Self::CommandNotFound => 127,
             Self::Ended(code) => code,
             Self::Interrupted => 130,
             Self::Terminated => 143,
@@ -84,7 +83,7 @@ pub(crate) struct CommandError {
     code: Code,
     source: Box<dyn Error + Send + Sync>,
     hints: Vec<String>,
-    answer: Option<Value>,
+    data: Option<Value>,
 }
 
 impl CommandError {
@@ -94,7 +93,7 @@ impl CommandError {
             code: Code::Other,
             source: source.into(),
             hints: Vec::new(),
-            answer: None,
+            data: None,
         }
     }
 
@@ -152,13 +151,13 @@ impl CommandError {
     /// Adds advice. Settings that the libraries name are shown as the options that set them.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints
-            .push(arguments::settings_as_options(&hint.into()));
+            .push(setting_options::settings_as_options(&hint.into()));
         self
     }
 
-    /// Adds what the server answered, for a script.
-    pub(crate) fn answer(mut self, answer: Value) -> Self {
-        self.answer = Some(answer);
+    /// Adds the result as far as there is one, for a script.
+    pub(crate) fn data(mut self, data: Value) -> Self {
+        self.data = Some(data);
         self
     }
 
@@ -189,8 +188,7 @@ impl CommandError {
             key.is_some_and(|key| key.kind() == KeyErrorKind::Unusable)
         };
         if self.chain().any(unusable) {
-            let hint =
-                "or, if it is lost, `hallpass store start-over` moves everything out of the way";
+            let hint = "or, if it is lost, `hallpass store reset` moves everything out of the way";
             return self.hint(hint);
         }
         self
@@ -256,7 +254,7 @@ impl CommandError {
             "message": texts.next(),
             "causes": texts.collect::<Vec<_>>(),
             "hints": self.hints,
-            "answer": self.answer,
+            "data": self.data,
         })
     }
 }

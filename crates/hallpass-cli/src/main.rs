@@ -8,23 +8,23 @@ mod arguments;
 mod bearer;
 mod browser;
 mod child;
+mod client;
 mod client_credentials;
 mod commands;
 mod config;
-mod connection;
-mod content;
 mod environment;
 mod exit;
+mod global_options;
 mod network;
 mod output;
+mod paint;
 mod passphrase;
 mod password_prompt;
 mod program;
-mod rmcp_error;
 mod saved_options;
-mod schema;
 mod server_options;
 mod server_ref;
+mod setting_options;
 mod settings;
 mod setup;
 mod store;
@@ -35,27 +35,30 @@ mod trusted;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::{arguments::Arguments, environment::Environment, output::Output, program::Program};
 
 fn main() -> ExitCode {
     let environment = Environment::read();
-    let arguments = match Arguments::try_parse() {
+    let Arguments {
+        global: mut options,
+        command,
+    } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return Output::of_usage(&environment).usage(&error),
     };
-    let environment = environment.with_passphrase_in(arguments.passphrase_env.as_deref());
-    let environment = if arguments.non_interactive || environment.nobody_is_there() {
+    let environment = environment.with_passphrase_in(options.passphrase_env.as_deref());
+    let environment = if options.non_interactive || environment.nobody_is_there() {
         environment.without_a_person()
     } else {
         environment
     };
-    let output = Output::new(arguments.json, &environment);
-    if let Err(failed) = output.log_to_stderr(arguments.verbose, &environment) {
+    let output = Output::new(options.json, &environment);
+    if let Err(failed) = output.log_to_stderr(options.verbose, &environment) {
         return output.failed(&failed);
     }
-    let mut runtime = if arguments.command.stays() {
+    let mut runtime = if command.is_long_running() {
         tokio::runtime::Builder::new_current_thread()
     } else {
         tokio::runtime::Builder::new_multi_thread()
@@ -64,13 +67,17 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output.failed(&exit::CommandError::new(error)),
     };
-    let program = Program::new(arguments, environment, output);
+    if !command.has_time_limit() {
+        options.timeout = None;
+    }
+    let mut program = Program::new(options, environment, output);
+    program.may_create_config = command.may_create_config();
     let ended = runtime.block_on(async {
         let ended = tokio::select! {
             // Signals are listened for before the work begins.
             biased;
             stopped = program.stopped() => Err(stopped),
-            ended = commands::run(&program) => ended,
+            ended = commands::run(&command, &program, Arguments::command) => ended,
         };
         program.close().await;
         ended

@@ -4,7 +4,6 @@
 //! remain. The caller makes a server's text one line, or indents it, [beforehand](crate::words). Only the
 //! result that the user asked a server for goes into a pipe as it is.
 
-mod paint;
 mod status;
 
 use std::{
@@ -22,8 +21,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-pub(crate) use self::paint::{Paint, Tone};
 use self::status::{Held, StatusLine};
+pub(crate) use crate::paint::{Paint, Tone};
 use crate::{
     environment::{Environment, Stream},
     exit::CommandError,

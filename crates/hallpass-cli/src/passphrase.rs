@@ -32,10 +32,10 @@ impl Passphrases {
     /// The passphrase of the store that is there: where `--passphrase-file` or `--passphrase-env`
     /// says, else in `HALLPASS_PASSPHRASE`, else asked for.
     pub(crate) fn of_the_store(program: &Program) -> Self {
-        let arguments = &program.arguments;
+        let options = &program.options;
         let mut named = Named {
-            file: arguments.passphrase_file.clone(),
-            variable: arguments.passphrase_env.clone(),
+            file: options.passphrase_file.clone(),
+            variable: options.passphrase_env.clone(),
         };
         let usual = "HALLPASS_PASSPHRASE";
         if named.file.is_none()

@@ -1,7 +1,10 @@
 //! One run of the program: what was asked, what surrounds it, and what must come to an end.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,9 +12,9 @@ use hallpass::{Clock, Hallpass, SystemClock};
 use tokio::sync::watch;
 
 use crate::{
-    arguments::Arguments,
     environment::Environment,
     exit::{Code, CommandError},
+    global_options::GlobalOptions,
     output::Output,
 };
 
@@ -24,10 +27,13 @@ const PARTING: Duration = Duration::from_secs(5);
 
 /// One run.
 pub(crate) struct Program {
-    pub(crate) arguments: Arguments,
+    pub(crate) options: GlobalOptions,
+    /// Whether the command may create the configuration file.
+    pub(crate) may_create_config: bool,
     pub(crate) environment: Environment,
     pub(crate) output: Output,
     open: Mutex<Vec<Hallpass>>,
+    has_warned_of_config: AtomicBool,
     stop: watch::Sender<Option<Stop>>,
 }
 
@@ -39,12 +45,15 @@ enum Stop {
 }
 
 impl Program {
-    pub(crate) fn new(arguments: Arguments, environment: Environment, output: Output) -> Self {
+    /// A run without a time limit of a command that does not create the configuration file.
+    pub(crate) fn new(options: GlobalOptions, environment: Environment, output: Output) -> Self {
         Self {
-            arguments,
+            options,
+            may_create_config: false,
             environment,
             output,
             open: Mutex::default(),
+            has_warned_of_config: AtomicBool::new(false),
             stop: watch::Sender::default(),
         }
     }
@@ -78,12 +87,21 @@ impl Program {
     }
 
     async fn time_is_up(&self) -> Stop {
-        match self.arguments.timeout {
-            Some(limit) if self.arguments.command.has_time_limit() => {
+        match self.options.timeout {
+            Some(limit) => {
                 SystemClock.sleep(limit).await;
                 Stop::TimeLimit(limit)
             }
-            _ => std::future::pending().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Prints what is wrong in the configuration file, once: it is read more than once.
+    pub(crate) fn warn_of_config<'a>(&self, warnings: impl Iterator<Item = &'a str>) {
+        if !self.has_warned_of_config.swap(true, Ordering::Relaxed) {
+            for warning in warnings {
+                self.output.say(&format!("warning: {warning}"));
+            }
         }
     }
 

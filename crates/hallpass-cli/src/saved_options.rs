@@ -14,7 +14,10 @@ use hallpass::{CredentialKey, store::read_private};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{exit::CommandError, server_options::ServerOptions, setup};
+use crate::{
+    exit::CommandError,
+    server_options::{ServerOptions, credential_key},
+};
 
 /// The file of one credential's options.
 pub(crate) struct SavedOptions {
@@ -43,7 +46,7 @@ impl SavedOptions {
         let whose = |bytes: &[u8]| {
             let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
             let whose = file.get(WHOSE)?;
-            setup::url_slot(whose["server"].as_str()?, whose["account"].as_str()).ok()
+            credential_key(whose["server"].as_str()?, whose["account"].as_str()).ok()
         };
         let mut credentials = Vec::new();
         let files = fs::read_dir(folder.join(FOLDER));

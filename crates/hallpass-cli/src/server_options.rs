@@ -12,36 +12,40 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use hallpass::{Account, CredentialKey, ServerUrl};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// What a server needs to be told apart from its URL. Given at `login` these are remembered, so
-/// that later commands need nothing but the URL. Those given later come over the remembered ones.
+use crate::exit::CommandError;
+
+/// The options of a server. `login` saves them, so that later commands need only the URL. An option
+/// on the command line overrides the saved one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[command(next_help_heading = "Server options")]
 pub(crate) struct ServerOptions {
-    /// The `resource` to ask for (RFC 8707), or `none` to leave it out. Normally the server says.
+    /// The `resource` to request (RFC 8707), or `none` to leave it out [default: from the server's
+    /// metadata].
     #[arg(long, value_name = "URI")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<String>,
 
-    /// Accept a `--resource` that is neither the server's URL nor published by it.
+    /// Accept a `--resource` that is neither the server's URL nor in its metadata.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) allow_resource_mismatch: Option<bool>,
 
-    /// The scopes to ask for, separated by spaces. Normally the server says.
+    /// The scopes to request, separated by spaces [default: from the server].
     #[arg(long, value_name = "SCOPES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) scope: Option<String>,
 
-    /// Which authorization server to use where there are several.
+    /// The authorization server to use, if the MCP server names several.
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) issuer: Option<String>,
 
-    /// An issuer that metadata found elsewhere may claim; may be given more than once.
+    /// Accept this issuer in metadata that was read from another URL. Repeatable.
     #[arg(long, value_name = "URL")]
     #[serde(
         skip_serializing_if = "Vec::is_empty",
@@ -49,106 +53,106 @@ pub(crate) struct ServerOptions {
     )]
     pub(crate) trusted_issuer: Vec<String>,
 
-    /// Where the protected resource's metadata is, when the server does not say.
+    /// The URL of the protected resource metadata (RFC 9728) [default: discovered].
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resource_metadata_url: Option<String>,
 
-    /// Where the authorization server's metadata is, when its issuer does not tell.
+    /// The URL of the authorization server metadata (RFC 8414) [default: discovered].
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server_metadata_url: Option<String>,
 
-    /// The token endpoint of a server that publishes no metadata.
+    /// The token endpoint of an authorization server without metadata.
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_endpoint: Option<String>,
 
-    /// The authorization endpoint of a server that publishes no metadata.
+    /// The authorization endpoint of an authorization server without metadata.
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) authorization_endpoint: Option<String>,
 
-    /// The registration endpoint of a server that publishes no metadata.
+    /// The registration endpoint of an authorization server without metadata.
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) registration_endpoint: Option<String>,
 
-    /// The revocation endpoint of a server that publishes no metadata.
+    /// The revocation endpoint of an authorization server without metadata.
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) revocation_endpoint: Option<String>,
 
-    /// Look for the server's own endpoints as MCP 2025-03-26 does.
+    /// Also use the discovery of MCP 2025-03-26: the MCP server is its own authorization server.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) legacy_discovery: Option<bool>,
 
-    /// The identifier of a client that was registered by hand.
+    /// The identifier of a client that is already registered.
     #[arg(long, value_name = "ID")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_id: Option<String>,
 
-    /// The authorization server that this client is registered with: no other is shown its
-    /// identifier or its secret. Without it, the one of the first sign-in.
+    /// The authorization server that the client is registered with [default: the one of the first
+    /// sign-in]. The client's identifier and secret are sent to no other.
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_issuer: Option<String>,
 
-    /// The environment variable that holds the client's secret.
+    /// Read the client's secret from this environment variable.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["client_secret_file", "client_secret_prompt"])]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_secret_env: Option<String>,
 
-    /// The file that holds the client's secret. Only its owner should be able to read it.
+    /// Read the client's secret from this file. Only its owner should be able to read it.
     #[arg(long, value_name = "FILE", conflicts_with = "client_secret_prompt")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_secret_file: Option<PathBuf>,
 
-    /// Ask for the client's secret at the terminal. It is kept, sealed, with the credentials, so
-    /// that it is asked for once.
+    /// Prompt for the client's secret once. It is stored, encrypted, with the credentials.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_secret_prompt: Option<bool>,
 
-    /// How this client authenticates at the token endpoint. Normally the server says.
+    /// How the client authenticates at the token endpoint [default: from the server's metadata].
     #[arg(long, value_name = "METHOD", value_enum)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_endpoint_auth_method: Option<AuthMethod>,
 
-    /// The file of the client's private key (PKCS#8, PEM), for `private_key_jwt`. It is read for
-    /// each refresh, and never kept.
+    /// The client's private key (PKCS#8, PEM), for `private_key_jwt`. The file is read for each
+    /// refresh; the key is never stored.
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_key: Option<PathBuf>,
 
-    /// The name of that key (`kid`), for a server that knows several.
+    /// The identifier (`kid`) of the client's private key.
     #[arg(long, value_name = "ID")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_key_id: Option<String>,
 
-    /// The URL of the client's own metadata document, for servers that read those.
+    /// The URL of a client ID metadata document, for servers that support it.
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_metadata_url: Option<String>,
 
-    /// The name that a person sees when asked for consent, where the client registers itself.
+    /// The client name on the consent page, if the client registers itself.
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_name: Option<String>,
 
-    /// Take a server that does not list PKCE's S256 to support it.
+    /// Assume that the authorization server supports PKCE with S256, even if its metadata does not
+    /// list it.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) assume_s256: Option<bool>,
 
-    /// Bind tokens to a key (DPoP, RFC 9449) also where the server does not demand it.
+    /// Bind tokens to a key (DPoP, RFC 9449), even if the server does not require it.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dpop: Option<bool>,
 
-    /// One more parameter of the authorization request, as `name=value`: what the odd server wants
-    /// (`access_type=offline`, `audience=…`, `prompt=select_account`). May be given more than once.
+    /// An extra parameter of the authorization request, such as `access_type=offline` or
+    /// `prompt=select_account`. Repeatable.
     #[arg(long, value_name = "NAME=VALUE")]
     #[serde(
         skip_serializing_if = "Vec::is_empty",
@@ -156,30 +160,30 @@ pub(crate) struct ServerOptions {
     )]
     pub(crate) authorize_param: Vec<String>,
 
-    /// The host of the callback: `127.0.0.1`, `[::1]` or `localhost`.
+    /// The host of the redirect URI: `127.0.0.1`, `[::1]` or `localhost`.
     #[arg(long, value_name = "HOST")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) callback_host: Option<String>,
 
-    /// How often a refresh token is posted at most while no answer comes; normally until one comes. For
-    /// a server that punishes a second use with more than the end of the sign-in.
-    #[arg(long, value_name = "NUMBER")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_refresh_posts: Option<NonZeroU32>,
+    /// Send a refresh token at most this many times while the server does not answer [default: no
+    /// limit].
+    #[arg(long, value_name = "NUMBER", alias = "max-refresh-posts")]
+    #[serde(alias = "max-refresh-posts", skip_serializing_if = "Option::is_none")]
+    pub(crate) max_refresh_attempts: Option<NonZeroU32>,
 
-    /// The port of the callback. Normally any free one.
+    /// The port of the redirect URI [default: any free port].
     #[arg(long, value_name = "PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) callback_port: Option<u16>,
 
-    /// The path of the callback.
+    /// The path of the redirect URI.
     #[arg(long, value_name = "PATH")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) callback_path: Option<String>,
 
-    /// A header for every request to the server's own origin, as `Name: value`, or to another one,
-    /// as `https://origin.example Name: value`. `${NAME}` in the value stands for an environment
-    /// variable. May be given more than once.
+    /// Add a header to every request to the server's origin (`Name: value`) or to another origin
+    /// (`https://origin.example Name: value`). `${NAME}` in the value is replaced by that environment
+    /// variable. Repeatable.
     #[arg(long, value_name = "HEADER")]
     #[serde(
         skip_serializing_if = "Vec::is_empty",
@@ -187,57 +191,123 @@ pub(crate) struct ServerOptions {
     )]
     pub(crate) header: Vec<String>,
 
-    /// A file of certificate authorities (PEM) to trust besides the platform's.
+    /// Trust the certificate authorities in this file (PEM) in addition to the system's.
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca_certificate: Option<PathBuf>,
 
-    /// The certificate (PEM, with its chain) to show to servers that ask for one.
+    /// The TLS client certificate (PEM, with its chain).
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_certificate: Option<PathBuf>,
 
-    /// The private key of that certificate, where it is not in the same file.
+    /// The private key of the TLS client certificate [default: in the same file].
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_certificate_key: Option<PathBuf>,
 
-    /// The proxy for every request (`http`, `https`, `socks5` or `socks5h`), or `none`. Normally
-    /// the environment says. `${NAME}` stands for an environment variable.
+    /// The proxy for every request (`http`, `https`, `socks5` or `socks5h`), or `none` [default: from
+    /// the environment]. `${NAME}` is replaced by that environment variable.
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) proxy: Option<String>,
 
-    /// Take the access token from this environment variable. With this or one of the next two nobody
-    /// signs in, and nothing is kept.
+    /// Read the access token from this environment variable. No sign-in is needed, and no token is
+    /// stored.
     #[arg(long, value_name = "NAME", group = "token")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_env: Option<String>,
 
-    /// Take the access token from this file, which is read again when it changes.
+    /// Read the access token from this file. It is read again when it changes.
     #[arg(long, value_name = "FILE", group = "token")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_file: Option<PathBuf>,
 
-    /// Take the access token from what this command prints. It is run again when the server refuses
-    /// the token. Its words are parted by spaces, quotes hold one together, and no shell reads them.
+    /// Read the access token from the output of this command. It is run again when the server rejects
+    /// the token. It is split at spaces outside quotes, and no shell runs it.
     #[arg(long, value_name = "COMMAND", group = "token")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_command: Option<String>,
 }
+
+/// A server, and which account on it.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// The MCP server's URL, or its name in the configuration file.
+    pub(crate) url: String,
+
+    /// The account on the server [default: the account of the configured server, or `default`].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) options: ServerOptions,
+
+    #[command(flatten)]
+    end: EndOfServerOptions,
+}
+
+impl Server {
+    /// One that a command names in a way of its own.
+    pub(crate) fn of(url: String, account: Option<String>, options: ServerOptions) -> Self {
+        Self {
+            url,
+            account,
+            options,
+            end: EndOfServerOptions {},
+        }
+    }
+}
+
+/// The credential of a URL and an account's name, if one is given.
+pub(crate) fn credential_key(
+    url: &str,
+    account: Option<&str>,
+) -> Result<CredentialKey, CommandError> {
+    if !url.contains("://") {
+        let what = format!("`{url}` is not the URL of an MCP server");
+        return Err(CommandError::usage(what).hint(url_hint(url)));
+    }
+    let server = ServerUrl::parse(url).map_err(CommandError::usage)?;
+    let account = match account {
+        Some(account) => Account::parse(account).map_err(CommandError::usage)?,
+        None => Account::default(),
+    };
+    Ok(CredentialKey::new(server).with_account(account))
+}
+
+/// What to write instead of a text that is no URL. `http` is allowed for this machine alone, and
+/// parsed only there.
+pub(crate) fn url_hint(text: &str) -> String {
+    let host = text.split('/').next().unwrap_or_default();
+    let is_host = host.contains(['.', ':']) || host == "localhost";
+    let whole = ["http", "https"].map(|scheme| format!("{scheme}://{text}"));
+    let meant = whole
+        .iter()
+        .find(|url| is_host && ServerUrl::parse(url).is_ok());
+    match meant {
+        Some(url) => format!("did you mean `{url}`?"),
+        None => "a URL begins with https://, or with http:// on this machine".to_owned(),
+    }
+}
+
+/// Nothing. What a command says after its server is its own, and stands under the usual headings.
+#[derive(Debug, Args)]
+#[command(next_help_heading = None::<&'static str>)]
+struct EndOfServerOptions {}
 
 /// How a client authenticates (RFC 7591 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub(crate) enum AuthMethod {
-    /// Its identifier alone.
+    /// No authentication: only the client identifier.
     None,
-    /// Its secret, in the `Authorization` header.
+    /// The secret in the `Authorization` header.
     ClientSecretBasic,
-    /// Its secret, in the body.
+    /// The secret in the request body.
     ClientSecretPost,
-    /// A signature by its private key.
+    /// A JWT that is signed with the client's private key.
     PrivateKeyJwt,
 }
 

@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     exit::{Code, CommandError},
     program::Program,
+    text,
 };
 
 /// A server as it stands in a command line: its name, where the configuration has one, else its URL.
@@ -22,7 +23,7 @@ impl ServerRef {
     /// What the account of a credential is called. A configuration that was named for one run is not the
     /// one of the next.
     pub(crate) fn of(key: &CredentialKey, program: &Program) -> Self {
-        let config = match program.arguments.config {
+        let config = match program.options.config {
             Some(_) => Config::default(),
             // What is wrong with it has been said where it matters.
             None => Config::read(program).unwrap_or_default(),
@@ -49,7 +50,7 @@ impl ServerRef {
                 lacks_query: false,
             },
             None => Self {
-                server: quoted(&key.server.to_string()),
+                server: text::quoted(&key.server.to_string()),
                 account,
                 lacks_query: key.server.url().query().is_some(),
             },
@@ -90,15 +91,5 @@ impl ServerRef {
             ));
         }
         failed
-    }
-}
-
-/// A word as a shell takes it for one.
-pub(crate) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+=,[]".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn settings(
         } else {
             DpopSetting::default()
         },
-        max_refresh_posts: options.max_refresh_posts,
+        max_refresh_posts: options.max_refresh_attempts,
     })
 }
 

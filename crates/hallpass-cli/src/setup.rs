@@ -3,20 +3,19 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use hallpass::{
-    Account, CredentialKey, Hallpass, HallpassBuilder, ServerSettings, ServerUrl,
+    CredentialKey, Hallpass, HallpassBuilder, ServerSettings,
     login::Interaction,
     store::{CredentialStore, MemoryStore},
 };
 
 use crate::{
-    arguments::Server,
     client_credentials,
     config::Config,
     exit::CommandError,
     network,
     program::Program,
     saved_options::SavedOptions,
-    server_options::ServerOptions,
+    server_options::{Server, ServerOptions, credential_key},
     server_ref::ServerRef,
     settings,
     store::{self, Store},
@@ -101,7 +100,7 @@ impl Setup {
         let options = match options {
             Options::Saved => Self::options(program, server)?,
             Options::Given => {
-                let configured = Config::read(program)?.options(&key);
+                let configured = configured(program, &key)?;
                 given(server)?
                     .over(&configured)
                     .map_err(CommandError::new)?
@@ -159,7 +158,7 @@ fn to_remember(
         Options::Given => given,
         Options::None => return Ok(ServerOptions::default()),
     };
-    let configured = Config::read(program)?.options(key);
+    let configured = configured(program, key)?;
     let configured = configured.to_map().map_err(CommandError::new)?;
     let mut all = all.to_map().map_err(CommandError::new)?;
     all.retain(|option, _| !configured.contains_key(option));
@@ -172,7 +171,7 @@ fn set_otherwise(
     server: &Server,
     key: &CredentialKey,
 ) -> Result<Vec<String>, CommandError> {
-    let configured = Config::read(program)?.options(key);
+    let configured = configured(program, key)?;
     let configured = configured.to_map().map_err(CommandError::new)?;
     let given = given(server)?.to_map().map_err(CommandError::new)?;
     let differs =
@@ -188,10 +187,18 @@ pub(crate) fn options_of(
     key: &CredentialKey,
 ) -> Result<ServerOptions, CommandError> {
     let remembered = SavedOptions::of(key, &store::folder(program)?);
-    let configured = Config::read(program)?.options(key);
-    configured
+    configured(program, key)?
         .over(&remembered.load()?)
         .map_err(CommandError::new)
+}
+
+/// The options that the configuration file sets for an account. What is wrong elsewhere in the file is
+/// a warning.
+fn configured(program: &Program, key: &CredentialKey) -> Result<ServerOptions, CommandError> {
+    let config = Config::read(program)?;
+    let options = config.options(key)?;
+    program.warn_of_config(config.warnings());
+    Ok(options)
 }
 
 /// The options on the command line.
@@ -264,18 +271,8 @@ pub(crate) fn key(
 ) -> Result<CredentialKey, CommandError> {
     // Whoever writes a URL needs no file for it.
     if server.contains("://") {
-        url_slot(server, account)
+        credential_key(server, account)
     } else {
         Config::read(program)?.key(server, account)
     }
-}
-
-/// The credential of a URL and an account's name, if one is given.
-pub(crate) fn url_slot(url: &str, account: Option<&str>) -> Result<CredentialKey, CommandError> {
-    let server = ServerUrl::parse(url).map_err(CommandError::usage)?;
-    let account = match account {
-        Some(account) => Account::parse(account).map_err(CommandError::usage)?,
-        None => Account::default(),
-    };
-    Ok(CredentialKey::new(server).with_account(account))
 }

@@ -13,37 +13,24 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
+use clap::ValueEnum as _;
 use hallpass::store::{
     CredentialStore, FileStore, KeyFile, KeyLocation, KeySource, KeySources, MemoryStore,
     StoreError, Unreadable,
 };
 use hallpass_keyring::Keyring;
 
-use crate::{exit::CommandError, passphrase::Passphrases, program::Program};
+use crate::{
+    exit::CommandError, global_options::KeyStore, passphrase::Passphrases, program::Program,
+};
 
 /// So long a keyring may take where nobody asked for one. A dead bus should not seem a dead program.
 const AUTO_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where the key of a new store is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KeyStore {
-    /// In the keyring, or in a file when there is none.
-    Auto,
-    /// In the keyring of the operating system.
-    Keyring,
-    /// In a file that only its owner can read.
-    KeyFile,
-    /// Nowhere: it is derived from a passphrase, which is asked for each time.
-    Passphrase,
-    /// Nothing is kept when the program ends.
-    Memory,
-}
-
 impl KeyStore {
     /// What was asked for: `--key-store`, else `HALLPASS_KEY_STORE`, else `auto`.
     fn asked(program: &Program) -> Result<Self, CommandError> {
-        if let Some(asked) = program.arguments.key_store {
+        if let Some(asked) = program.options.key_store {
             return Ok(asked);
         }
         let Some(word) = program.environment.get("HALLPASS_KEY_STORE") else {
@@ -98,7 +85,7 @@ impl Store {
             return Ok(Ok(Self::Memory(MemoryStore::new())));
         }
         let folder = folder(program)?;
-        let sources = match FileStore::policies_of(&folder).await {
+        let sources = match FileStore::key_locations(&folder).await {
             Ok(policies) => sources_of(program, &folder, &policies)?,
             Err(error) => return Ok(Err(error)),
         };
@@ -116,7 +103,7 @@ impl Store {
             return Ok(Self::Memory(MemoryStore::new()));
         }
         let folder = folder(program)?;
-        let policies = FileStore::policies_of(&folder).await?;
+        let policies = FileStore::key_locations(&folder).await?;
         let sources = if policies.is_empty() {
             sources_of_a_new_one(program, &folder)?
         } else {
@@ -158,7 +145,7 @@ fn tell_what_was_passed_over(store: &FileStore, program: &Program) {
 
 /// The folder of the store and of the remembered options.
 pub(crate) fn folder(program: &Program) -> Result<PathBuf, CommandError> {
-    let named = program.arguments.store.clone();
+    let named = program.options.store.clone();
     named
         .or_else(|| program.environment.data_folder())
         .ok_or_else(|| {

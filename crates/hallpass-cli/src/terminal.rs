@@ -143,9 +143,10 @@ impl Interaction for Terminal {
                 self.output.say(&format!("{error}: {}", error.hint()));
             }
             LoginEvent::Registering {
-                anew: Some(why), ..
+                reason: Some(reason),
+                ..
             } => {
-                self.output.say(&format!("registering anew: {why}"));
+                self.output.say(&format!("registering again: {reason}"));
             }
             LoginEvent::Stray { reason } => {
                 self.output

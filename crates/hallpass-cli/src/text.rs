@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 pub(crate) use hallpass::{sanitize_line as line, sanitize_text as text};
 
-use crate::output::{Paint, Tone};
+use crate::paint::{Paint, Tone};
 
 /// Several lines of a server's text, indented after the first: none of them looks like a line of this
 /// program.
@@ -59,6 +59,16 @@ pub(crate) fn duration(seconds: u64) -> String {
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {unit}{plural}")
+}
+
+/// A word as a shell takes it for one.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+=,[]".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// Lines of a name and what stands for it, aligned, each broken at the edge.

@@ -58,6 +58,7 @@ mod settings;
 pub mod store;
 mod time;
 mod token_source;
+mod unverified_claims;
 
 pub use authorizer::{
     AuthorizeError, Authorizer, NoAuthorizer, RegistrationSink, SignIn, SignInReason,
@@ -87,6 +88,7 @@ pub use settings::{
 pub use store::{CredentialStore, StoreError};
 pub use time::{Clock, Timestamp};
 pub use token_source::{FixedToken, TokenSource, TokenSourceError};
+pub use unverified_claims::UnverifiedClaims;
 
 /// The example of the README.
 #[cfg(doctest)]

@@ -1,23 +1,38 @@
 //! The port to credentials at rest.
+//!
+//! A new store implements [`CredentialStore`]: seven methods, without defaults. What a diagnosis asks
+//! beyond them is [`StoreDiagnostics`]. `hallpass_store::contract` tests a store against the rules.
 
 use std::{any::Any, error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{BoxFuture, CredentialKey, Generation, Issuer, Record, Remedy};
 
-/// Keeps records, and orders those who change them.
+/// Keeps records, and orders the tasks and processes that change them.
+///
+/// A new store implements:
+///
+/// | method | purpose |
+/// |---|---|
+/// | [`load`](Self::load) | the active record of a credential |
+/// | [`load_issuer`](Self::load_issuer) | its record for one issuer |
+/// | [`records`](Self::records) | its records for all issuers |
+/// | [`list`](Self::list) | all credentials |
+/// | [`lock`](Self::lock) | exclusive access to a credential |
+/// | [`save`](Self::save) | writes a record, under the lock |
+/// | [`remove`](Self::remove) | removes a record, under the lock |
+///
+/// [`reserve`](Self::reserve) and [`diagnostics`](Self::diagnostics) have defaults.
 ///
 /// The rules that a session relies on:
 ///
 /// - A credential holds one record for each exact issuer, and one of them is active: the one saved last.
-///   [`load`](Self::load) gives the active one.
-/// - Writing needs the credential's [`Guard`]. It is exclusive over all processes (over all machines,
-///   where the backend is shared) until it is released or dropped.
-/// - A save names the generation it replaces. Anything else in its place is an answer,
-///   [`Saved::Conflict`], and nothing is written. A record that was removed is not brought back by
-///   a save that expected it.
-/// - A save that returned has been made durable. A save that failed has changed nothing, or has
-///   written the whole record where only making that durable failed. So a caller that repeats it
-///   must expect a conflict with its own record, and knows by reading it. Other changes likewise.
+/// - Writing needs a [`Guard`] of kind [`LockKind::Credential`]. It excludes all other processes (also on
+///   other machines, where they share the backend) until it is released or dropped.
+/// - A save names the generation that it replaces. If the store holds another one, it answers
+///   [`Saved::Conflict`] and writes nothing. A save that expects a removed record does not bring it back.
+/// - A save that returned is durable. A save that failed has changed nothing, or has written the whole
+///   record and only failed to make it durable. So a caller that repeats it must expect a conflict with
+///   its own record, and recognizes that by reading it. The same holds for other changes.
 /// - Generations of a credential grow and are never used twice, also after a removal.
 pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// The active record of a credential.
@@ -39,18 +54,20 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         key: &'a CredentialKey,
     ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>>;
 
-    /// Every credential that holds a record, and every place that could not be read.
+    /// All credentials that hold a record, and all errors of those that can't be read.
     fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>>;
 
-    /// Locks a credential, waiting at most `wait` for whoever holds it.
+    /// Takes one of a credential's locks. Waits at most `wait` for the task or process that holds it, then
+    /// fails with [`StoreErrorKind::Busy`]. Locks of different kinds don't exclude each other.
     fn lock<'a>(
         &'a self,
         key: &'a CredentialKey,
+        kind: LockKind,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>>;
 
-    /// Saves `record` in its credential in place of the one for the same issuer at generation `expected`
-    /// (`None`: there is none), and makes it the active one.
+    /// Saves `record` in place of the one for the same issuer at generation `expected` (`None`: there is
+    /// none), and makes it the active one.
     ///
     /// The store gives the new generation; the one in `record` is not read.
     fn save<'a>(
@@ -60,17 +77,23 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         guard: &'a mut Guard,
     ) -> BoxFuture<'a, Result<Saved, StoreError>>;
 
-    /// Makes sure that the next change of a credential under this guard, a save of a record of usual size,
-    /// needs no more space and opens no more files than are held from now on.
+    /// Removes the record for an issuer; whether there was one.
+    fn remove<'a>(
+        &'a self,
+        key: &'a CredentialKey,
+        issuer: &'a Issuer,
+        guard: &'a mut Guard,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Makes sure that the next change under this guard (a save of a record of usual size) needs no more
+    /// disk space and no more open files than are held from now on.
     ///
-    /// For a caller that is about to do what can't be undone and has to save what comes of it, as
-    /// the answer to a refresh token that was posted. An error says what is missing; nothing is
-    /// changed then.
+    /// For a caller that is about to do what can't be undone and has to save the result, such as the
+    /// answer to a refresh token. An error says what is missing; nothing is changed then.
     ///
-    /// A save or another change takes what is reserved with it, also where it ends in a conflict or
-    /// an error; without one it goes with the guard. Reserving twice is reserving once. Where nothing
-    /// is reserved, a save works all the same. The default reserves nothing, for a backend where a
-    /// save needs neither.
+    /// The next change uses up the reserve, also if it ends in a conflict or an error. Without a change
+    /// it ends with the guard. Reserving twice is the same as reserving once, and a save works without.
+    /// The default reserves nothing, for a backend where a save needs neither.
     fn reserve<'a>(
         &'a self,
         key: &'a CredentialKey,
@@ -80,36 +103,37 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         Box::pin(async { Ok(()) })
     }
 
-    /// Removes the record for an issuer; whether there was one.
-    fn remove<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-        issuer: &'a Issuer,
-        guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+    /// What the store can tell a diagnosis. The default is nothing. A store that wraps another one
+    /// forwards it.
+    fn diagnostics(&self) -> Option<&dyn StoreDiagnostics> {
+        None
+    }
+}
 
-    /// Where and how the records are kept, in words for a person.
+/// What a diagnosis asks of a store. No method changes anything or waits for a lock.
+pub trait StoreDiagnostics: CredentialStore {
+    /// Where and how the records are kept, for people.
     fn describe(&self) -> String;
 
-    /// Who holds a credential's lock at the moment, in words for a person; `None` where nobody does, and
-    /// where the backend can't tell. For a diagnosis: waits for nobody and changes nothing.
-    fn holder<'a>(
+    /// The holder of one of a credential's locks, for people; `None` if the lock is free or the store can't
+    /// tell. The default is `None`.
+    fn lock_holder<'a>(
         &'a self,
         key: &'a CredentialKey,
+        kind: LockKind,
     ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
-        let _ = key;
+        let _ = (key, kind);
         Box::pin(async { Ok(None) })
     }
 
-    /// The same store for a diagnosis, where reading may change something: that one changes nothing,
-    /// and says as an error what it would have done. `None` where reading changes nothing anyway.
+    /// The same store, where reading changes nothing and returns an error that says what it would have
+    /// changed. The default is `None`, for a store where reading never changes anything.
     fn read_only(&self) -> Option<Arc<dyn CredentialStore>> {
         None
     }
 
-    /// Everything that is in trouble: what opens the records, and each of them that can't be read.
-    /// For a diagnosis: changes nothing.
-    fn check(&self) -> BoxFuture<'_, Vec<StoreError>> {
+    /// All problems of the store: of the key that opens the records, and of each record.
+    fn verify(&self) -> BoxFuture<'_, Vec<StoreError>> {
         Box::pin(async move {
             match self.list().await {
                 Ok(listing) => listing.problems,
@@ -119,17 +143,27 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     }
 }
 
+/// Which lock of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LockKind {
+    /// For changes of its records. Held for moments.
+    Credential,
+    /// For signing in, so that of several processes one asks the user. Held while the user answers, and
+    /// taken before [`Credential`](Self::Credential).
+    SignIn,
+}
+
 /// The answer to a save.
 ///
-/// There are these two and there will be no third: whoever saves has to know what stands there now.
+/// Exhaustive on purpose: a caller must know which generation the store holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Saved {
-    /// It is written, under this generation.
+    /// The record is written, under this generation.
     Written(Generation),
-    /// Something else stands there; nothing was written.
+    /// The store holds another generation than the expected one. Nothing was written.
     Conflict {
-        /// The generation that stands there; `None`: no record.
+        /// The generation that the store holds; `None`: no record.
         found: Option<Generation>,
     },
 }
@@ -158,13 +192,14 @@ impl Listing {
 #[derive(Debug)]
 pub struct Guard {
     key: CredentialKey,
+    kind: LockKind,
     lease: Box<dyn Lease>,
 }
 
 /// A store's own part of a [`Guard`]: an open lock file, a row lease. Releases on drop.
 pub trait Lease: Any + Send + Sync + fmt::Debug {
-    /// Gives the lock back and says whether that came through, for a backend whose release has to
-    /// be sent somewhere. The default is what dropping does.
+    /// Releases the lock and waits for the backend's answer, for a backend whose release is a request.
+    /// The default drops the lease.
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
         drop(self);
         Box::pin(async { Ok(()) })
@@ -172,19 +207,20 @@ pub trait Lease: Any + Send + Sync + fmt::Debug {
 }
 
 impl Guard {
-    /// Made by a store when it has locked `key`.
-    pub fn new(key: CredentialKey, lease: impl Lease) -> Self {
+    /// Made by a store that has taken this lock of `key`.
+    pub fn new(key: CredentialKey, kind: LockKind, lease: impl Lease) -> Self {
         Self {
             key,
+            kind,
             lease: Box::new(lease),
         }
     }
 
-    /// Releases the lock and waits until it is.
+    /// Releases the lock and waits until it is released.
     ///
     /// # Errors
     ///
-    /// When the backend could not be told; the lock then ends by the backend's own time limit.
+    /// When the backend can't be reached; the lock then ends by the backend's own timeout.
     pub async fn release(self) -> Result<(), StoreError> {
         self.lease.release().await
     }
@@ -194,14 +230,31 @@ impl Guard {
         &self.key
     }
 
+    /// Which of its locks.
+    pub fn kind(&self) -> LockKind {
+        self.kind
+    }
+
     /// The store's own part, if it is of type `T`. A store refuses a guard that is not its own.
     pub fn lease_mut<T: Lease>(&mut self) -> Option<&mut T> {
         let lease: &mut dyn Any = &mut *self.lease;
         lease.downcast_mut()
     }
+
+    /// The store's own part, to change the records of `key`: if the guard is of kind
+    /// [`LockKind::Credential`], for this credential, and the lease of type `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Guard`]. The store itself checks that the lease is of this store.
+    pub fn lease_for<T: Lease>(&mut self, key: &CredentialKey) -> Result<&mut T, StoreError> {
+        let fits = self.kind == LockKind::Credential && self.key == *key;
+        let lease = if fits { self.lease_mut() } else { None };
+        lease.ok_or_else(StoreError::foreign_guard)
+    }
 }
 
-/// A store that could not do what was asked.
+/// An operation of a store that failed.
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -210,33 +263,32 @@ pub struct StoreError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What kind of trouble a store is in.
+/// Why an operation of a store failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// Somebody else held the lock for longer than the caller would wait.
+    /// Another task or process held the lock for longer than the caller waits.
     Busy,
-    /// The place where the records are can't be reached for now.
+    /// The backend can't be reached at the moment.
     Unavailable,
-    /// The lock was lost while it was held, as by a lease that ran out: nothing was written.
+    /// The lock was lost while it was held, as by a lease that expired. Nothing was written.
     LeaseLost,
-    /// The key that opens the records is locked, absent or wrong.
+    /// The key that opens the records is locked, missing or wrong.
     Key,
-    /// A record can't be read: torn, altered, or not ours.
+    /// A record can't be read: it is incomplete, changed, or not a record of Hallpass.
     Damaged,
     /// A record was written by a newer version.
     Newer,
-    /// Permissions, ownership or the kind of a file are not as they must be.
+    /// A file has the wrong permissions, owner or type.
     Refused,
-    /// The medium failed: full, read-only, gone.
+    /// The disk failed: it is full, read-only or gone.
     Io,
-    /// The guard is for another credential or from another store.
+    /// The guard is of another kind, for another credential or from another store.
     Guard,
 }
 
 impl StoreError {
-    /// An error of `kind`; `what` says what was tried on what, in lower case and without a full
-    /// stop.
+    /// An error of `kind`; `what` says what failed on what, in lower case and without a full stop.
     pub fn new(kind: StoreErrorKind, what: impl Into<String>) -> Self {
         Self {
             kind,
@@ -246,14 +298,22 @@ impl StoreError {
         }
     }
 
-    /// Adds advice for a person.
+    /// The error of a guard that does not allow a change.
+    pub fn foreign_guard() -> Self {
+        Self::new(
+            StoreErrorKind::Guard,
+            "the guard is for another lock or from another store",
+        )
+    }
+
+    /// Adds advice for the user.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds what caused it.
+    /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -265,7 +325,7 @@ impl StoreError {
         self.kind
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -303,7 +363,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_by_itself_is_tried_again() {
+    fn remedy_of_temporary_error_is_retry() {
         for (kind, remedy) in [
             (StoreErrorKind::Busy, Remedy::Retry),
             (StoreErrorKind::Unavailable, Remedy::Retry),

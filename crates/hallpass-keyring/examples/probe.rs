@@ -10,7 +10,7 @@
 use std::{env, error::Error as _, process::ExitCode, time::Duration};
 
 use hallpass_keyring::Keyring;
-use hallpass_store::{KeyError, KeyErrorKind, KeyId, KeySource as _};
+use hallpass_seal::{KeyError, KeyErrorKind, KeyId, KeySource as _};
 use tokio::time::Instant;
 
 const LIMIT: Duration = Duration::from_secs(3);

@@ -12,7 +12,7 @@ use std::{
 };
 
 use hallpass_core::BoxFuture;
-use hallpass_store::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
+use hallpass_seal::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
 use keyring_core::{CredentialStore, Entry, Error};
 use tokio::{
     sync::{oneshot, watch},
@@ -25,9 +25,9 @@ use crate::{
     platform,
 };
 
-/// A person may have to type a password; a program without one should not seem dead.
+/// The user may have to type a password; without a user the program should not seem to hang.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// So many threads may hang on a dead bus. They end when it answers or its socket closes.
+/// The most threads that may hang on a dead bus. They end when it answers or its socket closes.
 const MAX_THREADS: usize = 4;
 
 type Open = dyn Fn() -> keyring_core::Result<Arc<CredentialStore>> + Send + Sync;
@@ -44,15 +44,15 @@ pub struct Keyring {
 
 struct Inner {
     open: Box<Open>,
-    keys: Mutex<HashMap<KeyId, Known>>,
+    keys: Mutex<HashMap<KeyId, CacheEntry>>,
     threads: AtomicUsize,
 }
 
-/// What is known of a key.
-enum Known {
+/// A key that was asked for.
+enum CacheEntry {
     Key(SealingKey),
-    /// A thread is asking; its answer comes here.
-    Asking(watch::Receiver<Option<Outcome>>),
+    /// A thread asks for it and sends the answer here.
+    Pending(watch::Receiver<Option<Outcome>>),
 }
 
 impl Keyring {
@@ -92,11 +92,11 @@ impl Keyring {
     }
 
     /// Joins the thread that asks for a key, or starts it.
-    fn ask(&self, id: KeyId) -> Result<Known, Failure> {
+    fn ask(&self, id: KeyId) -> Result<CacheEntry, Failure> {
         let mut keys = self.inner.keys();
         match keys.get(&id) {
-            Some(Known::Key(key)) => return Ok(Known::Key(key.clone())),
-            Some(Known::Asking(answer)) => return Ok(Known::Asking(answer.clone())),
+            Some(CacheEntry::Key(key)) => return Ok(CacheEntry::Key(key.clone())),
+            Some(CacheEntry::Pending(answer)) => return Ok(CacheEntry::Pending(answer.clone())),
             None => {}
         }
         let (sender, answer) = watch::channel(None);
@@ -105,24 +105,24 @@ impl Keyring {
             let outcome = inner.read(&service, id);
             let mut keys = inner.keys();
             let ours =
-                |known: &Known| matches!(known, Known::Asking(other) if other.same_channel(&mine));
+                |known: &CacheEntry| matches!(known, CacheEntry::Pending(other) if other.same_channel(&mine));
             if let Ok(key) = &outcome {
-                // Also when everybody stopped waiting: who asks next has it.
-                keys.insert(id, Known::Key(key.clone()));
+                // Also if no task waits any more: the next one that asks gets it.
+                keys.insert(id, CacheEntry::Key(key.clone()));
             } else if keys.get(&id).is_some_and(ours) {
                 keys.remove(&id);
             }
             drop(keys);
             sender.send_replace(Some(outcome));
         })?;
-        keys.insert(id, Known::Asking(answer.clone()));
-        Ok(Known::Asking(answer))
+        keys.insert(id, CacheEntry::Pending(answer.clone()));
+        Ok(CacheEntry::Pending(answer))
     }
 
     async fn answer(&self, id: KeyId) -> Outcome {
         let mut answer = match self.ask(id)? {
-            Known::Key(key) => return Ok(key),
-            Known::Asking(answer) => answer,
+            CacheEntry::Key(key) => return Ok(key),
+            CacheEntry::Pending(answer) => answer,
         };
         let waiting = time::timeout(self.limit, answer.wait_for(Option::is_some));
         let failure = match waiting.await {
@@ -130,9 +130,10 @@ impl Keyring {
             Ok(Err(_)) => gave_up(),
             Err(_) => Failure::timed_out(),
         };
-        // Whoever asks next tries anew, beside the thread that hangs.
+        // The next task that asks starts another thread, beside the one that hangs.
         let mut keys = self.inner.keys();
-        if matches!(keys.get(&id), Some(Known::Asking(other)) if other.same_channel(&answer)) {
+        if matches!(keys.get(&id), Some(CacheEntry::Pending(other)) if other.same_channel(&answer))
+        {
             keys.remove(&id);
         }
         Err(failure)
@@ -145,7 +146,7 @@ impl Keyring {
     ) -> Result<T, Failure> {
         let (sender, answer) = oneshot::channel();
         self.inner.spawn(move |inner| {
-            // Nobody may be waiting any more.
+            // The task may have stopped waiting.
             let _ = sender.send(work(inner));
         })?;
         match time::timeout(self.limit, answer).await {
@@ -157,7 +158,7 @@ impl Keyring {
 }
 
 impl Inner {
-    fn keys(&self) -> MutexGuard<'_, HashMap<KeyId, Known>> {
+    fn keys(&self) -> MutexGuard<'_, HashMap<KeyId, CacheEntry>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -201,7 +202,7 @@ impl Drop for Counted {
 fn read_entry(entry: &Entry, id: KeyId) -> Outcome {
     let text = entry.get_secret();
     let text = Zeroizing::new(text.map_err(|error| Failure::from_keyring(&error))?);
-    outcome::from_text(id, &text)
+    outcome::parse(id, &text)
 }
 
 fn gave_up() -> Failure {
@@ -220,12 +221,12 @@ impl KeySource for Keyring {
         Box::pin(async move {
             let key = SealingKey::generate()?;
             let (service, kept) = (self.service.clone(), key.clone());
-            // Set when nobody waits any more, be it that the caller was dropped.
+            // Set if no task waits any more, also if the caller was dropped.
             let abandoned = Abandoned::default();
             let watched = Arc::clone(&abandoned.0);
             let made = self.run(move |inner| {
                 let entry = inner.entry(&service, id)?;
-                let text = outcome::to_text(&kept);
+                let text = kept.to_hex();
                 let set = entry.set_secret(text.as_bytes());
                 set.map_err(|error| Failure::from_keyring(&error))?;
                 // A keyring that takes a key and does not give it back is none.
@@ -248,7 +249,7 @@ impl KeySource for Keyring {
             });
             made.await.map_err(Failure::into_error)?;
             drop(abandoned);
-            self.inner.keys().insert(id, Known::Key(key.clone()));
+            self.inner.keys().insert(id, CacheEntry::Key(key.clone()));
             Ok(key)
         })
     }
@@ -277,7 +278,7 @@ impl KeySource for Keyring {
     }
 }
 
-/// Says, when it is dropped, that nobody waits.
+/// Says, when it is dropped, that no task waits any more.
 #[derive(Default)]
 struct Abandoned(Arc<AtomicBool>);
 

@@ -1,6 +1,6 @@
 //! The sealing key of a Hallpass store in the keyring of the operating system.
 //!
-//! [`Keyring`] is a [`KeySource`](hallpass_store::KeySource). It keeps 32 bytes and no record:
+//! [`Keyring`] is a [`KeySource`](hallpass_seal::KeySource). It keeps 32 bytes and no record:
 //! Windows takes 2,560 bytes at most, macOS may ask the person at each access, and a record changes
 //! with each refresh while the key does not.
 //!
@@ -24,7 +24,7 @@
 //! use std::time::Duration;
 //!
 //! use hallpass_keyring::Keyring;
-//! use hallpass_store::{KeySource, KeyLocation};
+//! use hallpass_seal::{KeySource, KeyLocation};
 //!
 //! let keyring = Keyring::new().with_time_limit(Duration::from_secs(5));
 //! assert_eq!(keyring.policy(), KeyLocation::Keyring);

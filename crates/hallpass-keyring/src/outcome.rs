@@ -2,9 +2,8 @@
 
 use std::error::Error as _;
 
-use hallpass_store::{KeyError, KeyErrorKind, KeyId, SealingKey};
+use hallpass_seal::{KeyError, KeyErrorKind, KeyId, SealingKey};
 use keyring_core::Error;
-use zeroize::Zeroizing;
 
 use crate::platform;
 
@@ -87,35 +86,12 @@ impl Failure {
     }
 }
 
-/// What stands in the keyring: text, because some keyrings take nothing else.
-pub(crate) fn to_text(key: &SealingKey) -> Zeroizing<String> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = Zeroizing::new(String::with_capacity(64));
-    for byte in key.expose() {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
-}
-
-/// Reads it back.
-pub(crate) fn from_text(id: KeyId, text: &[u8]) -> Outcome {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut key = Zeroizing::new([0_u8; 32]);
-    let mut good = text.len() == 64;
-    for (byte, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
-        match (digit(pair[0]), digit(pair[1])) {
-            // Two digits fit a byte.
-            (Some(high), Some(low)) => *byte = u8::try_from(high << 4 | low).unwrap_or_default(),
-            _ => good = false,
-        }
-    }
-    if good {
-        Ok(SealingKey::from_bytes(*key))
-    } else {
-        Err(Failure::new(
+/// Reads a key from the text that [`SealingKey::to_hex`] made: some keyrings keep nothing but text.
+pub(crate) fn parse(id: KeyId, text: &[u8]) -> Outcome {
+    SealingKey::from_hex(text).ok_or_else(|| {
+        Failure::new(
             KeyErrorKind::Unusable,
-            format!("what {} has as {id} is no key", platform::NAME),
-        ))
-    }
+            format!("what {} has as {id} is not a key", platform::NAME),
+        )
+    })
 }

@@ -5,12 +5,14 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use hallpass_core::{CallbackSetting, quote};
+use hallpass_core::{CallbackSetting, Remedy, quote};
 use tokio::net::TcpListener;
 use url::{Host, Url};
 
+use crate::{LoginError, LoginErrorKind};
+
 /// How many ports are tried until one is free on both addresses of `localhost`.
-const LOCALHOST_TRIES: usize = 16;
+const MAX_LOCALHOST_TRIES: usize = 16;
 
 /// The host of a loopback redirect URI, in the three spellings that browsers and servers know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,16 @@ enum LoopbackHost {
     V6,
     /// Either address, as the browser's resolver likes it: both are listened on.
     Localhost,
+}
+
+impl LoopbackHost {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::V4 => "127.0.0.1",
+            Self::V6 => "[::1]",
+            Self::Localhost => "localhost",
+        }
+    }
 }
 
 /// A loopback address to listen on, with the path that is the callback.
@@ -31,27 +43,34 @@ pub(crate) struct CallbackAddress {
 
 impl CallbackAddress {
     /// Reads a setting; the error says what is wrong with it.
-    pub(crate) fn from_setting(setting: &CallbackSetting) -> Result<Self, String> {
+    pub(crate) fn from_setting(setting: &CallbackSetting) -> Result<Self, LoginError> {
+        let refuse = |what: String| {
+            Err(LoginError::new(
+                LoginErrorKind::Setting,
+                Remedy::Configure,
+                what,
+            ))
+        };
         let host = match setting.host.as_str() {
             "127.0.0.1" => LoopbackHost::V4,
             "[::1]" | "::1" => LoopbackHost::V6,
             "localhost" => LoopbackHost::Localhost,
             other => {
-                return Err(format!(
+                return refuse(format!(
                     "the callback host `{}` is none of `127.0.0.1`, `[::1]` and `localhost`",
                     quote(other)
                 ));
             }
         };
         if setting.port == Some(0) {
-            return Err("the callback port 0 can't be fixed".to_owned());
+            return refuse("the callback port 0 is not a fixed port".to_owned());
         }
         let probe = Url::parse(&format!("http://127.0.0.1{}", setting.path));
         let fits = probe.is_ok_and(|url| {
             url.path() == setting.path && url.query().is_none() && url.fragment().is_none()
         });
         if !fits {
-            return Err(format!(
+            return refuse(format!(
                 "the callback path `{}` is not the path of a URL: it begins with a slash and is \
                  percent-encoded",
                 quote(&setting.path)
@@ -81,15 +100,15 @@ impl CallbackAddress {
         (address.redirect_uri(address.port?) == text).then_some(address)
     }
 
-    /// Whether a login under the setting `wanted` may use this address: the same host and path, and
+    /// Whether a login under the setting `configured` may use this address: the same host and path, and
     /// the same port where the setting fixes one.
-    pub(crate) fn serves(&self, wanted: &CallbackAddress) -> bool {
-        self.host == wanted.host
-            && self.path == wanted.path
-            && (wanted.port.is_none() || wanted.port == self.port)
+    pub(crate) fn matches(&self, configured: &CallbackAddress) -> bool {
+        self.host == configured.host
+            && self.path == configured.path
+            && (configured.port.is_none() || configured.port == self.port)
     }
 
-    /// Takes the port. Nothing is probed first: what is bound is what the redirect URI names.
+    /// Takes the port. Nothing is probed first: the redirect URI names what is bound.
     pub(crate) async fn bind(&self) -> io::Result<CallbackListener> {
         let sockets = match self.host {
             LoopbackHost::V4 => vec![listen(Ipv4Addr::LOCALHOST.into(), self.port).await?],
@@ -109,11 +128,12 @@ impl CallbackAddress {
         })
     }
 
-    /// Both addresses of `localhost`, on one port. Whoever held the other one would get the code
-    /// from a browser that resolves the name to it, so only a machine without it goes without it.
+    /// Both addresses of `localhost`, on one port. Another program on the second address would get the
+    /// code from a browser that resolves the name to it, so it is left out only where the machine does
+    /// not have it.
     async fn bind_both(&self) -> io::Result<Vec<TcpListener>> {
         let mut taken = io::Error::from(io::ErrorKind::AddrInUse);
-        for _ in 0..LOCALHOST_TRIES {
+        for _ in 0..MAX_LOCALHOST_TRIES {
             let v4 = match listen(Ipv4Addr::LOCALHOST.into(), self.port).await {
                 Ok(v4) => v4,
                 Err(error) if is_absent(&error) => {
@@ -132,21 +152,29 @@ impl CallbackAddress {
         Err(taken)
     }
 
+    /// The port, if one is fixed.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The redirect URI before a port is taken: without one where any free port will do.
+    pub(crate) fn planned_redirect_uri(&self) -> String {
+        match self.port {
+            Some(port) => self.redirect_uri(port),
+            None => format!("http://{}{}", self.host.as_str(), self.path),
+        }
+    }
+
     fn redirect_uri(&self, port: u16) -> String {
         format!("http://{}{}", self.authority(port), self.path)
     }
 
     fn authority(&self, port: u16) -> String {
-        let host = match self.host {
-            LoopbackHost::V4 => "127.0.0.1",
-            LoopbackHost::V6 => "[::1]",
-            LoopbackHost::Localhost => "localhost",
-        };
-        format!("{host}:{port}")
+        format!("{}:{port}", self.host.as_str())
     }
 }
 
-/// A bound callback address: from here on the redirect URI is known and ours.
+/// A bound callback address: now the redirect URI is known.
 #[derive(Debug)]
 pub(crate) struct CallbackListener {
     pub(crate) redirect_uri: String,

@@ -1,5 +1,5 @@
-//! Waiting for the person: the callback port, the pasted URL, the device grant and the time limit,
-//! whichever comes first.
+//! Waits for the user: the callback port, a pasted URL, the device grant and the timeout, whichever
+//! comes first.
 
 use std::future::pending as never;
 
@@ -9,25 +9,26 @@ use hallpass_oauth::{
 };
 
 use crate::{
-    BrowserLogin, BrowserRequest, LoginError, LoginErrorKind, LoginEvent, ManualCallbackError,
+    BrowserRequest, LoginError, LoginErrorKind, LoginEvent, ManualCallbackError,
     callback_server::{CallbackServer, Responder},
+    login::Host,
     manual_callback,
     page::Page,
 };
 
 /// One wait, from the authorization URL to its answer.
 #[derive(Debug)]
-pub(crate) struct Waiting<'a> {
-    pub(crate) host: &'a BrowserLogin,
+pub(crate) struct AwaitCallback<'a> {
+    pub(crate) host: &'a Host,
     pub(crate) pending: &'a PendingAuthorization,
-    pub(crate) visit: BrowserRequest<'a>,
+    pub(crate) browser_request: BrowserRequest<'a>,
     /// The MCP server's URL, for the page.
     pub(crate) server: &'a str,
-    /// What a person is told when nobody comes back.
+    /// What to tell the user after the timeout.
     pub(crate) hint: String,
 }
 
-/// The end of a road.
+/// How the user came back.
 #[derive(Debug)]
 pub(crate) enum CallbackOutcome {
     /// A code whose `state` and `iss` are right, and the browser that waits for a page, if it came
@@ -37,48 +38,48 @@ pub(crate) enum CallbackOutcome {
     Tokens(Box<TokenResponse>),
 }
 
-impl Waiting<'_> {
-    /// Has the browser opened and waits. Strays are answered and change nothing. `device` is the
-    /// road beside the browser.
+impl AwaitCallback<'_> {
+    /// Opens the browser and waits. Stray requests are answered and change nothing. `device` is the
+    /// device grant beside the browser.
     pub(crate) async fn run(
         &self,
-        door: &mut CallbackServer,
+        callbacks: &mut CallbackServer,
         mut device: BoxFuture<'_, Result<TokenResponse, LoginError>>,
     ) -> Result<CallbackOutcome, LoginError> {
         let interaction = &*self.host.interaction;
-        interaction.event(LoginEvent::OpenUrl(self.visit));
+        interaction.event(LoginEvent::OpenUrl(self.browser_request));
         // Raced as well: an opener may not return before its browser ends.
-        let mut opening = Some(interaction.open(self.visit.url));
+        let mut opening = Some(interaction.open(self.browser_request.url));
         let mut pasting = Some(interaction.pasted());
         let mut limit = self.host.clock.sleep(self.host.timeout);
         loop {
             tokio::select! {
-                knock = door.knock() => {
-                    let Some(knock) = knock else {
+                callback = callbacks.next() => {
+                    let Some(callback) = callback else {
                         let what = "the callback port closed by itself";
                         return Err(LoginError::new(LoginErrorKind::CallbackPort, Remedy::Retry, what));
                     };
-                    match self.pending.receive(&knock.query.0) {
+                    match self.pending.receive(&callback.query.0) {
                         Ok(code) => {
-                            return Ok(CallbackOutcome::Code(code, Some(knock.visitor)));
+                            return Ok(CallbackOutcome::Code(code, Some(callback.responder)));
                         }
                         Err(error) if error.is_fatal() => {
                             let error = self.refused(error);
-                            knock.visitor.show(failed(self.server, &error));
+                            callback.responder.send(failure_page(self.server, &error));
                             return Err(error);
                         }
                         Err(error) => {
-                            knock.visitor.show(Page::Stray(http::StatusCode::BAD_REQUEST));
+                            callback.responder.send(Page::Stray(http::StatusCode::BAD_REQUEST));
                             let reason = error.to_string();
                             interaction.event(LoginEvent::Stray { reason: &reason });
                         }
                     }
                 }
                 text = or_never(&mut pasting) => {
-                    // The next one is asked for only where there is somebody to paste it.
+                    // `None`: no user will paste anything.
                     pasting = text.is_some().then(|| interaction.pasted());
                     let Some(text) = text else { continue };
-                    match self.judge_pasted(&text) {
+                    match self.receive_pasted(&text) {
                         Ok(code) => return Ok(CallbackOutcome::Code(code, None)),
                         Err(Pasted::Ends(error)) => return Err(*error),
                         Err(Pasted::Refused(error)) => {
@@ -94,42 +95,46 @@ impl Waiting<'_> {
                     });
                 }
                 tokens = &mut device => return Ok(CallbackOutcome::Tokens(Box::new(tokens?))),
-                () = &mut limit => return Err(self.too_late()),
+                () = &mut limit => return Err(self.timed_out()),
             }
         }
     }
 
-    fn judge_pasted(&self, text: &str) -> Result<AuthorizationCode, Pasted> {
-        let query = manual_callback::query_of(text, self.visit.redirect_uri, self.visit.url)
-            .map_err(Pasted::Refused)?;
+    fn receive_pasted(&self, text: &str) -> Result<AuthorizationCode, Pasted> {
+        let query = manual_callback::parse(
+            text,
+            self.browser_request.redirect_uri,
+            self.browser_request.url,
+        )
+        .map_err(Pasted::Refused)?;
         self.pending.receive(&query).map_err(|error| {
             if error.is_fatal() {
                 Pasted::Ends(Box::new(self.refused(error)))
             } else {
                 Pasted::Refused(ManualCallbackError::stray(
-                    self.visit.redirect_uri,
+                    self.browser_request.redirect_uri,
                     error.to_string(),
                 ))
             }
         })
     }
 
-    /// The right server's no, or something that only looks like its answer.
+    /// The authorization server's refusal, or a callback that can't be trusted.
     fn refused(&self, error: CallbackError) -> LoginError {
         let kind = match error.kind() {
             CallbackErrorKind::Refused => LoginErrorKind::Denied,
             _ => LoginErrorKind::Callback,
         };
-        let what = format!("the sign-in to {} came back without success", self.server);
+        let what = format!("the sign-in to {} was refused", self.server);
         LoginError::new(kind, error.remedy(), what)
             .with_hint(error.hint())
             .with_source(error)
     }
 
-    fn too_late(&self) -> LoginError {
+    fn timed_out(&self) -> LoginError {
         let seconds = self.host.timeout.as_secs();
         let what = format!(
-            "nobody came back from the sign-in to {} within {seconds} s",
+            "the sign-in to {} was not finished within {seconds} s",
             self.server
         );
         LoginError::new(LoginErrorKind::Timeout, Remedy::SignIn, what)
@@ -143,7 +148,7 @@ enum Pasted {
 }
 
 /// The page for a sign-in that failed.
-pub(crate) fn failed(server: &str, error: &LoginError) -> Page {
+pub(crate) fn failure_page(server: &str, error: &LoginError) -> Page {
     let why = match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

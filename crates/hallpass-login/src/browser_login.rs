@@ -1,55 +1,45 @@
-//! The authorizer: a person in a browser.
+//! The authorizer: a user in a browser.
 
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, SignIn,
+    AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, Scopes, SignIn,
 };
 
 use crate::{
-    Interaction, LoginError,
-    login::{FailedAttempt, Login},
+    Interaction, LoginError, LoginEvent,
+    login::{FailedAttempt, Host, Login},
 };
 
-/// Signs a person in through a browser, with the authorization code grant (RFC 6749 §4.1, PKCE,
+/// Signs a user in through a browser, with the authorization code grant (RFC 6749 §4.1, PKCE,
 /// RFC 8252).
 ///
-/// It is the usual [`Authorizer`] of a program that people sit at. One login runs discovery, finds
+/// It is the usual [`Authorizer`] of an interactive program. One login runs discovery, finds
 /// or registers the client, takes the callback port, has the [`Interaction`] open the browser, waits
-/// for the callback (or its pasted URL), and redeems the code.
+/// for the callback (or its pasted URL), and exchanges the code.
 ///
 /// It runs on a tokio runtime with time and I/O enabled. Dropping the future ends the login and
 /// frees the port; a registration that was made is kept.
 #[derive(Debug, Clone)]
-pub struct BrowserLogin {
-    pub(crate) http: Arc<dyn HttpClient>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) interaction: Arc<dyn Interaction>,
-    pub(crate) timeout: Duration,
-    pub(crate) client_name: String,
-    pub(crate) parameters: Vec<(String, String)>,
-    pub(crate) device: bool,
-    pub(crate) another_account: bool,
-}
+pub struct BrowserLogin(Host);
 
 /// Puts a [`BrowserLogin`] together.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct BrowserLoginBuilder(BrowserLogin);
+pub struct BrowserLoginBuilder(Host);
 
 impl BrowserLogin {
-    /// How long a person may take unless the host says otherwise: five minutes.
+    /// How long the user may take by default: five minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(300);
 
-    /// Begins with the ports of the host.
+    /// Starts with the ports of the host.
     pub fn builder(
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         interaction: Arc<dyn Interaction>,
     ) -> BrowserLoginBuilder {
-        BrowserLoginBuilder(Self {
+        BrowserLoginBuilder(Host {
             http,
             clock,
             entropy,
@@ -57,40 +47,54 @@ impl BrowserLogin {
             timeout: Self::TIMEOUT,
             client_name: "Hallpass".to_owned(),
             parameters: Vec::new(),
-            device: false,
+            device_grant: false,
             another_account: false,
         })
     }
 
-    /// The login, with an error that says how far it came.
+    /// Runs the login; the error says how far it came.
     ///
     /// # Errors
     ///
     /// A [`LoginError`]. Whatever was saved before is still there.
-    pub async fn run(&self, ask: SignIn<'_>) -> Result<Record, LoginError> {
-        let login = Login::begin(self, ask).await?;
-        let mut anew = None;
+    pub async fn run(&self, request: SignIn<'_>) -> Result<Record, LoginError> {
+        let login = Login::start(&self.0, request).await?;
+        let scopes = self.choose_scopes(&login);
+        let mut reregister = None;
         loop {
-            match login.attempt(anew).await {
+            let plan = login.inputs().plan_again(scopes.clone(), reregister)?;
+            match login.attempt(&plan).await {
                 Ok(record) => return Ok(record),
                 Err(FailedAttempt::Failed(error)) => return Err(*error),
-                // Once for each reason, and a fresh registration can't have been forgotten: a server
-                // that refuses what it has just registered is not asked for ever.
-                Err(FailedAttempt::ReregistrationReason(why, error)) => {
-                    if anew.is_some_and(|tried| tried >= why) {
+                // Once for each reason: a server that refuses what it has just registered is not
+                // asked without end.
+                Err(FailedAttempt::Reregister(reason, error)) => {
+                    if reregister.is_some_and(|tried| tried >= reason) {
                         return Err(*error);
                     }
-                    anew = Some(why);
+                    reregister = Some(reason);
                 }
             }
         }
     }
+
+    /// The scopes of the login, as the host chooses them.
+    fn choose_scopes(&self, login: &Login<'_>) -> Scopes {
+        let interaction = &self.0.interaction;
+        let scopes = interaction.choose_scopes(login.inputs().scopes());
+        interaction.event(LoginEvent::Discovered {
+            issuer: &login.discovered.server.issuer,
+            resource: login.discovered.resource.as_ref(),
+            scopes: &scopes,
+        });
+        scopes
+    }
 }
 
 impl BrowserLoginBuilder {
-    /// How long the person may take from the moment the browser is asked.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.0.timeout = limit;
+    /// How long the user may take from the moment the browser is asked to open.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = timeout;
         self
     }
 
@@ -112,15 +116,15 @@ impl BrowserLoginBuilder {
         self
     }
 
-    /// Whether the device grant (RFC 8628) is offered beside the browser, where the server has it:
-    /// for machines that no browser can reach. It costs a request, and shows the person a second
-    /// way; a client that is registered for it is registered so from then on.
+    /// Whether the device grant (RFC 8628) is offered beside the browser, where the server has it: for
+    /// machines without a browser. It costs a request, and shows the user a second way to sign in. A
+    /// client that this login registers is registered for both grants.
     pub fn device_grant(mut self, offered: bool) -> Self {
-        self.0.device = offered;
+        self.0.device_grant = offered;
         self
     }
 
-    /// Whether the person has another account on the server already, so that the authorization
+    /// Whether the user has another account on the server already, so that the authorization
     /// server should ask which one it is to be (`prompt=select_account`, `OpenID` Connect Core
     /// §3.1.2.1) instead of taking the one that the browser is signed in with. A `prompt` of the
     /// host's own [parameters](Self::authorize_parameter) takes its place.
@@ -132,12 +136,15 @@ impl BrowserLoginBuilder {
     /// The authorizer.
     #[must_use]
     pub fn build(self) -> BrowserLogin {
-        self.0
+        BrowserLogin(self.0)
     }
 }
 
 impl Authorizer for BrowserLogin {
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
-        Box::pin(async move { self.run(ask).await.map_err(AuthorizeError::from) })
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+        Box::pin(async move { self.run(request).await.map_err(AuthorizeError::from) })
     }
 }

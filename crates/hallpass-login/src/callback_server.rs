@@ -1,9 +1,7 @@
-//! The door that a callback comes through: an HTTP server for one request that matters and any
-//! number that don't.
+//! HTTP server for the OAuth callback. It answers every other request and ignores it: another path,
+//! method or `Host`, a prefetch, a wrong `state`.
 //!
-//! Whoever is not the callback gets an answer and changes nothing: another path, method or `Host`,
-//! a prefetch, a wrong `state`. Whether a query is the callback is not decided here but by whoever
-//! takes it from [`CallbackServer::knock`].
+//! The caller of [`CallbackServer::next`] decides whether a query is the callback.
 
 use std::{
     collections::VecDeque,
@@ -32,16 +30,17 @@ use crate::{
     page::{self, Page},
 };
 
-/// Connections held at once on one socket; one more ends the oldest that has sent no request yet.
+/// Open connections on one socket; one more closes the oldest without a request.
 const MAX_CONNECTIONS: usize = 128;
 /// How long a connection may take to send the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the last pages may take to be delivered.
+/// How long the delivery of the last pages may take.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3);
 /// The largest head of a request: authorization codes of a few kilobytes exist.
-const HEAD_BYTES: usize = 64 * 1024;
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// An open door. Dropping it closes the port at once; [`close`](Self::close) lets the last page out.
+/// A running server. Dropping it closes the port at once; [`close`](Self::close) delivers the last
+/// page first.
 #[derive(Debug)]
 pub(crate) struct CallbackServer {
     callbacks: mpsc::Receiver<CallbackRequest>,
@@ -49,11 +48,11 @@ pub(crate) struct CallbackServer {
     sockets: JoinSet<()>,
 }
 
-/// The query of a GET of the callback's path, and the one who waits for a page.
+/// A GET of the callback's path: its query, and who waits for a page.
 #[derive(Debug)]
 pub(crate) struct CallbackRequest {
     pub(crate) query: Query,
-    pub(crate) visitor: Responder,
+    pub(crate) responder: Responder,
 }
 
 /// A query that may hold an authorization code.
@@ -70,28 +69,28 @@ impl std::fmt::Debug for Query {
 pub(crate) struct Responder(oneshot::Sender<Page>);
 
 impl Responder {
-    /// Gives the visitor its page. One who has gone away is not waited for.
-    pub(crate) fn show(self, page: Page) {
+    /// Sends the page, if the browser still waits.
+    pub(crate) fn send(self, page: Page) {
         let _ = self.0.send(page);
     }
 }
 
 impl CallbackServer {
     /// Starts to answer on a bound address.
-    pub(crate) fn open(listener: CallbackListener) -> Self {
-        let (knocks, callbacks) = mpsc::channel(16);
+    pub(crate) fn start(listener: CallbackListener) -> Self {
+        let (sender, callbacks) = mpsc::channel(16);
         let (closing, _) = watch::channel(false);
-        let rules = Arc::new(Rules {
+        let filter = Arc::new(RequestFilter {
             authority: listener.authority,
             path: listener.path,
         });
         let mut sockets = JoinSet::new();
         for socket in listener.sockets {
-            let visit = Connection {
-                rules: Arc::clone(&rules),
-                knocks: knocks.clone(),
+            let handler = Handler {
+                filter: Arc::clone(&filter),
+                callbacks: sender.clone(),
             };
-            sockets.spawn(accept(socket, visit, closing.subscribe()));
+            sockets.spawn(accept(socket, handler, closing.subscribe()));
         }
         Self {
             callbacks,
@@ -100,12 +99,12 @@ impl CallbackServer {
         }
     }
 
-    /// The next query that came to the callback's path. Cancelling this loses none.
-    pub(crate) async fn knock(&mut self) -> Option<CallbackRequest> {
+    /// The next request to the callback's path. Cancelling this loses none.
+    pub(crate) async fn next(&mut self) -> Option<CallbackRequest> {
         self.callbacks.recv().await
     }
 
-    /// Takes no more callbacks: those who still come are told that it is over.
+    /// Takes no more callbacks: later requests get a page that says so.
     pub(crate) fn stop_listening(&mut self) {
         self.callbacks.close();
     }
@@ -113,35 +112,35 @@ impl CallbackServer {
     /// Closes the port once the pages on their way are delivered.
     pub(crate) async fn close(mut self) {
         self.stop_listening();
-        // Whoever still stands in the queue is dropped, and told so by `answer`.
+        // Requests in the queue are dropped; `respond` sends them a page.
         while self.callbacks.try_recv().is_ok() {}
         self.closing.send_replace(true);
         while self.sockets.join_next().await.is_some() {}
     }
 }
 
-/// What one connection needs.
+/// Answers the requests of one connection.
 #[derive(Debug, Clone)]
-struct Connection {
-    rules: Arc<Rules>,
-    knocks: mpsc::Sender<CallbackRequest>,
+struct Handler {
+    filter: Arc<RequestFilter>,
+    callbacks: mpsc::Sender<CallbackRequest>,
 }
 
-/// A connection and whether a request has arrived on it.
-struct Held {
+/// An open connection, and whether a request has arrived on it.
+struct OpenConnection {
     task: AbortHandle,
-    busy: Arc<AtomicBool>,
+    has_request: Arc<AtomicBool>,
 }
 
-impl Held {
+impl OpenConnection {
     fn is_idle(&self) -> bool {
-        !self.busy.load(Ordering::Relaxed)
+        !self.has_request.load(Ordering::Relaxed)
     }
 }
 
-async fn accept(socket: TcpListener, visit: Connection, mut closing: watch::Receiver<bool>) {
+async fn accept(socket: TcpListener, handler: Handler, mut closing: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
-    let mut held: VecDeque<Held> = VecDeque::new();
+    let mut open: VecDeque<OpenConnection> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             _ = closing.wait_for(|closing| *closing) => break,
@@ -157,91 +156,92 @@ async fn accept(socket: TcpListener, visit: Connection, mut closing: watch::Rece
                 continue;
             }
         };
-        held.retain(|connection| !connection.task.is_finished());
-        if held.len() >= MAX_CONNECTIONS {
-            let oldest = held.iter().position(Held::is_idle).unwrap_or(0);
-            if let Some(connection) = held.remove(oldest) {
+        open.retain(|connection| !connection.task.is_finished());
+        if open.len() >= MAX_CONNECTIONS {
+            let oldest = open.iter().position(OpenConnection::is_idle).unwrap_or(0);
+            if let Some(connection) = open.remove(oldest) {
                 connection.task.abort();
             }
         }
-        let busy = Arc::new(AtomicBool::new(false));
-        let task = tasks.spawn(serve(stream, visit.clone(), Arc::clone(&busy)));
-        held.push_back(Held { task, busy });
+        let has_request = Arc::new(AtomicBool::new(false));
+        let task = tasks.spawn(serve(stream, handler.clone(), Arc::clone(&has_request)));
+        open.push_back(OpenConnection { task, has_request });
     }
     drop(socket);
-    held.iter()
-        .filter(|held| held.is_idle())
-        .for_each(|held| held.task.abort());
+    open.iter()
+        .filter(|connection| connection.is_idle())
+        .for_each(|connection| connection.task.abort());
     let delivered = async { while tasks.join_next().await.is_some() {} };
     if timeout(DELIVERY_TIMEOUT, delivered).await.is_err() {
-        tracing::debug!("a visitor of the callback port did not take its page");
+        tracing::debug!("a browser did not take its page from the callback port");
     }
 }
 
 /// One request, one answer, and the connection is closed after it.
-async fn serve(stream: TcpStream, visit: Connection, busy: Arc<AtomicBool>) {
+async fn serve(stream: TcpStream, handler: Handler, has_request: Arc<AtomicBool>) {
     let service = service_fn(|request: Request<Incoming>| {
-        busy.store(true, Ordering::Relaxed);
-        let visit = &visit;
-        async move { Ok::<_, Infallible>(visit.answer(&request).await) }
+        has_request.store(true, Ordering::Relaxed);
+        let handler = &handler;
+        async move { Ok::<_, Infallible>(handler.respond(&request).await) }
     });
     let connection = http1::Builder::new()
         .keep_alive(false)
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(MAX_HEAD_BYTES)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
-        tracing::debug!(%error, "a visitor of the callback port left early");
+        tracing::debug!(%error, "a connection to the callback port ended early");
     }
 }
 
-impl Connection {
-    async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let page = match self
-            .rules
-            .judge(request.method(), request.uri(), request.headers())
-        {
-            Err(refusal) => {
-                tracing::debug!(
-                    status = refusal.status().as_u16(),
-                    "a stray request on the callback port"
-                );
-                refusal
-            }
-            Ok(query) => {
-                let (visitor, page) = oneshot::channel();
-                let knock = CallbackRequest {
-                    query: Query(query.to_owned()),
-                    visitor: Responder(visitor),
-                };
-                match self.knocks.send(knock).await {
-                    // A sign-in that was broken off drops its visitors.
-                    Ok(()) => page.await.unwrap_or(Page::BrokenOff),
-                    Err(_) => Page::Over,
+impl Handler {
+    async fn respond<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let page =
+            match self
+                .filter
+                .callback_query(request.method(), request.uri(), request.headers())
+            {
+                Err(refusal) => {
+                    tracing::debug!(
+                        status = refusal.status().as_u16(),
+                        "a stray request on the callback port"
+                    );
+                    refusal
                 }
-            }
-        };
+                Ok(query) => {
+                    let (responder, page) = oneshot::channel();
+                    let callback = CallbackRequest {
+                        query: Query(query.to_owned()),
+                        responder: Responder(responder),
+                    };
+                    match self.callbacks.send(callback).await {
+                        // A login that was broken off drops the responder.
+                        Ok(()) => page.await.unwrap_or(Page::BrokenOff),
+                        Err(_) => Page::Over,
+                    }
+                }
+            };
         page::response(&page, request.method() == Method::HEAD)
     }
 }
 
 /// What a request must look like to be a callback.
 #[derive(Debug)]
-struct Rules {
+struct RequestFilter {
     authority: String,
     path: String,
 }
 
-impl Rules {
+impl RequestFilter {
     /// The query of a request that may be the callback, or the page for one that can't.
-    fn judge<'a>(
+    fn callback_query<'a>(
         &self,
         method: &Method,
         uri: &'a Uri,
         headers: &HeaderMap,
     ) -> Result<&'a str, Page> {
-        // Another `Host` is a name that somebody made to point here (DNS rebinding).
+        // Another `Host` is a name that was made to point here (DNS rebinding).
         let mut hosts = headers.get_all(header::HOST).iter();
         let host_fits = match (hosts.next(), hosts.next()) {
             (Some(host), None) => self.is_ours(host.as_bytes()),
@@ -273,7 +273,7 @@ impl Rules {
     }
 }
 
-/// Whether a browser fetches this ahead of anybody going there.
+/// Whether a browser fetches this in advance, without the user going there.
 fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-moz", "x-purpose"]
         .iter()

@@ -11,38 +11,46 @@ use hallpass_oauth::{AvailableCredentials, negotiate};
 
 use crate::{LoginError, LoginErrorKind, ReregistrationReason, address::CallbackAddress};
 
-/// What a login does about its client.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Choice {
-    /// This client, on any port that the settings allow (RFC 8252 §7.3).
-    Known(Registration),
-    /// This dynamic registration, on exactly the address it was registered with.
-    Again(Registration, CallbackAddress),
-    /// A new dynamic registration; why the earlier one does not serve, if there is one.
+/// The client that a login would use.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum PlannedClient {
+    /// The configured client, or one whose identifier is the URL of its metadata document; on any port
+    /// that the settings allow (RFC 8252 §7.3).
+    Configured(Registration),
+    /// The dynamic registration of an earlier login, at exactly its redirect URI.
+    Reused(Registration),
+    /// A new dynamic registration (RFC 7591); why the earlier one can't be used, if there is one.
     Register(Option<ReregistrationReason>),
 }
 
-/// What the choice depends on.
+/// What the choice of the client depends on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Candidates<'a> {
+pub(crate) struct ClientCandidates<'a> {
     pub(crate) settings: &'a ServerSettings,
     pub(crate) metadata: &'a ServerMetadata,
     pub(crate) previous: Option<&'a Record>,
     pub(crate) scopes: &'a Scopes,
-    pub(crate) wanted: &'a CallbackAddress,
+    /// The address of the callback setting.
+    pub(crate) callback: &'a CallbackAddress,
     pub(crate) reason: SignInReason,
     pub(crate) now: Timestamp,
 }
 
-impl Candidates<'_> {
+impl ClientCandidates<'_> {
     /// Pre-registered, metadata document, registered before, registered now: the order in which MCP
     /// has a client look for its identifier.
     ///
-    /// `anew` gives up the registration that there is.
-    pub(crate) fn choose(&self, anew: Option<ReregistrationReason>) -> Result<Choice, LoginError> {
+    /// With a reason to `reregister` the earlier registration is not used. A reused registration comes
+    /// with the callback address that it was registered with.
+    pub(crate) fn choose(
+        &self,
+        reregister: Option<ReregistrationReason>,
+    ) -> Result<(PlannedClient, Option<CallbackAddress>), LoginError> {
         let client = &self.settings.client;
         if let Some(configured) = &client.pre_registered {
-            return self.pre_registered(configured).map(Choice::Known);
+            let registration = self.pre_registered(configured)?;
+            return Ok((PlannedClient::Configured(registration), None));
         }
         if let Some(document) = &client.metadata_document
             && self.metadata.client_id_metadata_document_supported
@@ -52,21 +60,24 @@ impl Candidates<'_> {
             if client.key.is_some() {
                 known.auth_method = TokenEndpointAuthMethod::PrivateKeyJwt;
             }
-            return Ok(Choice::Known(known));
+            return Ok((PlannedClient::Configured(known), None));
         }
-        let anew = match self.registered_before() {
-            Some(_) if anew.is_some() => anew,
-            Some(registration) => match self.again(registration) {
-                Ok(address) => return Ok(Choice::Again(registration.clone(), address)),
-                Err(why) => Some(why),
-            },
-            // What was registered a moment ago, at the first sign-in, may be given up as well.
-            None => anew,
+        let reregister = match self.previous_registration() {
+            Some(registration) if reregister.is_none() => {
+                match self.reusable_address(registration) {
+                    Ok(address) => {
+                        let client = PlannedClient::Reused(registration.clone());
+                        return Ok((client, Some(address)));
+                    }
+                    Err(reason) => Some(reason),
+                }
+            }
+            _ => reregister,
         };
         if self.metadata.registration_endpoint.is_none() {
             return Err(self.no_client());
         }
-        Ok(Choice::Register(anew))
+        Ok((PlannedClient::Register(reregister), None))
     }
 
     /// The configured client, for its own authorization server alone: one that a resource's
@@ -74,7 +85,7 @@ impl Candidates<'_> {
     fn pre_registered(&self, configured: &PreRegisteredClient) -> Result<Registration, LoginError> {
         let issuer = &self.metadata.issuer;
         let bound = configured.issuer.as_ref().or_else(|| {
-            // The first success binds a client whose issuer nobody configured.
+            // The first success binds a client without a configured issuer.
             let record = self.previous?;
             let known = record.registration.as_ref()?;
             let same = known.origin == RegistrationOrigin::PreRegistered
@@ -83,7 +94,7 @@ impl Candidates<'_> {
         });
         match bound {
             Some(bound) if bound.eq_ignoring_trailing_slash(issuer) => {}
-            // The server has just moved: whoever it names now is not the one of the first success.
+            // The server has just moved: it now names another issuer than at the first success.
             None if self.reason != SignInReason::Migration => {}
             bound => return Err(other_issuer(configured, bound, issuer)),
         }
@@ -96,14 +107,14 @@ impl Candidates<'_> {
 
     /// The method for the configured client: the one that is set, else from the metadata.
     fn method(&self, client: &PreRegisteredClient) -> Result<TokenEndpointAuthMethod, LoginError> {
-        let means = AvailableCredentials {
+        let credentials = AvailableCredentials {
             secret: client.secret.is_some(),
             key: self.settings.client.key.is_some(),
         };
         let (method, what) = if let Some(method) = &client.auth_method {
             let can = match method {
-                TokenEndpointAuthMethod::PrivateKeyJwt => means.key,
-                method => means.secret || !method.needs_secret(),
+                TokenEndpointAuthMethod::PrivateKeyJwt => credentials.key,
+                method => credentials.secret || !method.needs_secret(),
             };
             let what = format!("has nothing for `{method}`, which is set");
             (can.then(|| method.clone()), what)
@@ -112,7 +123,7 @@ impl Candidates<'_> {
                 "has nothing to authenticate with that {} accepts",
                 self.metadata.issuer
             );
-            (negotiate(self.metadata, means), what)
+            (negotiate(self.metadata, credentials), what)
         };
         method.ok_or_else(|| {
             let what = format!("the client `{}` {what}", quote(client.id.as_str()));
@@ -123,7 +134,7 @@ impl Candidates<'_> {
     }
 
     /// The dynamic registration of the same authorization server; never another's.
-    fn registered_before(&self) -> Option<&Registration> {
+    fn previous_registration(&self) -> Option<&Registration> {
         let record = self.previous?;
         let registration = record.registration.as_ref()?;
         let ours = record.issuer == self.metadata.issuer
@@ -131,13 +142,16 @@ impl Candidates<'_> {
         ours.then_some(registration)
     }
 
-    /// The address at which an earlier registration serves again, or why it doesn't.
-    fn again(&self, registration: &Registration) -> Result<CallbackAddress, ReregistrationReason> {
+    /// The callback address of an earlier registration that can be reused, or why it can't.
+    fn reusable_address(
+        &self,
+        registration: &Registration,
+    ) -> Result<CallbackAddress, ReregistrationReason> {
         let address = registration
             .redirect_uri
             .as_deref()
             .and_then(CallbackAddress::from_redirect_uri)
-            .filter(|address| address.serves(self.wanted))
+            .filter(|address| address.matches(self.callback))
             .ok_or(ReregistrationReason::CallbackChanged)?;
         if registration
             .secret_expires_at
@@ -146,7 +160,7 @@ impl Candidates<'_> {
             return Err(ReregistrationReason::SecretExpired);
         }
         if let Some(registered) = &registration.scopes {
-            // What was asked for with it before, the server has decided on already.
+            // The server has already decided about the scopes of earlier requests.
             let decided = match self.previous.and_then(|record| record.grant.as_ref()) {
                 Some(grant) => registered.union(&grant.requested_scopes),
                 None => registered.clone(),

@@ -1,63 +1,62 @@
-//! From the authorization code to tokens, and from tokens to the record.
+//! The code exchange (RFC 6749 §4.1.3), and the record of the login.
 
 use hallpass_core::{
     Grant, Record, Registration, Remedy, Scopes, State, TokenEndpointAuthMethod,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{AuthorizationCode, PendingAuthorization, TokenResponse};
+use hallpass_session::{DpopSigner, TokenRequestError};
 
 use crate::{
     LoginError, LoginErrorKind, LoginEvent, LoginWarning, NoRefreshToken, ReregistrationReason,
     login::{FailedAttempt, Login},
+    plan::LoginPlan,
     scopes::OFFLINE_ACCESS,
-    token_request::{Binding, TokenRequestError},
 };
 
-/// What matters for a code besides its client.
+/// What matters for the exchange besides the code and its client.
 #[derive(Debug)]
 pub(crate) struct ExchangeParams {
     /// Whether the client is a dynamic registration of an earlier login.
-    pub(crate) again: bool,
-    /// What the tokens will be bound to.
-    pub(crate) binding: Option<Binding>,
+    pub(crate) is_reused: bool,
+    /// The key that the tokens will be bound to.
+    pub(crate) dpop: Option<DpopSigner>,
 }
 
 impl Login<'_> {
     /// Exchanges the code, once.
-    pub(crate) async fn redeem(
+    pub(crate) async fn exchange_code(
         &self,
         pending: PendingAuthorization,
         code: AuthorizationCode,
         registration: &Registration,
-        terms: &ExchangeParams,
+        params: &ExchangeParams,
     ) -> Result<TokenResponse, FailedAttempt> {
         let metadata = &self.discovered.server;
         let Some(endpoint) = &metadata.token_endpoint else {
             return Err(no_token_endpoint(metadata.issuer.as_str()).into());
         };
-        let grant = pending.redeem(code);
-        let build = || {
-            let client = self.authenticate(registration)?;
-            Ok(grant.clone().into_http(endpoint, &client))
-        };
-        self.tokens(endpoint, build, terms.binding.as_ref())
+        let endpoint = self.endpoint(endpoint, registration, params.dpop.as_ref());
+        self.token_client()
+            .request_token(&endpoint, &pending.redeem(code))
             .await
-            .map_err(|error| self.no_tokens(error, registration, terms.again))
+            .map_err(|error| self.exchange_failed(error, registration, params.is_reused))
     }
 
     /// The record that the session saves.
     pub(crate) fn signed_in(
         &self,
+        plan: &LoginPlan,
         kind: GrantKind,
         tokens: TokenResponse,
         mut registration: Registration,
-        terms: ExchangeParams,
+        params: ExchangeParams,
     ) -> Record {
         let now = self.host.clock.now();
         registration.proven_at = Some(now);
-        let mut grant = tokens.into_grant(kind, &self.scopes, self.resource(), now);
-        grant.dpop_key = terms.binding.map(|binding| binding.kept);
-        self.tell(&grant);
+        let mut grant = tokens.into_grant(kind, &plan.scopes, plan.resource.as_ref(), now);
+        grant.dpop_key = params.dpop.map(|signer| signer.stored_key().clone());
+        self.report(plan, &grant);
         let mut record = self.record();
         record.registration = Some(registration);
         record.grant = Some(grant);
@@ -66,31 +65,31 @@ impl Login<'_> {
         record
     }
 
-    /// What it means that no tokens came.
-    fn no_tokens(
+    /// What a failed exchange means for the login.
+    fn exchange_failed(
         &self,
         error: TokenRequestError,
         registration: &Registration,
-        again: bool,
+        is_reused: bool,
     ) -> FailedAttempt {
         let issuer = &self.discovered.server.issuer;
         let error = match error {
-            TokenRequestError::Http(error) => {
-                let what = format!("no tokens from {issuer}");
-                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
-                    .with_hint(Some("the code may be used up: sign in again"))
-                    .with_source(error);
-                return error.into();
-            }
+            TokenRequestError::Answer(error) => error,
             TokenRequestError::Signing(error) => {
                 let what = "the token request could not be signed";
                 let failed = LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what);
                 return failed.with_source(error).into();
             }
-            TokenRequestError::Token(error) => error,
+            error => {
+                let what = format!("no tokens from {issuer}");
+                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
+                    .with_hint(Some("the code may be used up: sign in again"))
+                    .with_source(error.into_inner());
+                return error.into();
+            }
         };
         let is_dynamic = registration.origin == RegistrationOrigin::Dynamic;
-        let anew = match (error.code(), again) {
+        let reregister = match (error.code(), is_reused) {
             (Some("invalid_client"), true) if is_dynamic => Some(ReregistrationReason::Refused),
             (Some("invalid_client"), false)
                 if is_dynamic && registration.auth_method == TokenEndpointAuthMethod::None =>
@@ -104,28 +103,28 @@ impl Login<'_> {
         let error = LoginError::new(LoginErrorKind::Exchange, error.remedy(), what)
             .with_hint(hint)
             .with_source(error);
-        match anew {
-            Some(why) => FailedAttempt::ReregistrationReason(why, Box::new(error)),
+        match reregister {
+            Some(reason) => FailedAttempt::Reregister(reason, Box::new(error)),
             None => error.into(),
         }
     }
 
-    /// The warnings, and that it is done.
-    fn tell(&self, grant: &Grant) {
-        let tell = |event| self.host.interaction.event(event);
+    /// Sends the warnings and the last event.
+    fn report(&self, plan: &LoginPlan, grant: &Grant) {
+        let send = |event| self.host.interaction.event(event);
         if grant.refresh_token.is_none() {
-            let reason = why_no_refresh_token(self, grant);
-            tell(LoginEvent::Warning(LoginWarning::NoRefreshToken { reason }));
+            let reason = why_no_refresh_token(self, plan, grant);
+            send(LoginEvent::Warning(LoginWarning::NoRefreshToken { reason }));
         }
-        let missing: Scopes = self
+        let missing: Scopes = plan
             .scopes
             .iter()
             .filter(|scope| !grant.scopes().contains(scope))
             .collect();
         if !missing.is_empty() {
-            tell(LoginEvent::Warning(LoginWarning::FewerScopes { missing }));
+            send(LoginEvent::Warning(LoginWarning::FewerScopes { missing }));
         }
-        tell(LoginEvent::SignedIn {
+        send(LoginEvent::SignedIn {
             issuer: &self.discovered.server.issuer,
             scopes: grant.scopes(),
             expires_at: grant.expires_at,
@@ -133,13 +132,13 @@ impl Login<'_> {
     }
 }
 
-/// Why no refresh token may have come, from what the server publishes.
-fn why_no_refresh_token(login: &Login<'_>, grant: &Grant) -> NoRefreshToken {
+/// Why the server may have given no refresh token, from its metadata.
+fn why_no_refresh_token(login: &Login<'_>, plan: &LoginPlan, grant: &Grant) -> NoRefreshToken {
     let metadata = &login.discovered.server;
     let lists_grants = metadata.grant_types_supported.is_some();
     if lists_grants && !metadata.supports_grant("refresh_token") {
         NoRefreshToken::GrantNotSupported
-    } else if login.scopes.contains(OFFLINE_ACCESS) {
+    } else if plan.scopes.contains(OFFLINE_ACCESS) {
         if grant.scopes().contains(OFFLINE_ACCESS) {
             NoRefreshToken::Unexplained
         } else {

@@ -1,43 +1,28 @@
-//! The device grant (RFC 8628) as a second road: a person signs in on another machine with a short
+//! The device grant (RFC 8628) beside the browser: the user signs in on another device with a short
 //! code.
 
 use std::future::pending as never;
 
-use hallpass_core::{BoxFuture, Registration, Remedy, http::RequestOptions};
-use hallpass_oauth::{
-    DeviceAuthorization, DeviceAuthorizationRequest, SigningError, TokenResponse,
-};
+use hallpass_core::{BoxFuture, Registration, Remedy};
+use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse};
+use hallpass_session::{DpopSigner, Retry, TokenRequestError};
 
-use crate::{
-    DeviceCode, LoginError, LoginErrorKind, LoginEvent,
-    login::Login,
-    token_request::{Binding, TokenRequestError},
-};
-
-/// The grant type's name (RFC 8628 §3.4).
-const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+use crate::{DeviceCode, LoginError, LoginErrorKind, LoginEvent, login::Login, plan::LoginPlan};
 
 impl Login<'_> {
-    /// Whether this login offers a person the road: the host wants it, and the server has it.
-    pub(crate) fn offers_device(&self) -> bool {
-        let metadata = &self.discovered.server;
-        let listed =
-            metadata.grant_types_supported.is_none() || metadata.supports_grant(DEVICE_CODE);
-        self.host.device && metadata.device_authorization_endpoint.is_some() && listed
-    }
-
-    /// Ends with tokens, or with the person's no. A road that leads nowhere is an event, and then
-    /// this never ends: the other roads go on.
-    pub(crate) fn device_road<'a>(
+    /// Ends with tokens, or when the user denies. Another failure is an event, and then this future
+    /// never ends: the browser can still finish the login.
+    pub(crate) fn device_grant<'a>(
         &'a self,
+        plan: &'a LoginPlan,
         registration: &'a Registration,
-        binding: Option<&'a Binding>,
+        dpop: Option<&'a DpopSigner>,
     ) -> BoxFuture<'a, Result<TokenResponse, LoginError>> {
         Box::pin(async move {
-            if !self.offers_device() {
+            if !plan.device_grant {
                 return never().await;
             }
-            match self.walk_device_road(registration, binding).await {
+            match self.run_device_grant(plan, registration, dpop).await {
                 Err(error) if error.kind() != LoginErrorKind::Denied => {
                     let event = LoginEvent::DeviceEnded { error: &error };
                     self.host.interaction.event(event);
@@ -48,10 +33,11 @@ impl Login<'_> {
         })
     }
 
-    async fn walk_device_road(
+    async fn run_device_grant(
         &self,
+        plan: &LoginPlan,
         registration: &Registration,
-        binding: Option<&Binding>,
+        dpop: Option<&DpopSigner>,
     ) -> Result<TokenResponse, LoginError> {
         let metadata = &self.discovered.server;
         let (Some(endpoint), Some(token_endpoint)) = (
@@ -60,30 +46,41 @@ impl Login<'_> {
         ) else {
             return never().await;
         };
-        let unsigned = |error: SigningError| {
-            let what = "the request for a device code could not be signed";
-            LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what).with_source(error)
+        let failed = |error: TokenRequestError, refused: &str, kind| {
+            let issuer = &metadata.issuer;
+            let (kind, what) = match &error {
+                TokenRequestError::Answer(_) => (kind, format!("{issuer} gave {refused}")),
+                TokenRequestError::Signing(_) => {
+                    let what = "the request for a device code could not be signed";
+                    (LoginErrorKind::Exchange, what.to_owned())
+                }
+                _ => (
+                    LoginErrorKind::Network,
+                    format!("no device code from {issuer}"),
+                ),
+            };
+            LoginError::new(kind, error.remedy(), what)
+                .with_hint(error.hint())
+                .with_source(error.into_inner())
         };
-        let client = self.authenticate(registration).map_err(unsigned)?;
+        let client = self.token_client();
         let request = DeviceAuthorizationRequest {
-            scopes: &self.scopes,
-            resource: self.resource(),
+            scopes: &plan.scopes,
+            resource: plan.resource.as_ref(),
         };
-        let request = request.into_http(endpoint, &client);
-        let policy = RequestOptions::authorization_server(&self.ask.key.server);
-        let answer = self.host.http.fetch(request, policy).await;
-        let answer = answer.map_err(|error| {
-            let what = format!("no device code from {}", metadata.issuer);
-            LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
-        })?;
-        let now = self.host.clock.now();
-        let mut waiting =
-            DeviceAuthorization::from_http(&answer, self.resource(), now).map_err(|error| {
-                let what = format!("{} gave no device code", metadata.issuer);
-                LoginError::new(LoginErrorKind::Exchange, error.remedy(), what)
-                    .with_hint(error.hint())
-                    .with_source(error)
-            })?;
+        let mut device = self.endpoint(endpoint, registration, None);
+        device.retry = Retry::Never;
+        let mut waiting = client
+            .send(
+                &device,
+                |client| request.into_http(endpoint, client),
+                |answer| {
+                    let now = self.host.clock.now();
+                    DeviceAuthorization::from_http(answer, plan.resource.as_ref(), now)
+                },
+            )
+            .await
+            .map_err(|error| failed(error, "no device code", LoginErrorKind::Exchange))?;
         self.host
             .interaction
             .event(LoginEvent::DeviceCode(DeviceCode {
@@ -92,38 +89,36 @@ impl Login<'_> {
                 verification_uri_complete: waiting.verification_uri_complete(),
                 expires_at: waiting.expires_at(),
             }));
+        let tokens = self.endpoint(token_endpoint, registration, dpop);
         loop {
             self.host.clock.sleep(waiting.interval()).await;
             if self.host.clock.now() >= waiting.expires_at() {
-                let what = "the device code has ended";
+                let what = "the device code has expired";
                 return Err(LoginError::new(
                     LoginErrorKind::Timeout,
                     Remedy::SignIn,
                     what,
                 ));
             }
-            let poll = || {
-                let client = self.authenticate(registration)?;
-                Ok(waiting.poll().into_http(token_endpoint, &client))
-            };
-            match self.tokens(token_endpoint, poll, binding).await {
+            match client.request_token(&tokens, &waiting.poll()).await {
                 Ok(tokens) => return Ok(tokens),
-                Err(TokenRequestError::Token(error)) if waiting.handle_poll_error(&error) => {}
-                Err(TokenRequestError::Token(error)) => {
-                    let kind = match error.code() {
-                        Some("access_denied") => LoginErrorKind::Denied,
-                        _ => LoginErrorKind::Exchange,
-                    };
-                    let what = format!("{} gave no tokens for the device code", metadata.issuer);
-                    return Err(LoginError::new(kind, error.remedy(), what)
-                        .with_hint(error.hint())
-                        .with_source(error));
-                }
-                // RFC 8628 §3.5: a question that was lost is asked again.
+                Err(TokenRequestError::Answer(error)) if waiting.handle_poll_error(&error) => {}
+                // RFC 8628 §3.5: a poll without answer is sent again.
                 Err(TokenRequestError::Http(error)) => {
-                    tracing::debug!(%error, "a question about the device code was lost");
+                    tracing::debug!(%error, "no answer to a poll for the device code");
                 }
-                Err(TokenRequestError::Signing(error)) => return Err(unsigned(error)),
+                Err(error) => {
+                    let is_denied = matches!(
+                        &error,
+                        TokenRequestError::Answer(error) if error.code() == Some("access_denied")
+                    );
+                    let kind = if is_denied {
+                        LoginErrorKind::Denied
+                    } else {
+                        LoginErrorKind::Exchange
+                    };
+                    return Err(failed(error, "no tokens for the device code", kind));
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A login that did not come to a grant.
+//! The error of a login.
 
 use std::{error::Error, fmt};
 
@@ -28,19 +28,19 @@ pub enum LoginErrorKind {
     NoClient,
     /// The configured client is registered with another authorization server.
     OtherIssuer,
-    /// The callback port can't be had.
+    /// The callback port is taken, or closed by itself.
     CallbackPort,
     /// The authorization server refused to register the client.
     Registration,
     /// The registration could not be saved.
     Store,
-    /// The authorization request can't be made: no endpoint, no PKCE, a parameter that is not free.
+    /// The authorization request can't be made: no endpoint, no PKCE, a reserved parameter.
     Request,
-    /// The person or the authorization server said no.
+    /// The user or the authorization server refused.
     Denied,
     /// The callback is not to be trusted: a wrong or missing `iss` (RFC 9207).
     Callback,
-    /// Nobody came back within the time limit.
+    /// The user did not finish the sign-in within the time limit.
     Timeout,
     /// The code was not exchanged for tokens.
     Exchange,
@@ -83,7 +83,7 @@ impl LoginError {
         self.remedy
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }

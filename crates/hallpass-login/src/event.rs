@@ -1,4 +1,4 @@
-//! What a login tells while it runs.
+//! The events of a login.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::{LoginError, ManualCallbackError, OpenError};
 
-/// One step of a login, in the order in which they happen. Texts that a server chose need
+/// One step of a login, in the order of the steps. Texts that a server chose need
 /// [`sanitize_line`](hallpass_core::sanitize_line) before showing.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -32,30 +32,30 @@ pub enum LoginEvent<'a> {
     Registering {
         /// Where.
         issuer: &'a Issuer,
-        /// Why an earlier registration does not serve, if there is one.
-        anew: Option<ReregistrationReason>,
+        /// Why an earlier registration can't be used, if there is one.
+        reason: Option<ReregistrationReason>,
     },
     /// The client that will be used.
     Client {
         /// Its identifier.
         client_id: &'a ClientId,
-        /// How it came about.
+        /// Where its identifier comes from.
         origin: RegistrationOrigin,
-        /// Whether it was there before this login.
+        /// Whether it was registered by an earlier login.
         reused: bool,
     },
-    /// The person has to go to a URL. Comes before the browser is asked to.
+    /// The user has to open a URL. Comes before the browser is asked to open it.
     OpenUrl(BrowserRequest<'a>),
-    /// The browser was asked to go there.
+    /// The browser was asked to open the URL.
     BrowserOpened,
     /// The browser could not be asked, or the host declined; the login goes on.
     BrowserNotOpened {
         /// Why.
         error: &'a OpenError,
     },
-    /// The person may also sign in on another device.
+    /// The user may also sign in on another device.
     DeviceCode(DeviceCode<'a>),
-    /// The device grant came to nothing; the other roads are still open.
+    /// The device grant failed; the browser can still finish the login.
     DeviceEnded {
         /// Why.
         error: &'a LoginError,
@@ -71,22 +71,22 @@ pub enum LoginEvent<'a> {
         /// Why, and what to paste.
         error: &'a ManualCallbackError,
     },
-    /// The authorization code is there and is being redeemed.
+    /// The authorization code was received and is being exchanged.
     CodeReceived,
-    /// Something the person should know, although the login succeeds.
+    /// Something the user should know, although the login succeeds.
     Warning(LoginWarning),
-    /// The grant is there.
+    /// The login succeeded.
     SignedIn {
-        /// Who gave it.
+        /// The issuer of the grant.
         issuer: &'a Issuer,
-        /// The scopes it has, as far as anybody said.
+        /// The granted scopes; those that were asked for, where the server did not say.
         scopes: &'a Scopes,
-        /// When the access token ends; `None`: the server did not say.
+        /// When the access token expires; `None`: the server did not say.
         expires_at: Option<Timestamp>,
     },
 }
 
-/// Where a person has to go, and where they come back to.
+/// The URL that the user has to open, and where the browser comes back to.
 #[derive(Clone, Copy)]
 pub struct BrowserRequest<'a> {
     /// The authorization URL.
@@ -98,8 +98,8 @@ pub struct BrowserRequest<'a> {
 }
 
 impl BrowserRequest<'_> {
-    /// The argument of `ssh` that brings the callback port of this machine to the one the browser
-    /// runs on, to stand before the host's name: `-L 40123:127.0.0.1:40123`.
+    /// The option of `ssh` that forwards the callback port to the machine of the browser:
+    /// `-L 40123:127.0.0.1:40123`. It goes before the host's name.
     pub fn ssh_forward(&self) -> String {
         let target = if self.redirect_uri.starts_with("http://[::1]") {
             "[::1]"
@@ -123,7 +123,7 @@ impl fmt::Debug for BrowserRequest<'_> {
     }
 }
 
-/// What a person types where, on a device with a browser (RFC 8628 §3.3).
+/// The code that the user types on a device with a browser (RFC 8628 §3.3).
 #[derive(Clone, Copy)]
 pub struct DeviceCode<'a> {
     /// The code to type.
@@ -132,29 +132,29 @@ pub struct DeviceCode<'a> {
     pub verification_uri: &'a Url,
     /// The same page with the code in it, for a link or a QR code.
     pub verification_uri_complete: Option<&'a Url>,
-    /// When the code ends.
+    /// When the code expires.
     pub expires_at: Timestamp,
 }
 
 impl fmt::Debug for DeviceCode<'_> {
-    /// Without the code, which is for the person alone.
+    /// Without the code, which is for the user alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceCode")
             .field("verification_uri", &self.verification_uri.as_str())
-            .field("ends_at", &self.expires_at)
+            .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
 }
 
-/// Why a registration that there is does not serve for this login. In the order in which it shows.
+/// Why an earlier registration can't be used for this login. A later reason shows at a later step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ReregistrationReason {
-    /// The port of its redirect URI can't be had.
+    /// The port of its redirect URI is taken.
     PortTaken,
     /// The callback setting names another host, port or path than its redirect URI.
     CallbackChanged,
-    /// Its secret has ended (RFC 7591 §3.2.1).
+    /// Its secret has expired (RFC 7591 §3.2.1).
     SecretExpired,
     /// It was registered for fewer scopes.
     Scopes,
@@ -177,11 +177,11 @@ impl fmt::Display for ReregistrationReason {
     }
 }
 
-/// What a person should know about a login that succeeds.
+/// What the user should know about a login that succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoginWarning {
-    /// No refresh token came: the person has to sign in again when the access token ends.
+    /// There is no refresh token: the user has to sign in again when the access token expires.
     NoRefreshToken {
         /// Why it may be.
         reason: NoRefreshToken,
@@ -212,8 +212,8 @@ impl fmt::Display for LoginWarning {
         match self {
             Self::NoRefreshToken { reason } => write!(
                 f,
-                "no refresh token came, so somebody has to sign in again when the access token \
-                 ends: {reason}"
+                "no refresh token: you have to sign in again when the access token expires: \
+                 {reason}"
             ),
             Self::FewerScopes { missing } => write!(f, "these scopes were not granted: {missing}"),
         }

@@ -1,4 +1,4 @@
-//! The port to the person: how a URL reaches a browser, and how the login tells what it does.
+//! The user interface of a login, as a trait.
 
 use std::{error::Error, fmt};
 
@@ -7,18 +7,18 @@ use url::Url;
 
 use crate::LoginEvent;
 
-/// Whoever stands between a login and a person: a terminal, a window, a test.
+/// User interface of a login: a terminal, a window, a test.
 ///
 /// A login opens nothing and prints nothing by itself. An implementation never hands a URL to a
 /// shell; [`open_command`](crate::open_command) names the program to start instead.
 pub trait Interaction: Send + Sync + fmt::Debug {
-    /// Brings the person's browser to `url`, which is `http` or `https`.
+    /// Opens `url`, which is `http` or `https`, in the user's browser.
     ///
-    /// It returns once the browser was asked, not once the person is through. An error does not end
-    /// the login: the URL was in [`LoginEvent::OpenUrl`] already, and the person may open it by hand.
+    /// It returns once the browser was asked, not once the user has signed in. An error does not end
+    /// the login: the URL was in [`LoginEvent::OpenUrl`] already, and the user may open it by hand.
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>>;
 
-    /// Hears what the login does. Must not block.
+    /// Receives the login's events. Must not block.
     fn event(&self, event: LoginEvent<'_>);
 
     /// Which scopes to ask for, out of those that a login found: the setting's, else the challenge's,
@@ -28,8 +28,8 @@ pub trait Interaction: Send + Sync + fmt::Debug {
         found
     }
 
-    /// The next text that the person pasted: the whole URL their browser ended at, for when it runs
-    /// on another machine and can't reach the callback port. `None`: nobody will paste anything.
+    /// The next text that the user pasted: the whole URL where the browser ended, for a browser on
+    /// another machine that can't reach the callback port. `None`: no text will be pasted.
     ///
     /// It is raced with the callback port, and dropped when that wins. A text that is refused comes
     /// back as [`LoginEvent::PasteRefused`], and the next one is awaited.

@@ -1,31 +1,31 @@
-//! A person signs in: loopback listener, browser port, registration and the code grant.
+//! A user signs in: loopback callback, browser, registration and the code grant.
 //!
-//! [`BrowserLogin`] is the usual [`Authorizer`](hallpass_core::Authorizer) of a program that people
-//! sit at. One login is
+//! [`BrowserLogin`] is the usual [`Authorizer`](hallpass_core::Authorizer) of an interactive program. One
+//! login is
 //!
 //! 1. discovery, by `hallpass-discovery`;
-//! 2. a client: the configured one (for its own issuer alone), a client ID metadata document, the
-//!    registration of an earlier login with its redirect URI, a new dynamic registration (RFC 7591)
-//!    which is kept before the browser opens;
-//! 3. a port of this machine (RFC 8252 §7.3), taken before the authorization URL is built: what is
-//!    bound is what the redirect URI names;
-//! 4. the browser, opened by the host's [`Interaction`];
-//! 5. the callback, by that port or pasted by a person whose browser is on another machine. Its
-//!    `state` and `iss` (RFC 9207) are checked before anything it says counts; everything else that
-//!    comes to the port gets an answer and changes nothing;
-//!    Where the host wants it, the device grant (RFC 8628) runs beside them, and whichever ends first
-//!    wins;
-//! 6. the code exchange, with the same `resource` (RFC 8707) as before, and a
+//! 2. a [plan](LoginPlan), which is pure: the client (the configured one for its own issuer alone, a
+//!    client ID metadata document, the registration of an earlier login with its redirect URI, or a new
+//!    dynamic registration), the scopes, the grants, the redirect URI;
+//! 3. a dynamic registration (RFC 7591) where the plan says so, saved before the browser opens;
+//! 4. a port of this machine (RFC 8252 §7.3), taken before the authorization URL is built: the redirect
+//!    URI names the port that is bound;
+//! 5. the browser, opened by the host's [`Interaction`];
+//! 6. the callback, by that port or pasted by a user whose browser is on another machine. Its `state` and
+//!    `iss` (RFC 9207) are checked before anything else in it counts. Other requests to the port are
+//!    answered and change nothing. Where the host offers it, the device grant (RFC 8628) runs at the same
+//!    time, and the first to finish wins;
+//! 7. the code exchange, with the same `resource` (RFC 8707) as before, and a
 //!    [`Record`](hallpass_core::Record) that the session saves.
 //!
-//! [`LoginEvent`]s tell the host where it is; a [`LoginError`] says how far it came, what to do and
-//! a hint for the person.
+//! [`LoginEvent`]s tell the host about each step. A [`LoginError`] says which step failed, what to do, and
+//! has a hint for the user. A diagnosis makes the same plan by [`LoginInputs::plan`].
 //!
 //! # What it does not do
 //!
 //! It opens no browser, prints nothing and reads no environment: [`open_command`] only names the
-//! program that would open a URL. It saves nothing but by [`RegistrationSink`](hallpass_core::RegistrationSink), and never
-//! over a grant that still works. It refreshes nothing: that is `hallpass-session`'s.
+//! program that would open a URL. It saves only by [`RegistrationSink`](hallpass_core::RegistrationSink), and never
+//! replaces a grant that still works. It refreshes nothing: that is `hallpass-session`'s.
 //!
 //! # Example
 //!
@@ -47,9 +47,9 @@
 //!     }
 //!
 //!     fn event(&self, event: LoginEvent<'_>) {
-//!         if let LoginEvent::OpenUrl(visit) = event {
-//!             println!("Open {}", visit.url);
-//!             println!("over SSH: ssh {} HOST", visit.ssh_forward());
+//!         if let LoginEvent::OpenUrl(request) = event {
+//!             println!("Open {}", request.url);
+//!             println!("over SSH: ssh {} HOST", request.ssh_forward());
 //!         }
 //!     }
 //! }
@@ -67,10 +67,12 @@
 //! ```
 
 mod address;
+mod attempt;
 mod await_callback;
 mod browser_login;
 mod callback_server;
 mod client;
+mod client_check;
 mod code_exchange;
 mod device;
 mod error;
@@ -84,9 +86,9 @@ mod par;
 mod plan;
 mod registration;
 mod scopes;
-mod token_request;
 
 pub use browser_login::{BrowserLogin, BrowserLoginBuilder};
+pub use client::PlannedClient;
 pub use error::{LoginError, LoginErrorKind};
 pub use event::{
     BrowserRequest, DeviceCode, LoginEvent, LoginWarning, NoRefreshToken, ReregistrationReason,
@@ -94,7 +96,7 @@ pub use event::{
 pub use interaction::{Interaction, OpenError};
 pub use manual_callback::ManualCallbackError;
 pub use opener::{Desktop, open_command};
-pub use plan::{LoginPlan, PlannedClient};
+pub use plan::{LoginInputs, LoginPlan};
 
 /// What a host publishes to be known by a client ID metadata document.
 pub use hallpass_oauth::ClientMetadataDocument;

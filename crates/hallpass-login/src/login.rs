@@ -1,42 +1,47 @@
-//! One login, from discovery to the record.
+//! What a login runs on and what is fixed for its whole run. The attempts are in
+//! [`attempt`](crate::attempt).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Record, Registration, Remedy, Resource, Scopes, SignIn, SignInReason, State, quote,
-    record::{GrantKind, RegistrationOrigin},
+    Clock, Entropy, HttpClient, Record, Registration, Remedy, SignIn, SignInReason, State,
 };
 use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
-use hallpass_oauth::{
-    AuthorizationRequest, ClientAuthentication, ClientKey, PendingAuthorization, SigningError,
-    TokenError,
-};
+use hallpass_oauth::{ClientKey, TokenError};
+use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Retry, TokenClient};
+use url::Url;
 
 use crate::{
-    BrowserLogin, BrowserRequest, LoginError, LoginErrorKind, LoginEvent, ReregistrationReason,
+    Interaction, LoginError, LoginErrorKind, LoginEvent, ReregistrationReason,
     address::{CallbackAddress, CallbackListener},
-    await_callback::{self, CallbackOutcome, Waiting},
-    callback_server::CallbackServer,
-    client::{Candidates, Choice},
-    code_exchange::ExchangeParams,
-    page::Page,
-    registration, scopes,
+    plan::{LoginInputs, LoginPlan},
 };
 
 /// For how long a sign-in shows that the server knows the client. Servers forget clients when they
-/// are set up anew or clean up, not from one hour to the next.
-const PROOF_HOLDS: Duration = Duration::from_secs(24 * 3600);
+/// are set up again or clean up, not from one hour to the next.
+const PROOF_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// The ports and options of the host program.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) interaction: Arc<dyn Interaction>,
+    pub(crate) timeout: Duration,
+    pub(crate) client_name: String,
+    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) device_grant: bool,
+    pub(crate) another_account: bool,
+}
 
 /// What is fixed for a whole login, however often it has to register.
 #[derive(Debug)]
 pub(crate) struct Login<'a> {
-    pub(crate) host: &'a BrowserLogin,
-    pub(crate) ask: SignIn<'a>,
+    pub(crate) host: &'a Host,
+    pub(crate) request: SignIn<'a>,
     pub(crate) discovered: Discovered,
-    /// What will be asked for.
-    pub(crate) scopes: Scopes,
-    wanted: CallbackAddress,
-    /// The key of the settings, read.
+    /// The client's key from the settings, read.
     key: Option<ClientKey>,
 }
 
@@ -44,13 +49,21 @@ pub(crate) struct Login<'a> {
 #[derive(Debug)]
 pub(crate) enum FailedAttempt {
     Failed(Box<LoginError>),
-    /// The dynamic registration does not serve, which showed too late for this attempt.
-    ReregistrationReason(ReregistrationReason, Box<LoginError>),
+    /// The dynamic registration can't be used, which showed too late for this attempt.
+    Reregister(ReregistrationReason, Box<LoginError>),
 }
 
 impl From<LoginError> for FailedAttempt {
     fn from(error: LoginError) -> Self {
         Self::Failed(Box::new(error))
+    }
+}
+
+impl FailedAttempt {
+    pub(crate) fn error(&self) -> &LoginError {
+        match self {
+            Self::Failed(error) | Self::Reregister(_, error) => error,
+        }
     }
 }
 
@@ -60,220 +73,103 @@ pub(crate) struct Client {
     pub(crate) registration: Registration,
     pub(crate) listener: CallbackListener,
     /// Whether it is a dynamic registration of an earlier login.
-    pub(crate) again: bool,
+    pub(crate) is_reused: bool,
 }
 
 impl<'a> Login<'a> {
     /// Finds the authorization server, and refuses what can be refused before anything is sent to
     /// it.
-    pub(crate) async fn begin(host: &'a BrowserLogin, ask: SignIn<'a>) -> Result<Self, LoginError> {
-        let wanted = CallbackAddress::from_setting(&ask.settings.callback)
-            .map_err(|what| LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what))?;
-        let key = ask.settings.client.key.as_ref();
+    pub(crate) async fn start(host: &'a Host, request: SignIn<'a>) -> Result<Self, LoginError> {
+        CallbackAddress::from_setting(&request.settings.callback)?;
+        let key = request.settings.client.key.as_ref();
         let key = key.map(ClientKey::open).transpose().map_err(|error| {
             let what = "the key of the client can't be used";
             LoginError::new(LoginErrorKind::Setting, error.remedy(), what)
                 .with_hint(error.hint())
                 .with_source(error)
         })?;
-        let server = &ask.key.server;
+        let server = &request.key.server;
         host.interaction.event(LoginEvent::Discovering { server });
         let discovery = Discovery {
             http: &*host.http,
             clock: &*host.clock,
-            settings: ask.settings,
+            settings: request.settings,
         };
-        let discovered = discovery
-            .run(server, ask.challenges)
-            .await
-            .map_err(|error| {
-                let kind = match error.kind() {
-                    DiscoveryErrorKind::Unreachable => LoginErrorKind::Network,
-                    DiscoveryErrorKind::Settings => LoginErrorKind::Setting,
-                    _ => LoginErrorKind::Discovery,
-                };
-                let what =
-                    format!("no sign-in to {server}: its authorization server was not found");
-                let hint = error.hint().map(str::to_owned);
-                LoginError::new(kind, error.remedy(), what)
-                    .with_hint(hint)
-                    .with_source(error)
-            })?;
-        let scopes = scopes::to_ask_for(
-            &discovered.scopes(ask.challenges, ask.settings),
-            ask.scopes,
-            ask.settings,
-            &discovered.server,
-        );
-        let scopes = host.interaction.choose_scopes(scopes);
-        host.interaction.event(LoginEvent::Discovered {
-            issuer: &discovered.server.issuer,
-            resource: discovered.resource.as_ref(),
-            scopes: &scopes,
-        });
+        let discovered = discovery.run(server, request.challenges).await;
+        let discovered = discovered.map_err(|error| {
+            let kind = match error.kind() {
+                DiscoveryErrorKind::Unreachable => LoginErrorKind::Network,
+                DiscoveryErrorKind::Settings => LoginErrorKind::Setting,
+                _ => LoginErrorKind::Discovery,
+            };
+            let what = format!("no sign-in to {server}: its authorization server was not found");
+            let hint = error.hint().map(str::to_owned);
+            LoginError::new(kind, error.remedy(), what)
+                .with_hint(hint)
+                .with_source(error)
+        })?;
         Ok(Self {
             host,
-            ask,
+            request,
             discovered,
-            scopes,
-            wanted,
             key,
         })
     }
 
-    /// One way through: client, port, browser, callback, code. `anew` gives up the registration
-    /// that there is.
-    pub(crate) async fn attempt(
-        &self,
-        anew: Option<ReregistrationReason>,
-    ) -> Result<Record, FailedAttempt> {
-        let binding = self.binding()?;
-        let client = self.client(anew).await?;
-        let mut pending = self.authorization_request(&client)?;
-        let pushed = self.push(&mut pending, &client).await?;
-        let unproven = client.again && !pushed && !self.is_proven(&client.registration);
-        let server = &self.ask.key.server;
-        if unproven && !registration::still_known(&*self.host.http, server, pending.url()).await {
-            return Err(self.forgotten(None));
-        }
-        let visit = BrowserRequest {
-            url: pending.url(),
-            redirect_uri: pending.redirect_uri(),
-            port: client.listener.port,
-        };
-        let server = server.as_str();
-        let waiting = Waiting {
-            host: self.host,
-            pending: &pending,
-            visit,
-            server,
-            hint: late_hint(&client.registration, pending.redirect_uri()),
-        };
-        let mut door = CallbackServer::open(client.listener);
-        let registration = client.registration;
-        let terms = ExchangeParams {
-            again: client.again,
-            binding,
-        };
-        let device = self.device_road(&registration, terms.binding.as_ref());
-        let answered = waiting.run(&mut door, device).await;
-        // Whoever comes now is too late, and is told so.
-        door.stop_listening();
-        let (kind, tokens, visitor) = match answered {
-            Ok(CallbackOutcome::Tokens(tokens)) => (GrantKind::DeviceCode, Ok(*tokens), None),
-            Ok(CallbackOutcome::Code(code, visitor)) => {
-                self.host.interaction.event(LoginEvent::CodeReceived);
-                let tokens = self.redeem(pending, code, &registration, &terms).await;
-                (GrantKind::AuthorizationCode, tokens, visitor)
-            }
-            Err(error) => {
-                if error.kind() == LoginErrorKind::Timeout && client.again {
-                    self.doubt(&registration).await;
-                }
-                (GrantKind::AuthorizationCode, Err(error.into()), None)
-            }
-        };
-        let outcome = tokens.map(|tokens| self.signed_in(kind, tokens, registration, terms));
-        if let Some(visitor) = visitor {
-            visitor.show(match &outcome {
-                Ok(_) => Page::SignedIn {
-                    server: server.to_owned(),
-                    client: self.host.client_name.clone(),
-                },
-                Err(
-                    FailedAttempt::Failed(error) | FailedAttempt::ReregistrationReason(_, error),
-                ) => await_callback::failed(server, error),
-            });
-        }
-        door.close().await;
-        outcome
-    }
-
-    /// The client and its port, registered and kept where that is needed.
-    async fn client(&self, anew: Option<ReregistrationReason>) -> Result<Client, LoginError> {
-        let candidates = Candidates {
-            settings: self.ask.settings,
-            metadata: &self.discovered.server,
-            previous: self.ask.previous,
-            scopes: &self.scopes,
-            wanted: &self.wanted,
-            reason: self.ask.reason,
+    /// What the plan of this login is made from.
+    pub(crate) fn inputs(&self) -> LoginInputs<'_> {
+        LoginInputs {
+            server: &self.request.key.server,
+            settings: self.request.settings,
+            discovered: &self.discovered,
+            challenges: self.request.challenges,
+            previous: self.request.previous,
+            reason: self.request.reason,
+            added_scopes: self.request.scopes,
+            device_grant: self.host.device_grant,
             now: self.host.clock.now(),
-        };
-        let client = match candidates.choose(anew)? {
-            Choice::Known(mut registration) => {
-                let listener = self.listen().await?;
-                registration.redirect_uri = Some(listener.redirect_uri.clone());
-                Client {
-                    registration,
-                    listener,
-                    again: false,
-                }
-            }
-            Choice::Again(registration, address) => match address.bind().await {
-                Ok(listener) => Client {
-                    registration,
-                    listener,
-                    again: true,
-                },
-                Err(error) => {
-                    tracing::debug!(%error, "the port of the registration can't be had");
-                    self.register(Some(ReregistrationReason::PortTaken)).await?
-                }
-            },
-            Choice::Register(why) => self.register(why).await?,
-        };
-        self.host.interaction.event(LoginEvent::Client {
-            client_id: &client.registration.client_id,
-            origin: client.registration.origin,
-            reused: client.again,
-        });
-        Ok(client)
-    }
-
-    /// The URL for the browser, and what its answer is checked against.
-    fn authorization_request(&self, client: &Client) -> Result<PendingAuthorization, LoginError> {
-        let mut extra = self.host.parameters.clone();
-        if extra.iter().all(|(name, _)| name != "prompt") {
-            let prompt = self.prompt();
-            extra.extend(prompt.map(|prompt| ("prompt".to_owned(), prompt)));
         }
-        let request = AuthorizationRequest {
-            metadata: &self.discovered.server,
-            client_id: &client.registration.client_id,
-            redirect_uri: &client.listener.redirect_uri,
-            resource: self.resource(),
-            scopes: &self.scopes,
-            pkce_waived: self.discovered.pkce_waived(self.ask.settings),
-            extra: &extra,
-        };
-        request.begin(&*self.host.entropy).map_err(|error| {
-            let what = format!("no sign-in to {} can be asked for", self.ask.key.server);
-            LoginError::new(LoginErrorKind::Request, error.remedy(), what)
-                .with_hint(error.hint())
-                .with_source(error)
-        })
     }
 
-    /// What the authorization server shall ask the person (`OpenID` Connect Core §3.1.2.1).
-    fn prompt(&self) -> Option<String> {
-        let another_account = self.host.another_account.then_some("select_account");
-        // OpenID Connect Core §11: without a consent there is no offline access.
-        let offline = self.scopes.contains(scopes::OFFLINE_ACCESS);
-        let words: Vec<_> = another_account
-            .into_iter()
-            .chain(offline.then_some("consent"))
-            .collect();
-        (!words.is_empty()).then(|| words.join(" "))
+    /// Sends requests to the authorization server.
+    pub(crate) fn token_client(&self) -> TokenClient<'_> {
+        TokenClient {
+            http: &*self.host.http,
+            clock: &*self.host.clock,
+            entropy: &*self.host.entropy,
+            server: &self.request.key.server,
+        }
     }
 
-    /// Takes a port as the settings want it.
-    pub(crate) async fn listen(&self) -> Result<CallbackListener, LoginError> {
-        self.wanted.bind().await.map_err(|error| {
-            let callback = &self.ask.settings.callback;
+    /// An endpoint that the client authenticates at, for a user who waits.
+    pub(crate) fn endpoint<'e>(
+        &'e self,
+        url: &'e Url,
+        registration: &'e Registration,
+        dpop: Option<&'e DpopSigner>,
+    ) -> Endpoint<'e> {
+        let issuer = &self.discovered.server.issuer;
+        Endpoint {
+            url,
+            client: OAuthClient::new(registration).with_key(self.key.as_ref(), issuer),
+            dpop,
+            retry: Retry::WhileUserWaits,
+        }
+    }
+
+    /// Takes a port.
+    pub(crate) async fn listen(
+        &self,
+        address: &CallbackAddress,
+    ) -> Result<CallbackListener, LoginError> {
+        address.bind().await.map_err(|error| {
+            let callback = &self.request.settings.callback;
             let what = match callback.port {
-                Some(port) => format!("the callback port {port} of {} can't be had", callback.host),
-                None => format!("no callback port of {} can be had", callback.host),
+                Some(port) => format!(
+                    "can't listen on the callback port {port} of {}",
+                    callback.host
+                ),
+                None => format!("can't listen on any callback port of {}", callback.host),
             };
             let hint = callback.port.map(|port| {
                 format!(
@@ -287,49 +183,33 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// The client's proof for one request: a signed one is good once.
-    pub(crate) fn authenticate<'r>(
-        &self,
-        registration: &'r Registration,
-    ) -> Result<ClientAuthentication<'r>, SigningError> {
-        let (key, issuer) = (self.key.as_ref(), &self.discovered.server.issuer);
-        let now = self.host.clock.now();
-        ClientAuthentication::authenticate(registration, key, issuer, now, &*self.host.entropy)
-    }
-
-    pub(crate) fn resource(&self) -> Option<&Resource> {
-        self.discovered.resource.as_ref()
-    }
-
-    /// The credential's record for this authorization server, if the one before is of it: what it holds
-    /// beyond this login survives.
-    pub(crate) fn record_before(&self) -> Option<&Record> {
-        let issuer = &self.discovered.server.issuer;
-        self.ask.previous.filter(|record| record.issuer == *issuer)
-    }
-
-    /// A record to be filled: the one before, or an empty one.
+    /// The record that the session saves: the stored one of this authorization server, or a new one,
+    /// with this login's metadata and settings.
     pub(crate) fn record(&self) -> Record {
         let metadata = self.discovered.server.clone();
-        let settings = self.ask.settings.fingerprint();
-        match self.record_before() {
-            Some(before) => {
-                let mut record = before.clone();
+        let settings = self.request.settings.fingerprint();
+        match self.inputs().previous_record() {
+            Some(previous) => {
+                let mut record = previous.clone();
                 record.metadata = metadata;
                 record.settings = settings;
                 record
             }
-            None => Record::new(self.ask.key.clone(), metadata, settings),
+            None => Record::new(self.request.key.clone(), metadata, settings),
         }
     }
 
-    /// Saves a fresh registration before the browser opens, so that a login that is broken off does
-    /// not register again. Not where a usable grant stands: its refresh token belongs to the client
-    /// before, and must survive a login that comes to nothing; but for a migration, where the
-    /// server has refused that grant for good.
-    pub(crate) async fn keep(&self, registration: &Registration) -> Result<(), LoginError> {
-        let has_grant = self.ask.previous.is_some_and(Record::is_signed_in);
-        if has_grant && self.ask.reason != SignInReason::Migration {
+    /// Saves a registration without a grant, so that a login that is broken off does not register
+    /// again.
+    ///
+    /// A usable grant is not replaced: its refresh token belongs to the earlier client, and must
+    /// survive a login that fails. After a migration the server has refused that grant for good.
+    pub(crate) async fn save_registration(
+        &self,
+        registration: &Registration,
+    ) -> Result<(), LoginError> {
+        let has_grant = self.request.previous.is_some_and(Record::is_signed_in);
+        if has_grant && self.request.reason != SignInReason::Migration {
             return Ok(());
         }
         let mut record = self.record();
@@ -339,7 +219,7 @@ impl<'a> Login<'a> {
         if !matches!(record.state, State::SignInRequired(_)) {
             record.state = State::Registered;
         }
-        self.ask.keep.save(&record).await.map_err(|error| {
+        self.request.keep.save(&record).await.map_err(|error| {
             let what = "the new registration could not be saved";
             let hint = error.hint().map(str::to_owned);
             LoginError::new(LoginErrorKind::Store, error.remedy(), what)
@@ -348,27 +228,27 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// Nobody came back: perhaps the server has forgotten the client after all, so the next login
-    /// asks in advance.
-    async fn doubt(&self, registration: &Registration) {
-        let mut doubted = registration.clone();
-        if doubted.proven_at.take().is_some()
-            && let Err(error) = self.keep(&doubted).await
+    /// Removes the proof that the server knows the client, after a login that timed out: perhaps the
+    /// server has forgotten the client, so the next login checks first.
+    pub(crate) async fn remove_proof(&self, registration: &Registration) {
+        let mut unproven = registration.clone();
+        if unproven.proven_at.take().is_some()
+            && let Err(error) = self.save_registration(&unproven).await
         {
-            tracing::debug!(%error, "the doubt was not saved");
+            tracing::debug!(%error, "the registration was not saved as unproven");
         }
     }
 
     /// Whether the server is known to know the registration: by the grant that asks for more, or by
-    /// a sign-in not long ago.
+    /// a recent sign-in.
     pub(crate) fn is_proven(&self, registration: &Registration) -> bool {
         let now = self.host.clock.now();
-        let lately = |proven_at| now.saturating_since(proven_at) < PROOF_HOLDS;
-        self.ask.reason == SignInReason::StepUp || registration.proven_at.is_some_and(lately)
+        let is_recent = |proven_at| now.saturating_since(proven_at) < PROOF_LIFETIME;
+        self.request.reason == SignInReason::StepUp || registration.proven_at.is_some_and(is_recent)
     }
 
-    /// The server does not know the dynamic registration that was used again.
-    pub(crate) fn forgotten(&self, answer: Option<TokenError>) -> FailedAttempt {
+    /// The server does not accept the reused dynamic registration.
+    pub(crate) fn registration_refused(&self, answer: Option<TokenError>) -> FailedAttempt {
         let what = format!(
             "{} no longer accepts the client that was registered there",
             self.discovered.server.issuer
@@ -377,25 +257,18 @@ impl<'a> Login<'a> {
         if let Some(answer) = answer {
             error = error.with_source(answer);
         }
-        FailedAttempt::ReregistrationReason(ReregistrationReason::Refused, Box::new(error))
+        FailedAttempt::Reregister(ReregistrationReason::Refused, Box::new(error))
     }
-}
 
-/// Why a person may not have come back.
-fn late_hint(registration: &Registration, redirect_uri: &str) -> String {
-    let registered = match registration.origin {
-        RegistrationOrigin::PreRegistered => format!(
-            "if its page complained about the redirect URI, register {redirect_uri} with the client \
-             `{}` or set the callback that is registered",
-            quote(registration.client_id.as_str())
-        ),
-        RegistrationOrigin::MetadataDocument => format!(
-            "if its page complained about the redirect URI, the client's metadata document has to \
-             list {redirect_uri}"
-        ),
-        _ => "if its page complained about the client, forget the registration and sign in \
-                    again"
-            .to_owned(),
-    };
-    format!("if the browser runs on another machine, paste the address it ended at; {registered}")
+    /// The key that the tokens will be bound to, as the plan says.
+    pub(crate) fn dpop_signer(&self, plan: &LoginPlan) -> Result<Option<DpopSigner>, LoginError> {
+        if !plan.dpop {
+            return Ok(None);
+        }
+        let signer = DpopSigner::for_new_grant(&self.discovered.server, None);
+        signer.map(Some).map_err(|error| {
+            let what = "the tokens can't be bound to a key";
+            LoginError::new(LoginErrorKind::Request, error.remedy(), what).with_source(error)
+        })
+    }
 }

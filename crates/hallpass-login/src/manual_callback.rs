@@ -1,11 +1,11 @@
-//! A callback that arrives by the clipboard: the whole URL, and nothing less.
+//! A callback URL that the user pastes: the whole URL, with `state` and `iss`.
 
 use std::fmt;
 
 use hallpass_core::Remedy;
 use url::Url;
 
-/// A pasted text that is no callback of this login. Holds nothing of the text.
+/// A pasted text that is not a callback of this login. It does not repeat the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManualCallbackError {
     reason: Reason,
@@ -69,7 +69,7 @@ impl fmt::Display for ManualCallbackError {
 impl std::error::Error for ManualCallbackError {}
 
 /// The query of a pasted callback URL.
-pub(crate) fn query_of(
+pub(crate) fn parse(
     text: &str,
     redirect_uri: &str,
     authorization_url: &Url,
@@ -125,7 +125,7 @@ mod tests {
 
     fn check(text: &str, expected: Result<&str, &str>) {
         let authorization = Url::parse("https://as.example/authorize?state=s").unwrap();
-        let found = query_of(text, CALLBACK, &authorization);
+        let found = parse(text, CALLBACK, &authorization);
         match expected {
             Ok(query) => assert_eq!(found.as_deref(), Ok(query), "{text}"),
             Err(words) => {

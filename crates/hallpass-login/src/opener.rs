@@ -63,7 +63,8 @@ pub fn open_command(
     Ok(words)
 }
 
-/// `BROWSER` is a list with colons between, but for Windows, where a colon follows a drive.
+/// `BROWSER` is a list separated by colons; on Windows, where a colon follows a drive, it is one
+/// command.
 fn split_commands(desktop: Desktop, commands: &str) -> Vec<&str> {
     match desktop {
         Desktop::Windows => vec![commands],

@@ -1,5 +1,5 @@
-//! The pages a visitor of the callback port sees: self-contained, without a single request of their
-//! own, and with every text that came from a server escaped.
+//! The pages of the callback server: self-contained, without requests of their own, and with each text
+//! from a server escaped.
 
 use std::fmt::Write;
 
@@ -11,14 +11,14 @@ use http_body_util::Full;
 /// The most characters of a server's own words that a page shows.
 const MAX_WORDS: usize = 300;
 
-/// What a visitor is told.
+/// What the browser shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Page {
-    /// The person is signed in.
+    /// The user is signed in.
     SignedIn {
         /// The server's URL.
         server: String,
-        /// Whom to go back to.
+        /// The program to go back to.
         client: String,
     },
     /// The sign-in ended without a grant.
@@ -28,7 +28,7 @@ pub(crate) enum Page {
         /// What happened. May hold a server's words.
         why: String,
     },
-    /// This was not what the sign-in waits for; it goes on.
+    /// Not the callback of this sign-in, which goes on.
     Stray(StatusCode),
     /// The callback was received before.
     Over,

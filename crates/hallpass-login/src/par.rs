@@ -1,7 +1,8 @@
-//! Pushed authorization requests (RFC 9126): the parameters go ahead of the browser.
+//! Pushed authorization requests (RFC 9126).
 
-use hallpass_core::{Remedy, http::RequestOptions};
+use hallpass_core::Remedy;
 use hallpass_oauth::PendingAuthorization;
+use hallpass_session::{Retry, TokenRequestError};
 
 use crate::{
     LoginError, LoginErrorKind,
@@ -9,10 +10,10 @@ use crate::{
 };
 
 impl Login<'_> {
-    /// Pushes the parameters where the server has a place for it; whether it took them.
+    /// Pushes the parameters where the server has an endpoint for that; whether it accepted them.
     ///
-    /// A server that only offers it may refuse it to this kind of client: the browser carries the
-    /// parameters then. One that demands it has the last word.
+    /// A server that only offers the endpoint may refuse this kind of client: then the browser carries
+    /// the parameters. A refusal by a server that demands pushed requests ends the login.
     pub(crate) async fn push(
         &self,
         pending: &mut PendingAuthorization,
@@ -21,7 +22,10 @@ impl Login<'_> {
         let metadata = &self.discovered.server;
         let demanded = metadata.require_pushed_authorization_requests;
         let refused = |remedy| {
-            let what = format!("{} did not take the authorization request", metadata.issuer);
+            let what = format!(
+                "{} did not accept the authorization request",
+                metadata.issuer
+            );
             LoginError::new(LoginErrorKind::Request, remedy, what)
         };
         let Some(endpoint) = &metadata.pushed_authorization_request_endpoint else {
@@ -31,22 +35,28 @@ impl Login<'_> {
             }
             return Ok(false);
         };
-        let authentication = self.authenticate(&client.registration);
-        let authentication = authentication.map_err(|error| {
-            let what = "the authorization request could not be signed";
-            LoginError::new(LoginErrorKind::Request, Remedy::Retry, what).with_source(error)
-        })?;
-        let request = pending.push(endpoint, &authentication);
-        let policy = RequestOptions::authorization_server(&self.ask.key.server);
-        let answer = match self.host.http.fetch(request, policy).await {
+        let mut par = self.endpoint(endpoint, &client.registration, None);
+        par.retry = Retry::Never;
+        let answer = self
+            .token_client()
+            .send(
+                &par,
+                |client| pending.push(endpoint, client),
+                |answer| Ok(answer.clone()),
+            )
+            .await;
+        let answer = match answer {
             Ok(answer) => answer,
+            Err(TokenRequestError::Signing(error)) => {
+                let what = "the authorization request could not be signed";
+                let error = LoginError::new(LoginErrorKind::Request, Remedy::Retry, what)
+                    .with_source(error);
+                return Err(error.into());
+            }
             Err(error) if demanded => {
-                let error = LoginError::new(
-                    LoginErrorKind::Network,
-                    error.remedy(),
-                    format!("no authorization request to {}", metadata.issuer),
-                )
-                .with_source(error);
+                let what = format!("no authorization request to {}", metadata.issuer);
+                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
+                    .with_source(error.into_inner());
                 return Err(error.into());
             }
             Err(error) => {
@@ -56,15 +66,15 @@ impl Login<'_> {
         };
         match pending.pushed(&answer) {
             Ok(()) => Ok(true),
-            // RFC 9126 §2.3: what the browser would only show to the person is told here.
+            // RFC 9126 §2.3: the server says here what it would otherwise show in the browser.
             Err(error)
-                if client.again
+                if client.is_reused
                     && matches!(
                         error.code(),
                         Some("invalid_client" | "invalid_redirect_uri" | "unauthorized_client")
                     ) =>
             {
-                Err(self.forgotten(Some(error)))
+                Err(self.registration_refused(Some(error)))
             }
             Err(error) if demanded => Err(refused(error.remedy())
                 .with_hint(error.hint())

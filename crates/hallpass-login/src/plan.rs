@@ -1,91 +1,174 @@
-//! What a login would do about its client, said before anybody signs in: for a diagnosis.
+//! What a login would do, decided before anything is sent: for the login itself and for a diagnosis.
 //!
-//! The decision is the login's own; nothing is registered, kept or bound here.
+//! A plan is a pure function of the discovery result, the settings and the stored record. The login
+//! runs it; nothing is decided again on the way, except what only the servers' answers can tell.
+
+use std::fmt;
 
 use hallpass_core::{
-    Challenge, Entropy, HttpClient, Record, Registration, Remedy, Scopes, ServerSettings,
-    ServerUrl, SignInReason, Timestamp,
+    AuthScheme, Challenge, ClientId, DpopSetting, Entropy, HttpClient, Record, Registration,
+    Resource, Scopes, ServerSettings, ServerUrl, SignInReason, Timestamp,
+    record::RegistrationOrigin,
 };
 use hallpass_discovery::Discovered;
 use hallpass_oauth::AuthorizationRequest;
 
 use crate::{
-    LoginError, LoginErrorKind, ReregistrationReason,
+    LoginError, ReregistrationReason,
     address::CallbackAddress,
-    client::{Candidates, Choice},
-    registration, scopes,
+    client::{ClientCandidates, PlannedClient},
+    client_check, scopes,
 };
 
-/// A login that nobody has begun yet.
+/// The grant type's name (RFC 8628 §3.4).
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// What a plan is made from.
 #[derive(Debug, Clone, Copy)]
-pub struct LoginPlan<'a> {
+pub struct LoginInputs<'a> {
     /// The MCP server.
     pub server: &'a ServerUrl,
-    /// What a person set for the server.
+    /// The user's settings for the server.
     pub settings: &'a ServerSettings,
     /// The authorization server.
     pub discovered: &'a Discovered,
     /// What the server answered to a request without a token.
     pub challenges: &'a [Challenge],
-    /// What is kept of earlier logins.
+    /// The stored record of earlier logins.
     pub previous: Option<&'a Record>,
+    /// Why there is a login.
+    pub reason: SignInReason,
+    /// Scopes that a step-up adds.
+    pub added_scopes: &'a Scopes,
+    /// Whether the host offers the device grant (RFC 8628).
+    pub device_grant: bool,
     /// The time.
     pub now: Timestamp,
 }
 
-/// The client that a login would use.
+/// What a login would do. `Display` prints one line for each decision.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum PlannedClient {
-    /// The configured one, or one whose identifier is the URL of its metadata document.
-    Known(Registration),
-    /// The dynamic registration of an earlier login, at its redirect URI.
-    Again(Registration),
-    /// A new dynamic registration (RFC 7591); why the earlier one does not serve, if there is one.
-    Register(Option<ReregistrationReason>),
+pub struct LoginPlan {
+    /// Which client signs in, and whether it is registered first.
+    pub client: PlannedClient,
+    /// The scopes to ask for; empty: the parameter is left out.
+    pub scopes: Scopes,
+    /// The `resource` of each request (RFC 8707); `None`: the parameter is left out.
+    pub resource: Option<Resource>,
+    /// Whether the authorization request is pushed first (RFC 9126), where the server accepts that.
+    pub par: bool,
+    /// Whether the device grant (RFC 8628) runs beside the authorization code grant.
+    pub device_grant: bool,
+    /// Whether the tokens will be bound to a key (RFC 9449).
+    pub dpop: bool,
+    /// The callback address of the setting.
+    pub(crate) callback: CallbackAddress,
+    /// The callback address of a reused registration.
+    pub(crate) registered_callback: Option<CallbackAddress>,
 }
 
-impl LoginPlan<'_> {
-    /// The scopes that the login would ask for.
+impl LoginInputs<'_> {
+    /// The scopes to ask for, before the host has chosen among them.
     pub fn scopes(&self) -> Scopes {
         scopes::to_ask_for(
             &self.discovered.scopes(self.challenges, self.settings),
-            &Scopes::none(),
+            self.added_scopes,
             self.settings,
             &self.discovered.server,
         )
     }
 
-    /// The client that the login would use.
+    /// The plan of a login that asks for `scopes`.
     ///
     /// # Errors
     ///
-    /// When it would end for want of one, as the login itself says it.
-    pub fn client(&self) -> Result<PlannedClient, LoginError> {
-        let wanted = CallbackAddress::from_setting(&self.settings.callback)
-            .map_err(|what| LoginError::new(LoginErrorKind::Setting, Remedy::Configure, what))?;
-        let scopes = self.scopes();
-        let candidates = Candidates {
+    /// When the callback setting can't be used, and when there is no client to sign in with: the
+    /// error of the login itself.
+    pub fn plan(&self, scopes: Scopes) -> Result<LoginPlan, LoginError> {
+        self.plan_again(scopes, None)
+    }
+
+    /// The plan after an attempt that showed that the registration can't be used.
+    pub(crate) fn plan_again(
+        &self,
+        scopes: Scopes,
+        reregister: Option<ReregistrationReason>,
+    ) -> Result<LoginPlan, LoginError> {
+        let metadata = &self.discovered.server;
+        let configured = CallbackAddress::from_setting(&self.settings.callback)?;
+        let candidates = ClientCandidates {
             settings: self.settings,
-            metadata: &self.discovered.server,
+            metadata,
             previous: self.previous,
             scopes: &scopes,
-            wanted: &wanted,
-            reason: SignInReason::Requested,
+            callback: &configured,
+            reason: self.reason,
             now: self.now,
         };
-        Ok(match candidates.choose(None)? {
-            Choice::Known(registration) => PlannedClient::Known(registration),
-            Choice::Again(registration, _) => PlannedClient::Again(registration),
-            Choice::Register(why) => PlannedClient::Register(why),
+        let (client, registered_callback) = candidates.choose(reregister)?;
+        Ok(LoginPlan {
+            client,
+            callback: configured,
+            registered_callback,
+            scopes,
+            resource: self.discovered.resource.clone(),
+            par: metadata.pushed_authorization_request_endpoint.is_some(),
+            device_grant: self.offers_device_grant(),
+            dpop: self.demands_bound_tokens(),
         })
     }
 
-    /// Asks the authorization endpoint, in the way the browser will, whether it still takes a
-    /// registration and its redirect URI. It begins no grant: whoever would have to sign in is not
-    /// there. `None` where it can't be asked so: without an endpoint, a redirect URI or S256, and
+    /// Whether the host wants the device grant and the server has it.
+    fn offers_device_grant(&self) -> bool {
+        let metadata = &self.discovered.server;
+        let is_listed =
+            metadata.grant_types_supported.is_none() || metadata.supports_grant(DEVICE_CODE);
+        self.device_grant && metadata.device_authorization_endpoint.is_some() && is_listed
+    }
+
+    /// Whether the resource accepts only bound tokens: on a `DPoP` challenge without a bearer one
+    /// beside it (RFC 9449 §7.1), where the resource's metadata or a setting says so, and where the
+    /// previous grant was bound.
+    fn demands_bound_tokens(&self) -> bool {
+        let previous = self.previous_record();
+        self.settings.dpop == DpopSetting::Always
+            || self.discovered.demands_bound_tokens(self.challenges)
+            || previous
+                .and_then(|record| record.grant.as_ref())
+                .is_some_and(|grant| grant.scheme == AuthScheme::Dpop)
+    }
+
+    /// The stored record, if it is of this authorization server.
+    pub(crate) fn previous_record(&self) -> Option<&Record> {
+        let issuer = &self.discovered.server.issuer;
+        self.previous.filter(|record| record.issuer == *issuer)
+    }
+
+    /// The authorization request of a client (RFC 6749 §4.1.1).
+    pub(crate) fn authorization_request<'r>(
+        &'r self,
+        client_id: &'r ClientId,
+        redirect_uri: &'r str,
+        scopes: &'r Scopes,
+    ) -> AuthorizationRequest<'r> {
+        AuthorizationRequest {
+            metadata: &self.discovered.server,
+            client_id,
+            redirect_uri,
+            resource: self.discovered.resource.as_ref(),
+            scopes,
+            pkce_waived: self.discovered.pkce_waived(self.settings),
+            extra: &[],
+        }
+    }
+
+    /// Asks the authorization endpoint, in the way a browser would, whether it accepts a registration
+    /// and its redirect URI. No grant is requested: the user would have to sign in for it.
+    ///
+    /// `None` where the endpoint can't be asked: without an endpoint, a redirect URI or S256, and
     /// where requests have to be pushed.
-    pub async fn still_known(
+    pub async fn is_registration_accepted(
         &self,
         registration: &Registration,
         http: &dyn HttpClient,
@@ -95,16 +178,79 @@ impl LoginPlan<'_> {
         if metadata.require_pushed_authorization_requests {
             return None;
         }
-        let request = AuthorizationRequest {
-            metadata,
-            client_id: &registration.client_id,
-            redirect_uri: registration.redirect_uri.as_deref()?,
-            resource: self.discovered.resource.as_ref(),
-            scopes: &self.scopes(),
-            pkce_waived: self.discovered.pkce_waived(self.settings),
-            extra: &[],
-        };
+        let redirect_uri = registration.redirect_uri.as_deref()?;
+        let scopes = self.scopes();
+        let request = self.authorization_request(&registration.client_id, redirect_uri, &scopes);
         let pending = request.begin(entropy).ok()?;
-        Some(registration::still_known(http, self.server, pending.url()).await)
+        Some(client_check::is_accepted(http, self.server, pending.url()).await)
+    }
+}
+
+impl LoginPlan {
+    /// The redirect URI. Without a port where the login takes a free one.
+    pub fn redirect_uri(&self) -> String {
+        self.planned_callback().planned_redirect_uri()
+    }
+
+    /// The address to listen on.
+    pub(crate) fn planned_callback(&self) -> &CallbackAddress {
+        self.registered_callback.as_ref().unwrap_or(&self.callback)
+    }
+}
+
+impl fmt::Display for LoginPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (uri, note) = match self.planned_callback().port() {
+            Some(_) => (self.redirect_uri(), ""),
+            None => (self.redirect_uri(), " on a free port"),
+        };
+        writeln!(f, "client: {}", self.client)?;
+        writeln!(f, "redirect URI: {uri}{note}")?;
+        let scopes = if self.scopes.is_empty() {
+            "none".to_owned()
+        } else {
+            self.scopes.to_string()
+        };
+        writeln!(f, "scopes: {scopes}")?;
+        match &self.resource {
+            Some(resource) => writeln!(f, "resource: {}", resource.as_str())?,
+            None => writeln!(f, "resource: none")?,
+        }
+        let pushed = if self.par { ", pushed first" } else { "" };
+        let device = if self.device_grant {
+            "; device code"
+        } else {
+            ""
+        };
+        writeln!(f, "grants: authorization code{pushed}{device}")?;
+        let tokens = if self.dpop {
+            "bound to a key (DPoP)"
+        } else {
+            "bearer"
+        };
+        write!(f, "tokens: {tokens}")
+    }
+}
+
+impl fmt::Display for PlannedClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configured(registration) => {
+                let how = match registration.origin {
+                    RegistrationOrigin::MetadataDocument => "its metadata document",
+                    _ => "registered by hand",
+                };
+                let (id, method) = (&registration.client_id, &registration.auth_method);
+                write!(f, "`{id}`, {how}, authenticates by {method}")
+            }
+            Self::Reused(registration) => {
+                let id = &registration.client_id;
+                write!(f, "`{id}`, registered at an earlier sign-in")
+            }
+            Self::Register(None) => f.write_str("registered at the sign-in (RFC 7591)"),
+            Self::Register(Some(reason)) => {
+                write!(f, "registered again at the sign-in (RFC 7591): {reason}")
+            }
+        }
     }
 }

@@ -2,14 +2,14 @@
 
 use hallpass_core::{Scopes, ServerMetadata, ServerSettings};
 
-/// Asks for a grant that outlives the person's session (`OpenID` Connect Core §11).
+/// Asks for a grant that outlives the user's session (`OpenID` Connect Core §11).
 pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The scopes to ask for, from those that discovery chose (setting, else challenge, else resource
 /// metadata) and those a step-up adds.
 ///
 /// `offline_access` is asked for where the authorization server lists it, since some give refresh
-/// tokens for nothing else, and nowhere else (`OpenID` Connect Core §11). A person's own list is
+/// tokens for nothing else, and nowhere else (`OpenID` Connect Core §11). The user's own list is
 /// taken as it is; and where nothing is asked for, the server's default must not become this scope
 /// alone.
 pub(crate) fn to_ask_for(
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offline_access_is_for_servers_that_list_it() {
+    fn offline_access_is_asked_for_where_the_server_lists_it() {
         let check =
             |setting: Option<&str>, chosen: &str, added: &str, lists: bool, expected: &str| {
                 let settings = ServerSettings {

@@ -1,4 +1,4 @@
-//! `private_key_jwt`: a client that proves itself with a signature (RFC 7523 §2.2, OpenID Connect
+//! `private_key_jwt`: a client that authenticates with a signature (RFC 7523 §2.2, OpenID Connect
 //! Core §9).
 
 use std::fmt;
@@ -65,7 +65,7 @@ impl ClientKey {
     ///
     /// # Errors
     ///
-    /// When signing fails, for want of randomness.
+    /// When signing fails: the operating system gives no randomness.
     pub fn assertion(
         &self,
         client: &ClientId,
@@ -90,7 +90,7 @@ impl ClientKey {
     }
 }
 
-/// Seconds that an assertion is good for: a request takes one, clocks differ by some.
+/// Seconds that an assertion is valid: a request takes one, clocks differ by some.
 const LIFETIME: i64 = 60;
 
 /// 128 bits, as a `jti`.
@@ -100,7 +100,7 @@ pub(crate) fn unique(entropy: &dyn Entropy) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A text that holds no key that can be used. It does not repeat the text.
+/// A text without a usable key. It does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientKeyError {
     is_pem: bool,
@@ -112,7 +112,7 @@ impl ClientKeyError {
         Remedy::Configure
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         Some("`openssl pkcs8 -topk8 -nocrypt -in key.pem` writes a key in this form".to_owned())
     }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{callback::PendingAuthorization, form::Form};
 
-/// What to ask an authorization server for, in a person's browser.
+/// A request to an authorization server, through the user's browser.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthorizationRequest<'a> {
     /// The server's metadata.
@@ -172,7 +172,7 @@ impl AuthorizationRequestError {
         Remedy::Configure
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match &self.reason {
             Reason::NoEndpoint => {

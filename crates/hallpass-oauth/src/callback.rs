@@ -1,8 +1,7 @@
-//! The authorization response (RFC 6749 §4.1.2): is it ours, is it from the right server, and only
-//! then what does it say.
+//! The authorization response (RFC 6749 §4.1.2).
 //!
-//! The order is law. Nothing in a response counts before its `state` is right, and no outcome,
-//! good or bad, before its `iss` is (RFC 9207 §2.4):
+//! The order of the checks is fixed. Nothing in a response counts before its `state` is right, and no
+//! outcome, good or bad, before its `iss` is (RFC 9207 §2.4):
 //!
 //! | metadata | `iss` in the response | |
 //! |---|---|---|
@@ -21,7 +20,7 @@ use url::Url;
 
 use crate::{error_text, form::Form, token::TokenRequest};
 
-/// A login that waits for the browser to come back. Its parts are good for one login.
+/// A login that waits for the browser to come back. It is good for one code.
 pub struct PendingAuthorization {
     pub(crate) url: Url,
     pub(crate) endpoint: Url,
@@ -35,7 +34,7 @@ pub struct PendingAuthorization {
 }
 
 impl PendingAuthorization {
-    /// Where to send the person's browser. It holds `state`: show it to that person only.
+    /// The URL for the user's browser. It holds `state`: show it to that user only.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -47,7 +46,7 @@ impl PendingAuthorization {
 
     /// Reads the query of a callback: what stands after `?` in the address the browser came to.
     ///
-    /// It borrows, since a stranger may call first: go on listening while
+    /// It borrows, since any program may send a request to the port: go on listening while
     /// [`CallbackError::is_fatal`] is false.
     ///
     /// # Errors
@@ -172,14 +171,14 @@ fn check_issuer(issuer: &Issuer, advertised: bool, iss: &[Cow<'_, str>]) -> Resu
         [iss] if *iss == issuer.as_str() => Ok(()),
         [iss] => Err(Reason::WrongIssuer {
             expected: issuer.to_string(),
-            got: shown(iss),
+            got: show_issuer(iss),
         }),
         _ => Err(Reason::Malformed("it holds a parameter more than once")),
     }
 }
 
-/// The foreign issuer, if it is one: its text as it came, which is how it differs.
-fn shown(iss: &str) -> String {
+/// The issuer of the response as it came: its exact text is how it differs.
+fn show_issuer(iss: &str) -> String {
     match Issuer::parse(iss) {
         Ok(issuer) if iss.len() <= 200 => issuer.to_string(),
         _ => "…".to_owned(),
@@ -236,7 +235,7 @@ impl CallbackError {
         }
     }
 
-    /// Whether the login is over. A stray request does not end it: anybody can send one.
+    /// Whether the login is over. A stray request does not end it: any program can send one.
     pub fn is_fatal(&self) -> bool {
         self.kind() != CallbackErrorKind::Stray
     }
@@ -279,7 +278,7 @@ impl CallbackError {
         }
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         match &*self.reason {
             Reason::NoState => Some(format!(
@@ -291,8 +290,8 @@ impl CallbackError {
                 Some("use the link of this sign-in: an older one no longer counts".to_owned())
             }
             Reason::NoIssuer { .. } | Reason::WrongIssuer { .. } => Some(
-                "the code was not used; whoever runs the authorization server has to send its own \
-                 issuer as `iss`"
+                "the code was not used: the authorization server has to send its own issuer as `iss`; \
+                 tell its operator"
                     .to_owned(),
             ),
             Reason::Malformed(_) => None,

@@ -1,4 +1,4 @@
-//! How a client proves who it is at an authorization server's endpoints (RFC 6749 §2.3).
+//! How a client authenticates at an authorization server's endpoints (RFC 6749 §2.3).
 
 use std::fmt;
 
@@ -15,16 +15,16 @@ use zeroize::Zeroizing;
 
 use crate::{assertion::ClientKey, form::Form, signing::SigningError};
 
-/// A client with the proof it sends along with each request to the token, revocation, pushed
-/// authorization or device endpoint.
+/// A client with its authentication for one request to the token, revocation, pushed authorization
+/// or device endpoint.
 #[derive(Clone)]
 pub struct ClientAuthentication<'a> {
     client_id: &'a ClientId,
-    proof: Proof<'a>,
+    method: Method<'a>,
 }
 
 #[derive(Clone)]
-enum Proof<'a> {
+enum Method<'a> {
     /// Only the identifier, in the body.
     None,
     /// `client_secret_basic`.
@@ -38,28 +38,28 @@ enum Proof<'a> {
 impl<'a> ClientAuthentication<'a> {
     /// The method and the secret of a registration.
     ///
-    /// A registration whose method needs something that it does not hold (a secret that is not
-    /// there, a key) sends its identifier alone, and the server answers `invalid_client`.
+    /// A registration without the secret or key that its method needs sends its identifier alone, and
+    /// the server answers `invalid_client`.
     pub fn from_registration(registration: &'a Registration) -> Self {
         let secret = registration.client_secret.as_ref();
-        let proof = match (&registration.auth_method, secret) {
-            (TokenEndpointAuthMethod::ClientSecretBasic, Some(secret)) => Proof::Basic(secret),
-            (TokenEndpointAuthMethod::ClientSecretPost, Some(secret)) => Proof::Post(secret),
-            _ => Proof::None,
+        let method = match (&registration.auth_method, secret) {
+            (TokenEndpointAuthMethod::ClientSecretBasic, Some(secret)) => Method::Basic(secret),
+            (TokenEndpointAuthMethod::ClientSecretPost, Some(secret)) => Method::Post(secret),
+            _ => Method::None,
         };
         Self {
             client_id: &registration.client_id,
-            proof,
+            method,
         }
     }
 
-    /// The proof for one request to the server `audience`: as
+    /// The authentication of one request to the server `audience`: as
     /// [`from_registration`](Self::from_registration), and for `private_key_jwt` a fresh assertion,
     /// which is good for that request alone (RFC 7523 §3). Without a `key` the identifier goes alone.
     ///
     /// # Errors
     ///
-    /// When signing fails, for want of randomness.
+    /// When signing fails: the operating system gives no randomness.
     pub fn authenticate(
         registration: &'a Registration,
         key: Option<&ClientKey>,
@@ -81,7 +81,7 @@ impl<'a> ClientAuthentication<'a> {
     pub fn none(client_id: &'a ClientId) -> Self {
         Self {
             client_id,
-            proof: Proof::None,
+            method: Method::None,
         }
     }
 
@@ -89,7 +89,7 @@ impl<'a> ClientAuthentication<'a> {
     pub fn basic(client_id: &'a ClientId, secret: &'a ClientSecret) -> Self {
         Self {
             client_id,
-            proof: Proof::Basic(secret),
+            method: Method::Basic(secret),
         }
     }
 
@@ -97,7 +97,7 @@ impl<'a> ClientAuthentication<'a> {
     pub fn post(client_id: &'a ClientId, secret: &'a ClientSecret) -> Self {
         Self {
             client_id,
-            proof: Proof::Post(secret),
+            method: Method::Post(secret),
         }
     }
 
@@ -105,7 +105,7 @@ impl<'a> ClientAuthentication<'a> {
     pub fn assertion(client_id: &'a ClientId, assertion: impl Into<String>) -> Self {
         Self {
             client_id,
-            proof: Proof::Assertion(SecretString::from(assertion.into())),
+            method: Method::Assertion(SecretString::from(assertion.into())),
         }
     }
 
@@ -116,11 +116,11 @@ impl<'a> ClientAuthentication<'a> {
 
     /// The method.
     pub fn method(&self) -> TokenEndpointAuthMethod {
-        match self.proof {
-            Proof::None => TokenEndpointAuthMethod::None,
-            Proof::Basic(_) => TokenEndpointAuthMethod::ClientSecretBasic,
-            Proof::Post(_) => TokenEndpointAuthMethod::ClientSecretPost,
-            Proof::Assertion(_) => TokenEndpointAuthMethod::PrivateKeyJwt,
+        match self.method {
+            Method::None => TokenEndpointAuthMethod::None,
+            Method::Basic(_) => TokenEndpointAuthMethod::ClientSecretBasic,
+            Method::Post(_) => TokenEndpointAuthMethod::ClientSecretPost,
+            Method::Assertion(_) => TokenEndpointAuthMethod::PrivateKeyJwt,
         }
     }
 
@@ -129,20 +129,20 @@ impl<'a> ClientAuthentication<'a> {
     /// for Python looks nowhere else, not even beside Basic.
     pub(crate) fn post_form(&self, form: Form, endpoint: &Url) -> Request<Bytes> {
         let id = self.client_id.as_str();
-        match &self.proof {
-            Proof::None => form.with("client_id", id).post(endpoint),
-            Proof::Basic(secret) => {
+        match &self.method {
+            Method::None => form.with("client_id", id).post(endpoint),
+            Method::Basic(secret) => {
                 let mut request = form.with("client_id", id).post(endpoint);
                 request
                     .headers_mut()
                     .insert(header::AUTHORIZATION, basic(id, secret.expose()));
                 request
             }
-            Proof::Post(secret) => form
+            Method::Post(secret) => form
                 .with("client_id", id)
                 .with("client_secret", secret.expose())
                 .post(endpoint),
-            Proof::Assertion(assertion) => form
+            Method::Assertion(assertion) => form
                 .with("client_id", id)
                 .with("client_assertion_type", ASSERTION_TYPE)
                 .with("client_assertion", assertion.expose_secret())
@@ -169,40 +169,40 @@ pub struct AvailableCredentials {
     pub key: bool,
 }
 
-/// The method for a client that was registered by hand and whose method nobody set.
+/// The method of a client that was registered by hand, where no method is configured.
 ///
-/// The strongest that the server lists and the client has the means for: `private_key_jwt`,
+/// The strongest that the server lists and the client has the credentials for: `private_key_jwt`,
 /// `client_secret_basic`, `client_secret_post`, `none`. A server that lists nothing takes
-/// `client_secret_basic` (RFC 8414 §2); a client without means is public there.
+/// `client_secret_basic` (RFC 8414 §2); a client without credentials is public there.
 ///
-/// `None` when the server lists methods and the client can't do any of them. A secret that the
-/// server lists no use for, nor `none`, goes by Basic, which every server that issues secrets must
-/// support (RFC 6749 §2.3.1).
+/// `None` when the server lists methods and the client is able to use none of them. A client with a
+/// secret uses `client_secret_basic` where nothing in the list fits: every server that issues secrets
+/// must support it (RFC 6749 §2.3.1).
 pub fn negotiate(
     metadata: &ServerMetadata,
-    means: AvailableCredentials,
+    credentials: AvailableCredentials,
 ) -> Option<TokenEndpointAuthMethod> {
     use TokenEndpointAuthMethod::{
         ClientSecretBasic, ClientSecretPost, None as Public, PrivateKeyJwt,
     };
 
     let Some(listed) = metadata.token_endpoint_auth_methods_supported.as_deref() else {
-        return Some(match means {
+        return Some(match credentials {
             AvailableCredentials { secret: true, .. } => ClientSecretBasic,
             AvailableCredentials { key: true, .. } => PrivateKeyJwt,
             _ => Public,
         });
     };
     let able = [
-        (PrivateKeyJwt, means.key),
-        (ClientSecretBasic, means.secret),
-        (ClientSecretPost, means.secret),
+        (PrivateKeyJwt, credentials.key),
+        (ClientSecretBasic, credentials.secret),
+        (ClientSecretPost, credentials.secret),
         (Public, true),
     ];
     able.into_iter()
         .find(|(method, able)| *able && listed.contains(method))
         .map(|(method, _)| method)
-        .or_else(|| means.secret.then_some(ClientSecretBasic))
+        .or_else(|| credentials.secret.then_some(ClientSecretBasic))
 }
 
 /// RFC 7523 §2.2.

@@ -1,4 +1,4 @@
-//! The device authorization grant (RFC 8628): a person signs in on another machine.
+//! The device authorization grant (RFC 8628): a user signs in on another device.
 
 use std::{fmt, time::Duration};
 
@@ -36,7 +36,7 @@ impl DeviceAuthorizationRequest<'_> {
     }
 }
 
-/// A login that waits for a person elsewhere (RFC 8628 §3.2). `Debug` shows no code.
+/// A login that waits for the user on another device (RFC 8628 §3.2). `Debug` shows no code.
 pub struct DeviceAuthorization {
     device_code: SecretString,
     user_code: String,
@@ -53,7 +53,7 @@ impl DeviceAuthorization {
     ///
     /// # Errors
     ///
-    /// When the server refused, or a person could do nothing with the answer: no code, a code that
+    /// When the server refused, or a user could not use the answer: no code, a code that
     /// can't be typed, an address that is no https URL.
     pub fn from_http(
         response: &Response<Bytes>,
@@ -61,7 +61,7 @@ impl DeviceAuthorization {
         now: Timestamp,
     ) -> Result<Self, TokenError> {
         let answer = Answer::read(response);
-        if let Some(error) = TokenError::of(response, &answer) {
+        if let Some(error) = TokenError::from_response(response, &answer) {
             return Err(error);
         }
         let unreadable = |why| Err(TokenError::unreadable(response, why));
@@ -70,7 +70,7 @@ impl DeviceAuthorization {
         };
         let user_code = answer.text("user_code").unwrap_or_default();
         if !is_typeable(user_code) {
-            return unreadable("no `user_code` that a person could type");
+            return unreadable("no `user_code` that a user could type");
         }
         // Google and Microsoft said `verification_url` before RFC 8628 did.
         let uri = answer
@@ -90,17 +90,17 @@ impl DeviceAuthorization {
             verification_uri,
             verification_uri_complete: answer.text("verification_uri_complete").and_then(page),
             expires_at: now.saturating_add(seconds("expires_in", 600)),
-            interval: seconds("interval", 5).clamp(SHORTEST_INTERVAL, MAX_INTERVAL),
+            interval: seconds("interval", 5).clamp(MIN_INTERVAL, MAX_INTERVAL),
             resource: resource.cloned(),
         })
     }
 
-    /// What the person types.
+    /// The code that the user types.
     pub fn user_code(&self) -> &str {
         &self.user_code
     }
 
-    /// Where the person types it.
+    /// The page where the user types it.
     pub fn verification_uri(&self) -> &Url {
         &self.verification_uri
     }
@@ -115,12 +115,12 @@ impl DeviceAuthorization {
         self.expires_at
     }
 
-    /// How long to wait before the next question.
+    /// How long to wait before the next poll.
     pub fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// Asks whether the person has finished (RFC 8628 §3.4). The answer is a
+    /// The request that asks whether the user has finished (RFC 8628 §3.4). The answer is a
     /// [`TokenResponse`](crate::TokenResponse).
     pub fn poll(&self) -> TokenRequest {
         TokenRequest::device_code(self.device_code.expose_secret(), self.resource.as_ref())
@@ -148,13 +148,13 @@ impl fmt::Debug for DeviceAuthorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceAuthorization")
             .field("verification_uri", &self.verification_uri.as_str())
-            .field("ends_at", &self.expires_at)
+            .field("expires_at", &self.expires_at)
             .field("interval", &self.interval)
             .finish_non_exhaustive()
     }
 }
 
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 fn is_typeable(code: &str) -> bool {
@@ -164,7 +164,7 @@ fn is_typeable(code: &str) -> bool {
             .all(|letter| letter.is_alphanumeric() || "-_ .".contains(letter))
 }
 
-/// A page that a person may be sent to.
+/// A page that a user may be sent to.
 fn page(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let fits = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);

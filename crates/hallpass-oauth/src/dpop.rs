@@ -35,8 +35,8 @@ pub struct ProofKey {
 }
 
 impl ProofKey {
-    /// Makes a key, in the form it is kept in. `ring` alone makes keys, and only from the operating
-    /// system's randomness.
+    /// Makes a key, in the form it is stored in. `ring` makes keys only from the operating system's
+    /// randomness.
     ///
     /// # Errors
     ///
@@ -48,11 +48,11 @@ impl ProofKey {
         Ok(DpopKey::new(STANDARD.encode(document.as_ref())))
     }
 
-    /// Opens a kept key.
+    /// Reads a stored key.
     ///
     /// # Errors
     ///
-    /// When it is no P-256 key. The tokens bound to it are lost with it.
+    /// When it is not a P-256 key. The tokens bound to it are lost with it.
     pub fn open(key: &DpopKey) -> Result<Self, ProofKeyError> {
         let document = STANDARD.decode(key.expose()).map_err(|_| ProofKeyError)?;
         let document = Zeroizing::new(document);
@@ -72,7 +72,7 @@ impl ProofKey {
         })
     }
 
-    /// Whether a server takes such a key's proofs, as far as it says (RFC 9449 §5.1).
+    /// Whether a server's metadata allows ES256 proofs (RFC 9449 §5.1).
     pub fn is_accepted_by(metadata: &ServerMetadata) -> bool {
         let listed = metadata.dpop_signing_alg_values_supported.as_deref();
         listed.is_none_or(|listed| listed.iter().any(|name| name == "ES256"))
@@ -87,24 +87,24 @@ impl ProofKey {
     ///
     /// # Errors
     ///
-    /// When signing fails, for want of randomness.
+    /// When signing fails: the operating system gives no randomness.
     pub fn proof(
         &self,
-        of: Proof<'_>,
+        request: Proof<'_>,
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<HeaderValue, SigningError> {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk });
         let mut claims = json!({
             "jti": unique(entropy),
-            "htm": of.method.as_str(),
-            "htu": target(of.url),
+            "htm": request.method.as_str(),
+            "htu": target(request.url),
             "iat": now.as_unix_seconds(),
         });
-        if let Some(token) = of.access_token {
+        if let Some(token) = request.access_token {
             claims["ath"] = json!(sha256(token.expose().as_bytes()));
         }
-        if let Some(nonce) = of.nonce {
+        if let Some(nonce) = request.nonce {
             claims["nonce"] = json!(nonce);
         }
         let proof = self.key.sign(&header, &claims)?;
@@ -118,7 +118,7 @@ impl ProofKey {
     ///
     /// # Errors
     ///
-    /// When signing fails, for want of randomness.
+    /// When signing fails: the operating system gives no randomness.
     pub fn prove(
         &self,
         request: &mut Request<Bytes>,
@@ -127,13 +127,13 @@ impl ProofKey {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<(), SigningError> {
-        let of = Proof {
+        let proof = Proof {
             method: request.method(),
             url: endpoint,
             access_token: None,
             nonce,
         };
-        let proof = self.proof(of, now, entropy)?;
+        let proof = self.proof(proof, now, entropy)?;
         request.headers_mut().insert("dpop", proof);
         Ok(())
     }
@@ -145,8 +145,8 @@ impl fmt::Debug for ProofKey {
     }
 }
 
-/// What one proof is for (RFC 9449 §4.2). Every request, hop and repeat needs its own, set anew as the
-/// `DPoP` header of the same request.
+/// What one proof is for (RFC 9449 §4.2). Each request needs a new one, also after a redirect and when
+/// the same request is sent again.
 #[derive(Debug, Clone, Copy)]
 pub struct Proof<'a> {
     /// The request's method.
@@ -168,7 +168,7 @@ fn sha256(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
 }
 
-/// A kept key that can't be opened. It does not repeat the key.
+/// A stored key that can't be read. It does not repeat the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProofKeyError;
 
@@ -181,7 +181,7 @@ impl ProofKeyError {
 
 impl fmt::Display for ProofKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the key that the tokens are bound to is no P-256 key")
+        f.write_str("the key that the tokens are bound to is not a P-256 key")
     }
 }
 

@@ -1,14 +1,14 @@
-//! What a server says about an error, made fit to be shown: its code and its description.
+//! The server's own words about an error, cleaned: its code and its description.
 
 use std::fmt;
 
-/// The most letters of an error code. The longest registered one has 29.
+/// The length limit of an error code. The longest registered one has 29.
 const MAX_CODE: usize = 40;
-/// The most letters between two underscores. `authorization` has 13.
+/// The length limit of a word between two underscores. `authorization` has 13.
 const MAX_CODE_WORD: usize = 15;
 
-/// An `error` that has the form of one: words of one case with underscores between. Anything else is
-/// no code that a table could hold, and may be an echo.
+/// An `error` that has the form of one: words of one case with underscores between. Anything else may
+/// repeat a secret of the request.
 pub(crate) fn error_code(text: &str) -> Option<String> {
     let is_word = |word: &str| {
         (1..=MAX_CODE_WORD).contains(&word.len())
@@ -19,7 +19,7 @@ pub(crate) fn error_code(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// Writes `: code, description` for what there is of them.
+/// Writes `: code, description`, or the one of them that is there.
 pub(crate) fn write_reason(
     f: &mut fmt::Formatter<'_>,
     code: Option<&str>,

@@ -16,7 +16,7 @@ pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
     /// The form of one grant type (RFC 6749 §4).
-    pub(crate) fn of_grant(grant_type: &str) -> Self {
+    pub(crate) fn for_grant(grant_type: &str) -> Self {
         Self::default().with("grant_type", grant_type)
     }
 

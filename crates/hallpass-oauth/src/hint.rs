@@ -1,6 +1,6 @@
-//! Advice for the error codes that a setting of Hallpass can answer.
+//! Advice for error codes that a setting of Hallpass can fix.
 
-/// What a person may do about an error code or the words beside it; `None` where there is nothing.
+/// What the user can do about an error code or its description.
 pub(crate) fn for_code(code: Option<&str>, description: Option<&str>) -> Option<String> {
     let entra = |number| description.is_some_and(|text| text.contains(number));
     // Entra ID says AADSTS9010010 (with `invalid_target` or without) when `resource` and `scope` do
@@ -14,14 +14,14 @@ pub(crate) fn for_code(code: Option<&str>, description: Option<&str>) -> Option<
     }
     let hint = match code? {
         "invalid_client" => {
-            "the server does not know this client, or refuses how it proves itself: look at the \
-             client's id, secret and authentication method, or register it anew"
+            "the server does not know this client, or refuses its authentication: check the client's \
+             id, secret and authentication method, or register it again"
         }
         "unauthorized_client" | "unsupported_grant_type" => {
             "the client is not registered for this grant"
         }
         "invalid_scope" => "set `scopes` to what the server knows",
-        "invalid_dpop_proof" => "look at the clock of this machine: a proof is good for minutes",
+        "invalid_dpop_proof" => "check the clock of this machine: a proof is valid for minutes",
         _ => return None,
     };
     Some(hint.to_owned())

@@ -1,35 +1,35 @@
 //! OAuth 2.1 grants as pure values: request out, response in.
 //!
-//! Everything a client says to an authorization server is built here as an [`http::Request`], and
-//! everything it hears is read here from an [`http::Response`]. Sending is somebody else's job, and
-//! so are time, randomness, files and the browser: they come in as arguments.
+//! Each request to an authorization server is built here as an [`http::Request`], and each answer is
+//! read here from an [`http::Response`]. Nothing is sent: `hallpass_session::TokenClient` does that.
+//! Time and randomness are arguments.
 //!
 //! # The tour
 //!
-//! - A person signs in: [`AuthorizationRequest`] → [`PendingAuthorization`] → [`AuthorizationCode`]
+//! - A user signs in: [`AuthorizationRequest`] → [`PendingAuthorization`] → [`AuthorizationCode`]
 //!   → [`TokenRequest`]. Each step uses the one before up, so that a code can't be spent twice. A
 //!   pending login can be [pushed](PendingAuthorization::push) first.
-//! - A person signs in elsewhere: [`DeviceAuthorizationRequest`] → [`DeviceAuthorization`].
-//! - A machine signs in: [`TokenRequest::client_credentials`], [`TokenRequest::jwt_bearer`], and
+//! - A user signs in on another device: [`DeviceAuthorizationRequest`] → [`DeviceAuthorization`].
+//! - A service signs in: [`TokenRequest::client_credentials`], [`TokenRequest::jwt_bearer`], and
 //!   [`IdentityAssertionRequest`] → [`IdentityAssertion`].
-//! - A token comes back, or does not: [`TokenResponse`], [`TokenError`] and its four
-//!   [classes](TokenErrorClass). [`TokenRequest::refresh`] asks for the next one.
+//! - The token endpoint answers: [`TokenResponse`], [`TokenError`] and its five
+//!   [classes](TokenErrorClass). [`TokenRequest::refresh`] gets the next token.
 //! - Who the client is: [`RegistrationRequest`] or a [`ClientMetadataDocument`],
 //!   [`ClientAuthentication`], [`negotiate`], [`ClientKey`].
 //! - Tokens that are bound to a key: [`ProofKey`].
-//! - The end: [`RevocationRequest`], [`unregister`].
+//! - Signing out: [`RevocationRequest`], [`unregister`].
 //!
 //! # What it deliberately does not do
 //!
-//! It finds no server (`hallpass-discovery`), keeps nothing, decides nothing about the retries of a
-//! refresh (`hallpass-session`), and limits no body's size (the HTTP client does). It has no implicit and no
-//! password grant, and sends no challenge but S256.
+//! It finds no server (`hallpass-discovery`), stores nothing, decides nothing about retries
+//! (`hallpass-session`), and limits no body's size (the HTTP client does). It has no implicit and no
+//! password grant, and sends no challenge except S256.
 //!
-//! # Two rules of every answer
+//! # Two rules for every answer
 //!
-//! What a server says is read as real servers say it: by tables, which are this crate's tests. And no
-//! part of an answer reaches an error, a `Debug` or a log unless it is a word: an `error_description`
-//! that repeats the refresh token is shown without it.
+//! Answers are read as real servers write them: the tests are tables of such answers. And no part of an
+//! answer reaches an error, a `Debug` or a log unless it is a word: an `error_description` that repeats
+//! the refresh token is shown without it.
 //!
 //! # Which sections
 //!
@@ -45,8 +45,8 @@
 //! use hallpass_oauth::{AuthorizationRequest, ClientAuthentication, TokenResponse};
 //!
 //! #[derive(Debug)]
-//! struct FromTheSystem;
-//! impl Entropy for FromTheSystem {
+//! struct SystemEntropy;
+//! impl Entropy for SystemEntropy {
 //!     fn fill(&self, bytes: &mut [u8]) {
 //!         // `getrandom::fill` in a program.
 //! #       bytes.fill(7);
@@ -68,7 +68,7 @@
 //!     pkce_waived: false,
 //!     extra: &[],
 //! }
-//! .begin(&FromTheSystem)?;
+//! .begin(&SystemEntropy)?;
 //!
 //! // The browser goes to `pending.url()`, and comes back with this in its address:
 //! # let (_, state) = pending.url().query_pairs().find(|(name, _)| name == "state").unwrap();
@@ -99,32 +99,32 @@ mod assertion;
 mod authorization;
 mod callback;
 mod client_auth;
+mod client_deletion;
 mod device;
 mod dpop;
 mod error_text;
-mod exchange;
 mod form;
 mod hint;
-mod management;
 mod metadata_document;
-mod pushed;
+mod par;
 mod registration;
 mod retry_after;
 mod revocation;
 mod signing;
 mod token;
+mod token_exchange;
 
 pub use assertion::{ClientKey, ClientKeyError};
 pub use authorization::{AuthorizationRequest, AuthorizationRequestError};
 pub use callback::{AuthorizationCode, CallbackError, CallbackErrorKind, PendingAuthorization};
 pub use client_auth::{AvailableCredentials, ClientAuthentication, negotiate};
+pub use client_deletion::{unregister, unregistered_from_http};
 pub use device::{DeviceAuthorization, DeviceAuthorizationRequest};
 pub use dpop::{Proof, ProofKey, ProofKeyError};
-pub use exchange::{IdentityAssertion, IdentityAssertionRequest};
-pub use management::{unregister, unregistered_from_http};
 pub use metadata_document::ClientMetadataDocument;
 pub use registration::{RegistrationError, RegistrationRequest, registration_from_http};
 pub use retry_after::RetryAfter;
-pub use revocation::{RevocationRequest, revocation_from_http};
+pub use revocation::{RevocationAuthMethods, RevocationRequest, revocation_from_http};
 pub use signing::{Algorithm, SigningError};
 pub use token::{TokenError, TokenErrorClass, TokenRequest, TokenResponse, dpop_nonce};
+pub use token_exchange::{IdentityAssertion, IdentityAssertionRequest};

@@ -10,7 +10,7 @@ use url::Url;
 pub struct ClientMetadataDocument<'a> {
     /// Where the document is published, which is the client's identifier.
     pub client_id: &'a Url,
-    /// The name a person sees on the consent page.
+    /// The name that the user sees on the consent page.
     pub client_name: &'a str,
     /// The redirect URIs. A loopback URI without a port stands for every port (RFC 8252 §7.3) at
     /// servers that follow it; name a fixed port as well for those that don't.
@@ -20,8 +20,8 @@ pub struct ClientMetadataDocument<'a> {
 }
 
 impl ClientMetadataDocument<'_> {
-    /// The document, to be served as `application/json`. The client is public: a document that
-    /// everybody can read holds no secret.
+    /// The document, to be served as `application/json`. The client is public: a
+    /// published document holds no secret.
     pub fn to_json(self) -> Value {
         let mut document = json!({
             "client_id": self.client_id.as_str(),

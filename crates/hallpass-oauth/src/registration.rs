@@ -22,12 +22,12 @@ use crate::{
     token::grant_type,
 };
 
-/// A client that introduces itself.
+/// A request to register a client (RFC 7591 §3.1).
 #[derive(Debug, Clone, Copy)]
 pub struct RegistrationRequest<'a> {
     /// The server's metadata, which decides the grant types and the authentication method.
     pub metadata: &'a ServerMetadata,
-    /// The name a person sees on the consent page.
+    /// The name that the user sees on the consent page.
     pub client_name: &'a str,
     /// The redirect URIs; empty for a client that signs in by device alone.
     pub redirect_uris: &'a [String],
@@ -115,14 +115,14 @@ pub fn registration_from_http(
         _ => return refuse(Reason::NoClientId),
     };
     let secret = answer.text("client_secret").map(ClientSecret::new);
-    let means = AvailableCredentials {
+    let credentials = AvailableCredentials {
         secret: secret.is_some(),
         key: false,
     };
     let method = answer
         .text("token_endpoint_auth_method")
         .map(|name| TokenEndpointAuthMethod::from(name.to_owned()))
-        .or_else(|| negotiate(metadata, means))
+        .or_else(|| negotiate(metadata, credentials))
         .unwrap_or(TokenEndpointAuthMethod::None);
     let method = match method {
         // Servers that ignore the field echo its default, and issue no secret: a public client.
@@ -163,7 +163,7 @@ fn management(answer: &Answer) -> Option<RegistrationManagement> {
     })
 }
 
-/// A registration that brought no usable client.
+/// The registration endpoint gave no usable client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistrationError {
     status: StatusCode,
@@ -178,7 +178,10 @@ enum Reason {
     Refused,
     NoClientId,
     Method,
+    /// A deletion was refused: the registration stays.
     StillRegistered,
+    /// A deletion was refused: the registration access token is not valid.
+    TokenRejected,
 }
 
 impl RegistrationError {
@@ -193,9 +196,13 @@ impl RegistrationError {
         }
     }
 
-    /// The answer to a deletion that did not happen.
-    pub(crate) fn still_registered(response: &Response<Bytes>) -> Self {
-        Self::new(response, &Answer::read(response), Reason::StillRegistered)
+    /// The answer to a deletion that did not succeed.
+    pub(crate) fn not_removed(response: &Response<Bytes>) -> Self {
+        let reason = match response.status() {
+            StatusCode::UNAUTHORIZED => Reason::TokenRejected,
+            _ => Reason::StillRegistered,
+        };
+        Self::new(response, &Answer::read(response), reason)
     }
 
     /// The answer's status.
@@ -213,7 +220,7 @@ impl RegistrationError {
         self.description.as_deref()
     }
 
-    /// When the server wants to be asked again.
+    /// When the server wants the next request.
     pub fn retry_after(&self) -> Option<RetryAfter> {
         self.retry_after
     }
@@ -221,7 +228,7 @@ impl RegistrationError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self.reason {
-            Reason::NoClientId => Remedy::Report,
+            Reason::NoClientId | Reason::TokenRejected => Remedy::Report,
             Reason::Method => Remedy::Configure,
             Reason::Refused | Reason::StillRegistered => match self.status.as_u16() {
                 408 | 425 | 429 | 500..=599 => Remedy::Retry,
@@ -230,10 +237,12 @@ impl RegistrationError {
         }
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         let hint = match (self.reason, self.code()) {
-            (Reason::NoClientId | Reason::StillRegistered, _) => return None,
+            (Reason::NoClientId | Reason::StillRegistered | Reason::TokenRejected, _) => {
+                return None;
+            }
             (Reason::Refused, _) if self.remedy() == Remedy::Retry => return None,
             (Reason::Refused, Some("invalid_redirect_uri")) => {
                 "the server does not accept this callback address: set another `callback`"
@@ -255,6 +264,11 @@ impl fmt::Display for RegistrationError {
             Reason::StillRegistered => write!(
                 f,
                 "the authorization server did not delete the registration (status {status})"
+            )?,
+            Reason::TokenRejected => write!(
+                f,
+                "the server no longer accepts the registration's token: the client is gone, or its \
+                 token is (status {status})"
             )?,
             Reason::NoClientId => write!(
                 f,

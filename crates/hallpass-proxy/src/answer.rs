@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_mcp_http::{Content, Response};
-use hallpass_transport::{InvalidMessage, UnexpectedStatus};
-
-use crate::{
-    MAX_MESSAGE_BYTES,
-    message::{Kind, Message},
-    request_error::ProxyRequestError,
-    shared::Shared,
+use hallpass_mcp::{
+    Content, InvalidMessage, Response, UnexpectedStatus,
+    jsonrpc::{Kind, Message},
 };
+
+use crate::{MAX_MESSAGE_BYTES, request_error::ProxyRequestError, shared::Shared};
 
 /// How long a refusal is read, so that a server that never ends it does not keep its call.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,7 +33,7 @@ impl Shared {
                 return Err(status.with_body(&self.start_of(response).await).into());
             }
         };
-        match Message::read(body.clone()) {
+        match Message::parse(body.clone()) {
             Ok(message) if message.is_error() => Ok(message),
             _ => Err(status.with_body(&body).into()),
         }
@@ -114,7 +111,7 @@ fn opening_answer(
     bytes: Bytes,
     source: &InvalidMessage,
 ) -> Result<Answer, ProxyRequestError> {
-    let message = match Message::read(bytes) {
+    let message = match Message::parse(bytes) {
         Ok(message) => message,
         Err(invalid) => {
             let why = source
@@ -153,7 +150,7 @@ pub(crate) fn about(answer: Message, opening: &Message) -> Message {
     match opening.requests().next() {
         Some(id) if !answer.answers(opening) => {
             let error = ProxyRequestError::answer(answer.clone()).to_error(id);
-            Message::read(error).unwrap_or(answer)
+            Message::parse(error).unwrap_or(answer)
         }
         _ => answer,
     }

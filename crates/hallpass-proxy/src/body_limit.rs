@@ -18,7 +18,7 @@ use hallpass_core::{
     HttpError,
     http::{Body, Chunks},
 };
-use hallpass_mcp_http::Response;
+use hallpass_mcp::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::PollSemaphore;
 

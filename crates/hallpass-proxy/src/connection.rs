@@ -8,11 +8,14 @@ use std::{
     time::Duration,
 };
 
-use hallpass_transport::ServerStream;
+use hallpass_mcp::{
+    ServerStream,
+    jsonrpc::Message,
+    protocol_version::{STATELESS, WITH_BATCHES},
+};
 
 use crate::{
-    message::Message,
-    placeholder::{LISTED, Listed, STATELESS, WITH_BATCHES},
+    placeholder::{LISTED, Listed},
     request_error::ProxyRequestError,
 };
 
@@ -93,6 +96,8 @@ pub(crate) struct ServerState {
     pub(crate) initialized: Option<Message>,
     /// The connection that has been told of it.
     pub(crate) told: u64,
+    /// Grows with each opening that the host sends, and when one is forgotten.
+    pub(crate) generation: u64,
     /// How many connections there have been.
     pub(crate) connections: u64,
     /// What was promised to the host in the server's place.

@@ -7,15 +7,17 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
-use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use hallpass_transport::{Error, InvalidMessage, Reconnection, RequestError, UnexpectedStatus};
+use hallpass_mcp::{
+    Content, Error, InvalidMessage, Reconnection, RequestError, Response, StreamResponse,
+    UnexpectedStatus, jsonrpc::Message,
+};
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     MAX_MESSAGE_BYTES,
     connection::{Connection, ConnectionState},
-    message::Message,
+    listening::NO_STREAM,
     placeholder::{self, Listed},
     request_error::ProxyRequestError,
     response_reader::{End, ResponseReader},
@@ -205,15 +207,21 @@ impl Sending<'_> {
         }
     }
 
-    /// The answer comes on the server's own stream, if it has one.
+    /// The answer comes on the server's own stream, if it has one. Once that is not listened to any
+    /// more, the request fails.
     async fn accepted(&self, invalid: InvalidMessage) -> Result<(), ProxyRequestError> {
         let connection = &self.connection;
+        // Before it is known whether the proxy listens: whoever ends that looks for what was accepted.
+        for id in self.message.requests() {
+            if let Some(pending) = self.shared.pending().get_mut(id) {
+                pending.accepted = Some((connection.number, invalid.clone()));
+            }
+        }
         connection.own_stream.before("", &*self.shared.clock).await;
         if connection.listens() {
             return Ok(());
         }
-        let reason = "it is no answer, and the server has no stream of its own that brings one";
-        Err(invalid.because(reason).into())
+        Err(invalid.because(NO_STREAM).into())
     }
 
     /// Goes on after an answer that broke off, where the server can.
@@ -227,7 +235,7 @@ impl Sending<'_> {
         loop {
             let broken = match end {
                 End::Done => return Ok(None),
-                End::Broken(error @ HttpError::EventTooLarge(_)) => return Err(error.into()),
+                End::Broken(error @ Error::EventTooLarge(_)) => return Err(error.into()),
                 End::Broken(error) => Some(error),
                 End::Closed => None,
             };
@@ -248,20 +256,18 @@ impl Sending<'_> {
                 .send_for_stream(&request, stream.budget())
                 .await?;
             end = match again {
-                Ok(response)
-                    if response.status().is_success() && response.content() == Content::Events =>
-                {
-                    reading.follow(response, &mut stream).await
-                }
-                Ok(response) if !response.status().is_server_error() => {
-                    return Ok(Some(LostAnswer::ended()));
-                }
-                Ok(_) => End::Closed,
-                Err(stop) => match stop.into_error() {
-                    Error::Http(error) => End::Broken(error),
-                    error => {
-                        return Err(ProxyRequestError::of(&error, error.remedy(), error.hint()));
+                Ok(response) => match StreamResponse::new(&response) {
+                    StreamResponse::Open => reading.follow(response, &mut stream).await,
+                    StreamResponse::Retry => End::Closed,
+                    StreamResponse::NotFound | StreamResponse::Unavailable => {
+                        return Ok(Some(LostAnswer::ended()));
                     }
+                },
+                Err(stop) => match stop.into_error() {
+                    error @ (Error::Session(_) | Error::TooManyChallenges(_)) => {
+                        return Err(error.into());
+                    }
+                    error => End::Broken(error),
                 },
             };
         }
@@ -327,7 +333,7 @@ struct LostAnswer {
 impl LostAnswer {
     fn sending(stop: &RequestError) -> Result<Self, ProxyRequestError> {
         match stop.error() {
-            Error::Http(HttpError::Http(error)) if error.remedy() == Remedy::Retry => Ok(Self {
+            Error::Http(error) if error.remedy() == Remedy::Retry => Ok(Self {
                 text: ProxyRequestError::of(stop, Remedy::Retry, None).in_words(),
                 unseen: !error.may_have_been_sent(),
                 would_repeat: false,
@@ -336,7 +342,7 @@ impl LostAnswer {
         }
     }
 
-    fn reading(error: HttpError) -> Result<Self, ProxyRequestError> {
+    fn reading(error: Error) -> Result<Self, ProxyRequestError> {
         if error.remedy() != Remedy::Retry {
             return Err(error.into());
         }

@@ -4,7 +4,10 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_mcp_http::Request;
+use hallpass_mcp::{
+    Request,
+    jsonrpc::{Id, Kind, Malformed, Message, Part},
+};
 use tokio::{
     io::AsyncRead,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -16,7 +19,6 @@ use crate::{
     connection::ConnectionState,
     exchange::{self, exchange},
     line_reader::{Line, LineReader},
-    message::{Id, Invalid, Kind, Message, Part},
     placeholder::{INVALID_REQUEST, PARSE_ERROR, invalid},
     request_error::ProxyRequestError,
     shared::{Pending, Shared},
@@ -115,7 +117,7 @@ impl Host {
         self.shared.outbox.send(invalid(id, code, what)).await;
     }
 
-    async fn refuse_invalid(&self, invalid: &Invalid) {
+    async fn refuse_invalid(&self, invalid: &Malformed) {
         if !invalid.is_json {
             return self.refuse(None, PARSE_ERROR, "this is no JSON").await;
         }
@@ -132,17 +134,17 @@ impl Host {
             let id = refused.insert(id).then_some(id);
             self.refuse(id, INVALID_REQUEST, what).await;
         }
-        for invalid in &message.invalid {
+        for invalid in &message.malformed {
             self.refuse_invalid(invalid).await;
         }
     }
 
     async fn take(&mut self, line: Bytes) {
-        let message = match Message::read(line) {
+        let message = match Message::parse(line) {
             Ok(message) => message,
             Err(invalid) => return self.refuse_invalid(&invalid).await,
         };
-        if !message.invalid.is_empty() {
+        if !message.malformed.is_empty() {
             let what = "another message of this batch is no JSON-RPC message";
             return self.refuse_batch(&message, what).await;
         }
@@ -201,14 +203,11 @@ impl Host {
         };
         let shared = Arc::clone(&self.shared);
         let opens = matches!(message.method(), Some("initialize" | "server/discover"));
-        if opens {
-            self.shared.begin_with(&message);
-        }
+        let opening = opens.then(|| self.shared.begin_with(&message));
         let task = self.tasks.spawn(async move {
-            if opens {
-                shared.open(message).await;
-            } else {
-                exchange(&shared, message, room).await;
+            match opening {
+                Some(generation) => shared.open(message, generation).await,
+                None => exchange(&shared, message, room).await,
             }
             drop(count);
         });
@@ -300,8 +299,7 @@ impl Host {
 /// Which request a cancellation is for.
 fn cancelled_id(part: &Part) -> Option<Id> {
     debug_assert!(matches!(part.kind, Kind::Notification { .. }));
-    let raw: &serde_json::value::RawValue = part.field(&["requestId"])?;
-    Id::read(raw)
+    part.id_at(&["requestId"])
 }
 
 impl fmt::Debug for Host {

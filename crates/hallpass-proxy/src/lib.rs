@@ -41,7 +41,6 @@ mod exchange;
 mod host;
 mod line_reader;
 mod listening;
-mod message;
 mod opening;
 mod outbox;
 mod placeholder;

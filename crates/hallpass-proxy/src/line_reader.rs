@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::message::{Id, id_of_fragment};
+use hallpass_mcp::jsonrpc::Id;
 
 /// Lines of at most `cap` bytes. No more than that is kept of a longer one.
 pub(crate) struct LineReader<R> {
@@ -62,7 +62,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                 self.buffer.clear();
                 self.seen = 0;
             } else if self.seen > self.cap {
-                let id = id_of_fragment(&self.buffer);
+                let id = Id::from_fragment(&self.buffer);
                 self.buffer = BytesMut::new();
                 self.seen = 0;
                 self.passing = true;
@@ -84,7 +84,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             return None;
         }
         if text.len() > self.cap {
-            return Some(Line::TooLong(id_of_fragment(text)));
+            return Some(Line::TooLong(Id::from_fragment(text)));
         }
         Some(Line::Whole(line.slice_ref(text)))
     }

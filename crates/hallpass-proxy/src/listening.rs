@@ -1,22 +1,43 @@
 //! What the server says unasked.
 
-use std::sync::Arc;
-
 use hallpass_core::Remedy;
-use hallpass_mcp_http::Content;
-use hallpass_transport::Reconnection;
-use http::StatusCode;
+use hallpass_mcp::{Reconnection, StreamResponse};
 
 use crate::{connection::Connection, response_reader::ResponseReader, routing, shared::Shared};
 
+/// Why the server's own stream is not opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamEnd {
+    /// The server has none, or opens it for no token, or there is another connection by now.
+    Unavailable,
+    /// The server has ended the session.
+    SessionLost,
+}
+
+/// Why a response without an answer is none.
+pub(crate) const NO_STREAM: &str =
+    "it is no answer, and the server has no stream of its own that brings one";
+pub(crate) const SESSION_ENDED: &str =
+    "it is no answer, and the server has ended the session before one came";
+
+impl StreamEnd {
+    /// Why no answer comes any more to a request that was accepted without one.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Unavailable => NO_STREAM,
+            Self::SessionLost => SESSION_ENDED,
+        }
+    }
+}
+
 /// Passes on what the server says unasked on `connection`, for as long as that lasts. A server that
 /// has no such stream is asked once.
-pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
+pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> StreamEnd {
     let now = || shared.clock.monotonic();
     let mut stream = Reconnection::of_own_stream(now());
     while shared.is_current(connection) {
         let Ok(request) = routing::stream(connection, stream.last_event_id()) else {
-            return;
+            return StreamEnd::Unavailable;
         };
         connection.expect_stream();
         stream.opened(now());
@@ -24,45 +45,42 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
         connection.own_stream.answered();
         let mut was_open = false;
         match sent {
-            Ok(Ok(response)) if response.status().is_success() => {
-                if response.content() != Content::Events {
-                    return;
+            Ok(Ok(response)) => match StreamResponse::new(&response) {
+                StreamResponse::Open => {
+                    was_open = true;
+                    let reading = &mut ResponseReader::new(shared, connection, None);
+                    let end = reading.follow(response, &mut stream).await;
+                    tracing::debug!("the server's own stream ended: {end:?}");
                 }
-                was_open = true;
-                let reading = &mut ResponseReader::new(shared, connection, None);
-                let end = reading.follow(response, &mut stream).await;
-                tracing::debug!("the server's own stream ended: {end:?}");
-            }
-            Ok(Ok(response)) => match response.status() {
-                StatusCode::NOT_FOUND if connection.session.is_some() => {
+                StreamResponse::NotFound if connection.session.is_some() => {
                     match shared.knows_session(connection).await {
                         Some(true) => {
                             tracing::debug!("the server has no stream of its own");
-                            return;
+                            return StreamEnd::Unavailable;
                         }
-                        Some(false) => return shared.renew_session(connection).await,
+                        Some(false) => return StreamEnd::SessionLost,
                         None => {}
                     }
                 }
-                status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {}
-                StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {}
-                status => {
+                StreamResponse::Retry => {}
+                StreamResponse::NotFound | StreamResponse::Unavailable => {
+                    let status = response.status();
                     tracing::debug!(%status, "the server has no stream of its own");
-                    return;
+                    return StreamEnd::Unavailable;
                 }
             },
             // Asking again would spend a refresh each time. Where a token is missing somebody may sign in
             // meanwhile.
             Ok(Err(stop)) if stop.refusal().is_some() && !heals(stop.remedy()) => {
                 tracing::warn!("the server's own stream opens for no token: {stop}");
-                return;
+                return StreamEnd::Unavailable;
             }
             Ok(Err(stop)) => tracing::debug!("the server's own stream can't be opened: {stop}"),
             Err(trouble) => tracing::debug!("there is no way to the server: {trouble:?}"),
         }
         stream.ended(now());
         let Some(pause) = stream.delay(now()) else {
-            return;
+            return StreamEnd::Unavailable;
         };
         if was_open && pause <= Reconnection::MIN_DELAY {
             // Calls wait no longer than they would for the server's answer to the GET.
@@ -70,6 +88,7 @@ pub(crate) async fn listen(shared: &Arc<Shared>, connection: &Arc<Connection>) {
         }
         shared.clock.sleep(pause).await;
     }
+    StreamEnd::Unavailable
 }
 
 /// Whether time or a sign-in may help.

@@ -7,13 +7,15 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::Remedy;
-use hallpass_transport::Interactivity;
+use hallpass_mcp::{
+    Interactivity,
+    jsonrpc::{Id, Kind, Message},
+};
 
 use crate::{
     answer::about,
     connection::{Connection, ConnectionState, ServerState},
-    listening,
-    message::{Id, Kind, Message},
+    listening::{self, SESSION_ENDED, StreamEnd},
     placeholder,
     request_error::ProxyRequestError,
     routing,
@@ -35,22 +37,25 @@ const ATTEMPT_WITH_A_PERSON: Duration = Duration::from_secs(3600);
 const PAUSE: Duration = Duration::from_millis(250);
 
 impl Shared {
-    /// Begins with the host's opening. What comes after it waits for what becomes of it.
-    pub(crate) fn begin_with(self: &Arc<Self>, message: &Message) {
+    /// Begins with the host's opening, and returns its generation. What comes after it waits for
+    /// its result.
+    pub(crate) fn begin_with(self: &Arc<Self>, message: &Message) -> u64 {
         let mut known = self.known();
+        let generation = known.generation + 1;
         *known = ServerState {
             opening: Some(message.clone()),
+            generation,
             connections: known.connections,
             tended: known.tended,
             last_renewal: known.last_renewal,
             ..ServerState::default()
         };
-        self.phase.send_replace(ConnectionState::Unopened);
-        self.begin(&mut known);
+        self.start(message.clone(), generation);
+        generation
     }
 
-    /// Answers the host's opening: with the server's answer if that comes soon.
-    pub(crate) async fn open(self: &Arc<Self>, message: Message) {
+    /// Answers the host's opening of this generation: with the server's answer if that comes soon.
+    pub(crate) async fn open(self: &Arc<Self>, message: Message, generation: u64) {
         let Some((id, method)) = message.single().and_then(|part| match &part.kind {
             Kind::Request { id, method } => Some((id.clone(), method.clone())),
             _ => None,
@@ -60,20 +65,20 @@ impl Shared {
         let remembered = self.memory.load(&key_of(&message, &method));
         let has_substitute = method == "initialize" || remembered.is_some();
         let limit = if has_substitute { INITIALIZE } else { DISCOVER };
-        let outcome = self.within(limit, self.settled()).await;
+        let outcome = self.within(limit, self.settled(Some(generation))).await;
         let trouble = match outcome {
             Some(Ok(connection)) => return self.pass_answer(&id, &connection).await,
             Some(Err(trouble)) => trouble,
             None => ProxyRequestError::new(Remedy::Retry, "the server has not answered yet"),
         };
         if let Some(answer) = trouble.own_answer() {
-            self.close_for(&message);
+            self.close(generation);
             self.deliver(answer).await;
             return;
         }
         if !has_substitute {
             // An older server may still be opened by `initialize`, which the host tries next.
-            self.close_for(&message);
+            self.close(generation);
             return self.fail(&message, &self.advised(trouble)).await;
         }
         let words = self.advised(trouble).in_words();
@@ -81,14 +86,20 @@ impl Shared {
         let result = placeholder::opening(&method, asked.as_deref(), remembered.as_deref(), &words);
         let just_now = {
             let mut known = self.known();
-            let up = self.up();
-            if up.is_none() {
-                known.promise(&result);
+            if known.generation == generation {
+                let up = self.up();
+                if up.is_none() {
+                    known.promise(&result);
+                }
+                Ok(up)
+            } else {
+                Err(superseded())
             }
-            up
         };
-        if let Some(connection) = just_now {
-            return self.pass_answer(&id, &connection).await;
+        match just_now {
+            Ok(None) => {}
+            Ok(Some(connection)) => return self.pass_answer(&id, &connection).await,
+            Err(error) => return self.fail(&message, &error).await,
         }
         self.respond(&id, &result).await;
         self.tend();
@@ -103,15 +114,12 @@ impl Shared {
         }
     }
 
-    /// Forgets an opening that came to nothing, unless there is another by now.
-    fn close_for(&self, message: &Message) {
+    /// Forgets the opening of this generation, which failed, unless there is another by now.
+    fn close(&self, generation: u64) {
         let mut known = self.known();
-        let same = known
-            .opening
-            .as_ref()
-            .is_some_and(|opening| opening.bytes == message.bytes);
-        if same {
+        if known.generation == generation {
             known.opening = None;
+            known.generation += 1;
             self.phase.send_replace(ConnectionState::Unopened);
         }
     }
@@ -134,7 +142,7 @@ impl Shared {
                 }
             }
         }
-        self.settled().await
+        self.settled(None).await
     }
 
     /// Another connection than the one with this number, whose session the server knows no more.
@@ -147,6 +155,8 @@ impl Shared {
             if self.up().is_some_and(|up| up.number == number) {
                 tracing::info!("the server has ended the session; it is opened again");
                 self.begin(&mut known);
+                let shared = Arc::clone(self);
+                self.spawn(async move { shared.fail_accepted(number, SESSION_ENDED).await });
             }
         }
         self.connection().await
@@ -165,13 +175,17 @@ impl Shared {
         self.up().is_some_and(|up| up.number == connection.number)
     }
 
-    /// What the attempt that runs comes to.
-    async fn settled(&self) -> Result<Arc<Connection>, ProxyRequestError> {
+    /// The result of the attempt that runs; of the opening of this generation alone, if one is given.
+    async fn settled(&self, generation: Option<u64>) -> Result<Arc<Connection>, ProxyRequestError> {
         let mut phase = self.phase.subscribe();
         loop {
-            match &*phase.borrow_and_update() {
-                ConnectionState::Up(connection) => return Ok(Arc::clone(connection)),
-                ConnectionState::Down(trouble) => return Err(trouble.clone()),
+            let state = phase.borrow_and_update().clone();
+            if generation.is_some_and(|it| self.known().generation != it) {
+                return Err(superseded());
+            }
+            match state {
+                ConnectionState::Up(connection) => return Ok(connection),
+                ConnectionState::Down(trouble) => return Err(trouble),
                 ConnectionState::Unopened => return Ok(Arc::default()),
                 ConnectionState::Opening => {}
             }
@@ -189,12 +203,17 @@ impl Shared {
         if matches!(&*self.phase.borrow(), ConnectionState::Opening) {
             return;
         }
-        self.phase.send_replace(ConnectionState::Opening);
-        let shared = Arc::clone(self);
-        self.spawn(async move { shared.attempt(opening).await });
+        self.start(opening, known.generation);
     }
 
-    async fn attempt(self: &Arc<Self>, opening: Message) {
+    fn start(self: &Arc<Self>, opening: Message, generation: u64) {
+        self.phase.send_replace(ConnectionState::Opening);
+        let shared = Arc::clone(self);
+        self.spawn(async move { shared.attempt(opening, generation).await });
+    }
+
+    /// Opens the server. The result of an opening that the host has replaced meanwhile is dropped.
+    async fn attempt(self: &Arc<Self>, opening: Message, generation: u64) {
         let limit = if self.asks_a_person {
             ATTEMPT_WITH_A_PERSON
         } else {
@@ -210,6 +229,9 @@ impl Shared {
             Err(trouble) => {
                 tracing::warn!("the server can't be opened: {}", trouble.in_words());
                 let mut known = self.known();
+                if known.generation != generation {
+                    return;
+                }
                 known.last_attempt = self.clock.monotonic();
                 known.failures = known.failures.saturating_add(1);
                 self.phase.send_replace(ConnectionState::Down(trouble));
@@ -219,6 +241,9 @@ impl Shared {
         };
         let initialized = {
             let mut known = self.known();
+            if known.generation != generation {
+                return;
+            }
             known.connections += 1;
             known.failures = 0;
             connection.number = known.connections;
@@ -234,6 +259,9 @@ impl Shared {
         self.remember(&opening, &connection);
         let owed = {
             let mut known = self.known();
+            if known.generation != generation {
+                return;
+            }
             if known.initialized.is_some() {
                 connection.expect_stream();
             }
@@ -272,7 +300,7 @@ impl Shared {
             return Err(ProxyRequestError::answer(about(answer, opening)));
         }
         let part = answer.single();
-        let version = part.and_then(|part| part.field(&["protocolVersion"]));
+        let version = part.and_then(|part| part.text_at(&["protocolVersion"]));
         let version = version.or_else(|| routing::own_version(opening));
         Ok(Connection {
             number: 0,
@@ -328,11 +356,23 @@ impl Shared {
             let (shared, connection) = (Arc::clone(self), Arc::clone(connection));
             connection.listening(true);
             self.spawn(async move {
-                listening::listen(&shared, &connection).await;
+                let end = listening::listen(&shared, &connection).await;
                 connection.listening(false);
+                shared.fail_accepted(connection.number, end.reason()).await;
+                if end == StreamEnd::SessionLost {
+                    shared.renew_session(&connection).await;
+                }
             });
         }
     }
+}
+
+/// The host has sent another opening.
+fn superseded() -> ProxyRequestError {
+    ProxyRequestError::new(
+        Remedy::Report,
+        "the host has sent another opening meanwhile",
+    )
 }
 
 /// What the answer to an opening is remembered by.
@@ -354,6 +394,6 @@ fn key_of(opening: &Message, method: &str) -> String {
 
 fn asked_version(opening: &Message) -> Option<String> {
     let part = opening.single()?;
-    part.field(&["protocolVersion"])
+    part.text_at(&["protocolVersion"])
         .or_else(|| routing::own_version(opening))
 }

@@ -25,6 +25,13 @@ pub(crate) struct Outbox {
     room: Arc<Semaphore>,
 }
 
+/// Room in the outbox for one message.
+#[must_use]
+pub(crate) struct Reserved<'a> {
+    outbox: &'a Outbox,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
 /// The other end.
 pub(crate) struct LineWriter(mpsc::UnboundedReceiver<(Bytes, OwnedSemaphorePermit)>);
 
@@ -35,14 +42,28 @@ pub(crate) fn outbox() -> (Outbox, LineWriter) {
 }
 
 impl Outbox {
-    /// Leaves a message, once there is room. When the host reads no more it goes nowhere.
-    pub(crate) async fn send(&self, message: Bytes) {
-        let line = on_one_line(&message);
-        let size = line.len().saturating_add(OVERHEAD).min(ROOM);
+    /// Waits for room for a message of `len` bytes.
+    pub(crate) async fn reserve(&self, len: usize) -> Reserved<'_> {
+        let size = len.saturating_add(OVERHEAD).min(ROOM);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-        // Neither is ever closed while somebody can still write.
-        if let Ok(permit) = self.room.clone().acquire_many_owned(size).await {
-            let _ = self.lines.send((line, permit));
+        Reserved {
+            outbox: self,
+            // The semaphore is never closed.
+            permit: self.room.clone().acquire_many_owned(size).await.ok(),
+        }
+    }
+
+    /// Leaves a message, once there is room. When the host reads no more, the message is dropped.
+    pub(crate) async fn send(&self, message: Bytes) {
+        self.reserve(message.len()).await.send(&message);
+    }
+}
+
+impl Reserved<'_> {
+    /// Leaves the message that the room was reserved for.
+    pub(crate) fn send(self, message: &Bytes) {
+        if let Some(permit) = self.permit {
+            let _ = self.outbox.lines.send((on_one_line(message), permit));
         }
     }
 }

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value, json, value::RawValue};
 
-use crate::message::{Id, field};
+use hallpass_mcp::{
+    jsonrpc::{Id, raw_at, text_at},
+    protocol_version::{NEWEST_WITH_HANDSHAKE, STATELESS},
+};
 
 /// A part of a server that has a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +21,6 @@ pub(crate) enum Listed {
 }
 
 pub(crate) const LISTED: [Listed; 3] = [Listed::Tools, Listed::Resources, Listed::Prompts];
-
-/// The newest protocol version with a handshake.
-const NEWEST_WITH_HANDSHAKE: &str = "2025-11-25";
-
-/// The only version with batches.
-pub(crate) const WITH_BATCHES: &str = "2025-03-26";
-
-/// The first version without sessions, whose requests say for themselves what they are.
-pub(crate) const STATELESS: &str = "2026-07-28";
 
 impl Listed {
     fn capability(self) -> &'static str {
@@ -50,8 +44,8 @@ impl Listed {
 
     /// Whether the result of an opening offers it.
     pub(crate) fn is_in(self, result: &[u8]) -> bool {
-        field::<&RawValue>(result, &["capabilities", self.capability()])
-            .is_some_and(|offered| offered.get() != "null")
+        raw_at(result, &["capabilities", self.capability()])
+            .is_some_and(|offered| offered != "null")
     }
 
     /// The notification that the list is another one now, on `subscription` where there are such.
@@ -82,7 +76,7 @@ pub(crate) fn opening(
         .unwrap_or_default();
     let mut result: BTreeMap<&str, Value> = BTreeMap::new();
     result.insert("capabilities", capabilities(remembered));
-    let before = remembered.and_then(|remembered| field::<String>(remembered, &["instructions"]));
+    let before = remembered.and_then(|remembered| text_at(remembered, &["instructions"]));
     let instructions = match before {
         Some(before) => format!("{words}\n\n{before}"),
         None => words.to_owned(),
@@ -128,7 +122,8 @@ fn object(members: &BTreeMap<&str, String>) -> String {
 
 fn capabilities(remembered: Option<&[u8]>) -> Value {
     let remembered = remembered.and_then(|remembered| {
-        field::<serde_json::Map<String, Value>>(remembered, &["capabilities"])
+        let raw = raw_at(remembered, &["capabilities"])?;
+        serde_json::from_str::<serde_json::Map<String, Value>>(raw).ok()
     });
     let Some(mut capabilities) = remembered else {
         let changes = json!({ "listChanged": true });

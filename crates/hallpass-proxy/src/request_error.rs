@@ -4,13 +4,13 @@ use std::{error::Error, fmt::Write as _};
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_transport::{InvalidMessage, RequestError, UnexpectedStatus};
+use hallpass_mcp::{
+    InvalidMessage, RequestError, UnexpectedStatus,
+    jsonrpc::{Id, Message},
+};
 use serde_json::json;
 
-use crate::{
-    NoEndpoint,
-    message::{Id, Message},
-};
+use crate::NoEndpoint;
 
 /// The code of JSON-RPC errors that come from here and not from the server.
 const CODE: i32 = -32000;
@@ -113,8 +113,8 @@ impl From<&RequestError> for ProxyRequestError {
     }
 }
 
-impl From<hallpass_mcp_http::Error> for ProxyRequestError {
-    fn from(error: hallpass_mcp_http::Error) -> Self {
+impl From<hallpass_mcp::Error> for ProxyRequestError {
+    fn from(error: hallpass_mcp::Error) -> Self {
         Self::of(&error, error.remedy(), error.hint())
     }
 }

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_mcp_http::{Error, Response};
-use hallpass_transport::{InvalidMessage, Reconnection};
+use hallpass_mcp::{
+    Error, InvalidMessage, Reconnection, Response,
+    jsonrpc::{Id, Kind, Malformed, Message},
+};
 
 use crate::{
-    MAX_MESSAGE_BYTES,
-    connection::Connection,
-    message::{Id, Invalid, Kind, Message},
-    placeholder::Listed,
-    request_error::ProxyRequestError,
-    shared::Shared,
+    MAX_MESSAGE_BYTES, connection::Connection, placeholder::Listed,
+    request_error::ProxyRequestError, shared::Shared,
 };
 
 /// How long a stream that has nothing more to say may take to end, so that its connection can be
@@ -81,14 +79,14 @@ impl<'a> ResponseReader<'a> {
     /// Passes on the message in `bytes`. What is none ends the call that it may be meant to answer, and
     /// no other. `source` says where it comes from.
     pub(crate) async fn take(&mut self, bytes: Bytes, source: &InvalidMessage) {
-        match Message::read(bytes) {
+        match Message::parse(bytes) {
             Ok(message) if message.is_batch && !self.batches => {
                 let reason = "it is a batch, which the protocol version of this session has not";
-                let batch = Invalid::new(reason, message.bytes);
+                let batch = Malformed::new(reason, message.bytes);
                 self.reject(&batch, source).await;
             }
             Ok(message) => {
-                for invalid in &message.invalid {
+                for invalid in &message.malformed {
                     self.reject(invalid, source).await;
                 }
                 self.pass(message, source).await;
@@ -144,7 +142,7 @@ impl<'a> ResponseReader<'a> {
         }
     }
 
-    async fn reject(&mut self, invalid: &Invalid, source: &InvalidMessage) {
+    async fn reject(&mut self, invalid: &Malformed, source: &InvalidMessage) {
         tracing::warn!("the server sent no JSON-RPC message: {}", invalid.reason);
         let trouble = source
             .clone()

@@ -3,19 +3,18 @@
 use std::{collections::HashMap, sync::Mutex, sync::PoisonError};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hallpass_mcp_http::{Error, Request};
+use hallpass_mcp::{
+    Error, Request,
+    jsonrpc::{Kind, Message, Part, raw_at, text_at},
+    probe::MCP_METHOD,
+    protocol_version::{META_PATH, STATELESS},
+};
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{
-    connection::Connection,
-    message::{Kind, Message, Part, field},
-    placeholder::STATELESS,
-};
+use crate::connection::Connection;
 
-const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
-const META_VERSION: [&str; 2] = ["_meta", "io.modelcontextprotocol/protocolVersion"];
 
 /// How many tools may have parameters that go into headers.
 const MAX_TOOLS: usize = 4096;
@@ -24,7 +23,7 @@ const MAX_TOOLS: usize = 4096;
 pub(crate) fn own_version(message: &Message) -> Option<String> {
     let part = message.single()?;
     match part.kind {
-        Kind::Request { .. } | Kind::Notification { .. } => part.field(&META_VERSION),
+        Kind::Request { .. } | Kind::Notification { .. } => part.text_at(&META_PATH),
         Kind::Response { .. } => None,
     }
 }
@@ -91,7 +90,7 @@ fn name_in(part: &Part, method: &str) -> Option<String> {
         "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
         _ => return None,
     };
-    part.field(&[name])
+    part.text_at(&[name])
 }
 
 /// A text as it may stand in a header: as it is, or in Base64 where it can't.
@@ -123,14 +122,19 @@ impl ToolHeaders {
         if !result.windows(MARK.len()).any(|window| window == MARK) {
             return;
         }
-        let listed: Vec<&RawValue> = field(result, &["tools"]).unwrap_or_default();
+        let listed = raw_at(result, &["tools"]);
+        let listed: Vec<&RawValue> = listed
+            .and_then(|raw| serde_json::from_str(raw).ok())
+            .unwrap_or_default();
         let mut tools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for tool in listed {
             let tool = tool.get().as_bytes();
-            let Some(name) = field::<String>(tool, &["name"]) else {
+            let Some(name) = text_at(tool, &["name"]) else {
                 continue;
             };
-            let schema = field::<Map<String, Value>>(tool, &["inputSchema", "properties"]);
+            let schema = raw_at(tool, &["inputSchema", "properties"]);
+            let schema =
+                schema.and_then(|raw| serde_json::from_str::<Map<String, Value>>(raw).ok());
             let mut promoted = Vec::new();
             collect(&schema.unwrap_or_default(), &mut Vec::new(), &mut promoted);
             if promoted.is_empty() {
@@ -146,11 +150,11 @@ impl ToolHeaders {
         if tools.is_empty() {
             return request;
         }
-        let name: Option<String> = call.field(&["name"]);
+        let name = call.text_at(&["name"]);
         for promoted in name.and_then(|name| tools.get(&name)).into_iter().flatten() {
             let mut path = vec!["arguments"];
             path.extend(promoted.path.iter().map(String::as_str));
-            let value = call.field::<&RawValue>(&path);
+            let value = call.raw_at(&path);
             if let Some(value) = value.and_then(primitive).as_deref().and_then(encoded) {
                 request = request.header(promoted.header.clone(), value);
             }
@@ -177,11 +181,11 @@ fn collect(properties: &Map<String, Value>, path: &mut Vec<String>, found: &mut 
 }
 
 /// A text, a number or a truth value as it stands in a header.
-fn primitive(raw: &RawValue) -> Option<String> {
-    match raw.get().as_bytes().first()? {
-        b'"' => serde_json::from_str(raw.get()).ok(),
+fn primitive(raw: &str) -> Option<String> {
+    match raw.as_bytes().first()? {
+        b'"' => serde_json::from_str(raw).ok(),
         b'{' | b'[' | b'n' => None,
-        _ => Some(raw.get().to_owned()),
+        _ => Some(raw.to_owned()),
     }
 }
 
@@ -197,7 +201,7 @@ mod tests {
         };
         let tools = ToolHeaders::default();
         tools.learn(br#"{"tools":[{"name":"t","inputSchema":{"properties":{"o":{"properties":{"n":{"type":"integer","x-mcp-header":"Num"}}},"s":{"x-mcp-header":"Bad name"}}}}]}"#);
-        let message = Message::read(message.into()).unwrap();
+        let message = Message::parse(message.into()).unwrap();
         let request = post(&message, &connection, &tools).unwrap();
         let headers = request.headers().iter();
         let mut headers: Vec<_> = headers

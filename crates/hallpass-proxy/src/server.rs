@@ -3,7 +3,7 @@
 use std::{error::Error, fmt};
 
 use hallpass_core::{BoxFuture, Remedy};
-use hallpass_transport::AuthorizedEndpoint;
+use hallpass_mcp::AuthorizedEndpoint;
 
 /// Gives the way to the server.
 ///

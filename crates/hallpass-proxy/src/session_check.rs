@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::{connection::Connection, message::Message, routing, shared::Shared};
+use crate::{connection::Connection, routing, shared::Shared};
+use hallpass_mcp::jsonrpc::Message;
 
 const PING: &[u8] = br#"{"jsonrpc":"2.0","id":"hallpass-ping","method":"ping"}"#;
 
@@ -19,7 +20,7 @@ const BETWEEN_SESSIONS: Duration = Duration::from_secs(60);
 impl Shared {
     /// Whether the server knows the session of `connection`; `None` when it does not say.
     pub(crate) async fn knows_session(&self, connection: &Connection) -> Option<bool> {
-        let ping = Message::read(Bytes::from_static(PING)).ok()?;
+        let ping = Message::parse(Bytes::from_static(PING)).ok()?;
         let request = routing::post(&ping, connection, &self.tools).ok()?;
         // What the answer says makes no difference: there is one.
         match self.send_aside(&request).await.ok()?.ok()?.status() {

@@ -8,9 +8,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use hallpass_core::{Clock, Remedy};
-use hallpass_mcp_http::{Request, Response};
-use hallpass_transport::{AttemptBudget, AuthorizedEndpoint, Interactivity, RequestError};
+use hallpass_mcp::{
+    AttemptBudget, AuthorizedEndpoint, Interactivity, InvalidMessage, Request, RequestError,
+    Response,
+    jsonrpc::{Id, Kind, Message},
+};
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +23,6 @@ use crate::{
     body_limit::LargeBodyLimit,
     capability_cache::CapabilityCache,
     connection::{Connection, ConnectionState, ServerState},
-    message::{Id, Kind, Message},
     outbox::Outbox,
     placeholder::{self, INVALID_REQUEST},
     request_error::ProxyRequestError,
@@ -53,6 +56,8 @@ pub(crate) struct Pending {
     pub(crate) begun: bool,
     /// A `subscriptions/listen`, whose answer is its end.
     pub(crate) listens: bool,
+    /// The connection whose server accepted it without an answer, and the response.
+    pub(crate) accepted: Option<(u64, InvalidMessage)>,
 }
 
 impl Shared {
@@ -194,6 +199,8 @@ impl Shared {
         message: &Message,
         is_due: impl Fn(&Id) -> bool + Send,
     ) -> bool {
+        // Before anything is removed: a cancellation may end this task while it waits.
+        let room = self.outbox.reserve(message.bytes.len()).await;
         let news = {
             let mut pending = self.pending();
             message.retain(|part| match &part.kind {
@@ -203,7 +210,7 @@ impl Shared {
             })
         };
         if let Some(news) = news {
-            self.outbox.send(news).await;
+            room.send(&news);
             true
         } else {
             tracing::debug!("an answer to no request that waits is not passed on");
@@ -220,8 +227,39 @@ impl Shared {
 
     /// Tells the host that the request `id` has come to nothing, unless it has been answered.
     pub(crate) async fn fail_one(&self, id: &Id, trouble: &ProxyRequestError) {
+        self.answer(id, &trouble.to_error(id)).await;
+    }
+
+    /// Fails the requests that the server of this connection accepted, whose answers come no more.
+    pub(crate) async fn fail_accepted(&self, connection: u64, reason: &'static str) {
+        let accepted = |pending: &Pending| {
+            let (number, response) = pending.accepted.as_ref()?;
+            (*number == connection).then(|| response.clone())
+        };
+        loop {
+            let next = {
+                let pending = self.pending();
+                let mut all = pending.iter();
+                all.find_map(|(id, pending)| Some((id.clone(), accepted(pending)?)))
+            };
+            let Some((id, response)) = next else { return };
+            let error = ProxyRequestError::from(response.because(reason)).to_error(&id);
+            let room = self.outbox.reserve(error.len()).await;
+            let mut pending = self.pending();
+            // It may have been answered meanwhile, and its id used again.
+            if pending.get(&id).and_then(accepted).is_some() {
+                pending.remove(&id);
+                room.send(&error);
+            }
+        }
+    }
+
+    /// Answers the request `id` with `message`, unless it has been answered.
+    async fn answer(&self, id: &Id, message: &Bytes) {
+        // Before the request is removed: a cancellation may end this task while it waits.
+        let room = self.outbox.reserve(message.len()).await;
         if self.pending().remove(id).is_some() {
-            self.outbox.send(trouble.to_error(id)).await;
+            room.send(message);
         }
     }
 
@@ -237,19 +275,15 @@ impl Shared {
             self.outbox.send(refusal).await;
         }
         for id in ids {
-            if self.pending().remove(&id).is_some() {
-                let refusal = placeholder::invalid(Some(&id), INVALID_REQUEST, what);
-                self.outbox.send(refusal).await;
-            }
+            let refusal = placeholder::invalid(Some(&id), INVALID_REQUEST, what);
+            self.answer(&id, &refusal).await;
         }
         true
     }
 
     /// Answers the request `id` with `result`, unless it has been answered.
     pub(crate) async fn respond(&self, id: &Id, result: &[u8]) {
-        if self.pending().remove(id).is_some() {
-            self.outbox.send(placeholder::response(id, result)).await;
-        }
+        self.answer(id, &placeholder::response(id, result)).await;
     }
 
     /// With the advice how to sign in, where that is what is missing.

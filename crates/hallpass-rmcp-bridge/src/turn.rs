@@ -21,7 +21,7 @@ use std::{
 
 use hallpass_core::{
     AuthScheme, CredentialKey, CredentialStore, Generation, Grant, Record, StoreError, Timestamp,
-    store::{Guard, Saved, StoreErrorKind},
+    store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
 /// How long a turn is waited for: somebody's whole refresh, at the HTTP client's time limit, twice.
@@ -100,7 +100,10 @@ impl Turns {
 
     /// Locks the credential and reads it.
     pub(crate) async fn begin(&self) -> Result<RefreshSession, StoreError> {
-        let guard = self.store.lock(&self.key, LOCK_WAIT).await?;
+        let guard = self
+            .store
+            .lock(&self.key, LockKind::Credential, LOCK_WAIT)
+            .await?;
         let record = self.store.load(&self.key).await?;
         let generation = record.as_ref().map(|record| record.generation);
         let given = self.state().given;

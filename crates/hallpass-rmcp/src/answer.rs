@@ -9,8 +9,9 @@
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use hallpass_mcp_http::{Content, Error as HttpError, Response};
-use hallpass_transport::{InvalidMessage, UnexpectedStatus};
+use hallpass_mcp::{
+    Content, Error as HttpError, InvalidMessage, Response, StreamResponse, UnexpectedStatus,
+};
 use http::StatusCode;
 use rmcp::{
     model::{ErrorData, RequestId, ServerJsonRpcMessage},
@@ -157,18 +158,21 @@ pub(crate) fn to_get(
     source: EventSource,
 ) -> Result<BoxStream<'static, Result<Sse, SseError>>, RmcpError> {
     let status = response.status();
-    if status.is_success() && response.content() == Content::Events {
-        return Ok(stream::to_rmcp(response.events(max_event_size), source));
-    }
     let answers_a_request = source.reconnection.answers_a_request();
-    // What a lost session has not answered yet it never will.
-    if status == StatusCode::NOT_FOUND && source.session.is_some() && !answers_a_request {
-        source.may_go_on(false);
-        return Err(StreamableHttpError::SessionExpired);
-    }
-    if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED || is_passing(status) {
-        source.may_go_on(false);
-        return Err(failure(&response));
+    match StreamResponse::new(&response) {
+        StreamResponse::Open => {
+            return Ok(stream::to_rmcp(response.events(max_event_size), source));
+        }
+        // What a lost session has not answered yet it never will.
+        StreamResponse::NotFound if source.session.is_some() && !answers_a_request => {
+            source.may_go_on(false);
+            return Err(StreamableHttpError::SessionExpired);
+        }
+        StreamResponse::Retry => {
+            source.may_go_on(false);
+            return Err(failure(&response));
+        }
+        StreamResponse::NotFound | StreamResponse::Unavailable => {}
     }
     if status != StatusCode::METHOD_NOT_ALLOWED {
         tracing::warn!(

@@ -4,9 +4,8 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use futures_util::stream::BoxStream;
 use hallpass_core::{HttpClient, ServerUrl, http::RequestOptions};
-use hallpass_mcp_http::{Request, Response};
+use hallpass_mcp::{AuthorizedEndpoint, Interactivity, Reconnection, Request, Response};
 use hallpass_session::Session;
-use hallpass_transport::{AuthorizedEndpoint, Interactivity, Reconnection};
 use http::{HeaderName, HeaderValue, StatusCode};
 use rmcp::{
     model::ClientJsonRpcMessage,
@@ -37,7 +36,7 @@ type RmcpError = StreamableHttpError<Error>;
 /// rmcp's HTTP client for one server, authorised by a session. Cloning it copies pointers.
 ///
 /// Each request asks the session for its token, which costs nothing while the token is fresh. A
-/// request is sent [at most six times](hallpass_transport::AttemptBudget).
+/// request is sent [at most six times](hallpass_mcp::AttemptBudget).
 #[derive(Clone)]
 pub struct Client {
     server: AuthorizedEndpoint,
@@ -81,8 +80,8 @@ impl Client {
     /// # Errors
     ///
     /// When the server asks for a token and there is none to be had, or when it can't be reached.
-    pub async fn prepare(&self) -> Result<(), Error> {
-        self.server.prepare().await.map_err(Error::from)
+    pub async fn ensure_signed_in(&self) -> Result<(), Error> {
+        self.server.ensure_signed_in().await.map_err(Error::from)
     }
 
     fn source(&self, session: Option<Arc<str>>, reconnection: Reconnection) -> EventSource {

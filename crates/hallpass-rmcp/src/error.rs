@@ -3,8 +3,8 @@
 use std::{error::Error as StdError, fmt, io};
 
 use hallpass_core::{Remedy, ServerUrl, url_without_query};
+use hallpass_mcp::{InvalidMessage, RequestError, TooManyChallenges, UnexpectedStatus};
 use hallpass_session::SessionError;
-use hallpass_transport::{InvalidMessage, RequestError, TooManyChallenges, UnexpectedStatus};
 use http::StatusCode;
 use rmcp::{
     service::{ClientInitializeError, ServiceError},
@@ -22,7 +22,7 @@ pub enum Error {
     /// There is no token that the server would take.
     Session(SessionError),
     /// There is no answer, or none that can be read.
-    Http(hallpass_mcp_http::Error),
+    Http(hallpass_mcp::Error),
     /// The server refuses one fresh token after another.
     TooManyChallenges(TooManyChallenges),
     /// The server does not do what was asked, for a reason other than authorisation.
@@ -90,12 +90,12 @@ impl Error {
     }
 }
 
-impl From<hallpass_transport::Error> for Error {
-    fn from(error: hallpass_transport::Error) -> Self {
+impl From<hallpass_mcp::Error> for Error {
+    fn from(error: hallpass_mcp::Error) -> Self {
         match error {
-            hallpass_transport::Error::Session(error) => Self::Session(error),
-            hallpass_transport::Error::Http(error) => Self::Http(error),
-            hallpass_transport::Error::TooManyChallenges(error) => Self::TooManyChallenges(error),
+            hallpass_mcp::Error::Session(error) => Self::Session(error),
+            hallpass_mcp::Error::TooManyChallenges(error) => Self::TooManyChallenges(error),
+            error => Self::Http(error),
         }
     }
 }
@@ -159,7 +159,7 @@ impl fmt::Display for OtherServer {
 impl StdError for OtherServer {}
 
 /// A request that can't be sent.
-pub(crate) fn unsent(error: hallpass_mcp_http::Error) -> StreamableHttpError<Error> {
+pub(crate) fn unsent(error: hallpass_mcp::Error) -> StreamableHttpError<Error> {
     StreamableHttpError::Client(Error::Http(error))
 }
 

@@ -2,9 +2,8 @@
 //!
 //! [`Client`] implements rmcp's
 //! [`StreamableHttpClient`](rmcp::transport::streamable_http_client::StreamableHttpClient) as a
-//! typed skin over [`hallpass_mcp_http`], and authorises each request with a token of a
-//! [`Session`](hallpass_session::Session). [`transport`] is the ready transport. For a host that has
-//! to keep another client of rmcp's there is [`AuthorizedClient`], the lesser road.
+//! typed skin over [`hallpass_mcp`], and authorises each request with a token of a
+//! [`Session`](hallpass_session::Session). [`transport`] is the ready transport.
 //!
 //! # What it does
 //!
@@ -21,7 +20,7 @@
 //! - It never goes round in circles: a request is sent [at most a few times](Client), and a GET that
 //!   repeating can't help ends the stream instead of opening it again for ever. Between two requests
 //!   for the same stream there is a second at least, and more and more while no message comes
-//!   ([`Reconnection`](hallpass_transport::Reconnection)).
+//!   ([`Reconnection`](hallpass_mcp::Reconnection)).
 //! - A call is not sent before the server has answered the GET for its own stream, or has taken more
 //!   than two seconds to: what the server asks in the course of the call may come there.
 //! - It serves each lifecycle that rmcp knows; which one is rmcp's choice and the host's.
@@ -30,7 +29,7 @@
 //!
 //! It opens no browser (the session's `Authorizer` does), keeps no credentials, and reconnects
 //! nothing itself: rmcp does. A host that lets rmcp choose the lifecycle
-//! (`ClientLifecycleMode::Auto`) calls [`Client::prepare`] before, because rmcp waits no more than
+//! (`ClientLifecycleMode::Auto`) calls [`Client::ensure_signed_in`] before, because rmcp waits no more than
 //! ten seconds for its first answer then, which is little time for a person to sign in.
 //!
 //! # Errors
@@ -62,14 +61,12 @@
 )]
 
 mod answer;
-mod authorized_client;
 mod client;
 mod error;
 mod outgoing;
 mod server_streams;
 mod stream;
 
-pub use authorized_client::AuthorizedClient;
 pub use client::{Client, Transport, transport};
 pub use error::{Error, OtherServer};
-pub use hallpass_transport::{InvalidMessage, TooManyChallenges, UnexpectedStatus};
+pub use hallpass_mcp::{InvalidMessage, TooManyChallenges, UnexpectedStatus};

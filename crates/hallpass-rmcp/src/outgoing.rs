@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use hallpass_mcp_http::{LAST_EVENT_ID, MCP_SESSION_ID, Request};
-use hallpass_transport::Interactivity;
+use hallpass_mcp::{Interactivity, LAST_EVENT_ID, MCP_SESSION_ID, Request};
 use http::{
     HeaderName, HeaderValue,
     header::{ACCEPT, AUTHORIZATION},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hallpass_core::Clock;
-use hallpass_transport::ServerStream;
+use hallpass_mcp::ServerStream;
 use rmcp::model::{ClientJsonRpcMessage, ClientNotification};
 
 /// The streams that rmcp is about to open, by session.

@@ -15,8 +15,7 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use hallpass_mcp_http::{Error, Event, EventStream};
-use hallpass_transport::{AuthorizedEndpoint, Reconnection};
+use hallpass_mcp::{AuthorizedEndpoint, Error, Event, EventStream, Reconnection};
 use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::Sse;
 

@@ -1,23 +1,23 @@
-//! Where assertions come from: whoever signs them hands out a new one every few minutes.
+//! Where assertions come from. Platforms replace them every few minutes.
 
 use std::{error::Error, fmt, path::PathBuf};
 
 use hallpass_core::{BoxFuture, Remedy};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::secret_source::{self, SecretReason};
+use crate::secret_source::{self, SecretError};
 
-/// A JWT that somebody else signed. `Debug` does not show it; the memory is wiped on drop.
+/// A JWT that another party signed. `Debug` does not show it; the memory is wiped on drop.
 #[derive(Clone)]
 pub struct Assertion(SecretString);
 
 impl Assertion {
-    /// Takes an assertion in. Space around it is none of it.
+    /// Takes an assertion, without the space around it.
     pub fn new(assertion: impl AsRef<str>) -> Self {
         Self(SecretString::from(assertion.as_ref().trim()))
     }
 
-    /// Opens it.
+    /// The secret text.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -38,13 +38,13 @@ impl fmt::Debug for Assertion {
     }
 }
 
-/// Hands out the assertion that is good now.
+/// Gives the current assertion.
 ///
 /// An [`Assertion`] is a source of itself; [`AssertionFile`] reads a file and
-/// [`CommandSource`](crate::CommandSource) runs a command. A host that asks a metadata service
-/// implements its own.
+/// [`CommandSource`](crate::CommandSource) runs a command. A host that reads a metadata
+/// service implements its own.
 pub trait AssertionSource: Send + Sync + fmt::Debug {
-    /// The present assertion. Called for each token request, and nothing of it is kept.
+    /// The current assertion. Called for each token request; nothing of it is kept.
     fn read(&self) -> BoxFuture<'_, Result<Assertion, AssertionError>>;
 }
 
@@ -55,7 +55,7 @@ impl AssertionSource for Assertion {
     }
 }
 
-/// A file that a platform writes an assertion into, and replaces before it ends.
+/// A file into which a platform writes an assertion, and replaces it before it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssertionFile {
     path: PathBuf,
@@ -81,46 +81,45 @@ impl AssertionSource for AssertionFile {
 #[derive(Debug)]
 pub struct AssertionError {
     remedy: Remedy,
-    doing: String,
+    what: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl AssertionError {
-    /// Says in what: `doing` goes on from "no assertion was had by", in lower case and without a
-    /// full stop.
-    pub fn new(doing: impl Into<String>) -> Self {
+    /// `what` says what failed, in lower case and without a full stop.
+    pub fn new(what: impl Into<String>) -> Self {
         Self {
             remedy: Remedy::Configure,
-            doing: doing.into(),
+            what: what.into(),
             source: None,
         }
     }
 
-    /// Adds what caused it.
+    /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// What to do about it: say where the assertion is, or ask again whoever did not answer in time.
+    /// What to do about it: configure where the assertion is, or retry after a timeout.
     pub fn remedy(&self) -> Remedy {
         self.remedy
     }
 }
 
-impl From<SecretReason> for AssertionError {
-    fn from(trouble: SecretReason) -> Self {
+impl From<SecretError> for AssertionError {
+    fn from(error: SecretError) -> Self {
         Self {
-            remedy: trouble.remedy(),
-            ..Self::new("reading what the platform hands out").with_source(trouble)
+            remedy: error.remedy(),
+            ..Self::new("reading the platform's file or command failed").with_source(error)
         }
     }
 }
 
 impl fmt::Display for AssertionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no assertion was had by {}", self.doing)
+        write!(f, "could not get an assertion: {}", self.what)
     }
 }
 

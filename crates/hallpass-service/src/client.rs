@@ -1,11 +1,10 @@
-//! Who the machine is to a server, and how it proves it.
+//! The client of a service, and how it authenticates.
 
 use hallpass_core::{
-    ClientId, Clock, Entropy, Issuer, PreRegisteredClient, Record, Registration, Remedy,
-    ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod, quote,
-    record::RegistrationOrigin,
+    ClientId, Issuer, PreRegisteredClient, Record, Registration, Remedy, ServerMetadata,
+    ServerSettings, SignInReason, TokenEndpointAuthMethod, quote, record::RegistrationOrigin,
 };
-use hallpass_oauth::{AvailableCredentials, ClientAuthentication, ClientKey, negotiate};
+use hallpass_oauth::{AvailableCredentials, ClientKey, negotiate};
 
 use crate::{ServiceError, ServiceErrorKind};
 
@@ -18,8 +17,8 @@ pub(crate) fn choose(
     key: Option<&ClientKey>,
 ) -> Result<Registration, ServiceError> {
     if let Some(configured) = &settings.client.pre_registered {
-        belongs_to(configured, metadata, previous, reason)?;
-        return registered_by_hand(configured, Some(metadata), key);
+        check_issuer(configured, metadata, previous, reason)?;
+        return pre_registered(configured, Some(metadata), key);
     }
     if let Some(document) = &settings.client.metadata_document
         && metadata.client_id_metadata_document_supported
@@ -39,24 +38,24 @@ pub(crate) fn choose(
     )
 }
 
-/// A configured client's registration. Without metadata, which an identity provider's endpoint has
-/// none of, the method follows from what the client has.
-pub(crate) fn registered_by_hand(
+/// The registration of a configured client. An identity provider's endpoint has no metadata: there the
+/// method follows from the client's credentials.
+pub(crate) fn pre_registered(
     configured: &PreRegisteredClient,
     metadata: Option<&ServerMetadata>,
     key: Option<&ClientKey>,
 ) -> Result<Registration, ServiceError> {
-    let means = AvailableCredentials {
+    let credentials = AvailableCredentials {
         secret: configured.secret.is_some(),
         key: key.is_some(),
     };
     let method = match (&configured.auth_method, metadata) {
         (Some(method), _) => Some(method.clone()),
-        (None, Some(metadata)) => negotiate(metadata, means),
-        (None, None) if means.secret => Some(TokenEndpointAuthMethod::ClientSecretBasic),
+        (None, Some(metadata)) => negotiate(metadata, credentials),
+        (None, None) if credentials.secret => Some(TokenEndpointAuthMethod::ClientSecretBasic),
         (None, None) => Some(TokenEndpointAuthMethod::None),
     };
-    let shown = quote(configured.id.as_str());
+    let id = quote(configured.id.as_str());
     let lacks = |what: String| {
         let hint = "set the client's secret or key, or its authentication method";
         let error = ServiceError::new(ServiceErrorKind::NoClient, Remedy::Configure, what);
@@ -64,13 +63,13 @@ pub(crate) fn registered_by_hand(
     };
     let Some(method) = method else {
         return lacks(format!(
-            "the client `{shown}` has nothing to authenticate with that the server accepts"
+            "the client `{id}` has nothing to authenticate with that the server accepts"
         ));
     };
-    if method.needs_secret() && !means.secret
-        || method == TokenEndpointAuthMethod::PrivateKeyJwt && !means.key
+    if method.needs_secret() && !credentials.secret
+        || method == TokenEndpointAuthMethod::PrivateKeyJwt && !credentials.key
     {
-        return lacks(format!("the client `{shown}` has nothing for `{method}`"));
+        return lacks(format!("the client `{id}` has nothing for `{method}`"));
     }
     let mut registration =
         Registration::new(RegistrationOrigin::PreRegistered, configured.id.clone());
@@ -81,14 +80,14 @@ pub(crate) fn registered_by_hand(
 
 /// Refuses to send a client's identifier, secret or assertions to another authorization server than
 /// its own.
-fn belongs_to(
+fn check_issuer(
     configured: &PreRegisteredClient,
     metadata: &ServerMetadata,
     previous: Option<&Record>,
     reason: SignInReason,
 ) -> Result<(), ServiceError> {
     let bound = configured.issuer.as_ref().or_else(|| {
-        // The first success binds a client whose issuer nobody configured.
+        // The first success binds a client without a configured issuer.
         let record = previous?;
         let known = record.registration.as_ref()?;
         let same = known.origin == RegistrationOrigin::PreRegistered
@@ -98,7 +97,7 @@ fn belongs_to(
     });
     match bound {
         Some(bound) if bound.eq_ignoring_trailing_slash(&metadata.issuer) => return Ok(()),
-        // The server has just moved: whoever it names now is not the one of the first success.
+        // The server has just moved: it now names another issuer than at the first success.
         None if reason != SignInReason::Migration => return Ok(()),
         _ => {}
     }
@@ -114,20 +113,4 @@ fn belongs_to(
              issuer",
         )),
     )
-}
-
-/// The proof for one request to the server `audience`. A signed one is good for that request alone
-/// (RFC 7523 §3).
-pub(crate) fn authenticate<'a>(
-    registration: &'a Registration,
-    key: Option<&ClientKey>,
-    audience: &Issuer,
-    clock: &dyn Clock,
-    entropy: &dyn Entropy,
-) -> Result<ClientAuthentication<'a>, ServiceError> {
-    let now = clock.now();
-    ClientAuthentication::authenticate(registration, key, audience, now, entropy).map_err(|error| {
-        let what = "the client's assertion could not be signed";
-        ServiceError::new(ServiceErrorKind::Request, Remedy::Retry, what).with_source(error)
-    })
 }

@@ -1,10 +1,11 @@
-//! A machine's sign-in that did not come to a grant.
+//! The error of a service's sign-in.
 
 use std::{error::Error, fmt};
 
 use hallpass_core::{AuthorizeError, Remedy};
+use hallpass_session::TokenRequestError;
 
-/// Why a machine got no token. Nothing that was saved before is lost by it.
+/// Why a service got no token. Nothing that was saved before is lost by it.
 ///
 /// A host finds it in [`AuthorizeError::get_ref`].
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub struct ServiceError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// How far a machine's sign-in came.
+/// Which step of the sign-in failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServiceErrorKind {
@@ -26,7 +27,7 @@ pub enum ServiceErrorKind {
     NoClient,
     /// The configured client is registered with another authorization server.
     OtherIssuer,
-    /// The machine's assertion can't be had.
+    /// There is no assertion to send.
     Assertion,
     /// The request can't be made: no endpoint, no signature.
     Request,
@@ -49,6 +50,28 @@ impl ServiceError {
         }
     }
 
+    /// What failed, because of the request to a token endpoint; `refused` is the kind where the
+    /// server answered.
+    pub(crate) fn token_request(
+        refused: ServiceErrorKind,
+        what: String,
+        error: TokenRequestError,
+    ) -> Self {
+        let kind = match &error {
+            TokenRequestError::Answer(_) => refused,
+            TokenRequestError::Signing(_) => ServiceErrorKind::Request,
+            _ => ServiceErrorKind::Network,
+        };
+        // No user is there to sign in: what a user would sign in for is a matter of configuration.
+        let remedy = match error.remedy() {
+            Remedy::SignIn => Remedy::Configure,
+            remedy => remedy,
+        };
+        Self::new(kind, remedy, what)
+            .with_hint(error.hint())
+            .with_source(error.into_inner())
+    }
+
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: Option<impl Into<String>>) -> Self {
         if let Some(hint) = hint {
@@ -63,7 +86,7 @@ impl ServiceError {
         self
     }
 
-    /// How far it came.
+    /// Which step failed.
     pub fn kind(&self) -> ServiceErrorKind {
         self.kind
     }
@@ -73,7 +96,7 @@ impl ServiceError {
         self.remedy
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }

@@ -1,66 +1,64 @@
-//! One sign-in, from discovery to the record.
+//! One sign-in of a service, from discovery to the record.
 
 use hallpass_core::{
     AuthScheme, DpopSetting, Record, Registration, Remedy, Resource, Scopes, ServerMetadata,
     SignIn, SignInReason, State, record::GrantKind,
 };
 use hallpass_discovery::Discovery;
-use hallpass_oauth::{
-    ClientAuthentication, IdentityAssertion, IdentityAssertionRequest, TokenErrorClass,
-    TokenRequest,
-};
+use hallpass_oauth::{IdentityAssertion, IdentityAssertionRequest, TokenErrorClass, TokenRequest};
+use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Retry, TokenClient, TokenRequestError};
 use url::Url;
 
 use crate::{
     Assertion, AssertionError, IdentityProvider, ServiceError, ServiceErrorKind, ServiceGrant,
-    ServiceLogin, binding::Binding, client, token_request::TokenRequestError,
+    ServiceLogin, client,
 };
 
 /// What is fixed for a whole sign-in.
 #[derive(Debug)]
 pub(crate) struct Login<'a> {
     pub(crate) host: &'a ServiceLogin,
-    ask: SignIn<'a>,
+    request: SignIn<'a>,
     metadata: ServerMetadata,
     resource: Option<Resource>,
     scopes: Scopes,
-    /// Whether the server takes nothing but tokens that are bound to a key.
-    bound: bool,
+    /// Whether the server accepts only tokens that are bound to a key.
+    dpop: bool,
 }
 
-/// What is shown to the authorization server.
+/// The grant that is sent to the authorization server.
 #[derive(Debug)]
-enum Shown {
-    Itself,
-    Assertion(Assertion),
-    Identity(IdentityAssertion),
+enum PreparedGrant {
+    ClientCredentials,
+    JwtBearer(Assertion),
+    IdentityAssertion(IdentityAssertion),
 }
 
-impl Shown {
+impl PreparedGrant {
     fn kind(&self) -> GrantKind {
         match self {
-            Self::Itself => GrantKind::ClientCredentials,
-            Self::Assertion(_) | Self::Identity(_) => GrantKind::JwtBearer,
+            Self::ClientCredentials => GrantKind::ClientCredentials,
+            Self::JwtBearer(_) | Self::IdentityAssertion(_) => GrantKind::JwtBearer,
         }
     }
 }
 
 impl<'a> Login<'a> {
     /// Finds the authorization server.
-    pub(crate) async fn begin(
+    pub(crate) async fn start(
         host: &'a ServiceLogin,
-        ask: SignIn<'a>,
+        request: SignIn<'a>,
     ) -> Result<Self, ServiceError> {
-        if let Some(login) = Self::again(host, ask) {
+        if let Some(login) = Self::renewal(host, request) {
             return Ok(login);
         }
-        let server = &ask.key.server;
+        let server = &request.key.server;
         let discovery = Discovery {
             http: &*host.http,
             clock: &*host.clock,
-            settings: ask.settings,
+            settings: request.settings,
         };
-        let found = discovery.run(server, ask.challenges).await;
+        let found = discovery.run(server, request.challenges).await;
         let found = found.map_err(|error| {
             let what = format!("no sign-in to {server}: its authorization server was not found");
             let hint = error.hint().map(str::to_owned);
@@ -68,46 +66,48 @@ impl<'a> Login<'a> {
                 .with_hint(hint)
                 .with_source(error)
         })?;
-        let scopes = found.scopes(ask.challenges, ask.settings).union(ask.scopes);
-        let before = ask.previous.and_then(|record| record.grant.as_ref());
-        let bound = ask.settings.dpop == DpopSetting::Always
-            || found.demands_bound_tokens(ask.challenges)
-            || before.is_some_and(|grant| grant.scheme == AuthScheme::Dpop);
+        let scopes = found
+            .scopes(request.challenges, request.settings)
+            .union(request.scopes);
+        let previous = request.previous.and_then(|record| record.grant.as_ref());
+        let dpop = request.settings.dpop == DpopSetting::Always
+            || found.demands_bound_tokens(request.challenges)
+            || previous.is_some_and(|grant| grant.scheme == AuthScheme::Dpop);
         Ok(Self {
             host,
-            ask,
-            scopes: to_ask_for(scopes, ask),
+            request,
+            scopes: requested_scopes(scopes, request),
             resource: found.resource,
             metadata: found.server,
-            bound,
+            dpop,
         })
     }
 
-    /// The sign-in for a grant that has only ended: nothing was refused, so the record still says
-    /// where to ask and for what.
-    fn again(host: &'a ServiceLogin, ask: SignIn<'a>) -> Option<Self> {
-        let record = ask.previous?;
+    /// The sign-in for a grant that has only expired: nothing was refused, so the record still has the
+    /// endpoint and the parameters.
+    fn renewal(host: &'a ServiceLogin, request: SignIn<'a>) -> Option<Self> {
+        let record = request.previous?;
         let grant = record.grant.as_ref()?;
-        let ended = ask.reason == SignInReason::Ended
-            && ask.challenges.is_empty()
-            && record.settings == ask.settings.fingerprint();
-        ended.then(|| Self {
+        let is_expired = request.reason == SignInReason::Ended
+            && request.challenges.is_empty()
+            && record.settings == request.settings.fingerprint();
+        is_expired.then(|| Self {
             host,
-            ask,
+            request,
             metadata: record.metadata.clone(),
             resource: grant.resource.clone(),
-            scopes: grant.requested_scopes.union(ask.scopes),
-            bound: grant.scheme == AuthScheme::Dpop,
+            scopes: grant.requested_scopes.union(request.scopes),
+            dpop: grant.scheme == AuthScheme::Dpop,
         })
     }
 
     pub(crate) async fn run(&self) -> Result<Record, ServiceError> {
-        let key = self.host.machine.key.as_deref();
+        let key = self.host.client.key.as_deref();
         let registration = client::choose(
-            self.ask.settings,
+            self.request.settings,
             &self.metadata,
-            self.ask.previous,
-            self.ask.reason,
+            self.request.previous,
+            self.request.reason,
             key,
         )?;
         let Some(endpoint) = &self.metadata.token_endpoint else {
@@ -118,89 +118,92 @@ impl<'a> Login<'a> {
             let kind = ServiceErrorKind::Request;
             return Err(ServiceError::new(kind, Remedy::Report, what));
         };
-        let before = self
-            .record_before()
+        let previous = self
+            .previous_record()
             .and_then(|record| record.grant.as_ref());
-        let binding = if self.bound {
-            let kept = before.and_then(|grant| grant.dpop_key.as_ref());
-            Some(Binding::new(&self.metadata, kept)?)
+        let dpop = if self.dpop {
+            let stored = previous.and_then(|grant| grant.dpop_key.as_ref());
+            let signer = DpopSigner::for_new_grant(&self.metadata, stored).map_err(|error| {
+                let what = "the tokens can't be bound to a key";
+                ServiceError::new(ServiceErrorKind::Request, error.remedy(), what)
+                    .with_source(error)
+            })?;
+            Some(signer)
         } else {
             None
         };
-        let shown = self.show().await?;
-        let build = || {
-            let client = client::authenticate(
-                &registration,
-                key,
-                &self.metadata.issuer,
-                &*self.host.clock,
-                &*self.host.entropy,
-            )?;
-            Ok(self.token_request(&shown).into_http(endpoint, &client))
+        let prepared = self.prepare_grant().await?;
+        let endpoint = Endpoint {
+            url: endpoint,
+            client: OAuthClient::new(&registration).with_key(key, &self.metadata.issuer),
+            dpop: dpop.as_ref(),
+            retry: Retry::WhileUserWaits,
         };
-        let server = &self.ask.key.server;
-        let tokens = self.host.tokens(server, endpoint, build, binding.as_ref());
-        let tokens = tokens.await;
+        let request = self.token_request(&prepared);
+        let tokens = self.token_client().request_token(&endpoint, &request).await;
         let tokens = tokens.map_err(|error| {
-            if let (TokenRequestError::Token(error), Shown::Assertion(assertion)) = (&error, &shown)
+            if let (TokenRequestError::Answer(error), PreparedGrant::JwtBearer(assertion)) =
+                (&error, &prepared)
                 && error.class() == TokenErrorClass::Definitive
             {
-                self.host.note_refused(assertion);
+                self.host.remember_refused(assertion);
             }
-            self.no_tokens(error)
+            let what = format!("{} gave the service no token", self.metadata.issuer);
+            ServiceError::token_request(ServiceErrorKind::Refused, what, error)
         })?;
         let now = self.host.clock.now();
-        let mut grant = tokens.into_grant(shown.kind(), &self.scopes, self.resource.as_ref(), now);
-        // The machine asks anew instead (RFC 6749 §4.4.3, RFC 7521 §4.1).
+        let mut grant =
+            tokens.into_grant(prepared.kind(), &self.scopes, self.resource.as_ref(), now);
+        // The service sends its grant again instead (RFC 6749 §4.4.3, RFC 7521 §4.1).
         grant.refresh_token = None;
-        grant.dpop_key = binding.map(|binding| binding.kept);
+        grant.dpop_key = dpop.map(|signer| signer.stored_key().clone());
         let mut record = self.record(registration);
         record.grant = Some(grant);
         record.state = State::SignedIn;
         Ok(record)
     }
 
-    /// Gets what is to be shown to the authorization server.
-    async fn show(&self) -> Result<Shown, ServiceError> {
-        Ok(match &self.host.machine.grant {
-            ServiceGrant::ClientCredentials => Shown::Itself,
+    /// Gets the grant to send.
+    async fn prepare_grant(&self) -> Result<PreparedGrant, ServiceError> {
+        Ok(match &self.host.client.grant {
+            ServiceGrant::ClientCredentials => PreparedGrant::ClientCredentials,
             ServiceGrant::JwtBearer(source) => {
                 let assertion = source.read().await.map_err(no_assertion)?;
                 if self.host.was_refused(&assertion) {
                     let what = format!(
-                        "{} has refused the machine's assertion, which is still the same",
+                        "{} has refused this assertion before: it is not sent again",
                         self.metadata.issuer
                     );
                     let kind = ServiceErrorKind::Refused;
                     return Err(ServiceError::new(kind, Remedy::Configure, what));
                 }
-                Shown::Assertion(assertion)
+                PreparedGrant::JwtBearer(assertion)
             }
             ServiceGrant::IdentityAssertion(provider) => {
-                Shown::Identity(self.exchange(provider).await?)
+                PreparedGrant::IdentityAssertion(self.exchange(provider).await?)
             }
         })
     }
 
-    fn token_request(&self, shown: &Shown) -> TokenRequest {
+    fn token_request(&self, prepared: &PreparedGrant) -> TokenRequest {
         let (scopes, resource) = (&self.scopes, self.resource.as_ref());
-        match shown {
-            Shown::Itself => TokenRequest::client_credentials(scopes, resource),
-            Shown::Assertion(assertion) => {
+        match prepared {
+            PreparedGrant::ClientCredentials => TokenRequest::client_credentials(scopes, resource),
+            PreparedGrant::JwtBearer(assertion) => {
                 TokenRequest::jwt_bearer(assertion.expose(), scopes, resource)
             }
-            Shown::Identity(assertion) => assertion.redeem(scopes, resource),
+            PreparedGrant::IdentityAssertion(assertion) => assertion.redeem(scopes, resource),
         }
     }
 
-    /// Has the identity provider turn the ID token into an assertion for this authorization server
+    /// Exchanges the ID token at the identity provider for an assertion for this authorization server
     /// (RFC 8693 §2.1).
     async fn exchange(
         &self,
         provider: &IdentityProvider,
     ) -> Result<IdentityAssertion, ServiceError> {
         let id_token = provider.id_token.read().await.map_err(no_assertion)?;
-        let registration = client::registered_by_hand(&provider.client, None, None)?;
+        let registration = client::pre_registered(&provider.client, None, None)?;
         let endpoint = &provider.token_endpoint;
         let request = IdentityAssertionRequest {
             id_token: id_token.expose(),
@@ -208,46 +211,57 @@ impl<'a> Login<'a> {
             resource: self.resource.as_ref(),
             scopes: &self.scopes,
         };
-        let client = ClientAuthentication::from_registration(&registration);
-        let answer = self
-            .host
-            .answer(&self.ask.key.server, || {
-                Ok(request.into_http(endpoint, &client))
-            })
-            .await
-            .map_err(|error| {
-                let what = format!("no identity assertion from {}", host_of(endpoint));
-                error.into_error(ServiceErrorKind::Exchange, what)
-            })?;
-        IdentityAssertion::from_http(&answer, self.host.clock.now()).map_err(|error| {
-            let what = format!("{} gave no identity assertion", host_of(endpoint));
-            TokenRequestError::Token(error).into_error(ServiceErrorKind::Exchange, what)
+        let token_endpoint = Endpoint {
+            url: endpoint,
+            client: OAuthClient::new(&registration),
+            dpop: None,
+            retry: Retry::WhileUserWaits,
+        };
+        let client = self.token_client();
+        let exchanged = client.send(
+            &token_endpoint,
+            |client| request.into_http(endpoint, client),
+            |answer| IdentityAssertion::from_http(answer, self.host.clock.now()),
+        );
+        exchanged.await.map_err(|error| {
+            let host = host_of(endpoint);
+            let what = match &error {
+                TokenRequestError::Answer(_) => format!("{host} gave no identity assertion"),
+                _ => format!("no identity assertion from {host}"),
+            };
+            ServiceError::token_request(ServiceErrorKind::Exchange, what, error)
         })
     }
 
-    fn no_tokens(&self, error: TokenRequestError) -> ServiceError {
-        let what = format!("{} gave the machine no token", self.metadata.issuer);
-        error.into_error(ServiceErrorKind::Refused, what)
+    fn token_client(&self) -> TokenClient<'_> {
+        TokenClient {
+            http: &*self.host.http,
+            clock: &*self.host.clock,
+            entropy: &*self.host.entropy,
+            server: &self.request.key.server,
+        }
     }
 
     /// The credential's record for this authorization server.
-    fn record_before(&self) -> Option<&Record> {
+    fn previous_record(&self) -> Option<&Record> {
         let issuer = &self.metadata.issuer;
-        self.ask.previous.filter(|record| record.issuer == *issuer)
+        self.request
+            .previous
+            .filter(|record| record.issuer == *issuer)
     }
 
-    /// A record to be filled: the one before, or an empty one.
+    /// The record of this sign-in, still without its grant.
     fn record(&self, registration: Registration) -> Record {
         let metadata = self.metadata.clone();
-        let settings = self.ask.settings.fingerprint();
-        let mut record = match self.record_before() {
-            Some(before) => {
-                let mut record = before.clone();
+        let settings = self.request.settings.fingerprint();
+        let mut record = match self.previous_record() {
+            Some(previous) => {
+                let mut record = previous.clone();
                 record.metadata = metadata;
                 record.settings = settings;
                 record
             }
-            None => Record::new(self.ask.key.clone(), metadata, settings),
+            None => Record::new(self.request.key.clone(), metadata, settings),
         };
         record.registration = Some(registration);
         record.fence = None;
@@ -255,10 +269,10 @@ impl<'a> Login<'a> {
     }
 }
 
-/// `offline_access` asks for a refresh token, which a machine has no use for; a person's own list is
-/// taken as it is.
-fn to_ask_for(scopes: Scopes, ask: SignIn<'_>) -> Scopes {
-    if ask.settings.scopes.is_some() {
+/// `offline_access` asks for a refresh token, which a service does not need. The user's own list is taken
+/// as it is.
+fn requested_scopes(scopes: Scopes, request: SignIn<'_>) -> Scopes {
+    if request.settings.scopes.is_some() {
         return scopes;
     }
     scopes
@@ -268,7 +282,7 @@ fn to_ask_for(scopes: Scopes, ask: SignIn<'_>) -> Scopes {
 }
 
 fn no_assertion(error: AssertionError) -> ServiceError {
-    let what = "the machine has no assertion to show";
+    let what = "there is no assertion to send";
     ServiceError::new(ServiceErrorKind::Assertion, error.remedy(), what).with_source(error)
 }
 

@@ -1,9 +1,9 @@
-//! What a platform hands out: a text in a file that is replaced before it ends, or the output of a
-//! command.
+//! Secrets of the platform: a text in a file that the platform replaces before it expires, or the output
+//! of a command.
 //!
-//! A command is its program and its arguments, and no shell reads them. It gets nothing to read, has
-//! a time limit after which it is ended, and may print one line of at most [`MOST`] bytes. Neither
-//! what it prints nor what it says on standard error is shown in any error: both may hold the secret.
+//! A command is its program and its arguments, and no shell reads them. Its standard input is
+//! empty. It is ended after a timeout, and may print one line of at most [`MAX_BYTES`] bytes. No error shows
+//! its output or its standard error: both may hold the secret.
 
 use std::{
     error::Error,
@@ -20,26 +20,26 @@ use zeroize::Zeroizing;
 
 use crate::{Assertion, AssertionError, AssertionSource};
 
-/// The longest text that is taken, in bytes. No header could carry a longer one.
-pub(crate) const MOST: usize = 64 * 1024;
+/// The longest text that is read, in bytes. No header could carry a longer one.
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
-/// How long a command may take if nothing else is said.
+/// How long a command may take by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A program to run for a token or an assertion, and its arguments.
+/// A program that prints a token or an assertion, and its arguments.
 ///
-/// It is a [`TokenSource`] and an [`AssertionSource`]. A session asks it again when its token is refused.
+/// It is a [`TokenSource`] and an [`AssertionSource`]. A session runs it again when its token is refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CommandSource {
     program: PathBuf,
     arguments: Vec<String>,
-    withheld: Vec<String>,
-    limit: Duration,
+    removed_variables: Vec<String>,
+    timeout: Duration,
 }
 
 impl CommandSource {
-    /// A program, which is looked for in `PATH` unless it is a path, and the arguments it gets as
-    /// they stand. It may take 30 seconds.
+    /// A program, which is looked up in `PATH` unless it is a path, with its arguments, which no shell
+    /// reads. It may take 30 seconds.
     pub fn new(
         program: impl Into<PathBuf>,
         arguments: impl IntoIterator<Item = impl Into<String>>,
@@ -47,41 +47,42 @@ impl CommandSource {
         Self {
             program: program.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
-            withheld: Vec::new(),
-            limit: DEFAULT_TIMEOUT,
+            removed_variables: Vec::new(),
+            timeout: DEFAULT_TIMEOUT,
         }
     }
 
-    /// Lets it take this long instead.
+    /// Replaces the timeout.
     #[must_use]
-    pub fn with_time_limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// Takes these variables out of the environment that it inherits: secrets of the program that runs it.
+    /// Removes variables from the environment that the command inherits: secrets of the calling program.
     #[must_use]
     pub fn without_variables(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.withheld.extend(names.into_iter().map(Into::into));
+        self.removed_variables
+            .extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Runs it and gives its one line.
-    pub(crate) async fn run(&self) -> Result<SecretString, SecretReason> {
-        let text = tokio::time::timeout(self.limit, self.output()).await;
+    /// Runs the command and returns its one line.
+    pub(crate) async fn run(&self) -> Result<SecretString, SecretError> {
+        let text = tokio::time::timeout(self.timeout, self.output()).await;
         text.unwrap_or_else(|_| {
-            let what = format!("{self} did not end within {} s", self.limit.as_secs_f32());
-            Err(SecretReason::new(Remedy::Retry, what).hint(BY_HAND))
+            let what = format!("{self} did not end within {} s", self.timeout.as_secs_f32());
+            Err(SecretError::new(Remedy::Retry, what).hint(RUN_BY_HAND))
         })
     }
 
-    async fn output(&self) -> Result<SecretString, SecretReason> {
+    async fn output(&self) -> Result<SecretString, SecretError> {
         let failed = |error| {
             let what = format!("{self} could not be run");
-            SecretReason::new(Remedy::Configure, what).source(error)
+            SecretError::new(Remedy::Configure, what).source(error)
         };
         let mut command = process::Command::new(&self.program);
-        for name in &self.withheld {
+        for name in &self.removed_variables {
             command.env_remove(name);
         }
         let mut child = command
@@ -92,28 +93,28 @@ impl CommandSource {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let mut text = Zeroizing::new(Vec::with_capacity(MOST + 1));
+        let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
         if let Some(out) = child.stdout.take() {
-            out.take(MOST as u64 + 1)
+            out.take(MAX_BYTES as u64 + 1)
                 .read_to_end(&mut text)
                 .await
                 .map_err(failed)?;
         }
-        if text.len() > MOST {
-            let what = format!("{self} printed more than {MOST} bytes");
-            return Err(SecretReason::new(Remedy::Configure, what));
+        if text.len() > MAX_BYTES {
+            let what = format!("{self} printed more than {MAX_BYTES} bytes");
+            return Err(SecretError::new(Remedy::Configure, what));
         }
         let status = child.wait().await.map_err(failed)?;
         if !status.success() {
             let what = format!("{self} ended with {status}");
-            return Err(SecretReason::new(Remedy::Configure, what).hint(BY_HAND));
+            return Err(SecretError::new(Remedy::Configure, what).hint(RUN_BY_HAND));
         }
-        one_line(&text, &self.to_string())
+        single_word(&text, &self.to_string())
     }
 }
 
-/// What to do about a command that does not do what it should.
-const BY_HAND: &str = "run the command by hand to see what it says";
+/// The advice for a command that fails.
+const RUN_BY_HAND: &str = "run the command by hand to see its output";
 
 impl fmt::Display for CommandSource {
     /// The program's name alone: an argument may be a secret.
@@ -124,9 +125,9 @@ impl fmt::Display for CommandSource {
 
 impl fmt::Debug for CommandSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretCommand")
+        f.debug_struct("CommandSource")
             .field("program", &self.program)
-            .field("limit", &self.limit)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }
@@ -147,10 +148,10 @@ impl AssertionSource for CommandSource {
     }
 }
 
-/// A file that somebody writes an access token into, and replaces as they like.
+/// A file with an access token, which another program replaces at any time.
 ///
-/// What a session has read is used for a second at most before it looks again, so that a new token
-/// counts at once, and is used on while the file can't be read.
+/// A session reads the file again after one second, so that a new token is used at once. While the file
+/// can't be read it keeps the token that it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFile {
     path: PathBuf,
@@ -181,54 +182,54 @@ fn access_token(text: &SecretString) -> AccessToken {
     AccessToken::new(text.expose_secret())
 }
 
-/// Reads a file and gives its one line.
-pub(crate) async fn read_file(path: &Path) -> Result<SecretString, SecretReason> {
+/// Reads a file and returns its one line.
+pub(crate) async fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     let name = format!("the file `{}`", path.display());
     let failed = |error| {
-        SecretReason::new(Remedy::Configure, format!("{name} could not be read")).source(error)
+        SecretError::new(Remedy::Configure, format!("{name} could not be read")).source(error)
     };
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    let mut text = Zeroizing::new(Vec::with_capacity(MOST + 1));
-    file.take(MOST as u64 + 1)
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
+    file.take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut text)
         .await
         .map_err(failed)?;
-    if text.len() > MOST {
-        let what = format!("{name} holds more than {MOST} bytes");
-        return Err(SecretReason::new(Remedy::Configure, what));
+    if text.len() > MAX_BYTES {
+        let what = format!("{name} holds more than {MAX_BYTES} bytes");
+        return Err(SecretError::new(Remedy::Configure, what));
     }
-    one_line(&text, &name)
+    single_word(&text, &name)
 }
 
-/// The one word that `text` is, space around it left out.
-fn one_line(text: &[u8], from: &str) -> Result<SecretString, SecretReason> {
-    let trouble = |what: &str| {
+/// The one word of `text`, without the space around it.
+fn single_word(text: &[u8], from: &str) -> Result<SecretString, SecretError> {
+    let refuse = |what: &str| {
         let what = format!("{from} {what}");
-        Err(SecretReason::new(Remedy::Configure, what))
+        Err(SecretError::new(Remedy::Configure, what))
     };
     let text = match std::str::from_utf8(text) {
         Ok(text) => text.trim(),
-        Err(_) => return trouble("gave no text"),
+        Err(_) => return refuse("gave no text"),
     };
     if text.is_empty() {
-        return trouble("gave nothing");
+        return refuse("gave nothing");
     }
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return trouble("gave more than one word, where the token alone was expected");
+        return refuse("gave more than one word, where the token alone was expected");
     }
     Ok(SecretString::from(text))
 }
 
-/// Why there is nothing.
+/// Why there is no secret.
 #[derive(Debug)]
-pub(crate) struct SecretReason {
+pub(crate) struct SecretError {
     remedy: Remedy,
     what: String,
     hint: Option<&'static str>,
     source: Option<std::io::Error>,
 }
 
-impl SecretReason {
+impl SecretError {
     pub(crate) fn remedy(&self) -> Remedy {
         self.remedy
     }
@@ -253,28 +254,27 @@ impl SecretReason {
     }
 }
 
-impl fmt::Display for SecretReason {
+impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
 }
 
-impl Error for SecretReason {
+impl Error for SecretError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_ref().map(|source| source as _)
     }
 }
 
-impl From<SecretReason> for TokenSourceError {
-    fn from(trouble: SecretReason) -> Self {
-        let error = Self::new(trouble.remedy, trouble.what);
-        let error = match trouble.hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        };
-        match trouble.source {
-            Some(source) => error.with_source(source),
-            None => error,
+impl From<SecretError> for TokenSourceError {
+    fn from(error: SecretError) -> Self {
+        let mut token_error = Self::new(error.remedy, error.what);
+        if let Some(hint) = error.hint {
+            token_error = token_error.with_hint(hint);
+        }
+        match error.source {
+            Some(source) => token_error.with_source(source),
+            None => token_error,
         }
     }
 }

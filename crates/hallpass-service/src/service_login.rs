@@ -1,4 +1,4 @@
-//! The authorizer: a machine.
+//! The authorizer: a service.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,41 +8,41 @@ use hallpass_core::{
 
 use crate::{Assertion, ServiceClient, ServiceError, login::Login};
 
-/// Signs a machine in, with a grant that asks nobody.
+/// Signs a service in, with a grant that needs no user.
 #[derive(Debug, Clone)]
 pub struct ServiceLogin {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) machine: ServiceClient,
+    pub(crate) client: ServiceClient,
     /// The last assertion that was refused for good. It is not sent again.
     refused: Arc<Mutex<Option<Assertion>>>,
 }
 
 impl ServiceLogin {
-    /// A machine on the ports of its host.
+    /// A service on the ports of its host.
     pub fn new(
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        machine: ServiceClient,
+        client: ServiceClient,
     ) -> Self {
         Self {
             http,
             clock,
             entropy,
-            machine,
+            client,
             refused: Arc::default(),
         }
     }
 
-    /// The sign-in, with an error that says how far it came.
+    /// Signs in; the error says which step failed.
     ///
     /// # Errors
     ///
     /// A [`ServiceError`]. Whatever was saved before is still there.
-    pub async fn run(&self, ask: SignIn<'_>) -> Result<Record, ServiceError> {
-        Login::begin(self, ask).await?.run().await
+    pub async fn run(&self, request: SignIn<'_>) -> Result<Record, ServiceError> {
+        Login::start(self, request).await?.run().await
     }
 
     /// Whether this assertion was refused before.
@@ -51,15 +51,18 @@ impl ServiceLogin {
         refused.as_ref() == Some(assertion)
     }
 
-    pub(crate) fn note_refused(&self, assertion: &Assertion) {
+    pub(crate) fn remember_refused(&self, assertion: &Assertion) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         *refused = Some(assertion.clone());
     }
 }
 
 impl Authorizer for ServiceLogin {
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
-        Box::pin(async move { self.run(ask).await.map_err(AuthorizeError::from) })
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+        Box::pin(async move { self.run(request).await.map_err(AuthorizeError::from) })
     }
 
     fn is_interactive(&self) -> bool {

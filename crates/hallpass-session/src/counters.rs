@@ -1,15 +1,14 @@
-//! What a session has saved its authorization server, in numbers.
+//! The counters of a session.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often a session refreshed, and how often it found that it need not. Counted since the
-/// session was built.
+/// How often a session refreshed, and how often it did not need to, since it was built.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
     /// Refresh requests that were posted.
     pub posted: u64,
-    /// Refreshes that brought a new token, which was saved.
+    /// Refreshes whose new token was saved.
     pub made: u64,
     /// Times a newer token of another process, or of another session on the store, was adopted.
     pub adopted: u64,
@@ -20,19 +19,19 @@ pub struct Counters {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Counting {
-    pub(crate) posted: Count,
-    pub(crate) made: Count,
-    pub(crate) adopted: Count,
-    pub(crate) avoided: Count,
-    pub(crate) sign_ins: Count,
+pub(crate) struct AtomicCounters {
+    pub(crate) posted: AtomicCounter,
+    pub(crate) made: AtomicCounter,
+    pub(crate) adopted: AtomicCounter,
+    pub(crate) avoided: AtomicCounter,
+    pub(crate) sign_ins: AtomicCounter,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
+pub(crate) struct AtomicCounter(AtomicU64);
 
-impl Count {
-    pub(crate) fn one(&self) {
+impl AtomicCounter {
+    pub(crate) fn increment(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -41,7 +40,7 @@ impl Count {
     }
 }
 
-impl Counting {
+impl AtomicCounters {
     pub(crate) fn snapshot(&self) -> Counters {
         Counters {
             posted: self.posted.get(),

@@ -1,4 +1,4 @@
-//! What can keep a session from giving a token.
+//! The errors of a session.
 
 mod refresh;
 mod sign_in_required;
@@ -14,27 +14,25 @@ pub use self::{
     terminated::{SessionTerminated, TerminationReason},
 };
 
-/// Why there is no token. Cloning it is cheap: callers who wait for the same refresh get the same
-/// error.
+/// Why there is no token. Cloning is cheap: callers that share a refresh get the same error.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// Somebody has to sign in first.
+    /// A sign-in is needed first.
     SignInRequired(SignInRequired),
-    /// A sign-in was tried and came to nothing.
+    /// A sign-in failed.
     SignIn(SignInError),
     /// The store could not read, lock or save.
-    Store(StoreFailed),
+    Store(Arc<StoreError>),
     /// The authorization server did not refresh the token, and the credentials are kept.
     Refresh(RefreshError),
-    /// The source that the tokens come from has none to give.
-    TokenSource(TokenSourceFailed),
-    /// There is nothing left to try: a stated end instead of a loop.
+    /// The host's token source failed.
+    TokenSource(ExternalTokenError),
+    /// Nothing more can be tried: a terminal error instead of a loop.
     Terminated(SessionTerminated),
-    /// Other calls of this session came first, again and again, and what they got is not what this
-    /// one needs.
+    /// Other calls of this session completed first each time, with results that this call can't use.
     ConcurrentUpdate(ConcurrentUpdate),
-    /// The session is closed, or no tokio runtime runs here.
+    /// The session is closed, or no tokio runtime is running.
     Closed(Closed),
 }
 
@@ -44,7 +42,7 @@ impl SessionError {
         match self {
             Self::SignInRequired(_) => Remedy::SignIn,
             Self::SignIn(failed) => failed.0.remedy(),
-            Self::Store(failed) => failed.0.remedy(),
+            Self::Store(error) => error.remedy(),
             Self::Refresh(failed) => failed.remedy(),
             Self::TokenSource(failed) => failed.error.remedy(),
             Self::Terminated(ended) => ended.remedy(),
@@ -53,11 +51,11 @@ impl SessionError {
         }
     }
 
-    /// Advice for a person, if there is any.
+    /// Advice for the user, if there is any.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::SignInRequired(needed) => needed.hint(),
-            Self::Store(failed) => failed.0.hint().map(str::to_owned),
+            Self::Store(error) => error.hint().map(str::to_owned),
             Self::Refresh(failed) => failed.hint(),
             Self::TokenSource(failed) => failed.error.hint().map(str::to_owned),
             Self::Terminated(ended) => ended.hint(),
@@ -67,11 +65,11 @@ impl SessionError {
     }
 
     pub(crate) fn store(error: StoreError) -> Self {
-        Self::Store(StoreFailed(Arc::new(error)))
+        Self::Store(Arc::new(error))
     }
 
     pub(crate) fn token_source(origin: String, error: TokenSourceError) -> Self {
-        Self::TokenSource(TokenSourceFailed {
+        Self::TokenSource(ExternalTokenError {
             origin: origin.into(),
             error: Arc::new(error),
         })
@@ -81,16 +79,16 @@ impl SessionError {
         Self::SignIn(SignInError(Arc::new(error), Arc::new(key.clone())))
     }
 
-    /// The same error, when the pause that it began has this much left.
+    /// The same error with the remaining pause.
     #[must_use]
-    pub(crate) fn after(self, pause: Duration) -> Self {
+    pub(crate) fn with_retry_after(self, pause: Duration) -> Self {
         match self {
-            Self::Refresh(failed) => Self::Refresh(failed.after(pause)),
+            Self::Refresh(failed) => Self::Refresh(failed.with_retry_after(pause)),
             error => error,
         }
     }
 
-    pub(crate) fn overtaken(key: &CredentialKey) -> Self {
+    pub(crate) fn concurrent_update(key: &CredentialKey) -> Self {
         Self::ConcurrentUpdate(ConcurrentUpdate(Arc::new(key.clone())))
     }
 
@@ -106,19 +104,19 @@ impl fmt::Display for SessionError {
             Self::SignIn(failed) if failed.0.is_non_interactive() => {
                 write!(f, "a sign-in to {} is needed", failed.1)
             }
-            Self::SignIn(failed) => write!(f, "signing in to {} did not come to a grant", failed.1),
-            Self::Store(_) => f.write_str("the credential store is in trouble"),
+            Self::SignIn(failed) => write!(f, "signing in to {} failed", failed.1),
+            Self::Store(_) => f.write_str("the credential store failed"),
             Self::Refresh(failed) => fmt::Display::fmt(failed, f),
-            Self::TokenSource(failed) => write!(f, "{} has no token to give", failed.origin),
+            Self::TokenSource(failed) => write!(f, "could not get a token from {}", failed.origin),
             Self::Terminated(ended) => fmt::Display::fmt(ended, f),
             Self::ConcurrentUpdate(ConcurrentUpdate(key)) => write!(
                 f,
-                "other calls for {key} came first each time, and got something else"
+                "other calls for {key} completed first each time, with results that this call can't use"
             ),
             Self::Closed(Closed(key)) => {
                 write!(
                     f,
-                    "the session for {key} is closed, or its runtime has gone"
+                    "the session for {key} is closed, or no tokio runtime is running"
                 )
             }
         }
@@ -129,9 +127,9 @@ impl Error for SessionError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::SignIn(failed) => Some(&*failed.0),
-            Self::Store(failed) => Some(&*failed.0),
+            Self::Store(error) => Some(&**error),
             Self::TokenSource(failed) => Some(&*failed.error),
-            // These three print themselves above, so their source comes next.
+            // These three are displayed above, so the next error is their source.
             Self::SignInRequired(needed) => needed.source(),
             Self::Refresh(failed) => failed.source(),
             Self::Terminated(ended) => ended.source(),
@@ -140,64 +138,53 @@ impl Error for SessionError {
     }
 }
 
-/// A sign-in that came to nothing.
+/// A sign-in that failed.
 #[derive(Debug, Clone)]
 pub struct SignInError(Arc<AuthorizeError>, Arc<CredentialKey>);
 
 impl SignInError {
-    /// What the authorizer said.
+    /// The authorizer's error.
     pub fn cause(&self) -> &AuthorizeError {
         &self.0
     }
 }
 
-/// A store in trouble.
+/// A token source that failed.
 #[derive(Debug, Clone)]
-pub struct StoreFailed(Arc<StoreError>);
-
-impl StoreFailed {
-    /// What the store said.
-    pub fn cause(&self) -> &StoreError {
-        &self.0
-    }
-}
-
-/// A source of tokens that has none.
-#[derive(Debug, Clone)]
-pub struct TokenSourceFailed {
+pub struct ExternalTokenError {
     origin: Arc<str>,
     error: Arc<TokenSourceError>,
 }
 
-impl TokenSourceFailed {
-    /// What the source said.
+impl ExternalTokenError {
+    /// The source's error.
     pub fn cause(&self) -> &TokenSourceError {
         &self.error
     }
 
-    /// Where the tokens come from, in words for a person.
+    /// The name of the source, for the user.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 }
 
-/// A call whose turn did not come.
+/// A call that other calls always preceded.
 #[derive(Debug, Clone)]
 pub struct ConcurrentUpdate(Arc<CredentialKey>);
 
 impl ConcurrentUpdate {
-    /// Whose session it is.
+    /// The credential of the session.
     pub fn key(&self) -> &CredentialKey {
         &self.0
     }
 }
 
-/// A session that takes no more work.
+/// A session that accepts no more calls.
 #[derive(Debug, Clone)]
 pub struct Closed(Arc<CredentialKey>);
 
 impl Closed {
-    /// Whose session it was.
+    /// The credential of the session.
     pub fn key(&self) -> &CredentialKey {
         &self.0
     }

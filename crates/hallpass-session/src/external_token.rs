@@ -1,164 +1,186 @@
-//! Tokens that somebody else obtains: a [`TokenSource`] in place of a grant.
+//! Tokens of a host's [`TokenSource`].
 //!
-//! The source is asked by the same task that would refresh, so once for all callers. After a refusal
-//! it is asked anew, once: where it has the same token still, or the next one is refused as well
-//! before it was ever accepted, that is a stated end, which is repeated for a while without asking.
-//! A file that can't be read for a moment costs nothing: the token that was read last is used until
-//! it is refused.
+//! The source is read by the task that would refresh, so once for all callers. After a refusal it is
+//! read again, once. When it gives the same token, or the next one is refused too before it was ever
+//! accepted, that is a terminal error, which is repeated for a while without a read. A source that fails
+//! for a moment costs nothing: the previous token is used until it is refused.
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{AuthorizeError, Challenge, Remedy, Scopes, TokenSource};
-
-use crate::{
-    error::{SessionError, SessionTerminated, TerminationReason},
-    shared::Shared,
-    token::Token,
-    transaction::{RefreshIntent, outcome},
-    unauthorized::{self, JUST_NOW},
+use hallpass_core::{
+    AuthorizeError, BoxFuture, Challenge, CredentialKey, Remedy, Scopes, Timestamp, TokenSource,
 };
 
-/// The token that is wanted, from the source.
-pub(crate) async fn run(
-    shared: &Shared,
+use crate::{
+    context::Context,
+    error::{SessionError, SessionTerminated, TerminationReason},
+    refresh_engine::RefreshEngine,
+    token::Token,
+    token_origin::{RefreshIntent, TokenOrigin},
+    transaction::record_outcome,
+    unauthorized::MAX_NEW_TOKEN_AGE,
+};
+
+#[derive(Debug)]
+pub(crate) struct ExternalTokens {
+    engine: Arc<RefreshEngine>,
+    source: Arc<dyn TokenSource>,
+}
+
+impl ExternalTokens {
+    pub(crate) fn new(engine: Arc<RefreshEngine>, source: Arc<dyn TokenSource>) -> Self {
+        Self { engine, source }
+    }
+}
+
+impl TokenOrigin for ExternalTokens {
+    fn renew<'a>(
+        &'a self,
+        intent: RefreshIntent,
+        _: &'a [Challenge],
+    ) -> BoxFuture<'a, Result<Token, SessionError>> {
+        let fetch = |intent: RefreshIntent| {
+            let (context, source) = (Arc::clone(&self.engine.context), Arc::clone(&self.source));
+            async move { fetch(&context, &*source, &intent).await }
+        };
+        Box::pin(self.engine.renew(intent, fetch))
+    }
+
+    fn refresh_in_background(&self, _: Token) {}
+
+    fn external(&self) -> Option<&dyn TokenSource> {
+        Some(&*self.source)
+    }
+}
+
+/// The token that `intent` asks for, from the source.
+async fn fetch(
+    context: &Context,
     source: &dyn TokenSource,
-    wanted: &RefreshIntent,
+    intent: &RefreshIntent,
 ) -> Result<Token, SessionError> {
-    let refused = match wanted {
+    let refused = match intent {
         RefreshIntent::Fresh | RefreshIntent::Refresh(_) => None,
         RefreshIntent::Replace(refused) => Some(refused),
     };
-    if let Some(error) = refused.and_then(|refused| unauthorized::repeated(shared, refused)) {
-        outcome("ended");
+    let now = context.clock.monotonic();
+    if let Some(error) = refused.and_then(|refused| context.backoff.termination(refused, now)) {
+        record_outcome("ended");
         return Err(error);
     }
-    let read = read(shared, source, refused.is_some()).await;
-    let token = match (read, refused, shared.current()) {
+    let read = read(context, source, refused.is_some()).await;
+    let token = match (read, refused, context.cache.current()) {
         (Ok(token), _, _) => token,
         (Err(error), None, Some(current)) => {
-            tracing::warn!(%error, key = %shared.key, "the token that was read last is used");
-            // Asked again after as long as a token would last.
-            put(shared, source, &current, current.obtained())?
+            tracing::warn!(%error, key = %context.key, "using the previous token");
+            // The source is read again after the lifetime of a token.
+            publish_again(context, source, &current, current.obtained())?
         }
         (Err(error), ..) => return Err(error),
     };
     let Some(refused) = refused else {
-        outcome("handed in");
+        record_outcome("external");
         return Ok(token);
     };
-    let next_is_refused_too =
-        !refused.was_accepted() && refused.obtained_within(JUST_NOW, shared.clock.monotonic());
-    if !token.same(refused) && !next_is_refused_too {
-        outcome("handed in");
+    let now = context.clock.monotonic();
+    let is_refused_too = !refused.was_accepted() && refused.obtained_within(MAX_NEW_TOKEN_AGE, now);
+    if !token.same(refused) && !is_refused_too {
+        record_outcome("external");
         return Ok(token);
     }
-    outcome("ended");
-    let why = TerminationReason::HandedInRefused(source.describe());
-    let error = SessionError::Terminated(SessionTerminated::new(why));
-    let until = shared.clock.monotonic().saturating_add(JUST_NOW);
-    shared.memory().ended = Some((token, error.clone(), until));
+    record_outcome("ended");
+    let reason = TerminationReason::ExternalTokenRefused(source.describe());
+    let error = SessionError::Terminated(SessionTerminated::new(reason));
+    let until = now.saturating_add(MAX_NEW_TOKEN_AGE);
+    context
+        .backoff
+        .record_termination(token, error.clone(), until);
     Err(error)
 }
 
-/// Asks the source, unless it failed a moment ago, and publishes what it gives.
+/// Reads the source, unless it failed a moment ago, and publishes its token.
 async fn read(
-    shared: &Shared,
+    context: &Context,
     source: &dyn TokenSource,
-    after_refusal: bool,
+    is_after_refusal: bool,
 ) -> Result<Token, SessionError> {
-    if let Some(error) = shared.paused_by() {
-        outcome("paused");
-        return Err(error);
+    if let Some(paused) = context.backoff.paused(context.clock.monotonic()) {
+        record_outcome("paused");
+        return Err(paused.error);
     }
     let access_token = match source.read().await {
         Ok(access_token) => access_token,
         Err(error) => {
-            outcome("no token");
+            record_outcome("no token");
             let error = SessionError::token_source(source.describe(), error);
-            let mut memory = shared.memory();
-            memory.backoff.failed(shared.clock.monotonic(), None);
-            memory.paused_by = Some((error.clone(), false));
-            return Err(error);
+            let now = context.clock.monotonic();
+            let paused = context.backoff.record_failure(now, error, false, None);
+            return Err(paused.error);
         }
     };
-    shared.memory().backoff.succeeded();
-    let known = shared
+    context.backoff.end_pause();
+    let known = context
+        .cache
         .current()
         .filter(|current| *current.access_token() == access_token);
     let obtained = match known {
-        Some(known) => return put(shared, source, &known, known.obtained()),
-        None => after_refusal.then(|| shared.clock.monotonic()),
+        Some(known) => return publish_again(context, source, &known, known.obtained()),
+        None => is_after_refusal.then(|| context.clock.monotonic()),
     };
-    let token = Token::handed_in(access_token, stale_at(shared, source), obtained);
-    Ok(publish(shared, token.map_err(SessionError::Terminated)?))
+    let token = Token::external(access_token, stale_at(context, source), obtained)
+        .map_err(SessionError::Terminated)?;
+    context.cache.replace_always(&token);
+    Ok(token)
 }
 
-/// Publishes a token again, to be used for as long as a token of the source lasts.
-fn put(
-    shared: &Shared,
+/// Publishes a token again, for another lifetime of the source's tokens.
+fn publish_again(
+    context: &Context,
     source: &dyn TokenSource,
     known: &Token,
     obtained: Option<Duration>,
 ) -> Result<Token, SessionError> {
-    let token = Token::handed_in(
-        known.access_token().clone(),
-        stale_at(shared, source),
-        obtained,
-    );
-    let token = token.map_err(SessionError::Terminated)?;
+    let access_token = known.access_token().clone();
+    let token = Token::external(access_token, stale_at(context, source), obtained)
+        .map_err(SessionError::Terminated)?;
     if known.was_accepted() {
         token.mark_accepted();
     }
-    Ok(publish(shared, token))
+    context.cache.replace_always(&token);
+    Ok(token)
 }
 
-fn stale_at(shared: &Shared, source: &dyn TokenSource) -> Option<hallpass_core::Timestamp> {
+fn stale_at(context: &Context, source: &dyn TokenSource) -> Option<Timestamp> {
     source
         .lasts()
-        .map(|lasts| shared.now().saturating_add(lasts))
+        .map(|lifetime| context.now().saturating_add(lifetime))
 }
 
-fn publish(shared: &Shared, token: Token) -> Token {
-    let memory = shared.memory();
-    shared.set(&token);
-    drop(memory);
-    token
+/// The terminal error of a refused external token, for the challenges of the refusal.
+pub(crate) fn with_missing_scopes(
+    error: SessionError,
+    source: &dyn TokenSource,
+    challenges: &[Challenge],
+) -> SessionError {
+    let mut challenges = challenges
+        .iter()
+        .filter(|challenge| challenge.is_insufficient_scope())
+        .peekable();
+    if !matches!(error, SessionError::Terminated(_)) || challenges.peek().is_none() {
+        return error;
+    }
+    let scopes = challenges
+        .filter_map(|challenge| challenge.scope.as_ref())
+        .fold(Scopes::none(), |all, scopes| all.union(scopes));
+    let reason = TerminationReason::ExternalTokenLacksScopes(source.describe(), scopes);
+    SessionError::Terminated(SessionTerminated::new(reason))
 }
 
-impl Shared {
-    /// What a transport gets after a refusal: another token of the source, or the end.
-    pub(crate) async fn other_handed_in(
-        self: &Arc<Self>,
-        source: &dyn TokenSource,
-        refused: Option<&Token>,
-        challenges: &[Challenge],
-    ) -> Result<Token, SessionError> {
-        let Some(refused) = refused else {
-            return self.renew(RefreshIntent::Fresh, challenges).await;
-        };
-        let result = self.token_after_rejection(refused, challenges).await;
-        let wanted = challenges
-            .iter()
-            .filter(|challenge| challenge.is_insufficient_scope());
-        let scopes = wanted
-            .clone()
-            .filter_map(|challenge| challenge.scope.as_ref());
-        match result {
-            Err(SessionError::Terminated(_)) if wanted.count() > 0 => {
-                let scopes = scopes.fold(Scopes::none(), |all, scopes| all.union(scopes));
-                let why = TerminationReason::HandedInLacks(source.describe(), scopes);
-                Err(SessionError::Terminated(SessionTerminated::new(why)))
-            }
-            result => result,
-        }
-    }
-
-    /// The answer to a sign-in where somebody else obtains the tokens.
-    pub(crate) fn nobody_signs_in(&self, source: &dyn TokenSource) -> SessionError {
-        let text = format!(
-            "the tokens come from {}, so nobody signs in",
-            source.describe()
-        );
-        SessionError::sign_in(&self.key, AuthorizeError::new(Remedy::Configure, text))
-    }
+/// The error of a sign-in to a session with a source.
+pub(crate) fn sign_in_error(key: &CredentialKey, source: &dyn TokenSource) -> SessionError {
+    let text = format!(
+        "a sign-in is not possible: the tokens come from {}",
+        source.describe()
+    );
+    SessionError::sign_in(key, AuthorizeError::new(Remedy::Configure, text))
 }

@@ -1,4 +1,4 @@
-//! Whether a record's credentials may be used under the present settings.
+//! Whether a record's grant is usable with the present settings.
 
 use hallpass_core::{
     CredentialKey, Grant, Issuer, Record, Registration, ServerSettings, SettingsFingerprint, State,
@@ -8,11 +8,10 @@ use hallpass_core::{
 
 use crate::error::SignInNeed;
 
-/// The grant of `record`, if this credential's session may use it with these settings.
+/// The grant of `record`, if a session of this credential may use it with these settings.
 ///
 /// A record is used for its own credential, under settings with the same fingerprint, and at the
-/// authorization server that the settings name, if they name one. Everything else is never sent
-/// anywhere.
+/// authorization server that the settings name, if they name one. Any other grant is never sent.
 pub(crate) fn usable<'a>(
     record: Option<&'a Record>,
     key: &CredentialKey,
@@ -33,7 +32,7 @@ pub(crate) fn usable<'a>(
             return Err(SignInNeed::Ended(cause.clone()));
         }
         State::SignInRequired(_) | State::SignedIn | State::OutcomeUnknown => {}
-        // Registered; and no state that this version does not know is one to send credentials in.
+        // Registered, or a state that this version does not know.
         _ => return Err(SignInNeed::First),
     }
     if let Some(setting) = changed_setting(record, settings, fingerprint) {
@@ -45,7 +44,7 @@ pub(crate) fn usable<'a>(
     }
 }
 
-/// The setting that keeps `record` from being used.
+/// The setting that makes `record` unusable.
 fn changed_setting(
     record: &Record,
     settings: &ServerSettings,
@@ -55,7 +54,7 @@ fn changed_setting(
         return Some(name.to_owned());
     }
     let is_meant = |issuer: &Issuer| {
-        // As discovery accepts it: but for a root slash, or under a name that the person trusts.
+        // As in discovery: a trailing slash is ignored, and trusted issuers are accepted.
         issuer.eq_ignoring_trailing_slash(&record.issuer)
             || settings.trusted_issuers.contains(&record.issuer)
     };
@@ -82,8 +81,8 @@ fn changed_setting(
     None
 }
 
-/// The client to refresh as: the record's, with the secret that the settings hold now, since a person
-/// may have replaced it.
+/// The client to refresh as: the record's, with the present secret of the settings, which the user may
+/// have replaced.
 pub(crate) fn registration(record: &Record, settings: &ServerSettings) -> Option<Registration> {
     let mut registration = record.registration.clone()?;
     if registration.origin == RegistrationOrigin::PreRegistered
@@ -97,14 +96,14 @@ pub(crate) fn registration(record: &Record, settings: &ServerSettings) -> Option
     Some(registration)
 }
 
-/// Whether the client's secret has ended (RFC 7591 §3.2.1).
+/// Whether the client's secret has expired (RFC 7591 §3.2.1).
 pub(crate) fn secret_has_expired(registration: &Registration, now: Timestamp) -> bool {
     registration.client_secret.is_some()
         && registration.auth_method.needs_secret()
         && registration.secret_expires_at.is_some_and(|end| end <= now)
 }
 
-/// What a sign-in may build on: the record without what can't be used again.
+/// The record that a sign-in can reuse, without an expired registration.
 pub(crate) fn reusable(
     mut record: Record,
     settings: &ServerSettings,

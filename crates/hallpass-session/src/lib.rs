@@ -1,25 +1,27 @@
-//! One fresh access token: refreshed once, whoever and however many ask for it.
+//! Keeps one access token fresh; concurrent callers share a single refresh.
 //!
-//! A [`Session`] holds the token of one [`CredentialKey`](hallpass_core::CredentialKey). It is what stands between a
-//! transport that needs an `Authorization` header and a store that holds a refresh token which the
-//! server honours once.
+//! A [`Session`] has the token of one [`CredentialKey`](hallpass_core::CredentialKey). It connects a
+//! transport that needs an `Authorization` header with a store that has a refresh token, which the
+//! server accepts once.
 //!
 //! - [`Session::token`] gives a fresh token, and costs nothing while there is one.
 //! - [`Session::token_after_rejection`] gives another one after a 401.
-//! - [`Session::handle_challenge`] is what a transport calls: it signs in or steps up as well, through
-//!   the host's [`Authorizer`](hallpass_core::Authorizer).
+//! - [`Session::handle_challenge`] is what a transport calls: it also signs in or steps up, through the
+//!   host's [`Authorizer`](hallpass_core::Authorizer).
 //! - [`Session::sign_in`], [`Session::sign_out`] and [`Session::close`] are for the host.
-//! - [`SystemClock`] and [`OsEntropy`] are the usual time and randomness.
+//! - [`TokenClient`] sends requests to an authorization server's endpoints, for the session and for what
+//!   signs in.
+//! - [`SystemClock`] and [`OsEntropy`] are the default clock and randomness.
 //!
 //! # What it promises
 //!
-//! One refresh for each expiry and each refused token, over all tasks and all processes on the store.
-//! A refresh belongs to the session, so a caller that is dropped loses nothing. The new token is saved
-//! before anybody sees it. A passing fault costs no sign-in: `invalid_grant` alone ends a grant. A
-//! refresh is written down before it is sent, so all processes keep the pause after one whose outcome is
-//! unknown. What a session can't mend ends with a stated error, not a loop.
+//! One refresh for each expiry and each refused token, over all tasks and all processes with the same
+//! store. A refresh belongs to the session, so a dropped caller changes nothing. A new token is saved
+//! before any caller gets it. A temporary failure costs no sign-in: only `invalid_grant` ends a grant. A
+//! refresh is saved as pending before it is sent, so all processes keep the pause after one whose outcome
+//! is unknown. A session that can't recover returns a terminal error, not a loop.
 //!
-//! What may come of a refresh request, and what follows:
+//! The outcomes of a refresh request:
 //!
 //! | outcome | seen as | what is kept | what follows |
 //! |---|---|---|---|
@@ -28,22 +30,22 @@
 //! | lost | reset or timeout after the write, unreadable 2xx, a process that died | everything | a pause of all processes, then again |
 //! | doubtful | any other 5xx | everything | a pause of all processes, then again |
 //! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | sign-in needed: `refresh-refused`, or `refresh-outcome-unknown` after a lost or doubtful one |
-//! | refused | any other answer | everything | an error that names what to do, remembered |
+//! | refused | any other answer | everything | an error that names the remedy, in all processes |
 //!
-//! Whatever the outcome, the old access token is used while it lives.
+//! Whatever the outcome, the old access token is used while it is valid.
 //!
-//! A machine's grant has no refresh token. With an authorizer that asks nobody
-//! ([`Authorizer::is_interactive`](hallpass_core::Authorizer::is_interactive)) the session has the grant
-//! ask anew before its token ends.
+//! The grant of a service has no refresh token. With a non-interactive authorizer
+//! ([`Authorizer::is_interactive`](hallpass_core::Authorizer::is_interactive)) the session signs in
+//! again before its token expires.
 //!
-//! Where somebody else obtains the tokens, a [`TokenSource`](hallpass_core::TokenSource) takes the
-//! place of store, refresh and sign-in: see [`SessionBuilder::token_source`].
+//! Where the host obtains the tokens, a [`TokenSource`](hallpass_core::TokenSource) replaces store,
+//! refresh and sign-in: see [`SessionBuilder::token_source`].
 //!
 //! # What it does not do
 //!
-//! It opens no browser, no socket and no file: those are ports. It does not send MCP requests, nor
-//! refresh a token that nobody asks for, also where the host has it
-//! [refresh ahead](SessionBuilder::proactive_refresh).
+//! It opens no browser, no socket and no file: those are ports. It does not send MCP requests. It
+//! refreshes no token that no caller uses, also with
+//! [proactive refreshes](SessionBuilder::proactive_refresh).
 //!
 //! # RFCs
 //!
@@ -74,35 +76,41 @@
 //! ```
 
 mod backoff;
-mod breaker;
+mod challenge;
+mod circuit_breaker;
+mod context;
 mod counters;
 mod error;
 mod external_token;
 mod freshness;
 mod grant_status;
-mod outcome;
 mod pending_refresh;
 mod proactive_refresh;
 mod proof;
+mod refresh_engine;
+mod refresh_outcome;
 mod service_sign_in;
 mod session;
-mod shared;
+mod session_inner;
 mod sign_in;
 mod sign_out;
 mod single_flight;
-mod step_up;
+mod stored_token;
 mod system;
+mod tasks;
 mod token;
 mod token_cache;
+mod token_client;
+mod token_origin;
 mod transaction;
 mod unauthorized;
-mod unsaved;
+mod unsaved_grant;
 
-pub use breaker::CircuitBreakers;
+pub use circuit_breaker::CircuitBreakers;
 pub use counters::Counters;
 pub use error::{
-    Closed, ConcurrentUpdate, RefreshError, SessionError, SessionTerminated, SignInError,
-    SignInNeed, SignInRequired, StoreFailed, TerminationReason, TokenSourceFailed, Waiting,
+    Closed, ConcurrentUpdate, ExternalTokenError, RefreshError, SessionError, SessionTerminated,
+    SignInError, SignInNeed, SignInRequired, TerminationReason, Waiting,
 };
 pub use proof::ProofError;
 pub use session::{LockHolders, Session, SessionBuilder};
@@ -110,3 +118,7 @@ pub use sign_in::SignInRequest;
 pub use sign_out::{Revocation, RevocationError, SignOut, SignedOut};
 pub use system::{OsEntropy, SystemClock};
 pub use token::Token;
+pub use token_client::{
+    DpopSigner, DpopSignerError, Endpoint, OAuthClient, RegistrationDeletionError, Retry,
+    TokenClient, TokenRequestError,
+};

@@ -1,22 +1,22 @@
-//! The fence: what a record says about the posts of its refresh token that brought no token.
+//! The pending refresh of a record: the posts of its refresh token that got no new token.
 //!
-//! It is saved before each request, so it holds when the process dies, and every process obeys it. The
-//! server may have replaced a refresh token whose post got no answer. A second post then teaches what
-//! became of it: a server with a grace period answers it as it did the first, another one refuses it
-//! with `invalid_grant`. The pauses between the posts make that likely to work:
+//! It is saved before each request, so it is there after a crash, and every process obeys it. The server
+//! may have replaced a refresh token whose post got no answer. A second post shows what happened: a
+//! server with a grace period repeats its answer, another server refuses it with `invalid_grant`. The
+//! pauses between the posts are chosen for the grace periods:
 //!
 //! | post | not before |
 //! |---|---|
-//! | second | [`SECOND_POST`] after the first, which is longer than a server works on a request and shorter than the usual grace period; after the time limit where the server was silent |
-//! | third | [`THIRD_POST`] after the second |
+//! | second | [`PAUSE_BEFORE_SECOND_POST`] after the first, which is longer than a server needs for a request and shorter than a usual grace period; after a timeout, this much after the timeout |
+//! | third | [`PAUSE_BEFORE_THIRD_POST`] after the second |
 //! | later | twice the pause before, up to [`MAX_PAUSE`] |
 //!
-//! From the third on the pauses vary by a fifth at random, so that the accounts of a server that comes
-//! back don't come at once. `Retry-After` makes a pause longer, up to [`MAX_PAUSE`]. No number of
-//! posts ends a grant, unless a setting says so.
+//! From the third post on the pauses vary by a fifth at random, which spreads the posts of many accounts
+//! after an outage. `Retry-After` makes a pause longer, up to [`MAX_PAUSE`]. No number of posts ends a
+//! grant, unless a setting says so.
 //!
-//! A refusal is remembered longer: [`AFTER_REFUSAL`], then twice that, up to [`MAX_REFUSAL`]. Other
-//! settings end that pause at once.
+//! The pause after a refusal is longer: [`MIN_REFUSAL_PAUSE`], then twice that, up to
+//! [`MAX_REFUSAL_PAUSE`]. Changed settings end it at once.
 
 use std::time::Duration;
 
@@ -27,22 +27,22 @@ use hallpass_core::{
 use hallpass_oauth::TokenError;
 
 /// The pause before the second post of a refresh token.
-pub(crate) const SECOND_POST: Duration = Duration::from_secs(6);
+pub(crate) const PAUSE_BEFORE_SECOND_POST: Duration = Duration::from_secs(6);
 /// The pause before the third post.
-pub(crate) const THIRD_POST: Duration = Duration::from_secs(60);
-/// The longest pause that lost answers lead to, before chance makes it longer, and the longest that a
-/// server can ask for.
+pub(crate) const PAUSE_BEFORE_THIRD_POST: Duration = Duration::from_secs(60);
+/// The longest pause after lost answers, before its random part, and the longest that a server can ask
+/// for.
 pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The pause after the first refusal.
-pub(crate) const AFTER_REFUSAL: Duration = Duration::from_secs(15 * 60);
-/// The longest pause that refusals lead to.
-pub(crate) const MAX_REFUSAL: Duration = Duration::from_secs(24 * 60 * 60);
-/// The shortest pause after a broken connection: what broke it may be restarting.
-const AFTER_A_BREAK: Duration = Duration::from_secs(2);
+pub(crate) const MIN_REFUSAL_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// The longest pause after refusals.
+pub(crate) const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The shortest pause after a lost connection: the server may be restarting.
+const MIN_PAUSE_AFTER_LOST_CONNECTION: Duration = Duration::from_secs(2);
 
 /// Whether the setting allows no further post of the record's refresh token.
-pub(crate) fn is_used_up(record: &Record, settings: &ServerSettings) -> bool {
-    let posts = record.fence.as_ref().map_or(0, |fence| fence.posts);
+pub(crate) fn reached_max_posts(record: &Record, settings: &ServerSettings) -> bool {
+    let posts = record.fence.as_ref().map_or(0, |pending| pending.posts);
     settings
         .max_refresh_posts
         .is_some_and(|most| posts >= most.get())
@@ -50,87 +50,87 @@ pub(crate) fn is_used_up(record: &Record, settings: &ServerSettings) -> bool {
 
 /// How long the refresh token must not be posted yet.
 pub(crate) fn remaining(
-    fence: &PendingRefresh,
+    pending: &PendingRefresh,
     settings: &ServerSettings,
     now: Timestamp,
 ) -> Option<Duration> {
-    let refusal = fence
+    let refusal = pending
         .refusal
         .as_ref()
-        .filter(|_| fence.ended == PostEnd::Refused);
+        .filter(|_| pending.ended == PostEnd::Refused);
     let longest = match refusal {
         Some(refusal) if refusal.settings != settings.refresh_digest() => return None,
-        Some(_) => MAX_REFUSAL,
+        Some(_) => MAX_REFUSAL_PAUSE,
         None => MAX_PAUSE + MAX_PAUSE / 5,
     } + WHOLE_SECOND;
-    let remaining = fence.not_before.saturating_since(now);
-    // A longer one comes of a clock that was wrong.
+    let remaining = pending.not_before.saturating_since(now);
+    // A longer pause was saved with a wrong clock.
     (!remaining.is_zero() && remaining <= longest).then_some(remaining)
 }
 
 /// The record as it is saved before a post. The pause after that post holds from now on.
 pub(crate) fn marked(record: &Record, now: Timestamp, entropy: &dyn Entropy) -> Record {
-    let mut fence = record.fence.clone().unwrap_or_else(|| unposted(now));
-    if fence.posts == 0 {
-        fence.since = now;
+    let mut pending = record.fence.clone().unwrap_or_else(|| unposted(now));
+    if pending.posts == 0 {
+        pending.since = now;
     }
-    fence.posts = fence.posts.saturating_add(1);
-    fence.last = now;
-    fence.ended = PostEnd::Unknown;
-    fence.not_before = after(now, pause(fence.posts, entropy));
+    pending.posts = pending.posts.saturating_add(1);
+    pending.last = now;
+    pending.ended = PostEnd::Unknown;
+    pending.not_before = after(now, pause(pending.posts, entropy));
     let mut marked = record.clone();
-    marked.fence = Some(fence);
+    marked.fence = Some(pending);
     marked.state = State::OutcomeUnknown;
     marked
 }
 
-/// The record after a post that got no usable answer: the server may have acted on it.
+/// The record after a post that got no usable answer: the server may have processed it.
 pub(crate) fn unanswered(
     marked: &Record,
     ended: PostEnd,
-    asked: Option<Duration>,
+    retry_after: Option<Duration>,
     now: Timestamp,
 ) -> Record {
     let mut record = marked.clone();
-    if let Some(fence) = &mut record.fence {
-        // As long after now as it would have been after the post.
-        let latest = now.saturating_add(fence.not_before.saturating_since(fence.last));
+    if let Some(pending) = &mut record.fence {
+        // The pause after the post, counted from now.
+        let latest = now.saturating_add(pending.not_before.saturating_since(pending.last));
         let earliest = match ended {
             PostEnd::Silent => latest,
-            _ => after(now, AFTER_A_BREAK),
+            _ => after(now, MIN_PAUSE_AFTER_LOST_CONNECTION),
         };
-        fence.ended = ended;
-        // A moment after the latest one comes of a clock that was set back since the post.
-        fence.not_before = fence.not_before.min(latest).max(earliest);
-        fence.not_before = fence.not_before.max(asked_for(asked, now));
-        fence.refusal = None;
+        pending.ended = ended;
+        // A later time was saved before the clock was set back.
+        pending.not_before = pending.not_before.min(latest).max(earliest);
+        pending.not_before = pending.not_before.max(retry_time(retry_after, now));
+        pending.refusal = None;
     }
     record
 }
 
-/// The record after a server said that it had not looked at the request, or could not be reached:
-/// `marked` without the post, and with the pause that the server asked for.
+/// The record after a server has not processed the request, or was not reached: `marked` without the
+/// post, and with the pause that the server asked for.
 pub(crate) fn not_processed(
     marked: &Record,
     before: Option<&PendingRefresh>,
-    asked: Option<Duration>,
+    retry_after: Option<Duration>,
     now: Timestamp,
 ) -> Record {
-    let mut fence = before.cloned();
-    if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
-        let fence = fence.get_or_insert_with(|| unposted(now));
-        if fence.ended == PostEnd::Refused {
-            // That pause is over, or was ended.
-            fence.not_before = now;
+    let mut pending = before.cloned();
+    if let Some(retry_after) = retry_after.filter(|retry_after| !retry_after.is_zero()) {
+        let pending = pending.get_or_insert_with(|| unposted(now));
+        if pending.ended == PostEnd::Refused {
+            // The pause of the refusal is over.
+            pending.not_before = now;
         }
-        fence.ended = PostEnd::NotProcessed;
-        fence.not_before = fence.not_before.max(asked_for(Some(asked), now));
+        pending.ended = PostEnd::NotProcessed;
+        pending.not_before = pending.not_before.max(retry_time(Some(retry_after), now));
     }
-    unmarked(marked, fence)
+    unmarked(marked, pending)
 }
 
-/// The record after a server refused the request: it has not acted on it, and what stands in the way
-/// does not pass by itself.
+/// The record after a server refused the request: it has not replaced the refresh token, and a retry
+/// would be refused too.
 pub(crate) fn refused(
     marked: &Record,
     before: Option<&PendingRefresh>,
@@ -138,38 +138,38 @@ pub(crate) fn refused(
     settings: &ServerSettings,
     now: Timestamp,
 ) -> Record {
-    let mut fence = before.cloned().unwrap_or_else(|| unposted(now));
+    let mut pending = before.cloned().unwrap_or_else(|| unposted(now));
     let settings = settings.refresh_digest();
-    let count = fence
+    let count = pending
         .refusal
         .as_ref()
         .filter(|refusal| refusal.settings == settings)
         .map_or(0, |refusal| refusal.count);
-    let doubled = AFTER_REFUSAL.saturating_mul(1_u32.checked_shl(count.min(16)).unwrap_or(1));
-    fence.last = now;
-    fence.ended = PostEnd::Refused;
-    fence.not_before = after(now, doubled.min(MAX_REFUSAL));
-    fence.refusal = error.map(|error| Refusal {
+    let doubled = MIN_REFUSAL_PAUSE.saturating_mul(1_u32.checked_shl(count.min(16)).unwrap_or(1));
+    pending.last = now;
+    pending.ended = PostEnd::Refused;
+    pending.not_before = after(now, doubled.min(MAX_REFUSAL_PAUSE));
+    pending.refusal = error.map(|error| Refusal {
         status: error.status().as_u16(),
         code: error.code().map(str::to_owned),
         description: error.description().map(str::to_owned),
         count: count.saturating_add(1),
         settings,
     });
-    unmarked(marked, Some(fence))
+    unmarked(marked, Some(pending))
 }
 
-/// The record as it was before the post that it was marked for.
-pub(crate) fn unmarked(marked: &Record, fence: Option<PendingRefresh>) -> Record {
+/// The record without the post that it was marked for.
+pub(crate) fn unmarked(marked: &Record, pending: Option<PendingRefresh>) -> Record {
     let mut record = marked.clone();
-    if fence.as_ref().is_none_or(|fence| fence.posts == 0) {
+    if pending.as_ref().is_none_or(|pending| pending.posts == 0) {
         record.state = State::SignedIn;
     }
-    record.fence = fence;
+    record.fence = pending;
     record
 }
 
-/// A fence without a post.
+/// A pending refresh without a post.
 fn unposted(now: Timestamp) -> PendingRefresh {
     PendingRefresh {
         posts: 0,
@@ -180,21 +180,22 @@ fn unposted(now: Timestamp) -> PendingRefresh {
 /// The pause after post number `posts` of a refresh token.
 fn pause(posts: u32, entropy: &dyn Entropy) -> Duration {
     let Some(later) = posts.checked_sub(2) else {
-        return SECOND_POST;
+        return PAUSE_BEFORE_SECOND_POST;
     };
-    let doubled = THIRD_POST.saturating_mul(1_u32.checked_shl(later.min(16)).unwrap_or(1));
+    let doubled =
+        PAUSE_BEFORE_THIRD_POST.saturating_mul(1_u32.checked_shl(later.min(16)).unwrap_or(1));
     let mut chance = [0];
     entropy.fill(&mut chance);
-    // From four fifths to six fifths.
+    // Between four fifths and six fifths.
     doubled.min(MAX_PAUSE) * (1_020 + u32::from(chance[0]) * 2) / 1_275
 }
 
-fn asked_for(asked: Option<Duration>, now: Timestamp) -> Timestamp {
-    asked.map_or(now, |asked| after(now, asked.min(MAX_PAUSE)))
+fn retry_time(retry_after: Option<Duration>, now: Timestamp) -> Timestamp {
+    retry_after.map_or(now, |retry_after| after(now, retry_after.min(MAX_PAUSE)))
 }
 
-/// The moment `pause` after `now`. Moments are cut to whole seconds, so a second is added: the pause is
-/// never shorter.
+/// The time `pause` after `now`. Timestamps are whole seconds, rounded down, so a second is added: the
+/// pause is never shorter.
 fn after(now: Timestamp, pause: Duration) -> Timestamp {
     now.saturating_add(pause + WHOLE_SECOND)
 }

@@ -1,79 +1,92 @@
-//! Refreshes ahead of their time, where the host asked for that.
+//! Proactive refreshes, for hosts that [ask](crate::SessionBuilder::proactive_refresh) for them.
 //!
-//! Whenever a token was obtained, a task waits for a random moment shortly before the token would be
-//! replaced anyway, and replaces it then, so that no request has to wait. It does nothing when
-//! nobody has asked for a token since: who sleeps for a week finds one refresh, not hundreds. It
-//! holds neither the session nor its token, and tries once; what goes wrong is left to the
-//! next call.
+//! After each new token a task waits for a random moment shortly before the token has to be replaced
+//! and refreshes it then, so that no request waits. It does nothing when no caller got the token
+//! meanwhile: an idle week costs one refresh, not hundreds. The task holds neither the session nor its
+//! token, and tries once; after a failure the next call refreshes.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError, Weak},
+};
 
-use hallpass_core::{Entropy, Generation};
+use hallpass_core::{Clock, Entropy, Generation};
 use tokio::runtime::Handle;
 
-use crate::{shared::Shared, single_flight::Join, token::Token, transaction::RefreshIntent};
+use crate::token::Token;
 
-impl Shared {
-    /// Notes that `token` was asked for.
-    pub(crate) fn note_use(&self, token: &Token) {
-        if self.proactive_refresh {
+/// Refreshes the token of a generation, if it is still published and was used.
+pub(crate) trait RefreshUsedToken: Send + Sync {
+    fn refresh_used_token(&self, generation: Generation);
+}
+
+/// The schedule of one session.
+pub(crate) struct ProactiveRefresh {
+    /// `None`: proactive refreshes are off.
+    session: Option<Weak<dyn RefreshUsedToken>>,
+    /// The generation of the token that a refresh was scheduled for last.
+    scheduled_for: Mutex<Option<Generation>>,
+}
+
+impl ProactiveRefresh {
+    pub(crate) fn new(session: Option<Weak<dyn RefreshUsedToken>>) -> Self {
+        Self {
+            session,
+            scheduled_for: Mutex::default(),
+        }
+    }
+
+    /// Notes that a caller got `token`.
+    pub(crate) fn mark_used(&self, token: &Token) {
+        if self.session.is_some() {
             token.mark_used();
         }
     }
 
-    /// Plans the refresh ahead of the end of `token`, unless that is done already.
-    pub(crate) fn plan_ahead(self: &Arc<Self>, token: &Token) {
-        if !self.proactive_refresh {
+    /// Schedules the refresh of `token`, once.
+    pub(crate) fn schedule(&self, token: &Token, clock: &dyn Clock, entropy: &dyn Entropy) {
+        let Some(session) = self.session.clone() else {
             return;
-        }
-        let Some((stale_at, ahead)) = token.replaceable() else {
+        };
+        let Some((stale_at, max_early)) = token.refresh_window() else {
             return;
         };
         let generation = token.generation();
-        if self.memory().ahead_of.replace(generation) == Some(generation) {
+        let mut scheduled_for = self
+            .scheduled_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if scheduled_for.replace(generation) == Some(generation) {
             return;
         }
+        drop(scheduled_for);
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
         let wait = stale_at
-            .saturating_since(self.now())
-            .saturating_sub(ahead.mul_f64(draw(&*self.entropy)));
-        let time = self.clock.sleep(wait);
-        let session = Arc::downgrade(self);
+            .saturating_since(clock.now())
+            .saturating_sub(max_early.mul_f64(random_fraction(entropy)));
+        let sleep = clock.sleep(wait);
         runtime.spawn(async move {
-            time.await;
+            sleep.await;
             if let Some(session) = session.upgrade() {
-                session.proactive_refresh(generation).await;
+                session.refresh_used_token(generation);
             }
         });
     }
+}
 
-    /// Replaces the token of this generation, if it is in use.
-    async fn proactive_refresh(self: &Arc<Self>, generation: Generation) {
-        let planned = |token: &Token| token.generation() == generation && token.was_used();
-        let Some(token) = self.current().filter(planned) else {
-            return;
-        };
-        if !self.authorizer.is_interactive() {
-            if let Err(error) = self.ask_anew().await {
-                tracing::debug!(%error, "nothing came of asking anew ahead of time");
-            }
-            return;
-        }
-        let wanted = RefreshIntent::Refresh(token);
-        let settled = || None::<()>;
-        if let Ok(Join::Started(leader, _)) = self.refreshes.join(wanted.clone(), settled)
-            && let Err(error) = self.start(leader, wanted, &[])
-        {
-            tracing::debug!(%error, "no refresh ahead of time");
-        }
+impl fmt::Debug for ProactiveRefresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProactiveRefresh")
+            .field("is_on", &self.session.is_some())
+            .finish_non_exhaustive()
     }
 }
 
-/// A number from 0.5 to 1: not before half of the time is over, so that jitter costs little of a
-/// token's life.
-fn draw(entropy: &dyn Entropy) -> f64 {
+/// A number from 0.5 to 1: the second half of the window, so that the jitter costs little of a token's
+/// lifetime.
+fn random_fraction(entropy: &dyn Entropy) -> f64 {
     let mut bytes = [0; 2];
     entropy.fill(&mut bytes);
     0.5 + f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX) / 2.0

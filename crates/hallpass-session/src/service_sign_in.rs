@@ -1,79 +1,103 @@
-//! A machine's next token.
+//! Tokens of a service, whose grant has no refresh token: a new sign-in gets the next token (RFC 6749
+//! §4.4.3).
 //!
-//! A machine's grant has no refresh token: the grant itself is what gets the next one (RFC 6749
-//! §4.4.3). With a [non-interactive](hallpass_core::Authorizer::is_interactive) authorizer a token that
-//! nears its end is replaced as a person's would be refreshed, and nobody is asked. Where that comes
-//! to nothing the old token is used while it lives, and the next try waits, as after a failed refresh.
+//! With a [non-interactive](hallpass_core::Authorizer::is_interactive) authorizer a token is replaced
+//! before it expires, as a user's token is refreshed. After a failed sign-in the old token is used
+//! while it is valid, and the next sign-in waits, as after a failed refresh.
 //!
-//! The first sign-in is not made here: it waits for the server's challenge, which says where to ask
-//! and for what.
+//! The first sign-in does not come from here: it waits for the server's challenge, which names the
+//! authorization server and the scopes.
 
 use std::sync::Arc;
 
-use hallpass_core::{Remedy, Scopes, SignInReason, record::SignInCause};
+use hallpass_core::{BoxFuture, Challenge, Remedy, Scopes, SignInReason, record::SignInCause};
 
 use crate::{
+    context::Context,
     error::{SessionError, SignInNeed},
-    shared::Shared,
-    sign_in::Ask,
+    sign_in::{OwnedSignInRequest, SignInCoordinator},
     token::Token,
-    transaction::RefreshIntent,
+    token_origin::{RefreshIntent, TokenOrigin},
 };
 
-impl Shared {
-    /// A fresh token: by a refresh, or by the machine's grant.
-    pub(crate) async fn token(self: &Arc<Self>) -> Result<Token, SessionError> {
-        let result = self.renew(RefreshIntent::Fresh, &[]).await;
-        if self.authorizer.is_interactive() || !is_due(&result, self) {
-            return result;
-        }
-        if let Some(error) = self.paused_by() {
-            return result.or(Err(error));
-        }
-        self.ask_anew().await.or_else(|error| result.or(Err(error)))
+/// Stored tokens, replaced by sign-ins.
+#[derive(Debug)]
+pub(crate) struct ServiceTokens<S> {
+    pub(crate) stored: S,
+    pub(crate) sign_in: Arc<SignInCoordinator>,
+}
+
+impl<S: TokenOrigin> TokenOrigin for ServiceTokens<S> {
+    fn renew<'a>(
+        &'a self,
+        intent: RefreshIntent,
+        challenges: &'a [Challenge],
+    ) -> BoxFuture<'a, Result<Token, SessionError>> {
+        self.stored.renew(intent, challenges)
     }
 
-    /// The machine's next grant.
-    pub(crate) async fn ask_anew(self: &Arc<Self>) -> Result<Token, SessionError> {
-        let ask = Ask {
-            reason: SignInReason::Ended,
-            challenges: Vec::new(),
-            scopes: Scopes::none(),
-            issuer: None,
-            step_up: None,
-        };
-        let before = self.current();
-        let settled = || {
-            let token = self.fresh()?;
-            let newer = before.as_ref().is_none_or(|before| !before.same(&token));
-            newer.then_some(token)
-        };
-        match self.sign_in(ask, settled).await {
-            Ok(token) => Ok(token),
-            Err(error) => {
-                let mut memory = self.memory();
-                memory.backoff.failed(self.clock.monotonic(), None);
-                memory.paused_by = Some((error.clone(), error.remedy() == Remedy::Retry));
-                drop(memory);
-                Err(error)
+    fn token(&self) -> BoxFuture<'_, Result<Token, SessionError>> {
+        Box::pin(async {
+            let context = &self.sign_in.context;
+            let result = self.stored.token().await;
+            if !is_due(&result, context) {
+                return result;
             }
-        }
+            if let Some(paused) = context.backoff.paused(context.clock.monotonic()) {
+                return result.or(Err(paused.error));
+            }
+            let signed_in = sign_in(&self.sign_in).await;
+            signed_in.or_else(|error| result.or(Err(error)))
+        })
     }
 
-    /// Why no other try is made yet.
-    pub(crate) fn paused_by(&self) -> Option<SessionError> {
-        let memory = self.memory();
-        memory.backoff.remaining(self.clock.monotonic())?;
-        memory.paused_by.as_ref().map(|(error, _)| error.clone())
+    fn refresh_in_background(&self, _: Token) {
+        let coordinator = Arc::clone(&self.sign_in);
+        let work = async move {
+            if let Err(error) = sign_in(&coordinator).await {
+                tracing::debug!(%error, "the proactive service sign-in failed");
+            }
+        };
+        if let Err(error) = self.sign_in.context.spawn(work) {
+            tracing::debug!(%error, "the proactive service sign-in failed");
+        }
     }
 }
 
-/// Whether the grant has ended, or nears its end, and nothing but asking anew gets another token.
-fn is_due(result: &Result<Token, SessionError>, shared: &Shared) -> bool {
+/// Signs in again, unless another call or process does so first.
+async fn sign_in(coordinator: &Arc<SignInCoordinator>) -> Result<Token, SessionError> {
+    let context = &coordinator.context;
+    let request = OwnedSignInRequest {
+        reason: SignInReason::Ended,
+        challenges: Vec::new(),
+        scopes: Scopes::none(),
+        issuer: None,
+        step_up: None,
+    };
+    let before = context.cache.current();
+    let settled = || {
+        let token = context.fresh()?;
+        let is_newer = before.as_ref().is_none_or(|before| !before.same(&token));
+        is_newer.then_some(token)
+    };
+    coordinator
+        .sign_in(request, settled)
+        .await
+        .inspect_err(|error| {
+            let is_retryable = error.remedy() == Remedy::Retry;
+            let now = context.clock.monotonic();
+            context
+                .backoff
+                .record_failure(now, error.clone(), is_retryable, None);
+        })
+}
+
+/// Whether the grant has ended or is about to, and only a sign-in gets another token.
+fn is_due(result: &Result<Token, SessionError>, context: &Context) -> bool {
     match result {
-        Ok(token) => !token.is_fresh(shared.now()),
-        Err(SessionError::SignInRequired(needed)) => {
-            *needed.need() == SignInNeed::Ended(SignInCause::NoRefreshToken)
+        Ok(token) => !token.is_fresh(context.now()),
+        Err(SessionError::SignInRequired(required)) => {
+            *required.need() == SignInNeed::Ended(SignInCause::NoRefreshToken)
         }
         Err(_) => false,
     }

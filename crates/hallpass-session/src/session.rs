@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Challenge, Clock, CredentialKey, CredentialStore, HttpClient, Record, ServerSettings,
-    TokenSource,
+    TokenSource, store::LockKind,
 };
 
 use http::{HeaderMap, Method};
@@ -15,11 +15,13 @@ use url::Url;
 use crate::{
     counters::Counters,
     error::SessionError,
-    proof::ProofError,
-    shared::Shared,
-    sign_in::{Ask, SignInRequest, sign_in_lock_key},
-    sign_out::{SignOut, SignedOut},
+    external_token,
+    proof::{self, ProofError},
+    session_inner::SessionInner,
+    sign_in::{OwnedSignInRequest, SignInRequest},
+    sign_out::{self, SignOut, SignedOut},
     token::Token,
+    token_origin::RefreshIntent,
 };
 
 pub use self::builder::SessionBuilder;
@@ -28,11 +30,11 @@ pub use self::builder::SessionBuilder;
 ///
 /// Work is done by tasks on the tokio runtime that the calling task runs on.
 #[derive(Debug, Clone)]
-pub struct Session(Arc<Shared>);
+pub struct Session(Arc<SessionInner>);
 
 impl Session {
-    /// Begins a session for `key` under `settings`, whose credentials are kept in `store` and whose
-    /// requests are sent by `http`.
+    /// Starts to build a session for `key` with `settings`. `store` keeps its credentials and `http` sends
+    /// its requests.
     pub fn builder(
         key: CredentialKey,
         settings: ServerSettings,
@@ -42,49 +44,49 @@ impl Session {
         SessionBuilder::new(key, settings, store, http)
     }
 
-    /// Whose session this is.
+    /// The credential of this session.
     pub fn key(&self) -> &CredentialKey {
-        &self.0.key
+        &self.0.context.key
     }
 
     /// The server's settings.
     pub fn settings(&self) -> &ServerSettings {
-        &self.0.settings
+        &self.0.context.settings
     }
 
-    /// What it tells the time by.
+    /// Its clock.
     pub fn clock(&self) -> &dyn Clock {
-        self.0.clock.as_ref()
+        self.0.context.clock.as_ref()
     }
 
-    /// Where its tokens come from, if somebody else obtains them.
+    /// The host's source of its tokens, if it has one.
     pub fn token_source(&self) -> Option<&dyn TokenSource> {
-        self.0.token_source.as_deref()
+        self.0.origin.external()
     }
 
-    /// A fresh token. Refreshes the one there is when it nears its end; never asks a person. With an
-    /// [non-interactive](hallpass_core::Authorizer::is_interactive) authorizer a grant that ends is asked
-    /// for anew.
+    /// A fresh token. Refreshes the present one when it is about to expire, and never asks a user. With
+    /// a [non-interactive](hallpass_core::Authorizer::is_interactive) authorizer it signs in again when
+    /// the grant ends.
     ///
-    /// With a fresh token at hand this takes no lock, reads no store and allocates nothing.
+    /// While there is a fresh token this takes no lock, reads no store and allocates nothing.
     ///
     /// # Errors
     ///
-    /// [`SessionError::SignInRequired`] when there is nothing to refresh with; the other variants say
-    /// what went wrong and keep the credentials.
+    /// [`SessionError::SignInRequired`] when there is no usable grant. After the other errors the
+    /// credentials are kept.
     pub async fn token(&self) -> Result<Token, SessionError> {
-        if let Some(token) = self.0.fresh() {
-            self.0.note_use(&token);
+        if let Some(token) = self.0.context.fresh() {
+            self.0.context.proactive_refresh.mark_used(&token);
             return Ok(token);
         }
-        Box::pin(self.0.token()).await
+        self.0.origin.token().await
     }
 
     /// Another token than `refused`, which the server answered with a 401. Never signs in.
     ///
-    /// A newer token is adopted, else one refresh is made; where that does not help the metadata is
-    /// read again, once for all sessions that share a
-    /// [cache](SessionBuilder::metadata_cache) and are refused at the same moment.
+    /// A newer token is adopted, else one refresh is made. Where that does not help, the metadata is read
+    /// again, once for all sessions that share a [cache](SessionBuilder::metadata_cache) and are refused
+    /// at the same time.
     ///
     /// # Errors
     ///
@@ -95,16 +97,17 @@ impl Session {
         refused: &Token,
         challenges: &[Challenge],
     ) -> Result<Token, SessionError> {
-        Box::pin(self.0.token_after_rejection(refused, challenges)).await
+        let intent = RefreshIntent::Replace(refused.clone());
+        self.0.origin.renew(intent, challenges).await
     }
 
-    /// What a transport calls after a 401, or after a 403 that says `insufficient_scope`: all that
-    /// [`token_after_rejection`](Self::token_after_rejection) does, and then a sign-in or a step-up
-    /// through the authorizer where one is needed. `refused` is the token that was sent, if one was.
+    /// The token to send after a 401, or after a 403 that says `insufficient_scope`. Does what
+    /// [`token_after_rejection`](Self::token_after_rejection) does, then signs in or steps up through the
+    /// authorizer where that is needed. `refused` is the token that was sent, if any.
     ///
     /// # Errors
     ///
-    /// As the above, and [`SessionError::SignIn`] when a sign-in came to nothing.
+    /// As above, and [`SessionError::SignIn`] when a sign-in failed.
     pub async fn handle_challenge(
         &self,
         refused: Option<&Token>,
@@ -113,15 +116,15 @@ impl Session {
         Box::pin(self.0.handle_challenge(refused, challenges)).await
     }
 
-    /// Sets what authorises sending `method` to `url` with `token`: `Authorization`, and for a token
-    /// that is bound to a key a fresh `DPoP` proof (RFC 9449 §7.1), with the server's last nonce. To
-    /// be called anew for each hop and each repeat; the token belongs to this session.
+    /// Sets the headers that authorize `method` at `url` with `token`: `Authorization`, and for a token
+    /// that is bound to a key a new `DPoP` proof (RFC 9449 §7.1) with the server's last nonce. Call it
+    /// again for each redirect and each retry. The token must be one of this session.
     ///
     /// With a bearer token this takes no lock.
     ///
     /// # Errors
     ///
-    /// When the key is lost or can't sign. The request must not be sent then.
+    /// When the token's key is lost or can't sign. The request must not be sent then.
     pub fn authorize(
         &self,
         token: &Token,
@@ -129,27 +132,36 @@ impl Session {
         url: &Url,
         headers: &mut HeaderMap,
     ) -> Result<(), ProofError> {
-        self.0.authorize(token, method, url, headers)
+        let inner = &self.0;
+        proof::authorize(
+            &inner.context,
+            &inner.resource_nonce,
+            token,
+            method,
+            url,
+            headers,
+        )
     }
 
-    /// Sees the headers of the answer to such a request, of whatever status: the server's nonce for
-    /// the next proof stands there (RFC 9449 §8.2, §9).
+    /// Records the headers of the response to such a request, whatever its status: they may have the
+    /// nonce of the next proof (RFC 9449 §8.2, §9).
     pub fn record_response(&self, token: &Token, headers: &HeaderMap) {
-        self.0.record_response(token, headers);
+        self.0.resource_nonce.update(token, headers);
     }
 
-    /// Signs in through the authorizer, saves the grant and publishes its token. Calls that come while
-    /// a sign-in runs wait for it. When all of them are dropped, it is broken off.
+    /// Signs in through the authorizer, saves the grant and publishes its token. Concurrent calls share
+    /// one sign-in. It is cancelled when all of them are dropped.
     ///
     /// # Errors
     ///
-    /// [`SessionError::SignIn`] when it came to nothing, or when the tokens come from a
-    /// [`TokenSource`]; [`SessionError::Store`] when its grant could not be saved.
+    /// [`SessionError::SignIn`] when it failed, or when the tokens come from a [`TokenSource`];
+    /// [`SessionError::Store`] when its grant could not be saved.
     pub async fn sign_in(&self, request: SignInRequest<'_>) -> Result<Token, SessionError> {
-        if let Some(source) = &self.0.token_source {
-            return Err(self.0.nobody_signs_in(&**source));
+        if let Some(source) = self.0.origin.external() {
+            return Err(external_token::sign_in_error(self.key(), source));
         }
-        Box::pin(self.0.sign_in(Ask::from(request), || None)).await
+        let request = OwnedSignInRequest::from(request);
+        Box::pin(self.0.sign_in.sign_in(request, || None)).await
     }
 
     /// Signs out: clears the credential's grants and revokes their tokens (RFC 7009), the refresh token
@@ -157,10 +169,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the grant could not be cleared here. What the server said to the revocation is no error:
-    /// it stands in the answer.
+    /// When the grant could not be cleared in the store. A failed revocation is no error: it is in the
+    /// result.
     pub async fn sign_out(&self, how: SignOut) -> Result<SignedOut, SessionError> {
-        Box::pin(self.0.sign_out(how)).await
+        Box::pin(sign_out::sign_out(&self.0.refresh, &self.0.sign_in, how)).await
     }
 
     /// The credential's active record, read from the store.
@@ -169,72 +181,82 @@ impl Session {
     ///
     /// [`SessionError::Store`].
     pub async fn record(&self) -> Result<Option<Record>, SessionError> {
-        self.0.load().await
+        self.0.context.load().await
     }
 
-    /// The token that is kept, whether it still lives or not. Nothing is refreshed and nothing saved:
-    /// for a diagnosis. A session on a token source asks that.
+    /// The token in the store, also when it has expired. Nothing is refreshed or saved: for a diagnosis.
+    /// With a token source, the token of the source.
     ///
     /// # Errors
     ///
-    /// [`SessionError::SignInRequired`] when there is none that these settings may use, and
+    /// [`SessionError::SignInRequired`] when no grant is usable with these settings, and
     /// [`SessionError::Store`].
     pub async fn stored_token(&self) -> Result<Token, SessionError> {
-        if self.0.token_source.is_some() {
+        if self.0.origin.external().is_some() {
             return self.token().await;
         }
-        let record = self.0.load().await?;
-        let (record, grant) = self.0.usable(record.as_ref())?;
+        let record = self.0.context.load().await?;
+        let (record, grant) = self.0.context.usable(record.as_ref())?;
         Token::new(record, grant, None).map_err(SessionError::Terminated)
     }
 
-    /// Who holds the locks that this session would wait for, at the moment: for a diagnosis.
+    /// The holders of the locks that this session would wait for now: for a diagnosis.
     ///
     /// # Errors
     ///
     /// [`SessionError::Store`].
     pub async fn lock_holders(&self) -> Result<LockHolders, SessionError> {
-        let holder = |key: CredentialKey| async move {
-            let holder = self.0.store.holder(&key).await;
+        let Some(diagnostics) = self.0.context.store.diagnostics() else {
+            return Ok(LockHolders::default());
+        };
+        let holder = async |kind| {
+            let holder = diagnostics.lock_holder(self.key(), kind).await;
             holder.map_err(SessionError::store)
         };
         Ok(LockHolders {
-            key: holder(self.0.key.clone()).await?,
-            sign_in: holder(sign_in_lock_key(&self.0.key)?).await?,
+            key: holder(LockKind::Credential).await?,
+            sign_in: holder(LockKind::SignIn).await?,
         })
     }
 
-    /// How often this session refreshed, and how often it need not.
+    /// How often this session refreshed, and how often it did not need to.
     pub fn counters(&self) -> Counters {
-        self.0.counting.snapshot()
+        self.0.context.counters.snapshot()
     }
 
-    /// Lets the next call post a refresh that the server refused before, although the refusal is
-    /// remembered: for a user who says that its reason is gone.
+    /// Lets the next call post a refresh although the server refused the last one: for a user who has
+    /// fixed the cause.
     pub fn retry_refused_refresh(&self) {
-        let mut memory = self.0.memory();
-        memory.reset_backoff();
-        memory.past_refusal = true;
+        self.0.context.backoff.retry_refused();
     }
 
-    /// Takes no more work, breaks a sign-in off, and waits for the refreshes that run, at most for
-    /// `limit`. A program does this before it ends, so that no rotated token is lost.
+    /// Accepts no more calls, cancels a sign-in, and waits for the running refreshes, at most for `limit`.
+    /// A program calls it before it ends, so that no rotated token is lost.
     ///
     /// # Errors
     ///
-    /// When a refresh still runs after `limit`: [`SessionError::Store`] when its new grant could not be
-    /// saved so far.
+    /// When a refresh is still running after `limit`: [`SessionError::Store`] when its new grant could
+    /// not be saved.
     pub async fn close(&self, limit: Duration) -> Result<(), SessionError> {
-        self.0.close(limit).await
+        let context = &self.0.context;
+        tokio::select! {
+            () = context.tasks.close() => Ok(()),
+            () = context.clock.sleep(limit) => Err(self
+                .0
+                .refresh
+                .unsaved_grant
+                .error()
+                .unwrap_or_else(|| context.closed_error())),
+        }
     }
 }
 
-/// Who holds locks of a session's credential, in the words of its store. `None` is nobody, or nobody known.
+/// The holders of a credential's locks, as its store describes them. `None`: no holder, or none known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockHolders {
-    /// Who refreshes, saves or signs out.
+    /// The process that refreshes, saves or signs out.
     pub key: Option<String>,
-    /// Who asks a person to sign in.
+    /// The process that asks a user to sign in.
     pub sign_in: Option<String>,
 }

@@ -1,35 +1,41 @@
-//! Signing in through the host's [`Authorizer`](hallpass_core::Authorizer), once at a time.
+//! Sign-ins through the host's [`Authorizer`], one at a time.
 //!
-//! The credential's lock is taken after the person is done, for the save alone. When nobody waits for a
-//! sign-in any more it is broken off, as when the session closes: a window that the person closed
-//! must not hold up the next try. From the moment the authorizer returns, it is not.
+//! The credential's lock is taken after the user is done, for the save alone. A sign-in is cancelled
+//! when all its callers are dropped or the session closes: a browser window that the user closed must
+//! not delay the next sign-in. It is not cancelled once the authorizer has returned.
 //!
-//! Processes that share a store share the window as well: see [`window`].
+//! Processes that share a store share one sign-in: see [`sign_in_lock`].
 
 mod registration_sink;
+mod sign_in_backoff;
 mod sign_in_lock;
-mod unrequested;
+mod step_ups;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use hallpass_core::{
-    AuthorizeError, Challenge, Issuer, Record, Remedy, Scopes, SignIn, SignInReason, State,
-    store::Guard,
+    AuthorizeError, Authorizer, Challenge, Issuer, Record, Remedy, Scopes, SignIn, SignInReason,
+    State, store::Guard,
 };
 use tracing::{Instrument, info_span};
 
-use self::{registration_sink::KeepRegistration, sign_in_lock::SignInLock};
-pub(crate) use self::{sign_in_lock::sign_in_lock_key, unrequested::Unrequested};
+use self::{
+    registration_sink::StoreRegistrationSink, sign_in_backoff::SignInBackoff,
+    sign_in_lock::SignInLock, step_ups::StepUps,
+};
 use crate::{
+    context::Context,
     error::SessionError,
     grant_status,
-    shared::Shared,
-    single_flight::{Join, Leader},
+    single_flight::{Join, Leader, SingleFlight},
     token::Token,
 };
 
 /// The pauses before the grant of a sign-in is saved again.
-const SAVED_AGAIN: [Duration; 5] = [
+const SAVE_RETRY_DELAYS: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -37,7 +43,7 @@ const SAVED_AGAIN: [Duration; 5] = [
     Duration::from_secs(2),
 ];
 
-/// How often a caller waits for other people's sign-ins before it gives up on its own.
+/// How often a caller joins other callers' sign-ins.
 const MAX_JOIN_ATTEMPTS: u32 = 4;
 
 /// Why and with what to sign in.
@@ -45,14 +51,14 @@ const MAX_JOIN_ATTEMPTS: u32 = 4;
 pub struct SignInRequest<'a> {
     /// Why.
     pub reason: SignInReason,
-    /// What the server said when it refused a request, if it was asked.
+    /// The challenges of the response that refused a request, if there was one.
     pub challenges: &'a [Challenge],
-    /// Scopes to ask for besides those that would be asked for anyway.
+    /// Scopes to request besides the usual ones.
     pub scopes: Scopes,
 }
 
 impl Default for SignInRequest<'_> {
-    /// Somebody asked for it, and nothing more is known.
+    /// The user asked for it, and nothing more is known.
     fn default() -> Self {
         Self {
             reason: SignInReason::Requested,
@@ -64,17 +70,17 @@ impl Default for SignInRequest<'_> {
 
 /// A sign-in request that a task can own.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
+pub(crate) struct OwnedSignInRequest {
     pub(crate) reason: SignInReason,
     pub(crate) challenges: Vec<Challenge>,
     pub(crate) scopes: Scopes,
-    /// The authorization server that protects the server now, when that was read just before.
+    /// The authorization server that protects the server now, when that was just read.
     pub(crate) issuer: Option<Issuer>,
-    /// For a step-up, the scopes that the server wants.
+    /// For a step-up, the scopes that the server requires.
     pub(crate) step_up: Option<Scopes>,
 }
 
-impl From<SignInRequest<'_>> for Ask {
+impl From<SignInRequest<'_>> for OwnedSignInRequest {
     fn from(request: SignInRequest<'_>) -> Self {
         Self {
             reason: request.reason,
@@ -86,245 +92,268 @@ impl From<SignInRequest<'_>> for Ask {
     }
 }
 
-impl Shared {
-    /// Signs in, or waits for a sign-in that runs and asks for the same or more. `settled` is asked
-    /// before one is started: with a token from there, nobody is bothered.
+type Flights = SingleFlight<OwnedSignInRequest, Result<Token, SessionError>>;
+
+/// Runs one sign-in for all callers and all processes that need one.
+#[derive(Debug)]
+pub(crate) struct SignInCoordinator {
+    pub(crate) context: Arc<Context>,
+    authorizer: Arc<dyn Authorizer>,
+    flights: Flights,
+    backoff: Mutex<SignInBackoff>,
+    step_ups: Mutex<StepUps>,
+}
+
+impl SignInCoordinator {
+    pub(crate) fn new(context: Arc<Context>, authorizer: Arc<dyn Authorizer>) -> Self {
+        Self {
+            context,
+            authorizer,
+            flights: Flights::default(),
+            backoff: Mutex::default(),
+            step_ups: Mutex::default(),
+        }
+    }
+
+    /// Signs in, or waits for a running sign-in that requests the same scopes or more. `settled` is
+    /// called before one is started: with a token from there, none is needed.
     pub(crate) async fn sign_in(
         self: &Arc<Self>,
-        ask: Ask,
+        request: OwnedSignInRequest,
         settled: impl Fn() -> Option<Token>,
     ) -> Result<Token, SessionError> {
         for _ in 0..MAX_JOIN_ATTEMPTS {
-            let (waiting, covers) = match self.sign_ins.join(ask.clone(), &settled) {
+            let (waiter, is_covered) = match self.flights.join(request.clone(), &settled) {
                 Err(token) => return Ok(token),
-                Ok(Join::Joined(other, waiting)) => (waiting, other.scopes.covers(&ask.scopes)),
-                Ok(Join::Started(leader, waiting)) => {
-                    self.start_sign_in(leader, ask.clone())?;
-                    (waiting, true)
+                Ok(Join::Joined(other, waiter)) => (waiter, other.scopes.covers(&request.scopes)),
+                Ok(Join::Started(leader, waiter)) => {
+                    self.start(leader, request.clone())?;
+                    (waiter, true)
                 }
             };
-            match waiting.result().await {
-                Some(result) if covers => return result,
-                // Broken off because those before us went away, or for fewer scopes.
+            match waiter.result().await {
+                Some(result) if is_covered => return result,
+                // Cancelled because its own callers were dropped, or for fewer scopes.
                 _ => {}
             }
         }
-        Err(SessionError::overtaken(&self.key))
+        Err(SessionError::concurrent_update(&self.context.key))
     }
 
-    /// Whether a sign-in for this reason may be begun now: always where a person asked for it, or where
-    /// no person is asked.
-    fn may_begin(&self, reason: SignInReason) -> Result<(), SessionError> {
-        if reason == SignInReason::Requested || !self.authorizer.is_interactive() {
-            return Ok(());
-        }
-        let now = self.clock.monotonic();
-        let refusal = self.memory().unrequested.refusal(now, reason, &self.key);
-        refusal.map_or(Ok(()), Err)
+    /// Forgets the earlier sign-ins: the user has signed out.
+    pub(crate) fn reset(&self) {
+        *self.backoff() = SignInBackoff::default();
+        *self.step_ups() = StepUps::default();
     }
 
-    /// A sign-in has ended for which a person was asked, with `error` if it failed.
-    fn note_end(&self, reason: SignInReason, error: Option<&SessionError>) {
-        let is_of_nobody = matches!(error, Some(SessionError::SignIn(failed)) if failed.cause().is_non_interactive());
-        if is_of_nobody || !self.authorizer.is_interactive() {
-            return;
-        }
-        let now = self.clock.monotonic();
-        let unrequested = &mut self.memory().unrequested;
-        match (reason, error) {
-            (SignInReason::Requested, None) => *unrequested = Unrequested::default(),
-            (SignInReason::Requested, Some(_)) => {}
-            (reason, error) => unrequested.ended(now, reason, error),
-        }
-    }
-
-    fn start_sign_in(
+    fn start(
         self: &Arc<Self>,
-        leader: Leader<Result<Token, SessionError>>,
-        ask: Ask,
+        leader: Leader<OwnedSignInRequest, Result<Token, SessionError>>,
+        request: OwnedSignInRequest,
     ) -> Result<(), SessionError> {
-        let completion = CompleteOnDrop {
-            shared: Arc::clone(self),
-            leader,
-        };
-        self.may_begin(ask.reason)?;
-        if let Some(wanted) = &ask.step_up {
-            self.may_step_up(wanted)?;
+        self.check_backoff(request.reason)?;
+        if let Some(wanted) = &request.step_up {
+            let now = self.context.clock.monotonic();
+            self.step_ups().count(wanted, now)?;
         }
-        let span = info_span!("sign_in", key = %self.key, reason = ?ask.reason);
+        let coordinator = Arc::clone(self);
+        let span = info_span!("sign_in", key = %self.context.key, reason = ?request.reason);
         let work = async move {
-            let shared = &completion.shared;
+            let context = &coordinator.context;
             let signed_in = tokio::select! {
-                signed_in = authorize(shared, &ask) => signed_in,
-                () = completion.leader.abandoned() => {
-                    tracing::debug!("nobody waits for the sign-in any more");
-                    if ask.reason != SignInReason::Requested {
-                        shared.note_end(ask.reason, None);
+                signed_in = coordinator.authorize(&request) => signed_in,
+                () = leader.abandoned() => {
+                    tracing::debug!("the sign-in is cancelled: no caller waits for it");
+                    if request.reason != SignInReason::Requested {
+                        coordinator.record_end(request.reason, None);
                     }
                     return;
                 }
-                () = shared.closing() => Err(SessionError::closed(&shared.key)),
+                () = context.tasks.closed() => Err(context.closed_error()),
             };
             match &signed_in {
-                Ok(SignedIn::Here(..)) => shared.note_end(ask.reason, None),
-                Err(error @ SessionError::SignIn(_)) => shared.note_end(ask.reason, Some(error)),
-                Ok(SignedIn::Elsewhere(_)) | Err(_) => {}
+                Ok(SignedIn::NewGrant(..)) => coordinator.record_end(request.reason, None),
+                Err(error @ SessionError::SignIn(_)) => {
+                    coordinator.record_end(request.reason, Some(error));
+                }
+                Ok(SignedIn::ByAnotherProcess(_)) | Err(_) => {}
             }
             let result = match signed_in {
-                Ok(SignedIn::Here(record, window)) => {
-                    let result = save(shared, *record).await;
-                    // Only now may the others look.
-                    if let Some(window) = window {
-                        shared.release(window).await;
+                Ok(SignedIn::NewGrant(record, lock)) => {
+                    let result = coordinator.save(*record).await;
+                    // The other processes read the record only after it is saved.
+                    if let Some(lock) = lock {
+                        context.release(lock).await;
                     }
                     result
                 }
-                Ok(SignedIn::Elsewhere(token)) => Ok(token),
+                Ok(SignedIn::ByAnotherProcess(token)) => Ok(token),
                 Err(error) => Err(error),
             };
             match &result {
-                Ok(token) => shared.plan_ahead(token),
-                Err(error) => {
-                    tracing::debug!(%error, "the sign-in has failed");
+                Ok(token) => context.schedule_proactive_refresh(token),
+                Err(error) => tracing::debug!(%error, "the sign-in has failed"),
+            }
+            leader.complete(result);
+        };
+        self.context.spawn(work.instrument(span))
+    }
+
+    /// Whether a sign-in for this reason may start now: always when the user asked for it or no user
+    /// is involved.
+    fn check_backoff(&self, reason: SignInReason) -> Result<(), SessionError> {
+        if reason == SignInReason::Requested || !self.authorizer.is_interactive() {
+            return Ok(());
+        }
+        let now = self.context.clock.monotonic();
+        let refusal = self.backoff().refusal(now, reason, &self.context.key);
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// Records the end of a sign-in that asked a user, with its error if it failed.
+    fn record_end(&self, reason: SignInReason, error: Option<&SessionError>) {
+        let is_non_interactive = matches!(error, Some(SessionError::SignIn(failed)) if failed.cause().is_non_interactive());
+        if is_non_interactive || !self.authorizer.is_interactive() {
+            return;
+        }
+        let now = self.context.clock.monotonic();
+        match (reason, error) {
+            (SignInReason::Requested, None) => *self.backoff() = SignInBackoff::default(),
+            (SignInReason::Requested, Some(_)) => {}
+            (reason, error) => self.backoff().record_end(now, reason, error),
+        }
+    }
+
+    /// Calls the authorizer, once this process has the sign-in lock.
+    async fn authorize(&self, request: &OwnedSignInRequest) -> Result<SignedIn, SessionError> {
+        let context = &self.context;
+        let guard = if self.authorizer.is_interactive() {
+            match sign_in_lock::acquire(context, request.reason, &request.scopes).await? {
+                SignInLock::Acquired(guard) => Some(guard),
+                SignInLock::AlreadySignedIn(token) => {
+                    return Ok(SignedIn::ByAnotherProcess(token));
                 }
             }
-            shared.sign_ins.complete(&completion.leader, Some(result));
+        } else {
+            None
         };
-        self.spawn(work.instrument(span))
-    }
-}
-
-/// Lands the flight also when its task ends early.
-struct CompleteOnDrop {
-    shared: Arc<Shared>,
-    leader: Leader<Result<Token, SessionError>>,
-}
-
-impl Drop for CompleteOnDrop {
-    fn drop(&mut self) {
-        self.shared.sign_ins.complete(&self.leader, None);
-    }
-}
-
-/// What came of asking.
-enum SignedIn {
-    /// A record to save, before the window is given up.
-    Here(Box<Record>, Option<Guard>),
-    /// Another process has asked and saved.
-    Elsewhere(Token),
-}
-
-/// Asks the authorizer, when it is this process's turn.
-async fn authorize(shared: &Arc<Shared>, ask: &Ask) -> Result<SignedIn, SessionError> {
-    let guard = match sign_in_lock::acquire(shared, ask).await? {
-        SignInLock::Acquired(guard) => guard,
-        SignInLock::AlreadySignedIn(token) => return Ok(SignedIn::Elsewhere(token)),
-    };
-    let previous = previous(shared, ask).await?;
-    let keep = KeepRegistration(Arc::clone(shared));
-    shared.counting.sign_ins.one();
-    let scopes = scopes(shared, ask, previous.as_ref());
-    let (key, settings) = (&shared.key, &shared.settings);
-    let mut asked = SignIn::new(key, settings, ask.reason, &scopes, &keep);
-    asked.challenges = &ask.challenges;
-    asked.previous = previous.as_ref();
-    let record = shared
-        .authorizer
-        .authorize(asked)
-        .await
-        .map_err(|error| SessionError::sign_in(&shared.key, error))?;
-    let wrong = if record.key != shared.key {
-        "the authorizer returned a record of another credential"
-    } else if record.grant.is_none() {
-        "the authorizer returned a record without a grant"
-    } else if record.issuer != record.metadata.issuer {
-        "the authorizer returned a record whose metadata is another issuer's"
-    } else {
-        return Ok(SignedIn::Here(Box::new(record), guard));
-    };
-    let error = AuthorizeError::new(Remedy::Report, wrong);
-    Err(SessionError::sign_in(&shared.key, error))
-}
-
-/// The scopes to ask for besides the usual ones. A grant that has ended is asked for as it was, so
-/// that what a step-up won outlives it.
-fn scopes(shared: &Shared, ask: &Ask, previous: Option<&Record>) -> Scopes {
-    let kept = previous
-        .filter(|record| ask.reason == SignInReason::Ended && record.settings == shared.fingerprint)
-        .and_then(|record| record.grant.as_ref());
-    match kept {
-        Some(grant) => ask.scopes.union(&grant.requested_scopes),
-        None => ask.scopes.clone(),
-    }
-}
-
-/// The record whose registration the sign-in may use again: never one of another authorization server
-/// than the one that protects the server, as far as that is known.
-async fn previous(shared: &Shared, ask: &Ask) -> Result<Option<Record>, SessionError> {
-    let record = match &ask.issuer {
-        Some(issuer) => shared
-            .store
-            .load_issuer(&shared.key, issuer)
+        let previous = self.previous(request).await?;
+        let sink = StoreRegistrationSink(Arc::clone(context));
+        context.counters.sign_ins.increment();
+        let scopes = self.scopes(request, previous.as_ref());
+        let (key, settings) = (&context.key, &context.settings);
+        let mut sign_in = SignIn::new(key, settings, request.reason, &scopes, &sink);
+        sign_in.challenges = &request.challenges;
+        sign_in.previous = previous.as_ref();
+        let record = self
+            .authorizer
+            .authorize(sign_in)
             .await
-            .map_err(SessionError::store)?,
-        None if ask.reason == SignInReason::Migration => None,
-        None => shared.load().await?,
-    };
-    Ok(record.and_then(|record| {
-        grant_status::reusable(record, &shared.settings, &shared.fingerprint, shared.now())
-    }))
-}
+            .map_err(|error| SessionError::sign_in(key, error))?;
+        let mistake = if record.key != *key {
+            "the authorizer returned a record of another credential"
+        } else if record.grant.is_none() {
+            "the authorizer returned a record without a grant"
+        } else if record.issuer != record.metadata.issuer {
+            "the authorizer returned a record whose metadata is another issuer's"
+        } else {
+            return Ok(SignedIn::NewGrant(Box::new(record), guard));
+        };
+        let error = AuthorizeError::new(Remedy::Report, mistake);
+        Err(SessionError::sign_in(key, error))
+    }
 
-/// Saves what the authorizer returned, then publishes its token.
-async fn save(shared: &Shared, granted: Record) -> Result<Token, SessionError> {
-    let mut guard = shared.lock().await?;
-    let mut pauses = SAVED_AGAIN.iter();
-    let saved = loop {
-        let saved = save_locked(shared, granted.clone(), &mut guard).await;
-        match (saved, pauses.next()) {
-            (Err(error @ SessionError::Store(_)), Some(pause)) => {
-                tracing::debug!(%error, "the new grant is not saved; once more");
-                shared.clock.sleep(*pause).await;
+    /// The scopes to request besides the usual ones. After a grant has ended, its scopes are requested
+    /// again, so that those of a step-up are kept.
+    fn scopes(&self, request: &OwnedSignInRequest, previous: Option<&Record>) -> Scopes {
+        let ended = previous
+            .filter(|record| {
+                request.reason == SignInReason::Ended && record.settings == self.context.fingerprint
+            })
+            .and_then(|record| record.grant.as_ref());
+        match ended {
+            Some(grant) => request.scopes.union(&grant.requested_scopes),
+            None => request.scopes.clone(),
+        }
+    }
+
+    /// The record whose registration the sign-in may use again: only one of the authorization server
+    /// that protects the server, as far as that is known.
+    async fn previous(&self, request: &OwnedSignInRequest) -> Result<Option<Record>, SessionError> {
+        let context = &self.context;
+        let record = match &request.issuer {
+            Some(issuer) => context.load_issuer(issuer).await?,
+            None if request.reason == SignInReason::Migration => None,
+            None => context.load().await?,
+        };
+        Ok(record.and_then(|record| {
+            grant_status::reusable(
+                record,
+                &context.settings,
+                &context.fingerprint,
+                context.now(),
+            )
+        }))
+    }
+
+    /// Saves the authorizer's record, then publishes its token.
+    async fn save(&self, granted: Record) -> Result<Token, SessionError> {
+        let context = &self.context;
+        let mut guard = context.lock().await?;
+        let mut delays = SAVE_RETRY_DELAYS.iter();
+        let saved = loop {
+            let saved = self.save_locked(granted.clone(), &mut guard).await;
+            match (saved, delays.next()) {
+                (Err(error @ SessionError::Store(_)), Some(delay)) => {
+                    tracing::debug!(%error, "could not save the new grant; retrying");
+                    context.clock.sleep(*delay).await;
+                }
+                (saved, _) => break saved,
             }
-            (saved, _) => break saved,
+        };
+        context.release(guard).await;
+        saved
+    }
+
+    async fn save_locked(&self, granted: Record, guard: &mut Guard) -> Result<Token, SessionError> {
+        let context = &self.context;
+        context.load_locked(guard).await?;
+        let found = context.load_issuer(&granted.issuer).await?;
+        let expected = found.as_ref().map(|record| record.generation);
+        // An existing record keeps the fields that this version does not know.
+        let mut record = match found {
+            Some(mut found) => {
+                found.registration = granted.registration;
+                found.grant = granted.grant;
+                found.metadata = granted.metadata;
+                found
+            }
+            None => granted,
+        };
+        record.settings = context.fingerprint.clone();
+        record.fence = None;
+        record.state = State::SignedIn;
+        if !context.save(&mut record, expected, guard).await? {
+            return Err(context.conflict_error());
         }
-    };
-    shared.release(guard).await;
-    saved
+        context.backoff.reset();
+        *self.step_ups() = StepUps::default();
+        context.publish(&record, Some(context.clock.monotonic()))
+    }
+
+    fn backoff(&self) -> MutexGuard<'_, SignInBackoff> {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step_ups(&self) -> MutexGuard<'_, StepUps> {
+        self.step_ups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn save_locked(
-    shared: &Shared,
-    granted: Record,
-    guard: &mut Guard,
-) -> Result<Token, SessionError> {
-    shared.load_locked(guard).await?;
-    let found = shared
-        .store
-        .load_issuer(&shared.key, &granted.issuer)
-        .await
-        .map_err(SessionError::store)?;
-    let expected = found.as_ref().map(|record| record.generation);
-    // What is there already keeps the fields that this version does not know.
-    let mut record = match found {
-        Some(mut found) => {
-            found.registration = granted.registration;
-            found.grant = granted.grant;
-            found.metadata = granted.metadata;
-            found
-        }
-        None => granted,
-    };
-    record.settings = shared.fingerprint.clone();
-    record.fence = None;
-    record.state = State::SignedIn;
-    if !shared.save(&mut record, expected, guard).await? {
-        return Err(shared.conflict_error());
-    }
-    {
-        let mut memory = shared.memory();
-        memory.reset_backoff();
-        memory.step_ups.clear();
-    }
-    shared.publish(&record, Some(shared.clock.monotonic()))
+/// The result of [`SignInCoordinator::authorize`].
+enum SignedIn {
+    /// A record to save before the sign-in lock is released.
+    NewGrant(Box<Record>, Option<Guard>),
+    /// Another process has signed in and saved.
+    ByAnotherProcess(Token),
 }

@@ -1,10 +1,10 @@
 //! Signing out: the grants are cleared here first, then revoked at their servers (RFC 7009).
 //!
-//! A credential may hold a record for each of several authorization servers, of which one protects the MCP
-//! server now. Signing out ends all of them, each at its own server and at no other.
+//! A credential can have records of several authorization servers, of which one protects the MCP server
+//! now. Signing out ends all of them, each at its own server and at no other.
 //!
-//! The local end does not wait for the server, nor depend on it. The credential's lock is held for the save
-//! alone, so a revocation endpoint that hangs keeps nobody else out.
+//! The local sign-out does not wait for the server and does not depend on it. The credential's lock is
+//! held for the save alone, so a revocation endpoint that hangs blocks no other process.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -19,20 +19,22 @@ use hallpass_oauth::{ClientAuthentication, RevocationRequest, unregister};
 use http::{Request, StatusCode};
 use tracing::Instrument;
 
-use crate::{error::SessionError, grant_status, shared::Shared, sign_in::Unrequested};
+use crate::{
+    context::Context, error::SessionError, grant_status, refresh_engine::RefreshEngine,
+    sign_in::SignInCoordinator,
+};
 
-/// What signing out takes away, and who is told. By default the grants are cleared and revoked, and the
-/// client's registrations stay for the next sign-in.
+/// What signing out removes. By default the grants are cleared and revoked, and the client's
+/// registrations are kept for the next sign-in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SignOut {
-    /// Take the whole records away, with the client's registrations.
+    /// Remove the records, with the client's registrations.
     pub forget_client: bool,
-    /// Tell no authorization server: what was granted lives there to its end.
+    /// Send no request: the tokens stay valid at the server until they expire.
     pub local_only: bool,
 }
 
-/// What signing out did, over all authorization servers of the credential. Where they answered differently,
-/// the answer that leaves the most behind stands here.
+/// The result of signing out. Of several authorization servers, the worst result is given.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SignedOut {
@@ -40,33 +42,33 @@ pub struct SignedOut {
     pub had_grant: bool,
     /// Whether a registration was forgotten.
     pub forgot_client: bool,
-    /// What became of the refresh token at the server.
+    /// What the server did with the refresh token.
     pub refresh_token: Revocation,
-    /// What became of the access token at the server.
+    /// What the server did with the access token.
     pub access_token: Revocation,
-    /// What became of a forgotten registration at the server (RFC 7592 §2.3);
-    /// [`NothingToRevoke`](Revocation::NothingToRevoke) when it was kept, or was none that the client made itself.
+    /// What the server did with a removed registration (RFC 7592 §2.3);
+    /// [`NothingToRevoke`](Revocation::NothingToRevoke) when it was kept, or was not a dynamic one.
     pub registration: Revocation,
 }
 
-/// What became of a token, or of a registration, at the server.
+/// What a server did with a token or a registration.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Revocation {
-    /// There was no such thing.
+    /// There was none.
     NothingToRevoke,
-    /// The server took it back.
+    /// The server revoked it.
     Revoked,
     /// The server was not asked, because signing out was to be [local](SignOut::local_only).
     Skipped,
-    /// The server has no way to take it back: it lives to its end.
+    /// The server has no endpoint for that: it stays valid until it expires.
     Unsupported,
-    /// The server could not be asked, or refused: it may live on.
+    /// The request failed or was refused: it may still be valid.
     Failed(RevocationError),
 }
 
 impl Revocation {
-    /// Of two, the one that leaves more behind.
+    /// The worse of two.
     fn max_severity(self, other: Self) -> Self {
         let rank = |revocation: &Self| match revocation {
             Self::NothingToRevoke => 0,
@@ -83,7 +85,7 @@ impl Revocation {
     }
 }
 
-/// A token or a registration that the server did not take back.
+/// Why a token or a registration was not revoked.
 #[derive(Debug)]
 pub struct RevocationError(Failure);
 
@@ -131,25 +133,38 @@ impl Error for RevocationError {
     }
 }
 
-impl Shared {
-    pub(crate) async fn sign_out(
-        self: &Arc<Self>,
-        how: SignOut,
-    ) -> Result<SignedOut, SessionError> {
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        let shared = Arc::clone(self);
-        let span = tracing::info_span!("sign_out", key = %self.key);
-        let work = async move {
-            // Nobody listens when the caller went away; what was to be done is done all the same.
-            let _ = answer.send(shared.clear_and_revoke(how).await);
-        };
-        self.spawn(work.instrument(span))?;
-        answered
-            .await
-            .unwrap_or_else(|_| Err(SessionError::closed(&self.key)))
-    }
+/// Signs out in a task of the session, which goes on when the caller is dropped.
+pub(crate) async fn sign_out(
+    engine: &Arc<RefreshEngine>,
+    sign_in: &Arc<SignInCoordinator>,
+    how: SignOut,
+) -> Result<SignedOut, SessionError> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let task = Task {
+        engine: Arc::clone(engine),
+        sign_in: Arc::clone(sign_in),
+        how,
+    };
+    let context = &engine.context;
+    let span = tracing::info_span!("sign_out", key = %context.key);
+    let work = async move {
+        // The receiver is gone when the caller was dropped.
+        let _ = sender.send(task.run().await);
+    };
+    context.spawn(work.instrument(span))?;
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(context.closed_error()))
+}
 
-    async fn clear_and_revoke(&self, how: SignOut) -> Result<SignedOut, SessionError> {
+struct Task {
+    engine: Arc<RefreshEngine>,
+    sign_in: Arc<SignInCoordinator>,
+    how: SignOut,
+}
+
+impl Task {
+    async fn run(&self) -> Result<SignedOut, SessionError> {
         let mut signed_out = SignedOut {
             had_grant: false,
             forgot_client: false,
@@ -157,30 +172,31 @@ impl Shared {
             access_token: Revocation::NothingToRevoke,
             registration: Revocation::NothingToRevoke,
         };
-        let (records, cleared) = self.clear(how).await?;
+        let context = &self.engine.context;
+        let (records, cleared) = self.clear().await?;
         for (record, is_active) in &records {
             let registration = record.registration.as_ref();
-            signed_out.forgot_client |= how.forget_client && registration.is_some();
+            signed_out.forgot_client |= self.how.forget_client && registration.is_some();
             if let Some(grant) = &record.grant {
                 signed_out.had_grant = true;
-                let (refresh, access) = if how.local_only {
+                let (refresh, access) = if self.how.local_only {
                     (
                         not_requested(grant.refresh_token.is_some()),
                         not_requested(true),
                     )
                 } else {
-                    self.revoke(record, *is_active, grant).await
+                    context.revoke(record, *is_active, grant).await
                 };
                 signed_out.refresh_token = signed_out.refresh_token.max_severity(refresh);
                 signed_out.access_token = signed_out.access_token.max_severity(access);
             }
             let own = |registration: &&Registration| {
-                how.forget_client && registration.origin == RegistrationOrigin::Dynamic
+                self.how.forget_client && registration.origin == RegistrationOrigin::Dynamic
             };
             if let Some(registration) = registration.filter(own) {
                 let unregistered = match &registration.management {
-                    _ if how.local_only => Revocation::Skipped,
-                    Some(management) => self.post_revocation(unregister(management)).await,
+                    _ if self.how.local_only => Revocation::Skipped,
+                    Some(management) => context.post_revocation(unregister(management)).await,
                     None => Revocation::Unsupported,
                 };
                 signed_out.registration = signed_out.registration.max_severity(unregistered);
@@ -189,43 +205,41 @@ impl Shared {
         cleared.map(|()| signed_out)
     }
 
-    /// Clears the grants. Gives those records that were cleared as they were, the active one first,
-    /// and with each whether it is the active one.
-    async fn clear(
-        &self,
-        how: SignOut,
-    ) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
-        // A refreshed grant that can't be saved keeps the lock. It is revoked here instead.
-        let mut unsaved = self.unsaved.take_over().await;
+    /// Clears the grants. Returns the records as they were before, the active one first, each with
+    /// whether it is the active one.
+    async fn clear(&self) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
+        let context = &self.engine.context;
+        // The refresh of an unsaved grant holds the lock. It is revoked here instead.
+        let mut unsaved_grant = self.engine.unsaved_grant.take_over().await;
         let lock = tokio::select! {
-            lock = self.lock() => lock,
-            _ = self.unsaved.trouble() => {
-                unsaved = self.unsaved.take_over().await.or(unsaved);
-                self.lock().await
+            lock = context.lock() => lock,
+            _ = self.engine.unsaved_grant.wait_for_error() => {
+                unsaved_grant = self.engine.unsaved_grant.take_over().await.or(unsaved_grant);
+                context.lock().await
             }
         };
         let cleared = match lock {
             Ok(mut guard) => {
-                let cleared = self.clear_locked(how, &mut guard).await;
-                self.release(guard).await;
+                let cleared = self.clear_locked(&mut guard).await;
+                context.release(guard).await;
                 cleared
             }
             Err(error) => Err(error),
         };
-        let Some(unsaved) = unsaved else {
+        let Some(unsaved_grant) = unsaved_grant else {
             return cleared;
         };
         match cleared {
             Ok((mut records, cleared)) => {
                 let is_active = records.first().is_some_and(|(record, is_active)| {
-                    *is_active && record.issuer == unsaved.issuer
+                    *is_active && record.issuer == unsaved_grant.issuer
                 });
-                records.push((unsaved, is_active));
+                records.push((unsaved_grant, is_active));
                 Ok((records, cleared))
             }
             Err(error) => {
-                if !how.local_only {
-                    self.revoke_orphan(&unsaved).await;
+                if !self.how.local_only {
+                    revoke_orphan(context, &unsaved_grant).await;
                 }
                 Err(error)
             }
@@ -234,48 +248,46 @@ impl Shared {
 
     async fn clear_locked(
         &self,
-        how: SignOut,
         guard: &mut Guard,
     ) -> Result<(Vec<(Record, bool)>, Result<(), SessionError>), SessionError> {
-        let active = self.load_locked(guard).await?.map(|record| record.issuer);
-        let mut found = self.records().await?;
-        {
-            let mut memory = self.memory();
-            memory.step_ups.clear();
-            memory.unrequested = Unrequested::default();
-            memory.reset_backoff();
-        }
+        let context = &self.engine.context;
+        let active = context
+            .load_locked(guard)
+            .await?
+            .map(|record| record.issuer);
+        let mut found = context.records().await?;
+        self.sign_in.reset();
+        context.backoff.reset();
         let mut records = Vec::new();
         let mut cleared = Ok(());
         // Saving makes a record the active one, so the active one is saved last.
         found.sort_by_key(|record| active.as_ref() == Some(&record.issuer));
-        let touches = |record: &Record| how.forget_client || record.grant.is_some();
+        let touches = |record: &Record| self.how.forget_client || record.grant.is_some();
         let any = found.iter().any(touches);
         for record in found {
             let is_active = active.as_ref() == Some(&record.issuer);
             if touches(&record) || is_active && any {
-                cleared = self.clear_one(&record, how, guard).await;
+                cleared = self.clear_one(&record, guard).await;
                 if cleared.is_err() {
                     break;
                 }
             }
             records.insert(0, (record, is_active));
         }
-        self.unpublish();
+        context.cache.clear();
         Ok((records, cleared))
     }
 
-    async fn clear_one(
-        &self,
-        record: &Record,
-        how: SignOut,
-        guard: &mut Guard,
-    ) -> Result<(), SessionError> {
-        if how.forget_client {
-            let removed = self.store.remove(&self.key, &record.issuer, guard).await;
+    async fn clear_one(&self, record: &Record, guard: &mut Guard) -> Result<(), SessionError> {
+        let context = &self.engine.context;
+        if self.how.forget_client {
+            let removed = context
+                .store
+                .remove(&context.key, &record.issuer, guard)
+                .await;
             removed.map_err(SessionError::store)?;
-            // Whoever has read the record already must not publish it.
-            self.memory().saw(record.generation.next());
+            // A call that has read the record already must not publish it.
+            context.cache.observe_generation(record.generation.next());
             return Ok(());
         }
         let mut cleared = record.clone();
@@ -283,25 +295,27 @@ impl Shared {
             cleared.fence = None;
             cleared.state = State::SignInRequired(SignInCause::SignedOut);
         }
-        let saved = self.save(&mut cleared, Some(record.generation), guard);
+        let saved = context.save(&mut cleared, Some(record.generation), guard);
         if saved.await? {
             Ok(())
         } else {
-            Err(self.conflict_error())
+            Err(context.conflict_error())
         }
     }
+}
 
-    /// Revokes a grant that came too late to be saved.
-    pub(crate) async fn revoke_orphan(&self, record: &Record) {
-        let Some(grant) = &record.grant else { return };
-        let (refresh, access) = self.revoke(record, true, grant).await;
-        for revocation in [refresh, access] {
-            if let Revocation::Failed(error) = revocation {
-                tracing::warn!(%error, key = %self.key, "a grant that could not be saved was not revoked");
-            }
+/// Revokes a grant that could not be saved.
+pub(crate) async fn revoke_orphan(context: &Context, record: &Record) {
+    let Some(grant) = &record.grant else { return };
+    let (refresh, access) = context.revoke(record, true, grant).await;
+    for revocation in [refresh, access] {
+        if let Revocation::Failed(error) = revocation {
+            tracing::warn!(%error, key = %context.key, "could not revoke a grant that could not be saved");
         }
     }
+}
 
+impl Context {
     /// Revokes the refresh token, then the access token.
     async fn revoke(
         &self,
@@ -312,7 +326,7 @@ impl Shared {
         let registration = if is_active {
             grant_status::registration(record, &self.settings)
         } else {
-            // The secret in the settings may be for the server that took its place.
+            // The secret in the settings may be for another authorization server.
             record.registration.clone()
         };
         let (Some(endpoint), Some(registration)) =
@@ -324,7 +338,7 @@ impl Shared {
             };
             return (refresh, Revocation::Unsupported);
         };
-        // Each request has a proof of its own: a signed one is good once.
+        // Each request has its own client assertion: a server accepts an assertion once.
         let client = || {
             if is_active {
                 self.authenticate(&registration, &record.issuer)
@@ -341,7 +355,7 @@ impl Shared {
             None => Revocation::NothingToRevoke,
         };
         // RFC 7009 §2.1: revoking a refresh token may end the access tokens of its grant as well.
-        let request = RevocationRequest::of_access_token(&grant.access_token);
+        let request = RevocationRequest::for_access_token(&grant.access_token);
         let access = self
             .post_revocation(request.into_http(endpoint, &client()))
             .await;

@@ -1,19 +1,21 @@
 //! Single flight: of the calls that need the same work, one starts it and the others wait for its
 //! result.
 //!
-//! The work is a task of its own. Whoever waits may go away; the work goes on, and its result is
-//! there for the others. A cell that is filled by its first caller would lose a rotated refresh token
-//! with that caller.
+//! The work is a task of its own, so it goes on when its callers are dropped. A `OnceCell` that the
+//! first caller fills would lose a rotated refresh token with that caller.
 
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::watch;
 
-/// The work that runs at the moment, if any does.
-pub(crate) struct SingleFlight<K, T>(Mutex<Option<Flight<K, T>>>);
+/// The work that is running, if any.
+pub(crate) struct SingleFlight<K, T>(Arc<Mutex<Option<Flight<K, T>>>>);
 
 struct Flight<K, T> {
     key: K,
@@ -21,32 +23,28 @@ struct Flight<K, T> {
     result: watch::Sender<Option<T>>,
 }
 
-/// What became of a wish to have some work done.
+/// The answer to [`SingleFlight::join`].
 pub(crate) enum Join<K, T> {
-    /// It has to be started, with this ticket; the result will come here.
-    Started(Leader<T>, Waiting<T>),
-    /// It runs, for this key; the result will come here.
-    Joined(K, Waiting<T>),
+    /// The caller starts the work with this leader.
+    Started(Leader<K, T>, Waiter<T>),
+    /// Work for this key is running.
+    Joined(K, Waiter<T>),
 }
 
-/// The duty to land a flight.
-pub(crate) struct Leader<T> {
+/// Moved into the task that does the work, which calls [`complete`](Self::complete). A leader that is
+/// dropped before that, with its task or its runtime, wakes the waiters without a result.
+pub(crate) struct Leader<K, T> {
+    flights: SingleFlight<K, T>,
     number: u64,
     result: watch::Sender<Option<T>>,
 }
 
-/// A wait for a flight's result.
-pub(crate) struct Waiting<T>(watch::Receiver<Option<T>>);
-
-impl<K, T> Default for SingleFlight<K, T> {
-    fn default() -> Self {
-        Self(Mutex::new(None))
-    }
-}
+/// Waits for the result.
+pub(crate) struct Waiter<T>(watch::Receiver<Option<T>>);
 
 impl<K: Clone, T> SingleFlight<K, T> {
-    /// Joins the work that runs, or takes the duty to start it. `settled` is asked while nobody can
-    /// start or land a flight: with a value from there, nothing is needed.
+    /// Joins the running work, or becomes the leader of new work. `settled` runs while no work can
+    /// start or complete: with a value from there, no work is needed.
     pub(crate) fn join<R>(
         &self,
         key: K,
@@ -57,12 +55,13 @@ impl<K: Clone, T> SingleFlight<K, T> {
             return Err(value);
         }
         if let Some(flight) = &*running {
-            let waiting = Waiting(flight.result.subscribe());
-            return Ok(Join::Joined(flight.key.clone(), waiting));
+            let waiter = Waiter(flight.result.subscribe());
+            return Ok(Join::Joined(flight.key.clone(), waiter));
         }
         let (result, receiver) = watch::channel(None);
         let leader = Leader {
-            number: NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            flights: Self(Arc::clone(&self.0)),
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             result: result.clone(),
         };
         *running = Some(Flight {
@@ -70,49 +69,64 @@ impl<K: Clone, T> SingleFlight<K, T> {
             number: leader.number,
             result,
         });
-        Ok(Join::Started(leader, Waiting(receiver)))
+        Ok(Join::Started(leader, Waiter(receiver)))
     }
+}
 
-    /// Ends the flight of `leader` with `result`. Those who board from now on start anew.
-    pub(crate) fn complete(&self, leader: &Leader<T>, result: Option<T>) {
-        let mut running = self.running();
-        if running
-            .as_ref()
-            .is_some_and(|flight| flight.number == leader.number)
-        {
-            *running = None;
-        }
-        drop(running);
-        if result.is_some() {
-            leader.result.send_replace(result);
-        }
-    }
-
+impl<K, T> SingleFlight<K, T> {
     fn running(&self) -> MutexGuard<'_, Option<Flight<K, T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Leader<T> {
-    /// Ends when nobody waits for the result any more.
+impl<K, T> Leader<K, T> {
+    /// Ends the work with its result. Later calls start new work.
+    pub(crate) fn complete(self, result: T) {
+        self.end();
+        self.result.send_replace(Some(result));
+    }
+
+    /// Waits until all waiters are dropped.
     pub(crate) async fn abandoned(&self) {
         self.result.closed().await;
     }
+
+    fn end(&self) {
+        let mut running = self.flights.running();
+        if running
+            .as_ref()
+            .is_some_and(|flight| flight.number == self.number)
+        {
+            *running = None;
+        }
+    }
 }
 
-impl<T: Clone> Waiting<T> {
-    /// The result; `None` when the work was lost with its runtime.
+impl<K, T> Drop for Leader<K, T> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl<T: Clone> Waiter<T> {
+    /// The result; `None` when the work was dropped.
     pub(crate) async fn result(mut self) -> Option<T> {
         let result = self.0.wait_for(Option::is_some).await.ok()?;
         result.clone()
     }
 }
 
-impl<K, T> fmt::Debug for SingleFlight<K, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Flights")
+impl<K, T> Default for SingleFlight<K, T> {
+    fn default() -> Self {
+        Self(Arc::default())
     }
 }
 
-/// Tells flights apart, so that a late landing does not end the flight after it.
-static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+impl<K, T> fmt::Debug for SingleFlight<K, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SingleFlight")
+    }
+}
+
+/// Distinguishes work for the same key, so that a leader ends its own only.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);

@@ -1,4 +1,4 @@
-//! The usual clock and the usual randomness: the only place that asks the operating system.
+//! The clock and the randomness of the operating system.
 
 use std::{
     sync::LazyLock,
@@ -7,7 +7,7 @@ use std::{
 
 use hallpass_core::{BoxFuture, Clock, Entropy, Timestamp};
 
-/// The computer's clocks. Waiting needs a tokio runtime with its timer enabled.
+/// The clocks of the operating system. `sleep` needs a tokio runtime with its timer enabled.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -22,7 +22,7 @@ impl Clock for SystemClock {
     )]
     fn monotonic(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        // The first call fixes the moment that the others count from.
+        // The first call sets the start.
         let start = *START;
         Instant::now().saturating_duration_since(start)
     }
@@ -32,8 +32,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The wall clock, in whole seconds. It is read for each request, so on Linux it is the coarse one,
-/// which is at most some milliseconds behind and takes a fraction of the time.
+/// The wall clock, in whole seconds. It is read for each request, so on Linux it is the coarse clock,
+/// which is some milliseconds late at most and much faster to read.
 #[cfg(target_os = "linux")]
 mod wall {
     use rustix::time::{ClockId, clock_gettime};
@@ -66,14 +66,14 @@ pub struct OsEntropy;
 impl Entropy for OsEntropy {
     /// # Panics
     ///
-    /// When the operating system has no randomness to give: there is nothing safe to go on with.
+    /// When the operating system has no randomness: no safe value exists.
     #[expect(
         clippy::panic,
-        reason = "a predictable state or verifier would be worse than an end"
+        reason = "a predictable state or verifier would be worse than a panic"
     )]
     fn fill(&self, bytes: &mut [u8]) {
         if let Err(error) = getrandom::fill(bytes) {
-            panic!("the operating system gives no random bytes: {error}");
+            panic!("could not get random bytes from the operating system: {error}");
         }
     }
 }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_goes_on_and_bytes_differ() {
+    fn clock_advances_and_random_bytes_differ() {
         let before = SystemClock.monotonic();
         assert!(SystemClock.monotonic() >= before);
         assert!(SystemClock.now() > Timestamp::from_unix_seconds(1_700_000_000));

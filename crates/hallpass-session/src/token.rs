@@ -2,9 +2,8 @@
 
 use std::{
     fmt,
-    ops::Deref,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -13,43 +12,16 @@ use std::{
 use hallpass_core::{
     AccessToken, AuthScheme, DpopKey, Generation, Grant, Issuer, Record, Scopes, Timestamp,
 };
+use hallpass_oauth::ProofKey;
 use http::HeaderValue;
 
-use crate::{error::SessionTerminated, freshness, proof::OpenedKey};
+use crate::{error::SessionTerminated, freshness};
 
 /// An access token with its `Authorization` header. Cloning it copies a pointer.
 #[derive(Clone)]
-pub struct Token(Arc<Shard>);
+pub struct Token(Arc<TokenData>);
 
-/// Where clones of a token are counted: a place of its own, which no two lanes share a line of cache
-/// with. See [`published`](crate::published).
-#[repr(align(128))]
-struct Shard(Arc<Parts>);
-
-/// Where a token is, without keeping it: what is secret in it is wiped with its last clone.
-pub(crate) struct WeakToken(Weak<Shard>);
-
-impl WeakToken {
-    /// Of no token.
-    pub(crate) const fn nowhere() -> Self {
-        Self(Weak::new())
-    }
-
-    /// The token, if it is still there.
-    pub(crate) fn upgrade(&self) -> Option<Token> {
-        self.0.upgrade().map(Token)
-    }
-}
-
-impl Deref for Shard {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
-}
-
-struct Parts {
+pub(crate) struct TokenData {
     access_token: AccessToken,
     scheme: AuthScheme,
     authorization: HeaderValue,
@@ -57,24 +29,25 @@ struct Parts {
     stale_at: Option<Timestamp>,
     scopes: Scopes,
     dpop_key: Option<DpopKey>,
-    opened_key: OpenedKey,
+    /// Boxed: most tokens have none.
+    proof_key: OnceLock<Option<Box<ProofKey>>>,
     issuer: Option<Issuer>,
     generation: Generation,
     obtained: Option<Duration>,
-    ahead: Duration,
+    max_early: Duration,
     accepted: AtomicBool,
     used: AtomicBool,
 }
 
 impl Token {
     /// The token of `record`'s `grant`. `obtained` is the monotonic time at which this session got
-    /// it from the authorization server in answer to a refusal or by a sign-in.
+    /// it from the authorization server, after a refusal or by a sign-in.
     pub(crate) fn new(
         record: &Record,
         grant: &Grant,
         obtained: Option<Duration>,
     ) -> Result<Self, SessionTerminated> {
-        Ok(Self::of(Parts {
+        Ok(Self(Arc::new(TokenData {
             access_token: grant.access_token.clone(),
             scheme: grant.scheme,
             authorization: authorization(grant.scheme, &grant.access_token)?,
@@ -82,24 +55,24 @@ impl Token {
             stale_at: freshness::stale_at(grant),
             scopes: grant.scopes().clone(),
             dpop_key: grant.dpop_key.clone(),
-            opened_key: OpenedKey::default(),
+            proof_key: OnceLock::new(),
             issuer: Some(record.issuer.clone()),
             generation: record.generation,
             obtained,
-            ahead: freshness::ahead(grant),
+            max_early: freshness::max_early_refresh(grant),
             accepted: AtomicBool::new(false),
             used: AtomicBool::new(false),
-        }))
+        })))
     }
 
-    /// A bearer token that a [`TokenSource`](hallpass_core::TokenSource) handed in, to be asked for
-    /// again at `stale_at`.
-    pub(crate) fn handed_in(
+    /// A bearer token of a [`TokenSource`](hallpass_core::TokenSource), which is read again at
+    /// `stale_at`.
+    pub(crate) fn external(
         access_token: AccessToken,
         stale_at: Option<Timestamp>,
         obtained: Option<Duration>,
     ) -> Result<Self, SessionTerminated> {
-        Ok(Self::of(Parts {
+        Ok(Self(Arc::new(TokenData {
             scheme: AuthScheme::Bearer,
             authorization: authorization(AuthScheme::Bearer, &access_token)?,
             access_token,
@@ -107,27 +80,22 @@ impl Token {
             stale_at,
             scopes: Scopes::none(),
             dpop_key: None,
-            opened_key: OpenedKey::default(),
+            proof_key: OnceLock::new(),
             issuer: None,
             generation: Generation::default(),
             obtained,
-            ahead: Duration::ZERO,
+            max_early: Duration::ZERO,
             accepted: AtomicBool::new(false),
             used: AtomicBool::new(false),
-        }))
+        })))
     }
 
-    fn of(parts: Parts) -> Self {
-        Self(Arc::new(Shard(Arc::new(parts))))
+    pub(crate) fn from_data(data: Arc<TokenData>) -> Self {
+        Self(data)
     }
 
-    /// The same token, its clones counted elsewhere.
-    pub(crate) fn in_shard(&self) -> Self {
-        Self(Arc::new(Shard(Arc::clone(&self.0.0))))
-    }
-
-    pub(crate) fn downgrade(&self) -> WeakToken {
-        WeakToken(Arc::downgrade(&self.0))
+    pub(crate) fn data(&self) -> &Arc<TokenData> {
+        &self.0
     }
 
     /// The token itself.
@@ -146,12 +114,12 @@ impl Token {
         &self.0.authorization
     }
 
-    /// When it ends; `None`: the server did not say, so it is used until it is refused.
+    /// When it expires; `None`: the server did not say, so it is used until it is refused.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.0.expires_at
     }
 
-    /// The scopes it has, as far as anybody said.
+    /// The scopes it has, as far as the authorization server said.
     pub fn scopes(&self) -> &Scopes {
         &self.0.scopes
     }
@@ -161,12 +129,14 @@ impl Token {
         self.0.dpop_key.as_ref()
     }
 
-    pub(crate) fn opened_key(&self) -> &OpenedKey {
-        &self.0.opened_key
+    /// Its key, parsed at the first use; `None` when it has none or the key is invalid.
+    pub(crate) fn proof_key(&self) -> Option<&ProofKey> {
+        let parse = || ProofKey::open(self.dpop_key()?).ok().map(Box::new);
+        self.0.proof_key.get_or_init(parse).as_deref()
     }
 
-    /// The authorization server that issued it; `None` for one that a
-    /// [`TokenSource`](hallpass_core::TokenSource) handed in.
+    /// The authorization server that issued it; `None` for a token of a
+    /// [`TokenSource`](hallpass_core::TokenSource).
     pub fn issuer(&self) -> Option<&Issuer> {
         self.0.issuer.as_ref()
     }
@@ -176,22 +146,22 @@ impl Token {
         self.0.generation
     }
 
-    /// Notes that the server took it for at least one request. A transport says so after each
-    /// answer that is no refusal: a token that worked once and is refused later has ended and is
-    /// refreshed, one that never worked is not worth another.
+    /// Notes that the server accepted it for a request. A transport calls this after each response
+    /// that is no refusal. A token that was accepted and is refused later was revoked, so it is
+    /// refreshed. A new token that is refused at once would be refused again.
     pub fn mark_accepted(&self) {
-        // Read before it is written, so that clones on other cores share the line it lies in.
+        // A read keeps the cache line shared between cores; a write would not.
         if !self.was_accepted() {
             self.0.accepted.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether the server took it for at least one request, as far as this process knows.
+    /// Whether the server accepted it for a request of this process.
     pub(crate) fn was_accepted(&self) -> bool {
         self.0.accepted.load(Ordering::Relaxed)
     }
 
-    /// Notes that somebody asked for it.
+    /// Notes that a caller got it.
     pub(crate) fn mark_used(&self) {
         // As above.
         if !self.was_used() {
@@ -199,34 +169,34 @@ impl Token {
         }
     }
 
-    /// Whether somebody asked for it since it was published.
+    /// Whether a caller got it since it was published.
     pub(crate) fn was_used(&self) -> bool {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// When it is replaced at the latest, and how much earlier it may be; `None` where there is
-    /// nothing to replace it with.
-    pub(crate) fn replaceable(&self) -> Option<(Timestamp, Duration)> {
-        let stale_at = self.0.stale_at.filter(|_| !self.0.ahead.is_zero())?;
-        Some((stale_at, self.0.ahead))
+    /// When it is replaced at the latest, and how much earlier it may be; `None` when nothing can
+    /// replace it.
+    pub(crate) fn refresh_window(&self) -> Option<(Timestamp, Duration)> {
+        let stale_at = self.0.stale_at.filter(|_| !self.0.max_early.is_zero())?;
+        Some((stale_at, self.0.max_early))
     }
 
-    /// Whether it lives longer than its early margin.
+    /// Whether it does not need to be replaced yet.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
         self.0.stale_at.is_none_or(|end| now < end)
     }
 
-    /// Whether it has not ended yet.
+    /// Whether it has not expired yet.
     pub(crate) fn is_alive(&self, now: Timestamp) -> bool {
         self.0.expires_at.is_none_or(|end| now < end)
     }
 
     /// Whether both are the same token, whatever record they were read from.
     pub(crate) fn same(&self, other: &Token) -> bool {
-        Arc::ptr_eq(&self.0.0, &other.0.0) || self.0.access_token == other.0.access_token
+        Arc::ptr_eq(&self.0, &other.0) || self.0.access_token == other.0.access_token
     }
 
-    /// Whether both say the same, so that one need not be put in the other's place.
+    /// Whether both are equal, so that one need not replace the other.
     pub(crate) fn is_like(&self, other: &Token) -> bool {
         self.same(other)
             && self.0.scheme == other.0.scheme
@@ -236,21 +206,21 @@ impl Token {
             && self.0.scopes == other.0.scopes
     }
 
-    /// Whether this session got it in answer to a refusal or by a sign-in.
+    /// Whether this session got it after a refusal or by a sign-in.
     pub(crate) fn is_own(&self) -> bool {
         self.0.obtained.is_some()
     }
 
-    /// When (monotonic) this session got it in answer to a refusal or by a sign-in.
+    /// When (monotonic) this session got it after a refusal or by a sign-in.
     pub(crate) fn obtained(&self) -> Option<Duration> {
         self.0.obtained
     }
 
-    /// Whether this session got it within the last `window` in answer to a refusal.
-    pub(crate) fn obtained_within(&self, window: Duration, monotonic: Duration) -> bool {
+    /// Whether this session got it within the last `max_age`, after a refusal or by a sign-in.
+    pub(crate) fn obtained_within(&self, max_age: Duration, monotonic: Duration) -> bool {
         self.0
             .obtained
-            .is_some_and(|at| monotonic.saturating_sub(at) < window)
+            .is_some_and(|at| monotonic.saturating_sub(at) < max_age)
     }
 }
 

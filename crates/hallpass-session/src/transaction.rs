@@ -1,258 +1,122 @@
 //! The refresh transaction.
 //!
-//! It runs in a task that belongs to the session: a caller that goes away changes nothing. Under the
-//! credential's lock it reads the record again and adopts a newer token if there is one; else, when a post is
-//! due, it marks the record (see [`fence`](crate::fence)), posts, saves the answer, and only then
-//! publishes the token.
+//! It runs in a task that belongs to the session, so a dropped caller changes nothing. Under the
+//! credential's lock it reads the record again and adopts a newer token if there is one. Otherwise, when
+//! a post is due, it saves a mark in the record (see [`pending_refresh`](crate::pending_refresh)), posts,
+//! saves the answer, and only then publishes the token.
 //!
-//! # What may come of a post
+//! # Outcomes of a post
 //!
 //! | outcome | seen as | what is kept | what follows |
 //! |---|---|---|---|
-//! | renewed | a readable 200 | the new grant, saved and then published | the fence is gone |
+//! | renewed | a readable 200 | the new grant, saved and then published | the pending refresh is removed |
 //! | not processed | no connection, TLS; 408, 425, 429, 503 | everything | a short pause of this session, or `Retry-After` for all processes; post again |
-//! | lost | reset or timeout after the write, an unreadable 2xx, a process that died | everything, the fence stands | pause of all processes, post again |
-//! | doubtful | any other 5xx | everything, the fence stands | pause of all processes, post again |
-//! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | that refresh token is dropped: sign-in needed, `refresh-refused`, or `refresh-outcome-unknown` where the fence stood |
-//! | refused | any other 4xx, an empty 401, a redirect | everything, and the refusal | an error that names what to do, in all processes; for `invalid_client` to a client that registered itself, sign-in needed. Post again with other settings, or after a long pause |
+//! | lost | reset or timeout after the write, an unreadable 2xx, a process that died | everything, the pending refresh too | pause of all processes, post again |
+//! | doubtful | any other 5xx | everything, the pending refresh too | pause of all processes, post again |
+//! | definitive | `invalid_grant` with 400, 401 or 403 | the registration | the refresh token is dropped and a sign-in is needed: `refresh-refused`, or `refresh-outcome-unknown` after a lost or doubtful post |
+//! | refused | any other 4xx, an empty 401, a redirect | everything, and the refusal | an error that names the remedy, in all processes; for `invalid_client` to a dynamically registered client, a sign-in is needed. Post again with other settings, or after a long pause |
 //!
-//! While the old access token lives it is used, whatever the outcome. The pauses stand in the record and
-//! hold for every process that shares it, also when the process that posted was killed. No number of
-//! posts ends a grant: a server that has replaced the refresh token says `invalid_grant` in the end. A
-//! [setting](hallpass_core::ServerSettings::max_refresh_posts) can bound the posts.
+//! Whatever the outcome, the old access token is used while it is valid. The pauses are in the record
+//! and hold for every process that shares it, also when the process that posted was killed. No number
+//! of posts ends a grant: a server that has replaced the refresh token finally answers `invalid_grant`.
+//! A [setting](hallpass_core::ServerSettings::max_refresh_posts) can limit the posts.
 //!
-//! A new grant is saved until it is [saved](save), under the lock that it was obtained under. A save
-//! whose answer was lost finds its own grant when it is repeated. A grant that finds another one in its
-//! place is revoked.
+//! A new grant is saved under the lock that it was obtained under, and the save is repeated until it
+//! succeeds (see [`save`]). A repeated save recognizes its own grant. A new grant that conflicts with
+//! another one is revoked.
 
 mod attempt;
 mod post;
 mod save;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use hallpass_core::Challenge;
-use tracing::{Instrument, Span, field, info_span};
+use tracing::Span;
 
 use self::attempt::{Attempt, attempt};
 use crate::{
-    error::SessionError,
-    external_token,
-    shared::Shared,
-    single_flight::{Join, Leader},
-    token::Token,
-    unauthorized,
+    error::SessionError, refresh_engine::RefreshEngine, token::Token, token_origin::RefreshIntent,
 };
 
 /// How often one call posts.
-const MAX_TRIES: u32 = 3;
-/// The longest pause that a call waits through instead of ending with an error: shorter than the one
-/// before the second post of a refresh token.
+const MAX_ATTEMPTS: u32 = 3;
+/// The longest pause that a call waits through instead of ending with an error: shorter than the pause
+/// before the second post of a refresh token, which is rounded up.
 const MAX_PAUSE: Duration = Duration::from_secs(6);
-/// How often a caller boards before it takes what there is.
-const MAX_JOIN_ATTEMPTS: u32 = 8;
 
-/// Which token a caller needs.
-#[derive(Debug, Clone)]
-pub(crate) enum RefreshIntent {
-    /// A fresh one.
-    Fresh,
-    /// Another than this one, which the server refused.
-    Replace(Token),
-    /// Another than this one, which is good for some time yet.
-    Refresh(Token),
-}
-
-impl RefreshIntent {
-    pub(crate) fn accepts(&self, token: &Token) -> bool {
-        match self {
-            Self::Fresh => true,
-            Self::Replace(other) | Self::Refresh(other) => !other.same(token),
-        }
-    }
-
-    /// Whether the token that is there will do while it lives, if nothing newer comes.
-    pub(crate) fn may_be_old(&self) -> bool {
-        matches!(self, Self::Fresh | Self::Refresh(_))
-    }
-
-    /// Whether work for this leaves nothing to try for `other`.
-    fn covers(&self, other: &RefreshIntent) -> bool {
-        match (self, other) {
-            (_, Self::Fresh) => true,
-            (Self::Replace(one), Self::Replace(other) | Self::Refresh(other))
-            | (Self::Refresh(one), Self::Refresh(other)) => one.same(other),
-            (Self::Fresh | Self::Refresh(_), _) => false,
-        }
-    }
-}
-
-impl Shared {
-    /// The token that is wanted, from whoever gets it first.
-    pub(crate) async fn renew(
-        self: &Arc<Self>,
-        wanted: RefreshIntent,
-        challenges: &[Challenge],
-    ) -> Result<Token, SessionError> {
-        let mut last = None;
-        for _ in 0..MAX_JOIN_ATTEMPTS {
-            let settled = || self.fresh().filter(|token| wanted.accepts(token));
-            let (waiting, same) = match self.refreshes.join(wanted.clone(), settled) {
-                Err(token) => {
-                    self.counting.avoided.one();
-                    return Ok(token);
-                }
-                Ok(Join::Joined(other, waiting)) => {
-                    self.counting.avoided.one();
-                    (waiting, other.covers(&wanted))
-                }
-                Ok(Join::Started(leader, waiting)) => {
-                    self.start(leader, wanted.clone(), challenges)?;
-                    (waiting, true)
-                }
-            };
-            let result = tokio::select! {
-                result = waiting.result() => result,
-                error = self.unsaved.trouble() => return self.current_or(&wanted, error),
-            };
-            match result {
-                Some(Ok(token)) if wanted.accepts(&token) => return Ok(token),
-                Some(Err(error)) if same => return Err(error),
-                // Lost with its runtime, or of no use to somebody whose token was refused.
-                outcome => last = outcome,
-            }
-        }
-        last.unwrap_or_else(|| Err(SessionError::overtaken(&self.key)))
-    }
-
-    /// The published token, where an old one will do; else the error.
-    fn current_or(
-        &self,
-        wanted: &RefreshIntent,
-        error: SessionError,
-    ) -> Result<Token, SessionError> {
-        self.current()
-            .filter(|token| wanted.may_be_old() && token.is_alive(self.now()))
-            .ok_or(error)
-    }
-
-    pub(crate) fn start(
-        self: &Arc<Self>,
-        leader: Leader<Result<Token, SessionError>>,
-        wanted: RefreshIntent,
-        challenges: &[Challenge],
-    ) -> Result<(), SessionError> {
-        let completion = CompleteOnDrop {
-            shared: Arc::clone(self),
-            leader,
-        };
-        let challenges = challenges.to_vec();
-        let span = info_span!(
-            "refresh",
-            key = %self.key,
-            after_rejection = matches!(wanted, RefreshIntent::Replace(_)),
-            ahead = matches!(wanted, RefreshIntent::Refresh(_)),
-            outcome = field::Empty,
-        );
-        let work = async move {
-            let shared = &completion.shared;
-            let result = match (&shared.token_source, &wanted) {
-                (Some(source), wanted) => external_token::run(shared, &**source, wanted).await,
-                (None, RefreshIntent::Replace(refused)) => {
-                    unauthorized::run(shared, refused, &challenges).await
-                }
-                (None, wanted) => run(shared, wanted).await,
-            };
-            match &result {
-                Ok(token) => shared.plan_ahead(token),
-                Err(error) => tracing::debug!(error = %error, "no fresh token"),
-            }
-            shared.refreshes.complete(&completion.leader, Some(result));
-        };
-        self.spawn(work.instrument(span))
-    }
-}
-
-/// Lands the flight also when its task is dropped with the runtime, or was never started.
-struct CompleteOnDrop {
-    shared: Arc<Shared>,
-    leader: Leader<Result<Token, SessionError>>,
-}
-
-impl Drop for CompleteOnDrop {
-    fn drop(&mut self) {
-        self.shared.refreshes.complete(&self.leader, None);
-    }
-}
-
-/// One transaction with its repetitions.
-pub(crate) async fn run(shared: &Shared, wanted: &RefreshIntent) -> Result<Token, SessionError> {
-    let mut tries = 0;
+/// One transaction with its repeated attempts.
+pub(crate) async fn run(
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
+) -> Result<Token, SessionError> {
+    let context = &engine.context;
+    let mut attempts = 0;
     loop {
-        if let Some(token) = adopt(shared, wanted).await? {
+        if let Some(token) = adopt(engine, intent).await? {
             return Ok(token);
         }
-        let (error, pause) = match attempt(shared, wanted).await {
+        let (error, pause) = match attempt(engine, intent).await {
             Attempt::Done(token) => return Ok(token),
             Attempt::Conflict => (None, Some(Duration::ZERO)),
             Attempt::Failed { error, pause } => (Some(error), pause),
         };
-        let error = match error.map(|error| shared.current_or(wanted, error)) {
+        let error = match error.map(|error| engine.current_or(intent, error)) {
             Some(Ok(token)) => {
-                outcome("the old token lives");
+                record_outcome("the old token is valid");
                 return Ok(token);
             }
             Some(Err(error)) => Some(error),
             None => None,
         };
-        tries += 1;
-        let pause = pause.filter(|pause| tries < MAX_TRIES && *pause <= MAX_PAUSE);
+        attempts += 1;
+        let pause = pause.filter(|pause| attempts < MAX_ATTEMPTS && *pause <= MAX_PAUSE);
         match (pause, error) {
             (Some(pause), _) if !pause.is_zero() => {
                 tokio::select! {
-                    () = shared.clock.sleep(pause) => {}
-                    () = shared.closing() => return Err(SessionError::closed(&shared.key)),
+                    () = context.clock.sleep(pause) => {}
+                    () = context.tasks.closed() => return Err(context.closed_error()),
                 }
             }
             (Some(_), _) => {}
             (None, Some(error)) => return Err(error),
-            (None, None) => return Err(shared.conflict_error()),
+            (None, None) => return Err(context.conflict_error()),
         }
     }
 }
 
-/// The store's token, if it is the one that is wanted. Takes no lock: a saved token that is fresh may
-/// be used at any time.
+/// The store's token, if `intent` accepts it. Takes no lock: a saved token that is fresh is always valid
+/// to use.
 pub(crate) async fn adopt(
-    shared: &Shared,
-    wanted: &RefreshIntent,
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
 ) -> Result<Option<Token>, SessionError> {
-    let newest = shared.memory().newest;
-    let record = shared.load().await?;
-    let (record, _) = match shared.usable(record.as_ref()) {
+    let context = &engine.context;
+    let newest = context.cache.newest();
+    let record = context.load().await?;
+    let (record, _) = match context.usable(record.as_ref()) {
         Ok(found) => found,
-        Err(error) if shared.unpublish_unless_newer(newest) => return Err(error),
-        // What was read is old by now: the look under the lock decides.
+        Err(error) if context.cache.clear_unless_newer(newest) => return Err(error),
+        // A newer record was observed meanwhile: the read under the lock decides.
         Err(_) => return Ok(None),
     };
-    // One that lives is published all the same: it is what is used if nothing newer comes.
-    let token = shared.publish_if(record, |token| {
-        wanted.accepts(token) && token.is_alive(shared.now())
+    // A token that is no longer fresh is published too: it is used if no newer one can be had.
+    let token = context.publish_if(record, |token| {
+        intent.accepts(token) && token.is_alive(context.now())
     })?;
-    let token = token.filter(|token| token.is_fresh(shared.now()));
+    let token = token.filter(|token| token.is_fresh(context.now()));
     if token.is_some() {
-        outcome("adopted");
+        record_outcome("adopted");
     }
     Ok(token)
 }
 
-/// Names the step that the transaction has come to, at trace level. Whoever watches may end the process
-/// there: what the next one then finds is tested for each step.
+/// Traces the step that the transaction has reached. A test kills the process at each step and checks
+/// what the next process finds.
 pub(crate) fn step(name: &'static str) {
     tracing::trace!(step = name, "refresh transaction");
 }
 
-/// Notes what came of the transaction in its span.
-pub(crate) fn outcome(word: &'static str) {
-    Span::current().record("outcome", word);
+/// Records the outcome of the transaction in its span.
+pub(crate) fn record_outcome(outcome: &'static str) {
+    Span::current().record("outcome", outcome);
 }

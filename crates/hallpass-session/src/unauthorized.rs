@@ -1,18 +1,17 @@
 //! After a 401.
 //!
-//! 1. Another current token, of this session or in the store: use it.
-//! 2. Else one refresh from what the record holds. No discovery is needed for it.
-//! 3. The token that came of that is refused as well, or there was nothing to refresh with: read the
-//!    metadata anew. Another issuer is a migration: somebody signs in there, and nothing of the old
-//!    authorization server is sent to it. The same issuer is a stated end.
+//! 1. The session or the store has another current token: use it.
+//! 2. Otherwise refresh once, with what the record holds. No discovery is needed.
+//! 3. When the new token is refused too, or nothing can be refreshed, read the metadata again. Another
+//!    issuer is a migration: a sign-in there is needed, and nothing of the old authorization server is
+//!    sent to it. The same issuer ends the session with a terminal error.
 //!
-//! "Refused as well" means: within [`JUST_NOW`] of having been obtained in answer to a refusal or by a
-//! sign-in, and without ever having been [accepted](Token::mark_accepted). A token that worked and is
-//! revoked then is refreshed like any other.
+//! A new token counts as refused too when this session got it within [`MAX_NEW_TOKEN_AGE`], after a
+//! refusal or by a sign-in, and the server has never [accepted](Token::mark_accepted) it. A token that
+//! was accepted and is then revoked is refreshed like any other.
 //!
-//! A stated end is kept in memory for [`JUST_NOW`] and given again without any request. It is not
-//! written into the record: a resource server that refuses everybody for a minute must not cost a
-//! sign-in.
+//! A terminal error is repeated for [`MAX_NEW_TOKEN_AGE`] without a request. It is not saved: a server
+//! that refuses every token for a minute must not cost a sign-in.
 
 use std::time::Duration;
 
@@ -21,31 +20,34 @@ use hallpass_discovery::{CacheMode, Discovered, Discovery, DiscoveryError};
 
 use crate::{
     error::{SessionError, SessionTerminated, SignInNeed, TerminationReason},
-    shared::Shared,
+    refresh_engine::RefreshEngine,
     token::Token,
-    transaction::{self, RefreshIntent, adopt, outcome},
+    token_origin::RefreshIntent,
+    transaction::{self, adopt, record_outcome},
 };
 
-/// For how long a token that was just obtained counts as such, and a stated end is repeated.
-pub(crate) const JUST_NOW: Duration = Duration::from_secs(30);
+/// How long a token counts as new, and a terminal error is repeated.
+pub(crate) const MAX_NEW_TOKEN_AGE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(
-    shared: &Shared,
+    engine: &RefreshEngine,
     refused: &Token,
     challenges: &[Challenge],
 ) -> Result<Token, SessionError> {
-    let wanted = RefreshIntent::Replace(refused.clone());
-    if let Some(error) = repeated(shared, refused) {
-        return match adopt(shared, &wanted).await {
+    let context = &engine.context;
+    let intent = RefreshIntent::Replace(refused.clone());
+    let now = context.clock.monotonic();
+    if let Some(error) = context.backoff.termination(refused, now) {
+        return match adopt(engine, &intent).await {
             Ok(Some(token)) => Ok(token),
             _ => Err(error),
         };
     }
-    let fresh_one_refused = refused.is_alive(shared.now())
+    let is_new_token_refused = refused.is_alive(context.now())
         && !refused.was_accepted()
-        && refused.obtained_within(JUST_NOW, shared.clock.monotonic());
-    let error = if fresh_one_refused {
-        match adopt(shared, &wanted).await {
+        && refused.obtained_within(MAX_NEW_TOKEN_AGE, context.clock.monotonic());
+    let error = if is_new_token_refused {
+        match adopt(engine, &intent).await {
             Ok(Some(token)) => return Ok(token),
             Ok(None) => SessionError::Terminated(SessionTerminated::new(
                 TerminationReason::FreshTokenRefused,
@@ -53,24 +55,24 @@ pub(crate) async fn run(
             Err(error) => error,
         }
     } else {
-        match transaction::run(shared, &wanted).await {
+        match transaction::run(engine, &intent).await {
             Ok(token) => return Ok(token),
             Err(error) => error,
         }
     };
-    if !may_be_a_migration(&error) {
+    if !may_be_migration(&error) {
         return Err(error);
     }
-    let error = match protection_now(shared, challenges).await {
-        // A server that is only next best while a better one is down has taken nothing over.
+    let error = match rediscover(engine, challenges).await {
+        // A fallback for an authorization server that is down is no migration.
         Ok(found) if Some(&found.server.issuer) != refused.issuer() && !found.is_provisional => {
-            outcome("migration");
-            leave(shared, refused).await?;
-            return Err(shared.needed(SignInNeed::Migrated(found.server.issuer)));
+            record_outcome("migration");
+            mark_issuer_changed(engine, refused).await?;
+            return Err(context.sign_in_required(SignInNeed::Migrated(found.server.issuer)));
         }
         Ok(_) => error,
         Err(discovery) => {
-            tracing::debug!(error = %discovery, "the metadata could not be read again");
+            tracing::debug!(error = %discovery, "could not read the metadata again");
             match error {
                 SessionError::Terminated(ended) => {
                     SessionError::Terminated(ended.with_source(discovery))
@@ -83,23 +85,18 @@ pub(crate) async fn run(
         error,
         SessionError::Terminated(_) | SessionError::SignInRequired(_)
     ) {
-        outcome("ended");
-        let until = shared.clock.monotonic().saturating_add(JUST_NOW);
-        shared.memory().ended = Some((refused.clone(), error.clone(), until));
+        record_outcome("ended");
+        let until = context.clock.monotonic().saturating_add(MAX_NEW_TOKEN_AGE);
+        context
+            .backoff
+            .record_termination(refused.clone(), error.clone(), until);
     }
     Err(error)
 }
 
-/// The end that was stated for the same token a moment ago.
-pub(crate) fn repeated(shared: &Shared, refused: &Token) -> Option<SessionError> {
-    let memory = shared.memory();
-    let (token, error, until) = memory.ended.as_ref()?;
-    (token.same(refused) && shared.clock.monotonic() < *until).then(|| error.clone())
-}
-
-/// Whether an error could come of the server having moved to another authorization server, the old
-/// one having been switched off perhaps.
-fn may_be_a_migration(error: &SessionError) -> bool {
+/// Whether a migration to another authorization server may have caused the error: the old one may be
+/// switched off.
+fn may_be_migration(error: &SessionError) -> bool {
     match error {
         SessionError::Terminated(_) => true,
         SessionError::SignInRequired(needed) => {
@@ -128,39 +125,42 @@ fn may_be_a_migration(error: &SessionError) -> bool {
     }
 }
 
-/// What protects the server now: asked for anew, once for all sessions that share the cache and ask
-/// at the same moment.
-async fn protection_now(
-    shared: &Shared,
+/// Reads the server's metadata again, once for all sessions that share the cache and ask at the same
+/// time.
+async fn rediscover(
+    engine: &RefreshEngine,
     challenges: &[Challenge],
 ) -> Result<Discovered, DiscoveryError> {
+    let context = &engine.context;
     let discovery = Discovery {
-        http: &*shared.http,
-        clock: &*shared.clock,
-        settings: &shared.settings,
+        http: &*context.http,
+        clock: &*context.clock,
+        settings: &context.settings,
     };
-    let reading = CacheMode::Anew(&shared.metadata);
+    let reading = CacheMode::Anew(&engine.metadata);
     discovery
-        .run_with(&shared.key.server, challenges, reading)
+        .run_with(&context.key.server, challenges, reading)
         .await
 }
 
-/// Writes down that the record of `refused` is of an authorization server that no longer protects the
-/// server, so that no later start sends anything of it.
-async fn leave(shared: &Shared, refused: &Token) -> Result<(), SessionError> {
-    let mut guard = shared.lock().await?;
-    let left = leave_locked(shared, refused, &mut guard).await;
-    shared.release(guard).await;
+/// Saves that the record of `refused` belongs to an authorization server that no longer protects the
+/// server, so that no process sends its credentials again.
+async fn mark_issuer_changed(engine: &RefreshEngine, refused: &Token) -> Result<(), SessionError> {
+    let context = &engine.context;
+    let mut guard = context.lock().await?;
+    let left = mark_issuer_changed_locked(engine, refused, &mut guard).await;
+    context.release(guard).await;
     left
 }
 
-async fn leave_locked(
-    shared: &Shared,
+async fn mark_issuer_changed_locked(
+    engine: &RefreshEngine,
     refused: &Token,
     guard: &mut Guard,
 ) -> Result<(), SessionError> {
-    let Some(record) = shared.load_locked(guard).await? else {
-        shared.unpublish();
+    let context = &engine.context;
+    let Some(record) = context.load_locked(guard).await? else {
+        context.cache.clear();
         return Ok(());
     };
     let still_there = Some(&record.issuer) == refused.issuer()
@@ -173,10 +173,10 @@ async fn leave_locked(
     }
     let mut left = record.clone();
     left.state = State::SignInRequired(SignInCause::IssuerChanged);
-    // A conflict means that somebody has moved on already.
-    shared
+    // After a conflict, another process has changed the record already.
+    context
         .save(&mut left, Some(record.generation), guard)
         .await?;
-    shared.unpublish();
+    context.cache.clear();
     Ok(())
 }

@@ -16,7 +16,8 @@ use std::{
 use hallpass_core::{
     AccessToken, CredentialKey, CredentialStore as _, Generation, Grant, Issuer, Record,
     RefreshToken, ServerMetadata, ServerUrl, SettingsFingerprint, State, Timestamp,
-    record::GrantKind, store::Saved,
+    record::GrantKind,
+    store::{LockKind, Saved},
 };
 use hallpass_store::{FileStore, KeyFile};
 use tokio::time::Instant;
@@ -102,7 +103,7 @@ async fn save(
     expected: Option<Generation>,
 ) -> Result<Duration, Any> {
     let begun = Instant::now();
-    let mut guard = store.lock(&record.key, WAIT).await?;
+    let mut guard = store.lock(&record.key, LockKind::Credential, WAIT).await?;
     let saved = store.save(record, expected, &mut guard).await?;
     drop(guard);
     match saved {

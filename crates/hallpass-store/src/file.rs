@@ -1,18 +1,18 @@
 //! Sealed files in a folder.
 //!
 //! ```text
-//! store.json               where the key is kept, and its id, see `policy`
+//! store.json               where the key is kept, and its id, see `header`
 //! store.lock, keys.lock    see `lock`
-//! <key id>.key             the key, under the policy `key-file`
-//! credentials/<key>.sealed      every record of one key, sealed
-//! credentials/<key>.2.sealed    the same with a key that followed a lost one, see `lost`
-//! credentials/<key>.lock        see `lock`
-//! credentials/<key>.holder      who holds it, for people
+//! <key id>.key             a key, if keys are kept in files
+//! slots/<digest>.sealed    the records of one credential, sealed
+//! slots/<digest>.2.sealed  the same with the key of epoch 2, see `missing_key`
+//! slots/<digest>.lock      see `lock`
+//! slots/<digest>.holder    the holder of the lock, for messages
 //! moved-away/…             what could not be opened and was moved out of the way
 //! ```
 //!
-//! `<credential>` is a digest of the server's URL and the account, so that no name of a server (which may
-//! hold a secret in its query) shows in the folder, and any text fits a file name.
+//! `<digest>` is a digest of the server's URL, subject and account. So no server's name (which may hold a
+//! secret in its query) shows in the folder, and any text fits a file name.
 //!
 //! One file holds the records of all issuers of a credential. So a save, together with the change of the
 //! active issuer, is one replacement of one file, and costs the same however many credentials there are.
@@ -31,17 +31,15 @@ mod rekey;
 mod reserve;
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use hallpass_core::{
     CredentialKey,
     record::document::CredentialDocument,
-    store::{Guard, StoreError, StoreErrorKind},
+    store::{Guard, StoreError},
 };
-use tokio::sync::Mutex;
 
 pub use self::{
     bundle::{Exported, Imported},
@@ -54,12 +52,13 @@ use self::{
     header::{KeyEpoch, PolicyFile},
     key_cache::KeyCache,
     lock::FileLease,
-    missing_key::Notify,
+    missing_key::MissingKeyHandler,
     records::{CredentialPaths, Keys},
 };
 use crate::{
     KeyId, KeyLocation, KeySources, blocking,
     folder::{self, Replacement},
+    local_locks::LocalLocks,
 };
 
 /// Credentials in sealed files, shared by all processes of one user on one machine.
@@ -69,20 +68,20 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct FileStore {
     inner: Arc<Inner>,
-    /// Whether it is only looked at, for a diagnosis.
-    examines: bool,
+    /// Whether it changes nothing, for a diagnosis.
+    is_read_only: bool,
 }
 
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
     sources: KeySources,
-    /// The keys, once somebody needed them.
-    ring: KeyCache,
-    policy: std::sync::Mutex<PolicyFile>,
-    listener: OnceLock<Arc<Notify>>,
-    /// The queues of the credentials that somebody holds or waits for.
-    credential_locks: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
+    /// The keys that were needed so far.
+    key_cache: KeyCache,
+    policy: Mutex<PolicyFile>,
+    missing_key_handler: OnceLock<Arc<MissingKeyHandler>>,
+    /// The locks of the credentials between the tasks of this process, by the paths of the lock files.
+    locks: LocalLocks<PathBuf>,
 }
 
 impl FileStore {
@@ -94,7 +93,7 @@ impl FileStore {
     /// asked for again after an error.
     ///
     /// A key that its source does not have any more ([`KeyErrorKind::Absent`](crate::KeyErrorKind),
-    /// and nothing else) is lost: its records are set aside, kept as they are, and new ones are
+    /// and nothing else) is lost: its records stay as they are, and new ones are
     /// sealed with a new key from the same source. See
     /// [`set_missing_key_handler`](Self::set_missing_key_handler).
     ///
@@ -128,12 +127,12 @@ impl FileStore {
             inner: Arc::new(Inner {
                 root,
                 sources,
-                ring: KeyCache::default(),
-                policy: std::sync::Mutex::new(policy),
-                listener: OnceLock::new(),
-                credential_locks: std::sync::Mutex::default(),
+                key_cache: KeyCache::default(),
+                policy: Mutex::new(policy),
+                missing_key_handler: OnceLock::new(),
+                locks: LocalLocks::default(),
             }),
-            examines: false,
+            is_read_only: false,
         })
     }
 
@@ -143,15 +142,15 @@ impl FileStore {
     /// # Errors
     ///
     /// When there is a store of a newer version, or `store.json` can't be read.
-    pub async fn policies_of(folder: impl Into<PathBuf>) -> Result<Vec<KeyLocation>, StoreError> {
+    pub async fn key_locations(folder: impl Into<PathBuf>) -> Result<Vec<KeyLocation>, StoreError> {
         let path = policy_path(&folder.into());
         blocking::run(move || {
             let Some(file) = PolicyFile::read(&path)? else {
                 return Ok(Vec::new());
             };
             let mut policies = Vec::new();
-            for series in file.series() {
-                let policy = series.policy()?;
+            for epoch in file.epochs() {
+                let policy = epoch.policy()?;
                 if !policies.contains(&policy) {
                     policies.push(policy);
                 }
@@ -172,24 +171,24 @@ impl FileStore {
     ///
     /// When another process has changed it to a policy that this version does not know.
     pub fn policy(&self) -> Result<KeyLocation, StoreError> {
-        self.series().policy()
+        self.current_epoch().policy()
     }
 
     /// The id of the key that new records are sealed with.
     pub fn key_id(&self) -> KeyId {
-        self.series().key_id()
+        self.current_epoch().key_id()
     }
 
-    /// Why better places for the key were passed over when the store was created.
+    /// Why better key sources were not used when the store was created.
     pub fn ignored(&self) -> Vec<String> {
-        self.series().ignored
+        self.current_epoch().ignored
     }
 
-    /// The newest series whose key is here; as long as none is, the one whose key should be.
-    fn series(&self) -> KeyEpoch {
-        let (policy, ring) = (self.policy_file(), &self.inner.ring);
-        let mut series = policy.series();
-        let here = series.find(|series| ring.is_here(series.key_id()));
+    /// The newest epoch with an available key; if there is none, the newest of this machine.
+    fn current_epoch(&self) -> KeyEpoch {
+        let (policy, cache) = (self.policy_file(), &self.inner.key_cache);
+        let mut epoch = policy.epochs();
+        let here = epoch.find(|epoch| cache.is_available(epoch.key_id()));
         here.unwrap_or_else(|| policy.of_machine(self.sources().machine()))
             .clone()
     }
@@ -209,7 +208,7 @@ impl FileStore {
     }
 
     /// Reads the policy again, and forgets the keys that it does not name any more.
-    async fn look_again(&self) -> Result<(), StoreError> {
+    async fn reload(&self) -> Result<(), StoreError> {
         let path = policy_path(&self.inner.root);
         let file = blocking::run(move || PolicyFile::read(&path)).await?;
         let Some(file) = file else {
@@ -217,21 +216,23 @@ impl FileStore {
         };
         // Nothing is waited for, not even a source that is being asked.
         if self.policy_file() != file {
-            self.inner.ring.keep_those_of(&file);
+            self.inner.key_cache.retain_epochs(&file);
             self.take(file);
         }
         Ok(())
     }
 
-    /// The files of a credential that a key may be here for, the newest series first.
+    /// The files of a credential whose key may be available, the newest epoch first.
     fn places(&self, credential: &CredentialKey) -> Vec<(KeyEpoch, CredentialPaths)> {
         let paths = CredentialPaths::new(&self.inner.root, credential);
-        let (policy, ring) = (self.policy_file(), &self.inner.ring);
-        // While no key is here, whoever meets a file has to be told so.
-        let one_is_here = policy.series().any(|series| ring.is_here(series.key_id()));
-        let may_be_here = |series: &&KeyEpoch| !one_is_here || !ring.is_absent(series.key_id());
-        let place = |series: &KeyEpoch| (series.clone(), paths.in_series(series.number()));
-        policy.series().filter(may_be_here).map(place).collect()
+        let (policy, cache) = (self.policy_file(), &self.inner.key_cache);
+        // While no key is available, each file that exists is an error.
+        let one_is_here = policy
+            .epochs()
+            .any(|epoch| cache.is_available(epoch.key_id()));
+        let may_be_here = |epoch: &&KeyEpoch| !one_is_here || !cache.is_missing(epoch.key_id());
+        let place = |epoch: &KeyEpoch| (epoch.clone(), paths.in_epoch(epoch.number()));
+        policy.epochs().filter(may_be_here).map(place).collect()
     }
 
     /// What a credential's file holds.
@@ -239,27 +240,27 @@ impl FileStore {
         &self,
         credential: &CredentialKey,
     ) -> Result<Option<CredentialDocument>, StoreError> {
-        let mut looked_again = false;
+        let mut reloaded = false;
         loop {
-            let known = |(series, paths): (KeyEpoch, CredentialPaths)| {
-                let keys = self.inner.ring.known(series.key_id()).flatten();
-                (series, paths, keys)
+            let known = |(epoch, paths): (KeyEpoch, CredentialPaths)| {
+                let keys = self.inner.key_cache.known(epoch.key_id()).flatten();
+                (epoch, paths, keys)
             };
             let places: Vec<_> = self.places(credential).into_iter().map(known).collect();
-            let whose = credential.clone();
-            let (series, paths, bytes) = match blocking::run(move || look(places, &whose)).await? {
+            let owner = credential.clone();
+            let (epoch, paths, bytes) = match blocking::run(move || look(places, &owner)).await? {
                 Found::Nothing => return Ok(None),
                 Found::Opened(document) => return Ok(Some(*document)),
                 Found::Sealed(found) => *found,
             };
-            self.in_use().await?;
-            match self.keys_of(&series).await? {
+            self.key_in_use().await?;
+            match self.epoch_keys(&epoch).await? {
                 // It is known now whose key is not here.
                 None => {}
                 // Another process may have changed the key since.
-                Some(keys) if !keys.know(&bytes) && !looked_again => {
-                    looked_again = true;
-                    self.look_again().await?;
+                Some(keys) if !keys.have_key_of(&bytes) && !reloaded => {
+                    reloaded = true;
+                    self.reload().await?;
                 }
                 Some(keys) => {
                     let credential = credential.clone();
@@ -272,53 +273,37 @@ impl FileStore {
 
     /// Where a credential's records are written, and with which keys: where they are, else where new ones
     /// belong.
-    async fn place_of(
+    async fn location_for_change(
         &self,
         credential: &CredentialKey,
     ) -> Result<(CredentialPaths, Arc<Keys>), StoreError> {
-        let (series, keys) = self.in_use().await?;
-        let places = match self.policy_file().series().count() {
+        let (epoch, keys) = self.key_in_use().await?;
+        let places = match self.policy_file().epochs().count() {
             1 => Vec::new(),
             _ => self.places(credential),
         };
-        for (series, paths) in places {
+        for (epoch, paths) in places {
             let path = paths.sealed.clone();
             let is_there = blocking::run(move || folder::kind(&path)).await?.is_some();
-            if is_there && let Some(keys) = self.keys_of(&series).await? {
+            if is_there && let Some(keys) = self.epoch_keys(&epoch).await? {
                 return Ok((paths, keys));
             }
         }
         let paths = CredentialPaths::new(&self.inner.root, credential);
-        Ok((paths.in_series(series.number()), keys))
+        Ok((paths.in_epoch(epoch.number()), keys))
     }
 
-    fn turn(&self, paths: &CredentialPaths) -> Arc<Mutex<()>> {
-        let credential_locks = self.inner.credential_locks.lock();
-        let mut credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
-        credential_locks.retain(|_, turn| turn.strong_count() > 0);
-        let kept = credential_locks.get(&paths.name).and_then(Weak::upgrade);
-        kept.unwrap_or_else(|| {
-            let turn = Arc::default();
-            credential_locks.insert(paths.name.clone(), Arc::downgrade(&turn));
-            turn
-        })
-    }
-
-    /// What a guard stands for, if it is of this store and for this credential.
+    /// The lease of a guard, if it is of this store and for this credential.
     fn lease<'a>(
         &self,
         credential: &CredentialKey,
         guard: &'a mut Guard,
     ) -> Result<&'a mut FileLease, StoreError> {
-        let for_slot = guard.key() == credential;
-        match guard.lease_mut::<FileLease>() {
-            Some(lease) if for_slot && Arc::ptr_eq(&lease.held.store.inner, &self.inner) => {
-                Ok(lease)
-            }
-            _ => Err(StoreError::new(
-                StoreErrorKind::Guard,
-                "the guard is for another credential or from another store",
-            )),
+        let lease = guard.lease_for::<FileLease>(credential)?;
+        if Arc::ptr_eq(&lease.locks.store.inner, &self.inner) {
+            Ok(lease)
+        } else {
+            Err(StoreError::foreign_guard())
         }
     }
 
@@ -332,7 +317,7 @@ impl FileStore {
     ) -> Result<T, StoreError> {
         let (paths, keys) = match &lease.reserve {
             Some(reserve) => reserve.place(),
-            None => self.place_of(credential).await?,
+            None => self.location_for_change(credential).await?,
         };
         self.change_at(credential, paths, keys, lease, change).await
     }
@@ -384,16 +369,16 @@ fn look(
     places: Vec<(KeyEpoch, CredentialPaths, Option<Arc<Keys>>)>,
     credential: &CredentialKey,
 ) -> Result<Found, StoreError> {
-    for (series, paths, keys) in places {
+    for (epoch, paths, keys) in places {
         let Some(bytes) = folder::read(&paths.sealed)? else {
             continue;
         };
-        return match keys.filter(|keys| keys.know(&bytes)) {
+        return match keys.filter(|keys| keys.have_key_of(&bytes)) {
             Some(keys) => {
                 let opened = records::open(&keys, &paths, Some(credential), &bytes)?;
                 Ok(Found::Opened(Box::new(opened)))
             }
-            None => Ok(Found::Sealed(Box::new((series, paths, bytes)))),
+            None => Ok(Found::Sealed(Box::new((epoch, paths, bytes)))),
         };
     }
     Ok(Found::Nothing)

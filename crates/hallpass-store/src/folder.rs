@@ -2,11 +2,11 @@
 //!
 //! Files are 0600 from the moment they exist. They are replaced as a whole: written under a
 //! temporary name, synced, renamed over the old one, and the folder synced. The temporary name is
-//! fixed, because whoever replaces a file holds its lock; so what a killed process leaves behind is
-//! overwritten by the next.
+//! fixed, because a process that replaces a file holds its lock; so the next one overwrites what a killed
+//! process left behind.
 //!
-//! A symbolic link, somebody else's file, a file or folder that others can reach, and anything that
-//! is no regular file is refused and left alone. On Windows, where a user's folders are closed to
+//! A symbolic link, another user's file, a file or folder that other users can open, and anything that
+//! is not a regular file is refused and left alone. On Windows, where a user's folders are closed to
 //! other users by inheritance, the kind of a file is checked and no more.
 
 mod replacement;
@@ -22,7 +22,7 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 pub(crate) use self::replacement::Replacement;
 
 /// No file of ours comes near; a larger one is not ours.
-const LARGEST: u64 = 16 * 1024 * 1024;
+const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
 
 /// Creates a folder with mode 0700, unless it is there, and checks that it is private.
 pub(crate) fn create(path: &Path) -> Result<(), StoreError> {
@@ -55,7 +55,7 @@ pub(crate) fn move_into(path: &Path, folder: &Path) -> Result<PathBuf, StoreErro
     Ok(to)
 }
 
-/// What stands at a path, links not followed; `None` when nothing does.
+/// The type of the file at a path, links not followed; `None` if there is no file.
 pub(crate) fn kind(path: &Path) -> Result<Option<fs::FileType>, StoreError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata.file_type())),
@@ -69,7 +69,7 @@ pub(crate) fn check(path: &Path) -> Result<(), StoreError> {
     let metadata =
         fs::symlink_metadata(path).map_err(|error| failed("looking at the folder", path, error))?;
     if !metadata.is_dir() {
-        return Err(refused(path, "is no folder (a link to one is none either)"));
+        return Err(refused(path, "is not a folder, or is a link to one"));
     }
     system::check(path, &metadata)
 }
@@ -87,20 +87,20 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
 /// Reads a whole file that was opened at its path.
 pub(crate) fn read_opened(path: &Path, file: File) -> Result<Vec<u8>, StoreError> {
     let length = check_file(path, &file)?;
-    if length > LARGEST {
+    if length > MAX_FILE_SIZE {
         return Err(StoreError::new(
             StoreErrorKind::Damaged,
             format!("`{}` is {length} bytes long", path.display()),
         ));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    file.take(LARGEST)
+    file.take(MAX_FILE_SIZE)
         .read_to_end(&mut bytes)
         .map_err(|error| failed("reading", path, error))?;
     Ok(bytes)
 }
 
-/// Whether this file still stands at the path, as far as that can be told without opening it.
+/// Whether this file is still at the path; false if that can't be told without opening it.
 pub(crate) fn is_at(path: &Path, file: &File) -> bool {
     system::is_at(path, file)
 }
@@ -195,13 +195,13 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Checks a file through its handle, so that nobody can exchange it in between; gives its length.
+/// Checks a file through its handle, so that it can't be exchanged in between; returns its length.
 fn check_file(path: &Path, file: &File) -> Result<u64, StoreError> {
     let metadata = file
         .metadata()
         .map_err(|error| failed("looking at", path, error))?;
     if !metadata.is_file() {
-        return Err(refused(path, "is no regular file"));
+        return Err(refused(path, "is not a regular file"));
     }
     system::check(path, &metadata)?;
     Ok(metadata.len())
@@ -231,7 +231,7 @@ pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> StoreError {
             Some("the store needs a folder that this user can write to")
         }
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            Some("something else stands where the store's folder belongs: move it away")
+            Some("another file is at the path of the store's folder: move it away")
         }
         _ if system::is_too_many_files(&error) => {
             Some("close some of the files that are open, or raise the limit (`ulimit -n`)")
@@ -381,7 +381,7 @@ mod system {
         Ok(false)
     }
 
-    /// It can't be told, so the file is opened again.
+    /// Unknown here, so the file is opened again.
     pub(super) fn is_at(_path: &Path, _file: &File) -> bool {
         false
     }

@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use hallpass_core::{BoxFuture, store::StoreError};
 use zeroize::Zeroizing;
 
-use crate::{
-    KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking, folder, hex,
-};
+use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking, folder};
 
 /// Keeps each key in a file `<id>.key` of mode 0600, in a folder of mode 0700.
 ///
-/// Weaker than a keyring: whoever reads the user's files reads key and records. It keeps records
-/// from being read where they alone are copied, and needs nobody to unlock anything.
+/// Weaker than a keyring: a program that reads the user's files reads key and records. It protects records
+/// that are copied without the key, and needs no user to unlock it.
 #[derive(Debug, Clone)]
 pub struct KeyFile {
     folder: PathBuf,
@@ -42,7 +40,7 @@ impl KeySource for KeyFile {
             let key = SealingKey::generate()?;
             let mut text = Zeroizing::new(String::with_capacity(128));
             text.push_str("hallpass-key 1 ");
-            text.push_str(&Zeroizing::new(hex::encode(key.expose())));
+            text.push_str(&key.to_hex());
             text.push('\n');
             folder::create(&folder)
                 .and_then(|()| folder::replace(&path, text.as_bytes()))
@@ -61,12 +59,14 @@ impl KeySource for KeyFile {
             std::str::from_utf8(&bytes)
                 .ok()
                 .and_then(|text| text.trim_end().strip_prefix("hallpass-key 1 "))
-                .and_then(hex::decode)
-                .map(SealingKey::from_bytes)
+                .and_then(SealingKey::from_hex)
                 .ok_or_else(|| {
                     KeyError::new(
                         KeyErrorKind::Unusable,
-                        format!("`{}` is no key file of this version", path.display()),
+                        format!(
+                            "`{}` is not a key file of a supported version",
+                            path.display()
+                        ),
                     )
                 })
         }))

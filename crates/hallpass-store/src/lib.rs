@@ -2,22 +2,19 @@
 //! in memory. Both implement [`hallpass_core::CredentialStore`].
 //!
 //! - [`FileStore`]: one sealed file for each credential, written atomically under a lock that a killed
-//!   process cannot leave behind. How it locks is told in the module `file::lock` of the source.
+//!   process cannot leave behind. The module `file::lock` of the source says how it locks.
 //! - [`MemoryStore`]: the same rules, until the process ends.
 //! - [`KeySource`]: where the 32 bytes are kept that seal the files. [`KeyFile`] and [`Passphrase`]
 //!   are here, the keyrings of the operating systems in `hallpass-keyring`, and a host may bring its
 //!   own. Which of them a store uses is written into the store when it is created; after that a
 //!   source that is locked, absent or silent is an error with a remedy, and never a reason to take
-//!   another. Only a key that its source definitely does not have is followed by a new one; the
-//!   records of the lost key are set aside, kept as they are, and are there again when it comes back.
+//!   another. Only a key that its source definitely does not have is followed by a new one; the records of
+//!   the lost key stay as they are, and are readable again when it comes back.
 //! - [`read_private`]: a host's own file below the store's folder, by the same rule as the store's files.
 //! - [`contract`]: what a session relies on, as a test for any backend.
 //!
 //! It deliberately does not speak HTTP, refresh anything, look at tokens, keep a record in a keyring
 //! (some hold 2,560 bytes), or guard against a program that runs as the same user.
-//!
-//! Nonces, keys and key ids come from the operating system and from nowhere else: a repeated nonce
-//! would open the records, so randomness is no input here.
 //!
 //! # Example
 //!
@@ -26,6 +23,7 @@
 //!
 //! use hallpass_core::{
 //!     CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, CredentialKey,
+//!     store::LockKind,
 //! };
 //! use hallpass_store::{FileStore, KeyFile};
 //!
@@ -38,7 +36,7 @@
 //!
 //! // Reading needs no lock, writing does.
 //! assert!(store.load(&key).await?.is_none());
-//! let mut guard = store.lock(&key, Duration::from_secs(5)).await?;
+//! let mut guard = store.lock(&key, LockKind::Credential, Duration::from_secs(5)).await?;
 //! let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
 //! let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
 //! let saved = store.save(&record, None, &mut guard).await?;
@@ -54,17 +52,17 @@ mod blocking;
 pub mod contract;
 mod file;
 mod folder;
-mod hex;
-mod key;
 mod key_file;
+mod key_sources;
+mod local_locks;
 mod memory;
 mod passphrase;
-mod seal;
 
 pub use file::{Exported, FileStore, Forgotten, Imported, Inventory, Rekeyed, Unreadable};
 pub use folder::read_private;
-pub use key::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, KeySources, SealingKey};
+pub use hallpass_seal::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey};
 pub use key_file::KeyFile;
+pub use key_sources::KeySources;
 pub use memory::MemoryStore;
 pub use passphrase::Passphrase;
 

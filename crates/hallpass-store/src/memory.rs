@@ -2,19 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use hallpass_core::{
     BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
     record::document::CredentialDocument,
-    store::{Guard, Lease, Listing, Saved, StoreError, StoreErrorKind},
+    store::{Guard, Lease, Listing, LockKind, Saved, StoreDiagnostics, StoreError, StoreErrorKind},
 };
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
+    sync::OwnedMutexGuard,
     time::{self, Instant},
 };
+
+use crate::local_locks::LocalLocks;
 
 /// Credentials in memory, gone when the last clone is dropped.
 ///
@@ -27,15 +29,15 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Inner {
-    documents: std::sync::Mutex<BTreeMap<CredentialKey, CredentialDocument>>,
-    credential_locks: std::sync::Mutex<BTreeMap<CredentialKey, Arc<Mutex<()>>>>,
+    documents: Mutex<BTreeMap<CredentialKey, CredentialDocument>>,
+    locks: LocalLocks<(CredentialKey, LockKind)>,
 }
 
 /// A memory store's part of a guard.
 #[derive(Debug)]
 struct MemoryLease {
     store: MemoryStore,
-    _turn: OwnedMutexGuard<()>,
+    _lock: OwnedMutexGuard<()>,
 }
 
 impl Lease for MemoryLease {}
@@ -62,15 +64,9 @@ impl MemoryStore {
         guard: &mut Guard,
         change: impl FnOnce(&mut CredentialDocument) -> T,
     ) -> Result<T, StoreError> {
-        let for_slot = guard.key() == credential;
-        match guard.lease_mut::<MemoryLease>() {
-            Some(lease) if for_slot && Arc::ptr_eq(&lease.store.inner, &self.inner) => {}
-            _ => {
-                return Err(StoreError::new(
-                    StoreErrorKind::Guard,
-                    "the guard is for another credential or from another store",
-                ));
-            }
+        let lease = guard.lease_for::<MemoryLease>(credential)?;
+        if !Arc::ptr_eq(&lease.store.inner, &self.inner) {
+            return Err(StoreError::foreign_guard());
         }
         let documents = self.inner.documents.lock();
         let mut documents = documents.unwrap_or_else(PoisonError::into_inner);
@@ -120,16 +116,16 @@ impl CredentialStore for MemoryStore {
     fn lock<'a>(
         &'a self,
         credential: &'a CredentialKey,
+        kind: LockKind,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
-            let turn = {
-                let credential_locks = self.inner.credential_locks.lock();
-                let mut credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
-                Arc::clone(credential_locks.entry(credential.clone()).or_default())
-            };
-            let queue = turn.lock_owned();
-            let turn = match Instant::now().checked_add(wait) {
+            let queue = self
+                .inner
+                .locks
+                .get((credential.clone(), kind))
+                .lock_owned();
+            let lock = match Instant::now().checked_add(wait) {
                 Some(deadline) => time::timeout_at(deadline, queue).await.map_err(|_| {
                     StoreError::new(
                         StoreErrorKind::Busy,
@@ -139,10 +135,8 @@ impl CredentialStore for MemoryStore {
                 None => queue.await,
             };
             let store = self.clone();
-            Ok(Guard::new(
-                credential.clone(),
-                MemoryLease { store, _turn: turn },
-            ))
+            let lease = MemoryLease { store, _lock: lock };
+            Ok(Guard::new(credential.clone(), kind, lease))
         })
     }
 
@@ -168,19 +162,25 @@ impl CredentialStore for MemoryStore {
         Box::pin(async move { self.change(credential, guard, |document| document.remove(issuer)) })
     }
 
+    fn diagnostics(&self) -> Option<&dyn StoreDiagnostics> {
+        Some(self)
+    }
+}
+
+impl StoreDiagnostics for MemoryStore {
     fn describe(&self) -> String {
         "memory, until the process ends".to_owned()
     }
 
-    fn holder<'a>(
+    fn lock_holder<'a>(
         &'a self,
         credential: &'a CredentialKey,
+        kind: LockKind,
     ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
-        let credential_locks = self.inner.credential_locks.lock();
-        let credential_locks = credential_locks.unwrap_or_else(PoisonError::into_inner);
-        let is_held = credential_locks
-            .get(credential)
-            .is_some_and(|turn| turn.try_lock().is_err());
+        let is_held = self.inner.locks.is_held(&(credential.clone(), kind));
         Box::pin(async move { Ok(is_held.then(|| "this process".to_owned())) })
     }
 }
+
+#[cfg(test)]
+mod tests;

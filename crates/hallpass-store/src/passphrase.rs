@@ -2,17 +2,10 @@
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use hallpass_core::BoxFuture;
 use zeroize::Zeroizing;
 
-use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking};
-
-/// Memory in KiB, passes, lanes: they belong to the policy `passphrase` and can't change under it,
-/// or no store would open any more.
-const MEMORY: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
+use crate::{KeyError, KeyId, KeyLocation, KeySource, SealingKey, blocking};
 
 /// Derives each key from a passphrase with argon2id (RFC 9106), the key's id as salt.
 ///
@@ -29,24 +22,7 @@ impl Passphrase {
     fn derive(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
         let passphrase = self.0.clone();
         Box::pin(blocking::run(move || {
-            let failed = |error: argon2::Error| {
-                KeyError::new(
-                    KeyErrorKind::Unusable,
-                    format!("no key can be derived from the passphrase: {error}"),
-                )
-            };
-            if passphrase.is_empty() {
-                return Err(KeyError::new(
-                    KeyErrorKind::Unusable,
-                    "the passphrase is empty",
-                ));
-            }
-            let params = Params::new(MEMORY, PASSES, LANES, Some(32)).map_err(failed)?;
-            let mut key = Zeroizing::new([0; 32]);
-            Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-                .hash_password_into(passphrase.as_bytes(), id.as_bytes(), &mut *key)
-                .map_err(failed)?;
-            Ok(SealingKey::from_bytes(*key))
+            hallpass_seal::derive_key(&passphrase, id)
         }))
     }
 }

@@ -1,10 +1,10 @@
 //! From configuration to a [`Hallpass`].
 
-use std::{fmt, mem, sync::Arc, time::Duration};
+use std::{fmt, mem, sync::Arc};
 
 use hallpass_core::{
     Account, Authorizer, Clock, CredentialKey, CredentialStore, Entropy, HttpClient, Issuer,
-    NoAuthorizer, Remedy, ServerSettings, ServerUrl, TokenSource,
+    NoAuthorizer, Remedy, ServerSettings, ServerUrl, TokenSource, store::StoreDiagnostics,
 };
 use hallpass_discovery::MetadataCache;
 use hallpass_http::{Client, HandshakeLog, HttpConfig, HttpConfigError, Origin};
@@ -14,10 +14,7 @@ use hallpass_service::{ServiceClient, ServiceGrant, ServiceLogin};
 use hallpass_session::{CircuitBreakers, OsEntropy, Session, SystemClock};
 use hallpass_store::MemoryStore;
 
-use crate::{
-    Hallpass,
-    doctor::{Doctor, RESPONSE_TIMEOUT, RecordingClient},
-};
+use crate::Hallpass;
 
 /// Wires the crates of the stack for one server. Everything but the URL has a default.
 #[derive(Debug)]
@@ -34,7 +31,6 @@ pub struct HallpassBuilder {
     proactive_refresh: bool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    response_timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -67,7 +63,6 @@ impl HallpassBuilder {
             proactive_refresh: false,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
-            response_timeout: RESPONSE_TIMEOUT,
         }
     }
 
@@ -186,13 +181,6 @@ impl HallpassBuilder {
         self
     }
 
-    /// How long each answer may take in a [diagnosis](Self::doctor): 20 s, unless this says otherwise.
-    #[must_use]
-    pub fn response_timeout(mut self, limit: Duration) -> Self {
-        self.response_timeout = limit;
-        self
-    }
-
     /// Builds it. Nothing is sent and nothing is read yet.
     ///
     /// # Errors
@@ -251,13 +239,16 @@ impl HallpassBuilder {
 }
 
 impl HallpassBuilder {
-    /// Builds what examines the server instead, from the same configuration. Whoever would sign in
-    /// is not asked: an authorizer that was given is left aside.
+    /// Builds what `hallpass-doctor` needs, from the same configuration: a [`Hallpass`] that never
+    /// signs in and only reads the store. Its requests go through what `record` makes of the client.
     ///
     /// # Errors
     ///
     /// As [`build`](Self::build).
-    pub fn doctor(mut self) -> Result<Doctor, BuildError> {
+    pub fn build_for_diagnosis<C: HttpClient + Clone + 'static>(
+        mut self,
+        record: impl FnOnce(Arc<dyn HttpClient>, Arc<dyn Clock>) -> C,
+    ) -> Result<DiagnosisParts<C>, BuildError> {
         let handshakes = HandshakeLog::new();
         let http = mem::replace(&mut self.http, Http::Config(Box::default()));
         let (client, below): (_, Arc<dyn HttpClient>) = match http {
@@ -269,31 +260,51 @@ impl HallpassBuilder {
                 (Some(client.clone()), Arc::new(client))
             }
         };
-        let watched = RecordingClient::new(below, Arc::clone(&self.clock), self.response_timeout);
-        let keeps = self.store.is_some();
+        let http = record(below, Arc::clone(&self.clock));
+        let is_persistent = self.store.is_some();
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(MemoryStore::default()));
-        let store = store.read_only().unwrap_or(store);
+        let read_only = store.diagnostics().and_then(StoreDiagnostics::read_only);
+        let store = read_only.unwrap_or(store);
         self.store = Some(Arc::clone(&store));
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         self.sign_in = SignInBy::Nobody;
         self.proactive_refresh = false;
-        let hallpass = self.http_client(Arc::new(watched.clone())).build()?;
-        Ok(Doctor {
+        let hallpass = self.http_client(Arc::new(http.clone())).build()?;
+        Ok(DiagnosisParts {
             hallpass,
-            watched,
+            http,
             client,
             handshakes,
             store,
-            keeps,
-            store_trouble: None,
-            store_words: None,
+            is_persistent,
             clock,
             entropy,
-            refreshes: false,
         })
     }
+}
+
+/// What [`HallpassBuilder::build_for_diagnosis`] makes.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DiagnosisParts<C> {
+    /// Never signs in, and only reads the store.
+    pub hallpass: Hallpass,
+    /// The client of every request.
+    pub http: C,
+    /// The client below it, unless the host supplied its own.
+    pub client: Option<Client>,
+    /// The TLS handshakes of `client`.
+    pub handshakes: HandshakeLog,
+    /// The store, read-only where it can be.
+    pub store: Arc<dyn CredentialStore>,
+    /// Whether the host supplied a store. Without one, credentials end with the process.
+    pub is_persistent: bool,
+    /// The host's clock.
+    pub clock: Arc<dyn Clock>,
+    /// The host's source of randomness.
+    pub entropy: Arc<dyn Entropy>,
 }
 
 /// The client of a configuration, told which URLs a person named.

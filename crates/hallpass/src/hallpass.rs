@@ -6,16 +6,15 @@ use hallpass_core::{
     AuthScheme, Challenge, Clock, CredentialKey, HttpClient, Record, Remedy, ServerUrl,
     SignInReason,
 };
-use hallpass_mcp_http::{Anonymous, Endpoint, Request};
+use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
-use hallpass_transport::AuthorizedEndpoint;
 use http::StatusCode;
 
 use crate::HallpassBuilder;
 
 /// What a probe posts. Only the challenge of the answer matters, so any version will do.
-pub(crate) const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
+const PROBE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"hallpass","version":"0"}}}"#;
 
 /// One account on one MCP server. Cheap to clone; clones share one [`Session`].
 #[derive(Debug, Clone)]
@@ -138,7 +137,7 @@ impl Hallpass {
 #[non_exhaustive]
 pub enum LoginFailed {
     /// The MCP server could not be asked for its challenge.
-    Unreachable(hallpass_mcp_http::Error),
+    Unreachable(hallpass_mcp::Error),
     /// What the session says: the authorizer or the store failed.
     Session(SessionError),
 }

@@ -4,8 +4,8 @@ use std::{error::Error, fmt};
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, Record, Registration, Remedy, ServerMetadata, State, is_loopback, quote,
-    record::GrantKind,
+    AuthScheme, Record, Registration, Remedy, ServerMetadata, State, UnverifiedClaims, is_loopback,
+    quote, record::GrantKind,
 };
 use hallpass_discovery::{Discovered, Discovery};
 use hallpass_oauth::{TokenResponse, registration_from_http};
@@ -13,7 +13,7 @@ use http::Response;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{Hallpass, LoginFailed, doctor::Claims};
+use crate::{Hallpass, LoginFailed};
 
 /// What another client of the same server kept, to be [taken over](Hallpass::take_over).
 ///
@@ -139,10 +139,10 @@ impl Hallpass {
             let now = self.clock.now();
             let kind = GrantKind::AuthorizationCode;
             let mut grant = tokens.into_grant(kind, &requested, discovered.resource.as_ref(), now);
-            if let Some(Claims {
+            if let Some(UnverifiedClaims {
                 issuer: Some(named),
                 ..
-            }) = Claims::of(&grant.access_token)
+            }) = UnverifiedClaims::from_token(&grant.access_token)
                 && named.trim_end_matches('/') != metadata.issuer.as_str().trim_end_matches('/')
             {
                 let what = format!(

@@ -33,12 +33,11 @@
 //! does not do: read the environment, print, or open a browser. The host hands those in.
 
 mod build;
-pub mod doctor;
 mod hallpass;
 mod import;
 
 pub use crate::{
-    build::{BuildError, HallpassBuilder},
+    build::{BuildError, DiagnosisParts, HallpassBuilder},
     hallpass::{Hallpass, LoginFailed},
     import::{ImportError, ImportedCredentials},
 };
@@ -76,12 +75,9 @@ pub mod session {
     pub use hallpass_session::*;
 }
 
-/// MCP's streamable HTTP as bytes, authorised by the session: `hallpass-transport`.
-pub mod transport {
-    pub use hallpass_mcp_http::*;
-    pub use hallpass_transport::{
-        AttemptBudget, AuthorizedEndpoint, ChallengeResponse, Interactivity, RequestError,
-    };
+/// MCP's streamable HTTP as bytes, and the same authorised by a session: `hallpass-mcp`.
+pub mod mcp {
+    pub use hallpass_mcp::*;
 }
 
 /// Credentials at rest: `hallpass-store`.

@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 
 use hallpass_core::{
     CredentialStore, Issuer, Record, ServerMetadata, ServerUrl, SettingsFingerprint, CredentialKey,
-    store::Saved,
+    store::{LockKind, Saved},
 };
 use hallpass_store::{FileStore, KeyFile};
 
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example.com")?);
     let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
-    let mut guard = store.lock(&key, Duration::from_secs(5)).await?;
+    let mut guard = store.lock(&key, LockKind::Credential, Duration::from_secs(5)).await?;
     let saved = store.save(&record, None, &mut guard).await?;
     println!("the first save: {saved:?}");
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use hallpass::{
     http_client::{Client, HttpConfig},
-    transport::{Endpoint, Request},
+    mcp::{Endpoint, Request},
 };
 use http::HeaderValue;
 

@@ -225,9 +225,11 @@ impl Caller {
 /// What is wrong with a credential after the fault has ended.
 async fn works_again(servers: &Servers, scenario: Scenario, account: &str) -> Option<String> {
     let state = servers.state(account).await;
-    let has_ended = ["none", "unknown", "registered", "sign-in-needed"].contains(&state.as_str());
+    let has_ended =
+        ["none", "not-signed-in", "registered", "sign-in-required"].contains(&state.as_str());
     // A server that has hung answers at last, that it had replaced the refresh token.
-    let may_have_ended = scenario.acts && scenario.kind == Kind::Hang && state == "sign-in-needed";
+    let may_have_ended =
+        scenario.acts && scenario.kind == Kind::Hang && state == "sign-in-required";
     if has_ended && !may_have_ended {
         return Some(format!("`{account}` is `{state}` and not signed in"));
     }

@@ -6,20 +6,21 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    arguments::Server,
     config::{Config, Entry, NAME_FORM, is_name},
     exit::CommandError,
     program::Program,
-    settings, setup,
+    server_options::{Server, credential_key},
+    settings,
 };
 
-/// Give a server a name.
+/// Add a server to the configuration file.
 #[derive(Debug, Args)]
+#[command(mut_arg("url", |argument| argument.help("The MCP server's URL")))]
 pub(crate) struct Add {
-    /// The name: letters, digits, `-`, `_` and `.`.
+    /// The name of the server: letters, digits, `-`, `_` and `.`.
     pub(crate) name: String,
 
-    /// Put it in place of the server that has the name.
+    /// Replace an existing server of that name.
     #[arg(long)]
     pub(crate) replace: bool,
 
@@ -33,8 +34,9 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
         return Err(CommandError::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
     }
     let config = Config::read(program)?;
-    let key = setup::url_slot(&add.server.url, add.server.account.as_deref())?;
-    config.has_place_for(name, &key, add.replace)?;
+    program.warn_of_config(config.warnings());
+    let key = credential_key(&add.server.url, add.server.account.as_deref())?;
+    config.check_free(name, &key, add.replace)?;
     let mut options = add.server.options.clone();
     options.files_from(Path::new(""))?;
     settings::check(&options)?;

@@ -14,12 +14,14 @@ use serde_json::{Map, Value, json};
 use self::input::Word;
 use super::{listing, tools};
 use crate::{
-    arguments::Server,
-    connection::{Connection, Rounds},
-    content::{self, Content},
+    client::{
+        Connection, Rounds,
+        content::{self, Content},
+        schema::{Properties, SchemaError},
+    },
     exit::{Code, CommandError},
     program::Program,
-    schema::{Properties, SchemaError},
+    server_options::Server,
     text,
 };
 
@@ -29,19 +31,19 @@ pub(crate) struct Call {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// The tool's name; `hallpass tools` lists them.
+    /// The tool's name, as listed by `hallpass tools`.
     pub(crate) tool: String,
 
-    /// Its arguments: `key=value` (read as what the tool asks for), `key:=JSON`, a JSON object,
-    /// `@FILE` with one, or `@-` for standard input.
+    /// The arguments: `key=value` (converted to the type in the tool's schema), `key:=JSON`, a JSON
+    /// object, `@FILE` with a JSON object, or `@-` for standard input.
     #[arg(value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
 
-    /// Write images, sounds and files of the answer to this file or folder.
+    /// Write images, audio and files in the result to this file or folder.
     #[arg(long, short, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Send the arguments as they are, without asking the server what the tool takes.
+    /// Send the arguments without checking them against the tool's schema.
     #[arg(long)]
     pub(crate) no_validate: bool,
 }
@@ -68,7 +70,7 @@ pub(super) async fn run(call: &Call, program: &Program) -> Result<(), CommandErr
     if answer.is_error == Some(true) {
         let tool = text::line(&call.tool);
         let failed = CommandError::new(format!("the tool `{tool}` reports an error"));
-        return Err(failed.code(Code::Refused).answer(data));
+        return Err(failed.code(Code::Refused).data(data));
     }
     program.output.data_only(&data);
     Ok(())

@@ -12,23 +12,23 @@ const HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 /// Print the client metadata document.
 #[derive(Debug, Args)]
 pub(crate) struct Cimd {
-    /// Where it will be published, which is the client's identifier: an `https` URL with a path.
+    /// The `https` URL of the document, which is the client's identifier.
     pub(crate) url: String,
 
-    /// The name that a person sees when asked for consent.
+    /// The client name on the consent page.
     #[arg(long, value_name = "NAME", default_value = "Hallpass")]
     pub(crate) name: String,
 
-    /// The scopes that the client will ever ask for, separated by spaces; normally not said.
+    /// The scopes that the client may request, separated by spaces [default: not stated].
     #[arg(long, value_name = "SCOPES")]
     pub(crate) scope: Option<String>,
 
-    /// The path of the callback.
+    /// The path of the redirect URIs.
     #[arg(long, value_name = "PATH", default_value = "/callback")]
     pub(crate) callback_path: String,
 
-    /// A fixed port besides any free one, for servers that take none but the one they read: sign in
-    /// there with the same `--callback-port`.
+    /// The port of the redirect URIs for servers that compare the port. Sign in there with the same
+    /// `--callback-port`.
     #[arg(long, value_name = "PORT", default_value_t = 41_753)]
     pub(crate) callback_port: u16,
 }

@@ -27,20 +27,20 @@ use serde_json::json;
 
 use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
 use crate::{
+    client::rmcp_error,
     exit::CommandError,
     program::{CLOSING, Program},
-    rmcp_error,
     terminal::Terminal,
 };
 
-/// Show the whole way.
+/// Run the demonstration.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Click through the sign-in yourself.
+    /// Sign in yourself, in a browser.
     #[arg(long)]
     pub(crate) browser: bool,
 
-    /// Start two servers to try the other commands on, and keep them until Ctrl-C.
+    /// Run two servers to try the other commands on, until Ctrl-C.
     #[arg(long, conflicts_with = "browser")]
     pub(crate) serve: bool,
 

@@ -4,31 +4,30 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hallpass::{
-    doctor::{Doctor as Examined, Finding, Fix, Report, Severity, Style, Tone, Verdict},
-    store::{CredentialStore, MemoryStore},
-};
+use hallpass::store::{CredentialStore, MemoryStore};
+use hallpass_doctor::{Doctor as Examined, Finding, Fix, Report, Severity, Style, Tone, Verdict};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{self, Server},
     exit::CommandError,
     output,
     program::Program,
-    server_ref::{ServerRef, quoted},
-    settings,
+    server_options::Server,
+    server_ref::ServerRef,
+    setting_options, settings,
     setup::{self, Setup},
     store::Store,
+    text,
 };
 
-/// Say why a server does not work, step by step.
+/// Diagnose a server.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Refresh the token where it has ended. Without this it is left alone, since a refresh token
-    /// may be good for one use.
+    /// Refresh an expired access token. Without this option the refresh token is not used, because it
+    /// may be valid only once.
     #[arg(long)]
     pub(crate) refresh: bool,
 }
@@ -59,7 +58,7 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
             program.output.data_only(&data);
             Ok(())
         }
-        Some(fault) => Err(failed(fault, &lines).answer(data)),
+        Some(fault) => Err(failed(fault, &lines).data(data)),
     }
 }
 
@@ -82,7 +81,7 @@ async fn examined(program: &Program, command: &Doctor) -> Result<Examined, Comma
         Err(_) => Arc::new(MemoryStore::new()),
     };
     let builder = setup::builder(key, &options, settings, port, program)?;
-    let examined = builder.doctor().map_err(CommandError::usage)?;
+    let examined = Examined::new(builder).map_err(CommandError::usage)?;
     program.opened(examined.hallpass());
     let examined = match kept_in {
         Some(words) => examined.with_store_description(words),
@@ -118,11 +117,11 @@ struct Lines(ServerRef);
 impl Lines {
     fn of(&self, mend: &Fix) -> String {
         match mend {
-            Fix::Setting { name, value } => match arguments::option_of(name) {
+            Fix::Setting { name, value } => match setting_options::option_of(name) {
                 Some(option) => {
                     let value = match (option.takes, value) {
                         (None, _) => String::new(),
-                        (Some(_), Some(value)) => format!(" {}", quoted(value)),
+                        (Some(_), Some(value)) => format!(" {}", text::quoted(value)),
                         (Some(what), None) => format!(" {what}"),
                     };
                     let option = format!("{}{value}", option.name);
@@ -137,8 +136,8 @@ impl Lines {
                 self.0.line("login")
             ),
             Fix::Refresh => self.0.line_with("doctor", "--refresh"),
-            Fix::Url { url } => format!("hallpass doctor {}", quoted(url)),
-            other => arguments::settings_as_options(&other.to_string()),
+            Fix::Url { url } => format!("hallpass doctor {}", text::quoted(url)),
+            other => setting_options::settings_as_options(&other.to_string()),
         }
     }
 }
@@ -161,7 +160,7 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
         let findings = shown["findings"].as_array_mut().into_iter().flatten();
         for (finding, shown) in step.findings.iter().zip(findings) {
             let mends: Vec<_> = finding.mends.iter().map(|mend| lines.of(mend)).collect();
-            shown["lines"] = json!(mends);
+            shown["commands"] = json!(mends);
         }
     }
     data

@@ -8,11 +8,11 @@ use std::{ffi::OsString, io, process::Command};
 use clap::Args;
 
 use crate::{
-    arguments::Server,
     bearer::{Bearer, ForRequest},
     child,
     exit::{Code, CommandError},
     program::Program,
+    server_options::Server,
     setup::{Options, Setup},
 };
 
@@ -22,8 +22,8 @@ pub(crate) struct Exec {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// The environment variable that the command finds the token in. With `--method` and `--url`
-    /// the same name with `_AUTHORIZATION` and `_DPOP` at its end holds the two headers.
+    /// The environment variable for the token. With `--method` and `--url`, the variables
+    /// `<NAME>_AUTHORIZATION` and `<NAME>_DPOP` hold the two request headers.
     #[arg(long, value_name = "NAME", default_value = "HALLPASS_TOKEN")]
     pub(crate) env: String,
 
@@ -57,7 +57,7 @@ pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), CommandErr
     program.close().await;
     let error = become_it(command)?;
     let code = match error.kind() {
-        io::ErrorKind::NotFound => Code::NoSuchCommand,
+        io::ErrorKind::NotFound => Code::CommandNotFound,
         _ => Code::NotExecutable,
     };
     let what = format!("can't run `{}`", file.to_string_lossy());

@@ -29,38 +29,39 @@ use self::{
 };
 use crate::{config::Config, exit::CommandError, program::Program, terminal::Typed};
 
-/// Take over the servers that other programs know.
+/// Import servers from other programs.
 #[derive(Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
 )]
 pub(crate) struct Import {
-    /// From this program alone; may be given more than once. Without it, from all.
+    /// Import from this program only. Repeatable [default: all programs].
     #[arg(long, value_name = "PROGRAM", value_enum)]
     from: Vec<Source>,
 
-    /// From the files of the project in this folder as well. Whoever wrote those decides where
-    /// your sign-ins lead: look at what is shown first.
+    /// Also import from the project files in the current folder. Check the list first: their author
+    /// decides which servers you sign in to.
     #[arg(long)]
     project: bool,
 
-    /// Show what would be done, and write nothing.
+    /// Only show what would be imported.
     #[arg(long, conflicts_with_all = ["yes", "credentials"])]
     dry_run: bool,
 
-    /// Write the servers without asking. It says nothing of credentials.
+    /// Import the servers without confirmation. Does not apply to `--credentials`.
     #[arg(long)]
     yes: bool,
 
-    /// Take over the credentials that mcp-remote keeps, as well: its client, and its refresh token,
-    /// which is used once at once. mcp-remote may have to sign in again afterwards.
+    /// Also import credentials from mcp-remote: its client and its refresh token. The refresh token is
+    /// used at once, so mcp-remote may have to sign in again.
     #[arg(long)]
     credentials: bool,
 }
 
 pub(super) async fn run(import: &Import, program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
+    program.warn_of_config(config.warnings());
     let here = std::path::absolute(".").map_err(CommandError::new)?;
     let wanted = |source| import.from.is_empty() || import.from.contains(&source);
     let mut reading = Reading::of(wanted, &program.environment, &here, import.project);

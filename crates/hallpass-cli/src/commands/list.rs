@@ -12,6 +12,7 @@ use crate::{
 
 pub(super) fn run(program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
+    program.warn_of_config(config.warnings());
     let width = config.servers().keys().map(String::len).max().unwrap_or(0);
     let mut servers = Vec::new();
     for (name, entry) in config.servers() {
@@ -40,7 +41,11 @@ pub(super) fn run(program: &Program) -> Result<(), CommandError> {
             .line("no server has a name; `hallpass add NAME URL` gives one");
     }
     let path = config.path().map(|path| path.display().to_string());
-    let data = json!({ "config": path, "servers": servers });
+    let data = json!({
+        "config": path,
+        "servers": servers,
+        "problems": config.warnings().collect::<Vec<_>>(),
+    });
     program.output.data_only(&data);
     Ok(())
 }

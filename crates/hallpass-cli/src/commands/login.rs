@@ -6,11 +6,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    arguments::Server,
     client_credentials,
     config::Config,
     exit::CommandError,
     program::Program,
+    server_options::Server,
     setup::{Options, Person, Setup},
     terminal::Terminal,
 };
@@ -21,7 +21,7 @@ pub(crate) struct Login {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Forget the options that were remembered at earlier logins first.
+    /// Discard the options that earlier sign-ins saved.
     #[arg(long)]
     pub(crate) reset_options: bool,
 
@@ -29,12 +29,12 @@ pub(crate) struct Login {
     #[arg(long)]
     pub(crate) no_browser: bool,
 
-    /// Offer a code to type on another device, where the server has it. Where no browser is opened,
-    /// it is offered anyway.
+    /// Also show a code to enter on another device, if the server supports it. Without a browser it is
+    /// shown anyway.
     #[arg(long)]
     pub(crate) device: bool,
 
-    /// How long to wait for the person, in seconds.
+    /// How long to wait for the user, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) wait: u64,
 }

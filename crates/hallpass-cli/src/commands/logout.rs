@@ -7,10 +7,9 @@ use hallpass::{Revocation, SignOut, SignedOut};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::Server,
     exit::CommandError,
     program::Program,
-    server_options::ServerOptions,
+    server_options::{Server, ServerOptions},
     setup::{Options, Setup},
 };
 
@@ -21,16 +20,15 @@ pub(crate) struct Logout {
     #[arg(required_unless_present = "all")]
     pub(crate) url: Option<String>,
 
-    /// Which of several accounts on the server. Without it, the one that the name stands for; of a
-    /// URL, the one called `default`.
+    /// The account on the server [default: the account of the configured server, or `default`].
     #[arg(long, value_name = "NAME")]
     pub(crate) account: Option<String>,
 
-    /// Sign out of every account on every server. What fails is said, and the rest goes on.
+    /// Sign out of every account on every server. Errors are reported at the end.
     #[arg(long, conflicts_with_all = ["url", "account"])]
     pub(crate) all: bool,
 
-    /// Do not ask whether `--all` is meant.
+    /// Do not ask for confirmation.
     #[arg(long, requires = "all")]
     pub(crate) yes: bool,
 
@@ -44,11 +42,11 @@ pub(crate) struct Logout {
 /// How thoroughly.
 #[derive(Debug, Args)]
 pub(crate) struct How {
-    /// Forget the client's registration too.
+    /// Also delete the client's registration, at the server and here.
     #[arg(long)]
     pub(crate) forget_client: bool,
 
-    /// Tell the server nothing: its tokens live to their end.
+    /// Do not contact the server: the tokens stay valid until they expire.
     #[arg(long)]
     pub(crate) local_only: bool,
 }

@@ -2,22 +2,22 @@
 
 use std::{fs, path::PathBuf};
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use serde_json::json;
 
-use crate::{arguments::Arguments, exit::CommandError, program::Program};
+use crate::{exit::CommandError, program::Program};
 
 /// Write manual pages.
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// Where they go; it is created if it is not there.
+    /// The folder for the manual pages. It is created if it does not exist.
     pub(crate) folder: PathBuf,
 }
 
-pub(super) fn run(man: &Man, program: &Program) -> Result<(), CommandError> {
+pub(super) fn run(man: &Man, cli: clap::Command, program: &Program) -> Result<(), CommandError> {
     let folder = &man.folder;
     fs::create_dir_all(folder)
-        .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
+        .and_then(|()| clap_mangen::generate_to(cli, folder))
         .map_err(|error| {
             CommandError::new(error)
                 .hint(format!("pages were to be written to {}", folder.display()))

@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::listing;
 use crate::{
-    arguments::Server,
-    connection::Connection,
-    content::{self, Content},
+    client::{
+        Connection,
+        content::{self, Content},
+    },
     exit::CommandError,
     output::{Output, Tone},
     program::Program,
+    server_options::Server,
     text,
 };
 
@@ -21,10 +23,10 @@ pub(crate) struct Prompts {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Get this one.
+    /// Get this prompt.
     pub(crate) prompt: Option<String>,
 
-    /// Its arguments, which are all text: `key=value`.
+    /// The arguments of the prompt: `key=value`.
     #[arg(value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
 }

@@ -11,27 +11,27 @@ use hallpass::SystemClock;
 use hallpass_proxy::Proxy as Served;
 
 use crate::{
-    arguments::Server,
     exit::CommandError,
     program::Program,
+    server_options::Server,
     server_ref::ServerRef,
     setup::{self, Person},
     store,
     terminal::Terminal,
 };
 
-/// Serve a remote server on standard input and output, for hosts that speak only stdio.
+/// Connect an MCP host that only supports stdio to a remote server.
 #[derive(Debug, Args)]
 pub(crate) struct Proxy {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Let the browser be opened where a sign-in is needed. Without it nothing is ever opened: the
-    /// host is told to run `hallpass login`.
+    /// Open a browser when a sign-in is required. Without this option the host gets an error that
+    /// names `hallpass login`.
     #[arg(long)]
     pub(crate) interactive: bool,
 
-    /// How long to wait for the person, in seconds.
+    /// How long to wait for the user, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) wait: u64,
 }

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::{config::Config, exit::CommandError, program::Program};
 
-/// Take a server's name away.
+/// Remove a server from the configuration file.
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
-    /// The name.
+    /// The name of the server.
     pub(crate) name: String,
 }
 

@@ -8,12 +8,14 @@ use serde_json::json;
 
 use super::listing;
 use crate::{
-    arguments::Server,
-    connection::Connection,
-    content::{self, Content},
+    client::{
+        Connection,
+        content::{self, Content},
+    },
     exit::CommandError,
     output::Output,
     program::Program,
+    server_options::Server,
 };
 
 /// List or read resources.
@@ -22,10 +24,10 @@ pub(crate) struct Resources {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Read this one.
+    /// Read this resource.
     pub(crate) uri: Option<String>,
 
-    /// Write what was read to this file or folder.
+    /// Write the contents to this file or folder.
     #[arg(long, short, value_name = "PATH", requires = "uri")]
     pub(crate) output: Option<PathBuf>,
 }

@@ -30,8 +30,7 @@ pub(crate) struct Status {
     /// The MCP server's URL, or its name in the configuration file.
     pub(crate) url: Option<String>,
 
-    /// Which of several accounts on the server. Without it, the one that the name stands for; of a
-    /// URL, the one called `default`.
+    /// The account on the server [default: the account of the configured server, or `default`].
     #[arg(long, value_name = "NAME")]
     pub(crate) account: Option<String>,
 }
@@ -54,7 +53,8 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
     for key in credentials {
         let options = match setup::options_of(program, &key) {
             Ok(options) => options,
-            Err(failed) if failed.is(Code::Usage) => return Err(failed),
+            // Of all accounts the others are shown.
+            Err(failed) if failed.is(Code::Usage) && status.url.is_some() => return Err(failed),
             Err(failed) => {
                 let problem = failed.into_source().to_string();
                 problems.push(problem.clone());
@@ -94,6 +94,7 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
 /// The accounts whose tokens come from elsewhere, so that the store knows nothing of them.
 pub(super) fn with_a_token_source(program: &Program) -> Result<Vec<CredentialKey>, CommandError> {
     let config = Config::read(program)?;
+    program.warn_of_config(config.warnings());
     let named = config.servers().values().map(|entry| entry.key.clone());
     let mut credentials: Vec<CredentialKey> = named.collect();
     credentials.extend(SavedOptions::credentials(&store::folder(program)?)?);
@@ -185,7 +186,7 @@ impl Account<'_> {
             "expires_at": end.map(Timestamp::as_unix_seconds),
             "expires_in": end.map(|end| end.as_unix_seconds() - self.now.as_unix_seconds()),
             "refresh_due_at": self.refresh_due().map(Timestamp::as_unix_seconds),
-            "renewable": grant.map(|grant| grant.refresh_token.is_some()),
+            "has_refresh_token": grant.map(|grant| grant.refresh_token.is_some()),
         })
     }
 
@@ -203,21 +204,21 @@ impl Account<'_> {
 
     fn state_name(&self) -> &'static str {
         match self.record.map(|record| &record.state) {
-            _ if self.tokens_from.is_some() => "handed-in",
-            None if self.is_unreadable => "out-of-reach",
-            None => "unknown",
+            _ if self.tokens_from.is_some() => "external",
+            None if self.is_unreadable => "unreadable",
+            None => "not-signed-in",
             Some(State::Registered) => "registered",
             Some(State::SignedIn) => "signed-in",
             Some(State::OutcomeUnknown) => "outcome-unknown",
-            Some(State::SignInRequired(_)) => "sign-in-needed",
-            Some(_) => "of-a-newer-version",
+            Some(State::SignInRequired(_)) => "sign-in-required",
+            Some(_) => "newer-version",
         }
     }
 
     fn state_in_words(&self) -> String {
         let words = match self.record.map(|record| &record.state) {
             None if self.is_unreadable => {
-                "out of reach: its key is not at hand; bring that back, or sign in again"
+                "unreadable: its encryption key is missing; restore the key, or sign in again"
             }
             None => "nobody has signed in",
             Some(State::Registered) => "a client is registered, nobody has signed in",

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use crate::{exit::CommandError, passphrase::Named, program::Program};
 
-/// Look after what is kept.
+/// Manage the credential store.
 #[derive(Debug, Args)]
 pub(crate) struct Store {
     #[command(subcommand)]
@@ -21,36 +21,38 @@ pub(crate) struct Store {
 /// What to do with it.
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// List what is kept, account by account, and what can't be opened.
+    /// List the stored accounts, and those that can't be read.
     List,
-    /// Seal everything with a new key, which is kept where the old one was.
+    /// Encrypt the store with a new key in the same location.
     Rekey(Passphrase),
-    /// Move the key to another place: everything is sealed with a new one there.
+    /// Encrypt the store with a new key in another location.
     Move(key::Move),
-    /// Copy everything into one file that a passphrase opens, as for another machine.
+    /// Export the store to one file that is encrypted with a passphrase.
     ///
-    /// Options that were given at login are not in it. A refresh token is good for one holder:
-    /// whoever refreshes first signs the other one out.
+    /// Saved options are not exported. A refresh token works for one copy only: the first copy that
+    /// refreshes it signs the other one out.
     Export(bundle::Export),
-    /// Take in what an export holds. Accounts that are here already stay as they are.
+    /// Import accounts from an export. Existing accounts are not replaced.
     Import(bundle::Import),
-    /// Remove what is kept for one account, and tell its server nothing.
+    /// Delete the credentials of one account without contacting the server.
     Forget(forget::Forget),
-    /// Begin a new store where the old one can't be opened: its passphrase is forgotten, its key
-    /// was overwritten, its `store.json` is gone. What there is goes into a folder beside it. (Where
-    /// the key is just not there any more, this happens by itself.)
-    StartOver,
+    /// Create a new store if the old one can't be opened.
+    ///
+    /// For a forgotten passphrase, an overwritten key or a missing `store.json`. The old files are moved
+    /// to a folder beside the store. (If only the key is missing, the store recovers by itself.)
+    #[command(alias = "start-over")]
+    Reset,
 }
 
-/// A passphrase for what is made or opened, where that needs one. Without these it is asked for.
+/// The passphrase of the new key or of the export. Without these options it is prompted for.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct Passphrase {
-    /// The file that holds the passphrase for what is made or opened by this.
+    /// Read the passphrase of the new key or of the export from this file.
     #[arg(long, value_name = "FILE")]
     with_passphrase_file: Option<PathBuf>,
 
-    /// The environment variable that holds the passphrase for what is made or opened by this.
+    /// Read the passphrase of the new key or of the export from this environment variable.
     #[arg(long, value_name = "NAME")]
     with_passphrase_env: Option<String>,
 }
@@ -72,6 +74,6 @@ pub(super) async fn run(store: &Store, program: &Program) -> Result<(), CommandE
         Task::Export(export) => bundle::export(export, program).await,
         Task::Import(import) => bundle::import(import, program).await,
         Task::Forget(forget) => forget::run(forget, program).await,
-        Task::StartOver => key::reset(program).await,
+        Task::Reset => key::reset(program).await,
     }
 }

@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    arguments::Server,
     bearer::{Bearer, ForRequest},
     exit::CommandError,
     program::Program,
+    server_options::Server,
     setup::{Options, Setup},
 };
 
@@ -19,7 +19,7 @@ pub(crate) struct Token {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Print the header that carries it, `Authorization: …`, as `curl --header @-` reads it.
+    /// Print the request header (`Authorization: …`), in the form that `curl --header @-` reads.
     #[arg(long = "header")]
     pub(crate) as_header: bool,
 

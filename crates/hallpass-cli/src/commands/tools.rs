@@ -6,12 +6,14 @@ use serde_json::json;
 
 use super::listing;
 use crate::{
-    arguments::Server,
-    connection::Connection,
+    client::{
+        Connection,
+        schema::{Properties, Property, shown},
+    },
     exit::CommandError,
     output::{Output, Tone},
     program::Program,
-    schema::{Properties, Property, shown},
+    server_options::Server,
     text,
 };
 
@@ -21,7 +23,7 @@ pub(crate) struct Tools {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// Show this one in full.
+    /// Show the details of this tool.
     pub(crate) tool: Option<String>,
 }
 

@@ -43,7 +43,7 @@ impl Config {
                 Item::Table(servers)
             });
             for (name, entry) in entries {
-                now.has_place_for(name, &entry.key, replaces)?;
+                now.check_free(name, &entry.key, replaces)?;
                 let table = table(entry)?;
                 if let Some(servers) = servers.as_table_like_mut() {
                     servers.insert(name, Item::Table(table));

@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<Config, CommandError> {
 fn a_server_has_a_url_an_account_and_options() {
     let config = parse(
         "# mine\n[servers.work]\nurl = \"https://mcp.example.com/mcp\"\naccount = \"w\"\n\
-         scope = \"a b\"\ndpop = true\ncallback-port = 4711\ntrusted-issuer = \"https://i.example\"\n\
+         scope = \"a b\"\ndpop = true\ncallback-port = 4711\nmax-refresh-posts = 3\ntrusted-issuer = \"https://i.example\"\n\
          header = [\"X: 1\"]\nca-certificate = \"ca.pem\"\n",
     )
     .unwrap();
@@ -20,24 +20,19 @@ fn a_server_has_a_url_an_account_and_options() {
     assert_eq!(
         set,
         serde_json::json!({
-            "scope": "a b", "dpop": true, "callback-port": 4711, "header": ["X: 1"],
+            "scope": "a b", "dpop": true, "callback-port": 4711, "max-refresh-attempts": 3, "header": ["X: 1"],
             "trusted-issuer": ["https://i.example"], "ca-certificate": file,
         })
     );
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_line() {
+fn faulty_entry_is_an_error_for_its_server_that_names_the_line() {
     let url = "url = \"https://a.example/mcp\"";
     for (text, expected) in [
-        ("[servers.a]\nurl = \"x".to_owned(), "/c/config.toml:2: "),
-        (
-            "[server.a]\n".to_owned(),
-            "/c/config.toml:1: nobody knows the key `server`; did you mean `servers`?",
-        ),
         (
             format!("[servers.a]\n{url}\nscopes = \"a\"\n"),
-            "/c/config.toml:3: nobody knows the key `scopes`; did you mean `scope`?",
+            "/c/config.toml:3: unknown key `scopes`; did you mean `scope`?",
         ),
         (
             format!("[servers.a]\n{url}\nclient_id = \"a\"\n"),
@@ -45,7 +40,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ),
         (
             format!("[servers.a]\n{url}\nwholly-other-thing = 1\n"),
-            "/c/config.toml:3: nobody knows the key `wholly-other-thing`",
+            "/c/config.toml:3: unknown key `wholly-other-thing`",
         ),
         (
             format!("[servers.a]\n{url}\nscope = 1\n"),
@@ -76,13 +71,62 @@ fn what_is_wrong_is_named_with_its_line() {
             "/c/config.toml:3: `account`: ",
         ),
         (
-            format!("[servers.\"a b\"]\n{url}\n"),
-            "/c/config.toml:1: `a b` can't name a server",
-        ),
-        (
             format!("[servers.a]\n{url}\nclient-key = \"k\"\n"),
             "/c/config.toml:1: `a`: `client-key` needs",
         ),
+    ] {
+        let config = parse(&text).unwrap();
+        let failed = config.key("a", None).unwrap_err().to_string();
+        assert!(failed.contains(expected), "{text}: {failed}");
+        assert_eq!(config.warnings().count(), 1);
+    }
+}
+
+#[test]
+fn faulty_entry_is_an_error_for_its_url_and_not_for_others() {
+    let config = parse(
+        "[servers.a]\nurl = \"https://a.example/mcp\"\nscopes = \"a\"\n\
+         [servers.b]\nurl = \"https://b.example/mcp\"\n",
+    )
+    .unwrap();
+    let key = |url: &str| CredentialKey::new(ServerUrl::parse(url).unwrap());
+    let a = key("https://a.example/mcp");
+    assert!(config.options(&a).is_err());
+    assert!(
+        config
+            .options(&a.with_account(Account::parse("w").unwrap()))
+            .is_err()
+    );
+    assert!(config.options(&key("https://b.example/mcp")).is_ok());
+    assert!(config.options(&key("https://c.example/mcp")).is_ok());
+    assert!(config.key("b", None).is_ok());
+    assert!(
+        config
+            .check_free("a", &key("https://c.example/mcp"), false)
+            .is_err()
+    );
+}
+
+#[test]
+fn key_outside_servers_is_a_warning() {
+    let config = parse("[server.a]\n").unwrap();
+    let warnings: Vec<_> = config.warnings().collect();
+    let expected = "/c/config.toml:1: unknown key `server`; did you mean `servers`?";
+    assert_eq!(warnings, [expected]);
+}
+
+#[test]
+fn name_that_is_not_allowed_is_a_warning() {
+    let config = parse("[servers.\"a b\"]\nurl = \"https://a.example/mcp\"\n").unwrap();
+    let warnings: Vec<_> = config.warnings().collect();
+    assert_eq!(warnings, ["/c/config.toml:1: `a b` can't name a server"]);
+}
+
+#[test]
+fn syntax_error_and_two_entries_for_one_account_are_errors() {
+    let url = "url = \"https://a.example/mcp\"";
+    for (text, expected) in [
+        ("[servers.a]\nurl = \"x".to_owned(), "/c/config.toml:2: "),
         (
             format!("[servers.a]\n{url}\n[servers.b]\n{url}\n"),
             "/c/config.toml:3: `b` and `a` are the same account",
@@ -111,7 +155,7 @@ fn a_credential_key_is_found_by_name_and_by_url() {
     ] {
         let key = config.key(server, account).unwrap();
         assert_eq!(key.account.as_str(), expected, "{server} {account:?}");
-        let found = config.options(&key).scope;
+        let found = config.options(&key).unwrap().scope;
         assert_eq!(found.as_deref(), scope, "{server} {account:?}");
     }
     let failed = config.key("hom", None).unwrap_err().to_string();

@@ -23,7 +23,7 @@ fn a_key_is_an_option_without_its_dashes() {
         "client-issuer": "x", "client-secret-env": "x", "client-secret-file": "x",
         "client-secret-prompt": true, "token-endpoint-auth-method": "client_secret_post",
         "client-key": "x", "client-key-id": "x", "client-metadata-url": "x", "client-name": "x",
-        "assume-s256": true, "dpop": true, "max-refresh-posts": 2, "authorize-param": ["x"], "callback-host": "x",
+        "assume-s256": true, "dpop": true, "max-refresh-attempts": 2, "authorize-param": ["x"], "callback-host": "x",
         "callback-port": 1, "callback-path": "x", "header": ["x"], "ca-certificate": "x",
         "client-certificate": "x", "client-certificate-key": "x", "proxy": "x",
         "token-env": "x", "token-file": "x", "token-command": "x",
@@ -135,4 +135,12 @@ fn a_header_has_a_name() {
     ] {
         assert_eq!(header_name(header), name);
     }
+}
+
+#[test]
+fn old_name_of_an_option_is_accepted() {
+    let expected = options(json!({ "max-refresh-attempts": 2 }));
+    assert_eq!(options(json!({ "max-refresh-posts": 2 })), expected);
+    let line = <Line as clap::Parser>::parse_from(["line", "--max-refresh-posts", "2"]);
+    assert_eq!(line.options, expected);
 }

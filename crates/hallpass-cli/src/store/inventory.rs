@@ -51,7 +51,7 @@ impl Store {
             backend,
             folder,
             policy,
-            description: policy.map(|_| self.port().describe()),
+            description: policy.and_then(|_| Some(self.port().diagnostics()?.describe())),
             key: files.map(|store| store.key_id().to_string()),
             ignored: files.map(FileStore::ignored).unwrap_or_default(),
         })
@@ -109,13 +109,8 @@ impl Inventory {
     /// among them.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let mut rows = self.place.rows();
-        for away in self.found.out_of_reach.iter().flatten() {
-            let name = if away.is_lost {
-                "set aside"
-            } else {
-                "out of reach"
-            };
-            rows.push((name, away.to_string()));
+        for away in self.found.unreadable.iter().flatten() {
+            rows.push(("unreadable", away.to_string()));
         }
         rows
     }
@@ -125,12 +120,12 @@ impl Inventory {
         let as_data = |away: &Unreadable| {
             json!({
                 "key_id": away.key.to_string(),
-                "policy": away.policy.map(KeyLocation::as_str),
+                "key_location": away.policy.map(KeyLocation::as_str),
                 "accounts": away.files,
                 "since": away.since.map(Timestamp::as_unix_seconds),
             })
         };
-        let away = self.found.out_of_reach.as_ref();
+        let away = self.found.unreadable.as_ref();
         let away = away.map(|all| all.iter().map(as_data).collect::<Vec<_>>());
         let place = &self.place;
         let folder = place.folder.as_ref();
@@ -138,7 +133,7 @@ impl Inventory {
             "backend": place.backend,
             "description": place.description,
             "folder": folder.map(|folder| folder.display().to_string()),
-            "policy": place.policy.map(KeyLocation::as_str),
+            "key_location": place.policy.map(KeyLocation::as_str),
             "key_id": place.key,
             "ignored": place.ignored,
             "unreadable": away,
@@ -162,17 +157,17 @@ impl Place {
         let kept_in = match (&self.description, &self.folder) {
             (None, Some(folder)) => {
                 let folder = folder.display();
-                format!("nothing is in {folder} yet: the first login begins it")
+                format!("nothing yet: the first sign-in creates a store in {folder}")
             }
             (description, _) => description.clone().unwrap_or_default(),
         };
         let mut rows = vec![("kept in", kept_in)];
         if let (Some(policy), Some(key)) = (self.policy, &self.key) {
-            rows.push(("policy", policy.to_string()));
-            rows.push(("key", key.clone()));
+            rows.push(("key location", policy.to_string()));
+            rows.push(("key id", key.clone()));
         }
         for why in &self.ignored {
-            rows.push(("passed over", format!("when it was created: {why}")));
+            rows.push(("ignored", format!("when the store was created: {why}")));
         }
         rows
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::walk::Seen;
-use crate::{exit::CommandError, server_ref::quoted};
+use crate::{exit::CommandError, text};
 
 /// Root.
 const ROOT: u32 = 0;
@@ -136,7 +136,7 @@ impl Untrusted {
         let file = file.display();
         let read = format!("{what} {file} is not read:");
         let decide = "could decide what hallpass runs and whom it trusts";
-        let quoted = quoted(&self.path.to_string_lossy());
+        let quoted = text::quoted(&self.path.to_string_lossy());
         let sudo = |needed: bool| if needed { "sudo " } else { "" };
         match self.why {
             Why::Owner => {

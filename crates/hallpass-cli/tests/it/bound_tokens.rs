@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hallpass::{
     AuthScheme, CredentialKey, DpopKey,
-    store::{CredentialStore, FileStore, KeyFile, KeySources, Saved},
+    store::{CredentialStore, FileStore, KeyFile, KeySources, LockKind, Saved},
 };
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ async fn bind(desk: &Desk) {
     grant.scheme = AuthScheme::Dpop;
     grant.dpop_key = Some(DpopKey::new(KEY));
     let wait = std::time::Duration::from_secs(5);
-    let mut guard = store.lock(&key, wait).await.unwrap();
+    let mut guard = store.lock(&key, LockKind::Credential, wait).await.unwrap();
     let saved = store
         .save(&record, Some(record.generation), &mut guard)
         .await;

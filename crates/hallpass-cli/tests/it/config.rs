@@ -268,9 +268,9 @@ async fn options_that_go_into_the_file_are_not_said_to_be_remembered() {
     let named = Named::new().await;
     let help = named.run(&["add", "--help"]).await.expect(0).stdout;
     assert!(help.contains("\nServer options:\n"), "{help}");
-    assert!(!help.contains("remembered"), "{help}");
+    assert!(!help.contains("are saved"), "{help}");
     let help = named.run(&["login", "--help"]).await.expect(0).stdout;
-    assert!(help.contains("are remembered"), "{help}");
+    assert!(help.contains("are saved"), "{help}");
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn one_folder_holds_everything() {
     assert!(!elsewhere.exists());
     // A folder with nothing else in it is no store yet.
     let status = run(&["status"]).await;
-    assert!(status.stdout.contains("nothing is in"), "{}", status.stdout);
+    assert!(status.stdout.contains("nothing yet"), "{}", status.stdout);
     let login = desk.command(&["login", "mine", "--no-browser"]);
     desk.sign_in(login).await.expect(0);
     run(&["call", "mine", "ping"]).await;
@@ -313,4 +313,50 @@ async fn one_folder_holds_everything() {
     let store = desk.folder.path().join("another");
     let list = run(&["--store", store.to_str().unwrap(), "list"]).await;
     assert!(list.stdout.starts_with("mine  "), "{}", list.stdout);
+}
+
+#[tokio::test]
+async fn unknown_key_is_an_error_for_its_server_and_a_warning_for_others() {
+    let named = Named::new().await;
+    let url = named.desk.url();
+    let text = format!(
+        "[servers.mine]\nurl = \"{url}\"\n[servers.other]\nurl = \"https://other.example/mcp\"\nscopes = \"a\"\n"
+    );
+    fs::create_dir_all(named.file.parent().unwrap()).unwrap();
+    let mut file = fs::File::create(&named.file).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let place = format!(
+        "{}:5: unknown key `scopes`; did you mean `scope`?",
+        named.file.display()
+    );
+    let warning = format!("warning: {place}\n");
+    for fine in [
+        &["status"][..],
+        &["status", "mine"],
+        &["list"],
+        &["doctor", "https://127.0.0.1:1/mcp"],
+    ] {
+        let ended = named.run(fine).await;
+        assert_eq!(
+            ended.stderr.matches(&warning).count(),
+            1,
+            "{fine:?}: {}",
+            ended.stderr
+        );
+    }
+    for stops in [
+        &["status", "other"][..],
+        &["status", "https://other.example/mcp"],
+        &["token", "other"],
+        &["add", "more", "https://other.example/mcp"],
+    ] {
+        let ended = named.run(stops).await.expect(2);
+        assert!(
+            ended.stderr.contains("error: "),
+            "{stops:?}: {}",
+            ended.stderr
+        );
+    }
+    let ended = named.run(&["token", "other"]).await.expect(2);
+    assert_eq!(ended.stderr, format!("error: {place}\n"));
 }

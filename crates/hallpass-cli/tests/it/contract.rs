@@ -19,7 +19,7 @@ async fn every_command_answers_with_one_envelope() {
     assert_eq!(account["state"], "signed-in");
     assert_eq!(account["issuer"], desk.issuer.issuer());
     assert_eq!(account["resource"], url);
-    assert_eq!(account["renewable"], true);
+    assert_eq!(account["has_refresh_token"], true);
 
     let tools = desk.run(&["--json", "tools", &url]).await.expect(0).json();
     assert_eq!(tools["result"]["tools"].as_array().unwrap().len(), 4);
@@ -41,7 +41,7 @@ async fn every_command_answers_with_one_envelope() {
 
     let needed = desk.run(&["--json", "token", &url]).await.expect(3).json();
     assert_eq!(needed["ok"], false);
-    assert_eq!(needed["error"]["code"], "sign-in-needed");
+    assert_eq!(needed["error"]["code"], "sign-in-required");
     assert_eq!(needed["error"]["exit_code"], 3);
     assert_eq!(
         needed["error"]["hints"],
@@ -61,7 +61,7 @@ async fn a_tool_that_reports_an_error_is_one_envelope_too() {
         .json();
     assert_eq!(failed["ok"], false);
     assert_eq!(
-        failed["error"]["answer"]["content"][0]["text"],
+        failed["error"]["data"]["content"][0]["text"],
         "this tool always fails"
     );
     let failed = desk.run(&["call", &url, "fail"]).await.expect(4);

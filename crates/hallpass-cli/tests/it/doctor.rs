@@ -30,8 +30,8 @@ async fn a_script_gets_the_report_whatever_it_says() {
     let ended = desk.run(&["--json", "doctor", &url]).await.expect(3);
     let json = ended.json();
     assert_eq!(json["ok"], false);
-    assert_eq!(json["error"]["code"], "sign-in-needed");
-    let report = &json["error"]["answer"];
+    assert_eq!(json["error"]["code"], "sign-in-required");
+    let report = &json["error"]["data"];
     assert_eq!(report["first_fault"], "not-signed-in");
     assert_eq!(report["remedy"], "sign-in");
     assert_eq!(report["steps"].as_array().unwrap().len(), 10);
@@ -41,7 +41,7 @@ async fn a_script_gets_the_report_whatever_it_says() {
     let finding = &account["findings"][0];
     assert_eq!(finding["rule"], "RFC 6749 §4");
     assert_eq!(finding["side"], "here");
-    assert_eq!(finding["lines"][0], format!("hallpass login {url}"));
+    assert_eq!(finding["commands"][0], format!("hallpass login {url}"));
     assert!(!desk.store().exists(), "nothing is kept by looking");
 
     desk.login(&[]).await.expect(0);

@@ -68,7 +68,7 @@ async fn the_doctor_examines_the_account_of_a_name_with_its_options() {
         let answer = new.run(&arguments).await.expect(code).json();
         let report = match code {
             0 => &answer["result"],
-            _ => &answer["error"]["answer"],
+            _ => &answer["error"]["data"],
         };
         let facts = report["steps"][3]["facts"].as_array().unwrap();
         let scopes = facts
@@ -108,7 +108,7 @@ async fn every_command_says_in_the_same_words_that_nobody_has_signed_in() {
     ] {
         let ended = new.run(arguments).await.expect(3);
         let says = ended.stderr.replace("\n  because: ", ": ");
-        let words = format!("error: a sign-in to {url} is needed: nobody has signed in yet\n");
+        let words = format!("error: a sign-in to {url} is needed: not signed in\n");
         assert!(says.starts_with(&words), "{arguments:?}: {}", ended.stderr);
     }
 }
@@ -148,7 +148,7 @@ async fn what_fails_at_a_server_names_the_doctor_where_there_is_no_better_advice
 #[tokio::test]
 async fn what_is_neither_a_url_nor_a_name_is_said_to_be_neither() {
     let new = Newcomer::new().await;
-    for odd in ["mine/", "example.com/mcp", "//mcp", ""] {
+    for odd in ["mine/", "//mcp", ""] {
         let ended = new.run(&["tools", odd]).await.expect(2);
         let words = format!("error: `{odd}` is not the URL of an MCP server, nor the name of one");
         assert!(ended.stderr.starts_with(&words), "{}", ended.stderr);
@@ -158,4 +158,32 @@ async fn what_is_neither_a_url_nor_a_name_is_said_to_be_neither() {
             ended.stderr
         );
     }
+}
+
+#[tokio::test]
+async fn url_without_a_scheme_is_answered_with_the_whole_url() {
+    let new = Newcomer::new().await;
+    for (odd, whole) in [
+        ("mcp.example.com/mcp", "https://mcp.example.com/mcp"),
+        ("mcp.example.com", "https://mcp.example.com"),
+        ("localhost:8000/mcp", "http://localhost:8000/mcp"),
+    ] {
+        for arguments in [&["tools", odd][..], &["add", "mine", odd]] {
+            let ended = new.run(arguments).await.expect(2);
+            let hint = format!("  hint: did you mean `{whole}`?\n");
+            assert!(ended.stderr.ends_with(&hint), "{}", ended.stderr);
+        }
+    }
+}
+
+#[tokio::test]
+async fn added_server_is_named_by_its_url_alone() {
+    let new = Newcomer::new().await;
+    let ended = new.run(&["add", "b", "a"]).await.expect(2);
+    let expected = "error: `a` is not the URL of an MCP server\n  hint: a URL begins with https://, or with \
+                    http:// on this machine\n";
+    assert_eq!(ended.stderr, expected);
+    let help = new.run(&["add", "--help"]).await.expect(0).stdout;
+    assert!(help.contains("The MCP server's URL\n"), "{help}");
+    assert!(!help.contains("or its name"), "{help}");
 }

@@ -145,8 +145,8 @@ async fn its_client_and_its_refresh_token_come_over_when_that_is_said() {
     // Once more: what is here stays.
     let answer = handover.home.run(&import).await.expect(0).json();
     let again = &answer["result"]["credentials"][0];
-    assert_eq!(again["outcome"], "left");
-    assert_eq!(again["why"], "there are credentials of it here already");
+    assert_eq!(again["outcome"], "skipped");
+    assert_eq!(again["reason"], "there are credentials of it here already");
     assert_eq!(handover.requests(Endpoint::Refresh), 1);
 }
 
@@ -186,8 +186,8 @@ async fn without_a_refresh_token_the_client_comes_alone() {
     let import = ["import", "--yes", "--credentials", "--json"];
     let answer = handover.home.run(&import).await.expect(0).json();
     let taken = &answer["result"]["credentials"][0];
-    assert_eq!(taken["outcome"], "client-alone");
-    assert_eq!(taken["why"], "no refresh token was kept");
+    assert_eq!(taken["outcome"], "client-only");
+    assert_eq!(taken["reason"], "no refresh token was kept");
     handover.login().await;
     assert_eq!(handover.requests(Endpoint::Registration), 1);
     handover.ping().await;
@@ -204,8 +204,8 @@ async fn what_can_not_be_done_rightly_is_left() {
     let import = ["import", "--yes", "--credentials", "--json"];
     let answer = handover.home.run(&import).await.expect(0).json();
     let taken = &answer["result"]["credentials"][0];
-    assert_eq!(taken["outcome"], "left");
-    let why = taken["why"].as_str().unwrap();
+    assert_eq!(taken["outcome"], "skipped");
+    let why = taken["reason"].as_str().unwrap();
     assert!(why.contains("is from https://other.example"), "{why}");
     assert_eq!(handover.requests(Endpoint::Refresh), 0);
     assert_eq!(answer["result"]["servers"][0]["outcome"], "added");
@@ -218,7 +218,7 @@ async fn what_can_not_be_done_rightly_is_left() {
         &torn,
     );
     let ended = handover.home.run(&import).await.expect(0);
-    let why = ended.json()["result"]["credentials"][0]["why"].clone();
+    let why = ended.json()["result"]["credentials"][0]["reason"].clone();
     assert!(
         why.as_str().unwrap().contains("it is no JSON object"),
         "{why}"
@@ -247,8 +247,8 @@ async fn a_refresh_token_that_could_not_be_kept_is_not_used() {
     let in_memory = [&import[..], &["--key-store", "memory"]].concat();
     let answer = handover.home.run(&in_memory).await.expect(0).json();
     let taken = &answer["result"]["credentials"][0];
-    assert_eq!(taken["outcome"], "left");
-    assert!(taken["why"].as_str().unwrap().contains("in memory"));
+    assert_eq!(taken["outcome"], "skipped");
+    assert!(taken["reason"].as_str().unwrap().contains("in memory"));
     assert_eq!(handover.requests(Endpoint::Refresh), 0);
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn put(file: PathBuf, text: &str) {
 /// The row of a server, found by its name there.
 fn row<'a>(answer: &'a Value, there: &str) -> &'a Value {
     let servers = answer["result"]["servers"].as_array().unwrap();
-    let found = servers.iter().find(|server| server["there"] == there);
+    let found = servers.iter().find(|server| server["source_name"] == there);
     found.unwrap_or_else(|| panic!("no {there}: {answer}"))
 }
 
@@ -187,14 +187,14 @@ async fn servers_of_every_program_come_over() {
         ("off", "it is switched off there"),
         ("brought", "an extension brings it, and its URL is not said"),
     ] {
-        assert_eq!(row(&answer, there)["outcome"], "left", "{there}");
-        assert_eq!(row(&answer, there)["why"], why, "{there}");
+        assert_eq!(row(&answer, there)["outcome"], "skipped", "{there}");
+        assert_eq!(row(&answer, there)["reason"], why, "{there}");
     }
     assert_eq!(row(&answer, "vs code")["name"], "vs-code");
-    let left = &row(&answer, "vs code")["left"][0];
-    assert_eq!(left["what"], "header `X-Key`");
-    let left = &row(&answer, "codex")["left"][0];
-    assert_eq!(left["what"], "`startup_timeout_sec`");
+    let left = &row(&answer, "vs code")["not_imported"][0];
+    assert_eq!(left["setting"], "header `X-Key`");
+    let left = &row(&answer, "codex")["not_imported"][0];
+    assert_eq!(left["setting"], "`startup_timeout_sec`");
 
     let expected = r#"[servers.desktop]
 url = "https://desktop.example/mcp"
@@ -248,7 +248,10 @@ url = "https://zed.example/mcp"
         .await
         .expect(0)
         .json();
-    assert_eq!(row(&again, "claude")["why"], "it is here already: `claude`");
+    assert_eq!(
+        row(&again, "claude")["reason"],
+        "it is here already: `claude`"
+    );
     assert_eq!(home.text(), before);
     home.run(&["list"]).await.expect(0);
 }
@@ -289,9 +292,12 @@ async fn nothing_that_is_there_is_replaced() {
         .await
         .expect(0)
         .json();
-    let why = row(&answer, "taken")["why"].as_str().unwrap();
+    let why = row(&answer, "taken")["reason"].as_str().unwrap();
     assert!(why.starts_with("another server is called `taken`"), "{why}");
-    assert_eq!(row(&answer, "same")["why"], "it is here already: `taken`");
+    assert_eq!(
+        row(&answer, "same")["reason"],
+        "it is here already: `taken`"
+    );
     assert_eq!(row(&answer, "twin")["outcome"], "added");
     assert!(home.text().starts_with(&before), "{}", home.text());
     // Of two programs that name the same server, the first counts.
@@ -304,7 +310,7 @@ async fn nothing_that_is_there_is_replaced() {
         .expect(0)
         .json();
     assert_eq!(
-        row(&answer, "taken")["why"],
+        row(&answer, "taken")["reason"],
         "the same as `twin` of claude-code"
     );
 }

@@ -66,9 +66,13 @@ async fn what_somebody_added_while_a_person_was_asked_stays() {
         (
             "one",
             "https://mine.example/mcp",
-            "there is a server `one` already",
+            "a server `one` exists already",
         ),
-        ("mine", "https://one.example/mcp", "has a name: `mine`"),
+        (
+            "mine",
+            "https://one.example/mcp",
+            "is in the file already: `mine`",
+        ),
     ] {
         let mut terminal = Terminal::start(&home.desk, &["import"], &environment);
         terminal.until("[y/N]").await;

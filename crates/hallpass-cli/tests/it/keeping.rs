@@ -75,8 +75,8 @@ async fn a_new_key_takes_the_place_of_the_old_one() {
     let desk = two_accounts().await;
     let before = result(&desk, &["status"]).await["store"]["key_id"].clone();
     let done = result(&desk, &["store", "rekey"]).await;
-    assert_eq!(done["policy"], "key-file");
-    assert_eq!(done["replaced"], before);
+    assert_eq!(done["key_location"], "key-file");
+    assert_eq!(done["replaced_key_id"], before);
     assert_ne!(done["key_id"], before);
     assert_eq!(done["problems"], serde_json::json!([]));
     assert_eq!(accounts(&desk, &[]).await, TWO);
@@ -99,7 +99,11 @@ async fn a_key_moves_to_a_passphrase_and_back() {
         ])
         .await
         .expect(0);
-    assert!(said.stdout.contains("policy passphrase"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("key location: passphrase"),
+        "{}",
+        said.stdout
+    );
     assert_eq!(keys(&desk.store()).len(), 0, "it is kept nowhere");
     assert_eq!(accounts(&desk, &opened).await, TWO);
 
@@ -209,11 +213,11 @@ async fn an_export_opens_elsewhere_and_overwrites_nothing() {
         ended.stderr
     );
     let done = run(import(&file)).await.expect(0).json()["result"].clone();
-    assert_eq!(done["saved"].as_array().unwrap().len(), 2);
+    assert_eq!(done["imported"].as_array().unwrap().len(), 2);
     assert_eq!(accounts(&desk, &there).await, TWO);
     let done = run(import(&file)).await.expect(0).json()["result"].clone();
-    assert_eq!(done["saved"], serde_json::json!([]));
-    assert_eq!(done["kept"].as_array().unwrap().len(), 2);
+    assert_eq!(done["imported"], serde_json::json!([]));
+    assert_eq!(done["skipped"].as_array().unwrap().len(), 2);
     let call = ["call", &desk.url(), "ping"].map(str::to_owned).to_vec();
     run(call).await.expect(0);
 
@@ -319,12 +323,12 @@ async fn a_key_that_was_overwritten_is_a_reason_to_begin_anew_and_not_to_delete(
     let ended = desk.run(&["token", &url]).await.expect(1);
     assert!(ended.stderr.contains("no key file"), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("hallpass store start-over"),
+        ended.stderr.contains("hallpass store reset"),
         "{}",
         ended.stderr
     );
 
-    let done = result(&desk, &["store", "start-over", "--key-store", "key-file"]).await;
+    let done = result(&desk, &["store", "reset", "--key-store", "key-file"]).await;
     let moved = done["moved_to"].as_str().unwrap();
     assert_eq!(
         fs::read_dir(moved).unwrap().count(),
@@ -390,7 +394,7 @@ async fn a_change_of_the_key_that_is_killed_loses_nothing() {
             child.kill().await.unwrap();
             killed += 1;
             assert_eq!(accounts(&desk, &["--passphrase-file", &file]).await, TWO);
-            if result(&desk, &["status", "--passphrase-file", &file]).await["store"]["policy"]
+            if result(&desk, &["status", "--passphrase-file", &file]).await["store"]["key_location"]
                 == "passphrase"
                 && arguments[1] == "move"
             {

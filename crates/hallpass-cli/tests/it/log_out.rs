@@ -30,7 +30,7 @@ async fn every_account_is_signed_out_and_revoked() {
     let one = ["logout", "--all", &url, "--yes"];
     desk.run(&one).await.expect(2);
     desk.run(&["logout"]).await.expect(2);
-    assert_eq!(states(&desk).await, ["handed-in", "signed-in", "signed-in"]);
+    assert_eq!(states(&desk).await, ["external", "signed-in", "signed-in"]);
 
     let done = result(&desk, &["logout", "--all", "--yes"]).await;
     assert_eq!(done["problems"], json!([]));
@@ -44,7 +44,10 @@ async fn every_account_is_signed_out_and_revoked() {
         assert!(outcome.contains("refresh token is revoked"), "{outcome}");
     }
     assert!(!desk.issuer.requests_to(Endpoint::Revocation).is_empty());
-    assert_eq!(states(&desk).await, ["sign-in-needed", "sign-in-needed"]);
+    assert_eq!(
+        states(&desk).await,
+        ["sign-in-required", "sign-in-required"]
+    );
     let again = desk.run(&["logout", "--all", "--yes"]).await.expect(0);
     assert!(
         again.stdout.contains("nobody was signed in"),
@@ -71,7 +74,7 @@ async fn one_that_fails_keeps_none_of_the_others_signed_in() {
     let error = &ended.json()["error"];
     assert_eq!(error["message"], "1 of 2 accounts could not be signed out");
     assert!(!error["causes"].as_array().unwrap().is_empty());
-    let accounts = error["answer"]["accounts"].as_array().unwrap();
+    let accounts = error["data"]["accounts"].as_array().unwrap();
     let failed: Vec<_> = accounts
         .iter()
         .filter(|account| !account["error"].is_null())
@@ -84,7 +87,7 @@ async fn one_that_fails_keeps_none_of_the_others_signed_in() {
     );
     let mut states = states(&desk).await;
     states.sort();
-    assert_eq!(states, ["sign-in-needed", "signed-in"]);
+    assert_eq!(states, ["sign-in-required", "signed-in"]);
     std::fs::remove_dir(&obstacle).unwrap();
 
     // A server that can't revoke now is said, and nobody stays signed in for it.
@@ -106,7 +109,7 @@ async fn at_a_terminal_somebody_is_asked() {
     use crate::terminal::Terminal;
 
     let desk = two_accounts().await;
-    for (answer, code, state) in [("n", 4, "signed-in"), ("y", 0, "sign-in-needed")] {
+    for (answer, code, state) in [("n", 4, "signed-in"), ("y", 0, "sign-in-required")] {
         let mut terminal = Terminal::start(&desk, &["logout", "--all"], &[]);
         let asked = terminal.until("sign out of these 2 accounts? [y/N]").await;
         assert!(asked.contains(&desk.url()), "{asked}");

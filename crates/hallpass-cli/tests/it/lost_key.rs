@@ -43,7 +43,7 @@ async fn its_accounts_are_set_aside_and_it_is_said_once() {
     let ended = desk.run(&["--json", "token", &url]).await.expect(3);
     assert!(ended.stderr.contains(SAID), "{}", ended.stderr);
     let answer = ended.json();
-    assert_eq!(answer["error"]["code"], "sign-in-needed");
+    assert_eq!(answer["error"]["code"], "sign-in-required");
     let notices = answer["notices"].as_array().unwrap();
     assert_eq!(notices.len(), 1);
     assert_eq!(notices[0]["kind"], "key-lost");
@@ -54,14 +54,14 @@ async fn its_accounts_are_set_aside_and_it_is_said_once() {
     assert!(!ended.stderr.contains(SAID), "{}", ended.stderr);
     assert_eq!(ended.json().get("notices"), None);
     let store = result(&desk, &["status"]).await["store"].clone();
-    assert_eq!(store["policy"], "key-file");
+    assert_eq!(store["key_location"], "key-file");
     let aside = &store["unreadable"][0];
     let name = key.file_stem().unwrap().to_str().unwrap();
     assert_eq!(aside["key_id"], name);
     assert_eq!(aside["accounts"], 2);
     assert!(aside["since"].is_i64());
     let said = desk.run(&["status"]).await.expect(0).stdout;
-    assert!(said.contains("2 accounts are set aside"), "{said}");
+    assert!(said.contains("2 accounts are unreadable"), "{said}");
 
     desk.login(&[]).await.expect(0);
     desk.run(&["call", &url, "ping"]).await.expect(0);
@@ -103,14 +103,14 @@ async fn whoever_only_looks_is_told_and_changes_nothing() {
     let id = key.file_stem().unwrap().to_str().unwrap();
     let before = everything(&desk.store());
     let lost = format!("the key {id} of the store is lost: a key file in ");
-    let row = format!("  out of reach  2 accounts are out of reach: their key {id} is not here");
+    let row = format!("  unreadable    2 accounts are unreadable: their key {id} is missing");
     for words in [vec!["status"], vec!["status", &url], vec!["store", "list"]] {
         let ended = desk.run(&words).await.expect(0);
         let said = format!("{}{}", ended.stdout, ended.stderr);
         assert!(said.lines().any(|line| line == row), "{row}\nin\n{said}");
         assert!(said.contains(&lost), "{said}");
         assert!(said.contains("hint: bring the key back"), "{said}");
-        assert!(said.contains("sets them aside and begins with a new key"));
+        assert!(said.contains("leaves them unreadable and makes a new key"));
         assert!(!said.contains("note: the key"), "{said}");
 
         let ended = desk
@@ -123,12 +123,12 @@ async fn whoever_only_looks_is_told_and_changes_nothing() {
         assert!(problem.starts_with(&lost), "{problem}");
         assert_eq!(
             answer["result"]["store"]["unreadable"],
-            json!([{"key_id": id, "policy": "key-file", "accounts": 2, "since": null}])
+            json!([{"key_id": id, "key_location": "key-file", "accounts": 2, "since": null}])
         );
         assert_eq!(everything(&desk.store()), before, "{words:?}");
     }
     let status = result(&desk, &["status", &url]).await;
-    assert_eq!(status["accounts"][0]["state"], "out-of-reach");
+    assert_eq!(status["accounts"][0]["state"], "unreadable");
     fs::rename(&kept, &key).unwrap();
     assert_eq!(accounts(&desk, &[]).await, TWO);
 }
@@ -142,7 +142,7 @@ async fn the_doctor_finds_it_and_changes_nothing() {
     let ended = desk.run(&["doctor", &desk.url()]).await;
     assert_ne!(ended.code, 0);
     assert!(ended.stdout.contains("store-key"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("sets them aside"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("leaves them unreadable"), "{}", ended.stdout);
     assert_eq!(fs::read(&policy).unwrap(), before);
     assert!(!ended.stderr.contains("note: the key"), "{}", ended.stderr);
 }
@@ -159,7 +159,7 @@ async fn set_aside() -> (Desk, String, (PathBuf, PathBuf)) {
 #[tokio::test]
 async fn an_export_says_what_it_leaves_out() {
     let (desk, id, _) = set_aside().await;
-    let away = format!("2 accounts are set aside: their key {id} is lost");
+    let away = format!("2 accounts are unreadable: their key {id} is lost");
     let passphrase = note(&desk, "passphrase", "horse");
     let bundle = desk.folder.path().join("bundle");
     let file = bundle.to_str().unwrap();
@@ -200,7 +200,7 @@ async fn a_rekey_says_what_it_leaves_as_it_was() {
     let (desk, id, (key, kept)) = set_aside().await;
     let before = sealed(&desk.store());
     let ended = desk.run(&["--json", "store", "rekey"]).await.expect(0);
-    let away = format!("2 accounts are set aside: their key {id} is lost");
+    let away = format!("2 accounts are unreadable: their key {id} is lost");
     assert!(
         ended.stderr.contains(&format!("left as it was: {away}\n")),
         "{}",
@@ -229,7 +229,7 @@ async fn what_is_forgotten_is_gone_with_its_file() {
     let ended = desk.run(&forget).await.expect(2);
     for words in [
         format!("nobody can tell whether somebody is signed in to {url} (work)"),
-        format!("is sealed with the key {id}, which is not here"),
+        format!("is sealed with the key {id}, which is missing"),
         "hint: bring the key back".to_owned(),
         "hint: or `--yes` deletes it unread".to_owned(),
     ] {
@@ -239,7 +239,7 @@ async fn what_is_forgotten_is_gone_with_its_file() {
 
     let done = result(&desk, &[&forget[..], &["--yes"]].concat()).await;
     assert_eq!(done["had_records"], true);
-    assert_eq!(done["deleted_unread"], 1);
+    assert_eq!(done["deleted_unreadable"], 1);
     assert_eq!(done["moved_to"], json!(null));
     assert_eq!(sealed(&desk.store()).len(), 2);
     let ended = desk.run(&forget).await.expect(0);
@@ -272,7 +272,7 @@ async fn forgetting_needs_no_key() {
     let forget = ["store", "forget", &url];
     let ended = desk.run(&forget).await.expect(2);
     assert!(
-        ended.stderr.contains("which is not here"),
+        ended.stderr.contains("which is missing"),
         "{}",
         ended.stderr
     );

@@ -134,7 +134,7 @@ async fn where_nobody_is_it_ends_at_once_with_one_line() {
     };
     let answer: Value = serde_json::from_str(line).unwrap();
     assert_eq!(answer["ok"], false);
-    assert_eq!(answer["error"]["code"], "sign-in-needed", "{answer}");
+    assert_eq!(answer["error"]["code"], "sign-in-required", "{answer}");
     // Nobody was asked: no server, and no browser.
     assert_eq!(desk.issuer.recorder().len(), 0);
     drop((browser, pipe));

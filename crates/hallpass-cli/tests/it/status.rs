@@ -83,17 +83,17 @@ async fn what_a_script_gets() {
         json!({
             "accounts": [
                 {
-                    "server": desk.url(), "account": "ci", "state": "handed-in", "cause": null,
+                    "server": desk.url(), "account": "ci", "state": "external", "cause": null,
                     "token_source": {"kind": "environment", "name": "CI_TOKEN"},
                     "issuer": null, "client_id": null, "resource": null, "scopes": null,
-                    "expires_at": null, "expires_in": null, "refresh_due_at": null, "renewable": null,
+                    "expires_at": null, "expires_in": null, "refresh_due_at": null, "has_refresh_token": null,
                 },
                 {
                     "server": desk.url(), "account": "default", "state": "signed-in", "cause": null,
                     "token_source": null, "issuer": desk.issuer.issuer(), "client_id": "client",
                     "resource": desk.url(), "scopes": ["read"],
                     "expires_at": "expires_at", "expires_in": "expires_in", "refresh_due_at": null,
-                    "renewable": true,
+                    "has_refresh_token": true,
                 },
             ],
             "problems": [],
@@ -103,9 +103,9 @@ async fn what_a_script_gets() {
                     "sealed files in `{folder}`, the key in a key file in `{folder}`; \
                      1 beside it, each for records of its own"
                 ),
-                "folder": folder, "policy": "key-file", "key_id": key, "ignored": why,
+                "folder": folder, "key_location": "key-file", "key_id": key, "ignored": why,
                 "unreadable": [
-                    {"key_id": lost, "policy": "key-file", "accounts": 2, "since": "since"},
+                    {"key_id": lost, "key_location": "key-file", "accounts": 2, "since": "since"},
                 ],
             },
         })
@@ -124,7 +124,7 @@ async fn what_a_script_gets() {
         };
         let expected: BTreeSet<_> = documented.iter().filter(|it| !inner(it)).cloned().collect();
         assert_eq!(found, expected);
-        assert_eq!(status["accounts"][0]["state"], "unknown");
+        assert_eq!(status["accounts"][0]["state"], "not-signed-in");
     }
 }
 
@@ -147,9 +147,9 @@ async fn what_a_person_sees() {
         format!("  resource      {url}"),
         format!("  issuer        {}", desk.issuer.issuer()),
         "store".to_owned(),
-        "  policy     key-file".to_owned(),
-        format!("  key        {}", key_file_id(&desk)),
-        format!("  set aside  2 accounts are set aside: their key {lost} is lost"),
+        "  key location  key-file".to_owned(),
+        format!("  key id        {}", key_file_id(&desk)),
+        format!("  unreadable    2 accounts are unreadable: their key {lost} is lost"),
     ] {
         assert!(said.lines().any(|it| it == line), "{line}\nin\n{said}");
     }

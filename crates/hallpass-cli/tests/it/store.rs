@@ -5,7 +5,7 @@ use std::fs;
 use crate::program::Desk;
 
 /// What is said where no keyring answers.
-const PASSED_OVER: &str = "passed over  when it was created: keyring:";
+const PASSED_OVER: &str = "ignored       when the store was created: keyring:";
 
 #[tokio::test]
 #[cfg_attr(
@@ -24,7 +24,7 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
     let said = desk.run(&["status"]).await.expect(0);
     assert_eq!(said.stderr, "");
     assert!(
-        said.stdout.contains("policy       key-file"),
+        said.stdout.contains("key location  key-file"),
         "{}",
         said.stdout
     );
@@ -32,10 +32,10 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
     let again = desk.run(&["--json", "status"]).await.expect(0);
     let store = &again.json()["result"]["store"];
     assert_eq!(store["backend"], "sealed-files");
-    assert_eq!(store["policy"], "key-file");
+    assert_eq!(store["key_location"], "key-file");
     let id = store["key_id"].as_str().unwrap();
     assert!(
-        said.stdout.contains(&format!("key          {id}")),
+        said.stdout.contains(&format!("key id        {id}")),
         "{}",
         said.stdout
     );
@@ -54,7 +54,11 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
 async fn the_place_is_decided_when_the_store_is_created() {
     let desk = Desk::new().await;
     let login = desk.login(&["--key-store", "key-file"]).await.expect(0);
-    assert!(!login.stderr.contains("passed over"), "{}", login.stderr);
+    assert!(
+        !login.stderr.contains("not in the keyring"),
+        "{}",
+        login.stderr
+    );
     let policy = fs::read(desk.store().join("store.json")).unwrap();
 
     let ended = desk
@@ -137,7 +141,7 @@ async fn whoever_looks_asks_a_keyring_in_trouble_once() {
             let ended = desk.run(&words).await.expect(0);
             assert_eq!(asked.load(Ordering::SeqCst) - before, 1, "{words:?}");
             let said = format!("{}{}", ended.stdout, ended.stderr);
-            let trouble = "the key of the store (policy `keyring`) can't be had: ";
+            let trouble = "can't get the store's key (`keyring`): ";
             assert!(said.contains(trouble), "{words:?}: {said}");
             if json {
                 let result = ended.json()["result"].clone();

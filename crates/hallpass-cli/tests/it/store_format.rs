@@ -50,7 +50,7 @@ async fn first_store_is_read() {
     assert_eq!(of("server"), [URL, URL]);
     assert_eq!(of("resource"), [URL, URL]);
     assert_eq!(of("scopes"), [json!([]), json!(["tools"])]);
-    assert_eq!(of("renewable"), [true, true]);
+    assert_eq!(of("has_refresh_token"), [true, true]);
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@ use std::{env, error::Error as _, process::Stdio, sync::Condvar};
 
 use hallpass_core::{
     CredentialKey, CredentialStore as _, Issuer, Record, ServerMetadata, ServerUrl,
-    SettingsFingerprint, store::StoreErrorKind,
+    SettingsFingerprint,
+    store::{LockKind, StoreErrorKind},
 };
 use hallpass_store::FileStore;
 use keyring_core::mock;
@@ -223,7 +224,7 @@ async fn a_store_whose_keyring_is_gone_waits_for_it() {
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
     let record = Record::new(key.clone(), metadata, SettingsFingerprint::default());
     let store = FileStore::open(&folder, ring.keyring()).await.unwrap();
-    let mut guard = store.lock(&key, LONG).await.unwrap();
+    let mut guard = store.lock(&key, LockKind::Credential, LONG).await.unwrap();
     let _ = store.save(&record, None, &mut guard).await.unwrap();
     drop((guard, store));
 

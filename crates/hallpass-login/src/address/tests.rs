@@ -13,10 +13,10 @@ fn address(host: &str, port: Option<u16>, path: &str) -> CallbackAddress {
 }
 
 #[test]
-fn a_setting_is_a_loopback_host_and_a_path() {
+fn callback_setting_without_loopback_host_and_path_is_refused() {
     let check = |host: &str, port, path: &str, text: &str| {
         let error = CallbackAddress::from_setting(&setting(host, port, path)).unwrap_err();
-        assert!(error.contains(text), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
     };
     check("0.0.0.0", None, "/callback", "the callback host `0.0.0.0`");
     check("example.com", None, "/callback", "the callback host");
@@ -32,10 +32,11 @@ fn a_setting_is_a_loopback_host_and_a_path() {
 }
 
 #[test]
-fn a_registered_redirect_uri_is_used_again_only_as_it_is() {
-    let check = |uri: &str, wanted: &CallbackAddress, expected: bool| {
-        let serves = CallbackAddress::from_redirect_uri(uri).is_some_and(|it| it.serves(wanted));
-        assert_eq!(serves, expected, "{uri} for {wanted:?}");
+fn registered_redirect_uri_is_reused_only_unchanged() {
+    let check = |uri: &str, configured: &CallbackAddress, expected: bool| {
+        let serves =
+            CallbackAddress::from_redirect_uri(uri).is_some_and(|it| it.matches(configured));
+        assert_eq!(serves, expected, "{uri} for {configured:?}");
     };
     let ephemeral = address("127.0.0.1", None, "/callback");
     let fixed = address("127.0.0.1", Some(3118), "/callback");
@@ -72,7 +73,7 @@ async fn localhost_is_bound_on_both_addresses_with_one_port() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_an_error_and_never_another_port() {
+async fn taken_port_is_an_error_and_not_replaced() {
     let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = holder.local_addr().unwrap().port();
     for host in ["127.0.0.1", "localhost"] {
@@ -85,9 +86,9 @@ async fn a_taken_port_is_an_error_and_never_another_port() {
 }
 
 #[tokio::test]
-async fn a_stranger_on_the_other_address_of_localhost_is_not_overlooked() {
+async fn localhost_port_taken_on_one_address_is_an_error() {
     let Ok(holder) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
-        return; // This machine has no IPv6, so nobody can be there.
+        return; // This machine has no IPv6, so no program can listen there.
     };
     let port = holder.local_addr().unwrap().port();
     let error = address("localhost", Some(port), "/callback")

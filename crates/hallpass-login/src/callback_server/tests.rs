@@ -4,11 +4,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::address::CallbackAddress;
 
-async fn open() -> (CallbackServer, u16) {
+async fn start() -> (CallbackServer, u16) {
     let address = CallbackAddress::from_setting(&CallbackSetting::default()).unwrap();
     let listener = address.bind().await.unwrap();
     let port = listener.port;
-    (CallbackServer::open(listener), port)
+    (CallbackServer::start(listener), port)
 }
 
 /// Sends bytes and reads the answer to its end.
@@ -32,8 +32,8 @@ fn signed_in() -> Page {
 }
 
 #[test]
-fn only_a_get_of_the_path_by_our_own_name_can_be_the_callback() {
-    let rules = Rules {
+fn request_with_other_method_path_or_host_is_stray() {
+    let filter = RequestFilter {
         authority: "127.0.0.1:40123".to_owned(),
         path: "/callback".to_owned(),
     };
@@ -44,8 +44,8 @@ fn only_a_get_of_the_path_by_our_own_name_can_be_the_callback() {
                 request = request.header(*name, *value);
             }
             let request = request.body(()).unwrap();
-            let found = rules
-                .judge(request.method(), request.uri(), request.headers())
+            let found = filter
+                .callback_query(request.method(), request.uri(), request.headers())
                 .map_err(|page| page.status().as_u16());
             assert_eq!(found, expected, "{method} {target} {headers:?}");
         };
@@ -102,61 +102,61 @@ fn only_a_get_of_the_path_by_our_own_name_can_be_the_callback() {
 
 #[test]
 fn a_browser_leaves_port_80_out() {
-    let rules = Rules {
+    let filter = RequestFilter {
         authority: "localhost:80".to_owned(),
         path: "/".to_owned(),
     };
-    assert!(rules.is_ours(b"localhost") && rules.is_ours(b"LOCALHOST:80"));
-    assert!(!rules.is_ours(b"localhost:81"));
+    assert!(filter.is_ours(b"localhost") && filter.is_ours(b"LOCALHOST:80"));
+    assert!(!filter.is_ours(b"localhost:81"));
 }
 
 #[tokio::test]
 async fn the_page_is_delivered_before_the_port_closes() {
-    let (mut door, port) = open().await;
-    let visitor = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
-    let knock = door.knock().await.unwrap();
-    assert_eq!(knock.query.0, "code=c");
-    assert_eq!(format!("{:?}", knock.query), "Query(redacted)");
-    door.stop_listening();
+    let (mut server, port) = start().await;
+    let browser = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
+    let callback = server.next().await.unwrap();
+    assert_eq!(callback.query.0, "code=c");
+    assert_eq!(format!("{:?}", callback.query), "Query(redacted)");
+    server.stop_listening();
     let late = send(port, &get(port, "/callback?code=c")).await;
     assert!(late.starts_with("HTTP/1.1 410 "), "{late}");
-    knock.visitor.show(signed_in());
-    door.close().await;
-    let answer = visitor.await.unwrap();
+    callback.responder.send(signed_in());
+    server.close().await;
+    let answer = browser.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("</html>\n"), "{answer}");
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
 }
 
 #[tokio::test]
-async fn a_door_that_closes_waits_for_whoever_stands_in_it() {
-    let (mut door, port) = open().await;
-    let visitor = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
-    let knock = door.knock().await.unwrap();
+async fn closing_server_delivers_the_page_of_an_open_request() {
+    let (mut server, port) = start().await;
+    let browser = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
+    let callback = server.next().await.unwrap();
     let late_page = async {
-        // Once nobody is let in any more, the idle connections have been broken off.
+        // Once no more connections are accepted, the idle connections have been broken off.
         while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
             tokio::task::yield_now().await;
         }
-        knock.visitor.show(signed_in());
+        callback.responder.send(signed_in());
     };
-    tokio::join!(door.close(), late_page);
-    let answer = visitor.await.unwrap();
+    tokio::join!(server.close(), late_page);
+    let answer = browser.await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]
-async fn a_visitor_whose_login_is_broken_off_is_told() {
-    let (mut door, port) = open().await;
-    let visitor = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
-    drop(door.knock().await.unwrap());
-    assert!(visitor.await.unwrap().starts_with("HTTP/1.1 410 "));
-    drop(door);
+async fn browser_of_an_aborted_login_gets_a_page() {
+    let (mut server, port) = start().await;
+    let browser = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
+    drop(server.next().await.unwrap());
+    assert!(browser.await.unwrap().starts_with("HTTP/1.1 410 "));
+    drop(server);
 }
 
 #[tokio::test]
 async fn a_thousand_strangers_do_not_keep_the_callback_out() {
-    let (mut door, port) = open().await;
+    let (mut server, port) = start().await;
     // Connections that say nothing, or half of something, and stay.
     let mut silent = Vec::new();
     for number in 0..300 {
@@ -182,13 +182,13 @@ async fn a_thousand_strangers_do_not_keep_the_callback_out() {
         let status = answer.split(' ').nth(1).unwrap_or_default();
         assert!(status.starts_with('4'), "{number}: {answer}");
     }
-    let visitor = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
-    let knock = door.knock().await.unwrap();
+    let browser = tokio::spawn(async move { send(port, &get(port, "/callback?code=c")).await });
+    let callback = server.next().await.unwrap();
     assert_eq!(
-        knock.query.0, "code=c",
+        callback.query.0, "code=c",
         "the first query that gets through is the real one"
     );
-    knock.visitor.show(signed_in());
-    door.close().await;
-    assert!(visitor.await.unwrap().starts_with("HTTP/1.1 200 "));
+    callback.responder.send(signed_in());
+    server.close().await;
+    assert!(browser.await.unwrap().starts_with("HTTP/1.1 200 "));
 }

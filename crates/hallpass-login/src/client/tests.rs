@@ -66,27 +66,30 @@ impl Case {
         });
     }
 
-    fn choose(&self, anew: Option<ReregistrationReason>) -> Result<Choice, LoginError> {
-        Candidates {
+    fn choose(
+        &self,
+        reregister: Option<ReregistrationReason>,
+    ) -> Result<PlannedClient, LoginError> {
+        let candidates = ClientCandidates {
             settings: &self.settings,
             metadata: &self.metadata,
             previous: self.previous.as_ref(),
             scopes: &self.scopes,
-            wanted: &CallbackAddress::from_setting(&self.settings.callback).unwrap(),
+            callback: &CallbackAddress::from_setting(&self.settings.callback).unwrap(),
             reason: self.reason,
             now: Timestamp::from_unix_seconds(1000),
-        }
-        .choose(anew)
+        };
+        candidates.choose(reregister).map(|(client, _)| client)
     }
 
     fn check(&self, expected: &str) {
         let found = match self.choose(None) {
-            Ok(Choice::Known(client)) => {
-                format!("known {} {}", client.client_id, client.auth_method)
+            Ok(PlannedClient::Configured(client)) => {
+                format!("configured {} {}", client.client_id, client.auth_method)
             }
-            Ok(Choice::Again(client, _)) => format!("again {}", client.client_id),
-            Ok(Choice::Register(None)) => "register".to_owned(),
-            Ok(Choice::Register(Some(why))) => format!("register: {why}"),
+            Ok(PlannedClient::Reused(client)) => format!("reused {}", client.client_id),
+            Ok(PlannedClient::Register(None)) => "register".to_owned(),
+            Ok(PlannedClient::Register(Some(reason))) => format!("register: {reason}"),
             Err(error) => {
                 let shown = format!("{error} {error:?}");
                 assert!(!shown.contains("canary"), "{shown}");
@@ -100,7 +103,7 @@ impl Case {
 }
 
 #[test]
-fn a_client_is_looked_for_in_order() {
+fn client_is_chosen_in_the_order_of_mcp() {
     let document = Some(Url::parse("https://host.example/client.json").unwrap());
     Case::new().check("register");
     Case::new()
@@ -113,13 +116,13 @@ fn a_client_is_looked_for_in_order() {
         case.settings.client.metadata_document.clone_from(&document);
         case.metadata.client_id_metadata_document_supported = true;
     });
-    case.check("known https://host.example/client.json none");
+    case.check("configured https://host.example/client.json none");
     case.configure(None);
-    case.check("known by-hand client_secret_basic");
+    case.check("configured by-hand client_secret_basic");
 }
 
 #[test]
-fn a_configured_client_is_for_one_issuer() {
+fn configured_client_of_another_issuer_is_refused() {
     let check = |issuer, previous: Option<&str>, expected| {
         let mut case = match previous {
             Some(previous) => Case::registered(previous).with(|case| {
@@ -132,7 +135,7 @@ fn a_configured_client_is_for_one_issuer() {
         case.configure(issuer);
         case.check(expected);
     };
-    let known = "known by-hand client_secret_basic";
+    let known = "configured by-hand client_secret_basic";
     check(None, None, known);
     check(Some(ISSUER), None, known);
     check(Some("https://as.example/"), None, known);
@@ -150,7 +153,7 @@ fn a_configured_client_is_for_one_issuer() {
 }
 
 #[test]
-fn the_method_of_a_configured_client_comes_from_the_metadata() {
+fn method_of_configured_client_is_negotiated() {
     let check = |listed: Option<&[&str]>, secret: bool, expected: &str| {
         let mut case = Case::new();
         case.configure(None);
@@ -161,18 +164,18 @@ fn the_method_of_a_configured_client_comes_from_the_metadata() {
             listed.map(|names| names.iter().map(|name| (*name).to_owned().into()).collect());
         case.check(expected);
     };
-    check(None, true, "known by-hand client_secret_basic");
-    check(None, false, "known by-hand none");
+    check(None, true, "configured by-hand client_secret_basic");
+    check(None, false, "configured by-hand none");
     check(
         Some(&["client_secret_post"]),
         true,
-        "known by-hand client_secret_post",
+        "configured by-hand client_secret_post",
     );
     check(Some(&["client_secret_post"]), false, "Setting");
 }
 
 #[test]
-fn the_method_that_is_set_is_used_if_there_is_something_for_it() {
+fn configured_method_without_its_credential_is_refused() {
     let check = |method: &str, secret: bool, key: bool, expected: &str| {
         let mut case = Case::new();
         case.configure(None);
@@ -189,12 +192,12 @@ fn the_method_that_is_set_is_used_if_there_is_something_for_it() {
             Some(vec![TokenEndpointAuthMethod::ClientSecretBasic]);
         case.check(expected);
     };
-    check("none", true, false, "known by-hand none");
+    check("none", true, false, "configured by-hand none");
     check(
         "client_secret_post",
         true,
         false,
-        "known by-hand client_secret_post",
+        "configured by-hand client_secret_post",
     );
     check("client_secret_post", false, true, "Setting");
     check("client_secret_basic", false, false, "Setting");
@@ -203,13 +206,13 @@ fn the_method_that_is_set_is_used_if_there_is_something_for_it() {
         "private_key_jwt",
         false,
         true,
-        "known by-hand private_key_jwt",
+        "configured by-hand private_key_jwt",
     );
 }
 
 #[test]
-fn a_registration_is_used_again_as_it_is_or_made_anew() {
-    Case::registered(ISSUER).check("again before");
+fn registration_is_reused_unless_it_no_longer_fits() {
+    Case::registered(ISSUER).check("reused before");
     Case::registered("https://other.example").check("register");
     Case::registered("https://as.example/").check("register");
     Case::registered(ISSUER)
@@ -232,34 +235,37 @@ fn a_registration_is_used_again_as_it_is_or_made_anew() {
         })
     };
     expires(1000).check("register: its secret has expired");
-    expires(1001).check("again before");
+    expires(1001).check("reused before");
     assert_eq!(
         Case::registered(ISSUER)
             .choose(Some(ReregistrationReason::Refused))
             .unwrap(),
-        Choice::Register(Some(ReregistrationReason::Refused))
+        PlannedClient::Register(Some(ReregistrationReason::Refused))
     );
-    // At a first sign-in there is none before the one that is given up.
+    // At a first sign-in there is no earlier registration.
     let mut first = Case::registered(ISSUER);
     first.previous = None;
-    for anew in [None, Some(ReregistrationReason::NeedsSecret)] {
-        assert_eq!(first.choose(anew).unwrap(), Choice::Register(anew));
+    for reregister in [None, Some(ReregistrationReason::NeedsSecret)] {
+        assert_eq!(
+            first.choose(reregister).unwrap(),
+            PlannedClient::Register(reregister)
+        );
     }
-    // Without a registration endpoint a registration that serves is still used.
+    // Without a registration endpoint a reusable registration is still used.
     Case::registered(ISSUER)
         .with(|case| case.metadata.registration_endpoint = None)
-        .check("again before");
+        .check("reused before");
 }
 
 #[test]
-fn more_scopes_than_a_registration_has_make_it_anew_once() {
+fn more_scopes_than_registered_register_again_once() {
     let case = |registered: &str, asked: &str| {
         Case::registered(ISSUER).with(|case| {
             case.registration().scopes = Some(Scopes::from_server(registered));
             case.scopes = Scopes::from_server(asked);
         })
     };
-    case("a b", "a").check("again before");
+    case("a b", "a").check("reused before");
     let narrow = case("a", "a b");
     narrow.check("register: it was registered for fewer scopes");
     // The server narrowed the registration when both were asked for: asking again changes nothing.
@@ -273,5 +279,5 @@ fn more_scopes_than_a_registration_has_make_it_anew_once() {
             grant.requested_scopes = Scopes::from_server("a b");
             case.previous.as_mut().unwrap().grant = Some(grant);
         })
-        .check("again before");
+        .check("reused before");
 }

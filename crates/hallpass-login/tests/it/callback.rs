@@ -10,7 +10,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::desk::{Browser, Desk};
+use crate::fixture::{Browser, Fixture};
 
 /// Sends bytes to a port and reads what comes.
 async fn send(port: u16, request: String) -> String {
@@ -34,10 +34,10 @@ fn callback_port(url: &Url) -> u16 {
 }
 
 #[tokio::test]
-async fn a_thousand_hostile_requests_change_nothing() {
-    let mut desk = Desk::new().await;
-    desk.browser = Browser::nowhere();
-    let browser = desk.browser.clone();
+async fn hostile_requests_to_the_callback_port_are_ignored() {
+    let mut fixture = Fixture::new().await;
+    fixture.browser = Browser::declining();
+    let browser = fixture.browser.clone();
     let stranger = async {
         let url = browser.url(0).await;
         let port = callback_port(&url);
@@ -76,38 +76,38 @@ async fn a_thousand_hostile_requests_change_nothing() {
         }
         Person::new().visit(&url).await.unwrap()
     };
-    let (record, visit) = tokio::join!(desk.signed_in(), stranger);
+    let (record, visit) = tokio::join!(fixture.signed_in(), stranger);
     assert_eq!(visit.status, 200);
     assert!(record.is_signed_in());
-    assert_eq!(desk.issuer.requests_to(Endpoint::Token).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Token).len(), 1);
 }
 
 #[tokio::test]
-async fn a_browser_that_asks_for_more_than_the_callback_signs_in() {
-    let mut desk = Desk::new().await;
-    desk.seat(Person::new().tampering(Tamper::FaviconFirst));
-    desk.signed_in().await;
-    assert_eq!(desk.browser.visit().await.status, 200);
+async fn favicon_request_before_the_callback_is_ignored() {
+    let mut fixture = Fixture::new().await;
+    fixture.set_person(Person::new().tampering(Tamper::FaviconFirst));
+    fixture.signed_in().await;
+    assert_eq!(fixture.browser.visit().await.status, 200);
 }
 
 #[tokio::test]
-async fn a_callback_that_comes_twice_is_redeemed_once() {
-    let mut desk = Desk::new().await;
-    desk.seat(Person::new().tampering(Tamper::Twice));
-    desk.signed_in().await;
-    assert_eq!(desk.issuer.requests_to(Endpoint::Token).len(), 1);
+async fn repeated_callback_is_exchanged_once() {
+    let mut fixture = Fixture::new().await;
+    fixture.set_person(Person::new().tampering(Tamper::Twice));
+    fixture.signed_in().await;
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Token).len(), 1);
 }
 
 #[tokio::test]
-async fn a_wrong_state_ends_at_the_time_limit_and_not_before() {
-    let mut desk = Desk::new().await;
-    desk.seat(Person::new().tampering(Tamper::wrong_state()));
-    let clock = desk.clock.clone();
+async fn wrong_state_ends_the_login_only_at_the_timeout() {
+    let mut fixture = Fixture::new().await;
+    fixture.set_person(Person::new().tampering(Tamper::wrong_state()));
+    let clock = fixture.clock.clone();
     let passing = async {
         // The callback was answered, and the login still waits.
-        desk.browser.url(0).await;
+        fixture.browser.url(0).await;
         let visit = loop {
-            match desk.browser.visits().await.pop() {
+            match fixture.browser.visits().await.pop() {
                 Some(visit) => break visit.unwrap(),
                 None => tokio::task::yield_now().await,
             }
@@ -119,22 +119,22 @@ async fn a_wrong_state_ends_at_the_time_limit_and_not_before() {
         assert_eq!(clock.sleepers(), 1);
         clock.advance(Duration::from_millis(1));
     };
-    let (outcome, ()) = tokio::join!(desk.login(), passing);
+    let (outcome, ()) = tokio::join!(fixture.login(), passing);
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::Timeout);
     assert!(error.to_string().contains("within 300 s"), "{error}");
     assert!(error.hint().is_some());
-    assert!(desk.issuer.requests_to(Endpoint::Token).is_empty());
-    assert!(desk.browser.steps().contains(&"Stray".to_owned()));
+    assert!(fixture.issuer.requests_to(Endpoint::Token).is_empty());
+    assert!(fixture.browser.steps().contains(&"Stray".to_owned()));
 }
 
 #[tokio::test]
-async fn a_login_that_is_dropped_frees_its_port_and_keeps_its_registration() {
-    let mut desk = Desk::new().await;
-    desk.browser = Browser::nowhere();
-    let browser = desk.browser.clone();
+async fn dropped_login_frees_its_port_and_keeps_its_registration() {
+    let mut fixture = Fixture::new().await;
+    fixture.browser = Browser::declining();
+    let browser = fixture.browser.clone();
     let url = tokio::select! {
-        outcome = desk.login() => panic!("{outcome:?}"),
+        outcome = fixture.login() => panic!("{outcome:?}"),
         url = browser.url(0) => url,
     };
     let port = callback_port(&url);
@@ -145,14 +145,14 @@ async fn a_login_that_is_dropped_frees_its_port_and_keeps_its_registration() {
     {
         tokio::task::yield_now().await;
     }
-    assert_eq!(desk.kept.records().len(), 1);
+    assert_eq!(fixture.saved.records().len(), 1);
 }
 
 #[tokio::test]
-async fn the_page_shows_no_code_and_loads_nothing() {
-    let desk = Desk::new().await;
-    desk.signed_in().await;
-    let visit = desk.browser.visit().await;
+async fn callback_page_has_no_code_and_loads_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.signed_in().await;
+    let visit = fixture.browser.visit().await;
     let code = parameter(&visit.callback.unwrap(), "code");
     assert!(!visit.page.contains(&code));
     assert!(visit.page.contains("history.replaceState"));

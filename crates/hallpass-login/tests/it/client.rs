@@ -1,4 +1,4 @@
-//! Which client signs in, and what becomes of registrations.
+//! The client of a login, and dynamic registrations.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use hallpass_testkit::{
 };
 use url::Url;
 
-use crate::desk::{Desk, quiet_port};
+use crate::fixture::{Fixture, quiet_port};
 
 const SECOND: Duration = Duration::from_secs(1);
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -32,57 +32,57 @@ fn redirect_uri(record: &Record) -> &str {
         .unwrap()
 }
 
-/// A desk at which somebody has signed in and out again.
-async fn signed_out_desk() -> (Desk, Record) {
-    let mut desk = Desk::new().await;
-    desk.settings.callback.port = Some(quiet_port().await);
-    let mut record = desk.signed_in().await;
-    desk.settings.callback.port = None;
+/// A fixture after a sign-in and a sign-out.
+async fn signed_out_fixture() -> (Fixture, Record) {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.callback.port = Some(quiet_port().await);
+    let mut record = fixture.signed_in().await;
+    fixture.settings.callback.port = None;
     record.grant = None;
     record.state = State::SignInRequired(SignInCause::SignedOut);
-    desk.previous = Some(record.clone());
-    desk.reason = SignInReason::Requested;
-    (desk, record)
+    fixture.previous = Some(record.clone());
+    fixture.reason = SignInReason::Requested;
+    (fixture, record)
 }
 
-fn registrations(desk: &Desk) -> usize {
-    desk.issuer.requests_to(Endpoint::Registration).len()
+fn registrations(fixture: &Fixture) -> usize {
+    fixture.issuer.requests_to(Endpoint::Registration).len()
 }
 
 #[tokio::test]
-async fn a_registration_is_kept_before_the_browser_opens() {
-    let mut desk = Desk::with(|options| options.behaviour.interactive = true).await;
-    desk.seat(Person::new().denying());
-    desk.settings.callback.port = Some(quiet_port().await);
-    let error = desk.login().await.unwrap_err();
+async fn registration_is_saved_before_the_browser_opens() {
+    let mut fixture = Fixture::with(|options| options.behaviour.interactive = true).await;
+    fixture.set_person(Person::new().denying());
+    fixture.settings.callback.port = Some(quiet_port().await);
+    let error = fixture.login().await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::Denied);
-    desk.settings.callback.port = None;
-    let kept = desk.kept.records();
+    fixture.settings.callback.port = None;
+    let kept = fixture.saved.records();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].state, State::Registered);
     assert!(kept[0].grant.is_none());
     // The next login goes on with it, port included.
-    desk.previous = Some(kept[0].clone());
-    desk.seat(Person::new());
-    let record = desk.signed_in().await;
+    fixture.previous = Some(kept[0].clone());
+    fixture.set_person(Person::new());
+    let record = fixture.signed_in().await;
     assert_eq!(client_id(&record), client_id(&kept[0]));
     assert_eq!(redirect_uri(&record), redirect_uri(&kept[0]));
-    assert_eq!(registrations(&desk), 1);
+    assert_eq!(registrations(&fixture), 1);
 }
 
 #[tokio::test]
-async fn a_registration_is_used_again_with_its_port() {
-    let (desk, before) = signed_out_desk().await;
-    let record = desk.signed_in().await;
+async fn registration_is_reused_with_its_port() {
+    let (fixture, before) = signed_out_fixture().await;
+    let record = fixture.signed_in().await;
     assert_eq!(record.registration, before.registration);
     assert_eq!(record.state, State::SignedIn);
-    assert_eq!(registrations(&desk), 1);
-    assert_eq!(desk.kept.records().len(), 1, "nothing new was kept");
+    assert_eq!(registrations(&fixture), 1);
+    assert_eq!(fixture.saved.records().len(), 1, "nothing new was kept");
 }
 
 #[tokio::test]
-async fn a_taken_port_is_registered_anew_and_not_changed_silently() {
-    let (desk, before) = signed_out_desk().await;
+async fn registration_with_taken_port_is_replaced() {
+    let (fixture, before) = signed_out_fixture().await;
     let port = redirect_uri(&before)
         .parse::<Url>()
         .unwrap()
@@ -91,100 +91,100 @@ async fn a_taken_port_is_registered_anew_and_not_changed_silently() {
     let _holder = tokio::net::TcpListener::bind(("127.0.0.1", port))
         .await
         .unwrap();
-    let record = desk.signed_in().await;
+    let record = fixture.signed_in().await;
     assert_ne!(client_id(&record), client_id(&before));
     assert_ne!(redirect_uri(&record), redirect_uri(&before));
-    assert_eq!(registrations(&desk), 2);
-    let events = desk.browser.events().join("\n");
-    assert!(events.contains("anew: Some(PortTaken)"), "{events}");
+    assert_eq!(registrations(&fixture), 2);
+    let events = fixture.browser.events().join("\n");
+    assert!(events.contains("reason: Some(PortTaken)"), "{events}");
 }
 
 #[tokio::test]
-async fn a_taken_fixed_port_is_an_error_that_names_it() {
+async fn taken_fixed_port_is_an_error_with_its_number() {
     let holder = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await
         .unwrap();
     let port = holder.local_addr().unwrap().port();
-    let mut desk = Desk::new().await;
-    desk.settings.callback.port = Some(port);
-    let error = desk.login().await.unwrap_err();
+    let mut fixture = Fixture::new().await;
+    fixture.settings.callback.port = Some(port);
+    let error = fixture.login().await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::CallbackPort);
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     assert_eq!(
-        registrations(&desk),
+        registrations(&fixture),
         0,
         "bound before anything is registered"
     );
 }
 
 #[tokio::test]
-async fn a_forgotten_registration_is_made_anew_before_the_browser_opens() {
-    let (desk, before) = signed_out_desk().await;
-    desk.clock.advance(A_DAY);
-    desk.issuer.forget_clients();
-    let record = desk.signed_in().await;
+async fn forgotten_registration_is_replaced_before_the_browser_opens() {
+    let (fixture, before) = signed_out_fixture().await;
+    fixture.clock.advance(A_DAY);
+    fixture.issuer.forget_clients();
+    let record = fixture.signed_in().await;
     assert_ne!(client_id(&record), client_id(&before));
-    assert_eq!(registrations(&desk), 2);
+    assert_eq!(registrations(&fixture), 2);
     assert_eq!(
-        desk.browser.urls().len(),
+        fixture.browser.urls().len(),
         2,
         "one window in each of the two logins"
     );
 }
 
 #[tokio::test]
-async fn a_client_that_signed_in_lately_is_not_asked_for_in_advance() {
+async fn recently_proven_client_is_not_checked() {
     for (passed, asked) in [(A_DAY.saturating_sub(SECOND), 1), (A_DAY, 2)] {
-        let (desk, before) = signed_out_desk().await;
-        desk.clock.advance(passed);
-        let earlier = desk.issuer.requests_to(Endpoint::Authorization).len();
-        let record = desk.signed_in().await;
+        let (fixture, before) = signed_out_fixture().await;
+        fixture.clock.advance(passed);
+        let earlier = fixture.issuer.requests_to(Endpoint::Authorization).len();
+        let record = fixture.signed_in().await;
         assert_eq!(client_id(&record), client_id(&before));
-        let requests = desk.issuer.requests_to(Endpoint::Authorization).len();
+        let requests = fixture.issuer.requests_to(Endpoint::Authorization).len();
         assert_eq!(requests - earlier, asked, "after {passed:?}");
     }
 }
 
 #[tokio::test]
-async fn a_client_with_which_nobody_came_back_is_asked_for_in_advance_the_next_time() {
-    let (mut desk, before) = signed_out_desk().await;
-    desk.issuer.forget_clients();
-    let clock = desk.clock.clone();
+async fn client_of_a_timed_out_login_is_checked_at_the_next_one() {
+    let (mut fixture, before) = signed_out_fixture().await;
+    fixture.issuer.forget_clients();
+    let clock = fixture.clock.clone();
     let passing = async {
         clock.until_asleep(1).await;
         clock.advance(BrowserLogin::TIMEOUT);
     };
-    let (outcome, ()) = tokio::join!(desk.login(), passing);
+    let (outcome, ()) = tokio::join!(fixture.login(), passing);
     assert_eq!(outcome.unwrap_err().kind(), LoginErrorKind::Timeout);
 
-    desk.previous = desk.kept.records().pop();
-    let record = desk.signed_in().await;
+    fixture.previous = fixture.saved.records().pop();
+    let record = fixture.signed_in().await;
     assert_ne!(client_id(&record), client_id(&before));
-    assert_eq!(registrations(&desk), 2);
+    assert_eq!(registrations(&fixture), 2);
 }
 
 #[tokio::test]
-async fn a_registration_that_the_token_endpoint_refuses_is_made_anew_once() {
+async fn registration_refused_by_the_token_endpoint_is_replaced_once() {
     let refusal = || Fault::Answer {
         status: 401,
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: r#"{"error":"invalid_client"}"#.to_owned(),
     };
-    let (desk, before) = signed_out_desk().await;
-    desk.issuer.once(Endpoint::CodeExchange, refusal());
-    let record = desk.signed_in().await;
+    let (fixture, before) = signed_out_fixture().await;
+    fixture.issuer.once(Endpoint::CodeExchange, refusal());
+    let record = fixture.signed_in().await;
     assert_ne!(client_id(&record), client_id(&before));
-    assert_eq!(registrations(&desk), 2);
+    assert_eq!(registrations(&fixture), 2);
 
     // A fresh one that is refused as well is tried with a secret, and that is the end of it.
-    let (desk, _) = signed_out_desk().await;
+    let (fixture, _) = signed_out_fixture().await;
     for _ in 0..3 {
-        desk.issuer.once(Endpoint::CodeExchange, refusal());
+        fixture.issuer.once(Endpoint::CodeExchange, refusal());
     }
-    let error = desk.login().await.unwrap_err();
+    let error = fixture.login().await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::Exchange);
     assert!(error.hint().is_some());
-    let asked: Vec<_> = desk
+    let asked: Vec<_> = fixture
         .issuer
         .requests_to(Endpoint::Registration)
         .iter()
@@ -194,9 +194,9 @@ async fn a_registration_that_the_token_endpoint_refuses_is_made_anew_once() {
 }
 
 #[tokio::test]
-async fn a_public_client_that_is_refused_at_the_first_sign_in_is_tried_with_a_secret() {
-    let desk = Desk::with(|_| {}).await;
-    desk.issuer.once(
+async fn refused_public_client_is_registered_with_a_secret() {
+    let fixture = Fixture::with(|_| {}).await;
+    fixture.issuer.once(
         Endpoint::CodeExchange,
         Fault::Answer {
             status: 401,
@@ -204,9 +204,9 @@ async fn a_public_client_that_is_refused_at_the_first_sign_in_is_tried_with_a_se
             body: r#"{"error":"invalid_client"}"#.to_owned(),
         },
     );
-    let record = desk.signed_in().await;
+    let record = fixture.signed_in().await;
     assert!(record.registration.unwrap().client_secret.is_some());
-    let asked: Vec<_> = desk
+    let asked: Vec<_> = fixture
         .issuer
         .requests_to(Endpoint::Registration)
         .iter()
@@ -216,66 +216,66 @@ async fn a_public_client_that_is_refused_at_the_first_sign_in_is_tried_with_a_se
 }
 
 #[tokio::test]
-async fn a_login_that_fails_leaves_a_usable_grant_alone() {
-    let mut desk = Desk::with(|options| options.behaviour.interactive = true).await;
-    let before = desk.signed_in().await;
-    let kept = desk.kept.records().len();
-    desk.previous = Some(before.clone());
-    desk.reason = SignInReason::Requested;
-    desk.seat(Person::new().denying());
-    // Not even a registration that has to be made anew replaces the record.
-    desk.settings.callback.path = "/another".to_owned();
-    desk.login().await.unwrap_err();
-    assert_eq!(registrations(&desk), 2);
-    assert_eq!(desk.kept.records().len(), kept);
+async fn failed_login_keeps_a_usable_grant() {
+    let mut fixture = Fixture::with(|options| options.behaviour.interactive = true).await;
+    let before = fixture.signed_in().await;
+    let kept = fixture.saved.records().len();
+    fixture.previous = Some(before.clone());
+    fixture.reason = SignInReason::Requested;
+    fixture.set_person(Person::new().denying());
+    // A new registration does not replace the record either.
+    fixture.settings.callback.path = "/another".to_owned();
+    fixture.login().await.unwrap_err();
+    assert_eq!(registrations(&fixture), 2);
+    assert_eq!(fixture.saved.records().len(), kept);
 }
 
 #[tokio::test]
-async fn a_step_up_asks_with_the_same_client_and_not_in_advance() {
-    let mut desk = Desk::new().await;
-    desk.settings.callback.port = Some(quiet_port().await);
-    desk.settings.scopes = Some(Scopes::from_server("a b"));
-    let before = desk.signed_in().await;
-    desk.settings.scopes = None;
-    desk.scopes = Scopes::from_server("a b");
-    desk.reason = SignInReason::StepUp;
-    desk.previous = Some(before.clone());
-    let record = desk.signed_in().await;
+async fn step_up_reuses_the_client_without_check() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.callback.port = Some(quiet_port().await);
+    fixture.settings.scopes = Some(Scopes::from_server("a b"));
+    let before = fixture.signed_in().await;
+    fixture.settings.scopes = None;
+    fixture.scopes = Scopes::from_server("a b");
+    fixture.reason = SignInReason::StepUp;
+    fixture.previous = Some(before.clone());
+    let record = fixture.signed_in().await;
     assert_eq!(client_id(&record), client_id(&before));
-    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 2);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Authorization).len(), 2);
 
     // More than the client is registered for needs another one (RFC 7591 §2), and the grant before
     // stays until it is there.
-    desk.scopes = Scopes::from_server("a b c");
-    desk.previous = Some(record.clone());
-    let kept = desk.kept.records().len();
-    let wider = desk.signed_in().await;
+    fixture.scopes = Scopes::from_server("a b c");
+    fixture.previous = Some(record.clone());
+    let kept = fixture.saved.records().len();
+    let wider = fixture.signed_in().await;
     assert_ne!(client_id(&wider), client_id(&record));
     assert_eq!(wider.grant.unwrap().scopes().to_string(), "a b c");
-    assert_eq!(desk.kept.records().len(), kept);
+    assert_eq!(fixture.saved.records().len(), kept);
 }
 
 #[tokio::test]
-async fn what_a_record_holds_beyond_a_login_survives_it() {
-    let (mut desk, before) = signed_out_desk().await;
+async fn other_members_of_the_record_survive_a_login() {
+    let (mut fixture, before) = signed_out_fixture().await;
     let generation = hallpass_core::Generation::new(7);
-    desk.previous.as_mut().unwrap().generation = generation;
-    let record = desk.signed_in().await;
+    fixture.previous.as_mut().unwrap().generation = generation;
+    let record = fixture.signed_in().await;
     assert_eq!(record.generation, generation);
     assert_eq!(record.issuer, before.issuer);
 }
 
 #[tokio::test]
-async fn another_authorization_server_gets_nothing_of_the_one_before() {
-    let (mut desk, before) = signed_out_desk().await;
+async fn another_authorization_server_gets_nothing_of_the_previous_one() {
+    let (mut fixture, before) = signed_out_fixture().await;
     let other = AuthorizationServer::start(AuthorizationServerOptions::default())
         .await
         .unwrap();
-    desk.server.change(|protection| {
+    fixture.server.change(|protection| {
         protection.authorization_servers = vec![other.issuer().to_owned()];
     });
-    desk.reason = SignInReason::Migration;
-    let record = desk.signed_in().await;
+    fixture.reason = SignInReason::Migration;
+    let record = fixture.signed_in().await;
     assert_eq!(record.issuer.as_str(), other.issuer());
     assert_ne!(client_id(&record), client_id(&before));
     for request in other.requests() {
@@ -286,17 +286,17 @@ async fn another_authorization_server_gets_nothing_of_the_one_before() {
 
 /// A client that is its document's URL travels; what the old server gave it does not.
 #[tokio::test]
-async fn a_metadata_document_goes_along_to_another_authorization_server() {
-    let mut desk = documented_desk().await;
-    let before = desk.signed_in().await;
+async fn metadata_document_is_used_at_another_authorization_server() {
+    let mut fixture = documented_fixture().await;
+    let before = fixture.signed_in().await;
     let grant = before.grant.clone().unwrap();
     let other = AuthorizationServer::start(documented()).await.unwrap();
-    desk.server.change(|protection| {
+    fixture.server.change(|protection| {
         protection.authorization_servers = vec![other.issuer().to_owned()];
     });
-    desk.previous = Some(before);
-    desk.reason = SignInReason::Migration;
-    let record = desk.signed_in().await;
+    fixture.previous = Some(before);
+    fixture.reason = SignInReason::Migration;
+    let record = fixture.signed_in().await;
     assert_eq!(record.issuer.as_str(), other.issuer());
     assert_eq!(client_id(&record), DOCUMENT);
     assert!(other.requests_to(Endpoint::Registration).is_empty());
@@ -330,10 +330,10 @@ fn documented() -> AuthorizationServerOptions {
     options
 }
 
-async fn documented_desk() -> Desk {
-    let mut desk = Desk::with(|options| *options = documented()).await;
-    desk.settings.client.metadata_document = Some(Url::parse(DOCUMENT).unwrap());
-    desk
+async fn documented_fixture() -> Fixture {
+    let mut fixture = Fixture::with(|options| *options = documented()).await;
+    fixture.settings.client.metadata_document = Some(Url::parse(DOCUMENT).unwrap());
+    fixture
 }
 
 fn by_hand(method: &TokenEndpointAuthMethod) -> PreRegisteredClient {
@@ -359,35 +359,35 @@ fn known_by_hand(method: TokenEndpointAuthMethod) -> StaticClient {
 }
 
 #[tokio::test]
-async fn a_configured_client_signs_in_with_its_method_on_any_port() {
+async fn configured_client_signs_in_with_its_method_on_any_port() {
     for method in ["none", "client_secret_basic", "client_secret_post"] {
         let method = TokenEndpointAuthMethod::from(method.to_owned());
-        let mut desk = Desk::with(|options| {
+        let mut fixture = Fixture::with(|options| {
             options.clients = vec![known_by_hand(method.clone())];
             options.behaviour.any_loopback_port = true;
             options.behaviour.auth_methods = vec![method.clone()];
             options.behaviour.registration = false;
         })
         .await;
-        desk.settings.client.pre_registered = Some(by_hand(&method));
-        let record = desk.signed_in().await;
+        fixture.settings.client.pre_registered = Some(by_hand(&method));
+        let record = fixture.signed_in().await;
         let registration = record.registration.as_ref().unwrap();
         assert_eq!(registration.origin, RegistrationOrigin::PreRegistered);
         assert_eq!(registration.auth_method, method);
         assert_eq!(registration.client_secret.is_some(), method.needs_secret());
-        assert!(desk.kept.records().is_empty());
+        assert!(fixture.saved.records().is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_configured_client_is_not_shown_to_another_issuer() {
-    let mut desk = Desk::new().await;
+async fn configured_client_is_not_sent_to_another_issuer() {
+    let mut fixture = Fixture::new().await;
     let mut client = by_hand(&TokenEndpointAuthMethod::ClientSecretBasic);
     client.issuer = Some(Issuer::parse("https://as.example").unwrap());
-    desk.settings.client.pre_registered = Some(client);
-    let error = desk.login().await.unwrap_err();
+    fixture.settings.client.pre_registered = Some(client);
+    let error = fixture.login().await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::OtherIssuer);
-    let asked = desk.issuer.requests();
+    let asked = fixture.issuer.requests();
     assert!(
         asked
             .iter()
@@ -395,51 +395,52 @@ async fn a_configured_client_is_not_shown_to_another_issuer() {
                 || request.is_to(Endpoint::ResourceMetadata)
                 || request.is_to(Endpoint::Mcp))
     );
-    assert!(desk.browser.urls().is_empty());
+    assert!(fixture.browser.urls().is_empty());
 }
 
 #[tokio::test]
-async fn a_metadata_document_is_the_client_where_it_is_supported() {
-    let desk = documented_desk().await;
-    let record = desk.signed_in().await;
+async fn metadata_document_is_the_client_where_supported() {
+    let fixture = documented_fixture().await;
+    let record = fixture.signed_in().await;
     assert_eq!(client_id(&record), DOCUMENT);
-    assert_eq!(registrations(&desk), 0);
+    assert_eq!(registrations(&fixture), 0);
 }
 
 #[tokio::test]
-async fn a_client_that_is_registered_with_a_secret_uses_it() {
+async fn client_registered_with_a_secret_uses_it() {
     for method in ["client_secret_basic", "client_secret_post"] {
         let method = TokenEndpointAuthMethod::from(method.to_owned());
-        let desk = Desk::with(|options| {
+        let fixture = Fixture::with(|options| {
             options.behaviour.auth_method_given = Some(method.clone());
         })
         .await;
-        let record = desk.signed_in().await;
+        let record = fixture.signed_in().await;
         assert_eq!(record.registration.unwrap().auth_method, method);
     }
 }
 
 #[tokio::test]
-async fn the_outlook_is_what_the_login_does() {
-    let desk = Desk::new().await;
-    let (client, known) = desk.outlook().await;
+async fn planned_client_is_the_one_of_the_login() {
+    let fixture = Fixture::new().await;
+    let (client, known) = fixture.plan().await;
     assert_eq!(client.unwrap(), PlannedClient::Register(None));
     assert_eq!(known, None);
-    assert_eq!(registrations(&desk), 0);
+    assert_eq!(registrations(&fixture), 0);
 
-    let (desk, record) = signed_out_desk().await;
+    let (fixture, record) = signed_out_fixture().await;
     let registration = record.registration.unwrap();
-    let (client, known) = desk.outlook().await;
-    assert_eq!(client.unwrap(), PlannedClient::Again(registration.clone()));
+    let (client, known) = fixture.plan().await;
+    assert_eq!(client.unwrap(), PlannedClient::Reused(registration.clone()));
     assert_eq!(known, Some(true));
-    desk.issuer.forget_clients();
-    assert_eq!(desk.outlook().await.1, Some(false));
+    fixture.issuer.forget_clients();
+    assert_eq!(fixture.plan().await.1, Some(false));
 
-    desk.issuer
+    fixture
+        .issuer
         .change(|behaviour| behaviour.registration = false);
-    let mut desk = desk;
-    desk.previous = None;
-    let error = desk.outlook().await.0.unwrap_err();
+    let mut fixture = fixture;
+    fixture.previous = None;
+    let error = fixture.plan().await.0.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::NoClient);
-    assert_eq!(registrations(&desk), 1);
+    assert_eq!(registrations(&fixture), 1);
 }

@@ -12,7 +12,7 @@ use hallpass_testkit::{
     Behaviour, Callback, Endpoint, Fault, IssParameter, Protection, PublishedResource,
 };
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 struct Expected {
     kind: LoginErrorKind,
@@ -20,12 +20,12 @@ struct Expected {
     /// Words of the error or its sources.
     words: &'static str,
     has_hint: bool,
-    /// Whether the person was sent to the authorization server.
+    /// Whether the user was sent to the authorization server.
     opened: bool,
 }
 
-async fn check(desk: Desk, expected: Expected) {
-    let error = desk.login().await.unwrap_err();
+async fn check(fixture: Fixture, expected: Expected) {
+    let error = fixture.login().await.unwrap_err();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
@@ -45,14 +45,19 @@ async fn check(desk: Desk, expected: Expected) {
         !text.ends_with('.') && !text.starts_with(char::is_uppercase),
         "{text}"
     );
-    assert_eq!(!desk.browser.urls().is_empty(), expected.opened, "{text}");
+    assert_eq!(
+        !fixture.browser.urls().is_empty(),
+        expected.opened,
+        "{text}"
+    );
     assert!(
-        desk.kept
+        fixture
+            .saved
             .records()
             .iter()
             .all(|record| record.grant.is_none())
     );
-    for visit in desk.browser.visits().await {
+    for visit in fixture.browser.visits().await {
         let visit = visit.unwrap();
         assert!(
             visit.page.contains("You are not signed in"),
@@ -62,20 +67,20 @@ async fn check(desk: Desk, expected: Expected) {
     }
 }
 
-async fn behaving(change: impl FnOnce(&mut Behaviour)) -> Desk {
-    Desk::with(|options| change(&mut options.behaviour)).await
+async fn behaving(change: impl FnOnce(&mut Behaviour)) -> Fixture {
+    Fixture::with(|options| change(&mut options.behaviour)).await
 }
 
-async fn protecting(change: impl FnOnce(&mut Protection)) -> Desk {
-    let desk = Desk::new().await;
-    desk.server.change(change);
-    desk
+async fn protecting(change: impl FnOnce(&mut Protection)) -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture.server.change(change);
+    fixture
 }
 
-async fn failing(endpoint: Endpoint, fault: Fault) -> Desk {
-    let desk = Desk::new().await;
-    desk.issuer.once(endpoint, fault);
-    desk
+async fn failing(endpoint: Endpoint, fault: Fault) -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture.issuer.once(endpoint, fault);
+    fixture
 }
 
 fn status(status: u16) -> Fault {
@@ -94,7 +99,7 @@ fn json(status: u16, body: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn what_is_refused_before_a_browser_opens() {
+async fn login_error_before_the_browser_has_kind_and_remedy() {
     let before = |kind, remedy, words, has_hint| Expected {
         kind,
         remedy,
@@ -149,18 +154,22 @@ async fn what_is_refused_before_a_browser_opens() {
         before(Registration, Remedy::Retry, "status 503", false),
     )
     .await;
-    let mut desk = Desk::new().await;
-    desk.settings.callback = CallbackSetting {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.callback = CallbackSetting {
         host: "0.0.0.0".to_owned(),
         ..CallbackSetting::default()
     };
-    check(desk, before(Setting, Remedy::Configure, "0.0.0.0", false)).await;
+    check(
+        fixture,
+        before(Setting, Remedy::Configure, "0.0.0.0", false),
+    )
+    .await;
 }
 
 #[tokio::test]
-async fn a_registration_that_can_not_be_kept_opens_no_browser() {
-    let mut desk = Desk::new().await;
-    desk.kept.fails = true;
+async fn registration_that_is_not_saved_opens_no_browser() {
+    let mut fixture = Fixture::new().await;
+    fixture.saved.fails = true;
     let expected = Expected {
         kind: Store,
         remedy: Remedy::Configure,
@@ -168,21 +177,21 @@ async fn a_registration_that_can_not_be_kept_opens_no_browser() {
         has_hint: false,
         opened: false,
     };
-    check(desk, expected).await;
+    check(fixture, expected).await;
 }
 
 #[tokio::test]
-async fn a_host_finds_the_error_behind_the_port() {
-    let mut desk = Desk::new().await;
-    desk.settings.callback.path = "no slash".to_owned();
-    let error = AuthorizeError::from(desk.login().await.unwrap_err());
+async fn authorize_error_holds_the_login_error() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.callback.path = "no slash".to_owned();
+    let error = AuthorizeError::from(fixture.login().await.unwrap_err());
     assert_eq!(error.remedy(), Remedy::Configure);
     let error = error.get_ref().downcast_ref::<LoginError>().unwrap();
     assert_eq!(error.kind(), Setting);
 }
 
 #[tokio::test]
-async fn what_the_callback_can_say() {
+async fn login_error_at_the_callback_has_kind_and_remedy() {
     let after = |kind, remedy, words, has_hint| Expected {
         kind,
         remedy,
@@ -205,7 +214,7 @@ async fn what_the_callback_can_say() {
     )
     .await;
     check(
-        answering("<script>alert(1)</script>").await,
+        answering("<server>alert(1)</server>").await,
         after(Denied, Remedy::SignIn, "refused the sign-in", false),
     )
     .await;
@@ -222,14 +231,14 @@ async fn what_the_callback_can_say() {
 }
 
 #[tokio::test]
-async fn an_untrusted_callback_costs_no_token_request() {
-    let desk = behaving(|it| it.iss = IssParameter::Missing).await;
-    desk.login().await.unwrap_err();
-    assert!(desk.issuer.requests_to(Endpoint::Token).is_empty());
+async fn untrusted_callback_sends_no_token_request() {
+    let fixture = behaving(|it| it.iss = IssParameter::Missing).await;
+    fixture.login().await.unwrap_err();
+    assert!(fixture.issuer.requests_to(Endpoint::Token).is_empty());
 }
 
 #[tokio::test]
-async fn what_the_token_endpoint_can_answer() {
+async fn login_error_at_the_token_endpoint_has_kind_and_remedy() {
     let after = |kind, remedy, words, has_hint| Expected {
         kind,
         remedy,

@@ -7,10 +7,11 @@
 
 mod callback;
 mod client;
-mod desk;
 mod errors;
+mod fixture;
+mod grants;
+mod manual_callback;
 mod outcome;
-mod pasted;
-mod roads;
-mod script;
+mod plan;
+mod scripted_server;
 mod signing;

@@ -1,4 +1,4 @@
-//! What a login comes to.
+//! The record and the events of a successful login.
 
 use hallpass_core::{
     Resource, ResourceSetting, Scopes, State,
@@ -6,39 +6,39 @@ use hallpass_core::{
 };
 use hallpass_testkit::{Behaviour, Endpoint, PublishedResource, RefreshTokens};
 
-use crate::desk::{Desk, quiet_port};
+use crate::fixture::{Fixture, quiet_port};
 
 #[tokio::test]
-async fn a_person_signs_in() {
-    let desk = Desk::new().await;
-    let record = desk.signed_in().await;
+async fn user_signs_in() {
+    let fixture = Fixture::new().await;
+    let record = fixture.signed_in().await;
 
-    assert_eq!(record.key, desk.key());
-    assert_eq!(record.issuer.as_str(), desk.issuer.issuer());
+    assert_eq!(record.key, fixture.key());
+    assert_eq!(record.issuer.as_str(), fixture.issuer.issuer());
     assert_eq!(record.state, State::SignedIn);
-    assert_eq!(record.settings, desk.settings.fingerprint());
+    assert_eq!(record.settings, fixture.settings.fingerprint());
     assert!(record.metadata.token_endpoint.is_some() && record.fence.is_none());
     let registration = record.registration.as_ref().unwrap();
     assert_eq!(registration.origin, RegistrationOrigin::Dynamic);
     let grant = record.grant.as_ref().unwrap();
     assert_eq!(grant.kind, GrantKind::AuthorizationCode);
     assert!(grant.refresh_token.is_some() && grant.expires_at.is_some());
-    let token = desk
+    let token = fixture
         .issuer
         .registry()
         .introspect(grant.access_token.expose())
         .unwrap();
     assert_eq!(
         token.audience.as_deref(),
-        Some(desk.server.resource().as_str())
+        Some(fixture.server.resource().as_str())
     );
 
-    let visit = desk.browser.visit().await;
+    let visit = fixture.browser.visit().await;
     assert_eq!(visit.status, 200);
     assert!(visit.page.contains("You are signed in"), "{}", visit.page);
     assert!(visit.page.contains("go back to the test"), "{}", visit.page);
     assert_eq!(
-        desk.browser.steps(),
+        fixture.browser.steps(),
         [
             "Discovering",
             "Discovered",
@@ -53,10 +53,10 @@ async fn a_person_signs_in() {
 }
 
 #[tokio::test]
-async fn the_port_is_free_once_the_login_has_ended() {
-    let mut desk = Desk::new().await;
-    desk.settings.callback.port = Some(quiet_port().await);
-    let record = desk.signed_in().await;
+async fn callback_port_is_free_after_the_login() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.callback.port = Some(quiet_port().await);
+    let record = fixture.signed_in().await;
     let redirect_uri = record.registration.unwrap().redirect_uri.unwrap();
     let port = redirect_uri.parse::<url::Url>().unwrap().port().unwrap();
     tokio::net::TcpListener::bind(("127.0.0.1", port))
@@ -65,25 +65,26 @@ async fn the_port_is_free_once_the_login_has_ended() {
 }
 
 #[tokio::test]
-async fn the_same_resource_goes_out_once_on_each_leg() {
+async fn resource_is_the_same_in_each_request() {
     let check = async |published: PublishedResource, setting: ResourceSetting, expected: &str| {
-        let mut desk = Desk::with(|options| {
+        let mut fixture = Fixture::with(|options| {
             // Its own query must not add another one.
             options.behaviour.authorization_query = Some("tenant=1".to_owned());
         })
         .await;
-        desk.server
+        fixture
+            .server
             .change(|protection| protection.resource = published);
-        desk.settings.resource = setting;
+        fixture.settings.resource = setting;
         let expected: Vec<String> = match expected {
             "none" => Vec::new(),
-            "origin" => vec![desk.server.origin().to_owned()],
-            "url" => vec![desk.server.url()],
+            "origin" => vec![fixture.server.origin().to_owned()],
+            "url" => vec![fixture.server.url()],
             other => vec![other.to_owned()],
         };
-        let record = desk.signed_in().await;
+        let record = fixture.signed_in().await;
         for endpoint in [Endpoint::Authorization, Endpoint::Token] {
-            let requests = desk.issuer.requests_to(endpoint);
+            let requests = fixture.issuer.requests_to(endpoint);
             assert_eq!(requests.len(), 1, "{endpoint:?}");
             assert_eq!(requests[0].parameters("resource"), expected, "{endpoint:?}");
         }
@@ -109,15 +110,15 @@ async fn the_same_resource_goes_out_once_on_each_leg() {
 }
 
 #[tokio::test]
-async fn the_callback_may_be_any_loopback_address() {
+async fn callback_host_may_be_any_loopback_address() {
     for host in ["127.0.0.1", "localhost", "[::1]"] {
         if host == "[::1]" && tokio::net::TcpListener::bind("[::1]:0").await.is_err() {
             continue; // This machine has no IPv6.
         }
-        let mut desk = Desk::new().await;
-        desk.settings.callback.host = host.to_owned();
-        desk.settings.callback.path = "/oauth/back".to_owned();
-        let record = desk.signed_in().await;
+        let mut fixture = Fixture::new().await;
+        fixture.settings.callback.host = host.to_owned();
+        fixture.settings.callback.path = "/oauth/back".to_owned();
+        let record = fixture.signed_in().await;
         let redirect_uri = record.registration.unwrap().redirect_uri.unwrap();
         assert!(
             redirect_uri.starts_with(&format!("http://{host}:")),
@@ -128,7 +129,7 @@ async fn the_callback_may_be_any_loopback_address() {
 }
 
 #[tokio::test]
-async fn scopes_come_from_the_setting_the_challenge_or_the_resource_and_steps_add_theirs() {
+async fn scopes_come_from_setting_challenge_or_resource_and_step_ups_add_theirs() {
     struct Case {
         setting: Option<&'static str>,
         challenge: Option<&'static str>,
@@ -138,15 +139,15 @@ async fn scopes_come_from_the_setting_the_challenge_or_the_resource_and_steps_ad
     }
     let words = |text: &str| text.split(' ').map(str::to_owned).collect();
     let check = async |case: Case| {
-        let mut desk = Desk::new().await;
-        desk.settings.scopes = case.setting.map(Scopes::from_server);
-        desk.scopes = Scopes::from_server(case.step_up);
-        desk.server.change(|protection| {
+        let mut fixture = Fixture::new().await;
+        fixture.settings.scopes = case.setting.map(Scopes::from_server);
+        fixture.scopes = Scopes::from_server(case.step_up);
+        fixture.server.change(|protection| {
             protection.challenge_scope = case.challenge.map(str::to_owned);
             protection.scopes_supported = case.resource.map(words);
         });
-        let record = desk.signed_in().await;
-        let authorization = &desk.issuer.requests_to(Endpoint::Authorization)[0];
+        let record = fixture.signed_in().await;
+        let authorization = &fixture.issuer.requests_to(Endpoint::Authorization)[0];
         assert_eq!(authorization.parameter("scope"), case.expected);
         let asked = record.grant.unwrap().requested_scopes;
         assert_eq!(asked.to_string(), case.expected.unwrap_or_default());
@@ -187,18 +188,18 @@ async fn scopes_come_from_the_setting_the_challenge_or_the_resource_and_steps_ad
 }
 
 #[tokio::test]
-async fn a_missing_refresh_token_is_a_warning_that_says_why() {
+async fn missing_refresh_token_is_a_warning_with_its_reason() {
     let check = async |change: fn(&mut Behaviour), scopes: Option<&str>, expected: &str| {
-        let mut desk = Desk::with(|options| {
+        let mut fixture = Fixture::with(|options| {
             options.behaviour.refresh_tokens = RefreshTokens::None;
             let overrides = &mut options.behaviour.metadata_overrides;
             overrides.insert("grant_types_supported".to_owned(), serde_json::Value::Null);
             change(&mut options.behaviour);
         })
         .await;
-        desk.settings.scopes = scopes.map(Scopes::from_server);
-        desk.signed_in().await;
-        let events = desk.browser.events().join("\n");
+        fixture.settings.scopes = scopes.map(Scopes::from_server);
+        fixture.signed_in().await;
+        let events = fixture.browser.events().join("\n");
         assert!(events.contains("NoRefreshToken"), "{events}");
         assert!(events.contains(expected), "{expected}: {events}");
     };
@@ -221,16 +222,17 @@ async fn a_missing_refresh_token_is_a_warning_that_says_why() {
 }
 
 #[tokio::test]
-async fn offline_access_is_asked_for_with_a_consent_where_it_is_listed() {
-    let desk = Desk::with(|options| {
+async fn offline_access_is_requested_with_consent_where_listed() {
+    let fixture = Fixture::with(|options| {
         let listed = ["a", "offline_access"].map(str::to_owned);
         options.behaviour.scopes_supported = Some(listed.to_vec());
     })
     .await;
-    desk.server
+    fixture
+        .server
         .change(|protection| protection.challenge_scope = Some("a".to_owned()));
-    desk.signed_in().await;
-    let authorization = &desk.issuer.requests_to(Endpoint::Authorization)[0];
+    fixture.signed_in().await;
+    let authorization = &fixture.issuer.requests_to(Endpoint::Authorization)[0];
     assert_eq!(authorization.parameter("scope"), Some("a offline_access"));
     assert_eq!(authorization.parameters("prompt"), ["consent"]);
 }

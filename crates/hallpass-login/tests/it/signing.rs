@@ -11,7 +11,7 @@ use hallpass_login::LoginErrorKind;
 use hallpass_oauth::ProofKey;
 use serde_json::{Value, json};
 
-use crate::script::{ISSUER, Script, Sent, answer, error, tokens};
+use crate::scripted_server::{ISSUER, ScriptedServer, Sent, answer, error, tokens};
 
 fn key() -> ClientSigningKey {
     let document = ProofKey::generate().unwrap();
@@ -24,20 +24,20 @@ fn key() -> ClientSigningKey {
 }
 
 /// A server that takes signatures alone, and a client with a key.
-fn signing(more: &Value) -> Script {
+fn signing(more: &Value) -> ScriptedServer {
     let mut metadata = json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] });
     for (name, value) in more.as_object().unwrap() {
         metadata[name] = value.clone();
     }
-    let mut script = Script::new(&metadata);
-    script.settings.client.pre_registered = Some(PreRegisteredClient {
+    let mut server = ScriptedServer::new(&metadata);
+    server.settings.client.pre_registered = Some(PreRegisteredClient {
         id: ClientId::new("by-hand"),
         secret: None,
         auth_method: None,
         issuer: None,
     });
-    script.settings.client.key = Some(key());
-    script
+    server.settings.client.key = Some(key());
+    server
 }
 
 /// The header and the claims of a request's assertion.
@@ -54,23 +54,23 @@ fn assertion(sent: &Sent) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn each_request_is_signed_for_the_issuer_and_anew() {
-    let script = signing(&json!({
+async fn each_request_has_a_new_assertion_for_the_issuer() {
+    let server = signing(&json!({
         "pushed_authorization_request_endpoint": "https://as.example/par",
     }));
     let reference = json!({ "request_uri": "urn:example:1", "expires_in": 60 });
-    script.on("/par", [answer(201, &reference)]);
+    server.on("/par", [answer(201, &reference)]);
     let busy = answer(503, &json!({}));
-    script.on("/token", [busy, answer(200, &tokens("Bearer"))]);
-    let script = Arc::new(script);
-    let record = script.login(AuthScheme::Bearer, None).await.unwrap();
+    server.on("/token", [busy, answer(200, &tokens("Bearer"))]);
+    let server = Arc::new(server);
+    let record = server.login(AuthScheme::Bearer, None).await.unwrap();
     let registration = record.registration.unwrap();
     assert_eq!(
         registration.auth_method,
         TokenEndpointAuthMethod::PrivateKeyJwt
     );
 
-    let sent = [script.sent("/par"), script.sent("/token")].concat();
+    let sent = [server.sent("/par"), server.sent("/token")].concat();
     assert_eq!(sent.len(), 3);
     let mut seen = Vec::new();
     for sent in &sent {
@@ -87,24 +87,24 @@ async fn each_request_is_signed_for_the_issuer_and_anew() {
 }
 
 #[tokio::test]
-async fn each_question_about_a_device_code_is_signed_anew() {
-    let mut script = signing(&json!({
+async fn each_device_poll_has_a_new_assertion() {
+    let mut server = signing(&json!({
         "device_authorization_endpoint": "https://as.example/device",
     }));
-    script.declines = true;
+    server.declines = true;
     let code = json!({
         "device_code": "canary-device-code",
         "user_code": "WDJB-MJHT",
         "verification_uri": "https://as.example/device-page",
         "expires_in": 900,
     });
-    script.on("/device", [answer(200, &code)]);
+    server.on("/device", [answer(200, &code)]);
     let pending = error(400, "authorization_pending");
-    script.on("/token", [pending, answer(200, &tokens("Bearer"))]);
-    let script = Arc::new(script);
-    let record = script.login(AuthScheme::Bearer, None).await.unwrap();
+    server.on("/token", [pending, answer(200, &tokens("Bearer"))]);
+    let server = Arc::new(server);
+    let record = server.login(AuthScheme::Bearer, None).await.unwrap();
     assert_eq!(record.grant.unwrap().kind, GrantKind::DeviceCode);
-    let sent = [script.sent("/device"), script.sent("/token")].concat();
+    let sent = [server.sent("/device"), server.sent("/token")].concat();
     let mut jtis: Vec<_> = sent
         .iter()
         .map(|sent| assertion(sent).1["jti"].to_string())
@@ -115,27 +115,27 @@ async fn each_question_about_a_device_code_is_signed_anew() {
 }
 
 #[tokio::test]
-async fn a_metadata_document_with_a_key_signs_too() {
-    let mut script = signing(&json!({ "client_id_metadata_document_supported": true }));
-    script.settings.client.pre_registered = None;
-    script.settings.client.metadata_document = Some("https://host.example/c.json".parse().unwrap());
-    let script = Arc::new(script);
-    script.login(AuthScheme::Bearer, None).await.unwrap();
-    let sent = &script.sent("/token")[0];
+async fn metadata_document_client_with_a_key_signs() {
+    let mut server = signing(&json!({ "client_id_metadata_document_supported": true }));
+    server.settings.client.pre_registered = None;
+    server.settings.client.metadata_document = Some("https://host.example/c.json".parse().unwrap());
+    let server = Arc::new(server);
+    server.login(AuthScheme::Bearer, None).await.unwrap();
+    let sent = &server.sent("/token")[0];
     assert_eq!(sent.values("client_id"), ["https://host.example/c.json"]);
     assert_eq!(sent.values("client_assertion").len(), 1);
 }
 
 #[tokio::test]
-async fn a_key_that_is_none_is_refused_before_anything_is_sent() {
-    let mut script = signing(&json!({}));
-    script.settings.client.key = Some(ClientSigningKey {
+async fn unusable_client_key_is_refused_before_discovery() {
+    let mut server = signing(&json!({}));
+    server.settings.client.key = Some(ClientSigningKey {
         pem: ClientPrivateKey::new("canary"),
         id: None,
     });
-    let script = Arc::new(script);
-    let error = script.login(AuthScheme::Bearer, None).await.unwrap_err();
+    let server = Arc::new(server);
+    let error = server.login(AuthScheme::Bearer, None).await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::Setting);
     assert!(error.hint().unwrap().contains("openssl"));
-    assert!(!script.heard("Discovering"));
+    assert!(!server.heard("Discovering"));
 }

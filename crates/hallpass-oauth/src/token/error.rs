@@ -1,4 +1,4 @@
-//! Answers of the token endpoint that bring no token, in five classes.
+//! Answers of the token endpoint without a token, in five classes.
 //!
 //! The table is closed. It decides what a session may do with a refresh token:
 //!
@@ -22,12 +22,12 @@ use http::{HeaderMap, Response, StatusCode};
 
 use crate::{answer::Answer, error_text, hint, retry_after::RetryAfter};
 
-/// How often a request is repeated while somebody waits.
+/// How often a request is sent again while a user waits.
 const MAX_REPEATS: u32 = 2;
-/// The longest wait between two of them: codes are short-lived.
+/// The longest wait between two requests: codes are short-lived.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The wait where the server names none.
-const UNSAID_WAIT: Duration = Duration::from_secs(1);
+const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
 /// An answer without a token.
 ///
@@ -51,7 +51,7 @@ pub enum TokenErrorClass {
     NotProcessed,
     /// The server may have acted on the request. A refresh token may have been consumed or not.
     Unknown,
-    /// The grant (the code, the refresh token) is dead. Nothing but a sign-in helps.
+    /// The grant (the code, the refresh token) has ended. Only a sign-in helps.
     Definitive,
     /// The server refused the request, not the grant.
     Refused,
@@ -62,7 +62,7 @@ pub enum TokenErrorClass {
 
 impl TokenError {
     /// The error that an answer is: any status but a 2xx, and a 2xx with an `error` in it.
-    pub(crate) fn of(response: &Response<Bytes>, answer: &Answer) -> Option<Self> {
+    pub(crate) fn from_response(response: &Response<Bytes>, answer: &Answer) -> Option<Self> {
         let (status, headers) = (response.status(), response.headers());
         let error = answer.text("error");
         (!status.is_success() || error.is_some())
@@ -99,7 +99,7 @@ impl TokenError {
     /// answer.
     pub(crate) fn wrong_type(response: &Response<Bytes>, scheme: AuthScheme) -> Self {
         let why = match scheme {
-            AuthScheme::Dpop => BOUND_UNASKED,
+            AuthScheme::Dpop => UNEXPECTED_DPOP,
             _ => "a bearer token where one bound by DPoP is required",
         };
         Self {
@@ -108,7 +108,7 @@ impl TokenError {
         }
     }
 
-    /// The error of an earlier answer, from what was kept of it.
+    /// The error of an earlier answer, from what is stored of it.
     pub fn remembered(status: StatusCode, code: Option<&str>, description: Option<&str>) -> Self {
         Self::new(status, &HeaderMap::new(), code, description)
     }
@@ -134,7 +134,7 @@ impl TokenError {
         self.status
     }
 
-    /// When the server wants to be asked again.
+    /// When the server wants the next request.
     pub fn retry_after(&self) -> Option<RetryAfter> {
         self.retry_after
     }
@@ -144,15 +144,15 @@ impl TokenError {
         self.dpop_nonce.as_deref()
     }
 
-    /// The nonce that the server has not looked at the request for want of: the same request is sent
-    /// again with it in a new proof, once (RFC 9449 §8).
+    /// The nonce that the server demands with `use_dpop_nonce`. It has not looked at the request: the
+    /// same request is sent again with the nonce in a new proof, once (RFC 9449 §8).
     pub fn dpop_nonce_challenge(&self) -> Option<&str> {
         let wants = self.code() == Some("use_dpop_nonce");
         self.dpop_nonce().filter(|_| wants)
     }
 
     /// How long to wait before the same request is sent again to a server that has not processed it,
-    /// while somebody waits for the tokens. `None` after the second repeat, and where the server wants
+    /// while a user waits for the tokens. `None` after the second repeat, and where the server wants
     /// more time than a code lives.
     pub fn retry_delay(&self, repeats: u32, now: Timestamp) -> Option<Duration> {
         if self.class != TokenErrorClass::NotProcessed || repeats >= MAX_REPEATS {
@@ -160,7 +160,7 @@ impl TokenError {
         }
         let wait = self
             .retry_after
-            .map_or(UNSAID_WAIT, |after| after.wait(now));
+            .map_or(DEFAULT_WAIT, |after| after.wait(now));
         (wait <= MAX_WAIT).then_some(wait)
     }
 
@@ -185,9 +185,9 @@ impl TokenError {
         }
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
-        if self.why == Some(BOUND_UNASKED) {
+        if self.why == Some(UNEXPECTED_DPOP) {
             return Some("set `dpop`: this server binds tokens to a key of the client".to_owned());
         }
         hint::for_code(self.code(), self.description()).or_else(|| {
@@ -221,21 +221,21 @@ impl std::error::Error for TokenError {}
 
 /// The table of the module's documentation.
 fn classify(status: StatusCode, has_error: bool, code: Option<&str>) -> TokenErrorClass {
-    let dead = code.is_some_and(|code| DEAD_GRANT.contains(&code));
+    let is_dead = code.is_some_and(|code| INVALID_GRANT.contains(&code));
     match status.as_u16() {
         408 | 425 | 429 | 503 => TokenErrorClass::NotProcessed,
         500..=599 => TokenErrorClass::Unknown,
         200..=299 if !has_error => TokenErrorClass::Unknown,
-        200..=299 | 400 | 401 | 403 if dead => TokenErrorClass::Definitive,
+        200..=299 | 400 | 401 | 403 if is_dead => TokenErrorClass::Definitive,
         _ => TokenErrorClass::Refused,
     }
 }
 
-/// What is wrong with a bound token in answer to a request without a proof.
-const BOUND_UNASKED: &str = "a DPoP token where a bearer token was asked for";
+/// A bound token in answer to a request without a proof.
+const UNEXPECTED_DPOP: &str = "a DPoP token where a bearer token was asked for";
 
 /// RFC 6749 §5.2, and GitHub's two words for it.
-const DEAD_GRANT: &[&str] = &[
+const INVALID_GRANT: &[&str] = &[
     "invalid_grant",
     "bad_refresh_token",
     "bad_verification_code",

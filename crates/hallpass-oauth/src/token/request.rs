@@ -1,4 +1,4 @@
-//! What goes to the token endpoint.
+//! The request to the token endpoint.
 
 use bytes::Bytes;
 use hallpass_core::{Grant, Resource, Scopes};
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{client_auth::ClientAuthentication, form::Form};
 
-/// A grant on its way to the token endpoint, without the client's proof. `Debug` shows the names of
+/// A grant on its way to the token endpoint, without the client's authentication. `Debug` shows the names of
 /// the parameters, never a value.
 #[derive(Debug, Clone)]
 pub struct TokenRequest(Form);
@@ -22,7 +22,7 @@ impl TokenRequest {
         resource: Option<&Resource>,
     ) -> Self {
         Self(
-            Form::of_grant("authorization_code")
+            Form::for_grant("authorization_code")
                 .with("code", code)
                 .with("redirect_uri", redirect_uri)
                 .with("code_verifier", verifier)
@@ -37,7 +37,7 @@ impl TokenRequest {
     pub fn refresh(grant: &Grant) -> Option<Self> {
         let refresh_token = grant.refresh_token.as_ref()?;
         Some(Self(
-            Form::of_grant("refresh_token")
+            Form::for_grant("refresh_token")
                 .with("refresh_token", refresh_token.expose())
                 .with_resource(grant.resource.as_ref()),
         ))
@@ -46,26 +46,26 @@ impl TokenRequest {
     /// RFC 8628 §3.4.
     pub(crate) fn device_code(device_code: &str, resource: Option<&Resource>) -> Self {
         Self(
-            Form::of_grant(grant_type::DEVICE_CODE)
+            Form::for_grant(grant_type::DEVICE_CODE)
                 .with("device_code", device_code)
                 .with_resource(resource),
         )
     }
 
-    /// RFC 6749 §4.4: the client acts for itself. There is no refresh token; ask anew at expiry.
+    /// RFC 6749 §4.4: the client acts for itself. There is no refresh token: send the request again at expiry.
     pub fn client_credentials(scopes: &Scopes, resource: Option<&Resource>) -> Self {
         Self(
-            Form::of_grant("client_credentials")
+            Form::for_grant("client_credentials")
                 .with_scopes(scopes)
                 .with_resource(resource),
         )
     }
 
-    /// RFC 7523 §2.1: an assertion that somebody else signed, sent as it is. A refused one is not
-    /// sent again; read it anew for the next request.
+    /// RFC 7523 §2.1: an assertion of another party, sent as it is. A refused assertion is not sent
+    /// again: read a new one for the next request.
     pub fn jwt_bearer(assertion: &str, scopes: &Scopes, resource: Option<&Resource>) -> Self {
         Self(
-            Form::of_grant(grant_type::JWT_BEARER)
+            Form::for_grant(grant_type::JWT_BEARER)
                 .with("assertion", assertion)
                 .with_scopes(scopes)
                 .with_resource(resource),

@@ -1,4 +1,4 @@
-//! What comes from the token endpoint, read as real servers write it.
+//! The token endpoint's answer, read as real servers write it.
 
 use std::{fmt, time::Duration};
 
@@ -26,20 +26,23 @@ impl TokenResponse {
     ///
     /// Only an access token has to be there. Status 201 is as good as 200; a missing `token_type` is
     /// `Bearer`; `expires_in` may be a string or a fraction; an empty refresh token or scope is
-    /// none; fields that nobody knows are passed over; a form-encoded body is read when it says that
+    /// none; unknown fields are ignored; a form-encoded body is read when it says that
     /// it is one. An `error` beside a 2xx is an error.
     ///
-    /// `asked` is the type of token that the request asked for: [`AuthScheme::Dpop`] where it carried
+    /// `requested` is the type of token that the request asked for: [`AuthScheme::Dpop`] where it carried
     /// a proof of a key, else [`AuthScheme::Bearer`]. A token of another type is an error (RFC 9449
-    /// §5): a bearer token would be good for whoever steals it, and a bound one for no request, since
-    /// the client has no key that it is bound to.
+    /// §5): a stolen bearer token could be used without the key, and the client has no key for a bound
+    /// token that it did not ask for.
     ///
     /// # Errors
     ///
     /// A [`TokenError`] for every answer without a usable access token.
-    pub fn from_http(response: &Response<Bytes>, asked: AuthScheme) -> Result<Self, TokenError> {
+    pub fn from_http(
+        response: &Response<Bytes>,
+        requested: AuthScheme,
+    ) -> Result<Self, TokenError> {
         let answer = Answer::read(response);
-        if let Some(error) = TokenError::of(response, &answer) {
+        if let Some(error) = TokenError::from_response(response, &answer) {
             return Err(error);
         }
         let unreadable = |why| Err(TokenError::unreadable(response, why));
@@ -60,7 +63,7 @@ impl TokenResponse {
             // RFC 6749 §7.1: a client must not use a token of a type it does not understand.
             Some(_) => return unreadable("a token type that is neither Bearer nor DPoP"),
         };
-        if scheme != asked {
+        if scheme != requested {
             return Err(TokenError::wrong_type(response, scheme));
         }
         Ok(Self {
@@ -109,7 +112,7 @@ impl TokenResponse {
     }
 
     /// The grant after a refresh of `old`: what the answer does not mention stays as it was
-    /// (RFC 6749 §6), but for the expiry, which belonged to the old token.
+    /// (RFC 6749 §6), except the expiry, which belonged to the old token.
     #[must_use]
     pub fn renew(self, old: &Grant, now: Timestamp) -> Grant {
         let mut grant = old.clone();

@@ -100,7 +100,7 @@ const USUAL: &str = "response_type=code&client_id=client\
     &code_challenge=CODE_CHALLENGE&code_challenge_method=S256";
 
 #[test]
-fn the_url_of_a_good_server() {
+fn authorization_url_has_each_parameter_once() {
     Ask {
         scopes: "mcp:write mcp:read",
         ..Ask::default()
@@ -117,7 +117,7 @@ fn the_url_of_a_good_server() {
 }
 
 #[test]
-fn the_endpoints_own_query_stays_but_for_what_is_ours() {
+fn query_of_the_endpoint_is_kept_without_reserved_parameters() {
     Ask::at("https://as.example/authorize?tenant=a%2Fb+c&flag#top").check(&format!(
         "https://as.example/authorize?tenant=a%2Fb+c&flag&{USUAL}&resource=https%3A%2F%2Fmcp.example"
     ));
@@ -133,7 +133,7 @@ fn the_endpoints_own_query_stays_but_for_what_is_ours() {
 }
 
 #[test]
-fn extra_parameters_replace_the_endpoints_and_never_ours() {
+fn extra_parameters_replace_the_endpoint_s_and_never_ours() {
     Ask {
         extra: &[("prompt", "consent"), ("audience", "a b")],
         ..Ask::at("https://as.example/authorize?prompt=login&p=1")
@@ -172,7 +172,7 @@ fn extra_parameters_replace_the_endpoints_and_never_ours() {
 }
 
 #[test]
-fn a_server_that_does_not_list_s256_is_refused_unless_that_is_waived() {
+fn missing_s256_is_refused_unless_waived() {
     for methods in [None, Some(vec![]), Some(vec!["plain".to_owned()])] {
         let mut metadata = metadata();
         metadata.code_challenge_methods_supported = methods;
@@ -196,7 +196,7 @@ fn a_server_that_does_not_list_s256_is_refused_unless_that_is_waived() {
 }
 
 #[test]
-fn a_browser_is_sent_to_https_or_this_machine_only() {
+fn authorization_endpoint_has_to_be_https_or_loopback() {
     for endpoint in [
         "http://as.example/authorize",
         "javascript:alert(1)",
@@ -223,7 +223,7 @@ fn a_browser_is_sent_to_https_or_this_machine_only() {
 }
 
 #[test]
-fn state_and_verifier_are_drawn_apart() {
+fn state_and_verifier_are_independent() {
     let pending = begin(&metadata());
     let state = parameter(pending.url(), "state").unwrap();
     let challenge = parameter(pending.url(), "code_challenge").unwrap();

@@ -33,7 +33,7 @@ fn check(metadata: &ServerMetadata, query: &str, expected: &str) -> Option<Callb
 const ISSUER: &str = "https%3A%2F%2Fas.example";
 
 #[test]
-fn rfc_9207_has_four_rows() {
+fn iss_is_checked_by_rfc_9207() {
     let wrong = |iss: &str| {
         format!(
             "the callback comes from the issuer `{iss}`, the sign-in was at `https://as.example` \
@@ -80,7 +80,7 @@ fn rfc_9207_has_four_rows() {
 }
 
 #[test]
-fn strays_do_not_end_a_login() {
+fn stray_callback_does_not_end_the_login() {
     let none = "the callback holds no `state`, so it is not accepted";
     let wrong = "the callback belongs to another sign-in";
     for (query, expected) in [
@@ -107,7 +107,7 @@ fn strays_do_not_end_a_login() {
 }
 
 #[test]
-fn a_response_holds_one_code_or_one_error() {
+fn callback_without_exactly_one_code_or_error_is_malformed() {
     let unreadable = |why: &str| format!("the callback can't be read: {why}");
     let m = &metadata();
     check(m, "?code=c&state=STATE&session_state=x", "code");
@@ -137,7 +137,7 @@ fn a_response_holds_one_code_or_one_error() {
 }
 
 #[test]
-fn errors_are_shown_fit_for_people() {
+fn callback_error_text_is_sanitized() {
     let m = &metadata();
     let refused = "the authorization server refused the sign-in";
     let error = check(
@@ -170,7 +170,7 @@ fn errors_are_shown_fit_for_people() {
 }
 
 #[test]
-fn a_code_becomes_one_token_request() {
+fn code_becomes_one_token_request() {
     let pending = begin(&metadata());
     let state = parameter(pending.url(), "state").unwrap();
     let code = pending

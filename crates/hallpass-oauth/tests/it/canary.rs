@@ -71,7 +71,7 @@ macro_rules! all_of {
 }
 
 #[test]
-fn token_errors() {
+fn token_error_hides_echoed_secrets() {
     let mut errors = 0;
     for (status, body) in echoes() {
         match TokenResponse::from_http(&answer(status, &body), AuthScheme::Bearer) {
@@ -87,7 +87,7 @@ fn token_errors() {
 }
 
 #[test]
-fn registration_device_exchange_and_push_errors() {
+fn registration_device_exchange_and_par_errors_hide_echoed_secrets() {
     for (status, body) in echoes() {
         let response = answer(status, &body);
         if let Err(error) = registration_from_http(&response, REDIRECT, &metadata()) {
@@ -103,7 +103,7 @@ fn registration_device_exchange_and_push_errors() {
 }
 
 #[test]
-fn callback_errors() {
+fn callback_error_hides_echoed_secrets() {
     for canary in CANARIES {
         for query in [
             "code=TOKEN",
@@ -126,7 +126,7 @@ fn callback_errors() {
 }
 
 #[test]
-fn debug_of_everything_that_holds_a_secret() {
+fn debug_hides_secrets() {
     let canary = "canary4711";
     let id = ClientId::new("client");
     let secret = ClientSecret::new(canary);
@@ -156,7 +156,7 @@ fn debug_of_everything_that_holds_a_secret() {
         ),
         format!(
             "{:?}",
-            RevocationRequest::of_access_token(&grant.access_token)
+            RevocationRequest::for_access_token(&grant.access_token)
         ),
         format!("{:?}", ProofKey::open(&key).unwrap()),
         format!(
@@ -188,7 +188,7 @@ fn debug_of_everything_that_holds_a_secret() {
 }
 
 #[test]
-fn a_long_echo_does_not_slow_anything_down() {
+fn long_echo_is_redacted_in_linear_time() {
     let body = format!(
         r#"{{"error":"invalid_grant","error_description":"{}"}}"#,
         "canary4711 ".repeat(50_000)

@@ -27,7 +27,7 @@ fn check(client: &ClientAuthentication<'_>, header: Option<&str>, body: &str) {
 }
 
 #[test]
-fn one_method_in_each_request() {
+fn request_has_one_authentication_method() {
     let id = ClientId::new("my:id");
     let secret = ClientSecret::new("p&w");
     check(&ClientAuthentication::none(&id), None, "client_id=my:id\n");
@@ -51,7 +51,7 @@ fn one_method_in_each_request() {
 }
 
 #[test]
-fn basic_encodes_both_halves_as_a_form() {
+fn basic_form_encodes_id_and_secret() {
     for (id, secret, expected) in [
         (
             "pre-registered-client",
@@ -77,7 +77,7 @@ fn basic_encodes_both_halves_as_a_form() {
 }
 
 #[test]
-fn a_registration_decides_the_method() {
+fn registration_decides_the_method() {
     use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost, None as Public, Other};
 
     for (method, secret, expected) in [
@@ -99,7 +99,7 @@ fn a_registration_decides_the_method() {
 }
 
 #[test]
-fn negotiation() {
+fn method_is_negotiated_from_metadata_and_credentials() {
     let nothing = AvailableCredentials::default();
     let secret = AvailableCredentials {
         secret: true,

@@ -20,11 +20,11 @@ fn check(name: &str, entry: fn(&[u8])) {
 }
 
 #[test]
-fn answers_of_the_token_endpoint() {
+fn token_response_corpus_holds() {
     check("token_response", fuzzed::token_response);
 }
 
 #[test]
-fn callbacks() {
+fn callback_corpus_holds() {
     check("callback", fuzzed::callback);
 }

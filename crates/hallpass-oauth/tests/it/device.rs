@@ -17,7 +17,7 @@ fn read(body: &str) -> DeviceAuthorization {
 }
 
 #[test]
-fn request_and_answer() {
+fn device_request_and_answer_are_read() {
     let resource = Resource::parse("https://mcp.example").unwrap();
     let id = ClientId::new("c");
     let client = ClientAuthentication::none(&id);
@@ -58,7 +58,7 @@ fn request_and_answer() {
 }
 
 #[test]
-fn what_servers_leave_out_or_write_otherwise() {
+fn device_answer_with_missing_or_odd_fields_is_read() {
     let device = read(
         r#"{"device_code":"d","user_code":"1","verification_url":"https://as.example/d",
             "verification_uri_complete":"javascript:alert(1)"}"#,
@@ -76,7 +76,7 @@ fn what_servers_leave_out_or_write_otherwise() {
 }
 
 #[test]
-fn what_a_person_can_do_nothing_with_is_refused() {
+fn device_answer_that_a_user_can_t_use_is_refused() {
     for (from, to) in [
         ("\"dc\"", "\"\""),
         ("WDJB-MJHT\",", "\\u001b[31m\","),
@@ -95,7 +95,7 @@ fn what_a_person_can_do_nothing_with_is_refused() {
 }
 
 #[test]
-fn polling() {
+fn device_poll_error_decides_whether_to_go_on() {
     for (status, body, goes_on, interval) in [
         (400, r#"{"error":"authorization_pending"}"#, true, 5),
         // GitHub's status for it.

@@ -38,7 +38,7 @@ fn verify(header: &Value, signed: &str, signature: &[u8]) {
 }
 
 #[test]
-fn a_proof_at_the_token_endpoint() {
+fn proof_for_the_token_endpoint_has_no_token_hash() {
     let key = ProofKey::open(&ProofKey::generate().unwrap()).unwrap();
     let entropy = Counting::default();
     let endpoint = url("https://user:pass@as.example/token?tenant=1#top");
@@ -77,7 +77,7 @@ fn a_proof_at_the_token_endpoint() {
 }
 
 #[test]
-fn each_try_of_a_token_request_has_a_proof_of_its_own() {
+fn repeated_token_request_has_a_new_proof() {
     let key = ProofKey::open(&ProofKey::generate().unwrap()).unwrap();
     let entropy = Counting::default();
     let endpoint = url("https://as.example/token?tenant=1");
@@ -100,7 +100,7 @@ fn each_try_of_a_token_request_has_a_proof_of_its_own() {
 }
 
 #[test]
-fn a_proof_for_an_mcp_request_names_its_token() {
+fn proof_for_an_mcp_request_has_the_token_hash() {
     let key = ProofKey::open(&ProofKey::generate().unwrap()).unwrap();
     let of = Proof {
         method: &Method::DELETE,
@@ -121,7 +121,7 @@ fn a_proof_for_an_mcp_request_names_its_token() {
 }
 
 #[test]
-fn a_key_survives_being_kept() {
+fn stored_proof_key_is_read_back() {
     let kept = ProofKey::generate().unwrap();
     let key = ProofKey::open(&kept).unwrap();
     let again = ProofKey::open(&DpopKey::new(kept.expose())).unwrap();
@@ -133,13 +133,13 @@ fn a_key_survives_being_kept() {
         let error = ProofKey::open(&DpopKey::new(bad)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the key that the tokens are bound to is no P-256 key"
+            "the key that the tokens are bound to is not a P-256 key"
         );
     }
 }
 
 #[test]
-fn servers_that_take_es256() {
+fn es256_support_is_read_from_metadata() {
     for (listed, expected) in [
         (None, true),
         (Some(vec!["ES256".to_owned()]), true),
@@ -159,7 +159,7 @@ fn pem(document: &[u8]) -> String {
 }
 
 #[test]
-fn a_client_proves_itself_with_its_key() {
+fn client_assertion_is_signed_by_the_client_s_key() {
     let random = ring::rand::SystemRandom::new();
     let ed25519 = ring::signature::Ed25519KeyPair::generate_pkcs8(&random).unwrap();
     let p256 = ring::signature::EcdsaKeyPair::generate_pkcs8(
@@ -236,7 +236,7 @@ fn a_client_proves_itself_with_its_key() {
 }
 
 #[test]
-fn texts_that_hold_no_key() {
+fn text_without_usable_key_is_refused() {
     let no_pem = "there is no `BEGIN PRIVATE KEY` block in the client's key";
     let no_key = "the private key is neither P-256 nor Ed25519 nor RSA of 2048 to 4096 bits";
     for (text, expected) in [

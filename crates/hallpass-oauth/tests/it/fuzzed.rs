@@ -1,5 +1,5 @@
-//! What has to hold for whatever bytes come from the token endpoint, and from whoever calls the
-//! redirect URI: the entries of the fuzz targets in `fuzz/`, which include this file. `corpus.rs`
+//! What has to hold for any bytes from the token endpoint, and for any request to the redirect
+//! URI: the entries of the fuzz targets in `fuzz/`, which include this file. `corpus.rs`
 //! runs them over the inputs that were kept.
 
 use bytes::Bytes;

@@ -17,7 +17,7 @@ fn check(request: TokenRequest, expected: &str) {
 }
 
 #[test]
-fn refresh() {
+fn refresh_request_has_the_grant_s_resource() {
     let mut grant = Grant::new(GrantKind::AuthorizationCode, AccessToken::new("a"), NOW);
     assert!(TokenRequest::refresh(&grant).is_none());
     grant.refresh_token = Some(RefreshToken::new("r+/=:1"));
@@ -36,7 +36,7 @@ fn refresh() {
 }
 
 #[test]
-fn client_credentials_and_jwt_bearer() {
+fn client_credentials_and_jwt_bearer_requests_have_scope_and_resource() {
     let scopes = Scopes::from_server("b a");
     let resource = Resource::parse("https://mcp.example/mcp").unwrap();
     check(
@@ -55,7 +55,7 @@ fn client_credentials_and_jwt_bearer() {
 }
 
 #[test]
-fn what_the_endpoint_s_own_query_holds_is_not_sent_twice() {
+fn parameter_in_the_endpoint_s_query_is_not_sent_twice() {
     let resource = Resource::parse("https://mcp.example/mcp").unwrap();
     let id = ClientId::new("c");
     let request = TokenRequest::client_credentials(&Scopes::none(), Some(&resource)).into_http(

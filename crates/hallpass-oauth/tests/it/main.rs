@@ -12,15 +12,15 @@ mod client_auth;
 mod corpus;
 mod device;
 mod dpop;
-mod exchange;
 mod fuzzed;
 mod grants;
+mod par;
 mod properties;
-mod pushed;
 mod registration;
 mod revocation;
 mod rsa_key;
 mod token_errors;
+mod token_exchange;
 mod token_responses;
 
 use std::sync::atomic::{AtomicU8, Ordering};

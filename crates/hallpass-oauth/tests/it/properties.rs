@@ -54,7 +54,7 @@ proptest! {
 
     /// Whatever the endpoint's own query is, each parameter of ours stands once, with our value.
     #[test]
-    fn an_endpoints_query_changes_nothing_of_ours(
+    fn endpoint_query_changes_no_parameter_of_ours(
         query in "((resource|state|client_id|scope|p|re%73ource|%)?(=|&|%3D|[a-z%+]{0,3})){0,12}"
     ) {
         let mut metadata = metadata();
@@ -81,7 +81,7 @@ proptest! {
 
     /// No query makes `receive` panic, and none without this login's state brings a code or ends it.
     #[test]
-    fn a_stranger_changes_nothing(
+    fn callback_with_another_state_is_stray(
         query in "\\PC*|((code|state|iss|error|error_description)[=&%a-zA-Z0-9]{0,6}&?){0,8}"
     ) {
         let pending = begin(&metadata());

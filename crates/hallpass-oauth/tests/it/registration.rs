@@ -41,7 +41,7 @@ fn body(request: RegistrationRequest<'_>) -> Value {
 }
 
 #[test]
-fn a_native_client_introduces_itself() {
+fn registration_request_is_for_a_native_client() {
     let uris = [REDIRECT.to_owned()];
     assert_eq!(
         body(request(&metadata(), &uris, &Scopes::from_server("b a"))),
@@ -140,7 +140,7 @@ fn check(body: &str, expected: &str) {
 }
 
 #[test]
-fn the_answer_counts() {
+fn registered_values_replace_requested_ones() {
     for (fields, expected) in [
         ("", "c - none never -"),
         (
@@ -187,7 +187,7 @@ fn the_answer_counts() {
 }
 
 #[test]
-fn management_needs_both_halves() {
+fn registration_management_needs_uri_and_token() {
     let uri = r#""registration_client_uri":"https://as.example/register/c""#;
     let token = r#""registration_access_token":"canary4711""#;
     let both = read(201, &format!(r#"{{"client_id":"c",{uri},{token}}}"#));
@@ -220,7 +220,7 @@ fn check_refused(status: u16, body: &str, expected: &str, remedy: Remedy) {
 }
 
 #[test]
-fn refusals() {
+fn registration_error_has_remedy_and_hint() {
     let refused = "the authorization server refused to register the client";
     for (status, body, tail, remedy) in [
         (
@@ -281,7 +281,7 @@ fn refusals() {
 }
 
 #[test]
-fn taking_a_registration_back() {
+fn deletion_is_read_by_status() {
     let management = RegistrationManagement {
         uri: url("https://as.example/register/c?v=1"),
         token: RegistrationAccessToken::new("canary4711"),
@@ -292,7 +292,7 @@ fn taking_a_registration_back() {
     assert_eq!(request.headers()["authorization"], "Bearer canary4711");
     assert!(!format!("{request:?}").contains("canary4711"));
 
-    for status in [200, 204, 401, 404, 410] {
+    for status in [200, 204, 404, 410] {
         assert!(
             unregistered_from_http(&answer(status, "")).is_ok(),
             "{status}"
@@ -311,10 +311,17 @@ fn taking_a_registration_back() {
             format!("the authorization server did not delete the registration (status {status})")
         );
     }
+    let error = unregistered_from_http(&answer(401, "")).unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Report);
+    assert_eq!(
+        error.to_string(),
+        "the server no longer accepts the registration's token: the client is gone, or its token is \
+         (status 401)"
+    );
 }
 
 #[test]
-fn a_document_in_place_of_a_registration() {
+fn client_metadata_document_describes_a_public_client() {
     let client_id = url("https://app.example/client.json");
     let document = ClientMetadataDocument {
         client_id: &client_id,

@@ -29,7 +29,7 @@ fn check(status: u16, body: &str, class: TokenErrorClass, remedy: Remedy) {
 const INVALID_GRANT: &str = r#"{"error":"invalid_grant"}"#;
 
 #[test]
-fn not_processed() {
+fn busy_status_is_not_processed() {
     for status in [408, 425, 429, 503] {
         for body in [
             "",
@@ -57,7 +57,7 @@ fn other_5xx_is_unknown() {
 }
 
 #[test]
-fn an_unreadable_2xx_is_unknown() {
+fn unreadable_2xx_is_unknown() {
     for status in [200, 201, 202, 204] {
         for body in [
             "",
@@ -100,7 +100,7 @@ fn invalid_grant_is_definitive() {
 }
 
 #[test]
-fn everything_else_is_refused() {
+fn other_error_is_refused() {
     for (status, body, remedy) in [
         (400, r#"{"error":"invalid_request"}"#, Remedy::Report),
         (400, r#"{"error":"invalid_target"}"#, Remedy::Configure),
@@ -139,7 +139,7 @@ fn everything_else_is_refused() {
 }
 
 #[test]
-fn display_says_what_happened() {
+fn token_error_text_has_class_status_and_words() {
     for (status, body, expected) in [
         (
             429,
@@ -190,7 +190,7 @@ fn hints_name_the_setting() {
 }
 
 #[test]
-fn headers_are_kept() {
+fn retry_after_and_dpop_nonce_are_read() {
     let response = |headers: &[(&str, &str)]| {
         let mut response = Response::builder().status(400);
         for (name, value) in headers {
@@ -218,7 +218,7 @@ fn headers_are_kept() {
 }
 
 #[test]
-fn a_nonce_beside_another_error_is_not_asked_for() {
+fn nonce_beside_another_error_is_no_challenge() {
     let response = Response::builder().status(400).header("dpop-nonce", "n-1");
     let body = Bytes::from_static(br#"{"error":"invalid_grant"}"#);
     let error =
@@ -228,7 +228,7 @@ fn a_nonce_beside_another_error_is_not_asked_for() {
 }
 
 #[test]
-fn what_was_not_processed_is_repeated_while_somebody_waits() {
+fn retry_delay_is_limited_while_a_user_waits() {
     let check = |status: u16, retry_after: Option<&str>, repeats, expected: Option<u64>| {
         let mut response = Response::builder().status(status);
         if let Some(retry_after) = retry_after {

@@ -58,7 +58,7 @@ fn check(body: &str, expected: &str) {
 }
 
 #[test]
-fn a_full_answer() {
+fn full_token_response_is_read() {
     check(
         r#"{"access_token":"t","token_type":"Bearer","expires_in":3600,"refresh_token":"r",
             "scope":"b a","id_token":"x","unheard_of":{"of":[1,2]}}"#,
@@ -67,7 +67,7 @@ fn a_full_answer() {
 }
 
 #[test]
-fn what_servers_leave_out_or_write_otherwise() {
+fn token_response_with_missing_or_odd_fields_is_read() {
     for (fields, expected) in [
         ("", "Bearer t - - -"),
         (r#","token_type":"bearer""#, "Bearer t - - -"),
@@ -104,7 +104,7 @@ fn what_servers_leave_out_or_write_otherwise() {
 }
 
 #[test]
-fn a_form_is_read_when_it_says_that_it_is_one() {
+fn form_encoded_token_response_is_read() {
     let response = |content_type: &str| {
         Response::builder()
             .header("content-type", content_type)
@@ -123,13 +123,13 @@ fn a_form_is_read_when_it_says_that_it_is_one() {
 }
 
 #[test]
-fn json_needs_no_content_type() {
+fn json_without_content_type_is_read() {
     let response = Response::new(Bytes::from_static(br#"{"access_token":"t"}"#));
     assert_eq!(describe(&grant(&response)), "Bearer t - - -");
 }
 
 #[test]
-fn a_first_grant_keeps_what_was_asked_for() {
+fn first_grant_has_the_requested_scopes_and_resource() {
     let resource = Resource::parse("https://mcp.example").unwrap();
     let response = TokenResponse::from_http(
         &answer(
@@ -158,7 +158,7 @@ fn a_first_grant_keeps_what_was_asked_for() {
 }
 
 #[test]
-fn a_renewed_grant_keeps_what_the_answer_does_not_mention() {
+fn renewed_grant_keeps_what_the_answer_omits() {
     let mut old = Grant::new(GrantKind::AuthorizationCode, AccessToken::new("old"), NOW);
     old.refresh_token = Some(RefreshToken::new("r-old"));
     old.expires_at = Some(NOW);
@@ -187,7 +187,7 @@ fn a_renewed_grant_keeps_what_the_answer_does_not_mention() {
 }
 
 #[test]
-fn token_of_another_type_than_was_asked_for_is_refused() {
+fn token_of_another_type_than_requested_is_refused() {
     let read = |kind: &str, asked| {
         let body = format!(r#"{{"access_token":"t","token_type":"{kind}"}}"#);
         TokenResponse::from_http(&answer(200, &body), asked)

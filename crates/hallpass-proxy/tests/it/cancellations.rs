@@ -116,3 +116,40 @@ async fn cancelled_request_of_a_batch_leaves_the_others() {
     assert_eq!(host.hear().await, format!("[{NEXT}]"));
     assert_eq!(host.leave().await, [""; 0]);
 }
+
+/// The answer of the one waits until the host reads on while the other is cancelled.
+#[tokio::test]
+async fn cancelled_request_of_a_batch_leaves_an_answer_that_waits_to_be_written() {
+    let (called, told) = (Gate::new(), Gate::new());
+    let (calls, hears) = (called.clone(), told.clone());
+    let large = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/message","params":["{}"]}}"#,
+        "x".repeat(2 * 1024 * 1024)
+    );
+    let events = event("", &large) + &event("", NEXT);
+    let server = Double::start(move |seen: &Seen| {
+        if seen.is("notifications/cancelled") {
+            hears.open();
+            return Reply::status(202);
+        }
+        handshake_of("2025-03-26", seen).unwrap_or_else(|| {
+            Reply::events(events.clone())
+                .wait(&calls)
+                .wait(&Gate::new())
+        })
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.say(r#"[{"jsonrpc":"2.0","id":1,"method":"a"},{"jsonrpc":"2.0","id":2,"method":"b"}]"#)
+        .await;
+    called.until_arrived(1).await;
+    called.open();
+    // The proxy takes what has been sent, and can't write it.
+    for _ in 0..2000 {
+        tokio::task::yield_now().await;
+    }
+    host.say(CANCELLED).await;
+    told.pass().await;
+    assert_eq!(host.hear().await, large);
+    assert_eq!(host.hear().await, NEXT);
+}

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{BoxFuture, Clock, CredentialKey, ServerSettings, ServerUrl, Timestamp};
 use hallpass_http::{Client, HttpConfig};
+use hallpass_mcp::AuthorizedEndpoint;
 use hallpass_proxy::{CapabilityCache, NoCache, Proxy, ProxyError};
 use hallpass_session::{Session, SessionBuilder, SystemClock};
 use hallpass_store::MemoryStore;
 use hallpass_testkit::FakeClock;
-use hallpass_transport::AuthorizedEndpoint;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, duplex},
     task::JoinHandle,
@@ -126,6 +126,11 @@ impl Host {
 
     /// What comes next, however long it takes by this clock.
     pub(crate) async fn hear_in_time(&mut self, clock: &FakeClock) -> String {
+        Self::in_time(clock, self.hear()).await
+    }
+
+    /// The output of `future`, however long it takes by this clock.
+    pub(crate) async fn in_time<T>(clock: &FakeClock, future: impl Future<Output = T>) -> T {
         let passing = async {
             loop {
                 clock.advance(Duration::from_millis(100));
@@ -133,7 +138,7 @@ impl Host {
             }
         };
         tokio::select! {
-            line = self.hear() => line,
+            output = future => output,
             () = passing => unreachable!("time does not end"),
         }
     }

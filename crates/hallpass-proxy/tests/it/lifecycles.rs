@@ -216,3 +216,44 @@ async fn what_was_said_last_still_goes_out() {
     assert_eq!(host.leave().await, [""; 0]);
     assert_eq!(server.count("notifications/roots/list_changed"), 1);
 }
+
+#[tokio::test]
+async fn late_answer_to_an_earlier_initialize_is_dropped() {
+    let gates = [Gate::new(), Gate::new()];
+    let held = gates.clone();
+    let mut opened = 0;
+    let server = Double::start(move |seen: &Seen| {
+        let reply = handshake(seen).unwrap_or_else(|| Reply::json(RESULT));
+        if !seen.is("initialize") {
+            return reply;
+        }
+        opened += 1;
+        let session = format!("s{opened}");
+        reply
+            .header("mcp-session-id", session)
+            .held(&held[opened - 1])
+    })
+    .await;
+    let mut host = Host::before(&server.url);
+    host.say(crate::host::INITIALIZE).await;
+    gates[0].until_arrived(1).await;
+    host.say(&crate::host::INITIALIZE.replace("\"id\":0", "\"id\":5"))
+        .await;
+    let error = host.hear().await;
+    assert!(error.contains("\"id\":0,\"error\""), "{error}");
+    gates[1].until_arrived(1).await;
+    gates[0].open();
+    // The proxy reads it.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    gates[1].open();
+    let answer = host.hear().await;
+    assert!(answer.contains("\"id\":5,\"result\""), "{answer}");
+    host.say(crate::host::INITIALIZED).await;
+    host.call(1, "tools/call").await;
+    assert_eq!(host.hear().await, RESULT);
+    let seen = server.seen();
+    let call = seen.iter().find(|seen| seen.is("tools/call")).unwrap();
+    assert_eq!(call.header("mcp-session-id"), Some("s2"));
+}

@@ -14,7 +14,7 @@ use hallpass_testkit::{FakeClock, Gate};
 
 use crate::{
     host::Host,
-    server::{Double, Reply, Seen, handshake},
+    server::{Double, Reply, Seen, event, handshake},
 };
 
 fn result(id: &str) -> String {
@@ -123,4 +123,69 @@ async fn a_stream_that_no_token_opens_is_not_asked_for_for_ever() {
     }
     let asked = source.0.load(Ordering::SeqCst);
     assert!(asked <= 6, "{asked} tokens");
+}
+
+/// A server that accepts each call with 202, and answers a GET with what is next.
+async fn accepting(streams: Vec<Reply>, accepted: &Gate) -> Double {
+    let (mut streams, accepted) = (streams.into_iter(), accepted.clone());
+    Double::start(move |seen: &Seen| match handshake(seen) {
+        Some(_) if seen.method == "GET" => streams.next().unwrap_or(Reply::status(405)),
+        Some(reply) => reply,
+        None if seen.is("ping") => Reply::status(404),
+        None => {
+            accepted.open();
+            Reply::status(202)
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn accepted_call_fails_when_the_own_stream_ends_for_good() {
+    for (status, reason) in [
+        (405, "no stream of its own"),
+        (404, "has ended the session"),
+    ] {
+        let (accepted, ends) = (Gate::new(), Gate::new());
+        let streams = vec![Reply::events("").wait(&ends), Reply::status(status)];
+        let server = accepting(streams, &accepted).await;
+        let (mut host, clock) = host(&server).await;
+        ends.until_arrived(1).await;
+        host.call(1, "tools/call").await;
+        accepted.pass().await;
+        ends.open();
+        let error = host.hear_in_time(&clock).await;
+        assert!(error.contains(r#""id":1,"error""#), "{error}");
+        assert!(error.contains("202 Accepted"), "{error}");
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn accepted_call_fails_when_the_get_is_refused_after_it() {
+    let (accepted, gate) = (Gate::new(), Gate::new());
+    let server = accepting(vec![Reply::status(405).held(&gate)], &accepted).await;
+    let (mut host, clock) = host(&server).await;
+    gate.until_arrived(1).await;
+    host.call(1, "tools/call").await;
+    // The call does not wait for the GET for ever.
+    Host::in_time(&clock, accepted.pass()).await;
+    gate.open();
+    let error = host.hear().await;
+    assert!(error.contains(r#""id":1,"error""#), "{error}");
+    assert!(error.contains("no stream of its own"), "{error}");
+}
+
+#[tokio::test]
+async fn accepted_call_is_answered_on_the_own_stream() {
+    let (accepted, says) = (Gate::new(), Gate::new());
+    let answer = event("", &result("1"));
+    let streams = vec![Reply::events("").wait(&says).chunk(answer)];
+    let server = accepting(streams, &accepted).await;
+    let (mut host, _clock) = host(&server).await;
+    says.until_arrived(1).await;
+    host.call(1, "tools/call").await;
+    accepted.pass().await;
+    says.open();
+    assert_eq!(host.hear().await, result("1"));
 }

@@ -7,7 +7,7 @@ use hallpass_core::{
     Grant, HttpClient, Issuer, Record, RefreshToken, Registration, Resource, Scopes,
     ServerMetadata, ServerUrl, SettingsFingerprint, State, Timestamp,
     record::{GrantKind, RegistrationOrigin},
-    store::Saved,
+    store::{LockKind, Saved},
 };
 use hallpass_http::{Client, HttpConfig};
 use hallpass_rmcp_bridge::{Bridge, BridgeStore};
@@ -59,7 +59,11 @@ impl Place {
         record.state = State::SignedIn;
         change(&mut record);
         let wait = std::time::Duration::ZERO;
-        let mut guard = self.store.lock(&self.key, wait).await.unwrap();
+        let mut guard = self
+            .store
+            .lock(&self.key, LockKind::Credential, wait)
+            .await
+            .unwrap();
         let saved = self.store.save(&record, None, &mut guard).await.unwrap();
         assert!(matches!(saved, Saved::Written(_)));
     }

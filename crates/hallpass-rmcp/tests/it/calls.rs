@@ -284,10 +284,10 @@ async fn after_signing_out_the_next_call_signs_in() {
 #[tokio::test]
 async fn signing_in_before_rmcp_begins() {
     let world = World::new(|_| {}).await;
-    world.client.prepare().await.unwrap();
+    world.client.ensure_signed_in().await.unwrap();
     let asked = ["server/discover - 401", "server/discover + 200"];
     assert_eq!(world.asked(), asked);
-    world.client.prepare().await.unwrap();
+    world.client.ensure_signed_in().await.unwrap();
     assert_eq!(world.asked(), asked, "with a token nothing is sent");
     let lifecycle = ClientLifecycleMode::Auto {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],

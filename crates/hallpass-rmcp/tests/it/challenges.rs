@@ -262,18 +262,42 @@ fn preparing_leaves_all_but_challenges_to_rmcp() {
     for status in [200, 202, 400, 403, 404, 500] {
         run(async {
             let world = World::new([answer(status)]);
-            world.client.prepare().await.unwrap();
+            world.client.ensure_signed_in().await.unwrap();
             assert_eq!(world.seen(), ["POST -"]);
             assert_eq!(granted(&world), 0);
         });
     }
     run(async {
         let world = World::new([answer(401)]);
-        let error = world.client.prepare().await.unwrap_err();
+        let error = world.client.ensure_signed_in().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Report, "{error}");
         assert_eq!(world.seen().len(), 2);
         let world = World::new([]);
-        let error = world.client.prepare().await.unwrap_err();
+        let error = world.client.ensure_signed_in().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry, "{error}");
+    });
+}
+
+#[test]
+fn request_to_another_server_or_with_another_token_is_refused() {
+    run(async {
+        let world = World::signed_in([answered()]).await;
+        let get = |uri: &str, token: Option<&str>| {
+            let (uri, token) = (Arc::from(uri), token.map(str::to_owned));
+            let stream = world
+                .client
+                .get_stream(uri, None, None, token, HashMap::new());
+            async { stream.await.map(drop).unwrap_err() }
+        };
+        let error = get("https://other.example/mcp", None).await;
+        let found = Error::find_in_chain(&error).unwrap();
+        assert!(matches!(found, Error::OtherServer(_)), "{found:?}");
+        assert_eq!(found.remedy(), Remedy::Configure);
+        let error = get(SERVER, Some("another")).await;
+        assert!(
+            matches!(error, StreamableHttpError::ReservedHeaderConflict(_)),
+            "{error:?}"
+        );
+        assert!(world.seen().is_empty());
     });
 }

@@ -10,7 +10,6 @@ mod answers;
 mod authorizer;
 mod calls;
 mod challenges;
-mod lesser_road;
 mod overload;
 mod own_stream;
 mod proofs;

@@ -7,8 +7,9 @@ use hallpass_core::{
 use hallpass_service::{ServiceClient, ServiceErrorKind};
 use serde_json::{Value, json};
 
-use crate::script::{
-    Asked, ISSUER, SERVER, Script, answer, claims, error, itself, key, token, with_client,
+use crate::scripted_server::{
+    ISSUER, SERVER, ScriptedServer, SignInCase, answer, claims, error, itself, key, token,
+    with_client,
 };
 
 fn signing() -> ServiceClient {
@@ -16,17 +17,17 @@ fn signing() -> ServiceClient {
 }
 
 /// The method that is used with a server that lists `methods`.
-async fn check(machine: ServiceClient, secret: Option<&str>, methods: Value, expected: &str) {
-    let script = Script::new(&json!({ "token_endpoint_auth_methods_supported": methods }));
-    let asked = Asked {
+async fn check(client: ServiceClient, secret: Option<&str>, methods: Value, expected: &str) {
+    let server = ScriptedServer::new(&json!({ "token_endpoint_auth_methods_supported": methods }));
+    let asked = SignInCase {
         settings: with_client(secret),
-        ..Asked::default()
+        ..SignInCase::default()
     };
-    let record = asked.of(&script.login(machine)).await.unwrap();
+    let record = asked.run(&server.login(client)).await.unwrap();
     let registration = record.registration.unwrap();
     assert_eq!(registration.origin, RegistrationOrigin::PreRegistered);
     assert_eq!(registration.auth_method.as_str(), expected, "{methods}");
-    let sent = &script.sent("/token")[0];
+    let sent = &server.sent("/token")[0];
     let found = (
         sent.authorization.is_some(),
         sent.has("client_secret"),
@@ -42,7 +43,7 @@ async fn check(machine: ServiceClient, secret: Option<&str>, methods: Value, exp
 }
 
 #[tokio::test]
-async fn the_method_is_the_strongest_that_both_sides_have() {
+async fn method_is_the_strongest_of_server_and_client() {
     let secret = Some("canary-secret");
     check(itself(), secret, json!(null), "client_secret_basic").await;
     check(
@@ -77,24 +78,25 @@ async fn the_method_is_the_strongest_that_both_sides_have() {
 }
 
 #[tokio::test]
-async fn a_signed_assertion_is_for_the_issuer_and_for_one_request() {
-    let script =
-        Script::new(&json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }));
-    script.on(
+async fn client_assertion_is_for_the_issuer_and_one_request() {
+    let server = ScriptedServer::new(
+        &json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }),
+    );
+    server.on(
         "/token",
         [
             error(503, "temporarily_unavailable"),
             answer(200, &token("Bearer")),
         ],
     );
-    Asked {
+    SignInCase {
         settings: with_client(None),
-        ..Asked::default()
+        ..SignInCase::default()
     }
-    .of(&script.login(signing()))
+    .run(&server.login(signing()))
     .await
     .unwrap();
-    let sent = script.sent("/token");
+    let sent = server.sent("/token");
     let claims: Vec<_> = sent
         .iter()
         .map(|sent| claims(sent.value("client_assertion")))
@@ -104,52 +106,52 @@ async fn a_signed_assertion_is_for_the_issuer_and_for_one_request() {
         assert_eq!(claims["aud"], ISSUER);
         assert_eq!(
             (&claims["iss"], &claims["sub"]),
-            (&json!("machine"), &json!("machine"))
+            (&json!("service"), &json!("service"))
         );
     }
     assert_ne!(claims[0]["jti"], claims[1]["jti"]);
 }
 
 #[tokio::test]
-async fn a_metadata_document_is_a_client_where_the_server_takes_those() {
-    let document = "https://machine.example/client.json";
+async fn metadata_document_is_the_client_where_supported() {
+    let document = "https://service.example/client.json";
     let mut settings = ServerSettings::default();
     settings.client.metadata_document = Some(document.parse().unwrap());
-    let asked = Asked {
+    let asked = SignInCase {
         settings,
-        ..Asked::default()
+        ..SignInCase::default()
     };
-    let script = Script::new(&json!({ "client_id_metadata_document_supported": true }));
-    asked.of(&script.login(itself())).await.unwrap();
-    assert_eq!(script.sent("/token")[0].value("client_id"), document);
+    let server = ScriptedServer::new(&json!({ "client_id_metadata_document_supported": true }));
+    asked.run(&server.login(itself())).await.unwrap();
+    assert_eq!(server.sent("/token")[0].value("client_id"), document);
 
-    let script = Script::new(&json!({}));
-    let error = asked.of(&script.login(itself())).await.unwrap_err();
+    let server = ScriptedServer::new(&json!({}));
+    let error = asked.run(&server.login(itself())).await.unwrap_err();
     assert_eq!(error.kind(), ServiceErrorKind::NoClient);
     assert_eq!(error.remedy(), Remedy::Configure);
-    assert!(script.sent("/token").is_empty());
+    assert!(server.sent("/token").is_empty());
 }
 
 #[tokio::test]
-async fn a_client_without_means_sends_nothing() {
+async fn client_without_credentials_sends_nothing() {
     let methods = json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] });
-    let script = Script::new(&methods);
-    let asked = Asked {
+    let server = ScriptedServer::new(&methods);
+    let asked = SignInCase {
         settings: with_client(None),
-        ..Asked::default()
+        ..SignInCase::default()
     };
-    let error = asked.of(&script.login(itself())).await.unwrap_err();
+    let error = asked.run(&server.login(itself())).await.unwrap_err();
     assert_eq!(error.kind(), ServiceErrorKind::NoClient);
-    assert!(script.sent("/token").is_empty());
+    assert!(server.sent("/token").is_empty());
 
     let mut settings = with_client(None);
     let client = settings.client.pre_registered.as_mut().unwrap();
     client.auth_method = Some(TokenEndpointAuthMethod::ClientSecretPost);
-    let asked = Asked {
+    let asked = SignInCase {
         settings,
-        ..Asked::default()
+        ..SignInCase::default()
     };
-    let error = asked.of(&script.login(itself())).await.unwrap_err();
+    let error = asked.run(&server.login(itself())).await.unwrap_err();
     assert_eq!(error.kind(), ServiceErrorKind::NoClient);
 }
 
@@ -158,7 +160,7 @@ fn before(issuer: &str) -> Record {
     let metadata = ServerMetadata::new(issuer.parse().unwrap());
     let key = CredentialKey::new(SERVER.parse().unwrap());
     let mut record = Record::new(key, metadata, SettingsFingerprint::default());
-    let client = ClientId::new("machine");
+    let client = ClientId::new("service");
     record.registration = Some(Registration::new(RegistrationOrigin::PreRegistered, client));
     let token = hallpass_core::AccessToken::new("old");
     let now = hallpass_core::Timestamp::from_unix_seconds(1_700_000_000);
@@ -168,26 +170,26 @@ fn before(issuer: &str) -> Record {
 }
 
 #[tokio::test]
-async fn a_client_is_shown_to_its_own_authorization_server_alone() {
+async fn client_is_not_sent_to_another_issuer() {
     async fn check(
         bound: Option<&str>,
         previous: Option<&Record>,
         reason: SignInReason,
         sent: bool,
     ) {
-        let script = Script::new(&json!({}));
+        let server = ScriptedServer::new(&json!({}));
         let mut settings = with_client(Some("canary-secret"));
         let client = settings.client.pre_registered.as_mut().unwrap();
         client.issuer = bound.map(|issuer| issuer.parse().unwrap());
-        let asked = Asked {
+        let asked = SignInCase {
             settings,
             reason,
             previous,
-            ..Asked::default()
+            ..SignInCase::default()
         };
-        let outcome = asked.of(&script.login(itself())).await;
+        let outcome = asked.run(&server.login(itself())).await;
         assert_eq!(
-            script.sent("/token").len(),
+            server.sent("/token").len(),
             usize::from(sent),
             "{bound:?} {reason:?}"
         );

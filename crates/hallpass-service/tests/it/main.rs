@@ -1,14 +1,14 @@
-//! A machine's sign-ins against written-down answers.
+//! Sign-ins of a service against scripted answers.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a failed expectation is a failed test"
 )]
 
-mod again;
-mod bound;
 mod clients;
+mod dpop;
+mod errors;
 mod grants;
-mod handed_out;
-mod refusals;
-mod script;
+mod renewal;
+mod scripted_server;
+mod secret_source;

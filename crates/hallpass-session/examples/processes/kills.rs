@@ -17,52 +17,47 @@ const ROUNDS: usize = 20;
 const AHEAD: i64 = 7200;
 /// How far those of the processes are that come after the kill: the pause after the post is over.
 const AFTER_THE_PAUSE: i64 = AHEAD + 10;
-/// So many points are tried at once.
-const AT_ONCE: usize = 4;
+/// How many points are tried at the same time.
+const MAX_CONCURRENT_POINTS: usize = 4;
 
 /// Where a process is killed.
 #[derive(Debug, Clone, Copy)]
 enum Stop {
     /// At the nth event with this step.
     Step(&'static str, usize),
-    /// When the server has got the request and not looked at it.
+    /// When the server has received the request and not processed it.
     Request,
-    /// When the server has acted and not answered.
+    /// When the server has processed the request and not answered.
     Answer,
 }
 
-/// What the next process comes to.
+/// The result of the next process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It has a token, with nobody's help.
+    /// It has a token, without a sign-in.
     Token,
-    /// Somebody has to sign in: `refresh-outcome-unknown`.
+    /// A sign-in is needed: `refresh-outcome-unknown`.
     SignIn,
 }
 
-/// One point: its name, where it is, what comes of it, and how often the server gets the first
-/// refresh token, over all processes.
+/// One point: its name, where it is, its result, and how often the server gets the first refresh token,
+/// over all processes.
 struct Point(&'static str, Stop, End, usize);
 
 /// In the order of the transaction. A sign-in is lost from the moment when the server has replaced
 /// the refresh token until its answer is in place, and at no other.
 const POINTS: &[Point] = &[
-    Point(
-        "before the lock",
-        Stop::Step("to be locked", 1),
-        End::Token,
-        1,
-    ),
+    Point("before the lock", Stop::Step("locking", 1), End::Token, 1),
     Point("lock held", Stop::Step("locked", 1), End::Token, 1),
     Point("record read", Stop::Step("read", 1), End::Token, 1),
     Point(
-        "fence written aside",
+        "mark written aside",
         Stop::Step("written aside", 1),
         End::Token,
         1,
     ),
-    Point("fence in place", Stop::Step("in place", 1), End::Token, 1),
-    Point("fence saved", Stop::Step("fence saved", 1), End::Token, 1),
+    Point("mark in place", Stop::Step("in place", 1), End::Token, 1),
+    Point("mark saved", Stop::Step("marked", 1), End::Token, 1),
     Point("request at the server", Stop::Request, End::Token, 2),
     Point("server has acted", Stop::Answer, End::SignIn, 2),
     Point("answer here", Stop::Step("answered", 1), End::SignIn, 2),
@@ -84,7 +79,7 @@ pub(crate) async fn run() -> bool {
     );
     let (mut trying, mut rows) = (JoinSet::new(), BTreeMap::new());
     for (number, point) in POINTS.iter().enumerate() {
-        if trying.len() == AT_ONCE {
+        if trying.len() == MAX_CONCURRENT_POINTS {
             rows.extend(trying.join_next().await.map(Result::unwrap));
         }
         trying.spawn(async move { (number, tried(point).await) });
@@ -122,7 +117,7 @@ async fn tried(Point(_, stop, expected, expected_posts): &Point) -> (String, boo
         let record = next.record().await.unwrap().unwrap();
         holds &= record.registration.is_some();
         let end = outcome(&next).await;
-        // A third process comes to the same, and asks the server for nothing more.
+        // A third process has the same result, and sends no request.
         let settled = servers.issuer.requests_to(Endpoint::Refresh).len();
         let third = session(
             &servers.store(),

@@ -4,7 +4,7 @@
 //! `storm` has eight processes make calls with tokens that live two seconds; `kills` ends a process at
 //! each step of the refresh transaction; `creations` has eight processes create one store. Each prints
 //! what it found and ends with 1 when something does not hold. This program starts itself again as
-//! `worker`. `serve` runs the servers for other checks, and `person` is a browser with somebody before it.
+//! `worker`. `serve` runs the servers for other checks, and `person` is a browser with a user.
 //!
 //! A step is an event at trace level with a field `step`; the worker's subscriber stops its process
 //! there, and the parent kills it.

@@ -57,7 +57,7 @@ impl Servers {
 }
 
 /// A session as a process builds it. `ahead` is how many seconds its wall clock is ahead of the
-/// servers', which makes their tokens expire without anybody waiting.
+/// servers', which makes their tokens expire without a wait.
 pub(crate) async fn session(store: &Path, url: &str, account: &str, ahead: i64) -> Session {
     let http = client();
     let login = BrowserLogin::builder(

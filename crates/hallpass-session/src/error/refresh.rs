@@ -1,11 +1,11 @@
-//! A refresh that came to nothing and cost nothing.
+//! A refresh that failed and kept the credentials.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use hallpass_core::{CredentialKey, HttpError, Remedy, record::PostEnd};
 use hallpass_oauth::TokenError;
 
-/// The authorization server did not refresh the token this time. The credentials are kept.
+/// The token was not refreshed this time. The credentials are kept.
 #[derive(Debug, Clone)]
 pub struct RefreshError {
     key: Arc<CredentialKey>,
@@ -20,13 +20,13 @@ enum Cause {
     Waiting(Waiting),
 }
 
-/// Why no refresh request was sent for now.
+/// Why no refresh request is sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waiting {
-    /// The last request, of this or another process, got no usable answer, in this way.
+    /// The last request, of this or another process, ended without a usable answer.
     AfterPost(PostEnd),
-    /// The token endpoint lost the answers to several accounts in a row: one account at a time tries.
+    /// The circuit breaker of the token endpoint is open: one account at a time tries.
     AfterLostAnswers,
 }
 
@@ -56,17 +56,17 @@ impl RefreshError {
     }
 
     #[must_use]
-    pub(crate) fn after(mut self, pause: Duration) -> Self {
+    pub(crate) fn with_retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
         self
     }
 
-    /// Whose refresh it was.
+    /// The credential.
     pub fn key(&self) -> &CredentialKey {
         &self.key
     }
 
-    /// The transport's error, if there was no answer.
+    /// The HTTP error, if there was no answer.
     pub fn http_error(&self) -> Option<&HttpError> {
         match &self.cause {
             Cause::Http(error) => Some(error),
@@ -84,17 +84,17 @@ impl RefreshError {
 
     /// The server's answer, if there was one.
     pub fn token_error(&self) -> Option<&TokenError> {
-        self.answered().map(|error| &**error)
+        self.shared_token_error().map(|error| &**error)
     }
 
-    pub(crate) fn answered(&self) -> Option<&Arc<TokenError>> {
+    pub(crate) fn shared_token_error(&self) -> Option<&Arc<TokenError>> {
         match &self.cause {
             Cause::Answer(error) => Some(error),
             Cause::Http(_) | Cause::Waiting(_) => None,
         }
     }
 
-    /// How long after this error the session tries again, at the next call.
+    /// How long after this error the next call tries again.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -112,7 +112,7 @@ impl RefreshError {
         let next = self
             .retry_after
             .filter(|pause| *pause >= Duration::from_secs(1))
-            .map(|pause| format!("the next refresh is due in {}", in_words(pause)));
+            .map(|pause| format!("the next refresh is due in {}", format_duration(pause)));
         match (advice, next) {
             (Some(advice), Some(next)) => Some(format!("{advice}; {next}")),
             (advice, next) => advice.or(next),
@@ -143,10 +143,10 @@ impl fmt::Display for Waiting {
                 "the authorization server did not answer the last refresh request in time"
             }
             Self::AfterPost(PostEnd::Lost) => {
-                "the last refresh request got no answer that could be read"
+                "the last refresh request got no readable answer"
             }
             Self::AfterPost(PostEnd::Doubtful) => {
-                "the authorization server failed at the last refresh request"
+                "the authorization server failed to process the last refresh request"
             }
             Self::AfterPost(PostEnd::NotProcessed) => "the authorization server asked for a pause",
             Self::AfterPost(_) => {
@@ -161,8 +161,8 @@ impl fmt::Display for Waiting {
 
 impl Error for Waiting {}
 
-/// A time in the largest unit that it fills, rounded up.
-fn in_words(pause: Duration) -> String {
+/// A duration in its largest unit, rounded up.
+fn format_duration(pause: Duration) -> String {
     let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
     match seconds {
         0..=119 => format!("{seconds} s"),

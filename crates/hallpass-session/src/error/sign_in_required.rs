@@ -1,11 +1,11 @@
-//! Why somebody has to sign in.
+//! Why a sign-in is needed.
 
 use std::{error::Error, fmt, sync::Arc};
 
 use hallpass_core::{CredentialKey, Issuer, record::SignInCause};
 use hallpass_oauth::TokenError;
 
-/// Somebody has to sign in before there is a token.
+/// A sign-in is needed before there is a token.
 #[derive(Debug, Clone)]
 pub struct SignInRequired {
     key: Arc<CredentialKey>,
@@ -13,23 +13,21 @@ pub struct SignInRequired {
     source: Option<Arc<TokenError>>,
 }
 
-/// What a sign-in is needed for.
+/// Why a sign-in is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignInNeed {
-    /// Nobody has signed in yet.
+    /// There was no sign-in yet.
     First,
-    /// The credentials have ended, for this cause.
+    /// The grant has ended, for this cause.
     Ended(SignInCause),
-    /// This setting is another than when somebody signed in.
+    /// This setting has changed since the last sign-in.
     SettingChanged(String),
-    /// The client's secret has expired (RFC 7591 §3.2.1), so the client has to register anew.
+    /// The client's secret has expired (RFC 7591 §3.2.1), so the client has to register again.
     SecretExpired,
-    /// The authorization server no longer knows the client that was registered there, so it has to
-    /// register anew.
+    /// The authorization server no longer accepts the registered client, so it has to register again.
     ClientForgotten,
-    /// This authorization server protects the server now, another than the one that issued the
-    /// credentials.
+    /// Another authorization server than the one that issued the grant protects the server now.
     Migrated(Issuer),
 }
 
@@ -48,17 +46,17 @@ impl SignInRequired {
         self
     }
 
-    /// Who has to sign in where.
+    /// The credential.
     pub fn key(&self) -> &CredentialKey {
         &self.key
     }
 
-    /// What for.
+    /// Why.
     pub fn need(&self) -> &SignInNeed {
         &self.need
     }
 
-    /// The same as it is kept in a record; `None` when nobody has signed in yet.
+    /// The cause as a record has it; `None` when there was no sign-in yet.
     pub fn cause(&self) -> Option<SignInCause> {
         match &*self.need {
             SignInNeed::First => None,
@@ -84,7 +82,7 @@ impl SignInRequired {
             SignInNeed::SettingChanged(name) => Some(format!(
                 "sign in again, or set `{name}` back to what it was"
             )),
-            // The sign-in mends it; the error alone would name other means.
+            // The sign-in is the remedy; the hint of the error would name another.
             SignInNeed::ClientForgotten => None,
             _ => self.source.as_ref().and_then(|error| error.hint()),
         }
@@ -95,13 +93,10 @@ impl fmt::Display for SignInRequired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a sign-in to {} is needed: ", self.key)?;
         match &*self.need {
-            SignInNeed::First => f.write_str("nobody has signed in yet"),
+            SignInNeed::First => f.write_str("not signed in"),
             SignInNeed::Ended(cause) => write!(f, "{cause}"),
             SignInNeed::SettingChanged(name) => {
-                write!(
-                    f,
-                    "the setting `{name}` is another than at the last sign-in"
-                )
+                write!(f, "the setting `{name}` has changed since the last sign-in")
             }
             SignInNeed::SecretExpired => f.write_str("the client's secret has expired"),
             SignInNeed::ClientForgotten => f.write_str(

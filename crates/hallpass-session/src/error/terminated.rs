@@ -1,42 +1,44 @@
-//! The stated ends.
+//! Terminal errors.
 
 use std::{error::Error, fmt, sync::Arc};
 
 use hallpass_core::{Remedy, Scopes};
 use hallpass_discovery::DiscoveryError;
 
-/// There is nothing left to try for this request. The credentials are kept.
+/// Nothing more can be tried for this request. The credentials are kept.
 #[derive(Debug, Clone)]
 pub struct SessionTerminated {
-    why: TerminationReason,
+    reason: TerminationReason,
     source: Option<Arc<DiscoveryError>>,
 }
 
-/// What has been tried in vain.
+/// Why nothing more can be tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TerminationReason {
-    /// The server refuses a token that was obtained just now, and no other authorization server
-    /// protects it.
+    /// The server refuses a new token, and no other authorization server protects it.
     FreshTokenRefused,
-    /// The server wants scopes that were asked for already, and that the authorization server did not
-    /// grant or the server does not see.
+    /// The server requires scopes that were requested before, and that the authorization server did not
+    /// grant or the server does not recognize.
     ScopesAskedBefore(Scopes),
-    /// The server says `insufficient_scope` and does not say which scopes would do.
+    /// The server says `insufficient_scope` and does not name the scopes.
     NoScopesNamed,
-    /// As many step-ups as allowed were tried for these scopes.
+    /// The limit of step-ups for these scopes is reached.
     TooManyStepUps(Scopes),
-    /// The access token holds characters that no header can carry.
+    /// The access token contains characters that are not allowed in a header.
     UnusableToken,
-    /// The server refuses the token of this source, which has no other.
-    HandedInRefused(String),
+    /// The server refuses the token of this source, and the source has no other.
+    ExternalTokenRefused(String),
     /// The token of this source lacks these scopes.
-    HandedInLacks(String, Scopes),
+    ExternalTokenLacksScopes(String, Scopes),
 }
 
 impl SessionTerminated {
-    pub(crate) fn new(why: TerminationReason) -> Self {
-        Self { why, source: None }
+    pub(crate) fn new(reason: TerminationReason) -> Self {
+        Self {
+            reason,
+            source: None,
+        }
     }
 
     pub(crate) fn unusable_token() -> Self {
@@ -49,37 +51,37 @@ impl SessionTerminated {
         self
     }
 
-    /// What has been tried in vain.
-    pub fn why(&self) -> &TerminationReason {
-        &self.why
+    /// Why nothing more can be tried.
+    pub fn reason(&self) -> &TerminationReason {
+        &self.reason
     }
 
-    /// Why the metadata could not be read again, if that is how it came to this end.
+    /// Why the metadata could not be read again, if it could not.
     pub fn discovery_error(&self) -> Option<&DiscoveryError> {
         self.source.as_deref()
     }
 
     pub(crate) fn remedy(&self) -> Remedy {
-        match &self.why {
+        match &self.reason {
             TerminationReason::FreshTokenRefused
             | TerminationReason::UnusableToken
             | TerminationReason::NoScopesNamed => Remedy::Report,
             TerminationReason::ScopesAskedBefore(_)
-            | TerminationReason::HandedInRefused(_)
-            | TerminationReason::HandedInLacks(..) => Remedy::Configure,
+            | TerminationReason::ExternalTokenRefused(_)
+            | TerminationReason::ExternalTokenLacksScopes(..) => Remedy::Configure,
             TerminationReason::TooManyStepUps(_) => Remedy::SignIn,
         }
     }
 
     pub(crate) fn hint(&self) -> Option<String> {
-        match &self.why {
+        match &self.reason {
             TerminationReason::FreshTokenRefused => Some(
                 "the server may expect another audience: compare its `resource` with the one the \
                  token was asked for, or sign in again"
                     .to_owned(),
             ),
             TerminationReason::ScopesAskedBefore(scopes) => Some(format!(
-                "ask whoever runs the authorization server to grant `{scopes}` to this account"
+                "ask the authorization server's operator to grant `{scopes}` to this account"
             )),
             TerminationReason::TooManyStepUps(scopes) => {
                 Some(format!("sign in and grant `{scopes}` on the consent page"))
@@ -87,9 +89,9 @@ impl SessionTerminated {
             TerminationReason::NoScopesNamed => {
                 Some("set `scopes` for this server to what it documents, and sign in".to_owned())
             }
-            TerminationReason::HandedInRefused(origin)
-            | TerminationReason::HandedInLacks(origin, _) => Some(format!(
-                "see to it that {origin} gives a token that the server takes"
+            TerminationReason::ExternalTokenRefused(origin)
+            | TerminationReason::ExternalTokenLacksScopes(origin, _) => Some(format!(
+                "make sure that {origin} provides a token that the server accepts"
             )),
             TerminationReason::UnusableToken => None,
         }
@@ -98,36 +100,36 @@ impl SessionTerminated {
 
 impl fmt::Display for SessionTerminated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.why {
+        match &self.reason {
             TerminationReason::FreshTokenRefused => {
                 f.write_str("the server refuses a token that was issued just now")
             }
             TerminationReason::ScopesAskedBefore(scopes) => write!(
                 f,
-                "the server wants the scopes `{scopes}`, which were asked for already"
+                "the server requires the scopes `{scopes}`, which were already requested"
             ),
             TerminationReason::NoScopesNamed => {
-                f.write_str("the server wants more scopes and does not say which")
+                f.write_str("the server requires more scopes and does not name them")
             }
             TerminationReason::TooManyStepUps(scopes) => write!(
                 f,
-                "the server wants the scopes `{scopes}`, and two step-ups for them came to nothing"
+                "the server requires the scopes `{scopes}`, and two step-ups for them failed"
             ),
-            TerminationReason::HandedInRefused(origin) => {
+            TerminationReason::ExternalTokenRefused(origin) => {
                 write!(f, "the server refuses the token from {origin}")
             }
-            TerminationReason::HandedInLacks(origin, scopes) if scopes.is_empty() => {
+            TerminationReason::ExternalTokenLacksScopes(origin, scopes) if scopes.is_empty() => {
                 write!(
                     f,
-                    "the server wants more scopes than the token from {origin} has"
+                    "the server requires more scopes than the token from {origin} has"
                 )
             }
-            TerminationReason::HandedInLacks(origin, scopes) => write!(
+            TerminationReason::ExternalTokenLacksScopes(origin, scopes) => write!(
                 f,
-                "the server wants the scopes `{scopes}`, which the token from {origin} lacks"
+                "the server requires the scopes `{scopes}`, which the token from {origin} lacks"
             ),
             TerminationReason::UnusableToken => {
-                f.write_str("the access token holds characters that no header can carry")
+                f.write_str("the access token contains characters that are not allowed in a header")
             }
         }
     }

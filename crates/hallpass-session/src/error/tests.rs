@@ -21,18 +21,18 @@ fn ended(why: TerminationReason) -> SessionError {
     SessionError::Terminated(SessionTerminated::new(why))
 }
 
-/// What a host without an authorizer is told.
-fn nobody_asked() -> AuthorizeError {
+/// The error of a host without an authorizer.
+fn non_interactive() -> AuthorizeError {
     let (key, settings, scopes) = (key(), ServerSettings::default(), Scopes::default());
     let reason = SignInReason::StepUp;
-    let ask = SignIn::new(&key, &settings, reason, &scopes, &KeepsNothing);
+    let ask = SignIn::new(&key, &settings, reason, &scopes, &NoSink);
     block_on(NoAuthorizer.authorize(ask)).unwrap_err()
 }
 
 #[derive(Debug)]
-struct KeepsNothing;
+struct NoSink;
 
-impl RegistrationSink for KeepsNothing {
+impl RegistrationSink for NoSink {
     fn save<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
@@ -57,12 +57,12 @@ fn check(error: &SessionError, remedy: Remedy, has_hint: bool, text: &[&str]) {
 }
 
 #[test]
-fn every_error_says_what_to_do_and_never_repeats_its_source() {
+fn every_error_has_a_remedy_and_does_not_repeat_its_source() {
     check(
         &needed(SignInNeed::First),
         Remedy::SignIn,
         false,
-        &["a sign-in to https://mcp.example.com/mcp is needed: nobody has signed in yet"],
+        &["a sign-in to https://mcp.example.com/mcp is needed: not signed in"],
     );
     check(
         &needed(SignInNeed::Ended(SignInCause::RefreshOutcomeUnknown)),
@@ -78,8 +78,8 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         Remedy::SignIn,
         true,
         &[
-            "a sign-in to https://mcp.example.com/mcp is needed: the setting `resource` is another \
-           than at the last sign-in",
+            "a sign-in to https://mcp.example.com/mcp is needed: the setting `resource` has \
+           changed since the last sign-in",
         ],
     );
     check(
@@ -98,12 +98,12 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         Remedy::Configure,
         false,
         &[
-            "signing in to https://mcp.example.com/mcp did not come to a grant",
+            "signing in to https://mcp.example.com/mcp failed",
             "no browser",
         ],
     );
     check(
-        &SessionError::sign_in(&key(), nobody_asked()),
+        &SessionError::sign_in(&key(), non_interactive()),
         Remedy::SignIn,
         false,
         &[
@@ -117,10 +117,7 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         ),
         Remedy::Retry,
         true,
-        &[
-            "the credential store is in trouble",
-            "locking the credential",
-        ],
+        &["the credential store failed", "locking the credential"],
     );
     let url = Url::parse("https://as.example.com/token").unwrap();
     let http = HttpError::new(
@@ -149,24 +146,25 @@ fn every_error_says_what_to_do_and_never_repeats_its_source() {
         ))),
         Remedy::Configure,
         true,
-        &["the server wants the scopes `a b`, which were asked for already"],
+        &["the server requires the scopes `a b`, which were already requested"],
     );
     check(
         &SessionError::closed(&key()),
         Remedy::Report,
         false,
-        &["the session for https://mcp.example.com/mcp is closed, or its runtime has gone"],
+        &["the session for https://mcp.example.com/mcp is closed, or no tokio runtime is running"],
     );
 }
 
 #[test]
-fn a_call_that_others_overtook_is_no_call_on_a_closed_session() {
+fn concurrent_update_differs_from_closed() {
     check(
-        &SessionError::overtaken(&key()),
+        &SessionError::concurrent_update(&key()),
         Remedy::Retry,
         false,
         &[
-            "other calls for https://mcp.example.com/mcp came first each time, and got something else",
+            "other calls for https://mcp.example.com/mcp completed first each time, with results that \
+             this call can't use",
         ],
     );
 }

@@ -22,7 +22,7 @@ fn check(lifetime: Option<i64>, refreshable: bool, expected: Option<i64>) {
 }
 
 #[test]
-fn the_margin_is_a_minute_or_a_quarter_of_the_lifetime() {
+fn margin_is_a_minute_or_a_quarter_of_the_lifetime() {
     check(Some(3_600), true, Some(3_540));
     check(Some(240), true, Some(180));
     check(Some(100), true, Some(75));
@@ -32,17 +32,17 @@ fn the_margin_is_a_minute_or_a_quarter_of_the_lifetime() {
 }
 
 #[test]
-fn an_unknown_lifetime_is_not_never_and_not_now() {
+fn unknown_lifetime_has_no_margin() {
     check(None, true, None);
 }
 
 #[test]
-fn a_token_that_nothing_can_replace_is_used_to_its_end() {
+fn token_without_replacement_has_no_margin() {
     check(Some(3_600), false, Some(3_600));
 }
 
 #[test]
-fn a_machine_asks_anew_before_the_end() {
+fn service_token_has_a_margin() {
     for kind in [GrantKind::ClientCredentials, GrantKind::JwtBearer] {
         let mut grant = Grant::new(kind, AccessToken::new("a"), at(1_000));
         grant.expires_at = Some(at(1_300));
@@ -51,7 +51,7 @@ fn a_machine_asks_anew_before_the_end() {
 }
 
 #[test]
-fn a_lifetime_that_ended_before_it_began_has_no_margin() {
+fn negative_lifetime_has_no_margin() {
     check(Some(-5), true, Some(-5));
     check(Some(0), true, Some(0));
 }

@@ -53,7 +53,7 @@ fn check(record: &Record, settings: &ServerSettings, expected: impl Into<Option<
 }
 
 #[test]
-fn a_record_is_used_in_its_own_place_alone() {
+fn record_is_used_for_its_own_credential_only() {
     let settings = ServerSettings::default();
     let record = signed_in(&settings);
     check(&record, &settings, None);
@@ -72,7 +72,7 @@ fn a_record_is_used_in_its_own_place_alone() {
 }
 
 #[test]
-fn a_changed_setting_is_named() {
+fn changed_setting_is_named() {
     let before = signed_in(&ServerSettings::default());
     let changed = |setting: &str| SignInNeed::SettingChanged(setting.to_owned());
     let omitted = ServerSettings {
@@ -105,7 +105,7 @@ fn a_changed_setting_is_named() {
 }
 
 #[test]
-fn an_ended_record_says_why_it_ended() {
+fn ended_record_has_its_cause() {
     let settings = ServerSettings::default();
     for (state, expected) in [
         (State::Registered, Some(SignInNeed::First)),
@@ -126,7 +126,7 @@ fn an_ended_record_says_why_it_ended() {
 }
 
 #[test]
-fn a_replaced_secret_is_taken_from_the_settings() {
+fn replaced_secret_is_taken_from_the_settings() {
     let settings = pre_registered(None);
     let mut record = signed_in(&settings);
     if let Some(kept) = &mut record.registration {
@@ -151,7 +151,7 @@ fn a_replaced_secret_is_taken_from_the_settings() {
 }
 
 #[test]
-fn a_sign_in_builds_on_what_still_holds() {
+fn reusable_record_keeps_its_valid_parts() {
     let settings = ServerSettings::default();
     let reuse = |settings: &ServerSettings, record: Record| {
         reusable(record, settings, &settings.fingerprint(), NOW)

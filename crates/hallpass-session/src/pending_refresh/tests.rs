@@ -41,21 +41,21 @@ fn pauses_vary_by_a_fifth_from_the_third_post_on() {
             assert!(difference.abs() < 0.01, "{posts} {dice}: {difference}");
         }
     }
-    assert_eq!(pause(1, &Dice(0)), SECOND_POST);
-    assert_eq!(pause(1, &Dice(255)), SECOND_POST);
+    assert_eq!(pause(1, &Dice(0)), PAUSE_BEFORE_SECOND_POST);
+    assert_eq!(pause(1, &Dice(255)), PAUSE_BEFORE_SECOND_POST);
 }
 
 #[test]
-fn mark_holds_the_pause_before_the_request_leaves() {
+fn mark_contains_the_pause_before_the_post() {
     let once = marked(&record(), NOW, &Dice(0));
-    let fence = once.fence.as_ref().unwrap();
-    assert_eq!((fence.posts, fence.since, fence.last), (1, NOW, NOW));
+    let pending = once.fence.as_ref().unwrap();
+    assert_eq!((pending.posts, pending.since, pending.last), (1, NOW, NOW));
     assert_eq!(once.state, State::OutcomeUnknown);
     let settings = ServerSettings::default();
-    let left = remaining(fence, &settings, NOW).unwrap();
-    assert_eq!(left, SECOND_POST + WHOLE_SECOND);
+    let left = remaining(pending, &settings, NOW).unwrap();
+    assert_eq!(left, PAUSE_BEFORE_SECOND_POST + WHOLE_SECOND);
     let later = NOW.saturating_add(left);
-    assert_eq!(remaining(fence, &settings, later), None);
+    assert_eq!(remaining(pending, &settings, later), None);
     let twice = marked(&once, later, &Dice(0)).fence.unwrap();
     assert_eq!((twice.posts, twice.since, twice.last), (2, NOW, later));
 }
@@ -82,8 +82,8 @@ fn refusals_in_a_row_double_the_pause_up_to_a_day() {
     for _ in 0..10 {
         let marked = marked(&record, NOW, &Dice(0));
         record = refused(&marked, record.fence.as_ref(), Some(&error), &settings, NOW);
-        let fence = record.fence.as_ref().unwrap();
-        let pause = remaining(fence, &settings, NOW).unwrap().as_secs();
+        let pending = record.fence.as_ref().unwrap();
+        let pause = remaining(pending, &settings, NOW).unwrap().as_secs();
         quarters.push((pause - WHOLE_SECOND.as_secs()) / 900);
     }
     assert_eq!(quarters, [1, 2, 4, 8, 16, 32, 64, 96, 96, 96]);

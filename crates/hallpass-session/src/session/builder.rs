@@ -1,4 +1,4 @@
-//! From the parts of a session to the session.
+//! Builds a session.
 
 use std::sync::Arc;
 
@@ -11,13 +11,12 @@ use hallpass_oauth::{ClientKey, ClientKeyError};
 
 use super::Session;
 use crate::{
-    breaker::CircuitBreakers,
-    shared::{Parts, Shared},
+    circuit_breaker::CircuitBreakers,
+    session_inner::{Parts, SessionInner},
     system::{OsEntropy, SystemClock},
 };
 
-/// Puts a [`Session`] together: what it can't do without is given to
-/// [`Session::builder`], the rest here.
+/// Builds a [`Session`]. [`Session::builder`] takes what is required, the methods what is optional.
 #[derive(Debug)]
 #[must_use]
 pub struct SessionBuilder {
@@ -56,63 +55,62 @@ impl SessionBuilder {
         }
     }
 
-    /// Who signs in. Without one every sign-in is refused.
+    /// Signs in. Without an authorizer every sign-in is refused.
     pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
         self.authorizer = authorizer;
         self
     }
 
-    /// What reads the server's metadata again after a 401, for a host with many sessions on one HTTP
-    /// client, such as one for each user: sessions that share a cache and are refused at the same
-    /// moment make one discovery for each server, and all see what it finds. Without this a session
-    /// shares nothing.
+    /// Shares the metadata that is read after a 401, for a host with many sessions on one HTTP client,
+    /// such as one session per user: sessions with one cache that are refused at the same time share one
+    /// discovery per server. By default each session has its own cache.
     pub fn metadata_cache(mut self, cache: Arc<MetadataCache>) -> Self {
         self.metadata = cache;
         self
     }
 
-    /// Takes every token from `source`. Nobody signs in then, nothing is refreshed and nothing is
-    /// kept: the store and the authorizer are not asked.
+    /// Takes every token from `source`. The session then signs in, refreshes and saves nothing: it uses
+    /// neither the store nor the authorizer.
     pub fn token_source(mut self, source: Arc<dyn TokenSource>) -> Self {
         self.token_source = Some(source);
         self
     }
 
-    /// Refreshes a token some time before it has to be, so that no request waits for that: at a
-    /// random moment, lest all hosts come at once, and only if the token was used since the last
-    /// refresh. An idle session refreshes nothing.
+    /// Refreshes a token some time before that is necessary, so that no request waits for it. The time
+    /// is random, to spread the hosts' requests, and only a token that was used since the last refresh
+    /// is refreshed: an idle session sends nothing.
     pub fn proactive_refresh(mut self) -> Self {
         self.proactive_refresh = true;
         self
     }
 
-    /// Watches the token endpoints together with other sessions: a host that runs sessions of many
-    /// users gives one value to all. By default the session has its own, which never opens.
+    /// Shares the circuit breakers of the token endpoints with other sessions. A host with sessions of
+    /// many users gives one value to all. By default the session has its own, which never opens.
     pub fn circuit_breakers(mut self, breakers: Arc<CircuitBreakers>) -> Self {
         self.breakers = breakers;
         self
     }
 
-    /// What tells the time; the computer's clocks by default.
+    /// The clock; the operating system's by default.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Where the random part of a proof of possession comes from; the operating system by default.
+    /// The randomness of proofs of possession; the operating system's by default.
     pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
         self.entropy = entropy;
         self
     }
 
-    /// The session. Nothing is read or sent yet.
+    /// Builds the session. Nothing is read or sent yet.
     ///
     /// # Errors
     ///
-    /// When the client's key, if the settings have one, can't be read.
+    /// When the settings have a client key that can't be parsed.
     pub fn build(self) -> Result<Session, ClientKeyError> {
         let key = self.settings.client.key.as_ref();
-        Ok(Session(Arc::new(Shared::new(Parts {
+        Ok(Session(SessionInner::new(Parts {
             client_key: key.map(ClientKey::open).transpose()?,
             key: self.key,
             settings: self.settings,
@@ -125,6 +123,6 @@ impl SessionBuilder {
             entropy: self.entropy,
             breakers: self.breakers,
             proactive_refresh: self.proactive_refresh,
-        }))))
+        })))
     }
 }

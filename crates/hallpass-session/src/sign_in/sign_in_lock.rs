@@ -1,89 +1,80 @@
-//! One window for all processes that share a store.
+//! The lock that processes with one store share during a sign-in.
 //!
-//! Of the processes that begin a sign-in to the same credential at once, the first asks the person, and the
-//! others wait for what comes of it. What orders them is the store's lock of a credential that no server
-//! can have, so the credential's own lock stays free while a person thinks: refreshes go on. It is taken
-//! before the credential's own, and never while that is held.
+//! When several processes start a sign-in to one credential, the first asks the user and the others
+//! wait for its result. It is the store's sign-in lock, so that the credential's own lock stays free for
+//! refreshes while the user signs in. It is taken before the credential's own lock, never while that is
+//! held.
 
 use std::time::Duration;
 
 use hallpass_core::{
-    AuthorizeError, CredentialKey, Remedy, ServerUrl, SignInReason,
-    store::{Guard, StoreErrorKind},
+    AuthorizeError, Remedy, Scopes, SignInReason,
+    store::{Guard, LockKind, StoreErrorKind},
 };
-use url::form_urlencoded;
 
-use super::Ask;
-use crate::{error::SessionError, shared::Shared, token::Token};
+use crate::{context::Context, error::SessionError, token::Token};
 
-/// How long another process's sign-in is waited for: longer than any person is given.
+/// How long another process's sign-in is waited for: longer than the timeout of any sign-in.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// How long the window may be somebody's for a moment, as while a store is made, before it counts as
-/// another process's.
+/// How long the lock may be taken, as while the store is created, before it counts as another
+/// process's sign-in.
 const TRY_LOCK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Whose turn it is to ask the person.
 pub(super) enum SignInLock {
-    /// This process's, for as long as the guard lives. `None` where nobody is asked.
-    Acquired(Option<Guard>),
-    /// Nobody's any more: another process has signed in meanwhile.
+    /// This process asks the user, and holds the lock meanwhile.
+    Acquired(Guard),
+    /// Another process has signed in.
     AlreadySignedIn(Token),
 }
 
-/// Takes the window, or waits for whoever has it.
-pub(super) async fn acquire(shared: &Shared, ask: &Ask) -> Result<SignInLock, SessionError> {
-    if !shared.authorizer.is_interactive() {
-        return Ok(SignInLock::Acquired(None));
-    }
-    let key = sign_in_lock_key(&shared.key)?;
-    let before = match ask.reason {
-        // Decided on when nobody had signed in; whatever is there by now is another process's.
+/// Takes the lock, or waits for the process that holds it.
+pub(super) async fn acquire(
+    context: &Context,
+    reason: SignInReason,
+    scopes: &Scopes,
+) -> Result<SignInLock, SessionError> {
+    let before = match reason {
+        // There was no record when the sign-in was decided on: any record is another process's.
         SignInReason::First => None,
-        _ => shared.load().await?,
+        _ => context.load().await?,
     };
-    let (guard, waited) = match shared.store.lock(&key, TRY_LOCK_TIMEOUT).await {
+    let (guard, has_waited) = match context
+        .store
+        .lock(&context.key, LockKind::SignIn, TRY_LOCK_TIMEOUT)
+        .await
+    {
         Ok(guard) => (guard, false),
         Err(error) if error.kind() == StoreErrorKind::Busy => {
-            // Somebody may sit before this one, and wonder why nothing opens.
-            tracing::warn!(key = %shared.key, "waiting for the sign-in of another process");
-            let guard = shared.store.lock(&key, LOCK_TIMEOUT).await;
+            // The user may be waiting for a window to open.
+            tracing::warn!(key = %context.key, "waiting for the sign-in of another process");
+            let guard = context
+                .store
+                .lock(&context.key, LockKind::SignIn, LOCK_TIMEOUT)
+                .await;
             (guard.map_err(SessionError::store)?, true)
         }
         Err(error) => return Err(SessionError::store(error)),
     };
-    let after = shared.load().await?;
+    let after = context.load().await?;
     let newer = after.filter(|after| {
         before.is_none_or(|before| before.generation != after.generation)
-            && shared.usable(Some(after)).is_ok()
+            && context.usable(Some(after)).is_ok()
     });
     let grant = newer.as_ref().and_then(|record| record.grant.as_ref());
     match (&newer, grant) {
-        (Some(record), Some(grant)) if grant.requested_scopes.covers(&ask.scopes) => {
-            shared.release(guard).await;
-            return shared
+        (Some(record), Some(grant)) if grant.requested_scopes.covers(scopes) => {
+            context.release(guard).await;
+            context
                 .publish(record, None)
-                .map(SignInLock::AlreadySignedIn);
+                .map(SignInLock::AlreadySignedIn)
         }
-        (None, _) if waited => {
-            shared.release(guard).await;
-            let what = "the sign-in that another process began came to nothing";
-            let error = AuthorizeError::new(Remedy::SignIn, what)
-                .with_hint(Some("sign in again, to be asked here"));
-            return Err(SessionError::sign_in(&shared.key, error));
+        (None, _) if has_waited => {
+            context.release(guard).await;
+            let error = AuthorizeError::new(Remedy::SignIn, "another process's sign-in failed")
+                .with_hint(Some("sign in again from this process"));
+            Err(SessionError::sign_in(&context.key, error))
         }
-        _ => {}
+        _ => Ok(SignInLock::Acquired(guard)),
     }
-    Ok(SignInLock::Acquired(Some(guard)))
-}
-
-/// The credential whose lock stands for a credential's window: at a host that never is (RFC 2606 §2), so no
-/// record is ever kept there.
-pub(crate) fn sign_in_lock_key(key: &CredentialKey) -> Result<CredentialKey, SessionError> {
-    let name: String = form_urlencoded::byte_serialize(key.server.as_str().as_bytes()).collect();
-    let server = ServerUrl::parse(&format!("https://sign-in.invalid/{name}"))
-        .map_err(|error| SessionError::sign_in(key, AuthorizeError::new(Remedy::Report, error)))?;
-    Ok(CredentialKey::new(server)
-        .with_subject(key.subject.clone())
-        .with_account(key.account.clone()))
 }

@@ -1,16 +1,20 @@
-use std::{sync::Barrier, thread};
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+};
 
 use hallpass_core::{
     AccessToken, CredentialKey, Grant, Issuer, Record, ServerMetadata, ServerUrl,
-    SettingsFingerprint, Timestamp, record::GrantKind,
+    SettingsFingerprint, record::GrantKind,
 };
 
 use super::*;
 
-fn token(text: &str) -> Token {
+fn token(text: &str, generation: Generation) -> Token {
     let key = CredentialKey::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
-    let record = Record::new(key, metadata, SettingsFingerprint::default());
+    let mut record = Record::new(key, metadata, SettingsFingerprint::default());
+    record.generation = generation;
     let now = Timestamp::from_unix_seconds(0);
     let grant = Grant::new(
         GrantKind::AuthorizationCode,
@@ -20,14 +24,14 @@ fn token(text: &str) -> Token {
     Token::new(&record, &grant, None).unwrap()
 }
 
-fn text(published: &Published) -> Option<String> {
-    let token = published.get()?;
+fn text(cache: &TokenCache) -> Option<String> {
+    let token = cache.current()?;
     Some(token.access_token().expose().to_owned())
 }
 
 #[test]
-fn every_thread_sees_the_newest_though_it_remembers_an_older_one() {
-    let published = Published::nothing();
+fn every_thread_sees_the_newest_token() {
+    let cache = TokenCache::default();
     let changed = Barrier::new(5);
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -35,17 +39,16 @@ fn every_thread_sees_the_newest_though_it_remembers_an_older_one() {
                 for round in 0..20 {
                     changed.wait();
                     let expected = (round % 3 > 0).then(|| format!("access-{round}"));
-                    // The first look finds it, the second one remembers it.
-                    assert_eq!(text(&published), expected);
-                    assert_eq!(text(&published), expected);
+                    assert_eq!(text(&cache), expected);
+                    assert_eq!(text(&cache), expected);
                     changed.wait();
                 }
             });
         }
         for round in 0..20 {
             match round % 3 {
-                0 => published.clear(),
-                _ => published.set(&token(&format!("access-{round}"))),
+                0 => cache.clear(),
+                _ => drop(cache.publish(token(&format!("access-{round}"), Generation::default()))),
             }
             changed.wait();
             changed.wait();
@@ -54,24 +57,36 @@ fn every_thread_sees_the_newest_though_it_remembers_an_older_one() {
 }
 
 #[test]
-fn more_sessions_than_a_thread_remembers_are_not_mixed_up() {
-    let many: Vec<_> = (0..3 * CACHE_SLOTS).map(|_| Published::nothing()).collect();
-    for (number, published) in many.iter().enumerate() {
-        published.set(&token(&format!("access-{number}")));
+fn tokens_of_many_sessions_are_not_mixed_up() {
+    let many: Vec<_> = (0..48).map(|_| TokenCache::default()).collect();
+    for (number, cache) in many.iter().enumerate() {
+        cache.publish(token(&format!("access-{number}"), Generation::default()));
     }
     for _ in 0..2 {
-        for (number, published) in many.iter().enumerate() {
-            assert_eq!(text(published), Some(format!("access-{number}")));
+        for (number, cache) in many.iter().enumerate() {
+            assert_eq!(text(cache), Some(format!("access-{number}")));
         }
     }
 }
 
 #[test]
-fn what_a_thread_remembers_keeps_no_token() {
-    let published = Published::nothing();
-    published.set(&token("access"));
-    let seen = published.get().unwrap().downgrade();
-    assert!(seen.upgrade().is_some());
-    published.clear();
-    assert!(seen.upgrade().is_none(), "nobody holds it any more");
+fn cleared_token_is_freed_with_its_last_clone() {
+    let cache = TokenCache::default();
+    cache.publish(token("access", Generation::default()));
+    let weak = Arc::downgrade(cache.current().unwrap().data());
+    assert!(weak.upgrade().is_some());
+    cache.clear();
+    assert!(weak.upgrade().is_none(), "its secrets are wiped");
+}
+
+#[test]
+fn older_record_is_not_published() {
+    let cache = TokenCache::default();
+    let (old, new) = (Generation::default(), Generation::default().next());
+    cache.publish_unless_older(token("new", new)).unwrap();
+    assert!(cache.publish_unless_older(token("old", old)).is_none());
+    assert_eq!(text(&cache).as_deref(), Some("new"));
+    assert!(!cache.clear_unless_newer(old));
+    assert!(cache.clear_unless_newer(new));
+    assert_eq!(text(&cache), None);
 }

@@ -11,25 +11,28 @@ use hallpass_oauth::TokenError;
 use http::StatusCode;
 
 use super::{
-    RefreshIntent, outcome, post,
+    post, record_outcome,
     save::{self, Renewal},
     step,
 };
 use crate::{
+    backoff::Paused,
     error::{RefreshError, SessionError, SignInNeed, SignInRequired, Waiting},
-    outcome::{Failure, Outcome},
     pending_refresh,
-    shared::Shared,
+    refresh_engine::RefreshEngine,
+    refresh_outcome::{Failure, RefreshOutcome},
+    sign_out::revoke_orphan,
     token::Token,
+    token_origin::RefreshIntent,
 };
 
-/// What an attempt came to.
+/// The result of one attempt.
 pub(super) enum Attempt {
-    /// The token that was wanted, saved and published.
+    /// The token that the intent asks for, saved and published.
     Done(Token),
-    /// Another process saved something in between: read again.
+    /// Another process has saved the record meanwhile: read it again.
     Conflict,
-    /// No token. With a pause, the same may succeed after it.
+    /// No token. With a pause, the same request may succeed after it.
     Failed {
         error: SessionError,
         pause: Option<Duration>,
@@ -42,182 +45,200 @@ impl From<SessionError> for Attempt {
     }
 }
 
-pub(super) async fn attempt(shared: &Shared, wanted: &RefreshIntent) -> Attempt {
-    if let Some(paused) = paused(shared) {
+impl From<Paused> for Attempt {
+    fn from(paused: Paused) -> Self {
+        Self::Failed {
+            error: paused.error,
+            pause: paused.is_retryable.then_some(paused.remaining),
+        }
+    }
+}
+
+pub(super) async fn attempt(engine: &RefreshEngine, intent: &RefreshIntent) -> Attempt {
+    if let Some(paused) = paused(engine) {
         return paused;
     }
-    match try_once(shared, wanted).await {
+    match try_once(engine, intent).await {
         Ok(attempt) => attempt,
         Err(error) => error.into(),
     }
 }
 
-async fn try_once(shared: &Shared, wanted: &RefreshIntent) -> Result<Attempt, SessionError> {
-    step("to be locked");
-    let mut guard = shared.lock().await?;
+async fn try_once(engine: &RefreshEngine, intent: &RefreshIntent) -> Result<Attempt, SessionError> {
+    let context = &engine.context;
+    step("locking");
+    let mut guard = context.lock().await?;
     step("locked");
-    let result = under_lock(shared, wanted, &mut guard).await;
-    shared.release(guard).await;
+    let result = under_lock(engine, intent, &mut guard).await;
+    context.release(guard).await;
     match result? {
         Renewal::Done(attempt) => Ok(attempt),
         Renewal::Orphaned(record) => {
-            tracing::warn!(key = %shared.key, "the account changed during a refresh; the new grant is revoked");
-            shared.revoke_orphan(&record).await;
+            tracing::warn!(key = %context.key, "the account changed during a refresh; the new grant is revoked");
+            revoke_orphan(context, &record).await;
             Ok(Attempt::Conflict)
         }
     }
 }
 
 async fn under_lock(
-    shared: &Shared,
-    wanted: &RefreshIntent,
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
-    let loaded = shared.load_locked(guard).await?;
+    let context = &engine.context;
+    let loaded = context.load_locked(guard).await?;
     step("read");
-    let (record, grant) = match shared.usable(loaded.as_ref()) {
+    let (record, grant) = match context.usable(loaded.as_ref()) {
         Ok(found) => found,
         Err(error) => {
-            shared.unpublish();
+            context.cache.clear();
             return Err(error);
         }
     };
-    let now = shared.now();
+    let now = context.now();
     let token = Token::new(record, grant, None).map_err(SessionError::Terminated)?;
-    if wanted.accepts(&token) && token.is_fresh(now) {
-        outcome("adopted");
-        return shared.publish(record, None).map(done);
+    if intent.accepts(&token) && token.is_fresh(now) {
+        record_outcome("adopted");
+        return context.publish(record, None).map(done);
     }
-    let will_do = (wanted.may_be_old() || wanted.accepts(&token)) && token.is_alive(now);
-    if wanted.may_be_old() && token.is_alive(now) {
-        // What is used if nothing newer comes of this.
-        shared.publish(record, None)?;
+    let is_sufficient = (intent.accepts_old() || intent.accepts(&token)) && token.is_alive(now);
+    if intent.accepts_old() && token.is_alive(now) {
+        // It is used if no newer one can be had.
+        context.publish(record, None)?;
     }
-    let past_refusal = shared.memory().past_refusal;
-    let remaining = record.fence.as_ref().and_then(|fence| {
-        let passed = past_refusal && fence.ended == PostEnd::Refused;
+    let retries_refused = context.backoff.retries_refused();
+    let remaining = record.fence.as_ref().and_then(|pending| {
+        let is_retried = retries_refused && pending.ended == PostEnd::Refused;
         let remaining =
-            pending_refresh::remaining(fence, &shared.settings, now).filter(|_| !passed)?;
-        Some((fence, remaining))
+            pending_refresh::remaining(pending, &context.settings, now).filter(|_| !is_retried)?;
+        Some((pending, remaining))
     });
-    let is_used_up = pending_refresh::is_used_up(record, &shared.settings);
-    if will_do && (is_used_up || remaining.is_some()) {
-        return shared.publish(record, None).map(done);
+    let reached_max_posts = pending_refresh::reached_max_posts(record, &context.settings);
+    if is_sufficient && (reached_max_posts || remaining.is_some()) {
+        return context.publish(record, None).map(done);
     }
-    if is_used_up {
-        outcome("given up");
+    if reached_max_posts {
+        record_outcome("max posts reached");
         let cause = SignInCause::RefreshOutcomeUnknown;
-        return give_up(shared, record, cause, None, guard).await;
+        return give_up(engine, record, cause, None, guard).await;
     }
-    if let Some((fence, remaining)) = remaining {
-        outcome("not due yet");
-        return Ok(Renewal::Done(not_due(shared, record, fence, remaining)));
+    if let Some((pending, remaining)) = remaining {
+        record_outcome("not due yet");
+        return Ok(Renewal::Done(not_due(engine, record, pending, remaining)));
     }
-    let prepared = post::prepare(shared, record, grant, now).map_err(|need| shared.needed(need))?;
+    let prepared =
+        post::prepare(engine, record, grant, now).map_err(|need| context.sign_in_required(need))?;
 
-    let pass = match shared
+    let permit = match engine
         .breakers
-        .pass(prepared.endpoint(), &*shared.clock)
+        .acquire(prepared.endpoint(), &*context.clock)
         .await
     {
-        Ok(pass) => pass,
+        Ok(permit) => permit,
         Err(remaining) => {
-            outcome("endpoint paused");
-            let waiting = waiting(shared, Waiting::AfterLostAnswers, remaining);
+            record_outcome("endpoint paused");
+            let waiting = waiting(engine, Waiting::AfterLostAnswers, remaining);
             return Ok(Renewal::Done(waiting));
         }
     };
 
-    // The fence stands before the request leaves, where there is room for it and for the answer.
-    reserve(shared, guard).await?;
-    let mut marked = pending_refresh::marked(record, now, &*shared.entropy);
-    if !shared
+    // The mark is saved before the request is sent, and there is space for it and for the answer.
+    reserve(engine, guard).await?;
+    let mut marked = pending_refresh::marked(record, now, &*context.entropy);
+    if !context
         .save(&mut marked, Some(record.generation), guard)
         .await?
     {
         return Ok(Renewal::Done(Attempt::Conflict));
     }
-    step("fence saved");
-    if let Err(error) = reserve(shared, guard).await {
+    step("marked");
+    if let Err(error) = reserve(engine, guard).await {
         let unmarked = pending_refresh::unmarked(&marked, record.fence.clone());
-        keep(shared, unmarked, guard).await;
+        keep(engine, unmarked, guard).await;
         return Err(error);
     }
     step("reserved");
-    let result = post::post(shared, prepared).await;
+    let result = post::post(engine, prepared).await;
     step("answered");
-    outcome(result.as_str());
+    record_outcome(result.as_str());
     tracing::debug!(outcome = result.as_str(), "the refresh request has ended");
     match &result {
-        Outcome::Unanswered(..) => pass.lost(&shared.key, shared.clock.monotonic()),
-        Outcome::Renewed(_) => pass.renewed(),
-        _ => drop(pass),
-    }
-    shared.memory().past_refusal = false;
-    match result {
-        Outcome::Renewed(response) => {
-            save::renewed(shared, wanted, &marked, *response, now, guard).await
+        RefreshOutcome::Unanswered(..) => {
+            permit.lost(&context.key, context.clock.monotonic());
         }
-        Outcome::Definitive(error) => {
-            let was_posted = record.fence.as_ref().is_some_and(|fence| fence.posts > 0);
+        RefreshOutcome::Renewed(_) => permit.renewed(),
+        _ => drop(permit),
+    }
+    context.backoff.record_post();
+    match result {
+        RefreshOutcome::Renewed(response) => {
+            save::renewed(engine, intent, &marked, *response, now, guard).await
+        }
+        RefreshOutcome::Definitive(error) => {
+            let was_posted = record
+                .fence
+                .as_ref()
+                .is_some_and(|pending| pending.posts > 0);
             let cause = if was_posted {
                 SignInCause::RefreshOutcomeUnknown
             } else {
                 SignInCause::RefreshRefused
             };
-            give_up(shared, &marked, cause, Some(error), guard).await
+            give_up(engine, &marked, cause, Some(error), guard).await
         }
-        Outcome::NotProcessed(failure) => {
+        RefreshOutcome::NotProcessed(failure) => {
             let before = record.fence.as_ref();
             let lowered =
-                pending_refresh::not_processed(&marked, before, failure.asked, shared.now());
-            let pause = Some(shared.pause_of(&lowered)).filter(|pause| !pause.is_zero());
-            keep(shared, lowered, guard).await;
-            Ok(Renewal::Done(not_refreshed(shared, &failure, pause)))
+                pending_refresh::not_processed(&marked, before, failure.retry_after, context.now());
+            let pause = Some(context.pending_pause(&lowered)).filter(|pause| !pause.is_zero());
+            keep(engine, lowered, guard).await;
+            Ok(Renewal::Done(not_refreshed(engine, &failure, pause)))
         }
-        Outcome::Refused(failure) if failure.repeat => {
+        RefreshOutcome::Refused(failure) if failure.is_retryable => {
             keep(
-                shared,
+                engine,
                 pending_refresh::unmarked(&marked, record.fence.clone()),
                 guard,
             )
             .await;
-            Ok(Renewal::Done(not_refreshed(shared, &failure, None)))
+            Ok(Renewal::Done(not_refreshed(engine, &failure, None)))
         }
-        Outcome::Refused(failure) => {
+        RefreshOutcome::Refused(failure) => {
             let (before, error) = (record.fence.as_ref(), failure.error.token_error());
             let mut refused =
-                pending_refresh::refused(&marked, before, error, &shared.settings, shared.now());
-            let forgotten = client_forgotten(shared, &failure, record.registration.as_ref());
+                pending_refresh::refused(&marked, before, error, &context.settings, context.now());
+            let forgotten = client_forgotten(engine, &failure, record.registration.as_ref());
             if let (Some(_), Some(registration)) = (&forgotten, &mut refused.registration) {
-                // The next sign-in asks in advance whether the server knows it.
+                // The next sign-in checks first whether the server knows it.
                 registration.proven_at = None;
             }
-            let pause = shared.pause_of(&refused);
-            keep(shared, refused, guard).await;
+            let pause = context.pending_pause(&refused);
+            keep(engine, refused, guard).await;
             Ok(Renewal::Done(match forgotten {
                 Some(needed) => failed(
-                    shared,
+                    engine,
                     SessionError::SignInRequired(needed),
                     &failure,
                     Some(pause),
                 ),
-                None => not_refreshed(shared, &failure, Some(pause)),
+                None => not_refreshed(engine, &failure, Some(pause)),
             }))
         }
-        Outcome::Unanswered(ended, failure) => {
+        RefreshOutcome::Unanswered(ended, failure) => {
             let unanswered =
-                pending_refresh::unanswered(&marked, ended, failure.asked, shared.now());
-            let pause = shared.pause_of(&unanswered);
-            keep(shared, unanswered, guard).await;
-            Ok(Renewal::Done(not_refreshed(shared, &failure, Some(pause))))
+                pending_refresh::unanswered(&marked, ended, failure.retry_after, context.now());
+            let pause = context.pending_pause(&unanswered);
+            keep(engine, unanswered, guard).await;
+            Ok(Renewal::Done(not_refreshed(engine, &failure, Some(pause))))
         }
     }
 }
 
-/// Makes sure that the next save needs no more space and no more descriptors than are there.
-async fn reserve(shared: &Shared, guard: &mut Guard) -> Result<(), SessionError> {
-    let reserved = shared.store.reserve(&shared.key, guard).await;
+/// Reserves the space and the file descriptors of the next save.
+async fn reserve(engine: &RefreshEngine, guard: &mut Guard) -> Result<(), SessionError> {
+    let context = &engine.context;
+    let reserved = context.store.reserve(&context.key, guard).await;
     reserved.map_err(SessionError::store)
 }
 
@@ -227,133 +248,134 @@ fn done(token: Token) -> Renewal {
 
 /// Why the refresh token is not posted yet.
 fn not_due(
-    shared: &Shared,
+    engine: &RefreshEngine,
     record: &Record,
-    fence: &PendingRefresh,
+    pending: &PendingRefresh,
     remaining: Duration,
 ) -> Attempt {
-    let refusal = fence
+    let refusal = pending
         .refusal
         .as_ref()
-        .filter(|_| fence.ended == PostEnd::Refused);
+        .filter(|_| pending.ended == PostEnd::Refused);
     let status = refusal.and_then(|refusal| StatusCode::from_u16(refusal.status).ok());
     let (Some(refusal), Some(status)) = (refusal, status) else {
-        return waiting(shared, Waiting::AfterPost(fence.ended), remaining);
+        return waiting(engine, Waiting::AfterPost(pending.ended), remaining);
     };
     let (code, description) = (refusal.code.as_deref(), refusal.description.as_deref());
     let error = Arc::new(TokenError::remembered(status, code, description));
     let failure = Failure {
-        error: RefreshError::answer(&shared.key, error),
-        repeat: false,
-        asked: None,
+        error: RefreshError::answer(&engine.context.key, error),
+        is_retryable: false,
+        retry_after: None,
     };
-    match client_forgotten(shared, &failure, record.registration.as_ref()) {
+    match client_forgotten(engine, &failure, record.registration.as_ref()) {
         Some(needed) => SessionError::SignInRequired(needed).into(),
-        None => SessionError::Refresh(failure.error.after(remaining)).into(),
+        None => SessionError::Refresh(failure.error.with_retry_after(remaining)).into(),
     }
 }
 
 /// No request was sent; the same may succeed after `remaining`.
-fn waiting(shared: &Shared, why: Waiting, remaining: Duration) -> Attempt {
-    let error = RefreshError::waiting(&shared.key, why).after(remaining);
+fn waiting(engine: &RefreshEngine, reason: Waiting, remaining: Duration) -> Attempt {
+    let error = RefreshError::waiting(&engine.context.key, reason).with_retry_after(remaining);
     Attempt::Failed {
         error: SessionError::Refresh(error),
         pause: Some(remaining),
     }
 }
 
-/// Ends the credentials: the refresh token is dropped, the registration stays.
+/// Ends the grant: the refresh token is dropped, the registration is kept.
 async fn give_up(
-    shared: &Shared,
+    engine: &RefreshEngine,
     record: &Record,
     cause: SignInCause,
     error: Option<Arc<TokenError>>,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
+    let context = &engine.context;
     let mut ended = record.clone();
     ended.fence = None;
     ended.state = State::SignInRequired(cause.clone());
     if let Some(grant) = &mut ended.grant {
         grant.refresh_token = None;
     }
-    if !shared
+    if !context
         .save(&mut ended, Some(record.generation), guard)
         .await?
     {
         return Ok(Renewal::Done(Attempt::Conflict));
     }
-    shared.unpublish();
-    let mut needed = SignInRequired::new(&shared.key, SignInNeed::Ended(cause));
+    context.cache.clear();
+    let mut needed = SignInRequired::new(&context.key, SignInNeed::Ended(cause));
     if let Some(error) = error {
         needed = needed.with_source(error);
     }
     Err(SessionError::SignInRequired(needed))
 }
 
-/// Saves what a failed post leaves behind. When that fails the record stays marked, which is safe.
-async fn keep(shared: &Shared, mut record: Record, guard: &mut Guard) {
+/// Saves the record after a failed post. When that fails, the record stays marked, which is safe.
+async fn keep(engine: &RefreshEngine, mut record: Record, guard: &mut Guard) {
     let expected = record.generation;
-    match shared.save(&mut record, Some(expected), guard).await {
+    match engine
+        .context
+        .save(&mut record, Some(expected), guard)
+        .await
+    {
         Ok(true) => {}
         Ok(false) => tracing::debug!("the record changed while a refresh failed"),
-        Err(error) => tracing::warn!(%error, "the fence of a failed refresh stays up"),
+        Err(error) => {
+            tracing::warn!(%error, "could not update the pending refresh after a failed request");
+        }
     }
 }
 
-/// A sign-in mends it when the server has forgotten a client that registered itself. Nothing is
-/// dropped, since it may only seem so.
+/// The error for a server that has forgotten a dynamically registered client: a sign-in registers a new
+/// one. The grant is kept, since the server may know the client again.
 fn client_forgotten(
-    shared: &Shared,
+    engine: &RefreshEngine,
     failure: &Failure,
     registration: Option<&Registration>,
 ) -> Option<SignInRequired> {
-    let error = failure.error.answered()?;
+    let error = failure.error.shared_token_error()?;
     let is_dynamic = registration?.origin == RegistrationOrigin::Dynamic;
     (is_dynamic && error.code() == Some("invalid_client")).then(|| {
-        SignInRequired::new(&shared.key, SignInNeed::ClientForgotten).with_source(Arc::clone(error))
+        SignInRequired::new(&engine.context.key, SignInNeed::ClientForgotten)
+            .with_source(Arc::clone(error))
     })
 }
 
-fn not_refreshed(shared: &Shared, failure: &Failure, pause: Option<Duration>) -> Attempt {
+fn not_refreshed(engine: &RefreshEngine, failure: &Failure, pause: Option<Duration>) -> Attempt {
     let error = SessionError::Refresh(failure.error.clone());
-    failed(shared, error, failure, pause)
+    failed(engine, error, failure, pause)
 }
 
-/// Notes a failure and says when to try again: after the pause that the record has, or after one of
-/// this session alone.
+/// Records a failure. The next attempt waits for the pause in the record, or for one of this session
+/// alone.
 fn failed(
-    shared: &Shared,
+    engine: &RefreshEngine,
     error: SessionError,
     failure: &Failure,
     pause: Option<Duration>,
 ) -> Attempt {
+    let context = &engine.context;
     if let Some(pause) = pause {
-        // It stands in the record, which another process may renew meanwhile.
+        // The record has the pause. Another process may end it.
         return Attempt::Failed {
-            error: error.after(pause),
-            pause: failure.repeat.then_some(pause),
+            error: error.with_retry_after(pause),
+            pause: failure.is_retryable.then_some(pause),
         };
     }
-    let monotonic = shared.clock.monotonic();
-    let mut memory = shared.memory();
-    let pause = memory.backoff.failed(monotonic, failure.asked);
-    let error = error.after(pause);
-    memory.paused_by = Some((error.clone(), failure.repeat));
-    drop(memory);
-    Attempt::Failed {
-        error,
-        pause: failure.repeat.then_some(pause),
-    }
+    let now = context.clock.monotonic();
+    let paused =
+        context
+            .backoff
+            .record_failure(now, error, failure.is_retryable, failure.retry_after);
+    paused.into()
 }
 
 /// The failure that the session still pauses for.
-fn paused(shared: &Shared) -> Option<Attempt> {
-    let memory = shared.memory();
-    let remaining = memory.backoff.remaining(shared.clock.monotonic())?;
-    let (error, repeat) = memory.paused_by.clone()?;
-    outcome("paused");
-    Some(Attempt::Failed {
-        error: error.after(remaining),
-        pause: repeat.then_some(remaining),
-    })
+fn paused(engine: &RefreshEngine) -> Option<Attempt> {
+    let context = &engine.context;
+    let paused = context.backoff.paused(context.clock.monotonic())?;
+    record_outcome("paused");
+    Some(paused.into())
 }

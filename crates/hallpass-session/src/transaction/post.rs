@@ -9,7 +9,9 @@ use hallpass_oauth::{ProofKey, TokenRequest};
 use http::Request;
 use url::Url;
 
-use crate::{error::SignInNeed, grant_status, outcome::Outcome, shared::Shared};
+use crate::{
+    error::SignInNeed, grant_status, refresh_engine::RefreshEngine, refresh_outcome::RefreshOutcome,
+};
 
 /// A refresh request that is ready to be sent.
 pub(super) struct Prepared<'a> {
@@ -20,26 +22,27 @@ pub(super) struct Prepared<'a> {
     key: Option<ProofKey>,
 }
 
-/// The refresh request, or why there can't be one.
+/// The refresh request, or why a sign-in is needed instead.
 pub(super) fn prepare<'a>(
-    shared: &Shared,
+    engine: &RefreshEngine,
     record: &'a Record,
     grant: &Grant,
     now: Timestamp,
 ) -> Result<Prepared<'a>, SignInNeed> {
+    let context = &engine.context;
     let ended = || SignInNeed::Ended(SignInCause::NoRefreshToken);
     let request = TokenRequest::refresh(grant).ok_or_else(ended)?;
     let endpoint = record.metadata.token_endpoint.as_ref().ok_or_else(ended)?;
-    let registration = grant_status::registration(record, &shared.settings).ok_or_else(ended)?;
+    let registration = grant_status::registration(record, &context.settings).ok_or_else(ended)?;
     if grant_status::secret_has_expired(&registration, now) {
         return Err(SignInNeed::SecretExpired);
     }
     if registration.auth_method == TokenEndpointAuthMethod::PrivateKeyJwt
-        && shared.client_key.is_none()
+        && context.client_key.is_none()
     {
         return Err(SignInNeed::SettingChanged("client".to_owned()));
     }
-    // Without the key the refresh token is worth nothing.
+    // The server accepts the refresh token only with its key.
     let key = grant
         .dpop_key
         .as_ref()
@@ -68,45 +71,48 @@ impl Prepared<'_> {
         }
     }
 
-    /// The request, with a client's assertion of its own: a signed one is good once.
-    fn request(&self, shared: &Shared) -> Request<Bytes> {
-        let client = shared.authenticate(&self.registration, self.issuer);
+    /// The request, with its own client assertion: a server accepts an assertion once.
+    fn request(&self, engine: &RefreshEngine) -> Request<Bytes> {
+        let client = engine.context.authenticate(&self.registration, self.issuer);
         self.grant.clone().into_http(self.endpoint, &client)
     }
 }
 
-/// Posts, and posts once more when the server asks for its nonce in the proof: it has not looked at
+/// Posts, and posts once more when the server asks for its nonce in the proof: it has not processed
 /// the refresh token then (RFC 9449 §8).
-pub(super) async fn post(shared: &Shared, prepared: Prepared<'_>) -> Outcome {
-    let mut asked_for_nonce = false;
+pub(super) async fn post(engine: &RefreshEngine, prepared: Prepared<'_>) -> RefreshOutcome {
+    let context = &engine.context;
+    let mut is_nonce_retry = false;
     loop {
-        let mut request = prepared.request(shared);
+        let mut request = prepared.request(engine);
         if let Some(key) = &prepared.key {
-            sign(shared, key, prepared.endpoint, &mut request);
+            sign(engine, key, prepared.endpoint, &mut request);
         }
-        shared.counting.posted.one();
-        let policy = RequestOptions::authorization_server(&shared.key.server);
-        let answer = shared.http.fetch(request, policy).await;
-        let outcome = Outcome::of(answer, prepared.scheme(), &shared.key, shared.now());
+        context.counters.posted.increment();
+        let policy = RequestOptions::authorization_server(&context.key.server);
+        let result = context.http.fetch(request, policy).await;
+        let outcome =
+            RefreshOutcome::from_result(result, prepared.scheme(), &context.key, context.now());
         if prepared.key.is_none() {
             return outcome;
         }
         if let Some(nonce) = outcome.dpop_nonce() {
-            shared.memory().dpop_nonce = Some(nonce.to_owned());
+            *engine.dpop_nonce() = Some(nonce.to_owned());
         }
-        if asked_for_nonce || !outcome.asks_for_nonce() {
+        if is_nonce_retry || !outcome.is_nonce_challenge() {
             return outcome;
         }
-        asked_for_nonce = true;
+        is_nonce_retry = true;
     }
 }
 
 /// Puts a fresh proof into `request`.
-fn sign(shared: &Shared, key: &ProofKey, endpoint: &Url, request: &mut Request<Bytes>) {
-    let nonce = shared.memory().dpop_nonce.clone();
-    let (now, entropy) = (shared.now(), &*shared.entropy);
+fn sign(engine: &RefreshEngine, key: &ProofKey, endpoint: &Url, request: &mut Request<Bytes>) {
+    let context = &engine.context;
+    let nonce = engine.dpop_nonce().clone();
+    let (now, entropy) = (context.now(), &*context.entropy);
     if let Err(error) = key.prove(request, endpoint, nonce.as_deref(), now, entropy) {
         // The server will refuse the request and say why.
-        tracing::warn!(%error, "a proof of possession could not be signed");
+        tracing::warn!(%error, "could not sign a proof of possession");
     }
 }

@@ -1,45 +1,49 @@
-//! Saving a new grant, until it is saved.
+//! Saving a new grant, repeated until it succeeds.
 
 use std::{mem, time::Duration};
 
 use hallpass_core::{
     Generation, Grant, Record, State, Timestamp,
     record::SignInCause,
-    store::{Guard, Lease, StoreErrorKind},
+    store::{Guard, Lease, LockKind, StoreErrorKind},
 };
 use hallpass_oauth::TokenResponse;
 
-use super::{RefreshIntent, attempt::Attempt, step};
-use crate::{error::SessionError, shared::Shared, unsaved::Unsaved};
+use super::{attempt::Attempt, step};
+use crate::{
+    error::SessionError, refresh_engine::RefreshEngine, token_origin::RefreshIntent,
+    unsaved_grant::UnsavedGrant,
+};
 
 /// The pauses before a new grant is saved again; the last one is repeated.
-const PAUSES: [Duration; 4] = [
+const SAVE_RETRY_DELAYS: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(250),
     Duration::from_millis(500),
     Duration::from_secs(1),
 ];
-/// How many failures callers wait through. Another program may hold the file for a moment.
-const UNTOLD_FAILURES: usize = 2;
+/// How many failures are not reported to callers. Another program may use the file for a moment.
+const MAX_SILENT_FAILURES: usize = 2;
 
-/// What became of a new grant.
+/// The result of saving a new grant.
 pub(super) enum Renewal {
     /// It is saved and published.
     Done(Attempt),
-    /// It may not be saved: the account has another grant by now, or none. It is revoked, once the lock
-    /// is free.
+    /// It must not be saved: the credential has another grant meanwhile, or none. It is revoked when the
+    /// lock is released.
     Orphaned(Box<Record>),
 }
 
 /// Saves the new grant, then publishes its token.
 pub(super) async fn renewed(
-    shared: &Shared,
-    wanted: &RefreshIntent,
+    engine: &RefreshEngine,
+    intent: &RefreshIntent,
     marked: &Record,
     response: TokenResponse,
     sent_at: Timestamp,
     guard: &mut Guard,
 ) -> Result<Renewal, SessionError> {
+    let context = &engine.context;
     let Some(old) = &marked.grant else {
         return Ok(Renewal::Done(Attempt::Conflict));
     };
@@ -48,141 +52,148 @@ pub(super) async fn renewed(
     record.fence = None;
     record.state = State::SignedIn;
     let saved = {
-        let _settled = Settled(&shared.unsaved);
-        until_saved(shared, &mut record, old, guard).await
+        let _settled = SettleOnDrop(&engine.unsaved_grant);
+        until_saved(engine, &mut record, old, guard).await
     };
     match saved {
-        Saving::Saved => {}
-        Saving::Orphaned => return Ok(Renewal::Orphaned(Box::new(record))),
-        Saving::HandedOver(error) => return Err(error),
+        SaveLoopResult::Saved => {}
+        SaveLoopResult::Orphaned => return Ok(Renewal::Orphaned(Box::new(record))),
+        SaveLoopResult::HandedOver(error) => return Err(error),
     }
     step("saved");
-    shared.counting.made.one();
-    shared.memory().reset_backoff();
-    let obtained = matches!(wanted, RefreshIntent::Replace(_)).then(|| shared.clock.monotonic());
-    let token = shared.publish(&record, obtained)?;
+    context.counters.made.increment();
+    context.backoff.reset();
+    let obtained = matches!(intent, RefreshIntent::Replace(_)).then(|| context.clock.monotonic());
+    let token = context.publish(&record, obtained)?;
     step("published");
     Ok(Renewal::Done(Attempt::Done(token)))
 }
 
-/// Ends the trouble of a grant that could not be saved, also when its task ends early.
-struct Settled<'a>(&'a Unsaved);
+/// Settles the unsaved grant, also when the task is dropped.
+struct SettleOnDrop<'a>(&'a UnsavedGrant);
 
-impl Drop for Settled<'_> {
+impl Drop for SettleOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.settled();
+        self.0.settle();
     }
 }
 
-enum Saving {
+enum SaveLoopResult {
     Saved,
     Orphaned,
     /// A sign-out has taken it over.
     HandedOver(SessionError),
 }
 
-/// Saves what must not be lost, however long that takes, and keeps the lock meanwhile. A process that
-/// locked the account next would post the refresh token that `record` replaces.
+/// Saves the new grant, however long that takes, and holds the lock meanwhile. Another process would
+/// post the refresh token that `record` replaces.
 async fn until_saved(
-    shared: &Shared,
+    engine: &RefreshEngine,
     record: &mut Record,
     old: &Grant,
     guard: &mut Guard,
-) -> Saving {
+) -> SaveLoopResult {
+    let context = &engine.context;
     let mut expected = record.generation;
     let mut failures = 0;
     loop {
-        let error = match save(shared, record, old, expected, guard).await {
-            Ok(Saved::Here) => return Saving::Saved,
-            Ok(Saved::Behind(generation)) => {
+        let error = match save(engine, record, old, expected, guard).await {
+            Ok(SaveResult::Saved) => return SaveLoopResult::Saved,
+            Ok(SaveResult::PreviousGrant(generation)) => {
                 expected = generation;
                 continue;
             }
-            Ok(Saved::Another) => return Saving::Orphaned,
+            Ok(SaveResult::OtherGrant) => return SaveLoopResult::Orphaned,
             Err(error) => error,
         };
-        if failures == UNTOLD_FAILURES {
-            tracing::warn!(%error, key = %shared.key, "a new grant can't be saved; Hallpass goes on trying");
+        if failures == MAX_SILENT_FAILURES {
+            tracing::warn!(%error, key = %context.key, "could not save a new grant; retrying");
         }
-        if failures >= UNTOLD_FAILURES {
-            shared.unsaved.failed(error.clone());
+        if failures >= MAX_SILENT_FAILURES {
+            engine.unsaved_grant.set_error(error.clone());
         }
-        let pause = PAUSES[failures.min(PAUSES.len() - 1)];
+        let pause = SAVE_RETRY_DELAYS[failures.min(SAVE_RETRY_DELAYS.len() - 1)];
         failures += 1;
-        let sleep = shared.clock.sleep(pause);
-        if shared.unsaved.pause_or_hand_over(sleep, record).await {
-            return Saving::HandedOver(error);
+        let sleep = context.clock.sleep(pause);
+        if engine.unsaved_grant.pause_or_hand_over(sleep, record).await {
+            return SaveLoopResult::HandedOver(error);
         }
         if is_lock_lost(&error) {
-            drop(mem::replace(guard, Guard::new(shared.key.clone(), NoLock)));
-            match shared.lock().await {
+            drop(mem::replace(
+                guard,
+                Guard::new(context.key.clone(), LockKind::Credential, NoLock),
+            ));
+            match context.lock().await {
                 Ok(lock) => *guard = lock,
-                Err(error) => tracing::debug!(%error, "the lock is not there again yet"),
+                Err(error) => tracing::debug!(%error, "could not take the lost lock again yet"),
             }
         }
     }
 }
 
-/// In the place of a lock that was lost, until it is taken again.
+/// Stands for a lost lock until it is taken again.
 #[derive(Debug)]
 struct NoLock;
 
 impl Lease for NoLock {}
 
 fn is_lock_lost(error: &SessionError) -> bool {
-    let SessionError::Store(failed) = error else {
+    let SessionError::Store(error) = error else {
         return false;
     };
-    let kind = failed.cause().kind();
-    matches!(kind, StoreErrorKind::LeaseLost | StoreErrorKind::Guard)
+    matches!(
+        error.kind(),
+        StoreErrorKind::LeaseLost | StoreErrorKind::Guard
+    )
 }
 
 /// How a save ended.
-enum Saved {
-    /// The record is there, by this save or by one before it whose answer was lost.
-    Here,
-    /// The grant that was refreshed is there, in a record of this generation.
-    Behind(Generation),
-    /// The account has another grant, or none.
-    Another,
+enum SaveResult {
+    /// The new grant is saved, by this save or by an earlier one whose answer was lost.
+    Saved,
+    /// The store has the grant that was refreshed, in a record of this generation.
+    PreviousGrant(Generation),
+    /// The credential has another grant, or none.
+    OtherGrant,
 }
 
 async fn save(
-    shared: &Shared,
+    engine: &RefreshEngine,
     record: &mut Record,
     old: &Grant,
     expected: Generation,
     guard: &mut Guard,
-) -> Result<Saved, SessionError> {
-    if shared.save(record, Some(expected), guard).await? {
-        return Ok(Saved::Here);
+) -> Result<SaveResult, SessionError> {
+    let context = &engine.context;
+    if context.save(record, Some(expected), guard).await? {
+        return Ok(SaveResult::Saved);
     }
-    let found = shared
+    let found = context
         .store
-        .load_issuer(&shared.key, &record.issuer)
+        .load_issuer(&context.key, &record.issuer)
         .await
         .map_err(SessionError::store)?;
     let Some((found, grant)) = found
         .as_ref()
         .and_then(|found| Some((found, found.grant.as_ref()?)))
     else {
-        return Ok(Saved::Another);
+        return Ok(SaveResult::OtherGrant);
     };
     let is_ours = record.grant.as_ref().is_some_and(|ours| {
         ours.access_token == grant.access_token && ours.refresh_token == grant.refresh_token
     });
     if is_ours {
         record.generation = found.generation;
-        shared.memory().saw(found.generation);
-        return Ok(Saved::Here);
+        context.cache.observe_generation(found.generation);
+        return Ok(SaveResult::Saved);
     }
     let is_left = matches!(
         found.state,
         State::SignInRequired(SignInCause::SignedOut | SignInCause::IssuerChanged)
     );
-    // One that lacks its refresh token was given up by a process that posted it again.
+    // Without its refresh token it was ended by a process that posted that again.
     if grant.access_token == old.access_token && !is_left {
-        return Ok(Saved::Behind(found.generation));
+        return Ok(SaveResult::PreviousGrant(found.generation));
     }
-    Ok(Saved::Another)
+    Ok(SaveResult::OtherGrant)
 }

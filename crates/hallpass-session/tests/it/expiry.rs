@@ -3,28 +3,28 @@
 use hallpass_session::SignInNeed;
 
 use crate::{
-    double::Fault,
-    world::{World, need, serial},
+    fakes::Fault,
+    fixture::{Fixture, need, serial},
 };
 use hallpass_core::{
     Clock,
     record::{GrantKind, SignInCause},
 };
 
-/// How long after its issue a token that lives `lifetime` is replaced.
+/// How long after its issue a token with this lifetime is replaced.
 async fn check(lifetime: Option<u64>, used_until: u64, replaced: bool) {
-    let world = World::empty();
-    world.server.lifetime(lifetime);
-    world.put(|_| ()).await;
-    let session = world.session();
+    let fixture = Fixture::empty();
+    fixture.server.lifetime(lifetime);
+    fixture.put(|_| ()).await;
+    let session = fixture.session();
     assert_eq!(serial(&session.token().await.unwrap()), 1);
-    world.clock.advance(used_until);
+    fixture.clock.advance(used_until);
     assert_eq!(
         serial(&session.token().await.unwrap()),
         1,
         "{lifetime:?} after {used_until} s"
     );
-    world.clock.advance(1);
+    fixture.clock.advance(1);
     let expected = if replaced { 2 } else { 1 };
     assert_eq!(
         serial(&session.token().await.unwrap()),
@@ -34,108 +34,108 @@ async fn check(lifetime: Option<u64>, used_until: u64, replaced: bool) {
 }
 
 #[tokio::test]
-async fn a_token_is_replaced_early_and_not_before() {
+async fn token_is_refreshed_at_its_early_margin() {
     check(Some(3_600), 3_539, true).await;
     check(Some(100), 74, true).await;
     check(Some(2), 1, true).await;
-    // "Not said" is neither "never", since a refusal ends it, nor "now".
+    // An unknown expiry is not "never", since a refusal ends the token, and not "now".
     check(None, 100_000_000, false).await;
 }
 
-/// Whoever signed in on another device has a refresh token like anybody else.
+/// A sign-in on another device gives a refresh token too.
 #[tokio::test]
-async fn a_grant_by_device_code_is_refreshed_as_any_other() {
+async fn device_code_grant_is_refreshed() {
     for kind in [GrantKind::AuthorizationCode, GrantKind::DeviceCode] {
-        let world = World::empty();
-        world
+        let fixture = Fixture::empty();
+        fixture
             .put(|record| record.grant.as_mut().unwrap().kind = kind)
             .await;
-        let session = world.session();
-        world.clock.advance(3_600);
+        let session = fixture.session();
+        fixture.clock.advance(3_600);
         assert_eq!(serial(&session.token().await.unwrap()), 2);
-        let kept = world.record().await.grant.unwrap();
-        assert_eq!((kept.kind, world.server.posts()), (kind, 1));
+        let kept = fixture.record().await.grant.unwrap();
+        assert_eq!((kept.kind, fixture.server.posts()), (kind, 1));
     }
 }
 
 #[tokio::test]
-async fn tokens_of_two_seconds_cost_one_refresh_each() {
-    let world = World::empty();
-    world.server.lifetime(Some(2));
-    world.put(|_| ()).await;
-    let session = world.session();
+async fn two_second_tokens_cost_one_refresh_each() {
+    let fixture = Fixture::empty();
+    fixture.server.lifetime(Some(2));
+    fixture.put(|_| ()).await;
+    let session = fixture.session();
     for _ in 0..30 {
         for _ in 0..10 {
             session.token().await.unwrap();
         }
-        world.clock.advance(1);
+        fixture.clock.advance(1);
     }
-    assert_eq!(world.server.posts(), 14);
-    assert_eq!(world.server.reuses(), 0);
+    assert_eq!(fixture.server.posts(), 14);
+    assert_eq!(fixture.server.reuses(), 0);
 }
 
 #[tokio::test]
-async fn a_jump_of_the_wall_clock_costs_a_refresh_at_most() {
-    let world = World::signed_in().await;
-    let session = world.session();
+async fn wall_clock_jump_costs_one_refresh_at_most() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
     session.token().await.unwrap();
-    world.clock.jump(-1_000_000);
+    fixture.clock.jump(-1_000_000);
     assert_eq!(serial(&session.token().await.unwrap()), 1);
-    world.clock.jump(3_000_000);
+    fixture.clock.jump(3_000_000);
     assert_eq!(serial(&session.token().await.unwrap()), 2);
-    assert_eq!(world.server.posts(), 1);
+    assert_eq!(fixture.server.posts(), 1);
 }
 
 #[tokio::test]
-async fn a_saved_expiry_is_absolute() {
-    let world = World::signed_in().await;
-    world.clock.advance(3_000);
-    // A start from what was saved does not begin the hour anew.
-    let session = world.session();
+async fn saved_expiry_is_absolute() {
+    let fixture = Fixture::signed_in().await;
+    fixture.clock.advance(3_000);
+    // A new session does not start the hour again.
+    let session = fixture.session();
     assert_eq!(serial(&session.token().await.unwrap()), 1);
-    world.clock.advance(600);
+    fixture.clock.advance(600);
     assert_eq!(serial(&session.token().await.unwrap()), 2);
 }
 
 #[tokio::test]
-async fn a_silent_answer_keeps_refresh_token_and_scopes() {
-    let world = World::signed_in().await;
-    world.server.fault(Fault::Terse);
-    world.clock.advance(3_600);
-    let session = world.session();
+async fn answer_without_refresh_token_and_scopes_keeps_both() {
+    let fixture = Fixture::signed_in().await;
+    fixture.server.fault(Fault::Terse);
+    fixture.clock.advance(3_600);
+    let session = fixture.session();
     let token = session.token().await.unwrap();
     assert_eq!(token.expires_at(), None);
     assert_eq!(token.scopes().to_string(), "a b");
-    let grant = world.record().await.grant.unwrap();
+    let grant = fixture.record().await.grant.unwrap();
     assert_eq!(grant.refresh_token.unwrap().expose(), "refresh-canary-1");
 }
 
 #[tokio::test]
-async fn a_token_without_refresh_token_is_used_to_its_end() {
-    let world = World::empty();
-    world
+async fn token_without_refresh_token_is_used_until_it_expires() {
+    let fixture = Fixture::empty();
+    fixture
         .put(|record| record.grant.as_mut().unwrap().refresh_token = None)
         .await;
-    let session = world.session();
+    let session = fixture.session();
     session.token().await.unwrap();
-    world.clock.advance(3_599);
+    fixture.clock.advance(3_599);
     session.token().await.unwrap();
-    world.clock.advance(1);
+    fixture.clock.advance(1);
     let error = session.token().await.unwrap_err();
     assert_eq!(need(&error), SignInNeed::Ended(SignInCause::NoRefreshToken));
-    assert_eq!(world.server.requests(), [""; 0]);
+    assert_eq!(fixture.server.requests(), [""; 0]);
 }
 
 #[tokio::test]
-async fn the_kept_token_is_shown_without_a_refresh_also_when_it_has_ended() {
-    let world = World::signed_in().await;
-    world.clock.advance(1_000_000);
-    let session = world.session();
+async fn stored_token_is_returned_without_a_refresh() {
+    let fixture = Fixture::signed_in().await;
+    fixture.clock.advance(1_000_000);
+    let session = fixture.session();
     let kept = session.stored_token().await.unwrap();
     assert_eq!(serial(&kept), 1);
-    assert!(kept.expires_at().unwrap() < world.clock.now());
-    assert_eq!(world.server.posts(), 0);
+    assert!(kept.expires_at().unwrap() < fixture.clock.now());
+    assert_eq!(fixture.server.posts(), 0);
 
-    let nobody = World::empty().session().stored_token().await.unwrap_err();
-    assert_eq!(need(&nobody), SignInNeed::First);
+    let error = Fixture::empty().session().stored_token().await.unwrap_err();
+    assert_eq!(need(&error), SignInNeed::First);
 }

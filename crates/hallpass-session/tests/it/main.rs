@@ -1,5 +1,5 @@
-//! The session at its boundary, against strict doubles: a server that honours a refresh token once
-//! and revokes the family when one comes again, a store that counts, a clock that moves by itself.
+//! The session at its boundary, against strict fakes: a server that accepts a refresh token once and
+//! revokes its family at the second use, a store that counts, a clock that sleeps advance.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,26 +7,27 @@
     reason = "a failed expectation is a failed test"
 )]
 
-mod ahead;
-mod breaker;
+mod circuit_breaker;
 mod client_key;
-mod double;
+mod end_to_end;
 mod expiry;
-mod handed_in;
-mod leaks;
-mod outcomes;
+mod external_token;
+mod fakes;
+mod fixture;
+mod fresh_token;
+mod lost_answer;
 mod panics;
+mod proactive_refresh;
 mod proof;
-mod rejection;
+mod redaction;
+mod refresh_outcome;
+mod service_sign_in;
 mod sign_in;
+mod sign_in_backoff;
+mod sign_in_lock;
 mod sign_out;
 mod single_flight;
-mod steady;
 mod step_up;
-mod unanswered;
-mod unattended;
-mod unrequested;
-mod unsaved;
-mod whole;
-mod window;
-mod world;
+mod token_client;
+mod unauthorized;
+mod unsaved_grant;

@@ -1,4 +1,4 @@
-//! What a host's own panic says of what it held: no secret.
+//! The panic messages of a host contain no secret.
 
 use std::{
     any::Any,
@@ -6,17 +6,17 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use hallpass_core::CredentialStore;
+use hallpass_core::{CredentialStore, store::LockKind};
 use hallpass_store::{FileStore, KeyFile, KeySource};
 use hallpass_testkit::LeakCheck;
 use tempfile::TempDir;
 
 use crate::{
-    double::Fault,
-    world::{World, bare},
+    fakes::Fault,
+    fixture::{Fixture, bare},
 };
 
-/// The message of the panic when somebody expected an error and got `value`.
+/// The panic message of a host that expected an error and got `value`.
 fn said(value: impl Debug) -> String {
     let expected_an_error = AssertUnwindSafe(|| panic!("got {value:?}"));
     message(&*catch_unwind(expected_an_error).unwrap_err())
@@ -27,9 +27,9 @@ fn message(payload: &(dyn Any + Send)) -> String {
 }
 
 #[tokio::test]
-async fn no_panic_says_a_secret() {
-    let world = World::signed_in().await;
-    let session = world.session();
+async fn panic_messages_contain_no_secret() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
     let token = session.token().await.unwrap();
     let record = session.record().await.unwrap().unwrap();
     let folder = TempDir::new().unwrap();
@@ -38,15 +38,18 @@ async fn no_panic_says_a_secret() {
         .await
         .unwrap();
     let wait = std::time::Duration::from_secs(5);
-    let mut guard = store.lock(&world.key, wait).await.unwrap();
+    let mut guard = store
+        .lock(&fixture.key, LockKind::Credential, wait)
+        .await
+        .unwrap();
     let _ = store.save(&record, None, &mut guard).await.unwrap();
     let key = KeyFile::in_folder(&place)
         .load(store.key_id())
         .await
         .unwrap();
 
-    world.clock.advance(3_600);
-    world
+    fixture.clock.advance(3_600);
+    fixture
         .server
         .fault(Fault::Says(400, r#"{"error":"body-canary"}"#));
     let error = session.token_after_rejection(&token, &bare()).await;

@@ -8,77 +8,77 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 
 use crate::{
-    double::Fault,
-    world::{World, need, serial},
+    fakes::Fault,
+    fixture::{Fixture, need, serial},
 };
 
-async fn bound(key: DpopKey) -> World {
-    let world = World::empty();
-    world
+async fn bound(key: DpopKey) -> Fixture {
+    let fixture = Fixture::empty();
+    fixture
         .put(|record| {
             let grant = record.grant.as_mut().unwrap();
             grant.scheme = AuthScheme::Dpop;
             grant.dpop_key = Some(key);
         })
         .await;
-    world.server.token_type("DPoP");
-    world.clock.advance(3_600);
-    world
+    fixture.server.token_type("DPoP");
+    fixture.clock.advance(3_600);
+    fixture
 }
 
 #[tokio::test]
-async fn a_bound_grant_is_refreshed_with_a_proof_and_the_server_s_nonce() {
-    let world = bound(ProofKey::generate().unwrap()).await;
-    world.server.fault(Fault::WantsNonce("nonce-1"));
-    let token = world.session().token().await.unwrap();
+async fn dpop_grant_is_refreshed_with_a_proof_and_the_server_nonce() {
+    let fixture = bound(ProofKey::generate().unwrap()).await;
+    fixture.server.fault(Fault::WantsNonce("nonce-1"));
+    let token = fixture.session().token().await.unwrap();
     assert_eq!((serial(&token), token.scheme()), (2, AuthScheme::Dpop));
     assert!(token.authorization().to_str().unwrap().starts_with("DPoP "));
     assert!(token.dpop_key().is_some());
-    let proofs = world.server.proofs();
+    let proofs = fixture.server.proofs();
     assert_eq!(proofs.len(), 2);
     assert_ne!(proofs[0], proofs[1], "each request has a proof of its own");
-    assert!(world.clock.sleeps().is_empty(), "a nonce is no fault");
-    assert_eq!(world.record().await.fence, None);
+    assert!(fixture.clock.sleeps().is_empty(), "a nonce is no fault");
+    assert_eq!(fixture.record().await.fence, None);
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_nonces_without_end_is_left() {
-    let world = bound(ProofKey::generate().unwrap()).await;
+async fn server_that_always_asks_for_a_nonce_ends_the_refresh() {
+    let fixture = bound(ProofKey::generate().unwrap()).await;
     for _ in 0..20 {
-        world.server.fault(Fault::WantsNonce("nonce-1"));
+        fixture.server.fault(Fault::WantsNonce("nonce-1"));
     }
-    world.session().token().await.unwrap_err();
-    assert!(world.server.posts() <= 6, "{}", world.server.posts());
+    fixture.session().token().await.unwrap_err();
+    assert!(fixture.server.posts() <= 6, "{}", fixture.server.posts());
 }
 
 #[tokio::test]
-async fn a_bearer_token_in_place_of_a_bound_one_is_refused() {
-    let world = bound(ProofKey::generate().unwrap()).await;
-    world.server.token_type("Bearer");
-    let error = world.session().token().await.unwrap_err();
+async fn bearer_token_in_answer_to_a_dpop_refresh_is_refused() {
+    let fixture = bound(ProofKey::generate().unwrap()).await;
+    fixture.server.token_type("Bearer");
+    let error = fixture.session().token().await.unwrap_err();
     assert_eq!(need(&error), SignInNeed::Ended(SignInCause::RefreshRefused));
 }
 
 #[tokio::test]
-async fn refresh_answered_with_a_bound_token_that_was_not_asked_for_is_refused() {
-    let world = World::signed_in().await;
-    world.server.token_type("DPoP");
-    world.clock.advance(3_600);
-    let error = world.session().token().await.unwrap_err();
+async fn dpop_token_in_answer_to_a_bearer_refresh_is_refused() {
+    let fixture = Fixture::signed_in().await;
+    fixture.server.token_type("DPoP");
+    fixture.clock.advance(3_600);
+    let error = fixture.session().token().await.unwrap_err();
     assert_eq!(need(&error), SignInNeed::Ended(SignInCause::RefreshRefused));
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("a DPoP token"), "{cause}");
-    assert_eq!(world.server.posts(), 1);
-    let record = world.record().await;
+    assert_eq!(fixture.server.posts(), 1);
+    let record = fixture.record().await;
     assert_eq!(record.grant.unwrap().scheme, AuthScheme::Bearer);
 }
 
 #[tokio::test]
-async fn a_key_that_is_lost_needs_a_sign_in() {
-    let world = bound(DpopKey::new("not a key")).await;
-    let error = world.session().token().await.unwrap_err();
+async fn lost_dpop_key_requires_sign_in() {
+    let fixture = bound(DpopKey::new("not a key")).await;
+    let error = fixture.session().token().await.unwrap_err();
     assert_eq!(need(&error), SignInNeed::Ended(SignInCause::NoRefreshToken));
-    assert_eq!(world.server.posts(), 0);
+    assert_eq!(fixture.server.posts(), 0);
 }
 
 /// The headers of one request, and the claims of its proof.
@@ -95,22 +95,22 @@ fn authorized(session: &Session, token: &Token, method: &Method, url: &str) -> (
     (headers, claims)
 }
 
-/// A session whose token is fresh and bound.
+/// A session with a fresh bound token.
 async fn bound_session(key: DpopKey) -> (Session, Token) {
-    let world = World::empty();
-    let put = world.put(|record| {
+    let fixture = Fixture::empty();
+    let put = fixture.put(|record| {
         let grant = record.grant.as_mut().unwrap();
         grant.scheme = AuthScheme::Dpop;
         grant.dpop_key = Some(key);
     });
     put.await;
-    let session = world.session();
+    let session = fixture.session();
     let token = session.token().await.unwrap();
     (session, token)
 }
 
 #[tokio::test]
-async fn each_request_to_the_resource_has_a_proof_of_its_own() {
+async fn each_resource_request_has_its_own_proof() {
     let (session, token) = bound_session(ProofKey::generate().unwrap()).await;
     let url = "https://mcp.example.com/mcp?part=1";
     let (headers, first) = authorized(&session, &token, &Method::POST, url);
@@ -131,7 +131,7 @@ async fn each_request_to_the_resource_has_a_proof_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_resource_s_last_nonce_is_in_the_next_proof() {
+async fn last_resource_nonce_is_in_the_next_proof() {
     let (session, token) = bound_session(ProofKey::generate().unwrap()).await;
     let url = "https://mcp.example.com/mcp";
     for nonce in ["one", "two"] {
@@ -141,16 +141,16 @@ async fn the_resource_s_last_nonce_is_in_the_next_proof() {
         let (_, claims) = authorized(&session, &token, &Method::POST, url);
         assert_eq!(claims["nonce"], nonce);
     }
-    // An answer without one takes nothing away.
+    // A response without a nonce keeps the last one.
     session.record_response(&token, &HeaderMap::new());
     let (_, claims) = authorized(&session, &token, &Method::POST, url);
     assert_eq!(claims["nonce"], "two");
 }
 
 #[tokio::test]
-async fn a_bearer_token_goes_out_without_a_proof() {
-    let world = World::signed_in().await;
-    let session = world.session();
+async fn bearer_token_is_sent_without_a_proof() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
     let token = session.token().await.unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("dpop", "stale".parse().unwrap());
@@ -168,7 +168,7 @@ async fn a_bearer_token_goes_out_without_a_proof() {
 }
 
 #[tokio::test]
-async fn a_token_whose_key_is_lost_is_not_sent() {
+async fn dpop_token_without_its_key_is_not_sent() {
     let (session, token) = bound_session(DpopKey::new("not a key")).await;
     let mut headers = HeaderMap::new();
     let url = "https://mcp.example.com/mcp".parse().unwrap();

@@ -11,8 +11,8 @@ use hallpass_session::{Revocation, SignInNeed, SignInRequest, SignOut};
 use url::Url;
 
 use crate::{
-    double::{ISSUER, OTHER_ISSUER},
-    world::{World, need},
+    fakes::{ISSUER, OTHER_ISSUER},
+    fixture::{Fixture, need},
 };
 
 const FORGET: SignOut = SignOut {
@@ -21,29 +21,29 @@ const FORGET: SignOut = SignOut {
 };
 
 #[tokio::test]
-async fn both_tokens_are_revoked_and_the_client_stays() {
-    let world = World::signed_in().await;
-    let session = world.session();
+async fn sign_out_revokes_both_tokens_and_keeps_the_client() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
     session.token().await.unwrap();
     let done = session.sign_out(SignOut::default()).await.unwrap();
     assert!(done.had_grant && !done.forgot_client);
     assert!(matches!(done.refresh_token, Revocation::Revoked));
     assert!(matches!(done.access_token, Revocation::Revoked));
     assert_eq!(
-        world.server.requests(),
+        fixture.server.requests(),
         [
             format!("POST {ISSUER}/revoke"),
             format!("POST {ISSUER}/revoke")
         ]
     );
-    let bodies = world.server.bodies();
+    let bodies = fixture.server.bodies();
     assert!(
         bodies[0].contains("token=refresh-canary-1"),
         "the refresh token comes first"
     );
     assert!(bodies[1].contains("token=access-canary-1"));
 
-    let record = world.record().await;
+    let record = fixture.record().await;
     assert_eq!(record.state, State::SignInRequired(SignInCause::SignedOut));
     assert!(record.grant.is_none() && record.registration.is_some());
     let error = session.token().await.unwrap_err();
@@ -51,46 +51,50 @@ async fn both_tokens_are_revoked_and_the_client_stays() {
 }
 
 #[tokio::test]
-async fn what_the_server_says_changes_nothing_here() {
-    let world = World::signed_in().await;
-    world.server.revocation_answers(503);
-    let session = world.session();
+async fn failed_revocation_still_signs_out_locally() {
+    let fixture = Fixture::signed_in().await;
+    fixture.server.revocation_answers(503);
+    let session = fixture.session();
     let done = session.sign_out(SignOut::default()).await.unwrap();
     let Revocation::Failed(error) = done.refresh_token else {
         panic!("{done:?}")
     };
     assert_eq!(error.status().unwrap().as_u16(), 503);
     assert_eq!(error.remedy(), hallpass_core::Remedy::Retry);
-    assert!(world.record().await.grant.is_none());
+    assert!(fixture.record().await.grant.is_none());
 }
 
 #[tokio::test]
-async fn a_server_without_revocation_is_reported() {
-    let world = World::empty();
-    world
+async fn missing_revocation_endpoint_is_reported() {
+    let fixture = Fixture::empty();
+    fixture
         .put(|record| record.metadata.revocation_endpoint = None)
         .await;
-    let done = world.session().sign_out(SignOut::default()).await.unwrap();
+    let done = fixture
+        .session()
+        .sign_out(SignOut::default())
+        .await
+        .unwrap();
     assert!(matches!(done.refresh_token, Revocation::Unsupported));
     assert!(matches!(done.access_token, Revocation::Unsupported));
-    assert!(world.record().await.grant.is_none());
+    assert!(fixture.record().await.grant.is_none());
 }
 
 #[tokio::test]
-async fn the_client_is_forgotten_on_demand() {
-    let world = World::empty();
+async fn forget_client_deletes_the_registration() {
+    let fixture = Fixture::empty();
     let management = RegistrationManagement {
         uri: Url::parse("https://as.example.com/revoke").unwrap(),
         token: RegistrationAccessToken::new("manage-canary"),
     };
-    world
+    fixture
         .put(|record| record.registration.as_mut().unwrap().management = Some(management))
         .await;
-    let session = world.session();
+    let session = fixture.session();
     let done = session.sign_out(FORGET).await.unwrap();
     assert!(done.had_grant && done.forgot_client);
     assert!(matches!(done.registration, Revocation::Revoked));
-    let last = world.server.requests().pop();
+    let last = fixture.server.requests().pop();
     assert_eq!(
         last.as_deref(),
         Some("DELETE https://as.example.com/revoke")
@@ -102,49 +106,49 @@ async fn the_client_is_forgotten_on_demand() {
 }
 
 #[tokio::test]
-async fn signing_out_waits_for_the_refresh_that_runs() {
-    let world = World::signed_in().await;
-    world.clock.advance(3_600);
-    world.server.gate.shut();
-    let session = world.session();
+async fn sign_out_waits_for_a_running_refresh() {
+    let fixture = Fixture::signed_in().await;
+    fixture.clock.advance(3_600);
+    fixture.server.gate.shut();
+    let session = fixture.session();
     let refreshing = tokio::spawn({
         let session = session.clone();
         async move { session.token().await.map(|_| ()) }
     });
-    world.server.gate.arrived(1).await;
+    fixture.server.gate.arrived(1).await;
     let leaving = tokio::spawn({
         let session = session.clone();
         async move { session.sign_out(SignOut::default()).await }
     });
-    world.server.gate.open();
+    fixture.server.gate.open();
     let done = leaving.await.unwrap().unwrap();
     assert!(done.had_grant);
     refreshing.await.unwrap().unwrap();
-    // What was revoked is what the refresh brought, and nothing is published any more.
+    // The new tokens of the refresh are revoked, and no token is published.
     assert!(
-        world
+        fixture
             .server
             .bodies()
             .iter()
             .any(|body| body.contains("token=refresh-canary-2"))
     );
     session.token().await.unwrap_err();
-    assert!(world.record().await.grant.is_none());
+    assert!(fixture.record().await.grant.is_none());
 }
 
 #[tokio::test]
-async fn whoever_read_the_record_before_it_was_removed_does_not_publish_it() {
-    let world = World::signed_in().await;
-    let session = world.session();
-    world.store.loaded.shut();
-    world.store.hold_next.store(true, Ordering::SeqCst);
+async fn record_removed_after_a_read_is_not_published() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
+    fixture.store.loaded.shut();
+    fixture.store.hold_next.store(true, Ordering::SeqCst);
     let reading = tokio::spawn({
         let session = session.clone();
         async move { session.token().await.map(|_| ()) }
     });
-    world.store.loaded.arrived(1).await;
+    fixture.store.loaded.arrived(1).await;
     session.sign_out(FORGET).await.unwrap();
-    world.store.loaded.open();
+    fixture.store.loaded.open();
     assert_eq!(
         need(&reading.await.unwrap().unwrap_err()),
         SignInNeed::First
@@ -153,33 +157,33 @@ async fn whoever_read_the_record_before_it_was_removed_does_not_publish_it() {
 }
 
 #[tokio::test]
-async fn whoever_found_nothing_does_not_take_back_what_was_published_since() {
-    let world = World::empty();
-    let session = world.session();
-    world.store.loaded.shut();
-    world.store.hold_next.store(true, Ordering::SeqCst);
+async fn missing_record_does_not_clear_a_newer_token() {
+    let fixture = Fixture::empty();
+    let session = fixture.session();
+    fixture.store.loaded.shut();
+    fixture.store.hold_next.store(true, Ordering::SeqCst);
     let reading = tokio::spawn({
         let session = session.clone();
         async move { session.token().await.map(|_| ()) }
     });
-    world.store.loaded.arrived(1).await;
+    fixture.store.loaded.arrived(1).await;
     session.sign_in(SignInRequest::default()).await.unwrap();
-    world.store.loaded.open();
+    fixture.store.loaded.open();
     reading.await.unwrap().unwrap();
-    let loads = world.store.loads.load(Ordering::SeqCst);
+    let loads = fixture.store.loads.load(Ordering::SeqCst);
     session.token().await.unwrap();
     assert_eq!(
-        world.store.loads.load(Ordering::SeqCst),
+        fixture.store.loads.load(Ordering::SeqCst),
         loads,
         "it is there"
     );
 }
 
-/// A world whose server moved to another authorization server, with a grant of each.
-async fn moved() -> World {
-    let mut world = World::empty();
-    // A client that is registered by hand with the second one, under the name it has at both.
-    world.settings.client.pre_registered = Some(PreRegisteredClient {
+/// A fixture whose server moved to another authorization server, with a grant of each.
+async fn moved() -> Fixture {
+    let mut fixture = Fixture::empty();
+    // A client that is pre-registered with the second one and has the same identifier at both.
+    fixture.settings.client.pre_registered = Some(PreRegisteredClient {
         id: ClientId::new("client-1"),
         secret: Some(ClientSecret::new("secret-of-the-second")),
         auth_method: None,
@@ -193,7 +197,7 @@ async fn moved() -> World {
             uri: Url::parse(&format!("{issuer}/revoke")).unwrap(),
             token: RegistrationAccessToken::new("manage-canary"),
         };
-        world
+        fixture
             .put(|record| {
                 let registration = record.registration.as_mut().unwrap();
                 registration.client_secret = Some(ClientSecret::new(secret));
@@ -205,24 +209,24 @@ async fn moved() -> World {
                 };
             })
             .await;
-        world.server.migrate();
+        fixture.server.migrate();
     }
-    world
+    fixture
 }
 
 #[tokio::test]
-async fn every_authorization_server_of_the_slot_is_told_of_its_own_grant_alone() {
-    let world = moved().await;
-    let session = world.session();
+async fn each_authorization_server_gets_only_its_own_grant() {
+    let fixture = moved().await;
+    let session = fixture.session();
     let done = session.sign_out(SignOut::default()).await.unwrap();
     assert!(done.had_grant && !done.forgot_client);
     assert!(matches!(done.refresh_token, Revocation::Revoked));
     assert!(matches!(done.registration, Revocation::NothingToRevoke));
-    let seen: Vec<_> = world
+    let seen: Vec<_> = fixture
         .server
         .requests()
         .into_iter()
-        .zip(world.server.bodies())
+        .zip(fixture.server.bodies())
         .collect();
     assert_eq!(seen.len(), 4);
     for (number, (issuer, token, secret)) in [
@@ -238,11 +242,11 @@ async fn every_authorization_server_of_the_slot_is_told_of_its_own_grant_alone()
         assert_eq!(*request, format!("POST {issuer}/revoke"));
         assert!(body.contains(token) && body.contains(secret), "{body}");
     }
-    // Nothing is left of either grant; the clients stay, and the active one is active still.
-    let records = world.store.records(&world.key).await.unwrap();
+    // Both grants are gone, the clients are kept, and the active record is still active.
+    let records = fixture.store.records(&fixture.key).await.unwrap();
     assert_eq!(records.len(), 2);
     assert_eq!(records[0].issuer.as_str(), OTHER_ISSUER);
-    assert_eq!(world.record().await.issuer.as_str(), OTHER_ISSUER);
+    assert_eq!(fixture.record().await.issuer.as_str(), OTHER_ISSUER);
     for record in records {
         assert_eq!(record.state, State::SignInRequired(SignInCause::SignedOut));
         assert!(record.grant.is_none() && record.registration.is_some());
@@ -252,12 +256,12 @@ async fn every_authorization_server_of_the_slot_is_told_of_its_own_grant_alone()
 }
 
 #[tokio::test]
-async fn every_client_of_the_slot_is_forgotten() {
-    let world = moved().await;
-    let session = world.session();
+async fn forget_client_deletes_all_registrations() {
+    let fixture = moved().await;
+    let session = fixture.session();
     let done = session.sign_out(FORGET).await.unwrap();
     assert!(done.had_grant && done.forgot_client);
-    let requests = world.server.requests();
+    let requests = fixture.server.requests();
     let deleted: Vec<_> = requests
         .iter()
         .filter(|r| r.starts_with("DELETE"))
@@ -267,19 +271,19 @@ async fn every_client_of_the_slot_is_forgotten() {
         [&format!("DELETE {OTHER_ISSUER}/revoke")],
         "the one it made itself"
     );
-    assert_eq!(world.store.records(&world.key).await.unwrap(), []);
+    assert_eq!(fixture.store.records(&fixture.key).await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn signing_out_here_alone_tells_nobody() {
+async fn local_sign_out_sends_no_request() {
     for forget_client in [false, true] {
-        let world = moved().await;
+        let fixture = moved().await;
         let how = SignOut {
             forget_client,
             local_only: true,
         };
-        let done = world.session().sign_out(how).await.unwrap();
-        assert_eq!(world.server.requests(), [""; 0]);
+        let done = fixture.session().sign_out(how).await.unwrap();
+        assert_eq!(fixture.server.requests(), [""; 0]);
         assert!(done.had_grant);
         assert!(matches!(done.refresh_token, Revocation::Skipped));
         assert!(matches!(done.access_token, Revocation::Skipped));
@@ -287,20 +291,24 @@ async fn signing_out_here_alone_tells_nobody() {
             matches!(done.registration, Revocation::Skipped),
             forget_client
         );
-        let records = world.store.records(&world.key).await.unwrap();
+        let records = fixture.store.records(&fixture.key).await.unwrap();
         assert!(records.iter().all(|record| record.grant.is_none()));
         assert_eq!(records.is_empty(), forget_client);
     }
 }
 
 #[tokio::test]
-async fn the_worst_answer_of_several_servers_is_told() {
-    let world = moved().await;
-    world.server.revocation_answers(503);
-    let mut first = world.store.records(&world.key).await.unwrap().remove(1);
+async fn worst_revocation_of_several_servers_is_reported() {
+    let fixture = moved().await;
+    fixture.server.revocation_answers(503);
+    let mut first = fixture.store.records(&fixture.key).await.unwrap().remove(1);
     first.metadata.revocation_endpoint = None;
-    world.replace(first).await;
-    let done = world.session().sign_out(SignOut::default()).await.unwrap();
+    fixture.replace(first).await;
+    let done = fixture
+        .session()
+        .sign_out(SignOut::default())
+        .await
+        .unwrap();
     assert!(
         matches!(done.refresh_token, Revocation::Failed(_)),
         "{done:?}"

@@ -6,20 +6,20 @@ use hallpass_core::SignInReason;
 use hallpass_session::{SessionError, SignInRequest, TerminationReason};
 use tokio::task::JoinSet;
 
-use crate::world::{World, insufficient, serial};
+use crate::fixture::{Fixture, insufficient, serial};
 
 fn ended(error: SessionError) -> TerminationReason {
     match error {
-        SessionError::Terminated(ended) => ended.why().clone(),
+        SessionError::Terminated(ended) => ended.reason().clone(),
         error => panic!("not a stated end: {error:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_step_up_asks_for_the_union_once_for_all() {
-    let world = World::signed_in().await;
-    world.person.gate.shut();
-    let session = world.session();
+async fn concurrent_step_ups_ask_once_for_the_union() {
+    let fixture = Fixture::signed_in().await;
+    fixture.authorizer.gate.shut();
+    let session = fixture.session();
     let refused = session.token().await.unwrap();
     let mut tasks = JoinSet::new();
     for _ in 0..50 {
@@ -30,36 +30,36 @@ async fn a_step_up_asks_for_the_union_once_for_all() {
                 .await
         });
     }
-    world.person.gate.arrived(1).await;
-    world.person.gate.open();
+    fixture.authorizer.gate.arrived(1).await;
+    fixture.authorizer.gate.open();
     for token in tasks.join_all().await {
         let token = token.unwrap();
         assert_eq!(token.scopes().to_string(), "a b w");
         assert_eq!(serial(&token), 2);
     }
-    assert_eq!(world.person.calls(), 1);
-    let (reason, scopes, _) = world.person.asked().remove(0);
+    assert_eq!(fixture.authorizer.calls(), 1);
+    let (reason, scopes, _) = fixture.authorizer.asked().remove(0);
     assert_eq!((reason, scopes.as_str()), (SignInReason::StepUp, "a b w"));
-    assert_eq!(world.server.posts(), 0, "a refresh would not help");
+    assert_eq!(fixture.server.posts(), 0, "a refresh would not help");
     // A request that was under way with the old token adopts it.
     let token = session
         .handle_challenge(Some(&refused), &insufficient("w"))
         .await
         .unwrap();
-    assert_eq!((serial(&token), world.person.calls()), (2, 1));
+    assert_eq!((serial(&token), fixture.authorizer.calls()), (2, 1));
     // So does another process.
-    let other = world.session();
+    let other = fixture.session();
     let token = other
         .handle_challenge(Some(&refused), &insufficient("w"))
         .await
         .unwrap();
-    assert_eq!((serial(&token), world.person.calls()), (2, 1));
+    assert_eq!((serial(&token), fixture.authorizer.calls()), (2, 1));
 }
 
 #[tokio::test]
-async fn scopes_that_were_asked_for_are_not_asked_for_again() {
-    let world = World::signed_in().await;
-    let session = world.session();
+async fn step_up_for_requested_scopes_terminates() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
     let mut token = session.token().await.unwrap();
     let challenge = insufficient("w");
     token = session
@@ -76,14 +76,14 @@ async fn scopes_that_were_asked_for_are_not_asked_for_again() {
             TerminationReason::ScopesAskedBefore(_)
         ));
     }
-    assert_eq!(world.person.calls(), 1);
+    assert_eq!(fixture.authorizer.calls(), 1);
 }
 
 #[tokio::test]
-async fn two_step_ups_for_the_same_scopes_are_enough() {
-    let world = World::signed_in().await;
-    world.person.refuses.store(true, Ordering::SeqCst);
-    let session = world.session();
+async fn third_step_up_for_the_same_scopes_terminates() {
+    let fixture = Fixture::signed_in().await;
+    fixture.authorizer.refuses.store(true, Ordering::SeqCst);
+    let session = fixture.session();
     let token = session.token().await.unwrap();
     for _ in 0..2 {
         let error = session
@@ -99,21 +99,21 @@ async fn two_step_ups_for_the_same_scopes_are_enough() {
             .unwrap_err();
         assert!(matches!(ended(error), TerminationReason::TooManyStepUps(_)));
     }
-    assert_eq!(world.person.calls(), 2);
-    // Other scopes are another matter, and the grant there is still works.
+    assert_eq!(fixture.authorizer.calls(), 2);
+    // Other scopes can still be requested, and the present grant is still usable.
     session
         .handle_challenge(Some(&token), &insufficient("z"))
         .await
         .unwrap_err();
-    assert_eq!(world.person.calls(), 3);
+    assert_eq!(fixture.authorizer.calls(), 3);
     assert_eq!(serial(&session.token().await.unwrap()), 1);
 }
 
 #[tokio::test]
-async fn a_person_who_said_no_may_think_again() {
-    let world = World::signed_in().await;
-    world.person.refuses.store(true, Ordering::SeqCst);
-    let session = world.session();
+async fn step_up_limit_is_reset_after_an_hour() {
+    let fixture = Fixture::signed_in().await;
+    fixture.authorizer.refuses.store(true, Ordering::SeqCst);
+    let session = fixture.session();
     let token = session.token().await.unwrap();
     let ask = async |scopes: &str| {
         let challenge = insufficient(scopes);
@@ -131,17 +131,17 @@ async fn a_person_who_said_no_may_think_again() {
     };
     wear_out().await;
     // An hour later.
-    world.clock.wait(3_599);
+    fixture.clock.wait(3_599);
     assert!(matches!(
         ended(ask("w").await),
         TerminationReason::TooManyStepUps(_)
     ));
-    world.clock.wait(1);
+    fixture.clock.wait(1);
     wear_out().await;
-    // A sign-in for whatever reason.
-    world.person.refuses.store(false, Ordering::SeqCst);
+    // A sign-in for any reason.
+    fixture.authorizer.refuses.store(false, Ordering::SeqCst);
     session.sign_in(SignInRequest::default()).await.unwrap();
-    world.person.refuses.store(true, Ordering::SeqCst);
+    fixture.authorizer.refuses.store(true, Ordering::SeqCst);
     let token = session.token().await.unwrap();
     let challenge = insufficient("w");
     let asked = session.handle_challenge(Some(&token), &challenge);
@@ -149,14 +149,14 @@ async fn a_person_who_said_no_may_think_again() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_names_no_scope_is_an_end() {
-    let world = World::signed_in().await;
-    let session = world.session();
+async fn step_up_without_scopes_terminates() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
     let token = session.token().await.unwrap();
     let error = session
         .handle_challenge(Some(&token), &insufficient(""))
         .await
         .unwrap_err();
     assert_eq!(ended(error), TerminationReason::NoScopesNamed);
-    assert_eq!(world.person.calls(), 0);
+    assert_eq!(fixture.authorizer.calls(), 0);
 }

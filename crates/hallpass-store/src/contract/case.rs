@@ -6,7 +6,7 @@ use hallpass_core::{
     AccessToken, CredentialKey, CredentialStore, Generation, Grant, Issuer, Record, RefreshToken,
     ServerMetadata, ServerUrl, SettingsFingerprint, State, StoreError, Timestamp,
     record::GrantKind,
-    store::{Guard, Saved, StoreErrorKind},
+    store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
 /// How long a case waits for a lock that it must get.
@@ -88,7 +88,7 @@ impl Case {
         store: &dyn CredentialStore,
         credential: &CredentialKey,
     ) -> Result<Guard, Violation> {
-        self.done(store.lock(credential, LONG).await)
+        self.done(store.lock(credential, LockKind::Credential, LONG).await)
     }
 
     pub(super) async fn save(

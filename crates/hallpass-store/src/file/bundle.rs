@@ -8,15 +8,13 @@ use std::time::Duration;
 use hallpass_core::{
     CredentialKey, CredentialStore,
     record::document::CredentialDocument,
-    store::{Saved, StoreError, StoreErrorKind},
+    store::{LockKind, Saved, StoreError, StoreErrorKind},
 };
+use hallpass_seal::{Binding, OpenError};
 use zeroize::Zeroizing;
 
-use super::{FileStore, creation::no_key};
-use crate::{
-    KeyId, KeySource, blocking,
-    seal::{self, Binding, Unsealable},
-};
+use super::{FileStore, creation::no_key, records::document_error};
+use crate::{KeyId, KeySource, blocking};
 
 const BUNDLE: &Binding = b"hallpass: an export of a store 1";
 
@@ -31,24 +29,24 @@ pub struct Exported {
     pub problems: Vec<StoreError>,
 }
 
-/// What became of the credentials of an export.
+/// The result of an import.
 #[derive(Debug, Default)]
 pub struct Imported {
-    /// They are in the store now.
+    /// The credentials that were saved.
     pub saved: Vec<CredentialKey>,
-    /// They had records in the store already, which stay as they are.
+    /// The credentials that have records in the store already. These stay as they are.
     pub kept: Vec<CredentialKey>,
 }
 
 impl FileStore {
     /// Copies every record into one piece that is sealed with a key that `with` makes.
     ///
-    /// A refresh token that rotates is good for one holder: after an import elsewhere, whoever
-    /// refreshes first signs the other out. So this is for moving and for backups.
+    /// A refresh token that rotates works for one store: after an import elsewhere, the store that refreshes
+    /// first signs the other one out. So this is for moving and for backups.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Key`] when one of the two keys can't be had.
+    /// [`StoreErrorKind::Key`] when one of the two keys is not available.
     pub async fn export(&self, with: &dyn KeySource) -> Result<Exported, StoreError> {
         let (mut documents, problems) = self.documents().await?;
         documents.retain(|document| !document.records().is_empty());
@@ -65,20 +63,19 @@ impl FileStore {
             plain.push(b'\n');
         }
         Ok(Exported {
-            bytes: seal::seal(id, &key, BUNDLE, &plain).map_err(no_key)?,
+            bytes: hallpass_seal::seal(id, &key, BUNDLE, &plain).map_err(no_key)?,
             credentials: documents.iter().map(|d| d.key().clone()).collect(),
             problems,
         })
     }
 
-    /// Puts the credentials of an export into this store, but for those that have records here. Waits at
+    /// Adds the credentials of an export to this store. Those that have records here stay as they are. Waits at
     /// most `wait` for each credential.
     ///
     /// # Errors
     ///
     /// [`StoreErrorKind::Key`] when `with` does not have the key; [`StoreErrorKind::Damaged`] and
-    /// [`StoreErrorKind::Newer`] when it is no export of this version, or the key is not the one it
-    /// was sealed with. Any other error of [`save`](CredentialStore::save) ends the import half
+    /// [`StoreErrorKind::Newer`] when it is not an export of this version, or sealed with another key. Any other error of [`save`](CredentialStore::save) ends the import half
     /// done; it can be repeated.
     pub async fn import(
         &self,
@@ -86,20 +83,18 @@ impl FileStore {
         with: &dyn KeySource,
         wait: Duration,
     ) -> Result<Imported, StoreError> {
-        let id = seal::key_id(bytes).map_err(unsealable)?;
+        let id = hallpass_seal::key_id(bytes).map_err(open_error)?;
         let key = with.load(id).await;
         let key = key.map_err(|error| no_key(with.policy(), error))?;
         let bytes = bytes.to_vec();
         let documents = blocking::run(move || {
-            let plain = seal::open(&key, BUNDLE, &bytes).map_err(unsealable)?;
+            let plain = hallpass_seal::open(&key, BUNDLE, &bytes).map_err(open_error)?;
             let lines = plain.split(|byte| *byte == b'\n');
             lines
                 .filter(|line| !line.is_empty())
                 .map(|line| {
-                    CredentialDocument::decode(line).map_err(|error| {
-                        StoreError::new(StoreErrorKind::Newer, "the export can't be read")
-                            .with_source(error)
-                    })
+                    CredentialDocument::decode(line)
+                        .map_err(|error| document_error("the export", error))
                 })
                 .collect::<Result<Vec<_>, _>>()
         })
@@ -107,7 +102,7 @@ impl FileStore {
         let mut imported = Imported::default();
         for document in documents {
             let credential = document.key().clone();
-            if self.import_slot(&document, wait).await? {
+            if self.import_credential(&document, wait).await? {
                 imported.saved.push(credential);
             } else {
                 imported.kept.push(credential);
@@ -117,13 +112,13 @@ impl FileStore {
     }
 
     /// Saves a credential's records, the active one last; false when the credential has records already.
-    async fn import_slot(
+    async fn import_credential(
         &self,
         document: &CredentialDocument,
         wait: Duration,
     ) -> Result<bool, StoreError> {
         let credential = document.key();
-        let mut guard = self.lock(credential, wait).await?;
+        let mut guard = self.lock(credential, LockKind::Credential, wait).await?;
         let lease = self.lease(credential, &mut guard)?.for_change();
         let active = document.active().map(|record| record.issuer.clone());
         let mut records = document.records().to_vec();
@@ -140,21 +135,24 @@ impl FileStore {
     }
 }
 
-fn unsealable(why: Unsealable) -> StoreError {
+fn open_error(why: OpenError) -> StoreError {
     match why {
-        Unsealable::Newer { version } => StoreError::new(
+        OpenError::Newer { version } => StoreError::new(
             StoreErrorKind::Newer,
             format!("the export was sealed by a newer Hallpass (version {version})"),
         )
         .with_hint("use the newer Hallpass"),
-        Unsealable::Altered => StoreError::new(
+        OpenError::Altered => StoreError::new(
             StoreErrorKind::Damaged,
             "the export was changed after it was sealed, or sealed with another key",
         )
         .with_hint("check the passphrase"),
-        Unsealable::Torn => StoreError::new(StoreErrorKind::Damaged, "the export is torn"),
-        Unsealable::Foreign | Unsealable::Misplaced => {
-            StoreError::new(StoreErrorKind::Damaged, "this is no export of a store")
+        OpenError::Torn => StoreError::new(StoreErrorKind::Damaged, "the export is incomplete"),
+        OpenError::Foreign | OpenError::Misplaced => {
+            StoreError::new(StoreErrorKind::Damaged, "this is not an export of a store")
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The creation of a store, and starting it over.
+//! The creation of a store, and its reset.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,20 +15,19 @@ use super::{
 };
 use crate::{KeyError, KeyId, KeyLocation, KeySources, blocking, folder};
 
-/// How long a process may take to create a store or to change its key, a keyring's question to a
-/// person included; so long do others wait for it.
-pub(super) const CREATION: Duration = Duration::from_secs(60);
+/// How long a process may take to create a store or to change its key, including a keyring's question to the
+/// user. Other processes wait so long for it.
+pub(super) const KEY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often somebody who waits to create a store looks whether it is there by now.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often a process that waits to create a store checks whether another one has created it.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 impl FileStore {
     /// Moves everything in a folder's store out of the way and creates a new store there.
     ///
-    /// For a store that can't be opened and can't go on by itself: its passphrase is forgotten, its
-    /// `store.json` is gone, its key was overwritten. Nothing is deleted: the files are in the folder
-    /// that comes back, and open again if they are put back with their key. `None` when there was
-    /// nothing to move.
+    /// For a store that can't be opened any more: its passphrase is forgotten, its `store.json` is gone, its
+    /// key was overwritten. Nothing is deleted: the files are in the returned folder, and open again if they
+    /// are put back with their key. `None` if there was nothing to move.
     ///
     /// # Errors
     ///
@@ -40,7 +39,7 @@ impl FileStore {
         let (root, sources) = (folder.into(), keys.into());
         let place = root.clone();
         blocking::run(move || prepare(&place)).await?;
-        let deadline = lock::deadline(CREATION);
+        let deadline = lock::deadline(KEY_TIMEOUT);
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let place = root.clone();
         let (lock, moved) = blocking::run(move || {
@@ -54,7 +53,7 @@ impl FileStore {
             if paths.is_empty() {
                 return Ok((lock, None));
             }
-            let moved = new_place_away(&place)?;
+            let moved = new_folder_aside(&place)?;
             for path in paths {
                 folder::move_into(&path, &moved)?;
             }
@@ -74,7 +73,7 @@ pub(super) fn prepare(root: &Path) -> Result<(), StoreError> {
 }
 
 /// A new folder below `moved-away`.
-pub(super) fn new_place_away(root: &Path) -> Result<PathBuf, StoreError> {
+pub(super) fn new_folder_aside(root: &Path) -> Result<PathBuf, StoreError> {
     let away = root.join("moved-away");
     folder::create(&away)?;
     for number in 1_u32.. {
@@ -88,13 +87,13 @@ pub(super) fn new_place_away(root: &Path) -> Result<PathBuf, StoreError> {
 
 /// Creates the store under its lock, unless another process did so first.
 pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFile, StoreError> {
-    let mut left = CREATION;
+    let mut left = KEY_TIMEOUT;
     loop {
-        let look = LOOK.min(left);
+        let look = CHECK_INTERVAL.min(left);
         match lock::acquire(lock_path(root), Mode::Exclusive, lock::deadline(look)).await {
             Ok(lock) => return create_locked(root, sources, lock).await,
-            // Whoever created it meanwhile may already share the lock, and for long: nothing is left
-            // to create then, and nothing to wait for.
+            // The process that created it meanwhile may share the lock for long. There is nothing left to
+            // create then, and nothing to wait for.
             Err(error) if error.kind() == StoreErrorKind::Busy => {
                 let path = policy_path(root);
                 if let Some(policy) = blocking::run(move || PolicyFile::read(&path)).await? {
@@ -164,10 +163,10 @@ pub(super) fn source_of(
     sources.of(policy).ok_or_else(|| {
         StoreError::new(
             StoreErrorKind::Key,
-            format!("the store was created with the policy `{policy}`, which is not offered now"),
+            format!("the store's key is kept in `{policy}`, which is not available"),
         )
         .with_hint(format!(
-            "use the policy `{policy}`, or move the store's key to another place"
+            "make `{policy}` available, or move the store's key to another place"
         ))
     })
 }
@@ -176,7 +175,7 @@ pub(super) fn no_key(policy: KeyLocation, error: KeyError) -> StoreError {
     let hint = error.hint().map(str::to_owned);
     let store_error = StoreError::new(
         StoreErrorKind::Key,
-        format!("the key of the store (policy `{policy}`) can't be had"),
+        format!("can't get the store's key (`{policy}`)"),
     )
     .with_source(error);
     match hint {
@@ -189,7 +188,7 @@ pub(super) fn no_policy(root: &Path) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
         format!(
-            "`{}` is missing, so nobody knows which key opens the records there",
+            "`{}` is missing: can't tell which key opens the records there",
             policy_path(root).display()
         ),
     )

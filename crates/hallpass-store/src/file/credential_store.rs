@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
-    store::{Guard, Listing, Saved, StoreError},
+    store::{Guard, Listing, LockKind, Saved, StoreDiagnostics, StoreError},
 };
 use tokio::time;
 
 use super::{
     FileStore,
     creation::lock_path,
-    lock::{self, FileLease, Held, Mode},
-    records::CredentialPaths,
+    lock::{self, CredentialLocks, FileLease, Mode},
+    records,
 };
 use crate::blocking;
 
@@ -62,32 +62,33 @@ impl CredentialStore for FileStore {
     fn lock<'a>(
         &'a self,
         credential: &'a CredentialKey,
+        kind: LockKind,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
             let deadline = lock::deadline(wait);
-            let paths = CredentialPaths::new(&self.inner.root, credential);
-            let queue = self.turn(&paths).lock_owned();
-            let turn = match deadline {
+            let path = records::lock_path(&self.inner.root, credential, kind);
+            let queue = self.inner.locks.get(path.clone()).lock_owned();
+            let task = match deadline {
                 Some(deadline) => time::timeout_at(deadline, queue)
                     .await
-                    .map_err(|_| lock::busy(&paths.lock))?,
+                    .map_err(|_| lock::busy(&path))?,
                 None => queue.await,
             };
             let store = lock::acquire(lock_path(&self.inner.root), Mode::Shared, deadline).await?;
-            let slot_lock = lock::acquire(paths.lock, Mode::Exclusive, deadline).await?;
-            self.look_again().await?;
-            let held = Arc::new(Held {
-                _slot: slot_lock,
+            let lock = lock::acquire(path, Mode::Exclusive, deadline).await?;
+            self.reload().await?;
+            let locks = Arc::new(CredentialLocks {
+                _lock: lock,
                 _store: store,
-                _turn: turn,
+                _task: task,
                 store: self.clone(),
             });
             let lease = FileLease {
                 reserve: None,
-                held,
+                locks,
             };
-            Ok(Guard::new(credential.clone(), lease))
+            Ok(Guard::new(credential.clone(), kind, lease))
         })
     }
 
@@ -133,32 +134,39 @@ impl CredentialStore for FileStore {
         Box::pin(async move {
             let lease = self.lease(credential, guard)?;
             if lease.reserve.is_none() {
-                lease.reserve = Some(self.reserved(credential, &lease.held).await?);
+                lease.reserve = Some(self.reserved(credential, &lease.locks).await?);
             }
             Ok(())
         })
     }
 
-    fn holder<'a>(
+    fn diagnostics(&self) -> Option<&dyn StoreDiagnostics> {
+        Some(self)
+    }
+}
+
+impl StoreDiagnostics for FileStore {
+    fn lock_holder<'a>(
         &'a self,
         credential: &'a CredentialKey,
+        kind: LockKind,
     ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
         Box::pin(async move {
-            let paths = CredentialPaths::new(&self.inner.root, credential);
-            blocking::run(move || lock::holder_now(&paths.lock)).await
+            let path = records::lock_path(&self.inner.root, credential, kind);
+            blocking::run(move || lock::holder_now(&path)).await
         })
     }
 
     fn read_only(&self) -> Option<Arc<dyn CredentialStore>> {
-        Some(Arc::new(self.looked_at()))
+        Some(Arc::new(self.as_read_only()))
     }
 
-    fn check(&self) -> BoxFuture<'_, Vec<StoreError>> {
+    fn verify(&self) -> BoxFuture<'_, Vec<StoreError>> {
         Box::pin(async move {
-            // The key is asked for also where there is no record yet that needs it.
-            let examined = self.looked_at();
-            let opened = match self.look_again().await {
-                Ok(()) => examined.in_use().await.map(drop),
+            // The key is also checked if no record needs it yet.
+            let examined = self.as_read_only();
+            let opened = match self.reload().await {
+                Ok(()) => examined.key_in_use().await.map(drop),
                 Err(error) => Err(error),
             };
             if let Err(error) = opened {
@@ -176,7 +184,7 @@ impl CredentialStore for FileStore {
         let source = source.and_then(|policy| self.inner.sources.of(policy));
         let key = source.map_or_else(|| "nowhere known".to_owned(), |source| source.describe());
         let folder = self.inner.root.display();
-        match self.policy_file().series().count() {
+        match self.policy_file().epochs().count() {
             1 => format!("sealed files in `{folder}`, the key in {key}"),
             keys => format!(
                 "sealed files in `{folder}`, the key in {key}; {} beside it, each for records of its own",

@@ -1,7 +1,7 @@
-//! Making room: records that are not wanted, and files that don't open.
+//! Removes records that are not wanted, and files that don't open.
 //!
-//! A credential's lock is for its files in every series. Whoever holds it may delete one unread: nobody
-//! reads it to write it back meanwhile, and while `store.lock` is shared nobody seals it anew.
+//! A credential's lock is for its files in all epochs. Its holder may delete a file unread: no other process
+//! writes it meanwhile, and while `store.lock` is shared no process seals it with another key.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -23,27 +23,27 @@ use crate::{blocking, folder};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Forgotten {
-    /// Whether records were removed whose key is here.
+    /// Whether readable records were removed.
     pub records: bool,
-    /// How many files were deleted unread, since their key is not at hand.
+    /// The number of files that were deleted unread, because their key is missing.
     pub unread: usize,
-    /// Whether another machine keeps records for the credential with a key of its own: they stay.
+    /// Whether another machine has records of the credential with a key of its own. They stay.
     pub of_another_machine: bool,
 }
 
-/// A credential's file, and whose it is.
-enum Kept {
+/// A file of a credential.
+enum CredentialFile {
     Here(CredentialPaths, Arc<Keys>),
     Unreadable(CredentialPaths, StoreError),
     OfAnotherMachine,
 }
 
 impl FileStore {
-    /// Removes what this machine keeps for a credential: each record whose key is here, and each file whose
-    /// key is not at hand, unread. Generations go on from where they were, as far as they are known.
-    /// What another machine that shares the folder sealed with a key of its own is for that to forget.
+    /// Removes what this machine has of a credential: all readable records, and, unread, all files whose key is
+    /// missing. Generations continue, as far as they are known. What another machine that shares the folder
+    /// sealed with a key of its own stays.
     ///
-    /// [`unreadable_reason`](Self::unreadable_reason) says before whether something is deleted unread.
+    /// [`unreadable_reason`](Self::unreadable_reason) says before whether a file is deleted unread.
     ///
     /// # Errors
     ///
@@ -57,33 +57,33 @@ impl FileStore {
         let lease = self.lease(credential, guard)?;
         lease.reserve = None;
         let mut forgotten = Forgotten::default();
-        for kept in self.kept_for(credential).await? {
-            match kept {
-                Kept::Here(paths, keys) => {
+        for file in self.files_of(credential).await? {
+            match file {
+                CredentialFile::Here(paths, keys) => {
                     let lease = lease.for_change();
                     forgotten.records |= self
                         .change_at(credential, paths, keys, lease, clear)
                         .await?;
                 }
-                Kept::Unreadable(paths, why) => {
+                CredentialFile::Unreadable(paths, why) => {
                     tracing::info!(file = %paths.sealed.display(), %why, "deleted unread");
-                    let held = Arc::clone(&lease.held);
+                    let locks = Arc::clone(&lease.locks);
                     blocking::run(move || {
                         folder::remove(&paths.sealed)?;
-                        drop(held);
+                        drop(locks);
                         Ok::<_, StoreError>(())
                     })
                     .await?;
                     forgotten.unread += 1;
                 }
-                Kept::OfAnotherMachine => forgotten.of_another_machine = true,
+                CredentialFile::OfAnotherMachine => forgotten.of_another_machine = true,
             }
         }
         Ok(forgotten)
     }
 
-    /// Why something of what this machine keeps for a credential can't be opened for want of a key; `None`
-    /// when nothing is out of reach.
+    /// Why a file that this machine has of a credential can't be opened, if its key is missing; `None` if no key
+    /// is missing.
     ///
     /// # Errors
     ///
@@ -93,47 +93,50 @@ impl FileStore {
         &self,
         credential: &CredentialKey,
     ) -> Result<Option<StoreError>, StoreError> {
-        let kept = self.kept_for(credential).await?.into_iter();
-        let mut away = kept.filter_map(|kept| match kept {
-            Kept::Unreadable(_, why) => Some(why),
-            Kept::Here(..) | Kept::OfAnotherMachine => None,
+        let file = self.files_of(credential).await?.into_iter();
+        let mut away = file.filter_map(|file| match file {
+            CredentialFile::Unreadable(_, why) => Some(why),
+            CredentialFile::Here(..) | CredentialFile::OfAnotherMachine => None,
         });
         Ok(away.next())
     }
 
-    /// The files of a credential in every series, also in one that `store.json` does not name.
-    async fn kept_for(&self, credential: &CredentialKey) -> Result<Vec<Kept>, StoreError> {
+    /// The files of a credential in all epochs, also in one that `store.json` does not name.
+    async fn files_of(
+        &self,
+        credential: &CredentialKey,
+    ) -> Result<Vec<CredentialFile>, StoreError> {
         let (root, binding) = (self.folder().to_owned(), records::binding(credential));
         let files = blocking::run(move || records::all(&root)).await?;
-        let mut kept = Vec::new();
+        let mut file = Vec::new();
         for paths in files.into_iter().flatten() {
             if paths.binding == binding {
-                kept.push(self.whose(paths).await?);
+                file.push(self.owner(paths).await?);
             }
         }
-        Ok(kept)
+        Ok(file)
     }
 
-    async fn whose(&self, paths: CredentialPaths) -> Result<Kept, StoreError> {
+    async fn owner(&self, paths: CredentialPaths) -> Result<CredentialFile, StoreError> {
         let policy = self.policy_file();
-        let Some(series) = policy.series().find(|it| it.number() == paths.series) else {
+        let Some(epoch) = policy.epochs().find(|it| it.number() == paths.epoch) else {
             let why = unnamed(&paths);
-            return Ok(Kept::Unreadable(paths, why));
+            return Ok(CredentialFile::Unreadable(paths, why));
         };
-        let why = match self.keys_of(series).await {
-            Ok(Some(keys)) => return Ok(Kept::Here(paths, keys)),
-            _ if series.is_of_another(self.sources().machine()) => {
-                return Ok(Kept::OfAnotherMachine);
+        let why = match self.epoch_keys(epoch).await {
+            Ok(Some(keys)) => return Ok(CredentialFile::Here(paths, keys)),
+            _ if epoch.is_of_another(self.sources().machine()) => {
+                return Ok(CredentialFile::OfAnotherMachine);
             }
-            Ok(None) => not_here(series, &paths),
+            Ok(None) => not_here(epoch, &paths),
             Err(error) if error.kind() == StoreErrorKind::Key => error,
             Err(error) => return Err(error),
         };
-        Ok(Kept::Unreadable(paths, why))
+        Ok(CredentialFile::Unreadable(paths, why))
     }
 
-    /// Moves a credential's files whose key is here out of the way when one can't be read, and says where
-    /// to; `None` when there is none. Of the credential's generations nothing is known any more.
+    /// Moves a credential's files whose key is available to another folder, for a file that can't be read.
+    /// Returns its new path; `None` if there is no file. The credential's generations begin again.
     ///
     /// # Errors
     ///
@@ -143,30 +146,32 @@ impl FileStore {
         credential: &CredentialKey,
         guard: &mut Guard,
     ) -> Result<Option<PathBuf>, StoreError> {
-        let held = self.lease(credential, guard)?.for_change().held;
+        let locks = self.lease(credential, guard)?.for_change().locks;
         let root = self.folder().to_owned();
-        let kept = self.kept_for(credential).await?;
+        let file = self.files_of(credential).await?;
         blocking::run(move || {
             let mut moved: Vec<PathBuf> = Vec::new();
-            for kept in kept {
-                let Kept::Here(paths, _) = kept else { continue };
+            for file in file {
+                let CredentialFile::Here(paths, _) = file else {
+                    continue;
+                };
                 let place = match moved.first().and_then(|path| path.parent()) {
                     Some(place) => place.to_owned(),
-                    None => creation::new_place_away(&root)?,
+                    None => creation::new_folder_aside(&root)?,
                 };
                 moved.push(folder::move_into(&paths.sealed, &place)?);
             }
-            drop(held);
+            drop(locks);
             Ok(moved.into_iter().next())
         })
         .await
     }
 }
 
-/// The error of a file whose key its source does not have.
-fn not_here(series: &KeyEpoch, paths: &CredentialPaths) -> StoreError {
-    let (path, key) = (paths.sealed.display(), series.key_id());
-    let what = format!("`{path}` is sealed with the key {key}, which is not here");
+/// The error of a file whose key is missing.
+fn not_here(epoch: &KeyEpoch, paths: &CredentialPaths) -> StoreError {
+    let (path, key) = (paths.sealed.display(), epoch.key_id());
+    let what = format!("`{path}` is sealed with the key {key}, which is missing");
     StoreError::new(StoreErrorKind::Key, what).with_hint("bring the key back, as from a backup")
 }
 

@@ -1,10 +1,10 @@
-//! `store.json`: which keys open a store.
+//! `store.json`: the keys that open a store.
 //!
-//! It holds no secret: where a key is kept, the key's id, and a check value that tells another key
-//! of the same id apart. The first key is decided when the store is created. A rekey replaces a key
-//! and goes on with its series of records; a lost key is followed by one with a series of its own,
-//! and stays in the list, because its records stay and it may come back. Whoever writes the file
-//! holds one of the locks that `lock` tells of.
+//! It holds no secret: where each key is kept, its id, and a value that differs for another key of that id. The
+//! first key is made when the store is created. Each key begins an epoch: the files that are sealed with it.
+//! A rekey replaces a key within its epoch. A missing key stays in the list, because its files stay and it may
+//! come back, and the key after it begins an epoch of its own. A process that writes this file holds one of
+//! the locks in [`lock`](super::lock).
 
 use std::path::Path;
 
@@ -12,18 +12,16 @@ use hallpass_core::{
     Timestamp, quote,
     store::{StoreError, StoreErrorKind},
 };
+use hallpass_seal::Binding;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    KeyId, KeyLocation, SealingKey, folder, hex,
-    seal::{self, Binding},
-};
+use crate::{KeyId, KeyLocation, SealingKey, folder};
 
 /// What the key before the current one is sealed for.
 const PREVIOUS_KEY: &Binding = b"hallpass: the key of last time 1";
 
-/// A store with one series of records, which every version reads, and one with several.
-const ONE_SERIES: u32 = 1;
+/// The version of a store with one epoch, which every version of Hallpass reads, and with several.
+const SINGLE_EPOCH: u32 = 1;
 const VERSION: u32 = 2;
 
 /// What `store.json` says.
@@ -32,15 +30,15 @@ pub(crate) struct PolicyFile {
     version: u32,
     #[serde(flatten)]
     newest: KeyEpoch,
-    /// The series before it, the newest first. Their keys are lost, or another machine's.
+    /// The epochs before it, the newest first. Their keys are missing, or another machine's.
     #[serde(rename = "set_aside", default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<KeyEpoch>,
 }
 
-/// The records that are sealed with one key, and that key.
+/// A key, and which files are sealed with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyEpoch {
-    /// Which files they are, see [`CredentialPaths`](super::records::CredentialPaths).
+    /// The number in the names of its files, see [`CredentialPaths`](super::records::CredentialPaths).
     #[serde(
         rename = "series",
         default = "first_number",
@@ -53,18 +51,18 @@ pub(crate) struct KeyEpoch {
     /// The machine that the key was made on, by the name that it gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     made_on: Option<String>,
-    /// Why better places for the key were passed over when the store was created.
+    /// Why better key sources were not used when the store was created.
     #[serde(rename = "passed_over", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) ignored: Vec<String>,
     /// The key before this one, sealed with this one, while a rekey is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<PreviousKey>,
-    /// That its key was lost.
+    /// Set when the key was missing and a new one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lost: Option<MissingKey>,
 }
 
-/// A key that was asked for and was not there.
+/// What is known about a missing key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MissingKey {
     /// When, in seconds since the Unix epoch, by the file system's clock.
@@ -75,19 +73,19 @@ pub(crate) struct MissingKey {
     /// On which machine, by the name that it gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) on: Option<String>,
-    /// Whether somebody was told.
-    #[serde(default)]
-    pub(crate) told: bool,
+    /// Whether the handler was called.
+    #[serde(rename = "told", default)]
+    pub(crate) reported: bool,
 }
 
 impl MissingKey {
-    /// Nobody has to be told of a key that sealed nothing.
+    /// A key that sealed nothing needs no report.
     pub(crate) fn new(since: Option<Timestamp>, files: usize, on: Option<&str>) -> Self {
         Self {
             since: since.map(Timestamp::as_unix_seconds),
             files,
             on: on.map(str::to_owned),
-            told: files == 0,
+            reported: files == 0,
         }
     }
 
@@ -101,16 +99,16 @@ impl MissingKey {
     }
 }
 
-/// The series that a store begins with.
-pub(crate) const FIRST: u32 = 1;
+/// The number of a store's first epoch.
+pub(crate) const FIRST_EPOCH: u32 = 1;
 
 fn first_number() -> u32 {
-    FIRST
+    FIRST_EPOCH
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_first_number(number: &u32) -> bool {
-    *number == FIRST
+    *number == FIRST_EPOCH
 }
 
 /// A key that some records may still be sealed with.
@@ -133,7 +131,7 @@ impl PreviousKey {
         Ok(Self {
             policy: file.policy.clone(),
             key: file.key.clone(),
-            sealed: hex::encode(&seal::seal(id, new, PREVIOUS_KEY, old.expose())?),
+            sealed: hex::encode(hallpass_seal::seal(id, new, PREVIOUS_KEY, old.expose())?),
         })
     }
 
@@ -143,8 +141,8 @@ impl PreviousKey {
     }
 
     pub(crate) fn open(&self, key: &SealingKey) -> Option<(KeyId, SealingKey)> {
-        let sealed = hex::decode_any(&self.sealed)?;
-        let plain = seal::open(key, PREVIOUS_KEY, &sealed).ok()?;
+        let sealed = hex::decode(&self.sealed).ok()?;
+        let plain = hallpass_seal::open(key, PREVIOUS_KEY, &sealed).ok()?;
         let bytes = <[u8; 32]>::try_from(plain.as_slice()).ok()?;
         Some((KeyId::parse(&self.key)?, SealingKey::from_bytes(bytes)))
     }
@@ -159,49 +157,52 @@ impl PolicyFile {
     /// Of a store that begins.
     pub(crate) fn new(first: KeyEpoch) -> Self {
         Self {
-            version: ONE_SERIES,
+            version: SINGLE_EPOCH,
             newest: first,
             earlier: Vec::new(),
         }
     }
 
-    /// Every series, the newest first.
-    pub(crate) fn series(&self) -> impl Iterator<Item = &KeyEpoch> {
+    /// All epochs, the newest first.
+    pub(crate) fn epochs(&self) -> impl Iterator<Item = &KeyEpoch> {
         std::iter::once(&self.newest).chain(&self.earlier)
     }
 
-    pub(crate) fn series_mut(&mut self) -> impl Iterator<Item = &mut KeyEpoch> {
+    pub(crate) fn epochs_mut(&mut self) -> impl Iterator<Item = &mut KeyEpoch> {
         std::iter::once(&mut self.newest).chain(&mut self.earlier)
     }
 
-    /// Puts another key in the place of a series' own.
+    /// Replaces the epoch of the same number.
     pub(crate) fn replace(&mut self, with: KeyEpoch) {
         let number = with.number;
-        if let Some(series) = self.series_mut().find(|series| series.number == number) {
-            *series = with;
+        if let Some(epoch) = self.epochs_mut().find(|epoch| epoch.number == number) {
+            *epoch = with;
         }
     }
 
-    /// Takes earlier series out of the list.
-    pub(crate) fn drop_series(&mut self, numbers: &[u32]) {
+    /// Removes earlier epochs.
+    pub(crate) fn drop_epochs(&mut self, numbers: &[u32]) {
         self.earlier
-            .retain(|series| !numbers.contains(&series.number));
+            .retain(|epoch| !numbers.contains(&epoch.number));
     }
 
-    /// The newest series that may be of this machine; where all are another's, the newest.
+    /// The newest epoch that may be of this machine; if all are of others, the newest.
     pub(crate) fn of_machine(&self, machine: Option<&str>) -> &KeyEpoch {
-        let mut series = self.series();
-        let ours = series.find(|series| !series.is_of_another(machine));
+        let ours = self.epochs().find(|epoch| !epoch.is_of_another(machine));
         ours.unwrap_or(&self.newest)
     }
 
-    /// Begins a series with a key of its own, since the one before is lost.
+    /// Begins an epoch.
     pub(crate) fn begin(&mut self, mut next: KeyEpoch) {
-        let highest = self.series().map(KeyEpoch::number).max().unwrap_or(FIRST);
+        let highest = self
+            .epochs()
+            .map(KeyEpoch::number)
+            .max()
+            .unwrap_or(FIRST_EPOCH);
         next.number = highest + 1;
         let before = std::mem::replace(&mut self.newest, next);
         self.earlier.insert(0, before);
-        // Who reads one series only must not take this one's files for damage.
+        // A version that reads one epoch must not take the files of another one for damaged.
         self.version = VERSION;
     }
 
@@ -223,10 +224,10 @@ impl PolicyFile {
             .with_hint("use the newer Hallpass"));
         }
         let file: Self = parse(path, &bytes)?;
-        let mut numbers: Vec<u32> = file.series().map(KeyEpoch::number).collect();
+        let mut numbers: Vec<u32> = file.epochs().map(KeyEpoch::number).collect();
         numbers.sort_unstable();
         let distinct = numbers.windows(2).all(|pair| pair[0] != pair[1]);
-        let names_keys = file.series().all(|it| KeyId::parse(&it.key).is_some());
+        let names_keys = file.epochs().all(|it| KeyId::parse(&it.key).is_some());
         if !distinct || numbers.contains(&0) || !names_keys {
             return Err(damaged(path));
         }
@@ -245,13 +246,13 @@ impl PolicyFile {
 }
 
 impl KeyEpoch {
-    /// The first series of a store, with its key.
+    /// The first epoch of a store.
     pub(crate) fn new(policy: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
         Self {
-            number: FIRST,
+            number: FIRST_EPOCH,
             policy: policy.to_string(),
             key: id.to_string(),
-            check: key.check(id),
+            check: key.check_value(id),
             made_on: None,
             ignored: Vec::new(),
             previous: None,
@@ -298,7 +299,7 @@ impl KeyEpoch {
             StoreError::new(
                 StoreErrorKind::Newer,
                 format!(
-                    "the store was created with the policy `{}`, which this Hallpass does not know",
+                    "the store's key is kept in `{}`, which this Hallpass does not know",
                     quote(&self.policy)
                 ),
             )
@@ -312,7 +313,7 @@ impl KeyEpoch {
 
     /// Whether `key` is the one that was made for it.
     pub(crate) fn accepts(&self, key: &SealingKey) -> bool {
-        key.check(self.key_id()) == self.check
+        key.check_value(self.key_id()) == self.check
     }
 }
 

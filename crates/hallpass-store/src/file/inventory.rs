@@ -1,9 +1,7 @@
-//! A look at a store: what is kept, what is out of reach, and what is in trouble. It changes nothing,
-//! and asks for each key once.
+//! What a store holds: the records, and why some can't be read. Changes nothing, and asks for each key once.
 //!
-//! Records are out of reach while their key is not at hand. They are set aside once it was given up
-//! as lost, see [`lost`](super::lost): no file moves by that, and they are there again when it comes
-//! back.
+//! Records are unreadable while their key is missing. No file moves, so they are readable again when the key
+//! comes back, see [`missing_key`](super::missing_key).
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,6 +13,7 @@ use hallpass_core::{
     CredentialKey, Record, Timestamp,
     store::{StoreError, StoreErrorKind},
 };
+use hallpass_seal::Binding;
 
 use super::{
     FileStore,
@@ -22,31 +21,31 @@ use super::{
     header::{KeyEpoch, MissingKey, PolicyFile},
     records::{self, CredentialPaths},
 };
-use crate::{KeyId, KeyLocation, KeySources, blocking, folder, seal::Binding};
+use crate::{KeyId, KeyLocation, KeySources, blocking, folder};
 
-/// Records whose key is not at hand.
+/// Records whose key is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreadable {
     /// The key's id.
     pub key: KeyId,
-    /// Where it was kept, unless that is a place that this version does not know.
+    /// Where it was kept; `None` for a location that this version does not know.
     pub policy: Option<KeyLocation>,
-    /// How many files are sealed with it: one for each account.
+    /// The number of files that are sealed with it: one for each account.
     pub files: usize,
-    /// Whether this machine gave the key up as lost: the records are set aside then. Otherwise the
-    /// key is another machine's, or nobody who needed it has missed it yet.
+    /// Whether this machine has replaced the key by a new one. Otherwise it is another machine's key, or no
+    /// operation has needed it yet.
     pub is_lost: bool,
-    /// Since when it is known to be lost, by the file system's clock.
+    /// When it was replaced, by the file system's clock.
     pub since: Option<Timestamp>,
 }
 
 impl Unreadable {
-    pub(super) fn new(series: &KeyEpoch, files: usize, machine: Option<&str>) -> Self {
-        let lost = series.lost.as_ref().filter(|lost| lost.is_on(machine));
+    pub(super) fn new(epoch: &KeyEpoch, files: usize, machine: Option<&str>) -> Self {
+        let lost = epoch.lost.as_ref().filter(|lost| lost.is_on(machine));
         Self {
-            key: series.key_id(),
-            policy: series.policy().ok(),
+            key: epoch.key_id(),
+            policy: epoch.policy().ok(),
             files,
             is_lost: lost.is_some(),
             since: lost.and_then(MissingKey::since),
@@ -56,43 +55,38 @@ impl Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (are, whose) = match self.files {
-            1 => ("one account is".to_owned(), "its"),
-            files => (format!("{files} accounts are"), "their"),
-        };
-        let (where_to, what) = if self.is_lost {
-            ("set aside", "lost")
-        } else {
-            ("out of reach", "not here")
-        };
-        write!(f, "{are} {where_to}: {whose} key {} is {what}", self.key)
+        match self.files {
+            1 => f.write_str("one account is unreadable: its")?,
+            files => write!(f, "{files} accounts are unreadable: their")?,
+        }
+        let why = if self.is_lost { "lost" } else { "missing" };
+        write!(f, " key {} is {why}", self.key)
     }
 }
 
-/// What a look at a store found.
+/// What a store holds.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inventory {
-    /// The records of each credential, the active one first, as far as their key is here.
+    /// The readable records of each credential, the active one first.
     pub kept: BTreeMap<CredentialKey, Vec<Record>>,
-    /// The records whose key is not here, each key's together, those of the newest first. `None`
-    /// where that can't be said, since a key can't be asked for.
-    pub out_of_reach: Option<Vec<Unreadable>>,
-    /// What is in trouble, the key first: that it is lost, that another can't be asked for, and each
-    /// file that can't be read.
+    /// The unreadable records by key, the newest key first. `None` if that can't be said, because a key's
+    /// source fails.
+    pub unreadable: Option<Vec<Unreadable>>,
+    /// All problems: the missing key first, then sources that fail, then files that can't be read.
     pub problems: Vec<StoreError>,
-    /// The credentials with a file whose key is not at hand.
+    /// The credentials with a file whose key is missing.
     away: HashSet<Binding>,
-    /// The credentials with a file that can't be read, though the key of its series is here.
+    /// The credentials with a damaged file: its key is available, and it can't be read.
     unread: HashSet<Binding>,
 }
 
-/// Of a store with nothing in it.
+/// The inventory of an empty store.
 impl Default for Inventory {
     fn default() -> Self {
         Self {
             kept: BTreeMap::new(),
-            out_of_reach: Some(Vec::new()),
+            unreadable: Some(Vec::new()),
             problems: Vec::new(),
             away: HashSet::new(),
             unread: HashSet::new(),
@@ -101,21 +95,21 @@ impl Default for Inventory {
 }
 
 impl Inventory {
-    /// Whether a credential has a file that is in trouble itself: torn, altered, of a newer version or of
-    /// another store.
+    /// Whether a credential has a file that its key does not open: incomplete, changed, of a newer version or
+    /// of another store.
     pub fn is_unread(&self, credential: &CredentialKey) -> bool {
         self.unread.contains(&records::binding(credential))
     }
 
-    /// Whether a credential has records that are out of reach.
+    /// Whether a credential has records whose key is missing.
     pub fn is_unreadable(&self, credential: &CredentialKey) -> bool {
         self.away.contains(&records::binding(credential))
     }
 }
 
 impl FileStore {
-    /// Opens the store in a folder to look at it: nothing is created or changed there, and a key that
-    /// turns out to be lost is an error. `None` where no store was created yet.
+    /// Opens the store in a folder for reading: nothing is created or changed there, and a missing key is an
+    /// error. `None` if there is no store.
     ///
     /// # Errors
     ///
@@ -140,27 +134,26 @@ impl FileStore {
         let Some(policy) = found.await? else {
             return Ok(None);
         };
-        Self::of(root, sources, policy).map(|store| Some(store.looked_at()))
+        Self::of(root, sources, policy).map(|store| Some(store.as_read_only()))
     }
 
-    /// The same store for a diagnosis: where it finds that the key is lost, that is an error, and
-    /// nothing is changed.
-    pub(super) fn looked_at(&self) -> Self {
+    /// The same store for reading: a missing key is an error, and nothing is changed.
+    pub(super) fn as_read_only(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            examines: true,
+            is_read_only: true,
         }
     }
 
-    /// What is kept here, or for one credential `only`, and what is out of reach. For a status page. A key
-    /// that is lost stays what it is: that is for whoever needs its records.
+    /// What the store holds, or what it holds for `only` one credential. For a status page: a missing key is
+    /// not replaced.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Key`] when the key of this machine can't be asked for, or is not the right
-    /// one; [`StoreErrorKind::Io`].
+    /// [`StoreErrorKind::Key`] when the source of this machine's key fails or returns another key;
+    /// [`StoreErrorKind::Io`].
     pub async fn look(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
-        self.look_again().await?;
+        self.reload().await?;
         let root = self.folder().to_owned();
         let files = blocking::run(move || records::all(&root)).await?;
         let only = only.map(records::binding);
@@ -173,35 +166,35 @@ impl FileStore {
                 (Some(_), Err(_)) => false,
             })
             .collect();
-        // Nobody is asked for a key, as for a passphrase, that opens nothing.
-        let has_one_key = self.policy_file().series().count() == 1;
+        // The user is not asked for a passphrase that opens nothing.
+        let has_one_key = self.policy_file().epochs().count() == 1;
         if all.is_empty() && wanted.is_empty() || has_one_key && wanted.is_empty() {
             return Ok(Inventory::default());
         }
-        let lost = match self.first_here().await? {
+        let lost = match self.newest_available().await? {
             Some(_) => None,
-            None => Some(self.lost()),
+            None => Some(self.missing_key_error()),
         };
-        let (keys, unasked) = self.every_key().await;
+        let (keys, unasked) = self.all_keys().await;
         let policy = self.policy_file();
-        let (mut away, mut out_of_reach) = (HashSet::new(), Vec::new());
-        for series in policy.series().filter(|it| keys.is_away(it.number())) {
-            let files = all.iter().filter(|paths| paths.series == series.number());
+        let (mut away, mut unreadable) = (HashSet::new(), Vec::new());
+        for epoch in policy.epochs().filter(|it| keys.is_missing(it.number())) {
+            let files = all.iter().filter(|paths| paths.epoch == epoch.number());
             let credentials: Vec<Binding> = files.map(|paths| paths.binding).collect();
             if !credentials.is_empty() {
                 let machine = self.sources().machine();
-                out_of_reach.push(Unreadable::new(series, credentials.len(), machine));
+                unreadable.push(Unreadable::new(epoch, credentials.len(), machine));
                 away.extend(credentials);
             }
         }
         let mut look = Inventory {
-            out_of_reach: unasked.is_empty().then_some(out_of_reach),
+            unreadable: unasked.is_empty().then_some(unreadable),
             problems: lost.into_iter().chain(unasked).collect(),
             away,
             ..Inventory::default()
         };
         let here = wanted.iter().flatten();
-        let here = here.filter(|paths| !keys.is_away(paths.series));
+        let here = here.filter(|paths| !keys.is_missing(paths.epoch));
         look.unread = here.map(|paths| paths.binding).collect();
         let read = move || Ok::<_, StoreError>(records::read_all(&keys, wanted));
         let (documents, problems) = blocking::run(read).await?;
@@ -216,23 +209,23 @@ impl FileStore {
         Ok(look)
     }
 
-    /// The error of whoever only looks.
-    pub(super) fn lost(&self) -> StoreError {
+    /// The error of a missing key, if it is not replaced.
+    pub(super) fn missing_key_error(&self) -> StoreError {
         let policy = self.policy_file();
-        let series = policy.of_machine(self.sources().machine());
-        let place = series.policy().ok();
+        let epoch = policy.of_machine(self.sources().machine());
+        let place = epoch.policy().ok();
         let place = place.and_then(|policy| self.sources().of(policy));
         let place = place.map_or_else(|| "its place".to_owned(), |source| source.describe());
         StoreError::new(
             StoreErrorKind::Key,
             format!(
                 "the key {} of the store is lost: {place} does not have it",
-                series.key_id()
+                epoch.key_id()
             ),
         )
         .with_hint(
             "bring the key back, as from a backup; or go on: the next command that needs the \
-             records sets them aside and begins with a new key",
+             records leaves them unreadable and makes a new key",
         )
     }
 }

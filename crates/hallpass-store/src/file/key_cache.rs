@@ -1,11 +1,12 @@
-//! The keys of a store that are here.
+//! The keys of a store, as far as they are available.
 //!
-//! A store has one key, until that is lost; then it has several, each with a series of records (see
-//! [`policy`](super::policy)). Which of them are here may differ from machine to machine, where they
-//! share a folder and each has a keyring of its own. So each series names the machine that made it: a
-//! key of another machine that can't be asked for is no error while one of this machine is here. What
-//! was said of a key stays so for as long as `store.json` names it. New records are sealed with the newest key that
-//! is here. A credential's records are the newest that a key is here for, and stay in their series.
+//! A store has one key until that is lost, then several, each with an epoch (see [`header`](super::header)).
+//! Machines that share a folder and have a keyring each have different keys. So each epoch names the machine that
+//! made it, and a key of another machine whose source fails is no error while a key of this machine is available.
+//! What a source said of a key is remembered as long as `store.json` names the key.
+//!
+//! New records are sealed with the newest available key. A credential's records are those of its newest file with
+//! an available key, and stay in that epoch.
 
 use std::{
     collections::HashMap,
@@ -22,67 +23,67 @@ use super::{
 };
 use crate::{KeyErrorKind, KeyId, KeyLocation};
 
-/// What is known of a key: it is here, or its source says that it is not.
-type Known = Option<Arc<Keys>>;
+/// A key that was asked for; `None` if its source does not have it.
+type CachedKey = Option<Arc<Keys>>;
 
-/// The keys that were asked for, by the ids of their series.
+/// The keys that were asked for, by id.
 #[derive(Debug, Default)]
 pub(super) struct KeyCache {
-    known: Mutex<HashMap<KeyId, Known>>,
+    known: Mutex<HashMap<KeyId, CachedKey>>,
     /// The sources are asked by one task at a time.
     pub(super) asking: tokio::sync::Mutex<()>,
 }
 
 impl KeyCache {
-    pub(super) fn known(&self, id: KeyId) -> Option<Known> {
+    pub(super) fn known(&self, id: KeyId) -> Option<CachedKey> {
         self.map().get(&id).cloned()
     }
 
-    pub(super) fn is_here(&self, id: KeyId) -> bool {
+    pub(super) fn is_available(&self, id: KeyId) -> bool {
         matches!(self.known(id), Some(Some(_)))
     }
 
-    pub(super) fn is_absent(&self, id: KeyId) -> bool {
+    pub(super) fn is_missing(&self, id: KeyId) -> bool {
         matches!(self.known(id), Some(None))
     }
 
-    /// Forgets the keys that `store.json` does not name any more. What is known of the others stays:
-    /// somebody may hold a credential, and has to find its records where they were read.
-    pub(super) fn keep_those_of(&self, file: &PolicyFile) {
-        let named: Vec<KeyId> = file.series().map(KeyEpoch::key_id).collect();
+    /// Drops the keys that `store.json` does not name any more. The others stay: a task that holds a
+    /// credential must find its records where it read them.
+    pub(super) fn retain_epochs(&self, file: &PolicyFile) {
+        let named: Vec<KeyId> = file.epochs().map(KeyEpoch::key_id).collect();
         self.map().retain(|id, _| named.contains(id));
     }
 
-    pub(super) fn forget_absent(&self) {
+    pub(super) fn forget_missing(&self) {
         self.map().retain(|_, known| known.is_some());
     }
 
-    fn map(&self) -> MutexGuard<'_, HashMap<KeyId, Known>> {
+    fn map(&self) -> MutexGuard<'_, HashMap<KeyId, CachedKey>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A series, with its key.
+/// An epoch, with its keys.
 pub(super) type KeyGuard = (KeyEpoch, Arc<Keys>);
 
-/// What is known of the keys of every series.
+/// The keys of all epochs.
 #[derive(Debug)]
-pub(super) struct AllKeys(HashMap<u32, Known>);
+pub(super) struct AllKeys(HashMap<u32, CachedKey>);
 
 impl AllKeys {
-    /// Whether the keys of a series are not here, or could not be asked for.
-    pub(super) fn is_away(&self, number: u32) -> bool {
+    /// Whether the key of an epoch is missing, or its source failed.
+    pub(super) fn is_missing(&self, number: u32) -> bool {
         matches!(self.0.get(&number), Some(None))
     }
 
-    /// The keys of the series that a file is of; `None` when they are not here.
-    pub(super) fn of(&self, paths: &CredentialPaths) -> Result<Known, StoreError> {
-        let known = self.0.get(&paths.series).cloned();
+    /// The keys of a file's epoch; `None` if they are missing.
+    pub(super) fn of(&self, paths: &CredentialPaths) -> Result<CachedKey, StoreError> {
+        let known = self.0.get(&paths.epoch).cloned();
         known.ok_or_else(|| unnamed(paths))
     }
 }
 
-/// The error of a file in a series that `store.json` does not name.
+/// The error of a file in an epoch that `store.json` does not name.
 pub(super) fn unnamed(paths: &CredentialPaths) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
@@ -95,67 +96,66 @@ pub(super) fn unnamed(paths: &CredentialPaths) -> StoreError {
 }
 
 impl FileStore {
-    /// The keys of a series, from memory or from their source; `None` when the source has no such
-    /// key.
-    pub(super) async fn keys_of(&self, series: &KeyEpoch) -> Result<Known, StoreError> {
-        let ring = &self.inner.ring;
-        let id = series.key_id();
-        if let Some(known) = ring.known(id) {
+    /// The keys of an epoch, from memory or from their source; `None` if the source has no such key.
+    pub(super) async fn epoch_keys(&self, epoch: &KeyEpoch) -> Result<CachedKey, StoreError> {
+        let cache = &self.inner.key_cache;
+        let id = epoch.key_id();
+        if let Some(known) = cache.known(id) {
             return Ok(known);
         }
-        let _turn = ring.asking.lock().await;
-        if let Some(known) = ring.known(id) {
+        let _task = cache.asking.lock().await;
+        if let Some(known) = cache.known(id) {
             return Ok(known);
         }
-        let yields = self.yields(series);
-        let known = match self.ask(series).await {
-            Err(error) if yields => {
+        let is_optional = self.is_optional(epoch);
+        let known = match self.ask(epoch).await {
+            Err(error) if is_optional => {
                 tracing::debug!(%error, key = %id, "another machine's key can't be asked for");
                 None
             }
             answer => answer?,
         };
-        ring.map().insert(id, known.clone());
+        cache.map().insert(id, known.clone());
         Ok(known)
     }
 
-    async fn ask(&self, series: &KeyEpoch) -> Result<Known, StoreError> {
-        let policy = series.policy()?;
-        // A person is not asked for another machine's passphrase.
-        if policy == KeyLocation::Passphrase && self.yields(series) {
+    async fn ask(&self, epoch: &KeyEpoch) -> Result<CachedKey, StoreError> {
+        let policy = epoch.policy()?;
+        // The user is not asked for another machine's passphrase.
+        if policy == KeyLocation::Passphrase && self.is_optional(epoch) {
             return Ok(None);
         }
-        let id = series.key_id();
+        let id = epoch.key_id();
         match source_of(self.sources(), policy)?.load(id).await {
-            Ok(key) => Ok(Some(Arc::new(Keys::new(series, key)?))),
+            Ok(key) => Ok(Some(Arc::new(Keys::new(epoch, key)?))),
             Err(error) if error.kind() == KeyErrorKind::Absent => Ok(None),
             Err(error) => Err(no_key(policy, error)),
         }
     }
 
-    /// Whether the store does without this key: it is another machine's, and this one has its own.
-    fn yields(&self, series: &KeyEpoch) -> bool {
+    /// Whether the store works without this key: it is another machine's, and this machine has its own.
+    fn is_optional(&self, epoch: &KeyEpoch) -> bool {
         let machine = self.sources().machine();
-        let is_ours_and_here = |series: &KeyEpoch| {
-            !series.is_of_another(machine) && self.inner.ring.is_here(series.key_id())
+        let is_ours_and_here = |epoch: &KeyEpoch| {
+            !epoch.is_of_another(machine) && self.inner.key_cache.is_available(epoch.key_id())
         };
-        series.is_of_another(machine) && self.policy_file().series().any(is_ours_and_here)
+        epoch.is_of_another(machine) && self.policy_file().epochs().any(is_ours_and_here)
     }
 
-    /// The newest series whose key is here. `None` when this machine's newest key is lost and that
-    /// is not written down yet, or when no key is here.
+    /// The newest available key. `None` if this machine's newest key is lost and that is not written down yet,
+    /// or if no key is available.
     ///
-    /// A key that can't be asked for is an error, also when an older one is here; but another
-    /// machine's is none where this machine's own is here.
-    pub(super) async fn first_here(&self) -> Result<Option<KeyGuard>, StoreError> {
-        let mut looked_again = false;
+    /// A source that fails is an error, also if an older key is available; but not for another machine's key,
+    /// if this machine's own is available.
+    pub(super) async fn newest_available(&self) -> Result<Option<KeyGuard>, StoreError> {
+        let mut reloaded = false;
         loop {
             let file = self.policy_file();
             let (found, misses) = self.search(&file).await?;
-            // Another process may have put a new key in the place of one that is not here.
-            if misses && !looked_again {
-                looked_again = true;
-                self.look_again().await?;
+            // Another process may have replaced a missing key.
+            if misses && !reloaded {
+                reloaded = true;
+                self.reload().await?;
                 if self.policy_file() != file {
                     continue;
                 }
@@ -164,70 +164,70 @@ impl FileStore {
         }
     }
 
-    /// Looks for the newest key that is here; and whether one turned out not to be.
+    /// Searches for the newest available key; also returns whether one was found to be missing.
     async fn search(
         &self,
         file: &PolicyFile,
     ) -> Result<(Result<Option<KeyGuard>, StoreError>, bool), StoreError> {
         let machine = self.sources().machine();
         let (others, ours): (Vec<_>, Vec<_>) = file
-            .series()
-            .partition(|series| series.is_of_another(machine));
+            .epochs()
+            .partition(|epoch| epoch.is_of_another(machine));
         let (mut found, mut missing, mut misses) = (None::<KeyGuard>, None, false);
-        for series in ours {
-            let was_known = self.inner.ring.known(series.key_id()).is_some();
-            if let Some(keys) = self.keys_of(series).await? {
-                found = Some((series.clone(), keys));
+        for epoch in ours {
+            let was_known = self.inner.key_cache.known(epoch.key_id()).is_some();
+            if let Some(keys) = self.epoch_keys(epoch).await? {
+                found = Some((epoch.clone(), keys));
                 break;
             }
             misses |= !was_known;
-            if !series.is_lost_on(machine) {
-                missing.get_or_insert(series);
+            if !epoch.is_lost_on(machine) {
+                missing.get_or_insert(epoch);
             }
         }
         if let Some(missing) = missing {
             let unsure = found.is_some() && machine.is_none();
             let answer = if unsure {
-                Err(ignored(missing))
+                Err(newer_key_missing(missing))
             } else {
                 Ok(None)
             };
             return Ok((answer, misses));
         }
-        for series in others {
+        for epoch in others {
             if found
                 .as_ref()
-                .is_some_and(|(it, _)| it.number() > series.number())
+                .is_some_and(|(it, _)| it.number() > epoch.number())
             {
                 break;
             }
-            let was_known = self.inner.ring.known(series.key_id()).is_some();
-            if let Some(keys) = self.keys_of(series).await? {
-                return Ok((Ok(Some((series.clone(), keys))), misses));
+            let was_known = self.inner.key_cache.known(epoch.key_id()).is_some();
+            if let Some(keys) = self.epoch_keys(epoch).await? {
+                return Ok((Ok(Some((epoch.clone(), keys))), misses));
             }
             misses |= !was_known;
         }
         Ok((Ok(found), misses))
     }
 
-    /// What is known of every key, and why of some it isn't.
-    pub(super) async fn every_key(&self) -> (AllKeys, Vec<StoreError>) {
+    /// All keys, and the errors of sources that fail.
+    pub(super) async fn all_keys(&self) -> (AllKeys, Vec<StoreError>) {
         let (mut keys, mut problems) = (HashMap::new(), Vec::new());
-        for series in self.policy_file().series() {
-            let known = self.keys_of(series).await;
+        for epoch in self.policy_file().epochs() {
+            let known = self.epoch_keys(epoch).await;
             let known = known.map_err(|problem| problems.push(problem));
-            keys.insert(series.number(), known.unwrap_or_default());
+            keys.insert(epoch.number(), known.unwrap_or_default());
         }
         (AllKeys(keys), problems)
     }
 }
 
-/// The error where an older key is here and nobody knows whose the newer one is.
-fn ignored(missing: &KeyEpoch) -> StoreError {
+/// The error if an older key is available and the machine of the missing newer one is unknown.
+fn newer_key_missing(missing: &KeyEpoch) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
         format!(
-            "the newest key {} of the store is not here, and an older one is",
+            "the newest key {} of the store is missing, and an older one is available",
             missing.key_id()
         ),
     )

@@ -1,39 +1,37 @@
 //! The locks of a file store.
 //!
-//! There are three kinds, all advisory locks of the operating system ([`File::try_lock`]) on files
-//! that are created once and never removed. (A lock file that is removed while somebody waits for it
-//! leaves two processes with a lock each: one on the file that has the name, one on the file that
-//! had it.) The operating system releases them when the holder's last handle closes, so a killed
-//! process leaves no lock behind, and there is no lease to time out under a slow holder. (Programs
-//! that the holder starts don't inherit the handles.)
+//! All are advisory locks of the operating system ([`File::try_lock`]), but for the first. A process takes
+//! them in the order of this table:
 //!
-//! - `store.lock` is held *shared* by whoever holds a credential, and *exclusively* by whoever creates the
-//!   store or changes its key. So no record is sealed with a key that is being replaced, and of two
-//!   processes that find an empty folder one makes the key and the other reads it.
-//! - `credentials/<credential>.lock` is held exclusively by whoever holds the credential's guard: for its files in every series.
-//! - `keys.lock` is held exclusively, and `store.lock` shared, by whoever adds to `store.json` what
-//!   takes nothing from anybody: a key that follows a lost one, and that somebody was told of the
-//!   loss. So of several processes that miss the key one makes the next, also while credentials are held.
+//! | order | lock | mode | held by |
+//! |---|---|---|---|
+//! | 1 | in memory, one for each file of 3 | exclusive | the task that holds 3 |
+//! | 2 | `store.lock` | shared | the holder of a credential's lock or of `keys.lock` |
+//! | | | exclusive | the process that creates the store, resets it or changes its key |
+//! | 3 | `slots/<digest>.lock`, for a sign-in | exclusive | the process that signs in to a credential |
+//! | 3 | `slots/<digest>.lock`, for changes | exclusive | the process that changes a credential's files, in all epochs |
+//! | 4 | `keys.lock` | exclusive | the process that adds a key after a lost one, or notes that a loss was reported |
 //!
-//! The order is always: the credential's turn within this process, `store.lock`, the credential's lock,
-//! `keys.lock`. Whoever holds a credential shares `store.lock` already, and nobody can hold that exclusively
-//! meanwhile; they may share it once more. Of two
-//! credentials at once there is one case, a session's window for sign-ins before the credential itself, and
-//! always in this order. So there is no cycle.
+//! So no record is sealed with a key that is being replaced, and of several processes that find an empty folder
+//! or miss the key, one makes a key and the others read it. A process may hold the two locks of a credential at
+//! once, the one for the sign-in first. A process that holds a credential's lock may share `store.lock` a
+//! second time: no process can hold it exclusively meanwhile. So there is no cycle.
 //!
-//! Within a process, tasks queue for a credential first come, first served, and only the first of the
-//! queue asks the operating system. Between processes it asks again and again, because a blocking
-//! request could not be given up at a time limit: every 2 ms at first, up to every 25 ms. That is
-//! not fair, but a holder is gone for longer than 25 ms between two turns, as a refresh is a
-//! request over the network.
+//! Lock files are created once and never removed. (If one is removed while a process waits for it, two
+//! processes have a lock each: on the file of that name, and on the removed file.) The operating system
+//! releases a lock when the holder's last handle closes. So a killed process leaves no lock behind, and no
+//! lease runs out under a slow holder. Programs that the holder starts don't inherit the handles.
 //!
-//! A guard is needed to write, and a write that has begun keeps the locks until it ended, even if
-//! the caller and its guard are dropped meanwhile.
+//! Within a process, tasks get a lock first come, first served, and only the first asks the operating system.
+//! It asks again and again, because a blocking request can't be given up at a timeout: every 2 ms at first, up
+//! to every 25 ms. That is not fair between processes. But a refresh is a request over the network, so its
+//! process is away from the lock for longer than 25 ms between two refreshes.
 //!
-//! Who holds a lock is written beside it, in `credentials/<credential>.holder`, for the message of whoever waits
-//! in vain. Nothing depends on it: after a kill it names a process that is gone, until the next
-//! holder writes its own name. (It is a file of its own because Windows lets nobody read a locked
-//! one.)
+//! A write that has begun keeps the locks until it ends, also if the caller and its guard are dropped.
+//!
+//! The holder writes its process id into `<digest>.holder`, for the error message of a process that waits too
+//! long. No decision depends on it: after a kill it names a process that is gone, until the next holder writes
+//! its own. (It is a file of its own because on Windows no other process can read a locked one.)
 
 use std::{
     fs::{self, File, TryLockError},
@@ -57,14 +55,14 @@ use crate::{blocking, folder};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const MAX_PAUSE: Duration = Duration::from_millis(25);
-/// A wait that is longer than this is worth a line in the log.
-const MOMENT: Duration = Duration::from_secs(1);
+/// A longer wait is logged.
+const LOG_AFTER: Duration = Duration::from_secs(1);
 
-/// A file store's part of a guard. What is reserved goes before the locks.
+/// A file store's part of a guard. The reserve is dropped before the locks.
 #[derive(Debug)]
 pub(crate) struct FileLease {
     pub(crate) reserve: Option<Reserve>,
-    pub(crate) held: Arc<Held>,
+    pub(crate) locks: Arc<CredentialLocks>,
 }
 
 impl Lease for FileLease {}
@@ -74,19 +72,19 @@ impl FileLease {
     pub(crate) fn for_change(&mut self) -> Self {
         Self {
             reserve: self.reserve.take(),
-            held: Arc::clone(&self.held),
+            locks: Arc::clone(&self.locks),
         }
     }
 }
 
-/// The locks of one credential. They are released when the last owner is dropped: the guard, or a write
-/// that outlives it. Fields are dropped in this order, the reverse of the order of taking.
+/// The locks that a guard holds. They are released when the last owner is dropped: the guard, or a write that
+/// outlives it. Fields are dropped in this order, the reverse of the order of taking.
 #[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) _slot: File,
+pub(crate) struct CredentialLocks {
+    pub(crate) _lock: File,
     pub(crate) _store: File,
-    pub(crate) _turn: OwnedMutexGuard<()>,
-    /// Of which store.
+    pub(crate) _task: OwnedMutexGuard<()>,
+    /// The store that took them.
     pub(crate) store: super::FileStore,
 }
 
@@ -97,12 +95,12 @@ pub(crate) enum Mode {
     Exclusive,
 }
 
-/// When a wait ends. A wait that no clock can express does not end.
+/// The end of a wait; `None` if it is later than the clock can express.
 pub(crate) fn deadline(wait: Duration) -> Option<Instant> {
     Instant::now().checked_add(wait)
 }
 
-/// Takes the lock on `path`, waiting until `deadline` for whoever holds it.
+/// Takes the lock on `path`. Waits until `deadline` for its holder.
 pub(crate) async fn acquire(
     path: PathBuf,
     mode: Mode,
@@ -131,7 +129,7 @@ pub(crate) async fn acquire(
         if left.is_zero() {
             return Err(busy(&path));
         }
-        if !told && now.duration_since(begun) > MOMENT {
+        if !told && now.duration_since(begun) > LOG_AFTER {
             told = true;
             tracing::info!(lock = %path.display(), holder = ?holder(&path), "waiting for a lock");
         }
@@ -148,18 +146,18 @@ fn try_once(path: &Path, file: &File, mode: Mode) -> Result<bool, StoreError> {
     match tried {
         Ok(()) => {
             if mode == Mode::Exclusive {
-                // For people only: a failure costs a name in a message.
+                // Only for messages: a failure costs a name in one.
                 let _ = folder::note(&holder_path(path), &format!("process {}\n", process::id()));
             }
             Ok(true)
         }
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(folder::failed("locking", path, error)
-            .with_hint("the store needs a file system that knows advisory locks")),
+            .with_hint("the store needs a file system with advisory locks")),
     }
 }
 
-/// The error of whoever waited in vain for the lock on `path`.
+/// The error of a wait for the lock on `path` that timed out.
 pub(crate) fn busy(path: &Path) -> StoreError {
     let holder = holder(path).unwrap_or_else(|| "another process".to_owned());
     StoreError::new(
@@ -169,12 +167,12 @@ pub(crate) fn busy(path: &Path) -> StoreError {
     .with_hint("it is refreshing or signing in; if it hangs, end it: the lock goes with it")
 }
 
-/// Who holds the lock on `path` at the moment. It is neither waited for nor created.
+/// The holder of the lock on `path` at the moment. Neither waits for the lock nor creates its file.
 pub(crate) fn holder_now(path: &Path) -> Result<Option<String>, StoreError> {
     let Some(file) = folder::existing_file(path)? else {
         return Ok(None);
     };
-    // Shared, so that two who look don't take each other for a holder.
+    // Shared, so that two processes that ask don't see each other as the holder.
     match file.try_lock_shared() {
         Ok(()) => Ok(None),
         Err(TryLockError::WouldBlock) => Ok(Some(

@@ -1,22 +1,21 @@
-//! A lost key.
+//! Missing keys.
 //!
-//! A key is lost when its source works and says that it has no such key, and it is the newest that
-//! may be of this machine, or no key of the store is here. Nothing else counts: a source that is
-//! locked, gone, silent or broken is an error, and a passphrase that is wrong gives a wrong key, not
-//! none.
+//! The promise:
 //!
-//! Then a new key is made where the lost one was kept, and `store.json` names both. No file is moved
-//! and none is written over: what is sealed with the lost key stays where it is, set aside by that
-//! its key is not here. So it is there again when the key comes back, and for another machine that
-//! shares the folder and has the key it was never away.
+//! - A key is lost only if its source works and says that it has no such key, and if no newer key of this machine
+//!   is available. A source that is locked, absent, silent or broken is an error, and so is a wrong key.
+//! - The next operation that needs the key then makes a new one in the same place, and the store goes on with
+//!   it. Reading for a diagnosis changes nothing.
+//! - No file is moved or overwritten. The files of a lost key stay as they are, and open again when the key
+//!   comes back, and for other machines that share the folder and have the key.
+//! - Each loss of a key that sealed files is reported once, over all processes. If the process is killed, the
+//!   next one reports it: rather twice than never.
 //!
-//! Some keyrings hide what they hold while they are locked. To keep a new key they have to be
-//! unlocked; so the lost one is asked for once more after that, and if it is there, the new one goes.
+//! Some keyrings hide their keys while they are locked, and are unlocked to keep a new one. So the lost key is
+//! asked for once more after the new one was made; if it is there, the new one is removed.
 //!
-//! The steps, and what is there when the process is killed after each: the new key is kept (one that
-//! nothing names, the next process makes another), `store.json` is replaced (the next process has
-//! the key, and tells of the loss), somebody was told (the next tells again, unless it was written
-//! down that they were).
+//! If the process is killed after the new key was kept, the next process makes another one. If it is killed
+//! after `store.json` was replaced, the next process has the key and reports the loss.
 
 use std::{fmt, fs::File, sync::Arc};
 
@@ -24,7 +23,7 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
     FileStore,
-    creation::{CREATION, keys_lock_path, lock_path, no_key, policy_path, source_of},
+    creation::{KEY_TIMEOUT, keys_lock_path, lock_path, no_key, policy_path, source_of},
     header::{KeyEpoch, MissingKey, PolicyFile},
     inventory::Unreadable,
     key_cache::KeyGuard,
@@ -33,45 +32,45 @@ use super::{
 };
 use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, blocking};
 
-/// Who is told of a lost key.
-pub(super) type Listener = Arc<dyn Fn(&Unreadable) + Send + Sync>;
-
-/// The locks of whoever adds to `store.json`.
+/// The locks of a process that adds to `store.json`.
 #[derive(Debug)]
-struct Adding {
+struct PolicyLock {
     _keys: File,
     _store: File,
 }
 
 impl FileStore {
-    /// Tells `tell` of each key that was lost, once over all processes: now of one whose loss nobody
-    /// was told of yet as soon as a key is asked for, later whenever one is found to be lost.
+    /// Calls `handler` once for each lost key, over all processes: at the next operation that needs a key for a
+    /// loss that was not reported yet, and later for each new loss.
     ///
-    /// Nobody else is told by then: of two that are set in one process the first stays. `tell` is
-    /// called with the store's locks held and must not use the store.
-    pub fn set_missing_key_handler(&self, tell: impl Fn(&Unreadable) + Send + Sync + 'static) {
-        // A second one changes nothing, as the documentation says.
-        let _ = self.inner.listener.set(Arc::new(Notify(Arc::new(tell))));
+    /// The first handler of a process stays; a second one is ignored. It is called while the store's locks are
+    /// held and must not use the store.
+    pub fn set_missing_key_handler(&self, handler: impl Fn(&Unreadable) + Send + Sync + 'static) {
+        // A second handler is ignored.
+        let _ = self
+            .inner
+            .missing_key_handler
+            .set(Arc::new(MissingKeyHandler(Arc::new(handler))));
     }
 
-    /// The newest series whose key is here; a new one when the key is lost.
-    pub(super) async fn in_use(&self) -> Result<KeyGuard, StoreError> {
-        match self.first_here().await? {
+    /// The newest available key; a new one if the key is lost.
+    pub(super) async fn key_in_use(&self) -> Result<KeyGuard, StoreError> {
+        match self.newest_available().await? {
             Some(found) => {
-                self.tell().await;
+                self.report_losses().await;
                 Ok(found)
             }
-            None if self.examines => Err(self.lost()),
-            None => self.begin_anew().await,
+            None if self.is_read_only => Err(self.missing_key_error()),
+            None => self.replace_missing_key().await,
         }
     }
 
-    /// Makes a new key, and a series of records that is sealed with it.
-    async fn begin_anew(&self) -> Result<KeyGuard, StoreError> {
-        let adding = self.add().await?;
-        // Another process may have been first, or the key come back.
-        self.inner.ring.forget_absent();
-        if let Some(found) = self.first_here().await? {
+    /// Makes a new key, which begins an epoch.
+    async fn replace_missing_key(&self) -> Result<KeyGuard, StoreError> {
+        let policy_lock = self.lock_policy().await?;
+        // Another process may have made one, or the key may be back.
+        self.inner.key_cache.forget_missing();
+        if let Some(found) = self.newest_available().await? {
             return Ok(found);
         }
         let machine = self.sources().machine().map(str::to_owned);
@@ -83,35 +82,35 @@ impl FileStore {
             Ok(key) => key,
             Err(error) => return Err(no_new_key(policy, error)),
         };
-        // A source that takes a key and does not give it back would be asked for one for ever.
+        // A source that does not return its keys would be asked for a new one again and again.
         if let Err(error) = source.load(id).await {
             drop_unused(&*source, id).await;
             return Err(no_new_key(policy, error));
         }
-        self.inner.ring.forget_absent();
-        match self.first_here().await {
+        self.inner.key_cache.forget_missing();
+        match self.newest_available().await {
             Ok(None) => {}
             found => {
                 drop_unused(&*source, id).await;
-                return found?.ok_or_else(|| self.lost());
+                return found?.ok_or_else(|| self.missing_key_error());
             }
         }
         let mut file = self.policy_file();
-        let missed: Vec<KeyId> = file.series().map(KeyEpoch::key_id).collect();
+        let missed: Vec<KeyId> = file.epochs().map(KeyEpoch::key_id).collect();
         let missed: Vec<KeyId> = missed
             .into_iter()
-            .filter(|id| self.inner.ring.is_absent(*id))
+            .filter(|id| self.inner.key_cache.is_missing(*id))
             .collect();
-        let (root, lock) = (self.folder().to_owned(), Arc::clone(&adding));
+        let (root, lock) = (self.folder().to_owned(), Arc::clone(&policy_lock));
         let written = blocking::run(move || {
             let paths = records::all(&root)?;
             let since = lock::taken_at(&keys_lock_path(&root));
             let machine = machine.as_deref();
-            for series in file.series_mut() {
-                if missed.contains(&series.key_id()) && !series.is_lost_on(machine) {
+            for epoch in file.epochs_mut() {
+                if missed.contains(&epoch.key_id()) && !epoch.is_lost_on(machine) {
                     let files = paths.iter().flatten();
-                    let files = files.filter(|it| it.series == series.number()).count();
-                    series.lost = Some(MissingKey::new(since, files, machine));
+                    let files = files.filter(|it| it.epoch == epoch.number()).count();
+                    epoch.lost = Some(MissingKey::new(since, files, machine));
                 }
             }
             file.begin(KeyEpoch::new(policy, id, &key).made_on(machine));
@@ -126,10 +125,10 @@ impl FileStore {
                 return Err(error);
             }
         }
-        tracing::warn!(new = %id, "the store's key is lost, its records are set aside");
-        self.tell_under(&adding).await?;
-        let found = self.first_here().await?;
-        found.ok_or_else(|| self.lost())
+        tracing::warn!(new = %id, "the store's key is lost, its records are unreadable");
+        self.report_losses_locked(&policy_lock).await?;
+        let found = self.newest_available().await?;
+        found.ok_or_else(|| self.missing_key_error())
     }
 
     /// Drops a new key after `store.json` could not be written, unless that names it all the same: a
@@ -137,63 +136,65 @@ impl FileStore {
     async fn drop_unless_named(&self, source: &dyn KeySource, id: KeyId) {
         let path = policy_path(self.folder());
         let found = blocking::run(move || PolicyFile::read(&path)).await;
-        let is_unnamed = |file: PolicyFile| file.series().all(|series| series.key_id() != id);
+        let is_unnamed = |file: PolicyFile| file.epochs().all(|epoch| epoch.key_id() != id);
         if found.ok().flatten().is_some_and(is_unnamed) {
             drop_unused(source, id).await;
         }
     }
 
-    /// Tells of what nobody was told of.
-    async fn tell(&self) {
-        if self.examines || self.inner.listener.get().is_none() || !self.untold(&self.policy_file())
+    /// Reports the losses that were not reported yet.
+    async fn report_losses(&self) {
+        if self.is_read_only
+            || self.inner.missing_key_handler.get().is_none()
+            || !self.has_unreported_loss(&self.policy_file())
         {
             return;
         }
-        let told = async {
-            let adding = self.add().await?;
-            self.tell_under(&adding).await
+        let reported = async {
+            let lock = self.lock_policy().await?;
+            self.report_losses_locked(&lock).await
         };
-        if let Err(error) = told.await {
-            tracing::warn!(%error, "it can't be written down that a key is lost");
+        if let Err(error) = reported.await {
+            tracing::warn!(%error, "can't write down that a key is lost");
         }
     }
 
-    fn untold(&self, policy: &PolicyFile) -> bool {
+    fn has_unreported_loss(&self, policy: &PolicyFile) -> bool {
         let machine = self.sources().machine();
-        let mut lost = policy.series().filter_map(|series| series.lost.as_ref());
-        lost.any(|lost| !lost.told && lost.is_on(machine))
+        let mut lost = policy.epochs().filter_map(|epoch| epoch.lost.as_ref());
+        lost.any(|lost| !lost.reported && lost.is_on(machine))
     }
 
-    async fn tell_under(&self, adding: &Arc<Adding>) -> Result<(), StoreError> {
-        let Some(listener) = self.inner.listener.get() else {
+    async fn report_losses_locked(&self, lock: &Arc<PolicyLock>) -> Result<(), StoreError> {
+        let Some(handler) = self.inner.missing_key_handler.get() else {
             return Ok(());
         };
         let mut file = self.policy_file();
-        if !self.untold(&file) {
+        if !self.has_unreported_loss(&file) {
             return Ok(());
         }
         let machine = self.sources().machine();
-        let series: Vec<KeyEpoch> = file.series().cloned().collect();
+        let epochs: Vec<KeyEpoch> = file.epochs().cloned().collect();
         let mut here = Vec::new();
-        for series in &series {
-            if self.keys_of(series).await?.is_some() {
-                here.push(series.number());
+        for epoch in &epochs {
+            if self.epoch_keys(epoch).await?.is_some() {
+                here.push(epoch.number());
             }
         }
-        for series in file.series_mut() {
-            let number = series.number();
-            let series_now = series.clone();
-            let lost = series.lost.as_mut();
-            if let Some(lost) = lost.filter(|lost| !lost.told && lost.is_on(machine)) {
-                tracing::debug!(series = number, "telling of a lost key");
-                // It came back before anybody was told.
+        for epoch in file.epochs_mut() {
+            let number = epoch.number();
+            let unreported = epoch.clone();
+            let lost = epoch.lost.as_mut();
+            if let Some(lost) = lost.filter(|lost| !lost.reported && lost.is_on(machine)) {
+                tracing::debug!(epoch = number, "reporting a lost key");
+                // The key may be back by now.
                 if !here.contains(&number) {
-                    (listener.0)(&Unreadable::new(&series_now, lost.files, machine));
+                    handler.0(&Unreadable::new(&unreported, lost.files, machine));
                 }
-                lost.told = true;
+                lost.reported = true;
             }
         }
-        let (path, lock) = (policy_path(self.folder()), Arc::clone(adding));
+        let (path, lock) = (policy_path(self.folder()), Arc::clone(lock));
         let file = blocking::run(move || {
             file.write(&path)?;
             drop(lock);
@@ -204,41 +205,39 @@ impl FileStore {
     }
 
     /// Takes the locks for adding to `store.json`, and reads it again.
-    async fn add(&self) -> Result<Arc<Adding>, StoreError> {
-        let deadline = lock::deadline(CREATION);
+    async fn lock_policy(&self) -> Result<Arc<PolicyLock>, StoreError> {
+        let deadline = lock::deadline(KEY_TIMEOUT);
         let store = lock::acquire(lock_path(self.folder()), Mode::Shared, deadline).await?;
         let path = keys_lock_path(self.folder());
         let keys = lock::acquire(path, Mode::Exclusive, deadline).await?;
-        self.look_again().await?;
-        Ok(Arc::new(Adding {
+        self.reload().await?;
+        Ok(Arc::new(PolicyLock {
             _keys: keys,
             _store: store,
         }))
     }
 }
 
-/// A listener, without anything to show of it.
-pub(super) struct Notify(Listener);
+/// What is called for a lost key.
+pub(super) struct MissingKeyHandler(Arc<dyn Fn(&Unreadable) + Send + Sync>);
 
-impl fmt::Debug for Notify {
+impl fmt::Debug for MissingKeyHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tell")
+        f.write_str("MissingKeyHandler")
     }
 }
 
-/// Why there is no key after a lost one. Where the source is in trouble, the lost key may be there
-/// once that is over.
+/// The error if no key can be made after a lost one. If the source fails, the lost key may be back when the
+/// source works again.
 fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
     match error.kind() {
-        KeyErrorKind::Locked | KeyErrorKind::TimedOut | KeyErrorKind::Unavailable => {
-            no_key(policy, error)
-        }
         KeyErrorKind::Absent | KeyErrorKind::Unusable => StoreError::new(
             StoreErrorKind::Key,
-            "the key of the store is lost, and no new one can be made",
+            "the store's key is lost, and can't make a new one",
         )
-        .with_hint("bring the key back, as from a backup, or start the store over")
+        .with_hint("bring the key back, as from a backup, or reset the store")
         .with_source(error),
+        _ => no_key(policy, error),
     }
 }
 

@@ -9,8 +9,9 @@ use std::{
 use hallpass_core::{
     CredentialKey,
     record::document::{CredentialDocument, DocumentError},
-    store::{StoreError, StoreErrorKind},
+    store::{LockKind, StoreError, StoreErrorKind},
 };
+use hallpass_seal::{Binding, OpenError};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -22,11 +23,9 @@ use super::{
 use crate::{
     KeyId, SealingKey, blocking,
     folder::{self, Replacement},
-    hex,
-    seal::{self, Binding, Unsealable},
 };
 
-/// The keys that open a series of records: its own, and during a rekey the one before it.
+/// The keys that open the files of an epoch: its own, and during a rekey the one before it.
 #[derive(Debug)]
 pub(crate) struct Keys {
     pub(crate) id: KeyId,
@@ -35,19 +34,19 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Checks that `key` is the one that `series` names.
-    pub(crate) fn new(series: &KeyEpoch, key: SealingKey) -> Result<Self, StoreError> {
-        if !series.accepts(&key) {
+    /// Checks that `key` is the one of `epoch`.
+    pub(crate) fn new(epoch: &KeyEpoch, key: SealingKey) -> Result<Self, StoreError> {
+        if !epoch.accepts(&key) {
             return Err(StoreError::new(
                 StoreErrorKind::Key,
                 format!(
-                    "the key that was found as {} is not the one that the store was created with",
-                    series.key_id()
+                    "the key {} is not the one that the store was created with",
+                    epoch.key_id()
                 ),
             )
             .with_hint("bring back the key, as from a backup; the records are intact"));
         }
-        let previous = match &series.previous {
+        let previous = match &epoch.previous {
             None => None,
             Some(previous) => Some(
                 previous
@@ -56,15 +55,15 @@ impl Keys {
             ),
         };
         Ok(Self {
-            id: series.key_id(),
+            id: epoch.key_id(),
             key,
             previous,
         })
     }
 
-    /// Whether one of the keys has the id that stands in sealed bytes; also when none stands there.
-    pub(crate) fn know(&self, bytes: &[u8]) -> bool {
-        seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
+    /// Whether one of the keys has the id in the header of sealed bytes; true if they have no header.
+    pub(crate) fn have_key_of(&self, bytes: &[u8]) -> bool {
+        hallpass_seal::key_id(bytes).map_or(true, |id| self.get(id).is_some())
     }
 
     fn get(&self, id: KeyId) -> Option<&SealingKey> {
@@ -78,16 +77,15 @@ impl Keys {
 
 const UNFINISHED: &str = "the store's key was being changed, and the one before it can't be opened";
 
-/// The files of one credential: one lock, and in each series one sealed file, `<credential>.sealed` in the first
+/// The sealed files of one credential: one in each epoch, `<credential>.sealed` in the first
 /// and `<credential>.<number>.sealed` in a later one.
 #[derive(Debug, Clone)]
 pub(crate) struct CredentialPaths {
     pub(crate) binding: Binding,
     /// The binding in hexadecimal digits.
     pub(crate) name: String,
-    pub(crate) series: u32,
+    pub(crate) epoch: u32,
     pub(crate) sealed: PathBuf,
-    pub(crate) lock: PathBuf,
 }
 
 impl CredentialPaths {
@@ -96,25 +94,24 @@ impl CredentialPaths {
     }
 
     pub(crate) fn of_binding(root: &Path, binding: Binding) -> Self {
-        let name = hex::encode(&binding);
+        let name = hex::encode(binding);
         let stem = root.join("slots").join(&name);
         Self {
             binding,
             name,
-            series: header::FIRST,
+            epoch: header::FIRST_EPOCH,
             sealed: stem.with_extension("sealed"),
-            lock: stem.with_extension("lock"),
         }
     }
 
-    /// The same credential in another series.
-    pub(crate) fn in_series(&self, number: u32) -> Self {
+    /// The same credential in another epoch.
+    pub(crate) fn in_epoch(&self, number: u32) -> Self {
         let name = match number {
-            header::FIRST => format!("{}.sealed", self.name),
+            header::FIRST_EPOCH => format!("{}.sealed", self.name),
             number => format!("{}.{number}.sealed", self.name),
         };
         Self {
-            series: number,
+            epoch: number,
             sealed: self.sealed.with_file_name(name),
             ..self.clone()
         }
@@ -124,22 +121,50 @@ impl CredentialPaths {
     fn of_file(root: &Path, path: &Path) -> Option<Self> {
         let stem = path.file_stem()?.to_str()?;
         let (name, number) = match stem.split_once('.') {
-            None => (stem, header::FIRST),
+            None => (stem, header::FIRST_EPOCH),
             Some((name, number)) => (name, number.parse().ok()?),
         };
-        let paths = Self::of_binding(root, hex::decode(name)?).in_series(number);
+        let paths = Self::of_binding(root, parse_binding(name)?).in_epoch(number);
         // Written in one way only.
         (paths.sealed == path).then_some(paths)
     }
 }
 
+/// Reads the 64 hexadecimal digits of a file's name.
+fn parse_binding(name: &str) -> Option<Binding> {
+    let mut binding = Binding::default();
+    hex::decode_to_slice(name, &mut binding).ok()?;
+    Some(binding)
+}
+
+/// The file of one of a credential's locks.
+pub(crate) fn lock_path(root: &Path, credential: &CredentialKey, kind: LockKind) -> PathBuf {
+    let server = credential.server.as_str();
+    let binding = match kind {
+        LockKind::Credential => binding(credential),
+        // The first version took the lock of a credential at a host that can't exist (RFC 2606 section 2).
+        // The name is the same, so that it and this version exclude each other.
+        LockKind::SignIn => {
+            let name = form_urlencoded::byte_serialize(server.as_bytes());
+            let server = format!("https://sign-in.invalid/{}", name.collect::<String>());
+            digest(&server, credential)
+        }
+    };
+    let name = hex::encode(binding);
+    root.join("slots").join(name).with_extension("lock")
+}
+
 /// A digest of the credential: the name of its file, and what the file is sealed for.
 pub(crate) fn binding(credential: &CredentialKey) -> Binding {
+    digest(credential.server.as_str(), credential)
+}
+
+fn digest(server: &str, credential: &CredentialKey) -> Binding {
     let mut digest = Sha256::new();
     // Neither server nor account can hold a zero byte, and the subject comes last: no two credentials
     // give the same bytes. The first line is as it was in the first version of the format.
     digest.update(b"hallpass slot 1\0");
-    digest.update(credential.server.as_str());
+    digest.update(server);
     digest.update(b"\0");
     digest.update(credential.account.as_str());
     if !credential.subject.is_empty() {
@@ -157,22 +182,25 @@ pub(crate) fn open(
     bytes: &[u8],
 ) -> Result<CredentialDocument, StoreError> {
     let plain = unseal(keys, paths, bytes)?;
-    let document = CredentialDocument::decode(&plain).map_err(|error| {
-        let kind = match error {
-            DocumentError::Newer { .. } => StoreErrorKind::Newer,
-            _ => StoreErrorKind::Damaged,
-        };
-        StoreError::new(kind, format!("`{}` can't be read", paths.sealed.display()))
-            .with_source(error)
-    })?;
+    let document = CredentialDocument::decode(&plain)
+        .map_err(|error| document_error(&format!("`{}`", paths.sealed.display()), error))?;
     let ours = match credential {
         Some(credential) => document.key() == credential,
         None => binding(document.key()) == paths.binding,
     };
     if !ours {
-        return Err(unsealable(paths, Unsealable::Misplaced));
+        return Err(open_error(paths, OpenError::Misplaced));
     }
     Ok(document)
+}
+
+/// The error of a file, as an export, whose document can't be read.
+pub(super) fn document_error(file: &str, error: DocumentError) -> StoreError {
+    let kind = match error {
+        DocumentError::Newer { .. } => StoreErrorKind::Newer,
+        _ => StoreErrorKind::Damaged,
+    };
+    StoreError::new(kind, format!("{file} can't be read")).with_source(error)
 }
 
 fn unseal(
@@ -181,7 +209,7 @@ fn unseal(
     bytes: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let place = paths.sealed.display();
-    let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
+    let id = hallpass_seal::key_id(bytes).map_err(|why| open_error(paths, why))?;
     let key = keys.get(id).ok_or_else(|| {
         StoreError::new(
             StoreErrorKind::Key,
@@ -190,9 +218,9 @@ fn unseal(
                 keys.id
             ),
         )
-        .with_hint("it is from another machine or from before the store was started over")
+        .with_hint("it is from another machine or from before the store was reset")
     })?;
-    seal::open(key, &paths.binding, bytes).map_err(|why| unsealable(paths, why))
+    hallpass_seal::open(key, &paths.binding, bytes).map_err(|why| open_error(paths, why))
 }
 
 /// Seals a document and writes it in its place, by a replacement that has begun there.
@@ -206,7 +234,7 @@ pub(crate) fn write(
 }
 
 fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-    seal::seal(keys.id, &keys.key, &paths.binding, plain).map_err(|error| {
+    hallpass_seal::seal(keys.id, &keys.key, &paths.binding, plain).map_err(|error| {
         StoreError::new(
             StoreErrorKind::Io,
             format!("sealing `{}` failed", paths.sealed.display()),
@@ -215,25 +243,25 @@ fn sealed(keys: &Keys, paths: &CredentialPaths, plain: &[u8]) -> Result<Vec<u8>,
     })
 }
 
-fn unsealable(paths: &CredentialPaths, why: Unsealable) -> StoreError {
+fn open_error(paths: &CredentialPaths, why: OpenError) -> StoreError {
     let (kind, what, hint) = match why {
-        Unsealable::Torn => (StoreErrorKind::Damaged, "is torn".to_owned(), RESTORE),
-        Unsealable::Foreign => (
+        OpenError::Torn => (StoreErrorKind::Damaged, "is incomplete".to_owned(), RESTORE),
+        OpenError::Foreign => (
             StoreErrorKind::Damaged,
-            "is no sealed record".to_owned(),
+            "is not a sealed record".to_owned(),
             RESTORE,
         ),
-        Unsealable::Altered => (
+        OpenError::Altered => (
             StoreErrorKind::Damaged,
             "was changed after it was sealed".to_owned(),
             RESTORE,
         ),
-        Unsealable::Misplaced => (
+        OpenError::Misplaced => (
             StoreErrorKind::Damaged,
             "holds the records of another server or account".to_owned(),
             RESTORE,
         ),
-        Unsealable::Newer { version } => (
+        OpenError::Newer { version } => (
             StoreErrorKind::Newer,
             format!("was sealed by a newer Hallpass (version {version})"),
             "use the newer Hallpass",
@@ -254,7 +282,7 @@ pub(crate) fn reseal(
     paths: &CredentialPaths,
     bytes: &[u8],
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let id = seal::key_id(bytes).map_err(|why| unsealable(paths, why))?;
+    let id = hallpass_seal::key_id(bytes).map_err(|why| open_error(paths, why))?;
     if id == keys.id {
         return Ok(None);
     }
@@ -262,25 +290,25 @@ pub(crate) fn reseal(
     sealed(keys, paths, &plain).map(Some)
 }
 
-/// Every path in a store that bears the name of a credential's file, and complaints of the others.
+/// The paths of all credential files, and an error for each other `.sealed` file.
 pub(crate) fn all(root: &Path) -> Result<Vec<Result<CredentialPaths, StoreError>>, StoreError> {
     let credentials = root.join("slots");
     if folder::kind(&credentials)?.is_none() {
         return Ok(Vec::new());
     }
     let paths = folder::files_with(&credentials, "sealed")?;
-    let slot_paths = |path: PathBuf| {
+    let paths_of = |path: PathBuf| {
         CredentialPaths::of_file(root, &path).ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Damaged,
                 format!(
-                    "`{}` does not bear the name of a credential",
+                    "`{}` does not have the name of a credential's file",
                     path.display()
                 ),
             )
         })
     };
-    Ok(paths.into_iter().map(slot_paths).collect())
+    Ok(paths.into_iter().map(paths_of).collect())
 }
 
 impl FileStore {
@@ -293,9 +321,9 @@ impl FileStore {
         if found.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        self.look_again().await?;
-        self.in_use().await?;
-        let (keys, mut problems) = self.every_key().await;
+        self.reload().await?;
+        self.key_in_use().await?;
+        let (keys, mut problems) = self.all_keys().await;
         blocking::run(move || {
             let (documents, unread) = read_all(&keys, found);
             problems.extend(unread);
@@ -318,7 +346,7 @@ pub(super) fn read_all(
             Err(problem) => problems.push(problem),
         }
     }
-    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.series)));
+    at_hand.sort_by_key(|(paths, _)| (paths.binding, Reverse(paths.epoch)));
     at_hand.dedup_by_key(|(paths, _)| paths.binding);
     for (paths, keys) in at_hand {
         match read(&keys, &paths) {

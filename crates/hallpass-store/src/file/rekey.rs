@@ -1,9 +1,9 @@
 //! Another key, or another place for it.
 //!
-//! Records are sealed anew one by one, under the store's exclusive lock. What makes an interruption
-//! harmless is that the new key and the old one, sealed with the new, are in `store.json` before
-//! the first record changes; so at any time every record opens with the one key that `store.json`
-//! names. The next rekey finishes what was interrupted before it begins its own work.
+//! Records are sealed with the new key one by one, under the store's exclusive lock. An interruption is
+//! harmless, because the new key's id and the old key, sealed with the new one, are in `store.json` before the
+//! first record changes. So all records open with the one key that `store.json` names, at any time. The next
+//! rekey finishes an interrupted one first.
 
 use std::{fs::File, sync::Arc};
 
@@ -11,7 +11,7 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
     FileStore,
-    creation::{CREATION, lock_path, no_key, policy_path, source_of},
+    creation::{KEY_TIMEOUT, lock_path, no_key, policy_path, source_of},
     header::{PolicyFile, PreviousKey},
     key_cache::KeyGuard,
     lock::{self, Mode},
@@ -34,34 +34,34 @@ impl FileStore {
     /// Seals every record with a new key, which the first of `to` that can make one keeps, and
     /// forgets the old key. With a source of another policy, this moves the store's key there.
     ///
-    /// Other processes take up the new key by themselves, if they offer its policy. Records that are
-    /// out of reach, or sealed with an older key that is here as well, stay as they are. A lost key
-    /// that sealed nothing is named no longer.
+    /// Other processes switch to the new key by themselves, if they have its source. Records whose key is
+    /// missing, and records of an older available key, stay as they are. A lost key that sealed nothing is
+    /// removed from `store.json`.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Busy`] while somebody holds a credential for long; [`StoreErrorKind::Key`] when
-    /// the old key can't be had, or no new one be made; [`StoreErrorKind::Io`] when a record can't
-    /// be written; [`StoreErrorKind::Newer`] and [`StoreErrorKind::Refused`] when one is of a newer
-    /// version or open to others. No record is lost by any of them. Where it stopped half way, the
-    /// store has the new key already: open it with `to`, mend what the error names, and repeat.
+    /// [`StoreErrorKind::Busy`] while another process holds a credential for long; [`StoreErrorKind::Key`]
+    /// when the old key is not available, or no new one can be made; [`StoreErrorKind::Io`] when a record can't
+    /// be written; [`StoreErrorKind::Newer`] and [`StoreErrorKind::Refused`] when one is of a newer version or
+    /// open to other users. No record is lost by any of them. If the rekey stopped half way, the store has the
+    /// new key already: open it with `to`, fix what the error names, and repeat.
     pub async fn rekey(&self, to: impl Into<KeySources>) -> Result<Rekeyed, StoreError> {
         let targets = to.into();
         let root = self.folder().to_owned();
-        // What is sealed with a lost key is set aside, and stays as it is.
-        self.in_use().await?;
-        let deadline = lock::deadline(CREATION);
+        // What is sealed with a lost key stays as it is.
+        self.key_in_use().await?;
+        let deadline = lock::deadline(KEY_TIMEOUT);
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let lock = Arc::new(lock);
-        self.look_again().await?;
-        let (series, keys) = self.key_that_is_here().await?;
+        self.reload().await?;
+        let (epoch, keys) = self.available_key().await?;
         // What an interrupted rekey left to do needs the current key alone.
-        if series.previous.is_some() {
-            self.finish(self.policy_file(), (series, keys), &lock)
+        if epoch.previous.is_some() {
+            self.finish(self.policy_file(), (epoch, keys), &lock)
                 .await?;
-            self.look_again().await?;
+            self.reload().await?;
         }
-        let (series, old) = self.key_that_is_here().await?;
+        let (epoch, old) = self.available_key().await?;
         let mut next = None;
         let mut last = None;
         for target in targets.iter() {
@@ -80,12 +80,12 @@ impl FileStore {
             }));
         };
         let machine = self.sources().machine();
-        let mut rekeyed = series.rekeyed(policy, id, &key).made_on(machine);
-        let previous = PreviousKey::new(&series, &old.key, id, &key);
+        let mut rekeyed = epoch.rekeyed(policy, id, &key).made_on(machine);
+        let previous = PreviousKey::new(&epoch, &old.key, id, &key);
         rekeyed.previous = Some(previous.map_err(|error| no_key(policy, error))?);
         let mut file = self.policy_file();
         file.replace(rekeyed.clone());
-        file.drop_series(&self.that_sealed_nothing().await?);
+        file.drop_epochs(&self.unused_missing_epochs().await?);
         let (path, guard) = (policy_path(&root), Arc::clone(&lock));
         let file = blocking::run(move || {
             file.write(&path)?;
@@ -96,7 +96,7 @@ impl FileStore {
         let keys = Arc::new(Keys::new(&rekeyed, key)?);
         let problems = self.finish(file, (rekeyed, keys), &lock).await?;
         drop(lock);
-        // The keys of what is out of reach are looked for where they were.
+        // Missing keys are searched for where they were.
         let every = targets.iter().chain(self.sources().iter()).cloned();
         let mut every = KeySources::in_order(every.collect());
         if let Some(machine) = machine {
@@ -104,7 +104,7 @@ impl FileStore {
         }
         let store = Self::open(root, every).await?;
         // So that the store knows which of several keys it is.
-        store.first_here().await?;
+        store.newest_available().await?;
         Ok(Rekeyed {
             store,
             replaced: old.id,
@@ -112,20 +112,20 @@ impl FileStore {
         })
     }
 
-    /// The series of this machine whose key was given up as lost and that have no file. While
-    /// `store.lock` is held exclusively, nobody who has the key still is about to write one.
-    async fn that_sealed_nothing(&self) -> Result<Vec<u32>, StoreError> {
+    /// The epochs of this machine whose key is lost and that have no file. While `store.lock` is held
+    /// exclusively, no process that still has the key writes one.
+    async fn unused_missing_epochs(&self) -> Result<Vec<u32>, StoreError> {
         let root = self.folder().to_owned();
         let files = blocking::run(move || records::all(&root)).await?;
         let machine = self.sources().machine();
         let mut nothing = Vec::new();
-        for series in self.policy_file().series() {
-            let number = series.number();
+        for epoch in self.policy_file().epochs() {
+            let number = epoch.number();
             let mut files = files.iter().flatten();
-            let is_ours = series.is_lost_on(machine) && series.is_made_on(machine);
+            let is_ours = epoch.is_lost_on(machine) && epoch.is_made_on(machine);
             if is_ours
-                && !files.any(|paths| paths.series == number)
-                && matches!(self.keys_of(series).await, Ok(None))
+                && !files.any(|paths| paths.epoch == number)
+                && matches!(self.epoch_keys(epoch).await, Ok(None))
             {
                 nothing.push(number);
             }
@@ -133,28 +133,30 @@ impl FileStore {
         Ok(nothing)
     }
 
-    async fn key_that_is_here(&self) -> Result<KeyGuard, StoreError> {
-        self.first_here().await?.ok_or_else(|| self.lost())
+    async fn available_key(&self) -> Result<KeyGuard, StoreError> {
+        self.newest_available()
+            .await?
+            .ok_or_else(|| self.missing_key_error())
     }
 
-    /// Seals what of a series is still sealed with the previous key, and forgets that key.
+    /// Seals the files that are still sealed with the previous key, and removes that key.
     async fn finish(
         &self,
         mut file: PolicyFile,
-        (mut series, keys): KeyGuard,
+        (mut epoch, keys): KeyGuard,
         lock: &Arc<File>,
     ) -> Result<Vec<StoreError>, StoreError> {
-        let Some(previous) = series.previous.take() else {
+        let Some(previous) = epoch.previous.take() else {
             return Ok(Vec::new());
         };
-        let number = series.number();
-        file.replace(series);
+        let number = epoch.number();
+        file.replace(epoch);
         let old = keys.previous.as_ref().map(|(id, _)| *id);
         let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
         let problems = blocking::run(move || {
             let mut problems = Vec::new();
             let ours = |paths: &Result<CredentialPaths, _>| {
-                paths.as_ref().map_or(true, |paths| paths.series == number)
+                paths.as_ref().map_or(true, |paths| paths.epoch == number)
             };
             for paths in records::all(&root)?.into_iter().filter(ours) {
                 let done = paths.and_then(|paths| match folder::read(&paths.sealed)? {
@@ -164,8 +166,8 @@ impl FileStore {
                     },
                     None => Ok(()),
                 });
-                // What neither key opens loses nothing with the old one. Anything else might: so
-                // the old key stays until it is mended.
+                // A file that neither key opens loses nothing with the old key. Another one might, so the
+                // old key stays until the file is repaired.
                 match done {
                     Err(error)
                         if matches!(

@@ -14,7 +14,7 @@ use hallpass_core::{CredentialKey, store::StoreError};
 
 use super::{
     FileStore,
-    lock::Held,
+    lock::CredentialLocks,
     records::{CredentialPaths, Keys},
 };
 use crate::{
@@ -83,14 +83,14 @@ impl FileStore {
     pub(super) async fn reserved(
         &self,
         credential: &CredentialKey,
-        held: &Arc<Held>,
+        locks: &Arc<CredentialLocks>,
     ) -> Result<Reserve, StoreError> {
-        let (paths, keys) = self.place_of(credential).await?;
-        let held = Arc::clone(held);
+        let (paths, keys) = self.location_for_change(credential).await?;
+        let locks = Arc::clone(locks);
         let reserving = blocking::run(move || {
             let reserve = Reserve::new(paths, keys)?;
             // In this order, also where the caller is gone: the file goes before the locks.
-            Ok((reserve, held))
+            Ok((reserve, locks))
         });
         reserving.await.map(|(reserve, _)| reserve)
     }

@@ -33,7 +33,7 @@ impl Replacement {
         // A link at the file's place would be replaced, not followed; it is refused all the same,
         // because it was put there by something else.
         if kind(path)?.is_some_and(|kind| !kind.is_file()) {
-            return Err(refused(path, "is no regular file"));
+            return Err(refused(path, "is not a regular file"));
         }
         let opened = || {
             let folder = system::Folder::open(path.parent().unwrap_or(path))?;
@@ -153,7 +153,7 @@ mod tests {
                 if called > failures {
                     return Ok(());
                 }
-                Err(io::Error::other("as told"))
+                Err(io::Error::other("scripted"))
             });
             assert_eq!((synced.is_ok(), called), (succeeds, calls));
         }

@@ -2,7 +2,10 @@
 
 use std::{fs, sync::Arc};
 
-use hallpass_core::{CredentialStore as _, store::Saved};
+use hallpass_core::{
+    CredentialStore as _,
+    store::{LockKind, Saved},
+};
 use hallpass_store::{FileStore, KeyFile, KeyLocation, KeySource, KeySources, Passphrase};
 
 use crate::{
@@ -22,7 +25,7 @@ async fn what_the_other_commands_make_of_it() {
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let moved = store.rekey(Arc::clone(&file)).await.unwrap();
     assert_eq!(moved.problems.len(), 0);
-    let policies = FileStore::policies_of(&place.path).await.unwrap();
+    let policies = FileStore::key_locations(&place.path).await.unwrap();
     assert_eq!(policies, [KeyLocation::KeyFile, KeyLocation::Host]);
     let both: Vec<Arc<dyn KeySource>> = vec![file, keys.clone()];
     let open = async || FileStore::open(&place.path, KeySources::in_order(both.clone())).await;
@@ -39,7 +42,10 @@ async fn what_the_other_commands_make_of_it() {
     keys.give_back(lost);
     let store = open().await.unwrap();
     let credential = record("one").key;
-    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&credential, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     for records in [true, false] {
         let forgotten = store.forget(&credential, &mut guard).await.unwrap();
         assert_eq!((forgotten.records, forgotten.unread), (records, 0));
@@ -67,7 +73,12 @@ async fn a_key_that_is_lost_while_a_slot_is_held() {
     let stores = [open(&place, &keys).await, open(&place, &keys).await];
     let mut guards = Vec::new();
     for (store, name) in stores.iter().zip(NAMES) {
-        guards.push(store.lock(&record(name).key, LONG).await.unwrap());
+        guards.push(
+            store
+                .lock(&record(name).key, LockKind::Credential, LONG)
+                .await
+                .unwrap(),
+        );
     }
     for ((store, guard), name) in stores.iter().zip(&mut guards).zip(NAMES) {
         let saved = store.save(&again(name, "new"), None, guard).await.unwrap();
@@ -84,13 +95,19 @@ async fn a_slot_that_is_held_stays_where_it_was_read() {
     with_three(&place, &keys).await;
     let store = open(&place, &keys).await;
     let credential = record("one").key;
-    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&credential, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     let found = store.load(&credential).await.unwrap().unwrap();
     let _ = keys.lose();
     let other = open(&place, &keys).await;
     assert_eq!(token(&other, "two").await, None);
     // This one reads `store.json` again.
-    let second = store.lock(&record("two").key, LONG).await.unwrap();
+    let second = store
+        .lock(&record("two").key, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     let rotated = again("one", "rotated");
     let saved = store.save(&rotated, Some(found.generation), &mut guard);
     assert!(matches!(saved.await.unwrap(), Saved::Written(_)));
@@ -126,7 +143,10 @@ async fn a_slot_makes_room_with_all_its_files() {
     keys.give_back(lost);
     let store = open(&place, &keys).await;
     assert!(token(&store, "one").await.is_some());
-    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&credential, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     let moved = store
         .move_aside(&credential, &mut guard)
         .await

@@ -16,7 +16,7 @@ use hallpass_core::{
     AccessToken, BoxFuture, CredentialKey, CredentialStore, Generation, Grant, Issuer, Record,
     RefreshToken, ServerMetadata, ServerUrl, SettingsFingerprint, State, Timestamp,
     record::GrantKind,
-    store::{Saved, StoreError},
+    store::{LockKind, Saved, StoreError},
 };
 use hallpass_store::{
     FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, SealingKey,
@@ -116,7 +116,7 @@ pub(crate) async fn save(
     record: &Record,
     expected: Option<Generation>,
 ) -> Result<Saved, StoreError> {
-    let mut guard = store.lock(&record.key, LONG).await?;
+    let mut guard = store.lock(&record.key, LockKind::Credential, LONG).await?;
     store.save(record, expected, &mut guard).await
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use hallpass_core::{
     Account, BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
-    store::{Guard, Lease, Listing, Saved, StoreError},
+    store::{Guard, Lease, Listing, LockKind, Saved, StoreError},
 };
 use hallpass_store::{FileStore, KeyFile, MemoryStore, contract};
 
@@ -48,6 +48,8 @@ enum Flaw {
     RemovesNothing,
     CountsAnew,
     ReservesByRemoving,
+    OneLock,
+    SavesUnderSignInLock,
 }
 
 #[tokio::test]
@@ -64,6 +66,11 @@ async fn a_store_that_breaks_a_rule_is_found_out() {
         (Flaw::RemovesNothing, Some("stays away")),
         (Flaw::CountsAnew, Some("not used again")),
         (Flaw::ReservesByRemoving, Some("reserving saves nothing")),
+        (
+            Flaw::OneLock,
+            Some("excludes other sign-ins, and no changes"),
+        ),
+        (Flaw::SavesUnderSignInLock, Some("does not allow changes")),
     ] {
         let store = Flawed::new(flaw);
         let found = contract::check(async || {
@@ -104,12 +111,18 @@ impl Flawed {
 
     /// A guard that the memory store takes.
     async fn mend<'a>(&self, credential: &CredentialKey, guard: &'a mut Guard) -> Mended<'a> {
-        match self.flaw {
-            Flaw::LocksNothing | Flaw::IgnoresGuards => {
-                Mended::New(self.store.lock(credential, Duration::MAX).await.unwrap())
-            }
-            _ => Mended::Same(guard),
+        let is_ignored = match self.flaw {
+            Flaw::LocksNothing | Flaw::IgnoresGuards => true,
+            Flaw::SavesUnderSignInLock => guard.kind() == LockKind::SignIn,
+            _ => false,
+        };
+        if !is_ignored {
+            return Mended::Same(guard);
         }
+        let lock = self
+            .store
+            .lock(credential, LockKind::Credential, Duration::MAX);
+        Mended::New(lock.await.unwrap())
     }
 }
 
@@ -173,6 +186,7 @@ impl CredentialStore for Flawed {
     fn lock<'a>(
         &'a self,
         credential: &'a CredentialKey,
+        kind: LockKind,
         wait: Duration,
     ) -> BoxFuture<'a, Result<Guard, StoreError>> {
         Box::pin(async move {
@@ -186,10 +200,20 @@ impl CredentialStore for Flawed {
                     let account = Account::parse("lock").unwrap();
                     credential.clone().with_account(account)
                 }
-                _ => return self.store.lock(credential, wait).await,
+                Flaw::OneLock => {
+                    return self
+                        .store
+                        .lock(credential, LockKind::Credential, wait)
+                        .await;
+                }
+                _ => return self.store.lock(credential, kind, wait).await,
             };
-            let guard = self.store.lock(&place, wait).await?;
-            Ok(Guard::new(credential.clone(), Elsewhere { _guard: guard }))
+            let guard = self.store.lock(&place, kind, wait).await?;
+            Ok(Guard::new(
+                credential.clone(),
+                kind,
+                Elsewhere { _guard: guard },
+            ))
         })
     }
 
@@ -252,9 +276,5 @@ impl CredentialStore for Flawed {
             let mut mended = self.mend(credential, guard).await;
             self.store.remove(credential, issuer, mended.guard()).await
         })
-    }
-
-    fn describe(&self) -> String {
-        "a flawed memory".to_owned()
     }
 }

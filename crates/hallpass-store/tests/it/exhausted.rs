@@ -13,7 +13,7 @@ use std::{
 
 use hallpass_core::{
     AccessToken, CredentialStore as _, Generation, Record,
-    store::{Guard, Saved, StoreError, StoreErrorKind},
+    store::{Guard, LockKind, Saved, StoreError, StoreErrorKind},
 };
 use hallpass_store::FileStore;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -89,7 +89,10 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     async fn new(store: &'a FileStore, kind: Kind, name: &str, has_record: bool) -> Self {
         let record = record(name);
-        let guard = store.lock(&record.key, LONG).await.unwrap();
+        let guard = store
+            .lock(&record.key, LockKind::Credential, LONG)
+            .await
+            .unwrap();
         let mut case = Self {
             store,
             kind,

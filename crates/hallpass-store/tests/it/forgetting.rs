@@ -4,13 +4,13 @@ use std::{fs, sync::Arc};
 
 use hallpass_core::{
     CredentialStore as _,
-    store::{Saved, StoreErrorKind},
+    store::{LockKind, Saved, StoreErrorKind},
 };
 use hallpass_store::{Forgotten, KeyErrorKind};
 
 use crate::{
     common::{Keys, LONG, Place, overwrite, record, save},
-    losing::{again, contents, open, open_on, out_of_reach, sealed, token, with_three},
+    losing::{again, contents, open, open_on, sealed, token, unreadable, with_three},
 };
 
 #[tokio::test]
@@ -24,11 +24,14 @@ async fn what_a_lost_key_sealed_is_deleted_unread_and_stays_gone() {
     let credential = record("one").key;
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     let why = store.unreadable_reason(&credential).await.unwrap().unwrap();
-    let words = format!("is sealed with the key {id}, which is not here");
+    let words = format!("is sealed with the key {id}, which is missing");
     assert!(why.to_string().ends_with(&words), "{why}");
     assert!(why.hint().is_some());
 
-    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&credential, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     // What a process that was killed in a replacement leaves behind goes too.
     let first = before.keys().find(|path| {
         let newer = path.with_extension("2.sealed");
@@ -75,7 +78,10 @@ async fn what_no_key_at_hand_opens_is_deleted_unread() {
         let credential = record("one").key;
         let why = store.unreadable_reason(&credential).await.unwrap().unwrap();
         assert_eq!(why.kind(), StoreErrorKind::Key, "{kind:?}: {why}");
-        let mut guard = store.lock(&credential, LONG).await.unwrap();
+        let mut guard = store
+            .lock(&credential, LockKind::Credential, LONG)
+            .await
+            .unwrap();
         let forgotten = store.forget(&credential, &mut guard).await.unwrap();
         assert_eq!((forgotten.records, forgotten.unread), (false, 1));
         drop((guard, store));
@@ -100,7 +106,10 @@ async fn what_a_key_of_another_store_sealed_makes_room() {
         fs::read(other.only("sealed")).unwrap(),
     );
     overwrite(&ours, &foreign);
-    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&credential, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     assert!(
         store
             .unreadable_reason(&credential)
@@ -140,7 +149,7 @@ async fn another_machine_s_records_are_not_this_one_s_to_forget() {
     let store = open_on("there", &place, &there).await;
     let credential = record("one").key;
     let _ = save(&store, &again("one", "there"), None).await.unwrap();
-    assert_eq!(out_of_reach(&store).await.len(), 1);
+    assert_eq!(unreadable(&store).await.len(), 1);
     assert!(
         store
             .unreadable_reason(&credential)
@@ -148,7 +157,10 @@ async fn another_machine_s_records_are_not_this_one_s_to_forget() {
             .unwrap()
             .is_none()
     );
-    let mut guard = store.lock(&credential, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&credential, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     let forgotten = store.forget(&credential, &mut guard).await.unwrap();
     assert!(forgotten.records && forgotten.of_another_machine);
     assert_eq!(forgotten.unread, 0);

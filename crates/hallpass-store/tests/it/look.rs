@@ -35,11 +35,11 @@ async fn a_lost_key_is_said_and_not_given_up() {
         let is_asked = only.is_none_or(|it| *it == credential);
         let kinds: Vec<_> = look.problems.iter().map(StoreError::kind).collect();
         assert_eq!(kinds, vec![StoreErrorKind::Key; usize::from(is_asked)]);
-        let away = look.out_of_reach.as_deref().unwrap();
+        let away = look.unreadable.as_deref().unwrap();
         assert_eq!(away.len(), usize::from(is_asked));
         for away in away {
             assert_eq!((away.key, away.files, away.is_lost), (id, 3, false));
-            let words = format!("3 accounts are out of reach: their key {id} is not here");
+            let words = format!("3 accounts are unreadable: their key {id} is missing");
             assert_eq!(away.to_string(), words);
         }
         assert_eq!(look.is_unreadable(&credential), is_asked);
@@ -52,7 +52,7 @@ async fn a_lost_key_is_said_and_not_given_up() {
     let look = examine(&place, vec![keys]).await.look(None).await.unwrap();
     assert_eq!(look.kept.len(), 3);
     assert_eq!(look.problems.len(), 0);
-    assert_eq!(look.out_of_reach, Some(Vec::new()));
+    assert_eq!(look.unreadable, Some(Vec::new()));
     assert_eq!(place.files(), before);
 }
 
@@ -76,7 +76,7 @@ async fn a_source_in_trouble_is_asked_once() {
         let store = examine(&place, vec![file.clone(), keys.clone()]).await;
         let look = store.look(only).await.unwrap();
         assert_eq!(look.kept.len(), 1);
-        assert_eq!(look.out_of_reach, None, "nobody can say");
+        assert_eq!(look.unreadable, None, "nobody can say");
         assert_eq!(look.problems.len(), 1, "{:?}", look.problems);
         assert!(look.is_unreadable(&record("two").key));
         assert_eq!(keys.loads.load(Ordering::SeqCst), loads + 1);

@@ -61,9 +61,9 @@ pub(crate) async fn token(store: &FileStore, name: &str) -> Option<String> {
 }
 
 /// What a look finds to be out of reach.
-pub(crate) async fn out_of_reach(store: &FileStore) -> Vec<Unreadable> {
+pub(crate) async fn unreadable(store: &FileStore) -> Vec<Unreadable> {
     let look = store.look(None).await.unwrap();
-    look.out_of_reach.unwrap()
+    look.unreadable.unwrap()
 }
 
 pub(crate) fn contents(place: &Place) -> BTreeMap<PathBuf, Vec<u8>> {

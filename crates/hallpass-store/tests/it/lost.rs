@@ -11,13 +11,13 @@ use std::{
 
 use hallpass_core::{
     CredentialStore as _,
-    store::{Saved, StoreError, StoreErrorKind},
+    store::{Saved, StoreDiagnostics as _, StoreError, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
 
 use crate::{
     common::{Keys, Place, overwrite, record, save},
-    losing::{NAMES, Told, again, contents, open, out_of_reach, policy, sealed, token, with_three},
+    losing::{NAMES, Told, again, contents, open, policy, sealed, token, unreadable, with_three},
 };
 
 #[tokio::test]
@@ -38,9 +38,9 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
     assert_eq!((said[0].key, said[0].files), (lost_id, 3));
     assert_eq!(said[0].policy, Some(KeyLocation::Host));
     assert!(said[0].since.is_some());
-    let words = format!("3 accounts are set aside: their key {lost_id} is lost");
+    let words = format!("3 accounts are unreadable: their key {lost_id} is lost");
     assert_eq!(said[0].to_string(), words);
-    assert_eq!(out_of_reach(&store).await, said);
+    assert_eq!(unreadable(&store).await, said);
     assert_ne!(store.key_id(), lost_id);
     let written = policy(&place);
     assert_eq!(written["version"], 2);
@@ -73,7 +73,7 @@ async fn its_records_are_set_aside_and_it_is_said_once() {
         Some("canary-4711-access")
     );
     assert_eq!(store.list().await.unwrap().credentials.len(), 3);
-    assert_eq!(out_of_reach(&store).await, []);
+    assert_eq!(unreadable(&store).await, []);
     // It is written where it is, so that whoever has this key alone sees the same.
     let found = store.load(&record("two").key).await.unwrap().unwrap();
     let saved = save(&store, &again("two", "newer"), Some(found.generation)).await;
@@ -181,12 +181,13 @@ async fn a_diagnosis_finds_it_and_changes_nothing() {
     let store = open(&place, &keys).await;
     let told = Told::by(&store);
     let examined = store.read_only().unwrap();
-    for problems in [store.check().await, examined.check().await] {
+    let examined = examined.diagnostics().unwrap();
+    for problems in [store.verify().await, examined.verify().await] {
         let kinds: Vec<_> = problems.iter().map(StoreError::kind).collect();
         assert_eq!(kinds, [StoreErrorKind::Key]);
         let problem = &problems[0];
         assert!(problem.to_string().contains("is lost"), "{problem}");
-        assert!(problem.hint().unwrap().contains("sets them aside"));
+        assert!(problem.hint().unwrap().contains("leaves them unreadable"));
     }
     let found = examined.load(&record("one").key).await;
     assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Key);
@@ -234,7 +235,7 @@ async fn it_is_lost_again() {
     keys.give_back(lost.remove(1));
     let store = open(&place, &keys).await;
     assert_eq!(token(&store, "two").await.as_deref(), Some("3"));
-    let away = out_of_reach(&store).await;
+    let away = unreadable(&store).await;
     assert_eq!(away.iter().map(|it| it.files).collect::<Vec<_>>(), [1]);
 }
 

@@ -4,13 +4,13 @@ use std::sync::{Arc, atomic::Ordering};
 
 use hallpass_core::{
     CredentialStore as _,
-    store::{Saved, StoreErrorKind},
+    store::{Saved, StoreDiagnostics as _, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeySource, KeySources, Passphrase};
 
 use crate::{
     common::{Keys, Place, overwrite, record, save},
-    losing::{Told, again, open, open_on, out_of_reach, policy, token, with_three},
+    losing::{Told, again, open, open_on, policy, token, unreadable, with_three},
 };
 
 /// Two machines with a keyring each share a home folder.
@@ -35,13 +35,13 @@ async fn two_machines_with_one_folder_take_nothing_from_each_other() {
             let listing = store.list().await.unwrap();
             assert_eq!(listing.credentials.len(), credentials, "round {round}");
             assert_eq!(listing.problems.len(), 0);
-            assert_eq!(store.check().await.len(), 0);
+            assert_eq!(store.verify().await.len(), 0);
             let mut record = store.load(&record("one").key).await.unwrap().unwrap();
             record.state = hallpass_core::State::OutcomeUnknown;
             let saved = save(&store, &record, Some(record.generation)).await;
             assert!(matches!(saved.unwrap(), Saved::Written(_)));
             assert_eq!(told.all(), []);
-            assert_eq!(out_of_reach(&store).await.len(), 1);
+            assert_eq!(unreadable(&store).await.len(), 1);
         }
     }
     assert_eq!(policy(&place), settled);
@@ -83,8 +83,8 @@ async fn another_machine_s_key_stands_in_nobody_s_way() {
         );
         let listing = store.list().await.unwrap();
         assert_eq!((listing.credentials.len(), listing.problems.len()), (3, 0));
-        assert_eq!(out_of_reach(&store).await.len(), 1);
-        assert_eq!(store.check().await.len(), 0);
+        assert_eq!(unreadable(&store).await.len(), 1);
+        assert_eq!(store.verify().await.len(), 0);
     }
 }
 
@@ -165,5 +165,5 @@ async fn nobody_is_told_of_a_key_that_came_back_or_sealed_nothing() {
     let told = Told::by(&store);
     assert!(token(&store, "one").await.is_some());
     assert_eq!(told.all(), []);
-    assert_eq!(out_of_reach(&store).await, []);
+    assert_eq!(unreadable(&store).await, []);
 }

@@ -164,7 +164,7 @@ async fn an_export_opens_elsewhere_with_its_key_and_overwrites_nothing() {
     assert_eq!(
         refused.kind(),
         StoreErrorKind::Damaged,
-        "a record is no export"
+        "a record is not an export"
     );
 }
 

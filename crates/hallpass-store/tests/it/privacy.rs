@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use hallpass_core::{CredentialStore as _, Remedy, store::StoreErrorKind};
+use hallpass_core::{
+    CredentialStore as _, Remedy,
+    store::{LockKind, StoreDiagnostics as _, StoreErrorKind},
+};
 use hallpass_store::read_private;
 
 use crate::common::{CANARY, LONG, Place, overwrite, record, save};
@@ -30,7 +33,10 @@ async fn files_are_for_their_owner_alone_and_show_nothing() {
         assert_eq!(mode, 0o700, "{}", folder.display());
     }
     assert!(!format!("{store:?} {}", store.describe()).contains(CANARY));
-    let guard = store.lock(&record("two").key, LONG).await.unwrap();
+    let guard = store
+        .lock(&record("two").key, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     let key = fs::read_to_string(place.only("key")).unwrap();
     let key = key.split_whitespace().last().unwrap().to_owned();
     assert_eq!(key.len(), 64);
@@ -141,7 +147,7 @@ async fn somebody_elses_folder_or_record_is_refused() {
     let _ = save(&store, &one, None).await.unwrap();
     // Only root can give a file away; for others, the root folder is somebody else's.
     if chown(place.only("sealed"), Some(4_711), None).is_err() {
-        let error = hallpass_store::FileStore::policies_of("/").await;
+        let error = hallpass_store::FileStore::key_locations("/").await;
         assert!(error.unwrap().is_empty());
         let error = hallpass_store::FileStore::open("/", hallpass_store::KeyFile::in_folder("/"));
         assert_eq!(error.await.unwrap_err().kind(), StoreErrorKind::Refused);
@@ -173,8 +179,13 @@ async fn no_error_shows_a_secret() {
         let text = format!("{error} {error:?} {listing:?}");
         assert!(!text.contains(CANARY), "{text}");
     }
-    let guard = store.lock(&one.key, LONG).await.unwrap();
-    let busy = store.lock(&one.key, std::time::Duration::ZERO).await;
+    let guard = store
+        .lock(&one.key, LockKind::Credential, LONG)
+        .await
+        .unwrap();
+    let busy = store
+        .lock(&one.key, LockKind::Credential, std::time::Duration::ZERO)
+        .await;
     let text = format!("{:?}", busy.unwrap_err());
     assert!(!text.contains(CANARY), "{text}");
     drop(guard);

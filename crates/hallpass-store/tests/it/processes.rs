@@ -11,7 +11,7 @@ use std::{
 
 use hallpass_core::{
     AccessToken, CredentialKey, CredentialStore as _, Generation,
-    store::{Saved, StoreErrorKind},
+    store::{LockKind, Saved, StoreDiagnostics as _, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyFile};
 
@@ -63,7 +63,10 @@ async fn child() {
             let store = open().await.unwrap();
             let one = record("one");
             for _ in 0..COUNTS {
-                let mut guard = store.lock(&one.key, LONG).await.unwrap();
+                let mut guard = store
+                    .lock(&one.key, LockKind::Credential, LONG)
+                    .await
+                    .unwrap();
                 let found = store.load(&one.key).await.unwrap();
                 let found = found.map(|record| record.generation);
                 let saved = store.save(&one, found, &mut guard).await.unwrap();
@@ -72,7 +75,10 @@ async fn child() {
         }
         "hold" => {
             let store = open().await.unwrap();
-            let guard = store.lock(&record("one").key, LONG).await.unwrap();
+            let guard = store
+                .lock(&record("one").key, LockKind::Credential, LONG)
+                .await
+                .unwrap();
             println!("held");
             // Until the parent ends this process.
             let _ = std::io::stdin().read(&mut [0]);
@@ -82,7 +88,10 @@ async fn child() {
             let store = open().await.unwrap();
             let mut one = record("one");
             loop {
-                let mut guard = store.lock(&one.key, LONG).await.unwrap();
+                let mut guard = store
+                    .lock(&one.key, LockKind::Credential, LONG)
+                    .await
+                    .unwrap();
                 let found = store.load(&one.key).await.unwrap().unwrap().generation;
                 let token = format!("token {}", found.next());
                 one.grant.as_mut().unwrap().access_token = AccessToken::new(token);
@@ -261,15 +270,20 @@ async fn a_lock_ends_with_its_holder() {
     for _ in 0..5 {
         let mut holder = Running::start("hold", &place, "");
         holder.line("held");
-        let busy = store.lock(&credential, Duration::from_millis(20)).await;
+        let busy = store
+            .lock(&credential, LockKind::Credential, Duration::from_millis(20))
+            .await;
         let busy = busy.unwrap_err();
         assert_eq!(busy.kind(), StoreErrorKind::Busy);
         let name = format!("process {} still holds", holder.child.id());
         assert!(busy.to_string().starts_with(&name), "{busy}");
-        let seen = store.holder(&credential).await.unwrap();
+        let seen = store
+            .lock_holder(&credential, LockKind::Credential)
+            .await
+            .unwrap();
         assert_eq!(seen, Some(format!("process {}", holder.child.id())));
         // Somebody waits already when the holder is killed.
-        let waiting = store.lock(&credential, LONG);
+        let waiting = store.lock(&credential, LockKind::Credential, LONG);
         let killing = async { holder.kill() };
         let (guard, ()) = tokio::join!(waiting, killing);
         drop(guard.unwrap());
@@ -278,7 +292,13 @@ async fn a_lock_ends_with_its_holder() {
     // To look is not to leave anything behind.
     let other = record("other").key;
     let files = place.files().len();
-    assert_eq!(store.holder(&other).await.unwrap(), None);
+    assert_eq!(
+        store
+            .lock_holder(&other, LockKind::Credential)
+            .await
+            .unwrap(),
+        None
+    );
     assert_eq!(place.files().len(), files);
 }
 
@@ -286,7 +306,12 @@ async fn a_lock_ends_with_its_holder() {
 /// open here, and so of the lock, until it is its own program.
 async fn nobody_holds(store: &FileStore, credential: &CredentialKey) {
     let free = async {
-        while store.holder(credential).await.unwrap().is_some() {
+        while store
+            .lock_holder(credential, LockKind::Credential)
+            .await
+            .unwrap()
+            .is_some()
+        {
             tokio::task::yield_now().await;
         }
     };

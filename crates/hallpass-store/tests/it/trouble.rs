@@ -10,7 +10,7 @@ use std::{
 
 use hallpass_core::{
     CredentialStore as _, Generation,
-    store::{Saved, StoreError, StoreErrorKind},
+    store::{LockKind, Saved, StoreDiagnostics as _, StoreError, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, KeySource, KeySources};
 
@@ -39,7 +39,7 @@ async fn check(extension: &str, kind: StoreErrorKind, damage: impl AsyncFn(&Plac
         Ok(store) => {
             let error = store.load(&one.key).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
-            let found: Vec<_> = store.check().await.iter().map(StoreError::kind).collect();
+            let found: Vec<_> = store.verify().await.iter().map(StoreError::kind).collect();
             assert_eq!(found, [kind]);
             for expected in [None, Some(FIRST)] {
                 let error = save(&store, &one, expected).await.unwrap_err();
@@ -180,7 +180,10 @@ async fn a_folder_that_cannot_be_written_to_keeps_what_it_has() {
     let one = record("one");
     let store = place.open().await.unwrap();
     let _ = save(&store, &one, None).await.unwrap();
-    let mut guard = store.lock(&one.key, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&one.key, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     // Root writes to read-only folders too, so the folder is made unusable in another way.
     let credentials = place.path.join("slots");
     let away = place.path.join("away");
@@ -234,7 +237,10 @@ async fn a_record_that_cannot_be_opened_makes_room_when_asked() {
     let store = place.open().await.unwrap();
     let _ = save(&store, &one, None).await.unwrap();
     overwrite(&place.only("sealed"), b"torn");
-    let mut guard = store.lock(&one.key, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&one.key, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     let moved = store.move_aside(&one.key, &mut guard).await.unwrap();
     assert_eq!(fs::read(moved.unwrap()).unwrap(), b"torn");
     assert!(store.load(&one.key).await.unwrap().is_none());
@@ -262,7 +268,10 @@ async fn a_lock_file_outlives_everything_else() {
             .map(|file| fs::metadata(file).unwrap().ino())
     };
     let before = numbers();
-    let mut guard = store.lock(&one.key, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&one.key, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     assert!(store.forget(&one.key, &mut guard).await.unwrap().records);
     assert!(
         store
@@ -289,7 +298,10 @@ async fn a_save_whose_caller_is_gone_keeps_its_lock_until_it_is_done() {
     let _ = save(&store, &one, None).await.unwrap();
     for number in 1..20 {
         let expected = Generation::new(number);
-        let mut guard = store.lock(&one.key, LONG).await.unwrap();
+        let mut guard = store
+            .lock(&one.key, LockKind::Credential, LONG)
+            .await
+            .unwrap();
         {
             let saving = store.save(&one, Some(expected), &mut guard);
             let mut saving = std::pin::pin!(saving);
@@ -299,7 +311,10 @@ async fn a_save_whose_caller_is_gone_keeps_its_lock_until_it_is_done() {
             once.await;
         }
         drop(guard);
-        let guard = store.lock(&one.key, LONG).await.unwrap();
+        let guard = store
+            .lock(&one.key, LockKind::Credential, LONG)
+            .await
+            .unwrap();
         let found = store.load(&one.key).await.unwrap().unwrap();
         assert_eq!(found.generation, expected.next());
         drop(guard);
@@ -341,7 +356,7 @@ async fn the_policy_is_decided_once() {
     let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
     let both = || KeySources::in_order(vec![keys.clone(), Arc::clone(&file)]);
     *keys.trouble.lock().unwrap() = Some(KeyErrorKind::Unavailable);
-    assert_eq!(FileStore::policies_of(&place.path).await.unwrap(), []);
+    assert_eq!(FileStore::key_locations(&place.path).await.unwrap(), []);
     let store = FileStore::open(&place.path, both()).await.unwrap();
     assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
     assert_eq!(store.ignored(), ["host: as told"]);
@@ -366,5 +381,5 @@ async fn no_store_is_created_without_a_key() {
     let source: Arc<dyn KeySource> = keys;
     let error = FileStore::open(&place.path, source).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Key);
-    assert_eq!(FileStore::policies_of(&place.path).await.unwrap(), []);
+    assert_eq!(FileStore::key_locations(&place.path).await.unwrap(), []);
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass::{
     ClientId, ImportedCredentials, MemoryStore, PreRegisteredClient, Remedy, ServerSettings, State,
-    store::{CredentialStore, Saved},
+    store::{CredentialStore, LockKind, Saved},
 };
 use hallpass_testkit::{Endpoint, Fault, ReuseCounts};
 use serde_json::{Value, json};
@@ -75,7 +75,10 @@ async fn the_first_refresh_makes_it_ours() {
     assert_eq!(record.state, State::SignedIn);
 
     let key = host.key().clone();
-    let mut guard = store.lock(&key, Duration::from_secs(1)).await.unwrap();
+    let mut guard = store
+        .lock(&key, LockKind::Credential, Duration::from_secs(1))
+        .await
+        .unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     guard.release().await.unwrap();

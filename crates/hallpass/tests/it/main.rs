@@ -10,7 +10,6 @@
 mod connect_proxy;
 mod corporate;
 mod counting;
-mod doctor;
 mod handover;
 mod machine;
 mod probe;

@@ -81,8 +81,8 @@ async fn a_token_that_the_server_refuses_is_a_stated_end() {
         panic!("no stated end");
     };
     assert_eq!(
-        *ended.why(),
-        TerminationReason::HandedInRefused("the variable `X`".to_owned())
+        *ended.reason(),
+        TerminationReason::ExternalTokenRefused("the variable `X`".to_owned())
     );
     check_no_oauth(&world);
 }

@@ -13,7 +13,7 @@ const HEAD: &str = "# The commands\n\n\
     are here once; `--help` shows all of them. Written by `cargo xtask codegen --write`.\n";
 
 /// The options that every command takes.
-const COMMON: &str = "Options of every command";
+const COMMON: &str = "Global options";
 
 /// Those that say something of a server.
 const SERVER: &str = "Server options";
@@ -91,9 +91,14 @@ fn text(pages: &[Page]) -> String {
 /// What the program itself takes, and so does every command: of the words for help there are two
 /// forms.
 fn common<'a>(helps: &[Help<'a>]) -> Section<'a> {
-    let of_the_program = helps.first().and_then(|help| help.section("Options"));
-    let options = of_the_program.map_or(&[][..], |section| &section.options);
-    let mut options = options.to_vec();
+    let program = helps.first();
+    let sections =
+        [COMMON, "Options"].map(|heading| program.and_then(|help| help.section(heading)));
+    let mut options: Vec<String> = sections
+        .into_iter()
+        .flatten()
+        .flat_map(|section| section.options.clone())
+        .collect();
     let forms = helps.iter().filter_map(|help| help.section("Options"));
     let forms = forms.flat_map(|section| &section.options);
     for form in forms.filter(|option| option.trim_start().starts_with("-h, --help")) {

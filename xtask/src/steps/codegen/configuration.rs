@@ -27,8 +27,8 @@ command that takes a server's URL takes its name as well. The file is `config.to
 
 An option on the command line comes over the file, and the file over what was remembered at the last sign-in. An option that
 is given at a sign-in and that the file sets otherwise holds for that sign-in alone, which says so. An entry holds for its account, and that of the
-usual account for all others of the same server that have none. Two entries for one account are an error, and so is a key that
-is not in this table.
+usual account for all others of the same server that have none. Two entries for one account are an error. An entry with a key that
+is not in this table is an error for its server, and a warning for all others.
 
 A file that is named is looked for from the folder of `config.toml`. No secret has to stand here: name the environment variable
 or the file that holds it.
@@ -75,13 +75,13 @@ pub(super) fn options(help: &str) -> Vec<(&str, &'static str, String)> {
             let end = option.find([' ', '[']).unwrap_or(option.len());
             let value = match option[end..].trim() {
                 "[=<BOOL>]" => "`true` or `false`",
-                "<PORT>" => "number",
+                "<NUMBER>" | "<PORT>" => "number",
                 _ => "text",
             };
             options.push((&option[..end], value, String::new()));
         } else if let Some((_, value, about)) = options.last_mut() {
             let line = line.trim().replace('|', "\\|");
-            if line.contains("more than once") {
+            if line.contains("Repeatable") {
                 *value = "text, or a list";
             }
             let is_end = line.is_empty()

@@ -96,6 +96,21 @@ const VARIABLES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Where the HTTP client reads the variables that the program hands on to it.
+const HTTP: &str = "crates/hallpass-http/src/trust.rs";
+
+/// What those say.
+const HANDED_ON: &[(&str, &str)] = &[
+    (
+        "SSL_CERT_DIR",
+        "folders of certificate authorities to trust instead of the platform's, where neither `--ca-certificate` nor `HALLPASS_CA_CERTIFICATE` is set",
+    ),
+    (
+        "SSL_CERT_FILE",
+        "the same for one file; both together are one list",
+    ),
+];
+
 const HEAD: &str = "# The environment\n\n\
     What the program reads of it; the libraries read nothing. Written by `cargo xtask codegen --write`.\n\n\
     | variable | what it says |\n|---|---|\n";
@@ -108,7 +123,9 @@ const FOOT: &str = "\nA proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PR
     (`--env`).\n";
 
 pub(super) fn render() -> String {
-    let rows = VARIABLES
+    let mut variables = [VARIABLES, HANDED_ON].concat();
+    variables.sort_unstable();
+    let rows = variables
         .iter()
         .map(|(name, about)| format!("| `{name}` | {about} |\n"));
     format!("{HEAD}{}{FOOT}", rows.collect::<Vec<_>>().concat())
@@ -130,7 +147,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let gone = listed
         .difference(&read)
         .map(|name| format!("{name} is in the table and not read"));
-    let all = missing.chain(gone);
+    let http = tree.text(HTTP);
+    let unread = HANDED_ON
+        .iter()
+        .filter(|(name, _)| !http.contains(&format!("read(\"{name}\")")));
+    let unread = unread.map(|(name, _)| format!("{name} is in the table and not read"));
+    let all = missing.chain(gone).chain(unread);
     all.map(|what| Finding::new(PROGRAM, "environment", what))
         .collect()
 }

@@ -3,7 +3,7 @@
 use super::part::Part;
 use crate::{finding::Finding, tree::Tree};
 
-const SOURCE: &str = "crates/hallpass/src/doctor/code.rs";
+const SOURCE: &str = "crates/hallpass-doctor/src/code.rs";
 
 /// The part of docs/troubleshooting.md, and what keeps it from being made. A tree without the source
 /// has no such part.

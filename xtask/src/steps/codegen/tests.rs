@@ -61,6 +61,7 @@ fn the_variables_of_a_source() {
 #[test]
 fn each_variable_has_a_row() {
     let text = environment::render();
+    assert!(text.contains("\n| `SSL_CERT_FILE` | "));
     assert!(text.contains("\n| `HALLPASS_HOME` | the folder"));
     let rows = text.lines().filter(|line| line.starts_with("| `")).count();
     assert!(rows >= 12);

@@ -41,7 +41,7 @@ fn locked(fixture: &Fixture) -> Result<(), Failure> {
     fixture.live("store")?;
     secrets.lock()?;
     fixture.probe("locked")?;
-    fixture.refused("store", &["policy `keyring`", "is locked", "unlock"])?;
+    fixture.refused("store", &["`keyring`", "is locked", "unlock"])?;
     // A store that begins now can't begin there, and says so.
     fixture.live("other")?;
     ignored(fixture, "other", "locked")
@@ -71,7 +71,7 @@ fn hanging_service(fixture: &Fixture) -> Result<(), Failure> {
     fixture.live("store")?;
     secrets.hang()?;
     fixture.probe("timed-out")?;
-    fixture.refused("store", &["policy `keyring`", "did not answer"])?;
+    fixture.refused("store", &["`keyring`", "did not answer"])?;
     fixture.live("other")?;
     ignored(fixture, "other", "did not answer")?;
     secrets.wake()?;
@@ -92,7 +92,7 @@ fn hanging_bus(fixture: &Fixture) -> Result<(), Failure> {
     }
     let _silent = UnixListener::bind(socket)?;
     fixture.probe("timed-out")?;
-    fixture.refused("store", &["policy `keyring`", "did not answer"])?;
+    fixture.refused("store", &["`keyring`", "did not answer"])?;
     fixture.live("other")?;
     ignored(fixture, "other", "did not answer")
 }
@@ -102,9 +102,9 @@ fn gone_and_back(fixture: &Fixture) -> Result<(), Failure> {
     let secrets = bus.secrets()?;
     fixture.live("store")?;
     drop(secrets);
-    fixture.refused("store", &["policy `keyring`", "can't be reached"])?;
+    fixture.refused("store", &["`keyring`", "can't be reached"])?;
     drop(bus);
-    fixture.refused("store", &["policy `keyring`", "can't be reached"])?;
+    fixture.refused("store", &["`keyring`", "can't be reached"])?;
     let bus = Bus::start(&fixture.folder)?;
     let _secrets = bus.secrets()?;
     fixture.call("store")?;
@@ -137,7 +137,7 @@ fn lost(fixture: &Fixture) -> Result<(), Failure> {
     set_aside(fixture, &[1, 1])?;
     // What is locked is not lost.
     secrets.lock()?;
-    fixture.refused("store", &["policy `keyring`", "is locked", "unlock"])
+    fixture.refused("store", &["`keyring`", "is locked", "unlock"])
 }
 
 /// The store says how many accounts each key that is not here has.

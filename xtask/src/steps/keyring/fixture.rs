@@ -169,7 +169,7 @@ impl Fixture {
         let in_file = files
             .keys()
             .any(|path| path.extension().is_some_and(|it| it == "key"));
-        if status["policy"] == policy && in_file == (policy == "key-file") {
+        if status["key_location"] == policy && in_file == (policy == "key-file") {
             Ok(status)
         } else {
             Err(Failure::new(format!(

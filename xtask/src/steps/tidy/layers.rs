@@ -28,12 +28,16 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hallpass-keyring", &["hyper", "reqwest", "rmcp"]),
     ("hallpass-login", &["reqwest", "rmcp"]),
     ("hallpass-service", &["reqwest", "rmcp"]),
-    ("hallpass-mcp-http", &["reqwest", "rmcp", "tokio"]),
+    ("hallpass-mcp", &["hyper", "reqwest", "rmcp", "rustls"]),
     (
         "hallpass-oauth",
         &["hyper", "reqwest", "rmcp", "rustls", "tokio"],
     ),
     ("hallpass-session", &["hyper", "reqwest", "rmcp", "rustls"]),
+    (
+        "hallpass-seal",
+        &["hyper", "reqwest", "rmcp", "rustls", "tokio"],
+    ),
     ("hallpass-store", &["hyper", "reqwest", "rmcp", "rustls"]),
 ];
 

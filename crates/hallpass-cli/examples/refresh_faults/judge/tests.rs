@@ -163,7 +163,7 @@ fn answer_that_names_the_next_attempt_is_known() {
             json!({ "message": "http://127.0.0.1:42/s answered 503" }),
             false,
         ),
-        (json!({ "exit_code": 5, "answer": null }), false),
+        (json!({ "exit_code": 5, "data": null }), false),
     ] {
         assert_eq!(names_next_attempt(&answer), named, "{answer}");
     }

@@ -5,8 +5,8 @@ use std::{fs, io::Read, path::Path};
 use serde_json::{Map, Value};
 
 use crate::{
+    client::schema::{Kind, Properties, SchemaError},
     exit::CommandError,
-    schema::{Kind, Properties, SchemaError},
 };
 
 const FORMS: &str = "write `key=value`, `key:=JSON`, one JSON object such as '{\"a\": 1}', or `@FILE` \

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass::{
     CredentialKey, Hallpass, Remedy,
-    store::{CredentialStore, Saved},
+    store::{CredentialStore, LockKind, Saved},
 };
 use serde_json::{Value, json};
 use url::{Host, Url};
@@ -54,15 +54,15 @@ impl Taken {
     pub(super) fn as_data(&self, offer: &Offer) -> Value {
         let (outcome, why) = match self {
             Self::SignedIn => ("signed-in", None),
-            Self::ClientAlone(why) => ("client-alone", Some(why)),
-            Self::Later(why) => ("later", Some(why)),
-            Self::Left(why) => ("left", Some(why)),
+            Self::ClientAlone(why) => ("client-only", Some(why)),
+            Self::Later(why) => ("not-tried", Some(why)),
+            Self::Left(why) => ("skipped", Some(why)),
         };
         json!({
             "name": offer.name,
             "server": offer.key.server.to_string(),
             "outcome": outcome,
-            "why": why,
+            "reason": why,
         })
     }
 
@@ -148,7 +148,7 @@ impl Offer {
             let remedy = error.remedy();
             CommandError::with_remedy(error, remedy)
         })?;
-        let mut guard = store.lock(&self.key, WAIT).await?;
+        let mut guard = store.lock(&self.key, LockKind::Credential, WAIT).await?;
         if !store.records(&self.key).await?.is_empty() {
             return Ok(here());
         }

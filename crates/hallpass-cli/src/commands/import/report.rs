@@ -182,7 +182,7 @@ impl Shown<'_> {
             .iter()
             .map(|problem| json!({ "source": problem.source.to_string(), "message": problem.what }))
             .collect();
-        let offered = |offer: &Offer| json!({ "name": offer.name, "server": offer.key.server.to_string(), "outcome": "offered", "why": null });
+        let offered = |offer: &Offer| json!({ "name": offer.name, "server": offer.key.server.to_string(), "outcome": "available", "reason": null });
         let credentials = if done.credentials.is_empty() {
             offers.iter().map(offered).collect()
         } else {
@@ -213,22 +213,22 @@ fn server(step: &Step, done: &Done) -> Value {
             };
             (outcome, Some(&addition.name), None, addition.taken.clone())
         }
-        Outcome::Left(why) => ("left", None, Some(why), Vec::new()),
+        Outcome::Left(why) => ("skipped", None, Some(why), Vec::new()),
     };
     let left = step.left.iter();
     let left: Vec<Value> = left
-        .map(|left| json!({ "what": left.what, "why": left.why }))
+        .map(|left| json!({ "setting": left.what, "reason": left.why }))
         .collect();
     json!({
         "source": step.source.to_string(),
         "file": step.file.display().to_string(),
-        "there": step.name,
+        "source_name": step.name,
         "name": name,
         "server": step.key.as_ref().map(|key| key.server.to_string()),
         "outcome": outcome,
-        "why": why,
-        "taken": taken,
-        "left": left,
+        "reason": why,
+        "imported": taken,
+        "not_imported": left,
     })
 }
 

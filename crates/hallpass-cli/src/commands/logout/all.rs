@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::Logout;
 use crate::{
-    arguments::Server,
     commands::status,
     exit::{Code, CommandError},
     program::Program,
+    server_options::Server,
     store::Store,
     terminal::Typed,
 };
@@ -63,7 +63,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
         return Ok(());
     };
     let what = format!("{failures} of {count} accounts could not be signed out");
-    Err(failed.with_count(what).answer(data))
+    Err(failed.with_count(what).data(data))
 }
 
 /// The outcome of one account, with its error.

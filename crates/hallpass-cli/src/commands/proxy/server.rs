@@ -3,15 +3,14 @@
 
 use std::future::Future;
 
-use hallpass::{BoxFuture, Hallpass, transport::AuthorizedEndpoint};
+use hallpass::{BoxFuture, Hallpass, mcp::AuthorizedEndpoint};
 use hallpass_proxy::{NoEndpoint, Server};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    arguments,
     exit::CommandError,
     program::Program,
-    server_options::ServerOptions,
+    server_options::{self, ServerOptions},
     setup::{Options, Person, Setup},
 };
 
@@ -49,7 +48,7 @@ struct Current {
 /// proxy. Options that can't be meant so are an error at once.
 pub(super) fn configured<'a>(
     program: &'a Program,
-    server: &'a arguments::Server,
+    server: &'a server_options::Server,
     person: Option<Person>,
 ) -> Result<(Configured, impl Future<Output = ()> + 'a), CommandError> {
     Setup::check(program, server)?;
@@ -66,7 +65,7 @@ pub(super) fn configured<'a>(
 
 async fn look(
     program: &Program,
-    server: &arguments::Server,
+    server: &server_options::Server,
     person: Option<&Person>,
     current: &mut Option<Current>,
 ) -> Result<AuthorizedEndpoint, CommandError> {

@@ -19,10 +19,10 @@ const WAIT: Duration = Duration::from_secs(60);
 /// Into a file.
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// The file to write. One that is there is not overwritten.
+    /// The file to create.
     file: PathBuf,
 
-    /// Leave out what can't be opened, instead of writing nothing.
+    /// Export without the accounts that can't be read, instead of failing.
     #[arg(long)]
     leave_out_unreadable: bool,
 
@@ -33,7 +33,7 @@ pub(super) struct Export {
 /// From a file.
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// The export.
+    /// The file that `hallpass store export` wrote.
     file: PathBuf,
 
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Com
     }
     let store = store::files(program).await?;
     let look = store.look(None).await?;
-    let away = look.out_of_reach.unwrap_or_default();
+    let away = look.unreadable.unwrap_or_default();
     if !export.leave_out_unreadable {
         let away = away
             .first()
@@ -98,8 +98,8 @@ pub(super) async fn import(import: &Import, program: &Program) -> Result<(), Com
     }
     let text = format!("{} taken in", accounts(imported.saved.len()));
     let data = json!({
-        "saved": names(&imported.saved),
-        "kept": names(&imported.kept),
+        "imported": names(&imported.saved),
+        "skipped": names(&imported.kept),
     });
     program.output.result(&text, &data);
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use hallpass::{
     Record,
-    store::{CredentialStore as _, Inventory, StoreErrorKind},
+    store::{CredentialStore as _, Inventory, LockKind, StoreErrorKind},
 };
 use serde_json::json;
 
@@ -25,13 +25,12 @@ pub(super) struct Forget {
     /// The MCP server's URL, or its name in the configuration file.
     url: String,
 
-    /// Which of several accounts on the server. Without it, the one that the name stands for; of a
-    /// URL, the one called `default`.
+    /// The account on the server [default: the account of the configured server, or `default`].
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
 
-    /// Also while somebody is signed in, and what can't be read for want of its key. The tokens live on
-    /// at the server.
+    /// Delete credentials of an account that is signed in, and credentials whose key is missing. The
+    /// tokens stay valid at the server.
     #[arg(long)]
     yes: bool,
 }
@@ -39,7 +38,7 @@ pub(super) struct Forget {
 pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), CommandError> {
     let key = setup::key(program, &forget.url, forget.account.as_deref())?;
     let store = store::files(program).await?;
-    let mut guard = store.lock(&key, WAIT).await?;
+    let mut guard = store.lock(&key, LockKind::Credential, WAIT).await?;
     if !forget.yes
         && let Some(why) = store.unreadable_reason(&key).await?
     {
@@ -101,8 +100,8 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
         "server": key.server.as_str(),
         "account": key.account.as_str(),
         "had_records": had,
-        "deleted_unread": forgotten.unread,
-        "of_another_machine": forgotten.of_another_machine,
+        "deleted_unreadable": forgotten.unread,
+        "other_machine_records": forgotten.of_another_machine,
         "moved_to": moved,
     });
     program.output.result(&text, &data);

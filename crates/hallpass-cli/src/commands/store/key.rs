@@ -1,4 +1,4 @@
-//! `hallpass store rekey`, `move` and `start-over`
+//! `hallpass store rekey`, `move` and `reset`
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{exit::CommandError, passphrase::Passphrases, program::Program, store
 /// To another place.
 #[derive(Debug, Args)]
 pub(super) struct Move {
-    /// Where the new key is kept.
+    /// The location of the new key.
     to: Place,
 
     #[command(flatten)]
@@ -26,7 +26,7 @@ enum Place {
     Keyring,
     /// A file that only its owner can read.
     KeyFile,
-    /// Nowhere: it is derived from a passphrase.
+    /// Not stored: the key is derived from a passphrase.
     Passphrase,
 }
 
@@ -50,10 +50,10 @@ pub(super) async fn to_another_place(to: &Move, program: &Program) -> Result<(),
     let store = store::files(program).await?;
     let policy = to.to.policy();
     if store.policy()? == policy {
-        return Err(CommandError::usage(format!(
-            "the key is kept by the policy `{policy}` already"
-        ))
-        .hint("`hallpass store rekey` makes another one in the same place"));
+        return Err(
+            CommandError::usage(format!("the key is already in the location `{policy}`"))
+                .hint("`hallpass store rekey` creates a new key in the same location"),
+        );
     }
     change(&store, policy, &to.passphrase, program).await
 }
@@ -87,7 +87,7 @@ async fn change(
     }
     // Only what opens could be sealed anew; the new key is kept whatever is known of the others.
     let look = rekeyed.store.look(None).await.unwrap_or_default();
-    let away = look.out_of_reach.iter().flatten();
+    let away = look.unreadable.iter().flatten();
     let away: Vec<_> = away.map(ToString::to_string).collect();
     for away in &away {
         program.output.say(&format!("left as it was: {away}"));
@@ -98,12 +98,12 @@ async fn change(
     } else {
         "what can be opened"
     };
-    let text = format!("{what} is sealed with the key {id} now (policy {policy})");
+    let text = format!("{what} is sealed with the key {id} now (key location: {policy})");
     let problems = [problems, away].concat();
     let data = json!({
-        "policy": policy.as_str(),
+        "key_location": policy.as_str(),
         "key_id": id.to_string(),
-        "replaced": rekeyed.replaced.to_string(),
+        "replaced_key_id": rekeyed.replaced.to_string(),
         "problems": problems,
     });
     program.output.result(&text, &data);
@@ -117,13 +117,13 @@ pub(super) async fn reset(program: &Program) -> Result<(), CommandError> {
     let policy = store.policy()?;
     let text = match &moved {
         Some(moved) => format!(
-            "a new store (policy {policy}); what there was is in {}",
+            "a new store (key location: {policy}); what there was is in {}",
             moved.display()
         ),
-        None => format!("a new store (policy {policy}); there was none"),
+        None => format!("a new store (key location: {policy}); there was none"),
     };
     let data = json!({
-        "policy": policy.as_str(),
+        "key_location": policy.as_str(),
         "key_id": store.key_id().to_string(),
         "moved_to": moved,
     });

@@ -6,7 +6,7 @@ use hallpass::{
     AccessToken, CredentialKey, CredentialStore, Grant, Issuer, Record, ServerMetadata, ServerUrl,
     SettingsFingerprint, State, Timestamp,
     record::GrantKind,
-    store::{FileStore, KeyFile, Saved},
+    store::{FileStore, KeyFile, LockKind, Saved},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -59,7 +59,10 @@ async fn keep(home: &Path, server: &str) -> Issuer {
     let (kind, token) = (GrantKind::AuthorizationCode, AccessToken::new("access"));
     record.grant = Some(Grant::new(kind, token, Timestamp::from_unix_seconds(1_000)));
     record.state = State::SignedIn;
-    let mut guard = store.lock(&key, Duration::from_secs(5)).await.unwrap();
+    let mut guard = store
+        .lock(&key, LockKind::Credential, Duration::from_secs(5))
+        .await
+        .unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert!(matches!(saved, Saved::Written(_)));
     guard.release().await.unwrap();

@@ -2,7 +2,7 @@ use std::{fs, future, sync::Arc, time::Duration};
 
 use hallpass_core::{
     BoxFuture, CredentialKey, CredentialStore, Issuer, Record, ServerMetadata, ServerUrl,
-    SettingsFingerprint, Subject,
+    SettingsFingerprint, Subject, store::LockKind,
 };
 
 use super::*;
@@ -55,7 +55,7 @@ async fn open_store(folder: &Path) -> FileStore {
 
 /// Puts `plain` in the place of a credential's records, sealed as a store seals.
 async fn plant(store: &FileStore, credential: &CredentialKey, plain: &[u8]) -> Vec<u8> {
-    let keys = store.in_use().await.unwrap().1;
+    let keys = store.key_in_use().await.unwrap().1;
     let paths = CredentialPaths::new(store.folder(), credential);
     let bytes = sealed(&keys, &paths, plain).unwrap();
     folder::replace(&paths.sealed, &bytes).unwrap();
@@ -69,7 +69,10 @@ async fn a_document_of_a_newer_version_is_left_alone_and_lives_through_a_rekey()
     let one = record("https://one.example");
     let newer = br#"{"version": 2, "records": "of another shape"}"#;
     let bytes = plant(&store, &one.key, newer).await;
-    let mut guard = store.lock(&one.key, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&one.key, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     let refused = [
         store.load(&one.key).await.unwrap_err(),
         store.save(&one, None, &mut guard).await.unwrap_err(),
@@ -83,7 +86,7 @@ async fn a_document_of_a_newer_version_is_left_alone_and_lives_through_a_rekey()
     assert_eq!(fs::read(&paths.sealed).unwrap(), bytes);
     let rekeyed = store.rekey(Source { answers: true }).await.unwrap();
     assert!(rekeyed.problems.is_empty(), "{:?}", rekeyed.problems);
-    let keys = rekeyed.store.in_use().await.unwrap().1;
+    let keys = rekeyed.store.key_in_use().await.unwrap().1;
     let bytes = fs::read(&paths.sealed).unwrap();
     assert_eq!(unseal(&keys, &paths, &bytes).unwrap().as_slice(), newer);
 }
@@ -123,7 +126,10 @@ async fn a_key_that_does_not_come_holds_up_no_lock() {
     let folder = tempfile::tempdir().unwrap();
     let one = record("https://one.example");
     let store = open_store(folder.path()).await;
-    let mut guard = store.lock(&one.key, LONG).await.unwrap();
+    let mut guard = store
+        .lock(&one.key, LockKind::Credential, LONG)
+        .await
+        .unwrap();
     let _ = store.save(&one, None, &mut guard).await.unwrap();
     drop((guard, store));
     let source: Arc<dyn KeySource> = Arc::new(Source { answers: false });
@@ -132,17 +138,17 @@ async fn a_key_that_does_not_come_holds_up_no_lock() {
     let loading = store.load(&one.key);
     let locking = async {
         // Until the load has the source's attention.
-        while store.inner.ring.asking.try_lock().is_ok() {
+        while store.inner.key_cache.asking.try_lock().is_ok() {
             tokio::task::yield_now().await;
         }
-        store.lock(&one.key, LONG).await
+        store.lock(&one.key, LockKind::Credential, LONG).await
     };
     tokio::select! {
         found = loading => panic!("a key came: {found:?}"),
         guard = locking => drop(guard.unwrap()),
     }
     // Who gave up leaves the way open for the next.
-    assert!(store.inner.ring.asking.try_lock().is_ok());
+    assert!(store.inner.key_cache.asking.try_lock().is_ok());
 }
 
 #[test]
@@ -162,4 +168,28 @@ fn credentials_of_different_keys_have_different_files() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), credentials.len());
+}
+
+/// The first version took the credential lock of an invented server.
+#[tokio::test]
+async fn sign_in_lock_is_the_one_of_the_first_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path()).await;
+    for (server, invented) in [
+        ("https://one.example", "https%3A%2F%2Fone.example"),
+        (
+            "https://one.example/m~p?a=b c",
+            "https%3A%2F%2Fone.example%2Fm%7Ep%3Fa%3Db%2520c",
+        ),
+    ] {
+        let account = hallpass_core::Account::parse("work").unwrap();
+        let key = record(server).key.with_account(account.clone());
+        let old = record(&format!("https://sign-in.invalid/{invented}")).key;
+        let old = old.with_account(account);
+        let guard = store.lock(&old, LockKind::Credential, LONG).await.unwrap();
+        let busy = store.lock(&key, LockKind::SignIn, Duration::ZERO).await;
+        assert_eq!(busy.unwrap_err().kind(), StoreErrorKind::Busy);
+        drop(guard);
+        drop(store.lock(&key, LockKind::SignIn, LONG).await.unwrap());
+    }
 }

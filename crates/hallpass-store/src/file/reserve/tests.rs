@@ -3,7 +3,7 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 use hallpass_core::{
     CredentialStore as _, Generation, Issuer, Record, ServerMetadata, ServerUrl,
     SettingsFingerprint, State,
-    store::{Guard, Saved, StoreErrorKind},
+    store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
 use super::*;
@@ -21,7 +21,10 @@ async fn locked(folder: &std::path::Path) -> (FileStore, Record, Guard) {
     let credential = CredentialKey::new(ServerUrl::parse("https://mcp.example/mcp").unwrap());
     let metadata = ServerMetadata::new(Issuer::parse("https://as.example").unwrap());
     let record = Record::new(credential, metadata, SettingsFingerprint::default());
-    let mut guard = store.lock(&record.key, Duration::MAX).await.unwrap();
+    let mut guard = store
+        .lock(&record.key, LockKind::Credential, Duration::MAX)
+        .await
+        .unwrap();
     let saved = store.save(&record, None, &mut guard).await.unwrap();
     assert_eq!(saved, Saved::Written(FIRST));
     (store, record, guard)
@@ -74,8 +77,8 @@ async fn reserve_allocates_blocks_and_goes_with_the_guard() {
     assert_eq!(reserved.len(), LEAST);
     assert!(reserved.blocks() * 512 >= LEAST, "{}", reserved.blocks());
     store.reserve(&record.key, &mut guard).await.unwrap();
-    let kept = fs::metadata(&temporary).unwrap();
-    assert_eq!(kept.ino(), reserved.ino(), "reserved once");
+    let file = fs::metadata(&temporary).unwrap();
+    assert_eq!(file.ino(), reserved.ino(), "reserved once");
     drop(guard);
     assert!(!temporary.exists());
 }
@@ -141,7 +144,10 @@ async fn reserve_whose_caller_is_gone_is_removed_before_the_lock_is_free() {
             once.await;
         }
         drop(guard);
-        guard = store.lock(&record.key, Duration::MAX).await.unwrap();
+        guard = store
+            .lock(&record.key, LockKind::Credential, Duration::MAX)
+            .await
+            .unwrap();
         assert!(!temporary.exists(), "{round}");
     }
 }

@@ -1,0 +1,188 @@
+//! A server that answered `initialize`: requests to it, and what it says and asks meanwhile.
+
+use std::collections::BTreeSet;
+
+use hallpass::{CredentialKey, Remedy, TransportError};
+use rmcp::{
+    ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
+    model::{
+        ElicitRequestParams, ElicitResult, GetPromptRequestParams, GetPromptResult,
+        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResult,
+        ServerCapabilities,
+    },
+    service::{ClientInitializeError, Peer, RunningService, ServiceError},
+};
+
+use super::{listener::Listener, rmcp_error};
+use crate::{
+    exit::{Code, CommandError},
+    program::Program,
+    server_options::Server,
+    setup::{Options, Setup},
+};
+
+/// One connection. It ends in good order with [`finish`](Self::finish).
+pub(crate) struct Connection<'a> {
+    program: &'a Program,
+    setup: Setup,
+    client: RunningService<RoleClient, Listener>,
+}
+
+/// Shakes hands with the server; where it refuses that with a message, as one of MCP 2026-07-28 does,
+/// speaks to it without.
+async fn serve(
+    setup: &Setup,
+    program: &Program,
+) -> Result<RunningService<RoleClient, Listener>, ClientInitializeError> {
+    let listener = || Listener::new(program, setup.hallpass.key());
+    let transport = || setup.hallpass.transport();
+    let refused = match listener().serve(transport()).await {
+        Err(ClientInitializeError::JsonRpcError(refused)) => refused,
+        other => return other,
+    };
+    let without = ClientLifecycleMode::Discover {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+    };
+    let client = listener().serve_with_lifecycle(transport(), without).await;
+    client.map_err(|error| match TransportError::find_in_chain(&error) {
+        // It was not the message that was refused.
+        Some(behind) if matches!(behind.remedy(), Remedy::SignIn | Remedy::Retry) => error,
+        _ => ClientInitializeError::JsonRpcError(refused),
+    })
+}
+
+/// One page of a list, and where the next one begins.
+pub(crate) type Page<T> = (Vec<T>, Option<String>);
+
+impl<'a> Connection<'a> {
+    /// Connects with the credentials that are there; signs nobody in.
+    pub(crate) async fn open(server: &Server, program: &'a Program) -> Result<Self, CommandError> {
+        let setup = Setup::new(program, server, Options::Saved, None).await?;
+        let serving = Box::pin(serve(&setup, program));
+        let waiting = format!("waiting for {}", setup.hallpass.key().server);
+        match program.output.while_waiting(&waiting, serving).await {
+            Ok(client) => {
+                let connection = Self {
+                    program,
+                    setup,
+                    client,
+                };
+                connection.ask_for_log().await;
+                Ok(connection)
+            }
+            Err(error) => Err(setup.called.lead_on(rmcp_error::failed(error))),
+        }
+    }
+
+    /// The server and the account on it.
+    pub(crate) fn key(&self) -> &CredentialKey {
+        self.setup.hallpass.key()
+    }
+
+    /// Where requests go.
+    pub(crate) fn peer(&self) -> &Peer<RoleClient> {
+        self.client.peer()
+    }
+
+    /// Whether the server says that it has this at all.
+    pub(crate) fn has(&self, what: impl Fn(&ServerCapabilities) -> bool) -> bool {
+        let server = self.client.peer().peer_info();
+        server.is_some_and(|server| what(&server.capabilities))
+    }
+
+    /// Waits for an answer, and shows on a terminal that it does.
+    pub(crate) async fn wait<T>(
+        &self,
+        what: &str,
+        answer: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, CommandError> {
+        let waiting = format!("{what} at {}", self.key().server);
+        let answer = self.program.output.while_waiting(&waiting, answer).await;
+        answer.map_err(|error| self.failed(error))
+    }
+
+    /// All pages of a list.
+    pub(crate) async fn all<T>(
+        &self,
+        what: &str,
+        page: impl AsyncFn(Option<PaginatedRequestParams>) -> Result<Page<T>, ServiceError>,
+    ) -> Result<Vec<T>, CommandError> {
+        let mut all = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut request = None;
+        loop {
+            let (items, next) = self.wait(what, Box::pin(page(request))).await?;
+            all.extend(items);
+            let Some(cursor) = next else {
+                return Ok(all);
+            };
+            if !seen.insert(cursor.clone()) {
+                let failed = CommandError::new("the server gives the same page again and again");
+                return Err(failed.code(Code::Refused));
+            }
+            request = Some(PaginatedRequestParams::default().with_cursor(Some(cursor)));
+        }
+    }
+
+    /// Reads a resource.
+    pub(crate) async fn read(
+        &self,
+        request: ReadResourceRequestParams,
+    ) -> Result<ReadResourceResult, ServiceError> {
+        self.client.read_resource(request).await
+    }
+
+    /// Gets a prompt.
+    pub(crate) async fn prompt(
+        &self,
+        request: GetPromptRequestParams,
+    ) -> Result<GetPromptResult, ServiceError> {
+        self.client.get_prompt(request).await
+    }
+
+    /// Has a person answer what the server asks for.
+    pub(super) async fn elicit(&self, request: ElicitRequestParams) -> ElicitResult {
+        self.client.service().ask(request).await
+    }
+
+    /// A failure of a request, in words.
+    pub(crate) fn failed(&self, error: ServiceError) -> CommandError {
+        if let ServiceError::InputRequiredRoundsExceeded { max_rounds } = error {
+            let server = &self.key().server;
+            let what = format!("{server} was asked {max_rounds} times, and asks back each time");
+            let failed = CommandError::new(what).code(Code::Refused);
+            return failed.hint("answer otherwise, or tell whoever runs the server");
+        }
+        self.setup.called.lead_on(rmcp_error::failed(error))
+    }
+
+    /// Ends the connection, whatever came of the work.
+    pub(crate) async fn finish<T>(
+        self,
+        outcome: Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        // The answer is there already: how the connection ends changes nothing about it.
+        let _ = self.client.cancel().await;
+        outcome
+    }
+
+    /// Asks for the server's log where it will be shown.
+    #[expect(
+        deprecated,
+        reason = "the servers of today log so (SEP-2577 ends it later)"
+    )]
+    async fn ask_for_log(&self) {
+        use rmcp::model::{LoggingLevel, SetLevelRequestParams};
+        let level = match self.program.options.verbose {
+            0 => return,
+            1 => LoggingLevel::Info,
+            _ => LoggingLevel::Debug,
+        };
+        if self.has(|server| server.logging.is_some()) {
+            let asked = self.peer().set_level(SetLevelRequestParams::new(level));
+            if let Err(error) = asked.await {
+                tracing::debug!(%error, "the server does not take a level for its log");
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What a server asks a person (MCP elicitation): a form, field by field, or a visit to a page.
+//!
+//! Nothing is sent that was not shown before, and everything can be declined or broken off. Where
+//! nobody can answer it is declined, and said so.
+
+use hallpass::CredentialKey;
+use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::schema::{Kind, Properties, Property, shown};
+use crate::{
+    environment::Environment,
+    output::{Output, Tone},
+    program::Program,
+    terminal::Typed,
+    text,
+};
+
+/// Asks one person for one server.
+pub(super) struct Asking {
+    server: String,
+    environment: Environment,
+    output: Output,
+    typed: Typed,
+}
+
+/// Why there is no answer.
+enum Stopped {
+    /// The person does not want to answer.
+    Declined,
+    /// The person went away.
+    Cancelled,
+}
+
+impl Asking {
+    pub(super) fn new(program: &Program, key: &CredentialKey) -> Self {
+        Self {
+            server: key.server.to_string(),
+            environment: program.environment.clone(),
+            output: program.output.clone(),
+            typed: Typed::new(&program.environment),
+        }
+    }
+
+    pub(super) async fn answer(&self, request: ElicitRequestParams) -> ElicitResult {
+        let answer = match request {
+            ElicitRequestParams::FormElicitationParams {
+                message,
+                requested_schema,
+                ..
+            } => {
+                let form = json!(requested_schema);
+                let form = form.as_object().map(Properties::of).unwrap_or_default();
+                self.form(&message, &form).await.map(Some)
+            }
+            ElicitRequestParams::UrlElicitationParams { message, url, .. } => {
+                self.visit(&message, &url).await.map(|()| None)
+            }
+            _ => {
+                self.declined("something that this program does not know");
+                Err(Stopped::Declined)
+            }
+        };
+        match answer {
+            Ok(Some(fields)) => {
+                ElicitResult::new(ElicitationAction::Accept).with_content(Value::Object(fields))
+            }
+            Ok(None) => ElicitResult::new(ElicitationAction::Accept),
+            Err(Stopped::Declined) => ElicitResult::new(ElicitationAction::Decline),
+            Err(Stopped::Cancelled) => ElicitResult::new(ElicitationAction::Cancel),
+        }
+    }
+
+    async fn form(&self, message: &str, form: &Properties) -> Result<Map<String, Value>, Stopped> {
+        if !self.environment.stdin_is_terminal() {
+            self.declined(&format!("\"{}\"", text::line(message)));
+            return Err(Stopped::Declined);
+        }
+        self.ask(message);
+        if !form.known.is_empty() {
+            self.output.say(
+                "  enter takes what is in brackets, `!decline` declines, Ctrl-D or `!cancel` breaks off",
+            );
+        }
+        loop {
+            let mut fields = Map::new();
+            for property in &form.known {
+                if let Some(value) = self.field(property).await? {
+                    fields.insert(property.name.clone(), value);
+                }
+            }
+            if !form.known.is_empty() {
+                let preview = Value::Object(fields.clone()).to_string();
+                self.output.say(&format!("  {}", text::json(&preview)));
+            }
+            match self
+                .line("  send this? yes, no or again [yes]: ")
+                .await?
+                .as_str()
+            {
+                "" | "y" | "yes" => return Ok(fields),
+                "n" | "no" => return Err(Stopped::Declined),
+                _ => {}
+            }
+        }
+    }
+
+    /// One field, asked for until it is what the server wants. Empty leaves out what may be left
+    /// out.
+    async fn field(&self, property: &Property) -> Result<Option<Value>, Stopped> {
+        let schema = &property.schema;
+        let name = text::line(schema.title.as_deref().unwrap_or(&property.name));
+        let name = self.output.talk_paint().tone(Tone::Name, &name);
+        let mut about = text::line(&schema.kind.in_words());
+        if !property.required {
+            about.push_str(", may be left out");
+        }
+        if let Some(description) = &schema.description {
+            self.output.say(&format!("  {}", text::line(description)));
+        }
+        if let Kind::Choice(values) = &schema.kind {
+            for (value, name) in values.iter().filter(|(value, name)| shown(value) != *name) {
+                let (value, name) = (text::line(&shown(value)), text::line(name));
+                self.output.say(&format!("    {value}: {name}"));
+            }
+        }
+        let usual = schema
+            .default
+            .as_ref()
+            .map(|value| text::line(&shown(value)));
+        let usual = usual.map(|usual| format!(" [{usual}]")).unwrap_or_default();
+        loop {
+            let word = self.line(&format!("  {name} ({about}){usual}: ")).await?;
+            if word.is_empty() {
+                if let Some(value) = &schema.default {
+                    return Ok(Some(value.clone()));
+                }
+                if !property.required {
+                    return Ok(None);
+                }
+            }
+            match schema.kind.read(&word) {
+                Ok(value) => return Ok(Some(value)),
+                Err(wrong) => {
+                    let hint = wrong.hint().map(|hint| format!("; {hint}"));
+                    let line = format!("{wrong}{}", hint.unwrap_or_default());
+                    self.output.say(&format!("    {}", text::line(&line)));
+                }
+            }
+        }
+    }
+
+    /// A page to visit. Only a person opens it: a server could have any page opened otherwise.
+    async fn visit(&self, message: &str, url: &str) -> Result<(), Stopped> {
+        let page = Url::parse(url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "https" | "http"));
+        let Some(page) = page else {
+            self.declined("to visit something that is no web page");
+            return Err(Stopped::Declined);
+        };
+        if !self.environment.stdin_is_terminal() {
+            self.declined(&format!("to visit {page} (\"{}\")", text::line(message)));
+            return Err(Stopped::Declined);
+        }
+        self.ask(message);
+        self.output.say(&format!("  visit\n\n    {page}\n"));
+        match self.line("  go on? yes or no [no]: ").await?.as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Stopped::Declined),
+        }
+    }
+
+    /// Says who asks for what: servers must not seem to be this program.
+    fn ask(&self, message: &str) {
+        let lead = format!("{} asks:", self.server);
+        let lead = self.output.talk_paint().tone(Tone::Name, &lead);
+        self.output
+            .say(&format!("{lead} {}", text::indented(message)));
+    }
+
+    fn declined(&self, what: &str) {
+        let server = &self.server;
+        self.output.say(&format!(
+            "note: {server} asks {what}; declined, because nobody can answer here"
+        ));
+    }
+
+    async fn line(&self, question: &str) -> Result<String, Stopped> {
+        self.output.ask(question);
+        let line = self.typed.line().await.ok_or(Stopped::Cancelled)?;
+        match line.trim() {
+            "!decline" => Err(Stopped::Declined),
+            "!cancel" => Err(Stopped::Cancelled),
+            line => Ok(line.to_owned()),
+        }
+    }
+}

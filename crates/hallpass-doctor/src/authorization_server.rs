@@ -1,0 +1,192 @@
+//! What the authorization server's metadata says, and whether its endpoints can be reached.
+
+use hallpass_core::{
+    Scopes, ServerMetadata, ServerSettings, SignInReason, TokenEndpointAuthMethod,
+    http::RequestOptions, redacted_url,
+};
+use hallpass_discovery::{Discovered, MetadataSource};
+use hallpass_login::LoginInputs;
+use http::Request;
+use url::Url;
+
+use crate::{Code, Finding, ResponsibleParty, Severity, Step, diagnosis::Diagnosis, unanswered};
+
+/// Adds what the metadata says.
+pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
+    let server = &discovered.server;
+    step.fact("issuer", server.issuer.as_str());
+    step.fact(
+        "from",
+        match discovered.source {
+            MetadataSource::Rfc8414 => "RFC 8414 metadata",
+            MetadataSource::OpenId => "OpenID Connect metadata",
+            MetadataSource::Explicit => "the settings",
+            MetadataSource::Legacy => "the MCP server's origin, as in MCP 2025-03-26",
+            _ => "elsewhere",
+        },
+    );
+    for (name, url) in [
+        ("authorization endpoint", &server.authorization_endpoint),
+        ("token endpoint", &server.token_endpoint),
+    ] {
+        if let Some(url) = url {
+            step.fact(name, redacted_url(url));
+        }
+    }
+    if let Some(methods) = &server.token_endpoint_auth_methods_supported {
+        let methods: Vec<_> = methods
+            .iter()
+            .map(TokenEndpointAuthMethod::as_str)
+            .collect();
+        step.fact("client authentication", methods.join(", "));
+    }
+    pkce(step, discovered, settings);
+    if server.authorization_endpoint.is_none() && server.device_authorization_endpoint.is_none() {
+        let what = format!(
+            "`{}` names neither an authorization endpoint nor one for devices: a person can't \
+             sign in there",
+            server.issuer
+        );
+        step.found(Finding::new(Code::NoAuthorizationEndpoint, what).setting("endpoints", None));
+    }
+    // Where there is no document there is nothing that it could say.
+    if matches!(
+        discovered.source,
+        MetadataSource::Explicit | MetadataSource::Legacy
+    ) {
+        return;
+    }
+    if !server.authorization_response_iss_parameter_supported {
+        let what = "callbacks may come without `iss`: a client that talks to several authorization \
+                    servers can't tell which of them answered";
+        step.found(Finding::new(Code::IssNotPromised, what));
+    }
+    if server.grant_types_supported.is_some() && !server.supports_grant("refresh_token") {
+        let what = "`grant_types_supported` does not list `refresh_token`";
+        step.found(Finding::new(Code::NoRefreshGrant, what));
+    }
+    if server.revocation_endpoint.is_none() {
+        let what = "there is no `revocation_endpoint`: signing out forgets the tokens here, and \
+                    the server takes them until they end";
+        step.found(Finding::new(Code::NoRevocation, what));
+    }
+}
+
+/// MCP lets a client refuse to go on where PKCE is not advertised, and Hallpass does.
+fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
+    let server = &discovered.server;
+    if server.supports_s256() {
+        step.fact("PKCE", "S256");
+        return;
+    }
+    let waived = discovered.pkce_waived(settings);
+    let finding = match &server.code_challenge_methods_supported {
+        None => Finding::new(
+            Code::PkceNotAdvertised,
+            format!(
+                "the metadata of `{}` has no `code_challenge_methods_supported`",
+                server.issuer
+            ),
+        ),
+        Some(methods) => Finding::new(
+            Code::PkceWithoutS256,
+            format!(
+                "the metadata of `{}` lists {} in `code_challenge_methods_supported`, and not S256",
+                server.issuer,
+                if methods.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    methods.join(", ")
+                }
+            ),
+        ),
+    };
+    step.found(if waived {
+        finding.weighing(Severity::Note)
+    } else {
+        finding.setting("pkce", Some("assume-s256")).words(
+            "only if the server does support S256; its operator has to say so in the metadata",
+        )
+    });
+}
+
+impl Diagnosis<'_> {
+    /// Whether the scopes that a login would ask for are ones that the server lists.
+    pub(crate) fn scopes(&self, step: &mut Step, discovered: &Discovered) {
+        let asked = LoginInputs {
+            server: &self.key().server,
+            settings: self.settings(),
+            discovered,
+            challenges: self.challenges(),
+            previous: None,
+            reason: SignInReason::Requested,
+            added_scopes: &Scopes::none(),
+            device_grant: false,
+            now: self.doctor.parts.clock.now(),
+        }
+        .scopes();
+        step.fact(
+            "scopes to ask for",
+            if asked.is_empty() {
+                "none".to_owned()
+            } else {
+                asked.to_string()
+            },
+        );
+        if discovered.server.scopes_supported.is_none() {
+            return;
+        }
+        let unknown: Vec<_> = asked
+            .iter()
+            .filter(|scope| !discovered.server.supports_scope(scope))
+            .collect();
+        if unknown.is_empty() {
+            return;
+        }
+        let what = format!(
+            "`{}` would be asked for, and `{}` does not list it in `scopes_supported`",
+            unknown.join(" "),
+            discovered.server.issuer
+        );
+        step.found(
+            Finding::new(Code::ScopeNotKnown, what)
+                .setting("scopes", None)
+                .words("if a sign-in ends in `invalid_scope`"),
+        );
+    }
+
+    /// Whether the endpoints that will be posted to can be reached, where their origin has not
+    /// answered yet. A GET tells: whatever its status, nothing follows from it but that somebody
+    /// answers.
+    pub(crate) async fn endpoints(&self, step: &mut Step) {
+        let Some(discovered) = &self.discovered else {
+            return;
+        };
+        let ServerMetadata {
+            token_endpoint,
+            registration_endpoint,
+            ..
+        } = &discovered.server;
+        let urls: Vec<Url> = [token_endpoint, registration_endpoint]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        for url in urls {
+            if self.doctor.parts.http.has_answered(&url) {
+                continue;
+            }
+            let Ok(request) = Request::get(url.as_str()).body(bytes::Bytes::new()) else {
+                continue;
+            };
+            let http: &dyn hallpass_core::HttpClient = &self.doctor.parts.http;
+            let policy = RequestOptions::authorization_server(&self.key().server);
+            if let Err(error) = http.open(request, policy).await {
+                let proxy = self.doctor.proxy_for(&url);
+                let side = ResponsibleParty::AuthorizationServer;
+                step.found(unanswered::finding(&error, side, proxy.as_deref()));
+            }
+            step.exchanges.extend(self.doctor.parts.http.exchanges());
+        }
+    }
+}

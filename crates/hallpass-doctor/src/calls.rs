@@ -1,0 +1,223 @@
+//! Whether the server takes the token, and whether MCP works.
+
+use std::error::Error;
+
+use hallpass_core::Challenge;
+use hallpass_mcp::{Anonymous, Authorization, Request, Response};
+use hallpass_session::{Session, Token};
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+use crate::{
+    Code, Finding, Fix, ResponsibleParty, Severity, Step, StepName, diagnosis::Diagnosis, endpoint,
+    lifecycle::PROBE, mcp, opening::InitializeOutcome,
+};
+
+/// A token that is younger than this, in seconds, has just been issued.
+const FRESH: u64 = 300;
+
+impl Diagnosis<'_> {
+    /// Sends MCP requests with the token that there is, or without any where none is wanted.
+    pub(crate) async fn calls(&mut self, token: &Step) -> (Step, Step) {
+        let both = |why: &str| {
+            (
+                Step::skipped(StepName::Audience, why),
+                Step::skipped(StepName::Mcp, why),
+            )
+        };
+        if self.anonymous.is_none() {
+            return both("the server does not answer");
+        }
+        if let Some(token) = self.token.clone() {
+            return self.with_token(&token).await;
+        }
+        if self.is_open() {
+            let audience = Step::skipped(StepName::Audience, "the server asks for no token");
+            let mut step = Step::new(StepName::Mcp);
+            let endpoint = self.endpoint();
+            match endpoint.send(&Request::post(PROBE), &Anonymous).await {
+                Ok(response) => {
+                    match InitializeOutcome::after(response, &endpoint, &Anonymous).await {
+                        InitializeOutcome::Account { told, lifecycle } => {
+                            mcp::talk(&mut step, &told, &lifecycle, &endpoint, &Anonymous).await;
+                        }
+                        InitializeOutcome::Barred(finding) => step.found(finding),
+                        InitializeOutcome::Status(status, headers) => {
+                            step.found(endpoint::unexpected(status, &headers));
+                        }
+                    }
+                }
+                Err(error) => step.found(self.no_answer(&error)),
+            }
+            step.exchanges = self.doctor.parts.http.exchanges();
+            return (audience, step);
+        }
+        let ended = token.findings.iter().any(|it| it.code == Code::TokenEnded);
+        both(if ended {
+            "the kept token has ended, and was not refreshed"
+        } else {
+            "there is no token to ask with"
+        })
+    }
+
+    async fn with_token(&mut self, token: &Token) -> (Step, Step) {
+        let mut audience = Step::new(StepName::Audience);
+        let session = self.doctor.parts.hallpass.session();
+        let bearing = TokenAuthorization { session, token };
+        let endpoint = self.endpoint();
+        let probe = Request::post(PROBE);
+        let mut answer = endpoint.send(&probe, &bearing).await;
+        if let Ok(first) = &answer
+            && wants_nonce(first)
+        {
+            // RFC 9449 §9: neither token nor request is refused.
+            answer = endpoint.send(&probe, &bearing).await;
+        }
+        let opening = match answer {
+            Ok(first) => Ok(InitializeOutcome::after(first, &endpoint, &bearing).await),
+            Err(error) => Err(self.no_answer(&error)),
+        };
+        audience.exchanges = self.doctor.parts.http.exchanges();
+        let mut step = Step::new(StepName::Mcp);
+        let why = match opening {
+            Ok(InitializeOutcome::Account { told, lifecycle }) => {
+                audience.fact("the token", "is accepted");
+                mcp::talk(&mut step, &told, &lifecycle, &endpoint, &bearing).await;
+                step.exchanges = self.doctor.parts.http.exchanges();
+                return (audience, step);
+            }
+            Ok(InitializeOutcome::Barred(finding)) => {
+                audience.fact("the token", "is accepted");
+                step.found(finding);
+                return (audience, step);
+            }
+            Ok(InitializeOutcome::Status(status, headers)) => {
+                audience.found(self.kept_out(token, status, &headers));
+                "the server does not let the token in"
+            }
+            Err(finding) => {
+                audience.found(finding);
+                "there was no answer"
+            }
+        };
+        (audience, Step::skipped(StepName::Mcp, why))
+    }
+
+    /// An answer to a request with a token that lets it no further.
+    fn kept_out(&self, token: &Token, status: StatusCode, headers: &HeaderMap) -> Finding {
+        let challenges = hallpass_discovery::challenges(headers);
+        let insufficient = challenges.iter().find(|it| it.is_insufficient_scope());
+        match status {
+            StatusCode::UNAUTHORIZED => self.refused(&challenges),
+            StatusCode::FORBIDDEN if insufficient.is_some() => lacks_scopes(token, insufficient),
+            _ => endpoint::unexpected(status, headers),
+        }
+    }
+
+    /// A token that has not ended, and that the server does not take.
+    fn refused(&self, challenges: &[Challenge]) -> Finding {
+        let said = challenges.iter().find_map(|it| it.error.as_deref());
+        let said = match said {
+            Some(error) => format!("`{}`", error.chars().take(60).collect::<String>()),
+            None => "nothing about it".to_owned(),
+        };
+        let grant = self.record.as_ref().and_then(|it| it.grant.as_ref());
+        let asked = grant.and_then(|grant| grant.resource.as_ref());
+        let wanted = self.discovered.as_ref().and_then(|it| it.resource.as_ref());
+        let name = |resource: Option<&hallpass_core::Resource>| {
+            resource.map_or_else(|| "none".to_owned(), |it| format!("`{}`", it.as_str()))
+        };
+        let for_another = self.discovered.is_some() && asked != wanted;
+        let age = grant.map(|grant| {
+            self.doctor
+                .parts
+                .clock
+                .now()
+                .saturating_since(grant.obtained_at)
+        });
+        let fresh = age.is_some_and(|age| age.as_secs() < FRESH);
+        if for_another {
+            let what = format!(
+                "the server refuses the token (it says {said}): it was asked for with the resource \
+                 {}, and the server wants {}",
+                name(asked),
+                name(wanted)
+            );
+            return Finding::new(Code::AnotherAudience, what)
+                .at(ResponsibleParty::Here)
+                .mend(Fix::SignIn);
+        }
+        if fresh {
+            let what = format!(
+                "the server refuses a token that was issued just now for the resource {} (it says \
+                 {said}): it may expect another audience than its metadata says",
+                name(asked)
+            );
+            return Finding::new(Code::FreshTokenRefused, what)
+                .setting("resource", None)
+                .words(
+                    "tell whoever runs the server: it has to accept tokens whose audience is the \
+                     `resource` that it publishes (RFC 8707 §2.2)",
+                );
+        }
+        let what = format!(
+            "the server refuses the token, which has not ended (it says {said}): it was revoked, or \
+             the server expects another audience than {}",
+            name(asked)
+        );
+        let found = Finding::new(Code::TokenRefused, what);
+        let renewable = grant.is_some_and(|grant| grant.refresh_token.is_some());
+        if renewable {
+            // A call would do it by itself, once.
+            return found
+                .weighing(Severity::Warning)
+                .words("the next call fetches another one by itself")
+                .mend(Fix::SignIn);
+        }
+        found.mend(Fix::SignIn)
+    }
+}
+
+fn lacks_scopes(token: &Token, challenge: Option<&Challenge>) -> Finding {
+    let wanted = challenge.and_then(|challenge| challenge.scope.as_ref());
+    let wanted = wanted.map_or_else(
+        || "others, and does not say which".to_owned(),
+        |scopes| format!("`{scopes}`"),
+    );
+    let has = if token.scopes().is_empty() {
+        "no scopes that anybody named".to_owned()
+    } else {
+        format!("the scopes `{}`", token.scopes())
+    };
+    let what = format!("the token has {has}, and the server wants {wanted}");
+    Finding::new(Code::InsufficientScope, what).mend(Fix::SignIn)
+}
+
+fn wants_nonce(response: &Response) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
+        && hallpass_discovery::challenges(response.headers())
+            .iter()
+            .any(|challenge| challenge.error.as_deref() == Some("use_dpop_nonce"))
+}
+
+/// Sends the token, with a proof of its own for each hop where it is bound to a key.
+#[derive(Debug)]
+struct TokenAuthorization<'a> {
+    session: &'a Session,
+    token: &'a Token,
+}
+
+impl Authorization for TokenAuthorization<'_> {
+    fn authorize(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.session.authorize(self.token, method, url, headers)?)
+    }
+
+    fn record_response(&self, _: &Url, headers: &HeaderMap) {
+        self.session.record_response(self.token, headers);
+    }
+}

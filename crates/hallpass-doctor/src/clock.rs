@@ -1,0 +1,83 @@
+//! Whether the clock here agrees with the servers' (RFC 9110 §6.6.1).
+
+use crate::{Code, Finding, Severity, recording_client::ClockReading};
+
+/// A difference that tokens and proofs survive.
+const TOLERABLE: i64 = 60;
+/// A difference with which they don't: the life of a short token.
+const GRAVE: i64 = 300;
+
+/// What the readings say. The least difference counts: a server of several may be the wrong one.
+pub(crate) fn skew(readings: &[ClockReading]) -> Option<Finding> {
+    let least = readings
+        .iter()
+        .min_by_key(|reading| reading.ahead.abs().saturating_sub(reading.doubt))?;
+    let seconds = least.ahead.abs().saturating_sub(least.doubt);
+    if seconds <= TOLERABLE {
+        return None;
+    }
+    let direction = if least.ahead > 0 {
+        "ahead of"
+    } else {
+        "behind"
+    };
+    let what = format!(
+        "the clock of this machine is {} {direction} the server's: tokens seem to end too {}",
+        in_words(seconds),
+        if least.ahead > 0 { "early" } else { "late" }
+    );
+    let severity = if seconds > GRAVE {
+        Severity::Fault
+    } else {
+        Severity::Warning
+    };
+    Some(
+        Finding::new(Code::ClockSkew, what)
+            .weighing(severity)
+            .words(
+                "set this machine's clock, as by NTP; if it is right, tell whoever runs the server",
+            ),
+    )
+}
+
+/// Seconds, in the unit that fits.
+pub(crate) fn in_words(seconds: i64) -> String {
+    let (number, unit) = match seconds {
+        0..=119 => (seconds, "second"),
+        120..=7199 => (seconds / 60, "minute"),
+        7200..=172_799 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(readings: &[(i64, i64)], expected: Option<(Severity, &str)>) {
+        let readings: Vec<_> = readings
+            .iter()
+            .map(|&(ahead, doubt)| ClockReading { ahead, doubt })
+            .collect();
+        let found = skew(&readings);
+        assert_eq!(found.is_some(), expected.is_some(), "{readings:?}");
+        if let (Some(found), Some((severity, words))) = (found, expected) {
+            assert_eq!(found.severity, severity);
+            assert!(found.what.contains(words), "{}", found.what);
+        }
+    }
+
+    #[test]
+    fn a_minute_is_tolerable_and_the_least_difference_counts() {
+        check(&[], None);
+        check(&[(60, 0)], None);
+        check(&[(-70, 10)], None);
+        check(&[(61, 0)], Some((Severity::Warning, "61 seconds ahead of")));
+        check(&[(-400, 0)], Some((Severity::Fault, "6 minutes behind")));
+        check(&[(-400, 0), (2, 0)], None);
+        check(&[(200_000, 0)], Some((Severity::Fault, "2 days ahead of")));
+    }
+}

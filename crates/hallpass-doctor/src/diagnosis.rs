@@ -1,0 +1,125 @@
+//! The order of the steps, and what one learns for the next.
+
+use hallpass_core::{AuthScheme, Challenge, CredentialKey, Record, ServerSettings, redacted_url};
+use hallpass_discovery::Discovered;
+use hallpass_session::Token;
+use http::StatusCode;
+
+use crate::{Doctor, Report, Step, StepName, clock};
+
+/// One run.
+#[derive(Debug)]
+pub(crate) struct Diagnosis<'a> {
+    pub(crate) doctor: &'a Doctor,
+    /// What the endpoint said to a request without a token; `None` when there was no answer.
+    pub(crate) anonymous: Option<Anonymous>,
+    /// What discovery came to.
+    pub(crate) discovered: Option<Discovered>,
+    /// The record that is kept, if it could be read.
+    pub(crate) record: Option<Record>,
+    /// The token that the server is asked with.
+    pub(crate) token: Option<Token>,
+}
+
+/// An answer to a request without a token.
+#[derive(Debug)]
+pub(crate) struct Anonymous {
+    pub(crate) status: StatusCode,
+    /// What it challenges with; one bare challenge for a 401 that says nothing.
+    pub(crate) challenges: Vec<Challenge>,
+    /// Whether MCP begins with it.
+    pub(crate) is_open: bool,
+}
+
+impl Diagnosis<'_> {
+    /// Does all steps.
+    pub(crate) async fn run(mut self) -> Report {
+        let (mut network, endpoint) = self.network().await;
+        let (resource, server) = if endpoint.is_passable() || self.may_have_metadata() {
+            self.metadata().await
+        } else {
+            let why = "the URL leads to no MCP endpoint that answers";
+            let skipped = |name| Step::skipped(name, why);
+            (
+                skipped(StepName::ResourceMetadata),
+                skipped(StepName::AuthorizationServer),
+            )
+        };
+        let store = self.store().await;
+        let registration = self.registration().await;
+        let account = self.account(&store).await;
+        let token = self.token(&account).await;
+        let (audience, mcp) = self.calls(&token).await;
+        network
+            .findings
+            .extend(clock::skew(&self.doctor.parts.http.clocks()));
+        let key = self.key();
+        Report {
+            server: redacted_url(key.server.url()),
+            account: key.account.to_string(),
+            steps: vec![
+                network,
+                endpoint,
+                resource,
+                server,
+                store,
+                registration,
+                account,
+                token,
+                audience,
+                mcp,
+            ],
+        }
+    }
+
+    pub(crate) fn key(&self) -> &CredentialKey {
+        self.doctor.parts.hallpass.key()
+    }
+
+    pub(crate) fn settings(&self) -> &ServerSettings {
+        self.doctor.parts.hallpass.session().settings()
+    }
+
+    pub(crate) fn challenges(&self) -> &[Challenge] {
+        self.anonymous
+            .as_ref()
+            .map_or(&[], |anonymous| &anonymous.challenges)
+    }
+
+    /// Whether the server answers MCP without a token.
+    pub(crate) fn is_open(&self) -> bool {
+        self.anonymous
+            .as_ref()
+            .is_some_and(|anonymous| anonymous.is_open)
+    }
+
+    /// Whether metadata is worth looking for although the endpoint does not answer as it should: it
+    /// answers, and not that there is nothing.
+    fn may_have_metadata(&self) -> bool {
+        self.anonymous.as_ref().is_some_and(|anonymous| {
+            !matches!(anonymous.status, StatusCode::NOT_FOUND | StatusCode::GONE)
+        })
+    }
+}
+
+impl Anonymous {
+    /// MCP begins without a token.
+    pub(crate) fn open() -> Self {
+        Self {
+            status: StatusCode::OK,
+            challenges: Vec::new(),
+            is_open: true,
+        }
+    }
+
+    pub(crate) fn closed(status: StatusCode, mut challenges: Vec<Challenge>) -> Self {
+        if status == StatusCode::UNAUTHORIZED && challenges.is_empty() {
+            challenges.push(Challenge::new(AuthScheme::Bearer));
+        }
+        Self {
+            status,
+            challenges,
+            is_open: false,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What an endpoint's answer to a request without a token tells.
+
+use hallpass_core::{Challenge, ServerUrl, redacted_url};
+use hallpass_mcp::{Anonymous as NoToken, Content, Endpoint, Request, Response};
+use http::{HeaderMap, StatusCode, header};
+
+use crate::{
+    Code, Finding, Fix, Step, StepName, diagnosis::Anonymous, lifecycle::PROBE,
+    opening::InitializeOutcome,
+};
+
+/// How much of a page is looked at.
+const START: usize = 2048;
+
+/// Judges the answer, and asks around where it says that there is nothing.
+pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anonymous) {
+    let mut step = Step::new(StepName::Endpoint);
+    let (status, headers) = match InitializeOutcome::after(response, server, &NoToken).await {
+        InitializeOutcome::Account { lifecycle, .. } => {
+            let what = "the server answers without a token; it may still ask for one at some tools";
+            step.found(Finding::new(Code::OpenServer, what));
+            if let Some(Ok(end)) = lifecycle.end() {
+                let _ = server.send(&end, &NoToken).await;
+            }
+            return (step, Anonymous::open());
+        }
+        InitializeOutcome::Barred(finding) => {
+            step.found(finding);
+            return (step, Anonymous::closed(StatusCode::OK, Vec::new()));
+        }
+        InitializeOutcome::Status(status, headers) => (status, headers),
+    };
+    let challenges = hallpass_discovery::challenges(&headers);
+    let schemes = schemes(&headers);
+    if !schemes.is_empty() {
+        step.fact("challenges", schemes.join(", "));
+    }
+    let insufficient = challenges.iter().any(Challenge::is_insufficient_scope);
+    match status {
+        StatusCode::UNAUTHORIZED => of_challenges(&mut step, &challenges, &schemes),
+        StatusCode::FORBIDDEN if insufficient => {
+            of_challenges(&mut step, &challenges, &schemes);
+        }
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            step.found(nothing_here(status, server).await);
+        }
+        StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::NOT_IMPLEMENTED => {
+            step.found(no_post(status, server).await);
+        }
+        _ => step.found(unexpected(status, &headers)),
+    }
+    (step, Anonymous::closed(status, challenges))
+}
+
+fn of_challenges(step: &mut Step, challenges: &[Challenge], schemes: &[String]) {
+    let told = challenges
+        .iter()
+        .find_map(|challenge| challenge.resource_metadata.as_deref());
+    if let Some(scope) = challenges.iter().find_map(|it| it.scope.as_ref()) {
+        step.fact("scopes asked for", scope.to_string());
+    }
+    if schemes.is_empty() {
+        let what = "the 401 has no `WWW-Authenticate`: whoever reads challenges alone does not \
+                    learn that OAuth is wanted. Hallpass takes the status for it";
+        step.found(Finding::new(Code::NoChallenge, what).words(
+            "tell whoever runs the server to send `WWW-Authenticate: Bearer \
+                 resource_metadata=\"…\"` (RFC 9728 §5.1)",
+        ));
+    } else if challenges.is_empty() {
+        let what = format!(
+            "the 401 asks for {}: something before the server may want credentials of its own",
+            schemes.join(", ")
+        );
+        step.found(
+            Finding::new(Code::OtherSchemeOnly, what)
+                .setting("headers", None)
+                .words("ask whoever runs the server what its gateway wants"),
+        );
+    } else if told.is_none() {
+        let what = "the challenge names no `resource_metadata`: the metadata is looked for at the \
+                    well-known URLs";
+        step.found(Finding::new(Code::ChallengeWithoutMetadata, what));
+    }
+    if schemes.len() > 1 {
+        let what = format!(
+            "there are {} challenges ({}); those of `Bearer` and `DPoP` count",
+            schemes.len(),
+            schemes.join(", ")
+        );
+        step.found(Finding::new(Code::SeveralChallenges, what));
+    }
+}
+
+/// The scheme of each challenge, as far as a header tells without being read as a whole.
+fn schemes(headers: &HeaderMap) -> Vec<String> {
+    let fields = headers.get_all(header::WWW_AUTHENTICATE).iter();
+    let ours = hallpass_discovery::challenges(headers);
+    let first = fields.filter_map(|field| {
+        let text = field.to_str().ok()?;
+        let scheme = text.split([' ', ',']).next()?;
+        (!scheme.is_empty()).then(|| scheme.chars().take(32).collect::<String>())
+    });
+    let mut all: Vec<String> = first.collect();
+    // Several may stand in one field.
+    for challenge in &ours {
+        let name = challenge.scheme.as_str();
+        let same = |scheme: &&String| scheme.eq_ignore_ascii_case(name);
+        let known = all.iter().filter(same).count();
+        let wanted = ours.iter().filter(|it| it.scheme == challenge.scheme);
+        if known < wanted.count() {
+            all.push(name.to_owned());
+        }
+    }
+    all
+}
+
+/// There is nothing at the URL. Where else there may be something is asked.
+async fn nothing_here(status: StatusCode, server: &Endpoint) -> Finding {
+    let url = server.server().url();
+    let what = format!(
+        "{} answered {}: there is no MCP endpoint",
+        redacted_url(url),
+        status.as_u16()
+    );
+    let finding = Finding::new(Code::NotFound, what);
+    match elsewhere(server).await {
+        Some(url) => finding.mend(Fix::Url { url }),
+        None => {
+            finding.words("check the URL with whoever runs the server: its path is mostly /mcp")
+        }
+    }
+}
+
+/// The first neighbouring URL at which an MCP endpoint answers: with or without the slash at the end,
+/// with `/mcp` after it, or `/mcp` alone.
+async fn elsewhere(server: &Endpoint) -> Option<String> {
+    let own = server.server().url();
+    let path = own.path();
+    let bare = path.trim_end_matches('/');
+    let other_slash = if path.ends_with('/') {
+        bare.to_owned()
+    } else {
+        format!("{path}/")
+    };
+    let mut paths = vec![other_slash, format!("{bare}/mcp"), "/mcp".to_owned()];
+    paths.dedup();
+    for path in paths
+        .iter()
+        .filter(|other| !other.is_empty() && *other != path)
+    {
+        let mut url = own.clone();
+        url.set_path(path);
+        let Ok(there) = ServerUrl::parse(url.as_str()) else {
+            continue;
+        };
+        let endpoint = server.at(there);
+        let Ok(answer) = endpoint.send(&Request::post(PROBE), &NoToken).await else {
+            continue;
+        };
+        let is_mcp = matches!(answer.content(), Content::Json | Content::Events);
+        let serves =
+            answer.status() == StatusCode::UNAUTHORIZED || answer.status().is_success() && is_mcp;
+        if serves {
+            end_session(&answer, &endpoint).await;
+            return Some(redacted_url(&url));
+        }
+    }
+    None
+}
+
+/// The endpoint takes no POST. Whether it speaks the transport before streamable HTTP is asked.
+async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
+    let url = redacted_url(server.server().url());
+    let stream = server.send(&Request::stream(), &NoToken).await;
+    let streams = stream
+        .is_ok_and(|answer| answer.status().is_success() && answer.content() == Content::Events);
+    if streams {
+        let what = format!(
+            "{url} answers a POST with {} and a GET with an event stream: it speaks HTTP with SSE, \
+             the transport of MCP 2024-11-05, which Hallpass does not",
+            status.as_u16()
+        );
+        return Finding::new(Code::SseOnly, what)
+            .words("ask whoever runs the server for its streamable HTTP endpoint, mostly at /mcp");
+    }
+    let what = format!(
+        "{url} answers a POST with {}: it is no endpoint of streamable HTTP",
+        status.as_u16()
+    );
+    let finding = Finding::new(Code::NoStreamableHttp, what);
+    match elsewhere(server).await {
+        Some(url) => finding.mend(Fix::Url { url }),
+        None => {
+            finding.words("check the URL with whoever runs the server: its path is mostly /mcp")
+        }
+    }
+}
+
+/// A success that is neither JSON nor a stream of events.
+pub(crate) async fn no_answer_of_mcp(response: Response) -> Finding {
+    let url = redacted_url(response.url());
+    let status = response.status().as_u16();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let declared = kind.as_deref().is_some_and(|kind| kind.contains("html"));
+    let start = response.read_start(START).await;
+    if declared || start.trim_ascii().starts_with(b"<") {
+        let what = format!(
+            "{url} answered {status} with a web page: it may be a login page or a portal before the \
+             server, or not the server's MCP endpoint"
+        );
+        return Finding::new(Code::HtmlPage, what)
+            .words("check the URL; open it in a browser to see whose page it is")
+            .setting("headers", None);
+    }
+    let kind = kind.unwrap_or_else(|| "no content type".to_owned());
+    let what = format!(
+        "{url} answered {status} with `{}` where JSON or an event stream is expected",
+        kind.chars().take(80).collect::<String>()
+    );
+    Finding::new(Code::WrongContentType, what).words("tell whoever runs the server")
+}
+
+/// A status that is neither an answer nor a challenge.
+pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap) -> Finding {
+    let number = status.as_u16();
+    match status {
+        StatusCode::FORBIDDEN => {
+            let what = "the server answers 403 and does not say `insufficient_scope`: no other \
+                        token helps. A gateway may want a header of its own, or the account may \
+                        not use this server";
+            Finding::new(Code::Forbidden, what)
+                .setting("headers", None)
+                .words("ask whoever runs the server what it wants from this account")
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            let after = headers
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+                .map(|value| value.chars().take(40).collect::<String>());
+            let wait = after.map_or_else(
+                || "try again later".to_owned(),
+                |after| format!("wait; the server says `Retry-After: {after}`"),
+            );
+            let what = "the server answers 429: it was asked too often";
+            Finding::new(Code::TooManyRequests, what).words(wait)
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
+            let what = format!("the server answers {number}: it can't answer now");
+            Finding::new(Code::ServerUnavailable, what).words("try again later")
+        }
+        status if status.is_server_error() => {
+            let what = format!(
+                "the server, or something before it, answers {number}: the fault is its own"
+            );
+            Finding::new(Code::ServerUnavailable, what)
+                .words("try again later; if it stays so, tell whoever runs the server")
+        }
+        _ => {
+            let what = format!("the server answers {number}, which means nothing here");
+            Finding::new(Code::UnexpectedStatus, what)
+                .words("check the URL, and tell whoever runs the server")
+        }
+    }
+}
+
+/// Ends the session that an answer began by the way.
+async fn end_session(response: &Response, server: &Endpoint) {
+    if let Some(Ok(end)) = response
+        .session_id()
+        .map(|id| Request::delete().session(id))
+    {
+        // Whether it came through changes nothing.
+        let _ = server.send(&end, &NoToken).await;
+    }
+}

@@ -1,0 +1,159 @@
+//! Why a server does not work: a diagnosis, step by step.
+//!
+//! A [`Doctor`] goes the way that a host goes (network, endpoint, metadata, client, account, token,
+//! MCP) and says at each step what was asked, what came, and what that means: a [`Report`] of
+//! [`Step`]s, each with its [`Finding`]s. A finding has a stable [`Code`], the rule behind it, whose
+//! it is, and what mends it. What needs no sign-in is done without one.
+//!
+//! It changes nothing: it registers no client, keeps nothing, opens no browser, and uses up no
+//! refresh token unless it is [told to](Doctor::with_refresh). It does send the kept access token to
+//! the MCP server that it is for, as the next call would, and begins an MCP session there, which it
+//! ends. Where a client is registered it asks the authorization endpoint once whether that client is
+//! still known, as a sign-in does.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use hallpass::Hallpass;
+//! use hallpass_doctor::Doctor;
+//!
+//! let builder = Hallpass::builder("https://mcp.example.com/mcp".parse()?);
+//! let report = Doctor::new(builder)?.examine().await;
+//! if let Some(fault) = report.first_fault() {
+//!     println!("{}: {}", fault.code.as_str(), fault.what);
+//! }
+//! println!("{report}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod account;
+mod authorization_server;
+mod calls;
+mod certificates;
+mod clock;
+mod code;
+mod diagnosis;
+mod endpoint;
+mod finding;
+mod lifecycle;
+mod mcp;
+mod metadata;
+mod network;
+mod opening;
+mod recording_client;
+mod reply;
+mod report;
+mod text;
+mod token;
+mod unanswered;
+
+use std::{fmt, time::Duration};
+
+use hallpass::{BuildError, DiagnosisParts, Hallpass, HallpassBuilder};
+use hallpass_core::StoreError;
+use url::Url;
+
+use self::{diagnosis::Diagnosis, recording_client::RecordingClient};
+
+pub use self::{
+    code::Code,
+    finding::{Finding, Fix, ResponsibleParty, Severity},
+    report::{Exchange, Fact, Report, Step, StepName, Verdict},
+    text::{Style, Tone},
+};
+
+/// How long each answer may take, unless the host says otherwise: a person waits for the report.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Diagnoses one account on one server.
+pub struct Doctor {
+    parts: DiagnosisParts<RecordingClient>,
+    store_error: Option<StoreError>,
+    store_description: Option<String>,
+    may_refresh: bool,
+}
+
+impl Doctor {
+    /// Takes the configuration that [`HallpassBuilder::build`] takes. An authorizer is not used: a
+    /// diagnosis never signs in. Each answer may take 20 s.
+    ///
+    /// # Errors
+    ///
+    /// As [`HallpassBuilder::build`].
+    pub fn new(builder: HallpassBuilder) -> Result<Self, BuildError> {
+        Self::with_response_timeout(builder, RESPONSE_TIMEOUT)
+    }
+
+    /// As [`new`](Self::new), with another limit for each answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`HallpassBuilder::build`].
+    pub fn with_response_timeout(
+        builder: HallpassBuilder,
+        limit: Duration,
+    ) -> Result<Self, BuildError> {
+        let record = |below, clock| RecordingClient::new(below, clock, limit);
+        Ok(Self {
+            parts: builder.build_for_diagnosis(record)?,
+            store_error: None,
+            store_description: None,
+            may_refresh: false,
+        })
+    }
+
+    /// Lets it refresh a token that has ended, which uses up a refresh token where the server rotates
+    /// them. The new one is kept, as after any refresh.
+    #[must_use]
+    pub fn with_refresh(mut self) -> Self {
+        self.may_refresh = true;
+        self
+    }
+
+    /// The store can't be opened, or its key not be had, and this is why; an empty one stands in its
+    /// place.
+    #[must_use]
+    pub fn with_store_error(mut self, error: StoreError) -> Self {
+        self.store_error = Some(error);
+        self
+    }
+
+    /// Where credentials are kept, in the host's own words instead of the store's.
+    #[must_use]
+    pub fn with_store_description(mut self, description: impl Into<String>) -> Self {
+        self.store_description = Some(description.into());
+        self
+    }
+
+    /// The session that is examined, to be [closed](Hallpass::close) where a refresh was allowed.
+    pub fn hallpass(&self) -> &Hallpass {
+        &self.parts.hallpass
+    }
+
+    /// Examines.
+    pub async fn examine(&self) -> Report {
+        let examination = Diagnosis {
+            doctor: self,
+            anonymous: None,
+            discovered: None,
+            record: None,
+            token: None,
+        };
+        Box::pin(examination.run()).await
+    }
+
+    /// The proxy that a URL is reached through.
+    fn proxy_for(&self, url: &Url) -> Option<String> {
+        let proxy = self.parts.client.as_ref()?.proxy_for(url)?;
+        Some(proxy.to_string())
+    }
+}
+
+impl fmt::Debug for Doctor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doctor")
+            .field("key", self.parts.hallpass.key())
+            .field("may_refresh", &self.may_refresh)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! MCP itself: what the server is, the tools, the end.
+
+use hallpass_mcp::{Authorization, Endpoint};
+use serde_json::Value;
+
+use crate::{
+    Code, Finding, Step, endpoint,
+    lifecycle::{LIST_TOOLS, Lifecycle},
+    reply::{self, MAX_WORDS, Reply, text},
+};
+
+/// Goes on from the server's account of itself: lists the tools, and ends the session.
+pub(crate) async fn talk(
+    step: &mut Step,
+    account: &Value,
+    lifecycle: &Lifecycle,
+    server: &Endpoint,
+    authorization: &dyn Authorization,
+) {
+    describe(step, account, lifecycle);
+    if let Some(Ok(told)) = lifecycle.notification("notifications/initialized") {
+        // What it says to a notification changes nothing.
+        let _ = server.send(&told, authorization).await;
+    }
+    let offers_tools = account
+        .get("capabilities")
+        .is_some_and(|capabilities| capabilities.get("tools").is_some());
+    if offers_tools && let Ok(request) = lifecycle.request(LIST_TOOLS) {
+        match server.send(&request, authorization).await {
+            Ok(response) if response.status().is_success() => {
+                match Reply::read(response, LIST_TOOLS).await {
+                    Ok(Reply::Result(list)) => tools(step, &list),
+                    Ok(Reply::Error(error)) => step.found(reply::refused(format!(
+                        "`tools/list` was answered with {error}"
+                    ))),
+                    Err(finding) => step.found(finding),
+                }
+            }
+            Ok(response) => {
+                step.found(endpoint::unexpected(response.status(), response.headers()));
+            }
+            Err(error) => step.found(Finding::of_error(Code::McpUnreadable, &error)),
+        }
+    } else {
+        step.fact("tools", "none offered");
+    }
+    if let Some(Ok(end)) = lifecycle.end() {
+        let _ = server.send(&end, authorization).await;
+    }
+}
+
+/// What a server says that it is.
+fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle) {
+    let version = lifecycle.version().unwrap_or("not said");
+    let version: String = version.chars().take(MAX_WORDS).collect();
+    step.fact(
+        "protocol version",
+        match lifecycle {
+            Lifecycle::Handshake { .. } => version,
+            Lifecycle::Stateless => format!("{version}, without a handshake"),
+        },
+    );
+    let info = account.get("serverInfo").or_else(|| {
+        let meta = account.get("_meta")?;
+        meta.get("io.modelcontextprotocol/serverInfo")
+    });
+    let of = |name: &str| text(info.and_then(|info| info.get(name)));
+    if let Some(name) = of("name") {
+        let version = of("version").unwrap_or_default();
+        step.fact("server", format!("{name} {version}").trim_end());
+    }
+}
+
+fn tools(step: &mut Step, list: &Value) {
+    let tools = list.get("tools").and_then(Value::as_array);
+    let more = if list.get("nextCursor").is_some() {
+        " on the first page"
+    } else {
+        ""
+    };
+    match tools {
+        Some(tools) => step.fact("tools", format!("{}{more}", tools.len())),
+        None => step.found(Finding::new(
+            Code::McpUnreadable,
+            "the answer to `tools/list` has no `tools`",
+        )),
+    }
+}

@@ -1,0 +1,251 @@
+//! The two metadata documents: what discovery comes to, and what it says on the way.
+
+use std::error::Error;
+
+use hallpass_core::{HttpError, Resource};
+use hallpass_discovery::{
+    Attempt, Discovered, Discovery, DiscoveryError, DiscoveryErrorKind, Document, MetadataSource,
+};
+
+use crate::{
+    Code, Exchange, Finding, ResponsibleParty, Severity, Step, StepName, authorization_server,
+    certificates, diagnosis::Diagnosis, recording_client::status_in_words, unanswered,
+};
+
+impl Diagnosis<'_> {
+    /// Looks for both documents, as a sign-in does.
+    pub(crate) async fn metadata(&mut self) -> (Step, Step) {
+        let doctor = self.doctor;
+        let discovery = Discovery {
+            http: &doctor.parts.http,
+            clock: &*doctor.parts.clock,
+            settings: self.settings(),
+        };
+        let found = discovery.run(&self.key().server, self.challenges()).await;
+        // The attempts tell the same, and more.
+        drop(doctor.parts.http.exchanges());
+        let (mut resource, mut server) = match found {
+            Ok(discovered) => self.found_all(discovered).await,
+            Err(error) => self.found_too_little(&error),
+        };
+        if let Some(discovered) = &self.discovered
+            && let Some(url) = &discovered.server.token_endpoint
+        {
+            let handshakes = doctor.parts.handshakes.all();
+            let (side, now) = (
+                ResponsibleParty::AuthorizationServer,
+                doctor.parts.clock.now(),
+            );
+            certificates::describe(&mut server, &handshakes, url, side, now);
+        }
+        resource
+            .findings
+            .sort_by_key(|it| std::cmp::Reverse(it.severity));
+        server
+            .findings
+            .sort_by_key(|it| std::cmp::Reverse(it.severity));
+        (resource, server)
+    }
+
+    async fn found_all(&mut self, discovered: Discovered) -> (Step, Step) {
+        let (mut resource, mut server) = steps(&discovered.attempts);
+        match &discovered.resource {
+            Some(chosen) => resource.fact("resource", chosen.as_str()),
+            None => resource.fact("resource", "left out, as configured"),
+        }
+        if let Some(metadata) = &discovered.resource_metadata {
+            let issuers = metadata.authorization_servers.iter();
+            let issuers: Vec<_> = issuers.take(8).map(hallpass_core::Issuer::as_str).collect();
+            resource.fact("authorization servers", issuers.join(", "));
+            resource.found_if(self.covers_more(&metadata.resource));
+        }
+        if discovered.source == MetadataSource::Legacy {
+            let what = "there is no protected resource metadata: the server is taken for its own \
+                        authorization server";
+            resource.found(Finding::new(Code::LegacyDiscovery, what));
+        } else if discovered.resource_metadata.is_none() {
+            resource.fact("metadata", "none, the settings take its place");
+        }
+        if discovered.is_provisional {
+            let what = "a better place for the metadata did not answer, or only with a fault of its \
+                        own; what was found may not be what the server means";
+            server.found(Finding::new(Code::MetadataProvisional, what).words("try again later"));
+        }
+        authorization_server::describe(&mut server, &discovered, self.settings());
+        self.scopes(&mut server, &discovered);
+        self.discovered = Some(discovered);
+        self.endpoints(&mut server).await;
+        (resource, server)
+    }
+
+    fn found_too_little(&self, error: &DiscoveryError) -> (Step, Step) {
+        let (mut resource, mut server) = steps(error.attempts());
+        let at_server = is_at_authorization_server(error);
+        let finding = self.finding(error, at_server);
+        if at_server {
+            server.found(finding);
+        } else {
+            resource.found(finding);
+            let why = "no authorization server is known";
+            server = Step::skipped(StepName::AuthorizationServer, why);
+        }
+        (resource, server)
+    }
+
+    fn finding(&self, error: &DiscoveryError, at_server: bool) -> Finding {
+        let side = if at_server {
+            ResponsibleParty::AuthorizationServer
+        } else {
+            ResponsibleParty::Server
+        };
+        let http = error
+            .source()
+            .and_then(<dyn Error>::downcast_ref::<HttpError>);
+        if let Some(http) = http {
+            let proxy = url::Url::parse(http.url())
+                .ok()
+                .and_then(|url| self.doctor.proxy_for(&url));
+            return unanswered::finding(http, side, proxy.as_deref());
+        }
+        let code = code_of(error.kind());
+        let found = Finding::of_error(code, error).remedy(error.remedy());
+        let found = match code.side() {
+            ResponsibleParty::Here => found,
+            _ => found.at(side),
+        };
+        let found = match error.suggestion() {
+            Some((name, value)) => found.setting(name, Some(value)),
+            None => setting_for(found),
+        };
+        let found = if error.kind() == DiscoveryErrorKind::ResourceMismatch {
+            found.words(
+                "only if that name is right: the server may be misconfigured, or an impostor; its \
+                 operator has to publish the URL that people use",
+            )
+        } else {
+            found
+        };
+        // A server that asks for nothing lacks nothing; one that does not answer says nothing.
+        let refused = self
+            .anonymous
+            .as_ref()
+            .is_some_and(|it| matches!(it.status.as_u16(), 401 | 403));
+        if code == Code::NoOAuth && !refused {
+            return found.weighing(Severity::Note);
+        }
+        found
+    }
+
+    /// A resource above the server's own path.
+    fn covers_more(&self, published: &Resource) -> Option<Finding> {
+        let own = self.key().server.url().path().trim_end_matches('/');
+        let published_url = url::Url::parse(published.as_str()).ok()?;
+        let path = published_url.path().trim_end_matches('/');
+        (path.len() < own.len()).then(|| {
+            let what = format!(
+                "the server calls itself `{}`: a token for it is good for all below that, and not \
+                 for this endpoint alone",
+                published.as_str()
+            );
+            Finding::new(Code::ResourceCoversMore, what)
+        })
+    }
+}
+
+/// Both steps, with what was tried.
+fn steps(attempts: &[Attempt]) -> (Step, Step) {
+    let mut resource = Step::new(StepName::ResourceMetadata);
+    let mut server = Step::new(StepName::AuthorizationServer);
+    for attempt in attempts {
+        let step = match attempt.document() {
+            Document::ProtectedResource => &mut resource,
+            Document::AuthorizationServer => &mut server,
+        };
+        let came = match attempt.status() {
+            Some(status) => status_in_words(status, attempt.duration()),
+            None if attempt.duration().is_zero() => "not asked".to_owned(),
+            None => format!("no answer in {} ms", attempt.duration().as_millis()),
+        };
+        let used = if attempt.reason().is_some() {
+            ", passed over"
+        } else {
+            ", used"
+        };
+        step.exchanges.push(Exchange {
+            asked: format!("GET {}", attempt.url()),
+            came: format!("{came}{used}"),
+        });
+        for note in attempt.notes() {
+            let side = match attempt.document() {
+                Document::ProtectedResource => ResponsibleParty::Server,
+                Document::AuthorizationServer => ResponsibleParty::AuthorizationServer,
+            };
+            step.found(Finding::new(Code::OddMetadata, note.clone()).at(side));
+        }
+    }
+    (resource, server)
+}
+
+/// Whether it is the authorization server's document that discovery ended at.
+fn is_at_authorization_server(error: &DiscoveryError) -> bool {
+    match error.kind() {
+        DiscoveryErrorKind::ServerMetadataNotFound
+        | DiscoveryErrorKind::IssuerMismatch
+        | DiscoveryErrorKind::EndpointRefused => true,
+        DiscoveryErrorKind::Settings => error.to_string().contains("endpoint"),
+        DiscoveryErrorKind::NotJson
+        | DiscoveryErrorKind::InvalidDocument
+        | DiscoveryErrorKind::TooLarge
+        | DiscoveryErrorKind::Unavailable
+        | DiscoveryErrorKind::Unreachable => error
+            .attempts()
+            .last()
+            .is_some_and(|last| last.document() == Document::AuthorizationServer),
+        _ => false,
+    }
+}
+
+fn code_of(kind: DiscoveryErrorKind) -> Code {
+    match kind {
+        DiscoveryErrorKind::Settings => Code::SettingRefused,
+        DiscoveryErrorKind::ChallengeRefused => Code::ChallengeRefused,
+        DiscoveryErrorKind::NoOAuth => Code::NoOAuth,
+        DiscoveryErrorKind::ResourceMismatch => Code::ResourceMismatch,
+        DiscoveryErrorKind::ResourceSetting => Code::ResourceSetting,
+        DiscoveryErrorKind::NoAuthorizationServer => Code::NoAuthorizationServer,
+        DiscoveryErrorKind::IssuerNotListed => Code::IssuerNotListed,
+        DiscoveryErrorKind::ServerMetadataNotFound => Code::NoServerMetadata,
+        DiscoveryErrorKind::IssuerMismatch => Code::IssuerMismatch,
+        DiscoveryErrorKind::EndpointRefused => Code::EndpointRefused,
+        DiscoveryErrorKind::NotJson => Code::MetadataNotJson,
+        DiscoveryErrorKind::InvalidDocument => Code::MetadataInvalid,
+        DiscoveryErrorKind::TooLarge => Code::MetadataTooLarge,
+        DiscoveryErrorKind::Unavailable => Code::MetadataUnavailable,
+        _ => Code::NoResourceMetadata,
+    }
+}
+
+/// The settings that answer a finding of which only a person knows the value.
+fn setting_for(found: Finding) -> Finding {
+    match found.code {
+        Code::NoResourceMetadata => found
+            .setting("issuer", None)
+            .setting("resource_metadata_url", None)
+            .setting("legacy_discovery", None),
+        Code::NoAuthorizationServer => found.setting("issuer", None),
+        Code::NoServerMetadata | Code::MetadataNotJson => found
+            .setting("server_metadata_url", None)
+            .setting("endpoints", None),
+        Code::EndpointRefused | Code::MetadataInvalid | Code::MetadataTooLarge => found
+            .setting("endpoints", None)
+            .words("tell whoever runs the server what is wrong with its document"),
+        Code::ResourceSetting => found
+            .words("leave `resource` away, if the server's own name is right")
+            .setting("allow_mismatch", None),
+        Code::ChallengeRefused => found.setting("resource_metadata_url", None),
+        Code::IssuerNotListed => found.setting("trusted_issuers", None),
+        Code::MetadataUnavailable => found.words("try again later"),
+        Code::NoOAuth => found.words("check the URL, if the server does want a sign-in"),
+        _ => found,
+    }
+}

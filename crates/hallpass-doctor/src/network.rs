@@ -1,0 +1,82 @@
+//! The way to the server, and what its endpoint says to a request without a token.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{HttpClient, http::RequestOptions};
+use hallpass_mcp::{Anonymous as NoToken, Endpoint, Error, Request, Response};
+
+use crate::{
+    Code, Finding, ResponsibleParty, Step, StepName, certificates, diagnosis::Diagnosis, endpoint,
+    lifecycle::PROBE, unanswered,
+};
+
+impl Diagnosis<'_> {
+    /// Asks as a host does that was told nothing but the URL: with a POST, since some servers answer
+    /// nothing else.
+    pub(crate) async fn network(&mut self) -> (Step, Step) {
+        let mut step = Step::new(StepName::Network);
+        let url = self.key().server.url().clone();
+        let doctor = self.doctor;
+        match (&doctor.parts.client, doctor.proxy_for(&url)) {
+            (None, _) => step.fact("reached", "through the host's own HTTP client"),
+            (Some(_), None) => step.fact("reached", "directly, without a proxy"),
+            (Some(_), Some(proxy)) => {
+                step.fact("reached", format!("through the proxy {proxy}"));
+                let what = format!(
+                    "where names lead is decided by the proxy {proxy}: addresses that metadata \
+                     names are checked here only where they are written as numbers"
+                );
+                step.found(Finding::new(Code::ProxyDecides, what));
+            }
+        }
+        let server = self.endpoint();
+        let answer = server.send(&Request::post(PROBE), &NoToken).await;
+        step.exchanges = doctor.parts.http.exchanges();
+        let handshakes = doctor.parts.handshakes.all();
+        let now = doctor.parts.clock.now();
+        certificates::describe(&mut step, &handshakes, &url, ResponsibleParty::Server, now);
+        match answer {
+            Ok(response) => {
+                let endpoint = self.judge(response).await;
+                (step, endpoint)
+            }
+            Err(error) => {
+                step.found(self.no_answer(&error));
+                let why = "there was no answer to judge";
+                (step, Step::skipped(StepName::Endpoint, why))
+            }
+        }
+    }
+
+    /// The MCP server's endpoint, under the diagnosis's time limit.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        let http: Arc<dyn HttpClient> = Arc::new(self.doctor.parts.http.clone());
+        // A stream that only keeps itself alive must not hold up the report.
+        let policy = RequestOptions {
+            timeout: Some(Duration::MAX),
+            ..RequestOptions::mcp(&self.key().server)
+        };
+        Endpoint::new(http, &self.key().server).with_policy(policy)
+    }
+
+    /// An MCP request without an answer.
+    pub(crate) fn no_answer(&self, error: &Error) -> Finding {
+        match error {
+            Error::Http(error) => {
+                let proxy = self.doctor.proxy_for(self.key().server.url());
+                unanswered::finding(error, ResponsibleParty::Server, proxy.as_deref())
+            }
+            Error::Redirect(error) => unanswered::redirected(error),
+            error => Finding::of_error(Code::McpUnreadable, error),
+        }
+    }
+
+    async fn judge(&mut self, response: Response) -> Step {
+        let server = self.endpoint();
+        let (step, anonymous) = endpoint::judge(response, &server).await;
+        self.anonymous = Some(anonymous);
+        let mut step = step;
+        step.exchanges.extend(self.doctor.parts.http.exchanges());
+        step
+    }
+}

@@ -1,0 +1,150 @@
+//! The client of a diagnosis: the same requests, under the diagnosis's time limit, and an account of
+//! each.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hallpass_core::{
+    BoxFuture, Clock, HttpClient, HttpError, Timestamp,
+    http::{Body, RequestOptions},
+    redacted_url,
+};
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use url::Url;
+
+use crate::Exchange;
+
+/// Watches a client.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordingClient(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    below: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    /// How long each answer may take.
+    limit: Duration,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    exchanges: Vec<Exchange>,
+    clocks: Vec<ClockReading>,
+    origins: Vec<String>,
+}
+
+/// What a server's clock showed when ours showed something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockReading {
+    /// How many seconds ours is before the server's.
+    pub(crate) ahead: i64,
+    /// How many seconds the answer took, by which the reading may be wrong.
+    pub(crate) doubt: i64,
+}
+
+impl RecordingClient {
+    pub(crate) fn new(below: Arc<dyn HttpClient>, clock: Arc<dyn Clock>, limit: Duration) -> Self {
+        Self(Arc::new(Inner {
+            below,
+            clock,
+            limit,
+            seen: Mutex::default(),
+        }))
+    }
+
+    /// What was asked since the last time.
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
+        mem::take(&mut self.seen().exchanges)
+    }
+
+    /// What the servers' clocks showed.
+    pub(crate) fn clocks(&self) -> Vec<ClockReading> {
+        self.seen().clocks.clone()
+    }
+
+    /// Whether the URL's origin has answered already.
+    pub(crate) fn has_answered(&self, url: &Url) -> bool {
+        let origin = url.origin().ascii_serialization();
+        self.seen().origins.contains(&origin)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn within_the_limit(&self, policy: RequestOptions) -> RequestOptions {
+        let limit = self.0.limit;
+        let shorter = |other: Option<Duration>| Some(other.map_or(limit, |other| other.min(limit)));
+        RequestOptions {
+            response_timeout: shorter(policy.response_timeout),
+            idle_timeout: shorter(policy.idle_timeout),
+            timeout: policy.timeout.map(|total| total.min(limit)),
+            ..policy
+        }
+    }
+
+    fn note(&self, asked: String, began: Duration, answer: &Result<Response<Body>, HttpError>) {
+        let took = self.0.clock.monotonic().saturating_sub(began);
+        let came = match answer {
+            Ok(answer) => status_in_words(answer.status(), took),
+            Err(error) => format!("no answer in {} ms ({:?})", took.as_millis(), error.kind()),
+        };
+        let mut seen = self.seen();
+        seen.exchanges.push(Exchange { asked, came });
+        if let Ok(answer) = answer
+            && let Some(theirs) = date(answer.headers())
+        {
+            let ours = self.0.clock.now();
+            seen.clocks.push(ClockReading {
+                ahead: ours.as_unix_seconds() - theirs.as_unix_seconds(),
+                doubt: i64::try_from(took.as_secs()).unwrap_or(i64::MAX),
+            });
+        }
+    }
+}
+
+/// A status and how long it took.
+pub(crate) fn status_in_words(status: StatusCode, took: Duration) -> String {
+    format!("{} in {} ms", status.as_u16(), took.as_millis())
+}
+
+impl HttpClient for RecordingClient {
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        policy: RequestOptions,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        let policy = self.within_the_limit(policy);
+        let url = Url::parse(&request.uri().to_string()).ok();
+        let shown = url
+            .as_ref()
+            .map_or_else(|| "no URL".to_owned(), redacted_url);
+        let asked = format!("{} {shown}", request.method());
+        Box::pin(async move {
+            let began = self.0.clock.monotonic();
+            let answer = self.0.below.open(request, policy).await;
+            self.note(asked, began, &answer);
+            if answer.is_ok()
+                && let Some(url) = url
+            {
+                let origin = url.origin().ascii_serialization();
+                self.seen().origins.push(origin);
+            }
+            answer
+        })
+    }
+}
+
+/// The moment at which an answer was made (RFC 9110 §6.6.1).
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(header::DATE)?.to_str().ok()?;
+    let time = httpdate::parse_http_date(text).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let seconds = i64::try_from(since.as_secs()).ok()?;
+    Some(Timestamp::from_unix_seconds(seconds))
+}

@@ -1,0 +1,167 @@
+//! A request without an answer, as a finding.
+
+use std::error::Error;
+
+use hallpass_core::{HttpError, http::HttpErrorKind};
+use hallpass_http::{AddressRefused, CertificateFault, CertificateRefused, RedirectRefused};
+use hallpass_mcp::{RedirectError, RedirectReason};
+use url::Url;
+
+use crate::{Code, Finding, ResponsibleParty};
+
+/// A request to one of `side`'s URLs that got no answer; `proxy` is the one that it went through.
+pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&str>) -> Finding {
+    let source = error.source();
+    let certificate = source.and_then(<dyn Error>::downcast_ref::<CertificateRefused>);
+    if let Some(refused) = certificate {
+        return of_certificate(error, refused, side);
+    }
+    let code = match (error.kind(), proxy) {
+        (HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout, Some(_)) => Code::ProxyUnreachable,
+        (HttpErrorKind::Resolve, _) => Code::NameNotResolved,
+        (HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout, None) => Code::NoConnection,
+        (HttpErrorKind::ProxyAuthentication, _) => Code::ProxyRefuses,
+        (HttpErrorKind::Tls, _) => of_handshake(error),
+        (HttpErrorKind::Timeout, _) => Code::NoAnswerInTime,
+        (HttpErrorKind::Interrupted, _) => Code::ConnectionBroke,
+        (HttpErrorKind::Redirect, _) => Code::RedirectRefused,
+        (HttpErrorKind::AddressRefused, _) => Code::AddressRefused,
+        (HttpErrorKind::BodyTooLarge, _) => Code::MetadataTooLarge,
+        (HttpErrorKind::Malformed, _) => Code::NotHttp,
+        _ => Code::RequestRefused,
+    };
+    let found = Finding::of_error(code, error);
+    let found = match code.side() {
+        ResponsibleParty::Server => found.at(side),
+        _ => found,
+    };
+    let host = Url::parse(error.url()).ok();
+    let host = host.as_ref().and_then(Url::host_str).unwrap_or("the host");
+    match code {
+        Code::NameNotResolved => found.words(format!(
+            "check the URL, and this machine's DNS: `{host}` is not known"
+        )),
+        Code::NoConnection => found.words(format!(
+            "check that {host} is up and reachable from here, and whether a proxy is needed \
+             (HTTPS_PROXY)"
+        )),
+        Code::ProxyUnreachable => found.setting("proxy", None).words(format!(
+            "check the proxy {} (HTTPS_PROXY), and whether {host} is to be reached without it \
+             (NO_PROXY)",
+            proxy.unwrap_or_default()
+        )),
+        Code::ProxyRefuses => found
+            .setting("proxy", None)
+            .words("check the proxy's user name and password (HTTPS_PROXY)"),
+        Code::NoAnswerInTime | Code::ConnectionBroke => found.words(format!(
+            "try again later; if it stays so, tell whoever runs {host}"
+        )),
+        Code::ClientCertificateWanted => found
+            .setting("client_identity", None)
+            .words(format!("ask whoever runs {host} for a client certificate")),
+        Code::TlsNotSpoken if is_loopback(error.url()) => found.mend(crate::Fix::Url {
+            url: error.url().replacen("https://", "http://", 1),
+        }),
+        Code::TlsNotSpoken => found.words("check the port in the URL"),
+        Code::RequestRefused => found.words("change the URL or the setting that it is about"),
+        Code::TlsFailed => found.words(format!(
+            "tell whoever runs {host}, or a gateway before it, which TLS it has to offer: 1.2 or 1.3"
+        )),
+        Code::NotHttp if error.url().starts_with("http://") => found.mend(crate::Fix::Url {
+            url: error.url().replacen("http://", "https://", 1),
+        }),
+        Code::AddressRefused => {
+            let names = source.and_then(<dyn Error>::downcast_ref::<AddressRefused>);
+            let found = found.setting("endpoints", None);
+            match names {
+                Some(_) => found.words(
+                    "what a person configures is always allowed: name it only if you trust it, \
+                     for the server may be hostile",
+                ),
+                None => found,
+            }
+        }
+        Code::RedirectRefused => {
+            let target = source
+                .and_then(<dyn Error>::downcast_ref::<RedirectRefused>)
+                .and_then(RedirectRefused::target);
+            found.setting("resource_metadata_url", target)
+        }
+        _ => found.words(format!("tell whoever runs {host}")),
+    }
+}
+
+/// An MCP request that was redirected to where it must not go.
+pub(crate) fn redirected(error: &RedirectError) -> Finding {
+    let found = Finding::of_error(Code::RedirectRefused, error);
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    let elsewhere = error
+        .to()
+        .is_some_and(|to| origin(to) != origin(error.from()));
+    let found = if elsewhere && error.reason() == RedirectReason::MethodLost {
+        found
+            .words(
+                "it may lead to a login page: a gateway before the server wants somebody signed in \
+                 with a browser, or a header of its own",
+            )
+            .setting("headers", None)
+    } else {
+        found
+    };
+    match error.to() {
+        Some(url) => found.mend(crate::Fix::Url {
+            url: url.to_owned(),
+        }),
+        None => found.words("tell whoever runs the server"),
+    }
+}
+
+fn of_certificate(
+    error: &HttpError,
+    refused: &CertificateRefused,
+    side: ResponsibleParty,
+) -> Finding {
+    let code = match refused.fault() {
+        CertificateFault::UnknownAuthority => Code::AuthorityUnknown,
+        CertificateFault::Expired => Code::CertificateExpired,
+        CertificateFault::NotYetValid => Code::CertificateNotYetValid,
+        CertificateFault::AnotherHost => Code::CertificateForAnotherHost,
+        _ => Code::CertificateRefused,
+    };
+    let found = Finding::of_error(code, error);
+    let found = match code.side() {
+        ResponsibleParty::Server => found.at(side),
+        _ => found,
+    };
+    let found = match code {
+        Code::AuthorityUnknown => found.setting("trust", None),
+        _ => found,
+    };
+    match refused.hint() {
+        Some(hint) => found.words(hint),
+        None => found,
+    }
+}
+
+/// What kind of handshake failed. The types that say so are private to the layers below; what they
+/// say is what there is.
+fn of_handshake(error: &HttpError) -> Code {
+    let mut text = String::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text} {cause}");
+        next = cause.source();
+    }
+    let alert = text.contains("alert");
+    if text.contains("InvalidContentType") {
+        Code::TlsNotSpoken
+    } else if alert && (text.contains("Certificate") || text.contains("UnknownCA")) {
+        Code::ClientCertificateWanted
+    } else {
+        Code::TlsFailed
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| hallpass_core::is_loopback(&url))
+}

@@ -1,0 +1,36 @@
+//! Long lines are folded, and nothing is lost by it.
+
+use hallpass_doctor::Style;
+
+use crate::case::Case;
+
+#[tokio::test]
+async fn lines_fold_at_the_width_that_is_given() {
+    let case = Case::signed_in().await;
+    case.issuer.expire_access_tokens();
+    let report = case.doctor().examine().await;
+    let words = |width| {
+        report.in_words(&Style {
+            width,
+            mend: &|mend| mend.to_string(),
+            paint: &|_, line| line.to_owned(),
+        })
+    };
+    let whole: Vec<String> = words(usize::MAX)
+        .split_whitespace()
+        .map(Into::into)
+        .collect();
+    for width in [40, 60, 100] {
+        let folded = words(width);
+        let split: Vec<String> = folded.split_whitespace().map(Into::into).collect();
+        assert_eq!(split, whole, "{width}");
+        for line in folded.lines() {
+            // A word that is too long stands alone.
+            let words = line.split_whitespace().count();
+            assert!(
+                line.chars().count() <= width || words <= 1,
+                "{width}: {line}"
+            );
+        }
+    }
+}

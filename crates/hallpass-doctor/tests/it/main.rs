@@ -1,0 +1,22 @@
+//! The report of each fault, compared with the file of its name below `tests/reports`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod account;
+mod browser;
+mod case;
+mod codes;
+mod connect_proxy;
+mod endpoint;
+mod folding;
+mod metadata;
+mod network;
+mod raw;
+mod snapshot;
+mod store;
+mod token;

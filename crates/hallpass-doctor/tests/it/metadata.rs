@@ -1,0 +1,250 @@
+//! The metadata of the resource and of its authorization server.
+
+use hallpass::{ExplicitEndpoints, Issuer, PkceSetting, Resource, ResourceSetting, Scopes};
+use hallpass_doctor::{Code, Severity};
+use hallpass_testkit::{
+    Behaviour, ChallengeStyle, Endpoint, Fault, Protection, PublishedResource, ResourceMetadataPath,
+};
+use serde_json::{Value, json};
+
+use crate::case::{Case, JSON, always, answer};
+
+async fn protecting(name: &str, change: impl FnOnce(&mut Protection)) {
+    let case = Case::new().await;
+    case.server.change(change);
+    case.report(name).await;
+}
+
+async fn behaving(name: &str, change: impl FnOnce(&mut Behaviour)) {
+    let case = Case::new().await;
+    case.issuer.change(change);
+    case.report(name).await;
+}
+
+async fn publishing(name: &str, members: &[(&str, Value)]) {
+    behaving(name, |it| {
+        let members = members.iter().cloned();
+        it.metadata_overrides = members
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+    })
+    .await;
+}
+
+async fn resource_answers(name: &str, fault: Fault) {
+    let case = Case::new().await;
+    case.server
+        .plan(vec![always(Endpoint::ResourceMetadata, fault)]);
+    case.report(name).await;
+}
+
+async fn issuer_answers(name: &str, fault: Fault) {
+    let case = Case::new().await;
+    case.issuer
+        .plan(vec![always(Endpoint::ServerMetadata, fault)]);
+    case.report(name).await;
+}
+
+#[tokio::test]
+async fn no_resource_metadata() {
+    resource_answers("no-resource-metadata", answer(403, &[], "")).await;
+}
+
+#[tokio::test]
+async fn no_metadata_and_a_server_of_2025_03_26() {
+    protecting("legacy-discovery", |it| {
+        it.metadata_at = ResourceMetadataPath::Nowhere;
+        it.challenge = ChallengeStyle::None;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_resource_that_is_not_the_server() {
+    protecting("resource-mismatch", |it| {
+        it.resource = PublishedResource::Exactly("https://mcp.example.net/mcp".to_owned());
+    })
+    .await;
+    protecting("resource-covers-more", |it| {
+        it.resource = PublishedResource::Origin;
+    })
+    .await;
+    protecting("metadata-invalid-resource", |it| {
+        it.resource = PublishedResource::Exactly("not a url".to_owned());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_configured_resource_that_is_not_the_server_s() {
+    let mut case = Case::new().await;
+    case.settings.resource = ResourceSetting::Exactly {
+        resource: Resource::parse("https://elsewhere.example").unwrap(),
+        allow_mismatch: false,
+    };
+    case.report("resource-setting").await;
+}
+
+#[tokio::test]
+async fn a_challenge_that_names_metadata_elsewhere() {
+    let field = r#"Bearer resource_metadata="https://elsewhere.example/prm?key=s3cret""#;
+    let style = ChallengeStyle::Exactly(vec![field.to_owned()]);
+    protecting("challenge-refused", |it| it.challenge = style).await;
+    let field = r#"Bearer resource_metadata="http://mcp.example.com/prm""#;
+    let style = ChallengeStyle::Exactly(vec![field.to_owned()]);
+    protecting("challenge-refused-without-https", |it| it.challenge = style).await;
+}
+
+#[tokio::test]
+async fn no_authorization_server() {
+    protecting("no-authorization-server", |it| {
+        it.authorization_servers = Vec::new();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_configured_issuer_that_is_not_listed() {
+    let mut case = Case::new().await;
+    case.settings.issuer = Some(Issuer::parse("https://other.example").unwrap());
+    case.report("issuer-not-listed").await;
+}
+
+#[tokio::test]
+async fn documents_that_are_no_documents() {
+    resource_answers("metadata-not-json-of-the-resource", Fault::Html).await;
+    resource_answers("metadata-too-large", Fault::Endless).await;
+    let unavailable = Fault::Status {
+        status: 503,
+        retry_after: None,
+    };
+    resource_answers("metadata-unavailable", unavailable).await;
+    resource_answers("metadata-invalid", answer(200, &[JSON], "{}")).await;
+    issuer_answers("metadata-not-json-of-the-issuer", Fault::Html).await;
+    issuer_answers("connection-broke-at-the-issuer", Fault::DropRequest).await;
+    let moved = answer(302, &[("location", "https://elsewhere.example/md")], "");
+    resource_answers("redirect-refused-of-metadata", moved).await;
+}
+
+#[tokio::test]
+async fn an_authorization_server_that_is_down() {
+    let case = Case::new().await;
+    case.issuer.stop().await;
+    case.report("no-connection-to-the-issuer").await;
+}
+
+#[tokio::test]
+async fn a_better_authorization_server_that_does_not_answer() {
+    let case = Case::new().await;
+    let other = Case::new().await;
+    other.issuer.stop().await;
+    let issuers = [other.issuer.issuer(), case.issuer.issuer()];
+    case.server.change(|it| {
+        it.authorization_servers = issuers.map(str::to_owned).to_vec();
+    });
+    let mut case = case;
+    let down = (other.issuer.origin().to_owned(), "https://down.example");
+    case.names.push(down);
+    let report = case.report("metadata-provisional").await;
+    assert_eq!(report.count(Severity::Warning), 1);
+}
+
+#[tokio::test]
+async fn no_server_metadata() {
+    behaving("no-server-metadata", |it| it.metadata_at = Vec::new()).await;
+}
+
+#[tokio::test]
+async fn another_issuer_than_expected() {
+    let evil = json!("https://evil.example/tenant");
+    publishing("issuer-mismatch", &[("issuer", evil)]).await;
+}
+
+#[tokio::test]
+async fn endpoints_that_nobody_may_be_sent_to() {
+    let insecure = json!("http://as.example.com/token");
+    publishing("endpoint-refused", &[("token_endpoint", insecure)]).await;
+    publishing(
+        "metadata-invalid-without-token-endpoint",
+        &[("token_endpoint", Value::Null)],
+    )
+    .await;
+    let script = json!("javascript:alert(1)");
+    publishing(
+        "endpoint-refused-for-it-is-no-web-page",
+        &[("authorization_endpoint", script)],
+    )
+    .await;
+    let inside = json!("https://169.254.169.254/token");
+    publishing("address-refused", &[("token_endpoint", inside)]).await;
+    let members = [("authorization_endpoint", Value::Null)];
+    publishing("no-authorization-endpoint", &members).await;
+}
+
+#[tokio::test]
+async fn an_issuer_in_the_cloud_s_own_network() {
+    protecting("address-refused-of-the-issuer", |it| {
+        it.authorization_servers = vec!["https://169.254.169.254".to_owned()];
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pkce_that_is_not_advertised() {
+    behaving("pkce-not-advertised", |it| it.pkce_advertised = false).await;
+    let members = [("code_challenge_methods_supported", json!(["plain"]))];
+    publishing("pkce-without-s256", &members).await;
+
+    let mut case = Case::new().await;
+    case.issuer.change(|it| it.pkce_advertised = false);
+    case.settings.pkce = PkceSetting::AssumeS256;
+    let report = case.report("pkce-not-advertised-and-waived").await;
+    assert_eq!(report.first_fault().unwrap().code, Code::NotSignedIn);
+}
+
+#[tokio::test]
+async fn what_is_good_to_know() {
+    behaving("iss-not-promised", |it| it.iss_advertised = false).await;
+    let grants = json!(["authorization_code"]);
+    publishing("no-refresh-grant", &[("grant_types_supported", grants)]).await;
+    publishing(
+        "no-revocation-endpoint",
+        &[("revocation_endpoint", Value::Null)],
+    )
+    .await;
+    let odd = [
+        ("scopes_supported", json!("a b c")),
+        (
+            "authorization_response_iss_parameter_supported",
+            json!("true"),
+        ),
+        ("registration_endpoint", json!(["not", "a", "url"])),
+    ];
+    publishing("odd-metadata", &odd).await;
+}
+
+#[tokio::test]
+async fn scopes_that_the_authorization_server_does_not_list() {
+    let mut case = Case::new().await;
+    case.issuer
+        .change(|it| it.scopes_supported = Some(vec!["mcp:read".to_owned()]));
+    case.settings.scopes = Some(Scopes::from_server("mcp:read mcp:admin"));
+    case.report("scope-not-known").await;
+}
+
+#[tokio::test]
+async fn endpoints_that_a_person_named() {
+    let mut case = Case::new().await;
+    case.server
+        .change(|it| it.metadata_at = ResourceMetadataPath::Nowhere);
+    let at = |path: &str| format!("{}{path}", case.issuer.origin()).parse().unwrap();
+    case.settings.endpoints = Some(ExplicitEndpoints {
+        authorization: Some(at("/authorize")),
+        registration: Some(at("/register")),
+        ..ExplicitEndpoints::new(at("/token"))
+    });
+    case.report("named-endpoints").await;
+    let insecure = "http://as.example.com/token".parse().unwrap();
+    case.settings.endpoints = Some(ExplicitEndpoints::new(insecure));
+    case.report("setting-refused").await;
+}

@@ -1,0 +1,263 @@
+//! Where credentials are kept, and who is at them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use hallpass::{
+    BoxFuture, CredentialStore, Remedy,
+    store::{
+        FileStore, KeyError, KeyErrorKind, KeyFile, KeyId, KeyLocation, KeySource, LockKind,
+        SealingKey, StoreError, StoreErrorKind,
+    },
+};
+use hallpass_doctor::{Code, Doctor, Severity};
+use tempfile::TempDir;
+
+use crate::case::Case;
+
+/// A case that keeps its credentials in files, after a sign-in.
+async fn in_files(keys: impl KeySource + 'static) -> (Case, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut case = Case::new().await;
+    case.names
+        .push((folder.path().display().to_string(), "FOLDER"));
+    case.store = Arc::new(FileStore::open(place(&folder), keys).await.unwrap());
+    case.sign_in().await;
+    (case, folder)
+}
+
+fn place(folder: &TempDir) -> PathBuf {
+    folder.path().join("hallpass")
+}
+
+/// The same files, as another process sees them.
+async fn again(case: &mut Case, folder: &TempDir, keys: impl KeySource + 'static) {
+    case.store = Arc::new(FileStore::open(place(folder), keys).await.unwrap());
+}
+
+fn only(folder: &Path, extension: &str) -> PathBuf {
+    let files = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
+    let mut found: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|it| it == extension))
+        .collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+fn overwrite(path: &Path, bytes: &[u8]) {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(path)
+        .unwrap();
+    std::io::Write::write_all(&mut file, bytes).unwrap();
+}
+
+async fn sealed(name: &str, damage: impl FnOnce(&mut Vec<u8>)) {
+    let (mut case, folder) = in_files_of_one_key().await;
+    let path = only(&place(&folder).join("slots"), "sealed");
+    let mut bytes = fs::read(&path).unwrap();
+    damage(&mut bytes);
+    overwrite(&path, &bytes);
+    let credentials = only(&place(&folder).join("slots"), "sealed");
+    let stem = credentials
+        .file_stem()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    case.names.push((stem, "SLOT"));
+    again(&mut case, &folder, OneKey(Answer::Given)).await;
+    case.report(name).await;
+}
+
+async fn in_files_of_one_key() -> (Case, TempDir) {
+    in_files(OneKey(Answer::Given)).await
+}
+
+#[tokio::test]
+async fn a_record_that_was_altered() {
+    sealed("store-damaged", |bytes| *bytes.last_mut().unwrap() ^= 1).await;
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version() {
+    sealed("store-newer", |bytes| bytes[8] = 9).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_gone_locked_or_another() {
+    for (answer, name) in [
+        (Answer::Absent, "store-key-gone"),
+        (Answer::Locked, "store-key-locked"),
+        (Answer::NoKeyring, "store-keyring-gone"),
+        (Answer::Another, "store-key-another"),
+    ] {
+        let (mut case, folder) = in_files_of_one_key().await;
+        let policy = fs::read_to_string(place(&folder).join("store.json")).unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
+        let id = policy["key"].as_str().unwrap().to_owned();
+        case.names.push((id, "KEY"));
+        again(&mut case, &folder, OneKey(answer)).await;
+        let report = case.report(name).await;
+        assert_eq!(report.remedy(), Some(Remedy::Configure), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_a_file_that_is_healthy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (case, _folder) = in_files(KeyFile::in_folder(place(&folder))).await;
+    let report = case.doctor().examine().await;
+    assert_eq!(report.first_fault(), None);
+}
+
+#[tokio::test]
+async fn a_store_whose_folder_is_another_thing_now() {
+    let (mut case, folder) = in_files_of_one_key().await;
+    let credentials = place(&folder).join("slots");
+    let file = only(&credentials, "sealed");
+    let key = file.file_stem().unwrap().to_str().unwrap().to_owned();
+    case.names.push((key, "SLOT"));
+    fs::rename(&credentials, place(&folder).join("moved away")).unwrap();
+    fs::File::create(&credentials).unwrap();
+    let report = case.report("store-unreadable").await;
+    assert_eq!(report.remedy(), Some(Remedy::Configure));
+}
+
+#[tokio::test]
+async fn somebody_else_is_at_the_account() {
+    let (case, folder) = in_files_of_one_key().await;
+    let other = FileStore::open(place(&folder), OneKey(Answer::Given))
+        .await
+        .unwrap();
+    let key = case.key();
+    let guard = other
+        .lock(&key, LockKind::Credential, Duration::ZERO)
+        .await
+        .unwrap();
+    let report = case.report("credential-busy").await;
+    assert_eq!(report.first_fault(), None);
+    drop(guard);
+}
+
+#[tokio::test]
+async fn somebody_is_asked_to_sign_in_elsewhere() {
+    let case = Case::new().await;
+    let nobody = Arc::new(Nobody);
+    let hallpass = case.builder().interactive(nobody).build().unwrap();
+    let waiting = tokio::spawn(async move { hallpass.login().await });
+    // What the sign-in keeps before it asks has to be kept by then.
+    let key = case.key();
+    while case.store.load(&key).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let report = case.report("sign-in-under-way").await;
+    let found = report.findings().find(|it| it.code == Code::SignInUnderWay);
+    assert_eq!(found.unwrap().severity, Severity::Note);
+    waiting.abort();
+}
+
+#[tokio::test]
+async fn a_store_that_can_t_even_be_opened() {
+    let case = Case::new().await;
+    let trouble = StoreError::new(StoreErrorKind::Refused, "`FOLDER` is open to others")
+        .with_hint("take the others' permissions away: chmod 700");
+    let doctor = case.doctor().with_store_error(trouble);
+    case.report_of("store-not-private", doctor).await;
+}
+
+#[tokio::test]
+async fn another_account_s_trouble_is_none_of_this_one() {
+    let (case, folder) = in_files_of_one_key().await;
+    let other = place(&folder)
+        .join("slots")
+        .join("77".repeat(32) + ".sealed");
+    fs::copy(only(&place(&folder).join("slots"), "sealed"), &other).unwrap();
+    let report = case.doctor().examine().await;
+    assert_eq!(report.first_fault(), None);
+    assert_eq!(report.count(Severity::Warning), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_kept() {
+    let mut case = Case::new().await;
+    let url = case.url.parse().unwrap();
+    case.names.push((String::new(), ""));
+    let doctor = Doctor::new(hallpass::Hallpass::builder(url)).unwrap();
+    case.report_of("store-not-kept", doctor).await;
+}
+
+/// A place for one key, whose answer a test decides.
+#[derive(Debug)]
+struct OneKey(Answer);
+
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    Given,
+    Another,
+    Absent,
+    Locked,
+    NoKeyring,
+}
+
+impl KeySource for OneKey {
+    fn policy(&self) -> KeyLocation {
+        KeyLocation::Keyring
+    }
+
+    fn create(&self, _: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        Box::pin(async { Ok(SealingKey::from_bytes([7; 32])) })
+    }
+
+    fn load(&self, _: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        let failed = |kind, what: &str, hint: &str| Err(KeyError::new(kind, what).with_hint(hint));
+        let answer = match self.0 {
+            Answer::Given => Ok(SealingKey::from_bytes([7; 32])),
+            Answer::Another => Ok(SealingKey::from_bytes([8; 32])),
+            Answer::Absent => failed(
+                KeyErrorKind::Absent,
+                "the keyring does not have the key",
+                "bring the key back, as from a backup of the keyring, or start the store over",
+            ),
+            Answer::Locked => failed(
+                KeyErrorKind::Locked,
+                "the keyring is locked",
+                "unlock the keyring",
+            ),
+            Answer::NoKeyring => failed(
+                KeyErrorKind::Unavailable,
+                "the keyring can't be reached",
+                "start the keyring's service",
+            ),
+        };
+        Box::pin(async { answer })
+    }
+
+    fn remove(&self, _: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn describe(&self) -> String {
+        "the test's keyring".to_owned()
+    }
+}
+
+/// A person who does not come.
+#[derive(Debug)]
+struct Nobody;
+
+impl hallpass::login::Interaction for Nobody {
+    fn open<'a>(
+        &'a self,
+        _: &'a url::Url,
+    ) -> BoxFuture<'a, Result<(), hallpass::login::OpenError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn event(&self, _: hallpass::login::LoginEvent<'_>) {}
+}

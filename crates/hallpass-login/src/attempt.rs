@@ -1,0 +1,181 @@
+//! One attempt of a login: the run of its plan.
+
+use hallpass_core::{
+    Record, Registration, quote,
+    record::{GrantKind, RegistrationOrigin},
+};
+use hallpass_oauth::PendingAuthorization;
+
+use crate::{
+    BrowserRequest, LoginError, LoginErrorKind, LoginEvent, PlannedClient, ReregistrationReason,
+    await_callback::{AwaitCallback, CallbackOutcome, failure_page},
+    callback_server::CallbackServer,
+    client_check,
+    code_exchange::ExchangeParams,
+    login::{Client, FailedAttempt, Login},
+    page::Page,
+    plan::LoginPlan,
+    scopes,
+};
+
+impl Login<'_> {
+    /// Client, port, browser, callback, code.
+    pub(crate) async fn attempt(&self, plan: &LoginPlan) -> Result<Record, FailedAttempt> {
+        let dpop = self.dpop_signer(plan)?;
+        let client = self.client(plan).await?;
+        let mut pending = self.authorization_request(plan, &client)?;
+        let pushed = self.push(&mut pending, &client).await?;
+        let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
+        let server = &self.request.key.server;
+        let http = &*self.host.http;
+        if is_checked && !client_check::is_accepted(http, server, pending.url()).await {
+            return Err(self.registration_refused(None));
+        }
+        let browser_request = BrowserRequest {
+            url: pending.url(),
+            redirect_uri: pending.redirect_uri(),
+            port: client.listener.port,
+        };
+        let server = server.as_str();
+        let waiting = AwaitCallback {
+            host: self.host,
+            pending: &pending,
+            browser_request,
+            server,
+            hint: timeout_hint(&client.registration, pending.redirect_uri()),
+        };
+        let mut callbacks = CallbackServer::start(client.listener);
+        let registration = client.registration;
+        let params = ExchangeParams {
+            is_reused: client.is_reused,
+            dpop,
+        };
+        let device = self.device_grant(plan, &registration, params.dpop.as_ref());
+        let outcome = waiting.run(&mut callbacks, device).await;
+        // Later requests get the page that says so.
+        callbacks.stop_listening();
+        let (kind, tokens, responder) = match outcome {
+            Ok(CallbackOutcome::Tokens(tokens)) => (GrantKind::DeviceCode, Ok(*tokens), None),
+            Ok(CallbackOutcome::Code(code, responder)) => {
+                self.host.interaction.event(LoginEvent::CodeReceived);
+                let tokens = self
+                    .exchange_code(pending, code, &registration, &params)
+                    .await;
+                (GrantKind::AuthorizationCode, tokens, responder)
+            }
+            Err(error) => {
+                if error.kind() == LoginErrorKind::Timeout && params.is_reused {
+                    self.remove_proof(&registration).await;
+                }
+                (GrantKind::AuthorizationCode, Err(error.into()), None)
+            }
+        };
+        let outcome = tokens.map(|tokens| self.signed_in(plan, kind, tokens, registration, params));
+        if let Some(responder) = responder {
+            responder.send(match &outcome {
+                Ok(_) => Page::SignedIn {
+                    server: server.to_owned(),
+                    client: self.host.client_name.clone(),
+                },
+                Err(failed) => failure_page(server, failed.error()),
+            });
+        }
+        callbacks.close().await;
+        outcome
+    }
+
+    /// The client and its port, registered and saved where that is needed.
+    async fn client(&self, plan: &LoginPlan) -> Result<Client, LoginError> {
+        let client = match &plan.client {
+            PlannedClient::Configured(registration) => {
+                let listener = self.listen(&plan.callback).await?;
+                let mut registration = registration.clone();
+                registration.redirect_uri = Some(listener.redirect_uri.clone());
+                Client {
+                    registration,
+                    listener,
+                    is_reused: false,
+                }
+            }
+            PlannedClient::Reused(registration) => match plan.planned_callback().bind().await {
+                Ok(listener) => Client {
+                    registration: registration.clone(),
+                    listener,
+                    is_reused: true,
+                },
+                Err(error) => {
+                    tracing::debug!(%error, "can't listen on the port of the registration");
+                    let reason = ReregistrationReason::PortTaken;
+                    self.register(plan, Some(reason)).await?
+                }
+            },
+            PlannedClient::Register(reason) => self.register(plan, *reason).await?,
+        };
+        self.host.interaction.event(LoginEvent::Client {
+            client_id: &client.registration.client_id,
+            origin: client.registration.origin,
+            reused: client.is_reused,
+        });
+        Ok(client)
+    }
+
+    /// The URL for the browser, and what its answer is checked against.
+    fn authorization_request(
+        &self,
+        plan: &LoginPlan,
+        client: &Client,
+    ) -> Result<PendingAuthorization, LoginError> {
+        let mut extra = self.host.parameters.clone();
+        if extra.iter().all(|(name, _)| name != "prompt") {
+            let prompt = self.prompt(plan);
+            extra.extend(prompt.map(|prompt| ("prompt".to_owned(), prompt)));
+        }
+        let (id, redirect_uri) = (
+            &client.registration.client_id,
+            &client.listener.redirect_uri,
+        );
+        let inputs = self.inputs();
+        let mut request = inputs.authorization_request(id, redirect_uri, &plan.scopes);
+        request.extra = &extra;
+        request.begin(&*self.host.entropy).map_err(|error| {
+            let what = format!(
+                "the authorization request for {} can't be made",
+                self.request.key.server
+            );
+            LoginError::new(LoginErrorKind::Request, error.remedy(), what)
+                .with_hint(error.hint())
+                .with_source(error)
+        })
+    }
+
+    /// What the authorization server shall ask the user (`OpenID` Connect Core §3.1.2.1).
+    fn prompt(&self, plan: &LoginPlan) -> Option<String> {
+        let another_account = self.host.another_account.then_some("select_account");
+        // OpenID Connect Core §11: without a consent there is no offline access.
+        let offline = plan.scopes.contains(scopes::OFFLINE_ACCESS);
+        let words: Vec<_> = another_account
+            .into_iter()
+            .chain(offline.then_some("consent"))
+            .collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+}
+
+/// Why the browser may not have come back.
+fn timeout_hint(registration: &Registration, redirect_uri: &str) -> String {
+    let registered = match registration.origin {
+        RegistrationOrigin::PreRegistered => format!(
+            "if its page complained about the redirect URI, register {redirect_uri} with the client \
+             `{}` or set the callback that is registered",
+            quote(registration.client_id.as_str())
+        ),
+        RegistrationOrigin::MetadataDocument => format!(
+            "if its page complained about the redirect URI, the client's metadata document has to \
+             list {redirect_uri}"
+        ),
+        _ => "if its page complained about the client, forget the registration and sign in \
+                    again"
+            .to_owned(),
+    };
+    format!("if the browser runs on another machine, paste the address it ended at; {registered}")
+}

@@ -1,0 +1,259 @@
+//! An MCP server and an authorization server with scripted answers, for what the strict doubles don't
+//! have.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hallpass_core::{
+    AuthScheme, BoxFuture, Challenge, Clock, CredentialKey, HttpClient, HttpError, Record, Scopes,
+    ServerSettings, ServerUrl, SignIn, SignInReason, Timestamp,
+    http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
+};
+use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
+use hallpass_testkit::FixedEntropy;
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use url::{Url, form_urlencoded};
+
+use crate::fixture::SavedRecords;
+
+pub(crate) const ISSUER: &str = "https://as.example";
+pub(crate) const SERVER: &str = "https://mcp.example/mcp";
+
+/// A request as it was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) path: String,
+    pub(crate) dpop: Option<String>,
+    pub(crate) form: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Sent {
+    /// Every value of a parameter.
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        let pairs = self.form.iter().filter(|(key, _)| key == name);
+        pairs.map(|(_, value)| value.as_str()).collect()
+    }
+}
+
+/// The answers, by path, in their order; the last one stays.
+#[derive(Debug, Default)]
+pub(crate) struct ScriptedServer {
+    answers: Mutex<HashMap<&'static str, VecDeque<Response<Bytes>>>>,
+    sent: Mutex<Vec<Sent>>,
+    pub(crate) events: Mutex<Vec<String>>,
+    pub(crate) declines: bool,
+    /// The host's own choice of scopes.
+    pub(crate) asks_for: Option<&'static str>,
+    pub(crate) another_account: bool,
+    pub(crate) settings: ServerSettings,
+}
+
+pub(crate) fn answer(status: u16, body: &Value) -> Response<Bytes> {
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .body(Bytes::from(body.to_string()))
+        .unwrap()
+}
+
+pub(crate) fn error(status: u16, code: &str) -> Response<Bytes> {
+    answer(status, &json!({ "error": code }))
+}
+
+impl ScriptedServer {
+    /// Both metadata documents, a registration and tokens; `more` goes over the authorization
+    /// server's metadata.
+    pub(crate) fn new(more: &Value) -> Self {
+        let server = Self::default();
+        let resource = json!({ "resource": SERVER, "authorization_servers": [ISSUER] });
+        server.on(
+            "/.well-known/oauth-protected-resource/mcp",
+            [answer(200, &resource)],
+        );
+        let mut metadata = json!({
+            "issuer": ISSUER,
+            "authorization_endpoint": "https://as.example/authorize",
+            "token_endpoint": "https://as.example/token",
+            "registration_endpoint": "https://as.example/register",
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["none"],
+        });
+        for (name, value) in more.as_object().unwrap() {
+            metadata[name] = value.clone();
+        }
+        server.on(
+            "/.well-known/oauth-authorization-server",
+            [answer(200, &metadata)],
+        );
+        server.on(
+            "/register",
+            [answer(201, &json!({ "client_id": "the-client" }))],
+        );
+        server.on("/token", [answer(200, &tokens("Bearer"))]);
+        server
+    }
+
+    /// Writes down what a path answers.
+    pub(crate) fn on<const N: usize>(&self, path: &'static str, answers: [Response<Bytes>; N]) {
+        self.answers.lock().unwrap().insert(path, answers.into());
+    }
+
+    /// What was sent to a path.
+    pub(crate) fn sent(&self, path: &str) -> Vec<Sent> {
+        let sent = self.sent.lock().unwrap();
+        sent.iter()
+            .filter(|sent| sent.path == path)
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn heard(&self, event: &str) -> bool {
+        let events = self.events.lock().unwrap();
+        events.iter().any(|heard| heard.starts_with(event))
+    }
+
+    /// A login of a host that offers the device grant, after a challenge of this scheme.
+    pub(crate) async fn login(
+        self: &Arc<Self>,
+        scheme: AuthScheme,
+        previous: Option<&Record>,
+    ) -> Result<Record, LoginError> {
+        let login = BrowserLogin::builder(
+            self.clone(),
+            Arc::new(FastClock),
+            Arc::new(FixedEntropy::new(1)),
+            self.clone(),
+        )
+        .device_grant(true)
+        .another_account(self.another_account)
+        .build();
+        let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
+        let (scopes, saved) = (Scopes::none(), SavedRecords::default());
+        let challenges = [Challenge::new(scheme)];
+        let mut request = SignIn::new(
+            &key,
+            &self.settings,
+            SignInReason::Requested,
+            &scopes,
+            &saved,
+        );
+        request.challenges = &challenges;
+        request.previous = previous;
+        login.run(request).await
+    }
+
+    fn answer_to(&self, request: Request<Bytes>) -> Result<Response<Body>, HttpError> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let dpop = head.headers.get("dpop");
+        self.sent.lock().unwrap().push(Sent {
+            path: path.clone(),
+            dpop: dpop.map(|proof| proof.to_str().unwrap().to_owned()),
+            form: form_urlencoded::parse(&body).into_owned().collect(),
+            body,
+        });
+        let mut answers = self.answers.lock().unwrap();
+        let next = answers.get_mut(path.as_str()).and_then(|answers| {
+            if answers.len() > 1 {
+                answers.pop_front()
+            } else {
+                answers.front().cloned()
+            }
+        });
+        next.map(|answer| answer.map(Body::whole)).ok_or_else(|| {
+            let url = Url::parse(&head.uri.to_string()).unwrap();
+            HttpError::new(HttpErrorKind::Interrupted, RequestTarget::Metadata, &url)
+        })
+    }
+
+    /// Sends the callback that a server would send after an immediate consent.
+    async fn call_back(&self, url: &Url) {
+        let pushed = self.sent("/par").pop();
+        let of = |name: &str| match url.query_pairs().find(|(key, _)| key == name) {
+            Some((_, value)) => value.into_owned(),
+            None => pushed.as_ref().unwrap().values(name)[0].to_owned(),
+        };
+        let callback = Url::parse(&of("redirect_uri")).unwrap();
+        let state = of("state");
+        let port = callback.port().unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let request = format!(
+            "GET /callback?code=the-code&state={state} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+}
+
+pub(crate) fn tokens(scheme: &str) -> Value {
+    json!({
+        "access_token": "canary-access-token",
+        "refresh_token": "canary-refresh-token",
+        "token_type": scheme,
+        "expires_in": 3600,
+    })
+}
+
+impl HttpClient for ScriptedServer {
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        _: RequestOptions,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        let answer = self.answer_to(request);
+        Box::pin(async move { answer })
+    }
+}
+
+impl Interaction for ScriptedServer {
+    fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
+        Box::pin(async move {
+            if self.declines {
+                return Err(OpenError::declined());
+            }
+            self.call_back(url).await;
+            Ok(())
+        })
+    }
+
+    fn event(&self, event: LoginEvent<'_>) {
+        self.events.lock().unwrap().push(format!("{event:?}"));
+    }
+
+    fn choose_scopes(&self, found: Scopes) -> Scopes {
+        self.asks_for.map_or(found, Scopes::from_server)
+    }
+}
+
+/// A clock on which short waits are none and long ones never end.
+#[derive(Debug)]
+struct FastClock;
+
+impl Clock for FastClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_seconds(1_800_000_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            if duration > Duration::from_secs(60) {
+                std::future::pending::<()>().await;
+            }
+            tokio::task::yield_now().await;
+        })
+    }
+}

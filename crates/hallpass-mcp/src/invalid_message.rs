@@ -1,0 +1,90 @@
+//! Answers that are no messages.
+
+use std::{error::Error as StdError, fmt};
+
+use hallpass_core::{Remedy, redact_body, url_without_query};
+use http::{StatusCode, header::CONTENT_TYPE};
+use url::Url;
+
+use crate::{Content, Response, unexpected_status::OTHER_URL};
+
+/// An answer whose status is a success, and whose body is no JSON-RPC message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidMessage {
+    status: StatusCode,
+    /// Without its query.
+    url: Url,
+    reason: &'static str,
+    words: Option<String>,
+    is_other_media_type: bool,
+}
+
+impl InvalidMessage {
+    /// That `response` is, or holds, no message: for its media type, if that is neither JSON nor an
+    /// event stream, else for a reason that is still to be named.
+    pub fn new(response: &Response) -> Self {
+        let is_page = || {
+            let media_type = response.headers().get(CONTENT_TYPE);
+            media_type
+                .is_some_and(|it| it.as_bytes().to_ascii_lowercase().starts_with(b"text/html"))
+        };
+        let (reason, is_other_media_type) = match response.content() {
+            Content::Json | Content::Events => ("it is no JSON-RPC", false),
+            _ if is_page() => ("it is an HTML page", true),
+            _ => ("it is neither JSON nor an event stream", true),
+        };
+        Self {
+            status: response.status(),
+            url: url_without_query(response.url()),
+            reason,
+            words: None,
+            is_other_media_type,
+        }
+    }
+
+    /// For another reason than the media type.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = reason;
+        self.is_other_media_type = false;
+        self
+    }
+
+    /// With what the server says in the body, or in the beginning of it: ordinary words alone, no more
+    /// than a line of them.
+    #[must_use]
+    pub fn with_body(mut self, body: &[u8]) -> Self {
+        self.words = redact_body(body);
+        self
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        if self.is_other_media_type {
+            Remedy::Configure
+        } else {
+            Remedy::Report
+        }
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<String> {
+        self.is_other_media_type.then(|| OTHER_URL.to_owned())
+    }
+}
+
+impl fmt::Display for InvalidMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (url, status, reason) = (&self.url, self.status, self.reason);
+        write!(
+            f,
+            "{url} answered {status} with an invalid message: {reason}"
+        )?;
+        match &self.words {
+            Some(words) => write!(f, " (the server says: {words})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for InvalidMessage {}

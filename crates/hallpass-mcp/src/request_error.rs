@@ -1,0 +1,125 @@
+//! Why a request is not sent again.
+
+use std::{error::Error as StdError, fmt};
+
+use hallpass_core::Remedy;
+use hallpass_session::SessionError;
+use http::{StatusCode, header::WWW_AUTHENTICATE};
+
+use crate::{Error, Response, TooManyChallenges};
+
+/// Why a request is not sent again, and what the server said to it.
+#[derive(Debug)]
+pub struct RequestError {
+    error: Error,
+    refusal: Option<ChallengeResponse>,
+}
+
+/// The last answer about authorisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChallengeResponse {
+    status: StatusCode,
+    challenge: String,
+}
+
+impl RequestError {
+    /// There is no token, and so nothing was sent.
+    pub(crate) fn before_sending(error: SessionError) -> Self {
+        Self {
+            error: Error::Session(error),
+            refusal: Some(ChallengeResponse {
+                status: StatusCode::UNAUTHORIZED,
+                challenge: String::new(),
+            }),
+        }
+    }
+
+    /// The session has no answer to what `response` asks for.
+    pub(crate) fn refused(error: SessionError, response: &Response) -> Self {
+        Self {
+            error: Error::Session(error),
+            refusal: Some(ChallengeResponse::read(response)),
+        }
+    }
+
+    /// No answer to what `response` asks for has been enough.
+    pub(crate) fn too_many_challenges(error: TooManyChallenges, response: &Response) -> Self {
+        Self {
+            error: Error::TooManyChallenges(error),
+            refusal: Some(ChallengeResponse::read(response)),
+        }
+    }
+
+    /// What the server said when it is about authorisation; a bare 401 when there was no token to
+    /// ask it with.
+    pub fn refusal(&self) -> Option<&ChallengeResponse> {
+        self.refusal.as_ref()
+    }
+
+    /// The error.
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The error alone.
+    pub fn into_error(self) -> Error {
+        self.error
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        self.error.remedy()
+    }
+
+    /// Advice for a person.
+    pub fn hint(&self) -> Option<String> {
+        self.error.hint()
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl StdError for RequestError {
+    // Transparent: the text is the error's own, so its source comes next.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.source()
+    }
+}
+
+impl From<Error> for RequestError {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            refusal: None,
+        }
+    }
+}
+
+impl ChallengeResponse {
+    fn read(response: &Response) -> Self {
+        let challenges: Vec<_> = response
+            .headers()
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        Self {
+            status: response.status(),
+            challenge: challenges.join(", "),
+        }
+    }
+
+    /// 401 or 403.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Every `WWW-Authenticate` of it, joined by commas (RFC 9110 §5.3).
+    pub fn challenge(&self) -> &str {
+        &self.challenge
+    }
+}

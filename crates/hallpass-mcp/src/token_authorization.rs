@@ -1,0 +1,52 @@
+//! Requests with a token that may be bound to a key (RFC 9449 §7).
+
+use hallpass_core::AuthScheme;
+use hallpass_session::{Session, Token};
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+use crate::{Authorization, Response};
+
+/// Authorises each hop with a token, and with a proof of its own where the token is bound to a key.
+#[derive(Debug)]
+pub struct TokenAuthorization<'a> {
+    session: &'a Session,
+    token: &'a Token,
+}
+
+impl<'a> TokenAuthorization<'a> {
+    /// Authorises with `token`, which `session` has given.
+    pub fn new(session: &'a Session, token: &'a Token) -> Self {
+        Self { session, token }
+    }
+}
+
+impl Authorization for TokenAuthorization<'_> {
+    fn authorize(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let authorized = self.session.authorize(self.token, method, url, headers);
+        authorized.map_err(Box::from)
+    }
+
+    fn record_response(&self, _: &Url, headers: &HeaderMap) {
+        self.session.record_response(self.token, headers);
+    }
+}
+
+impl Response {
+    /// Whether the server only wants its nonce in the proof, and gives it (RFC 9449 §9).
+    pub fn asks_for_dpop_nonce(&self) -> bool {
+        self.status() == StatusCode::UNAUTHORIZED
+            && self.headers().contains_key("dpop-nonce")
+            && hallpass_discovery::challenges(self.headers())
+                .iter()
+                .any(|challenge| {
+                    challenge.scheme == AuthScheme::Dpop
+                        && challenge.error.as_deref() == Some("use_dpop_nonce")
+                })
+    }
+}

@@ -1,0 +1,193 @@
+//! What goes out.
+
+use std::time::Duration;
+
+use hallpass_core::{
+    Remedy, block_on,
+    http::{Redirects, RequestOptions, RequestTarget},
+};
+use hallpass_mcp::{Anonymous, Error, MCP_PROTOCOL_VERSION, Request};
+use http::{HeaderName, HeaderValue};
+
+use crate::scripted_http::{SERVER, answer, endpoint};
+
+#[track_caller]
+fn check(request: &Request, authorization: Option<&str>, expected: &[&str]) {
+    let (endpoint, script) = endpoint([answer(202)]);
+    let sent = block_on(async {
+        match authorization {
+            None => endpoint.send(request, &Anonymous).await,
+            Some(text) => {
+                endpoint
+                    .send(request, &HeaderValue::from_str(text).unwrap())
+                    .await
+            }
+        }
+    });
+    assert_eq!(sent.unwrap().status(), 202);
+    let (request, policy) = script.seen.lock().unwrap().pop().unwrap();
+    assert_eq!(policy.leg, RequestTarget::Mcp);
+    assert_eq!(policy.redirects, Redirects::None);
+    assert_eq!(policy.timeout, None);
+    let mut wire = vec![format!("{} {}", request.method(), request.uri())];
+    let mut headers: Vec<_> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    headers.sort_unstable();
+    wire.extend(headers);
+    wire.push(String::from_utf8(request.into_body().to_vec()).unwrap());
+    assert_eq!(wire, expected);
+}
+
+#[test]
+fn each_method() {
+    check(
+        &Request::post(" {\"id\": 1} "),
+        None,
+        &[
+            "POST https://mcp.example.com/mcp",
+            "accept: application/json, text/event-stream",
+            "content-type: application/json",
+            " {\"id\": 1} ",
+        ],
+    );
+    check(
+        &Request::stream()
+            .session("s-1")
+            .unwrap()
+            .after("e-7")
+            .unwrap(),
+        Some("Bearer t"),
+        &[
+            "GET https://mcp.example.com/mcp",
+            "accept: text/event-stream",
+            "authorization: Bearer t",
+            "last-event-id: e-7",
+            "mcp-session-id: s-1",
+            "",
+        ],
+    );
+    check(
+        &Request::delete()
+            .session("s-1")
+            .unwrap()
+            .protocol_version("2025-11-25")
+            .unwrap(),
+        Some("DPoP t"),
+        &[
+            "DELETE https://mcp.example.com/mcp",
+            "authorization: DPoP t",
+            "mcp-protocol-version: 2025-11-25",
+            "mcp-session-id: s-1",
+            "",
+        ],
+    );
+}
+
+#[test]
+fn further_headers_and_a_fresh_start() {
+    let request = Request::stream()
+        .after("")
+        .unwrap()
+        .header(MCP_PROTOCOL_VERSION, HeaderValue::from_static("2025-06-18"))
+        .header(
+            HeaderName::from_static("x-tenant"),
+            HeaderValue::from_static("7"),
+        );
+    check(
+        &request,
+        None,
+        &[
+            "GET https://mcp.example.com/mcp",
+            "accept: text/event-stream",
+            "mcp-protocol-version: 2025-06-18",
+            "x-tenant: 7",
+            "",
+        ],
+    );
+}
+
+#[test]
+fn the_authorization_wins_over_a_further_header() {
+    let request = Request::delete().header(
+        http::header::AUTHORIZATION,
+        HeaderValue::from_static("Basic x"),
+    );
+    check(
+        &request,
+        Some("Bearer t"),
+        &[&format!("DELETE {SERVER}"), "authorization: Bearer t", ""],
+    );
+}
+
+#[test]
+fn texts_that_no_header_can_hold() {
+    let check = |outcome: Result<Request, Error>, name: &str| {
+        let error = outcome.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the value of `{name}` can't stand in a header")
+        );
+        assert_eq!(error.remedy(), Remedy::Report);
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    };
+    check(Request::delete().session("canary\r\n"), "mcp-session-id");
+    check(Request::stream().after("canary\n"), "last-event-id");
+    check(
+        Request::delete().protocol_version("canary\0"),
+        "mcp-protocol-version",
+    );
+}
+
+#[test]
+fn debug_shows_neither_session_nor_message() {
+    let request = Request::post("canary").session("canary").unwrap();
+    let text = format!("{request:?}");
+    assert!(!text.contains("canary"), "{text}");
+}
+
+#[test]
+fn limits() {
+    let head_limits = |set: Option<RequestOptions>| {
+        let (mut endpoint, script) = endpoint([answer(202), answer(202)]);
+        if let Some(policy) = set {
+            endpoint = endpoint.with_policy(policy);
+        }
+        block_on(endpoint.send(&Request::post(""), &Anonymous)).unwrap();
+        block_on(endpoint.send(&Request::stream(), &Anonymous)).unwrap();
+        let seen = script.seen.lock().unwrap();
+        assert!(
+            seen.iter()
+                .all(|(_, policy)| policy.redirects == Redirects::None)
+        );
+        assert!(
+            seen.iter()
+                .all(|(_, policy)| policy.server == *endpoint.server()),
+            "a policy of another server"
+        );
+        [seen[0].1.response_timeout, seen[1].1.response_timeout]
+            .map(|limit| limit.unwrap().as_secs())
+    };
+    assert_eq!(head_limits(None), [300, 60]);
+    let set = RequestOptions {
+        response_timeout: Some(Duration::from_secs(7)),
+        redirects: Redirects::SameOrigin { most: 3 },
+        ..RequestOptions::mcp(&"https://another.example".parse().unwrap())
+    };
+    assert_eq!(head_limits(Some(set)), [7, 7]);
+}
+
+#[test]
+fn a_request_without_authorization_is_not_sent() {
+    let (endpoint, script) = endpoint([]);
+    let refuse = |_: &http::Method, _: &url::Url, _: &mut http::HeaderMap| {
+        Err::<(), Box<dyn std::error::Error + Send + Sync>>("no key".into())
+    };
+    let error = block_on(endpoint.send(&Request::post(""), &refuse)).unwrap_err();
+    assert_eq!(error.to_string(), "the request can't be authorised");
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "no key");
+    assert!(script.seen.lock().unwrap().is_empty());
+}

@@ -1,0 +1,27 @@
+//! What the answer to the GET of an event stream means.
+
+use hallpass_core::block_on;
+use hallpass_mcp::{Anonymous, Request, StreamResponse};
+
+use crate::scripted_http::{Answer, answer, endpoint};
+
+#[track_caller]
+fn check(answer: &Answer, expected: StreamResponse) {
+    let (endpoint, _) = endpoint([answer.clone()]);
+    let response = block_on(endpoint.send(&Request::stream(), &Anonymous)).unwrap();
+    assert_eq!(StreamResponse::new(&response), expected, "{answer:?}");
+}
+
+#[test]
+fn stream_is_open_asked_for_again_or_not_there() {
+    let events = |status| answer(status).header("content-type", "text/event-stream");
+    check(&events(200), StreamResponse::Open);
+    let json = answer(200).header("content-type", "application/json");
+    for unavailable in [json, answer(202), answer(400), answer(405), answer(501)] {
+        check(&unavailable, StreamResponse::Unavailable);
+    }
+    check(&answer(404), StreamResponse::NotFound);
+    for status in [408, 425, 429, 500, 502, 503, 504] {
+        check(&events(status), StreamResponse::Retry);
+    }
+}

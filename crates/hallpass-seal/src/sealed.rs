@@ -1,0 +1,149 @@
+//! The format of sealed bytes.
+//!
+//! ```text
+//! magic "hallpass" | version | key id | binding | nonce | XChaCha20-Poly1305 ciphertext and tag
+//!        8 bytes   |    1    |   16   |   32    |  24   |
+//! ```
+//!
+//! The whole header is associated data. The binding says what the bytes are sealed for, so that they don't
+//! open in another place. The nonce is random for each sealing: 24 bytes make a repetition unlikely for ever.
+
+use std::{error::Error, fmt};
+
+use chacha20poly1305::{AeadInOut as _, KeyInit as _, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use crate::{KeyError, KeyErrorKind, KeyId, SealingKey, source::no_random_numbers};
+
+const MAGIC: &[u8; 8] = b"hallpass";
+const VERSION: u8 = 1;
+const NONCE: usize = 24;
+const TAG: usize = 16;
+const HEADER: usize = MAGIC.len() + 1 + 16 + 32 + NONCE;
+
+/// What bytes are sealed for: 32 bytes that the caller chooses, as a digest or a text.
+pub type Binding = [u8; 32];
+
+/// Why sealed bytes don't open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenError {
+    /// They are too short.
+    Torn,
+    /// They are not sealed bytes.
+    Foreign,
+    /// They are sealed by a newer version.
+    Newer {
+        /// The version of the format.
+        version: u8,
+    },
+    /// They are sealed for something else.
+    Misplaced,
+    /// They were changed, or are sealed with another key.
+    Altered,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torn => f.write_str("incomplete"),
+            Self::Foreign => f.write_str("not sealed bytes"),
+            Self::Newer { version } => write!(f, "sealed by a newer version ({version})"),
+            Self::Misplaced => f.write_str("sealed for something else"),
+            Self::Altered => f.write_str("changed, or sealed with another key"),
+        }
+    }
+}
+
+impl Error for OpenError {}
+
+/// Seals `plain` for `binding` with a key, whose id is written into the header.
+///
+/// # Errors
+///
+/// When the operating system gives no random numbers.
+pub fn seal(
+    id: KeyId,
+    key: &SealingKey,
+    binding: &Binding,
+    plain: &[u8],
+) -> Result<Vec<u8>, KeyError> {
+    let mut nonce = [0; NONCE];
+    getrandom::fill(&mut nonce).map_err(no_random_numbers)?;
+    let mut header = [0; HEADER];
+    let parts: [&[u8]; 5] = [MAGIC, &[VERSION], id.as_bytes(), binding, &nonce];
+    for (to, from) in header.iter_mut().zip(parts.into_iter().flatten()) {
+        *to = *from;
+    }
+    // Encrypted where it lies, so that no copy of the plain text is left behind.
+    let mut sealed = Vec::with_capacity(HEADER + plain.len() + TAG);
+    sealed.extend_from_slice(&header);
+    sealed.extend_from_slice(plain);
+    let tag = XChaCha20Poly1305::new(key.expose().into())
+        .encrypt_inout_detached(
+            &XNonce::from(nonce),
+            &header,
+            (&mut sealed[HEADER..]).into(),
+        )
+        .map_err(|_| {
+            KeyError::new(
+                KeyErrorKind::Unusable,
+                "sealing failed: the text is too long",
+            )
+        })?;
+    sealed.extend_from_slice(&tag);
+    Ok(sealed)
+}
+
+/// The id of the key that sealed `bytes`, as their header says.
+///
+/// # Errors
+///
+/// When they have no header of this version.
+pub fn key_id(bytes: &[u8]) -> Result<KeyId, OpenError> {
+    // The version comes before anything that may change with it, the length included.
+    let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(OpenError::Torn)?;
+    if magic != MAGIC {
+        return Err(OpenError::Foreign);
+    }
+    match rest.first() {
+        None => return Err(OpenError::Torn),
+        Some(&VERSION) => {}
+        // There was never a version before the first.
+        Some(0) => return Err(OpenError::Foreign),
+        Some(&version) => return Err(OpenError::Newer { version }),
+    }
+    let id = rest[1..].first_chunk::<16>().ok_or(OpenError::Torn)?;
+    Ok(KeyId::from_bytes(*id))
+}
+
+/// Opens what [`seal`] sealed for the same binding.
+///
+/// # Errors
+///
+/// When the bytes are not what was sealed with this key for this binding.
+pub fn open(
+    key: &SealingKey,
+    binding: &Binding,
+    bytes: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    key_id(bytes)?;
+    let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(OpenError::Torn)?;
+    let (sealed, tag) = rest.split_last_chunk::<TAG>().ok_or(OpenError::Torn)?;
+    let (front, nonce) = header.split_last_chunk::<NONCE>().ok_or(OpenError::Torn)?;
+    if !front.ends_with(binding) {
+        return Err(OpenError::Misplaced);
+    }
+    let mut plain = Zeroizing::new(sealed.to_vec());
+    XChaCha20Poly1305::new(key.expose().into())
+        .decrypt_inout_detached(
+            &XNonce::from(*nonce),
+            header,
+            plain.as_mut_slice().into(),
+            &(*tag).into(),
+        )
+        .map_err(|_| OpenError::Altered)?;
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! The port to where keys are kept.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use hallpass_core::{BoxFuture, Remedy};
+
+use crate::{KeyId, SealingKey};
+
+/// Where a key is kept. A store writes it down when it is created and keeps to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyLocation {
+    /// In the keyring of the operating system.
+    Keyring,
+    /// In a file that only its owner can read.
+    KeyFile,
+    /// Not kept: derived from a passphrase.
+    Passphrase,
+    /// In memory: lost when the process ends.
+    Memory,
+    /// Where the host program keeps it.
+    Host,
+}
+
+impl KeyLocation {
+    /// The word that a store writes down.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::KeyFile => "key-file",
+            Self::Passphrase => "passphrase",
+            Self::Memory => "memory",
+            Self::Host => "host",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Keyring,
+            Self::KeyFile,
+            Self::Passphrase,
+            Self::Memory,
+            Self::Host,
+        ]
+        .into_iter()
+        .find(|location| location.as_str() == word)
+    }
+}
+
+impl fmt::Display for KeyLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Keeps sealing keys by their ids. A host may supply its own.
+///
+/// The store asks once and keeps the answer for as long as it lives; it asks again after an error.
+/// An implementation has its own timeout and does not block an async thread.
+pub trait KeySource: Send + Sync + fmt::Debug {
+    /// Where this source keeps keys.
+    fn policy(&self) -> KeyLocation;
+
+    /// Makes a key, keeps it durably under `id`, and returns it.
+    fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>>;
+
+    /// Returns the key of this id.
+    fn load(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>>;
+
+    /// Removes the key of this id. Nothing is sealed with it any more.
+    fn remove(&self, id: KeyId) -> BoxFuture<'_, Result<(), KeyError>>;
+
+    /// Where the key is, for people.
+    fn describe(&self) -> String;
+}
+
+impl<S: KeySource + ?Sized> KeySource for Arc<S> {
+    fn policy(&self) -> KeyLocation {
+        (**self).policy()
+    }
+
+    fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        (**self).create(id)
+    }
+
+    fn load(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {
+        (**self).load(id)
+    }
+
+    fn remove(&self, id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
+        (**self).remove(id)
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+}
+
+/// An operation of a key source that failed.
+#[derive(Debug)]
+pub struct KeyError {
+    kind: KeyErrorKind,
+    what: String,
+    hint: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Why an operation of a key source failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyErrorKind {
+    /// The source works, is unlocked, and has no such key. To be returned only if that is certain: the store
+    /// then treats the key as lost and asks for a new one.
+    Absent,
+    /// The source is locked. The user has to unlock it.
+    Locked,
+    /// The source can't be reached.
+    Unavailable,
+    /// The source did not answer in time.
+    TimedOut,
+    /// What the source has is not a key, or other users can read it.
+    Unusable,
+}
+
+impl KeyError {
+    /// An error of `kind`; `what` says what failed on what, in lower case, without a full stop.
+    pub fn new(kind: KeyErrorKind, what: impl Into<String>) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    /// Adds advice for the user.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> KeyErrorKind {
+        self.kind
+    }
+
+    /// Advice for the user.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// What to do about it: a timeout may not happen again, anything else is up to the user.
+    pub fn remedy(&self) -> Remedy {
+        match self.kind {
+            KeyErrorKind::TimedOut => Remedy::Retry,
+            KeyErrorKind::Absent
+            | KeyErrorKind::Locked
+            | KeyErrorKind::Unavailable
+            | KeyErrorKind::Unusable => Remedy::Configure,
+        }
+    }
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for KeyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+pub(crate) fn no_random_numbers(error: getrandom::Error) -> KeyError {
+    KeyError::new(
+        KeyErrorKind::Unavailable,
+        format!("the operating system gave no random numbers: {error}"),
+    )
+}

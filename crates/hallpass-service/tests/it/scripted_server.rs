@@ -1,0 +1,284 @@
+//! A network of one MCP server, one authorization server and one identity provider whose answers a
+//! test writes down.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use hallpass_core::{
+    AuthScheme, BoxFuture, Challenge, ClientId, ClientSecret, Clock, CredentialKey, HttpClient,
+    HttpError, PreRegisteredClient, Record, RegistrationSink, Scopes, ServerSettings, ServerUrl,
+    SignIn, SignInReason, StoreError, Timestamp,
+    http::{Body, HttpErrorKind, RequestOptions},
+};
+use hallpass_oauth::{ClientKey, ProofKey};
+use hallpass_service::{ServiceClient, ServiceError, ServiceGrant, ServiceLogin};
+use hallpass_testkit::FixedEntropy;
+use http::{Request, Response};
+use serde_json::{Value, json};
+use url::{Url, form_urlencoded};
+
+pub(crate) const ISSUER: &str = "https://as.example";
+pub(crate) const SERVER: &str = "https://mcp.example/mcp";
+pub(crate) const PROVIDER: &str = "https://idp.example/exchange";
+
+/// A new P-256 key.
+pub(crate) fn key() -> ClientKey {
+    let document = ProofKey::generate().unwrap();
+    let document = document.expose();
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----
+{document}
+-----END PRIVATE KEY-----"
+    );
+    ClientKey::from_pem(&pem).unwrap()
+}
+
+/// A request as it was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) dpop: Option<String>,
+    pub(crate) form: Vec<(String, String)>,
+}
+
+impl Sent {
+    /// The parameters, as `name=value`.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        let pairs = self
+            .form
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        pairs.collect()
+    }
+
+    /// The value of a parameter, which stands there once.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        let mut values = self.form.iter().filter(|(key, _)| key == name);
+        let (_, value) = values.next().unwrap_or_else(|| panic!("no `{name}`"));
+        assert!(values.next().is_none(), "`{name}` twice");
+        value
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.form.iter().any(|(key, _)| key == name)
+    }
+}
+
+/// The claims of a JWT.
+pub(crate) fn claims(jwt: &str) -> Value {
+    let claims = jwt.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+}
+
+/// The answers, by path, in their order; the last one stays. Another path has no connection.
+#[derive(Debug, Default)]
+pub(crate) struct ScriptedServer {
+    answers: Mutex<HashMap<&'static str, VecDeque<Response<Bytes>>>>,
+    sent: Mutex<Vec<Sent>>,
+}
+
+pub(crate) fn answer(status: u16, body: &Value) -> Response<Bytes> {
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .body(Bytes::from(body.to_string()))
+        .unwrap()
+}
+
+pub(crate) fn error(status: u16, code: &str) -> Response<Bytes> {
+    answer(status, &json!({ "error": code }))
+}
+
+pub(crate) fn token(scheme: &str) -> Value {
+    json!({ "access_token": "canary-access", "token_type": scheme, "expires_in": 300 })
+}
+
+impl ScriptedServer {
+    /// Both metadata documents, tokens and an identity assertion; `more` goes over the
+    /// authorization server's metadata.
+    pub(crate) fn new(more: &Value) -> Arc<Self> {
+        let server = Self::default();
+        let resource = json!({
+            "resource": SERVER,
+            "authorization_servers": [ISSUER],
+            "scopes_supported": ["read", "offline_access"],
+        });
+        server.on(
+            "/.well-known/oauth-protected-resource/mcp",
+            [answer(200, &resource)],
+        );
+        let mut metadata =
+            json!({ "issuer": ISSUER, "token_endpoint": "https://as.example/token" });
+        for (name, value) in more.as_object().unwrap() {
+            metadata[name] = value.clone();
+        }
+        server.on(
+            "/.well-known/oauth-authorization-server",
+            [answer(200, &metadata)],
+        );
+        server.on("/token", [answer(200, &token("Bearer"))]);
+        let issued = json!({
+            "access_token": "canary-id-jag",
+            "issued_token_type": "urn:ietf:params:oauth:token-type:id-jag",
+            "token_type": "N_A",
+        });
+        server.on("/exchange", [answer(200, &issued)]);
+        Arc::new(server)
+    }
+
+    /// Writes down what a path answers.
+    pub(crate) fn on<const N: usize>(&self, path: &'static str, answers: [Response<Bytes>; N]) {
+        self.answers.lock().unwrap().insert(path, answers.into());
+    }
+
+    /// What was sent to a path.
+    pub(crate) fn sent(&self, path: &str) -> Vec<Sent> {
+        let sent = self.sent.lock().unwrap();
+        sent.iter()
+            .filter(|sent| sent.path == path)
+            .cloned()
+            .collect()
+    }
+
+    /// Every path that was asked.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let sent = self.sent.lock().unwrap();
+        sent.iter().map(|sent| sent.path.clone()).collect()
+    }
+
+    pub(crate) fn login(self: &Arc<Self>, client: ServiceClient) -> ServiceLogin {
+        ServiceLogin::new(
+            self.clone(),
+            Arc::new(FastClock),
+            Arc::new(FixedEntropy::new(1)),
+            client,
+        )
+    }
+}
+
+/// One sign-in, as a session asks for it.
+#[derive(Debug)]
+pub(crate) struct SignInCase<'a> {
+    pub(crate) settings: ServerSettings,
+    pub(crate) reason: SignInReason,
+    pub(crate) challenges: Vec<Challenge>,
+    pub(crate) scopes: Scopes,
+    pub(crate) previous: Option<&'a Record>,
+}
+
+impl Default for SignInCase<'_> {
+    /// The first one, after a bearer challenge, of a client with a secret.
+    fn default() -> Self {
+        Self {
+            settings: with_client(Some("canary-secret")),
+            reason: SignInReason::First,
+            challenges: vec![Challenge::new(AuthScheme::Bearer)],
+            scopes: Scopes::none(),
+            previous: None,
+        }
+    }
+}
+
+impl SignInCase<'_> {
+    pub(crate) async fn run(&self, login: &ServiceLogin) -> Result<Record, ServiceError> {
+        let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
+        let mut ask = SignIn::new(
+            &key,
+            &self.settings,
+            self.reason,
+            &self.scopes,
+            &NoRegistrationSink,
+        );
+        ask.challenges = &self.challenges;
+        ask.previous = self.previous;
+        login.run(ask).await
+    }
+}
+
+pub(crate) fn itself() -> ServiceClient {
+    ServiceClient::new(ServiceGrant::ClientCredentials)
+}
+
+pub(crate) fn client(id: &str, secret: Option<&str>) -> PreRegisteredClient {
+    PreRegisteredClient {
+        id: ClientId::new(id),
+        secret: secret.map(ClientSecret::new),
+        auth_method: None,
+        issuer: None,
+    }
+}
+
+pub(crate) fn with_client(secret: Option<&str>) -> ServerSettings {
+    let mut settings = ServerSettings::default();
+    settings.client.pre_registered = Some(client("service", secret));
+    settings
+}
+
+impl HttpClient for ScriptedServer {
+    fn open(
+        &self,
+        request: Request<Bytes>,
+        policy: RequestOptions,
+    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let header = |name| {
+            let value = head.headers.get(name)?;
+            Some(value.to_str().unwrap().to_owned())
+        };
+        self.sent.lock().unwrap().push(Sent {
+            path: path.clone(),
+            authorization: header("authorization"),
+            dpop: header("dpop"),
+            form: form_urlencoded::parse(&body).into_owned().collect(),
+        });
+        let mut answers = self.answers.lock().unwrap();
+        let next = answers.get_mut(path.as_str()).and_then(|answers| {
+            if answers.len() > 1 {
+                answers.pop_front()
+            } else {
+                answers.front().cloned()
+            }
+        });
+        let url = Url::parse(&head.uri.to_string()).unwrap();
+        let failed = || HttpError::new(HttpErrorKind::Interrupted, policy.leg, &url);
+        let answer = next
+            .map(|answer| answer.map(Body::whole))
+            .ok_or_else(failed);
+        Box::pin(async move { answer })
+    }
+}
+
+/// A service registers nothing, so nothing is saved.
+#[derive(Debug)]
+struct NoRegistrationSink;
+
+impl RegistrationSink for NoRegistrationSink {
+    fn save<'a>(&'a self, _: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        panic!("a service saves nothing during a sign-in")
+    }
+}
+
+/// A clock on which waits are none.
+#[derive(Debug)]
+struct FastClock;
+
+impl Clock for FastClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_seconds(1_800_000_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+}

@@ -1,0 +1,89 @@
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use hallpass_core::{
+    AuthorizeError, Authorizer, BoxFuture, ClientId, Record, Registration, Remedy, Scopes, SignIn,
+    SignInReason,
+    record::{GrantKind, RegistrationOrigin},
+};
+
+use super::{Gate, Server};
+
+/// Signs in at once, behind a gate, or fails.
+#[derive(Debug)]
+pub(crate) struct FakeAuthorizer {
+    server: Arc<Server>,
+    pub(crate) gate: Gate,
+    pub(crate) refuses: AtomicBool,
+    /// Whether it signs a service in, without a user.
+    pub(crate) is_service: AtomicBool,
+    /// Whether it saves a registration before the gate.
+    pub(crate) registers: AtomicBool,
+    pub(crate) calls: AtomicUsize,
+    asked: Mutex<Vec<(SignInReason, Scopes, Option<String>)>>,
+}
+
+impl FakeAuthorizer {
+    pub(crate) fn new(server: Arc<Server>) -> Self {
+        Self {
+            server,
+            gate: Gate::default(),
+            refuses: AtomicBool::new(false),
+            is_service: AtomicBool::new(false),
+            registers: AtomicBool::new(false),
+            calls: AtomicUsize::new(0),
+            asked: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Reason, scopes and the issuer of the previous record, of each call.
+    pub(crate) fn asked(&self) -> Vec<(SignInReason, String, Option<String>)> {
+        let asked = self.asked.lock().unwrap();
+        let texts = asked
+            .iter()
+            .map(|(reason, scopes, issuer)| (*reason, scopes.to_string(), issuer.clone()));
+        texts.collect()
+    }
+}
+
+impl Authorizer for FakeAuthorizer {
+    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+        Box::pin(async move {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            let issuer = ask.previous.map(|record| record.issuer.to_string());
+            self.asked
+                .lock()
+                .unwrap()
+                .push((ask.reason, ask.scopes.clone(), issuer));
+            let metadata = self.server.metadata();
+            let mut record = Record::new(ask.key.clone(), metadata, ask.settings.fingerprint());
+            let registration =
+                Registration::new(RegistrationOrigin::Dynamic, ClientId::new("registered"));
+            record.registration = Some(registration);
+            if self.registers.load(Ordering::SeqCst) {
+                ask.keep.save(&record).await.unwrap();
+            }
+            self.gate.pass().await;
+            if self.refuses.load(Ordering::SeqCst) {
+                return Err(AuthorizeError::new(Remedy::SignIn, "the user denied it"));
+            }
+            let mut grant = self.server.grant(ask.scopes);
+            if self.is_service.load(Ordering::SeqCst) {
+                grant.kind = GrantKind::ClientCredentials;
+                grant.refresh_token = None;
+            }
+            record.grant = Some(grant);
+            Ok(record)
+        })
+    }
+
+    fn is_interactive(&self) -> bool {
+        !self.is_service.load(Ordering::SeqCst)
+    }
+}

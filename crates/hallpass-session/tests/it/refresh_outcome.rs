@@ -1,0 +1,271 @@
+//! The table of the outcomes of a refresh, one test for each row.
+
+use hallpass_core::{
+    ClientId, ClientSecret, PreRegisteredClient, Remedy, State,
+    http::HttpErrorKind,
+    record::{RegistrationOrigin, SignInCause},
+};
+use hallpass_session::{SessionError, SignInNeed};
+
+use crate::{
+    fakes::Fault,
+    fixture::{Fixture, bare, need, retry_after, serial},
+};
+
+/// The call succeeds after these faults, with these pauses in between.
+#[track_caller]
+fn check_healed(fixture: &Fixture, token: &hallpass_session::Token, pauses: &[u128], posts: usize) {
+    assert_eq!(serial(token), 2);
+    assert_eq!(fixture.clock.sleeps(), pauses);
+    assert_eq!(fixture.server.posts(), posts);
+    assert_eq!(fixture.server.reuses(), 0);
+}
+
+#[tokio::test]
+async fn refresh_not_sent_is_repeated() {
+    for kind in [
+        HttpErrorKind::Connect,
+        HttpErrorKind::Resolve,
+        HttpErrorKind::ConnectTimeout,
+    ] {
+        let fixture = Fixture::expired(&[Fault::NotSent(kind), Fault::NotSent(kind)]).await;
+        let token = fixture.session().token().await.unwrap();
+        check_healed(&fixture, &token, &[500, 1_000], 1);
+    }
+}
+
+#[tokio::test]
+async fn refresh_not_sent_leaves_no_pending_refresh() {
+    let fixture = Fixture::expired(&[Fault::NotSent(HttpErrorKind::Tls)]).await;
+    let before = fixture.record().await;
+    let error = fixture.session().token().await.unwrap_err();
+    assert_eq!(
+        error.remedy(),
+        Remedy::Configure,
+        "a handshake does not mend itself"
+    );
+    let after = fixture.record().await;
+    assert_eq!(
+        (after.state, after.fence, after.grant),
+        (before.state, None, before.grant)
+    );
+}
+
+#[tokio::test]
+async fn refresh_not_processed_is_repeated_after_retry_after() {
+    for status in [408, 425, 429, 503] {
+        let fixture = Fixture::expired(&[Fault::RetryAfter(status, 3)]).await;
+        let token = fixture.session().token().await.unwrap();
+        check_healed(&fixture, &token, &[4_000], 2);
+    }
+}
+
+#[tokio::test]
+async fn long_retry_after_is_reported_and_honoured() {
+    let fixture = Fixture::expired(&[Fault::RetryAfter(503, 120)]).await;
+    let session = fixture.session();
+    for _ in 0..3 {
+        let error = session.token().await.unwrap_err();
+        assert_eq!(error.remedy(), Remedy::Retry);
+        let SessionError::Refresh(failed) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(failed.retry_after().unwrap().as_secs(), 121);
+    }
+    assert_eq!(fixture.server.posts(), 1, "the server is left alone");
+    assert_eq!(fixture.record().await.state, State::SignedIn);
+    fixture.clock.advance(121);
+    assert_eq!(serial(&session.token().await.unwrap()), 2);
+}
+
+#[tokio::test]
+async fn retry_after_holds_for_all_processes() {
+    let fixture = Fixture::expired(&[Fault::RetryAfter(503, 120)]).await;
+    for _ in 0..3 {
+        let pause = retry_after(&fixture.session().token().await.unwrap_err());
+        assert!((120..=121).contains(&pause), "{pause}");
+    }
+    assert_eq!(fixture.server.posts(), 1);
+    let record = fixture.record().await;
+    assert_eq!(
+        (record.state, record.fence.unwrap().posts),
+        (State::SignedIn, 0)
+    );
+    fixture.clock.advance(121);
+    assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
+}
+
+#[tokio::test]
+async fn old_token_is_used_while_the_refresh_fails() {
+    for faults in [
+        [Fault::Says(500, ""); 2],
+        [Fault::LostAfter, Fault::LostBefore],
+        [Fault::RetryAfter(429, 30); 2],
+        [Fault::Says(400, r#"{"error":"invalid_client"}"#); 2],
+        [Fault::NotSent(HttpErrorKind::Connect); 2],
+    ] {
+        let fixture = Fixture::signed_in().await;
+        let session = fixture.session();
+        fixture.clock.advance(3_545);
+        for fault in faults {
+            fixture.server.fault(fault);
+        }
+        for _ in 0..3 {
+            assert_eq!(serial(&session.token().await.unwrap()), 1, "{faults:?}");
+        }
+        assert_eq!(fixture.clock.sleeps(), [0_u128; 0], "{faults:?}: no pause");
+        assert!(fixture.server.posts() <= 1, "{faults:?}: the pause holds");
+        // Another process starts inside the margin, and uses it too.
+        assert_eq!(
+            serial(&fixture.session().token().await.unwrap()),
+            1,
+            "{faults:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn invalid_grant_drops_the_refresh_token_and_keeps_the_client() {
+    for status in [400, 401, 403] {
+        let fixture =
+            Fixture::expired(&[Fault::Says(status, r#"{"error":"invalid_grant"}"#)]).await;
+        let session = fixture.session();
+        let error = session.token().await.unwrap_err();
+        assert_eq!(need(&error), SignInNeed::Ended(SignInCause::RefreshRefused));
+        assert_eq!(error.remedy(), Remedy::SignIn);
+        let record = fixture.record().await;
+        assert_eq!(
+            record.state,
+            State::SignInRequired(SignInCause::RefreshRefused)
+        );
+        assert_eq!(record.fence, None);
+        assert!(record.registration.is_some());
+        assert_eq!(record.grant.unwrap().refresh_token, None);
+        for _ in 0..3 {
+            session.token().await.unwrap_err();
+        }
+        assert_eq!(fixture.server.posts(), 1, "a dead token is not retried");
+    }
+}
+
+#[tokio::test]
+async fn refused_refresh_keeps_everything_and_holds_for_all_processes() {
+    for (status, body) in [
+        (400, r#"{"error":"unauthorized_client"}"#),
+        (400, r#"{"error":"invalid_target"}"#),
+        (400, r#"{"error":"invalid_scope"}"#),
+        (401, ""),
+        (404, "not here"),
+        (418, r#"{"error":"teapot"}"#),
+        (302, ""),
+    ] {
+        let case = format!("{status} {body}");
+        let fixture = Fixture::expired(&[Fault::Says(status, body); 2]).await;
+        let before = fixture.record().await;
+        for session in [fixture.session(), fixture.session()] {
+            let error = session.token().await.unwrap_err();
+            let SessionError::Refresh(failed) = &error else {
+                panic!("{case}: {error:?}")
+            };
+            assert_eq!(failed.token_error().unwrap().status().as_u16(), status);
+            assert_eq!(error.remedy(), Remedy::Configure, "{case}");
+            assert_eq!(retry_after(&error).div_ceil(60), 16, "{case}");
+            session.token().await.unwrap_err();
+        }
+        assert_eq!(fixture.server.posts(), 1, "{case}");
+        let after = fixture.record().await;
+        assert_eq!(after.state, State::SignedIn, "{case}");
+        assert_eq!(after.grant, before.grant, "{case}");
+        // Later it is posted again, since the cause may be fixed; then the pause is twice as long.
+        fixture.clock.advance(901);
+        let pause = retry_after(&fixture.session().token().await.unwrap_err());
+        assert_eq!((pause, fixture.server.posts()), (1_801, 2), "{case}");
+        fixture.clock.advance(1_801);
+        assert_eq!(
+            serial(&fixture.session().token().await.unwrap()),
+            2,
+            "{case}"
+        );
+        assert_eq!(fixture.record().await.fence, None, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn refused_refresh_is_posted_again_with_other_settings() {
+    let mut fixture = Fixture::empty();
+    let client = |secret: &str| PreRegisteredClient {
+        id: ClientId::new("client-1"),
+        secret: Some(ClientSecret::new(secret)),
+        auth_method: None,
+        issuer: None,
+    };
+    fixture.settings.client.pre_registered = Some(client("secret-canary-1"));
+    fixture.put(|_| ()).await;
+    fixture.clock.advance(3_600);
+    let refusal = r#"{"error":"invalid_client"}"#;
+    fixture.server.fault(Fault::Says(401, refusal));
+    for _ in 0..2 {
+        fixture.session().token().await.unwrap_err();
+    }
+    assert_eq!(fixture.server.posts(), 1);
+    fixture.settings.client.pre_registered = Some(client("secret-canary-2"));
+    assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
+}
+
+#[tokio::test]
+async fn refused_refresh_is_posted_again_when_the_user_says_so() {
+    let fixture = Fixture::expired(&[Fault::Says(400, r#"{"error":"invalid_request"}"#); 2]).await;
+    fixture.session().token().await.unwrap_err();
+    let session = fixture.session();
+    session.retry_refused_refresh();
+    session.token().await.unwrap_err();
+    assert_eq!(fixture.server.posts(), 2);
+    // Once, and no more.
+    session.token().await.unwrap_err();
+    assert_eq!(fixture.server.posts(), 2);
+    session.retry_refused_refresh();
+    assert_eq!(serial(&session.token().await.unwrap()), 2);
+}
+
+#[tokio::test]
+async fn forgotten_dynamic_client_requires_sign_in() {
+    let fixture = Fixture::expired(&[Fault::Says(401, r#"{"error":"invalid_client"}"#); 2]).await;
+    let before = fixture.record().await;
+    let session = fixture.session();
+    for _ in 0..3 {
+        let error = session.token().await.unwrap_err();
+        assert_eq!(need(&error), SignInNeed::ClientForgotten);
+        assert_eq!(error.hint(), None);
+    }
+    assert_eq!(fixture.server.posts(), 1, "a hot loop does not hammer it");
+    // The grant is kept; the next login checks whether the client is known.
+    let after = fixture.record().await;
+    assert_eq!(after.state, State::SignedIn);
+    assert_eq!(after.grant, before.grant);
+    assert_eq!(after.registration.unwrap().proven_at, None);
+    let other = fixture.session().token().await.unwrap_err();
+    assert_eq!(
+        need(&other),
+        SignInNeed::ClientForgotten,
+        "other processes say so too"
+    );
+    assert_eq!(fixture.server.posts(), 1);
+    session.handle_challenge(None, &bare()).await.unwrap();
+    assert_eq!(fixture.authorizer.calls(), 1);
+    assert_eq!(fixture.record().await.state, State::SignedIn);
+}
+
+#[tokio::test]
+async fn refused_pre_registered_client_is_a_configuration_error() {
+    for origin in [
+        RegistrationOrigin::PreRegistered,
+        RegistrationOrigin::MetadataDocument,
+    ] {
+        let fixture = Fixture::expired(&[Fault::Says(401, r#"{"error":"invalid_client"}"#)]).await;
+        let mut record = fixture.record().await;
+        record.registration.as_mut().unwrap().origin = origin;
+        fixture.replace(record).await;
+        let error = fixture.session().token().await.unwrap_err();
+        assert_eq!(error.remedy(), Remedy::Configure);
+    }
+}

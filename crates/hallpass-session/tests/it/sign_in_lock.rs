@@ -1,0 +1,114 @@
+//! Sessions of several processes on one store share one sign-in.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use hallpass_core::{CredentialStore, Remedy, Scopes, SignInReason, store::LockKind};
+use hallpass_session::{SessionError, SignInRequest, Token};
+use tokio::task::JoinSet;
+
+use crate::{
+    fakes::TestStore,
+    fixture::{Fixture, serial},
+};
+
+/// How many processes start a sign-in at once.
+const PROCESSES: usize = 10;
+
+/// Starts the sign-ins, and returns when the first asks the user and all others wait for it.
+async fn start_all(fixture: &Fixture) -> JoinSet<Result<Token, SessionError>> {
+    fixture.authorizer.gate.shut();
+    let locks = TestStore::count(&fixture.store.locks);
+    let mut tasks = JoinSet::new();
+    for _ in 0..PROCESSES {
+        let session = fixture.session();
+        tasks.spawn(async move { session.sign_in(SignInRequest::default()).await });
+    }
+    fixture.authorizer.gate.arrived(1).await;
+    // The first takes the lock; each other one finds it taken, and waits for it.
+    let locks = locks + 1 + 2 * (PROCESSES - 1);
+    fixture.store.locking.arrived(locks).await;
+    tasks
+}
+
+#[tokio::test]
+async fn concurrent_processes_share_one_sign_in() {
+    for fixture in [Fixture::empty(), Fixture::signed_in().await] {
+        let signed_in = fixture.store.load(&fixture.key).await.unwrap().is_some();
+        let before = u32::from(signed_in);
+        let tasks = start_all(&fixture).await;
+        let holders = fixture.session().lock_holders().await.unwrap();
+        assert_eq!(holders.sign_in.as_deref(), Some("this process"));
+        assert_eq!(holders.key, None);
+        // The credential's own lock is free while the user signs in.
+        drop(
+            fixture
+                .store
+                .lock(&fixture.key, LockKind::Credential, Duration::ZERO)
+                .await
+                .unwrap(),
+        );
+        fixture.authorizer.gate.open();
+        let expected = before + 1;
+        for token in tasks.join_all().await {
+            assert_eq!(serial(&token.unwrap()), expected);
+        }
+        assert_eq!(fixture.authorizer.calls(), 1);
+        // A later sign-in asks the user again.
+        let later = fixture.session().sign_in(SignInRequest::default()).await;
+        assert_eq!(serial(&later.unwrap()), expected + 1);
+    }
+}
+
+#[tokio::test]
+async fn denied_sign_in_is_reported_to_all_processes() {
+    let fixture = Fixture::empty();
+    fixture.authorizer.refuses.store(true, Ordering::SeqCst);
+    let tasks = start_all(&fixture).await;
+    fixture.authorizer.gate.open();
+    let mut told = Vec::new();
+    for token in tasks.join_all().await {
+        let error = token.unwrap_err();
+        assert_eq!(error.remedy(), Remedy::SignIn);
+        told.push(std::error::Error::source(&error).unwrap().to_string());
+    }
+    let expected = "another process's sign-in failed";
+    let others = told.iter().filter(|text| *text == expected).count();
+    assert_eq!(others, PROCESSES - 1, "{told:?}");
+    assert_eq!(fixture.authorizer.calls(), 1);
+}
+
+#[tokio::test]
+async fn grant_with_fewer_scopes_is_followed_by_another_sign_in() {
+    let fixture = Fixture::empty();
+    let mut tasks = start_all(&fixture).await;
+    let session = fixture.session();
+    tasks.spawn(async move {
+        let ask = SignInRequest {
+            scopes: Scopes::from_server("more"),
+            ..SignInRequest::default()
+        };
+        session.sign_in(ask).await
+    });
+    fixture.store.locking.arrived(1 + 2 * PROCESSES).await;
+    fixture.authorizer.gate.open();
+    for token in tasks.join_all().await {
+        token.unwrap();
+    }
+    assert_eq!(fixture.authorizer.calls(), 2);
+    assert_eq!(fixture.authorizer.asked()[1].1, "more");
+}
+
+#[tokio::test]
+async fn first_sign_in_adopts_a_grant_saved_meanwhile() {
+    let fixture = Fixture::empty();
+    // This session has found no record; then another process signs in.
+    let late = fixture.session();
+    let first = fixture.session().sign_in(SignInRequest::default()).await;
+    let first = serial(&first.unwrap());
+    let ask = SignInRequest {
+        reason: SignInReason::First,
+        ..SignInRequest::default()
+    };
+    assert_eq!(serial(&late.sign_in(ask).await.unwrap()), first);
+    assert_eq!(fixture.authorizer.calls(), 1);
+}
