@@ -30,12 +30,12 @@ pub(crate) struct Network {
 
 impl Network {
     /// A network whose responses come once the gate is open.
-    pub(crate) fn behind(gate: &Gate) -> Self {
+    pub(crate) fn with_gate(gate: &Gate) -> Self {
         let clock = FakeClock::new(Timestamp::from_unix_seconds(0));
         let not_found = ScriptedResponse::new(404).with_chunk("Not Found");
         let http = ScriptedClient::new()
             .with_fallback(not_found)
-            .behind(gate)
+            .with_gate(gate)
             .with_time(clock.clone(), Duration::from_millis(7));
         Self { http, clock }
     }
@@ -74,7 +74,7 @@ impl Default for Network {
     fn default() -> Self {
         let gate = Gate::new();
         gate.open();
-        Self::behind(&gate)
+        Self::with_gate(&gate)
     }
 }
 

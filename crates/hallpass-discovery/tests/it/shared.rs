@@ -24,7 +24,7 @@ impl Held {
     fn new() -> Arc<Self> {
         let answers = Gate::new();
         let mut case = pointed();
-        case.network = Network::behind(&answers);
+        case.network = Network::with_gate(&answers);
         let case = case
             .protected(PATH_PRM, MCP, &["https://as.example"])
             .issuer(AS, "https://as.example");

@@ -69,7 +69,7 @@ async fn fallback_answers_what_no_entry_fits() {
 #[tokio::test]
 async fn client_behind_a_gate_waits_for_it() {
     let gate = Gate::new();
-    let client = Arc::new(ScriptedClient::new().behind(&gate));
+    let client = Arc::new(ScriptedClient::new().with_gate(&gate));
     client.on(TOKEN, responses([200]));
     let task = tokio::spawn({
         let client = Arc::clone(&client);
@@ -148,7 +148,7 @@ async fn response_and_body_wait_for_their_gates() {
     let (head, body) = (Gate::new(), Gate::new());
     let client = Arc::new(ScriptedClient::new());
     let response = ScriptedResponse::json(200, "{")
-        .behind(&head)
+        .with_gate(&head)
         .with_body_gate(&body)
         .with_chunk("}");
     client.on(RequestPattern::any(), [response]);
