@@ -191,3 +191,15 @@ async fn sent_request_gives_its_form_and_hides_it_from_debug() {
     assert_eq!(format!("{sent:?}"), "POST /token");
     assert!(client.requests().is_empty());
 }
+
+#[tokio::test]
+async fn http_response_is_given_as_it_is() {
+    let client = ScriptedClient::new();
+    let response = Response::builder().status(429).header("retry-after", "7");
+    let response = response.body(Bytes::from("later")).unwrap();
+    client.on(RequestPattern::any(), [response.into()]);
+    let response = send(&client, Method::GET, TOKEN).await.unwrap();
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "7");
+    assert_eq!(&response.body()[..], b"later");
+}
