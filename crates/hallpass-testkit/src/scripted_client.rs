@@ -84,7 +84,7 @@ impl ScriptedClient {
 
     /// Each response is given once the gate is open.
     #[must_use]
-    pub fn behind(mut self, gate: &Gate) -> Self {
+    pub fn with_gate(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
         self
     }
@@ -171,7 +171,7 @@ impl HttpClient for ScriptedClient {
             for gate in [&self.gate, &response.gate].into_iter().flatten() {
                 gate.pass().await;
             }
-            response.into_http(target, url)
+            response.into_response(target, url)
         })
     }
 }
@@ -373,7 +373,7 @@ impl ScriptedResponse {
 
     /// The same, given once the gate is open.
     #[must_use]
-    pub fn behind(mut self, gate: &Gate) -> Self {
+    pub fn with_gate(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
         self
     }
@@ -385,7 +385,7 @@ impl ScriptedResponse {
         self
     }
 
-    fn into_http(self, target: RequestTarget, url: Url) -> Result<Response<Body>, HttpError> {
+    fn into_response(self, target: RequestTarget, url: Url) -> Result<Response<Body>, HttpError> {
         let status = self.head.map_err(|kind| {
             let error = HttpError::new(kind, target, &url);
             error.with_source(if self.is_scripted {
@@ -409,6 +409,19 @@ impl ScriptedResponse {
             }
         }
         Ok(response)
+    }
+}
+
+impl From<Response<Bytes>> for ScriptedResponse {
+    fn from(response: Response<Bytes>) -> Self {
+        let (head, body) = response.into_parts();
+        let mut scripted = Self::with_head(Ok(head.status)).with_chunk(body);
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = head.headers.iter();
+        scripted.headers = headers
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect();
+        scripted
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use hallpass_discovery::{CacheMode, MetadataCache};
+use hallpass_testkit::{ScriptedResponse, resource_metadata_json, server_metadata_json};
 
-use crate::case::{
-    AS, Answer, Case, MCP, PATH_PRM, challenged, pointed, protected, server_metadata,
-};
+use crate::case::{AS, Case, MCP, PATH_PRM, challenged, pointed};
 
 fn cached(headers: &[(&'static str, &str)]) -> Case {
     let case = pointed();
@@ -17,12 +15,11 @@ fn cached(headers: &[(&'static str, &str)]) -> Case {
 
 /// Publishes resource metadata that names this issuer.
 fn put(case: &Case, headers: &[(&'static str, &str)], issuer: &str) {
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()));
-    let body = Bytes::from(protected(MCP, &[issuer]));
-    case.network
-        .put(PATH_PRM, Answer::Response(200, headers.collect(), body));
+    let response = ScriptedResponse::new(200).with_chunk(resource_metadata_json(MCP, &[issuer]));
+    let response = headers.iter().fold(response, |response, (name, value)| {
+        response.with_header(*name, *value)
+    });
+    case.network.put(PATH_PRM, response);
 }
 
 #[track_caller]
@@ -139,8 +136,9 @@ fn only_documents_are_kept_and_not_without_bound() {
     let cache = MetadataCache::new();
     let case = pointed();
     let page = |body: &str| {
-        let headers = vec![("cache-control", "max-age=60".to_owned())];
-        Answer::Response(200, headers, Bytes::copy_from_slice(body.as_bytes()))
+        ScriptedResponse::new(200)
+            .with_header("cache-control", "max-age=60")
+            .with_chunk(body.to_owned())
     };
     case.network.put(PATH_PRM, page("<html>"));
     case.run_with(CacheMode::Cached(&cache)).unwrap_err();
@@ -149,9 +147,9 @@ fn only_documents_are_kept_and_not_without_bound() {
         let server = format!("https://mcp.example/{number}");
         let at = format!("https://mcp.example/.well-known/oauth-protected-resource/{number}");
         let case = challenged().server(&server);
-        let document = protected(&server, &["https://as.example"]);
+        let document = resource_metadata_json(&server, &["https://as.example"]);
         case.network.put(&at, page(&document));
-        let document = server_metadata("https://as.example");
+        let document = server_metadata_json("https://as.example");
         case.network.put(AS, page(&document));
         case.network.pass(Duration::from_secs(later));
         case.run_with(CacheMode::Cached(&cache)).unwrap();

@@ -1,22 +1,17 @@
 //! One discovery case: a network that is a table, what was asked, and what came of it.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, Challenge, Clock, HttpClient, HttpError, Issuer, Resource, ResourceSetting,
-    ServerSettings, ServerUrl, Timestamp, block_on,
-    http::{Body, HttpErrorKind, RequestOptions},
+    Challenge, Issuer, Resource, ResourceSetting, ServerSettings, ServerUrl, Timestamp, block_on,
+    http::{HttpErrorKind, RequestOptions},
 };
 use hallpass_discovery::{CacheMode, Discovered, Discovery, DiscoveryError, challenges};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hallpass_testkit::{
+    FakeClock, Gate, ScriptedClient, ScriptedResponse, SentRequest, resource_metadata_json,
+    server_metadata_json,
+};
+use http::{HeaderMap, HeaderValue, header};
 use url::Url;
 
 pub(crate) const MCP: &str = "https://mcp.example/mcp";
@@ -26,92 +21,60 @@ pub(crate) const MCP_AS: &str = "https://mcp.example/.well-known/oauth-authoriza
 pub(crate) const AS: &str = "https://as.example/.well-known/oauth-authorization-server";
 pub(crate) const OIDC: &str = "https://as.example/.well-known/openid-configuration";
 
-/// What a URL answers.
-#[derive(Debug, Clone)]
-pub(crate) enum Answer {
-    Response(u16, Vec<(&'static str, String)>, Bytes),
-    Failure(HttpErrorKind),
-}
-
 /// A network that is a table: what is not in it answers 404. Each request takes 7 ms.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Network {
-    table: Mutex<HashMap<String, Answer>>,
-    asked: Mutex<Vec<String>>,
-    milliseconds: AtomicU64,
+    pub(crate) http: ScriptedClient,
+    pub(crate) clock: FakeClock,
 }
 
 impl Network {
-    pub(crate) fn put(&self, url: &str, answer: Answer) {
-        self.table.lock().unwrap().insert(url.to_owned(), answer);
+    /// A network whose responses come once the gate is open.
+    pub(crate) fn with_gate(gate: &Gate) -> Self {
+        let clock = FakeClock::new(Timestamp::from_unix_seconds(0));
+        let not_found = ScriptedResponse::new(404).with_chunk("Not Found");
+        let http = ScriptedClient::new()
+            .with_fallback(not_found)
+            .with_gate(gate)
+            .with_time(clock.clone(), Duration::from_millis(7));
+        Self { http, clock }
+    }
+
+    pub(crate) fn put(&self, url: &str, answer: ScriptedResponse) {
+        self.http.replace(url, [answer]);
     }
 
     pub(crate) fn remove(&self, url: &str) {
-        self.table.lock().unwrap().remove(url);
+        self.http.replace(url, []);
     }
 
-    /// What was asked since the last call.
+    /// What was asked since the last call, each as discovery asks.
     pub(crate) fn take_asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.asked.lock().unwrap())
+        let requests = self.http.take_requests().into_iter();
+        let asked = requests.map(
+            |SentRequest {
+                 request, options, ..
+             }| {
+                assert_eq!(request.method(), "GET");
+                assert_eq!(request.headers()[header::ACCEPT], "application/json");
+                assert!(request.body().is_empty());
+                assert_eq!(options, RequestOptions::metadata(&options.server));
+                request.uri().to_string()
+            },
+        );
+        asked.collect()
     }
 
     pub(crate) fn pass(&self, duration: Duration) {
-        let milliseconds = u64::try_from(duration.as_millis()).unwrap();
-        self.milliseconds.fetch_add(milliseconds, Ordering::Relaxed);
+        self.clock.advance(duration);
     }
 }
 
-impl HttpClient for Network {
-    fn open(
-        &self,
-        request: Request<Bytes>,
-        policy: RequestOptions,
-    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
-        assert_eq!(request.method(), "GET");
-        assert_eq!(request.headers()[header::ACCEPT], "application/json");
-        assert!(request.body().is_empty());
-        assert_eq!(policy, RequestOptions::metadata(&policy.server));
-        let url = request.uri().to_string();
-        let answer = self.table.lock().unwrap().get(&url).cloned();
-        self.asked.lock().unwrap().push(url.clone());
-        self.pass(Duration::from_millis(7));
-        Box::pin(async move {
-            match answer {
-                Some(Answer::Response(status, headers, body)) => {
-                    let mut response = Response::new(Body::whole(body));
-                    *response.status_mut() = StatusCode::from_u16(status).unwrap();
-                    for (name, value) in headers {
-                        response
-                            .headers_mut()
-                            .append(name, HeaderValue::from_str(&value).unwrap());
-                    }
-                    Ok(response)
-                }
-                Some(Answer::Failure(kind)) => {
-                    let url = Url::parse(&url).unwrap();
-                    Err(HttpError::new(kind, policy.leg, &url).with_source("the cable is cut"))
-                }
-                None => {
-                    let mut response = Response::new(Body::whole("Not Found"));
-                    *response.status_mut() = StatusCode::NOT_FOUND;
-                    Ok(response)
-                }
-            }
-        })
-    }
-}
-
-impl Clock for Network {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_seconds(0)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.milliseconds.load(Ordering::Relaxed))
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        panic!("discovery never sleeps")
+impl Default for Network {
+    fn default() -> Self {
+        let gate = Gate::new();
+        gate.open();
+        Self::with_gate(&gate)
     }
 }
 
@@ -173,10 +136,10 @@ impl Case {
     }
 
     pub(crate) fn answer(self, url: &str, status: u16, media_type: &str, body: &str) -> Self {
-        let headers = vec![("content-type", media_type.to_owned())];
-        let body = Bytes::copy_from_slice(body.as_bytes());
-        self.network
-            .put(url, Answer::Response(status, headers, body));
+        let response = ScriptedResponse::new(status)
+            .with_header("content-type", media_type)
+            .with_chunk(body.to_owned());
+        self.network.put(url, response);
         self
     }
 
@@ -185,24 +148,24 @@ impl Case {
     }
 
     pub(crate) fn fail(self, url: &str, kind: HttpErrorKind) -> Self {
-        self.network.put(url, Answer::Failure(kind));
+        self.network.put(url, ScriptedResponse::error(kind));
         self
     }
 
     /// The usual resource metadata at `url`, naming these authorization servers.
     pub(crate) fn protected(self, url: &str, resource: &str, issuers: &[&str]) -> Self {
-        self.serve(url, &protected(resource, issuers))
+        self.serve(url, &resource_metadata_json(resource, issuers))
     }
 
     /// The usual server metadata at `url`.
     pub(crate) fn issuer(self, url: &str, issuer: &str) -> Self {
-        self.serve(url, &server_metadata(issuer))
+        self.serve(url, &server_metadata_json(issuer))
     }
 
     pub(crate) fn run_with(&self, reading: CacheMode<'_>) -> Result<Discovered, DiscoveryError> {
         let discovery = Discovery {
-            http: &self.network,
-            clock: &self.network,
+            http: &self.network.http,
+            clock: &self.network.clock,
             settings: &self.settings,
         };
         let server = ServerUrl::parse(&self.server).unwrap();
@@ -254,22 +217,6 @@ impl Case {
 /// Hosts box the future and send it between threads.
 fn sendable<T: Send>(future: T) -> T {
     future
-}
-
-pub(crate) fn protected(resource: &str, issuers: &[&str]) -> String {
-    let issuers: Vec<String> = issuers.iter().map(|issuer| format!("{issuer:?}")).collect();
-    format!(
-        r#"{{"resource": {resource:?}, "authorization_servers": [{}]}}"#,
-        issuers.join(",")
-    )
-}
-
-pub(crate) fn server_metadata(issuer: &str) -> String {
-    let base = issuer.trim_end_matches('/');
-    format!(
-        r#"{{"issuer": {issuer:?}, "authorization_endpoint": "{base}/authorize",
-            "token_endpoint": "{base}/token", "code_challenge_methods_supported": ["S256"]}}"#
-    )
 }
 
 pub(crate) fn exactly(resource: &str, allow_mismatch: bool) -> ResourceSetting {

@@ -3,9 +3,10 @@
 
 use hallpass_core::{PkceSetting, Remedy, Scopes, ServerSettings};
 use hallpass_discovery::{DiscoveryErrorKind, challenges};
+use hallpass_testkit::server_metadata_json;
 use http::HeaderMap;
 
-use crate::case::{AS, MCP, OIDC, PATH_PRM, issuer, naming, pointed, server_metadata, url};
+use crate::case::{AS, MCP, OIDC, PATH_PRM, issuer, naming, pointed, url};
 
 const FOUND: &str = "https://as.example (Rfc8414) https://mcp.example/mcp";
 
@@ -62,7 +63,7 @@ fn lists_and_media_types_that_are_not_as_they_should_be() {
             AS,
             200,
             "application/octet-stream",
-            &server_metadata("https://as.example"),
+            &server_metadata_json("https://as.example"),
         )
         .finds(FOUND, &[PATH_PRM, AS]);
     let metadata = found.resource_metadata.as_ref().unwrap();
@@ -268,7 +269,7 @@ fn silence_about_pkce_is_waived_by_the_setting_alone() {
     assert!(!found.pkce_waived(&ServerSettings::default()));
     assert!(found.pkce_waived(&assume));
     let found = naming(&["https://as.example"])
-        .serve(AS, &server_metadata("https://as.example"))
+        .serve(AS, &server_metadata_json("https://as.example"))
         .run()
         .unwrap();
     assert!(found.server.supports_s256());

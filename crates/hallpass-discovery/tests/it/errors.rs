@@ -4,11 +4,10 @@ use std::error::Error;
 
 use hallpass_core::{HttpError, Remedy, http::HttpErrorKind};
 use hallpass_discovery::{DiscoveryError, DiscoveryErrorKind};
+use hallpass_testkit::server_metadata_json;
 use serde_json::json;
 
-use crate::case::{
-    AS, Case, MCP, OIDC, PATH_PRM, ROOT_PRM, case, challenged, exactly, pointed, server_metadata,
-};
+use crate::case::{AS, Case, MCP, OIDC, PATH_PRM, ROOT_PRM, case, challenged, exactly, pointed};
 
 #[test]
 fn a_web_page_instead_of_a_document() {
@@ -74,7 +73,10 @@ fn failures_of_the_network_are_told_apart() {
         let source = error.source().unwrap();
         assert_eq!(source.downcast_ref::<HttpError>().unwrap().kind(), kind);
         assert!(!error.to_string().contains(&source.to_string()));
-        assert_eq!(source.source().unwrap().to_string(), "the cable is cut");
+        assert_eq!(
+            source.source().unwrap().to_string(),
+            "the script fails this request"
+        );
         assert_eq!(error.attempts()[0].status(), None);
     }
     const UNREAD: &str = "the protected resource metadata of mcp.example can't be read";
@@ -340,7 +342,7 @@ fn a_planted_canary_stays_out_of_every_text() {
         check(&pointed().protected(PATH_PRM, MCP, &[named]));
     }
     let server = |endpoint: &str| {
-        server_metadata("https://as.example").replace("https://as.example/token", endpoint)
+        server_metadata_json("https://as.example").replace("https://as.example/token", endpoint)
     };
     for endpoint in [
         "https://u:canary@as.example/t",

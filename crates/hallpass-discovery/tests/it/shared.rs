@@ -2,50 +2,33 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use hallpass_core::{
-    BoxFuture, HttpClient, HttpError, ServerUrl,
-    http::{Body, HttpErrorKind, RequestOptions},
+use hallpass_core::{HttpError, ServerUrl, http::HttpErrorKind};
+use hallpass_discovery::{
+    CacheMode, Discovered, Discovery, DiscoveryError, DiscoveryErrorKind, MetadataCache,
 };
-use hallpass_discovery::{CacheMode, MetadataCache};
-use hallpass_discovery::{Discovered, Discovery, DiscoveryError, DiscoveryErrorKind};
-use http::{Request, Response};
-use tokio::{sync::Semaphore, task::JoinHandle, task::yield_now};
+use hallpass_testkit::{Gate, ScriptedResponse, resource_metadata_json, server_metadata_json};
+use tokio::{task::JoinHandle, task::yield_now};
 
-use crate::case::{AS, Answer, Case, MCP, PATH_PRM, pointed, protected, server_metadata};
+use crate::case::{AS, Case, MCP, Network, PATH_PRM, pointed};
 
 const MANY: usize = 50;
 
-/// A network that gives each answer when it is let.
+/// A case whose network answers once the gate is open.
 #[derive(Debug)]
 struct Held {
     case: Case,
-    answers: Semaphore,
-}
-
-impl HttpClient for Held {
-    fn open(
-        &self,
-        request: Request<Bytes>,
-        policy: RequestOptions,
-    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
-        let answer = self.case.network.open(request, policy);
-        Box::pin(async move {
-            self.answers.acquire().await.unwrap().forget();
-            answer.await
-        })
-    }
+    answers: Gate,
 }
 
 impl Held {
     fn new() -> Arc<Self> {
-        let case = pointed()
+        let answers = Gate::new();
+        let mut case = pointed();
+        case.network = Network::with_gate(&answers);
+        let case = case
             .protected(PATH_PRM, MCP, &["https://as.example"])
             .issuer(AS, "https://as.example");
-        Arc::new(Self {
-            case,
-            answers: Semaphore::new(0),
-        })
+        Arc::new(Self { case, answers })
     }
 
     fn caller(
@@ -55,8 +38,8 @@ impl Held {
         let (held, cache) = (Arc::clone(self), Arc::clone(cache));
         tokio::spawn(async move {
             let discovery = Discovery {
-                http: &*held,
-                clock: &held.case.network,
+                http: &held.case.network.http,
+                clock: &held.case.network.clock,
                 settings: &held.case.settings,
             };
             let server = ServerUrl::parse(&held.case.server).unwrap();
@@ -83,7 +66,7 @@ async fn callers_at_the_same_moment_share_one_request() {
     let (held, cache) = (Held::new(), Arc::default());
     let callers = held.callers(&cache).await;
     assert_eq!(held.case.network.take_asked(), [PATH_PRM]);
-    held.answers.add_permits(2);
+    held.answers.open();
     let mut own = 0;
     for caller in callers {
         let found = caller.await.unwrap().unwrap();
@@ -97,10 +80,10 @@ async fn callers_at_the_same_moment_share_one_request() {
 #[tokio::test]
 async fn failure_is_shared_like_an_answer() {
     let (held, cache) = (Held::new(), Arc::default());
-    let failure = Answer::Failure(HttpErrorKind::Connect);
+    let failure = ScriptedResponse::error(HttpErrorKind::Connect);
     held.case.network.put(PATH_PRM, failure);
     let callers = held.callers(&cache).await;
-    held.answers.add_permits(1);
+    held.answers.open();
     for caller in callers {
         let error = caller.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), DiscoveryErrorKind::Unreachable);
@@ -113,7 +96,7 @@ async fn failure_is_shared_like_an_answer() {
 #[tokio::test]
 async fn answer_is_shared_for_five_seconds() {
     let (held, cache) = (Held::new(), Arc::default());
-    held.answers.add_permits(10);
+    held.answers.open();
     let issuer = async || {
         let found = held.caller(&cache).await.unwrap().unwrap();
         found.server.issuer.as_str().to_owned()
@@ -121,10 +104,10 @@ async fn answer_is_shared_for_five_seconds() {
     assert_eq!(issuer().await, "https://as.example");
     held.case.network.take_asked();
     let new = "https://new.example/.well-known/oauth-authorization-server";
-    let document = |json: String| Answer::Response(200, Vec::new(), Bytes::from(json));
-    let moved = protected(MCP, &["https://new.example"]);
+    let document = |json: String| ScriptedResponse::new(200).with_chunk(json);
+    let moved = resource_metadata_json(MCP, &["https://new.example"]);
     held.case.network.put(PATH_PRM, document(moved));
-    let moved = server_metadata("https://new.example");
+    let moved = server_metadata_json("https://new.example");
     held.case.network.put(new, document(moved));
     held.case.network.pass(Duration::from_millis(4_900));
     assert_eq!(issuer().await, "https://as.example");
@@ -144,7 +127,7 @@ async fn caller_that_goes_away_leaves_the_request_to_the_next() {
     assert_eq!(held.case.network.take_asked(), [PATH_PRM]);
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
-    held.answers.add_permits(2);
+    held.answers.open();
     second.await.unwrap().unwrap();
     assert_eq!(held.case.network.take_asked(), [PATH_PRM, AS]);
 }

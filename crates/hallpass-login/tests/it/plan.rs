@@ -23,7 +23,7 @@ async fn plan(
     let clock = FakeClock::default();
     let challenges = [Challenge::new(scheme)];
     let discovery = Discovery {
-        http: &server as &dyn HttpClient,
+        http: &*server.http as &dyn HttpClient,
         clock: &clock as &dyn Clock,
         settings,
     };

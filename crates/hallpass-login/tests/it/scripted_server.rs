@@ -2,26 +2,24 @@
 //! have.
 
 use std::{
-    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, BoxFuture, Challenge, Clock, CredentialKey, HttpClient, HttpError, Record, Scopes,
-    ServerSettings, ServerUrl, SignIn, SignInReason, Timestamp,
-    http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
+    AuthScheme, BoxFuture, Challenge, Clock, CredentialKey, Record, Scopes, ServerSettings,
+    ServerUrl, SignIn, SignInReason, Timestamp, http::HttpErrorKind,
 };
 use hallpass_login::{BrowserLogin, Interaction, LoginError, LoginEvent, OpenError};
-use hallpass_testkit::FixedEntropy;
-use http::{Request, Response};
+use hallpass_testkit::{FixedEntropy, ScriptedClient, ScriptedResponse};
+use http::Response;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use url::{Url, form_urlencoded};
+use url::Url;
 
 use crate::fixture::SavedRecords;
 
@@ -31,7 +29,6 @@ pub(crate) const SERVER: &str = "https://mcp.example/mcp";
 /// A request as it was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
-    pub(crate) path: String,
     pub(crate) dpop: Option<String>,
     pub(crate) form: Vec<(String, String)>,
     pub(crate) body: Bytes,
@@ -45,11 +42,10 @@ impl Sent {
     }
 }
 
-/// The answers, by path, in their order; the last one stays.
+/// The answers, by path, in their order; the last one stays. A request to another path is interrupted.
 #[derive(Debug, Default)]
 pub(crate) struct ScriptedServer {
-    answers: Mutex<HashMap<&'static str, VecDeque<Response<Bytes>>>>,
-    sent: Mutex<Vec<Sent>>,
+    pub(crate) http: Arc<ScriptedClient>,
     pub(crate) events: Mutex<Vec<String>>,
     pub(crate) declines: bool,
     /// The host's own choice of scopes.
@@ -74,7 +70,11 @@ impl ScriptedServer {
     /// Both metadata documents, a registration and tokens; `more` goes over the authorization
     /// server's metadata.
     pub(crate) fn new(more: &Value) -> Self {
-        let server = Self::default();
+        let interrupted = ScriptedResponse::error(HttpErrorKind::Interrupted);
+        let server = Self {
+            http: Arc::new(ScriptedClient::new().with_fallback(interrupted)),
+            ..Self::default()
+        };
         let resource = json!({ "resource": SERVER, "authorization_servers": [ISSUER] });
         server.on(
             "/.well-known/oauth-protected-resource/mcp",
@@ -105,15 +105,18 @@ impl ScriptedServer {
 
     /// Writes down what a path answers.
     pub(crate) fn on<const N: usize>(&self, path: &'static str, answers: [Response<Bytes>; N]) {
-        self.answers.lock().unwrap().insert(path, answers.into());
+        self.http.replace(path, answers.map(Into::into));
     }
 
     /// What was sent to a path.
     pub(crate) fn sent(&self, path: &str) -> Vec<Sent> {
-        let sent = self.sent.lock().unwrap();
-        sent.iter()
-            .filter(|sent| sent.path == path)
-            .cloned()
+        let sent = self.http.requests().into_iter();
+        sent.filter(|sent| sent.path() == path)
+            .map(|sent| Sent {
+                dpop: sent.header("dpop").map(str::to_owned),
+                form: sent.form(),
+                body: sent.request.into_body(),
+            })
             .collect()
     }
 
@@ -129,7 +132,7 @@ impl ScriptedServer {
         previous: Option<&Record>,
     ) -> Result<Record, LoginError> {
         let login = BrowserLogin::builder(
-            self.clone(),
+            self.http.clone(),
             Arc::new(FastClock),
             Arc::new(FixedEntropy::new(1)),
             self.clone(),
@@ -150,30 +153,6 @@ impl ScriptedServer {
         request.challenges = &challenges;
         request.previous = previous;
         login.run(request).await
-    }
-
-    fn answer_to(&self, request: Request<Bytes>) -> Result<Response<Body>, HttpError> {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path().to_owned();
-        let dpop = head.headers.get("dpop");
-        self.sent.lock().unwrap().push(Sent {
-            path: path.clone(),
-            dpop: dpop.map(|proof| proof.to_str().unwrap().to_owned()),
-            form: form_urlencoded::parse(&body).into_owned().collect(),
-            body,
-        });
-        let mut answers = self.answers.lock().unwrap();
-        let next = answers.get_mut(path.as_str()).and_then(|answers| {
-            if answers.len() > 1 {
-                answers.pop_front()
-            } else {
-                answers.front().cloned()
-            }
-        });
-        next.map(|answer| answer.map(Body::whole)).ok_or_else(|| {
-            let url = Url::parse(&head.uri.to_string()).unwrap();
-            HttpError::new(HttpErrorKind::Interrupted, RequestTarget::Metadata, &url)
-        })
     }
 
     /// Sends the callback that a server would send after an immediate consent.
@@ -202,17 +181,6 @@ pub(crate) fn tokens(scheme: &str) -> Value {
         "token_type": scheme,
         "expires_in": 3600,
     })
-}
-
-impl HttpClient for ScriptedServer {
-    fn open(
-        &self,
-        request: Request<Bytes>,
-        _: RequestOptions,
-    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
-        let answer = self.answer_to(request);
-        Box::pin(async move { answer })
-    }
 }
 
 impl Interaction for ScriptedServer {

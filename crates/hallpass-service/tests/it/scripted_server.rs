@@ -1,26 +1,20 @@
 //! A network of one MCP server, one authorization server and one identity provider whose answers a
 //! test writes down.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, BoxFuture, Challenge, ClientId, ClientSecret, Clock, CredentialKey, HttpClient,
-    HttpError, PreRegisteredClient, Record, RegistrationSink, Scopes, ServerSettings, ServerUrl,
-    SignIn, SignInReason, StoreError, Timestamp,
-    http::{Body, HttpErrorKind, RequestOptions},
+    AuthScheme, BoxFuture, Challenge, ClientId, ClientSecret, Clock, CredentialKey,
+    PreRegisteredClient, Record, RegistrationSink, Scopes, ServerSettings, ServerUrl, SignIn,
+    SignInReason, StoreError, Timestamp, http::HttpErrorKind,
 };
 use hallpass_oauth::{ClientKey, ProofKey};
 use hallpass_service::{ServiceClient, ServiceError, ServiceGrant, ServiceLogin};
-use hallpass_testkit::FixedEntropy;
-use http::{Request, Response};
+use hallpass_testkit::{FixedEntropy, ScriptedClient, ScriptedResponse};
+use http::Response;
 use serde_json::{Value, json};
-use url::{Url, form_urlencoded};
 
 pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const SERVER: &str = "https://mcp.example/mcp";
@@ -41,7 +35,6 @@ pub(crate) fn key() -> ClientKey {
 /// A request as it was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
-    pub(crate) path: String,
     pub(crate) authorization: Option<String>,
     pub(crate) dpop: Option<String>,
     pub(crate) form: Vec<(String, String)>,
@@ -76,11 +69,10 @@ pub(crate) fn claims(jwt: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
 }
 
-/// The answers, by path, in their order; the last one stays. Another path has no connection.
-#[derive(Debug, Default)]
+/// The answers, by path, in their order; the last one stays. A request to another path is interrupted.
+#[derive(Debug)]
 pub(crate) struct ScriptedServer {
-    answers: Mutex<HashMap<&'static str, VecDeque<Response<Bytes>>>>,
-    sent: Mutex<Vec<Sent>>,
+    http: Arc<ScriptedClient>,
 }
 
 pub(crate) fn answer(status: u16, body: &Value) -> Response<Bytes> {
@@ -103,7 +95,11 @@ impl ScriptedServer {
     /// Both metadata documents, tokens and an identity assertion; `more` goes over the
     /// authorization server's metadata.
     pub(crate) fn new(more: &Value) -> Arc<Self> {
-        let server = Self::default();
+        let interrupted = ScriptedResponse::error(HttpErrorKind::Interrupted);
+        let http = ScriptedClient::new().with_fallback(interrupted);
+        let server = Self {
+            http: Arc::new(http),
+        };
         let resource = json!({
             "resource": SERVER,
             "authorization_servers": [ISSUER],
@@ -134,27 +130,30 @@ impl ScriptedServer {
 
     /// Writes down what a path answers.
     pub(crate) fn on<const N: usize>(&self, path: &'static str, answers: [Response<Bytes>; N]) {
-        self.answers.lock().unwrap().insert(path, answers.into());
+        self.http.replace(path, answers.map(Into::into));
     }
 
     /// What was sent to a path.
     pub(crate) fn sent(&self, path: &str) -> Vec<Sent> {
-        let sent = self.sent.lock().unwrap();
-        sent.iter()
-            .filter(|sent| sent.path == path)
-            .cloned()
+        let sent = self.http.requests().into_iter();
+        sent.filter(|sent| sent.path() == path)
+            .map(|sent| Sent {
+                authorization: sent.header("authorization").map(str::to_owned),
+                dpop: sent.header("dpop").map(str::to_owned),
+                form: sent.form(),
+            })
             .collect()
     }
 
     /// Every path that was asked.
     pub(crate) fn asked(&self) -> Vec<String> {
-        let sent = self.sent.lock().unwrap();
-        sent.iter().map(|sent| sent.path.clone()).collect()
+        let sent = self.http.requests();
+        sent.iter().map(|sent| sent.path().to_owned()).collect()
     }
 
     pub(crate) fn login(self: &Arc<Self>, client: ServiceClient) -> ServiceLogin {
         ServiceLogin::new(
-            self.clone(),
+            self.http.clone(),
             Arc::new(FastClock),
             Arc::new(FixedEntropy::new(1)),
             client,
@@ -213,41 +212,6 @@ pub(crate) fn with_client(secret: Option<&str>) -> ServerSettings {
     let mut settings = ServerSettings::default();
     settings.client.pre_registered = Some(client("service", secret));
     settings
-}
-
-impl HttpClient for ScriptedServer {
-    fn open(
-        &self,
-        request: Request<Bytes>,
-        policy: RequestOptions,
-    ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path().to_owned();
-        let header = |name| {
-            let value = head.headers.get(name)?;
-            Some(value.to_str().unwrap().to_owned())
-        };
-        self.sent.lock().unwrap().push(Sent {
-            path: path.clone(),
-            authorization: header("authorization"),
-            dpop: header("dpop"),
-            form: form_urlencoded::parse(&body).into_owned().collect(),
-        });
-        let mut answers = self.answers.lock().unwrap();
-        let next = answers.get_mut(path.as_str()).and_then(|answers| {
-            if answers.len() > 1 {
-                answers.pop_front()
-            } else {
-                answers.front().cloned()
-            }
-        });
-        let url = Url::parse(&head.uri.to_string()).unwrap();
-        let failed = || HttpError::new(HttpErrorKind::Interrupted, policy.leg, &url);
-        let answer = next
-            .map(|answer| answer.map(Body::whole))
-            .ok_or_else(failed);
-        Box::pin(async move { answer })
-    }
 }
 
 /// A service registers nothing, so nothing is saved.

@@ -69,7 +69,7 @@ async fn fallback_answers_what_no_entry_fits() {
 #[tokio::test]
 async fn client_behind_a_gate_waits_for_it() {
     let gate = Gate::new();
-    let client = Arc::new(ScriptedClient::new().behind(&gate));
+    let client = Arc::new(ScriptedClient::new().with_gate(&gate));
     client.on(TOKEN, responses([200]));
     let task = tokio::spawn({
         let client = Arc::clone(&client);
@@ -148,7 +148,7 @@ async fn response_and_body_wait_for_their_gates() {
     let (head, body) = (Gate::new(), Gate::new());
     let client = Arc::new(ScriptedClient::new());
     let response = ScriptedResponse::json(200, "{")
-        .behind(&head)
+        .with_gate(&head)
         .with_body_gate(&body)
         .with_chunk("}");
     client.on(RequestPattern::any(), [response]);
@@ -190,4 +190,16 @@ async fn sent_request_gives_its_form_and_hides_it_from_debug() {
     assert_eq!(sent.header("authorization"), None);
     assert_eq!(format!("{sent:?}"), "POST /token");
     assert!(client.requests().is_empty());
+}
+
+#[tokio::test]
+async fn http_response_is_given_as_it_is() {
+    let client = ScriptedClient::new();
+    let response = Response::builder().status(429).header("retry-after", "7");
+    let response = response.body(Bytes::from("later")).unwrap();
+    client.on(RequestPattern::any(), [response.into()]);
+    let response = send(&client, Method::GET, TOKEN).await.unwrap();
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "7");
+    assert_eq!(&response.body()[..], b"later");
 }

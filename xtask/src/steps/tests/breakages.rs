@@ -162,7 +162,7 @@ pub(super) const BREAKAGES: &[Row] = &[
     ("a readme of another crate", README, "# hallpass-oauth", "# hallpass-core",
         &["tidy: crates/hallpass-oauth/README.md: it does not begin with `# hallpass-oauth` (readme)"]),
     ("a readme that does not say for whom", README, "## Who takes it alone", "## Usage",
-        &["tidy: crates/hallpass-oauth/README.md: it has no `## Who takes it alone` (readme)"]),
+        &["tidy: crates/hallpass-oauth/README.md: it has no `## When to use it alone` (readme)"]),
 
     // Tests that do not run, or wait.
     ("an ignored test", UNIT, "#[test]", "#[ignore = \"slow\"]\n#[test]",

@@ -1,11 +1,11 @@
-//! Each crate that is published says in its README who takes it alone, and names itself.
+//! Each crate that is published says in its README when to use it alone, and names itself.
 
 use toml::Value;
 
 use crate::{finding::Finding, tree::Tree};
 
-/// The heading under which it is said.
-const ALONE: &str = "## Who takes it alone";
+/// The headings under which it is said.
+const ALONE: [&str; 2] = ["## When to use it alone", "## Who takes it alone"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -21,8 +21,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             let what = format!("it does not begin with `# {name}`");
             findings.push(Finding::new(&path, "readme", what));
         }
-        if !text.lines().any(|line| line == ALONE) {
-            let what = format!("it has no `{ALONE}`");
+        if !text.lines().any(|line| ALONE.contains(&line)) {
+            let what = format!("it has no `{}`", ALONE[0]);
             findings.push(Finding::new(&path, "readme", what));
         }
     }
