@@ -40,8 +40,8 @@ const WIDTH: usize = 100;
 pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), CommandError> {
     let examined = examined(program, command).await?;
     let key = examined.hallpass().key().clone();
-    let waiting = format!("examining {key}");
-    let report = program.output.while_waiting(&waiting, examined.examine());
+    let waiting = format!("diagnosing {key}");
+    let report = program.output.while_waiting(&waiting, examined.diagnose());
     let report = report.await;
     let lines = Lines(ServerRef::of(&key, program));
     let paint = program.output.paint();
@@ -53,7 +53,7 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
             None => line.to_owned(),
         },
     };
-    program.output.line(&report.in_words(&style));
+    program.output.line(&report.to_text(&style));
     let data = as_data(&report, &lines);
     match report.first_fault() {
         None => {
@@ -162,7 +162,7 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
         let findings = shown["findings"].as_array_mut().into_iter().flatten();
         for (finding, shown) in step.findings.iter().zip(findings) {
             let hints: Vec<_> = finding.hints.iter().map(|hint| lines.of(hint)).collect();
-            shown["lines"] = json!(hints);
+            shown["commands"] = json!(hints);
         }
     }
     data
@@ -170,7 +170,7 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
 
 /// How the command ends where something stands in the way.
 fn failed(fault: &Finding, lines: &Lines) -> CommandError {
-    let what = format!("`{}`: {}", fault.code.as_str(), fault.code.meaning());
+    let what = format!("`{}`: {}", fault.code.as_str(), fault.code.explanation());
     let failed = CommandError::with_remedy(what, fault.remedy);
     match fault.hints.first() {
         Some(hint) => failed.hint(lines.of(hint)),

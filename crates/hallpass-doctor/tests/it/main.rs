@@ -9,10 +9,10 @@
 
 mod account;
 mod browser;
-mod case;
 mod codes;
 mod connect_proxy;
 mod endpoint;
+mod fixture;
 mod folding;
 mod metadata;
 mod network;
