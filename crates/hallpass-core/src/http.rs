@@ -74,7 +74,7 @@ fn too_large(leg: RequestTarget, uri: &::http::Uri) -> HttpError {
 /// What one request may do and take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestOptions {
-    /// The MCP server that the request is for, whoever is asked: its own endpoint, its metadata, or
+    /// The MCP server that the request is for, also where another server is asked: its own endpoint, its metadata, or
     /// its authorization server. A client for several servers lets what the metadata of one names
     /// lead to where that one is, and no further.
     pub server: ServerUrl,
@@ -181,7 +181,7 @@ pub enum Redirects {
 /// The body of a response as it arrives.
 pub struct Body(Pin<Box<dyn Chunks>>);
 
-/// A source of body chunks, implemented by whoever implements [`HttpClient`].
+/// A source of body chunks, implemented together with [`HttpClient`].
 pub trait Chunks: Send {
     /// Polls for the next chunk; `None` is the end.
     fn poll_chunk(

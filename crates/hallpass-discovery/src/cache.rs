@@ -12,7 +12,7 @@ use http::{HeaderMap, header};
 
 use crate::single_flight::SingleFlight;
 
-/// Metadata documents that are still fresh, held by whoever runs discovery more than once.
+/// Metadata documents that are still fresh, for a host that runs discovery more than once.
 ///
 /// Only what says `Cache-Control: max-age` is kept, for that long and at most a day. Documents are
 /// kept as they arrived and checked at each use, so a changed setting takes effect at once. A cache

@@ -201,14 +201,14 @@ fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> RequestFa
                 .to_owned()
         }
         HttpErrorKind::BodyTooLarge => format!(
-            "metadata may hold {} bytes at most: tell whoever runs {host}",
+            "metadata may have at most {} bytes: contact the operator of {host}",
             RequestOptions::METADATA_CAP
         ),
         HttpErrorKind::ProxyAuthentication => {
             "check the proxy's user name and password in its settings".to_owned()
         }
         HttpErrorKind::InvalidRequest => "check the URL and the proxy's settings".to_owned(),
-        HttpErrorKind::Malformed | _ => format!("tell whoever runs {host}"),
+        HttpErrorKind::Malformed | _ => format!("contact the operator of {host}"),
     };
     let text = match error.kind() {
         HttpErrorKind::BodyTooLarge => {

@@ -1,6 +1,6 @@
 //! One request for all callers that want the same document at the same moment.
 //!
-//! No runtime is needed: whoever comes first asks, the others are woken by its answer. When the first
+//! No runtime is needed: the first caller sends the request, and its answer wakes the others. When the first
 //! one goes away before, the next one asks.
 
 use std::{

@@ -21,7 +21,7 @@ use crate::{
     redirect::next_hop,
 };
 
-/// Headers that say how a request is framed or routed; they are nobody's to set by default.
+/// Headers that say how a request is framed or routed; a configuration can't set them.
 const OWN_HEADERS: [header::HeaderName; 7] = [
     header::HOST,
     header::CONTENT_LENGTH,
@@ -85,11 +85,11 @@ impl Client {
     }
 
     /// The same configuration as a [`reqwest::Client`], for a library that wants one, to talk to
-    /// `server` and to nobody else.
+    /// `server` and to no other.
     ///
     /// Trust, client certificate, proxy, user agent and connect limit are this client's, and
     /// `server`'s headers are on every request; a request to another origin fails to connect, so
-    /// they reach nobody else. It follows no redirect. It has no total time limit and no body cap,
+    /// they reach no other server. It follows no redirect. It has no total time limit and no body cap,
     /// which [`open`](HttpClient::open) takes from its policy, and no address policy, since a
     /// person configured the server.
     ///

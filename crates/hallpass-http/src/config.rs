@@ -24,7 +24,7 @@ pub struct HttpConfig {
     pub headers: Vec<OriginHeaders>,
     /// The `User-Agent` of every request, CONNECT requests to proxies included.
     pub user_agent: String,
-    /// Origins that a person named besides the MCP servers: a configured issuer, an explicit
+    /// Origins that the user named besides the MCP servers: a configured issuer, an explicit
     /// endpoint or metadata URL. They are always allowed; what they name is not.
     ///
     /// Each request says which server it is for
@@ -36,8 +36,8 @@ pub struct HttpConfig {
     /// How long connecting may take, from the name's lookup to the end of the TLS handshake.
     pub connect_timeout: Duration,
     /// After how long without a byte an HTTP/2 connection with requests under way is asked for a sign
-    /// of life. It ends when it gives none for as long again: a computer that slept, or came to another
-    /// network, would wait for answers that can't come.
+    /// of life. It ends when it gives none for as long again: a computer that slept, or changed
+    /// networks, would wait for answers that can't come.
     pub keep_alive: Duration,
     /// How names become addresses.
     pub resolver: Arc<dyn Resolver>,
@@ -214,12 +214,12 @@ impl HttpConfigError {
         }
     }
 
-    /// What the person can do about it: always a matter of configuration.
+    /// What to do about it: the configuration has to change.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// What the person can do about it, in words.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self.trouble {
             ConfigReason::Identity => Some("check that the key belongs to the first certificate"),

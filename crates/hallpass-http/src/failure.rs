@@ -57,7 +57,7 @@ pub(crate) fn of_proxy(leg: RequestTarget, url: &Url, proxy: &Proxy) -> HttpErro
     HttpError::new(HttpErrorKind::ProxyAuthentication, leg, url).with_source(refused)
 }
 
-/// Whether a proxy refused for want of the right credentials. The types that say so are private to
+/// Whether a proxy refused because of missing or wrong credentials. The types that say so are private to
 /// the layers below; what they say is what there is.
 fn wants_credentials(error: &(dyn Error + 'static)) -> bool {
     const WORDS: [&str; 3] = [

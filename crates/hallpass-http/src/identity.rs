@@ -154,12 +154,12 @@ impl ClientIdentityError {
         self.path.as_deref()
     }
 
-    /// What the person can do about it: always a matter of configuration.
+    /// What to do about it: the configuration has to change.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// What the person can do about it, in words.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&'static str> {
         match self.trouble {
             IdentityReason::Unreadable(_) => Some("check the path and its permissions"),

@@ -284,7 +284,7 @@ impl AddressRefused {
         self.class
     }
 
-    /// What the person can do when the target is right.
+    /// Advice for the user, where the target is right.
     pub fn hint(&self) -> String {
         format!(
             "if `{}` is meant to be used, name its origin in the settings",

@@ -155,14 +155,14 @@ fn failures_of_the_network_are_told_apart() {
         NotJson,
         Remedy::Configure,
         UNREAD,
-        "tell whoever runs mcp.example",
+        "contact the operator of mcp.example",
     );
     check(
         Http::BodyTooLarge,
         TooLarge,
         Remedy::Report,
         "the protected resource metadata of mcp.example is larger than such a document may be",
-        "1048576 bytes at most",
+        "at most 1048576 bytes",
     );
 }
 

@@ -35,7 +35,7 @@ impl CaBundle {
     ///
     /// # Errors
     ///
-    /// When the file can't be read, and when it holds no usable certificate: a file that somebody
+    /// When the file can't be read, and when it holds no usable certificate: a file that the user
     /// asked for by name and that adds nothing is a mistake.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, CaBundleError> {
         let path = path.as_ref();

@@ -1,5 +1,5 @@
 //! Says what was wrong with a server's certificate, with the chain that was presented, and notes who
-//! accepted it where somebody wants to know.
+//! accepted it, for a diagnosis.
 
 use std::{fmt, sync::Arc};
 
