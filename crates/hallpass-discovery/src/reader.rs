@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
             return object(document, url, &HeaderMap::new(), &body);
         }
         let (result, is_shared) = match self.reading {
-            CacheMode::Anew(cache) => cache.flights.run(&key, self.clock, self.get(url)).await,
+            CacheMode::Refresh(cache) => cache.flights.run(&key, self.clock, self.get(url)).await,
             CacheMode::Cached(_) | CacheMode::Uncached => {
                 (self.get(url).await.map_err(Arc::new), false)
             }
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         } else {
             Err(refused(document, url, response.status()))
         };
-        if let CacheMode::Cached(cache) | CacheMode::Anew(cache) = self.reading
+        if let CacheMode::Cached(cache) | CacheMode::Refresh(cache) = self.reading
             && !is_shared
         {
             match &read {

@@ -99,7 +99,7 @@ impl AddressPolicy {
     ) -> Reach {
         // Before the first connection to the server: what its name leads to is noted from then on.
         let class = self.known_class(server.url(), is_proxied);
-        let is_own = Origin::of(server.url()).as_ref() == Some(target);
+        let is_own = Origin::from_url(server.url()).as_ref() == Some(target);
         if is_own || self.configured.contains(target) {
             return Reach::Configured;
         }

@@ -19,7 +19,7 @@ mod verifier;
 
 pub use bundle::{CaBundle, CaBundleError, CaProblem};
 pub use certificate::Certificate;
-pub use handshake::{Anchor, Handshake, HandshakeLog};
+pub use handshake::{Handshake, HandshakeLog, TrustAnchor};
 pub use verifier::{CertificateFault, CertificateRefused};
 
 pub(crate) use pem::blocks;

@@ -139,7 +139,7 @@ async fn protection_now(
         clock: &*shared.clock,
         settings: &shared.settings,
     };
-    let reading = CacheMode::Anew(&shared.metadata);
+    let reading = CacheMode::Refresh(&shared.metadata);
     discovery
         .run_with(&shared.key.server, challenges, reading)
         .await

@@ -87,7 +87,7 @@ impl HallpassBuilder {
         self
     }
 
-    /// A client of the host's own for every leg, instead of a configuration.
+    /// A client of the host's own for every request, instead of a configuration.
     #[must_use]
     pub fn http_client(mut self, client: Arc<dyn HttpClient>) -> Self {
         self.http = Http::Client(client);
@@ -335,7 +335,7 @@ fn configured_origins(settings: &ServerSettings) -> impl Iterator<Item = Origin>
     urls.into_iter()
         .flatten()
         .chain(trusted)
-        .filter_map(Origin::of)
+        .filter_map(Origin::from_url)
 }
 
 impl SignInMethod {
@@ -343,7 +343,9 @@ impl SignInMethod {
     fn origin(&self) -> Option<Origin> {
         match self {
             Self::ServiceClient(client) => match &client.grant {
-                ServiceGrant::IdentityAssertion(provider) => Origin::of(&provider.token_endpoint),
+                ServiceGrant::IdentityAssertion(provider) => {
+                    Origin::from_url(&provider.token_endpoint)
+                }
                 _ => None,
             },
             _ => None,

@@ -1,22 +1,22 @@
-//! Metadata kept for as long as its server says (RFC 9111 §5.2.2), and read anew when asked to.
+//! Metadata kept for as long as its server says (RFC 9111 §5.2.2), and read again when asked to.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_discovery::{CacheMode, MetadataCache};
 
-use crate::case::{
-    AS, Answer, Case, MCP, PATH_PRM, challenged, pointed, protected, server_metadata,
+use crate::fixture::{
+    AS, Answer, Fixture, MCP, PATH_PRM, challenged, pointed, protected, server_metadata,
 };
 
-fn cached(headers: &[(&'static str, &str)]) -> Case {
+fn cached(headers: &[(&'static str, &str)]) -> Fixture {
     let case = pointed();
     put(&case, headers, "https://as.example");
     case.issuer(AS, "https://as.example")
 }
 
 /// Publishes resource metadata that names this issuer.
-fn put(case: &Case, headers: &[(&'static str, &str)], issuer: &str) {
+fn put(case: &Fixture, headers: &[(&'static str, &str)], issuer: &str) {
     let headers = headers
         .iter()
         .map(|(name, value)| (*name, (*value).to_owned()));
@@ -94,8 +94,8 @@ fn reading_anew_passes_the_cache_and_replaces_what_it_holds() {
     let stale = case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(stale.server.issuer.as_str(), "https://as.example");
     case.network.take_asked();
-    let anew = case.run_with(CacheMode::Anew(&cache)).unwrap();
-    assert_eq!(anew.server.issuer.as_str(), "https://new.example");
+    let refreshed = case.run_with(CacheMode::Refresh(&cache)).unwrap();
+    assert_eq!(refreshed.server.issuer.as_str(), "https://new.example");
     assert_eq!(case.network.take_asked(), [PATH_PRM, new]);
     let kept = case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(kept.server.issuer.as_str(), "https://new.example");
@@ -111,7 +111,7 @@ fn what_is_gone_is_forgotten() {
     let cache = MetadataCache::new();
     case.run_with(CacheMode::Cached(&cache)).unwrap();
     case.network.remove(PATH_PRM);
-    case.run_with(CacheMode::Anew(&cache)).unwrap_err();
+    case.run_with(CacheMode::Refresh(&cache)).unwrap_err();
     case.network.take_asked();
     case.run_with(CacheMode::Cached(&cache)).unwrap_err();
     assert_eq!(case.network.take_asked(), [PATH_PRM]);

@@ -5,7 +5,7 @@ use hallpass_core::{PkceSetting, Remedy, Scopes, ServerSettings};
 use hallpass_discovery::{DiscoveryErrorKind, challenges};
 use http::HeaderMap;
 
-use crate::case::{AS, MCP, OIDC, PATH_PRM, issuer, naming, pointed, server_metadata, url};
+use crate::fixture::{AS, MCP, OIDC, PATH_PRM, issuer, naming, pointed, server_metadata, url};
 
 const FOUND: &str = "https://as.example (Rfc8414) https://mcp.example/mcp";
 

@@ -6,8 +6,8 @@ use hallpass_core::{HttpError, Remedy, http::HttpErrorKind};
 use hallpass_discovery::{DiscoveryError, DiscoveryErrorKind};
 use serde_json::json;
 
-use crate::case::{
-    AS, Case, MCP, OIDC, PATH_PRM, ROOT_PRM, case, challenged, exactly, pointed, server_metadata,
+use crate::fixture::{
+    AS, Fixture, MCP, OIDC, PATH_PRM, ROOT_PRM, case, challenged, exactly, pointed, server_metadata,
 };
 
 #[test]
@@ -296,7 +296,7 @@ fn all_texts(error: &DiscoveryError) -> String {
 #[test]
 fn a_planted_canary_stays_out_of_every_text() {
     #[track_caller]
-    fn check(case: &Case) {
+    fn check(case: &Fixture) {
         let error = case.run().unwrap_err();
         let all = all_texts(&error);
         assert!(!all.contains("canary"), "{all}");

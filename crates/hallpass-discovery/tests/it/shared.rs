@@ -1,4 +1,4 @@
-//! Many callers that read the same metadata anew at the same moment.
+//! Many callers that read the same metadata again at the same moment.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +12,14 @@ use hallpass_discovery::{Discovered, Discovery, DiscoveryError, DiscoveryErrorKi
 use http::{Request, Response};
 use tokio::{sync::Semaphore, task::JoinHandle, task::yield_now};
 
-use crate::case::{AS, Answer, Case, MCP, PATH_PRM, pointed, protected, server_metadata};
+use crate::fixture::{AS, Answer, Fixture, MCP, PATH_PRM, pointed, protected, server_metadata};
 
 const MANY: usize = 50;
 
 /// A network that gives each answer when it is let.
 #[derive(Debug)]
 struct Held {
-    case: Case,
+    case: Fixture,
     answers: Semaphore,
 }
 
@@ -60,7 +60,7 @@ impl Held {
                 settings: &held.case.settings,
             };
             let server = ServerUrl::parse(&held.case.server).unwrap();
-            let reading = CacheMode::Anew(&cache);
+            let reading = CacheMode::Refresh(&cache);
             discovery
                 .run_with(&server, &held.case.challenges, reading)
                 .await

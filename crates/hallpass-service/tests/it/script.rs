@@ -236,7 +236,7 @@ impl HttpClient for Script {
             }
         });
         let url = Url::parse(&head.uri.to_string()).unwrap();
-        let failed = || HttpError::new(HttpErrorKind::Interrupted, policy.leg, &url);
+        let failed = || HttpError::new(HttpErrorKind::Interrupted, policy.target, &url);
         let answer = next
             .map(|answer| answer.map(Body::whole))
             .ok_or_else(failed);

@@ -10,13 +10,13 @@
 mod connect_proxy;
 mod corporate;
 mod counting;
-mod handover;
-mod machine;
+mod fixture;
+mod import;
 mod probe;
 mod refusals;
 mod requests;
 mod resource;
 mod restart;
+mod service;
 mod sign_in;
 mod token_source;
-mod world;
