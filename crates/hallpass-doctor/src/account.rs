@@ -64,7 +64,7 @@ impl Diagnosis<'_> {
                 }
             }
             Err(error) if is_read => {
-                step.push_finding(Finding::from_error(Code::StoreUnreadable, &error))
+                step.push_finding(Finding::from_error(Code::StoreUnreadable, &error));
             }
             // Said already.
             Err(_) => {}

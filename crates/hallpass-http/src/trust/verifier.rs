@@ -283,7 +283,7 @@ impl fmt::Display for CertificateRefused {
         match (&self.reason, self.missing_anchor()) {
             (_, Some(anchor)) => write!(f, "leads to `{anchor}`, which is not trusted")?,
             (CertificateError::UnknownIssuer, None) => {
-                f.write_str("leads to no trusted authority")?
+                f.write_str("leads to no trusted authority")?;
             }
             (CertificateError::Expired | CertificateError::ExpiredContext { .. }, _) => {
                 f.write_str("has expired")?;
