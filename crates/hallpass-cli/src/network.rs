@@ -83,7 +83,7 @@ fn origin_header(
             Some(Origin::parse(origin).map_err(|error| CommandError::usage(error).hint(form))?),
             header,
         ),
-        _ => (Origin::of(server.url()), text),
+        _ => (Origin::from_url(server.url()), text),
     };
     let (Some(origin), Some((name, value))) = (origin, header.split_once(':')) else {
         // Not repeated: what was typed may be a secret.

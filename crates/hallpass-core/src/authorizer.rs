@@ -1,4 +1,4 @@
-//! The port to whoever can sign in.
+//! The port through which a user or a service signs in.
 
 use std::{error::Error, fmt};
 
@@ -43,7 +43,7 @@ pub struct SignIn<'a> {
 }
 
 impl<'a> SignIn<'a> {
-    /// A request about which no more is known: no challenge, and no record to build on.
+    /// A request with neither a challenge nor an earlier record.
     pub fn new(
         key: &'a CredentialKey,
         settings: &'a ServerSettings,
@@ -67,7 +67,7 @@ impl<'a> SignIn<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignInReason {
-    /// Somebody asked for it.
+    /// The host asked for it.
     Requested,
     /// There is no grant yet.
     First,
@@ -85,7 +85,7 @@ pub trait RegistrationSink: Send + Sync + fmt::Debug {
     fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
-/// A sign-in that did not come to a grant.
+/// A sign-in that failed.
 #[derive(Debug)]
 pub struct AuthorizeError {
     remedy: Remedy,
@@ -103,14 +103,14 @@ impl AuthorizeError {
         }
     }
 
-    /// Adds advice for a person.
+    /// Adds advice for the user.
     #[must_use]
     pub fn with_hint(mut self, hint: Option<impl Into<String>>) -> Self {
         self.hint = hint.map(Into::into);
         self
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -120,8 +120,7 @@ impl AuthorizeError {
         self.remedy
     }
 
-    /// Whether nobody was asked, since there is no authorizer that could: a sign-in is needed, and
-    /// none was tried.
+    /// Whether there is no authorizer: a sign-in is needed, and was not tried.
     pub fn is_non_interactive(&self) -> bool {
         self.source.is::<NonInteractive>()
     }
@@ -158,7 +157,7 @@ impl Authorizer for NoAuthorizer {
     }
 }
 
-/// Why somebody has to sign in, where nobody is asked.
+/// Why a sign-in is needed, where there is no authorizer.
 #[derive(Debug)]
 struct NonInteractive(SignInReason);
 

@@ -70,7 +70,7 @@ impl Subject {
         &self.0
     }
 
-    /// Whether it is nobody in particular: the credential of a program for one person.
+    /// Whether it is empty, as in a program for one user.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

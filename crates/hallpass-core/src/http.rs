@@ -14,10 +14,10 @@ use url::Url;
 
 use crate::{BoxFuture, Remedy, ServerUrl, url_without_query};
 
-/// Sends HTTP requests for every leg: metadata, registration, tokens, MCP.
+/// Sends HTTP requests for every request: metadata, registration, tokens, MCP.
 ///
 /// One implementation with one configuration serves them all, so that a certificate authority, a
-/// proxy or a header that holds for one leg holds for the others. An implementation honours the
+/// proxy or a header that holds for one request holds for the others. An implementation honours the
 /// [`RequestOptions`] of each request.
 pub trait HttpClient: Send + Sync + fmt::Debug {
     /// Sends `request` (with an absolute URI) and returns once the response's head has arrived.
@@ -42,7 +42,7 @@ impl dyn HttpClient + '_ {
         policy: RequestOptions,
     ) -> Result<Response<Bytes>, HttpError> {
         let uri = request.uri().clone();
-        let (leg, body_cap) = (policy.leg, policy.body_cap);
+        let (target, body_cap) = (policy.target, policy.body_cap);
         let (head, mut body) = self.open(request, policy).await?.into_parts();
         let mut whole = BytesMut::new();
         while let Some(chunk) = body.chunk().await {
@@ -50,7 +50,7 @@ impl dyn HttpClient + '_ {
             // Implementations hold to the cap as well; memory does not depend on it.
             let length = whole.len().saturating_add(chunk.len());
             if u64::try_from(length).unwrap_or(u64::MAX) > body_cap {
-                return Err(too_large(leg, &uri));
+                return Err(too_large(target, &uri));
             }
             whole.extend_from_slice(&chunk);
         }
@@ -58,13 +58,13 @@ impl dyn HttpClient + '_ {
     }
 }
 
-fn too_large(leg: RequestTarget, uri: &::http::Uri) -> HttpError {
+fn too_large(target: RequestTarget, uri: &::http::Uri) -> HttpError {
     let kind = HttpErrorKind::BodyTooLarge;
     match Url::parse(&uri.to_string()) {
-        Ok(url) => HttpError::new(kind, leg, &url),
+        Ok(url) => HttpError::new(kind, target, &url),
         Err(_) => HttpError {
             kind,
-            leg,
+            target,
             url: "a URL that can't be read".to_owned(),
             source: None,
         },
@@ -74,12 +74,12 @@ fn too_large(leg: RequestTarget, uri: &::http::Uri) -> HttpError {
 /// What one request may do and take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestOptions {
-    /// The MCP server that the request is for, whoever is asked: its own endpoint, its metadata, or
+    /// The MCP server that the request is for, also where another server is asked: its own endpoint, its metadata, or
     /// its authorization server. A client for several servers lets what the metadata of one names
     /// lead to where that one is, and no further.
     pub server: ServerUrl,
     /// Which part of the work this is, for error messages.
-    pub leg: RequestTarget,
+    pub target: RequestTarget,
     /// Which redirects are followed.
     pub redirects: Redirects,
     /// From the call to the last byte of the body; `None` on legs that stream.
@@ -104,8 +104,8 @@ impl RequestOptions {
     pub fn metadata(server: &ServerUrl) -> Self {
         Self {
             server: server.clone(),
-            leg: RequestTarget::Metadata,
-            redirects: Redirects::SameOrigin { most: 5 },
+            target: RequestTarget::Metadata,
+            redirects: Redirects::SameOrigin { limit: 5 },
             timeout: Some(Duration::from_secs(30)),
             response_timeout: None,
             idle_timeout: None,
@@ -119,7 +119,7 @@ impl RequestOptions {
     pub fn authorization_server(server: &ServerUrl) -> Self {
         Self {
             server: server.clone(),
-            leg: RequestTarget::AuthorizationServer,
+            target: RequestTarget::AuthorizationServer,
             redirects: Redirects::None,
             timeout: Some(Self::AUTHORIZATION_SERVER_TIMEOUT),
             response_timeout: None,
@@ -134,7 +134,7 @@ impl RequestOptions {
     pub fn mcp(server: &ServerUrl) -> Self {
         Self {
             server: server.clone(),
-            leg: RequestTarget::Mcp,
+            target: RequestTarget::Mcp,
             redirects: Redirects::None,
             timeout: None,
             response_timeout: Some(Duration::from_secs(60)),
@@ -174,14 +174,14 @@ pub enum Redirects {
     /// Those of a GET that stay on the same scheme, host and port.
     SameOrigin {
         /// How many at most; one more is an error.
-        most: u8,
+        limit: u8,
     },
 }
 
 /// The body of a response as it arrives.
 pub struct Body(Pin<Box<dyn Chunks>>);
 
-/// A source of body chunks, implemented by whoever implements [`HttpClient`].
+/// A source of body chunks, implemented together with [`HttpClient`].
 pub trait Chunks: Send {
     /// Polls for the next chunk; `None` is the end.
     fn poll_chunk(
@@ -236,7 +236,7 @@ impl fmt::Debug for Body {
 #[derive(Debug)]
 pub struct HttpError {
     kind: HttpErrorKind,
-    leg: RequestTarget,
+    target: RequestTarget,
     url: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -273,10 +273,10 @@ pub enum HttpErrorKind {
 
 impl HttpError {
     /// An error about a request to `url`, of which scheme, host, port and path are kept.
-    pub fn new(kind: HttpErrorKind, leg: RequestTarget, url: &Url) -> Self {
+    pub fn new(kind: HttpErrorKind, target: RequestTarget, url: &Url) -> Self {
         Self {
             kind,
-            leg,
+            target,
             url: url_without_query(url).into(),
             source: None,
         }
@@ -295,8 +295,8 @@ impl HttpError {
     }
 
     /// Which part of the work it was.
-    pub fn leg(&self) -> RequestTarget {
-        self.leg
+    pub fn target(&self) -> RequestTarget {
+        self.target
     }
 
     /// The URL without query, fragment and user information.
@@ -356,7 +356,7 @@ impl fmt::Display for HttpError {
             HttpErrorKind::BodyTooLarge => "the answer is larger than allowed",
             HttpErrorKind::Malformed => "the answer can't be read",
         };
-        write!(f, "{} request to {}: {what}", self.leg, self.url)
+        write!(f, "{} request to {}: {what}", self.target, self.url)
     }
 }
 

@@ -1,10 +1,10 @@
-//! The words and the ports of Hallpass, the OAuth 2.1 client stack for MCP hosts.
+//! The values and the ports of Hallpass, the OAuth 2.1 client stack for MCP hosts.
 //!
 //! Every other crate of the stack speaks in these types, and reaches the world through these
 //! traits. Nothing here opens a socket, reads a file or the environment, or asks what time it is;
 //! there is no async runtime below it.
 //!
-//! # The words
+//! # The values
 //!
 //! - [`ServerUrl`], [`Resource`], [`Issuer`]: three kinds of URL that must not be mixed up. Each is
 //!   parsed once and keeps the exact text it was received as, because RFC 8707 and RFC 9207 compare
@@ -14,14 +14,14 @@
 //! - [`AccessToken`], [`RefreshToken`], [`ClientSecret`] and other secrets, which have no `Display`
 //!   and no `Serialize`, a redacted `Debug`, and one opening verb, `expose`.
 //! - [`CredentialKey`] and [`Record`]: what is kept, and under which key.
-//! - [`ServerSettings`]: what a person may set for one server, as plain data.
+//! - [`ServerSettings`]: what a user may set for one server, as plain data.
 //!
 //! # The ports
 //!
 //! - [`HttpClient`]: send one request with a redirect rule, a time limit and a body cap.
 //! - [`CredentialStore`]: load by credential, lock a credential, save under that lock.
-//! - [`Authorizer`]: sign a person (or a machine) in when a server asks for it.
-//! - [`TokenSource`]: tokens that somebody else obtains, in place of all of that.
+//! - [`Authorizer`]: sign a user (or a service) in when a server asks for it.
+//! - [`TokenSource`]: tokens that are obtained elsewhere, in place of all of that.
 //! - [`Clock`] and [`Entropy`]: time and randomness as inputs.
 //! - [`Diagnostic`]: what to do about an error, as a [`Remedy`] and [`Hint`]s.
 //!

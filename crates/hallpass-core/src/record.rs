@@ -128,11 +128,11 @@ pub struct Registration {
     pub secret_expires_at: Option<Timestamp>,
     /// How it authenticates at the token endpoint.
     pub auth_method: TokenEndpointAuthMethod,
-    /// The redirect URI it was registered with. A login uses this one or registers anew.
+    /// The redirect URI it was registered with. A login uses this one or registers again.
     pub redirect_uri: Option<String>,
     /// The scopes it was registered for, if the server said so.
     pub scopes: Option<Scopes>,
-    /// When a sign-in with it last came to a grant; `None`: never, or nobody noted it.
+    /// When a sign-in with it last led to a grant; `None`: never, or not known.
     pub proven_at: Option<Timestamp>,
     /// Where and with what the registration is managed (RFC 7592 §3).
     pub management: Option<RegistrationManagement>,
@@ -158,7 +158,7 @@ impl Registration {
     }
 }
 
-/// How a client came to be registered.
+/// How a client was registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -225,7 +225,7 @@ impl Grant {
         }
     }
 
-    /// The scopes the access token has, as far as anybody said.
+    /// The scopes of the access token: the granted ones, else the requested ones.
     pub fn scopes(&self) -> &Scopes {
         self.granted_scopes
             .as_ref()
@@ -325,18 +325,18 @@ pub struct Refusal {
 #[serde(tag = "state", content = "cause", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum State {
-    /// There is a client, and nobody has signed in yet.
+    /// There is a client, and no sign-in yet.
     Registered,
     /// There is a grant.
     SignedIn,
     /// There is a grant, and a refresh whose outcome is unknown.
     OutcomeUnknown,
-    /// Somebody has to sign in.
+    /// The user has to sign in.
     #[serde(rename = "sign-in-needed")]
     SignInRequired(SignInCause),
 }
 
-/// Why somebody has to sign in.
+/// Why the user has to sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -353,7 +353,7 @@ pub enum SignInCause {
     IssuerChanged,
     /// Fresh tokens are refused as well.
     TokenRefused,
-    /// Somebody signed out.
+    /// The user signed out.
     SignedOut,
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub use self::url::{redacted_url, url_without_query};
 
 /// The most characters of a text that are kept.
-const MOST: usize = 200;
+const MAX_SHOWN: usize = 200;
 /// A longer body is no message for people.
 const MAX_BODY: usize = 64 * 1024;
 /// The most letters of a word. German needs more, tokens need many more.
@@ -27,14 +27,14 @@ pub fn redact_text(text: &str) -> Option<String> {
     let mut shown = String::new();
     let mut any = false;
     // No more than what may be kept is looked at: a word has at least one character and a gap.
-    for word in text.split_whitespace().take(MOST) {
+    for word in text.split_whitespace().take(MAX_SHOWN) {
         let word = public_word(word);
         any |= word.is_some();
         let word = word.unwrap_or("…");
         if word == "…" && shown.ends_with('…') {
             continue;
         }
-        if shown.chars().count() + 1 + word.chars().count() > MOST {
+        if shown.chars().count() + 1 + word.chars().count() > MAX_SHOWN {
             shown.push_str(" …");
             break;
         }

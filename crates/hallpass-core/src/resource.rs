@@ -134,7 +134,7 @@ enum Reason {
 }
 
 impl ResourceError {
-    /// What to do about it: whoever published or configured the value has to change it.
+    /// What to do about it: the server or the setting has to change.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
     }

@@ -166,7 +166,7 @@ pub(crate) fn without_query(text: &str) -> Cow<'_, str> {
 }
 
 /// The text without its query and what stands between `://` and `@`, for error messages. Of a text
-/// that is no URL nobody can say where its password ends: an odd one may hold any of `/?#`.
+/// that is not a URL the end of the password is unknown: an odd one may hold any of `/?#`.
 fn redacted(text: &str) -> String {
     if let Some((scheme, rest)) = text.split_once("://")
         && rest.contains('@')

@@ -1,4 +1,4 @@
-//! What a person may set for one server, as plain data.
+//! What a user may set for one server, as plain data.
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
@@ -66,11 +66,11 @@ pub enum ResourceSetting {
     Omitted,
 }
 
-/// Endpoints named by a person.
+/// Endpoints that the user names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExplicitEndpoints {
-    /// Where a person signs in.
+    /// Where a user signs in.
     pub authorization: Option<Url>,
     /// Where grants become tokens.
     pub token: Url,
@@ -108,13 +108,13 @@ impl ExplicitEndpoints {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientSetting {
-    /// A client that somebody registered by hand.
+    /// A client that was registered by hand.
     pub pre_registered: Option<PreRegisteredClient>,
     /// The URL of the client's own metadata document, used where the server supports those.
     pub metadata_document: Option<Url>,
     /// The key of a client that proves itself with a signature (`private_key_jwt`). It signs for a
     /// pre-registered client, and for a metadata document that publishes its public half. It is not
-    /// kept with the credentials: whoever refreshes has to have it.
+    /// stored with the credentials: each process that refreshes needs it.
     pub key: Option<ClientSigningKey>,
 }
 
@@ -127,7 +127,7 @@ pub struct ClientSigningKey {
     pub id: Option<String>,
 }
 
-/// A client that somebody registered by hand.
+/// A client that was registered by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PreRegisteredClient {

@@ -1,4 +1,4 @@
-//! The port to access tokens that somebody else obtains and renews.
+//! The port to access tokens that are obtained and renewed elsewhere.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -90,7 +90,7 @@ impl TokenSourceError {
         self.remedy
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }

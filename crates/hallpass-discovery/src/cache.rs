@@ -12,7 +12,7 @@ use http::{HeaderMap, header};
 
 use crate::single_flight::SingleFlight;
 
-/// Metadata documents that are still fresh, held by whoever runs discovery more than once.
+/// Metadata documents that are still fresh, for a host that runs discovery more than once.
 ///
 /// Only what says `Cache-Control: max-age` is kept, for that long and at most a day. Documents are
 /// kept as they arrived and checked at each use, so a changed setting takes effect at once. A cache
@@ -36,7 +36,7 @@ pub enum CacheMode<'a> {
     /// ask for the same document of a server at the same moment, or within five seconds after it was
     /// answered, one sends a request, and the others get its answer. This is what follows a 401 that
     /// a fresh token got.
-    Anew(&'a MetadataCache),
+    Refresh(&'a MetadataCache),
 }
 
 struct CacheEntry {
@@ -68,7 +68,7 @@ impl MetadataCache {
         let mut kept = self.kept();
         kept.retain(|_, document| now < document.until);
         match freshness(headers) {
-            Some(lasting) if kept.len() < MOST || kept.contains_key(key) => {
+            Some(lasting) if kept.len() < MAX_DOCUMENTS || kept.contains_key(key) => {
                 let until = now.saturating_add(lasting);
                 let body = body.clone();
                 kept.insert(key.to_owned(), CacheEntry { body, until });
@@ -123,9 +123,9 @@ fn freshness(headers: &HeaderMap) -> Option<Duration> {
         .get(header::AGE)
         .and_then(|age| age.to_str().ok()?.trim().parse::<u64>().ok())
         .unwrap_or(0);
-    let left = max_age?.saturating_sub(age).min(A_DAY);
+    let left = max_age?.saturating_sub(age).min(MAX_AGE);
     (left > 0).then(|| Duration::from_secs(left))
 }
 
-const A_DAY: u64 = 86_400;
-const MOST: usize = 256;
+const MAX_AGE: u64 = 86_400;
+const MAX_DOCUMENTS: usize = 256;

@@ -15,7 +15,7 @@ use grammar::HeaderChallenge;
 /// ones are passed over, and of a repeated one the first counts. Challenges of other schemes are
 /// left out, and nothing in them is taken for a parameter of ours.
 ///
-/// A 401 without any of these is what [`Challenge::new`] stands for; whoever saw the status adds
+/// A 401 without any of these is what [`Challenge::new`] stands for; the caller that saw the status adds
 /// it.
 pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     headers

@@ -22,7 +22,7 @@ pub struct Discovery<'a> {
 }
 
 impl Discovery<'_> {
-    /// Looks for the authorization server of `server`, asking for everything anew.
+    /// Looks for the authorization server of `server`, with new requests for everything.
     ///
     /// `challenges` are those of the answer that refused a request; a 401 without any stands as one
     /// [`Challenge::new`], an empty list for a server that refused nothing yet.

@@ -27,7 +27,7 @@ pub(crate) fn protected_resource(
     let mut metadata = ResourceMetadata::new(resource);
     for text in members.list("authorization_servers").unwrap_or_default() {
         match Issuer::parse(&text) {
-            Ok(issuer) if text.len() <= LONGEST => {
+            Ok(issuer) if text.len() <= MAX_LENGTH => {
                 if !metadata.authorization_servers.contains(&issuer) {
                     metadata.authorization_servers.push(issuer);
                 }
@@ -113,8 +113,8 @@ struct Members<'a> {
 impl Members<'_> {
     /// Notes what does not matter. A document may hold any number of such things; a few tell enough.
     fn note(&mut self, note: String) {
-        const MOST: usize = 16;
-        if self.notes.len() < MOST {
+        const MAX_NOTES: usize = 16;
+        if self.notes.len() < MAX_NOTES {
             self.notes.push(note);
         }
     }
@@ -126,7 +126,7 @@ impl Members<'_> {
 
     fn required(&mut self, name: &str, at: &Url, section: &str) -> Result<String, RequestFailure> {
         match self.take(name) {
-            Some(Value::String(text)) if !text.is_empty() && text.len() <= LONGEST => Ok(text),
+            Some(Value::String(text)) if !text.is_empty() && text.len() <= MAX_LENGTH => Ok(text),
             Some(Value::String(_)) => Err(invalid(
                 at,
                 format!("its `{name}` is empty or endless ({section})"),
@@ -244,4 +244,4 @@ fn endpoint(text: &str) -> Result<Url, String> {
 }
 
 /// The longest identifier that is believed, in bytes: errors repeat identifiers in full.
-const LONGEST: usize = 2048;
+const MAX_LENGTH: usize = 2048;

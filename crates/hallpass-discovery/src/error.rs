@@ -1,4 +1,4 @@
-//! Why discovery came to no end.
+//! Why discovery failed.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -184,7 +184,7 @@ impl RequestFailure {
         self
     }
 
-    /// A hint for a fault that has none of its own.
+    /// A hint for a failure that has none of its own.
     pub(crate) fn or_hint(mut self, hint: impl FnOnce() -> String) -> Self {
         self.hint.get_or_insert_with(hint);
         self

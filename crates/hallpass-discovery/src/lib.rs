@@ -18,7 +18,7 @@
 //!
 //! It opens no socket (it drives the [`HttpClient`](hallpass_core::HttpClient) port), knows no
 //! runtime, keeps no credential and sends none. It reports what a server says about PKCE and leaves
-//! the judgement to whoever builds a code request. It does not ask the MCP server itself: the 401 is
+//! the judgement to the code that builds a code request. It does not ask the MCP server itself: the 401 is
 //! the caller's.
 //!
 //! # Example

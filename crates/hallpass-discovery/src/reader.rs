@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
             return object(document, url, &HeaderMap::new(), &body);
         }
         let (result, is_shared) = match self.reading {
-            CacheMode::Anew(cache) => cache.flights.run(&key, self.clock, self.get(url)).await,
+            CacheMode::Refresh(cache) => cache.flights.run(&key, self.clock, self.get(url)).await,
             CacheMode::Cached(_) | CacheMode::Uncached => {
                 (self.get(url).await.map_err(Arc::new), false)
             }
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         } else {
             Err(refused(document, url, response.status()))
         };
-        if let CacheMode::Cached(cache) | CacheMode::Anew(cache) = self.reading
+        if let CacheMode::Cached(cache) | CacheMode::Refresh(cache) = self.reading
             && !is_shared
         {
             match &read {
@@ -201,14 +201,14 @@ fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> RequestFa
                 .to_owned()
         }
         HttpErrorKind::BodyTooLarge => format!(
-            "metadata may hold {} bytes at most: tell whoever runs {host}",
+            "metadata may have at most {} bytes: contact the operator of {host}",
             RequestOptions::METADATA_CAP
         ),
         HttpErrorKind::ProxyAuthentication => {
             "check the proxy's user name and password in its settings".to_owned()
         }
         HttpErrorKind::InvalidRequest => "check the URL and the proxy's settings".to_owned(),
-        HttpErrorKind::Malformed | _ => format!("tell whoever runs {host}"),
+        HttpErrorKind::Malformed | _ => format!("contact the operator of {host}"),
     };
     let text = match error.kind() {
         HttpErrorKind::BodyTooLarge => {

@@ -1,6 +1,6 @@
 //! One request for all callers that want the same document at the same moment.
 //!
-//! No runtime is needed: whoever comes first asks, the others are woken by its answer. When the first
+//! No runtime is needed: the first caller sends the request, and its answer wakes the others. When the first
 //! one goes away before, the next one asks.
 
 use std::{
@@ -19,7 +19,7 @@ use http::Response;
 pub(crate) type Answer = Result<Response<Bytes>, Arc<HttpError>>;
 
 /// For how long an answer serves those who ask after it.
-const SHARED_FOR: Duration = Duration::from_secs(5);
+const SHARE_TIME: Duration = Duration::from_secs(5);
 
 /// The requests that run, and those that were answered a moment ago.
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl SingleFlight {
             answer: None,
         };
         let answer = request.await.map_err(Arc::new);
-        let until = clock.monotonic().saturating_add(SHARED_FOR);
+        let until = clock.monotonic().saturating_add(SHARE_TIME);
         leader.answer = Some((answer.clone(), until));
         (answer, false)
     }

@@ -11,58 +11,61 @@ use hallpass_session::{SessionError, SignInNeed};
 use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis};
 
 impl Diagnosis<'_> {
-    /// Where credentials are kept, whether they can be read, and who is at them. Reads the record.
+    /// Where credentials are kept, whether they can be read, and which process holds a lock. Reads the record.
     pub(crate) async fn store(&mut self) -> Step {
         let mut step = Step::new(StepName::Store);
         let doctor = self.doctor;
-        let words = doctor.store_description.clone();
-        if let Some(trouble) = &doctor.store_error {
-            if let Some(words) = words {
-                step.fact("kept in", words);
+        let description = doctor.store_description.clone();
+        if let Some(error) = &doctor.store_error {
+            if let Some(description) = description {
+                step.push_fact("kept in", description);
             }
-            step.found(of_store(trouble));
+            step.push_finding(from_store_error(error));
             return step;
         }
-        step.fact(
+        step.push_fact(
             "kept in",
-            words.unwrap_or_else(|| described(&*doctor.parts.store)),
+            description.unwrap_or_else(|| described(&*doctor.parts.store)),
         );
         if !doctor.parts.is_persistent {
             let what = "credentials end with the program that holds them";
-            step.found(Finding::new(Code::StoreNotKept, what));
+            step.push_finding(Finding::new(Code::StoreNotKept, what));
         }
         let session = doctor.parts.hallpass.session();
         let read = session.record().await;
         let is_read = read.is_ok();
         match read {
             Ok(record) => self.record = record,
-            Err(SessionError::Store(error)) => step.found(of_store(&error)),
-            Err(error) => step.found(Finding::of_error(Code::StoreUnreadable, &error)),
+            Err(SessionError::Store(error)) => step.push_finding(from_store_error(&error)),
+            Err(error) => step.push_finding(Finding::from_error(Code::StoreUnreadable, &error)),
         }
         if is_read {
-            // Another account's trouble is none of this one.
+            // Another account's problem does not stop this one.
             let problems = verify(&*doctor.parts.store).await;
-            let as_it_is = |problem: &StoreError| of_store(problem).weighing(Severity::Warning);
+            let as_it_is =
+                |problem: &StoreError| from_store_error(problem).with_severity(Severity::Warning);
             step.findings.extend(problems.iter().map(as_it_is));
         }
         match session.lock_holders().await {
             Ok(holders) => {
                 if let Some(holder) = holders.key {
                     let what = format!("{holder} holds the account's lock, as while it refreshes");
-                    step.found(Finding::new(Code::CredentialBusy, what).text(
+                    step.push_finding(Finding::new(Code::CredentialBusy, what).text(
                         "nothing, if it is gone soon; if that process hangs, end it: the lock goes \
                          with it",
                     ));
                 }
                 if let Some(holder) = holders.sign_in {
                     let what = format!("{holder} is asking a person to sign in");
-                    step.found(
+                    step.push_finding(
                         Finding::new(Code::SignInUnderWay, what)
                             .text("finish that sign-in, or end that process"),
                     );
                 }
             }
-            Err(error) if is_read => step.found(Finding::of_error(Code::StoreUnreadable, &error)),
+            Err(error) if is_read => {
+                step.push_finding(Finding::from_error(Code::StoreUnreadable, &error));
+            }
             // Said already.
             Err(_) => {}
         }
@@ -90,16 +93,16 @@ impl Diagnosis<'_> {
         };
         match inputs.plan(inputs.scopes()).map(|plan| plan.client) {
             Ok(client @ PlannedClient::Configured(_)) => {
-                step.fact("client", client.to_string());
+                step.push_fact("client", client.to_string());
             }
             Ok(PlannedClient::Reused(registration)) => {
                 let id = &registration.client_id;
-                step.fact(
+                step.push_fact(
                     "client",
                     format!("`{id}`, registered at an earlier sign-in"),
                 );
                 if let Some(uri) = &registration.redirect_uri {
-                    step.fact("callback", uri.as_str());
+                    step.push_fact("callback", uri.as_str());
                 }
                 let http = &self.doctor.parts.http;
                 let entropy = &*self.doctor.parts.entropy;
@@ -108,8 +111,8 @@ impl Diagnosis<'_> {
                     .await;
                 step.exchanges = http.exchanges();
                 if known == Some(false) {
-                    let what = format!("`{issuer}` does not know the client `{id}` any more");
-                    step.found(
+                    let what = format!("`{issuer}` no longer knows the client `{id}`");
+                    step.push_finding(
                         Finding::new(Code::RegistrationForgotten, what)
                             .hint(Hint::SignIn)
                             .hint(Hint::ForgetClient),
@@ -117,27 +120,27 @@ impl Diagnosis<'_> {
                 }
             }
             Ok(PlannedClient::Register(why)) => {
-                step.fact("client", "registered at the next sign-in (RFC 7591)");
-                step.found_if(why.map(anew));
+                step.push_fact("client", "registered at the next sign-in (RFC 7591)");
+                step.findings.extend(why.map(reregistration));
             }
             Err(error) => {
                 let code = match error.kind() {
                     LoginErrorKind::NoClient => Code::NoRegistration,
                     _ => Code::ClientUnusable,
                 };
-                let found = Finding::of_error(code, &error)
-                    .remedy(error.remedy())
-                    .setting("client", None);
+                let found = Finding::from_error(code, &error)
+                    .with_remedy(error.remedy())
+                    .hint_setting("client", None);
                 let found = match error.hint() {
                     Some(hint) => found.text(hint),
                     None => found,
                 };
-                // Somebody who is signed in needs no client yet.
+                // A user who is signed in needs no client yet.
                 let is_needed = !self.record.as_ref().is_some_and(Record::is_signed_in);
-                step.found(if is_needed {
+                step.push_finding(if is_needed {
                     found
                 } else {
-                    found.weighing(Severity::Warning)
+                    found.with_severity(Severity::Warning)
                 });
             }
             Ok(_) => {}
@@ -152,7 +155,7 @@ impl Diagnosis<'_> {
         }
         let mut step = Step::new(StepName::Account);
         if let Some(record) = &self.record {
-            step.fact("issuer", record.issuer.as_str());
+            step.push_fact("issuer", record.issuer.as_str());
             if let Some(grant) = &record.grant {
                 let age = self
                     .doctor
@@ -161,36 +164,36 @@ impl Diagnosis<'_> {
                     .now()
                     .saturating_since(grant.obtained_at);
                 let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-                step.fact("token from", format!("{} ago", clock::in_words(age)));
+                step.push_fact("token from", format!("{} ago", clock::format_seconds(age)));
                 let scopes = grant.scopes();
                 if !scopes.is_empty() {
-                    step.fact("scopes", scopes.to_string());
+                    step.push_fact("scopes", scopes.to_string());
                 }
             }
         }
         match self.doctor.parts.hallpass.session().stored_token().await {
             Ok(token) => self.token = Some(token),
             Err(SessionError::SignInRequired(_)) if self.is_open() => {
-                step.fact("signed in", "no, and the server does not ask for it");
+                step.push_fact("signed in", "no, and the server does not ask for it");
             }
             Err(SessionError::SignInRequired(needed)) => {
                 let found = sign_in_needed(&needed);
                 let is_next = self.discovered.is_some() || found.code != Code::NotSignedIn;
                 // Until there is somewhere to sign in, this is not what stands in the way.
-                step.found(if is_next {
+                step.push_finding(if is_next {
                     found
                 } else {
-                    found.weighing(Severity::Note)
+                    found.with_severity(Severity::Note)
                 });
             }
-            Err(error) => step.found(Finding::of_error(Code::SignInRequired, &error)),
+            Err(error) => step.push_finding(Finding::from_error(Code::SignInRequired, &error)),
         }
-        self.since_the_sign_in(&mut step);
+        self.changes_since_sign_in(&mut step);
         step
     }
 
     /// What has changed since, or will matter later.
-    fn since_the_sign_in(&self, step: &mut Step) {
+    fn changes_since_sign_in(&self, step: &mut Step) {
         let Some(record) = self.record.as_ref().filter(|_| self.token.is_some()) else {
             return;
         };
@@ -201,7 +204,7 @@ impl Diagnosis<'_> {
                     "the token is from `{}`, and `{now}` protects the server now",
                     record.issuer
                 );
-                step.found(Finding::new(Code::IssuerChanged, what).hint(Hint::SignIn));
+                step.push_finding(Finding::new(Code::IssuerChanged, what).hint(Hint::SignIn));
             }
             let kept = record.grant.as_ref().map(|grant| grant.resource.as_ref());
             if let Some(kept) = kept
@@ -215,13 +218,13 @@ impl Diagnosis<'_> {
                     name(kept),
                     name(discovered.resource.as_ref())
                 );
-                step.found(Finding::new(Code::ResourceChanged, what).hint(Hint::SignIn));
+                step.push_finding(Finding::new(Code::ResourceChanged, what).hint(Hint::SignIn));
             }
         }
         if record.state == State::OutcomeUnknown {
             let what =
                 "a refresh was sent and its answer was lost: the refresh token may be used up";
-            step.found(
+            step.push_finding(
                 Finding::new(Code::RefreshOutcomeUnknown, what)
                     .hint(Hint::Refresh)
                     .hint(Hint::SignIn),
@@ -237,10 +240,10 @@ impl Diagnosis<'_> {
                 "the authorization server refused the last refresh (status {}): {code}",
                 refusal.status
             );
-            let found = Finding::new(Code::RefreshError, what).weighing(Severity::Warning);
+            let found = Finding::new(Code::RefreshError, what).with_severity(Severity::Warning);
             let found = found.hint(Hint::Refresh).hint(Hint::SignIn);
-            step.found(match &refusal.description {
-                Some(words) => found.text(format!("it says: {words}")),
+            step.push_finding(match &refusal.description {
+                Some(text) => found.text(format!("it says: {text}")),
                 None => found,
             });
         }
@@ -249,9 +252,9 @@ impl Diagnosis<'_> {
             .as_ref()
             .is_some_and(|grant| grant.refresh_token.is_none());
         if lacks {
-            let what = "no refresh token came with the grant: when the access token ends, somebody \
-                        has to sign in";
-            step.found(Finding::new(Code::NoRefreshToken, what).text(
+            let what = "no refresh token came with the grant: when the access token expires, the \
+                        user has to sign in";
+            step.push_finding(Finding::new(Code::NoRefreshToken, what).text(
                 "some servers want the scope `offline_access` or the parameter \
                      `access_type=offline` at the sign-in",
             ));
@@ -273,7 +276,7 @@ fn sign_in_needed(needed: &hallpass_session::SignInRequired) -> Finding {
         }
         _ => Code::SignInRequired,
     };
-    let found = Finding::of_error(code, needed).weighing(Severity::Fault);
+    let found = Finding::from_error(code, needed).with_severity(Severity::Fault);
     let found = match needed.setting() {
         Some(name) => found.text(format!("set `{name}` back to what it was at the sign-in")),
         None => found,
@@ -281,12 +284,12 @@ fn sign_in_needed(needed: &hallpass_session::SignInRequired) -> Finding {
     found.hint(Hint::SignIn)
 }
 
-fn anew(why: ReregistrationReason) -> Finding {
+fn reregistration(why: ReregistrationReason) -> Finding {
     let code = match why {
         ReregistrationReason::SecretExpired => Code::ClientSecretExpired,
         _ => Code::RegistrationOutdated,
     };
-    let what = format!("the client that is registered does not serve any more: {why}");
+    let what = format!("the registered client can no longer be used: {why}");
     Finding::new(code, what).hint(Hint::SignIn)
 }
 
@@ -306,7 +309,7 @@ async fn verify(store: &dyn CredentialStore) -> Vec<StoreError> {
     }
 }
 
-fn of_store(error: &StoreError) -> Finding {
+fn from_store_error(error: &StoreError) -> Finding {
     let code = match error.kind() {
         StoreErrorKind::Key => Code::StoreKey,
         StoreErrorKind::Damaged => Code::StoreDamaged,
@@ -315,9 +318,9 @@ fn of_store(error: &StoreError) -> Finding {
         StoreErrorKind::Busy => Code::CredentialBusy,
         _ => Code::StoreUnreadable,
     };
-    let found = Finding::of_error(code, error).weighing(Severity::Fault);
+    let found = Finding::from_error(code, error).with_severity(Severity::Fault);
     let found = match error.remedy() {
-        Remedy::Retry => found.remedy(Remedy::Retry),
+        Remedy::Retry => found.with_remedy(Remedy::Retry),
         _ => found,
     };
     match error.hint() {

@@ -14,8 +14,8 @@ use crate::{Code, Finding, ResponsibleParty, Severity, Step, diagnosis::Diagnosi
 /// Adds what the metadata says.
 pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
     let server = &discovered.server;
-    step.fact("issuer", server.issuer.as_str());
-    step.fact(
+    step.push_fact("issuer", server.issuer.as_str());
+    step.push_fact(
         "from",
         match discovered.source {
             MetadataSource::Rfc8414 => "RFC 8414 metadata",
@@ -30,7 +30,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
         ("token endpoint", &server.token_endpoint),
     ] {
         if let Some(url) = url {
-            step.fact(name, redacted_url(url));
+            step.push_fact(name, redacted_url(url));
         }
     }
     if let Some(methods) = &server.token_endpoint_auth_methods_supported {
@@ -38,7 +38,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
             .iter()
             .map(TokenEndpointAuthMethod::as_str)
             .collect();
-        step.fact("client authentication", methods.join(", "));
+        step.push_fact("client authentication", methods.join(", "));
     }
     pkce(step, discovered, settings);
     if server.authorization_endpoint.is_none() && server.device_authorization_endpoint.is_none() {
@@ -47,7 +47,9 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
              sign in there",
             server.issuer
         );
-        step.found(Finding::new(Code::NoAuthorizationEndpoint, what).setting("endpoints", None));
+        step.push_finding(
+            Finding::new(Code::NoAuthorizationEndpoint, what).hint_setting("endpoints", None),
+        );
     }
     // Where there is no document there is nothing that it could say.
     if matches!(
@@ -59,16 +61,16 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
     if !server.authorization_response_iss_parameter_supported {
         let what = "callbacks may come without `iss`: a client that talks to several authorization \
                     servers can't tell which of them answered";
-        step.found(Finding::new(Code::IssNotPromised, what));
+        step.push_finding(Finding::new(Code::IssNotPromised, what));
     }
     if server.grant_types_supported.is_some() && !server.supports_grant("refresh_token") {
         let what = "`grant_types_supported` does not list `refresh_token`";
-        step.found(Finding::new(Code::NoRefreshGrant, what));
+        step.push_finding(Finding::new(Code::NoRefreshGrant, what));
     }
     if server.revocation_endpoint.is_none() {
         let what = "there is no `revocation_endpoint`: signing out forgets the tokens here, and \
                     the server takes them until they end";
-        step.found(Finding::new(Code::NoRevocation, what));
+        step.push_finding(Finding::new(Code::NoRevocation, what));
     }
 }
 
@@ -76,7 +78,7 @@ pub(crate) fn describe(step: &mut Step, discovered: &Discovered, settings: &Serv
 fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
     let server = &discovered.server;
     if server.supports_s256() {
-        step.fact("PKCE", "S256");
+        step.push_fact("PKCE", "S256");
         return;
     }
     let waived = discovered.pkce_waived(settings);
@@ -101,10 +103,10 @@ fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
             ),
         ),
     };
-    step.found(if waived {
-        finding.weighing(Severity::Note)
+    step.push_finding(if waived {
+        finding.with_severity(Severity::Note)
     } else {
-        finding.setting("pkce", Some("assume-s256")).text(
+        finding.hint_setting("pkce", Some("assume-s256")).text(
             "only if the server does support S256; its operator has to say so in the metadata",
         )
     });
@@ -113,7 +115,7 @@ fn pkce(step: &mut Step, discovered: &Discovered, settings: &ServerSettings) {
 impl Diagnosis<'_> {
     /// Whether the scopes that a login would ask for are ones that the server lists.
     pub(crate) fn scopes(&self, step: &mut Step, discovered: &Discovered) {
-        let asked = LoginInputs {
+        let requested = LoginInputs {
             server: &self.key().server,
             settings: self.settings(),
             discovered,
@@ -125,18 +127,18 @@ impl Diagnosis<'_> {
             now: self.doctor.parts.clock.now(),
         }
         .scopes();
-        step.fact(
-            "scopes to ask for",
-            if asked.is_empty() {
+        step.push_fact(
+            "scopes to request",
+            if requested.is_empty() {
                 "none".to_owned()
             } else {
-                asked.to_string()
+                requested.to_string()
             },
         );
         if discovered.server.scopes_supported.is_none() {
             return;
         }
-        let unknown: Vec<_> = asked
+        let unknown: Vec<_> = requested
             .iter()
             .filter(|scope| !discovered.server.supports_scope(scope))
             .collect();
@@ -144,20 +146,19 @@ impl Diagnosis<'_> {
             return;
         }
         let what = format!(
-            "`{}` would be asked for, and `{}` does not list it in `scopes_supported`",
+            "`{}` would be requested, and `{}` does not list it in `scopes_supported`",
             unknown.join(" "),
             discovered.server.issuer
         );
-        step.found(
+        step.push_finding(
             Finding::new(Code::ScopeNotKnown, what)
-                .setting("scopes", None)
+                .hint_setting("scopes", None)
                 .text("if a sign-in ends in `invalid_scope`"),
         );
     }
 
     /// Whether the endpoints that will be posted to can be reached, where their origin has not
-    /// answered yet. A GET tells: whatever its status, nothing follows from it but that somebody
-    /// answers.
+    /// answered yet. A GET tells: any status means that the origin answers.
     pub(crate) async fn endpoints(&self, step: &mut Step) {
         let Some(discovered) = &self.discovered else {
             return;
@@ -184,7 +185,7 @@ impl Diagnosis<'_> {
             if let Err(error) = http.open(request, policy).await {
                 let proxy = self.doctor.proxy_for(&url);
                 let side = ResponsibleParty::AuthorizationServer;
-                step.found(unanswered::finding(&error, side, proxy.as_deref()));
+                step.push_finding(unanswered::finding(&error, side, proxy.as_deref()));
             }
             step.exchanges.extend(self.doctor.parts.http.exchanges());
         }

@@ -35,16 +35,16 @@ impl Diagnosis<'_> {
             match endpoint.send(&probe::initialize(), &Anonymous).await {
                 Ok(response) => {
                     match InitializeOutcome::after(response, &endpoint, &Anonymous).await {
-                        InitializeOutcome::Account { told, lifecycle } => {
-                            mcp::talk(&mut step, &told, &lifecycle, &endpoint, &Anonymous).await;
+                        InitializeOutcome::Account { account, lifecycle } => {
+                            mcp::talk(&mut step, &account, &lifecycle, &endpoint, &Anonymous).await;
                         }
-                        InitializeOutcome::Barred(finding) => step.found(finding),
+                        InitializeOutcome::Barred(finding) => step.push_finding(finding),
                         InitializeOutcome::Status(status, headers) => {
-                            step.found(endpoint::unexpected(status, &headers));
+                            step.push_finding(endpoint::unexpected(status, &headers));
                         }
                     }
                 }
-                Err(error) => step.found(self.no_answer(&error)),
+                Err(error) => step.push_finding(self.no_answer(&error)),
             }
             step.exchanges = self.doctor.parts.http.exchanges();
             return (audience, step);
@@ -77,31 +77,31 @@ impl Diagnosis<'_> {
         audience.exchanges = self.doctor.parts.http.exchanges();
         let mut step = Step::new(StepName::Mcp);
         let why = match opening {
-            Ok(InitializeOutcome::Account { told, lifecycle }) => {
-                audience.fact("the token", "is accepted");
-                mcp::talk(&mut step, &told, &lifecycle, &endpoint, &bearing).await;
+            Ok(InitializeOutcome::Account { account, lifecycle }) => {
+                audience.push_fact("the token", "is accepted");
+                mcp::talk(&mut step, &account, &lifecycle, &endpoint, &bearing).await;
                 step.exchanges = self.doctor.parts.http.exchanges();
                 return (audience, step);
             }
             Ok(InitializeOutcome::Barred(finding)) => {
-                audience.fact("the token", "is accepted");
-                step.found(finding);
+                audience.push_fact("the token", "is accepted");
+                step.push_finding(finding);
                 return (audience, step);
             }
             Ok(InitializeOutcome::Status(status, headers)) => {
-                audience.found(self.kept_out(token, status, &headers));
+                audience.push_finding(self.rejected(token, status, &headers));
                 "the server does not let the token in"
             }
             Err(finding) => {
-                audience.found(finding);
+                audience.push_finding(finding);
                 "there was no answer"
             }
         };
         (audience, Step::skipped(StepName::Mcp, why))
     }
 
-    /// An answer to a request with a token that lets it no further.
-    fn kept_out(&self, token: &Token, status: StatusCode, headers: &HeaderMap) -> Finding {
+    /// An answer that does not accept the token.
+    fn rejected(&self, token: &Token, status: StatusCode, headers: &HeaderMap) -> Finding {
         let challenges = hallpass_discovery::challenges(headers);
         let insufficient = challenges.iter().find(|it| it.is_insufficient_scope());
         match status {
@@ -111,7 +111,7 @@ impl Diagnosis<'_> {
         }
     }
 
-    /// A token that has not ended, and that the server does not take.
+    /// The server refuses a token that has not expired.
     fn refused(&self, challenges: &[Challenge]) -> Finding {
         let said = challenges.iter().find_map(|it| it.error.as_deref());
         let said = match said {
@@ -141,7 +141,7 @@ impl Diagnosis<'_> {
                 name(wanted)
             );
             return Finding::new(Code::AnotherAudience, what)
-                .at(ResponsibleParty::Here)
+                .with_party(ResponsibleParty::Here)
                 .hint(Hint::SignIn);
         }
         if fresh {
@@ -151,9 +151,9 @@ impl Diagnosis<'_> {
                 name(asked)
             );
             return Finding::new(Code::FreshTokenRefused, what)
-                .setting("resource", None)
+                .hint_setting("resource", None)
                 .text(
-                    "tell whoever runs the server: it has to accept tokens whose audience is the \
+                    "contact the server's operator: it has to accept tokens whose audience is the \
                      `resource` that it publishes (RFC 8707 §2.2)",
                 );
         }
@@ -167,7 +167,7 @@ impl Diagnosis<'_> {
         if renewable {
             // A call would do it by itself, once.
             return found
-                .weighing(Severity::Warning)
+                .with_severity(Severity::Warning)
                 .text("the next call fetches another one by itself")
                 .hint(Hint::SignIn);
         }
@@ -182,7 +182,7 @@ fn lacks_scopes(token: &Token, challenge: Option<&Challenge>) -> Finding {
         |scopes| format!("`{scopes}`"),
     );
     let has = if token.scopes().is_empty() {
-        "no scopes that anybody named".to_owned()
+        "no known scopes".to_owned()
     } else {
         format!("the scopes `{}`", token.scopes())
     };

@@ -1,4 +1,4 @@
-//! The certificates that were presented, and who accepted them.
+//! The certificates that a server presented, and the authority that accepted them.
 
 use hallpass_core::Timestamp;
 use hallpass_http::{Certificate, Handshake};
@@ -6,10 +6,10 @@ use url::Url;
 
 use crate::{Code, Finding, ResponsibleParty, Step, clock};
 
-/// Certificates that end sooner than this many seconds are worth a word.
-const SOON: i64 = 14 * 86_400;
+/// A certificate that expires within this many seconds gets a warning.
+const EXPIRES_SOON: i64 = 14 * 86_400;
 /// How many of a chain are shown.
-const MOST: usize = 4;
+const MAX_SHOWN: usize = 4;
 
 /// Adds to `step` what the host of `url` presented.
 pub(crate) fn describe(
@@ -24,11 +24,11 @@ pub(crate) fn describe(
     let Some(handshake) = handshakes.iter().rfind(|it| it.host == host) else {
         return;
     };
-    for certificate in handshake.presented.iter().take(MOST) {
-        step.fact("certificate", in_words(certificate));
+    for certificate in handshake.presented.iter().take(MAX_SHOWN) {
+        step.push_fact("certificate", describe_certificate(certificate));
     }
     if let Some(anchor) = &handshake.anchor {
-        step.fact(
+        step.push_fact(
             "accepted by",
             format!(
                 "`{}` of {}, sha256 {}",
@@ -44,10 +44,10 @@ pub(crate) fn describe(
                 anchor.certificate.subject(),
                 anchor.origin
             );
-            step.found(Finding::new(Code::PrivateAuthority, what));
+            step.push_finding(Finding::new(Code::PrivateAuthority, what));
         }
     } else if handshake.is_accepted {
-        step.fact("accepted by", "the operating system's verifier");
+        step.push_fact("accepted by", "the operating system's verifier");
     }
     let own = handshake
         .presented
@@ -55,21 +55,21 @@ pub(crate) fn describe(
         .filter(|_| handshake.is_accepted);
     if let Some(end) = own.and_then(Certificate::not_after) {
         let left = end.as_unix_seconds() - now.as_unix_seconds();
-        if (0..SOON).contains(&left) {
+        if (0..EXPIRES_SOON).contains(&left) {
             let what = format!(
                 "the certificate of `{host}` ends in {}",
-                clock::in_words(left)
+                clock::format_seconds(left)
             );
-            step.found(
+            step.push_finding(
                 Finding::new(Code::CertificateEndsSoon, what)
-                    .at(side)
-                    .text(format!("tell whoever runs {host} to renew it")),
+                    .with_party(side)
+                    .text(format!("ask the operator of {host} to renew it")),
             );
         }
     }
 }
 
-fn in_words(certificate: &Certificate) -> String {
+fn describe_certificate(certificate: &Certificate) -> String {
     let day = |time: Option<Timestamp>| time.map_or_else(|| "?".to_owned(), day);
     let mut text = format!(
         "{certificate}, good from {} to {}",

@@ -2,10 +2,10 @@
 
 use crate::{Code, Finding, Severity, recording_client::ClockReading};
 
-/// A difference that tokens and proofs survive.
-const TOLERABLE: i64 = 60;
-/// A difference with which they don't: the life of a short token.
-const GRAVE: i64 = 300;
+/// A difference that tokens and proofs tolerate, in seconds.
+const MAX_SKEW: i64 = 60;
+/// A difference that they don't tolerate: the lifetime of a short token.
+const MAX_SHORT_TOKEN_SKEW: i64 = 300;
 
 /// What the readings say. The least difference counts: a server of several may be the wrong one.
 pub(crate) fn skew(readings: &[ClockReading]) -> Option<Finding> {
@@ -13,7 +13,7 @@ pub(crate) fn skew(readings: &[ClockReading]) -> Option<Finding> {
         .iter()
         .min_by_key(|reading| reading.ahead.abs().saturating_sub(reading.doubt))?;
     let seconds = least.ahead.abs().saturating_sub(least.doubt);
-    if seconds <= TOLERABLE {
+    if seconds <= MAX_SKEW {
         return None;
     }
     let direction = if least.ahead > 0 {
@@ -23,23 +23,25 @@ pub(crate) fn skew(readings: &[ClockReading]) -> Option<Finding> {
     };
     let what = format!(
         "the clock of this machine is {} {direction} the server's: tokens seem to end too {}",
-        in_words(seconds),
+        format_seconds(seconds),
         if least.ahead > 0 { "early" } else { "late" }
     );
-    let severity = if seconds > GRAVE {
+    let severity = if seconds > MAX_SHORT_TOKEN_SKEW {
         Severity::Fault
     } else {
         Severity::Warning
     };
     Some(
-        Finding::new(Code::ClockSkew, what).weighing(severity).text(
-            "set this machine's clock, as by NTP; if it is right, tell whoever runs the server",
-        ),
+        Finding::new(Code::ClockSkew, what)
+            .with_severity(severity)
+            .text(
+                "set this machine's clock, as by NTP; if it is right, contact the server's operator",
+            ),
     )
 }
 
 /// Seconds, in the unit that fits.
-pub(crate) fn in_words(seconds: i64) -> String {
+pub(crate) fn format_seconds(seconds: i64) -> String {
     let (number, unit) = match seconds {
         0..=119 => (seconds, "second"),
         120..=7199 => (seconds / 60, "minute"),
@@ -64,7 +66,7 @@ mod tests {
         assert_eq!(found.is_some(), expected.is_some(), "{readings:?}");
         if let (Some(found), Some((severity, words))) = (found, expected) {
             assert_eq!(found.severity, severity);
-            assert!(found.what.contains(words), "{}", found.what);
+            assert!(found.message.contains(words), "{}", found.message);
         }
     }
 

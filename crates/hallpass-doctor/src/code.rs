@@ -1,7 +1,7 @@
 //! Everything that a diagnosis can find, each with a stable code.
 //!
-//! One table: the code, how grave it is, whose it is, what to do, the rule behind it, and what it
-//! means. `docs/troubleshooting.md` lists the same.
+//! One table: the code, its severity, who is responsible, what to do, the specification, and an
+//! explanation. `docs/troubleshooting.md` lists the same.
 
 use hallpass_core::Remedy;
 use serde::{Serialize, Serializer};
@@ -9,12 +9,12 @@ use serde::{Serialize, Serializer};
 use crate::{ResponsibleParty, Severity};
 
 macro_rules! codes {
-    ($($name:ident $word:literal $severity:ident $side:ident $remedy:ident $rule:literal $meaning:literal)*) => {
+    ($($name:ident $word:literal $severity:ident $party:ident $remedy:ident $spec:literal $explanation:literal)*) => {
         /// What was found. Codes don't change their meaning; new ones may come.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Code {
-            $(#[doc = concat!("`", $word, "`: ", $meaning, ".")] $name,)*
+            $(#[doc = concat!("`", $word, "`: ", $explanation, ".")] $name,)*
         }
 
         impl Code {
@@ -26,27 +26,27 @@ macro_rules! codes {
                 match self { $(Self::$name => $word,)* }
             }
 
-            /// What it means.
-            pub fn meaning(self) -> &'static str {
-                match self { $(Self::$name => $meaning,)* }
+            /// What it means, in a sentence.
+            pub fn explanation(self) -> &'static str {
+                match self { $(Self::$name => $explanation,)* }
             }
 
-            /// The rule behind it: an RFC and its section, or a part of MCP.
-            pub fn rule(self) -> &'static str {
-                match self { $(Self::$name => $rule,)* }
+            /// The specification: an RFC and its section, or a part of MCP.
+            pub fn spec(self) -> &'static str {
+                match self { $(Self::$name => $spec,)* }
             }
 
-            /// How grave it is, unless the finding says otherwise.
+            /// The severity, unless the finding has another one.
             pub fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)* }
             }
 
-            /// Whose it is, unless the finding says otherwise.
-            pub fn side(self) -> ResponsibleParty {
-                match self { $(Self::$name => ResponsibleParty::$side,)* }
+            /// Who is responsible, unless the finding has another party.
+            pub fn party(self) -> ResponsibleParty {
+                match self { $(Self::$name => ResponsibleParty::$party,)* }
             }
 
-            /// What can be done about it, unless the finding says otherwise.
+            /// The remedy, unless the finding has another one.
             pub fn remedy(self) -> Remedy {
                 match self { $(Self::$name => Remedy::$remedy,)* }
             }
@@ -163,9 +163,9 @@ codes! {
     MetadataTooLarge "metadata-too-large" Fault Server Report "RFC 9728 §3.2, RFC 8414 §3.2"
         "a metadata document is larger than is read"
     MetadataUnavailable "metadata-unavailable" Fault Server Retry "RFC 9110 §15"
-        "the metadata can't be had now (429 or 5xx)"
+        "the metadata is not available now (429 or 5xx)"
     MetadataProvisional "metadata-provisional" Warning Server Retry "RFC 9728 §3, RFC 8414 §3"
-        "a better place for the metadata was passed over for a fault that may pass"
+        "a better URL for the metadata failed for now and was not used"
     OddMetadata "odd-metadata" Note Server Report "RFC 9728 §2, RFC 8414 §2"
         "members of a metadata document are written in another way than they should be"
     LegacyDiscovery "legacy-discovery" Note Server Report "MCP 2025-03-26, Authorization"
@@ -199,7 +199,7 @@ codes! {
     StoreNewer "store-newer" Fault Here Configure "Hallpass, credential store"
         "the store was written by a newer version"
     StoreNotPrivate "store-not-private" Fault Here Configure "Hallpass, credential store"
-        "the store's folder or files belong to somebody else, or are open to others"
+        "the store's folder or files belong to another user, or others can read them"
     StoreUnreadable "store-unreadable" Fault Here Configure "Hallpass, credential store"
         "the store can't be read"
     StoreNotKept "store-not-kept" Note Here Configure "Hallpass, credential store"
@@ -213,15 +213,15 @@ codes! {
     ClientUnusable "client-unusable" Fault Here Configure "RFC 6749 §2"
         "the configured client can't be used with this authorization server"
     ClientSecretExpired "client-secret-expired" Warning Here SignIn "RFC 7591 §3.2.1"
-        "the secret of the registered client has ended: the next sign-in registers anew"
+        "the secret of the registered client has expired: the next sign-in registers again"
     RegistrationOutdated "registration-outdated" Note Here SignIn "RFC 7591 §2"
-        "the registration does not fit the settings any more: the next sign-in registers anew"
+        "the registration no longer fits the settings: the next sign-in registers again"
     RegistrationForgotten "registration-forgotten" Warning AuthorizationServer SignIn "RFC 6749 §4.1.2.1"
-        "the authorization server does not know the registered client any more: the next sign-in registers anew"
+        "the authorization server no longer knows the registered client: the next sign-in registers again"
     NotSignedIn "not-signed-in" Fault Here SignIn "RFC 6749 §4"
-        "nobody has signed in, or somebody signed out"
+        "not signed in, or signed out"
     SignInRequired "sign-in-needed" Fault Here SignIn "RFC 6749 §5.2"
-        "the credentials have ended, and somebody has to sign in"
+        "the credentials have ended, and the user has to sign in"
     SettingsChanged "settings-changed" Fault Here SignIn "Hallpass, credential store"
         "a setting that the credentials depend on has changed"
     IssuerChanged "issuer-changed" Fault Server SignIn "RFC 9728 §2"

@@ -13,7 +13,7 @@ pub(crate) struct Diagnosis<'a> {
     pub(crate) doctor: &'a Doctor,
     /// What the endpoint said to a request without a token; `None` when there was no answer.
     pub(crate) anonymous: Option<Anonymous>,
-    /// What discovery came to.
+    /// The result of discovery.
     pub(crate) discovered: Option<Discovered>,
     /// The record that is kept, if it could be read.
     pub(crate) record: Option<Record>,

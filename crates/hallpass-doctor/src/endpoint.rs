@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use crate::{Code, Finding, Step, StepName, diagnosis::Anonymous, opening::InitializeOutcome};
 
 /// How much of a page is looked at.
-const START: usize = 2048;
+const MAX_PAGE_START: usize = 2048;
 
 /// Judges the answer, and asks around where it says that there is nothing.
 pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anonymous) {
@@ -15,14 +15,14 @@ pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
     let (status, headers) = match InitializeOutcome::after(response, server, &NoToken).await {
         InitializeOutcome::Account { lifecycle, .. } => {
             let what = "the server answers without a token; it may still ask for one at some tools";
-            step.found(Finding::new(Code::OpenServer, what));
+            step.push_finding(Finding::new(Code::OpenServer, what));
             if let Some(Ok(end)) = lifecycle.end() {
                 let _ = server.send(&end, &NoToken).await;
             }
             return (step, Anonymous::open());
         }
         InitializeOutcome::Barred(finding) => {
-            step.found(finding);
+            step.push_finding(finding);
             return (step, Anonymous::closed(StatusCode::OK, Vec::new()));
         }
         InitializeOutcome::Status(status, headers) => (status, headers),
@@ -30,7 +30,7 @@ pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
     let challenges = hallpass_discovery::challenges(&headers);
     let schemes = schemes(&headers);
     if !schemes.is_empty() {
-        step.fact("challenges", schemes.join(", "));
+        step.push_fact("challenges", schemes.join(", "));
     }
     let insufficient = challenges.iter().any(Challenge::is_insufficient_scope);
     match status {
@@ -39,30 +39,30 @@ pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
             of_challenges(&mut step, &challenges, &schemes);
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => {
-            step.found(nothing_here(status, server).await);
+            step.push_finding(nothing_here(status, server).await);
         }
         StatusCode::METHOD_NOT_ALLOWED
         | StatusCode::UNSUPPORTED_MEDIA_TYPE
         | StatusCode::NOT_IMPLEMENTED => {
-            step.found(no_post(status, server).await);
+            step.push_finding(no_post(status, server).await);
         }
-        _ => step.found(unexpected(status, &headers)),
+        _ => step.push_finding(unexpected(status, &headers)),
     }
     (step, Anonymous::closed(status, challenges))
 }
 
 fn of_challenges(step: &mut Step, challenges: &[Challenge], schemes: &[String]) {
-    let told = challenges
+    let metadata_url = challenges
         .iter()
         .find_map(|challenge| challenge.resource_metadata.as_deref());
     if let Some(scope) = challenges.iter().find_map(|it| it.scope.as_ref()) {
-        step.fact("scopes asked for", scope.to_string());
+        step.push_fact("scopes requested", scope.to_string());
     }
     if schemes.is_empty() {
-        let what = "the 401 has no `WWW-Authenticate`: whoever reads challenges alone does not \
-                    learn that OAuth is wanted. Hallpass takes the status for it";
-        step.found(Finding::new(Code::NoChallenge, what).text(
-            "tell whoever runs the server to send `WWW-Authenticate: Bearer \
+        let what = "the 401 has no `WWW-Authenticate`: a client that reads challenges alone does \
+                    not learn that OAuth is wanted. Hallpass goes by the status";
+        step.push_finding(Finding::new(Code::NoChallenge, what).text(
+            "ask the server's operator to send `WWW-Authenticate: Bearer \
                  resource_metadata=\"…\"` (RFC 9728 §5.1)",
         ));
     } else if challenges.is_empty() {
@@ -70,15 +70,15 @@ fn of_challenges(step: &mut Step, challenges: &[Challenge], schemes: &[String]) 
             "the 401 asks for {}: something before the server may want credentials of its own",
             schemes.join(", ")
         );
-        step.found(
+        step.push_finding(
             Finding::new(Code::OtherSchemeOnly, what)
-                .setting("headers", None)
-                .text("ask whoever runs the server what its gateway wants"),
+                .hint_setting("headers", None)
+                .text("ask the server's operator what its gateway wants"),
         );
-    } else if told.is_none() {
+    } else if metadata_url.is_none() {
         let what = "the challenge names no `resource_metadata`: the metadata is looked for at the \
                     well-known URLs";
-        step.found(Finding::new(Code::ChallengeWithoutMetadata, what));
+        step.push_finding(Finding::new(Code::ChallengeWithoutMetadata, what));
     }
     if schemes.len() > 1 {
         let what = format!(
@@ -86,7 +86,7 @@ fn of_challenges(step: &mut Step, challenges: &[Challenge], schemes: &[String]) 
             schemes.len(),
             schemes.join(", ")
         );
-        step.found(Finding::new(Code::SeveralChallenges, what));
+        step.push_finding(Finding::new(Code::SeveralChallenges, what));
     }
 }
 
@@ -124,7 +124,7 @@ async fn nothing_here(status: StatusCode, server: &Endpoint) -> Finding {
     let finding = Finding::new(Code::NotFound, what);
     match elsewhere(server).await {
         Some(url) => finding.hint(Hint::Url { url }),
-        None => finding.text("check the URL with whoever runs the server: its path is mostly /mcp"),
+        None => finding.text("ask the server's operator for the URL: its path is mostly /mcp"),
     }
 }
 
@@ -178,7 +178,7 @@ async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
             status.as_u16()
         );
         return Finding::new(Code::SseOnly, what)
-            .text("ask whoever runs the server for its streamable HTTP endpoint, mostly at /mcp");
+            .text("ask the server's operator for its streamable HTTP endpoint, mostly at /mcp");
     }
     let what = format!(
         "{url} answers a POST with {}: it is no endpoint of streamable HTTP",
@@ -187,7 +187,7 @@ async fn no_post(status: StatusCode, server: &Endpoint) -> Finding {
     let finding = Finding::new(Code::NoStreamableHttp, what);
     match elsewhere(server).await {
         Some(url) => finding.hint(Hint::Url { url }),
-        None => finding.text("check the URL with whoever runs the server: its path is mostly /mcp"),
+        None => finding.text("ask the server's operator for the URL: its path is mostly /mcp"),
     }
 }
 
@@ -198,7 +198,7 @@ pub(crate) async fn no_answer_of_mcp(response: Response) -> Finding {
     let kind = response.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
     let declared = kind.as_deref().is_some_and(|kind| kind.contains("html"));
-    let start = response.read_start(START).await;
+    let start = response.read_start(MAX_PAGE_START).await;
     if declared || start.trim_ascii().starts_with(b"<") {
         let what = format!(
             "{url} answered {status} with a web page: it may be a login page or a portal before the \
@@ -206,7 +206,7 @@ pub(crate) async fn no_answer_of_mcp(response: Response) -> Finding {
         );
         return Finding::new(Code::HtmlPage, what)
             .text("check the URL; open it in a browser to see whose page it is")
-            .setting("headers", None);
+            .hint_setting("headers", None);
     }
     let kind = kind.unwrap_or_else(|| "no content type".to_owned());
     let what = format!(
@@ -225,8 +225,8 @@ pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap) -> Finding {
                         token helps. A gateway may want a header of its own, or the account may \
                         not use this server";
             Finding::new(Code::Forbidden, what)
-                .setting("headers", None)
-                .text("ask whoever runs the server what it wants from this account")
+                .hint_setting("headers", None)
+                .text("ask the server's operator what it wants from this account")
         }
         StatusCode::TOO_MANY_REQUESTS => {
             let after = headers
@@ -249,12 +249,12 @@ pub(crate) fn unexpected(status: StatusCode, headers: &HeaderMap) -> Finding {
                 "the server, or something before it, answers {number}: the fault is its own"
             );
             Finding::new(Code::ServerUnavailable, what)
-                .text("try again later; if it stays so, tell whoever runs the server")
+                .text("try again later; if it fails again, contact the server's operator")
         }
         _ => {
             let what = format!("the server answers {number}, which means nothing here");
             Finding::new(Code::UnexpectedStatus, what)
-                .text("check the URL, and tell whoever runs the server")
+                .text("check the URL, and contact the server's operator")
         }
     }
 }

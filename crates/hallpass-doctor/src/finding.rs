@@ -11,25 +11,26 @@ use crate::Code;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Which thing.
+    /// The stable code.
     pub code: Code,
-    /// How grave it is.
+    /// The severity.
     pub severity: Severity,
-    /// Whose it is.
-    pub side: ResponsibleParty,
-    /// The rule behind it: an RFC and its section, or a part of MCP.
-    pub rule: &'static str,
-    /// What it is, on which values.
-    pub what: String,
+    /// Who is responsible.
+    #[serde(rename = "responsible")]
+    pub party: ResponsibleParty,
+    /// The specification: an RFC and its section, or a part of MCP.
+    pub spec: &'static str,
+    /// What is wrong, on which values.
+    pub message: String,
     /// The causes, outermost first.
-    pub because: Vec<String>,
+    pub causes: Vec<String>,
     /// What fixes it, the likeliest first.
     pub hints: Vec<Hint>,
     /// What a host can do about it.
     pub remedy: Remedy,
 }
 
-/// How grave a finding is.
+/// How severe a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
@@ -41,45 +42,45 @@ pub enum Severity {
     Fault,
 }
 
-/// Whose a finding is.
+/// Who is responsible for a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ResponsibleParty {
-    /// The MCP server's.
+    /// The MCP server.
     Server,
-    /// The authorization server's.
+    /// The authorization server.
     AuthorizationServer,
-    /// Something's on the way.
+    /// The network between.
     Network,
-    /// This machine's: its settings, its clock, its store, the person before it.
+    /// This machine: its settings, its clock, its store, its user.
     Here,
 }
 
 impl Finding {
-    pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: code.severity(),
-            side: code.side(),
-            rule: code.rule(),
-            what: what.into(),
-            because: Vec::new(),
+            party: code.party(),
+            spec: code.spec(),
+            message: message.into(),
+            causes: Vec::new(),
             hints: Vec::new(),
             remedy: code.remedy(),
         }
     }
 
     /// What an error says, with its causes.
-    pub(crate) fn of_error(code: Code, error: &(dyn Error + 'static)) -> Self {
-        Self::new(code, error.to_string()).because(error.source())
+    pub(crate) fn from_error(code: Code, error: &(dyn Error + 'static)) -> Self {
+        Self::new(code, error.to_string()).with_causes(error.source())
     }
 
     /// Adds causes, from `source` on.
-    pub(crate) fn because(mut self, source: Option<&(dyn Error + 'static)>) -> Self {
+    pub(crate) fn with_causes(mut self, source: Option<&(dyn Error + 'static)>) -> Self {
         let mut next = source;
         while let Some(error) = next {
-            self.because.push(error.to_string());
+            self.causes.push(error.to_string());
             next = error.source();
         }
         self
@@ -94,7 +95,7 @@ impl Finding {
         self.hint(Hint::text(text))
     }
 
-    pub(crate) fn setting(self, name: &'static str, value: Option<&str>) -> Self {
+    pub(crate) fn hint_setting(self, name: &'static str, value: Option<&str>) -> Self {
         self.hint(Hint::setting(name, value))
     }
 
@@ -106,17 +107,17 @@ impl Finding {
         self.hint(Hint::contact_operator(server))
     }
 
-    pub(crate) fn at(mut self, side: ResponsibleParty) -> Self {
-        self.side = side;
+    pub(crate) fn with_party(mut self, party: ResponsibleParty) -> Self {
+        self.party = party;
         self
     }
 
-    pub(crate) fn weighing(mut self, severity: Severity) -> Self {
+    pub(crate) fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }
 
-    pub(crate) fn remedy(mut self, remedy: Remedy) -> Self {
+    pub(crate) fn with_remedy(mut self, remedy: Remedy) -> Self {
         self.remedy = remedy;
         self
     }
@@ -134,8 +135,8 @@ impl Severity {
 }
 
 impl ResponsibleParty {
-    /// Whose it is, in words.
-    pub fn in_words(self) -> &'static str {
+    /// Who it is, for the text of a report.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Server => "the MCP server's",
             Self::AuthorizationServer => "the authorization server's",

@@ -1,14 +1,13 @@
 //! Why a server does not work: a diagnosis, step by step.
 //!
-//! A [`Doctor`] goes the way that a host goes (network, endpoint, metadata, client, account, token,
-//! MCP) and says at each step what was asked, what came, and what that means: a [`Report`] of
-//! [`Step`]s, each with its [`Finding`]s. A finding has a stable [`Code`], the rule behind it, whose
-//! it is, and what fixes it. What needs no sign-in is done without one.
+//! A [`Doctor`] takes the steps that a host takes (network, endpoint, metadata, client, account,
+//! token, MCP) and reports each request, its outcome and what that means: a [`Report`] of [`Step`]s,
+//! each with its [`Finding`]s. A finding has a stable [`Code`], a specification, a responsible party
+//! and [`Hint`](hallpass_core::Hint)s that say what fixes it. What needs no sign-in works without one.
 //!
-//! It changes nothing: it registers no client, keeps nothing, opens no browser, and uses up no
-//! refresh token unless it is [told to](Doctor::with_refresh). It does send the kept access token to
-//! the MCP server that it is for, as the next call would, and begins an MCP session there, which it
-//! ends. Where a client is registered it asks the authorization endpoint once whether that client is
+//! It changes nothing: it registers no client, saves nothing, opens no browser, and uses no refresh
+//! token unless [it may](Doctor::with_refresh). It does send the stored access token to its MCP
+//! server, as the next call would, and starts an MCP session there, which it ends. Where a client is registered it asks the authorization endpoint once whether that client is
 //! still known, as a sign-in does.
 //!
 //! ```no_run
@@ -17,9 +16,9 @@
 //! use hallpass_doctor::Doctor;
 //!
 //! let builder = Hallpass::builder("https://mcp.example.com/mcp".parse()?);
-//! let report = Doctor::new(builder)?.examine().await;
+//! let report = Doctor::new(builder)?.diagnose().await;
 //! if let Some(fault) = report.first_fault() {
-//!     println!("{}: {}", fault.code.as_str(), fault.what);
+//!     println!("{}: {}", fault.code.as_str(), fault.message);
 //! }
 //! println!("{report}");
 //! # Ok(())
@@ -110,36 +109,35 @@ impl Doctor {
         self
     }
 
-    /// The store can't be opened, or its key not be had, and this is why; an empty one stands in its
-    /// place.
+    /// The reason why the store, or its key, can't be opened. The builder then has an empty store.
     #[must_use]
     pub fn with_store_error(mut self, error: StoreError) -> Self {
         self.store_error = Some(error);
         self
     }
 
-    /// Where credentials are kept, in the host's own words instead of the store's.
+    /// Describes where credentials are kept, instead of the store's own description.
     #[must_use]
     pub fn with_store_description(mut self, description: impl Into<String>) -> Self {
         self.store_description = Some(description.into());
         self
     }
 
-    /// The session that is examined, to be [closed](Hallpass::close) where a refresh was allowed.
+    /// The server that is diagnosed, to be [closed](Hallpass::close) where a refresh was allowed.
     pub fn hallpass(&self) -> &Hallpass {
         &self.parts.hallpass
     }
 
-    /// Examines.
-    pub async fn examine(&self) -> Report {
-        let examination = Diagnosis {
+    /// Runs every step.
+    pub async fn diagnose(&self) -> Report {
+        let diagnosis = Diagnosis {
             doctor: self,
             anonymous: None,
             discovered: None,
             record: None,
             token: None,
         };
-        Box::pin(examination.run()).await
+        Box::pin(diagnosis.run()).await
     }
 
     /// The proxy that a URL is reached through.

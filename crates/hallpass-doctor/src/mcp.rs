@@ -18,9 +18,9 @@ pub(crate) async fn talk(
     authorization: &dyn Authorization,
 ) {
     describe(step, account, lifecycle);
-    if let Some(Ok(told)) = lifecycle.notification("notifications/initialized") {
+    if let Some(Ok(notification)) = lifecycle.notification("notifications/initialized") {
         // What it says to a notification changes nothing.
-        let _ = server.send(&told, authorization).await;
+        let _ = server.send(&notification, authorization).await;
     }
     let offers_tools = account
         .get("capabilities")
@@ -30,19 +30,19 @@ pub(crate) async fn talk(
             Ok(response) if response.status().is_success() => {
                 match Reply::read(response, LIST_TOOLS).await {
                     Ok(Reply::Result(list)) => tools(step, &list),
-                    Ok(Reply::Error(error)) => step.found(reply::refused(format!(
+                    Ok(Reply::Error(error)) => step.push_finding(reply::refused(format!(
                         "`tools/list` was answered with {error}"
                     ))),
-                    Err(finding) => step.found(finding),
+                    Err(finding) => step.push_finding(finding),
                 }
             }
             Ok(response) => {
-                step.found(endpoint::unexpected(response.status(), response.headers()));
+                step.push_finding(endpoint::unexpected(response.status(), response.headers()));
             }
-            Err(error) => step.found(Finding::of_error(Code::McpUnreadable, &error)),
+            Err(error) => step.push_finding(Finding::from_error(Code::McpUnreadable, &error)),
         }
     } else {
-        step.fact("tools", "none offered");
+        step.push_fact("tools", "none offered");
     }
     if let Some(Ok(end)) = lifecycle.end() {
         let _ = server.send(&end, authorization).await;
@@ -53,7 +53,7 @@ pub(crate) async fn talk(
 fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle) {
     let version = lifecycle.version().unwrap_or("not said");
     let version: String = version.chars().take(MAX_WORDS).collect();
-    step.fact(
+    step.push_fact(
         "protocol version",
         match lifecycle {
             Lifecycle::Handshake { .. } => version,
@@ -67,7 +67,7 @@ fn describe(step: &mut Step, account: &Value, lifecycle: &Lifecycle) {
     let of = |name: &str| text(info.and_then(|info| info.get(name)));
     if let Some(name) = of("name") {
         let version = of("version").unwrap_or_default();
-        step.fact("server", format!("{name} {version}").trim_end());
+        step.push_fact("server", format!("{name} {version}").trim_end());
     }
 }
 
@@ -79,8 +79,8 @@ fn tools(step: &mut Step, list: &Value) {
         ""
     };
     match tools {
-        Some(tools) => step.fact("tools", format!("{}{more}", tools.len())),
-        None => step.found(Finding::new(
+        Some(tools) => step.push_fact("tools", format!("{}{more}", tools.len())),
+        None => step.push_finding(Finding::new(
             Code::McpUnreadable,
             "the answer to `tools/list` has no `tools`",
         )),

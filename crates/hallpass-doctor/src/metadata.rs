@@ -9,7 +9,7 @@ use hallpass_discovery::{
 
 use crate::{
     Code, Exchange, Finding, ResponsibleParty, Severity, Step, StepName, authorization_server,
-    certificates, diagnosis::Diagnosis, recording_client::status_in_words, unanswered,
+    certificates, diagnosis::Diagnosis, recording_client::status_text, unanswered,
 };
 
 impl Diagnosis<'_> {
@@ -50,26 +50,28 @@ impl Diagnosis<'_> {
     async fn found_all(&mut self, discovered: Discovered) -> (Step, Step) {
         let (mut resource, mut server) = steps(&discovered.attempts);
         match &discovered.resource {
-            Some(chosen) => resource.fact("resource", chosen.as_str()),
-            None => resource.fact("resource", "left out, as configured"),
+            Some(chosen) => resource.push_fact("resource", chosen.as_str()),
+            None => resource.push_fact("resource", "left out, as configured"),
         }
         if let Some(metadata) = &discovered.resource_metadata {
             let issuers = metadata.authorization_servers.iter();
             let issuers: Vec<_> = issuers.take(8).map(hallpass_core::Issuer::as_str).collect();
-            resource.fact("authorization servers", issuers.join(", "));
-            resource.found_if(self.covers_more(&metadata.resource));
+            resource.push_fact("authorization servers", issuers.join(", "));
+            resource
+                .findings
+                .extend(self.covers_more(&metadata.resource));
         }
         if discovered.source == MetadataSource::Legacy {
             let what = "there is no protected resource metadata: the server is taken for its own \
                         authorization server";
-            resource.found(Finding::new(Code::LegacyDiscovery, what));
+            resource.push_finding(Finding::new(Code::LegacyDiscovery, what));
         } else if discovered.resource_metadata.is_none() {
-            resource.fact("metadata", "none, the settings take its place");
+            resource.push_fact("metadata", "none, the settings take its place");
         }
         if discovered.is_provisional {
             let what = "a better place for the metadata did not answer, or only with a fault of its \
                         own; what was found may not be what the server means";
-            server.found(Finding::new(Code::MetadataProvisional, what).retry_later());
+            server.push_finding(Finding::new(Code::MetadataProvisional, what).retry_later());
         }
         authorization_server::describe(&mut server, &discovered, self.settings());
         self.scopes(&mut server, &discovered);
@@ -83,9 +85,9 @@ impl Diagnosis<'_> {
         let at_server = is_at_authorization_server(error);
         let finding = self.finding(error, at_server);
         if at_server {
-            server.found(finding);
+            server.push_finding(finding);
         } else {
-            resource.found(finding);
+            resource.push_finding(finding);
             let why = "no authorization server is known";
             server = Step::skipped(StepName::AuthorizationServer, why);
         }
@@ -108,13 +110,13 @@ impl Diagnosis<'_> {
             return unanswered::finding(http, side, proxy.as_deref());
         }
         let code = code_of(error.kind());
-        let found = Finding::of_error(code, error).remedy(error.remedy());
-        let found = match code.side() {
+        let found = Finding::from_error(code, error).with_remedy(error.remedy());
+        let found = match code.party() {
             ResponsibleParty::Here => found,
-            _ => found.at(side),
+            _ => found.with_party(side),
         };
         let found = match error.suggestion() {
-            Some((name, value)) => found.setting(name, Some(value)),
+            Some((name, value)) => found.hint_setting(name, Some(value)),
             None => setting_for(found),
         };
         let found = if error.kind() == DiscoveryErrorKind::ResourceMismatch {
@@ -131,7 +133,7 @@ impl Diagnosis<'_> {
             .as_ref()
             .is_some_and(|it| matches!(it.status.as_u16(), 401 | 403));
         if code == Code::NoOAuth && !refused {
-            return found.weighing(Severity::Note);
+            return found.with_severity(Severity::Note);
         }
         found
     }
@@ -161,26 +163,26 @@ fn steps(attempts: &[Attempt]) -> (Step, Step) {
             Document::ProtectedResource => &mut resource,
             Document::AuthorizationServer => &mut server,
         };
-        let came = match attempt.status() {
-            Some(status) => status_in_words(status, attempt.duration()),
-            None if attempt.duration().is_zero() => "not asked".to_owned(),
+        let outcome = match attempt.status() {
+            Some(status) => status_text(status, attempt.duration()),
+            None if attempt.duration().is_zero() => "not sent".to_owned(),
             None => format!("no answer in {} ms", attempt.duration().as_millis()),
         };
         let used = if attempt.reason().is_some() {
-            ", passed over"
+            ", not used"
         } else {
             ", used"
         };
         step.exchanges.push(Exchange {
-            asked: format!("GET {}", attempt.url()),
-            came: format!("{came}{used}"),
+            request: format!("GET {}", attempt.url()),
+            outcome: format!("{outcome}{used}"),
         });
         for note in attempt.notes() {
             let side = match attempt.document() {
                 Document::ProtectedResource => ResponsibleParty::Server,
                 Document::AuthorizationServer => ResponsibleParty::AuthorizationServer,
             };
-            step.found(Finding::new(Code::OddMetadata, note.clone()).at(side));
+            step.push_finding(Finding::new(Code::OddMetadata, note.clone()).with_party(side));
         }
     }
     (resource, server)
@@ -229,21 +231,21 @@ fn code_of(kind: DiscoveryErrorKind) -> Code {
 fn setting_for(found: Finding) -> Finding {
     match found.code {
         Code::NoResourceMetadata => found
-            .setting("issuer", None)
-            .setting("resource_metadata_url", None)
-            .setting("legacy_discovery", None),
-        Code::NoAuthorizationServer => found.setting("issuer", None),
+            .hint_setting("issuer", None)
+            .hint_setting("resource_metadata_url", None)
+            .hint_setting("legacy_discovery", None),
+        Code::NoAuthorizationServer => found.hint_setting("issuer", None),
         Code::NoServerMetadata | Code::MetadataNotJson => found
-            .setting("server_metadata_url", None)
-            .setting("endpoints", None),
+            .hint_setting("server_metadata_url", None)
+            .hint_setting("endpoints", None),
         Code::EndpointRefused | Code::MetadataInvalid | Code::MetadataTooLarge => found
-            .setting("endpoints", None)
-            .text("tell whoever runs the server what is wrong with its document"),
+            .hint_setting("endpoints", None)
+            .text("contact the server's operator: its document is wrong"),
         Code::ResourceSetting => found
             .text("leave `resource` away, if the server's own name is right")
-            .setting("allow_mismatch", None),
-        Code::ChallengeRefused => found.setting("resource_metadata_url", None),
-        Code::IssuerNotListed => found.setting("trusted_issuers", None),
+            .hint_setting("allow_mismatch", None),
+        Code::ChallengeRefused => found.hint_setting("resource_metadata_url", None),
+        Code::IssuerNotListed => found.hint_setting("trusted_issuers", None),
         Code::MetadataUnavailable => found.retry_later(),
         Code::NoOAuth => found.text("check the URL, if the server does want a sign-in"),
         _ => found,

@@ -18,15 +18,15 @@ impl Diagnosis<'_> {
         let url = self.key().server.url().clone();
         let doctor = self.doctor;
         match (&doctor.parts.client, doctor.proxy_for(&url)) {
-            (None, _) => step.fact("reached", "through the host's own HTTP client"),
-            (Some(_), None) => step.fact("reached", "directly, without a proxy"),
+            (None, _) => step.push_fact("reached", "through the host's own HTTP client"),
+            (Some(_), None) => step.push_fact("reached", "directly, without a proxy"),
             (Some(_), Some(proxy)) => {
-                step.fact("reached", format!("through the proxy {proxy}"));
+                step.push_fact("reached", format!("through the proxy {proxy}"));
                 let what = format!(
                     "where names lead is decided by the proxy {proxy}: addresses that metadata \
                      names are checked here only where they are written as numbers"
                 );
-                step.found(Finding::new(Code::ProxyDecides, what));
+                step.push_finding(Finding::new(Code::ProxyDecides, what));
             }
         }
         let server = self.endpoint();
@@ -41,7 +41,7 @@ impl Diagnosis<'_> {
                 (step, endpoint)
             }
             Err(error) => {
-                step.found(self.no_answer(&error));
+                step.push_finding(self.no_answer(&error));
                 let why = "there was no answer to judge";
                 (step, Step::skipped(StepName::Endpoint, why))
             }
@@ -67,7 +67,7 @@ impl Diagnosis<'_> {
                 unanswered::finding(error, ResponsibleParty::Server, proxy.as_deref())
             }
             Error::Redirect(error) => unanswered::redirected(error),
-            error => Finding::of_error(Code::McpUnreadable, error),
+            error => Finding::from_error(Code::McpUnreadable, error),
         }
     }
 

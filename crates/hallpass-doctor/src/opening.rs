@@ -10,11 +10,14 @@ use crate::{
     reply::{self, Reply},
 };
 
-/// What came of the beginning.
+/// The outcome of `initialize`.
 #[derive(Debug)]
 pub(crate) enum InitializeOutcome {
     /// The server says what it is, and MCP can go on.
-    Account { told: Value, lifecycle: Lifecycle },
+    Account {
+        account: Value,
+        lifecycle: Lifecycle,
+    },
     /// It answers, and neither way leads in.
     Barred(Finding),
     /// A status that is no success.
@@ -34,7 +37,9 @@ impl InitializeOutcome {
         }
         let session = answer.session_id().map(str::to_owned);
         let refusal = match Reply::read(answer, INITIALIZE).await {
-            Ok(Reply::Result(told)) if status.is_success() => return Self::account(told, session),
+            Ok(Reply::Result(account)) if status.is_success() => {
+                return Self::account(account, session);
+            }
             Err(finding) if status.is_success() => return Self::Barred(finding),
             Ok(Reply::Error(error)) => Some(error),
             _ => None,
@@ -49,7 +54,7 @@ impl InitializeOutcome {
         };
         let is_mcp = status.is_success() || status == StatusCode::BAD_REQUEST;
         match (other, refusal) {
-            (Some(Reply::Result(told)), _) => Self::account(told, None),
+            (Some(Reply::Result(account)), _) => Self::account(account, None),
             (Some(Reply::Error(error)), refusal) => Self::Barred(reply::refused(format!(
                 "neither way to begin leads in: `initialize` was answered with {}, and \
                  `server/discover`, which MCP 2026-07-28 has in its place, with {error}",
@@ -63,9 +68,9 @@ impl InitializeOutcome {
         }
     }
 
-    fn account(told: Value, session: Option<String>) -> Self {
-        let lifecycle = Lifecycle::of(&told, session);
-        Self::Account { told, lifecycle }
+    fn account(account: Value, session: Option<String>) -> Self {
+        let lifecycle = Lifecycle::of(&account, session);
+        Self::Account { account, lifecycle }
     }
 }
 

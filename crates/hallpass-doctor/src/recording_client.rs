@@ -1,5 +1,4 @@
-//! The client of a diagnosis: the same requests, under the diagnosis's time limit, and an account of
-//! each.
+//! The client of a diagnosis: records each request, and limits how long each answer may take.
 
 use std::{
     mem,
@@ -18,7 +17,7 @@ use url::Url;
 
 use crate::Exchange;
 
-/// Watches a client.
+/// Records what a client is asked, and what it answers.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordingClient(Arc<Inner>);
 
@@ -57,7 +56,7 @@ impl RecordingClient {
         }))
     }
 
-    /// What was asked since the last time.
+    /// The requests since the last call.
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         mem::take(&mut self.seen().exchanges)
     }
@@ -88,14 +87,14 @@ impl RecordingClient {
         }
     }
 
-    fn note(&self, asked: String, began: Duration, answer: &Result<Response<Body>, HttpError>) {
+    fn note(&self, request: String, began: Duration, answer: &Result<Response<Body>, HttpError>) {
         let took = self.0.clock.monotonic().saturating_sub(began);
-        let came = match answer {
-            Ok(answer) => status_in_words(answer.status(), took),
+        let outcome = match answer {
+            Ok(answer) => status_text(answer.status(), took),
             Err(error) => format!("no answer in {} ms ({:?})", took.as_millis(), error.kind()),
         };
         let mut seen = self.seen();
-        seen.exchanges.push(Exchange { asked, came });
+        seen.exchanges.push(Exchange { request, outcome });
         if let Ok(answer) = answer
             && let Some(theirs) = date(answer.headers())
         {
@@ -109,7 +108,7 @@ impl RecordingClient {
 }
 
 /// A status and how long it took.
-pub(crate) fn status_in_words(status: StatusCode, took: Duration) -> String {
+pub(crate) fn status_text(status: StatusCode, took: Duration) -> String {
     format!("{} in {} ms", status.as_u16(), took.as_millis())
 }
 
@@ -124,11 +123,11 @@ impl HttpClient for RecordingClient {
         let shown = url
             .as_ref()
             .map_or_else(|| "no URL".to_owned(), redacted_url);
-        let asked = format!("{} {shown}", request.method());
+        let described = format!("{} {shown}", request.method());
         Box::pin(async move {
             let began = self.0.clock.monotonic();
             let answer = self.0.below.open(request, policy).await;
-            self.note(asked, began, &answer);
+            self.note(described, began, &answer);
             if answer.is_ok()
                 && let Some(url) = url
             {

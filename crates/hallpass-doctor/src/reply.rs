@@ -1,4 +1,4 @@
-//! What a request came to, read from JSON or from a stream of events (JSON-RPC 2.0 §5).
+//! The answer to a request, read from JSON or from a stream of events (JSON-RPC 2.0 §5).
 
 use hallpass_mcp::{Content, Response};
 use serde_json::Value;
@@ -25,7 +25,8 @@ impl Reply {
         match response.content() {
             Content::Json => {
                 let body = response.read(CAP).await;
-                let body = body.map_err(|error| Finding::of_error(Code::McpUnreadable, &error))?;
+                let body =
+                    body.map_err(|error| Finding::from_error(Code::McpUnreadable, &error))?;
                 let message = serde_json::from_slice(&body).map_err(|_| {
                     unreadable(format!(
                         "an answer of {} bytes is no JSON, though it says so",
@@ -38,7 +39,7 @@ impl Reply {
                 let mut events = response.events(CAP);
                 while let Some(event) = events.next().await {
                     let event =
-                        event.map_err(|error| Finding::of_error(Code::McpUnreadable, &error))?;
+                        event.map_err(|error| Finding::from_error(Code::McpUnreadable, &error))?;
                     let message = event.data.and_then(|data| serde_json::from_str(&data).ok());
                     // Other messages may come before it.
                     if let Some(Ok(reply)) = message.map(|message| Self::of(&message, question)) {
@@ -58,7 +59,7 @@ impl Reply {
         let member = |name| message.get(name).filter(|value| !value.is_null());
         let reply = match (member("result"), member("error")) {
             (Some(result), None) => Some(Self::Result(result.clone())),
-            (None, Some(error)) => in_words(error).map(Self::Error),
+            (None, Some(error)) => describe_error(error).map(Self::Error),
             _ => None,
         };
         let Some(reply) = reply else {
@@ -79,16 +80,16 @@ impl Reply {
 }
 
 /// The finding that a question was answered with an error, which [`Reply::Error`] has in words.
-pub(crate) fn refused(what: String) -> Finding {
-    Finding::new(Code::McpError, what).contact_operator("the MCP server")
+pub(crate) fn refused(message: String) -> Finding {
+    Finding::new(Code::McpError, message).contact_operator("the MCP server")
 }
 
-fn unreadable(what: String) -> Finding {
-    Finding::new(Code::McpUnreadable, what).contact_operator("the MCP server")
+fn unreadable(message: String) -> Finding {
+    Finding::new(Code::McpUnreadable, message).contact_operator("the MCP server")
 }
 
 /// The error of a response; `None` when it is that of something else than JSON-RPC.
-fn in_words(error: &Value) -> Option<String> {
+fn describe_error(error: &Value) -> Option<String> {
     let code = error.get("code")?.as_i64()?;
     let message = text(error.get("message")).unwrap_or_default();
     Some(format!("the error {code}: {message}"))

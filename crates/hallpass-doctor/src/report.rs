@@ -5,7 +5,7 @@ use serde::{Serialize, ser::SerializeStruct};
 
 use crate::{Finding, Severity};
 
-/// What a diagnosis came to.
+/// The result of a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -25,9 +25,9 @@ pub struct Step {
     pub name: StepName,
     /// Why it was skipped; `None` when it was not.
     pub skipped: Option<String>,
-    /// What was asked, and what came.
+    /// The requests that were sent.
     pub exchanges: Vec<Exchange>,
-    /// What was learnt by the way.
+    /// What the step learnt.
     pub facts: Vec<Fact>,
     /// What was found.
     pub findings: Vec<Finding>,
@@ -46,7 +46,7 @@ pub enum StepName {
     ResourceMetadata,
     /// The authorization server's metadata.
     AuthorizationServer,
-    /// Where credentials are kept, and who is at them.
+    /// Where credentials are kept, and which process holds a lock.
     Store,
     /// The client.
     Registration,
@@ -77,14 +77,14 @@ pub enum Verdict {
     Skipped,
 }
 
-/// A request, and what came of it.
+/// A request and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Exchange {
     /// Method and URL, without the values of a query.
-    pub asked: String,
+    pub request: String,
     /// The status and how long it took, or why there was no answer.
-    pub came: String,
+    pub outcome: String,
 }
 
 /// Something that was learnt.
@@ -114,7 +114,7 @@ impl Report {
         self.first_fault().map(|finding| finding.remedy)
     }
 
-    /// How many findings are as grave as this.
+    /// How many findings have this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings()
             .filter(|finding| finding.severity == severity)
@@ -138,24 +138,20 @@ impl Step {
         }
     }
 
-    pub(crate) fn skipped(name: StepName, because: impl Into<String>) -> Self {
+    pub(crate) fn skipped(name: StepName, reason: impl Into<String>) -> Self {
         Self {
-            skipped: Some(because.into()),
+            skipped: Some(reason.into()),
             ..Self::new(name)
         }
     }
 
-    pub(crate) fn fact(&mut self, name: &'static str, value: impl Into<String>) {
+    pub(crate) fn push_fact(&mut self, name: &'static str, value: impl Into<String>) {
         let value = value.into();
         self.facts.push(Fact { name, value });
     }
 
-    pub(crate) fn found(&mut self, finding: Finding) {
+    pub(crate) fn push_finding(&mut self, finding: Finding) {
         self.findings.push(finding);
-    }
-
-    pub(crate) fn found_if(&mut self, finding: Option<Finding>) {
-        self.findings.extend(finding);
     }
 
     /// Whether nothing found here stands in the way.
@@ -189,8 +185,8 @@ impl StepName {
         }
     }
 
-    /// The rule that the step looks after.
-    pub fn rule(self) -> &'static str {
+    /// The specification that the step checks.
+    pub fn spec(self) -> &'static str {
         match self {
             Self::Network => "RFC 9110 §4.3",
             Self::Endpoint => "RFC 9110 §11.6.1, RFC 6750 §3",
@@ -246,9 +242,9 @@ impl Serialize for Step {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut step = serializer.serialize_struct("Step", 7)?;
         step.serialize_field("name", &self.name)?;
-        step.serialize_field("rule", self.name.rule())?;
+        step.serialize_field("spec", self.name.spec())?;
         step.serialize_field("verdict", &self.verdict())?;
-        step.serialize_field("skipped_because", &self.skipped)?;
+        step.serialize_field("skip_reason", &self.skipped)?;
         step.serialize_field("exchanges", &self.exchanges)?;
         step.serialize_field("facts", &self.facts)?;
         step.serialize_field("findings", &self.findings)?;

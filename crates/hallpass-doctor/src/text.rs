@@ -34,8 +34,8 @@ pub enum Tone {
 }
 
 impl Report {
-    /// The report in words, without a line break at its end.
-    pub fn in_words(&self, style: &Style<'_>) -> String {
+    /// The report as text, without a line break at its end.
+    pub fn to_text(&self, style: &Style<'_>) -> String {
         let mut page = Page {
             style,
             lines: Vec::new(),
@@ -48,7 +48,7 @@ impl Report {
         page.lines.join("\n")
     }
 
-    /// What it comes to, in one line.
+    /// The result, in one line.
     pub fn summary(&self) -> String {
         let count = |severity| match self.count(severity) {
             0 => None,
@@ -58,16 +58,13 @@ impl Report {
         let severities = [Severity::Fault, Severity::Warning, Severity::Note];
         let counts: Vec<_> = severities.into_iter().filter_map(count).collect();
         let counts = if counts.is_empty() {
-            "nothing to say".to_owned()
+            "no findings".to_owned()
         } else {
             counts.join(", ")
         };
         match self.first_fault() {
-            Some(fault) => format!(
-                "{counts}; what stands in the way first: `{}`",
-                fault.code.as_str()
-            ),
-            None => format!("{counts}; nothing stands in the way"),
+            Some(fault) => format!("{counts}; first fault: `{}`", fault.code.as_str()),
+            None => format!("{counts}; no faults"),
         }
     }
 }
@@ -87,7 +84,7 @@ impl Page<'_> {
         };
         self.line(Tone::Step(verdict), 0, &head);
         for exchange in &step.exchanges {
-            let text = format!("{}: {}", exchange.asked, exchange.came);
+            let text = format!("{}: {}", exchange.request, exchange.outcome);
             self.line(Tone::Quiet, 2, &text);
         }
         for fact in &step.facts {
@@ -104,13 +101,13 @@ impl Page<'_> {
             "{} `{}`, {} ({})",
             finding.severity.as_str(),
             finding.code.as_str(),
-            finding.side.in_words(),
-            finding.rule
+            finding.party.label(),
+            finding.spec
         );
         self.line(Tone::Finding(finding.severity), 2, &head);
-        self.line(Tone::Plain, 4, &finding.what);
-        for cause in &finding.because {
-            self.line(Tone::Plain, 4, &format!("because: {cause}"));
+        self.line(Tone::Plain, 4, &finding.message);
+        for cause in &finding.causes {
+            self.line(Tone::Plain, 4, &format!("cause: {cause}"));
         }
         for hint in &finding.hints {
             let line = format!("hint: {}", (self.style.hint)(hint));
@@ -152,7 +149,7 @@ impl fmt::Display for Report {
             hint: &|hint: &Hint| hint.to_string(),
             paint: &|_, line: &str| line.to_owned(),
         };
-        f.write_str(&self.in_words(&style))
+        f.write_str(&self.to_text(&style))
     }
 }
 

@@ -32,13 +32,13 @@ impl Diagnosis<'_> {
         let ended = self.ended_for(&kept);
         let token = match ended {
             None => kept,
-            Some(seconds) => match self.another(&mut step, seconds).await {
+            Some(seconds) => match self.refresh_ended(&mut step, seconds).await {
                 Some(token) => token,
                 None => return step,
             },
         };
-        step.fact("scheme", token.scheme().as_str());
-        step.fact("ends", self.end_in_words(&token));
+        step.push_fact("scheme", token.scheme().as_str());
+        step.push_fact("ends", self.expiry_text(&token));
         if let Some(claims) = UnverifiedClaims::from_token(token.access_token()) {
             self.claims(&mut step, &claims);
         }
@@ -56,29 +56,28 @@ impl Diagnosis<'_> {
         (end <= now).then(|| now - end)
     }
 
-    fn end_in_words(&self, token: &Token) -> String {
+    fn expiry_text(&self, token: &Token) -> String {
         let now = self.doctor.parts.clock.now().as_unix_seconds();
         match token.expires_at() {
             None => "the server did not say".to_owned(),
-            Some(end) => format!("in {}", clock::in_words(end.as_unix_seconds() - now)),
+            Some(end) => format!("in {}", clock::format_seconds(end.as_unix_seconds() - now)),
         }
     }
 
-    /// A token in the place of one that has ended. To fetch one uses up a refresh token, which is not
-    /// done unasked.
-    async fn another(&self, step: &mut Step, ended: i64) -> Option<Token> {
+    /// Refreshes an expired token where that is allowed: it uses up a refresh token.
+    async fn refresh_ended(&self, step: &mut Step, ended: i64) -> Option<Token> {
         let renewable = self
             .record
             .as_ref()
             .and_then(|record| record.grant.as_ref())
             .is_some_and(|grant| grant.refresh_token.is_some());
-        let ended = clock::in_words(ended);
+        let ended = clock::format_seconds(ended);
         if !renewable {
             let what = format!(
                 "the access token ended {ended} ago, and there is no refresh token to renew it with"
             );
             let found = Finding::new(Code::SignInRequired, what).hint(Hint::SignIn);
-            step.found(found);
+            step.push_finding(found);
             return None;
         }
         if !self.doctor.may_refresh {
@@ -86,7 +85,7 @@ impl Diagnosis<'_> {
                 "the access token ended {ended} ago. The next call renews it; a diagnosis does not, \
                  unless it is told to, since a refresh token may be good for one use"
             );
-            step.found(Finding::new(Code::TokenEnded, what).hint(Hint::Refresh));
+            step.push_finding(Finding::new(Code::TokenEnded, what).hint(Hint::Refresh));
             return None;
         }
         let session = self.doctor.parts.hallpass.session();
@@ -95,24 +94,23 @@ impl Diagnosis<'_> {
         step.exchanges.extend(self.doctor.parts.http.exchanges());
         match fresh {
             Ok(token) => {
-                step.fact("refreshed", format!("the one before ended {ended} ago"));
+                step.push_fact("refreshed", format!("the one before ended {ended} ago"));
                 Some(token)
             }
             Err(error) => {
-                step.found(refused(&error));
+                step.push_finding(refused(&error));
                 None
             }
         }
     }
 
-    /// What the token says of itself, where it is one that says something. Nobody has checked it; the
-    /// server will.
+    /// What the token says of itself, where it is a JWT. Its signature is not checked here.
     fn claims(&self, step: &mut Step, claims: &UnverifiedClaims) {
         if !claims.audience.is_empty() {
-            step.fact("its `aud`", claims.audience.join(", "));
+            step.push_fact("its `aud`", claims.audience.join(", "));
         }
         if let Some(issuer) = &claims.issuer {
-            step.fact("its `iss`", issuer.as_str());
+            step.push_fact("its `iss`", issuer.as_str());
         }
         let grant = self.record.as_ref().and_then(|it| it.grant.as_ref());
         let Some(resource) = grant.and_then(|grant| grant.resource.as_ref()) else {
@@ -129,11 +127,11 @@ impl Diagnosis<'_> {
                 claims.audience.join("`, `")
             );
             // Whether that matters the server decides.
-            step.found(
+            step.push_finding(
                 Finding::new(Code::AnotherAudience, what)
-                    .weighing(Severity::Warning)
-                    .setting("resource", None)
-                    .text("tell whoever runs the authorization server (RFC 8707 §2.2)"),
+                    .with_severity(Severity::Warning)
+                    .hint_setting("resource", None)
+                    .text("contact the operator of the authorization server (RFC 8707 §2.2)"),
             );
         }
     }
@@ -146,12 +144,12 @@ impl Diagnosis<'_> {
         if demanded && token.scheme() != AuthScheme::Dpop {
             let what = "the server wants a token that is bound to a key (DPoP), and the kept one is \
                         a bearer's";
-            step.found(Finding::new(Code::BoundTokenWanted, what).hint(Hint::SignIn));
+            step.push_finding(Finding::new(Code::BoundTokenWanted, what).hint(Hint::SignIn));
         }
     }
 }
 
-/// A refresh that came to nothing.
+/// A refresh that failed.
 fn refused(error: &SessionError) -> Finding {
     let code = match error {
         SessionError::SignInRequired(needed) if *needed.need() == SignInNeed::ClientForgotten => {
@@ -161,9 +159,9 @@ fn refused(error: &SessionError) -> Finding {
         _ => Code::RefreshError,
     };
     let found = Finding::new(code, error.to_string())
-        .weighing(Severity::Fault)
-        .because((error as &dyn Error).source())
-        .remedy(error.remedy());
+        .with_severity(Severity::Fault)
+        .with_causes((error as &dyn Error).source())
+        .with_remedy(error.remedy());
     let found = match error {
         SessionError::SignInRequired(_) => found.hint(Hint::SignIn),
         _ if error.remedy() == Remedy::Retry => found.retry_later(),

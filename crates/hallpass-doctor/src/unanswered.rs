@@ -30,9 +30,9 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
         (HttpErrorKind::Malformed, _) => Code::NotHttp,
         _ => Code::RequestRefused,
     };
-    let found = Finding::of_error(code, error);
-    let found = match code.side() {
-        ResponsibleParty::Server => found.at(side),
+    let found = Finding::from_error(code, error);
+    let found = match code.party() {
+        ResponsibleParty::Server => found.with_party(side),
         _ => found,
     };
     let host = Url::parse(error.url()).ok();
@@ -45,34 +45,34 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
             "check that {host} is up and reachable from here, and whether a proxy is needed \
              (HTTPS_PROXY)"
         )),
-        Code::ProxyUnreachable => found.setting("proxy", None).text(format!(
+        Code::ProxyUnreachable => found.hint_setting("proxy", None).text(format!(
             "check the proxy {} (HTTPS_PROXY), and whether {host} is to be reached without it \
              (NO_PROXY)",
             proxy.unwrap_or_default()
         )),
         Code::ProxyRefuses => found
-            .setting("proxy", None)
+            .hint_setting("proxy", None)
             .text("check the proxy's user name and password (HTTPS_PROXY)"),
         Code::NoAnswerInTime | Code::ConnectionBroke => found.text(format!(
-            "try again later; if it stays so, tell whoever runs {host}"
+            "try again later; if it fails again, contact the operator of {host}"
         )),
         Code::ClientCertificateWanted => found
-            .setting("client_identity", None)
-            .text(format!("ask whoever runs {host} for a client certificate")),
+            .hint_setting("client_identity", None)
+            .text(format!("ask the operator of {host} for a client certificate")),
         Code::TlsNotSpoken if is_loopback(error.url()) => found.hint(Hint::Url {
             url: error.url().replacen("https://", "http://", 1),
         }),
         Code::TlsNotSpoken => found.text("check the port in the URL"),
         Code::RequestRefused => found.text("change the URL or the setting that it is about"),
         Code::TlsFailed => found.text(format!(
-            "tell whoever runs {host}, or a gateway before it, which TLS it has to offer: 1.2 or 1.3"
+            "contact the operator of {host}, or of a gateway before it: it has to offer TLS 1.2 or 1.3"
         )),
         Code::NotHttp if error.url().starts_with("http://") => found.hint(Hint::Url {
             url: error.url().replacen("http://", "https://", 1),
         }),
         Code::AddressRefused => {
             let names = source.and_then(<dyn Error>::downcast_ref::<AddressRefused>);
-            let found = found.setting("endpoints", None);
+            let found = found.hint_setting("endpoints", None);
             match names {
                 Some(_) => found.text(
                     "what a person configures is always allowed: name it only if you trust it, \
@@ -85,7 +85,7 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
             let target = source
                 .and_then(<dyn Error>::downcast_ref::<RedirectRefused>)
                 .and_then(RedirectRefused::target);
-            found.setting("resource_metadata_url", target)
+            found.hint_setting("resource_metadata_url", target)
         }
         _ => found.contact_operator(host),
     }
@@ -93,7 +93,7 @@ pub(crate) fn finding(error: &HttpError, side: ResponsibleParty, proxy: Option<&
 
 /// An MCP request that was redirected to where it must not go.
 pub(crate) fn redirected(error: &RedirectError) -> Finding {
-    let found = Finding::of_error(Code::RedirectRefused, error);
+    let found = Finding::from_error(Code::RedirectRefused, error);
     let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
     let elsewhere = error
         .to()
@@ -101,10 +101,10 @@ pub(crate) fn redirected(error: &RedirectError) -> Finding {
     let found = if elsewhere && error.reason() == RedirectReason::MethodLost {
         found
             .text(
-                "it may lead to a login page: a gateway before the server wants somebody signed in \
+                "it may lead to a login page: a gateway before the server wants a sign-in \
                  with a browser, or a header of its own",
             )
-            .setting("headers", None)
+            .hint_setting("headers", None)
     } else {
         found
     };
@@ -128,13 +128,13 @@ fn of_certificate(
         CertificateFault::AnotherHost => Code::CertificateForAnotherHost,
         _ => Code::CertificateRefused,
     };
-    let found = Finding::of_error(code, error);
-    let found = match code.side() {
-        ResponsibleParty::Server => found.at(side),
+    let found = Finding::from_error(code, error);
+    let found = match code.party() {
+        ResponsibleParty::Server => found.with_party(side),
         _ => found,
     };
     let found = match code {
-        Code::AuthorityUnknown => found.setting("trust", None),
+        Code::AuthorityUnknown => found.hint_setting("trust", None),
         _ => found,
     };
     match refused.hint() {

@@ -55,7 +55,7 @@ impl LimitedBody {
 
     fn fail(&mut self, kind: HttpErrorKind) -> Poll<Option<Result<Bytes, HttpError>>> {
         self.incoming = None;
-        let error = HttpError::new(kind, self.policy.leg, &self.url);
+        let error = HttpError::new(kind, self.policy.target, &self.url);
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -99,7 +99,7 @@ impl Chunks for LimitedBody {
             }
             Poll::Ready(Some(Err(error))) => {
                 this.incoming = None;
-                let error = failure::of_body(error, this.policy.leg, &this.url);
+                let error = failure::of_body(error, this.policy.target, &this.url);
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => {

@@ -21,7 +21,7 @@ use crate::{
     redirect::next_hop,
 };
 
-/// Headers that say how a request is framed or routed; they are nobody's to set by default.
+/// Headers that say how a request is framed or routed; a configuration can't set them.
 const OWN_HEADERS: [header::HeaderName; 7] = [
     header::HOST,
     header::CONTENT_LENGTH,
@@ -85,11 +85,11 @@ impl Client {
     }
 
     /// The same configuration as a [`reqwest::Client`], for a library that wants one, to talk to
-    /// `server` and to nobody else.
+    /// `server` and to no other.
     ///
     /// Trust, client certificate, proxy, user agent and connect limit are this client's, and
     /// `server`'s headers are on every request; a request to another origin fails to connect, so
-    /// they reach nobody else. It follows no redirect. It has no total time limit and no body cap,
+    /// they reach no other server. It follows no redirect. It has no total time limit and no body cap,
     /// which [`open`](HttpClient::open) takes from its policy, and no address policy, since a
     /// person configured the server.
     ///
@@ -125,10 +125,10 @@ impl Client {
             .and_then(|limit| start.checked_add(limit));
         let deadline = [total, head].into_iter().flatten().min();
 
-        let mut target = Target::read(&request, policy.leg)?;
+        let mut target = Target::read(&request, policy.target)?;
         let mut followed = 0_u8;
         let response = loop {
-            let error = |kind| HttpError::new(kind, policy.leg, &target.url);
+            let error = |kind| HttpError::new(kind, policy.target, &target.url);
             let sending = self.send(&request, &target, &policy);
             let response = match deadline {
                 None => sending.await?,
@@ -147,12 +147,12 @@ impl Client {
             else {
                 break response;
             };
-            tracing::debug!(leg = %policy.leg, path = next.path(), "following a redirect");
+            tracing::debug!(request = %policy.target, path = next.path(), "following a redirect");
             target.url = next;
             followed = followed.saturating_add(1);
         };
         tracing::debug!(
-            leg = %policy.leg,
+            request = %policy.target,
             origin = %target.origin,
             path = target.url.path(),
             status = response.status().as_u16(),
@@ -174,15 +174,20 @@ impl Client {
         policy: &RequestOptions,
     ) -> Result<reqwest::Response, HttpError> {
         let Target { url, origin } = target;
-        let RequestOptions { server, leg, .. } = policy;
-        let leg = *leg;
+        let RequestOptions {
+            server,
+            target: request_target,
+            ..
+        } = policy;
+        let request_target = *request_target;
         let inner = &self.0;
         let proxy = inner.proxy.proxy_for(url);
         let is_proxied = inner.proxy.proxy_for(server.url()).is_some();
         let reach = inner.policy.reach(origin, server, is_proxied).await;
         if reach != Reach::Configured {
             let refuse = |refused: AddressRefused| {
-                HttpError::new(HttpErrorKind::AddressRefused, leg, url).with_source(refused)
+                HttpError::new(HttpErrorKind::AddressRefused, request_target, url)
+                    .with_source(refused)
             };
             reach.judge_url(url).map_err(refuse)?;
             // A SOCKS proxy's pool looks names up here, and knows its proxy by its name alone.
@@ -200,7 +205,9 @@ impl Client {
         if proxy.is_some() && url.scheme() == "https" && is_ipv6(url) {
             let why = "an IPv6 address is not reached by https through a proxy: use the server's \
                        name, or reach the address directly";
-            return Err(HttpError::new(HttpErrorKind::InvalidRequest, leg, url).with_source(why));
+            return Err(
+                HttpError::new(HttpErrorKind::InvalidRequest, request_target, url).with_source(why),
+            );
         }
         let pools = match (proxy, url.scheme()) {
             (None, _) => Some(&inner.direct),
@@ -217,11 +224,11 @@ impl Client {
         let response = pool
             .execute(outgoing)
             .await
-            .map_err(|error| failure::of_request(error, leg, url, proxy))?;
+            .map_err(|error| failure::of_request(error, request_target, url, proxy))?;
         match proxy {
             // Without a tunnel the proxy answers in the server's place, and only it has this status.
             Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Err(failure::of_proxy(leg, url, proxy))
+                Err(failure::of_proxy(request_target, url, proxy))
             }
             _ => Ok(response),
         }
@@ -271,15 +278,16 @@ struct Target {
 }
 
 impl Target {
-    fn read(request: &Request<Bytes>, leg: RequestTarget) -> Result<Self, HttpError> {
+    fn read(request: &Request<Bytes>, request_target: RequestTarget) -> Result<Self, HttpError> {
         let invalid = |url: &Url, why: &'static str| {
-            HttpError::new(HttpErrorKind::InvalidRequest, leg, url).with_source(why)
+            HttpError::new(HttpErrorKind::InvalidRequest, request_target, url).with_source(why)
         };
         let url = Url::parse(&request.uri().to_string()).map_err(|error| {
             // What can't be read can't be shown without its secrets.
-            HttpError::new(HttpErrorKind::InvalidRequest, leg, &no_url()).with_source(error)
+            HttpError::new(HttpErrorKind::InvalidRequest, request_target, &no_url())
+                .with_source(error)
         })?;
-        let Some(origin) = Origin::of(&url) else {
+        let Some(origin) = Origin::from_url(&url) else {
             return Err(invalid(&url, "only http and https URLs can be asked"));
         };
         if !url.username().is_empty() || url.password().is_some() {

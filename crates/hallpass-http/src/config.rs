@@ -24,7 +24,7 @@ pub struct HttpConfig {
     pub headers: Vec<OriginHeaders>,
     /// The `User-Agent` of every request, CONNECT requests to proxies included.
     pub user_agent: String,
-    /// Origins that a person named besides the MCP servers: a configured issuer, an explicit
+    /// Origins that the user named besides the MCP servers: a configured issuer, an explicit
     /// endpoint or metadata URL. They are always allowed; what they name is not.
     ///
     /// Each request says which server it is for
@@ -36,8 +36,8 @@ pub struct HttpConfig {
     /// How long connecting may take, from the name's lookup to the end of the TLS handshake.
     pub connect_timeout: Duration,
     /// After how long without a byte an HTTP/2 connection with requests under way is asked for a sign
-    /// of life. It ends when it gives none for as long again: a computer that slept, or came to another
-    /// network, would wait for answers that can't come.
+    /// of life. It ends when it gives none for as long again: a computer that slept, or changed
+    /// networks, would wait for answers that can't come.
     pub keep_alive: Duration,
     /// How names become addresses.
     pub resolver: Arc<dyn Resolver>,
@@ -140,7 +140,7 @@ impl HttpConfig {
 /// A configuration that no client can be made from.
 #[derive(Debug)]
 pub struct HttpConfigError {
-    trouble: ConfigReason,
+    reason: ConfigReason,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -167,7 +167,7 @@ impl HttpConfigError {
     #[cfg(target_os = "android")]
     pub(crate) fn no_extra_roots() -> Self {
         Self {
-            trouble: ConfigReason::NoExtraRoots,
+            reason: ConfigReason::NoExtraRoots,
             source: None,
         }
     }
@@ -178,14 +178,14 @@ impl HttpConfigError {
 
     pub(crate) fn user_agent() -> Self {
         Self {
-            trouble: ConfigReason::UserAgent,
+            reason: ConfigReason::UserAgent,
             source: None,
         }
     }
 
     pub(crate) fn header(name: &http::HeaderName, origin: &Origin) -> Self {
         Self {
-            trouble: ConfigReason::Header {
+            reason: ConfigReason::Header {
                 name: name.to_string(),
                 origin: origin.clone(),
             },
@@ -195,7 +195,7 @@ impl HttpConfigError {
 
     pub(crate) fn proxy(proxy: &crate::Proxy) -> Self {
         Self {
-            trouble: ConfigReason::Proxy(proxy.to_string()),
+            reason: ConfigReason::Proxy(proxy.to_string()),
             source: None,
         }
     }
@@ -205,23 +205,23 @@ impl HttpConfigError {
     }
 
     fn with(
-        trouble: ConfigReason,
+        reason: ConfigReason,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self {
-            trouble,
+            reason,
             source: Some(source.into()),
         }
     }
 
-    /// What the person can do about it: always a matter of configuration.
+    /// What to do about it: the configuration has to change.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// What the person can do about it, in words.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&'static str> {
-        match self.trouble {
+        match self.reason {
             ConfigReason::Identity => Some("check that the key belongs to the first certificate"),
             ConfigReason::Header { .. } => {
                 Some("leave it out: it is part of how the request itself is sent")
@@ -233,7 +233,7 @@ impl HttpConfigError {
 
 impl fmt::Display for HttpConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.trouble {
+        match &self.reason {
             ConfigReason::Trust => f.write_str("the trusted certificate authorities can't be used"),
             #[cfg(target_os = "android")]
             ConfigReason::NoExtraRoots => {

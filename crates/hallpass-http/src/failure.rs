@@ -14,7 +14,7 @@ use crate::{AddressRefused, CertificateRefused, Proxy, ProxyRefused};
 /// The error of a request that got no response.
 pub(crate) fn of_request(
     error: reqwest::Error,
-    leg: RequestTarget,
+    target: RequestTarget,
     url: &Url,
     proxy: Option<&Proxy>,
 ) -> HttpError {
@@ -23,7 +23,7 @@ pub(crate) fn of_request(
         && let Some(proxy) = proxy
         && wants_credentials(&error)
     {
-        return of_proxy(leg, url, proxy);
+        return of_proxy(target, url, proxy);
     }
     let kind = if find::<AddressRefused>(&error).is_some() {
         HttpErrorKind::AddressRefused
@@ -48,16 +48,16 @@ pub(crate) fn of_request(
     } else {
         HttpErrorKind::Interrupted
     };
-    with_cause(HttpError::new(kind, leg, url), error)
+    with_cause(HttpError::new(kind, target, url), error)
 }
 
 /// The error of a request whose proxy wants other credentials.
-pub(crate) fn of_proxy(leg: RequestTarget, url: &Url, proxy: &Proxy) -> HttpError {
+pub(crate) fn of_proxy(target: RequestTarget, url: &Url, proxy: &Proxy) -> HttpError {
     let refused = ProxyRefused::new(proxy);
-    HttpError::new(HttpErrorKind::ProxyAuthentication, leg, url).with_source(refused)
+    HttpError::new(HttpErrorKind::ProxyAuthentication, target, url).with_source(refused)
 }
 
-/// Whether a proxy refused for want of the right credentials. The types that say so are private to
+/// Whether a proxy refused because of missing or wrong credentials. The types that say so are private to
 /// the layers below; what they say is what there is.
 fn wants_credentials(error: &(dyn Error + 'static)) -> bool {
     const WORDS: [&str; 3] = [
@@ -77,7 +77,7 @@ fn wants_credentials(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The error of a body that broke off.
-pub(crate) fn of_body(error: reqwest::Error, leg: RequestTarget, url: &Url) -> HttpError {
+pub(crate) fn of_body(error: reqwest::Error, target: RequestTarget, url: &Url) -> HttpError {
     let kind = if error.is_timeout() {
         HttpErrorKind::Timeout
     } else if let Some(hyper) = find::<hyper::Error>(&error) {
@@ -91,7 +91,7 @@ pub(crate) fn of_body(error: reqwest::Error, leg: RequestTarget, url: &Url) -> H
     } else {
         HttpErrorKind::Interrupted
     };
-    with_cause(HttpError::new(kind, leg, url), error)
+    with_cause(HttpError::new(kind, target, url), error)
 }
 
 /// In TLS 1.3 a server judges the client's certificate after the client's part of the handshake is

@@ -63,12 +63,12 @@ impl ClientIdentity {
                 .map(Zeroizing::new)
                 .map_err(|error| ClientIdentityError {
                     path: Some(path.to_owned()),
-                    trouble: IdentityReason::Unreadable(error),
+                    reason: IdentityReason::Unreadable(error),
                 })
         };
         let (chain_path, key_path) = (chain.as_ref(), key.as_ref());
         Self::from_pem(read(chain_path)?, read(key_path)?).map_err(|mut error| {
-            let path = match error.trouble {
+            let path = match error.reason {
                 IdentityReason::NoCertificate | IdentityReason::DamagedCertificate { .. } => {
                     chain_path
                 }
@@ -125,7 +125,7 @@ impl fmt::Debug for ClientIdentity {
 #[derive(Debug)]
 pub struct ClientIdentityError {
     path: Option<PathBuf>,
-    trouble: IdentityReason,
+    reason: IdentityReason,
 }
 
 #[derive(Debug)]
@@ -140,11 +140,8 @@ enum IdentityReason {
 }
 
 impl From<IdentityReason> for ClientIdentityError {
-    fn from(trouble: IdentityReason) -> Self {
-        Self {
-            path: None,
-            trouble,
-        }
+    fn from(reason: IdentityReason) -> Self {
+        Self { path: None, reason }
     }
 }
 
@@ -154,14 +151,14 @@ impl ClientIdentityError {
         self.path.as_deref()
     }
 
-    /// What the person can do about it: always a matter of configuration.
+    /// What to do about it: the configuration has to change.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// What the person can do about it, in words.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<&'static str> {
-        match self.trouble {
+        match self.reason {
             IdentityReason::Unreadable(_) => Some("check the path and its permissions"),
             IdentityReason::EncryptedKey => {
                 Some("decrypt it with `openssl pkey`, into a file that only you can read")
@@ -178,7 +175,7 @@ impl fmt::Display for ClientIdentityError {
         if let Some(path) = &self.path {
             write!(f, "`{}`: ", path.display())?;
         }
-        match &self.trouble {
+        match &self.reason {
             IdentityReason::Unreadable(_) => f.write_str("it can't be read"),
             IdentityReason::NoCertificate => f.write_str("there is no certificate in it"),
             IdentityReason::DamagedCertificate { line } => {
@@ -196,7 +193,7 @@ impl fmt::Display for ClientIdentityError {
 
 impl std::error::Error for ClientIdentityError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.trouble {
+        match &self.reason {
             IdentityReason::Unreadable(error) => Some(error),
             _ => None,
         }

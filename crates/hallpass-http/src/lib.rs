@@ -1,4 +1,4 @@
-//! One configured HTTP client for every leg of MCP authorization: metadata, registration, tokens
+//! One configured HTTP client for every request of MCP authorization: metadata, registration, tokens
 //! and MCP itself.
 //!
 //! A certificate authority, a proxy, a client certificate or a header that holds for the MCP server
@@ -74,8 +74,8 @@ pub use proxy::{NoProxy, Proxy, ProxyConfig, ProxyError, ProxyRefused};
 pub use redirect::RedirectRefused;
 pub use resolver::{Resolver, SystemResolver};
 pub use trust::{
-    Anchor, CaBundle, CaBundleError, CaProblem, Certificate, CertificateFault, CertificateRefused,
-    Handshake, HandshakeLog, Trust,
+    CaBundle, CaBundleError, CaProblem, Certificate, CertificateFault, CertificateRefused,
+    Handshake, HandshakeLog, Trust, TrustAnchor,
 };
 
 /// The example of the README.

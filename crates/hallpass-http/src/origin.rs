@@ -18,7 +18,7 @@ pub struct Origin {
 
 impl Origin {
     /// The origin of `url`; `None` when it is neither http nor https.
-    pub fn of(url: &Url) -> Option<Self> {
+    pub fn from_url(url: &Url) -> Option<Self> {
         if !matches!(url.scheme(), "http" | "https") {
             return None;
         }
@@ -37,7 +37,7 @@ impl Origin {
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         Url::parse(text.trim())
             .ok()
-            .and_then(|url| Self::of(&url))
+            .and_then(|url| Self::from_url(&url))
             .ok_or(OriginError(()))
     }
 

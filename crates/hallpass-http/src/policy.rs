@@ -99,7 +99,7 @@ impl AddressPolicy {
     ) -> Reach {
         // Before the first connection to the server: what its name leads to is noted from then on.
         let class = self.known_class(server.url(), is_proxied);
-        let is_own = Origin::of(server.url()).as_ref() == Some(target);
+        let is_own = Origin::from_url(server.url()).as_ref() == Some(target);
         if is_own || self.configured.contains(target) {
             return Reach::Configured;
         }
@@ -284,7 +284,7 @@ impl AddressRefused {
         self.class
     }
 
-    /// What the person can do when the target is right.
+    /// Advice for the user, where the target is right.
     pub fn hint(&self) -> String {
         format!(
             "if `{}` is meant to be used, name its origin in the settings",

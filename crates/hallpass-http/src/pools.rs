@@ -22,7 +22,7 @@ pub(crate) struct Pools {
 }
 
 /// How long a connection is kept for the next request.
-const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Pools {
     pub(crate) fn new(
@@ -117,7 +117,7 @@ impl Template {
         };
         let server = server.clone();
         let through = reqwest::Proxy::custom(move |url| {
-            if Origin::of(url).as_ref() == Some(&server) {
+            if Origin::from_url(url).as_ref() == Some(&server) {
                 proxy.as_ref().map(Proxy::expose)
             } else {
                 Url::parse(&format!("http://{OTHER_ORIGIN}")).ok()
@@ -140,7 +140,7 @@ impl Template {
             .http2_keep_alive_timeout(self.keep_alive)
             // Shorter than servers keep theirs: a request on a connection that the server is just
             // closing ends with an unknown outcome.
-            .pool_idle_timeout(IDLE_CONNECTION)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .dns_resolver(resolver)

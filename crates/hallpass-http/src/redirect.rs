@@ -16,7 +16,7 @@ pub(crate) fn next_hop(
     redirects: Redirects,
     followed: u8,
 ) -> Result<Option<Url>, RedirectRefused> {
-    let Redirects::SameOrigin { most } = redirects else {
+    let Redirects::SameOrigin { limit } = redirects else {
         return Ok(None);
     };
     // RFC 9110 §15.4: the five that name another place to ask.
@@ -39,14 +39,14 @@ pub(crate) fn next_hop(
         .ok()
         .and_then(|location| url.join(location).ok())
         .ok_or(RedirectRefused::unreadable())?;
-    if Origin::of(&next) != Origin::of(url) {
+    if Origin::from_url(&next) != Origin::from_url(url) {
         return Err(RedirectRefused::elsewhere(&next));
     }
     if !next.username().is_empty() || next.password().is_some() {
         return Err(RedirectRefused(RedirectReason::UserInfo));
     }
-    if followed >= most {
-        return Err(RedirectRefused::too_many(most));
+    if followed >= limit {
+        return Err(RedirectRefused::too_many(limit));
     }
     Ok(Some(next))
 }
@@ -75,8 +75,8 @@ impl RedirectRefused {
         Self(RedirectReason::Elsewhere(url_without_query(url).into()))
     }
 
-    pub(crate) fn too_many(most: u8) -> Self {
-        Self(RedirectReason::TooMany(most))
+    pub(crate) fn too_many(limit: u8) -> Self {
+        Self(RedirectReason::TooMany(limit))
     }
 
     /// Where it would have led, without query and user information.
@@ -96,7 +96,7 @@ impl fmt::Display for RedirectRefused {
             RedirectReason::UserInfo => {
                 f.write_str("the `Location` header holds a user name or a password")
             }
-            RedirectReason::TooMany(most) => write!(f, "more than {most} redirects"),
+            RedirectReason::TooMany(limit) => write!(f, "more than {limit} redirects"),
         }
     }
 }

@@ -19,7 +19,7 @@ mod verifier;
 
 pub use bundle::{CaBundle, CaBundleError, CaProblem};
 pub use certificate::Certificate;
-pub use handshake::{Anchor, Handshake, HandshakeLog};
+pub use handshake::{Handshake, HandshakeLog, TrustAnchor};
 pub use verifier::{CertificateFault, CertificateRefused};
 
 pub(crate) use pem::blocks;
@@ -34,7 +34,7 @@ pub enum Trust {
     Platform,
     /// Those, and the bundle's: what a network that inspects TLS needs.
     PlatformPlus(CaBundle),
-    /// The bundle's and nobody else.
+    /// The bundle's and no other.
     Only(CaBundle),
 }
 
@@ -123,7 +123,7 @@ impl Trust {
 
 /// What checks certificates, and in whose name.
 struct Found {
-    /// `None` when nobody is trusted.
+    /// `None` when no authority is trusted.
     verifier: Option<Arc<dyn ServerCertVerifier>>,
     /// Who is trusted, in words.
     anchors: String,

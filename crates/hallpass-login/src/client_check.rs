@@ -20,7 +20,7 @@ pub(crate) async fn is_accepted(http: &dyn HttpClient, server: &ServerUrl, url: 
         .body(Bytes::new());
     let Ok(request) = request else { return true };
     let policy = RequestOptions {
-        leg: RequestTarget::AuthorizationServer,
+        target: RequestTarget::AuthorizationServer,
         redirects: Redirects::None,
         ..RequestOptions::metadata(server)
     };

@@ -1,5 +1,5 @@
 //! A host that keeps rmcp's own `AuthorizationManager`, with its credentials in sealed files and a
-//! private certificate authority on each leg.
+//! private certificate authority on each request.
 //!
 //! `cargo run -p hallpass-rmcp-bridge --example rmcp_host -- URL FOLDER [CA.pem]`
 
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server: ServerUrl = url.parse()?;
     let folder = Path::new(folder);
 
-    let origin = Origin::of(server.url()).ok_or("the server's URL has no origin")?;
+    let origin = Origin::from_url(server.url()).ok_or("the server's URL has no origin")?;
     let mut config = HttpConfig::default();
     if let [authority, ..] = authority {
         config.trust = Trust::PlatformPlus(CaBundle::from_pem(&std::fs::read(authority)?)?);

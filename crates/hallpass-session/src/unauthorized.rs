@@ -137,7 +137,7 @@ async fn rediscover(
         clock: &*context.clock,
         settings: &context.settings,
     };
-    let reading = CacheMode::Anew(engine.metadata());
+    let reading = CacheMode::Refresh(engine.metadata());
     discovery
         .run_with(&context.key.server, challenges, reading)
         .await

@@ -162,7 +162,7 @@ impl HttpClient for ScriptedClient {
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         let sent = SentRequest { request, options };
         let response = self.next(&sent);
-        let (target, url) = (sent.options.leg, sent.url());
+        let (target, url) = (sent.options.target, sent.url());
         self.sent().push(sent);
         if let Some((clock, duration)) = &self.time {
             clock.advance(*duration);
@@ -228,7 +228,7 @@ impl RequestPattern {
         let method = self.method.as_ref();
         method.is_none_or(|method| method == request.method())
             && self.path.as_ref().is_none_or(|path| path == url.path())
-            && self.target.is_none_or(|target| target == options.leg)
+            && self.target.is_none_or(|target| target == options.target)
             && self.url.as_ref().is_none_or(|it| *it == url.to_string())
     }
 }

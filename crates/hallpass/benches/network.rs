@@ -24,9 +24,9 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 
 #[path = "../tests/it/counting.rs"]
 mod counting;
-#[path = "../tests/it/world.rs"]
+#[path = "../tests/it/fixture.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
-mod world;
+mod fixture;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -63,7 +63,7 @@ fn times(runtime: &tokio::runtime::Runtime) {
     row("discover, network at no cost", nanoseconds / 1e3, "us");
 
     // Two exchanges on connections that stand, over loopback.
-    let world = runtime.block_on(world::World::new());
+    let fixture = runtime.block_on(fixture::Fixture::new());
     let http = Client::new(HttpConfig::default());
     let http = http.unwrap();
     let discovery = Discovery {
@@ -71,7 +71,7 @@ fn times(runtime: &tokio::runtime::Runtime) {
         clock: &SystemClock,
         settings: &settings,
     };
-    let server = ServerUrl::parse(&world.server.url()).unwrap();
+    let server = ServerUrl::parse(&fixture.server.url()).unwrap();
     let nanoseconds = median(10, || {
         let run = discovery.run(&server, &[]);
         runtime.block_on(run).unwrap()

@@ -26,7 +26,7 @@ pub struct HallpassBuilder {
     metadata: Arc<MetadataCache>,
     breakers: Arc<CircuitBreakers>,
     store: Option<Arc<dyn CredentialStore>>,
-    sign_in: SignInBy,
+    sign_in: SignInMethod,
     token_source: Option<Arc<dyn TokenSource>>,
     proactive_refresh: bool,
     clock: Arc<dyn Clock>,
@@ -39,8 +39,8 @@ enum Http {
     Client(Arc<dyn HttpClient>),
 }
 
-enum SignInBy {
-    Nobody,
+enum SignInMethod {
+    None,
     Authorizer(Arc<dyn Authorizer>),
     Browser(Arc<dyn Interaction>, Configure),
     ServiceClient(Box<ServiceClient>),
@@ -58,7 +58,7 @@ impl HallpassBuilder {
             metadata: Arc::default(),
             breakers: Arc::default(),
             store: None,
-            sign_in: SignInBy::Nobody,
+            sign_in: SignInMethod::None,
             token_source: None,
             proactive_refresh: false,
             clock: Arc::new(SystemClock),
@@ -87,7 +87,7 @@ impl HallpassBuilder {
         self
     }
 
-    /// A client of the host's own for every leg, instead of a configuration.
+    /// A client of the host's own for every request, instead of a configuration.
     #[must_use]
     pub fn http_client(mut self, client: Arc<dyn HttpClient>) -> Self {
         self.http = Http::Client(client);
@@ -117,7 +117,7 @@ impl HallpassBuilder {
         self
     }
 
-    /// Lets a person sign in through a browser; `interaction` shows the URL.
+    /// Lets the user sign in through a browser; `interaction` shows the URL.
     #[must_use]
     pub fn interactive(self, interaction: Arc<dyn Interaction>) -> Self {
         self.interactive_with(interaction, |login| login)
@@ -131,28 +131,28 @@ impl HallpassBuilder {
         interaction: Arc<dyn Interaction>,
         configure: impl FnOnce(BrowserLoginBuilder) -> BrowserLoginBuilder + Send + Sync + 'static,
     ) -> Self {
-        self.sign_in = SignInBy::Browser(interaction, Box::new(configure));
+        self.sign_in = SignInMethod::Browser(interaction, Box::new(configure));
         self
     }
 
-    /// Signs a machine in, with a grant that asks nobody. The client is the pre-registered one of
+    /// Signs a service in, with a grant that needs no user. The client is the pre-registered one of
     /// the settings.
     #[must_use]
-    pub fn service(mut self, machine: ServiceClient) -> Self {
-        self.sign_in = SignInBy::ServiceClient(Box::new(machine));
+    pub fn service(mut self, client: ServiceClient) -> Self {
+        self.sign_in = SignInMethod::ServiceClient(Box::new(client));
         self
     }
 
-    /// Signs in by a way of the host's own. Without this, [`interactive`](Self::interactive) or
+    /// Signs in with an authorizer of the host. Without this, [`interactive`](Self::interactive) or
     /// [`service`](Self::service), a challenge ends in [`Remedy::SignIn`].
     #[must_use]
     pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
-        self.sign_in = SignInBy::Authorizer(authorizer);
+        self.sign_in = SignInMethod::Authorizer(authorizer);
         self
     }
 
-    /// Takes every access token from somebody else who obtains them: a file, a command, a value of
-    /// the host's. Nobody signs in then, nothing is refreshed, and nothing is kept.
+    /// Takes every access token from elsewhere: a file, a command, a value of
+    /// the host's. There is no sign-in then, no refresh, and nothing is stored.
     #[must_use]
     pub fn token_source(mut self, source: Arc<dyn TokenSource>) -> Self {
         self.token_source = Some(source);
@@ -195,9 +195,9 @@ impl HallpassBuilder {
             }
         };
         let authorizer: Arc<dyn Authorizer> = match self.sign_in {
-            SignInBy::Nobody => Arc::new(NoAuthorizer),
-            SignInBy::Authorizer(authorizer) => authorizer,
-            SignInBy::Browser(interaction, configure) => {
+            SignInMethod::None => Arc::new(NoAuthorizer),
+            SignInMethod::Authorizer(authorizer) => authorizer,
+            SignInMethod::Browser(interaction, configure) => {
                 let login = BrowserLogin::builder(
                     Arc::clone(&http),
                     Arc::clone(&self.clock),
@@ -206,11 +206,11 @@ impl HallpassBuilder {
                 );
                 Arc::new(configure(login).build())
             }
-            SignInBy::ServiceClient(machine) => Arc::new(ServiceLogin::new(
+            SignInMethod::ServiceClient(client) => Arc::new(ServiceLogin::new(
                 Arc::clone(&http),
                 Arc::clone(&self.clock),
                 Arc::clone(&self.entropy),
-                *machine,
+                *client,
             )),
         };
         let store = self
@@ -269,7 +269,7 @@ impl HallpassBuilder {
         let store = read_only.unwrap_or(store);
         self.store = Some(Arc::clone(&store));
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        self.sign_in = SignInBy::Nobody;
+        self.sign_in = SignInMethod::None;
         self.proactive_refresh = false;
         let hallpass = self.http_client(Arc::new(http.clone())).build()?;
         Ok(DiagnosisParts {
@@ -307,7 +307,7 @@ pub struct DiagnosisParts<C> {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The client of a configuration, told which URLs a person named.
+/// The client of a configuration, with the origins that the user named.
 fn client(
     settings: &ServerSettings,
     mut config: HttpConfig,
@@ -320,7 +320,7 @@ fn client(
     Client::new(config)
 }
 
-/// The origins of the URLs that a person named in the settings.
+/// The origins of the URLs that the user named in the settings.
 fn configured_origins(settings: &ServerSettings) -> impl Iterator<Item = Origin> {
     let endpoints = settings.endpoints.as_ref();
     let urls = [
@@ -336,15 +336,17 @@ fn configured_origins(settings: &ServerSettings) -> impl Iterator<Item = Origin>
     urls.into_iter()
         .flatten()
         .chain(trusted)
-        .filter_map(Origin::of)
+        .filter_map(Origin::from_url)
 }
 
-impl SignInBy {
-    /// The origin of an endpoint that a person named besides the settings.
+impl SignInMethod {
+    /// The origin of an endpoint that the user named besides the settings.
     fn origin(&self) -> Option<Origin> {
         match self {
-            Self::ServiceClient(machine) => match &machine.grant {
-                ServiceGrant::IdentityAssertion(provider) => Origin::of(&provider.token_endpoint),
+            Self::ServiceClient(client) => match &client.grant {
+                ServiceGrant::IdentityAssertion(provider) => {
+                    Origin::from_url(&provider.token_endpoint)
+                }
                 _ => None,
             },
             _ => None,
@@ -352,13 +354,13 @@ impl SignInBy {
     }
 }
 
-impl fmt::Debug for SignInBy {
+impl fmt::Debug for SignInMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Nobody => "Nobody",
+            Self::None => "None",
             Self::Authorizer(_) => "Authorizer",
             Self::Browser(..) => "Browser",
-            Self::ServiceClient(_) => "Machine",
+            Self::ServiceClient(_) => "ServiceClient",
         })
     }
 }

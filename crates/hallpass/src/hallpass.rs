@@ -33,13 +33,13 @@ impl Hallpass {
         hallpass_rmcp::transport(client, &self.key().server)
     }
 
-    /// The server's endpoint with this session's tokens, for whoever passes messages on as bytes. What
-    /// [`transport`](Self::transport) is to rmcp, without rmcp.
+    /// The server's endpoint with this session's tokens, for a host that forwards messages as bytes
+    /// and does not use rmcp.
     pub fn endpoint(&self) -> AuthorizedEndpoint {
         AuthorizedEndpoint::new(self.session.clone(), Arc::clone(&self.http))
     }
 
-    /// The session below the transport: fresh tokens for whoever needs one.
+    /// The session below the transport, for a host that needs a fresh token itself.
     pub fn session(&self) -> &Session {
         &self.session
     }
@@ -53,9 +53,9 @@ impl Hallpass {
     ///
     /// # Errors
     ///
-    /// As [`Session::sign_in`]. A server that can't be reached says so before anybody is asked to
-    /// sign in. Where the tokens come from a [`TokenSource`](hallpass_core::TokenSource), nobody is
-    /// asked for anything but the first of them.
+    /// As [`Session::sign_in`]. A server that can't be reached fails before the user is asked to
+    /// sign in. With a [`TokenSource`](hallpass_core::TokenSource) the user is not asked: this gets
+    /// the first token.
     pub async fn login(&self) -> Result<Token, Error> {
         if self.session.token_source().is_some() {
             return self.session.token().await.map_err(Error::Session);
@@ -118,7 +118,7 @@ impl Hallpass {
             .session_id()
             .map(|id| Request::delete().session(id))
         {
-            // What the probe began by the way is ended by the way.
+            // The probe may have started a session.
             let _ = endpoint.send(&end, &Anonymous).await;
         }
         Ok(Vec::new())

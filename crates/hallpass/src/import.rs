@@ -1,4 +1,4 @@
-//! Credentials that another client of the same server kept, taken over.
+//! Imports the credentials that another client of the same server has stored.
 
 use std::{error::Error, fmt};
 
@@ -17,21 +17,21 @@ use crate::Hallpass;
 
 /// What another client of the same server kept, to be [imported](Hallpass::import_credentials).
 ///
-/// Two documents make a handover: the answer to a registration (RFC 7591 §3.2.1) and that of a token
+/// Two documents make a imported: the answer to a registration (RFC 7591 §3.2.1) and that of a token
 /// endpoint (RFC 6749 §5.1). Neither says whom it is from, nor which resource the tokens are for. So
 /// this goes by what can be relied on:
 ///
 /// - The authorization server is the one that the server names now. Nothing is taken over while a
 ///   better candidate does not answer, where settings name another document or other endpoints, nor where the access token names another issuer (RFC 9068
 ///   §2.2).
-/// - The access token is kept as one that has ended, and is never sent to the server: nobody knows
-///   what it is for, nor for how long it is good. What counts is the answer to the first refresh. That
+/// - The access token is kept as one that has ended, and is never sent to the server: its resource
+///   and its lifetime are unknown. What counts is the answer to the first refresh. That
 ///   asks for the server's own `resource` (RFC 8707 §2.2), and goes the way of every refresh: locked,
 ///   fenced, saved before it is used.
 /// - Without a refresh token there is the client alone, for the next sign-in.
 ///
-/// A refresh token is good for one holder (RFC 9700 §4.14.2). Where the server rotates it, whoever of
-/// two refreshes second is signed out, and only the person knows whether the other client still runs.
+/// A refresh token is good for one holder (RFC 9700 §4.14.2). Where the server rotates it, the second
+/// of two holders that refresh is signed out, and only the user knows whether the other client still runs.
 #[derive(Clone)]
 pub struct ImportedCredentials {
     registration: Bytes,
@@ -115,14 +115,14 @@ impl Hallpass {
     /// When it can't be done rightly. Nothing is lost then but a sign-in.
     pub async fn import_credentials(
         &self,
-        handover: &ImportedCredentials,
+        imported: &ImportedCredentials,
     ) -> Result<Record, ImportError> {
         let settings = self.session.settings();
         if settings.client.pre_registered.is_some() || settings.client.metadata_document.is_some() {
             let what = "a client is set for the server, so another's registration has no use";
             return Err(ImportError::new(Remedy::SignIn, what));
         }
-        // Whoever wrote those settings would get the refresh token.
+        // The author of those settings would get the refresh token.
         let is_led = settings.server_metadata_url.is_some()
             || settings.resource_metadata_url.is_some()
             || settings.endpoints.is_some();
@@ -131,10 +131,10 @@ impl Hallpass {
                 "the settings say where to sign in, and what was kept is for where the server says";
             return Err(ImportError::new(Remedy::SignIn, what));
         }
-        let tokens = handover.tokens()?;
+        let tokens = imported.tokens()?;
         let discovered = self.discover().await?;
         let metadata = &discovered.server;
-        let registration = handover.registration(metadata)?;
+        let registration = imported.registration(metadata)?;
         let requested = registration.scopes.clone().unwrap_or_default();
         let mut record = Record::new(self.key().clone(), metadata.clone(), settings.fingerprint());
         record.registration = Some(registration);
@@ -196,7 +196,7 @@ impl Hallpass {
     }
 }
 
-/// Credentials that can't be taken over.
+/// Why credentials can't be imported.
 #[derive(Debug)]
 pub struct ImportError {
     remedy: Remedy,

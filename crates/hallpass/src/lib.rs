@@ -76,11 +76,11 @@ pub mod http {
 /// The stack's own HTTP client: `hallpass-http`.
 pub mod http_client {
     pub use hallpass_http::{
-        AddressClass, AddressRefused, Anchor, CaBundle, CaBundleError, CaProblem, Certificate,
+        AddressClass, AddressRefused, CaBundle, CaBundleError, CaProblem, Certificate,
         CertificateFault, CertificateRefused, Client, ClientIdentity, ClientIdentityError,
         Handshake, HandshakeLog, HttpConfig, HttpConfigError, NoProxy, Origin, OriginError,
         OriginHeaders, Proxy, ProxyConfig, ProxyError, ProxyRefused, RedirectRefused, Resolver,
-        SystemResolver, Trust,
+        SystemResolver, Trust, TrustAnchor,
     };
 }
 

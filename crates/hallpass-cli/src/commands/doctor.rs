@@ -41,8 +41,8 @@ const WIDTH: usize = 100;
 pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), CommandError> {
     let examined = examined(program, command).await?;
     let key = examined.hallpass().key().clone();
-    let waiting = format!("examining {key}");
-    let report = program.output.while_waiting(&waiting, examined.examine());
+    let waiting = format!("diagnosing {key}");
+    let report = program.output.while_waiting(&waiting, examined.diagnose());
     let report = report.await;
     let lines = Lines(ServerRef::of(&key, program));
     let paint = program.output.paint();
@@ -54,7 +54,7 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
             None => line.to_owned(),
         },
     };
-    program.output.line(&report.in_words(&style));
+    program.output.line(&report.to_text(&style));
     let data = as_data(&report, &lines);
     match report.first_fault() {
         None => {
@@ -171,7 +171,7 @@ fn as_data(report: &Report, lines: &Lines) -> Value {
 
 /// How the command ends where something stands in the way.
 fn failed(fault: &Finding, lines: &Lines) -> CommandError {
-    let what = format!("`{}`: {}", fault.code.as_str(), fault.code.meaning());
+    let what = format!("`{}`: {}", fault.code.as_str(), fault.code.explanation());
     let failed = CommandError::with_remedy(what, fault.remedy);
     match fault.hints.first() {
         Some(hint) => failed.hint(lines.of(hint)),

@@ -12,7 +12,7 @@ async fn a_healthy_account_is_0_and_a_fault_has_its_line() {
     desk.login(&[]).await.expect(0);
     let ended = desk.run(&["doctor", &url]).await.expect(0);
     assert!(ended.stdout.contains("mcp: ok\n"), "{}", ended.stdout);
-    assert!(ended.stdout.ends_with("nothing stands in the way\n"));
+    assert!(ended.stdout.ends_with("no faults\n"));
 
     let resource = PublishedResource::Exactly("https://other.example/mcp".to_owned());
     desk.server.change(|it| it.resource = resource);
@@ -39,8 +39,8 @@ async fn a_script_gets_the_report_whatever_it_says() {
     assert_eq!(account["name"], "account");
     assert_eq!(account["verdict"], "fault");
     let finding = &account["findings"][0];
-    assert_eq!(finding["rule"], "RFC 6749 §4");
-    assert_eq!(finding["side"], "here");
+    assert_eq!(finding["spec"], "RFC 6749 §4");
+    assert_eq!(finding["responsible"], "here");
     assert_eq!(finding["commands"][0], format!("hallpass login {url}"));
     assert!(!desk.store().exists(), "nothing is kept by looking");
 

@@ -73,7 +73,7 @@ async fn the_doctor_examines_the_account_of_a_name_with_its_options() {
         let facts = report["steps"][3]["facts"].as_array().unwrap();
         let scopes = facts
             .iter()
-            .find(|fact| fact["name"] == "scopes to ask for");
+            .find(|fact| fact["name"] == "scopes to request");
         (
             report["account"].as_str().unwrap().to_owned(),
             scopes.unwrap()["value"].as_str().unwrap().to_owned(),

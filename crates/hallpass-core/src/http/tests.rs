@@ -52,7 +52,7 @@ impl HttpClient for Eight {
 }
 
 #[test]
-fn a_body_is_read_up_to_the_cap_whoever_sends_it() {
+fn body_is_read_up_to_the_cap() {
     let server = ServerUrl::parse("https://mcp.example/mcp").unwrap();
     let fetch = |body_cap| {
         let client: &dyn HttpClient = &Eight;

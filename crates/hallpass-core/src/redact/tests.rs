@@ -55,7 +55,7 @@ fn control_characters_and_markup_do_not() {
 #[test]
 fn it_is_bounded() {
     let shown = redact_text(&"word ".repeat(10_000)).unwrap();
-    assert!(shown.chars().count() <= MOST + 2, "{}", shown.len());
+    assert!(shown.chars().count() <= MAX_SHOWN + 2, "{}", shown.len());
     assert!(shown.ends_with(" …"), "{shown}");
 }
 

@@ -4,7 +4,7 @@
 use hallpass_core::{ExplicitEndpoints, Remedy, ServerSettings, http::HttpErrorKind};
 use hallpass_discovery::DiscoveryErrorKind;
 
-use crate::case::{AS, Case, MCP, OIDC, PATH_PRM, challenged, issuer, naming, pointed, url};
+use crate::fixture::{AS, Fixture, MCP, OIDC, PATH_PRM, challenged, issuer, naming, pointed, url};
 
 const TENANT: &str = "https://as.example/tenant1";
 const TENANT_AS: &str = "https://as.example/.well-known/oauth-authorization-server/tenant1";
@@ -240,7 +240,7 @@ fn metadata_that_names_no_server() {
 #[test]
 fn the_explicit_metadata_url() {
     let at = "https://as.example/strange/openid-configuration";
-    let named = |case: Case| case.set(|settings| settings.server_metadata_url = Some(url(at)));
+    let named = |case: Fixture| case.set(|settings| settings.server_metadata_url = Some(url(at)));
     named(naming(&["https://as.example"]))
         .issuer(at, "https://as.example")
         .finds(
@@ -311,7 +311,7 @@ fn endpoints() -> ExplicitEndpoints {
 
 #[test]
 fn explicit_endpoints_ask_for_nothing() {
-    let explicit = |case: Case| case.set(|settings| settings.endpoints = Some(endpoints()));
+    let explicit = |case: Fixture| case.set(|settings| settings.endpoints = Some(endpoints()));
     let found = explicit(challenged()).finds(&format!("https://as.example (Explicit) {MCP}"), &[]);
     assert_eq!(
         found.server.token_endpoint,

@@ -1,20 +1,20 @@
-//! Metadata kept for as long as its server says (RFC 9111 §5.2.2), and read anew when asked to.
+//! Metadata kept for as long as its server says (RFC 9111 §5.2.2), and read again when asked to.
 
 use std::time::Duration;
 
 use hallpass_discovery::{CacheMode, MetadataCache};
 use hallpass_testkit::{ScriptedResponse, resource_metadata_json, server_metadata_json};
 
-use crate::case::{AS, Case, MCP, PATH_PRM, challenged, pointed};
+use crate::fixture::{AS, Fixture, MCP, PATH_PRM, challenged, pointed};
 
-fn cached(headers: &[(&'static str, &str)]) -> Case {
+fn cached(headers: &[(&'static str, &str)]) -> Fixture {
     let case = pointed();
     put(&case, headers, "https://as.example");
     case.issuer(AS, "https://as.example")
 }
 
 /// Publishes resource metadata that names this issuer.
-fn put(case: &Case, headers: &[(&'static str, &str)], issuer: &str) {
+fn put(case: &Fixture, headers: &[(&'static str, &str)], issuer: &str) {
     let response = ScriptedResponse::new(200).with_chunk(resource_metadata_json(MCP, &[issuer]));
     let response = headers.iter().fold(response, |response, (name, value)| {
         response.with_header(*name, *value)
@@ -91,8 +91,8 @@ fn reading_anew_passes_the_cache_and_replaces_what_it_holds() {
     let stale = case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(stale.server.issuer.as_str(), "https://as.example");
     case.network.take_asked();
-    let anew = case.run_with(CacheMode::Anew(&cache)).unwrap();
-    assert_eq!(anew.server.issuer.as_str(), "https://new.example");
+    let refreshed = case.run_with(CacheMode::Refresh(&cache)).unwrap();
+    assert_eq!(refreshed.server.issuer.as_str(), "https://new.example");
     assert_eq!(case.network.take_asked(), [PATH_PRM, new]);
     let kept = case.run_with(CacheMode::Cached(&cache)).unwrap();
     assert_eq!(kept.server.issuer.as_str(), "https://new.example");
@@ -108,7 +108,7 @@ fn what_is_gone_is_forgotten() {
     let cache = MetadataCache::new();
     case.run_with(CacheMode::Cached(&cache)).unwrap();
     case.network.remove(PATH_PRM);
-    case.run_with(CacheMode::Anew(&cache)).unwrap_err();
+    case.run_with(CacheMode::Refresh(&cache)).unwrap_err();
     case.network.take_asked();
     case.run_with(CacheMode::Cached(&cache)).unwrap_err();
     assert_eq!(case.network.take_asked(), [PATH_PRM]);

@@ -1,4 +1,4 @@
-//! What holds for every `WWW-Authenticate`, whoever wrote it.
+//! What holds for every `WWW-Authenticate`, from any server.
 
 use hallpass_core::{AuthScheme, Challenge, Scopes};
 use hallpass_discovery::{challenges, print_challenge};

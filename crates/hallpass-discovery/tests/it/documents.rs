@@ -6,7 +6,7 @@ use hallpass_discovery::{DiscoveryErrorKind, challenges};
 use hallpass_testkit::server_metadata_json;
 use http::HeaderMap;
 
-use crate::case::{AS, MCP, OIDC, PATH_PRM, issuer, naming, pointed, url};
+use crate::fixture::{AS, MCP, OIDC, PATH_PRM, issuer, naming, pointed, url};
 
 const FOUND: &str = "https://as.example (Rfc8414) https://mcp.example/mcp";
 

@@ -7,7 +7,9 @@ use hallpass_discovery::{DiscoveryError, DiscoveryErrorKind};
 use hallpass_testkit::server_metadata_json;
 use serde_json::json;
 
-use crate::case::{AS, Case, MCP, OIDC, PATH_PRM, ROOT_PRM, case, challenged, exactly, pointed};
+use crate::fixture::{
+    AS, Fixture, MCP, OIDC, PATH_PRM, ROOT_PRM, case, challenged, exactly, pointed,
+};
 
 #[test]
 fn a_web_page_instead_of_a_document() {
@@ -157,14 +159,14 @@ fn failures_of_the_network_are_told_apart() {
         NotJson,
         Remedy::Configure,
         UNREAD,
-        "tell whoever runs mcp.example",
+        "contact the operator of mcp.example",
     );
     check(
         Http::BodyTooLarge,
         TooLarge,
         Remedy::Report,
         "the protected resource metadata of mcp.example is larger than such a document may be",
-        "1048576 bytes at most",
+        "at most 1048576 bytes",
     );
 }
 
@@ -298,7 +300,7 @@ fn all_texts(error: &DiscoveryError) -> String {
 #[test]
 fn a_planted_canary_stays_out_of_every_text() {
     #[track_caller]
-    fn check(case: &Case) {
+    fn check(case: &Fixture) {
         let error = case.run().unwrap_err();
         let all = all_texts(&error);
         assert!(!all.contains("canary"), "{all}");

@@ -1,10 +1,10 @@
-//! Servers that mean harm: documents of any shape, and more of everything than anybody needs.
+//! Servers that mean harm: documents of any shape, and too much of everything.
 
 use hallpass_core::ServerUrl;
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-use crate::case::{AS, MCP, PATH_PRM, case, pointed};
+use crate::fixture::{AS, MCP, PATH_PRM, case, pointed};
 
 #[test]
 fn a_long_list_of_servers_costs_no_more_than_a_few_requests() {

@@ -3,13 +3,13 @@
 use hallpass_core::{Remedy, ServerSettings, http::HttpErrorKind};
 use hallpass_discovery::{DiscoveryErrorKind, MetadataSource};
 
-use crate::case::{
-    AS, Case, MCP, MCP_AS, OIDC, PATH_PRM, ROOT_PRM, case, challenged, issuer, pointed, url,
+use crate::fixture::{
+    AS, Fixture, MCP, MCP_AS, OIDC, PATH_PRM, ROOT_PRM, case, challenged, issuer, pointed, url,
 };
 
 const NOWHERE: [&str; 3] = [PATH_PRM, ROOT_PRM, MCP_AS];
 
-fn by_setting(case: Case) -> Case {
+fn by_setting(case: Fixture) -> Fixture {
     case.set(|settings| settings.legacy_discovery = true)
 }
 
@@ -187,7 +187,7 @@ fn a_server_without_oauth_says_so() {
 #[test]
 fn a_configured_issuer_needs_no_resource_metadata() {
     let configured =
-        |case: Case| case.set(|settings| settings.issuer = Some(issuer("https://as.example")));
+        |case: Fixture| case.set(|settings| settings.issuer = Some(issuer("https://as.example")));
     for status in [401, 404] {
         configured(challenged())
             .status(PATH_PRM, status)

@@ -9,12 +9,12 @@
 
 mod authorization_server;
 mod cache;
-mod case;
 mod challenge;
 mod challenge_properties;
 mod corpus;
 mod documents;
 mod errors;
+mod fixture;
 mod fuzzed;
 mod hostile;
 mod legacy;

@@ -3,7 +3,7 @@
 use hallpass_core::{Remedy, http::HttpErrorKind};
 use hallpass_discovery::{Attempt, DiscoveryErrorKind, Document};
 
-use crate::case::{AS, MCP, PATH_PRM, ROOT_PRM, case, challenged, issuer, pointed, url};
+use crate::fixture::{AS, MCP, PATH_PRM, ROOT_PRM, case, challenged, issuer, pointed, url};
 
 const FOUND: &str = "https://as.example (Rfc8414) https://mcp.example/mcp";
 
@@ -153,7 +153,7 @@ fn what_a_challenge_may_not_name() {
 #[test]
 fn the_setting_names_any_origin() {
     let elsewhere = "https://docs.example/prm.json";
-    let named = |case: crate::case::Case| {
+    let named = |case: crate::fixture::Fixture| {
         case.set(|settings| settings.resource_metadata_url = Some(url(elsewhere)))
     };
     for case in [pointed(), challenged(), case(&[])] {
@@ -276,7 +276,7 @@ fn a_query_goes_with_the_path_and_is_not_shown() {
 
 #[test]
 fn what_is_no_metadata_leads_to_the_next_candidate() {
-    let root = |case: crate::case::Case| {
+    let root = |case: crate::fixture::Fixture| {
         case.protected(ROOT_PRM, "https://mcp.example", &["https://as.example"])
             .issuer(AS, "https://as.example")
     };

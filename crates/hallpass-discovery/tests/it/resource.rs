@@ -3,10 +3,10 @@
 use hallpass_core::{Remedy, ResourceSetting};
 use hallpass_discovery::DiscoveryErrorKind;
 
-use crate::case::{AS, Case, MCP, PATH_PRM, challenged, exactly, issuer, pointed};
+use crate::fixture::{AS, Fixture, MCP, PATH_PRM, challenged, exactly, issuer, pointed};
 
 /// A pointed server that publishes this resource.
-fn publishing(resource: &str, setting: ResourceSetting) -> Case {
+fn publishing(resource: &str, setting: ResourceSetting) -> Fixture {
     pointed()
         .set(|settings| settings.resource = setting)
         .protected(PATH_PRM, resource, &["https://as.example"])
@@ -14,7 +14,7 @@ fn publishing(resource: &str, setting: ResourceSetting) -> Case {
 }
 
 #[track_caller]
-fn chooses(case: Case, resource: &str) {
+fn chooses(case: Fixture, resource: &str) {
     case.finds(
         &format!("https://as.example (Rfc8414) {resource}"),
         &[PATH_PRM, AS],
@@ -134,7 +134,7 @@ fn an_explicit_value_wins_where_it_is_the_servers() {
 }
 
 #[test]
-fn an_explicit_value_that_is_nobodys_is_refused() {
+fn unpublished_explicit_resource_is_refused() {
     let error = publishing(
         "https://mcp.example",
         exactly("https://other.example", false),

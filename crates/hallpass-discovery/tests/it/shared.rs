@@ -1,4 +1,4 @@
-//! Many callers that read the same metadata anew at the same moment.
+//! Many callers that read the same metadata again at the same moment.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,14 +9,14 @@ use hallpass_discovery::{
 use hallpass_testkit::{Gate, ScriptedResponse, resource_metadata_json, server_metadata_json};
 use tokio::{task::JoinHandle, task::yield_now};
 
-use crate::case::{AS, Case, MCP, Network, PATH_PRM, pointed};
+use crate::fixture::{AS, Fixture, MCP, Network, PATH_PRM, pointed};
 
 const MANY: usize = 50;
 
 /// A case whose network answers once the gate is open.
 #[derive(Debug)]
 struct Held {
-    case: Case,
+    case: Fixture,
     answers: Gate,
 }
 
@@ -43,7 +43,7 @@ impl Held {
                 settings: &held.case.settings,
             };
             let server = ServerUrl::parse(&held.case.server).unwrap();
-            let reading = CacheMode::Anew(&cache);
+            let reading = CacheMode::Refresh(&cache);
             discovery
                 .run_with(&server, &held.case.challenges, reading)
                 .await

@@ -9,154 +9,164 @@ use hallpass::{
 };
 use hallpass_testkit::{AuthorizationServer, ChallengeStyle, Endpoint, RefreshTokens};
 
-use crate::case::{Case, JSON, answer};
+use crate::fixture::{Fixture, JSON, answer};
 
 #[tokio::test]
-async fn a_server_that_registers_nobody() {
-    let case = Case::new().await;
-    case.issuer.change(|it| it.registration = false);
-    let report = case.report("no-registration").await;
+async fn server_without_registration_is_a_fault() {
+    let fixture = Fixture::new().await;
+    fixture.issuer.change(|it| it.registration = false);
+    let report = fixture.report("no-registration").await;
     assert_eq!(report.remedy(), Some(Remedy::Configure));
 }
 
 #[tokio::test]
 async fn a_configured_client() {
-    let mut case = Case::new().await;
+    let mut fixture = Fixture::new().await;
     let client = PreRegisteredClient::new(ClientId::new("by-hand"));
-    case.settings.client.pre_registered = Some(client.clone());
-    case.report("configured-client").await;
-    case.settings.client.pre_registered =
+    fixture.settings.client.pre_registered = Some(client.clone());
+    fixture.report("configured-client").await;
+    fixture.settings.client.pre_registered =
         Some(client.with_issuer(Issuer::parse("https://other.example").unwrap()));
-    case.report("client-unusable").await;
+    fixture.report("client-unusable").await;
 }
 
-/// Somebody signed in and out, and the client is still registered.
-async fn signed_out(change: impl FnOnce(&mut hallpass::record::Registration)) -> Case {
-    let case = Case::signed_in().await;
-    let hallpass = case.builder().build().unwrap();
+/// The user signed in and out, and the client is still registered.
+async fn signed_out(change: impl FnOnce(&mut hallpass::record::Registration)) -> Fixture {
+    let fixture = Fixture::signed_in().await;
+    let hallpass = fixture.builder().build().unwrap();
     hallpass.logout(SignOut::default()).await.unwrap();
-    case.change(|record| change(record.registration.as_mut().unwrap()))
+    fixture
+        .change(|record| change(record.registration.as_mut().unwrap()))
         .await;
-    case
+    fixture
 }
 
 #[tokio::test]
-async fn a_client_that_serves_again() {
+async fn reusable_registration_is_no_finding() {
     signed_out(|_| {}).await.report("signed-out").await;
 }
 
 #[tokio::test]
 async fn a_client_whose_secret_has_ended() {
-    let case = signed_out(|registration| {
+    let fixture = signed_out(|registration| {
         registration.secret_expires_at = Some(Timestamp::from_unix_seconds(1));
     })
     .await;
-    case.report("client-secret-expired").await;
+    fixture.report("client-secret-expired").await;
 }
 
 #[tokio::test]
 async fn a_client_with_another_callback() {
-    let mut case = signed_out(|_| {}).await;
-    case.settings.callback.path = "/other".to_owned();
-    case.report("registration-outdated").await;
+    let mut fixture = signed_out(|_| {}).await;
+    fixture.settings.callback.path = "/other".to_owned();
+    fixture.report("registration-outdated").await;
 }
 
 #[tokio::test]
 async fn a_client_that_the_server_has_forgotten() {
-    let case = signed_out(|_| {}).await;
-    case.issuer.forget_clients();
-    case.report("registration-forgotten").await;
+    let fixture = signed_out(|_| {}).await;
+    fixture.issuer.forget_clients();
+    fixture.report("registration-forgotten").await;
 }
 
 #[tokio::test]
 async fn a_setting_that_has_changed() {
-    let mut case = Case::signed_in().await;
-    case.settings.scopes = Some(Scopes::from_server("mcp:other"));
-    case.report("settings-changed").await;
+    let mut fixture = Fixture::signed_in().await;
+    fixture.settings.scopes = Some(Scopes::from_server("mcp:other"));
+    fixture.report("settings-changed").await;
 }
 
 #[tokio::test]
 async fn a_refresh_that_was_refused_earlier() {
-    let case = Case::signed_in().await;
-    case.change(|record| record.state = State::SignInRequired(SignInCause::RefreshRefused))
+    let fixture = Fixture::signed_in().await;
+    fixture
+        .change(|record| record.state = State::SignInRequired(SignInCause::RefreshRefused))
         .await;
-    let report = case.report("sign-in-needed").await;
+    let report = fixture.report("sign-in-needed").await;
     assert_eq!(report.remedy(), Some(Remedy::SignIn));
 }
 
 #[tokio::test]
 async fn another_authorization_server_protects_the_server_now() {
-    let mut case = Case::signed_in().await;
+    let mut fixture = Fixture::signed_in().await;
     let other = AuthorizationServer::start(hallpass_testkit::AuthorizationServerOptions::default())
         .await
         .unwrap();
     let issuer = other.issuer().to_owned();
-    case.server
+    fixture
+        .server
         .change(|it| it.authorization_servers = vec![issuer]);
-    case.names
+    fixture
+        .names
         .push((other.origin().to_owned(), "https://new.example"));
-    case.report("issuer-changed").await;
+    fixture.report("issuer-changed").await;
 }
 
 #[tokio::test]
 async fn a_resource_that_has_changed() {
-    let case = Case::signed_in().await;
-    case.server
+    let fixture = Fixture::signed_in().await;
+    fixture
+        .server
         .change(|it| it.resource = hallpass_testkit::PublishedResource::Origin);
-    case.report("resource-changed").await;
+    fixture.report("resource-changed").await;
 }
 
 #[tokio::test]
-async fn a_refresh_whose_outcome_nobody_knows() {
-    let case = Case::signed_in().await;
-    case.change(|record| record.state = State::OutcomeUnknown)
+async fn refresh_outcome_unknown_is_a_warning() {
+    let fixture = Fixture::signed_in().await;
+    fixture
+        .change(|record| record.state = State::OutcomeUnknown)
         .await;
-    case.report("refresh-outcome-unknown").await;
+    fixture.report("refresh-outcome-unknown").await;
 }
 
 #[tokio::test]
 async fn no_refresh_token_came() {
-    let case = Case::new().await;
-    case.issuer
+    let fixture = Fixture::new().await;
+    fixture
+        .issuer
         .change(|it| it.refresh_tokens = RefreshTokens::None);
-    case.sign_in().await;
-    case.report("no-refresh-token").await;
+    fixture.sign_in().await;
+    fixture.report("no-refresh-token").await;
 }
 
 #[tokio::test]
 async fn a_token_that_ended_and_can_t_be_renewed() {
-    let case = Case::signed_in().await;
-    case.change(|record| {
-        let grant = record.grant.as_mut().unwrap();
-        grant.refresh_token = None;
-        grant.expires_at = Some(grant.obtained_at);
-        grant.obtained_at = Timestamp::from_unix_seconds(1_700_000_000);
-    })
-    .await;
-    case.report("sign-in-needed-without-refresh-token").await;
+    let fixture = Fixture::signed_in().await;
+    fixture
+        .change(|record| {
+            let grant = record.grant.as_mut().unwrap();
+            grant.refresh_token = None;
+            grant.expires_at = Some(grant.obtained_at);
+            grant.obtained_at = Timestamp::from_unix_seconds(1_700_000_000);
+        })
+        .await;
+    fixture.report("sign-in-needed-without-refresh-token").await;
 }
 
 #[tokio::test]
-async fn a_bearer_s_token_where_a_bound_one_is_wanted() {
-    let case = Case::signed_in().await;
+async fn bearer_token_where_dpop_is_required_is_a_fault() {
+    let fixture = Fixture::signed_in().await;
     let fields = vec!["DPoP algs=\"ES256\"".to_owned()];
-    case.server
+    fixture
+        .server
         .change(|it| it.challenge = ChallengeStyle::Exactly(fields));
-    case.report("dpop-required").await;
+    fixture.report("dpop-required").await;
 }
 
 #[tokio::test]
 async fn a_refresh_that_is_not_answered_now() {
-    let mut case = Case::signed_in().await;
-    case.refreshes = true;
-    case.change(|record| {
-        let grant = record.grant.as_mut().unwrap();
-        grant.expires_at = Some(grant.obtained_at);
-    })
-    .await;
+    let mut fixture = Fixture::signed_in().await;
+    fixture.refreshes = true;
+    fixture
+        .change(|record| {
+            let grant = record.grant.as_mut().unwrap();
+            grant.expires_at = Some(grant.obtained_at);
+        })
+        .await;
     let unavailable = answer(503, &[("retry-after", "120")], "");
-    case.issuer.once(Endpoint::Refresh, unavailable);
-    let report = case.report("refresh-failed").await;
+    fixture.issuer.once(Endpoint::Refresh, unavailable);
+    let report = fixture.report("refresh-failed").await;
     assert_eq!(report.remedy(), Some(Remedy::Retry));
 }
 
@@ -181,16 +191,18 @@ async fn a_refresh_that_is_refused() {
         ),
         (400, entra, "refresh-failed-for-the-resource-at-entra"),
     ] {
-        let mut case = Case::signed_in().await;
-        case.refreshes = true;
-        case.change(|record| {
-            let grant = record.grant.as_mut().unwrap();
-            grant.expires_at = Some(grant.obtained_at);
-        })
-        .await;
-        case.issuer
+        let mut fixture = Fixture::signed_in().await;
+        fixture.refreshes = true;
+        fixture
+            .change(|record| {
+                let grant = record.grant.as_mut().unwrap();
+                grant.expires_at = Some(grant.obtained_at);
+            })
+            .await;
+        fixture
+            .issuer
             .once(Endpoint::Refresh, answer(status, &[JSON], body));
-        case.limit = Duration::from_secs(60);
-        case.report(name).await;
+        fixture.limit = Duration::from_secs(60);
+        fixture.report(name).await;
     }
 }

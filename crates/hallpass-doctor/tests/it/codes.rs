@@ -13,12 +13,12 @@ fn codes_are_words_of_their_own() {
         assert!(word.chars().all(fits), "{word}");
     }
     for code in Code::ALL {
-        assert!(!code.meaning().ends_with('.'), "{}", code.as_str());
-        assert!(!code.rule().is_empty(), "{}", code.as_str());
+        assert!(!code.explanation().ends_with('.'), "{}", code.as_str());
+        assert!(!code.spec().is_empty(), "{}", code.as_str());
     }
 }
 
-/// A code that no report shows is one that nobody has seen come up.
+/// A code that no report shows is untested.
 #[test]
 fn every_code_is_in_a_report() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports");

@@ -4,19 +4,19 @@ use hallpass::{Hint, Remedy};
 use hallpass_doctor::Code;
 use hallpass_testkit::{ChallengeStyle, Endpoint, Fault};
 
-use crate::case::{Case, JSON, always, answer};
+use crate::fixture::{Fixture, JSON, always, answer};
 
 const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"open","version":"1"}}}"#;
 
 async fn challenged(name: &str, style: ChallengeStyle) {
-    let case = Case::new().await;
-    case.server.change(|it| it.challenge = style);
-    case.report(name).await;
+    let fixture = Fixture::new().await;
+    fixture.server.change(|it| it.challenge = style);
+    fixture.report(name).await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_well_and_nobody_signed_in() {
-    let report = Case::new().await.report("nobody-signed-in").await;
+async fn healthy_server_without_sign_in_is_one_fault() {
+    let report = Fixture::new().await.report("not-signed-in").await;
     assert_eq!(report.remedy(), Some(Remedy::SignIn));
     assert_eq!(report.findings().count(), 1);
 }
@@ -53,11 +53,12 @@ async fn a_challenge_of_another_scheme() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_nothing() {
-    let case = Case::new().await;
-    case.answers(200, &[JSON], HELLO);
-    case.server
+    let fixture = Fixture::new().await;
+    fixture.answers(200, &[JSON], HELLO);
+    fixture
+        .server
         .change(|it| it.metadata_at = hallpass_testkit::ResourceMetadataPath::Nowhere);
-    let report = case.report("open-server").await;
+    let report = fixture.report("open-server").await;
     assert_eq!(report.first_fault(), None);
 }
 
@@ -68,7 +69,7 @@ const ANOTHERS: &str =
     r#"{"jsonrpc":"2.0","id":7,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}"#;
 
 #[tokio::test]
-async fn a_server_that_neither_way_leads_into() {
+async fn server_without_handshake_or_discover_is_a_fault() {
     let events = |data: &str| {
         let kind = [("content-type", "text/event-stream")];
         answer(200, &kind, &format!(": hello\n\ndata: {data}\n\n"))
@@ -102,13 +103,13 @@ async fn a_server_that_neither_way_leads_into() {
             "unexpected-status-of-the-handshake",
         ),
     ] {
-        let case = Case::new().await;
+        let fixture = Fixture::new().await;
         let refused = answer(400, &[JSON], refusal);
-        case.server.once(Endpoint::Mcp, refused);
-        case.server.once(Endpoint::Mcp, discovered);
-        let report = case.report(name).await;
+        fixture.server.once(Endpoint::Mcp, refused);
+        fixture.server.once(Endpoint::Mcp, discovered);
+        let report = fixture.report(name).await;
         assert_eq!(report.first_fault().unwrap().code, code, "{name}");
-        assert_eq!(case.server.requests_to(Endpoint::Mcp).len(), 2, "{name}");
+        assert_eq!(fixture.server.requests_to(Endpoint::Mcp).len(), 2, "{name}");
     }
 }
 
@@ -118,69 +119,70 @@ async fn an_answer_that_only_looks_like_one() {
         (UNKNOWN, Code::McpUnreadable, "mcp-unreadable-for-its-id"),
         (REFUSAL, Code::McpError, "mcp-error-without-a-token"),
     ] {
-        let case = Case::new().await;
-        case.answers(200, &[JSON], body);
-        let report = case.report(name).await;
+        let fixture = Fixture::new().await;
+        fixture.answers(200, &[JSON], body);
+        let report = fixture.report(name).await;
         assert_eq!(report.first_fault().unwrap().code, code, "{name}");
     }
 }
 
 #[tokio::test]
 async fn a_challenge_behind_a_message_that_refuses_the_handshake() {
-    let case = Case::new().await;
-    case.server
+    let fixture = Fixture::new().await;
+    fixture
+        .server
         .once(Endpoint::Mcp, answer(200, &[JSON], REFUSAL));
-    let report = case.report("challenge-without-a-handshake").await;
+    let report = fixture.report("challenge-without-a-handshake").await;
     assert_eq!(report.remedy(), Some(Remedy::SignIn));
 }
 
 #[tokio::test]
 async fn a_gateway_that_wants_a_header() {
-    let case = Case::with(
+    let fixture = Fixture::with(
         |_| {},
         |server| {
             server.listen.required_header = Some(("x-gateway".to_owned(), "s3cret".to_owned()));
         },
     )
     .await;
-    case.report("forbidden").await;
+    fixture.report("forbidden").await;
 }
 
 #[tokio::test]
-async fn a_url_beside_the_endpoint() {
+async fn url_beside_the_endpoint_hints_the_right_one() {
     for (told, served, name) in [
         ("", "/mcp", "not-found-at-the-origin"),
         ("/mcp/", "/mcp", "not-found-with-a-slash"),
         ("/mcp", "/mcp/", "not-found-without-a-slash"),
         ("/api", "/api/mcp", "not-found-above"),
     ] {
-        let mut case = Case::with(|_| {}, |server| server.path = served.to_owned()).await;
-        case.url = format!("{}{told}", case.server.origin());
-        let report = case.report(name).await;
-        let expected = format!("{}{served}", case.server.origin());
+        let mut fixture = Fixture::with(|_| {}, |server| server.path = served.to_owned()).await;
+        fixture.url = format!("{}{told}", fixture.server.origin());
+        let report = fixture.report(name).await;
+        let expected = format!("{}{served}", fixture.server.origin());
         let hints = &report.first_fault().unwrap().hints;
         assert_eq!(hints[0], Hint::Url { url: expected }, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_url_where_nothing_is_far_and_wide() {
-    let mut case = Case::with(|_| {}, |server| server.path = "/deep/down".to_owned()).await;
-    case.url = format!("{}/mcp", case.server.origin());
-    case.report("not-found").await;
+async fn url_without_neighbouring_endpoint_is_not_found() {
+    let mut fixture = Fixture::with(|_| {}, |server| server.path = "/deep/down".to_owned()).await;
+    fixture.url = format!("{}/mcp", fixture.server.origin());
+    fixture.report("not-found").await;
 }
 
 #[tokio::test]
 async fn the_transport_before_streamable_http() {
-    let case = Case::new().await;
+    let fixture = Fixture::new().await;
     let stream = answer(
         200,
         &[("content-type", "text/event-stream")],
         "event: endpoint\n\n",
     );
-    case.server.once(Endpoint::Mcp, answer(405, &[], ""));
-    case.server.once(Endpoint::Mcp, stream);
-    case.report("sse-only").await;
+    fixture.server.once(Endpoint::Mcp, answer(405, &[], ""));
+    fixture.server.once(Endpoint::Mcp, stream);
+    fixture.report("sse-only").await;
 }
 
 #[tokio::test]
@@ -191,24 +193,26 @@ async fn statuses_that_are_no_answer() {
         (503, &[], "server-unavailable"),
         (418, &[], "unexpected-status"),
     ] {
-        let case = Case::new().await;
-        case.answers(status, headers, "out of order");
-        case.report(name).await;
+        let fixture = Fixture::new().await;
+        fixture.answers(status, headers, "out of order");
+        fixture.report(name).await;
     }
 }
 
 #[tokio::test]
 async fn a_web_page_in_the_place_of_an_answer() {
-    let case = Case::new().await;
-    case.server.plan(vec![always(Endpoint::Mcp, Fault::Html)]);
-    case.report("html-page").await;
+    let fixture = Fixture::new().await;
+    fixture
+        .server
+        .plan(vec![always(Endpoint::Mcp, Fault::Html)]);
+    fixture.report("html-page").await;
 }
 
 #[tokio::test]
 async fn an_answer_of_another_kind() {
-    let case = Case::new().await;
-    case.answers(200, &[("content-type", "text/plain")], "welcome");
-    case.report("wrong-content-type").await;
+    let fixture = Fixture::new().await;
+    fixture.answers(200, &[("content-type", "text/plain")], "welcome");
+    fixture.report("wrong-content-type").await;
 }
 
 #[tokio::test]
@@ -226,9 +230,9 @@ async fn redirects_that_are_not_followed() {
             "redirect-refused-to-another-origin",
         ),
     ] {
-        let case = Case::new().await;
-        case.answers(status, &[("location", to)], "");
-        let report = case.report(name).await;
+        let fixture = Fixture::new().await;
+        fixture.answers(status, &[("location", to)], "");
+        let report = fixture.report(name).await;
         assert!(!report.to_string().contains("s3cret"), "{name}");
     }
 }

@@ -2,15 +2,15 @@
 
 use hallpass_doctor::Style;
 
-use crate::case::Case;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn lines_fold_at_the_width_that_is_given() {
-    let case = Case::signed_in().await;
-    case.issuer.expire_access_tokens();
-    let report = case.doctor().examine().await;
+    let fixture = Fixture::signed_in().await;
+    fixture.issuer.expire_access_tokens();
+    let report = fixture.doctor().diagnose().await;
     let words = |width| {
-        report.in_words(&Style {
+        report.to_text(&Style {
             width,
             hint: &|hint| hint.to_string(),
             paint: &|_, line| line.to_owned(),

@@ -2,17 +2,16 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     reason = "a failed expectation is a failed test"
 )]
 
 mod account;
 mod browser;
-mod case;
 mod codes;
 mod connect_proxy;
 mod endpoint;
+mod fixture;
 mod folding;
 mod metadata;
 mod network;

@@ -10,18 +10,18 @@ use hallpass_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::case::{Case, JSON, always, answer};
+use crate::fixture::{Fixture, JSON, always, answer};
 
 async fn protecting(name: &str, change: impl FnOnce(&mut Protection)) {
-    let case = Case::new().await;
-    case.server.change(change);
-    case.report(name).await;
+    let fixture = Fixture::new().await;
+    fixture.server.change(change);
+    fixture.report(name).await;
 }
 
 async fn behaving(name: &str, change: impl FnOnce(&mut Behaviour)) {
-    let case = Case::new().await;
-    case.issuer.change(change);
-    case.report(name).await;
+    let fixture = Fixture::new().await;
+    fixture.issuer.change(change);
+    fixture.report(name).await;
 }
 
 async fn publishing(name: &str, members: &[(&str, Value)]) {
@@ -35,17 +35,19 @@ async fn publishing(name: &str, members: &[(&str, Value)]) {
 }
 
 async fn resource_answers(name: &str, fault: Fault) {
-    let case = Case::new().await;
-    case.server
+    let fixture = Fixture::new().await;
+    fixture
+        .server
         .plan(vec![always(Endpoint::ResourceMetadata, fault)]);
-    case.report(name).await;
+    fixture.report(name).await;
 }
 
 async fn issuer_answers(name: &str, fault: Fault) {
-    let case = Case::new().await;
-    case.issuer
+    let fixture = Fixture::new().await;
+    fixture
+        .issuer
         .plan(vec![always(Endpoint::ServerMetadata, fault)]);
-    case.report(name).await;
+    fixture.report(name).await;
 }
 
 #[tokio::test]
@@ -80,12 +82,12 @@ async fn a_resource_that_is_not_the_server() {
 
 #[tokio::test]
 async fn a_configured_resource_that_is_not_the_server_s() {
-    let mut case = Case::new().await;
-    case.settings.resource = ResourceSetting::Exactly {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.resource = ResourceSetting::Exactly {
         resource: Resource::parse("https://elsewhere.example").unwrap(),
         allow_mismatch: false,
     };
-    case.report("resource-setting").await;
+    fixture.report("resource-setting").await;
 }
 
 #[tokio::test]
@@ -108,9 +110,9 @@ async fn no_authorization_server() {
 
 #[tokio::test]
 async fn a_configured_issuer_that_is_not_listed() {
-    let mut case = Case::new().await;
-    case.settings.issuer = Some(Issuer::parse("https://other.example").unwrap());
-    case.report("issuer-not-listed").await;
+    let mut fixture = Fixture::new().await;
+    fixture.settings.issuer = Some(Issuer::parse("https://other.example").unwrap());
+    fixture.report("issuer-not-listed").await;
 }
 
 #[tokio::test]
@@ -131,24 +133,24 @@ async fn documents_that_are_no_documents() {
 
 #[tokio::test]
 async fn an_authorization_server_that_is_down() {
-    let case = Case::new().await;
-    case.issuer.stop().await;
-    case.report("no-connection-to-the-issuer").await;
+    let fixture = Fixture::new().await;
+    fixture.issuer.stop().await;
+    fixture.report("no-connection-to-the-issuer").await;
 }
 
 #[tokio::test]
 async fn a_better_authorization_server_that_does_not_answer() {
-    let case = Case::new().await;
-    let other = Case::new().await;
+    let fixture = Fixture::new().await;
+    let other = Fixture::new().await;
     other.issuer.stop().await;
-    let issuers = [other.issuer.issuer(), case.issuer.issuer()];
-    case.server.change(|it| {
+    let issuers = [other.issuer.issuer(), fixture.issuer.issuer()];
+    fixture.server.change(|it| {
         it.authorization_servers = issuers.map(str::to_owned).to_vec();
     });
-    let mut case = case;
+    let mut fixture = fixture;
     let down = (other.issuer.origin().to_owned(), "https://down.example");
-    case.names.push(down);
-    let report = case.report("metadata-provisional").await;
+    fixture.names.push(down);
+    let report = fixture.report("metadata-provisional").await;
     assert_eq!(report.count(Severity::Warning), 1);
 }
 
@@ -164,7 +166,7 @@ async fn another_issuer_than_expected() {
 }
 
 #[tokio::test]
-async fn endpoints_that_nobody_may_be_sent_to() {
+async fn forbidden_endpoints_are_refused() {
     let insecure = json!("http://as.example.com/token");
     publishing("endpoint-refused", &[("token_endpoint", insecure)]).await;
     publishing(
@@ -198,10 +200,10 @@ async fn pkce_that_is_not_advertised() {
     let members = [("code_challenge_methods_supported", json!(["plain"]))];
     publishing("pkce-without-s256", &members).await;
 
-    let mut case = Case::new().await;
-    case.issuer.change(|it| it.pkce_advertised = false);
-    case.settings.pkce = PkceSetting::AssumeS256;
-    let report = case.report("pkce-not-advertised-and-waived").await;
+    let mut fixture = Fixture::new().await;
+    fixture.issuer.change(|it| it.pkce_advertised = false);
+    fixture.settings.pkce = PkceSetting::AssumeS256;
+    let report = fixture.report("pkce-not-advertised-and-waived").await;
     assert_eq!(report.first_fault().unwrap().code, Code::NotSignedIn);
 }
 
@@ -228,26 +230,32 @@ async fn what_is_good_to_know() {
 
 #[tokio::test]
 async fn scopes_that_the_authorization_server_does_not_list() {
-    let mut case = Case::new().await;
-    case.issuer
+    let mut fixture = Fixture::new().await;
+    fixture
+        .issuer
         .change(|it| it.scopes_supported = Some(vec!["mcp:read".to_owned()]));
-    case.settings.scopes = Some(Scopes::from_server("mcp:read mcp:admin"));
-    case.report("scope-not-known").await;
+    fixture.settings.scopes = Some(Scopes::from_server("mcp:read mcp:admin"));
+    fixture.report("scope-not-known").await;
 }
 
 #[tokio::test]
 async fn endpoints_that_a_person_named() {
-    let mut case = Case::new().await;
-    case.server
+    let mut fixture = Fixture::new().await;
+    fixture
+        .server
         .change(|it| it.metadata_at = ResourceMetadataPath::Nowhere);
-    let at = |path: &str| format!("{}{path}", case.issuer.origin()).parse().unwrap();
-    case.settings.endpoints = Some(
+    let at = |path: &str| {
+        format!("{}{path}", fixture.issuer.origin())
+            .parse()
+            .unwrap()
+    };
+    fixture.settings.endpoints = Some(
         ExplicitEndpoints::new(at("/token"))
             .with_authorization(at("/authorize"))
             .with_registration(at("/register")),
     );
-    case.report("named-endpoints").await;
+    fixture.report("named-endpoints").await;
     let insecure = "http://as.example.com/token".parse().unwrap();
-    case.settings.endpoints = Some(ExplicitEndpoints::new(insecure));
-    case.report("setting-refused").await;
+    fixture.settings.endpoints = Some(ExplicitEndpoints::new(insecure));
+    fixture.report("setting-refused").await;
 }

@@ -1,11 +1,11 @@
-//! Addresses at which nobody is, or nobody that can be talked to.
+//! Addresses without a listener, and with one that refuses TLS.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
-/// An address at which nobody listens.
+/// An address without a listener.
 pub(crate) async fn unused_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().to_string()

@@ -14,7 +14,7 @@ pub(crate) fn text(report: &Report) -> String {
         hint: &|hint| hint.to_string(),
         paint: &|_, line| line.to_owned(),
     };
-    report.in_words(&style) + "\n"
+    report.to_text(&style) + "\n"
 }
 
 /// Compares a text with the file of this name.
@@ -34,7 +34,7 @@ pub(crate) fn check(name: &str, text: &str) {
     let mut out = fs::File::create(&got).unwrap();
     std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
     panic!(
-        "the report `{name}` is another one:\n{text}\nif it is right: cp {} {}",
+        "the report `{name}` differs:\n{text}\nif it is right: cp {} {}",
         got.display(),
         expected.display()
     );

@@ -17,17 +17,18 @@ use hallpass::{
 use hallpass_doctor::{Code, Doctor, Severity};
 use tempfile::TempDir;
 
-use crate::case::Case;
+use crate::fixture::Fixture;
 
-/// A case that keeps its credentials in files, after a sign-in.
-async fn in_files(keys: impl KeySource + 'static) -> (Case, TempDir) {
+/// A fixture that keeps its credentials in files, after a sign-in.
+async fn in_files(keys: impl KeySource + 'static) -> (Fixture, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let mut case = Case::new().await;
-    case.names
+    let mut fixture = Fixture::new().await;
+    fixture
+        .names
         .push((folder.path().display().to_string(), "FOLDER"));
-    case.store = Arc::new(FileStore::open(place(&folder), keys).await.unwrap());
-    case.sign_in().await;
-    (case, folder)
+    fixture.store = Arc::new(FileStore::open(place(&folder), keys).await.unwrap());
+    fixture.sign_in().await;
+    (fixture, folder)
 }
 
 fn place(folder: &TempDir) -> PathBuf {
@@ -35,8 +36,8 @@ fn place(folder: &TempDir) -> PathBuf {
 }
 
 /// The same files, as another process sees them.
-async fn again(case: &mut Case, folder: &TempDir, keys: impl KeySource + 'static) {
-    case.store = Arc::new(FileStore::open(place(folder), keys).await.unwrap());
+async fn again(fixture: &mut Fixture, folder: &TempDir, keys: impl KeySource + 'static) {
+    fixture.store = Arc::new(FileStore::open(place(folder), keys).await.unwrap());
 }
 
 fn only(folder: &Path, extension: &str) -> PathBuf {
@@ -58,7 +59,7 @@ fn overwrite(path: &Path, bytes: &[u8]) {
 }
 
 async fn sealed(name: &str, damage: impl FnOnce(&mut Vec<u8>)) {
-    let (mut case, folder) = in_files_of_one_key().await;
+    let (mut fixture, folder) = in_files_of_one_key().await;
     let path = only(&place(&folder).join("slots"), "sealed");
     let mut bytes = fs::read(&path).unwrap();
     damage(&mut bytes);
@@ -70,12 +71,12 @@ async fn sealed(name: &str, damage: impl FnOnce(&mut Vec<u8>)) {
         .to_str()
         .unwrap()
         .to_owned();
-    case.names.push((stem, "SLOT"));
-    again(&mut case, &folder, OneKey(Answer::Given)).await;
-    case.report(name).await;
+    fixture.names.push((stem, "SLOT"));
+    again(&mut fixture, &folder, OneKey(Answer::Given)).await;
+    fixture.report(name).await;
 }
 
-async fn in_files_of_one_key() -> (Case, TempDir) {
+async fn in_files_of_one_key() -> (Fixture, TempDir) {
     in_files(OneKey(Answer::Given)).await
 }
 
@@ -97,13 +98,13 @@ async fn a_key_that_is_gone_locked_or_another() {
         (Answer::NoKeyring, "store-keyring-gone"),
         (Answer::Another, "store-key-another"),
     ] {
-        let (mut case, folder) = in_files_of_one_key().await;
+        let (mut fixture, folder) = in_files_of_one_key().await;
         let policy = fs::read_to_string(place(&folder).join("store.json")).unwrap();
         let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
         let id = policy["key"].as_str().unwrap().to_owned();
-        case.names.push((id, "KEY"));
-        again(&mut case, &folder, OneKey(answer)).await;
-        let report = case.report(name).await;
+        fixture.names.push((id, "KEY"));
+        again(&mut fixture, &folder, OneKey(answer)).await;
+        let report = fixture.report(name).await;
         assert_eq!(report.remedy(), Some(Remedy::Configure), "{name}");
     }
 }
@@ -111,52 +112,52 @@ async fn a_key_that_is_gone_locked_or_another() {
 #[tokio::test]
 async fn a_key_in_a_file_that_is_healthy() {
     let folder = tempfile::tempdir().unwrap();
-    let (case, _folder) = in_files(KeyFile::in_folder(place(&folder))).await;
-    let report = case.doctor().examine().await;
+    let (fixture, _folder) = in_files(KeyFile::in_folder(place(&folder))).await;
+    let report = fixture.doctor().diagnose().await;
     assert_eq!(report.first_fault(), None);
 }
 
 #[tokio::test]
 async fn a_store_whose_folder_is_another_thing_now() {
-    let (mut case, folder) = in_files_of_one_key().await;
+    let (mut fixture, folder) = in_files_of_one_key().await;
     let credentials = place(&folder).join("slots");
     let file = only(&credentials, "sealed");
     let key = file.file_stem().unwrap().to_str().unwrap().to_owned();
-    case.names.push((key, "SLOT"));
+    fixture.names.push((key, "SLOT"));
     fs::rename(&credentials, place(&folder).join("moved away")).unwrap();
     fs::File::create(&credentials).unwrap();
-    let report = case.report("store-unreadable").await;
+    let report = fixture.report("store-unreadable").await;
     assert_eq!(report.remedy(), Some(Remedy::Configure));
 }
 
 #[tokio::test]
-async fn somebody_else_is_at_the_account() {
-    let (case, folder) = in_files_of_one_key().await;
+async fn locked_credential_names_its_holder() {
+    let (fixture, folder) = in_files_of_one_key().await;
     let other = FileStore::open(place(&folder), OneKey(Answer::Given))
         .await
         .unwrap();
-    let key = case.key();
+    let key = fixture.key();
     let guard = other
         .lock(&key, LockKind::Credential, Duration::ZERO)
         .await
         .unwrap();
-    let report = case.report("credential-busy").await;
+    let report = fixture.report("credential-busy").await;
     assert_eq!(report.first_fault(), None);
     drop(guard);
 }
 
 #[tokio::test]
-async fn somebody_is_asked_to_sign_in_elsewhere() {
-    let case = Case::new().await;
-    let nobody = Arc::new(Nobody);
-    let hallpass = case.builder().interactive(nobody).build().unwrap();
+async fn sign_in_of_another_process_is_noted() {
+    let fixture = Fixture::new().await;
+    let browser = Arc::new(ClosedBrowser);
+    let hallpass = fixture.builder().interactive(browser).build().unwrap();
     let waiting = tokio::spawn(async move { hallpass.login().await });
     // What the sign-in keeps before it asks has to be kept by then.
-    let key = case.key();
-    while case.store.load(&key).await.unwrap().is_none() {
+    let key = fixture.key();
+    while fixture.store.load(&key).await.unwrap().is_none() {
         tokio::task::yield_now().await;
     }
-    let report = case.report("sign-in-under-way").await;
+    let report = fixture.report("sign-in-under-way").await;
     let found = report.findings().find(|it| it.code == Code::SignInUnderWay);
     assert_eq!(found.unwrap().severity, Severity::Note);
     waiting.abort();
@@ -164,32 +165,32 @@ async fn somebody_is_asked_to_sign_in_elsewhere() {
 
 #[tokio::test]
 async fn a_store_that_can_t_even_be_opened() {
-    let case = Case::new().await;
+    let fixture = Fixture::new().await;
     let trouble = StoreError::new(StoreErrorKind::Refused, "`FOLDER` is open to others")
         .with_hint("take the others' permissions away: chmod 700");
-    let doctor = case.doctor().with_store_error(trouble);
-    case.report_of("store-not-private", doctor).await;
+    let doctor = fixture.doctor().with_store_error(trouble);
+    fixture.report_of("store-not-private", doctor).await;
 }
 
 #[tokio::test]
 async fn another_account_s_trouble_is_none_of_this_one() {
-    let (case, folder) = in_files_of_one_key().await;
+    let (fixture, folder) = in_files_of_one_key().await;
     let other = place(&folder)
         .join("slots")
         .join("77".repeat(32) + ".sealed");
     fs::copy(only(&place(&folder).join("slots"), "sealed"), &other).unwrap();
-    let report = case.doctor().examine().await;
+    let report = fixture.doctor().diagnose().await;
     assert_eq!(report.first_fault(), None);
     assert_eq!(report.count(Severity::Warning), 1);
 }
 
 #[tokio::test]
 async fn nothing_is_kept() {
-    let mut case = Case::new().await;
-    let url = case.url.parse().unwrap();
-    case.names.push((String::new(), ""));
+    let mut fixture = Fixture::new().await;
+    let url = fixture.url.parse().unwrap();
+    fixture.names.push((String::new(), ""));
     let doctor = Doctor::new(hallpass::Hallpass::builder(url)).unwrap();
-    case.report_of("store-not-kept", doctor).await;
+    fixture.report_of("store-not-kept", doctor).await;
 }
 
 /// A place for one key, whose answer a test decides.
@@ -249,9 +250,9 @@ impl KeySource for OneKey {
 
 /// A person who does not come.
 #[derive(Debug)]
-struct Nobody;
+struct ClosedBrowser;
 
-impl hallpass::login::Interaction for Nobody {
+impl hallpass::login::Interaction for ClosedBrowser {
     fn open<'a>(
         &'a self,
         _: &'a url::Url,

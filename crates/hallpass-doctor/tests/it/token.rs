@@ -5,71 +5,76 @@ use hallpass::{AccessToken, Remedy, Resource, Timestamp};
 use hallpass_doctor::Severity;
 use hallpass_testkit::{Endpoint, Fault, Lifecycle};
 
-use crate::case::{Case, JSON, answer};
+use crate::fixture::{Fixture, JSON, answer};
 
-/// Somebody signed in long ago.
-async fn signed_in_long_ago() -> Case {
-    let case = Case::signed_in().await;
-    case.change(|record| {
-        record.grant.as_mut().unwrap().obtained_at = Timestamp::from_unix_seconds(1_700_000_000);
-    })
-    .await;
-    case
+/// The user signed in long ago.
+async fn signed_in_long_ago() -> Fixture {
+    let fixture = Fixture::signed_in().await;
+    fixture
+        .change(|record| {
+            record.grant.as_mut().unwrap().obtained_at =
+                Timestamp::from_unix_seconds(1_700_000_000);
+        })
+        .await;
+    fixture
 }
 
 /// To a request with a token, the server says this; one without is challenged as ever.
-fn to_the_token(case: &Case, fault: Fault) {
+fn to_the_token(fixture: &Fixture, fault: Fault) {
     use hallpass_testkit::{PlannedFault, When};
-    case.server.plan(vec![PlannedFault {
+    fixture.server.plan(vec![PlannedFault {
         endpoint: Endpoint::Mcp,
-        when: When::From(2 + asked(case)),
+        when: When::From(2 + asked(fixture)),
         fault,
     }]);
 }
 
-fn asked(case: &Case) -> u32 {
-    u32::try_from(case.server.requests_to(Endpoint::Mcp).len()).unwrap()
+fn asked(fixture: &Fixture) -> u32 {
+    u32::try_from(fixture.server.requests_to(Endpoint::Mcp).len()).unwrap()
 }
 
 #[tokio::test]
 async fn a_token_that_has_ended() {
-    let mut case = signed_in_long_ago().await;
-    case.change(|record| {
-        let grant = record.grant.as_mut().unwrap();
-        grant.expires_at = Some(grant.obtained_at);
-    })
-    .await;
-    let report = case.report("token-ended").await;
+    let mut fixture = signed_in_long_ago().await;
+    fixture
+        .change(|record| {
+            let grant = record.grant.as_mut().unwrap();
+            grant.expires_at = Some(grant.obtained_at);
+        })
+        .await;
+    let report = fixture.report("token-ended").await;
     assert_eq!(report.first_fault(), None);
-    assert_eq!(case.issuer.requests_to(Endpoint::Refresh).len(), 0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 0);
 
-    case.refreshes = true;
-    let report = case.report("token-ended-and-refreshed").await;
+    fixture.refreshes = true;
+    let report = fixture.report("token-ended-and-refreshed").await;
     assert_eq!(report.first_fault(), None);
-    assert_eq!(case.issuer.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 1);
 }
 
 #[tokio::test]
 async fn a_token_for_another_resource() {
-    let case = signed_in_long_ago().await;
-    case.issuer.expire_access_tokens();
-    case.change(|record| {
-        let other = Resource::parse("https://other.example/mcp").unwrap();
-        record.grant.as_mut().unwrap().resource = Some(other);
-    })
-    .await;
-    let report = case.report("token-for-another-audience").await;
+    let fixture = signed_in_long_ago().await;
+    fixture.issuer.expire_access_tokens();
+    fixture
+        .change(|record| {
+            let other = Resource::parse("https://other.example/mcp").unwrap();
+            record.grant.as_mut().unwrap().resource = Some(other);
+        })
+        .await;
+    let report = fixture.report("token-for-another-audience").await;
     assert_eq!(report.remedy(), Some(Remedy::SignIn));
 }
 
 #[tokio::test]
 async fn a_token_that_says_itself_that_it_is_for_another() {
-    let case = Case::signed_in().await;
+    let fixture = Fixture::signed_in().await;
     let claims = r#"{"aud":["https://graph.example","api://4711"],"iss":"https://as.example","sub":"canary-sub"}"#;
     let jwt = format!("eyJ0.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
-    case.change(|record| record.grant.as_mut().unwrap().access_token = AccessToken::new(&jwt))
+    fixture
+        .change(|record| record.grant.as_mut().unwrap().access_token = AccessToken::new(&jwt))
         .await;
-    let report = case
+    let report = fixture
         .report("token-for-another-audience-by-its-claims")
         .await;
     let text = format!("{report} {report:?}");
@@ -78,36 +83,40 @@ async fn a_token_that_says_itself_that_it_is_for_another() {
 
 #[tokio::test]
 async fn a_fresh_token_that_is_refused() {
-    let case = Case::signed_in().await;
-    case.issuer.expire_access_tokens();
-    let report = case.report("fresh-token-refused").await;
+    let fixture = Fixture::signed_in().await;
+    fixture.issuer.expire_access_tokens();
+    let report = fixture.report("fresh-token-refused").await;
     assert_eq!(report.remedy(), Some(Remedy::Report));
 }
 
 #[tokio::test]
 async fn a_token_that_was_revoked() {
-    let case = signed_in_long_ago().await;
-    case.issuer.expire_access_tokens();
-    let report = case.report("token-refused").await;
+    let fixture = signed_in_long_ago().await;
+    fixture.issuer.expire_access_tokens();
+    let report = fixture.report("token-refused").await;
     assert_eq!(report.count(Severity::Warning), 1);
-    case.change(|record| record.grant.as_mut().unwrap().refresh_token = None)
+    fixture
+        .change(|record| record.grant.as_mut().unwrap().refresh_token = None)
         .await;
-    case.report("token-refused-for-good").await;
+    fixture.report("token-refused-for-good").await;
 }
 
 #[tokio::test]
 async fn a_token_with_too_few_scopes() {
-    let case = Case::signed_in().await;
+    let fixture = Fixture::signed_in().await;
     let challenge = r#"Bearer error="insufficient_scope", scope="mcp:admin""#;
-    to_the_token(&case, answer(403, &[("www-authenticate", challenge)], ""));
-    case.report("insufficient-scope").await;
+    to_the_token(
+        &fixture,
+        answer(403, &[("www-authenticate", challenge)], ""),
+    );
+    fixture.report("insufficient-scope").await;
 }
 
 #[tokio::test]
 async fn a_token_whose_account_may_not_do_it() {
-    let case = Case::signed_in().await;
-    to_the_token(&case, answer(403, &[], "not you"));
-    case.report("forbidden-with-a-token").await;
+    let fixture = Fixture::signed_in().await;
+    to_the_token(&fixture, answer(403, &[], "not you"));
+    fixture.report("forbidden-with-a-token").await;
 }
 
 #[tokio::test]
@@ -131,15 +140,15 @@ async fn mcp_that_does_not_work() {
         ),
         (no_tools, "application/json", "no-tools-offered"),
     ] {
-        let case = Case::signed_in().await;
-        to_the_token(&case, answer(200, &[("content-type", kind)], body));
-        case.report(name).await;
+        let fixture = Fixture::signed_in().await;
+        to_the_token(&fixture, answer(200, &[("content-type", kind)], body));
+        fixture.report(name).await;
     }
 }
 
 /// A server that speaks the lifecycle without a handshake alone.
-async fn without_a_handshake() -> Case {
-    Case::with(
+async fn without_a_handshake() -> Fixture {
+    Fixture::with(
         |_| {},
         |server| server.lifecycle = Lifecycle::WithoutHandshake,
     )
@@ -148,9 +157,9 @@ async fn without_a_handshake() -> Case {
 
 #[tokio::test]
 async fn a_server_that_knows_no_handshake_any_more() {
-    let case = without_a_handshake().await;
-    case.sign_in().await;
-    let report = case.report("without-a-handshake").await;
+    let fixture = without_a_handshake().await;
+    fixture.sign_in().await;
+    let report = fixture.report("without-a-handshake").await;
     assert_eq!(report.first_fault(), None);
 }
 
@@ -158,14 +167,16 @@ async fn a_server_that_knows_no_handshake_any_more() {
 async fn an_open_server_that_knows_no_handshake_any_more() {
     let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"Unsupported protocol version"}}"#;
     let account = r#"{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}"#;
-    let case = without_a_handshake().await;
+    let fixture = without_a_handshake().await;
     for _ in ["without a token", "as a call"] {
-        case.server
+        fixture
+            .server
             .once(Endpoint::Mcp, answer(400, &[JSON], refusal));
-        case.server
+        fixture
+            .server
             .once(Endpoint::Mcp, answer(200, &[JSON], account));
     }
-    let report = case.report("open-server-without-a-handshake").await;
+    let report = fixture.report("open-server-without-a-handshake").await;
     assert_eq!(report.first_fault(), None);
 }
 
@@ -173,30 +184,30 @@ async fn an_open_server_that_knows_no_handshake_any_more() {
 async fn a_server_that_neither_way_leads_into_with_a_token() {
     let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"Bad Request"}}"#;
     let unknown = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Not known"}}"#;
-    let case = Case::signed_in().await;
-    let asked = asked(&case);
+    let fixture = Fixture::signed_in().await;
+    let asked = asked(&fixture);
     let nth = |nth, fault| hallpass_testkit::PlannedFault {
         endpoint: Endpoint::Mcp,
         when: hallpass_testkit::When::Nth(nth + asked),
         fault,
     };
-    case.server.plan(vec![
+    fixture.server.plan(vec![
         nth(2, answer(400, &[JSON], refusal)),
         nth(3, answer(200, &[JSON], unknown)),
     ]);
-    let report = case.report("neither-way-leads-in-with-a-token").await;
+    let report = fixture.report("neither-way-leads-in-with-a-token").await;
     assert_eq!(report.remedy(), Some(Remedy::Report));
 }
 
 #[tokio::test]
 async fn tools_that_can_t_be_listed() {
-    let case = Case::signed_in().await;
-    let asked = asked(&case);
-    case.server.plan(vec![hallpass_testkit::PlannedFault {
+    let fixture = Fixture::signed_in().await;
+    let asked = asked(&fixture);
+    fixture.server.plan(vec![hallpass_testkit::PlannedFault {
         endpoint: Endpoint::Mcp,
         // The probe, `initialize` and its notification go well.
         when: hallpass_testkit::When::Nth(4 + asked),
         fault: answer(500, &[JSON], "{}"),
     }]);
-    case.report("tools-can-t-be-listed").await;
+    fixture.report("tools-can-t-be-listed").await;
 }

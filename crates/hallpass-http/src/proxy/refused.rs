@@ -1,4 +1,4 @@
-//! A proxy that lets nobody through without the right credentials.
+//! A proxy that demands credentials, or other ones.
 
 use std::fmt;
 

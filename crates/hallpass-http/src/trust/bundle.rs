@@ -16,7 +16,7 @@ use super::{
 };
 
 /// More than any bundle holds; a device file or a log read by mistake is not swallowed whole.
-const LARGEST_FILE: u64 = 32 << 20;
+const MAX_FILE_SIZE: u64 = 32 << 20;
 
 /// Certificates to trust, read from PEM.
 ///
@@ -35,7 +35,7 @@ impl CaBundle {
     ///
     /// # Errors
     ///
-    /// When the file can't be read, and when it holds no usable certificate: a file that somebody
+    /// When the file can't be read, and when it holds no usable certificate: a file that the user
     /// asked for by name and that adds nothing is a mistake.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, CaBundleError> {
         let path = path.as_ref();
@@ -170,12 +170,12 @@ impl CaBundle {
             }
         }
         if certificates.is_empty() {
-            let trouble = match content.first() {
+            let reason = match content.first() {
                 // An ASN.1 SEQUENCE with a long length: a certificate without PEM around it.
                 Some(0x30) if problems.is_empty() => BundleReason::Binary,
                 _ => BundleReason::NothingGood,
             };
-            let mut error = CaBundleError::new(path, trouble);
+            let mut error = CaBundleError::new(path, reason);
             error.problems = problems;
             return Err(error);
         }
@@ -191,8 +191,8 @@ impl CaBundle {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let file = fs::File::open(path)?;
-    file.take(LARGEST_FILE + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > LARGEST_FILE {
+    file.take(MAX_FILE_SIZE + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MAX_FILE_SIZE {
         return Err(io::Error::other("larger than 32 MiB"));
     }
     Ok(content)
@@ -261,7 +261,7 @@ impl fmt::Display for CaProblem {
 #[derive(Debug)]
 pub struct CaBundleError {
     path: Option<PathBuf>,
-    trouble: BundleReason,
+    reason: BundleReason,
     problems: Vec<CaProblem>,
 }
 
@@ -273,10 +273,10 @@ enum BundleReason {
 }
 
 impl CaBundleError {
-    fn new(path: Option<&Path>, trouble: BundleReason) -> Self {
+    fn new(path: Option<&Path>, reason: BundleReason) -> Self {
         Self {
             path: path.map(Path::to_owned),
-            trouble,
+            reason,
             problems: Vec::new(),
         }
     }
@@ -298,7 +298,7 @@ impl CaBundleError {
 
     /// What the person can do about it, in words.
     pub fn hint(&self) -> &'static str {
-        match self.trouble {
+        match self.reason {
             BundleReason::Unreadable(_) => "check the path and its permissions",
             BundleReason::Binary => {
                 "it looks like a certificate in DER; convert it with `openssl x509 -inform der`"
@@ -316,7 +316,7 @@ impl fmt::Display for CaBundleError {
             Some(path) => write!(f, "`{}` ", path.display())?,
             None => f.write_str("the given bundle ")?,
         }
-        match &self.trouble {
+        match &self.reason {
             BundleReason::Unreadable(_) => return f.write_str("can't be read"),
             BundleReason::Binary => return f.write_str("is not PEM"),
             BundleReason::NothingGood => f.write_str("holds no usable certificate")?,
@@ -331,7 +331,7 @@ impl fmt::Display for CaBundleError {
 
 impl std::error::Error for CaBundleError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.trouble {
+        match &self.reason {
             BundleReason::Unreadable(error) => Some(error),
             _ => None,
         }

@@ -82,7 +82,7 @@ impl fmt::Display for Certificate {
     }
 }
 
-/// The fields of a certificate that somebody looks at, still in DER.
+/// The fields of a certificate that are shown, still in DER.
 pub(super) struct Fields<'a> {
     /// The content of the issuer's name.
     pub(super) issuer: &'a [u8],

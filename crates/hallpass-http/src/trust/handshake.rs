@@ -25,14 +25,14 @@ impl HandshakeLog {
 
     pub(super) fn note(&self, handshake: Handshake) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.len() < MOST && !noted.contains(&handshake) {
+        if noted.len() < MAX_HANDSHAKES && !noted.contains(&handshake) {
             noted.push(handshake);
         }
     }
 }
 
 /// More than the servers of one diagnosis.
-const MOST: usize = 64;
+const MAX_HANDSHAKES: usize = 64;
 
 /// A chain that a server presented, and what was made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,13 +46,13 @@ pub struct Handshake {
     pub is_accepted: bool,
     /// The trusted authority that it leads to; `None` where it was refused, and where the operating
     /// system decides and does not say.
-    pub anchor: Option<Anchor>,
+    pub anchor: Option<TrustAnchor>,
 }
 
 /// A trusted authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Anchor {
+pub struct TrustAnchor {
     /// Its certificate.
     pub certificate: Certificate,
     /// The file or directory that it came from.

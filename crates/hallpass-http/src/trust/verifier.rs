@@ -1,5 +1,5 @@
 //! Says what was wrong with a server's certificate, with the chain that was presented, and notes who
-//! accepted it where somebody wants to know.
+//! accepted it, for a diagnosis.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{
-    Anchor, CaBundle, Certificate, Handshake, HandshakeLog, certificate::Fields, verify_with,
+    CaBundle, Certificate, Handshake, HandshakeLog, TrustAnchor, certificate::Fields, verify_with,
 };
 
 /// A verifier whose refusals tell what was presented and what was missing.
@@ -147,7 +147,7 @@ impl RecordingVerifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         accepts: impl Fn(&dyn ServerCertVerifier) -> bool,
-    ) -> Option<Anchor> {
+    ) -> Option<TrustAnchor> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let chain = std::iter::once(end_entity).chain(intermediates);
         let issuers: Vec<&[u8]> = chain
@@ -165,7 +165,7 @@ impl RecordingVerifier {
                 if let Ok(Some(verifier)) = verify_with(root, &provider)
                     && accepts(&*verifier)
                 {
-                    return Some(Anchor {
+                    return Some(TrustAnchor {
                         certificate: Certificate::read(der)?,
                         origin: trusted.bundle.origin(),
                         is_added: trusted.is_added,
@@ -282,7 +282,9 @@ impl fmt::Display for CertificateRefused {
         write!(f, "the certificate of `{}` ", self.host)?;
         match (&self.reason, self.missing_anchor()) {
             (_, Some(anchor)) => write!(f, "leads to `{anchor}`, which is not trusted")?,
-            (CertificateError::UnknownIssuer, None) => f.write_str("leads to nobody trusted")?,
+            (CertificateError::UnknownIssuer, None) => {
+                f.write_str("leads to no trusted authority")?;
+            }
             (CertificateError::Expired | CertificateError::ExpiredContext { .. }, _) => {
                 f.write_str("has expired")?;
             }

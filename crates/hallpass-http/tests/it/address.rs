@@ -154,7 +154,7 @@ async fn a_server_on_this_machine_names_others_on_it() {
 }
 
 #[tokio::test]
-async fn a_configured_origin_is_allowed_and_vouches_for_nobody() {
+async fn configured_origin_is_allowed_and_vouches_for_no_other() {
     let chosen = Server::start(|_| Reply::ok("chosen")).await;
     let other = Server::start(|_| Reply::ok("other")).await;
     let names = Names::of(&[("sso.test", "127.0.0.1"), ("mcp.test", "93.184.216.34")]);

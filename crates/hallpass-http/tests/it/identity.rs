@@ -140,7 +140,7 @@ async fn without_one_the_refusal_is_a_tls_error_and_nothing_was_sent() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_somebody_else_is_refused() {
+async fn certificate_of_another_client_is_refused() {
     let authority = Authority::new("Corp Root");
     let other = Authority::new("Other Root").issue_client(KeyPair::generate().unwrap());
     let identity = ClientIdentity::from_pem(&other.pem, other.key.serialize_pem()).unwrap();

@@ -92,7 +92,7 @@ async fn exactly_the_cap_is_read() {
 }
 
 /// A gzip head (RFC 1952), then DEFLATE's fixed code (RFC 1951 §3.2.6): one zero byte, and after it
-/// as many times as anybody likes "258 bytes like the last one".
+/// any number of times "258 bytes like the last one".
 #[tokio::test]
 async fn a_gzip_bomb_is_stopped_by_what_it_becomes() {
     let bomb = || {

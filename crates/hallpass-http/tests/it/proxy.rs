@@ -33,7 +33,7 @@ const CREDENTIALS: &str = "Basic dXNlcjpwJXNzQHJk";
 
 type Seen = Arc<Mutex<Vec<Recorded>>>;
 
-/// A CONNECT proxy that leads every tunnel to `backend`, for whoever knows the password.
+/// A CONNECT proxy that leads every tunnel to `backend`, for a client that knows the password.
 async fn tunnel(backend: SocketAddr, tls: Option<Arc<ServerConfig>>) -> (SocketAddr, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

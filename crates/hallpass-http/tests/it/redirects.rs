@@ -125,7 +125,7 @@ async fn what_is_not_followed_is_the_answer() {
         302
     );
     let mut lenient = RequestOptions::authorization_server(&server_at(&server.url("/")));
-    lenient.redirects = Redirects::SameOrigin { most: 5 };
+    lenient.redirects = Redirects::SameOrigin { limit: 5 };
     let request = Request::post(server.url("/"))
         .body(Bytes::from("x"))
         .unwrap();

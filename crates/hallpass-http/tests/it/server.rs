@@ -27,7 +27,7 @@ pub(crate) enum Reply {
     Hold(Vec<u8>),
     /// Writes this and reads the next request on the same connection.
     KeepAlive(Vec<u8>),
-    /// Writes the head, then the same bytes for as long as anybody reads.
+    /// Writes the head, then the same bytes for as long as the client reads.
     Forever {
         head: Vec<u8>,
         again: Vec<u8>,

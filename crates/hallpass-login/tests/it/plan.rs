@@ -62,22 +62,14 @@ async fn plan_prints_one_line_for_each_decision() {
         "device_authorization_endpoint": "https://as.example/device",
         "pushed_authorization_request_endpoint": "https://as.example/par",
     });
-    let mut settings = ServerSettings {
-        scopes: Some(Scopes::from_server("a b")),
-        resource: ResourceSetting::Omitted,
-        callback: CallbackSetting {
-            host: "localhost".to_owned(),
-            port: Some(3118),
-            path: "/back".to_owned(),
-        },
-        ..ServerSettings::default()
-    };
-    settings.client.pre_registered = Some(PreRegisteredClient {
-        id: ClientId::new("by-hand"),
-        secret: None,
-        auth_method: None,
-        issuer: None,
-    });
+    let mut settings = ServerSettings::default();
+    settings.scopes = Some(Scopes::from_server("a b"));
+    settings.resource = ResourceSetting::Omitted;
+    settings.callback = CallbackSetting::default();
+    settings.callback.host = "localhost".to_owned();
+    settings.callback.port = Some(3118);
+    settings.callback.path = "/back".to_owned();
+    settings.client.pre_registered = Some(PreRegisteredClient::new(ClientId::new("by-hand")));
     let planned = plan(&more, &settings, AuthScheme::Dpop, None).await;
     assert_eq!(
         planned.unwrap().to_string(),

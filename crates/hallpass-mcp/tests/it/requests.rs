@@ -26,7 +26,7 @@ fn check(request: &Request, authorization: Option<&str>, expected: &[&str]) {
     });
     assert_eq!(sent.unwrap().status(), 202);
     let (request, policy) = script.seen.lock().unwrap().pop().unwrap();
-    assert_eq!(policy.leg, RequestTarget::Mcp);
+    assert_eq!(policy.target, RequestTarget::Mcp);
     assert_eq!(policy.redirects, Redirects::None);
     assert_eq!(policy.timeout, None);
     let mut wire = vec![format!("{} {}", request.method(), request.uri())];
@@ -173,7 +173,7 @@ fn requests_have_the_timeouts_of_their_method() {
     assert_eq!(head_limits(None), [300, 60]);
     let set = RequestOptions {
         response_timeout: Some(Duration::from_secs(7)),
-        redirects: Redirects::SameOrigin { most: 3 },
+        redirects: Redirects::SameOrigin { limit: 3 },
         ..RequestOptions::mcp(&"https://another.example".parse().unwrap())
     };
     assert_eq!(head_limits(Some(set)), [7, 7]);

@@ -75,7 +75,7 @@ impl HttpClient for ScriptedHttp {
         request: http::Request<Bytes>,
         policy: RequestOptions,
     ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
-        if policy.leg != RequestTarget::Mcp {
+        if policy.target != RequestTarget::Mcp {
             let url = Url::parse(SERVER).unwrap();
             let error = HttpError::new(HttpErrorKind::Connect, RequestTarget::Mcp, &url);
             return Box::pin(async { Err(error) });

@@ -7,12 +7,10 @@ use hallpass_oauth::{PreRegisteredClientError, check_client_issuer, pre_registra
 use crate::metadata;
 
 fn client(secret: bool, method: Option<&str>) -> PreRegisteredClient {
-    PreRegisteredClient {
-        id: ClientId::new("by-hand"),
-        secret: secret.then(|| ClientSecret::new("canary")),
-        auth_method: method.map(|name| TokenEndpointAuthMethod::from(name.to_owned())),
-        issuer: None,
-    }
+    let mut client = PreRegisteredClient::new(ClientId::new("by-hand"));
+    client.secret = secret.then(|| ClientSecret::new("canary"));
+    client.auth_method = method.map(|name| TokenEndpointAuthMethod::from(name.to_owned()));
+    client
 }
 
 #[track_caller]

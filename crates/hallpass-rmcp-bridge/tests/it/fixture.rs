@@ -94,7 +94,7 @@ impl Host {
     }
 
     fn origin(&self) -> Origin {
-        Origin::of(self.url.url()).unwrap()
+        Origin::from_url(self.url.url()).unwrap()
     }
 
     /// The files that all hosts of this fixture share, opened as a process would.

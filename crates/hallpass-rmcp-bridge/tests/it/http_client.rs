@@ -1,4 +1,4 @@
-//! Ten lines, and a host has a private authority, headers and sealed credentials on each leg.
+//! Ten lines, and a host has a private authority, headers and sealed credentials on each request.
 
 use std::{error::Error, sync::Arc};
 

@@ -23,7 +23,7 @@ use crate::authorizer::Dispenser;
 
 pub(crate) const SERVER: &str = "https://mcp.example.com/mcp";
 
-/// Answers MCP requests in turn, the last answer that fits for ever; every other leg has no
+/// Answers MCP requests in turn, the last answer that fits for ever; every other request has no
 /// connection.
 #[derive(Debug, Default)]
 pub(crate) struct ScriptedServer {
@@ -113,7 +113,7 @@ impl HttpClient for ScriptedServer {
         policy: RequestOptions,
     ) -> BoxFuture<'_, Result<http::Response<Body>, HttpError>> {
         Box::pin(async move {
-            if policy.leg != RequestTarget::Mcp {
+            if policy.target != RequestTarget::Mcp {
                 return Err(error(HttpErrorKind::Connect));
             }
             let method = request.method().clone();

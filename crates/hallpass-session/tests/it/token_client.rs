@@ -104,13 +104,13 @@ impl HttpClient for Server {
         options: RequestOptions,
     ) -> BoxFuture<'_, Result<Response<Body>, HttpError>> {
         assert_eq!(options.redirects, Redirects::None);
-        assert_eq!(options.leg, RequestTarget::AuthorizationServer);
+        assert_eq!(options.target, RequestTarget::AuthorizationServer);
         assert_eq!(options.server, self.url);
         let url = url(&request.uri().to_string());
         self.requests.lock().unwrap().push(request);
         let answer = self.answers.lock().unwrap().pop_front();
         let answer = answer.map(|answer| answer.map(Body::whole));
-        let lost = move || HttpError::new(HttpErrorKind::Interrupted, options.leg, &url);
+        let lost = move || HttpError::new(HttpErrorKind::Interrupted, options.target, &url);
         Box::pin(async move { answer.ok_or_else(lost) })
     }
 }

@@ -54,7 +54,7 @@ async fn unscripted_request_has_no_connection_and_is_kept() {
     let client = ScriptedClient::new();
     let error = send(&client, Method::GET, TOKEN).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Connect);
-    assert_eq!(error.leg(), RequestTarget::AuthorizationServer);
+    assert_eq!(error.target(), RequestTarget::AuthorizationServer);
     assert_eq!(error.url(), "https://as.example/token");
     assert_eq!(client.requests().len(), 1);
 }
@@ -140,7 +140,7 @@ async fn body_fails_after_its_chunks() {
     client.on(RequestPattern::any(), [response]);
     let error = send(&client, Method::GET, SERVER).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Interrupted);
-    assert_eq!(error.leg(), RequestTarget::Mcp);
+    assert_eq!(error.target(), RequestTarget::Mcp);
 }
 
 #[tokio::test]

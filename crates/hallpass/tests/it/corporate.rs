@@ -1,4 +1,4 @@
-//! A corporate network on every leg: a private certificate authority, a proxy with credentials, a
+//! A corporate network on every request: a private certificate authority, a proxy with credentials, a
 //! client certificate, and a header that a gateway wants.
 
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::{
     connect_proxy::ConnectProxy,
-    world::{Visitor, World, add, chain, connect},
+    fixture::{Browser, Fixture, add, chain, connect},
 };
 
 const HEADER: &str = "x-corp-gateway";
 
 #[tokio::test]
 async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
-    let (ca, world) = corporate_world().await;
-    let hallpass = world
+    let (ca, fixture) = corporate_world().await;
+    let hallpass = fixture
         .host()
         .http(
             HttpConfig::default()
@@ -33,8 +33,8 @@ async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
                     CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
                 ))
                 .with_headers(vec![
-                    header_for(world.server.origin()),
-                    header_for(world.issuer.origin()),
+                    header_for(fixture.server.origin()),
+                    header_for(fixture.issuer.origin()),
                 ]),
         )
         .interactive(person_trusting(&ca))
@@ -42,7 +42,7 @@ async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
         .unwrap();
 
     let client = connect(&hallpass).await;
-    world.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     assert_eq!(add(&client, 2, 3).await, "5");
     client.cancel().await.unwrap();
 
@@ -54,7 +54,7 @@ async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
         Endpoint::CodeExchange,
         Endpoint::Refresh,
     ] {
-        let requests = world.requests_to(endpoint);
+        let requests = fixture.requests_to(endpoint);
         assert!(!requests.is_empty(), "{endpoint:?} was never asked");
         for request in requests {
             assert_eq!(
@@ -69,29 +69,29 @@ async fn both_hold_on_every_leg_and_the_header_reaches_no_other_origin() {
 
 #[tokio::test]
 async fn a_header_of_the_server_does_not_reach_the_authorization_server() {
-    let (ca, world) = corporate_world().await;
-    let hallpass = world
+    let (ca, fixture) = corporate_world().await;
+    let hallpass = fixture
         .host()
         .http(
             HttpConfig::default()
                 .with_trust(Trust::Only(
                     CaBundle::from_pem(ca.pem().as_bytes()).unwrap(),
                 ))
-                .with_headers(vec![header_for(world.server.origin())]),
+                .with_headers(vec![header_for(fixture.server.origin())]),
         )
         .interactive(person_trusting(&ca))
         .build()
         .unwrap();
 
     hallpass.login().await.unwrap();
-    let of_issuer = world.issuer.requests();
+    let of_issuer = fixture.issuer.requests();
     assert!(
         of_issuer
             .iter()
             .any(|request| request.is_to(Endpoint::CodeExchange))
     );
-    for request in world.issuer.recorder().requests() {
-        let expected = (request.origin == world.server.origin()).then_some("let me through");
+    for request in fixture.issuer.recorder().requests() {
+        let expected = (request.origin == fixture.server.origin()).then_some("let me through");
         assert_eq!(
             request.header(HEADER),
             expected,
@@ -104,8 +104,8 @@ async fn a_header_of_the_server_does_not_reach_the_authorization_server() {
 
 #[tokio::test]
 async fn without_the_authority_nothing_is_sent() {
-    let (_, world) = corporate_world().await;
-    let hallpass = world.host().build().unwrap();
+    let (_, fixture) = corporate_world().await;
+    let hallpass = fixture.host().build().unwrap();
     let error = hallpass.login().await.unwrap_err();
     assert!(
         chain(&error).contains("TLS handshake failed"),
@@ -113,18 +113,18 @@ async fn without_the_authority_nothing_is_sent() {
         chain(&error)
     );
     assert_eq!(error.remedy(), Remedy::Configure);
-    assert!(world.issuer.recorder().is_empty());
+    assert!(fixture.issuer.recorder().is_empty());
 }
 
 /// Everything at once: login, a refresh and a call.
 #[tokio::test]
 async fn all_of_a_corporate_network_at_once() {
-    let (ca, world) = guarded_world().await;
+    let (ca, fixture) = guarded_world().await;
     let proxy = ConnectProxy::start().await;
     let laptop = ca.client("laptop").unwrap();
-    let hallpass = world
+    let hallpass = fixture
         .host()
-        .http(guarded_config(&ca, &world, &proxy.url(), Some(&laptop)))
+        .http(guarded_config(&ca, &fixture, &proxy.url(), Some(&laptop)))
         .interactive(person_showing(&ca, &laptop))
         .build()
         .unwrap();
@@ -132,7 +132,7 @@ async fn all_of_a_corporate_network_at_once() {
     hallpass.login().await.unwrap();
     let client = connect(&hallpass).await;
     assert_eq!(add(&client, 2, 3).await, "5");
-    world.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     assert_eq!(add(&client, 4, 5).await, "9");
     client.cancel().await.unwrap();
 
@@ -145,7 +145,7 @@ async fn all_of_a_corporate_network_at_once() {
         Endpoint::CodeExchange,
         Endpoint::Refresh,
     ] {
-        let requests = world.requests_to(endpoint);
+        let requests = fixture.requests_to(endpoint);
         assert!(!requests.is_empty(), "{endpoint:?} was never asked");
         for request in requests {
             assert!(request.origin.starts_with("https://"));
@@ -154,12 +154,12 @@ async fn all_of_a_corporate_network_at_once() {
             assert_eq!(request.header("proxy-authorization"), None);
         }
     }
-    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 1);
 
     // Every connection of ours went through the proxy, which learned where to and no more.
     let heads = proxy.heads();
     let authority = |origin: &str| origin.replace("https://", "connect ");
-    for origin in [world.server.origin(), world.issuer.origin()] {
+    for origin in [fixture.server.origin(), fixture.issuer.origin()] {
         let connect = authority(origin);
         assert!(heads.iter().any(|head| head.starts_with(&connect)));
     }
@@ -173,30 +173,34 @@ async fn all_of_a_corporate_network_at_once() {
 /// Take any one of them away, and the error says which; nothing was sent.
 #[tokio::test]
 async fn what_is_missing_in_a_corporate_network_is_named() {
-    let (ca, world) = guarded_world().await;
+    let (ca, fixture) = guarded_world().await;
     let proxy = ConnectProxy::start().await;
     let laptop = ca.client("laptop").unwrap();
-    let whole = || guarded_config(&ca, &world, &proxy.url(), Some(&laptop));
+    let whole = || guarded_config(&ca, &fixture, &proxy.url(), Some(&laptop));
     let without_authority = whole().with_trust(Trust::Platform);
-    let without_credentials =
-        guarded_config(&ca, &world, &proxy.url_without_credentials(), Some(&laptop));
-    let without_certificate = guarded_config(&ca, &world, &proxy.url(), None);
+    let without_credentials = guarded_config(
+        &ca,
+        &fixture,
+        &proxy.url_without_credentials(),
+        Some(&laptop),
+    );
+    let without_certificate = guarded_config(&ca, &fixture, &proxy.url(), None);
     let cases = [
         (without_authority, "which is not trusted"),
         (without_credentials, "wants credentials"),
         (without_certificate, "TLS handshake failed"),
     ];
     for (config, text) in cases {
-        let hallpass = world.host().http(config).build().unwrap();
+        let hallpass = fixture.host().http(config).build().unwrap();
         let error = hallpass.login().await.unwrap_err();
         assert!(chain(&error).contains(text), "{}", chain(&error));
         assert_eq!(error.remedy(), Remedy::Configure, "{text}");
-        assert!(world.issuer.recorder().is_empty(), "{text}");
+        assert!(fixture.issuer.recorder().is_empty(), "{text}");
     }
 }
 
 /// Both servers ask for a certificate of the authority, and the MCP server's gateway for a header.
-async fn guarded_world() -> (TestCa, World) {
+async fn guarded_world() -> (TestCa, Fixture) {
     let ca = TestCa::new().unwrap();
     let listen = |name: &str| {
         ListenOptions::new(name).over_tls(ServerTls {
@@ -208,17 +212,17 @@ async fn guarded_world() -> (TestCa, World) {
         listen: listen("authorization server"),
         ..AuthorizationServerOptions::default()
     };
-    let world = World::with(options, |server| {
+    let fixture = Fixture::with(options, |server| {
         server.listen = listen("MCP server");
         server.listen.required_header = Some((HEADER.to_owned(), "let me through".to_owned()));
     })
     .await;
-    (ca, world)
+    (ca, fixture)
 }
 
 fn guarded_config(
     ca: &TestCa,
-    world: &World,
+    fixture: &Fixture,
     proxy: &str,
     certificate: Option<&Identity>,
 ) -> HttpConfig {
@@ -232,8 +236,8 @@ fn guarded_config(
         .with_client_identity(certificate.map(identity))
         .with_proxy(ProxyConfig::all(Proxy::parse(proxy).unwrap()))
         .with_headers(vec![
-            header_for(world.server.origin()),
-            header_for(world.issuer.origin()),
+            header_for(fixture.server.origin()),
+            header_for(fixture.issuer.origin()),
         ])
 }
 
@@ -241,22 +245,22 @@ fn person_showing(ca: &TestCa, certificate: &Identity) -> Arc<dyn Interaction> {
     let person = Person::new()
         .trusting(ca.pem())
         .showing(certificate.clone());
-    Arc::new(Visitor::new(person))
+    Arc::new(Browser::new(person))
 }
 
-async fn corporate_world() -> (TestCa, World) {
+async fn corporate_world() -> (TestCa, Fixture) {
     let ca = TestCa::new().unwrap();
     let listen = |name: &str| ListenOptions::new(name).over_tls(ca.server().unwrap());
     let options = AuthorizationServerOptions {
         listen: listen("authorization server"),
         ..AuthorizationServerOptions::default()
     };
-    let world = World::with(options, |server| server.listen = listen("MCP server")).await;
-    (ca, world)
+    let fixture = Fixture::with(options, |server| server.listen = listen("MCP server")).await;
+    (ca, fixture)
 }
 
 fn person_trusting(ca: &TestCa) -> Arc<dyn Interaction> {
-    Arc::new(Visitor::new(Person::new().trusting(ca.pem())))
+    Arc::new(Browser::new(Person::new().trusting(ca.pem())))
 }
 
 fn header_for(origin: &str) -> OriginHeaders {

@@ -21,19 +21,19 @@ use hallpass_testkit::{
 use http::{Request, Response, StatusCode};
 use url::{Url, form_urlencoded};
 
-use crate::world::{World, connect};
+use crate::fixture::{Fixture, connect};
 
 /// The client's own metadata document, which the server of these tests knows without reading it.
 const DOCUMENT: &str = "https://host.example/client.json";
 
-/// A server that knows nobody yet.
+/// A server without registered clients.
 pub(crate) async fn first_login() -> usize {
-    login(&world(|_| {}).await, |host| host).await
+    login(&fixture(|_| {}).await, |host| host).await
 }
 
 /// A client whose metadata document is its identifier.
 pub(crate) async fn login_with_metadata_document() -> usize {
-    let world = world(|options| {
+    let fixture = fixture(|options| {
         options.clients = vec![public_client(DOCUMENT)];
         options.behaviour.any_loopback_port = true;
         let supported = "client_id_metadata_document_supported".to_owned();
@@ -43,12 +43,12 @@ pub(crate) async fn login_with_metadata_document() -> usize {
     .await;
     let mut settings = ServerSettings::default();
     settings.client.metadata_document = Some(Url::parse(DOCUMENT).unwrap());
-    login(&world, |host| host.settings(settings)).await
+    login(&fixture, |host| host.settings(settings)).await
 }
 
-/// A client that somebody registered by hand.
+/// A client that was registered by hand.
 pub(crate) async fn login_of_known_client() -> usize {
-    let world = world(|options| {
+    let fixture = fixture(|options| {
         options.clients = vec![public_client("known")];
         options.behaviour.any_loopback_port = true;
     })
@@ -58,33 +58,33 @@ pub(crate) async fn login_of_known_client() -> usize {
         PreRegisteredClient::new(ClientId::new("known"))
             .with_auth_method(TokenEndpointAuthMethod::None),
     );
-    login(&world, |host| host.settings(settings)).await
+    login(&fixture, |host| host.settings(settings)).await
 }
 
 /// A client that registered itself before, and signs in again after it signed out.
 pub(crate) async fn login_of_registered_client() -> usize {
-    let world = world(|_| {}).await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = fixture(|_| {}).await;
+    let hallpass = fixture.host().build().unwrap();
     hallpass.login().await.unwrap();
     hallpass.logout(SignOut::default()).await.unwrap();
-    let before = world.issuer.recorder().len();
+    let before = fixture.issuer.recorder().len();
     connect(&hallpass).await.cancel().await.unwrap();
-    until_let_in(&world.issuer.recorder().since(before))
+    until_let_in(&fixture.issuer.recorder().since(before))
 }
 
 /// A server whose metadata is at the second, or the third, of the places to look at.
 pub(crate) async fn login_after_fallbacks(path: MetadataPath) -> usize {
-    let world = world(|options| {
+    let fixture = fixture(|options| {
         options.issuer_path = String::from("/tenant");
         options.behaviour.metadata_at = vec![path];
     })
     .await;
-    login(&world, |host| host).await
+    login(&fixture, |host| host).await
 }
 
 /// A server that demands pushed authorization requests (RFC 9126).
 pub(crate) async fn login_with_pushed_request() -> usize {
-    let world = world(|options| {
+    let fixture = fixture(|options| {
         let overrides = &mut options.behaviour.metadata_overrides;
         // Answered by the double below; nothing is ever sent there.
         let endpoint = "http://127.0.0.1:9/par".into();
@@ -93,8 +93,8 @@ pub(crate) async fn login_with_pushed_request() -> usize {
         overrides.insert(demanded, true.into());
     })
     .await;
-    let pushed = Arc::new(Pushed::new(&world));
-    let count = login(&world, |host| {
+    let pushed = Arc::new(Pushed::new(&fixture));
+    let count = login(&fixture, |host| {
         host.http_client(Arc::clone(&pushed) as Arc<dyn HttpClient>)
             .interactive(Arc::clone(&pushed) as Arc<dyn Interaction>)
     })
@@ -105,14 +105,14 @@ pub(crate) async fn login_with_pushed_request() -> usize {
 /// A start with a token that is still good: the OAuth requests before the first MCP request, and
 /// after it.
 pub(crate) async fn warm_start() -> (usize, usize) {
-    let world = world(|_| {}).await;
+    let fixture = fixture(|_| {}).await;
     let store = Arc::new(MemoryStore::default());
-    let host = || world.host().store(store.clone()).build().unwrap();
+    let host = || fixture.host().store(store.clone()).build().unwrap();
     host().login().await.unwrap();
 
-    let before = world.issuer.recorder().len();
+    let before = fixture.issuer.recorder().len();
     connect(&host()).await.cancel().await.unwrap();
-    let requests = world.issuer.recorder().since(before);
+    let requests = fixture.issuer.recorder().since(before);
     let first = requests.iter().position(is_mcp).unwrap();
     let (early, late) = requests.split_at(first);
     assert_eq!(late[0].rpc_method(), Some("initialize"));
@@ -120,20 +120,23 @@ pub(crate) async fn warm_start() -> (usize, usize) {
     (early.len(), late.count())
 }
 
-async fn world(adjust: impl FnOnce(&mut AuthorizationServerOptions)) -> World {
+async fn fixture(adjust: impl FnOnce(&mut AuthorizationServerOptions)) -> Fixture {
     let mut options = AuthorizationServerOptions {
         behaviour: Behaviour::default(),
         ..AuthorizationServerOptions::default()
     };
     adjust(&mut options);
-    World::with(options, |_| {}).await
+    Fixture::with(options, |_| {}).await
 }
 
 /// What the servers were sent from the first `initialize` to the one that was let in.
-async fn login(world: &World, adjust: impl FnOnce(HallpassBuilder) -> HallpassBuilder) -> usize {
-    let hallpass = adjust(world.host()).build().unwrap();
+async fn login(
+    fixture: &Fixture,
+    adjust: impl FnOnce(HallpassBuilder) -> HallpassBuilder,
+) -> usize {
+    let hallpass = adjust(fixture.host()).build().unwrap();
     connect(&hallpass).await.cancel().await.unwrap();
-    until_let_in(&world.issuer.recorder().requests())
+    until_let_in(&fixture.issuer.recorder().requests())
 }
 
 fn until_let_in(requests: &[RecordedRequest]) -> usize {
@@ -170,17 +173,17 @@ fn public_client(id: &str) -> StaticClient {
 /// whole request that its `request_uri` stands for.
 struct Pushed {
     http: Client,
-    visitor: Arc<dyn Interaction>,
+    browser: Arc<dyn Interaction>,
     request: Mutex<Bytes>,
     count: AtomicUsize,
 }
 
 impl Pushed {
-    fn new(world: &World) -> Self {
+    fn new(fixture: &Fixture) -> Self {
         let http = Client::new(HttpConfig::default());
         Self {
             http: http.unwrap(),
-            visitor: Arc::clone(&world.visitor) as Arc<dyn Interaction>,
+            browser: Arc::clone(&fixture.browser) as Arc<dyn Interaction>,
             request: Mutex::default(),
             count: AtomicUsize::new(0),
         }
@@ -216,7 +219,7 @@ impl Interaction for Pushed {
             .clear()
             .extend_pairs(form_urlencoded::parse(&pushed));
         drop(pushed);
-        Box::pin(async move { self.visitor.open(&whole).await })
+        Box::pin(async move { self.browser.open(&whole).await })
     }
 
     fn event(&self, _: LoginEvent<'_>) {}

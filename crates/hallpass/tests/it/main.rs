@@ -3,20 +3,19 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     reason = "a failed expectation is a failed test"
 )]
 
 mod connect_proxy;
 mod corporate;
 mod counting;
-mod handover;
-mod machine;
+mod fixture;
+mod import;
 mod probe;
 mod refusals;
 mod requests;
 mod resource;
 mod restart;
+mod service;
 mod sign_in;
 mod token_source;
-mod world;

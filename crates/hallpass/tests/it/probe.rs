@@ -19,7 +19,7 @@ async fn a_session_that_the_probe_began_is_ended() {
     hallpass
         .login()
         .await
-        .expect_err("there is nobody to sign in to");
+        .expect_err("there is no authorization server");
     let requests = server.requests.lock().unwrap().clone();
     assert_eq!(requests[..2], ["POST /mcp ", "DELETE /mcp 4711"]);
 }

@@ -3,18 +3,18 @@
 use hallpass::Remedy;
 use hallpass_testkit::{Behaviour, Callback, Endpoint, Fault, IssParameter, LeakCheck};
 
-use crate::world::{World, add, chain, connect};
+use crate::fixture::{Fixture, add, chain, connect};
 
 /// A second login, at a server that has gone wrong meanwhile: it must fail with this remedy and
 /// these words, and leave the account of the first as it was. Gives the token requests it made.
-async fn check(spoil: impl FnOnce(&World), remedy: Remedy, words: &[&str]) -> usize {
-    let world = World::new().await;
-    let hallpass = world.host().build().unwrap();
+async fn check(spoil: impl FnOnce(&Fixture), remedy: Remedy, words: &[&str]) -> usize {
+    let fixture = Fixture::new().await;
+    let hallpass = fixture.host().build().unwrap();
     hallpass.login().await.unwrap();
     let before = hallpass.record().await.unwrap().unwrap();
-    let exchanges = world.requests_to(Endpoint::CodeExchange).len();
+    let exchanges = fixture.requests_to(Endpoint::CodeExchange).len();
 
-    spoil(&world);
+    spoil(&fixture);
     let error = hallpass.login().await.expect_err("the login fails");
     let text = chain(&error);
     assert_eq!(error.remedy(), remedy, "{text}");
@@ -22,7 +22,7 @@ async fn check(spoil: impl FnOnce(&World), remedy: Remedy, words: &[&str]) -> us
         assert!(text.contains(word), "`{word}` is missing in: {text}");
     }
     let mut leaks = LeakCheck::new();
-    leaks.watch_record(world.issuer.recorder(), &[]);
+    leaks.watch_record(fixture.issuer.recorder(), &[]);
     leaks
         .check("the error", &format!("{text} {error:?}"))
         .unwrap();
@@ -33,15 +33,15 @@ async fn check(spoil: impl FnOnce(&World), remedy: Remedy, words: &[&str]) -> us
     let client = connect(&hallpass).await;
     assert_eq!(add(&client, 1, 1).await, "2");
     client.cancel().await.unwrap();
-    world.requests_to(Endpoint::CodeExchange).len() - exchanges
+    fixture.requests_to(Endpoint::CodeExchange).len() - exchanges
 }
 
-fn behaving(change: impl FnOnce(&mut Behaviour)) -> impl FnOnce(&World) {
-    |world| world.issuer.change(change)
+fn behaving(change: impl FnOnce(&mut Behaviour)) -> impl FnOnce(&Fixture) {
+    |fixture| fixture.issuer.change(change)
 }
 
-fn failing(endpoint: Endpoint, fault: Fault) -> impl FnOnce(&World) {
-    move |world| world.issuer.once(endpoint, fault)
+fn failing(endpoint: Endpoint, fault: Fault) -> impl FnOnce(&Fixture) {
+    move |fixture| fixture.issuer.once(endpoint, fault)
 }
 
 #[tokio::test]
@@ -86,13 +86,13 @@ async fn a_body_without_end_is_cut_off() {
 
 #[tokio::test]
 async fn a_server_that_is_down_costs_nothing_that_was_saved() {
-    let world = World::new().await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = Fixture::new().await;
+    let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;
     let before = hallpass.record().await.unwrap().unwrap();
 
-    world.issuer.stop().await;
-    world.issuer.expire_access_tokens();
+    fixture.issuer.stop().await;
+    fixture.issuer.expire_access_tokens();
     let arguments = serde_json::json!({ "a": 1, "b": 1 })
         .as_object()
         .cloned()
@@ -107,19 +107,19 @@ async fn a_server_that_is_down_costs_nothing_that_was_saved() {
 
 #[tokio::test]
 async fn no_secret_is_in_an_error() {
-    let world = World::new().await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = Fixture::new().await;
+    let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;
     assert_eq!(add(&client, 1, 1).await, "2");
     let grant = hallpass.record().await.unwrap().unwrap().grant.unwrap();
     let mut leaks = LeakCheck::new();
-    leaks.watch_record(world.issuer.recorder(), &[]);
+    leaks.watch_record(fixture.issuer.recorder(), &[]);
     assert!(
         leaks.watched() >= 4,
         "code, verifier, access and refresh token at least"
     );
 
-    world.issuer.once(
+    fixture.issuer.once(
         Endpoint::Refresh,
         Fault::Answer {
             status: 400,
@@ -130,7 +130,7 @@ async fn no_secret_is_in_an_error() {
             ),
         },
     );
-    world.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     let refused = hallpass.session().token().await.unwrap();
     let error = hallpass
         .session()

@@ -13,7 +13,7 @@ use hallpass_testkit::{AuthorizationServerOptions, Behaviour, Endpoint, Publishe
 use http::{Request, Response, StatusCode, header};
 use rmcp::ServiceExt;
 
-use crate::world::{World, add, chain, connect};
+use crate::fixture::{Fixture, add, chain, connect};
 
 #[tokio::test]
 async fn an_endpoint_with_a_query_of_its_own_still_gets_exactly_one() {
@@ -24,15 +24,15 @@ async fn an_endpoint_with_a_query_of_its_own_still_gets_exactly_one() {
         },
         ..AuthorizationServerOptions::default()
     };
-    let world = World::with(options, |_| {}).await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = Fixture::with(options, |_| {}).await;
+    let hallpass = fixture.host().build().unwrap();
     hallpass.login().await.unwrap();
 
     assert_eq!(
-        world.resources(Endpoint::Authorization),
-        [[world.server.url()]]
+        fixture.resources(Endpoint::Authorization),
+        [[fixture.server.url()]]
     );
-    let request = &world.requests_to(Endpoint::Authorization)[0];
+    let request = &fixture.requests_to(Endpoint::Authorization)[0];
     assert_eq!(
         request.parameter("tenant"),
         Some("1"),
@@ -45,16 +45,16 @@ async fn an_endpoint_with_a_query_of_its_own_still_gets_exactly_one() {
 
 #[tokio::test]
 async fn a_bare_origin_goes_out_as_it_was_published() {
-    let world = World::with(AuthorizationServerOptions::default(), |server| {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
         server.protection.resource = PublishedResource::Origin;
     })
     .await;
-    let origin = world.server.origin().to_owned();
+    let origin = fixture.server.origin().to_owned();
     assert!(!origin.ends_with('/'));
-    let hallpass = world.host().build().unwrap();
+    let hallpass = fixture.host().build().unwrap();
 
     let client = connect(&hallpass).await;
-    world.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     assert_eq!(add(&client, 1, 1).await, "2");
     client.cancel().await.unwrap();
 
@@ -64,7 +64,7 @@ async fn a_bare_origin_goes_out_as_it_was_published() {
         Endpoint::Refresh,
     ] {
         assert_eq!(
-            world.resources(endpoint),
+            fixture.resources(endpoint),
             [[origin.clone()]],
             "{endpoint:?}"
         );
@@ -74,9 +74,9 @@ async fn a_bare_origin_goes_out_as_it_was_published() {
 /// The shape this project began with.
 #[tokio::test]
 async fn a_client_that_forgets_it_signs_in_and_is_refused() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let http = client();
-    let forgetful = world
+    let forgetful = fixture
         .host()
         .http_client(Arc::new(Forgetful(http)))
         .build()
@@ -86,16 +86,16 @@ async fn a_client_that_forgets_it_signs_in_and_is_refused() {
         .login()
         .await
         .expect("the login itself seems to work");
-    assert_eq!(world.resources(Endpoint::CodeExchange), [[""; 0]]);
+    assert_eq!(fixture.resources(Endpoint::CodeExchange), [[""; 0]]);
     let token = forgetful.session().token().await.unwrap();
     let http = client();
-    let initialize = Request::post(world.server.url())
+    let initialize = Request::post(fixture.server.url())
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream")
         .header(header::AUTHORIZATION, token.authorization())
         .body(Bytes::from_static(INITIALIZE))
         .unwrap();
-    let server = ServerUrl::parse(&world.server.url()).unwrap();
+    let server = ServerUrl::parse(&fixture.server.url()).unwrap();
     let answer = http
         .open(initialize, RequestOptions::mcp(&server))
         .await
@@ -107,7 +107,7 @@ async fn a_client_that_forgets_it_signs_in_and_is_refused() {
         "{error}"
     );
 
-    let hallpass = world.host().build().unwrap();
+    let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;
     assert_eq!(client.list_all_tools().await.unwrap().len(), 4);
     assert_eq!(add(&client, 2, 2).await, "4");
@@ -118,7 +118,7 @@ const INITIALIZE: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"initialize","par
 
 #[tokio::test]
 async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browser_opens() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let other = "https://other.example/mcp";
     let settings = |allow_mismatch| {
         ServerSettings::default().with_resource(ResourceSetting::Exactly {
@@ -127,7 +127,7 @@ async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browse
         })
     };
 
-    let error = world
+    let error = fixture
         .host()
         .settings(settings(false))
         .build()
@@ -136,13 +136,13 @@ async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browse
         .await
         .unwrap_err();
     let text = format!("{} {}", chain(&error), error.hint().unwrap_or_default());
-    for part in [other, &world.server.url(), "allow_mismatch"] {
+    for part in [other, &fixture.server.url(), "allow_mismatch"] {
         assert!(text.contains(part), "`{part}` is missing in: {text}");
     }
-    assert_eq!(world.visitor.visits(), 0);
-    assert_eq!(world.requests_to(Endpoint::Registration).len(), 0);
+    assert_eq!(fixture.browser.visits(), 0);
+    assert_eq!(fixture.requests_to(Endpoint::Registration).len(), 0);
 
-    world
+    fixture
         .host()
         .settings(settings(true))
         .build()
@@ -150,15 +150,15 @@ async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browse
         .login()
         .await
         .unwrap();
-    assert_eq!(world.resources(Endpoint::Authorization), [[other]]);
-    assert_eq!(world.resources(Endpoint::CodeExchange), [[other]]);
+    assert_eq!(fixture.resources(Endpoint::Authorization), [[other]]);
+    assert_eq!(fixture.resources(Endpoint::CodeExchange), [[other]]);
 }
 
 #[tokio::test]
 async fn omitted_by_setting_means_left_out_everywhere() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let settings = ServerSettings::default().with_resource(ResourceSetting::Omitted);
-    world
+    fixture
         .host()
         .settings(settings)
         .build()
@@ -166,8 +166,8 @@ async fn omitted_by_setting_means_left_out_everywhere() {
         .login()
         .await
         .unwrap();
-    assert_eq!(world.resources(Endpoint::Authorization), [[""; 0]]);
-    assert_eq!(world.resources(Endpoint::CodeExchange), [[""; 0]]);
+    assert_eq!(fixture.resources(Endpoint::Authorization), [[""; 0]]);
+    assert_eq!(fixture.resources(Endpoint::CodeExchange), [[""; 0]]);
 }
 
 fn client() -> Client {

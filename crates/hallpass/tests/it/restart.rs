@@ -8,27 +8,27 @@ use hallpass::{
 };
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint};
 
-use crate::world::{World, add, connect};
+use crate::fixture::{Fixture, add, connect};
 
 #[tokio::test]
 async fn a_warm_start_asks_for_no_metadata_and_no_person() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let folder = tempfile::tempdir().unwrap();
     let host = async || {
         let folder = folder.path().join("credentials");
         let store = FileStore::open(&folder, KeyFile::in_folder(&folder))
             .await
             .unwrap();
-        world.host().store(Arc::new(store)).build().unwrap()
+        fixture.host().store(Arc::new(store)).build().unwrap()
     };
 
     host().await.login().await.unwrap();
-    let before = world.issuer.recorder().len();
+    let before = fixture.issuer.recorder().len();
 
     let client = connect(&host().await).await;
     assert_eq!(add(&client, 2, 3).await, "5");
     client.cancel().await.unwrap();
-    let warm = world.issuer.recorder().since(before);
+    let warm = fixture.issuer.recorder().since(before);
     assert!(
         warm.iter().all(|request| request.is_to(Endpoint::Mcp)),
         "{warm:?}"
@@ -38,52 +38,52 @@ async fn a_warm_start_asks_for_no_metadata_and_no_person() {
         "{warm:?}"
     );
 
-    world.issuer.expire_access_tokens();
-    let before = world.issuer.recorder().len();
+    fixture.issuer.expire_access_tokens();
+    let before = fixture.issuer.recorder().len();
     let client = connect(&host().await).await;
     assert_eq!(add(&client, 4, 4).await, "8");
     client.cancel().await.unwrap();
-    let after_expiry = world.issuer.recorder().since(before);
+    let after_expiry = fixture.issuer.recorder().since(before);
     let others: Vec<_> = after_expiry
         .iter()
         .filter(|request| !request.is_to(Endpoint::Mcp))
         .collect();
     assert_eq!(others.len(), 1, "{others:?}");
     assert!(others[0].is_to(Endpoint::Refresh));
-    assert_eq!(world.visitor.visits(), 1);
+    assert_eq!(fixture.browser.visits(), 1);
 }
 
 #[tokio::test]
 async fn signing_out_revokes_and_a_later_sign_in_uses_the_same_client() {
-    let world = World::new().await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = Fixture::new().await;
+    let hallpass = fixture.host().build().unwrap();
     hallpass.login().await.unwrap();
 
     let done = hallpass.logout(SignOut::default()).await.unwrap();
     assert!(done.had_grant);
-    assert_eq!(world.requests_to(Endpoint::Revocation).len(), 2);
+    assert_eq!(fixture.requests_to(Endpoint::Revocation).len(), 2);
     assert!(hallpass.session().token().await.is_err());
 
     hallpass.login().await.unwrap();
-    assert_eq!(world.requests_to(Endpoint::Registration).len(), 1);
+    assert_eq!(fixture.requests_to(Endpoint::Registration).len(), 1);
     assert!(hallpass.session().token().await.is_ok());
 }
 
 /// What was asked for is in the record: another process steps up to all of it and one more.
 #[tokio::test]
 async fn a_step_up_after_a_restart_asks_for_what_was_asked_for_before() {
-    let world = World::with(AuthorizationServerOptions::default(), |server| {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
         server.protection.challenge_scope = Some("read".to_owned());
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
     for needed in ["read", "write", "delete"] {
-        world
+        fixture
             .server
             .change(|protection| protection.call_scope = Some(needed.to_owned()));
         let folder = folder.path().join("credentials");
         let store = FileStore::open(&folder, KeyFile::in_folder(&folder)).await;
-        let host = world
+        let host = fixture
             .host()
             .store(Arc::new(store.unwrap()))
             .build()
@@ -92,7 +92,7 @@ async fn a_step_up_after_a_restart_asks_for_what_was_asked_for_before() {
         assert_eq!(add(&client, 2, 3).await, "5");
         client.cancel().await.unwrap();
     }
-    let asked = world.requests_to(Endpoint::Authorization);
+    let asked = fixture.requests_to(Endpoint::Authorization);
     let scopes: Vec<_> = asked.iter().map(|it| it.parameter("scope")).collect();
     let union = [Some("read"), Some("read write"), Some("delete read write")];
     assert_eq!(scopes, union);

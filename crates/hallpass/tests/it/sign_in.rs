@@ -4,12 +4,12 @@ use hallpass::{Remedy, TransportError, record::State};
 use hallpass_testkit::Endpoint;
 use rmcp::ServiceExt;
 
-use crate::world::{World, add, connect};
+use crate::fixture::{Fixture, add, connect};
 
 #[tokio::test]
 async fn a_url_is_all_that_a_good_server_needs() {
-    let world = World::new().await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = Fixture::new().await;
+    let hallpass = fixture.host().build().unwrap();
 
     let client = connect(&hallpass).await;
     assert_eq!(client.list_all_tools().await.unwrap().len(), 4);
@@ -17,13 +17,13 @@ async fn a_url_is_all_that_a_good_server_needs() {
     client.cancel().await.unwrap();
 
     assert_eq!(
-        world.visitor.visits(),
+        fixture.browser.visits(),
         1,
         "the transport signed in on the server's challenge"
     );
-    let url = world.server.url();
-    assert_eq!(world.resources(Endpoint::Authorization), [[url.clone()]]);
-    assert_eq!(world.resources(Endpoint::CodeExchange), [[url.clone()]]);
+    let url = fixture.server.url();
+    assert_eq!(fixture.resources(Endpoint::Authorization), [[url.clone()]]);
+    assert_eq!(fixture.resources(Endpoint::CodeExchange), [[url.clone()]]);
     let record = hallpass.record().await.unwrap().unwrap();
     assert_eq!(record.state, State::SignedIn);
     assert_eq!(record.grant.unwrap().resource.unwrap().as_str(), url);
@@ -31,16 +31,16 @@ async fn a_url_is_all_that_a_good_server_needs() {
 
 #[tokio::test]
 async fn login_is_the_same_path_called_early() {
-    let world = World::new().await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = Fixture::new().await;
+    let hallpass = fixture.host().build().unwrap();
 
     hallpass.login().await.unwrap();
     let client = connect(&hallpass).await;
     assert_eq!(add(&client, 2, 3).await, "5");
     client.cancel().await.unwrap();
 
-    assert_eq!(world.visitor.visits(), 1);
-    let refused = world.requests_to(Endpoint::Mcp);
+    assert_eq!(fixture.browser.visits(), 1);
+    let refused = fixture.requests_to(Endpoint::Mcp);
     let refused = refused
         .iter()
         .filter(|request| request.status() == Some(401));
@@ -49,43 +49,43 @@ async fn login_is_the_same_path_called_early() {
 
 #[tokio::test]
 async fn an_expired_token_is_refreshed_once_with_the_same_resource() {
-    let world = World::new().await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = Fixture::new().await;
+    let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;
 
     for round in 1..=3 {
-        world.issuer.expire_access_tokens();
+        fixture.issuer.expire_access_tokens();
         assert_eq!(add(&client, round, 1).await, (round + 1).to_string());
     }
     client.cancel().await.unwrap();
 
-    let url = world.server.url();
-    assert_eq!(world.resources(Endpoint::Refresh), vec![vec![url]; 3]);
-    assert_eq!(world.visitor.visits(), 1);
+    let url = fixture.server.url();
+    assert_eq!(fixture.resources(Endpoint::Refresh), vec![vec![url]; 3]);
+    assert_eq!(fixture.browser.visits(), 1);
 }
 
 #[tokio::test]
 async fn an_authorization_server_that_was_set_up_anew_costs_one_sign_in() {
-    let world = World::new().await;
-    let hallpass = world.host().build().unwrap();
+    let fixture = Fixture::new().await;
+    let hallpass = fixture.host().build().unwrap();
     let client = connect(&hallpass).await;
     assert_eq!(add(&client, 1, 1).await, "2");
 
     // It knows neither the client nor what it granted any more.
-    world.issuer.forget_clients();
-    world.issuer.expire_access_tokens();
+    fixture.issuer.forget_clients();
+    fixture.issuer.expire_access_tokens();
     assert_eq!(add(&client, 2, 3).await, "5");
     client.cancel().await.unwrap();
 
-    assert_eq!(world.visitor.visits(), 2);
-    assert_eq!(world.requests_to(Endpoint::Registration).len(), 2);
-    assert_eq!(world.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.browser.visits(), 2);
+    assert_eq!(fixture.requests_to(Endpoint::Registration).len(), 2);
+    assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 1);
 }
 
 #[tokio::test]
 async fn a_host_without_an_authorizer_is_told_to_sign_in() {
-    let world = World::new().await;
-    let hallpass = hallpass::Hallpass::builder(world.server.url().parse().unwrap())
+    let fixture = Fixture::new().await;
+    let hallpass = hallpass::Hallpass::builder(fixture.server.url().parse().unwrap())
         .build()
         .unwrap();
 
@@ -93,5 +93,5 @@ async fn a_host_without_an_authorizer_is_told_to_sign_in() {
     let error =
         TransportError::find_in_chain(&error).expect("the transport's own error is behind it");
     assert_eq!(error.remedy(), Remedy::SignIn);
-    assert_eq!(world.requests_to(Endpoint::Authorization).len(), 0);
+    assert_eq!(fixture.requests_to(Endpoint::Authorization).len(), 0);
 }

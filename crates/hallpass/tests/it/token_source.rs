@@ -1,4 +1,4 @@
-//! A host whose tokens somebody else obtains.
+//! A host whose tokens are obtained elsewhere.
 
 use std::{fs::File, io::Write as _, path::Path, sync::Arc};
 
@@ -9,11 +9,11 @@ use hallpass::{
 use hallpass_testkit::Endpoint;
 use rmcp::ServiceExt;
 
-use crate::world::{World, add, chain, connect};
+use crate::fixture::{Fixture, add, chain, connect};
 
-fn host(world: &World, file: &Path) -> Hallpass {
+fn host(fixture: &Fixture, file: &Path) -> Hallpass {
     let source = Arc::new(TokenFile::new(file));
-    world.host().token_source(source).build().unwrap()
+    fixture.host().token_source(source).build().unwrap()
 }
 
 fn write(file: &Path, token: &str) {
@@ -21,31 +21,31 @@ fn write(file: &Path, token: &str) {
     writeln!(file, "{token}").unwrap();
 }
 
-/// Nobody was asked for anything but the MCP server.
-fn check_no_oauth(world: &World) {
-    let others = world.issuer.recorder().requests();
+/// Only the MCP server was asked.
+fn check_no_oauth(fixture: &Fixture) {
+    let others = fixture.issuer.recorder().requests();
     let mut others = others
         .iter()
         .filter(|request| !request.is_to(Endpoint::Mcp));
     assert!(others.next().is_none());
-    assert_eq!(world.visitor.visits(), 0);
+    assert_eq!(fixture.browser.visits(), 0);
 }
 
 #[tokio::test]
 async fn a_file_that_is_replaced_is_read_anew() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
-    let url = world.server.url();
-    let plant = || world.issuer.registry().plant(Some(&url), "");
+    let url = fixture.server.url();
+    let plant = || fixture.issuer.registry().plant(Some(&url), "");
 
     write(&file, &plant());
-    let hallpass = host(&world, &file);
+    let hallpass = host(&fixture, &file);
     assert!(hallpass.login().await.is_ok(), "there is one to be had");
     let client = connect(&hallpass).await;
     assert_eq!(add(&client, 2, 3).await, "5");
-    // The server revokes it, and whoever writes the file has written another one.
-    world.issuer.expire_access_tokens();
+    // The server revokes it, and the file has another one.
+    fixture.issuer.expire_access_tokens();
     write(&file, &plant());
     assert_eq!(add(&client, 3, 4).await, "7");
     client.cancel().await.unwrap();
@@ -57,16 +57,20 @@ async fn a_file_that_is_replaced_is_read_anew() {
         hallpass.record().await.unwrap().is_none(),
         "nothing is kept"
     );
-    check_no_oauth(&world);
+    check_no_oauth(&fixture);
 }
 
 #[tokio::test]
 async fn a_token_that_the_server_refuses_is_a_stated_end() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let source = FixedToken::new(AccessToken::new("canary"), "the variable `X`");
-    let hallpass = world.host().token_source(Arc::new(source)).build().unwrap();
+    let hallpass = fixture
+        .host()
+        .token_source(Arc::new(source))
+        .build()
+        .unwrap();
     let Err(error) = ().serve(hallpass.transport()).await else {
-        panic!("nobody lets us in with that");
+        panic!("the server refuses the token");
     };
     let text = chain(&error);
     assert!(
@@ -83,16 +87,16 @@ async fn a_token_that_the_server_refuses_is_a_stated_end() {
         *ended.reason(),
         TerminationReason::ExternalTokenRefused("the variable `X`".to_owned())
     );
-    check_no_oauth(&world);
+    check_no_oauth(&fixture);
 }
 
 #[tokio::test]
 async fn without_a_token_nothing_is_sent() {
-    let world = World::new().await;
+    let fixture = Fixture::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let hallpass = host(&world, &folder.path().join("absent"));
+    let hallpass = host(&fixture, &folder.path().join("absent"));
     let error: hallpass::Error = hallpass.login().await.unwrap_err();
     assert_eq!(error.remedy(), Remedy::Configure);
     assert!(().serve(hallpass.transport()).await.is_err());
-    assert!(world.issuer.recorder().requests().is_empty());
+    assert!(fixture.issuer.recorder().requests().is_empty());
 }

@@ -20,7 +20,8 @@ pub(super) fn part(tree: &Tree) -> (Option<Part>, Vec<Finding>) {
     } else {
         Vec::new()
     };
-    let head = "| code | what it means | how grave | whose | rule |\n|---|---|---|---|---|\n";
+    let head =
+        "| code | explanation | severity | responsible | specification |\n|---|---|---|---|---|\n";
     let part = Part {
         document: "docs/troubleshooting.md",
         name: "The codes",

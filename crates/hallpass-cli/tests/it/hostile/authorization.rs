@@ -26,7 +26,7 @@ pub(super) const TABLE: &[Row] = &[
         },
         runs: &[
             run(LOGIN, 0, &["signs you in to"]),
-            run(DOCTOR, 0, &["nothing stands in the way"]),
+            run(DOCTOR, 0, &["no faults"]),
         ],
     },
     Row {

@@ -1,5 +1,5 @@
 //! The shape of a credential document. Kept apart from the words themselves, so that none of those can be
-//! serialised by anybody else.
+//! serialised elsewhere.
 
 use std::time::Duration;
 

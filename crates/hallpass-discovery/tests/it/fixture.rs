@@ -80,7 +80,7 @@ impl Default for Network {
 
 /// A case under construction, then run.
 #[derive(Debug)]
-pub(crate) struct Case {
+pub(crate) struct Fixture {
     pub(crate) server: String,
     pub(crate) challenges: Vec<Challenge>,
     pub(crate) settings: ServerSettings,
@@ -88,7 +88,7 @@ pub(crate) struct Case {
 }
 
 /// A case of the server `MCP` that answered with these `WWW-Authenticate` headers.
-pub(crate) fn case(headers: &[&str]) -> Case {
+pub(crate) fn case(headers: &[&str]) -> Fixture {
     let mut map = HeaderMap::new();
     for value in headers {
         map.append(
@@ -96,7 +96,7 @@ pub(crate) fn case(headers: &[&str]) -> Case {
             HeaderValue::from_str(value).unwrap(),
         );
     }
-    Case {
+    Fixture {
         server: MCP.to_owned(),
         challenges: challenges(&map),
         settings: ServerSettings::default(),
@@ -105,21 +105,21 @@ pub(crate) fn case(headers: &[&str]) -> Case {
 }
 
 /// A server that answered 401 with a challenge that names no metadata.
-pub(crate) fn challenged() -> Case {
+pub(crate) fn challenged() -> Fixture {
     case(&["Bearer"])
 }
 
 /// A server whose challenge names the path-inserted metadata.
-pub(crate) fn pointed() -> Case {
+pub(crate) fn pointed() -> Fixture {
     case(&[&format!("Bearer resource_metadata=\"{PATH_PRM}\"")])
 }
 
 /// A server whose challenge leads to these authorization servers.
-pub(crate) fn naming(issuers: &[&str]) -> Case {
+pub(crate) fn naming(issuers: &[&str]) -> Fixture {
     pointed().protected(PATH_PRM, MCP, issuers)
 }
 
-impl Case {
+impl Fixture {
     pub(crate) fn server(mut self, server: &str) -> Self {
         server.clone_into(&mut self.server);
         self

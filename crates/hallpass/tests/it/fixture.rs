@@ -1,4 +1,4 @@
-//! Two servers, a person, and a host that knows nothing but a URL.
+//! An authorization server, an MCP server, a user, and a host that knows only a URL.
 
 use std::{
     fmt,
@@ -24,13 +24,13 @@ use rmcp::{
 };
 use url::Url;
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) issuer: AuthorizationServer,
     pub(crate) server: McpServer,
-    pub(crate) visitor: Arc<Visitor>,
+    pub(crate) browser: Arc<Browser>,
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         Self::with(AuthorizationServerOptions::default(), |_| {}).await
     }
@@ -46,7 +46,7 @@ impl World {
         Self {
             issuer,
             server,
-            visitor: Arc::new(Visitor::new(Person::new())),
+            browser: Arc::new(Browser::new(Person::new())),
         }
     }
 
@@ -54,7 +54,7 @@ impl World {
     pub(crate) fn host(&self) -> HallpassBuilder {
         Hallpass::builder(self.server.url().parse().unwrap())
             .store(Arc::new(MemoryStore::default()))
-            .interactive(Arc::clone(&self.visitor) as Arc<dyn Interaction>)
+            .interactive(Arc::clone(&self.browser) as Arc<dyn Interaction>)
     }
 
     pub(crate) fn requests_to(&self, endpoint: Endpoint) -> Vec<RecordedRequest> {
@@ -102,13 +102,13 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A person who goes where the login sends them.
-pub(crate) struct Visitor {
+/// A browser that opens each URL, in which a user approves.
+pub(crate) struct Browser {
     person: Person,
     visits: AtomicUsize,
 }
 
-impl Visitor {
+impl Browser {
     pub(crate) fn new(person: Person) -> Self {
         Self {
             person,
@@ -122,7 +122,7 @@ impl Visitor {
     }
 }
 
-impl Interaction for Visitor {
+impl Interaction for Browser {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         self.visits.fetch_add(1, Ordering::SeqCst);
         let (person, url) = (self.person.clone(), url.clone());
@@ -133,8 +133,8 @@ impl Interaction for Visitor {
     fn event(&self, _: LoginEvent<'_>) {}
 }
 
-impl fmt::Debug for Visitor {
+impl fmt::Debug for Browser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Visitor")
+        f.write_str("Browser")
     }
 }

@@ -11,42 +11,42 @@ use hallpass::{
 use hallpass_testkit::{Endpoint, Fault, ReuseCounts};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::fixture::Fixture;
 
 /// A server that another client has signed in to, and what that one kept.
 struct Left {
-    world: World,
+    fixture: Fixture,
     client: Value,
     tokens: Value,
 }
 
 impl Left {
     async fn new() -> Self {
-        let world = World::new().await;
-        let other = world.host().build().unwrap();
+        let fixture = Fixture::new().await;
+        let other = fixture.host().build().unwrap();
         other.login().await.unwrap();
         let last = |endpoint| {
-            let requests = world.requests_to(endpoint);
+            let requests = fixture.requests_to(endpoint);
             let answer = requests.last().unwrap().answer.clone().unwrap();
             answer.json().unwrap().clone()
         };
         let client = last(Endpoint::Registration);
         let tokens = last(Endpoint::CodeExchange);
         Self {
-            world,
+            fixture,
             client,
             tokens,
         }
     }
 
-    fn handover(&self) -> ImportedCredentials {
+    fn imported(&self) -> ImportedCredentials {
         ImportedCredentials::new(self.client.to_string()).with_tokens(self.tokens.to_string())
     }
 
     /// Why it can't be taken over.
     async fn refused(&self, settings: ServerSettings) -> (Remedy, String) {
-        let host = self.world.host().settings(settings).build().unwrap();
-        let error = host.import_credentials(&self.handover()).await.unwrap_err();
+        let host = self.fixture.host().settings(settings).build().unwrap();
+        let error = host.import_credentials(&self.imported()).await.unwrap_err();
         (error.remedy(), error.to_string())
     }
 }
@@ -56,13 +56,13 @@ async fn the_first_refresh_makes_it_ours() {
     let left = Left::new().await;
     let store = Arc::new(MemoryStore::default());
     let host = left
-        .world
+        .fixture
         .host()
         .store(Arc::clone(&store) as Arc<dyn CredentialStore>);
     let host = host.build().unwrap();
-    let before = left.world.issuer.recorder().len();
-    let record = host.import_credentials(&left.handover()).await.unwrap();
-    let since = left.world.issuer.recorder().since(before);
+    let before = left.fixture.issuer.recorder().len();
+    let record = host.import_credentials(&left.imported()).await.unwrap();
+    let since = left.fixture.issuer.recorder().since(before);
     let harmless = [
         Endpoint::Mcp,
         Endpoint::ResourceMetadata,
@@ -87,29 +87,29 @@ async fn the_first_refresh_makes_it_ours() {
 
     let token = host.session().token().await.unwrap();
     assert!(token.expires_at().is_some());
-    let url = left.world.server.url();
-    assert_eq!(left.world.resources(Endpoint::Refresh), [[url]]);
+    let url = left.fixture.server.url();
+    assert_eq!(left.fixture.resources(Endpoint::Refresh), [[url]]);
     assert_eq!(
-        left.world.issuer.registry().reuse_counts(),
+        left.fixture.issuer.registry().reuse_counts(),
         ReuseCounts::default()
     );
-    assert_eq!(left.world.visitor.visits(), 1, "the other one's");
+    assert_eq!(left.fixture.browser.visits(), 1, "the other one's");
 }
 
 #[tokio::test]
 async fn without_a_refresh_token_there_is_the_client() {
     let mut left = Left::new().await;
     left.tokens.as_object_mut().unwrap().remove("refresh_token");
-    let host = left.world.host().build().unwrap();
-    for handover in [
-        left.handover(),
+    let host = left.fixture.host().build().unwrap();
+    for imported in [
+        left.imported(),
         ImportedCredentials::new(left.client.to_string()),
     ] {
-        let record = host.import_credentials(&handover).await.unwrap();
+        let record = host.import_credentials(&imported).await.unwrap();
         assert_eq!(record.state, State::Registered);
         assert!(record.grant.is_none());
         let registration = record.registration.unwrap();
-        assert_eq!(registration.redirect_uri, handover.redirect_uri());
+        assert_eq!(registration.redirect_uri, imported.redirect_uri());
         assert_eq!(
             Some(registration.client_id.as_str()),
             left.client["client_id"].as_str()
@@ -150,7 +150,7 @@ async fn what_can_not_be_done_rightly_is_not_done() {
         status: 503,
         retry_after: None,
     };
-    left.world.server.once(Endpoint::ResourceMetadata, down);
+    left.fixture.server.once(Endpoint::ResourceMetadata, down);
     let (remedy, what) = left.refused(ServerSettings::default()).await;
     assert_eq!(remedy, Remedy::Retry, "{what}");
 
@@ -165,7 +165,7 @@ async fn what_can_not_be_done_rightly_is_not_done() {
     let (_, what) = left.refused(ServerSettings::default()).await;
     assert_eq!(what, "what was kept is no registration of a client");
 
-    assert_eq!(left.world.requests_to(Endpoint::Refresh).len(), 0);
-    let shown = format!("{:?}", left.handover());
+    assert_eq!(left.fixture.requests_to(Endpoint::Refresh).len(), 0);
+    let shown = format!("{:?}", left.imported());
     assert_eq!(shown, "ImportedCredentials { has_tokens: true, .. }");
 }

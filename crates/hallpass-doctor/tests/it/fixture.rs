@@ -16,7 +16,7 @@ use hallpass_testkit::{
 
 use crate::{browser::Browser, snapshot};
 
-pub(crate) struct Case {
+pub(crate) struct Fixture {
     pub(crate) issuer: AuthorizationServer,
     pub(crate) server: McpServer,
     pub(crate) settings: ServerSettings,
@@ -31,7 +31,7 @@ pub(crate) struct Case {
     pub(crate) refreshes: bool,
 }
 
-impl Case {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}, |_| {}).await
     }
@@ -64,11 +64,11 @@ impl Case {
         }
     }
 
-    /// A case where somebody has signed in.
+    /// A fixture with a signed-in user.
     pub(crate) async fn signed_in() -> Self {
-        let case = Self::new().await;
-        case.sign_in().await;
-        case
+        let fixture = Self::new().await;
+        fixture.sign_in().await;
+        fixture
     }
 
     pub(crate) fn builder(&self) -> HallpassBuilder {
@@ -131,7 +131,7 @@ impl Case {
     }
 
     /// Examines, and compares the report with the file of this name. Nothing that is kept may have
-    /// changed, nobody may have registered, and no secret may be said.
+    /// changed, no client may have registered, and no secret may be printed.
     pub(crate) async fn report(&self, name: &str) -> Report {
         self.report_of(name, self.doctor()).await
     }
@@ -145,7 +145,7 @@ impl Case {
         let before = kept.load(&self.key()).await.ok();
         let registrations = self.count(Endpoint::Registration);
         let tokens = self.count(Endpoint::Token);
-        let report = doctor.examine().await;
+        let report = doctor.diagnose().await;
         doctor
             .hallpass()
             .close(std::time::Duration::from_secs(10))

@@ -1,4 +1,4 @@
-//! A host that signs in as a machine: nobody is there to ask.
+//! A host that signs in as a service, without a user.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,7 +18,7 @@ use hallpass_testkit::{Endpoint, FakeClock, TokenRegistry};
 use http::{Request, Response};
 use url::form_urlencoded;
 
-use crate::world::{World, add, connect};
+use crate::fixture::{Fixture, add, connect};
 
 /// Seconds that a token lives.
 const LIFETIME: u64 = 300;
@@ -60,12 +60,12 @@ impl HttpClient for Network {
     }
 }
 
-fn host(world: &World, network: &Arc<Network>, clock: &FakeClock) -> Hallpass {
+fn host(fixture: &Fixture, network: &Arc<Network>, clock: &FakeClock) -> Hallpass {
     let mut settings = ServerSettings::default();
     settings.client.pre_registered = Some(
         PreRegisteredClient::new(ClientId::new("machine")).with_secret(ClientSecret::new("secret")),
     );
-    Hallpass::builder(world.server.url().parse().unwrap())
+    Hallpass::builder(fixture.server.url().parse().unwrap())
         .settings(settings)
         .http_client(Arc::clone(network) as Arc<dyn HttpClient>)
         .clock(Arc::new(clock.clone()) as Arc<dyn Clock>)
@@ -74,20 +74,20 @@ fn host(world: &World, network: &Arc<Network>, clock: &FakeClock) -> Hallpass {
         .unwrap()
 }
 
-fn network(world: &World) -> Arc<Network> {
+fn network(fixture: &Fixture) -> Arc<Network> {
     Arc::new(Network {
         below: Client::new(HttpConfig::default()).unwrap(),
-        book: world.issuer.registry().clone(),
+        book: fixture.issuer.registry().clone(),
         asked: Mutex::default(),
     })
 }
 
 #[tokio::test]
 async fn a_machine_signs_in_on_the_challenge_and_again_when_its_token_ends() {
-    let world = World::new().await;
-    let network = network(&world);
+    let fixture = Fixture::new().await;
+    let network = network(&fixture);
     let clock = FakeClock::new(Timestamp::from_unix_seconds(1_800_000_000));
-    let hallpass = host(&world, &network, &clock);
+    let hallpass = host(&fixture, &network, &clock);
     let client = connect(&hallpass).await;
     assert_eq!(add(&client, 2, 3).await, "5");
     let asked = |network: &Network| network.asked.lock().unwrap().len();
@@ -96,7 +96,7 @@ async fn a_machine_signs_in_on_the_challenge_and_again_when_its_token_ends() {
     assert_eq!(record.state, State::SignedIn);
     assert_eq!(record.grant.unwrap().kind, GrantKind::ClientCredentials);
     let refused = || {
-        let requests = world.requests_to(Endpoint::Mcp);
+        let requests = fixture.requests_to(Endpoint::Mcp);
         let refused = requests
             .iter()
             .filter(|request| request.status() == Some(401));
@@ -110,17 +110,17 @@ async fn a_machine_signs_in_on_the_challenge_and_again_when_its_token_ends() {
     assert_eq!((asked(&network), refused()), (2, 1));
 
     // Revoked before its end: the server says so.
-    world.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     assert_eq!(add(&client, 4, 5).await, "9");
     assert_eq!(asked(&network), 3);
     client.cancel().await.unwrap();
 
-    let url = world.server.url();
+    let url = fixture.server.url();
     for form in &*network.asked.lock().unwrap() {
         let grant = ("grant_type".to_owned(), "client_credentials".to_owned());
         assert!(form.contains(&grant));
         assert!(form.contains(&("resource".to_owned(), url.clone())));
     }
-    assert_eq!(world.visitor.visits(), 0);
-    assert!(world.requests_to(Endpoint::Registration).is_empty());
+    assert_eq!(fixture.browser.visits(), 0);
+    assert!(fixture.requests_to(Endpoint::Registration).is_empty());
 }
