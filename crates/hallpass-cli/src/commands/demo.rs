@@ -198,7 +198,7 @@ async fn the_whole_way(
         .is_some_and(|record| record.is_signed_in());
     stage.check(
         !signed_in,
-        &format!("signed out, {}", super::logout::in_words(&done)),
+        &format!("signed out, {}", super::logout::lines(&done).join(", ")),
     )?;
     hallpass.close(CLOSING).await.map_err(CommandError::from)?;
     Ok(())

@@ -37,7 +37,7 @@ async fn every_command_answers_with_one_envelope() {
     assert_eq!(token["result"]["token_type"], "Bearer");
 
     let logout = desk.run(&["--json", "logout", &url]).await.expect(0).json();
-    assert_eq!(logout["result"]["had_grant"], true);
+    assert_eq!(logout["result"]["was_signed_in"], true);
 
     let needed = desk.run(&["--json", "token", &url]).await.expect(3).json();
     assert_eq!(needed["ok"], false);

@@ -13,7 +13,7 @@ async fn it_goes_the_whole_way_and_says_what_went_over_the_wire() {
         "tools/list",
         "grant_type=refresh_token",
         "nobody noticed: add(20, 22) is 42",
-        "the refresh token is revoked",
+        "refresh token: revoked",
         "But the token is good for nothing",
         "Auth required",
     ] {

@@ -42,7 +42,7 @@ async fn login_call_expiry_refresh_logout() {
 
     let ended = desk.run(&["logout", &url]).await.expect(0);
     assert!(
-        ended.stdout.contains("the refresh token is revoked"),
+        ended.stdout.contains("\n  refresh token: revoked\n"),
         "{}",
         ended.stdout
     );

@@ -91,7 +91,7 @@ async fn one_can_sign_out_when_an_option_means_nothing_any_more() {
     desk.run(&["token", &url]).await.expect(2);
     let ended = desk.run(&["logout", &url]).await.expect(0);
     assert!(
-        ended.stdout.contains("the refresh token is revoked"),
+        ended.stdout.contains("\n  refresh token: revoked\n"),
         "{}",
         ended.stdout
     );

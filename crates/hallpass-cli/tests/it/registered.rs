@@ -143,7 +143,7 @@ async fn a_key_signs_for_login_refresh_and_logout_and_is_not_kept() {
     std::fs::rename(path.with_extension("away"), &path).unwrap();
     let ended = desk.run(&["logout", &url]).await.expect(0);
     assert!(
-        ended.stdout.contains("refresh token is revoked"),
+        ended.stdout.contains("\n  refresh token: revoked\n"),
         "{}",
         ended.stdout
     );

@@ -44,8 +44,10 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
                 let data = json!({
                     "server": key.server.as_str(),
                     "account": key.account.as_str(),
-                    "had_grant": null,
-                    "outcome": null,
+                    "was_signed_in": null,
+                    "refresh_token": null,
+                    "access_token": null,
+                    "registration": null,
                 });
                 accounts.push(with(data, failed.to_json()));
                 failures += 1;
