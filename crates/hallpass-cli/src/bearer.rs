@@ -53,7 +53,8 @@ impl Bearer {
         let request = request.read()?;
         let session = setup.hallpass.session();
         let token = session.token().await;
-        let token = token.map_err(|error| setup.called.lead_on(CommandError::from(error)))?;
+        let token =
+            token.map_err(|error| setup.server_ref.with_advice(CommandError::from(error)))?;
         let mut headers = HeaderMap::new();
         match request {
             None if token.scheme() == AuthScheme::Dpop => {

@@ -62,7 +62,7 @@ fn text_of(file: &Path, what: &str) -> Result<String, CommandError> {
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
         return Err(CommandError::usage(format!(
-            "{what} is to be in {}, which is empty",
+            "{what} can't be read: {} is empty",
             file.display()
         )));
     }
@@ -77,8 +77,8 @@ pub(crate) fn advise(options: &ServerOptions, output: &Output) -> io::Result<()>
     {
         if others_can_read(file)? {
             let file = file.display();
-            output.say(&format!(
-                "note: others on this machine can read {file}; `chmod 600 {file}` ends that"
+            output.status(&format!(
+                "note: other users of this machine can read {file}; `chmod 600 {file}` prevents it"
             ));
         }
     }
@@ -117,9 +117,8 @@ pub(crate) async fn typed(
     }
     if !environment.stdin_is_terminal() {
         return Err(
-            CommandError::usage("nobody can be asked for the client's secret here").hint(
-                "`--client-secret-env` and `--client-secret-file` ask nobody; or sign in at a \
-                 terminal",
+            CommandError::usage("no terminal: can't prompt for the client's secret").hint(
+                "use `--client-secret-env` or `--client-secret-file`, or sign in at a terminal",
             ),
         );
     }

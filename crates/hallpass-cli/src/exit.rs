@@ -101,7 +101,7 @@ impl CommandError {
     #[cfg(not(unix))]
     pub(crate) fn of_command(code: i32) -> Self {
         let code = Code::Ended(u8::try_from(code).unwrap_or(1));
-        Self::new("the command ended so").code(code)
+        Self::new("the command failed").code(code)
     }
 
     /// Whether there is something to say about it.
@@ -115,8 +115,8 @@ impl CommandError {
     }
 
     /// Adds what lies behind it.
-    pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
-        self.source = Box::new(Because {
+    pub(crate) fn context(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Box::new(WithCause {
             what: self.source,
             cause: Box::new(cause),
         });
@@ -125,12 +125,12 @@ impl CommandError {
 
     /// The same failure as the first of several, which `what` counts.
     pub(crate) fn with_count(self, what: String) -> Self {
-        let because = Because {
+        let context = WithCause {
             what: what.into(),
             cause: self.source,
         };
         Self {
-            source: Box::new(because),
+            source: Box::new(context),
             ..self
         }
     }
@@ -261,18 +261,18 @@ impl CommandError {
 
 /// What went wrong, and something else that is its cause.
 #[derive(Debug)]
-struct Because {
+struct WithCause {
     what: Box<dyn Error + Send + Sync>,
     cause: Box<dyn Error + Send + Sync>,
 }
 
-impl fmt::Display for Because {
+impl fmt::Display for WithCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.what, f)
     }
 }
 
-impl Error for Because {
+impl Error for WithCause {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.cause)
     }
@@ -303,7 +303,7 @@ impl fmt::Display for CommandError {
     }
 }
 
-macro_rules! failed_with_the_remedy_of {
+macro_rules! from_error_with_remedy {
     ($($error:ty),*) => {$(
         impl From<$error> for CommandError {
             fn from(error: $error) -> Self {
@@ -319,7 +319,7 @@ macro_rules! failed_with_the_remedy_of {
     )*};
 }
 
-failed_with_the_remedy_of!(
+from_error_with_remedy!(
     hallpass::SessionError,
     hallpass::LoginFailed,
     hallpass::StoreError

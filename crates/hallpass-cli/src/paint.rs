@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paint_is_left_of_what_a_terminal_obeys() {
+    fn sanitized_text_keeps_own_colours_only() {
         let on = Paint::new(true);
         let painted = format!("{} a\n\tb", on.tone(Tone::Bad, "error:"));
         assert_eq!(on.sanitize(&painted), painted);

@@ -30,7 +30,7 @@ pub(crate) struct SavedOptions {
 const FOLDER: &str = "options";
 
 /// The member of the file that says whose options they are: its name is a digest.
-const WHOSE: &str = "for";
+const OWNER: &str = "for";
 
 impl SavedOptions {
     pub(crate) fn of(key: &CredentialKey, folder: &Path) -> Self {
@@ -45,7 +45,7 @@ impl SavedOptions {
     pub(crate) fn credentials(folder: &Path) -> Result<Vec<CredentialKey>, CommandError> {
         let whose = |bytes: &[u8]| {
             let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-            let whose = file.get(WHOSE)?;
+            let whose = file.get(OWNER)?;
             credential_key(whose["server"].as_str()?, whose["account"].as_str()).ok()
         };
         let mut credentials = Vec::new();
@@ -64,7 +64,7 @@ impl SavedOptions {
         };
         let read = || {
             let mut file: Map<String, Value> = serde_json::from_slice(&bytes)?;
-            file.remove(WHOSE);
+            file.remove(OWNER);
             serde_json::from_value(Value::Object(file))
         };
         read().map_err(|error| self.failed(error))
@@ -78,7 +78,7 @@ impl SavedOptions {
             let mut options = options.to_map()?;
             let (server, account) = (self.key.server.as_str(), self.key.account.as_str());
             let whose = json!({ "server": server, "account": account });
-            options.insert(WHOSE.to_owned(), whose);
+            options.insert(OWNER.to_owned(), whose);
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer_pretty(&mut file, &options)?;
             file.as_file().sync_all()?;

@@ -47,7 +47,7 @@ pub(crate) enum Options {
 
 /// One server, wired up.
 pub(crate) struct Setup {
-    pub(crate) called: ServerRef,
+    pub(crate) server_ref: ServerRef,
     pub(crate) hallpass: Hallpass,
     pub(crate) remembered: SavedOptions,
     pub(crate) options: ServerOptions,
@@ -89,9 +89,9 @@ impl Setup {
         person: Option<Person>,
     ) -> Result<Self, CommandError> {
         let key = key(program, &server.url, server.account.as_deref())?;
-        let called = ServerRef::of(&key, program);
+        let server_ref = ServerRef::of(&key, program);
         let remembered = SavedOptions::of(&key, &store::folder(program)?);
-        let asks_anew = server.options.client_secret_prompt == Some(true);
+        let prompts_again = server.options.client_secret_prompt == Some(true);
         let to_remember = to_remember(program, server, options, &key, &remembered)?;
         let set_otherwise = match options {
             Options::None => Vec::new(),
@@ -123,7 +123,7 @@ impl Setup {
             let record = store.port().load(&key).await?;
             let record = record.as_ref();
             let output = &program.output;
-            client_credentials::typed(client, record, asks_anew, environment, output).await?;
+            client_credentials::typed(client, record, prompts_again, environment, output).await?;
         }
         let mut person = person;
         if let Some(person) = &mut person {
@@ -132,7 +132,7 @@ impl Setup {
         let hallpass = build(key, &options, settings, store.port(), person, program)?;
         program.opened(&hallpass);
         Ok(Self {
-            called,
+            server_ref,
             hallpass,
             remembered,
             options,

@@ -74,7 +74,7 @@ async fn sign_out(
         Ok(setup) => setup,
         Err(failed) => {
             // Nobody is kept signed in by an option that no longer means anything.
-            program.output.say(&format!(
+            program.output.status(&format!(
                 "note: signing out without the server's options\n{failed}"
             ));
             Setup::new(program, server, Options::None, None).await?
@@ -99,7 +99,7 @@ async fn sign_out(
         setup.remembered.save(&without)?;
         program
             .output
-            .say("note: where its tokens came from is forgotten; they live on there");
+            .status("note: the source of its tokens is removed from the saved options; the tokens stay valid");
     }
     let key = setup.hallpass.key();
     let first = if done.had_grant {

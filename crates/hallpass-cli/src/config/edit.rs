@@ -71,10 +71,8 @@ impl Config {
         change: impl FnOnce(&mut DocumentMut, &Self) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
         let Some(path) = self.path() else {
-            return Err(
-                CommandError::usage("there is no place for a configuration file")
-                    .hint("name one with --config, or set HALLPASS_CONFIG"),
-            );
+            return Err(CommandError::usage("no configuration file is known")
+                .hint("set `--config` or `HALLPASS_CONFIG`"));
         };
         let unwritable =
             |error| CommandError::usage(format!("{} can't be written: {error}", path.display()));

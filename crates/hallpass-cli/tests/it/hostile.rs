@@ -5,10 +5,10 @@
 //! sequence may arrive there except the program's own. Each text begins with the name of its field,
 //! which proves that the program showed it; where a row expects other words, the program refused it.
 
-mod asking;
 mod authorization;
+mod elicitation;
+mod listing;
 mod mcp;
-mod offers;
 mod pipes;
 mod server;
 
@@ -125,12 +125,12 @@ async fn hostile_text_of_an_mcp_server_is_cleaned_at_the_terminal() {
 
 #[tokio::test]
 async fn hostile_text_of_what_a_server_offers_is_cleaned_at_the_terminal() {
-    check(offers::TABLE).await;
+    check(listing::TABLE).await;
 }
 
 #[tokio::test]
 async fn hostile_text_of_what_a_server_asks_is_cleaned_at_the_terminal() {
-    check(asking::TABLE).await;
+    check(elicitation::TABLE).await;
 }
 
 /// Runs all rows, a few at once.

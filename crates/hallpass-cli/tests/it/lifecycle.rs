@@ -2,51 +2,52 @@
 
 use hallpass_testkit::Endpoint;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 #[tokio::test]
 async fn login_call_expiry_refresh_logout() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    let ended = desk.login(&[]).await.expect(0);
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let ended = fixture.login(&[]).await.expect(0);
     assert_eq!(ended.stdout, format!("signed in to {url}\n"));
 
     // A new process calls a tool, and asks nobody for anything else.
-    let before = desk.issuer.recorder().len();
-    let ended = desk
+    let before = fixture.issuer.recorder().len();
+    let ended = fixture
         .run(&["call", &url, "add", r#"{"a": 2, "b": 3}"#])
         .await
         .expect(0);
     assert_eq!(ended.stdout, "5\n");
-    let since = desk.issuer.recorder().since(before);
+    let since = fixture.issuer.recorder().since(before);
     assert!(
         since.iter().all(|request| request.is_to(Endpoint::Mcp)),
         "{since:?}"
     );
 
     // After the token's end, another one refreshes once.
-    desk.issuer.expire_access_tokens();
-    desk.run(&["call", &url, "add", r#"{"a": 2, "b": 3}"#])
+    fixture.issuer.expire_access_tokens();
+    fixture
+        .run(&["call", &url, "add", r#"{"a": 2, "b": 3}"#])
         .await
         .expect(0);
-    let refreshes = desk.issuer.requests_to(Endpoint::Refresh);
+    let refreshes = fixture.issuer.requests_to(Endpoint::Refresh);
     assert_eq!(refreshes.len(), 1);
     assert_eq!(refreshes[0].parameter("resource"), Some(url.as_str()));
 
-    let ended = desk.run(&["tools", &url]).await.expect(0);
+    let ended = fixture.run(&["tools", &url]).await.expect(0);
     assert!(
         ended.stdout.contains("Adds two whole numbers"),
         "{}",
         ended.stdout
     );
 
-    let ended = desk.run(&["logout", &url]).await.expect(0);
+    let ended = fixture.run(&["logout", &url]).await.expect(0);
     assert!(
         ended.stdout.contains("\n  refresh token: revoked\n"),
         "{}",
         ended.stdout
     );
-    let ended = desk.run(&["call", &url, "ping"]).await.expect(3);
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(3);
     assert!(
         ended
             .stderr
@@ -58,39 +59,39 @@ async fn login_call_expiry_refresh_logout() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_after_login_loses_nothing() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
+async fn process_killed_after_login_loses_nothing() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
 
     let gate = hallpass_testkit::Gate::new();
-    desk.server.once(
+    fixture.server.once(
         Endpoint::Mcp,
         hallpass_testkit::Fault::HoldRequest(gate.clone()),
     );
-    let mut held = desk.command(&["call", &url, "ping"]).spawn().unwrap();
+    let mut held = fixture.command(&["call", &url, "ping"]).spawn().unwrap();
     gate.until_arrived(1).await;
     held.kill().await.unwrap();
     gate.open();
 
-    let ended = desk.run(&["call", &url, "ping"]).await.expect(0);
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(0);
     assert_eq!(ended.stdout, "pong\n");
-    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 1);
-    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Authorization).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 0);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_program_that_is_stopped_in_the_middle_of_a_refresh_saves_it_first() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
+async fn stop_during_refresh_saves_token_first() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
 
     let gate = hallpass_testkit::Gate::new();
     let held = hallpass_testkit::Fault::HoldAnswer(gate.clone());
-    desk.issuer.once(Endpoint::Refresh, held);
-    desk.issuer.expire_access_tokens();
-    let mut call = desk.command(&["call", &url, "ping"]);
+    fixture.issuer.once(Endpoint::Refresh, held);
+    fixture.issuer.expire_access_tokens();
+    let mut call = fixture.command(&["call", &url, "ping"]);
     let call = call.kill_on_drop(true).spawn().unwrap();
     gate.until_arrived(1).await;
     let pid = call.id().unwrap().to_string();
@@ -101,26 +102,27 @@ async fn a_program_that_is_stopped_in_the_middle_of_a_refresh_saves_it_first() {
         .unwrap();
     assert!(sent.success());
     gate.open();
-    assert_eq!(desk.wait(call).await.code, 130);
+    assert_eq!(fixture.wait(call).await.code, 130);
 
-    desk.run(&["call", &url, "ping"]).await.expect(0);
-    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 1);
     assert_eq!(
-        desk.issuer.book().misuse(),
+        fixture.issuer.book().misuse(),
         hallpass_testkit::Misuse::default()
     );
 }
 
 #[tokio::test]
-async fn two_accounts_on_one_server_are_apart() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&["--account", "work"]).await.expect(0);
-    desk.run(&["call", &url, "ping"]).await.expect(3);
-    desk.run(&["call", &url, "ping", "--account", "work"])
+async fn two_accounts_on_one_server_are_separate() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&["--account", "work"]).await.expect(0);
+    fixture.run(&["call", &url, "ping"]).await.expect(3);
+    fixture
+        .run(&["call", &url, "ping", "--account", "work"])
         .await
         .expect(0);
-    let ended = desk.run(&["status"]).await.expect(0);
+    let ended = fixture.run(&["status"]).await.expect(0);
     assert!(
         ended
             .stdout
