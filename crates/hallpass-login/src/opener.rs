@@ -52,7 +52,10 @@ pub fn open_commands(
     } else {
         chosen
     };
-    Ok(commands.into_iter().map(|words| with_url(&words, url)).collect())
+    Ok(commands
+        .into_iter()
+        .map(|words| with_url(&words, url))
+        .collect())
 }
 
 fn desktop_commands(desktop: Desktop) -> Vec<Vec<&'static str>> {

@@ -166,17 +166,3 @@ fn credential_key_is_found_by_name_and_url() {
         "{failed}"
     );
 }
-
-#[test]
-fn edit_distance_is_counted() {
-    for (one, other, expected) in [
-        ("", "", 0),
-        ("a", "", 1),
-        ("", "abc", 3),
-        ("scope", "scopes", 1),
-        ("kitten", "sitting", 3),
-        ("issuer", "issuer", 0),
-    ] {
-        assert_eq!(distance(one, other), expected, "{one} {other}");
-    }
-}

@@ -254,9 +254,7 @@ fn obeyed(bytes: &[u8], lines: bool) -> Option<String> {
     }
     let mut text = text.replace("\r\n", "\n");
     // The paint of this program, and that of its log.
-    for own in [
-        "0", "1", "1;31", "36", "2", "3", "31", "32", "33", "34", "35",
-    ] {
+    for own in ["0", "1", "36", "2", "3", "31", "32", "33", "34", "35"] {
         text = text.replace(&format!("\u{1b}[{own}m"), "");
     }
     // A line that is drawn over, and taken away.

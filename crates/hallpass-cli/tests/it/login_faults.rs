@@ -52,7 +52,7 @@ fn always(endpoint: Endpoint, fault: Fault) -> Vec<PlannedFault> {
 #[tokio::test]
 async fn callback_with_wrong_state_is_ignored_until_timeout() {
     let spoil = |fixture: &mut Fixture| {
-        fixture.person = fixture.person.clone().tampering(Tamper::wrong_state())
+        fixture.person = fixture.person.clone().tampering(Tamper::wrong_state());
     };
     check_within("2", spoil, 3, "within 2 s").await;
 }
