@@ -69,7 +69,7 @@ fn text_of(file: &Path, what: &str) -> Result<String, CommandError> {
     Ok(text.to_owned())
 }
 
-/// Says which of those files somebody else can read.
+/// Notes which of those files other users can read.
 pub(crate) fn advise(options: &ServerOptions, output: &Output) -> io::Result<()> {
     for file in [&options.client_secret_file, &options.client_key]
         .into_iter()
@@ -98,7 +98,7 @@ fn others_can_read(_: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The client with the secret that somebody types, or typed at an earlier login: that one is kept
+/// The client with the secret that the user types, or typed at an earlier login: that one is kept
 /// with the credentials, and goes to the server it was typed for alone.
 ///
 /// `anew` asks also where there is one.

@@ -76,8 +76,8 @@ pub(crate) struct Entry {
 }
 
 impl Config {
-    /// Reads the file that the command line, the environment or the platform names. Where nobody
-    /// named it, it need not be there.
+    /// Reads the file that the command line, the environment or the platform names. The
+    /// platform's need not exist.
     pub(crate) fn read(program: &Program) -> Result<Self, CommandError> {
         let named = program.options.config.clone();
         let named = named.or_else(|| program.environment.get("HALLPASS_CONFIG").map(Into::into));

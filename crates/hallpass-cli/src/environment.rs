@@ -56,7 +56,7 @@ impl Environment {
         }
     }
 
-    /// An environment of these variables alone, where nobody is.
+    /// A non-interactive environment of these variables alone.
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -172,24 +172,24 @@ impl Environment {
         self.passphrase_variable.as_deref()
     }
 
-    /// Whether `HALLPASS_NON_INTERACTIVE` says that nobody is there to be asked.
+    /// Whether `HALLPASS_NON_INTERACTIVE` is set.
     pub(crate) fn is_non_interactive(&self) -> bool {
         self.get("HALLPASS_NON_INTERACTIVE")
             .is_some_and(|value| value != "0")
     }
 
-    /// The same environment where nobody is to be asked and no browser opened.
+    /// The same environment without prompts and browser.
     pub(crate) fn non_interactive(mut self) -> Self {
         self.is_interactive = false;
         self
     }
 
-    /// Whether a person can answer: somebody types at standard input and reads standard error.
+    /// Whether the user can be prompted: standard input and standard error are terminals.
     pub(crate) fn stdin_is_terminal(&self) -> bool {
         self.is_interactive && self.stdin_is_terminal && self.stderr_is_terminal
     }
 
-    /// Whether anybody may be asked for anything.
+    /// Whether prompts and a browser are allowed.
     pub(crate) fn is_interactive(&self) -> bool {
         self.is_interactive
     }

@@ -21,7 +21,7 @@ pub(crate) enum Code {
     Other,
     /// The command line or a setting has to change.
     Usage,
-    /// Somebody has to sign in.
+    /// A sign-in is required.
     SignInRequired,
     /// The server or the person said no.
     Refused,
@@ -109,12 +109,12 @@ impl CommandError {
         !matches!(self.code, Code::Ended(_))
     }
 
-    /// A command line or a setting that can't be meant so.
+    /// A command line or a setting that is not valid.
     pub(crate) fn usage(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(source).code(Code::Usage)
     }
 
-    /// Adds what lies behind it.
+    /// Adds its cause.
     pub(crate) fn context(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
         self.source = Box::new(WithCause {
             what: self.source,
@@ -181,7 +181,7 @@ impl CommandError {
     }
 
     /// Adds what is left to do when what is found in the key's place is no key. (One that is not there
-    /// needs nobody: its records are set aside.)
+    /// needs no action: its records become unreadable.)
     fn hint_store_reset(self) -> Self {
         let unusable = |cause: &(dyn Error + 'static)| {
             let key = cause.downcast_ref::<KeyError>();
@@ -290,7 +290,7 @@ fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
         return (refused && login.remedy() != Remedy::Retry).then_some(Code::Refused);
     }
     // Who owns a folder and who can reach it is a setting of the user. A disk or a keyring is none of this
-    // program, although somebody has to see to it.
+    // program, although the user has to fix it.
     match cause.downcast_ref::<StoreError>()?.kind() {
         StoreErrorKind::Refused => Some(Code::Usage),
         _ => Some(Code::Other),

@@ -29,7 +29,7 @@ use crate::{
     text,
 };
 
-/// Where a command's words go.
+/// Where the output of a command goes.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
@@ -83,12 +83,12 @@ impl Output {
         self.status.until(work).await
     }
 
-    /// Changes what is shown as waited for. Where nothing is, nobody sees it.
+    /// Changes the text of the status line.
     pub(crate) fn now_waiting(&self, what: &str) {
         self.status.set_text(what);
     }
 
-    /// Keeps the terminal still while somebody is asked something.
+    /// Keeps the status line away while the user is asked something.
     pub(crate) fn hold_status(&self) -> StatusHold<'_> {
         self.status.hold()
     }
@@ -109,7 +109,7 @@ impl Output {
             self.data(&self.envelope(true, "result", &json!({ "text": error.to_string() })));
             return ExitCode::SUCCESS;
         }
-        // Nobody may be listening, which is no reason to end otherwise.
+        // A closed standard error does not change the exit code.
         let _ = error.print();
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
     }
@@ -191,10 +191,10 @@ impl Output {
         }
     }
 
-    /// Something said while working.
+    /// A message on standard error.
     pub(crate) fn status(&self, text: &str) {
         self.status.clear();
-        // Nobody may be listening on standard error, which is no reason to stop.
+        // A closed standard error does not stop the command.
         let _ = writeln!(stderr(), "{}", self.talk.sanitize(text));
     }
 

@@ -9,7 +9,7 @@ use hallpass::{
 
 use crate::{environment::Environment, output::Output, password_prompt, program::Program};
 
-/// Where a passphrase is, if somebody has said so.
+/// Where the options say that a passphrase is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Named {
     pub(crate) file: Option<PathBuf>,

@@ -22,7 +22,7 @@ use crate::{
 /// request to an authorization server may take.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// How long whoever works may take to end well, once the program has to stop.
+/// How long work may take to end well, once the program has to stop.
 const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// One run.

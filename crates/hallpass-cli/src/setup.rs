@@ -22,7 +22,7 @@ use crate::{
     token_source,
 };
 
-/// Somebody who can sign in, and how.
+/// The user who can sign in, and how.
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) interaction: Arc<dyn Interaction>,
@@ -107,7 +107,7 @@ impl Setup {
             }
             Options::None => ServerOptions::default(),
         };
-        // Where somebody else obtains the tokens, there is nothing to keep but the options.
+        // With an external token source only the options are saved.
         let handed_in = options.have_token_source();
         let store = match &person {
             Some(_) if !handed_in => Store::open_or_create(program).await?,
@@ -209,7 +209,7 @@ fn given(server: &Server) -> Result<ServerOptions, CommandError> {
     Ok(given)
 }
 
-/// One server with what surrounds it, and nobody who signs in.
+/// The builder of one server, without a sign-in.
 pub(crate) fn builder(
     key: CredentialKey,
     options: &ServerOptions,
@@ -269,7 +269,7 @@ pub(crate) fn key(
     server: &str,
     account: Option<&str>,
 ) -> Result<CredentialKey, CommandError> {
-    // Whoever writes a URL needs no file for it.
+    // A URL needs no configuration file.
     if server.contains("://") {
         credential_key(server, account)
     } else {

@@ -24,7 +24,7 @@ use crate::{
     exit::CommandError, global_options::KeyStore, passphrase::Passphrases, program::Program,
 };
 
-/// So long a keyring may take where nobody asked for one. A dead bus should not seem a dead program.
+/// How long a keyring may take where the user did not ask for one. A dead bus should not seem a dead program.
 const AUTO_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl KeyStore {
@@ -65,8 +65,8 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Opens the store that the command line names. One that nobody has created yet is empty: where
-    /// its key will be kept is decided by the first login, and by nothing else.
+    /// Opens the store that the command line names. One that does not exist yet is empty: the first login
+    /// decides where its key is kept.
     pub(crate) async fn open(program: &Program) -> Result<Self, CommandError> {
         let folder = folder(program)?;
         let in_files = KeyStore::asked(program)? != KeyStore::Memory;
@@ -76,8 +76,8 @@ impl Store {
         Self::open_or_create(program).await
     }
 
-    /// The store for whoever only looks at it: none is created by that, and none is changed. The inner
-    /// error is why it does not open.
+    /// Opens the store read-only: it is neither created nor changed. The inner error is why it does not
+    /// open.
     pub(crate) async fn examine(
         program: &Program,
     ) -> Result<Result<Self, StoreError>, CommandError> {
@@ -132,7 +132,7 @@ impl Store {
     }
 }
 
-/// Where nobody chose a place for the key, it should be known that it is not the best one.
+/// Notes that the key is not in the best location, where the user did not choose one.
 fn note_ignored_locations(store: &FileStore, program: &Program) {
     for ignored in store.ignored() {
         let why = ignored.split_once(": ").map_or("", |(_, why)| why);

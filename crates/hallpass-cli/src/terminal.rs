@@ -23,24 +23,24 @@ pub(crate) struct Terminal {
     typed: InputLines,
 }
 
-/// The lines that somebody types, if somebody does. Nothing is read before the first is asked for.
+/// The lines that the user types at a terminal. Nothing is read before the first is requested.
 #[derive(Debug)]
 pub(crate) struct InputLines {
-    somebody: bool,
+    is_terminal: bool,
     lines: Mutex<Option<UnboundedReceiver<String>>>,
 }
 
 impl InputLines {
     pub(crate) fn new(environment: &Environment) -> Self {
         Self {
-            somebody: environment.stdin_is_terminal(),
+            is_terminal: environment.stdin_is_terminal(),
             lines: Mutex::default(),
         }
     }
 
     /// The next line; none when there will be no more.
     pub(crate) async fn line(&self) -> Option<String> {
-        if !self.somebody {
+        if !self.is_terminal {
             return None;
         }
         self.lines
@@ -63,9 +63,9 @@ impl Terminal {
         }
     }
 
-    /// The same, where standard input is somebody else's.
+    /// The same, without standard input.
     pub(crate) fn without_typing(mut self) -> Self {
-        self.typed.somebody = false;
+        self.typed.is_terminal = false;
         self
     }
 
@@ -158,7 +158,7 @@ impl Interaction for Terminal {
     }
 }
 
-/// The lines that somebody types. The thread that reads them ends with the process: a read from a
+/// The lines that the user types. The thread that reads them ends with the process: a read from a
 /// terminal can't be broken off.
 fn read_lines() -> UnboundedReceiver<String> {
     let (lines, typed) = unbounded_channel();

@@ -1,4 +1,4 @@
-//! Access tokens that somebody else obtains, as the options of a server name them.
+//! Access tokens from an external source, as the options of a server name it.
 
 use std::{
     path::{Path, PathBuf},

@@ -55,7 +55,7 @@ async fn serve(
 pub(crate) type Page<T> = (Vec<T>, Option<String>);
 
 impl<'a> Connection<'a> {
-    /// Connects with the credentials that are there; signs nobody in.
+    /// Connects with the stored credentials, without a sign-in.
     pub(crate) async fn open(server: &Server, program: &'a Program) -> Result<Self, CommandError> {
         let setup = Setup::new(program, server, Options::Saved, None).await?;
         let serving = Box::pin(serve(&setup, program));

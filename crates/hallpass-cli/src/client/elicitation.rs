@@ -1,7 +1,7 @@
 //! What a server asks a person (MCP elicitation): a form, field by field, or a visit to a page.
 //!
-//! Nothing is sent that was not shown before, and everything can be declined or broken off. Where
-//! nobody can answer it is declined, and said so.
+//! Nothing is sent that was not shown before, and everything can be declined or broken off. Without a
+//! terminal it is declined, with a note.
 
 use hallpass::CredentialKey;
 use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};

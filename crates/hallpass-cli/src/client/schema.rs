@@ -293,7 +293,7 @@ impl Kind {
             }
             Self::List(items) => format!("list of {}", items.kind.describe()),
             Self::Object(_) => "object".to_owned(),
-            // Nobody needs to say null: what may be null may nearly always be left out.
+            // Null is not offered: a value that may be null may nearly always be left out.
             Self::Either(kinds) => {
                 let said = kinds.iter().filter(|kind| **kind != Self::Null);
                 any_of(&said.map(Self::describe).collect::<Vec<_>>())

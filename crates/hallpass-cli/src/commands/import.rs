@@ -141,7 +141,7 @@ impl<'a> Answers<'a> {
             import,
             program,
             typed: InputLines::new(environment),
-            // Whoever reads JSON has not seen what is asked about.
+            // With JSON output the user has not seen the list.
             asks: environment.stdin_is_terminal() && !program.output.is_json(),
         }
     }

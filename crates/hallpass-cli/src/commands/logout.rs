@@ -73,7 +73,7 @@ async fn sign_out(
     let setup = match Setup::new(program, server, Options::Saved, None).await {
         Ok(setup) => setup,
         Err(failed) => {
-            // Nobody is kept signed in by an option that no longer means anything.
+            // An option that is no longer valid does not prevent a sign-out.
             program.output.status(&format!(
                 "note: signing out without the server's options\n{failed}"
             ));

@@ -70,7 +70,7 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     })
 }
 
-/// Nobody types at standard input, which is the host's; so no terminal is asked for anything.
+/// Standard input belongs to the host, so the user is not prompted.
 fn person(proxy: &Proxy, program: &Program) -> Person {
     let terminal =
         Terminal::new(&program.environment, program.output.clone(), true).without_typing();

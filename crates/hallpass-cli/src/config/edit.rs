@@ -23,7 +23,7 @@ impl Config {
         self.put([(name, entry)], replaces)
     }
 
-    /// Writes entries under names that nobody has: all of them, or none.
+    /// Writes entries under new names: all of them, or none.
     pub(crate) fn add_all<'a>(
         &self,
         entries: impl IntoIterator<Item = (&'a str, &'a Entry)>,
@@ -64,8 +64,8 @@ impl Config {
         })
     }
 
-    /// Changes the file as it is now, which may be another than was read before: somebody may have
-    /// been asked meanwhile. Whoever else changes it waits.
+    /// Changes the current file, which may have changed since it was read. Other processes that change it
+    /// wait.
     fn change(
         &self,
         change: impl FnOnce(&mut DocumentMut, &Self) -> Result<(), CommandError>,

@@ -35,7 +35,7 @@ struct Report {
     words: String,
     turn: usize,
     is_drawn: bool,
-    /// Whether somebody is being asked something, and must not be written over.
+    /// Whether the user is being asked something, which must not be overwritten.
     is_held: bool,
 }
 

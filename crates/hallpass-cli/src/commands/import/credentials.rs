@@ -18,7 +18,7 @@ use crate::{
     store::Store,
 };
 
-/// How long somebody else who works on the account is waited for.
+/// How long to wait for another process that holds the account's lock.
 const WAIT: Duration = Duration::from_secs(60);
 
 /// Credentials that can be had for a server.
@@ -34,7 +34,7 @@ pub(super) struct Candidate {
 /// What became of them.
 #[derive(Debug)]
 pub(super) enum ImportOutcome {
-    /// Somebody is signed in.
+    /// Signed in.
     SignedIn,
     /// The client is kept, and a sign-in is needed; why.
     ClientAlone(String),

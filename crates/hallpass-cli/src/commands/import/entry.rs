@@ -76,7 +76,7 @@ fn at_url(url: &str, server: &Map<String, Value>) -> Result<Remote, String> {
         return Err("its URL has a variable in it: `hallpass add NAME URL` does it".to_owned());
     }
     let mut remote = Remote::new(url);
-    // Whoever names the URL here may have run mcp-remote for it before.
+    // The user may have run mcp-remote for this URL before.
     remote.kept_as = Some(mcp_remote::kept_as(url, "", &BTreeMap::new()));
     let texts = |name: &str| {
         let members = server.get(name).and_then(Value::as_object);

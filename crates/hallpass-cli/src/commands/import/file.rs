@@ -80,7 +80,7 @@ fn toml(text: &str) -> Result<Value, SyntaxError> {
     Ok(value(document.as_item()))
 }
 
-/// What a configuration can hold. A date is no text and no number here: nobody asks for one.
+/// What a configuration can hold. A date is no text and no number here: no setting needs one.
 fn value(item: &Item) -> Value {
     if let Some(table) = item.as_table_like() {
         let members = table.iter();

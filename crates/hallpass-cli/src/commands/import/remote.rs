@@ -48,7 +48,7 @@ impl Remote {
     }
 
     /// A header for every request. Its value is taken only where it is named by environment variable:
-    /// nobody can tell which of the others are secrets.
+    /// any other may be a secret.
     pub(super) fn header(&mut self, name: &str, value: &str) {
         if HeaderName::try_from(name).is_err() {
             // Not repeated: a text that is no name may be a secret.

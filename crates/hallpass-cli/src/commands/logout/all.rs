@@ -74,7 +74,7 @@ fn with(mut data: Value, error: Value) -> Value {
     data
 }
 
-/// Asks whether all of them are meant; where nobody can be asked, that has to be said.
+/// Asks for confirmation; without a terminal `--yes` is required.
 async fn agree(names: &[String], program: &Program) -> Result<(), CommandError> {
     if !program.environment.stdin_is_terminal() {
         return Err(

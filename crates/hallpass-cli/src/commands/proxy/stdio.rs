@@ -25,7 +25,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Written(oneshot::Receiver<()>);
 
 impl Written {
-    /// Waits until what was said has been written, if anybody reads it.
+    /// Waits until the output has been written, if the host reads it.
     pub(super) async fn ended(self) {
         let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.0).await;
     }
@@ -66,7 +66,7 @@ pub(super) fn open() -> io::Result<(DuplexStream, DuplexStream, Written)> {
                     break;
                 }
             }
-            // Nobody waits where the program has ended otherwise.
+            // There is no receiver if the program has ended otherwise.
             let _ = done.send(());
         })?;
     Ok((input, output, Written(written)))

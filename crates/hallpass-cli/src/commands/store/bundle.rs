@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Passphrase;
 use crate::{exit::CommandError, passphrase::Passphrases, program::Program, store};
 
-/// How long an account that somebody else works on is waited for.
+/// How long to wait for another process that holds an account's lock.
 const WAIT: Duration = Duration::from_secs(60);
 
 /// Into a file.

@@ -16,7 +16,7 @@ use crate::{
     setup, store,
 };
 
-/// How long somebody else who works on the account is waited for.
+/// How long to wait for another process that holds the account's lock.
 const WAIT: Duration = Duration::from_secs(60);
 
 /// One account.
