@@ -1,6 +1,6 @@
-//! A fresh token for somebody else's request: curl, a script, another program.
+//! A fresh token for the request of another program, as curl or a script.
 //!
-//! Whoever holds a bearer token can use it. One that is bound to a key (RFC 9449) is good only with a
+//! Any holder of a bearer token can use it. One that is bound to a key (RFC 9449) is good only with a
 //! proof for each single request, which this program can make and others can't: so it is handed out
 //! for a request that is named, and not otherwise.
 
@@ -48,12 +48,13 @@ impl Bearer {
         self.token.access_token().expose()
     }
 
-    /// A fresh token of the server. Asks nobody to sign in.
+    /// A fresh token of the server, without a sign-in.
     pub(crate) async fn fresh(setup: &Setup, request: &ForRequest) -> Result<Self, CommandError> {
         let request = request.read()?;
         let session = setup.hallpass.session();
         let token = session.token().await;
-        let token = token.map_err(|error| setup.called.lead_on(CommandError::from(error)))?;
+        let token =
+            token.map_err(|error| setup.server_ref.with_advice(CommandError::from(error)))?;
         let mut headers = HeaderMap::new();
         match request {
             None if token.scheme() == AuthScheme::Dpop => {

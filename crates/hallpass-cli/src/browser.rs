@@ -1,33 +1,82 @@
 //! Starting a browser: a program and its arguments, never a shell.
 
-use std::process::Stdio;
+use std::{
+    io,
+    process::{Child, Stdio},
+};
 
-use hallpass::login::{Desktop, OpenError, open_command};
+use hallpass::login::{Desktop, OpenError, open_commands};
 use url::Url;
 
 use crate::{child, environment::Environment};
 
-/// Starts a browser at `url` and does not wait for it.
+/// Starts a browser at `url` and does not wait for it. A command whose program is not installed is
+/// skipped.
 pub(crate) fn open(url: &Url, environment: &Environment) -> Result<(), OpenError> {
-    let desktop = if cfg!(windows) {
+    let commands = open_commands(desktop(environment), environment.get("BROWSER"), url)?;
+    let mut failed = OpenError::new("no command opens a URL here");
+    for words in &commands {
+        let Some((program, arguments)) = words.split_first() else {
+            continue;
+        };
+        match start(program, arguments, environment) {
+            Ok(mut child) => {
+                // Waited for when it ends, so that it does not stay behind as a zombie.
+                std::thread::spawn(move || child.wait());
+                return Ok(());
+            }
+            Err(error) => {
+                let is_missing = error.kind() == io::ErrorKind::NotFound;
+                failed = OpenError::new(format!("can't start `{program}`")).with_source(error);
+                if !is_missing {
+                    break;
+                }
+            }
+        }
+    }
+    Err(failed)
+}
+
+fn desktop(environment: &Environment) -> Desktop {
+    if cfg!(windows) {
         Desktop::Windows
     } else if cfg!(target_os = "macos") {
         Desktop::MacOs
+    } else if environment.is_wsl() {
+        Desktop::Wsl
     } else {
         Desktop::Freedesktop
-    };
-    let words = open_command(desktop, environment.get("BROWSER"), url)?;
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(OpenError::new("no command opens a URL here"));
-    };
-    let mut child = child::command(program, environment)
+    }
+}
+
+fn start(program: &str, arguments: &[String], environment: &Environment) -> io::Result<Child> {
+    child::command(program, environment)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| OpenError::new(format!("can't start `{program}`")).with_source(error))?;
-    // Waited for when it ends, so that it does not stay behind as a zombie.
-    std::thread::spawn(move || child.wait());
-    Ok(())
+}
+
+#[cfg(all(test, unix, not(target_os = "macos")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_program_is_skipped() {
+        let url = Url::parse("https://as.example/").unwrap();
+        let open = |browser: &str| open(&url, &Environment::of(&[("BROWSER", browser)]));
+        assert!(open("/nonexistent/browser:/bin/true").is_ok());
+        let failed = open("/nonexistent/browser:/nonexistent/other").unwrap_err();
+        assert_eq!(failed.to_string(), "can't start `/nonexistent/other`");
+        let failed = open("/:/bin/true").unwrap_err();
+        assert_eq!(failed.to_string(), "can't start `/`");
+    }
+
+    #[test]
+    fn subsystem_for_linux_is_recognized() {
+        let environment = Environment::of(&[("WSL_DISTRO_NAME", "Debian")]);
+        assert_eq!(desktop(&environment), Desktop::Wsl);
+        assert_eq!(desktop(&Environment::of(&[])), Desktop::Freedesktop);
+    }
 }

@@ -64,14 +64,14 @@ fn text_of(file: &Path, what: &str) -> Result<String, CommandError> {
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
         return Err(CommandError::usage(format!(
-            "{what} is to be in {}, which is empty",
+            "{what} can't be read: {} is empty",
             file.display()
         )));
     }
     Ok(text.to_owned())
 }
 
-/// Says which of those files somebody else can read.
+/// Notes which of those files other users can read.
 pub(crate) fn advise(options: &ServerOptions, output: &Output) -> io::Result<()> {
     for file in [&options.client_secret_file, &options.client_key]
         .into_iter()
@@ -79,8 +79,8 @@ pub(crate) fn advise(options: &ServerOptions, output: &Output) -> io::Result<()>
     {
         if others_can_read(file)? {
             let file = file.display();
-            output.say(&format!(
-                "note: others on this machine can read {file}; `chmod 600 {file}` ends that"
+            output.status(&format!(
+                "note: other users of this machine can read {file}; `chmod 600 {file}` prevents it"
             ));
         }
     }
@@ -100,7 +100,7 @@ fn others_can_read(_: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The client with the secret that somebody types, or typed at an earlier login: that one is kept
+/// The client with the secret that the user types, or typed at an earlier login: that one is kept
 /// with the credentials, and goes to the server it was typed for alone.
 ///
 /// `anew` asks also where there is one.
@@ -119,9 +119,8 @@ pub(crate) async fn typed(
     }
     if !environment.stdin_is_terminal() {
         return Err(
-            CommandError::usage("nobody can be asked for the client's secret here").hint(
-                "`--client-secret-env` and `--client-secret-file` ask nobody; or sign in at a \
-                 terminal",
+            CommandError::usage("no terminal: can't prompt for the client's secret").hint(
+                "use `--client-secret-env` or `--client-secret-file`, or sign in at a terminal",
             ),
         );
     }

@@ -27,7 +27,7 @@ use crate::{
     exit::CommandError,
     program::Program,
     server_options::{ServerOptions, url_hint},
-    trusted,
+    text, trusted,
 };
 
 /// What the file is to the user.
@@ -76,8 +76,8 @@ pub(crate) struct Entry {
 }
 
 impl Config {
-    /// Reads the file that the command line, the environment or the platform names. Where nobody
-    /// named it, it need not be there.
+    /// Reads the file that the command line, the environment or the platform names. The
+    /// platform's need not exist.
     pub(crate) fn read(program: &Program) -> Result<Self, CommandError> {
         let named = program.options.config.clone();
         let named = named.or_else(|| program.environment.get("HALLPASS_CONFIG").map(Into::into));
@@ -241,8 +241,8 @@ impl Config {
             let failed = CommandError::usage(format!(
                 "`{server}` is not the URL of an MCP server, nor the name of one{file}"
             ));
-            let names: Vec<String> = self.servers.keys().cloned().collect();
-            return Err(match nearest(server, &names) {
+            let names = self.servers.keys().map(String::as_str);
+            return Err(match text::nearest(server, names) {
                 Some(name) => failed.hint(format!("did you mean `{name}`?")),
                 None if is_name(server) && !server.contains('.') => failed.hint(format!(
                     "`hallpass add {server} URL` adds a server of that name"
@@ -379,41 +379,11 @@ fn json(item: &Item) -> Option<Value> {
 }
 
 fn unknown(key: &str, known: &[String]) -> String {
-    match nearest(key, known) {
+    let known = known.iter().map(String::as_str);
+    match text::nearest(&key.replace('_', "-"), known) {
         Some(name) => format!("unknown key `{key}`; did you mean `{name}`?"),
         None => format!("unknown key `{key}`"),
     }
-}
-
-/// The name that a mistyped one was probably meant to be.
-fn nearest<'a>(text: &str, names: &'a [String]) -> Option<&'a str> {
-    let text = text.replace('_', "-");
-    let near = names.iter().map(|name| (distance(&text, name), name));
-    let (distance, name) = near.min()?;
-    (distance <= 1 + name.len() / 4).then_some(name)
-}
-
-/// How many letters have to change, come or go.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (above, letter) in one.chars().enumerate() {
-        let mut corner = above;
-        let mut left = above + 1;
-        for (at, &there) in other.iter().enumerate() {
-            let changed = corner + usize::from(letter != there);
-            corner = row.get(at + 1).copied().unwrap_or_default();
-            let new = changed.min(corner + 1).min(left + 1);
-            if let Some(place) = row.get_mut(at) {
-                *place = left;
-            }
-            left = new;
-        }
-        if let Some(last) = row.last_mut() {
-            *last = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(crate) struct Environment {
     stdin_is_terminal: bool,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
-    somebody_is_there: bool,
+    is_interactive: bool,
 }
 
 /// The two streams that the program writes to.
@@ -52,11 +52,11 @@ impl Environment {
             stdin_is_terminal: stdin().is_terminal(),
             stdout_is_terminal: stdout().is_terminal(),
             stderr_is_terminal: stderr().is_terminal(),
-            somebody_is_there: true,
+            is_interactive: true,
         }
     }
 
-    /// An environment of these variables alone, where nobody is.
+    /// A non-interactive environment of these variables alone.
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -66,7 +66,7 @@ impl Environment {
             stdin_is_terminal: false,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
-            somebody_is_there: false,
+            is_interactive: false,
         }
     }
 
@@ -82,7 +82,7 @@ impl Environment {
     pub(crate) fn required(&self, name: &str) -> Result<&str, CommandError> {
         self.get(name).ok_or_else(|| {
             CommandError::usage(format!("the environment variable `{name}` is not set"))
-                .hint("it was named in the options of this server")
+                .hint("the options of this server name it")
         })
     }
 
@@ -172,26 +172,26 @@ impl Environment {
         self.passphrase_variable.as_deref()
     }
 
-    /// Whether `HALLPASS_NON_INTERACTIVE` says that nobody is there to be asked.
-    pub(crate) fn nobody_is_there(&self) -> bool {
+    /// Whether `HALLPASS_NON_INTERACTIVE` is set.
+    pub(crate) fn is_non_interactive(&self) -> bool {
         self.get("HALLPASS_NON_INTERACTIVE")
             .is_some_and(|value| value != "0")
     }
 
-    /// The same environment where nobody is to be asked and no browser opened.
-    pub(crate) fn without_a_person(mut self) -> Self {
-        self.somebody_is_there = false;
+    /// The same environment without prompts and browser.
+    pub(crate) fn non_interactive(mut self) -> Self {
+        self.is_interactive = false;
         self
     }
 
-    /// Whether a person can answer: somebody types at standard input and reads standard error.
+    /// Whether the user can be prompted: standard input and standard error are terminals.
     pub(crate) fn stdin_is_terminal(&self) -> bool {
-        self.somebody_is_there && self.stdin_is_terminal && self.stderr_is_terminal
+        self.is_interactive && self.stdin_is_terminal && self.stderr_is_terminal
     }
 
-    /// Whether anybody may be asked for anything.
-    pub(crate) fn somebody_is_there(&self) -> bool {
-        self.somebody_is_there
+    /// Whether prompts and a browser are allowed.
+    pub(crate) fn is_interactive(&self) -> bool {
+        self.is_interactive
     }
 
     /// Whether there is a screen that a browser could be shown on.
@@ -199,8 +199,14 @@ impl Environment {
         let screen = cfg!(any(windows, target_os = "macos"))
             || self.get("DISPLAY").is_some()
             || self.get("WAYLAND_DISPLAY").is_some()
-            || self.get("BROWSER").is_some();
-        self.somebody_is_there && screen
+            || self.get("BROWSER").is_some()
+            || self.is_wsl();
+        self.is_interactive && screen
+    }
+
+    /// Whether this is Linux in the Windows Subsystem for Linux.
+    pub(crate) fn is_wsl(&self) -> bool {
+        cfg!(target_os = "linux") && self.get("WSL_DISTRO_NAME").is_some()
     }
 
     /// The name of this machine.

@@ -22,7 +22,7 @@ pub(crate) enum Code {
     Other,
     /// The command line or a setting has to change.
     Usage,
-    /// Somebody has to sign in.
+    /// A sign-in is required.
     SignInRequired,
     /// The server or the person said no.
     Refused,
@@ -102,7 +102,7 @@ impl CommandError {
     #[cfg(not(unix))]
     pub(crate) fn of_command(code: i32) -> Self {
         let code = Code::Ended(u8::try_from(code).unwrap_or(1));
-        Self::new("the command ended so").code(code)
+        Self::new("the command failed").code(code)
     }
 
     /// Whether there is something to say about it.
@@ -110,14 +110,14 @@ impl CommandError {
         !matches!(self.code, Code::Ended(_))
     }
 
-    /// A command line or a setting that can't be meant so.
+    /// A command line or a setting that is not valid.
     pub(crate) fn usage(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(source).code(Code::Usage)
     }
 
-    /// Adds what lies behind it.
-    pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
-        self.source = Box::new(Because {
+    /// Adds its cause.
+    pub(crate) fn context(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Box::new(WithCause {
             what: self.source,
             cause: Box::new(cause),
         });
@@ -126,12 +126,12 @@ impl CommandError {
 
     /// The same failure as the first of several, which `what` counts.
     pub(crate) fn with_count(self, what: String) -> Self {
-        let because = Because {
+        let context = WithCause {
             what: what.into(),
             cause: self.source,
         };
         Self {
-            source: Box::new(because),
+            source: Box::new(context),
             ..self
         }
     }
@@ -182,7 +182,7 @@ impl CommandError {
     }
 
     /// Adds what is left to do when what is found in the key's place is no key. (One that is not there
-    /// needs nobody: its records are set aside.)
+    /// needs no action: its records become unreadable.)
     fn hint_store_reset(self) -> Self {
         let unusable = |cause: &(dyn Error + 'static)| {
             let key = cause.downcast_ref::<KeyError>();
@@ -262,18 +262,18 @@ impl CommandError {
 
 /// What went wrong, and something else that is its cause.
 #[derive(Debug)]
-struct Because {
+struct WithCause {
     what: Box<dyn Error + Send + Sync>,
     cause: Box<dyn Error + Send + Sync>,
 }
 
-impl fmt::Display for Because {
+impl fmt::Display for WithCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.what, f)
     }
 }
 
-impl Error for Because {
+impl Error for WithCause {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.cause)
     }
@@ -291,7 +291,7 @@ fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<Code> {
         return (refused && login.remedy() != Remedy::Retry).then_some(Code::Refused);
     }
     // Who owns a folder and who can reach it is a setting of the user. A disk or a keyring is none of this
-    // program, although somebody has to see to it.
+    // program, although the user has to fix it.
     match cause.downcast_ref::<StoreError>()?.kind() {
         StoreErrorKind::Refused => Some(Code::Usage),
         _ => Some(Code::Other),
@@ -304,7 +304,7 @@ impl fmt::Display for CommandError {
     }
 }
 
-macro_rules! failed_with_the_remedy_of {
+macro_rules! from_error_with_remedy {
     ($($error:ty),*) => {$(
         impl From<$error> for CommandError {
             fn from(error: $error) -> Self {
@@ -320,7 +320,7 @@ macro_rules! failed_with_the_remedy_of {
     )*};
 }
 
-failed_with_the_remedy_of!(
+from_error_with_remedy!(
     hallpass::SessionError,
     hallpass::Error,
     hallpass::store::StoreError

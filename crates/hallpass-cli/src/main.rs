@@ -46,11 +46,11 @@ fn main() -> ExitCode {
         command,
     } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return Output::of_usage(&environment).usage(&error),
+        Err(error) => return Output::for_usage_errors(&environment).usage(&error),
     };
     let environment = environment.with_passphrase_in(options.passphrase_env.as_deref());
-    let environment = if options.non_interactive || environment.nobody_is_there() {
-        environment.without_a_person()
+    let environment = if options.non_interactive || environment.is_non_interactive() {
+        environment.non_interactive()
     } else {
         environment
     };

@@ -64,7 +64,7 @@ fn proxy(options: &ServerOptions, environment: &Environment) -> Result<ProxyConf
         Some(text) => {
             let proxy = Proxy::parse(&expand(text, environment)?);
             let proxy = proxy.map_err(|error| {
-                CommandError::usage(error).hint("write it as `--proxy http://host:port`, or `none`")
+                CommandError::usage(error).hint("expected `--proxy http://host:port`, or `none`")
             })?;
             Ok(ProxyConfig::all(proxy))
         }
@@ -77,7 +77,7 @@ fn origin_header(
     server: &ServerUrl,
     environment: &Environment,
 ) -> Result<OriginHeaders, CommandError> {
-    let form = "write it as 'Name: value' or 'https://origin.example Name: value'";
+    let form = "expected 'Name: value' or 'https://origin.example Name: value'";
     let (origin, header) = match text.split_once(' ') {
         Some((origin, header)) if origin.contains("://") => (
             Some(Origin::parse(origin).map_err(|error| CommandError::usage(error).hint(form))?),
@@ -87,7 +87,7 @@ fn origin_header(
     };
     let (Some(origin), Some((name, value))) = (origin, header.split_once(':')) else {
         // Not repeated: what was typed may be a secret.
-        return Err(CommandError::usage("a `--header` is no header").hint(form));
+        return Err(CommandError::usage("a `--header` value is not a header").hint(form));
     };
     let name = http::HeaderName::try_from(name.trim()).map_err(CommandError::usage)?;
     let value = expand(value.trim(), environment)?;

@@ -21,7 +21,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use self::status::{Held, StatusLine};
+use self::status::{StatusHold, StatusLine};
 pub(crate) use crate::paint::{Paint, Tone};
 use crate::{
     environment::{Environment, Stream},
@@ -29,7 +29,7 @@ use crate::{
     text,
 };
 
-/// Where a command's words go.
+/// Where the output of a command goes.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
@@ -59,7 +59,7 @@ impl Output {
     }
 
     /// How to paint what goes to standard error.
-    pub(crate) fn talk_paint(&self) -> Paint {
+    pub(crate) fn stderr_paint(&self) -> Paint {
         self.talk
     }
 
@@ -78,23 +78,23 @@ impl Output {
         self.status.during(what, work).await
     }
 
-    /// Shows on a terminal what was [said](Self::now_waiting) to be waited for until `work` is done.
+    /// Shows on a terminal what was [set](Self::now_waiting) to be waited for until `work` is done.
     pub(crate) async fn while_still_waiting<T>(&self, work: impl Future<Output = T>) -> T {
         self.status.until(work).await
     }
 
-    /// Changes what is shown as waited for. Where nothing is, nobody sees it.
+    /// Changes the text of the status line.
     pub(crate) fn now_waiting(&self, what: &str) {
-        self.status.say(what);
+        self.status.set_text(what);
     }
 
-    /// Keeps the terminal still while somebody is asked something.
-    pub(crate) fn hold_still(&self) -> Held<'_> {
+    /// Keeps the status line away while the user is asked something.
+    pub(crate) fn hold_status(&self) -> StatusHold<'_> {
         self.status.hold()
     }
 
     /// The output before the command line is understood: JSON if that is among its words.
-    pub(crate) fn of_usage(environment: &Environment) -> Self {
+    pub(crate) fn for_usage_errors(environment: &Environment) -> Self {
         Self::new(std::env::args().any(|word| word == "--json"), environment)
     }
 
@@ -109,7 +109,7 @@ impl Output {
             self.data(&self.envelope(true, "result", &json!({ "text": error.to_string() })));
             return ExitCode::SUCCESS;
         }
-        // Nobody may be listening, which is no reason to end otherwise.
+        // A closed standard error does not change the exit code.
         let _ = error.print();
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
     }
@@ -180,7 +180,7 @@ impl Output {
     /// Advice to a person at a terminal; a pipe has no use for it.
     pub(crate) fn hint(&self, text: &str) {
         if self.width.is_some() {
-            self.say(&format!("{} {text}", self.talk.tone(Tone::Advice, "hint:")));
+            self.status(&format!("{} {text}", self.talk.tone(Tone::Advice, "hint:")));
         }
     }
 
@@ -191,10 +191,10 @@ impl Output {
         }
     }
 
-    /// Something said while working.
-    pub(crate) fn say(&self, text: &str) {
+    /// A message on standard error.
+    pub(crate) fn status(&self, text: &str) {
         self.status.clear();
-        // Nobody may be listening on standard error, which is no reason to stop.
+        // A closed standard error does not stop the command.
         let _ = writeln!(stderr(), "{}", self.talk.sanitize(text));
     }
 
@@ -205,7 +205,7 @@ impl Output {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(notice);
-        self.say(&format!("note: {text}"));
+        self.status(&format!("note: {text}"));
     }
 
     /// A question on standard error; the answer is typed behind it.
@@ -224,7 +224,7 @@ impl Output {
         if self.json {
             self.data(&self.envelope(false, "error", &failed.to_json()));
         }
-        self.say(&failed.painted(self.talk));
+        self.status(&failed.painted(self.talk));
         failed.exit_code()
     }
 

@@ -1,5 +1,6 @@
 //! Colour, where the stream shows it. No meaning is in it alone: the words say the same.
 
+use anstyle::{AnsiColor, Style};
 use hallpass::text::sanitize_text;
 
 /// What a piece of text is.
@@ -15,13 +16,24 @@ pub(crate) enum Tone {
     Quiet,
 }
 
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Self::Name => Style::new().bold(),
+            Self::Bad => AnsiColor::Red.on_default().bold(),
+            Self::Advice => AnsiColor::Cyan.on_default(),
+            Self::Quiet => Style::new().dimmed(),
+        }
+    }
+}
+
 /// The sequences that [`Paint::tone`] writes (ECMA-48 §8.3.117).
 const SEQUENCES: [&str; 5] = [
     "\u{1b}[0m",
     "\u{1b}[1m",
-    "\u{1b}[1;31m",
-    "\u{1b}[36m",
     "\u{1b}[2m",
+    "\u{1b}[31m",
+    "\u{1b}[36m",
 ];
 
 /// Paints, or leaves text as it is.
@@ -47,13 +59,8 @@ impl Paint {
         if !self.on || text.is_empty() {
             return text.to_owned();
         }
-        let code = match tone {
-            Tone::Name => "1",
-            Tone::Bad => "1;31",
-            Tone::Advice => "36",
-            Tone::Quiet => "2",
-        };
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        let style = tone.style();
+        format!("{style}{text}{style:#}")
     }
 
     /// Sanitized text that keeps the sequences of [`tone`](Self::tone).
@@ -93,11 +100,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paint_is_left_of_what_a_terminal_obeys() {
+    fn sanitized_text_keeps_own_colours_only() {
         let on = Paint::new(true);
         let painted = format!("{} a\n\tb", on.tone(Tone::Bad, "error:"));
         assert_eq!(on.sanitize(&painted), painted);
-        assert_eq!(Paint::PLAIN.sanitize(&painted), "[1;31merror:[0m a\n\tb");
+        assert_eq!(Paint::PLAIN.sanitize(&painted), "[1m[31merror:[0m a\n\tb");
         for (hostile, left) in [
             ("\u{1b}[8mx", "[8mx"),
             ("\u{1b}[2Jx", "[2Jx"),

@@ -9,7 +9,7 @@ use hallpass::{
 
 use crate::{environment::Environment, output::Output, password_prompt, program::Program};
 
-/// Where a passphrase is, if somebody has said so.
+/// Where the options say that a passphrase is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Named {
     pub(crate) file: Option<PathBuf>,
@@ -77,9 +77,13 @@ impl Passphrases {
             };
         }
         if !self.environment.stdin_is_terminal() {
-            let what = format!("nobody is there to type the passphrase of {}", self.of);
-            return Err(KeyError::new(KeyErrorKind::Locked, what)
-                .with_hint("name a file or a variable that holds it"));
+            let what = format!(
+                "no terminal: can't prompt for the passphrase of {}",
+                self.of
+            );
+            return Err(KeyError::new(KeyErrorKind::Locked, what).with_hint(
+                "name a file (`--passphrase-file`) or an environment variable (`--passphrase-env`)",
+            ));
         }
         let first = self.ask(&format!("passphrase of {}: ", self.of)).await?;
         if new && self.ask("once more: ").await? != first {
@@ -93,7 +97,7 @@ impl Passphrases {
         line.map_err(|error| {
             let what = "the passphrase can't be read from the terminal";
             KeyError::new(KeyErrorKind::Unavailable, what)
-                .with_hint("name a file or a variable that holds it")
+                .with_hint("name a file (`--passphrase-file`) or an environment variable (`--passphrase-env`)")
                 .with_source(error)
         })
     }

@@ -1,13 +1,12 @@
 //! A line that is typed at the terminal and not shown.
 //!
-//! The terminal shows what is typed again as soon as nobody waits for the line any more, whatever the
-//! reason. The thread that reads ends with the process: a read from a terminal can't be broken off.
+//! The terminal echoes again as soon as the caller stops waiting for the line, for whatever reason. The thread that reads ends with the process: a read from a terminal can't be broken off.
 
 use std::io;
 
 use zeroize::Zeroizing;
 
-/// What somebody typed. Wiped when it is dropped.
+/// The line that the user typed. Wiped when it is dropped.
 pub(crate) type Line = Zeroizing<String>;
 
 /// Reads a line. `question` is put when what is typed is not shown any more.

@@ -20,10 +20,10 @@ use crate::{
 
 /// How long the end of a run waits for refreshes that are under way: a little longer than one
 /// request to an authorization server may take.
-pub(crate) const CLOSING: Duration = Duration::from_secs(35);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// How long whoever works may take to end well, once the program has to stop.
-const PARTING: Duration = Duration::from_secs(5);
+/// How long work may take to end well, once the program has to stop.
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// One run.
 pub(crate) struct Program {
@@ -34,12 +34,12 @@ pub(crate) struct Program {
     pub(crate) output: Output,
     open: Mutex<Vec<Hallpass>>,
     has_warned_of_config: AtomicBool,
-    stop: watch::Sender<Option<Stop>>,
+    stop: watch::Sender<Option<StopReason>>,
 }
 
 /// Why the program stops before its work is done.
 #[derive(Debug, Clone, Copy)]
-enum Stop {
+enum StopReason {
     Signal(&'static str, Code),
     TimeLimit(Duration),
 }
@@ -69,7 +69,7 @@ impl Program {
         self.stop.send_replace(Some(stop));
         if self.stop.receiver_count() > 0 {
             tokio::select! {
-                () = SystemClock.sleep(PARTING) => {}
+                () = SystemClock.sleep(GRACE_PERIOD) => {}
                 _ = signal() => {}
             }
         }
@@ -86,11 +86,11 @@ impl Program {
         }
     }
 
-    async fn time_is_up(&self) -> Stop {
+    async fn time_is_up(&self) -> StopReason {
         match self.options.timeout {
             Some(limit) => {
                 SystemClock.sleep(limit).await;
-                Stop::TimeLimit(limit)
+                StopReason::TimeLimit(limit)
             }
             None => std::future::pending().await,
         }
@@ -100,7 +100,7 @@ impl Program {
     pub(crate) fn warn_of_config<'a>(&self, warnings: impl Iterator<Item = &'a str>) {
         if !self.has_warned_of_config.swap(true, Ordering::Relaxed) {
             for warning in warnings {
-                self.output.say(&format!("warning: {warning}"));
+                self.output.status(&format!("warning: {warning}"));
             }
         }
     }
@@ -116,22 +116,22 @@ impl Program {
     pub(crate) async fn close(&self) {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         for hallpass in open {
-            if let Err(error) = hallpass.close(CLOSING).await {
+            if let Err(error) = hallpass.close(CLOSE_TIMEOUT).await {
                 self.output
-                    .say(&format!("a refreshed token may not be saved: {error}"));
+                    .status(&format!("a refreshed token may be lost: {error}"));
             }
         }
     }
 }
 
-impl From<Stop> for CommandError {
-    fn from(stop: Stop) -> Self {
+impl From<StopReason> for CommandError {
+    fn from(stop: StopReason) -> Self {
         match stop {
-            Stop::Signal(name, code) => Self::new(format!("stopped by {name}")).code(code),
-            Stop::TimeLimit(limit) => {
-                Self::new(format!("not done within {} s", limit.as_secs_f64()))
+            StopReason::Signal(name, code) => Self::new(format!("stopped by {name}")).code(code),
+            StopReason::TimeLimit(limit) => {
+                Self::new(format!("timed out after {} s", limit.as_secs_f64()))
                     .code(Code::TimedOut)
-                    .hint("`--timeout` says how long it may take")
+                    .hint("`--timeout` sets the time limit")
             }
         }
     }
@@ -139,7 +139,7 @@ impl From<Stop> for CommandError {
 
 /// Waits for a signal that asks the program to stop.
 #[cfg(unix)]
-async fn signal() -> Stop {
+async fn signal() -> StopReason {
     use tokio::signal::unix::{SignalKind, signal};
 
     let of_kind = async |kind| match signal(kind) {
@@ -148,14 +148,14 @@ async fn signal() -> Stop {
         Err(_) => std::future::pending().await,
     };
     tokio::select! {
-        () = of_kind(SignalKind::interrupt()) => Stop::Signal("an interrupt", Code::Interrupted),
-        () = of_kind(SignalKind::terminate()) => Stop::Signal("a request to terminate", Code::Terminated),
-        () = of_kind(SignalKind::hangup()) => Stop::Signal("a hangup", Code::Terminated),
+        () = of_kind(SignalKind::interrupt()) => StopReason::Signal("an interrupt", Code::Interrupted),
+        () = of_kind(SignalKind::terminate()) => StopReason::Signal("a request to terminate", Code::Terminated),
+        () = of_kind(SignalKind::hangup()) => StopReason::Signal("a hangup", Code::Terminated),
     }
 }
 
 #[cfg(windows)]
-async fn signal() -> Stop {
+async fn signal() -> StopReason {
     use tokio::signal::windows;
 
     let interrupt = async {
@@ -171,7 +171,7 @@ async fn signal() -> Stop {
         }
     };
     tokio::select! {
-        () = interrupt => Stop::Signal("an interrupt", Code::Interrupted),
-        () = close => Stop::Signal("the end of its console", Code::Terminated),
+        () = interrupt => StopReason::Signal("an interrupt", Code::Interrupted),
+        () = close => StopReason::Signal("the end of its console", Code::Terminated),
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct SavedOptions {
 const FOLDER: &str = "options";
 
 /// The member of the file that says whose options they are: its name is a digest.
-const WHOSE: &str = "for";
+const OWNER: &str = "for";
 
 impl SavedOptions {
     pub(crate) fn of(key: &CredentialKey, folder: &Path) -> Self {
@@ -48,7 +48,7 @@ impl SavedOptions {
     pub(crate) fn credentials(folder: &Path) -> Result<Vec<CredentialKey>, CommandError> {
         let whose = |bytes: &[u8]| {
             let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-            let whose = file.get(WHOSE)?;
+            let whose = file.get(OWNER)?;
             credential_key(whose["server"].as_str()?, whose["account"].as_str()).ok()
         };
         let mut credentials = Vec::new();
@@ -67,7 +67,7 @@ impl SavedOptions {
         };
         let read = || {
             let mut file: Map<String, Value> = serde_json::from_slice(&bytes)?;
-            file.remove(WHOSE);
+            file.remove(OWNER);
             serde_json::from_value(Value::Object(file))
         };
         read().map_err(|error| self.failed(error))
@@ -81,7 +81,7 @@ impl SavedOptions {
             let mut options = options.to_map()?;
             let (server, account) = (self.key.server.as_str(), self.key.account.as_str());
             let whose = json!({ "server": server, "account": account });
-            options.insert(WHOSE.to_owned(), whose);
+            options.insert(OWNER.to_owned(), whose);
             let bytes = serde_json::to_vec_pretty(&options)?;
             replace_file(&self.path, &bytes, FilePermissions::OwnerOnly)
         };

@@ -350,7 +350,7 @@ const EITHER: &[&[&str]] = &[
 ];
 
 impl ServerOptions {
-    /// Whether somebody else obtains the tokens.
+    /// Whether the tokens come from an external source.
     pub(crate) fn have_token_source(&self) -> bool {
         self.token_env.is_some() || self.token_file.is_some() || self.token_command.is_some()
     }

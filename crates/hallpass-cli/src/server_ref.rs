@@ -79,14 +79,14 @@ impl ServerRef {
 
     /// A failure at the server, with the line that leads on: the one that signs in where that is what
     /// is missing, else, where nothing else is advised, the one that looks closer.
-    pub(crate) fn lead_on(&self, failed: CommandError) -> CommandError {
+    pub(crate) fn with_advice(&self, failed: CommandError) -> CommandError {
         if failed.is(Code::SignInRequired) {
             return failed.hint(self.line("login"));
         }
         let at_the_server = failed.is(Code::Network) || failed.is(Code::Usage);
         if at_the_server && !failed.has_hints() {
             return failed.hint(format!(
-                "`{}` looks where it fails, step by step",
+                "`{}` diagnoses it step by step",
                 self.line("doctor")
             ));
         }

@@ -105,7 +105,7 @@ pub(crate) fn authorize_params(
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(CommandError::usage(
-            "an `--authorize-param` is no `name=value`",
+            "an `--authorize-param` value is not `name=value`",
         )),
     };
     options.authorize_param.iter().map(pair).collect()

@@ -22,7 +22,7 @@ use crate::{
     token_source,
 };
 
-/// Somebody who can sign in, and how.
+/// The user who can sign in, and how.
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) interaction: Arc<dyn Interaction>,
@@ -47,7 +47,7 @@ pub(crate) enum Options {
 
 /// One server, wired up.
 pub(crate) struct Setup {
-    pub(crate) called: ServerRef,
+    pub(crate) server_ref: ServerRef,
     pub(crate) hallpass: Hallpass,
     pub(crate) remembered: SavedOptions,
     pub(crate) options: ServerOptions,
@@ -89,9 +89,9 @@ impl Setup {
         person: Option<Person>,
     ) -> Result<Self, CommandError> {
         let key = key(program, &server.url, server.account.as_deref())?;
-        let called = ServerRef::of(&key, program);
+        let server_ref = ServerRef::of(&key, program);
         let remembered = SavedOptions::of(&key, &store::folder(program)?);
-        let asks_anew = server.options.client_secret_prompt == Some(true);
+        let prompts_again = server.options.client_secret_prompt == Some(true);
         let to_remember = to_remember(program, server, options, &key, &remembered)?;
         let set_otherwise = match options {
             Options::None => Vec::new(),
@@ -107,7 +107,7 @@ impl Setup {
             }
             Options::None => ServerOptions::default(),
         };
-        // Where somebody else obtains the tokens, there is nothing to keep but the options.
+        // With an external token source only the options are saved.
         let handed_in = options.have_token_source();
         let store = match &person {
             Some(_) if !handed_in => Store::open_or_create(program).await?,
@@ -123,7 +123,7 @@ impl Setup {
             let record = store.port().load(&key).await?;
             let record = record.as_ref();
             let output = &program.output;
-            client_credentials::typed(client, record, asks_anew, environment, output).await?;
+            client_credentials::typed(client, record, prompts_again, environment, output).await?;
         }
         let mut person = person;
         if let Some(person) = &mut person {
@@ -132,7 +132,7 @@ impl Setup {
         let hallpass = build(key, &options, settings, store.port(), person, program)?;
         program.opened(&hallpass);
         Ok(Self {
-            called,
+            server_ref,
             hallpass,
             remembered,
             options,
@@ -209,7 +209,7 @@ fn given(server: &Server) -> Result<ServerOptions, CommandError> {
     Ok(given)
 }
 
-/// One server with what surrounds it, and nobody who signs in.
+/// The builder of one server, without a sign-in.
 pub(crate) fn builder(
     key: CredentialKey,
     options: &ServerOptions,
@@ -269,7 +269,7 @@ pub(crate) fn key(
     server: &str,
     account: Option<&str>,
 ) -> Result<CredentialKey, CommandError> {
-    // Whoever writes a URL needs no file for it.
+    // A URL needs no configuration file.
     if server.contains("://") {
         credential_key(server, account)
     } else {

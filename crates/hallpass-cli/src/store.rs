@@ -24,7 +24,7 @@ use crate::{
     exit::CommandError, global_options::KeyStore, passphrase::Passphrases, program::Program,
 };
 
-/// So long a keyring may take where nobody asked for one. A dead bus should not seem a dead program.
+/// How long a keyring may take where the user did not ask for one. A dead bus should not seem a dead program.
 const AUTO_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl KeyStore {
@@ -37,7 +37,7 @@ impl KeyStore {
             return Ok(Self::Auto);
         };
         Self::from_str(word, false).map_err(|_| {
-            CommandError::usage("`HALLPASS_KEY_STORE` names no place for a key")
+            CommandError::usage("`HALLPASS_KEY_STORE` is not a key location")
                 .hint("it is `auto`, `keyring`, `key-file`, `passphrase` or `memory`")
         })
     }
@@ -65,19 +65,19 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Opens the store that the command line names. One that nobody has created yet is empty: where
-    /// its key will be kept is decided by the first login, and by nothing else.
+    /// Opens the store that the command line names. One that does not exist yet is empty: the first login
+    /// decides where its key is kept.
     pub(crate) async fn open(program: &Program) -> Result<Self, CommandError> {
         let folder = folder(program)?;
         let in_files = KeyStore::asked(program)? != KeyStore::Memory;
-        if in_files && holds_nothing(&folder) {
+        if in_files && is_empty_folder(&folder) {
             return Ok(Self::Absent(MemoryStore::new(), folder));
         }
         Self::open_or_create(program).await
     }
 
-    /// The store for whoever only looks at it: none is created by that, and none is changed. The inner
-    /// error is why it does not open.
+    /// Opens the store read-only: it is neither created nor changed. The inner error is why it does not
+    /// open.
     pub(crate) async fn examine(
         program: &Program,
     ) -> Result<Result<Self, StoreError>, CommandError> {
@@ -86,7 +86,7 @@ impl Store {
         }
         let folder = folder(program)?;
         let sources = match FileStore::key_locations(&folder).await {
-            Ok(policies) => sources_of(program, &folder, &policies)?,
+            Ok(policies) => existing_store_sources(program, &folder, &policies)?,
             Err(error) => return Ok(Err(error)),
         };
         let found = FileStore::examine(&folder, sources).await;
@@ -105,16 +105,16 @@ impl Store {
         let folder = folder(program)?;
         let policies = FileStore::key_locations(&folder).await?;
         let sources = if policies.is_empty() {
-            sources_of_a_new_one(program, &folder)?
+            new_store_sources(program, &folder)?
         } else {
-            sources_of(program, &folder, &policies)?
+            existing_store_sources(program, &folder, &policies)?
         };
         let store = FileStore::open(folder, sources).await?;
         if policies.is_empty() {
-            tell_what_was_passed_over(&store, program);
+            note_ignored_locations(&store, program);
         }
         let output = program.output.clone();
-        store.set_missing_key_handler(move |lost| output.notice("key-lost", &lost_in_words(lost)));
+        store.set_missing_key_handler(move |lost| output.notice("key-lost", &describe_lost(lost)));
         Ok(Self::Files(store))
     }
 
@@ -132,12 +132,12 @@ impl Store {
     }
 }
 
-/// Where nobody chose a place for the key, it should be known that it is not the best one.
-fn tell_what_was_passed_over(store: &FileStore, program: &Program) {
+/// Notes that the key is not in the best location, where the user did not choose one.
+fn note_ignored_locations(store: &FileStore, program: &Program) {
     for ignored in store.ignored() {
         let why = ignored.split_once(": ").map_or("", |(_, why)| why);
-        program.output.say(&format!(
-            "note: the key to the credentials is in a file that only you can read, and not in the \
+        program.output.status(&format!(
+            "note: the key of the credential store is in a file that only you can read, not in the \
              keyring: {why}"
         ));
     }
@@ -149,13 +149,13 @@ pub(crate) fn folder(program: &Program) -> Result<PathBuf, CommandError> {
     named
         .or_else(|| program.environment.data_folder())
         .ok_or_else(|| {
-            CommandError::usage("there is no folder for credentials")
-                .hint("name one with --store, or set HALLPASS_HOME")
+            CommandError::usage("no folder for credentials is known")
+                .hint("set `--store` or `HALLPASS_HOME`")
         })
 }
 
 /// Whether there is no store and nothing that could be one: no folder, or one without files.
-fn holds_nothing(folder: &Path) -> bool {
+fn is_empty_folder(folder: &Path) -> bool {
     match std::fs::read_dir(folder) {
         Ok(entries) => entries.filter_map(Result::ok).all(|entry| {
             [
@@ -179,32 +179,32 @@ pub(crate) async fn files(program: &Program) -> Result<FileStore, CommandError> 
             "there is no store in `{}`",
             folder.display()
         ))
-        .hint("the first `hallpass login` begins one; `--store` names another folder")),
+        .hint("`hallpass login` creates one; `--store` names another folder")),
         Store::Memory(_) => Err(CommandError::usage(
-            "a store in memory is gone with each run",
+            "a store in memory does not outlast the command",
         )),
     }
 }
 
 /// The store in files that is there, or a new one.
-pub(crate) async fn files_or_new(program: &Program) -> Result<FileStore, CommandError> {
+pub(crate) async fn create_files(program: &Program) -> Result<FileStore, CommandError> {
     match Store::open_or_create(program).await? {
         Store::Files(store) => Ok(store),
         _ => files(program).await,
     }
 }
 
-fn lost_in_words(lost: &Unreadable) -> String {
+fn describe_lost(lost: &Unreadable) -> String {
     format!(
-        "the key {} of the store is lost. What it sealed ({}) is set aside: kept as it is, and there \
-         again when the key comes back. From now on there is another key; sign in again",
+        "the key {} of the store is lost. What it sealed ({}) can't be read until \
+         the key is restored. The store has a new key; sign in again",
         lost.key,
-        accounts_in_words(lost.files)
+        account_count(lost.files)
     )
 }
 
 /// So many accounts.
-fn accounts_in_words(files: usize) -> String {
+fn account_count(files: usize) -> String {
     match files {
         1 => "1 account".to_owned(),
         files => format!("{files} accounts"),
@@ -212,7 +212,7 @@ fn accounts_in_words(files: usize) -> String {
 }
 
 /// What keeps the keys of a store in a folder, if it is what the command line asks for.
-fn sources_of(
+fn existing_store_sources(
     program: &Program,
     folder: &Path,
     policies: &[KeyLocation],
@@ -223,15 +223,14 @@ fn sources_of(
     {
         let folder = folder.display();
         let what = format!(
-            "the key of the store in `{folder}` is kept by the policy `{policy}`, not `{wanted}`"
+            "the key of the store in `{folder}` is in the location `{policy}`, not `{wanted}`"
         );
-        return Err(CommandError::usage(what).hint(
-            "leave `--key-store` out for this store, or move its key: `hallpass store move`",
-        ));
+        return Err(CommandError::usage(what)
+            .hint("leave out `--key-store`, or move the key with `hallpass store move`"));
     }
     let sources = policies.iter().map(|policy| source(program, *policy));
     let sources = KeySources::in_order(sources.collect::<Result<_, _>>()?);
-    Ok(of_this_machine(program, sources))
+    Ok(with_machine_name(program, sources))
 }
 
 /// What keeps keys by a policy.
@@ -247,16 +246,15 @@ pub(crate) fn source(
         KeyLocation::KeyFile => Arc::new(KeyFile::in_folder(folder(program)?)),
         KeyLocation::Passphrase => Arc::new(Passphrases::of_the_store(program)),
         policy => {
-            let what = format!("the key of the store is kept by the policy `{policy}`");
-            return Err(
-                CommandError::usage(what).hint("another program made this store: use that one")
-            );
+            let what = format!("the key of the store is in the location `{policy}`");
+            return Err(CommandError::usage(what)
+                .hint("the store was created by another program: use that program"));
         }
     })
 }
 
 /// What may keep the key of a store that does not exist yet, the best first.
-pub(crate) fn sources_of_a_new_one(
+pub(crate) fn new_store_sources(
     program: &Program,
     folder: &Path,
 ) -> Result<KeySources, CommandError> {
@@ -268,11 +266,11 @@ pub(crate) fn sources_of_a_new_one(
             Arc::new(KeyFile::in_folder(folder)),
         ]),
     };
-    Ok(of_this_machine(program, sources))
+    Ok(with_machine_name(program, sources))
 }
 
 /// Names the machine, so that those that share the folder know whose key is whose.
-fn of_this_machine(program: &Program, sources: KeySources) -> KeySources {
+fn with_machine_name(program: &Program, sources: KeySources) -> KeySources {
     match program.environment.machine() {
         Some(name) => sources.on_machine(name),
         None => sources,

@@ -20,33 +20,33 @@ pub(crate) struct Terminal {
     environment: Environment,
     output: Output,
     opens_browser: bool,
-    typed: Typed,
+    typed: InputLines,
 }
 
-/// The lines that somebody types, if somebody does. Nothing is read before the first is asked for.
+/// The lines that the user types at a terminal. Nothing is read before the first is requested.
 #[derive(Debug)]
-pub(crate) struct Typed {
-    somebody: bool,
+pub(crate) struct InputLines {
+    is_terminal: bool,
     lines: Mutex<Option<UnboundedReceiver<String>>>,
 }
 
-impl Typed {
+impl InputLines {
     pub(crate) fn new(environment: &Environment) -> Self {
         Self {
-            somebody: environment.stdin_is_terminal(),
+            is_terminal: environment.stdin_is_terminal(),
             lines: Mutex::default(),
         }
     }
 
     /// The next line; none when there will be no more.
     pub(crate) async fn line(&self) -> Option<String> {
-        if !self.somebody {
+        if !self.is_terminal {
             return None;
         }
         self.lines
             .lock()
             .await
-            .get_or_insert_with(typed_lines)
+            .get_or_insert_with(read_lines)
             .recv()
             .await
     }
@@ -59,13 +59,13 @@ impl Terminal {
             environment: environment.clone(),
             output,
             opens_browser,
-            typed: Typed::new(environment),
+            typed: InputLines::new(environment),
         }
     }
 
-    /// The same, where standard input is somebody else's.
+    /// The same, without standard input.
     pub(crate) fn without_typing(mut self) -> Self {
-        self.typed.somebody = false;
+        self.typed.is_terminal = false;
         self
     }
 
@@ -75,14 +75,14 @@ impl Terminal {
     }
 
     fn show_device_code(&self, device: DeviceCode<'_>) {
-        self.output.say(&format!(
+        self.output.status(&format!(
             "or on another device, visit\n\n  {}\n\nand enter the code {}",
             device.verification_uri,
             text::line(device.user_code)
         ));
         if let Some(url) = device.verification_uri_complete {
             self.output
-                .say(&format!("the same with the code in it:\n\n  {url}\n"));
+                .status(&format!("the same with the code in it:\n\n  {url}\n"));
         }
     }
 }
@@ -110,57 +110,58 @@ impl Interaction for Terminal {
                 ..
             } => {
                 self.output
-                    .say(&format!("{issuer} signs you in to {resource}"));
+                    .status(&format!("signing in to {resource} at {issuer}"));
             }
             LoginEvent::OpenUrl(visit) => {
                 let lead = if self.opens_browser {
-                    "your browser should open; if it does not, visit"
+                    "a browser should open; if not, visit"
                 } else {
                     "to sign in, visit"
                 };
-                self.output.say(&format!("{lead}\n\n  {}\n", visit.url));
+                self.output.status(&format!("{lead}\n\n  {}\n", visit.url));
                 if self.environment.stdin_is_terminal() {
-                    self.output.say(
-                        "if the page can't be reached at the end, paste its whole address here",
-                    );
+                    self.output
+                        .status("if the last page can't be loaded, paste its whole address here");
                 }
                 if self.environment.get("SSH_CONNECTION").is_some() {
                     let forward = visit.ssh_forward();
-                    self.output.say(&format!(
+                    self.output.status(&format!(
                         "from another machine, forward the callback port first: ssh {forward} HOST"
                     ));
                 }
             }
             LoginEvent::BrowserNotOpened { error } if !error.is_declined() => {
-                self.output.say(&format!("no browser was opened: {error}"));
+                self.output
+                    .status(&format!("no browser was opened: {error}"));
             }
             LoginEvent::DeviceCode(device) => self.show_device_code(device),
             LoginEvent::DeviceEnded { error } => {
                 self.output
-                    .say(&format!("the code serves no longer: {error}"));
+                    .status(&format!("the code is no longer valid: {error}"));
             }
             LoginEvent::PasteRefused { error } => {
-                self.output.say(&format!("{error}: {}", error.hint()));
+                self.output.status(&format!("{error}: {}", error.hint()));
             }
             LoginEvent::Registering {
                 reason: Some(reason),
                 ..
             } => {
-                self.output.say(&format!("registering again: {reason}"));
+                self.output
+                    .status(&format!("registering a new client: {reason}"));
             }
             LoginEvent::Stray { reason } => {
                 self.output
-                    .say(&format!("passed over: {}", text::line(reason)));
+                    .status(&format!("ignored a request: {}", text::line(reason)));
             }
-            LoginEvent::Warning(warning) => self.output.say(&format!("note: {warning}")),
+            LoginEvent::Warning(warning) => self.output.status(&format!("note: {warning}")),
             _ => {}
         }
     }
 }
 
-/// The lines that somebody types. The thread that reads them ends with the process: a read from a
+/// The lines that the user types. The thread that reads them ends with the process: a read from a
 /// terminal can't be broken off.
-fn typed_lines() -> UnboundedReceiver<String> {
+fn read_lines() -> UnboundedReceiver<String> {
     let (lines, typed) = unbounded_channel();
     thread::spawn(move || {
         let read = stdin().lines().map_while(Result::ok);

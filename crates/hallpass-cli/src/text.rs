@@ -82,7 +82,8 @@ pub(crate) fn table(rows: &[(&str, String)], width: Option<usize>, paint: Paint)
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The one of `known` that was probably meant by `given`: at most a third of it has to change.
+/// The one of `known` that was probably meant by `given`: one that begins so, or that differs in at most
+/// a third of the characters.
 pub(crate) fn nearest<'a>(
     given: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -94,33 +95,12 @@ pub(crate) fn nearest<'a>(
         let changes = if begins {
             1
         } else {
-            distance(&lower, &name_lower)
+            strsim::osa_distance(&lower, &name_lower)
         };
         (changes, name)
     });
     let (changes, name) = near.min_by_key(|(changes, _)| *changes)?;
     (changes <= given.chars().count().max(3) / 3).then_some(name)
-}
-
-/// How many characters have to be put in, taken out, changed or swapped with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().collect();
-    let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for (i, &from) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, &to) in b.iter().enumerate() {
-            let change = above[j] + usize::from(from != to);
-            let mut least = change.min(above[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && from == b[j - 1] && a[i - 1] == to {
-                least = least.min(before[j - 1] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[b.len()]
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Access tokens that somebody else obtains, as the options of a server name them.
+//! Access tokens from an external source, as the options of a server name it.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +20,7 @@ pub(crate) fn of(
         let origin = format!("the environment variable `{name}`");
         let Some(token) = environment.get(name) else {
             return Err(CommandError::usage(format!("{origin} is not set"))
-                .hint("it is where the access token of this server comes from"));
+                .hint("the options of this server read the access token from it"));
         };
         let token = AccessToken::new(token.trim());
         return Ok(Some(Arc::new(FixedToken::new(token, origin))));
@@ -32,7 +32,7 @@ pub(crate) fn of(
         return Ok(None);
     };
     let mut words = words(line)
-        .ok_or_else(|| CommandError::usage("a quote in `--token-command` has no end"))?
+        .ok_or_else(|| CommandError::usage("a quote in `--token-command` is not closed"))?
         .into_iter();
     let Some(program) = words.next() else {
         return Err(CommandError::usage("`--token-command` names no program"));
@@ -59,7 +59,7 @@ impl<'a> Place<'a> {
         variable.or(file).or(command)
     }
 
-    pub(crate) fn in_words(self) -> String {
+    pub(crate) fn describe(self) -> String {
         match self {
             Self::Variable(name) => format!("the environment variable `{name}`"),
             Self::File(path) => format!("the file {}", path.display()),
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_words_and_no_shell() {
+    fn token_command_is_split_without_shell() {
         let check = |line: &str, expected: &[&str]| {
             assert_eq!(words(line).unwrap(), expected, "{line}");
         };

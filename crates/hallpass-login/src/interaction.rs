@@ -10,7 +10,7 @@ use crate::LoginEvent;
 /// User interface of a login: a terminal, a window, a test.
 ///
 /// A login opens nothing and prints nothing by itself. An implementation never hands a URL to a
-/// shell; [`open_command`](crate::open_command) names the program to start instead.
+/// shell; [`open_commands`](crate::open_commands) names the program to start instead.
 pub trait Interaction: Send + Sync + fmt::Debug {
     /// Opens `url`, which is `http` or `https`, in the user's browser.
     ///

@@ -23,7 +23,7 @@
 //!
 //! # What it does not do
 //!
-//! It opens no browser, prints nothing and reads no environment: [`open_command`] only names the
+//! It opens no browser, prints nothing and reads no environment: [`open_commands`] only names the
 //! program that would open a URL. It saves only by [`RegistrationSink`](hallpass_core::RegistrationSink), and never
 //! replaces a grant that still works. It refreshes nothing: that is `hallpass-session`'s.
 //!
@@ -95,7 +95,7 @@ pub use event::{
 };
 pub use interaction::{Interaction, OpenError};
 pub use manual_callback::ManualCallbackError;
-pub use opener::{Desktop, open_command};
+pub use opener::{Desktop, open_commands};
 pub use plan::{LoginInputs, LoginPlan};
 
 /// What a host publishes to be known by a client ID metadata document.

@@ -91,7 +91,7 @@ pub mod login {
         BrowserLogin, BrowserLoginBuilder, BrowserRequest, ClientMetadataDocument, Desktop,
         DeviceCode, Interaction, LoginError, LoginErrorKind, LoginEvent, LoginPlan, LoginWarning,
         ManualCallbackError, NoRefreshToken, OpenError, PlannedClient, ReregistrationReason,
-        open_command,
+        open_commands,
     };
 }
 

@@ -55,7 +55,7 @@ async fn serve(
 pub(crate) type Page<T> = (Vec<T>, Option<String>);
 
 impl<'a> Connection<'a> {
-    /// Connects with the credentials that are there; signs nobody in.
+    /// Connects with the stored credentials, without a sign-in.
     pub(crate) async fn open(server: &Server, program: &'a Program) -> Result<Self, CommandError> {
         let setup = Setup::new(program, server, Options::Saved, None).await?;
         let serving = Box::pin(serve(&setup, program));
@@ -70,7 +70,7 @@ impl<'a> Connection<'a> {
                 connection.ask_for_log().await;
                 Ok(connection)
             }
-            Err(error) => Err(setup.called.lead_on(rmcp_error::failed(error))),
+            Err(error) => Err(setup.server_ref.with_advice(rmcp_error::failed(error))),
         }
     }
 
@@ -117,7 +117,7 @@ impl<'a> Connection<'a> {
                 return Ok(all);
             };
             if !seen.insert(cursor.clone()) {
-                let failed = CommandError::new("the server gives the same page again and again");
+                let failed = CommandError::new("the server repeats the same page of the list");
                 return Err(failed.code(Code::Refused));
             }
             request = Some(PaginatedRequestParams::default().with_cursor(Some(cursor)));
@@ -149,11 +149,11 @@ impl<'a> Connection<'a> {
     pub(crate) fn failed(&self, error: ServiceError) -> CommandError {
         if let ServiceError::InputRequiredRoundsExceeded { max_rounds } = error {
             let server = &self.key().server;
-            let what = format!("{server} was asked {max_rounds} times, and asks back each time");
+            let what = format!("{server} asked for input {max_rounds} times without a result");
             let failed = CommandError::new(what).code(Code::Refused);
-            return failed.hint("answer otherwise, or tell whoever runs the server");
+            return failed.hint("give a different answer, or contact the server's operator");
         }
-        self.setup.called.lead_on(rmcp_error::failed(error))
+        self.setup.server_ref.with_advice(rmcp_error::failed(error))
     }
 
     /// Ends the connection, whatever came of the work.

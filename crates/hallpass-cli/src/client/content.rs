@@ -116,7 +116,7 @@ pub(crate) fn show(
                 CommandError::new(error)
                     .hint(format!("it was to be written to {}", place.display()))
             })?;
-            output.say(&format!("written: {}", file.in_words(Some(&place))));
+            output.status(&format!("written: {}", file.describe(Some(&place))));
             written.push(json!({
                 "path": place.display().to_string(),
                 "mime_type": file.mime,
@@ -137,7 +137,7 @@ pub(crate) fn show(
             Content::File(file) => {
                 let line = format!(
                     "[{}; `--output FILE` writes it to a file]",
-                    file.in_words(None)
+                    file.describe(None)
                 );
                 output.line(&output.paint().tone(Tone::Quiet, &text::line(&line)));
             }
@@ -168,7 +168,7 @@ impl Content {
 
 impl File {
     /// `image/png, 12.3 kB`.
-    fn in_words(&self, place: Option<&Path>) -> String {
+    fn describe(&self, place: Option<&Path>) -> String {
         let place = place.map(|place| format!("{}, ", place.display()));
         let place = place.unwrap_or_default();
         format!(

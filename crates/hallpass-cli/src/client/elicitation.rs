@@ -1,7 +1,7 @@
 //! What a server asks a person (MCP elicitation): a form, field by field, or a visit to a page.
 //!
-//! Nothing is sent that was not shown before, and everything can be declined or broken off. Where
-//! nobody can answer it is declined, and said so.
+//! Nothing is sent that was not shown before, and everything can be declined or broken off. Without a
+//! terminal it is declined, with a note.
 
 use hallpass::CredentialKey;
 use rmcp::model::{ElicitRequestParams, ElicitResult, ElicitationAction};
@@ -13,16 +13,16 @@ use crate::{
     environment::Environment,
     output::{Output, Tone},
     program::Program,
-    terminal::Typed,
+    terminal::InputLines,
     text,
 };
 
 /// Asks one person for one server.
-pub(super) struct Asking {
+pub(super) struct Elicitor {
     server: String,
     environment: Environment,
     output: Output,
-    typed: Typed,
+    typed: InputLines,
 }
 
 /// Why there is no answer.
@@ -33,13 +33,13 @@ enum Stopped {
     Cancelled,
 }
 
-impl Asking {
+impl Elicitor {
     pub(super) fn new(program: &Program, key: &CredentialKey) -> Self {
         Self {
             server: key.server.to_string(),
             environment: program.environment.clone(),
             output: program.output.clone(),
-            typed: Typed::new(&program.environment),
+            typed: InputLines::new(&program.environment),
         }
     }
 
@@ -79,7 +79,7 @@ impl Asking {
         }
         self.ask(message);
         if !form.known.is_empty() {
-            self.output.say(
+            self.output.status(
                 "  enter takes what is in brackets, `!decline` declines, Ctrl-D or `!cancel` breaks off",
             );
         }
@@ -92,7 +92,7 @@ impl Asking {
             }
             if !form.known.is_empty() {
                 let preview = Value::Object(fields.clone()).to_string();
-                self.output.say(&format!("  {}", text::json(&preview)));
+                self.output.status(&format!("  {}", text::json(&preview)));
             }
             match self
                 .line("  send this? yes, no or again [yes]: ")
@@ -111,18 +111,19 @@ impl Asking {
     async fn field(&self, property: &Property) -> Result<Option<Value>, Stopped> {
         let schema = &property.schema;
         let name = text::line(schema.title.as_deref().unwrap_or(&property.name));
-        let name = self.output.talk_paint().tone(Tone::Name, &name);
-        let mut about = text::line(&schema.kind.in_words());
+        let name = self.output.stderr_paint().tone(Tone::Name, &name);
+        let mut about = text::line(&schema.kind.describe());
         if !property.required {
             about.push_str(", may be left out");
         }
         if let Some(description) = &schema.description {
-            self.output.say(&format!("  {}", text::line(description)));
+            self.output
+                .status(&format!("  {}", text::line(description)));
         }
         if let Kind::Choice(values) = &schema.kind {
             for (value, name) in values.iter().filter(|(value, name)| shown(value) != *name) {
                 let (value, name) = (text::line(&shown(value)), text::line(name));
-                self.output.say(&format!("    {value}: {name}"));
+                self.output.status(&format!("    {value}: {name}"));
             }
         }
         let usual = schema
@@ -145,7 +146,7 @@ impl Asking {
                 Err(wrong) => {
                     let hint = wrong.hint().map(|hint| format!("; {hint}"));
                     let line = format!("{wrong}{}", hint.unwrap_or_default());
-                    self.output.say(&format!("    {}", text::line(&line)));
+                    self.output.status(&format!("    {}", text::line(&line)));
                 }
             }
         }
@@ -165,7 +166,7 @@ impl Asking {
             return Err(Stopped::Declined);
         }
         self.ask(message);
-        self.output.say(&format!("  visit\n\n    {page}\n"));
+        self.output.status(&format!("  visit\n\n    {page}\n"));
         match self.line("  go on? yes or no [no]: ").await?.as_str() {
             "y" | "yes" => Ok(()),
             _ => Err(Stopped::Declined),
@@ -175,15 +176,15 @@ impl Asking {
     /// Says who asks for what: servers must not seem to be this program.
     fn ask(&self, message: &str) {
         let lead = format!("{} asks:", self.server);
-        let lead = self.output.talk_paint().tone(Tone::Name, &lead);
+        let lead = self.output.stderr_paint().tone(Tone::Name, &lead);
         self.output
-            .say(&format!("{lead} {}", text::indented(message)));
+            .status(&format!("{lead} {}", text::indented(message)));
     }
 
     fn declined(&self, what: &str) {
         let server = &self.server;
-        self.output.say(&format!(
-            "note: {server} asks {what}; declined, because nobody can answer here"
+        self.output.status(&format!(
+            "note: {server} asks {what}; declined, because there is no terminal to answer at"
         ));
     }
 

@@ -21,9 +21,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often one request has been sent.
 #[derive(Debug, Default)]
-pub(crate) struct Rounds(usize);
+pub(crate) struct InputRounds(usize);
 
-impl Rounds {
+impl InputRounds {
     /// Puts what the server needs into its next round.
     pub(crate) async fn next(
         &mut self,

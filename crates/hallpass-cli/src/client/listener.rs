@@ -13,7 +13,7 @@ use rmcp::{
     service::{NotificationContext, RequestContext},
 };
 
-use super::elicitation::Asking;
+use super::elicitation::Elicitor;
 use crate::{output::Output, program::Program, text};
 
 /// Shows progress and log messages, and has a person answer what the server asks.
@@ -22,7 +22,7 @@ pub(super) struct Listener {
     output: Output,
     verbose: bool,
     /// There is one terminal: what is asked at once is asked one after the other.
-    asking: tokio::sync::Mutex<Asking>,
+    asking: tokio::sync::Mutex<Elicitor>,
     /// How far the server was when it was furthest.
     furthest: Mutex<f64>,
 }
@@ -33,7 +33,7 @@ impl Listener {
             server: key.server.to_string(),
             output: program.output.clone(),
             verbose: program.options.verbose > 0,
-            asking: Asking::new(program, key).into(),
+            asking: Elicitor::new(program, key).into(),
             furthest: Mutex::new(f64::NEG_INFINITY),
         }
     }
@@ -43,7 +43,7 @@ impl Listener {
     /// Has a person answer.
     pub(super) async fn ask(&self, request: ElicitRequestParams) -> ElicitResult {
         let asking = self.asking.lock().await;
-        let _still = self.output.hold_still();
+        let _still = self.output.hold_status();
         asking.answer(request).await
     }
 
@@ -88,13 +88,13 @@ impl ClientHandler for Listener {
         progress: ProgressNotificationParam,
         _context: NotificationContext<RoleClient>,
     ) {
-        let words = in_words(&progress);
+        let words = describe(&progress);
         if self.is_further(progress.progress) {
             let waiting = format!("{}: {words}", self.server);
             self.output.now_waiting(&waiting);
         }
         if self.verbose {
-            self.output.say(&format!("progress: {words}"));
+            self.output.status(&format!("progress: {words}"));
         }
     }
 
@@ -115,13 +115,13 @@ impl ClientHandler for Listener {
                 other => other.to_string(),
             };
             let line = format!("server {level}{}: {text}", logger.unwrap_or_default());
-            self.output.say(&text::line(&line));
+            self.output.status(&text::line(&line));
         }
     }
 }
 
 /// `3 of 10, reading files`, or as much of it as was said.
-fn in_words(progress: &ProgressNotificationParam) -> String {
+fn describe(progress: &ProgressNotificationParam) -> String {
     let count = match progress.total {
         Some(total) => format!("{} of {total}", progress.progress),
         None => progress.progress.to_string(),

@@ -270,13 +270,13 @@ impl Kind {
     }
 
     /// What to call it: `whole number`, `list of text`, `"a" or "b"`.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Any => "any JSON".to_owned(),
             Self::Null => "null".to_owned(),
             Self::Boolean => "true or false".to_owned(),
-            Self::Integer(range) => format!("whole number{}", range.in_words("")),
-            Self::Number(range) => format!("number{}", range.in_words("")),
+            Self::Integer(range) => format!("whole number{}", range.describe("")),
+            Self::Number(range) => format!("number{}", range.describe("")),
             Self::Text(text) => {
                 let name = match text.format.as_deref() {
                     Some("uri") => "URI",
@@ -285,25 +285,25 @@ impl Kind {
                     Some("date-time") => "date and time",
                     _ => "text",
                 };
-                format!("{name}{}", text.characters.in_words(" characters"))
+                format!("{name}{}", text.characters.describe(" characters"))
             }
             Self::Choice(values) => {
                 let names: Vec<_> = values.iter().map(|(value, _)| shown(value)).collect();
                 any_of(&names)
             }
-            Self::List(items) => format!("list of {}", items.kind.in_words()),
+            Self::List(items) => format!("list of {}", items.kind.describe()),
             Self::Object(_) => "object".to_owned(),
-            // Nobody needs to say null: what may be null may nearly always be left out.
+            // Null is not offered: a value that may be null may nearly always be left out.
             Self::Either(kinds) => {
                 let said = kinds.iter().filter(|kind| **kind != Self::Null);
-                any_of(&said.map(Self::in_words).collect::<Vec<_>>())
+                any_of(&said.map(Self::describe).collect::<Vec<_>>())
             }
         }
     }
 }
 
 impl Range {
-    fn in_words(self, unit: &str) -> String {
+    fn describe(self, unit: &str) -> String {
         let mut words = String::new();
         // Writing to a string does not fail.
         let _ = match (self.least, self.most) {

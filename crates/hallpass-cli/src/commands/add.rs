@@ -41,8 +41,8 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
     options.files_from(Path::new(""))?;
     settings::check(&options)?;
     for header in options.literal_headers() {
-        program.output.say(&format!(
-            "note: the header `{header}` is written into the file as it was typed; write its \
+        program.output.status(&format!(
+            "note: the header `{header}` is written to the file as typed; write its \
              secret part as ${{NAME}} to keep it in an environment variable"
         ));
     }

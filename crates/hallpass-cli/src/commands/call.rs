@@ -15,7 +15,7 @@ use self::input::Word;
 use super::{listing, tools};
 use crate::{
     client::{
-        Connection, Rounds,
+        Connection, InputRounds,
         content::{self, Content},
         schema::{Properties, SchemaError},
     },
@@ -103,7 +103,7 @@ async fn send(
     program: &Program,
 ) -> Result<CallToolResult, CommandError> {
     let mut params = CallToolRequestParams::new(call.tool.clone()).with_arguments(arguments);
-    let mut rounds = Rounds::default();
+    let mut rounds = InputRounds::default();
     // Said before the server can tell how far it is.
     let what = format!("waiting for `{}` at {}", call.tool, connection.key().server);
     program.output.now_waiting(&what);
@@ -152,16 +152,17 @@ async fn send_once(
 
 fn refused(call: &Call, wrong: SchemaError) -> CommandError {
     let hint = wrong.hint().map(str::to_owned);
-    let failed = CommandError::usage(format!("`{}` can't be called so", call.tool)).because(wrong);
+    let failed =
+        CommandError::usage(format!("invalid arguments for `{}`", call.tool)).context(wrong);
     let failed = hint.into_iter().fold(failed, CommandError::hint);
     failed.hint(format!(
-        "`hallpass tools {} {}` says what it takes; `--no-validate` sends it anyway",
+        "`hallpass tools {} {}` shows its arguments; `--no-validate` sends them unchecked",
         call.server.url, call.tool
     ))
 }
 
 /// What a tool answered: its texts, else the JSON.
-pub(super) fn in_words(answer: &CallToolResult) -> String {
+pub(super) fn describe(answer: &CallToolResult) -> String {
     let texts = answer
         .content
         .iter()

@@ -37,7 +37,7 @@ pub(super) fn run(document: &Cimd, program: &Program) -> Result<(), CommandError
     let url = Url::parse(&document.url).map_err(CommandError::usage)?;
     if url.scheme() != "https" || url.path() == "/" || url.fragment().is_some() {
         return Err(
-            CommandError::usage(format!("`{url}` can't identify a client"))
+            CommandError::usage(format!("`{url}` can't be a client identifier"))
                 .hint("publish the document at an https URL with a path and without a fragment"),
         );
     }

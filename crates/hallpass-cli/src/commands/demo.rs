@@ -3,11 +3,11 @@
 //! Every request that is shown comes from the servers' own record, and every claim is checked
 //! against it: a Hallpass that left `resource` out anywhere would end this command with an error.
 
-mod forgetful;
 mod person;
-mod serving;
-mod stage;
-mod wire;
+mod request;
+mod serve;
+mod transcript;
+mod without_resource;
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ use hallpass_testkit::{
 use rmcp::{ServiceExt, model::CallToolRequestParams};
 use serde_json::json;
 
-use self::{forgetful::ForgetsResource, person::Visitor, stage::Stage};
+use self::{person::Visitor, transcript::Transcript, without_resource::WithoutResource};
 use crate::{
     client::rmcp_error,
     exit::CommandError,
-    program::{CLOSING, Program},
+    program::{CLOSE_TIMEOUT, Program},
     terminal::Terminal,
 };
 
@@ -50,9 +50,9 @@ pub(crate) struct Demo {
 }
 
 pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandError> {
-    if demo.browser && !program.environment.somebody_is_there() {
+    if demo.browser && !program.environment.is_interactive() {
         return Err(CommandError::usage(
-            "`--browser` asks somebody, and `--non-interactive` nobody",
+            "`--browser` can't be used with `--non-interactive`",
         ));
     }
     let issuer = AuthorizationServer::start(AuthorizationServerOptions {
@@ -64,7 +64,7 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandErr
     })
     .await?;
     if demo.serve {
-        return serving::run(&issuer, program).await;
+        return serve::run(&issuer, program).await;
     }
     let server = McpServer::start(McpServerOptions::protected_by(&issuer)).await?;
     let person: Arc<dyn Interaction> = if demo.browser {
@@ -76,12 +76,12 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandErr
     } else {
         Arc::new(Visitor)
     };
-    let mut stage = Stage::new(
+    let mut transcript = Transcript::new(
         program.output.clone(),
         issuer.recorder().clone(),
         server.resource(),
     );
-    stage.say(&format!(
+    transcript.line(&format!(
         "Two servers run inside this program, on loopback:\n\
          \u{20} an authorization server  {}\n\
          \u{20} an MCP server            {}\n\
@@ -91,20 +91,20 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandErr
         server.url(),
     ));
     let http = if demo.forget_resource_at_refresh {
-        Arc::new(ForgetsResource {
+        Arc::new(WithoutResource {
             at: "refresh_token",
             client: http_client()?,
         })
     } else {
         http_client()?
     };
-    the_whole_way(&issuer, &server, http, Arc::clone(&person), &mut stage).await?;
-    let http = Arc::new(ForgetsResource {
+    the_whole_way(&issuer, &server, http, Arc::clone(&person), &mut transcript).await?;
+    let http = Arc::new(WithoutResource {
         at: "authorization_code",
         client: http_client()?,
     });
-    what_goes_wrong_elsewhere(&server, http, person, &mut stage).await?;
-    stage.say(
+    what_goes_wrong_elsewhere(&server, http, person, &mut transcript).await?;
+    transcript.line(
         "\nThat is the difference one parameter makes. Try it on a server of yours:\n\
          \u{20} hallpass login https://…/mcp\n\
          or on one that stays here until you have seen enough:\n\
@@ -112,7 +112,7 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandErr
     );
     program
         .output
-        .data_only(&json!({ "steps": stage.into_data() }));
+        .data_only(&json!({ "steps": transcript.into_data() }));
     Ok(())
 }
 
@@ -122,7 +122,7 @@ async fn the_whole_way(
     server: &McpServer,
     http: Arc<dyn HttpClient>,
     person: Arc<dyn Interaction>,
-    stage: &mut Stage,
+    transcript: &mut Transcript,
 ) -> Result<(), CommandError> {
     let folder = tempfile::tempdir()?;
     let credentials = folder.path().join("credentials");
@@ -135,25 +135,25 @@ async fn the_whole_way(
         .map_err(CommandError::new)?;
 
     hallpass.login().await.map_err(CommandError::from)?;
-    stage.part(
+    transcript.part(
         "The server is asked without a token, and says where its metadata is",
         &[Endpoint::Mcp],
     )?;
-    stage.part(
+    transcript.part(
         "Its metadata names the resource and the authorization server, whose own comes next",
         &[Endpoint::ResourceMetadata, Endpoint::ServerMetadata],
     )?;
-    stage.part("Hallpass registers as a client", &[Endpoint::Registration])?;
-    stage.part(
+    transcript.part("Hallpass registers as a client", &[Endpoint::Registration])?;
+    transcript.part(
         "The person signs in; the request carries the resource",
         &[Endpoint::Authorization],
     )?;
-    stage.part(
+    transcript.part(
         "The code becomes tokens; the exchange carries the same resource",
         &[Endpoint::CodeExchange],
     )?;
-    stage.carries_resource(Endpoint::Authorization, 1)?;
-    stage.carries_resource(Endpoint::CodeExchange, 1)?;
+    transcript.carries_resource(Endpoint::Authorization, 1)?;
+    transcript.carries_resource(Endpoint::CodeExchange, 1)?;
 
     let client = ().serve(hallpass.transport()).await.map_err(rmcp_error::failed)?;
     let tools = client.list_all_tools().await.map_err(rmcp_error::failed)?;
@@ -161,9 +161,9 @@ async fn the_whole_way(
         .call_tool(add(2, 3))
         .await
         .map_err(rmcp_error::failed)?;
-    stage.rest("The credentials work: initialize, tools/list, tools/call")?;
+    transcript.rest("The credentials work: initialize, tools/list, tools/call")?;
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-    stage.check(
+    transcript.check(
         names.contains(&"add") && text(&sum) == "5",
         &format!(
             "the server has the tools {}, and add(2, 3) is {}",
@@ -174,33 +174,36 @@ async fn the_whole_way(
 
     issuer.expire_access_tokens();
     let sum = client.call_tool(add(20, 22)).await;
-    stage.rest(
+    transcript.rest(
         "The access token ends. The next call is refused, refreshed once with the same resource, \
          and repeated",
     )?;
-    stage.carries_resource(Endpoint::Refresh, 1)?;
+    transcript.carries_resource(Endpoint::Refresh, 1)?;
     let sum = sum.map_err(rmcp_error::failed)?;
-    stage.check(
+    transcript.check(
         text(&sum) == "42",
-        &format!("nobody noticed: add(20, 22) is {}", text(&sum)),
+        &format!("the caller did not notice: add(20, 22) is {}", text(&sum)),
     )?;
 
     client.cancel().await.map_err(CommandError::new)?;
-    stage.drop_rest();
+    transcript.drop_rest();
     let done = hallpass
         .logout(SignOut::default())
         .await
         .map_err(CommandError::from)?;
-    stage.rest("Signing out revokes the tokens at the server, and forgets them here")?;
+    transcript.rest("Signing out revokes the tokens at the server, and forgets them here")?;
     let signed_in = hallpass
         .record()
         .await?
         .is_some_and(|record| record.is_signed_in());
-    stage.check(
+    transcript.check(
         !signed_in,
-        &format!("signed out, {}", super::logout::in_words(&done)),
+        &format!("signed out, {}", super::logout::lines(&done).join(", ")),
     )?;
-    hallpass.close(CLOSING).await.map_err(CommandError::from)?;
+    hallpass
+        .close(CLOSE_TIMEOUT)
+        .await
+        .map_err(CommandError::from)?;
     Ok(())
 }
 
@@ -209,9 +212,9 @@ async fn what_goes_wrong_elsewhere(
     server: &McpServer,
     http: Arc<dyn HttpClient>,
     person: Arc<dyn Interaction>,
-    stage: &mut Stage,
+    transcript: &mut Transcript,
 ) -> Result<(), CommandError> {
-    stage.say(
+    transcript.line(
         "\nAnd this is why. The same login once more, by a client that leaves `resource` out of the \
          token exchange,\nas many do:",
     );
@@ -221,8 +224,8 @@ async fn what_goes_wrong_elsewhere(
         .build()
         .map_err(CommandError::new)?;
     hallpass.login().await.map_err(CommandError::from)?;
-    stage.drop_all_but(Endpoint::CodeExchange);
-    stage.part("The login seems to work", &[Endpoint::CodeExchange])?;
+    transcript.drop_all_but(Endpoint::CodeExchange);
+    transcript.part("The login seems to work", &[Endpoint::CodeExchange])?;
 
     // This client never signs in again by itself: what it has is what it shows to the server.
     let token = hallpass
@@ -230,13 +233,17 @@ async fn what_goes_wrong_elsewhere(
         .token()
         .await
         .map_err(CommandError::from)?;
-    let refused = forgetful::initialize_with(&*http, &token, server.url()).await?;
-    stage.rest("But the token is good for nothing: initialize answers 401, \"Auth required\"")?;
-    stage.check(
+    let refused = without_resource::initialize_with(&*http, &token, server.url()).await?;
+    transcript
+        .rest("But the token is good for nothing: initialize answers 401, \"Auth required\"")?;
+    transcript.check(
         refused,
         "the server refused a token that was issued a moment ago",
     )?;
-    hallpass.close(CLOSING).await.map_err(CommandError::from)?;
+    hallpass
+        .close(CLOSE_TIMEOUT)
+        .await
+        .map_err(CommandError::from)?;
     Ok(())
 }
 
@@ -254,5 +261,5 @@ fn add(a: i64, b: i64) -> CallToolRequestParams {
 }
 
 fn text(result: &rmcp::model::CallToolResult) -> String {
-    super::call::in_words(result)
+    super::call::describe(result)
 }

@@ -55,13 +55,13 @@ pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), CommandErr
     }
     // Nothing of this program is left once the command runs.
     program.close().await;
-    let error = become_it(command)?;
+    let error = replace_process(command)?;
     let code = match error.kind() {
         io::ErrorKind::NotFound => Code::CommandNotFound,
         _ => Code::NotExecutable,
     };
     let what = format!("can't run `{}`", file.to_string_lossy());
-    Err(CommandError::new(what).because(error).code(code))
+    Err(CommandError::new(what).context(error).code(code))
 }
 
 /// Becomes the command. Comes back with why it could not.
@@ -70,13 +70,13 @@ pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), CommandErr
     clippy::unnecessary_wraps,
     reason = "elsewhere the command may have ended"
 )]
-fn become_it(mut command: Command) -> Result<io::Error, CommandError> {
+fn replace_process(mut command: Command) -> Result<io::Error, CommandError> {
     Ok(std::os::unix::process::CommandExt::exec(&mut command))
 }
 
 /// Runs the command and ends as it did. An interrupt goes to it as well, and is its matter.
 #[cfg(not(unix))]
-fn become_it(mut command: Command) -> Result<io::Error, CommandError> {
+fn replace_process(mut command: Command) -> Result<io::Error, CommandError> {
     match command.status() {
         Ok(status) => Err(CommandError::of_command(status.code().unwrap_or(1))),
         Err(error) => Ok(error),

@@ -21,13 +21,13 @@ use std::path::Path;
 use clap::Args;
 
 use self::{
-    credentials::Offer,
-    parse::Reading,
+    credentials::Candidate,
+    parse::Scan,
     plan::Step,
-    report::{Done, Shown},
+    report::{Report, Summary},
     source::Source,
 };
-use crate::{config::Config, exit::CommandError, program::Program, terminal::Typed};
+use crate::{config::Config, exit::CommandError, program::Program, terminal::InputLines};
 
 /// Import servers from other programs.
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Comman
     program.warn_of_config(config.warnings());
     let here = std::path::absolute(".").map_err(CommandError::new)?;
     let wanted = |source| import.from.is_empty() || import.from.contains(&source);
-    let mut reading = Reading::of(wanted, &program.environment, &here, import.project);
+    let mut reading = Scan::of(wanted, &program.environment, &here, import.project);
     let is_there = |path: &Path| path.exists();
     let found_a_file = reading.files.iter().any(|file| is_there(&file.path))
         || reading.folder.as_deref().is_some_and(is_there);
@@ -73,12 +73,12 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Comman
     }
     let mut steps = plan::plan(std::mem::take(&mut reading.found), &config);
     let (offers, others) = reading.offers(&steps, &config);
-    let shown = Shown {
+    let shown = Report {
         output: &program.output,
         config: &config,
     };
     shown.plan(&steps, &reading.problems, &offers, others);
-    let mut done = Done::default();
+    let mut done = Summary::default();
     if import.dry_run {
         done.dry_run = true;
         shown.end(&steps, &reading, &offers, &done);
@@ -92,7 +92,7 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Comman
     } else {
         Vec::new()
     };
-    let taken_over = !offers.is_empty() && answers.take_over(&offers).await;
+    let taken_over = !offers.is_empty() && answers.import_credentials(&offers).await;
     if taken_over {
         for offer in &mut offers {
             let mut additions = steps.iter_mut().filter_map(Step::addition_mut);
@@ -109,10 +109,10 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Comman
     }
     if taken_over {
         for offer in &offers {
-            let taken = offer.take_over(program).await;
-            program.output.line(&taken.in_words(offer));
+            let taken = offer.import_credentials(program).await;
+            program.output.line(&taken.describe(offer));
             if let Some(note) = offer.lacks().filter(|_| taken.has_client()) {
-                program.output.say(&note);
+                program.output.status(&note);
             }
             done.credentials.push(taken.as_data(offer));
         }
@@ -122,7 +122,7 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Comman
 }
 
 /// Whether nothing but trouble came of it.
-fn only_problems(reading: &Reading) -> bool {
+fn only_problems(reading: &Scan) -> bool {
     reading.found.is_empty() && !reading.problems.is_empty()
 }
 
@@ -130,7 +130,7 @@ fn only_problems(reading: &Reading) -> bool {
 struct Answers<'a> {
     import: &'a Import,
     program: &'a Program,
-    typed: Typed,
+    typed: InputLines,
     asks: bool,
 }
 
@@ -140,8 +140,8 @@ impl<'a> Answers<'a> {
         Self {
             import,
             program,
-            typed: Typed::new(environment),
-            // Whoever reads JSON has not seen what is asked about.
+            typed: InputLines::new(environment),
+            // With JSON output the user has not seen the list.
             asks: environment.stdin_is_terminal() && !program.output.is_json(),
         }
     }
@@ -157,10 +157,12 @@ impl<'a> Answers<'a> {
         }
         let servers = report::servers(count);
         if !self.asks {
-            let what = format!("{servers} could be taken over, and nobody was asked");
+            let what = format!(
+                "{servers} can be imported, but there is no terminal to ask for confirmation"
+            );
             return Err(CommandError::usage(what).hint(
-                "`--yes` writes them, `--dry-run` shows them, `--credentials` takes over what \
-                 mcp-remote keeps as well",
+                "`--yes` imports them, `--dry-run` shows them, `--credentials` also imports \
+                 credentials from mcp-remote",
             ));
         }
         let file = config.path().unwrap_or(Path::new("")).display();
@@ -168,7 +170,7 @@ impl<'a> Answers<'a> {
     }
 
     /// Whether mcp-remote's credentials are to be taken over.
-    async fn take_over(&self, offers: &[Offer]) -> bool {
+    async fn import_credentials(&self, offers: &[Candidate]) -> bool {
         if self.import.credentials {
             return true;
         }
@@ -177,8 +179,8 @@ impl<'a> Answers<'a> {
         }
         let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
         self.yes(&format!(
-            "take over what mcp-remote keeps for {}? Its refresh token is used, so mcp-remote may have \
-             to sign in again; end it first.",
+            "import the credentials of {} from mcp-remote? The refresh token is used at once, so \
+             mcp-remote may have to sign in again; stop mcp-remote first.",
             names.join(", ")
         ))
         .await

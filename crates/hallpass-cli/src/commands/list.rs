@@ -38,7 +38,7 @@ pub(super) fn run(program: &Program) -> Result<(), CommandError> {
     if servers.is_empty() {
         program
             .output
-            .line("no server has a name; `hallpass add NAME URL` gives one");
+            .line("no server is configured; `hallpass add NAME URL` adds one");
     }
     let path = config.path().map(|path| path.display().to_string());
     let data = json!({

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Something that a server offers.
-pub(super) trait Offered {
+pub(super) trait Listed {
     /// What one of them is called.
     const KIND: &'static str;
 
@@ -24,7 +24,7 @@ pub(super) trait Offered {
     fn description(&self) -> Option<&str>;
 }
 
-impl Offered for Tool {
+impl Listed for Tool {
     const KIND: &'static str = "tool";
 
     fn key(&self) -> &str {
@@ -42,7 +42,7 @@ impl Offered for Tool {
     }
 }
 
-impl Offered for Prompt {
+impl Listed for Prompt {
     const KIND: &'static str = "prompt";
 
     fn key(&self) -> &str {
@@ -58,7 +58,7 @@ impl Offered for Prompt {
     }
 }
 
-impl Offered for Resource {
+impl Listed for Resource {
     const KIND: &'static str = "resource";
 
     fn key(&self) -> &str {
@@ -76,7 +76,7 @@ impl Offered for Resource {
     }
 }
 
-impl Offered for ResourceTemplate {
+impl Listed for ResourceTemplate {
     const KIND: &'static str = "template";
 
     fn key(&self) -> &str {
@@ -94,7 +94,7 @@ impl Offered for ResourceTemplate {
 }
 
 /// Lists one: its name, what is known of it, and what it is for.
-pub(super) fn show(it: &impl Offered, output: &Output) {
+pub(super) fn show(it: &impl Listed, output: &Output) {
     let name = output.paint().tone(Tone::Name, &text::line(it.key()));
     let about: Vec<_> = it.about().iter().map(|text| text::line(text)).collect();
     output.line(format!("{name}  {}", about.join(", ")).trim_end());
@@ -106,17 +106,17 @@ pub(super) fn show(it: &impl Offered, output: &Output) {
 }
 
 /// The end of a list: that there is nothing in it, or the line that does more with one.
-pub(super) fn end<T: Offered>(is_empty: bool, line: &str, does: &str, output: &Output) {
+pub(super) fn end<T: Listed>(is_empty: bool, line: &str, does: &str, output: &Output) {
     if is_empty {
-        output.say(&format!("the server has no {}s", T::KIND));
+        output.status(&format!("the server has no {}s", T::KIND));
     } else if !output.is_json() {
         output.hint(&format!("`{line}` {does}"));
     }
 }
 
 /// The one of this name, or which one was probably meant.
-pub(super) fn find<'a, T: Offered>(all: &'a [T], name: &str) -> Result<&'a T, CommandError> {
-    let names = || all.iter().map(Offered::key);
+pub(super) fn find<'a, T: Listed>(all: &'a [T], name: &str) -> Result<&'a T, CommandError> {
+    let names = || all.iter().map(Listed::key);
     all.iter().find(|it| it.key() == name).ok_or_else(|| {
         let hint = match text::nearest(name, names()) {
             Some(near) => format!("did you mean `{near}`?"),

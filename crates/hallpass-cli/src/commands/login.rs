@@ -40,10 +40,10 @@ pub(crate) struct Login {
 }
 
 pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandError> {
-    let is_there = program.environment.somebody_is_there();
+    let is_there = program.environment.is_interactive();
     if login.device && !is_there {
         return Err(CommandError::usage(
-            "`--device` asks somebody, and `--non-interactive` nobody",
+            "`--device` can't be used with `--non-interactive`",
         ));
     }
     let person = is_there.then(|| {
@@ -66,7 +66,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     };
     if !is_there && login.server.options.client_secret_prompt == Some(true) {
         return Err(CommandError::usage(
-            "`--client-secret-prompt` asks somebody, and `--non-interactive` nobody",
+            "`--client-secret-prompt` can't be used with `--non-interactive`",
         ));
     }
     let setup = Setup::new(program, &login.server, options, person).await?;
@@ -77,13 +77,13 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
         let token = setup.hallpass.session().token().await;
         token.map_err(CommandError::from)
     };
-    let token = token.map_err(|failed| setup.called.lead_on(failed))?;
+    let token = token.map_err(|failed| setup.server_ref.with_advice(failed))?;
     if setup.keeps {
         setup.remembered.save(&setup.to_remember)?;
         client_credentials::advise(&setup.options, &program.output)?;
         for name in setup.to_remember.literal_headers() {
-            program.output.say(&format!(
-                "note: the header `{name}` is remembered as it was typed; write its secret part as \
+            program.output.status(&format!(
+                "note: the header `{name}` is saved as typed; write its secret part as \
                  ${{NAME}} to keep it in an environment variable"
             ));
         }
@@ -113,8 +113,8 @@ fn warn_config_mismatch(setup: &Setup, program: &Program) -> Result<(), CommandE
     let options = setup.set_otherwise.iter();
     let options: Vec<String> = options.map(|option| format!("`--{option}`")).collect();
     let is = if options.len() == 1 { "is" } else { "are" };
-    program.output.say(&format!(
-        "note: {} {is} set otherwise in {file}, by which later commands go: change it there for good",
+    program.output.status(&format!(
+        "note: {} {is} set differently in {file}, which later commands use; change it there",
         options.join(", ")
     ));
     Ok(())

@@ -2,6 +2,8 @@
 
 mod all;
 
+use std::error::Error;
+
 use clap::Args;
 use hallpass::{SignOut, SignedOut, session::Revocation};
 use serde_json::{Value, json};
@@ -11,6 +13,7 @@ use crate::{
     program::Program,
     server_options::{Server, ServerOptions},
     setup::{Options, Setup},
+    text,
 };
 
 /// Sign out.
@@ -70,8 +73,8 @@ async fn sign_out(
     let setup = match Setup::new(program, server, Options::Saved, None).await {
         Ok(setup) => setup,
         Err(failed) => {
-            // Nobody is kept signed in by an option that no longer means anything.
-            program.output.say(&format!(
+            // An option that is no longer valid does not prevent a sign-out.
+            program.output.status(&format!(
                 "note: signing out without the server's options\n{failed}"
             ));
             Setup::new(program, server, Options::None, None).await?
@@ -96,53 +99,79 @@ async fn sign_out(
         setup.remembered.save(&without)?;
         program
             .output
-            .say("note: where its tokens came from is forgotten; they live on there");
+            .status("note: the source of its tokens is removed from the saved options; the tokens stay valid");
     }
     let key = setup.hallpass.key();
-    let words = in_words(&done);
+    let first = if done.had_grant {
+        format!("signed out of {key}")
+    } else {
+        format!("{key} was not signed in")
+    };
     let data = json!({
         "server": key.server.as_str(),
         "account": key.account.as_str(),
-        "had_grant": done.had_grant,
-        "outcome": words,
+        "was_signed_in": done.had_grant,
+        "refresh_token": as_data(&done.refresh_token),
+        "access_token": as_data(&done.access_token),
+        "registration": as_data(&done.registration),
     });
-    Ok((format!("signed out of {key}, {words}"), data))
+    let lines: Vec<String> = [first].into_iter().chain(lines(&done)).collect();
+    Ok((lines.join("\n  "), data))
 }
 
-/// What became of the tokens at the server.
-pub(super) fn in_words(done: &SignedOut) -> String {
-    let nobody = (!done.had_grant).then(|| "where nobody was signed in".to_owned());
-    let of = |name: &str, revocation: &Revocation| match revocation {
-        Revocation::Revoked => Some(format!("the {name} is revoked")),
-        Revocation::Unsupported => Some(format!(
-            "the {name} lives to its end: the server revokes none"
-        )),
-        Revocation::Skipped => Some(format!("the {name} lives to its end: nobody was told")),
-        Revocation::Failed(error) => Some(format!("the {name} may live on: {error}")),
+/// One line for each token, and one for a registration that was to be deleted (RFC 7592 §2.3).
+pub(super) fn lines(done: &SignedOut) -> Vec<String> {
+    let token = |revocation: &Revocation| match revocation {
+        Revocation::Revoked => Some("revoked".to_owned()),
+        Revocation::Unsupported => {
+            Some("valid until it expires: the server can't revoke tokens".to_owned())
+        }
+        Revocation::Skipped => {
+            Some("valid until it expires: the server was not contacted".to_owned())
+        }
+        Revocation::Failed(error) => Some(format!("may still be valid: {}", with_causes(error))),
         _ => None,
     };
-    let parts = [
-        nobody,
-        of("refresh token", &done.refresh_token),
-        of("access token", &done.access_token),
-        of_registration(done),
+    let registration = match &done.registration {
+        Revocation::Revoked => Some("deleted".to_owned()),
+        Revocation::Unsupported => {
+            Some("deleted here, kept by the server: it can't delete registrations".to_owned())
+        }
+        Revocation::Skipped => {
+            Some("deleted here, kept by the server: it was not contacted".to_owned())
+        }
+        Revocation::Failed(error) => Some(format!(
+            "deleted here, the server may keep it: {}",
+            with_causes(error)
+        )),
+        // A client that was registered by hand is known to the server as before.
+        _ => done.forgot_client.then(|| "deleted here".to_owned()),
+    };
+    let lines = [
+        ("refresh token", token(&done.refresh_token)),
+        ("access token", token(&done.access_token)),
+        ("client registration", registration),
     ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let lines = lines.into_iter();
+    lines
+        .filter_map(|(name, what)| Some(format!("{name}: {}", what?)))
+        .collect()
 }
 
-/// What became of a registration that was to be forgotten (RFC 7592 §2.3).
-fn of_registration(done: &SignedOut) -> Option<String> {
-    let at_the_server = match &done.registration {
-        Revocation::Revoked => "is deleted".to_owned(),
-        Revocation::Unsupported => "stays with the server: it deletes none".to_owned(),
-        Revocation::Skipped => "stays with the server: nobody was told".to_owned(),
-        Revocation::Failed(error) => format!("may stay with the server: {error}"),
-        // The client was not registered by the program, and stays whoever's it is.
-        _ => {
-            return done
-                .forgot_client
-                .then(|| "the client is forgotten here".to_owned());
-        }
+fn as_data(revocation: &Revocation) -> Value {
+    let (outcome, error) = match revocation {
+        Revocation::Revoked => ("revoked", None),
+        Revocation::Unsupported => ("unsupported", None),
+        Revocation::Skipped => ("skipped", None),
+        Revocation::Failed(error) => ("failed", Some(with_causes(error))),
+        _ => ("none", None),
     };
-    Some(format!("the client's registration {at_the_server}"))
+    json!({ "outcome": outcome, "error": error })
+}
+
+/// An error and its causes in one line: the server's own words are among them.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let causes: Vec<String> = causes.map(|cause| text::line(&cause.to_string())).collect();
+    causes.join(": ")
 }

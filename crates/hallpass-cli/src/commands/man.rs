@@ -19,8 +19,7 @@ pub(super) fn run(man: &Man, cli: clap::Command, program: &Program) -> Result<()
     fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(cli, folder))
         .map_err(|error| {
-            CommandError::new(error)
-                .hint(format!("pages were to be written to {}", folder.display()))
+            CommandError::new(error).hint(format!("writing the pages to {}", folder.display()))
         })?;
     let mut pages = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -30,7 +29,7 @@ pub(super) fn run(man: &Man, cli: clap::Command, program: &Program) -> Result<()
         }
     }
     pages.sort();
-    let words = format!("{} pages are in {}", pages.len(), folder.display());
+    let words = format!("wrote {} pages to {}", pages.len(), folder.display());
     let data = json!({ "folder": folder.display().to_string(), "pages": pages });
     program.output.result(&words, &data);
     Ok(())

@@ -130,8 +130,8 @@ fn pair(word: &str) -> Result<(String, Value), CommandError> {
     match word.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.into())),
         _ => Err(
-            CommandError::usage(format!("`{word}` is no argument of a prompt"))
-                .hint("write `key=value`"),
+            CommandError::usage(format!("`{word}` is not an argument of a prompt"))
+                .hint("expected `key=value`"),
         ),
     }
 }

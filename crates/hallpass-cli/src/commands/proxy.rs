@@ -40,7 +40,7 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     // What is wrong with the command line is said at once, and not to the host.
     let key = setup::key(program, &proxy.server.url, proxy.server.account.as_deref())?;
     let folder = store::folder(program)?;
-    let interactive = proxy.interactive && program.environment.somebody_is_there();
+    let interactive = proxy.interactive && program.environment.is_interactive();
     let person = interactive.then(|| person(proxy, program));
     let (server, configured) = server::configured(program, &proxy.server, person)?;
     let login = format!(
@@ -70,7 +70,7 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     })
 }
 
-/// Nobody types at standard input, which is the host's; so no terminal is asked for anything.
+/// Standard input belongs to the host, so the user is not prompted.
 fn person(proxy: &Proxy, program: &Program) -> Person {
     let terminal =
         Terminal::new(&program.environment, program.output.clone(), true).without_typing();

@@ -30,7 +30,7 @@ pub(super) fn run(remove: &Remove, program: &Program) -> Result<(), CommandError
         "account": entry.key.account.as_str(),
     });
     let text = format!(
-        "`{name}` is a name no longer. That signs nobody out; `hallpass logout {server}` does"
+        "removed `{name}` from the configuration file; `hallpass logout {server}` signs out"
     );
     program.output.result(&text, &data);
     Ok(())

@@ -39,7 +39,7 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
     let store = Store::examine(program).await??;
     let (credentials, look) = if let Some(url) = &status.url {
         let key = setup::key(program, url, status.account.as_deref())?;
-        let look = store.look(Some(&key)).await?.trouble_of(&key)?;
+        let look = store.look(Some(&key)).await?.error_of(&key)?;
         (BTreeSet::from([key]), look)
     } else {
         let look = store.look(None).await?;
@@ -47,7 +47,7 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
         credentials.extend(with_a_token_source(program)?);
         (credentials, look)
     };
-    let (mut problems, mut said) = (look.problems(), look.problems_in_words(&program.output));
+    let (mut problems, mut said) = (look.problems(), look.describe_problems(&program.output));
     let now = SystemClock.now();
     let mut accounts = Vec::new();
     for key in credentials {
@@ -73,10 +73,10 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
         accounts.push(account.as_data());
     }
     for problem in &said {
-        program.output.say(&format!("can't be read: {problem}"));
+        program.output.status(&format!("can't be read: {problem}"));
     }
     if accounts.is_empty() && problems.is_empty() {
-        program.output.line("no account is known here");
+        program.output.line("no accounts");
     }
     program.output.line(&format!(
         "{}\n{}",
@@ -136,21 +136,21 @@ impl Account<'_> {
     fn rows(&self) -> Vec<(&'static str, String)> {
         if let Some(place) = self.tokens_from {
             return vec![
-                ("state", "tokens are handed in, nobody signs in".to_owned()),
-                ("tokens from", place.in_words()),
+                ("state", "external tokens, no sign-in needed".to_owned()),
+                ("tokens from", place.describe()),
             ];
         }
-        let mut rows = vec![("state", self.state_in_words())];
+        let mut rows = vec![("state", self.describe_state())];
         if let Some(grant) = self.grant() {
             let renewed = if grant.refresh_token.is_some() {
-                "renewed without a sign-in"
+                "refreshed without a sign-in"
             } else {
-                "a sign-in is needed then"
+                "then a sign-in is required"
             };
-            let expiry = expiry_in_words(grant.expires_at, self.now);
+            let expiry = describe_expiry(grant.expires_at, self.now);
             rows.push(("access token", format!("{expiry}; {renewed}")));
             if let Some(fence) = self.fence() {
-                rows.push(("last refresh", last_refresh_in_words(fence, self.now)));
+                rows.push(("last refresh", describe_last_refresh(fence, self.now)));
             }
             rows.push(("scopes", some(&grant.scopes().to_string(), "none stated")));
             let resource = grant.resource.as_ref().map(Resource::to_string);
@@ -215,16 +215,16 @@ impl Account<'_> {
         }
     }
 
-    fn state_in_words(&self) -> String {
+    fn describe_state(&self) -> String {
         let words = match self.record.map(|record| &record.state) {
             None if self.is_unreadable => {
                 "unreadable: its encryption key is missing; restore the key, or sign in again"
             }
-            None => "nobody has signed in",
-            Some(State::Registered) => "a client is registered, nobody has signed in",
+            None => "not signed in",
+            Some(State::Registered) => "not signed in; a client is registered",
             Some(State::SignedIn) => "signed in",
             Some(State::OutcomeUnknown) => "signed in; the outcome of a refresh is unknown",
-            Some(State::SignInRequired(cause)) => return format!("a sign-in is needed: {cause}"),
+            Some(State::SignInRequired(cause)) => return format!("sign-in required: {cause}"),
             Some(_) => "in a state that this program does not know",
         };
         words.to_owned()
@@ -235,7 +235,7 @@ fn some(text: &str, otherwise: &str) -> String {
     text::line(if text.is_empty() { otherwise } else { text })
 }
 
-fn last_refresh_in_words(fence: &PendingRefresh, now: Timestamp) -> String {
+fn describe_last_refresh(fence: &PendingRefresh, now: Timestamp) -> String {
     let ended = match (fence.ended, &fence.refusal) {
         (PostEnd::Refused, Some(refusal)) => {
             let code = refusal.code.as_deref().map(text::line);
@@ -254,7 +254,7 @@ fn last_refresh_in_words(fence: &PendingRefresh, now: Timestamp) -> String {
     }
 }
 
-fn expiry_in_words(end: Option<Timestamp>, now: Timestamp) -> String {
+fn describe_expiry(end: Option<Timestamp>, now: Timestamp) -> String {
     match end {
         None => "no expiry stated".to_owned(),
         Some(end) if end > now => {
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expiry_is_said_in_words() {
+    fn expiry_has_description() {
         let now = Timestamp::from_unix_seconds(1_000_000);
         for (end, words) in [
             (None, "no expiry stated"),
@@ -285,12 +285,12 @@ mod tests {
             (Some(1_000_000 - 3 * 86_400), "expired 3 days ago"),
         ] {
             let end = end.map(Timestamp::from_unix_seconds);
-            assert_eq!(expiry_in_words(end, now), words);
+            assert_eq!(describe_expiry(end, now), words);
         }
     }
 
     #[test]
-    fn pending_refresh_says_how_the_last_one_ended_and_when_the_next_is_due() {
+    fn pending_refresh_has_outcome_and_due_time() {
         let now = Timestamp::from_unix_seconds(1_000_000);
         let later = Timestamp::from_unix_seconds(1_000_040);
         let refusal = Refusal {
@@ -322,7 +322,7 @@ mod tests {
         ] {
             let mut fence = PendingRefresh::new(now, not_before);
             (fence.ended, fence.refusal) = (ended, refusal);
-            assert_eq!(last_refresh_in_words(&fence, now), words);
+            assert_eq!(describe_last_refresh(&fence, now), words);
         }
     }
 }

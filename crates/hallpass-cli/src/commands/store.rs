@@ -70,7 +70,7 @@ pub(super) async fn run(store: &Store, program: &Program) -> Result<(), CommandE
     match &store.task {
         Task::List => list::run(program).await,
         Task::Rekey(passphrase) => key::rekey(passphrase, program).await,
-        Task::Move(to) => key::to_another_place(to, program).await,
+        Task::Move(to) => key::move_key(to, program).await,
         Task::Export(export) => bundle::export(export, program).await,
         Task::Import(import) => bundle::import(import, program).await,
         Task::Forget(forget) => forget::run(forget, program).await,

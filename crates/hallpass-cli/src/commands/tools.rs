@@ -137,7 +137,7 @@ fn lines(properties: &[Property], lead: &str, output: &Output) -> Vec<String> {
     };
     let name = |property: &Property| text::line(&property.name);
     let about = |property: &Property| {
-        let mut about = text::line(&property.schema.kind.in_words());
+        let mut about = text::line(&property.schema.kind.describe());
         if property.required {
             about.push_str(", required");
         }

@@ -24,7 +24,7 @@ impl Config {
         self.put([(name, entry)], replaces)
     }
 
-    /// Writes entries under names that nobody has: all of them, or none.
+    /// Writes entries under new names: all of them, or none.
     pub(crate) fn add_all<'a>(
         &self,
         entries: impl IntoIterator<Item = (&'a str, &'a Entry)>,
@@ -65,17 +65,15 @@ impl Config {
         })
     }
 
-    /// Changes the file as it is now, which may be another than was read before: somebody may have
-    /// been asked meanwhile. Whoever else changes it waits.
+    /// Changes the current file, which may have changed since it was read. Other processes that change it
+    /// wait.
     fn change(
         &self,
         change: impl FnOnce(&mut DocumentMut, &Self) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
         let Some(path) = self.path() else {
-            return Err(
-                CommandError::usage("there is no place for a configuration file")
-                    .hint("name one with --config, or set HALLPASS_CONFIG"),
-            );
+            return Err(CommandError::usage("no configuration file is known")
+                .hint("set `--config` or `HALLPASS_CONFIG`"));
         };
         let unwritable =
             |error| CommandError::usage(format!("{} can't be written: {error}", path.display()));

@@ -5,7 +5,7 @@ fn parse(text: &str) -> Result<Config, CommandError> {
 }
 
 #[test]
-fn a_server_has_a_url_an_account_and_options() {
+fn entry_has_url_account_and_options() {
     let config = parse(
         "# mine\n[servers.work]\nurl = \"https://mcp.example.com/mcp\"\naccount = \"w\"\n\
          scope = \"a b\"\ndpop = true\ncallback-port = 4711\nmax-refresh-posts = 3\ntrusted-issuer = \"https://i.example\"\n\
@@ -138,7 +138,7 @@ fn syntax_error_and_two_entries_for_one_account_are_errors() {
 }
 
 #[test]
-fn a_credential_key_is_found_by_name_and_by_url() {
+fn credential_key_is_found_by_name_and_url() {
     let config = parse(
         "[servers.home]\nurl = \"https://a.example/mcp\"\nscope = \"home\"\n\
          [servers.work]\nurl = \"https://a.example/mcp\"\naccount = \"work\"\nscope = \"work\"\n",
@@ -165,18 +165,4 @@ fn a_credential_key_is_found_by_name_and_by_url() {
         failed.contains("is not the URL of an MCP server"),
         "{failed}"
     );
-}
-
-#[test]
-fn letters_that_differ_are_counted() {
-    for (one, other, expected) in [
-        ("", "", 0),
-        ("a", "", 1),
-        ("", "abc", 3),
-        ("scope", "scopes", 1),
-        ("kitten", "sitting", 3),
-        ("issuer", "issuer", 0),
-    ] {
-        assert_eq!(distance(one, other), expected, "{one} {other}");
-    }
 }

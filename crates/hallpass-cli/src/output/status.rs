@@ -14,36 +14,36 @@ use hallpass::{Clock, SystemClock};
 use crate::text;
 
 /// So long nothing is said: most answers come sooner.
-const PATIENCE: Duration = Duration::from_millis(600);
+const SHOW_DELAY: Duration = Duration::from_millis(600);
 
 /// How often the line is drawn anew.
-const BEAT: Duration = Duration::from_millis(200);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The turning sign before the words, in ASCII: it looks the same everywhere.
-const TURNS: [&str; 4] = ["|", "/", "-", "\\"];
+const SPINNER: [&str; 4] = ["|", "/", "-", "\\"];
 
 /// The status line of one terminal. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct StatusLine {
     /// How wide the terminal is; none where nothing can be drawn over.
     width: Option<usize>,
-    shown: Arc<Mutex<Shown>>,
+    shown: Arc<Mutex<Report>>,
 }
 
 #[derive(Debug, Default)]
-struct Shown {
+struct Report {
     words: String,
     turn: usize,
     is_drawn: bool,
-    /// Whether somebody is being asked something, and must not be written over.
+    /// Whether the user is being asked something, which must not be overwritten.
     is_held: bool,
 }
 
 /// The status line stays away.
 #[derive(Debug)]
-pub(crate) struct Held<'a>(&'a StatusLine);
+pub(crate) struct StatusHold<'a>(&'a StatusLine);
 
-impl Drop for Held<'_> {
+impl Drop for StatusHold<'_> {
     fn drop(&mut self) {
         self.0.lock().is_held = false;
     }
@@ -64,7 +64,7 @@ impl StatusLine {
 
     /// Shows what is waited for until `work` is done.
     pub(super) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
-        self.say(what);
+        self.set_text(what);
         self.until(work).await
     }
 
@@ -74,28 +74,28 @@ impl StatusLine {
             return work.await;
         }
         let mut work = std::pin::pin!(work);
-        let mut pause = PATIENCE;
+        let mut pause = SHOW_DELAY;
         let done = loop {
             tokio::select! {
                 done = &mut work => break done,
                 () = SystemClock.sleep(pause) => self.draw(),
             }
-            pause = BEAT;
+            pause = REDRAW_INTERVAL;
         };
         self.clear();
         done
     }
 
     /// Changes the words; they are drawn at the next beat.
-    pub(super) fn say(&self, what: &str) {
+    pub(super) fn set_text(&self, what: &str) {
         self.lock().words = text::line(what);
     }
 
     /// Takes the line away, and keeps it away as long as what this gives is kept.
-    pub(super) fn hold(&self) -> Held<'_> {
+    pub(super) fn hold(&self) -> StatusHold<'_> {
         self.clear();
         self.lock().is_held = true;
-        Held(self)
+        StatusHold(self)
     }
 
     /// Takes the line away before something else is written.
@@ -112,8 +112,8 @@ impl StatusLine {
         let Some(width) = self.width.filter(|_| !shown.is_held) else {
             return;
         };
-        shown.turn = (shown.turn + 1) % TURNS.len();
-        let line = format!("{} {}", TURNS[shown.turn], shown.words);
+        shown.turn = (shown.turn + 1) % SPINNER.len();
+        let line = format!("{} {}", SPINNER[shown.turn], shown.words);
         // A line that wraps can't be drawn over.
         let line: String = line.chars().take(width - 1).collect();
         shown.is_drawn = true;
@@ -121,7 +121,7 @@ impl StatusLine {
         let _ = write!(stderr, "\r{line}\u{1b}[K").and_then(|()| stderr.flush());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shown> {
+    fn lock(&self) -> MutexGuard<'_, Report> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,7 +14,7 @@ fn options(json: Value) -> ServerOptions {
 }
 
 #[test]
-fn a_key_is_an_option_without_its_dashes() {
+fn config_keys_match_options() {
     let every = json!({
         "resource": "x", "allow-resource-mismatch": true, "scope": "x", "issuer": "x",
         "trusted-issuer": ["x"], "resource-metadata-url": "x", "server-metadata-url": "x",
@@ -52,7 +52,7 @@ fn a_key_is_an_option_without_its_dashes() {
 }
 
 #[test]
-fn a_layer_lies_over_the_one_below() {
+fn later_layer_overrides_earlier() {
     let check = |above: Value, below: Value, expected: Value| {
         let merged = options(above).over(&options(below)).unwrap();
         assert_eq!(Value::Object(merged.to_map().unwrap()), expected);
@@ -103,7 +103,7 @@ fn a_layer_lies_over_the_one_below() {
 }
 
 #[test]
-fn options_that_contradict_each_other_are_named() {
+fn contradicting_options_are_named() {
     let check = |json: Value, expected: Option<&str>| {
         let found = options(json.clone()).contradiction().unwrap();
         assert_eq!(found.as_deref(), expected, "{json}");
@@ -127,7 +127,7 @@ fn options_that_contradict_each_other_are_named() {
 }
 
 #[test]
-fn a_header_has_a_name() {
+fn header_name_is_parsed() {
     for (header, name) in [
         ("X-Key: v", "X-Key"),
         ("https://as.example X-Key: v:w", "X-Key"),

@@ -74,7 +74,7 @@ impl Inventory {
     }
 
     /// The trouble of a single account that was looked at, if its file can't be read.
-    pub(crate) fn trouble_of(self, key: &CredentialKey) -> Result<Self, StoreError> {
+    pub(crate) fn error_of(self, key: &CredentialKey) -> Result<Self, StoreError> {
         let mut look = self;
         match look.found.problems.pop() {
             Some(trouble) if look.found.is_unread(key) => Err(trouble),
@@ -92,17 +92,17 @@ impl Inventory {
     }
 
     /// The same for a person, with what to do.
-    pub(crate) fn problems_in_words(&self, output: &Output) -> Vec<String> {
-        let hint = output.talk_paint().tone(Tone::Advice, "  hint:");
+    pub(crate) fn describe_problems(&self, output: &Output) -> Vec<String> {
+        let hint = output.stderr_paint().tone(Tone::Advice, "  hint:");
         let problems = self.found.problems.iter();
-        let in_words = problems.map(|problem| {
+        let describe = problems.map(|problem| {
             let line = text::line(&in_a_line(problem));
             match problem.hint() {
                 Some(advice) => format!("{line}\n{hint} {}", text::line(advice)),
                 None => line,
             }
         });
-        in_words.collect()
+        describe.collect()
     }
 
     /// Backend, policy and key in words, by what they are, and what is out of reach. No secret is

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn json_with_hostile_characters_is_escaped_and_means_the_same() {
+fn json_with_hostile_characters_is_escaped() {
     let value = serde_json::json!({"a\u{9b}2J\u{202e}": "b\u{1b}\u{7f}\u{e0041}\u{200b} grüße"});
     for plain in [value.to_string(), format!("{value:#}")] {
         let escaped = json(&plain);
@@ -17,12 +17,12 @@ fn json_with_hostile_characters_is_escaped_and_means_the_same() {
 }
 
 #[test]
-fn a_text_of_several_lines_does_not_begin_one_of_the_programs_own() {
+fn multi_line_text_is_indented() {
     assert_eq!(indented("a\r\nerror: b\n"), "a\n    error: b\n    ");
 }
 
 #[test]
-fn lines_are_broken_between_words() {
+fn text_is_wrapped_between_words() {
     assert_eq!(wrap("one two  three\nfour", None, 4), "one two three four");
     let text = "aaaa bbbb cccc dddd eeee ffff";
     assert_eq!(
@@ -38,7 +38,7 @@ fn lines_are_broken_between_words() {
 }
 
 #[test]
-fn the_nearest_name() {
+fn similar_name_is_suggested() {
     let known = ["path", "recursive", "max_results"];
     for (given, meant) in [
         ("pat", Some("path")),
@@ -56,7 +56,7 @@ fn the_nearest_name() {
 }
 
 #[test]
-fn a_time_is_said_in_its_largest_unit() {
+fn duration_is_shown_in_largest_unit() {
     for (seconds, words) in [
         (0, "0 seconds"),
         (1, "1 second"),
@@ -75,7 +75,7 @@ fn a_time_is_said_in_its_largest_unit() {
 }
 
 #[test]
-fn a_table_is_aligned_and_broken_at_the_edge() {
+fn table_is_aligned_and_wrapped() {
     let rows = [
         ("a", "one two three four".to_owned()),
         ("long", "x".to_owned()),

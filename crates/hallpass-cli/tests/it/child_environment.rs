@@ -4,13 +4,14 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use tokio::process::Command;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 const CANARY: &str = "passphrase-canary";
 
 /// A command with Hallpass's secrets in its environment, and something that is none.
-fn with_secrets(desk: &Desk, arguments: &[&str]) -> Command {
-    let mut command = desk.command(&[&["--passphrase-env", "MY_PASSPHRASE"], arguments].concat());
+fn with_secrets(fixture: &Fixture, arguments: &[&str]) -> Command {
+    let mut command =
+        fixture.command(&[&["--passphrase-env", "MY_PASSPHRASE"], arguments].concat());
     command
         .env("HALLPASS_PASSPHRASE", CANARY)
         .env("MY_PASSPHRASE", CANARY)
@@ -30,46 +31,49 @@ fn check(environment: &str) {
 
 #[tokio::test]
 async fn exec_command_finds_the_token_and_no_other_secret() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
-    let token = desk.run(&["token", &url]).await.expect(0).stdout;
-    let mut exec = with_secrets(&desk, &["exec", &url, "--", "/usr/bin/env"]);
-    let shown = desk.wait(exec.spawn().unwrap()).await.expect(0).stdout;
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let token = fixture.run(&["token", &url]).await.expect(0).stdout;
+    let mut exec = with_secrets(&fixture, &["exec", &url, "--", "/usr/bin/env"]);
+    let shown = fixture.wait(exec.spawn().unwrap()).await.expect(0).stdout;
     check(&shown);
     let expected = format!("HALLPASS_TOKEN={token}");
     assert!(shown.contains(&expected), "{shown}");
 
     let another = ["exec", &url, "--env", "MINE", "--", "/usr/bin/env"];
-    let mut exec = with_secrets(&desk, &another);
-    let shown = desk.wait(exec.spawn().unwrap()).await.expect(0).stdout;
+    let mut exec = with_secrets(&fixture, &another);
+    let shown = fixture.wait(exec.spawn().unwrap()).await.expect(0).stdout;
     check(&shown);
     assert!(shown.contains(&format!("MINE={token}")), "{shown}");
 }
 
 #[tokio::test]
 async fn token_command_finds_no_secret_of_hallpass() {
-    let desk = Desk::new().await;
-    let file = desk.folder.path().join("environment");
+    let fixture = Fixture::new().await;
+    let file = fixture.folder.path().join("environment");
     let script = format!("/usr/bin/env > \"{}\"; echo token", file.display());
     let line = format!("/bin/sh -c '{script}'");
-    let mut token = with_secrets(&desk, &["token", &desk.url(), "--token-command", &line]);
-    let printed = desk.wait(token.spawn().unwrap()).await.expect(0).stdout;
+    let mut token = with_secrets(
+        &fixture,
+        &["token", &fixture.url(), "--token-command", &line],
+    );
+    let printed = fixture.wait(token.spawn().unwrap()).await.expect(0).stdout;
     assert_eq!(printed, "token\n");
     check(&fs::read_to_string(&file).unwrap());
 }
 
 #[tokio::test]
 async fn browser_finds_no_secret_of_hallpass() {
-    let desk = Desk::new().await;
-    let pipe = desk.folder.path().join("environment");
+    let fixture = Fixture::new().await;
+    let pipe = fixture.folder.path().join("environment");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    let browser = desk.folder.path().join("browser");
+    let browser = fixture.folder.path().join("browser");
     let script = format!("#!/bin/sh\n/usr/bin/env > '{}'\n", pipe.display());
     std::io::Write::write_all(&mut fs::File::create(&browser).unwrap(), script.as_bytes()).unwrap();
     fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut login = with_secrets(&desk, &["login", &desk.url()]);
+    let mut login = with_secrets(&fixture, &["login", &fixture.url()]);
     // Ended when the test ends: it waits for a person who does not come.
     let _login = login.env("BROWSER", &browser).spawn().unwrap();
     check(&tokio::fs::read_to_string(&pipe).await.unwrap());

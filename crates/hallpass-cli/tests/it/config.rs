@@ -4,46 +4,46 @@ use std::{fs, io::Write, path::PathBuf};
 
 use hallpass_testkit::Endpoint;
 
-use crate::program::{Desk, Ended};
+use crate::program::{Fixture, Output};
 
-struct Named {
-    desk: Desk,
+struct ConfigFixture {
+    fixture: Fixture,
     file: PathBuf,
 }
 
-impl Named {
+impl ConfigFixture {
     async fn new() -> Self {
-        let desk = Desk::new().await;
-        let file = desk.folder.path().join("config folder/config.toml");
-        Self { desk, file }
+        let fixture = Fixture::new().await;
+        let file = fixture.folder.path().join("config folder/config.toml");
+        Self { fixture, file }
     }
 
-    async fn run(&self, arguments: &[&str]) -> Ended {
+    async fn run(&self, arguments: &[&str]) -> Output {
         let named = ["--config", self.file.to_str().unwrap()];
-        self.desk.run(&[&named, arguments].concat()).await
+        self.fixture.run(&[&named, arguments].concat()).await
     }
 
-    async fn login(&self, arguments: &[&str]) -> Ended {
+    async fn login(&self, arguments: &[&str]) -> Output {
         let named = [
             "--config",
             self.file.to_str().unwrap(),
             "login",
             "--no-browser",
         ];
-        let command = self.desk.command(&[&named, arguments].concat());
-        self.desk.sign_in(command).await
+        let command = self.fixture.command(&[&named, arguments].concat());
+        self.fixture.sign_in(command).await
     }
 
     fn asked_scope(&self) -> Option<String> {
-        let asked = self.desk.issuer.requests_to(Endpoint::Authorization);
+        let asked = self.fixture.issuer.requests_to(Endpoint::Authorization);
         asked.last().unwrap().parameter("scope").map(str::to_owned)
     }
 }
 
 #[tokio::test]
-async fn a_name_stands_for_a_server_in_every_command() {
-    let named = Named::new().await;
-    let url = named.desk.url();
+async fn name_works_in_every_command() {
+    let named = ConfigFixture::new().await;
+    let url = named.fixture.url();
     let added = named
         .run(&["add", "mine", &url, "--scope", "a"])
         .await
@@ -69,9 +69,9 @@ async fn a_name_stands_for_a_server_in_every_command() {
 }
 
 #[tokio::test]
-async fn the_file_lies_between_the_command_line_and_what_is_remembered() {
-    let named = Named::new().await;
-    let url = named.desk.url();
+async fn file_overrides_saved_and_command_line_overrides_file() {
+    let named = ConfigFixture::new().await;
+    let url = named.fixture.url();
     named
         .login(&[&url, "--scope", "remembered", "--header", "X-Team: tools"])
         .await
@@ -87,7 +87,7 @@ async fn the_file_lies_between_the_command_line_and_what_is_remembered() {
     assert_eq!(named.asked_scope().as_deref(), Some("configured"));
     named.login(&["mine", "--scope", "given"]).await.expect(0);
     assert_eq!(named.asked_scope().as_deref(), Some("given"));
-    let last = named.desk.server.requests().last().unwrap().clone();
+    let last = named.fixture.server.requests().last().unwrap().clone();
     assert_eq!(last.header("x-team"), Some("tools"), "it is remembered");
     // What was given once does not hide what the file says.
     named.login(&["mine"]).await.expect(0);
@@ -98,8 +98,8 @@ async fn the_file_lies_between_the_command_line_and_what_is_remembered() {
 }
 
 #[tokio::test]
-async fn a_change_keeps_what_a_person_wrote_around_it() {
-    let named = Named::new().await;
+async fn edit_keeps_comments_and_order() {
+    let named = ConfigFixture::new().await;
     fs::create_dir_all(named.file.parent().unwrap()).unwrap();
     let mine = "# my servers\n\n[servers.z] # last letter first\nurl = \"https://z.example/mcp\"\n\
                 scope = \"b a\" # in this order\n";
@@ -142,8 +142,8 @@ async fn a_change_keeps_what_a_person_wrote_around_it() {
 }
 
 #[tokio::test]
-async fn a_list_shows_names_and_no_secret() {
-    let named = Named::new().await;
+async fn list_shows_no_secret() {
+    let named = ConfigFixture::new().await;
     named.run(&["list"]).await.expect(2);
     let secret = [
         "--header",
@@ -154,7 +154,9 @@ async fn a_list_shows_names_and_no_secret() {
     let add = ["add", "a", "https://a.example/mcp", "--account", "w"];
     let added = named.run(&[&add[..], &secret].concat()).await.expect(0);
     assert!(
-        added.stderr.contains("`X-Key` is written into the file"),
+        added
+            .stderr
+            .contains("`X-Key` is written to the file as typed"),
         "{}",
         added.stderr
     );
@@ -175,17 +177,17 @@ async fn a_list_shows_names_and_no_secret() {
 }
 
 #[tokio::test]
-async fn the_file_is_found_and_its_mistakes_are_named() {
-    let named = Named::new().await;
-    let url = named.desk.url();
+async fn config_file_is_found_and_errors_name_line() {
+    let named = ConfigFixture::new().await;
+    let url = named.fixture.url();
     named.run(&["token", "mine"]).await.expect(2);
     fs::create_dir_all(named.file.parent().unwrap()).unwrap();
     let text = format!("[servers.mine]\nurl = \"{url}\"\nscops = \"a\"\n");
     let mut file = fs::File::create(&named.file).unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let mut token = named.desk.command(&["token", "mine"]);
+    let mut token = named.fixture.command(&["token", "mine"]);
     token.env("HALLPASS_CONFIG", &named.file);
-    let ended = named.desk.sign_in(token).await.expect(2);
+    let ended = named.fixture.sign_in(token).await.expect(2);
     let place = format!("{}:3: ", named.file.display());
     assert!(ended.stderr.contains(&place), "{}", ended.stderr);
     assert!(
@@ -198,9 +200,9 @@ async fn the_file_is_found_and_its_mistakes_are_named() {
 }
 
 #[tokio::test]
-async fn the_account_called_default_can_be_meant() {
-    let named = Named::new().await;
-    let url = named.desk.url();
+async fn default_account_can_be_named() {
+    let named = ConfigFixture::new().await;
+    let url = named.fixture.url();
     named
         .run(&["add", "mine", &url, "--account", "work"])
         .await
@@ -223,7 +225,7 @@ async fn the_account_called_default_can_be_meant() {
     assert!(
         status
             .stdout
-            .starts_with(&format!("{url}\n  state  nobody")),
+            .starts_with(&format!("{url}\n  state  not signed in")),
         "{}",
         status.stdout
     );
@@ -240,9 +242,9 @@ async fn the_account_called_default_can_be_meant() {
 }
 
 #[tokio::test]
-async fn a_login_says_what_the_file_sets_otherwise() {
-    let named = Named::new().await;
-    let url = named.desk.url();
+async fn login_reports_options_that_differ_from_file() {
+    let named = ConfigFixture::new().await;
+    let url = named.fixture.url();
     let add = ["add", "mine", &url, "--scope", "a", "--client-name", "Mine"];
     named.run(&add).await.expect(0);
     let quiet = named.login(&["mine"]).await.expect(0);
@@ -252,7 +254,7 @@ async fn a_login_says_what_the_file_sets_otherwise() {
     let other = ["mine", "--scope", "b", "--client-name", "Mine"];
     let other = named.login(&other).await.expect(0);
     let note = format!(
-        "note: `--scope` is set otherwise in {}, by which later commands go",
+        "note: `--scope` is set differently in {}, which later commands use",
         named.file.display()
     );
     assert!(other.stderr.contains(&note), "{}", other.stderr);
@@ -264,8 +266,8 @@ async fn a_login_says_what_the_file_sets_otherwise() {
 }
 
 #[tokio::test]
-async fn options_that_go_into_the_file_are_not_said_to_be_remembered() {
-    let named = Named::new().await;
+async fn add_help_does_not_mention_saved_options() {
+    let named = ConfigFixture::new().await;
     let help = named.run(&["add", "--help"]).await.expect(0).stdout;
     assert!(help.contains("\nServer options:\n"), "{help}");
     assert!(!help.contains("are saved"), "{help}");
@@ -274,29 +276,29 @@ async fn options_that_go_into_the_file_are_not_said_to_be_remembered() {
 }
 
 #[tokio::test]
-async fn one_folder_holds_everything() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    let elsewhere = desk.folder.path().join("elsewhere");
+async fn hallpass_home_holds_everything() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let elsewhere = fixture.folder.path().join("elsewhere");
     let run = async |arguments: &[&str]| {
-        let mut command = desk.command(arguments);
+        let mut command = fixture.command(arguments);
         command.env("XDG_CONFIG_HOME", &elsewhere);
         command.env("HOME", &elsewhere);
         command.env("APPDATA", &elsewhere);
-        desk.wait(command.spawn().unwrap()).await.expect(0)
+        fixture.wait(command.spawn().unwrap()).await.expect(0)
     };
     run(&["add", "mine", &url]).await;
-    assert!(desk.store().join("config.toml").exists());
+    assert!(fixture.store().join("config.toml").exists());
     assert!(!elsewhere.exists());
     // A folder with nothing else in it is no store yet.
     let status = run(&["status"]).await;
     assert!(status.stdout.contains("nothing yet"), "{}", status.stdout);
-    let login = desk.command(&["login", "mine", "--no-browser"]);
-    desk.sign_in(login).await.expect(0);
+    let login = fixture.command(&["login", "mine", "--no-browser"]);
+    fixture.sign_in(login).await.expect(0);
     run(&["call", "mine", "ping"]).await;
 
     // What is named more exactly wins.
-    let file = desk.folder.path().join("mine.toml");
+    let file = fixture.folder.path().join("mine.toml");
     run(&[
         "--config",
         file.to_str().unwrap(),
@@ -305,20 +307,20 @@ async fn one_folder_holds_everything() {
         "https://a.example/mcp",
     ])
     .await;
-    let mut list = desk.command(&["list"]);
+    let mut list = fixture.command(&["list"]);
     list.env("HALLPASS_CONFIG", &file);
-    let list = desk.wait(list.spawn().unwrap()).await.expect(0);
+    let list = fixture.wait(list.spawn().unwrap()).await.expect(0);
     assert!(list.stdout.starts_with("a  "), "{}", list.stdout);
     // Where the store alone is named, the file stays where it is.
-    let store = desk.folder.path().join("another");
+    let store = fixture.folder.path().join("another");
     let list = run(&["--store", store.to_str().unwrap(), "list"]).await;
     assert!(list.stdout.starts_with("mine  "), "{}", list.stdout);
 }
 
 #[tokio::test]
 async fn unknown_key_is_an_error_for_its_server_and_a_warning_for_others() {
-    let named = Named::new().await;
-    let url = named.desk.url();
+    let named = ConfigFixture::new().await;
+    let url = named.fixture.url();
     let text = format!(
         "[servers.mine]\nurl = \"{url}\"\n[servers.other]\nurl = \"https://other.example/mcp\"\nscopes = \"a\"\n"
     );

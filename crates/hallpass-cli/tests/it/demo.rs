@@ -1,19 +1,19 @@
 //! The demonstration.
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 #[tokio::test]
-async fn it_goes_the_whole_way_and_says_what_went_over_the_wire() {
-    let desk = Desk::new().await;
-    let ended = desk.run(&["demo"]).await.expect(0);
+async fn demo_shows_each_request() {
+    let fixture = Fixture::new().await;
+    let ended = fixture.run(&["demo"]).await.expect(0);
     for word in [
         "1. The server is asked without a token",
         "code_challenge_method=S256",
         "grant_type=authorization_code",
         "tools/list",
         "grant_type=refresh_token",
-        "nobody noticed: add(20, 22) is 42",
-        "the refresh token is revoked",
+        "the caller did not notice: add(20, 22) is 42",
+        "refresh token: revoked",
         "But the token is good for nothing",
         "Auth required",
     ] {
@@ -46,9 +46,9 @@ async fn it_goes_the_whole_way_and_says_what_went_over_the_wire() {
 }
 
 #[tokio::test]
-async fn a_hallpass_that_drops_resource_at_refresh_does_not_get_through() {
-    let desk = Desk::new().await;
-    let ended = desk
+async fn demo_without_resource_at_refresh_fails() {
+    let fixture = Fixture::new().await;
+    let ended = fixture
         .run(&["demo", "--forget-resource-at-refresh"])
         .await
         .expect(1);
@@ -57,15 +57,15 @@ async fn a_hallpass_that_drops_resource_at_refresh_does_not_get_through() {
         "{}",
         ended.stdout
     );
-    assert!(!ended.stdout.contains("nobody noticed"), "{}", ended.stdout);
-    let what = "this does not hold: 1 × Refresh with resource=";
+    assert!(!ended.stdout.contains("did not notice"), "{}", ended.stdout);
+    let what = "check failed: 1 × Refresh with resource=";
     assert!(ended.stderr.contains(what), "{}", ended.stderr);
 }
 
 #[tokio::test]
-async fn a_script_gets_the_steps_and_each_resource() {
-    let desk = Desk::new().await;
-    let data = desk.run(&["--json", "demo"]).await.expect(0).json();
+async fn demo_json_has_each_step_and_resource() {
+    let fixture = Fixture::new().await;
+    let data = fixture.run(&["--json", "demo"]).await.expect(0).json();
     let steps = data["result"]["steps"].as_array().unwrap();
     let requests = steps
         .iter()

@@ -3,20 +3,20 @@
 
 use hallpass_testkit::{ChallengeStyle, Endpoint, LeakCheck, PublishedResource};
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 #[tokio::test]
-async fn a_healthy_account_is_0_and_a_fault_has_its_line() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
-    let ended = desk.run(&["doctor", &url]).await.expect(0);
+async fn doctor_exit_code_is_0_or_fault_with_fix() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let ended = fixture.run(&["doctor", &url]).await.expect(0);
     assert!(ended.stdout.contains("mcp: ok\n"), "{}", ended.stdout);
     assert!(ended.stdout.ends_with("no faults\n"));
 
     let resource = PublishedResource::Exactly("https://other.example/mcp".to_owned());
-    desk.server.change(|it| it.resource = resource);
-    let ended = desk.run(&["doctor", &url]).await.expect(2);
+    fixture.server.change(|it| it.resource = resource);
+    let ended = fixture.run(&["doctor", &url]).await.expect(2);
     let line = format!("hint: hallpass login {url} --resource https://other.example/mcp\n");
     assert!(ended.stdout.contains(&line), "{}", ended.stdout);
     assert!(ended.stderr.starts_with("error: `resource-mismatch`: "));
@@ -24,10 +24,10 @@ async fn a_healthy_account_is_0_and_a_fault_has_its_line() {
 }
 
 #[tokio::test]
-async fn a_script_gets_the_report_whatever_it_says() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    let ended = desk.run(&["--json", "doctor", &url]).await.expect(3);
+async fn doctor_json_has_report_on_success_and_fault() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let ended = fixture.run(&["--json", "doctor", &url]).await.expect(3);
     let json = ended.json();
     assert_eq!(json["ok"], false);
     assert_eq!(json["error"]["code"], "sign-in-required");
@@ -42,63 +42,69 @@ async fn a_script_gets_the_report_whatever_it_says() {
     assert_eq!(finding["spec"], "RFC 6749 §4");
     assert_eq!(finding["responsible"], "here");
     assert_eq!(finding["commands"][0], format!("hallpass login {url}"));
-    assert!(!desk.store().exists(), "nothing is kept by looking");
+    assert!(!fixture.store().exists(), "nothing is kept by looking");
 
-    desk.login(&[]).await.expect(0);
-    let json = desk.run(&["--json", "doctor", &url]).await.expect(0).json();
+    fixture.login(&[]).await.expect(0);
+    let json = fixture
+        .run(&["--json", "doctor", &url])
+        .await
+        .expect(0)
+        .json();
     assert_eq!(json["ok"], true);
     assert_eq!(json["result"]["verdict"], "ok");
     assert_eq!(json["result"]["first_fault"], serde_json::Value::Null);
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_decides_the_exit_code() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&["--account", "work"]).await.expect(0);
-    let ended = desk.run(&["doctor", &url, "--account", "work"]).await;
+async fn first_fault_decides_exit_code() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&["--account", "work"]).await.expect(0);
+    let ended = fixture.run(&["doctor", &url, "--account", "work"]).await;
     ended.expect(0);
 
     // Refused although it is fresh: whoever runs the server has to see to it.
-    desk.issuer.expire_access_tokens();
-    let ended = desk.run(&["doctor", &url, "--account", "work"]).await;
+    fixture.issuer.expire_access_tokens();
+    let ended = fixture.run(&["doctor", &url, "--account", "work"]).await;
     assert!(ended.expect(1).stdout.contains("`fresh-token-refused`"));
 
-    desk.server.stop().await;
-    let ended = desk.run(&["doctor", &url]).await.expect(5);
+    fixture.server.stop().await;
+    let ended = fixture.run(&["doctor", &url]).await.expect(5);
     assert!(ended.stdout.contains("`no-connection`"), "{}", ended.stdout);
 }
 
 #[tokio::test]
-async fn nothing_is_spent_or_said_that_is_secret() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
-    desk.server.change(|it| it.challenge = ChallengeStyle::None);
+async fn doctor_uses_no_refresh_token_and_prints_no_secret() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    fixture
+        .server
+        .change(|it| it.challenge = ChallengeStyle::None);
     let mut shown = String::new();
     for arguments in [
         &["-vv", "doctor", &url][..],
         &["-vv", "--json", "doctor", &url],
     ] {
-        let ended = desk.run(arguments).await.expect(0);
+        let ended = fixture.run(arguments).await.expect(0);
         shown = format!("{shown}{}{}", ended.stdout, ended.stderr);
     }
-    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 0);
-    assert_eq!(desk.issuer.requests_to(Endpoint::Registration).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Registration).len(), 1);
     let mut leaks = LeakCheck::new();
-    leaks.watch_record(desk.issuer.recorder(), &["state"]);
+    leaks.watch_record(fixture.issuer.recorder(), &["state"]);
     leaks.check("doctor", &shown).unwrap();
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_open_is_a_finding_among_others() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
-    let store = desk.store().join("store.json");
+async fn unreadable_store_is_a_finding() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let store = fixture.store().join("store.json");
     let mut file = std::fs::File::create(&store).unwrap();
     std::io::Write::write_all(&mut file, b"no json").unwrap();
-    let ended = desk.run(&["doctor", &url]).await.expect(2);
+    let ended = fixture.run(&["doctor", &url]).await.expect(2);
     assert!(ended.stdout.contains("network: ok"), "{}", ended.stdout);
     assert!(ended.stdout.contains("`store-damaged`"), "{}", ended.stdout);
 }

@@ -2,14 +2,14 @@
 
 use tokio::process::Command;
 
-use crate::program::{Desk, Ended};
+use crate::program::{Fixture, Output};
 
 /// Somebody with a configuration of their own.
-pub(crate) struct Newcomer(pub(crate) Desk);
+pub(crate) struct Newcomer(pub(crate) Fixture);
 
 impl Newcomer {
     pub(crate) async fn new() -> Self {
-        Self(Desk::new().await)
+        Self(Fixture::new().await)
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -19,14 +19,14 @@ impl Newcomer {
         command
     }
 
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let child = self.command(arguments).spawn().unwrap();
         self.0.wait(child).await
     }
 }
 
 #[tokio::test]
-async fn a_server_is_called_by_its_name_in_what_leads_on() {
+async fn hints_use_the_configured_name() {
     let new = Newcomer::new().await;
     let url = new.0.url();
     new.run(&["add", "mine", &url]).await.expect(0);
@@ -55,7 +55,7 @@ async fn a_server_is_called_by_its_name_in_what_leads_on() {
 }
 
 #[tokio::test]
-async fn the_doctor_examines_the_account_of_a_name_with_its_options() {
+async fn doctor_uses_account_and_options_of_name() {
     let new = Newcomer::new().await;
     let url = new.0.url();
     let add = ["add", "mine", &url, "--account", "work", "--scope", "a"];
@@ -96,7 +96,7 @@ async fn the_doctor_examines_the_account_of_a_name_with_its_options() {
 }
 
 #[tokio::test]
-async fn every_command_says_in_the_same_words_that_nobody_has_signed_in() {
+async fn not_signed_in_has_one_message() {
     let new = Newcomer::new().await;
     let url = new.0.url();
     for arguments in [
@@ -115,11 +115,11 @@ async fn every_command_says_in_the_same_words_that_nobody_has_signed_in() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn without_a_keyring_the_first_login_says_where_the_key_is_and_no_more() {
+async fn first_login_without_keyring_notes_key_file_once() {
     let new = Newcomer::new().await;
     let url = new.0.url();
-    let note = "note: the key to the credentials is in a file that only you can read, and not in \
-                the keyring: the Secret Service can't be reached";
+    let note = "note: the key of the credential store is in a file that only you can read, not in the \
+                keyring: the Secret Service can't be reached";
     for notes in [1, 0] {
         let login = new.command(&["login", &url, "--no-browser"]);
         let ended = new.0.sign_in(login).await.expect(0);
@@ -130,7 +130,7 @@ async fn without_a_keyring_the_first_login_says_where_the_key_is_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_fails_at_a_server_names_the_doctor_where_there_is_no_better_advice() {
+async fn server_error_without_hint_names_doctor() {
     let new = Newcomer::new().await;
     let url = new.0.url();
     new.run(&["add", "mine", &url]).await.expect(0);
@@ -140,13 +140,13 @@ async fn what_fails_at_a_server_names_the_doctor_where_there_is_no_better_advice
         (&["login", "mine", "--no-browser"], 5),
     ] {
         let ended = new.run(arguments).await.expect(code);
-        let hint = "  hint: `hallpass doctor mine` looks where it fails, step by step\n";
+        let hint = "  hint: `hallpass doctor mine` diagnoses it step by step\n";
         assert!(ended.stderr.contains(hint), "{}", ended.stderr);
     }
 }
 
 #[tokio::test]
-async fn what_is_neither_a_url_nor_a_name_is_said_to_be_neither() {
+async fn text_that_is_no_url_or_name_is_refused() {
     let new = Newcomer::new().await;
     for odd in ["mine/", "//mcp", ""] {
         let ended = new.run(&["tools", odd]).await.expect(2);

@@ -5,10 +5,10 @@
 //! sequence may arrive there except the program's own. Each text begins with the name of its field,
 //! which proves that the program showed it; where a row expects other words, the program refused it.
 
-mod asking;
 mod authorization;
+mod elicitation;
+mod listing;
 mod mcp;
-mod offers;
 mod pipes;
 mod server;
 
@@ -125,12 +125,12 @@ async fn hostile_text_of_an_mcp_server_is_cleaned_at_the_terminal() {
 
 #[tokio::test]
 async fn hostile_text_of_what_a_server_offers_is_cleaned_at_the_terminal() {
-    check(offers::TABLE).await;
+    check(listing::TABLE).await;
 }
 
 #[tokio::test]
 async fn hostile_text_of_what_a_server_asks_is_cleaned_at_the_terminal() {
-    check(asking::TABLE).await;
+    check(elicitation::TABLE).await;
 }
 
 /// Runs all rows, a few at once.
@@ -254,9 +254,7 @@ fn obeyed(bytes: &[u8], lines: bool) -> Option<String> {
     }
     let mut text = text.replace("\r\n", "\n");
     // The paint of this program, and that of its log.
-    for own in [
-        "0", "1", "1;31", "36", "2", "3", "31", "32", "33", "34", "35",
-    ] {
+    for own in ["0", "1", "36", "2", "3", "31", "32", "33", "34", "35"] {
         text = text.replace(&format!("\u{1b}[{own}m"), "");
     }
     // A line that is drawn over, and taken away.

@@ -6,22 +6,22 @@ use hallpass_testkit::LeakCheck;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::program::{Desk, Ended};
+use crate::program::{Fixture, Output};
 
-/// A desk with a home, where other programs have their files.
+/// A fixture with a home, where other programs have their files.
 pub(crate) struct Home {
-    pub(crate) desk: Desk,
+    pub(crate) fixture: Fixture,
 }
 
 impl Home {
     pub(crate) async fn new() -> Self {
-        let desk = Desk::new().await;
-        fs::create_dir_all(desk.folder.path().join("home/project")).unwrap();
-        Self { desk }
+        let fixture = Fixture::new().await;
+        fs::create_dir_all(fixture.folder.path().join("home/project")).unwrap();
+        Self { fixture }
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
-        self.desk.folder.path().join("home").join(below)
+        self.fixture.folder.path().join("home").join(below)
     }
 
     /// Where the platform keeps configurations.
@@ -41,7 +41,7 @@ impl Home {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.desk.command(arguments);
+        let mut command = self.fixture.command(arguments);
         command
             .env("HOME", self.path(""))
             .env("USERPROFILE", self.path(""))
@@ -51,14 +51,14 @@ impl Home {
         command
     }
 
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let child = self.command(arguments).spawn().unwrap();
-        self.desk.wait(child).await
+        self.fixture.wait(child).await
     }
 
     /// Our file.
     pub(crate) fn file(&self) -> PathBuf {
-        self.desk.folder.path().join("config.toml")
+        self.fixture.folder.path().join("config.toml")
     }
 
     pub(crate) fn text(&self) -> String {
@@ -140,7 +140,7 @@ const CLAUDE_DESKTOP: &str = r#"{
 }"#;
 
 #[tokio::test]
-async fn servers_of_every_program_come_over() {
+async fn servers_of_every_program_are_imported() {
     let home = Home::new().await;
     put(home.path(".claude.json"), CLAUDE_CODE);
     put(home.path(".codex/config.toml"), CODEX);
@@ -184,8 +184,11 @@ async fn servers_of_every_program_come_over() {
             "old",
             "it is reached by HTTP+SSE, which hallpass does not speak",
         ),
-        ("off", "it is switched off there"),
-        ("brought", "an extension brings it, and its URL is not said"),
+        ("off", "it is disabled"),
+        (
+            "brought",
+            "an extension provides it, and its URL is not in the file",
+        ),
     ] {
         assert_eq!(row(&answer, there)["outcome"], "skipped", "{there}");
         assert_eq!(row(&answer, there)["reason"], why, "{there}");
@@ -250,7 +253,7 @@ url = "https://zed.example/mcp"
         .json();
     assert_eq!(
         row(&again, "claude")["reason"],
-        "it is here already: `claude`"
+        "it exists already: `claude`"
     );
     assert_eq!(home.text(), before);
     home.run(&["list"]).await.expect(0);
@@ -258,7 +261,7 @@ url = "https://zed.example/mcp"
 
 #[cfg(unix)]
 #[tokio::test]
-async fn claude_codes_servers_for_this_project_alone_come_over() {
+async fn claude_code_project_servers_are_imported_for_this_project_only() {
     let home = Home::new().await;
     let here = fs::canonicalize(home.path("project")).unwrap();
     let server = |url: &str| json!({ "mcpServers": { "it": { "type": "http", "url": url } } });
@@ -273,7 +276,7 @@ async fn claude_codes_servers_for_this_project_alone_come_over() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_there_is_replaced() {
+async fn import_replaces_no_existing_entry() {
     let home = Home::new().await;
     home.run(&["add", "taken", "https://mine.example/mcp", "--account", "w"])
         .await
@@ -293,11 +296,8 @@ async fn nothing_that_is_there_is_replaced() {
         .expect(0)
         .json();
     let why = row(&answer, "taken")["reason"].as_str().unwrap();
-    assert!(why.starts_with("another server is called `taken`"), "{why}");
-    assert_eq!(
-        row(&answer, "same")["reason"],
-        "it is here already: `taken`"
-    );
+    assert!(why.starts_with("the name `taken` is taken"), "{why}");
+    assert_eq!(row(&answer, "same")["reason"], "it exists already: `taken`");
     assert_eq!(row(&answer, "twin")["outcome"], "added");
     assert!(home.text().starts_with(&before), "{}", home.text());
     // Of two programs that name the same server, the first counts.
@@ -316,7 +316,7 @@ async fn nothing_that_is_there_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_torn_file_is_named_and_the_others_go_on() {
+async fn invalid_file_is_reported_and_others_are_imported() {
     let home = Home::new().await;
     home.cursor(&json!({ "fine": { "url": "https://fine.example/mcp" } }));
     put(
@@ -327,10 +327,10 @@ async fn a_torn_file_is_named_and_the_others_go_on() {
     let ended = home.run(&["import", "--yes"]).await.expect(0);
     for words in [
         ".claude.json:2:",
-        "it is no JSON: unterminated object",
+        "invalid JSON: unterminated object",
         ".codex/config.toml:2:",
-        "it is no TOML",
-        "claude-code: nothing is taken from there until it is mended",
+        "invalid TOML",
+        "claude-code: nothing is imported from it until it is fixed",
     ] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
@@ -350,7 +350,7 @@ async fn a_torn_file_is_named_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn no_secret_of_theirs_is_shown_or_written() {
+async fn import_shows_and_writes_no_secret() {
     let home = Home::new().await;
     let mut leaks = LeakCheck::new();
     let mut canary = |name: &str| leaks.canary(name);

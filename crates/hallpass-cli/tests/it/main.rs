@@ -6,58 +6,58 @@
     reason = "a failed expectation is a failed test"
 )]
 
-#[cfg(unix)]
-mod asked;
-#[cfg(target_os = "linux")]
-mod bound_tokens;
-mod calls;
+mod call;
 #[cfg(unix)]
 mod child_environment;
-mod client;
+mod client_metadata;
+mod completions;
 mod config;
-mod contract;
 mod demo;
+#[cfg(unix)]
+mod demo_serve;
 #[cfg(unix)]
 mod device;
 mod doctor;
-mod faults;
+#[cfg(target_os = "linux")]
+mod dpop;
+#[cfg(unix)]
+mod elicitation;
 mod first_steps;
-mod forgetting;
-mod handover;
+mod forget_client;
 #[cfg(unix)]
 mod hostile;
 mod import;
-mod import_asked;
-mod keeping;
-mod life;
-mod limits;
-mod lists;
-mod log_out;
+mod import_confirmation;
+mod import_credentials;
+#[cfg(unix)]
+mod interactive_login;
+mod json_output;
+mod lifecycle;
+mod listing;
+mod login_faults;
+mod logout_all;
 mod lost_key;
 mod options;
-#[cfg(unix)]
-mod people;
 mod program;
 mod proxy;
-mod registered;
-mod secrets;
+mod registered_client;
 #[cfg(unix)]
-mod serving;
-mod shells;
+mod script_contract;
+mod secrets;
+mod shared_sign_in;
 #[cfg(unix)]
 mod signals;
 mod stateless;
 mod status;
 mod store;
+mod store_commands;
 mod store_format;
 #[cfg(unix)]
-mod table;
-#[cfg(unix)]
 mod terminal;
+mod timeout;
+mod token;
 mod token_source;
-mod tokens;
 #[cfg(unix)]
 mod trusted_files;
 #[cfg(target_os = "linux")]
 mod walk_through;
-mod window;

@@ -2,20 +2,20 @@
 
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint, ListenOptions, Person, TestCa};
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 #[tokio::test]
-async fn a_private_authority_and_headers_given_at_login_hold_for_later_commands() {
+async fn login_options_are_saved_for_later_commands() {
     let ca = TestCa::new().unwrap();
     let listen = |name: &str| ListenOptions::new(name).over_tls(ca.server().unwrap());
     let issuer = AuthorizationServerOptions {
         listen: listen("authorization server"),
         ..AuthorizationServerOptions::default()
     };
-    let mut desk = Desk::with(issuer, |server| server.listen = listen("MCP server")).await;
-    desk.person = Person::new().trusting(ca.pem());
-    let url = desk.url();
-    let file = desk.folder.path().join("corporate.pem");
+    let mut fixture = Fixture::with(issuer, |server| server.listen = listen("MCP server")).await;
+    fixture.person = Person::new().trusting(ca.pem());
+    let url = fixture.url();
+    let file = fixture.folder.path().join("corporate.pem");
     std::io::Write::write_all(
         &mut std::fs::File::create(&file).unwrap(),
         ca.pem().as_bytes(),
@@ -23,8 +23,8 @@ async fn a_private_authority_and_headers_given_at_login_hold_for_later_commands(
     .unwrap();
     let file = file.to_str().unwrap();
 
-    desk.login(&[]).await.expect(2);
-    let for_issuer = format!("{} X-Gateway: issuer", desk.issuer.origin());
+    fixture.login(&[]).await.expect(2);
+    let for_issuer = format!("{} X-Gateway: issuer", fixture.issuer.origin());
     let options = [
         "--ca-certificate",
         file,
@@ -33,19 +33,19 @@ async fn a_private_authority_and_headers_given_at_login_hold_for_later_commands(
         "--header",
         &for_issuer,
     ];
-    let mut login = desk.command(&["login", &url, "--no-browser"]);
+    let mut login = fixture.command(&["login", &url, "--no-browser"]);
     login.args(options).env("SECRET", "s3cret");
-    desk.sign_in(login).await.expect(0);
+    fixture.sign_in(login).await.expect(0);
 
-    desk.issuer.expire_access_tokens();
-    let mut call = desk.command(&["call", &url, "ping"]);
+    fixture.issuer.expire_access_tokens();
+    let mut call = fixture.command(&["call", &url, "ping"]);
     call.env("SECRET", "s3cret");
-    desk.sign_in(call).await.expect(0);
+    fixture.sign_in(call).await.expect(0);
 
-    for request in desk.issuer.recorder().requests() {
+    for request in fixture.issuer.recorder().requests() {
         let expected = match request.endpoints.as_slice() {
             [Endpoint::Authorization, ..] | [Endpoint::Other] => None,
-            _ if request.origin == desk.server.origin() => Some("s3cret"),
+            _ if request.origin == fixture.server.origin() => Some("s3cret"),
             _ => Some("issuer"),
         };
         assert_eq!(
@@ -56,24 +56,24 @@ async fn a_private_authority_and_headers_given_at_login_hold_for_later_commands(
             request.path
         );
     }
-    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 1);
 }
 
 #[tokio::test]
-async fn a_relative_file_means_the_same_from_everywhere() {
-    let desk = Desk::new().await;
-    let url = desk.url();
+async fn relative_file_option_is_saved_absolute() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
     let ca = TestCa::new().unwrap();
-    let file = desk.folder.path().join("ca.pem");
+    let file = fixture.folder.path().join("ca.pem");
     let mut out = std::fs::File::create(&file).unwrap();
     std::io::Write::write_all(&mut out, ca.pem().as_bytes()).unwrap();
 
-    let mut login = desk.command(&["login", &url, "--no-browser", "--ca-certificate", "ca.pem"]);
-    login.current_dir(desk.folder.path());
-    desk.sign_in(login).await.expect(0);
-    desk.run(&["token", &url]).await.expect(0);
+    let mut login = fixture.command(&["login", &url, "--no-browser", "--ca-certificate", "ca.pem"]);
+    login.current_dir(fixture.folder.path());
+    fixture.sign_in(login).await.expect(0);
+    fixture.run(&["token", &url]).await.expect(0);
     std::fs::remove_file(&file).unwrap();
-    let ended = desk.run(&["token", &url]).await.expect(2);
+    let ended = fixture.run(&["token", &url]).await.expect(2);
     assert!(
         ended.stderr.contains(file.to_str().unwrap()),
         "{}",
@@ -82,16 +82,16 @@ async fn a_relative_file_means_the_same_from_everywhere() {
 }
 
 #[tokio::test]
-async fn one_can_sign_out_when_an_option_means_nothing_any_more() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    let mut login = desk.command(&["login", &url, "--no-browser", "--header", "X-Key: ${KEY}"]);
+async fn logout_works_with_invalid_saved_option() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let mut login = fixture.command(&["login", &url, "--no-browser", "--header", "X-Key: ${KEY}"]);
     login.env("KEY", "s3cret");
-    desk.sign_in(login).await.expect(0);
-    desk.run(&["token", &url]).await.expect(2);
-    let ended = desk.run(&["logout", &url]).await.expect(0);
+    fixture.sign_in(login).await.expect(0);
+    fixture.run(&["token", &url]).await.expect(2);
+    let ended = fixture.run(&["logout", &url]).await.expect(0);
     assert!(
-        ended.stdout.contains("the refresh token is revoked"),
+        ended.stdout.contains("\n  refresh token: revoked\n"),
         "{}",
         ended.stdout
     );
@@ -103,45 +103,44 @@ async fn one_can_sign_out_when_an_option_means_nothing_any_more() {
 }
 
 #[tokio::test]
-async fn options_given_later_come_over_the_remembered_ones() {
-    let desk = Desk::new().await;
-    let first = desk
+async fn later_options_override_saved_ones() {
+    let fixture = Fixture::new().await;
+    let first = fixture
         .login(&["--header", "X-Team: tools", "--scope", "a"])
         .await
         .expect(0);
     assert!(
-        first
-            .stderr
-            .contains("`X-Team` is remembered as it was typed"),
+        first.stderr.contains("`X-Team` is saved as typed"),
         "{}",
         first.stderr
     );
-    desk.login(&["--scope", "b"]).await.expect(0);
-    let asked = desk.issuer.requests_to(Endpoint::Authorization);
+    fixture.login(&["--scope", "b"]).await.expect(0);
+    let asked = fixture.issuer.requests_to(Endpoint::Authorization);
     assert_eq!(asked.last().unwrap().parameter("scope"), Some("b"));
     assert_eq!(
-        desk.server.requests().last().unwrap().header("x-team"),
+        fixture.server.requests().last().unwrap().header("x-team"),
         Some("tools")
     );
 
-    desk.login(&["--reset-options"]).await.expect(0);
-    let asked = desk.issuer.requests_to(Endpoint::Authorization);
+    fixture.login(&["--reset-options"]).await.expect(0);
+    let asked = fixture.issuer.requests_to(Endpoint::Authorization);
     assert_eq!(asked.last().unwrap().parameter("scope"), None);
     assert_eq!(
-        desk.server.requests().last().unwrap().header("x-team"),
+        fixture.server.requests().last().unwrap().header("x-team"),
         None
     );
 }
 
 #[tokio::test]
-async fn a_scope_given_at_login_is_no_reason_to_sign_in_again() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&["--scope", "mcp:tools"]).await.expect(0);
-    let asked = &desk.issuer.requests_to(Endpoint::Authorization)[0];
+async fn saved_scope_needs_no_new_sign_in() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&["--scope", "mcp:tools"]).await.expect(0);
+    let asked = &fixture.issuer.requests_to(Endpoint::Authorization)[0];
     assert_eq!(asked.parameter("scope"), Some("mcp:tools"));
-    desk.run(&["call", &url, "ping"]).await.expect(0);
-    desk.run(&["token", &url, "--scope", "mcp:other"])
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
+    fixture
+        .run(&["token", &url, "--scope", "mcp:other"])
         .await
         .expect(3);
 }

@@ -14,7 +14,7 @@ use tokio::{
 use url::Url;
 
 /// Two servers, and a folder for the program's credentials.
-pub(crate) struct Desk {
+pub(crate) struct Fixture {
     pub(crate) issuer: AuthorizationServer,
     pub(crate) server: McpServer,
     pub(crate) person: Person,
@@ -23,7 +23,7 @@ pub(crate) struct Desk {
 
 /// How a run of the program ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct Output {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -36,7 +36,7 @@ pub(crate) fn set_umask() {
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
 }
 
-impl Desk {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         Self::with(AuthorizationServerOptions::default(), |_| {}).await
     }
@@ -89,16 +89,16 @@ impl Desk {
     }
 
     /// Waits for a run to end.
-    pub(crate) async fn wait(&self, child: Child) -> Ended {
+    pub(crate) async fn wait(&self, child: Child) -> Output {
         finish(child).await
     }
 
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         finish(self.command(arguments).spawn().unwrap()).await
     }
 
     /// Signs in: starts `login`, goes where it says, and waits for its end.
-    pub(crate) async fn login(&self, options: &[&str]) -> Ended {
+    pub(crate) async fn login(&self, options: &[&str]) -> Output {
         let url = self.url();
         let arguments: Vec<_> = ["login", &url, "--no-browser"]
             .iter()
@@ -109,7 +109,7 @@ impl Desk {
     }
 
     /// Runs a command that shows a URL to sign in at, and goes there.
-    pub(crate) async fn sign_in(&self, mut command: Command) -> Ended {
+    pub(crate) async fn sign_in(&self, mut command: Command) -> Output {
         let mut child = command.spawn().unwrap();
         let mut talk = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut stderr = String::new();
@@ -122,14 +122,14 @@ impl Desk {
             }
         }
         let ended = finish(child).await;
-        Ended {
+        Output {
             stderr: stderr + &ended.stderr,
             ..ended
         }
     }
 }
 
-impl Ended {
+impl Output {
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(
@@ -148,7 +148,7 @@ impl Ended {
     }
 }
 
-async fn finish(mut child: Child) -> Ended {
+async fn finish(mut child: Child) -> Output {
     let mut stdout = String::new();
     let mut stderr = String::new();
     let mut out = child.stdout.take().unwrap();
@@ -161,7 +161,7 @@ async fn finish(mut child: Child) -> Ended {
     let (read, ()) = tokio::join!(out.read_to_string(&mut stdout), read_err);
     read.unwrap();
     let status = child.wait().await.unwrap();
-    Ended {
+    Output {
         code: status.code().unwrap_or(-1),
         stdout,
         stderr,

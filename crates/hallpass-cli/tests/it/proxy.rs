@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 /// How long a test waits for what has to come.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -30,13 +30,13 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn start(desk: &Desk, options: &[&str]) -> Self {
-        let url = desk.url();
+    pub(crate) fn start(fixture: &Fixture, options: &[&str]) -> Self {
+        let url = fixture.url();
         let arguments = [&["proxy", url.as_str()], options].concat();
-        let mut child = desk
+        let mut child = fixture
             .command(&arguments)
             .stdin(std::process::Stdio::piped())
-            .env("BROWSER", browser(desk))
+            .env("BROWSER", browser(fixture))
             .spawn()
             .unwrap();
         Self {
@@ -101,8 +101,8 @@ impl Host {
 }
 
 /// A browser that leaves a note: whether it was ever opened is [`was_opened`].
-fn browser(desk: &Desk) -> std::path::PathBuf {
-    let script = desk.folder.path().join("browser");
+fn browser(fixture: &Fixture) -> std::path::PathBuf {
+    let script = fixture.folder.path().join("browser");
     #[cfg(unix)]
     if !script.exists() {
         use std::os::unix::fs::PermissionsExt;
@@ -114,15 +114,15 @@ fn browser(desk: &Desk) -> std::path::PathBuf {
     script
 }
 
-fn was_opened(desk: &Desk) -> bool {
-    desk.folder.path().join("browser-was-opened").exists()
+fn was_opened(fixture: &Fixture) -> bool {
+    fixture.folder.path().join("browser-was-opened").exists()
 }
 
 #[tokio::test]
-async fn whoever_signs_in_elsewhere_heals_it() {
-    let desk = Desk::new().await;
-    let mut host = Host::start(&desk, &[]);
-    let line = format!("run `hallpass login {}` in a terminal", desk.url());
+async fn sign_in_in_another_process_recovers_proxy() {
+    let fixture = Fixture::new().await;
+    let mut host = Host::start(&fixture, &[]);
+    let line = format!("run `hallpass login {}` in a terminal", fixture.url());
     let server = host.open().await;
     let instructions = server["instructions"].as_str().unwrap();
     // A busy machine may take longer to find that out than a host is kept waiting.
@@ -136,7 +136,8 @@ async fn whoever_signs_in_elsewhere_heals_it() {
     assert_eq!(call["error"]["data"]["remedy"], "sign-in");
 
     // Also with options that the proxy was not given.
-    desk.login(&["--authorize-param", "prompt=x", "--scope", "mcp:tools"])
+    fixture
+        .login(&["--authorize-param", "prompt=x", "--scope", "mcp:tools"])
         .await
         .expect(0);
     // Nothing is asked: it finds out by itself.
@@ -155,8 +156,8 @@ async fn whoever_signs_in_elsewhere_heals_it() {
 
     // The next one knows the server before it is asked, and ends its session.
     let said = host.leave().await;
-    desk.run(&["logout", &desk.url()]).await.expect(0);
-    let mut host = Host::start(&desk, &[]);
+    fixture.run(&["logout", &fixture.url()]).await.expect(0);
+    let mut host = Host::start(&fixture, &[]);
     let server = host.open().await;
     assert_eq!(server["serverInfo"]["name"], "hallpass-testkit");
     assert_eq!(
@@ -164,52 +165,52 @@ async fn whoever_signs_in_elsewhere_heals_it() {
         json!({ "tools": { "listChanged": true } })
     );
     let said = said + &host.leave().await;
-    let ends = desk.server.requests_to(Endpoint::Mcp);
+    let ends = fixture.server.requests_to(Endpoint::Mcp);
     assert!(ends.iter().any(|request| request.method == "DELETE"));
-    assert!(!was_opened(&desk));
+    assert!(!was_opened(&fixture));
     let mut leaks = LeakCheck::new();
-    leaks.watch_record(desk.issuer.recorder(), &["state"]);
+    leaks.watch_record(fixture.issuer.recorder(), &["state"]);
     leaks.check("standard error", &said).unwrap();
 }
 
 #[tokio::test]
-async fn a_call_after_the_tokens_end_refreshes_it() {
-    let desk = Desk::new().await;
-    desk.login(&[]).await.expect(0);
-    let mut host = Host::start(&desk, &[]);
+async fn call_after_token_expiry_refreshes() {
+    let fixture = Fixture::new().await;
+    fixture.login(&[]).await.expect(0);
+    let mut host = Host::start(&fixture, &[]);
     host.open().await;
     assert_eq!(host.ping(1).await["result"]["content"][0]["text"], "pong");
-    desk.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     assert_eq!(host.ping(2).await["result"]["content"][0]["text"], "pong");
-    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 1);
     assert_eq!(host.leave().await, "");
 }
 
 #[tokio::test]
-async fn twenty_at_once_refresh_once_and_heal_by_one_login() {
-    let desk = Desk::new().await;
-    let mut hosts: Vec<_> = (0..20).map(|_| Host::start(&desk, &[])).collect();
+async fn twenty_proxies_refresh_once_and_recover_by_one_login() {
+    let fixture = Fixture::new().await;
+    let mut hosts: Vec<_> = (0..20).map(|_| Host::start(&fixture, &[])).collect();
     for host in &mut hosts {
         host.open().await;
     }
-    desk.login(&[]).await.expect(0);
+    fixture.login(&[]).await.expect(0);
     let mut hosts = each(hosts, async |host| {
         while host.ping(1).await["error"].is_object() {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 1);
-    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Authorization).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 0);
 
-    desk.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     hosts = each(hosts, async |host| {
         assert!(host.ping(2).await["result"].is_object());
     })
     .await;
-    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 1);
     assert_eq!(
-        desk.issuer.registry().reuse_counts(),
+        fixture.issuer.registry().reuse_counts(),
         ReuseCounts::default()
     );
     drop(hosts);
@@ -231,10 +232,10 @@ async fn each(hosts: Vec<Host>, work: impl AsyncFn(&mut Host) + Clone + 'static)
 }
 
 #[tokio::test]
-async fn twenty_that_may_ask_share_one_window() {
-    let desk = Desk::new().await;
+async fn twenty_interactive_proxies_share_one_sign_in() {
+    let fixture = Fixture::new().await;
     let mut hosts: Vec<_> = (0..20)
-        .map(|_| Host::start(&desk, &["--interactive", "--wait", "60"]))
+        .map(|_| Host::start(&fixture, &["--interactive", "--wait", "60"]))
         .collect();
     // Each answers at once, and one of them shows where to go.
     let mut talks = JoinSet::new();
@@ -251,15 +252,15 @@ async fn twenty_that_may_ask_share_one_window() {
             .unwrap()
             .unwrap();
     }
-    desk.person.visit(&visit.unwrap()).await.unwrap();
+    fixture.person.visit(&visit.unwrap()).await.unwrap();
     let hosts = each(hosts, async |host| {
         while host.ping(1).await["error"].is_object() {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 1);
-    assert!(was_opened(&desk) || cfg!(not(unix)));
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Authorization).len(), 1);
+    assert!(was_opened(&fixture) || cfg!(not(unix)));
     drop(hosts);
 }
 
@@ -295,13 +296,13 @@ impl ClientHandler for Obeys {
 }
 
 #[tokio::test]
-async fn a_client_that_obeys_what_is_declared() {
-    let desk = Desk::new().await;
+async fn host_that_obeys_capabilities_sees_tools() {
+    let fixture = Fixture::new().await;
     let Host {
         mut child,
         says,
         hears,
-    } = Host::start(&desk, &[]);
+    } = Host::start(&fixture, &[]);
     let told = Obeys::default();
     let hears = hears.into_inner();
     let client: RunningService<RoleClient, Obeys> =
@@ -316,7 +317,7 @@ async fn a_client_that_obeys_what_is_declared() {
     let error = client.call_tool(call.clone()).await.unwrap_err();
     assert!(error.to_string().contains("hallpass login"), "{error}");
 
-    desk.login(&[]).await.expect(0);
+    fixture.login(&[]).await.expect(0);
     timeout(SOON, told.0.notified()).await.unwrap();
     assert_eq!(client.list_all_tools().await.unwrap().len(), 4);
     let answer = client.call_tool(call).await.unwrap();
@@ -327,14 +328,14 @@ async fn a_client_that_obeys_what_is_declared() {
 }
 
 #[tokio::test]
-async fn a_command_line_that_is_wrong_is_said_at_once() {
-    let desk = Desk::new().await;
+async fn invalid_command_line_fails_at_once() {
+    let fixture = Fixture::new().await;
     for wrong in [
         vec!["proxy", "http://example.com/mcp"],
         vec!["proxy", "http://127.0.0.1:1/mcp", "--header", "nonsense"],
         vec!["proxy", "http://127.0.0.1:1/mcp", "--account", "/"],
     ] {
-        let ended = desk.run(&wrong).await.expect(2);
+        let ended = fixture.run(&wrong).await.expect(2);
         assert_eq!(ended.stdout, "", "{wrong:?}");
     }
 }

@@ -7,7 +7,7 @@ use hallpass_testkit::Gate;
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Fault, LeakCheck, StaticClient};
 use tokio::process::Command;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 /// A client that somebody registered by hand, and a gateway that wants a key.
 const OPTIONS: &[&str] = &[
@@ -20,7 +20,7 @@ const OPTIONS: &[&str] = &[
 ];
 
 struct Planted {
-    desk: Desk,
+    fixture: Fixture,
     leaks: LeakCheck,
     client_secret: String,
     gateway_key: String,
@@ -40,7 +40,7 @@ impl Planted {
             redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
         }];
         Self {
-            desk: Desk::with(options, |_| {}).await,
+            fixture: Fixture::with(options, |_| {}).await,
             leaks,
             client_secret,
             gateway_key,
@@ -48,7 +48,7 @@ impl Planted {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.desk.command(arguments);
+        let mut command = self.fixture.command(arguments);
         command
             .env("HALLPASS_LOG", "trace")
             .env("RUST_BACKTRACE", "full")
@@ -59,24 +59,24 @@ impl Planted {
 
     /// Runs it and gives all that it said.
     async fn said(&self, arguments: &[&str], code: i32) -> String {
-        let ended = self.desk.sign_in(self.command(arguments)).await;
+        let ended = self.fixture.sign_in(self.command(arguments)).await;
         let ended = ended.expect(code);
         ended.stdout + &ended.stderr
     }
 
     async fn login(&self) -> String {
-        let url = self.desk.url();
+        let url = self.fixture.url();
         let login = ["login", &url, "--no-browser"];
         self.said(&[&login, OPTIONS].concat(), 0).await
     }
 }
 
 #[tokio::test]
-async fn the_finest_log_of_everything_shows_no_secret() {
+async fn trace_log_shows_no_secret() {
     let mut planted = Planted::new().await;
-    let url = planted.desk.url();
+    let url = planted.fixture.url();
     let mut said = vec![planted.login().await];
-    let issuer = &planted.desk.issuer;
+    let issuer = &planted.fixture.issuer;
     for json in [false, true] {
         let run = |rest: &[&'static str]| -> Vec<String> {
             let mut words: Vec<String> = vec![];
@@ -130,10 +130,10 @@ async fn the_finest_log_of_everything_shows_no_secret() {
     }
     planted
         .leaks
-        .watch_record(planted.desk.issuer.recorder(), &["state"]);
+        .watch_record(planted.fixture.issuer.recorder(), &["state"]);
     planted
         .leaks
-        .watch_record(planted.desk.server.recorder(), &["state"]);
+        .watch_record(planted.fixture.server.recorder(), &["state"]);
     assert!(planted.leaks.watched() >= 12);
     for text in said {
         planted.leaks.check("what the program said", &text).unwrap();
@@ -144,14 +144,14 @@ async fn the_finest_log_of_everything_shows_no_secret() {
 /// files, into lists of processes, and into its own log.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_system_knows_no_secret_of_a_process_that_works() {
+async fn process_table_shows_no_secret() {
     let mut planted = Planted::new().await;
     planted.login().await;
-    planted.desk.issuer.expire_access_tokens();
+    planted.fixture.issuer.expire_access_tokens();
     let gate = Gate::new();
-    let issuer = &planted.desk.issuer;
+    let issuer = &planted.fixture.issuer;
     issuer.once(Endpoint::Refresh, Fault::HoldAnswer(gate.clone()));
-    let url = planted.desk.url();
+    let url = planted.fixture.url();
     let child = planted.command(&["call", &url, "ping"]).spawn().unwrap();
     gate.until_arrived(1).await;
     let process = std::path::PathBuf::from(format!("/proc/{}", child.id().unwrap()));
@@ -165,11 +165,11 @@ async fn the_system_knows_no_secret_of_a_process_that_works() {
         .collect();
     assert!(known[0].contains("ping"));
     gate.open();
-    planted.desk.wait(child).await.expect(0);
+    planted.fixture.wait(child).await.expect(0);
 
     planted
         .leaks
-        .watch_record(planted.desk.issuer.recorder(), &["state"]);
+        .watch_record(planted.fixture.issuer.recorder(), &["state"]);
     planted
         .leaks
         .check("the process", &known.join(" "))

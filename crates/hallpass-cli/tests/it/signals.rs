@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
-    program::Desk,
+    program::Fixture,
     proxy::{Host, SOON},
 };
 
@@ -19,11 +19,11 @@ async fn ended_by(signal: &str, host: &mut Host) -> Option<i32> {
 }
 
 #[tokio::test]
-async fn a_signal_ends_it_and_the_servers_session() {
-    let desk = Desk::new().await;
-    desk.login(&[]).await.expect(0);
+async fn signal_ends_program_and_mcp_session() {
+    let fixture = Fixture::new().await;
+    fixture.login(&[]).await.expect(0);
     let ends = || {
-        let requests = desk.server.requests_to(Endpoint::Mcp);
+        let requests = fixture.server.requests_to(Endpoint::Mcp);
         let ends = requests.iter().filter(|it| it.method == "DELETE");
         ends.count()
     };
@@ -31,7 +31,7 @@ async fn a_signal_ends_it_and_the_servers_session() {
         .into_iter()
         .enumerate()
     {
-        let mut host = Host::start(&desk, &[]);
+        let mut host = Host::start(&fixture, &[]);
         host.open().await;
         host.ping(1).await;
         assert_eq!(ended_by(signal, &mut host).await, Some(code), "{signal}");
@@ -41,24 +41,24 @@ async fn a_signal_ends_it_and_the_servers_session() {
 
 /// Neither a call without an answer nor a server that does not take leave keeps it.
 #[tokio::test]
-async fn a_signal_ends_it_whatever_is_waited_for() {
-    let desk = Desk::with(AuthorizationServerOptions::default(), |server| {
+async fn signal_ends_program_while_waiting() {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
         server.everything = true;
     })
     .await;
-    let mut signed_out = Host::start(&desk, &[]);
+    let mut signed_out = Host::start(&fixture, &[]);
     signed_out.open().await;
     assert_eq!(ended_by("-TERM", &mut signed_out).await, Some(143));
 
-    desk.login(&[]).await.expect(0);
-    let mut host = Host::start(&desk, &[]);
+    fixture.login(&[]).await.expect(0);
+    let mut host = Host::start(&fixture, &[]);
     host.open().await;
     host.ping(1).await;
     let wait =
         json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "wait" } });
     host.say(wait).await;
     let called = |name: &str| {
-        let requests = desk.server.requests_to(Endpoint::Mcp);
+        let requests = fixture.server.requests_to(Endpoint::Mcp);
         let named = requests.iter().filter_map(|it| it.body.json());
         named.filter(|it| it["params"]["name"] == name).count()
     };
@@ -66,7 +66,7 @@ async fn a_signal_ends_it_whatever_is_waited_for() {
         tokio::task::yield_now().await;
     }
     let gate = Gate::new();
-    desk.server.plan(vec![PlannedFault {
+    fixture.server.plan(vec![PlannedFault {
         endpoint: Endpoint::Mcp,
         when: When::Always,
         fault: Fault::HoldRequest(gate.clone()),

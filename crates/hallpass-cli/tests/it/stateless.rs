@@ -2,38 +2,40 @@
 
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Fault, Lifecycle};
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 #[tokio::test]
-async fn every_command_works_without_a_handshake() {
-    let desk = Desk::with(AuthorizationServerOptions::default(), |server| {
+async fn stateless_server_works_with_every_command() {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
         server.lifecycle = Lifecycle::WithoutHandshake;
         server.everything = true;
     })
     .await;
-    let url = desk.url();
-    let needed = desk.run(&["tools", &url]).await.expect(3);
+    let url = fixture.url();
+    let needed = fixture.run(&["tools", &url]).await.expect(3);
     assert!(
         needed.stderr.contains("hallpass login"),
         "{}",
         needed.stderr
     );
-    desk.login(&[]).await.expect(0);
-    let call = desk.run(&["call", &url, "add", "a=2", "b=3"]).await;
+    fixture.login(&[]).await.expect(0);
+    let call = fixture.run(&["call", &url, "add", "a=2", "b=3"]).await;
     assert_eq!(call.expect(0).stdout, "5\n");
-    let tools = desk.run(&["tools", &url, "search"]).await.expect(0);
+    let tools = fixture.run(&["tools", &url, "search"]).await.expect(0);
     assert!(
         tools.stdout.contains("What to look for."),
         "{}",
         tools.stdout
     );
-    let resource = desk.run(&["resources", &url, "test://files/a.txt"]).await;
+    let resource = fixture
+        .run(&["resources", &url, "test://files/a.txt"])
+        .await;
     assert_eq!(resource.expect(0).stdout, "the text of a\n");
-    let prompt = desk.run(&["prompts", &url, "greet", "name=Ada"]).await;
+    let prompt = fixture.run(&["prompts", &url, "greet", "name=Ada"]).await;
     assert!(prompt.expect(0).stdout.contains("Greet Ada."));
-    let steps = desk.run(&["-v", "call", &url, "steps", "steps=2"]).await;
+    let steps = fixture.run(&["-v", "call", &url, "steps", "steps=2"]).await;
     assert!(steps.expect(0).stderr.contains("progress: 2 of 2"));
-    let doctor = desk.run(&["doctor", &url]).await.expect(0);
+    let doctor = fixture.run(&["doctor", &url]).await.expect(0);
     assert!(
         doctor.stdout.contains("2026-07-28, without a handshake"),
         "{}",
@@ -42,15 +44,15 @@ async fn every_command_works_without_a_handshake() {
 }
 
 #[tokio::test]
-async fn who_asks_is_asked_for_also_where_the_handshake_is_refused_first() {
-    let desk = Desk::with(AuthorizationServerOptions::default(), |server| {
+async fn sign_in_is_required_when_handshake_is_refused() {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |server| {
         server.lifecycle = Lifecycle::WithoutHandshake;
     })
     .await;
     let refusal =
         r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"Method not found"}}"#;
     let json = ("content-type".to_owned(), "application/json".to_owned());
-    desk.server.once(
+    fixture.server.once(
         Endpoint::Mcp,
         Fault::Answer {
             status: 200,
@@ -58,7 +60,7 @@ async fn who_asks_is_asked_for_also_where_the_handshake_is_refused_first() {
             body: refusal.to_owned(),
         },
     );
-    let needed = desk.run(&["tools", &desk.url()]).await.expect(3);
+    let needed = fixture.run(&["tools", &fixture.url()]).await.expect(3);
     assert!(
         needed.stderr.contains("hallpass login"),
         "{}",

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    keeping::{key_file, result, two_accounts},
-    program::Desk,
+    program::Fixture,
+    store_commands::{key_file, result, two_accounts},
 };
 
 const PAGE: &str = include_str!("../../../../docs/status.md");
@@ -34,23 +34,24 @@ fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 }
 
 /// One account signed in, one whose tokens are handed in, one of a lost key.
-async fn desk_with_everything() -> (Desk, String) {
-    let desk = two_accounts().await;
-    let lost = key_file(&desk);
+async fn fixture_with_everything() -> (Fixture, String) {
+    let fixture = two_accounts().await;
+    let lost = key_file(&fixture);
     std::fs::remove_file(&lost).unwrap();
-    desk.login(&["--scope", "read"]).await.expect(0);
-    let url = desk.url();
-    let mut command = desk.command(&["login", &url, "--account", "ci", "--token-env", "CI_TOKEN"]);
-    command.env("CI_TOKEN", desk.issuer.registry().plant(Some(&url), ""));
-    desk.wait(command.spawn().unwrap()).await.expect(0);
+    fixture.login(&["--scope", "read"]).await.expect(0);
+    let url = fixture.url();
+    let mut command =
+        fixture.command(&["login", &url, "--account", "ci", "--token-env", "CI_TOKEN"]);
+    command.env("CI_TOKEN", fixture.issuer.registry().plant(Some(&url), ""));
+    fixture.wait(command.spawn().unwrap()).await.expect(0);
     let lost = lost.file_stem().unwrap().to_str().unwrap().to_owned();
-    (desk, lost)
+    (fixture, lost)
 }
 
 #[tokio::test]
-async fn what_a_script_gets() {
-    let (desk, lost) = desk_with_everything().await;
-    let mut status = result(&desk, &["status"]).await;
+async fn status_json_has_documented_members() {
+    let (fixture, lost) = fixture_with_everything().await;
+    let mut status = result(&fixture, &["status"]).await;
     let mut documented: BTreeSet<String> = BTreeSet::new();
     paths(&status, "", &mut documented);
     for path in &documented {
@@ -75,23 +76,23 @@ async fn what_a_script_gets() {
     let store = &mut status["store"];
     assert!(store["unreadable"][0]["since"].is_i64());
     store["unreadable"][0]["since"] = json!("since");
-    let key = key_file_id(&desk);
+    let key = key_file_id(&fixture);
     let why = store["ignored"].clone();
-    let folder = desk.store().display().to_string();
+    let folder = fixture.store().display().to_string();
     assert_eq!(
         status,
         json!({
             "accounts": [
                 {
-                    "server": desk.url(), "account": "ci", "state": "external", "cause": null,
+                    "server": fixture.url(), "account": "ci", "state": "external", "cause": null,
                     "token_source": {"kind": "environment", "name": "CI_TOKEN"},
                     "issuer": null, "client_id": null, "resource": null, "scopes": null,
                     "expires_at": null, "expires_in": null, "refresh_due_at": null, "has_refresh_token": null,
                 },
                 {
-                    "server": desk.url(), "account": "default", "state": "signed-in", "cause": null,
-                    "token_source": null, "issuer": desk.issuer.issuer(), "client_id": "client",
-                    "resource": desk.url(), "scopes": ["read"],
+                    "server": fixture.url(), "account": "default", "state": "signed-in", "cause": null,
+                    "token_source": null, "issuer": fixture.issuer.issuer(), "client_id": "client",
+                    "resource": fixture.url(), "scopes": ["read"],
                     "expires_at": "expires_at", "expires_in": "expires_in", "refresh_due_at": null,
                     "has_refresh_token": true,
                 },
@@ -111,7 +112,7 @@ async fn what_a_script_gets() {
         })
     );
     // The same members where there is next to nothing.
-    let empty = Desk::new().await;
+    let empty = Fixture::new().await;
     for more in [vec![], vec!["--key-store", "memory"]] {
         let words: Vec<&str> = ["status"].into_iter().chain(more).collect();
         let url = empty.url();
@@ -128,16 +129,16 @@ async fn what_a_script_gets() {
     }
 }
 
-fn key_file_id(desk: &Desk) -> String {
-    let key = key_file(desk);
+fn key_file_id(fixture: &Fixture) -> String {
+    let key = key_file(fixture);
     key.file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn what_a_person_sees() {
-    let (desk, lost) = desk_with_everything().await;
-    let url = desk.url();
-    let said = desk.run(&["status"]).await.expect(0).stdout;
+async fn status_text_has_each_row() {
+    let (fixture, lost) = fixture_with_everything().await;
+    let url = fixture.url();
+    let said = fixture.run(&["status"]).await.expect(0).stdout;
     for line in [
         format!("{url} (ci)"),
         "  tokens from  the environment variable `CI_TOKEN`".to_owned(),
@@ -145,10 +146,10 @@ async fn what_a_person_sees() {
         "  state         signed in".to_owned(),
         "  scopes        read".to_owned(),
         format!("  resource      {url}"),
-        format!("  issuer        {}", desk.issuer.issuer()),
+        format!("  issuer        {}", fixture.issuer.issuer()),
         "store".to_owned(),
         "  key location  key-file".to_owned(),
-        format!("  key id        {}", key_file_id(&desk)),
+        format!("  key id        {}", key_file_id(&fixture)),
         format!("  unreadable    2 accounts are unreadable: their key {lost} is lost"),
     ] {
         assert!(said.lines().any(|it| it == line), "{line}\nin\n{said}");
@@ -156,17 +157,17 @@ async fn what_a_person_sees() {
     let token = said.lines().find(|line| line.starts_with("  access token"));
     let token = token.unwrap();
     assert!(token.contains("expires in "), "{token}");
-    assert!(token.ends_with("; renewed without a sign-in"), "{token}");
+    assert!(token.ends_with("; refreshed without a sign-in"), "{token}");
     assert!(!said.contains('\u{1b}'), "a pipe has no colours");
 }
 
 /// At a terminal it is as wide as that, and coloured unless somebody wants no colours.
 #[cfg(unix)]
 #[tokio::test]
-async fn at_a_terminal() {
+async fn status_at_terminal_is_wrapped_and_coloured() {
     use crate::terminal::Terminal;
 
-    let (desk, _) = desk_with_everything().await;
+    let (fixture, _) = fixture_with_everything().await;
     for (variables, colours) in [
         (vec![("TERM", "xterm"), ("COLUMNS", "60")], true),
         (
@@ -174,7 +175,9 @@ async fn at_a_terminal() {
             false,
         ),
     ] {
-        let (code, said) = Terminal::start(&desk, &["status"], &variables).end().await;
+        let (code, said) = Terminal::start(&fixture, &["status"], &variables)
+            .end()
+            .await;
         assert_eq!(code, 0, "{said}");
         assert_eq!(said.contains('\u{1b}'), colours, "{said}");
         if !colours {

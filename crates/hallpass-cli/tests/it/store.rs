@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 /// What is said where no keyring answers.
 const PASSED_OVER: &str = "ignored       when the store was created: keyring:";
@@ -12,16 +12,16 @@ const PASSED_OVER: &str = "ignored       when the store was created: keyring:";
     not(target_os = "linux"),
     ignore = "elsewhere the keyring always answers"
 )]
-async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
-    let desk = Desk::new().await;
-    let login = desk.login(&[]).await.expect(0);
+async fn missing_keyring_puts_key_in_file_with_reason() {
+    let fixture = Fixture::new().await;
+    let login = fixture.login(&[]).await.expect(0);
     assert!(
-        login.stderr.contains("and not in the keyring: "),
+        login.stderr.contains("not in the keyring: "),
         "{}",
         login.stderr
     );
     // Said once, shown always.
-    let said = desk.run(&["status"]).await.expect(0);
+    let said = fixture.run(&["status"]).await.expect(0);
     assert_eq!(said.stderr, "");
     assert!(
         said.stdout.contains("key location  key-file"),
@@ -29,7 +29,7 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
         said.stdout
     );
     assert!(said.stdout.contains(PASSED_OVER), "{}", said.stdout);
-    let again = desk.run(&["--json", "status"]).await.expect(0);
+    let again = fixture.run(&["--json", "status"]).await.expect(0);
     let store = &again.json()["result"]["store"];
     assert_eq!(store["backend"], "sealed-files");
     assert_eq!(store["key_location"], "key-file");
@@ -43,7 +43,7 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
     assert!(why.starts_with("keyring: "), "{why}");
 
     // The key itself is nowhere in it.
-    let key = fs::read(desk.store().join(format!("{id}.key"))).unwrap();
+    let key = fs::read(fixture.store().join(format!("{id}.key"))).unwrap();
     let key = String::from_utf8_lossy(&key).trim().to_owned();
     for shown in [&login.stdout, &login.stderr, &said.stdout, &again.stdout] {
         assert!(!shown.contains(&key));
@@ -51,34 +51,44 @@ async fn without_a_keyring_the_key_is_in_a_file_and_status_says_why() {
 }
 
 #[tokio::test]
-async fn the_place_is_decided_when_the_store_is_created() {
-    let desk = Desk::new().await;
-    let login = desk.login(&["--key-store", "key-file"]).await.expect(0);
+async fn key_location_is_fixed_at_creation() {
+    let fixture = Fixture::new().await;
+    let login = fixture.login(&["--key-store", "key-file"]).await.expect(0);
     assert!(
         !login.stderr.contains("not in the keyring"),
         "{}",
         login.stderr
     );
-    let policy = fs::read(desk.store().join("store.json")).unwrap();
+    let policy = fs::read(fixture.store().join("store.json")).unwrap();
 
-    let ended = desk
+    let ended = fixture
         .run(&["status", "--key-store", "keyring"])
         .await
         .expect(2);
     assert!(
-        ended.stderr.contains("policy `key-file`, not `keyring`"),
+        ended.stderr.contains("location `key-file`, not `keyring`"),
         "{}",
         ended.stderr
     );
     for fine in ["auto", "key-file"] {
-        desk.run(&["status", "--key-store", fine]).await.expect(0);
+        fixture
+            .run(&["status", "--key-store", fine])
+            .await
+            .expect(0);
     }
-    assert_eq!(fs::read(desk.store().join("store.json")).unwrap(), policy);
+    assert_eq!(
+        fs::read(fixture.store().join("store.json")).unwrap(),
+        policy
+    );
 
-    let mut command = desk.command(&["status"]);
+    let mut command = fixture.command(&["status"]);
     command.env("HALLPASS_KEY_STORE", "pocket");
-    let ended = desk.sign_in(command).await.expect(2);
-    assert!(ended.stderr.contains("names no place"), "{}", ended.stderr);
+    let ended = fixture.sign_in(command).await.expect(2);
+    assert!(
+        ended.stderr.contains("is not a key location"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[tokio::test]
@@ -86,9 +96,9 @@ async fn the_place_is_decided_when_the_store_is_created() {
     not(target_os = "linux"),
     ignore = "elsewhere the keyring always answers"
 )]
-async fn a_keyring_that_was_asked_for_and_does_not_answer_is_an_error() {
-    let desk = Desk::new().await;
-    let ended = desk.login(&["--key-store", "keyring"]).await.expect(1);
+async fn requested_keyring_without_answer_is_an_error() {
+    let fixture = Fixture::new().await;
+    let ended = fixture.login(&["--key-store", "keyring"]).await.expect(1);
     assert!(
         ended.stderr.contains("the store's key (`keyring`)"),
         "{}",
@@ -96,13 +106,13 @@ async fn a_keyring_that_was_asked_for_and_does_not_answer_is_an_error() {
     );
     assert!(ended.stderr.contains("hint: "), "{}", ended.stderr);
     // Nothing was decided by that.
-    assert!(!desk.store().join("store.json").exists());
+    assert!(!fixture.store().join("store.json").exists());
 }
 
 /// The older of two keys is in a keyring that hangs up on everybody. Each attempt is a connection.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn whoever_looks_asks_a_keyring_in_trouble_once() {
+async fn failing_keyring_is_asked_once() {
     use std::{
         io::Write as _,
         os::unix::net::UnixListener,
@@ -114,19 +124,19 @@ async fn whoever_looks_asks_a_keyring_in_trouble_once() {
 
     use serde_json::{Value, json};
 
-    use crate::keeping::{key_file, two_accounts};
+    use crate::store_commands::{key_file, two_accounts};
 
-    let desk = two_accounts().await;
-    let url = desk.url();
-    fs::remove_file(key_file(&desk)).unwrap();
-    desk.login(&[]).await.expect(0);
-    let policy = desk.store().join("store.json");
+    let fixture = two_accounts().await;
+    let url = fixture.url();
+    fs::remove_file(key_file(&fixture)).unwrap();
+    fixture.login(&[]).await.expect(0);
+    let policy = fixture.store().join("store.json");
     let mut written: Value = serde_json::from_slice(&fs::read(&policy).unwrap()).unwrap();
     written["set_aside"][0]["policy"] = json!("keyring");
     let mut file = fs::File::create(&policy).unwrap();
     file.write_all(written.to_string().as_bytes()).unwrap();
 
-    let bus = UnixListener::bind(desk.folder.path().join("no-bus")).unwrap();
+    let bus = UnixListener::bind(fixture.folder.path().join("no-bus")).unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     std::thread::spawn(move || {
@@ -138,7 +148,7 @@ async fn whoever_looks_asks_a_keyring_in_trouble_once() {
         for json in [false, true] {
             let before = asked.load(Ordering::SeqCst);
             let words = [if json { &["--json"][..] } else { &[] }, &words].concat();
-            let ended = desk.run(&words).await.expect(0);
+            let ended = fixture.run(&words).await.expect(0);
             assert_eq!(asked.load(Ordering::SeqCst) - before, 1, "{words:?}");
             let said = format!("{}{}", ended.stdout, ended.stderr);
             let trouble = "can't get the store's key (`keyring`): ";
@@ -153,13 +163,13 @@ async fn whoever_looks_asks_a_keyring_in_trouble_once() {
 }
 
 #[tokio::test]
-async fn in_memory_nothing_is_kept() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&["--key-store", "memory"]).await.expect(0);
-    assert!(!desk.store().join("store.json").exists());
-    desk.run(&["token", &url]).await.expect(3);
-    let status = desk
+async fn memory_store_keeps_nothing() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&["--key-store", "memory"]).await.expect(0);
+    assert!(!fixture.store().join("store.json").exists());
+    fixture.run(&["token", &url]).await.expect(3);
+    let status = fixture
         .run(&["--json", "status", "--key-store", "memory"])
         .await;
     assert_eq!(

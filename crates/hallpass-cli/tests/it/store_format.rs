@@ -4,28 +4,28 @@ use std::{fs, path::Path};
 
 use serde_json::json;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 const URL: &str = "http://127.0.0.1:37441/mcp";
 
 /// A copy of the store that `tests/first-store` holds: two accounts, options that a login saved, and a
 /// configuration file.
-async fn first_store() -> Desk {
-    let desk = Desk::new().await;
+async fn first_store() -> Fixture {
+    let fixture = Fixture::new().await;
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/first-store");
     for folder in ["", "slots", "options"] {
-        fs::create_dir_all(desk.store().join(folder)).unwrap();
-        make_private(&desk.store().join(folder), 0o700);
+        fs::create_dir_all(fixture.store().join(folder)).unwrap();
+        make_private(&fixture.store().join(folder), 0o700);
         for entry in fs::read_dir(from.join(folder)).unwrap() {
             let entry = entry.unwrap();
             if entry.path().is_file() {
-                let to = desk.store().join(folder).join(entry.file_name());
+                let to = fixture.store().join(folder).join(entry.file_name());
                 fs::copy(entry.path(), &to).unwrap();
                 make_private(&to, 0o600);
             }
         }
     }
-    desk
+    fixture
 }
 
 fn make_private(path: &Path, mode: u32) {
@@ -40,8 +40,8 @@ fn make_private(path: &Path, mode: u32) {
 
 #[tokio::test]
 async fn first_store_is_read() {
-    let desk = first_store().await;
-    let status = desk.run(&["status", "--json"]).await.expect(0).json();
+    let fixture = first_store().await;
+    let status = fixture.run(&["status", "--json"]).await.expect(0).json();
     let result = &status["result"];
     assert_eq!(result["problems"], json!([]));
     let accounts = result["accounts"].as_array().unwrap();
@@ -55,23 +55,23 @@ async fn first_store_is_read() {
 
 #[tokio::test]
 async fn first_config_and_saved_options_are_read() {
-    let desk = first_store().await;
-    let list = desk.run(&["list", "--json"]).await.expect(0);
+    let fixture = first_store().await;
+    let list = fixture.run(&["list", "--json"]).await.expect(0);
     let servers = &list.json()["result"]["servers"];
     assert_eq!(servers[0]["name"], "demo");
     assert_eq!(servers[1]["account"], "work");
     // The scope of the login to `work` was saved. The configuration sets another one for `demo`.
     for (name, changed) in [("work", false), ("demo", true)] {
-        let report = desk.run(&["doctor", name, "--json"]).await.stdout;
+        let report = fixture.run(&["doctor", name, "--json"]).await.stdout;
         assert_eq!(report.contains("settings-changed"), changed, "{report}");
     }
 }
 
 #[tokio::test]
 async fn first_store_is_signed_out() {
-    let desk = first_store().await;
-    desk.run(&["logout", URL, "--account", "work"]).await;
-    let status = desk.run(&["status", "--json"]).await.expect(0).json();
+    let fixture = first_store().await;
+    fixture.run(&["logout", URL, "--account", "work"]).await;
+    let status = fixture.run(&["status", "--json"]).await.expect(0).json();
     assert_eq!(status["result"]["accounts"][0]["state"], "signed-in");
     assert_ne!(status["result"]["accounts"][1]["state"], "signed-in");
 }

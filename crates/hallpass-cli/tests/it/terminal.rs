@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 /// How long a test waits for what has to come next.
 const SOON: Duration = Duration::from_secs(60);
@@ -24,8 +24,12 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn start(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        Self::start_in(&desk.store(), arguments, environment)
+    pub(crate) fn start(
+        fixture: &Fixture,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        Self::start_in(&fixture.store(), arguments, environment)
     }
 
     /// The program with everything of its own in a folder.
@@ -36,12 +40,12 @@ impl Terminal {
 
     /// Another program at the terminal.
     pub(crate) fn run(
-        desk: &Desk,
+        fixture: &Fixture,
         program: impl AsRef<OsStr>,
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        Self::run_in(&desk.store(), program, arguments, environment)
+        Self::run_in(&fixture.store(), program, arguments, environment)
     }
 
     fn run_in(

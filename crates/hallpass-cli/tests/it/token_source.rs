@@ -4,10 +4,10 @@ use std::{fs::File, io::Write as _, path::Path};
 
 use hallpass_testkit::Endpoint;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
-fn plant(desk: &Desk) -> String {
-    desk.issuer.registry().plant(Some(&desk.url()), "")
+fn plant(fixture: &Fixture) -> String {
+    fixture.issuer.registry().plant(Some(&fixture.url()), "")
 }
 
 fn write(path: &Path, text: &str) {
@@ -16,29 +16,29 @@ fn write(path: &Path, text: &str) {
 }
 
 /// Nobody was asked for anything but the MCP server, and no store was made.
-fn check_no_oauth(desk: &Desk) {
-    let requests = desk.issuer.recorder().requests();
+fn check_no_oauth(fixture: &Fixture) {
+    let requests = fixture.issuer.recorder().requests();
     let others = requests
         .iter()
         .filter(|request| !request.is_to(Endpoint::Mcp));
     assert_eq!(others.count(), 0);
-    assert!(!desk.store().join("store.json").exists());
+    assert!(!fixture.store().join("store.json").exists());
 }
 
 #[tokio::test]
-async fn a_variable_is_named_and_its_value_remembered_nowhere() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    let token = plant(&desk);
+async fn token_env_value_is_not_saved() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let token = plant(&fixture);
     let with_token = async |arguments: &[&str]| {
-        let mut command = desk.command(arguments);
+        let mut command = fixture.command(arguments);
         command.env("MY_TOKEN", &token);
-        desk.wait(command.spawn().unwrap()).await
+        fixture.wait(command.spawn().unwrap()).await
     };
     let once = ["call", &url, "ping", "--token-env", "MY_TOKEN"];
     let ended = with_token(&once).await.expect(0);
     assert_eq!(ended.stdout, "pong\n");
-    desk.run(&["call", &url, "ping"]).await.expect(3);
+    fixture.run(&["call", &url, "ping"]).await.expect(3);
 
     let login = ["login", &url, "--token-env", "MY_TOKEN"];
     let ended = with_token(&login).await.expect(0);
@@ -52,13 +52,13 @@ async fn a_variable_is_named_and_its_value_remembered_nowhere() {
     with_token(&["call", &url, "ping"]).await.expect(0);
     let printed = with_token(&["token", &url]).await.expect(0);
     assert_eq!(printed.stdout.trim(), token);
-    let ended = desk.run(&["call", &url, "ping"]).await.expect(2);
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(2);
     assert!(
         ended.stderr.contains("`MY_TOKEN` is not set"),
         "{}",
         ended.stderr
     );
-    for file in std::fs::read_dir(desk.store().join("options")).unwrap() {
+    for file in std::fs::read_dir(fixture.store().join("options")).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         assert!(!text.contains(&token), "{text}");
     }
@@ -66,53 +66,53 @@ async fn a_variable_is_named_and_its_value_remembered_nowhere() {
     // Signing out forgets where it came from.
     let ended = with_token(&["logout", &url]).await.expect(0);
     assert!(
-        ended.stderr.contains("they live on there"),
+        ended.stderr.contains("the tokens stay valid"),
         "{}",
         ended.stderr
     );
     with_token(&["call", &url, "ping"]).await.expect(3);
-    check_no_oauth(&desk);
+    check_no_oauth(&fixture);
 }
 
 #[tokio::test]
-async fn a_file_means_the_same_from_everywhere_and_is_read_each_time() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    let file = desk.folder.path().join("token");
-    write(&file, &plant(&desk));
-    let mut login = desk.command(&["login", &url, "--token-file", "token"]);
-    login.current_dir(desk.folder.path());
-    desk.wait(login.spawn().unwrap()).await.expect(0);
-    desk.run(&["call", &url, "ping"]).await.expect(0);
-    desk.issuer.expire_access_tokens();
-    let ended = desk.run(&["call", &url, "ping"]).await.expect(4);
+async fn token_file_is_absolute_and_read_each_time() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let file = fixture.folder.path().join("token");
+    write(&file, &plant(&fixture));
+    let mut login = fixture.command(&["login", &url, "--token-file", "token"]);
+    login.current_dir(fixture.folder.path());
+    fixture.wait(login.spawn().unwrap()).await.expect(0);
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
+    fixture.issuer.expire_access_tokens();
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(4);
     assert!(
         ended.stderr.contains("refuses the token from the file"),
         "{}",
         ended.stderr
     );
-    write(&file, &plant(&desk));
-    desk.run(&["call", &url, "ping"]).await.expect(0);
+    write(&file, &plant(&fixture));
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
     std::fs::remove_file(&file).unwrap();
-    let ended = desk.run(&["token", &url]).await.expect(2);
+    let ended = fixture.run(&["token", &url]).await.expect(2);
     assert!(
         ended.stderr.contains("could not be read"),
         "{}",
         ended.stderr
     );
-    check_no_oauth(&desk);
+    check_no_oauth(&fixture);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_is_run_and_no_shell_reads_it() {
-    let desk = Desk::new().await;
-    let url = desk.url();
+async fn token_command_runs_without_shell() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
     let (file, count) = (
-        desk.folder.path().join("a token"),
-        desk.folder.path().join("count"),
+        fixture.folder.path().join("a token"),
+        fixture.folder.path().join("count"),
     );
-    let script = desk.folder.path().join("script");
+    let script = fixture.folder.path().join("script");
     write(&script, "cat \"$1\"; echo run >> \"$2\"; echo canary >&2");
     let command = format!(
         "/bin/sh {} '{}' {}",
@@ -126,20 +126,20 @@ async fn a_command_is_run_and_no_shell_reads_it() {
             .lines()
             .count()
     };
-    write(&file, &plant(&desk));
+    write(&file, &plant(&fixture));
     let options = ["login", &url, "--token-command", &command];
-    let mut login = desk.command(&options);
+    let mut login = fixture.command(&options);
     login.env("PATH", "/usr/bin:/bin");
-    desk.wait(login.spawn().unwrap()).await.expect(0);
+    fixture.wait(login.spawn().unwrap()).await.expect(0);
     let call = async || {
-        let mut call = desk.command(&["-vv", "call", &url, "ping"]);
+        let mut call = fixture.command(&["-vv", "call", &url, "ping"]);
         call.env("PATH", "/usr/bin:/bin");
-        desk.wait(call.spawn().unwrap()).await
+        fixture.wait(call.spawn().unwrap()).await
     };
     call().await.expect(0);
     assert_eq!(runs(), 2, "once each");
     // Refused, asked again, refused: a stated end.
-    desk.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     let ended = call().await.expect(4);
     assert_eq!(runs(), 4);
     assert!(
@@ -155,16 +155,16 @@ async fn a_command_is_run_and_no_shell_reads_it() {
 
     for (command, words) in [
         ("/bin/false", "ended with exit status: 1"),
-        ("'", "has no end"),
+        ("'", "is not closed"),
         (" ", "names no program"),
     ] {
-        let ended = desk
+        let ended = fixture
             .run(&["token", &url, "--token-command", command])
             .await
             .expect(2);
         assert!(ended.stderr.contains(words), "{}", ended.stderr);
     }
     let both = ["token", &url, "--token-env", "A", "--token-file", "b"];
-    desk.run(&both).await.expect(2);
-    check_no_oauth(&desk);
+    fixture.run(&both).await.expect(2);
+    check_no_oauth(&fixture);
 }

@@ -7,28 +7,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::program::{Desk, Ended};
+use crate::program::{Fixture, Output};
 
 /// A user that these tests do not run as.
 const ANOTHER: u32 = 4_711;
 
 /// A configuration whose one server has a command that leaves a mark when it runs.
 struct Place {
-    desk: Desk,
+    fixture: Fixture,
     mark: PathBuf,
 }
 
 impl Place {
     async fn new() -> Self {
-        let desk = Desk::new().await;
-        let mark = desk.folder.path().join("the command has run");
-        let place = Self { desk, mark };
+        let fixture = Fixture::new().await;
+        let mark = fixture.folder.path().join("the command has run");
+        let place = Self { fixture, mark };
         place.folder("own", 0o700);
         place
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.desk.folder.path().join(name)
+        self.fixture.folder.path().join(name)
     }
 
     fn folder(&self, name: &str, mode: u32) -> PathBuf {
@@ -48,7 +48,7 @@ impl Place {
         let path = self.path(name);
         let text = format!(
             "[servers.here]\nurl = \"{}\"\ntoken-command = {:?}\n",
-            self.desk.url(),
+            self.fixture.url(),
             self.token_command()
         );
         put(&path, text.as_bytes());
@@ -56,9 +56,9 @@ impl Place {
         path
     }
 
-    async fn run(&self, config: &Path, words: &[&str]) -> Ended {
+    async fn run(&self, config: &Path, words: &[&str]) -> Output {
         let named = ["--config", config.to_str().unwrap()];
-        self.desk.run(&[&named, words].concat()).await
+        self.fixture.run(&[&named, words].concat()).await
     }
 
     /// The configuration counts, and its command runs.
@@ -75,7 +75,7 @@ impl Place {
     }
 
     #[track_caller]
-    fn says_no(&self, ended: &Ended, culprit: &Path, mend: &str) {
+    fn says_no(&self, ended: &Output, culprit: &Path, mend: &str) {
         let said = &ended.stderr;
         assert_eq!(ended.code, 2, "{said}");
         assert!(!self.mark.exists(), "the command has run: {said}");
@@ -109,13 +109,13 @@ fn commands(server: &str) -> Vec<Vec<&str>> {
 }
 
 #[tokio::test]
-async fn config_that_others_can_write_stops_every_command() {
+async fn config_writable_by_others_stops_every_command() {
     let place = Place::new().await;
     let config = place.config("own/config.toml", 0o644);
     place.is_read(&config).await;
     set_mode(&config, 0o666);
     let mend = format!("chmod go-w {}", config.display());
-    let url = place.desk.url();
+    let url = place.fixture.url();
     let mut all = commands("here");
     all.extend(commands(&url));
     all.extend([vec!["list"], vec!["remove", "here"]]);
@@ -203,7 +203,7 @@ async fn config_that_is_the_null_device_is_empty() {
     let place = Place::new().await;
     let ended = place.run(Path::new("/dev/null"), &["list"]).await;
     let listed = ended.expect(0).stdout;
-    assert!(listed.contains("no server has a name"), "{listed}");
+    assert!(listed.contains("no server is configured"), "{listed}");
 }
 
 /// Only root can give files away; the unit tests have the same cases for every user.
@@ -231,27 +231,27 @@ async fn config_of_another_user_is_refused() {
 }
 
 #[tokio::test]
-async fn remembered_options_that_others_can_reach_stop_every_command() {
+async fn saved_options_accessible_to_others_stop_every_command() {
     let place = Place::new().await;
-    let url = place.desk.url();
+    let url = place.fixture.url();
     let command = place.token_command();
     let login = ["login", &url, "--token-command", &command];
-    place.desk.run(&login).await.expect(0);
+    place.fixture.run(&login).await.expect(0);
     fs::remove_file(&place.mark).unwrap();
-    let options = place.desk.store().join("options");
+    let options = place.fixture.store().join("options");
     let file = fs::read_dir(&options).unwrap().next().unwrap();
     let file = file.unwrap().path();
     for (path, mode) in [
         (&file, 0o666),
         (&file, 0o640),
         (&options, 0o777),
-        (&place.desk.store(), 0o755),
+        (&place.fixture.store(), 0o755),
     ] {
         let right = fs::metadata(path).unwrap().permissions();
         set_mode(path, mode);
         let mend = format!("chmod {} '", if path.is_dir() { "700" } else { "600" });
         for words in commands(&url) {
-            place.says_no(&place.desk.run(&words).await, path, &mend);
+            place.says_no(&place.fixture.run(&words).await, path, &mend);
         }
         fs::set_permissions(path, right).unwrap();
     }
@@ -259,41 +259,41 @@ async fn remembered_options_that_others_can_reach_stop_every_command() {
     let elsewhere = place.path("own/elsewhere");
     fs::rename(&file, &elsewhere).unwrap();
     symlink(&elsewhere, &file).unwrap();
-    let token = place.desk.run(&["token", &url]).await;
+    let token = place.fixture.run(&["token", &url]).await;
     place.says_no(&token, &file, "is a symbolic link");
     fs::rename(&elsewhere, &file).unwrap();
     if chown(&file, Some(ANOTHER), None).is_ok() {
         for words in commands(&url) {
-            let ended = place.desk.run(&words).await;
+            let ended = place.fixture.run(&words).await;
             place.says_no(&ended, &file, "belongs to user 4711");
         }
         chown(&file, Some(0), None).unwrap();
     }
-    place.desk.run(&["token", &url]).await.expect(0);
+    place.fixture.run(&["token", &url]).await.expect(0);
     assert!(place.mark.exists());
 }
 
 #[tokio::test]
-async fn certificate_authorities_that_others_can_write_are_not_trusted() {
+async fn ca_file_writable_by_others_is_not_trusted() {
     let place = Place::new().await;
     let ca = place.path("own/ca.pem");
     let authority = hallpass_testkit::TestCa::new().unwrap();
     put(&ca, authority.pem().as_bytes());
     set_mode(&ca, 0o644);
-    let url = place.desk.url();
+    let url = place.fixture.url();
     let command = place.token_command();
     let words = ["token", &url, "--token-command", &command];
     let option = [&words, &["--ca-certificate", ca.to_str().unwrap()][..]].concat();
     let by_variable = async || {
-        let mut command = place.desk.command(&words);
+        let mut command = place.fixture.command(&words);
         command.env("HALLPASS_CA_CERTIFICATE", &ca);
-        place.desk.wait(command.spawn().unwrap()).await
+        place.fixture.wait(command.spawn().unwrap()).await
     };
-    place.desk.run(&option).await.expect(0);
+    place.fixture.run(&option).await.expect(0);
     by_variable().await.expect(0);
     fs::remove_file(&place.mark).unwrap();
     set_mode(&ca, 0o666);
     let mend = format!("chmod go-w {}", ca.display());
-    place.says_no(&place.desk.run(&option).await, &ca, &mend);
+    place.says_no(&place.fixture.run(&option).await, &ca, &mend);
     place.says_no(&by_variable().await, &ca, &mend);
 }

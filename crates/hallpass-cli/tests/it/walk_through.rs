@@ -195,7 +195,7 @@ fn document() -> PathBuf {
 }
 
 #[tokio::test]
-async fn the_page_is_what_a_terminal_shows() {
+async fn walk_through_matches_terminal() {
     let mut recording = Recording::new();
     recording.says("## A server to try it on");
     recording.says(

@@ -87,6 +87,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ),
     ("WAYLAND_DISPLAY", "as `DISPLAY`"),
     (
+        "WSL_DISTRO_NAME",
+        "this is Linux inside Windows: `wslview` opens the browser, if it is installed",
+    ),
+    (
         "XDG_CONFIG_HOME",
         "below it lie the configuration file and those of other programs (Linux)",
     ),

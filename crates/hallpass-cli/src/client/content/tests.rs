@@ -9,7 +9,7 @@ fn file(mime: &str) -> File {
 }
 
 #[test]
-fn where_a_file_goes() {
+fn content_file_has_safe_path() {
     let folder = std::env::temp_dir();
     let png = file("image/png");
     let into = |path: &Path, number| place(path, "draw/../it", &png, number);
@@ -24,7 +24,7 @@ fn where_a_file_goes() {
 }
 
 #[test]
-fn a_size_in_words() {
+fn size_has_unit() {
     for (bytes, words) in [
         (0, "0 bytes"),
         (999, "999 bytes"),
@@ -36,7 +36,7 @@ fn a_size_in_words() {
 }
 
 #[test]
-fn a_piece_of_an_answer() {
+fn content_block_becomes_content() {
     let image = ContentBlock::image("aGk=", "image/png");
     assert_eq!(
         Content::of(&image),

@@ -46,7 +46,7 @@ impl SchemaError {
     }
 
     fn expected(value: &Value, kind: &Kind) -> Self {
-        Self::new(format!("is {}, not {}", name_of(value), kind.in_words()))
+        Self::new(format!("is {}, not {}", name_of(value), kind.describe()))
     }
 }
 

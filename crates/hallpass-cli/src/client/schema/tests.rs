@@ -32,7 +32,7 @@ fn tool() -> Properties {
 }
 
 #[test]
-fn what_has_to_be_there_comes_first() {
+fn required_properties_come_first() {
     let tool = tool();
     let names = tool
         .known
@@ -44,7 +44,7 @@ fn what_has_to_be_there_comes_first() {
 }
 
 #[test]
-fn a_kind_in_words() {
+fn kind_has_description() {
     let tool = tool();
     for (name, words) in [
         ("path", "text"),
@@ -60,7 +60,7 @@ fn a_kind_in_words() {
         ("what", "any JSON"),
     ] {
         assert_eq!(
-            tool.get(name).unwrap().schema.kind.in_words(),
+            tool.get(name).unwrap().schema.kind.describe(),
             words,
             "{name}"
         );
@@ -68,7 +68,7 @@ fn a_kind_in_words() {
 }
 
 #[test]
-fn a_typed_word_becomes_the_value_that_is_asked_for() {
+fn word_is_converted_to_schema_type() {
     let tool = tool();
     for (name, word, value) in [
         ("path", "12", json!("12")),
@@ -98,7 +98,7 @@ fn a_typed_word_becomes_the_value_that_is_asked_for() {
 }
 
 #[test]
-fn a_word_of_another_kind_says_what_is_asked_for() {
+fn word_of_wrong_type_names_expected_type() {
     let tool = tool();
     for (name, word, says) in [
         ("depth", "many", "is \"many\", not whole number from 1 to 9"),
@@ -122,7 +122,7 @@ fn a_word_of_another_kind_says_what_is_asked_for() {
 }
 
 #[test]
-fn unknown_and_missing_names_are_told_with_the_right_ones() {
+fn unknown_and_missing_properties_name_the_right_ones() {
     let tool = tool();
     let check = |values: Value| tool.check(values.as_object().unwrap()).unwrap_err();
     let wrong = check(json!({"paht": "x", "depth": 1}));
@@ -142,7 +142,7 @@ fn unknown_and_missing_names_are_told_with_the_right_ones() {
 }
 
 #[test]
-fn a_schema_that_never_ends_is_read_so_far() {
+fn endless_schema_is_read_to_a_limit() {
     let schema =
         json!({"properties": {"a": {"$ref": "#/properties/a"}, "b": {"$ref": "#/nowhere"}}});
     let properties = Properties::of(schema.as_object().unwrap());

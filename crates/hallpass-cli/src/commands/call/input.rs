@@ -9,7 +9,7 @@ use crate::{
     exit::CommandError,
 };
 
-const FORMS: &str = "write `key=value`, `key:=JSON`, one JSON object such as '{\"a\": 1}', or `@FILE` \
+const FORMS: &str = "expected `key=value`, `key:=JSON`, one JSON object such as '{\"a\": 1}', or `@FILE` \
     for a file with one";
 
 /// One word of the command line.
@@ -18,7 +18,7 @@ pub(crate) enum Word {
     /// A whole object, or the contents of a file with one.
     Object(Map<String, Value>),
     /// `key=value`, to be read as what the server asks for.
-    Typed(String, String),
+    InputLines(String, String),
     /// `key:=json`, as it is.
     Json(String, Value),
 }
@@ -53,7 +53,7 @@ impl Word {
                     "what comes after `{key}:=` is JSON; `{key}=` takes text"
                 ))),
             },
-            None => Ok(Self::Typed(key.to_owned(), value.to_owned())),
+            None => Ok(Self::InputLines(key.to_owned(), value.to_owned())),
         }
     }
 }
@@ -69,7 +69,7 @@ pub(crate) fn arguments(
         match word {
             Word::Object(object) => all.extend(object.clone()),
             Word::Json(key, value) => _ = all.insert(key.clone(), value.clone()),
-            Word::Typed(key, word) => {
+            Word::InputLines(key, word) => {
                 let kind = match asked {
                     None => &Kind::Any,
                     Some(asked) => match asked.get(key) {

@@ -12,51 +12,51 @@ use hallpass::{
 use serde_json::{Value, json};
 use url::{Host, Url};
 
-use super::mcp_remote_cache::Kept;
+use super::mcp_remote_cache::CachedCredentials;
 use crate::{
     exit::CommandError, program::Program, server_options::ServerOptions, settings, setup,
     store::Store,
 };
 
-/// How long somebody else who works on the account is waited for.
+/// How long to wait for another process that holds the account's lock.
 const WAIT: Duration = Duration::from_secs(60);
 
 /// Credentials that can be had for a server.
 #[derive(Debug)]
-pub(super) struct Offer {
+pub(super) struct Candidate {
     /// The server's name here.
     pub(super) name: String,
     pub(super) key: CredentialKey,
     pub(super) options: ServerOptions,
-    pub(super) kept: Kept,
+    pub(super) kept: CachedCredentials,
 }
 
 /// What became of them.
 #[derive(Debug)]
-pub(super) enum Taken {
-    /// Somebody is signed in.
+pub(super) enum ImportOutcome {
+    /// Signed in.
     SignedIn,
     /// The client is kept, and a sign-in is needed; why.
     ClientAlone(String),
     /// Both are kept, and the refresh token was not tried yet; why.
     Later(String),
     /// Nothing is kept; why.
-    Left(String),
+    Skipped(String),
 }
 
-impl Taken {
+impl ImportOutcome {
     /// Whether the client is kept here now.
     pub(super) fn has_client(&self) -> bool {
-        !matches!(self, Self::Left(_))
+        !matches!(self, Self::Skipped(_))
     }
 
     /// What became of them, for a script.
-    pub(super) fn as_data(&self, offer: &Offer) -> Value {
+    pub(super) fn as_data(&self, offer: &Candidate) -> Value {
         let (outcome, why) = match self {
             Self::SignedIn => ("signed-in", None),
             Self::ClientAlone(why) => ("client-only", Some(why)),
             Self::Later(why) => ("not-tried", Some(why)),
-            Self::Left(why) => ("skipped", Some(why)),
+            Self::Skipped(why) => ("skipped", Some(why)),
         };
         json!({
             "name": offer.name,
@@ -67,24 +67,24 @@ impl Taken {
     }
 
     /// The same in words.
-    pub(super) fn in_words(&self, offer: &Offer) -> String {
+    pub(super) fn describe(&self, offer: &Candidate) -> String {
         let name = &offer.name;
         match self {
-            Self::SignedIn => format!("{name}: signed in, with what mcp-remote kept"),
+            Self::SignedIn => format!("{name}: signed in with the credentials from mcp-remote"),
             Self::ClientAlone(why) => {
-                format!("{name}: the client is taken over; {why}: `hallpass login {name}` signs in")
+                format!("{name}: imported the client; {why}: `hallpass login {name}` signs in")
             }
             Self::Later(why) => {
-                format!("{name}: taken over, and not tried yet: {why}")
+                format!("{name}: imported, not tried yet: {why}")
             }
-            Self::Left(why) => {
-                format!("{name}: nothing is taken over: {why}; `hallpass login {name}` signs in")
+            Self::Skipped(why) => {
+                format!("{name}: nothing imported: {why}; `hallpass login {name}` signs in")
             }
         }
     }
 }
 
-impl Offer {
+impl Candidate {
     /// The callback settings under which a login uses the client again, on the port that it was
     /// registered with.
     pub(super) fn callback(&self, options: &mut ServerOptions) {
@@ -119,27 +119,27 @@ impl Offer {
     }
 
     /// Takes them over. Whatever is in the way is said, and nothing that is there is replaced.
-    pub(super) async fn take_over(&self, program: &Program) -> Taken {
+    pub(super) async fn import_credentials(&self, program: &Program) -> ImportOutcome {
         match self.try_to(program).await {
             Ok(taken) => taken,
-            Err(failed) => Taken::Left(in_words(&failed)),
+            Err(failed) => ImportOutcome::Skipped(describe(&failed)),
         }
     }
 
-    async fn try_to(&self, program: &Program) -> Result<Taken, CommandError> {
+    async fn try_to(&self, program: &Program) -> Result<ImportOutcome, CommandError> {
         if self.options.have_token_source() {
-            let why = "its tokens come from elsewhere, so nobody signs in";
-            return Ok(Taken::Left(why.to_owned()));
+            let why = "its tokens come from an external source, so no sign-in is needed";
+            return Ok(ImportOutcome::Skipped(why.to_owned()));
         }
         let handover = self.kept.read().map_err(CommandError::usage)?;
         let store = Store::open_or_create(program).await?;
         if !store.keeps() {
             let why = "the store is in memory, and the refresh token is good for one use";
-            return Ok(Taken::Left(why.to_owned()));
+            return Ok(ImportOutcome::Skipped(why.to_owned()));
         }
         let store = store.port();
         let hallpass = self.hallpass(program, Arc::clone(&store))?;
-        let here = || Taken::Left("there are credentials of it here already".to_owned());
+        let here = || ImportOutcome::Skipped("credentials of this server exist already".to_owned());
         if !store.records(&self.key).await?.is_empty() {
             return Ok(here());
         }
@@ -158,16 +158,16 @@ impl Offer {
             return Ok(here());
         }
         if record.grant.is_none() {
-            let why = "no refresh token was kept";
-            return Ok(Taken::ClientAlone(why.to_owned()));
+            let why = "mcp-remote has no refresh token";
+            return Ok(ImportOutcome::ClientAlone(why.to_owned()));
         }
         program.opened(&hallpass);
         Ok(match hallpass.session().token().await {
-            Ok(_) => Taken::SignedIn,
+            Ok(_) => ImportOutcome::SignedIn,
             Err(error) if error.remedy() == Remedy::SignIn => {
-                Taken::ClientAlone(format!("{} refuses the refresh token", record.issuer))
+                ImportOutcome::ClientAlone(format!("{} refuses the refresh token", record.issuer))
             }
-            Err(error) => Taken::Later(in_words(&error.into())),
+            Err(error) => ImportOutcome::Later(describe(&error.into())),
         })
     }
 
@@ -183,7 +183,7 @@ impl Offer {
 }
 
 /// An error and its causes in one line.
-fn in_words(failed: &CommandError) -> String {
+fn describe(failed: &CommandError) -> String {
     let data = failed.to_json();
     let causes = data["causes"].as_array().into_iter().flatten();
     let all: Vec<&str> = [&data["message"]]

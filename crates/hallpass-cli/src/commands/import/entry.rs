@@ -14,12 +14,12 @@ use super::{
 /// knows them all. The error says why nothing comes of it.
 pub(super) fn read(server: &Value) -> Result<Remote, String> {
     let Value::Object(server) = server else {
-        return Err("it is no description of a server".to_owned());
+        return Err("it does not describe a server".to_owned());
     };
     let is_off = server.get("disabled") == Some(&Value::Bool(true))
         || server.get("enabled") == Some(&Value::Bool(false));
     if is_off {
-        return Err("it is switched off there".to_owned());
+        return Err("it is disabled".to_owned());
     }
     match (
         server.get("url").and_then(Value::as_str),
@@ -28,7 +28,7 @@ pub(super) fn read(server: &Value) -> Result<Remote, String> {
         (Some(url), _) => at_url(url, server),
         (None, Some(command)) => program(command, server),
         (None, None) if server.contains_key("settings") => {
-            Err("an extension brings it, and its URL is not said".to_owned())
+            Err("an extension provides it, and its URL is not in the file".to_owned())
         }
         (None, None) => Err("it has neither a URL nor a command".to_owned()),
     }
@@ -76,7 +76,7 @@ fn at_url(url: &str, server: &Map<String, Value>) -> Result<Remote, String> {
         return Err("its URL has a variable in it: `hallpass add NAME URL` does it".to_owned());
     }
     let mut remote = Remote::new(url);
-    // Whoever names the URL here may have run mcp-remote for it before.
+    // The user may have run mcp-remote for this URL before.
     remote.kept_as = Some(mcp_remote::kept_as(url, "", &BTreeMap::new()));
     let texts = |name: &str| {
         let members = server.get(name).and_then(Value::as_object);
@@ -147,7 +147,7 @@ fn sign_in(member: &str, oauth: &Map<String, Value>, remote: &mut Remote) {
                     remote.options.callback_port = Some(port);
                     remote.options.callback_host = Some("localhost".to_owned());
                 }
-                _ => remote.leave("the callback port", "it is no port"),
+                _ => remote.leave("the callback port", "it is not a port number"),
             },
             ("authServerMetadataUrl", Some(url)) => {
                 remote.options.server_metadata_url = Some(url.to_owned());
@@ -157,7 +157,7 @@ fn sign_in(member: &str, oauth: &Map<String, Value>, remote: &mut Remote) {
         }
     }
     if !others.is_empty() {
-        remote.leave(others.join(", "), "hallpass knows no such setting");
+        remote.leave(others.join(", "), "hallpass has no such setting");
     }
 }
 
@@ -185,7 +185,7 @@ fn leave_the_rest(server: &Map<String, Value>, known: &[&str], remote: &mut Remo
     let others = server.keys().filter(|key| !known.contains(&key.as_str()));
     let others: Vec<String> = others.map(|key| format!("`{key}`")).collect();
     if !others.is_empty() {
-        remote.leave(others.join(", "), "hallpass knows no such setting");
+        remote.leave(others.join(", "), "hallpass has no such setting");
     }
 }
 

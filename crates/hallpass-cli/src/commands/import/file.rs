@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use toml_edit::{Document, Item};
 
 /// The longest file that is read. The configuration of a host is far shorter.
-const LONGEST: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// Reads a file, as TOML where its name says so, else as JSON with comments and trailing commas.
 /// `None`: it is not there. The error says what is wrong, and where.
@@ -20,13 +20,15 @@ pub(super) fn read(path: &Path) -> Result<Option<Value>, String> {
     };
     let is_toml = path.extension().is_some_and(|found| found == "toml");
     let parsed = if is_toml { toml(&text) } else { json(&text) };
-    parsed.map(Some).map_err(|Wrong { line, column, what }| {
-        format!("{}:{line}:{column}: {what}", path.display())
-    })
+    parsed
+        .map(Some)
+        .map_err(|SyntaxError { line, column, what }| {
+            format!("{}:{line}:{column}: {what}", path.display())
+        })
 }
 
 fn text(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > LONGEST {
+    if fs::metadata(path)?.len() > MAX_BYTES {
         let what = "it is longer than any configuration";
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
@@ -37,14 +39,14 @@ fn text(path: &Path) -> io::Result<String> {
 
 /// What is wrong with a text, and where.
 #[derive(Debug, PartialEq, Eq)]
-struct Wrong {
+struct SyntaxError {
     line: usize,
     column: usize,
     what: String,
 }
 
 /// JSON as the editors have it: with comments and trailing commas, and nothing else beside the norm.
-fn json(text: &str) -> Result<Value, Wrong> {
+fn json(text: &str) -> Result<Value, SyntaxError> {
     let options = ParseOptions {
         allow_comments: true,
         allow_trailing_commas: true,
@@ -57,28 +59,28 @@ fn json(text: &str) -> Result<Value, Wrong> {
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: false,
     };
-    jsonc_parser::parse_to_serde_value(text, &options).map_err(|error| Wrong {
+    jsonc_parser::parse_to_serde_value(text, &options).map_err(|error| SyntaxError {
         line: error.line_display(),
         column: error.column_display(),
-        what: format!("it is no JSON: {}", error.kind().to_string().to_lowercase()),
+        what: format!("invalid JSON: {}", error.kind().to_string().to_lowercase()),
     })
 }
 
-fn toml(text: &str) -> Result<Value, Wrong> {
+fn toml(text: &str) -> Result<Value, SyntaxError> {
     let document = Document::parse(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let before = text.get(..start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Wrong {
+        SyntaxError {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            what: "it is no TOML".to_owned(),
+            what: "invalid TOML".to_owned(),
         }
     })?;
     Ok(value(document.as_item()))
 }
 
-/// What a configuration can hold. A date is no text and no number here: nobody asks for one.
+/// What a configuration can hold. A date is no text and no number here: no setting needs one.
 fn value(item: &Item) -> Value {
     if let Some(table) = item.as_table_like() {
         let members = table.iter();

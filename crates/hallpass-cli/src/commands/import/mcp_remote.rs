@@ -62,7 +62,7 @@ fn is_mcp_remote(word: &str) -> bool {
 pub(super) fn read(words: &[&str], environment: &Map<String, Value>) -> Result<Remote, String> {
     let line = Line::of(words);
     let Some(url) = line.positional.first() else {
-        return Err("mcp-remote is given no URL".to_owned());
+        return Err("the command line of mcp-remote has no URL".to_owned());
     };
     if line.last("--transport") == Some("sse-only") {
         return Err("it is reached by HTTP+SSE, which hallpass does not speak".to_owned());
@@ -73,7 +73,7 @@ pub(super) fn read(words: &[&str], environment: &Map<String, Value>) -> Result<R
         remote.header(name, value);
     }
     if headers.len() < line.all("--header").count() {
-        remote.leave("a header", "it is none of the form `Name: value`");
+        remote.leave("a header", "it does not have the form `Name: value`");
     }
     let resource = line.last("--resource").map_or("", str::trim);
     if line.has("--disable-resource-parameter") || line.options.contains(&("--resource", "")) {
@@ -100,7 +100,7 @@ fn callback(line: &Line<'_>, remote: &mut Remote) {
         return;
     };
     let Some(port) = port.parse().ok().filter(|&port: &u16| port != 0) else {
-        remote.leave("the callback port", "it is no port");
+        remote.leave("the callback port", "it is not a port number");
         return;
     };
     let host = line.last("--host").unwrap_or(CALLBACK_HOST);
@@ -175,7 +175,7 @@ fn rest(line: &Line<'_>, remote: &mut Remote) {
         }
     }
     if !others.is_empty() {
-        remote.leave(others.join(", "), "hallpass has nothing of the kind");
+        remote.leave(others.join(", "), "hallpass has no such option");
     }
 }
 

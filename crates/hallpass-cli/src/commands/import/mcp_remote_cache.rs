@@ -17,11 +17,11 @@ const TOKENS: &str = "_tokens.json";
 const FOLDERS: &str = "mcp-remote-";
 
 /// The longest document that is read.
-const LONGEST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The credentials of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct CachedCredentials {
     pub(super) client: PathBuf,
     pub(super) tokens: Option<PathBuf>,
     /// When the last of them was written.
@@ -29,8 +29,8 @@ pub(super) struct Kept {
 }
 
 /// Everything that is kept, by what it is called. Of several versions the one that was written last.
-pub(super) fn all(folder: &Path) -> io::Result<BTreeMap<String, Kept>> {
-    let mut newest: BTreeMap<String, Kept> = BTreeMap::new();
+pub(super) fn all(folder: &Path) -> io::Result<BTreeMap<String, CachedCredentials>> {
+    let mut newest: BTreeMap<String, CachedCredentials> = BTreeMap::new();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -55,7 +55,7 @@ pub(super) fn all(folder: &Path) -> io::Result<BTreeMap<String, Kept>> {
             let tokens = version.path().join(format!("{digest}{TOKENS}"));
             let tokens = tokens.is_file().then_some(tokens);
             let written = written(tokens.as_deref().unwrap_or(&entry.path()));
-            let kept = Kept {
+            let kept = CachedCredentials {
                 client: entry.path(),
                 tokens,
                 written,
@@ -75,7 +75,7 @@ fn written(file: &Path) -> SystemTime {
     modified.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-impl Kept {
+impl CachedCredentials {
     /// Reads both documents.
     pub(super) fn read(&self) -> Result<ImportedCredentials, String> {
         let handover = ImportedCredentials::new(document(&self.client)?);
@@ -90,14 +90,14 @@ impl Kept {
 fn document(file: &Path) -> Result<Vec<u8>, String> {
     let shown = file.display();
     let failed = |error: io::Error| format!("{shown} can't be read: {error}");
-    if fs::metadata(file).map_err(failed)?.len() > LONGEST {
+    if fs::metadata(file).map_err(failed)?.len() > MAX_BYTES {
         return Err(format!("{shown} is longer than what mcp-remote keeps"));
     }
     let bytes = fs::read(file).map_err(failed)?;
     match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes) {
         Ok(_) => Ok(bytes),
         Err(error) => Err(format!(
-            "{shown}:{}:{}: it is no JSON object",
+            "{shown}:{}:{}: it is not a JSON object",
             error.line(),
             error.column()
         )),

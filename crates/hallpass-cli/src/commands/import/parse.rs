@@ -9,23 +9,23 @@ use hallpass::{CredentialKey, ServerUrl};
 use serde_json::Value;
 
 use super::{
-    credentials::Offer,
+    credentials::Candidate,
     entry, file, mcp_remote,
-    mcp_remote_cache::{self, Kept},
-    plan::{Found, Step},
+    mcp_remote_cache::{self, CachedCredentials},
+    plan::{FoundServer, Step},
     source::{self, File, Platform, Source},
 };
 use crate::{config::Config, environment::Environment, exit::CommandError};
 
 /// What was found, and what could not be read.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
-    pub(super) found: Vec<Found>,
+pub(super) struct Scan {
+    pub(super) found: Vec<FoundServer>,
     pub(super) problems: Vec<Problem>,
     /// The files that were looked for.
     pub(super) files: Vec<File>,
     /// What mcp-remote keeps, by what it calls it.
-    kept: BTreeMap<String, Kept>,
+    kept: BTreeMap<String, CachedCredentials>,
     /// What it calls the credentials of which server.
     names: BTreeMap<String, CredentialKey>,
     pub(super) folder: Option<PathBuf>,
@@ -40,7 +40,7 @@ pub(super) struct Problem {
     pub(super) what: String,
 }
 
-impl Reading {
+impl Scan {
     /// Reads all of them: of those that are not `wanted` nothing is kept but what mcp-remote calls
     /// their servers.
     pub(super) fn of(
@@ -100,7 +100,7 @@ impl Reading {
                     .insert(kept_as.clone(), CredentialKey::new(server));
             }
             if wanted {
-                self.found.push(Found {
+                self.found.push(FoundServer {
                     source: file.source,
                     file: file.path.clone(),
                     name: name.clone(),
@@ -111,7 +111,7 @@ impl Reading {
     }
 
     /// The credentials of servers that are in our file, or will be; and how many there are of others.
-    pub(super) fn offers(&self, steps: &[Step], config: &Config) -> (Vec<Offer>, usize) {
+    pub(super) fn offers(&self, steps: &[Step], config: &Config) -> (Vec<Candidate>, usize) {
         let mut ours: BTreeMap<&CredentialKey, (&str, _)> = BTreeMap::new();
         for (name, entry) in config.servers() {
             ours.insert(&entry.key, (name, &entry.options));
@@ -130,7 +130,7 @@ impl Reading {
                 names.entry(kept_as).or_insert_with(|| (*key).clone());
             }
         }
-        let mut best: BTreeMap<&CredentialKey, (bool, &Kept)> = BTreeMap::new();
+        let mut best: BTreeMap<&CredentialKey, (bool, &CachedCredentials)> = BTreeMap::new();
         let mut others = 0;
         for (kept_as, kept) in &self.kept {
             let Some(key) = names.get(kept_as).filter(|key| ours.contains_key(key)) else {
@@ -139,16 +139,16 @@ impl Reading {
             };
             // What a file names comes before what its URL alone would be kept as, and then the newest.
             let is_named = self.names.contains_key(kept_as);
-            let is_better = |(named, before): &(bool, &Kept)| {
+            let is_better = |(named, before): &(bool, &CachedCredentials)| {
                 (is_named, kept.written) > (*named, before.written)
             };
             if best.get(key).is_none_or(is_better) {
                 best.insert(key, (is_named, kept));
             }
         }
-        let offer = |(key, (_, kept)): (&CredentialKey, (bool, &Kept))| {
+        let offer = |(key, (_, kept)): (&CredentialKey, (bool, &CachedCredentials))| {
             let (name, options) = ours.get(key)?;
-            Some(Offer {
+            Some(Candidate {
                 name: (*name).to_owned(),
                 key: key.clone(),
                 options: (*options).clone(),
@@ -161,15 +161,16 @@ impl Reading {
     /// What to say where one source alone was asked for, and has nothing.
     pub(super) fn nothing(&self) -> CommandError {
         if let Some(problem) = self.problems.first() {
-            return CommandError::usage(problem.what.clone())
-                .hint("nothing was written; mend the file, or take over from another program with `--from`");
+            return CommandError::usage(problem.what.clone()).hint(
+                "nothing was written; fix the file, or choose another program with `--from`",
+            );
         }
         let files = self.files.iter().map(|file| file.path.as_path());
         let files = files.chain(self.folder.as_deref());
         let files: Vec<String> = files.map(|path| path.display().to_string()).collect();
-        let failed = CommandError::usage("there is no such configuration on this machine");
+        let failed = CommandError::usage("no such configuration exists on this machine");
         if files.is_empty() {
-            failed.hint("its place is not known here: `HOME` is not set")
+            failed.hint("its location is unknown: `HOME` is not set")
         } else {
             failed.hint(format!("looked for {}", files.join(", ")))
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hallpass::{CredentialKey, ServerUrl};
 
 use super::{
-    remote::{Left, Remote},
+    remote::{Omitted, Remote},
     source::Source,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 /// A server in a host's file.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundServer {
     pub(super) source: Source,
     pub(super) file: PathBuf,
     /// Its name there.
@@ -33,7 +33,7 @@ pub(super) struct Step {
     /// The server, where its URL is one.
     pub(super) key: Option<CredentialKey>,
     pub(super) outcome: Outcome,
-    pub(super) left: Vec<Left>,
+    pub(super) left: Vec<Omitted>,
     /// What mcp-remote calls its credentials.
     pub(super) kept_as: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(super) enum Outcome {
     /// It goes into our file, under this name.
     Add(Box<Addition>),
     /// Nothing; why.
-    Left(String),
+    Skipped(String),
 }
 
 /// An entry of our file to be.
@@ -58,20 +58,20 @@ impl Step {
     pub(super) fn addition(&self) -> Option<&Addition> {
         match &self.outcome {
             Outcome::Add(addition) => Some(addition),
-            Outcome::Left(_) => None,
+            Outcome::Skipped(_) => None,
         }
     }
 
     pub(super) fn addition_mut(&mut self) -> Option<&mut Addition> {
         match &mut self.outcome {
             Outcome::Add(addition) => Some(addition),
-            Outcome::Left(_) => None,
+            Outcome::Skipped(_) => None,
         }
     }
 }
 
 /// Decides about all of them, in their order: of two that get in each other's way the first counts.
-pub(super) fn plan(found: Vec<Found>, config: &Config) -> Vec<Step> {
+pub(super) fn plan(found: Vec<FoundServer>, config: &Config) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for found in found {
         let step = step(found, config, &steps);
@@ -80,33 +80,33 @@ pub(super) fn plan(found: Vec<Found>, config: &Config) -> Vec<Step> {
     steps
 }
 
-fn step(found: Found, config: &Config, before: &[Step]) -> Step {
+fn step(found: FoundServer, config: &Config, before: &[Step]) -> Step {
     let mut step = Step {
         source: found.source,
         file: found.file,
         name: found.name,
         key: None,
-        outcome: Outcome::Left(String::new()),
+        outcome: Outcome::Skipped(String::new()),
         left: Vec::new(),
         kept_as: None,
     };
     let remote = match found.remote {
         Ok(remote) => remote,
         Err(why) => {
-            step.outcome = Outcome::Left(why);
+            step.outcome = Outcome::Skipped(why);
             return step;
         }
     };
     let key = match key(&remote.url) {
         Ok(key) => key,
         Err(why) => {
-            step.outcome = Outcome::Left(why);
+            step.outcome = Outcome::Skipped(why);
             return step;
         }
     };
     step.outcome = match addition(&step.name, &key, &remote, config, before) {
         Ok(addition) => Outcome::Add(Box::new(addition)),
-        Err(why) => Outcome::Left(why),
+        Err(why) => Outcome::Skipped(why),
     };
     step.key = Some(key);
     step.left = remote.left;
@@ -117,7 +117,7 @@ fn step(found: Found, config: &Config, before: &[Step]) -> Step {
 fn key(url: &str) -> Result<CredentialKey, String> {
     if !url.contains("://") {
         // Not repeated: what is in the place of a URL may be a secret.
-        return Err("what stands for its URL is none".to_owned());
+        return Err("its URL is not valid".to_owned());
     }
     let server = ServerUrl::parse(url).map_err(|error| error.to_string())?;
     Ok(CredentialKey::new(server))
@@ -134,7 +134,7 @@ fn addition(
     // Whatever account of it: who wants another one says so.
     let mut servers = config.servers().iter();
     if let Some((name, _)) = servers.find(|(_, entry)| entry.key.server == key.server) {
-        return Err(format!("it is here already: `{name}`"));
+        return Err(format!("it exists already: `{name}`"));
     }
     let additions = || {
         before
@@ -148,12 +148,14 @@ fn addition(
             addition.name, step.source
         ));
     }
-    let name = name(there).ok_or("its name can't be one here: `hallpass add NAME URL` does it")?;
+    let name = name(there).ok_or(
+        "its name is not allowed here: `hallpass add NAME URL` adds it under another name",
+    )?;
     let is_taken = config.servers().contains_key(&name)
         || additions().any(|(_, addition)| addition.name == name);
     if is_taken {
         return Err(format!(
-            "another server is called `{name}`: `hallpass add NAME URL` gives it a name of its own"
+            "the name `{name}` is taken: `hallpass add NAME URL` adds it under another name"
         ));
     }
     settings::check(&remote.options).map_err(|failed| failed.into_source().to_string())?;

@@ -14,14 +14,14 @@ pub(super) struct Remote {
     /// Exactly as it is written there.
     pub(super) url: String,
     pub(super) options: ServerOptions,
-    pub(super) left: Vec<Left>,
+    pub(super) left: Vec<Omitted>,
     /// What mcp-remote calls its credentials, if it is the one that runs.
     pub(super) kept_as: Option<String>,
 }
 
 /// Something that is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct Omitted {
     pub(super) what: String,
     pub(super) why: String,
 }
@@ -41,14 +41,14 @@ impl Remote {
     }
 
     pub(super) fn leave(&mut self, what: impl Into<String>, why: impl Into<String>) {
-        self.left.push(Left {
+        self.left.push(Omitted {
             what: what.into(),
             why: why.into(),
         });
     }
 
     /// A header for every request. Its value is taken only where it is named by environment variable:
-    /// nobody can tell which of the others are secrets.
+    /// any other may be a secret.
     pub(super) fn header(&mut self, name: &str, value: &str) {
         if HeaderName::try_from(name).is_err() {
             // Not repeated: a text that is no name may be a secret.

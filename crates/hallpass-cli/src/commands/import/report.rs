@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    credentials::Offer,
-    parse::{Problem, Reading},
+    credentials::Candidate,
+    parse::{Problem, Scan},
     plan::{Outcome, Step},
 };
 use crate::{
@@ -16,14 +16,14 @@ use crate::{
 
 /// What was done.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct Summary {
     pub(super) dry_run: bool,
     pub(super) written: bool,
     /// What became of mcp-remote's credentials.
     pub(super) credentials: Vec<Value>,
 }
 
-pub(super) struct Shown<'a> {
+pub(super) struct Report<'a> {
     pub(super) output: &'a Output,
     pub(super) config: &'a Config,
 }
@@ -46,7 +46,7 @@ impl Row {
                 format!("{} ({there})", addition.name),
                 addition.taken.join(", "),
             ),
-            Outcome::Left(why) => (there, format!("nothing: {why}")),
+            Outcome::Skipped(why) => (there, format!("nothing: {why}")),
         };
         let url = match &step.key {
             Some(key) => key.server.to_string(),
@@ -54,7 +54,7 @@ impl Row {
         };
         let left = match &step.outcome {
             Outcome::Add(_) => step.left.iter(),
-            Outcome::Left(_) => [].iter(),
+            Outcome::Skipped(_) => [].iter(),
         };
         let left = left.map(|left| format!("{}: {}", text::line(&left.what), left.why));
         Self {
@@ -67,13 +67,13 @@ impl Row {
     }
 }
 
-impl Shown<'_> {
+impl Report<'_> {
     /// The table, and what else was found.
     pub(super) fn plan(
         &self,
         steps: &[Step],
         problems: &[Problem],
-        offers: &[Offer],
+        offers: &[Candidate],
         others: usize,
     ) {
         let rows: Vec<Row> = steps.iter().map(Row::of).collect();
@@ -81,28 +81,28 @@ impl Shown<'_> {
         for problem in problems {
             let what = text::line(&problem.what);
             let hint = format!(
-                "{}: nothing is taken from there until it is mended",
+                "{}: nothing is imported from it until it is fixed",
                 problem.source
             );
-            self.output.say(&format!("note: {what}\n  {hint}"));
+            self.output.status(&format!("note: {what}\n  {hint}"));
         }
         for offer in offers {
             let what = match offer.kept.tokens {
                 Some(_) => "a client and tokens",
                 None => "a client",
             };
-            let line = format!("mcp-remote keeps {what} for {}", offer.name);
+            let line = format!("mcp-remote has {what} for {}", offer.name);
             self.output.line(&line);
         }
         if others > 0 {
             let line = format!(
-                "mcp-remote keeps credentials of {} that no file here names",
+                "mcp-remote has credentials for {} that are in no configuration file",
                 servers(others)
             );
             self.output.line(&line);
         }
         if rows.is_empty() && offers.is_empty() {
-            self.output.line("no server of another program was found");
+            self.output.line("no servers of other programs were found");
         }
     }
 
@@ -119,7 +119,7 @@ impl Shown<'_> {
         let url = width(|row| &row.url, "URL");
         let paint = self.output.paint();
         let head = format!(
-            "{:source$}  {:name$}  {:url$}  TAKEN",
+            "{:source$}  {:name$}  {:url$}  IMPORTED",
             "SOURCE", "NAME", "URL"
         );
         self.output.line(&paint.tone(Tone::Quiet, &head));
@@ -131,7 +131,7 @@ impl Shown<'_> {
             );
             self.output.line(line.trim_end());
             for left in &row.left {
-                let left = text::wrap(&format!("not taken: {left}"), self.output.width(), 6);
+                let left = text::wrap(&format!("not imported: {left}"), self.output.width(), 6);
                 self.output.line(&format!("    {left}"));
             }
         }
@@ -154,7 +154,7 @@ impl Shown<'_> {
         for addition in steps.iter().filter_map(Step::addition) {
             if addition.entry.key.server.url().query().is_some() {
                 let name = &addition.name;
-                self.output.say(&format!(
+                self.output.status(&format!(
                     "note: the query of `{name}`'s URL may hold a key, and stands in {file}"
                 ));
             }
@@ -162,18 +162,18 @@ impl Shown<'_> {
     }
 
     /// The end: what a person still has to know, and everything for a script.
-    pub(super) fn end(&self, steps: &[Step], reading: &Reading, offers: &[Offer], done: &Done) {
+    pub(super) fn end(&self, steps: &[Step], reading: &Scan, offers: &[Candidate], done: &Summary) {
         if !done.written && steps.iter().any(|step| step.addition().is_some()) {
             self.output.line("nothing was written");
         }
         if done.credentials.is_empty() && !offers.is_empty() {
-            let how = "`hallpass import --credentials` takes over what mcp-remote keeps";
+            let how = "`hallpass import --credentials` imports credentials from mcp-remote";
             self.output.hint(how);
         }
         if reading.ignored {
-            self.output.say(
-                "note: the project in this folder names servers as well, which `hallpass import \
-                 --project` takes over",
+            self.output.status(
+                "note: the project in this folder also has servers; `hallpass import --project` imports \
+                 them",
             );
         }
         let servers: Vec<Value> = steps.iter().map(|step| server(step, done)).collect();
@@ -182,7 +182,7 @@ impl Shown<'_> {
             .iter()
             .map(|problem| json!({ "source": problem.source.to_string(), "message": problem.what }))
             .collect();
-        let offered = |offer: &Offer| json!({ "name": offer.name, "server": offer.key.server.to_string(), "outcome": "available", "reason": null });
+        let offered = |offer: &Candidate| json!({ "name": offer.name, "server": offer.key.server.to_string(), "outcome": "available", "reason": null });
         let credentials = if done.credentials.is_empty() {
             offers.iter().map(offered).collect()
         } else {
@@ -203,7 +203,7 @@ impl Shown<'_> {
     }
 }
 
-fn server(step: &Step, done: &Done) -> Value {
+fn server(step: &Step, done: &Summary) -> Value {
     let (outcome, name, why, taken) = match &step.outcome {
         Outcome::Add(addition) => {
             let outcome = match (done.dry_run, done.written) {
@@ -213,7 +213,7 @@ fn server(step: &Step, done: &Done) -> Value {
             };
             (outcome, Some(&addition.name), None, addition.taken.clone())
         }
-        Outcome::Left(why) => ("skipped", None, Some(why), Vec::new()),
+        Outcome::Skipped(why) => ("skipped", None, Some(why), Vec::new()),
     };
     let left = step.left.iter();
     let left: Vec<Value> = left

@@ -107,7 +107,7 @@ const LINUX: Option<Platform> = Some(Platform::Linux);
 const MAC_OS: Option<Platform> = Some(Platform::MacOs);
 const WINDOWS: Option<Platform> = Some(Platform::Windows);
 
-/// The files. Those of a user come before those of a project, which somebody else may have written.
+/// The files. Those of a user come before those of a project, which another author may have written.
 #[rustfmt::skip]
 const PLACES: &[Place] = &[
     place(Source::ClaudeDesktop, LINUX, Base::Config, "Claude/claude_desktop_config.json", "mcpServers"),

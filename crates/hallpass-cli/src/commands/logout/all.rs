@@ -11,7 +11,7 @@ use crate::{
     program::Program,
     server_options::Server,
     store::Store,
-    terminal::Typed,
+    terminal::InputLines,
 };
 
 /// Signs out of every account, one after the other. One that fails keeps none of the others signed in.
@@ -25,7 +25,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
         agree(&names, program).await?;
     }
     for problem in &unreadable {
-        program.output.say(&format!("can't be read: {problem}"));
+        program.output.status(&format!("can't be read: {problem}"));
     }
     let (mut accounts, mut first, mut failures) = (Vec::new(), None, 0);
     for key in &credentials {
@@ -40,12 +40,14 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
             Err(failed) => {
                 program
                     .output
-                    .say(&format!("not signed out of {key}\n{failed}"));
+                    .status(&format!("not signed out of {key}\n{failed}"));
                 let data = json!({
                     "server": key.server.as_str(),
                     "account": key.account.as_str(),
-                    "had_grant": null,
-                    "outcome": null,
+                    "was_signed_in": null,
+                    "refresh_token": null,
+                    "access_token": null,
+                    "registration": null,
                 });
                 accounts.push(with(data, failed.to_json()));
                 failures += 1;
@@ -54,7 +56,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
         }
     }
     if credentials.is_empty() {
-        program.output.line("no account is known here");
+        program.output.line("no accounts");
     }
     let count = accounts.len();
     let data = json!({ "accounts": accounts, "problems": unreadable });
@@ -72,22 +74,23 @@ fn with(mut data: Value, error: Value) -> Value {
     data
 }
 
-/// Asks whether all of them are meant; where nobody can be asked, that has to be said.
+/// Asks for confirmation; without a terminal `--yes` is required.
 async fn agree(names: &[String], program: &Program) -> Result<(), CommandError> {
     if !program.environment.stdin_is_terminal() {
-        return Err(CommandError::usage("`logout --all` has to be confirmed")
-            .hint("`--yes` signs out of all of them without a question"));
+        return Err(
+            CommandError::usage("`logout --all` needs a confirmation").hint("`--yes` confirms it")
+        );
     }
-    program.output.say(&names.join("\n"));
+    program.output.status(&names.join("\n"));
     let question = match names {
         [_] => "sign out of this account? [y/N] ".to_owned(),
         names => format!("sign out of these {} accounts? [y/N] ", names.len()),
     };
     program.output.ask(&question);
-    let answer = Typed::new(&program.environment).line().await;
+    let answer = InputLines::new(&program.environment).line().await;
     let answer = answer.unwrap_or_default().trim().to_lowercase();
     if matches!(answer.as_str(), "y" | "yes") {
         return Ok(());
     }
-    Err(CommandError::new("nobody was signed out").code(Code::Refused))
+    Err(CommandError::new("canceled: no account was signed out").code(Code::Refused))
 }

@@ -18,7 +18,7 @@ pub(super) struct Files {
 }
 
 /// What is larger than this is not kept.
-const MOST: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 
 impl Files {
     pub(super) fn of(key: &CredentialKey, folder: &Path) -> Self {
@@ -54,7 +54,7 @@ impl CapabilityCache for Files {
 
     fn save(&self, opening: &str, result: &[u8]) {
         let known = self.load(opening);
-        if result.len() > MOST || known.is_some_and(|known| known == result) {
+        if result.len() > MAX_BYTES || known.is_some_and(|known| known == result) {
             return;
         }
         if let Err(error) = self.write(opening, result) {

@@ -16,31 +16,31 @@ use tokio::{
 };
 
 /// How much is between a thread and the proxy.
-const BETWEEN: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How long the end waits for what has been said to be written.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Standard output, until all is written.
 pub(super) struct Written(oneshot::Receiver<()>);
 
 impl Written {
-    /// Waits until what was said has been written, if anybody reads it.
+    /// Waits until the output has been written, if the host reads it.
     pub(super) async fn ended(self) {
-        let _ = tokio::time::timeout(LAST_WORDS, self.0).await;
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.0).await;
     }
 }
 
 pub(super) fn open() -> io::Result<(DuplexStream, DuplexStream, Written)> {
     let runtime = Handle::current();
-    let (input, mut host_says) = duplex(BETWEEN);
-    let (mut host_hears, output) = duplex(BETWEEN);
+    let (input, mut host_says) = duplex(BUFFER_BYTES);
+    let (mut host_hears, output) = duplex(BUFFER_BYTES);
     let (done, written) = oneshot::channel();
     let handle = runtime.clone();
     thread::Builder::new()
         .name("stdin".to_owned())
         .spawn(move || {
-            let mut buffer = vec![0; BETWEEN];
+            let mut buffer = vec![0; BUFFER_BYTES];
             let mut stdin = io::stdin().lock();
             loop {
                 match stdin.read(&mut buffer) {
@@ -58,7 +58,7 @@ pub(super) fn open() -> io::Result<(DuplexStream, DuplexStream, Written)> {
     thread::Builder::new()
         .name("stdout".to_owned())
         .spawn(move || {
-            let mut buffer = vec![0; BETWEEN];
+            let mut buffer = vec![0; BUFFER_BYTES];
             let mut stdout = io::stdout().lock();
             while let Ok(read @ 1..) = runtime.block_on(host_hears.read(&mut buffer)) {
                 let written = stdout.write_all(&buffer[..read]);
@@ -66,7 +66,7 @@ pub(super) fn open() -> io::Result<(DuplexStream, DuplexStream, Written)> {
                     break;
                 }
             }
-            // Nobody waits where the program has ended otherwise.
+            // There is no receiver if the program has ended otherwise.
             let _ = done.send(());
         })?;
     Ok((input, output, Written(written)))

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Passphrase;
 use crate::{exit::CommandError, passphrase::Passphrases, program::Program, store};
 
-/// How long an account that somebody else works on is waited for.
+/// How long to wait for another process that holds an account's lock.
 const WAIT: Duration = Duration::from_secs(60);
 
 /// Into a file.
@@ -42,7 +42,7 @@ pub(super) struct Import {
 
 pub(super) async fn export(export: &Export, program: &Program) -> Result<(), CommandError> {
     if export.file.exists() {
-        return Err(there_already(&export.file));
+        return Err(already_exists(&export.file));
     }
     let store = store::files(program).await?;
     let look = store.look(None).await?;
@@ -61,17 +61,17 @@ pub(super) async fn export(export: &Export, program: &Program) -> Result<(), Com
     let with = Passphrases::new(program, export.passphrase.named(), "the export");
     let exported = store.export(&with).await?;
     write_new(&export.file, &exported.bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => there_already(&export.file),
+        io::ErrorKind::AlreadyExists => already_exists(&export.file),
         _ => CommandError::new(error).hint(format!("writing {}", export.file.display())),
     })?;
     let problems = exported.problems.iter().map(ToString::to_string);
     let away = away.iter().map(ToString::to_string);
     let problems: Vec<_> = problems.chain(away).collect();
     for problem in &problems {
-        program.output.say(&format!("left out: {problem}"));
+        program.output.status(&format!("left out: {problem}"));
     }
     let text = format!(
-        "{} in {}, sealed with the passphrase",
+        "exported {} to {}, encrypted with the passphrase",
         accounts(exported.credentials.len()),
         export.file.display()
     );
@@ -88,15 +88,15 @@ pub(super) async fn import(import: &Import, program: &Program) -> Result<(), Com
     let bytes = fs::read(&import.file).map_err(|error| {
         CommandError::usage(error).hint(format!("reading {}", import.file.display()))
     })?;
-    let store = store::files_or_new(program).await?;
+    let store = store::create_files(program).await?;
     let with = Passphrases::new(program, import.passphrase.named(), "the export");
     let imported = store.import(&bytes, &with, WAIT).await?;
     for key in &imported.kept {
         program
             .output
-            .say(&format!("{key} is here already and stays as it is"));
+            .status(&format!("skipped {key}: it exists already"));
     }
-    let text = format!("{} taken in", accounts(imported.saved.len()));
+    let text = format!("imported {}", accounts(imported.saved.len()));
     let data = json!({
         "imported": names(&imported.saved),
         "skipped": names(&imported.kept),
@@ -117,9 +117,9 @@ fn names(credentials: &[CredentialKey]) -> Vec<Value> {
     credentials.iter().map(name).collect()
 }
 
-fn there_already(file: &Path) -> CommandError {
-    CommandError::usage(format!("`{}` is there already", file.display()))
-        .hint("name another file: an export overwrites none")
+fn already_exists(file: &Path) -> CommandError {
+    CommandError::usage(format!("`{}` exists already", file.display()))
+        .hint("choose another file: an export overwrites no file")
 }
 
 /// Writes a file that only its owner can read, as a whole or not at all.

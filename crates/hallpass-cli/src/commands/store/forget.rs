@@ -16,7 +16,7 @@ use crate::{
     setup, store,
 };
 
-/// How long somebody else who works on the account is waited for.
+/// How long to wait for another process that holds the account's lock.
 const WAIT: Duration = Duration::from_secs(60);
 
 /// One account.
@@ -42,11 +42,11 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
     if !forget.yes
         && let Some(why) = store.unreadable_reason(&key).await?
     {
-        let what = format!("nobody can tell whether somebody is signed in to {key}");
-        return Err(CommandError::from(why).with_count(what).code(Code::Usage).hint(
-            "or `--yes` deletes it unread: no key brings it back then, and its tokens live on at \
-             the server",
-        ));
+        let what = format!("can't tell whether {key} is signed in");
+        return Err(CommandError::from(why)
+            .with_count(what)
+            .code(Code::Usage)
+            .hint("or `--yes` deletes it unread, for good; its tokens stay valid at the server"));
     }
     // No key is given up as lost for that, and one in trouble opens nothing.
     let mut look = match store.look(Some(&key)).await {
@@ -55,11 +55,9 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
     };
     let mut records = look.kept.values().flatten();
     if records.any(Record::is_signed_in) && !forget.yes {
-        return Err(
-            CommandError::usage(format!("somebody is signed in to {key}")).hint(
-                "`hallpass logout` revokes the tokens first; `--yes` forgets them as they are",
-            ),
-        );
+        return Err(CommandError::usage(format!("{key} is signed in")).hint(
+            "`hallpass logout` revokes the tokens first; `--yes` deletes them without that",
+        ));
     }
     let moved = match look.problems.pop().filter(|_| look.is_unread(&key)) {
         None => None,
@@ -78,23 +76,23 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
     guard.release().await?;
     SavedOptions::of(&key, &store::folder(program)?).forget()?;
     if forgotten.of_another_machine {
-        program.output.say(
-            "note: another machine that shares the folder keeps records of its own for this \
-             account; they stay",
+        program.output.status(
+            "note: another machine that shares the folder has records of its own for this \
+             account; they are not deleted",
         );
     }
     let had = forgotten.records || forgotten.unread > 0 || moved.is_some();
     let text = match &moved {
         Some(moved) => format!(
-            "{key} could not be opened; its file is moved to {}",
+            "the credentials of {key} can't be read; their file is moved to {}",
             moved.display()
         ),
         None if forgotten.unread > 0 => format!(
-            "nothing is kept for {key} any more; what was sealed with a key that is not at hand is \
-             deleted unread, and its tokens live on at the server"
+            "deleted the credentials of {key}; those with a missing key were deleted unread, and \
+             their tokens stay valid at the server"
         ),
-        None if had => format!("nothing is kept for {key} any more"),
-        None => format!("nothing was kept for {key}"),
+        None if had => format!("deleted the credentials of {key}"),
+        None => format!("there were no credentials of {key}"),
     };
     let data = json!({
         "server": key.server.as_str(),

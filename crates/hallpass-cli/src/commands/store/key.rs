@@ -46,7 +46,7 @@ pub(super) async fn rekey(passphrase: &Passphrase, program: &Program) -> Result<
     change(&store, policy, passphrase, program).await
 }
 
-pub(super) async fn to_another_place(to: &Move, program: &Program) -> Result<(), CommandError> {
+pub(super) async fn move_key(to: &Move, program: &Program) -> Result<(), CommandError> {
     let store = store::files(program).await?;
     let policy = to.to.policy();
     if store.policy()? == policy {
@@ -77,12 +77,13 @@ async fn change(
         .rekey(KeySources::in_order(vec![source]))
         .await
         .map_err(|error| {
-            CommandError::from(error).hint("nothing is lost: mend that, and say the same once more")
+            CommandError::from(error)
+                .hint("nothing is lost: fix the cause and run the command again")
         })?;
     let problems: Vec<_> = rekeyed.problems.iter().map(ToString::to_string).collect();
     for problem in &problems {
-        program.output.say(&format!(
-            "left as it was, since it can't be opened: {problem}"
+        program.output.status(&format!(
+            "left as it was, since it can't be read: {problem}"
         ));
     }
     // Only what opens could be sealed anew; the new key is kept whatever is known of the others.
@@ -90,15 +91,15 @@ async fn change(
     let away = look.unreadable.iter().flatten();
     let away: Vec<_> = away.map(ToString::to_string).collect();
     for away in &away {
-        program.output.say(&format!("left as it was: {away}"));
+        program.output.status(&format!("not changed: {away}"));
     }
     let (policy, id) = (rekeyed.store.policy()?, rekeyed.store.key_id());
     let what = if problems.is_empty() && away.is_empty() {
-        "everything"
+        "the store"
     } else {
-        "what can be opened"
+        "what can be read"
     };
-    let text = format!("{what} is sealed with the key {id} now (key location: {policy})");
+    let text = format!("{what} is now encrypted with the key {id} (key location: {policy})");
     let problems = [problems, away].concat();
     let data = json!({
         "key_location": policy.as_str(),
@@ -112,15 +113,15 @@ async fn change(
 
 pub(super) async fn reset(program: &Program) -> Result<(), CommandError> {
     let folder = store::folder(program)?;
-    let sources = store::sources_of_a_new_one(program, &folder)?;
+    let sources = store::new_store_sources(program, &folder)?;
     let (store, moved) = FileStore::reset(folder, sources).await?;
     let policy = store.policy()?;
     let text = match &moved {
         Some(moved) => format!(
-            "a new store (key location: {policy}); what there was is in {}",
+            "created a new store (key location: {policy}); the old files are in {}",
             moved.display()
         ),
-        None => format!("a new store (key location: {policy}); there was none"),
+        None => format!("created a new store (key location: {policy}); there was no old one"),
     };
     let data = json!({
         "key_location": policy.as_str(),

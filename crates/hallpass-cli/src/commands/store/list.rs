@@ -9,15 +9,15 @@ pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
     let look = Store::examine(program).await??.look(None).await?;
     let (mut lines, mut accounts) = (Vec::new(), Vec::new());
     for (key, records) in look.kept() {
-        lines.push(in_words(key, records));
+        lines.push(describe(key, records));
         accounts.push(as_data(key, records));
     }
     if look.kept().is_empty() {
-        lines.push("no account is kept".to_owned());
+        lines.push("no accounts".to_owned());
     }
     let output = &program.output;
-    for problem in look.problems_in_words(output) {
-        lines.push(format!("can't be opened: {problem}"));
+    for problem in look.describe_problems(output) {
+        lines.push(format!("can't be read: {problem}"));
     }
     let store = text::table(&look.rows(), output.width(), output.paint());
     lines.push(format!(
@@ -34,7 +34,7 @@ pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
 }
 
 /// The account, and a line for each authorization server; the active one comes first.
-fn in_words(key: &CredentialKey, records: &[Record]) -> String {
+fn describe(key: &CredentialKey, records: &[Record]) -> String {
     let lines = records.iter().map(|record| {
         let what = match &record.state {
             State::Registered => "a client, and no grant",

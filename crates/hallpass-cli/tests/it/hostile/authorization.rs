@@ -25,7 +25,7 @@ pub(super) const TABLE: &[Row] = &[
             );
         },
         runs: &[
-            run(LOGIN, 0, &["signs you in to"]),
+            run(LOGIN, 0, &["signing in to"]),
             run(DOCTOR, 0, &["no faults"]),
         ],
     },
@@ -74,7 +74,7 @@ pub(super) const TABLE: &[Row] = &[
             );
         },
         runs: &[
-            run(LOGIN, 0, &["signs you in to"]),
+            run(LOGIN, 0, &["signing in to"]),
             run(&["status"], 0, &["CLIENT"]),
             run(&["status", "URL"], 0, &["CLIENT"]),
             run(&["store", "list"], 0, &["a grant of http://127.0.0.1"]),
@@ -101,8 +101,8 @@ pub(super) const TABLE: &[Row] = &[
         runs: &[
             run(LOGIN, 2, &["names no usable authorization server"]),
             run(DOCTOR, 2, &["ISSUER"]),
-            run(&["status"], 0, &["no account is known here"]),
-            run(&["store", "list"], 0, &["no account is kept"]),
+            run(&["status"], 0, &["no accounts"]),
+            run(&["store", "list"], 0, &["no accounts"]),
         ],
     },
     Row {
@@ -248,7 +248,7 @@ pub(super) const TABLE: &[Row] = &[
             });
             it.answer("/device", "400 Bad Request", &error);
         },
-        runs: &[run(LOGIN, 0, &["the code serves no longer"]).before("the code serves")],
+        runs: &[run(LOGIN, 0, &["the code is no longer valid"]).before("the code is no longer")],
     },
     Row {
         name: "an error of revocation",

@@ -44,7 +44,7 @@ fn words_become_arguments() {
 }
 
 #[test]
-fn without_a_schema_what_looks_like_json_is_json() {
+fn json_words_without_schema_are_json() {
     let read = arguments(&words(&["a=1", "b=x", "c=[1]", "d=01"]), None).unwrap();
     assert_eq!(
         Value::Object(read),
@@ -53,7 +53,7 @@ fn without_a_schema_what_looks_like_json_is_json() {
 }
 
 #[test]
-fn what_is_not_asked_for_is_refused() {
+fn argument_outside_schema_is_refused() {
     for (given, says) in [
         (&["pathh=x"][..], "`pathh` is not asked for"),
         (&["count=1"], "`path` is missing"),
@@ -73,7 +73,7 @@ fn what_is_not_asked_for_is_refused() {
 }
 
 #[test]
-fn a_word_that_is_no_argument_is_refused() {
+fn invalid_argument_word_is_refused() {
     for word in ["path", "=x", ":=1", "a:=x", "[1]", "{", "@/nowhere.json"] {
         assert!(Word::read(word).is_err(), "{word}");
     }

@@ -17,7 +17,7 @@ fn check(server: &Value, options: &Value, left: &[&str]) {
 const URL: &str = "https://mcp.example.com/mcp";
 
 #[test]
-fn what_the_hosts_say_of_a_remote_server() {
+fn remote_server_entry_is_read() {
     check(&json!({ "url": URL, "type": "http" }), &json!({}), &[]);
     check(
         &json!({ "url": URL, "headers": { "Authorization": "Bearer ${env:T}", "X": "${Y}" } }),
@@ -55,7 +55,7 @@ fn what_the_hosts_say_of_a_remote_server() {
 }
 
 #[test]
-fn a_program_is_no_remote_server_unless_it_stands_for_one() {
+fn local_program_is_not_a_remote_server() {
     for server in [
         json!({ "command": "npx", "args": ["mcp-remote", URL] }),
         json!({ "source": "custom", "command": { "path": "npx", "args": ["mcp-remote", URL] } }),
@@ -72,14 +72,14 @@ fn a_program_is_no_remote_server_unless_it_stands_for_one() {
             json!({ "command": "sh", "args": ["-c", "npx mcp-remote URL"] }),
             "in a way that is not understood",
         ),
-        (json!({ "url": URL, "disabled": true }), "switched off"),
+        (json!({ "url": URL, "disabled": true }), "disabled"),
         (
             json!({ "url": "https://${HOST}/mcp" }),
             "has a variable in it",
         ),
         (json!({ "url": URL, "type": "sse" }), "HTTP+SSE"),
         (json!({}), "neither a URL nor a command"),
-        (json!("text"), "no description of a server"),
+        (json!("text"), "does not describe a server"),
     ] {
         let left = read(&server).unwrap_err();
         assert!(left.contains(why), "{server}: {left}");

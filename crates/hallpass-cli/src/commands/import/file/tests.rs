@@ -3,14 +3,19 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn json_may_have_comments_and_trailing_commas() {
+fn json_with_comments_and_trailing_commas_is_read() {
     let text = "// one\n{\"a\": [1, 2,], /* two */ \"b\": {\"c\": \"// none\",},}\n";
     assert_eq!(json(text), Ok(json!({"a": [1, 2], "b": {"c": "// none"}})));
     assert_eq!(json(""), Ok(Value::Null));
 }
 
 #[track_caller]
-fn check(read: fn(&str) -> Result<Value, Wrong>, text: &str, place: (usize, usize), what: &str) {
+fn check(
+    read: fn(&str) -> Result<Value, SyntaxError>,
+    text: &str,
+    place: (usize, usize),
+    what: &str,
+) {
     let wrong = read(text).unwrap_err();
     assert_eq!((wrong.line, wrong.column), place, "{text}");
     assert!(wrong.what.contains(what), "{text}: {}", wrong.what);
@@ -18,18 +23,18 @@ fn check(read: fn(&str) -> Result<Value, Wrong>, text: &str, place: (usize, usiz
 }
 
 #[test]
-fn what_is_wrong_is_said_by_its_place() {
-    check(json, "{\n  \"a\": \"canary", (2, 8), "no JSON: ");
+fn syntax_error_names_position() {
+    check(json, "{\n  \"a\": \"canary", (2, 8), "invalid JSON: ");
     check(json, "{\"a\": 1", (1, 8), "unterminated object");
-    check(json, "{'a': 1}", (1, 2), "no JSON: ");
-    check(json, "{a: 1}", (1, 2), "no JSON: ");
+    check(json, "{'a': 1}", (1, 2), "invalid JSON: ");
+    check(json, "{a: 1}", (1, 2), "invalid JSON: ");
     check(json, "{\"a\": 1 \"b\": 2}", (1, 8), "expected comma");
     check(json, "{} {}", (1, 4), "more than one");
-    check(toml, "a = 1\nb = canary", (2, 5), "no TOML");
+    check(toml, "a = 1\nb = canary", (2, 5), "invalid TOML");
 }
 
 #[test]
-fn toml_has_what_a_configuration_needs() {
+fn toml_values_become_json() {
     let text = "[a.b]\nc = \"d\"\ne = [\"f\", true]\ng = { \"h-i\" = 7 }\n";
     let expected = json!({"a": {"b": {"c": "d", "e": ["f", true], "g": {"h-i": 7}}}});
     assert_eq!(toml(text), Ok(expected));

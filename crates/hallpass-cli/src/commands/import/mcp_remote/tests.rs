@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn what_its_credentials_are_called() {
+fn mcp_remote_cache_key_is_computed() {
     // By Node.js: MD5 of the parts, joined by `|`.
     let url = "https://mcp.example.com/sse";
     let headers = |pairs: &[(&str, &str)]| {
@@ -35,7 +35,7 @@ fn what_its_credentials_are_called() {
 }
 
 #[test]
-fn how_it_is_run() {
+fn mcp_remote_command_is_recognized() {
     for words in [
         &["npx", "mcp-remote", "URL"][..],
         &["npx", "-y", "mcp-remote@latest", "URL"],
@@ -81,7 +81,7 @@ fn check(words: &[&str], options: &Value, left: &[&str]) {
 }
 
 #[test]
-fn its_command_line() {
+fn mcp_remote_arguments_become_options() {
     let url = "https://mcp.example.com/mcp";
     check(&[url], &json!({}), &["`env.A`"]);
     check(
@@ -158,7 +158,7 @@ fn its_command_line() {
 }
 
 #[test]
-fn what_no_server_comes_of() {
+fn unusable_mcp_remote_command_is_refused() {
     let nothing = Map::new();
     assert!(read(&[], &nothing).is_err());
     let sse = ["https://mcp.example.com/sse", "--transport", "sse-only"];

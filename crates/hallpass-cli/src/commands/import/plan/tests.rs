@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_name_there_becomes_one_here() {
+fn imported_name_is_made_valid() {
     for (there, here) in [
         ("github", Some("github")),
         ("My Server", Some("My-Server")),

@@ -37,7 +37,7 @@ fn with_here(users: &[(Source, &'static str)]) -> Vec<(Source, &'static str)> {
 }
 
 #[test]
-fn where_each_program_keeps_its_servers() {
+fn config_path_of_each_program() {
     let linux = [
         (
             Source::ClaudeDesktop,
@@ -81,7 +81,7 @@ fn where_each_program_keeps_its_servers() {
 }
 
 #[test]
-fn their_own_variables_move_their_files() {
+fn program_variables_move_config_paths() {
     let variables = [
         ("XDG_CONFIG_HOME", "/x"),
         ("CLAUDE_CONFIG_DIR", "/c"),
@@ -105,7 +105,7 @@ fn their_own_variables_move_their_files() {
 }
 
 #[test]
-fn a_project_in_the_home_is_read_once() {
+fn project_in_home_is_read_once() {
     let found = files(
         Platform::Linux,
         &environment(&[("HOME", "/here")]),

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn how_the_hosts_write_variables() {
+fn host_variable_syntax_is_read() {
     for (value, expected) in [
         ("${NAME}", "${NAME}"),
         ("Bearer ${NAME}", "Bearer ${NAME}"),
@@ -37,7 +37,7 @@ fn how_the_hosts_write_variables() {
 }
 
 #[test]
-fn one_variable_and_nothing_else() {
+fn single_variable_is_recognized() {
     assert_eq!(one(" ${NAME} "), Some("NAME"));
     for text in ["NAME", "${NAME}x", "${A}${B}", "${}"] {
         assert_eq!(one(text), None, "{text}");

@@ -3,43 +3,63 @@
 use hallpass_testkit::LeakCheck;
 use serde_json::json;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 #[tokio::test]
-async fn every_command_answers_with_one_envelope() {
-    let desk = Desk::new().await;
-    let url = desk.url();
+async fn every_command_prints_one_json_object() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
 
-    let login = desk.login(&["--json"]).await.expect(0).json();
+    let login = fixture.login(&["--json"]).await.expect(0).json();
     assert_eq!(login["ok"], true);
     assert_eq!(login["result"]["server"], url);
 
-    let status = desk.run(&["--json", "status", &url]).await.expect(0).json();
+    let status = fixture
+        .run(&["--json", "status", &url])
+        .await
+        .expect(0)
+        .json();
     let account = &status["result"]["accounts"][0];
     assert_eq!(account["state"], "signed-in");
-    assert_eq!(account["issuer"], desk.issuer.issuer());
+    assert_eq!(account["issuer"], fixture.issuer.issuer());
     assert_eq!(account["resource"], url);
     assert_eq!(account["has_refresh_token"], true);
 
-    let tools = desk.run(&["--json", "tools", &url]).await.expect(0).json();
+    let tools = fixture
+        .run(&["--json", "tools", &url])
+        .await
+        .expect(0)
+        .json();
     assert_eq!(tools["result"]["tools"].as_array().unwrap().len(), 4);
 
-    let call = desk
+    let call = fixture
         .run(&["--json", "call", &url, "add", r#"{"a":1,"b":1}"#])
         .await
         .expect(0)
         .json();
     assert_eq!(call["result"]["content"][0]["text"], "2");
 
-    let token = desk.run(&["--json", "token", &url]).await.expect(0).json();
-    let plain = desk.run(&["token", &url]).await.expect(0).stdout;
+    let token = fixture
+        .run(&["--json", "token", &url])
+        .await
+        .expect(0)
+        .json();
+    let plain = fixture.run(&["token", &url]).await.expect(0).stdout;
     assert_eq!(token["result"]["access_token"], plain.trim_end());
     assert_eq!(token["result"]["token_type"], "Bearer");
 
-    let logout = desk.run(&["--json", "logout", &url]).await.expect(0).json();
-    assert_eq!(logout["result"]["had_grant"], true);
+    let logout = fixture
+        .run(&["--json", "logout", &url])
+        .await
+        .expect(0)
+        .json();
+    assert_eq!(logout["result"]["was_signed_in"], true);
 
-    let needed = desk.run(&["--json", "token", &url]).await.expect(3).json();
+    let needed = fixture
+        .run(&["--json", "token", &url])
+        .await
+        .expect(3)
+        .json();
     assert_eq!(needed["ok"], false);
     assert_eq!(needed["error"]["code"], "sign-in-required");
     assert_eq!(needed["error"]["exit_code"], 3);
@@ -50,11 +70,11 @@ async fn every_command_answers_with_one_envelope() {
 }
 
 #[tokio::test]
-async fn a_tool_that_reports_an_error_is_one_envelope_too() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
-    let failed = desk
+async fn tool_error_is_one_json_object() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let failed = fixture
         .run(&["--json", "call", &url, "fail"])
         .await
         .expect(4)
@@ -64,36 +84,36 @@ async fn a_tool_that_reports_an_error_is_one_envelope_too() {
         failed["error"]["data"]["content"][0]["text"],
         "this tool always fails"
     );
-    let failed = desk.run(&["call", &url, "fail"]).await.expect(4);
+    let failed = fixture.run(&["call", &url, "fail"]).await.expect(4);
     assert_eq!(failed.stdout, "this tool always fails\n");
 }
 
 #[tokio::test]
-async fn a_command_line_that_is_not_understood_is_an_envelope_where_json_is_asked_for() {
-    let desk = Desk::new().await;
-    let failed = desk.run(&["--json", "nonsense"]).await.expect(2).json();
+async fn invalid_command_line_with_json_is_one_json_object() {
+    let fixture = Fixture::new().await;
+    let failed = fixture.run(&["--json", "nonsense"]).await.expect(2).json();
     assert_eq!(failed["error"]["code"], "usage");
     let message = failed["error"]["message"].as_str().unwrap();
     assert!(message.contains("unrecognized subcommand"), "{message}");
-    desk.run(&["--json", "--help"]).await.expect(0);
+    fixture.run(&["--json", "--help"]).await.expect(0);
 }
 
 #[tokio::test]
-async fn only_a_login_creates_a_store() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.run(&["status"]).await.expect(0);
-    desk.run(&["token", &url]).await.expect(3);
-    desk.run(&["logout", &url]).await.expect(0);
-    assert!(!desk.store().exists());
-    desk.login(&[]).await.expect(0);
-    assert!(desk.store().exists());
+async fn only_login_creates_store() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.run(&["status"]).await.expect(0);
+    fixture.run(&["token", &url]).await.expect(3);
+    fixture.run(&["logout", &url]).await.expect(0);
+    assert!(!fixture.store().exists());
+    fixture.login(&[]).await.expect(0);
+    assert!(fixture.store().exists());
 }
 
 #[tokio::test]
-async fn wrong_usage_is_2_and_says_what_to_write() {
-    let desk = Desk::new().await;
-    let url = desk.url();
+async fn usage_error_exits_with_2_and_hint() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
     for (arguments, word) in [
         (vec!["tools", "http://mcp.example.com/mcp"], "use https"),
         (
@@ -124,7 +144,7 @@ async fn wrong_usage_is_2_and_says_what_to_write() {
         ),
         (vec!["nonsense"], "unrecognized subcommand"),
     ] {
-        let ended = desk.run(&arguments).await.expect(2);
+        let ended = fixture.run(&arguments).await.expect(2);
         assert!(
             ended.stderr.contains(word),
             "{arguments:?}: {}",
@@ -135,19 +155,19 @@ async fn wrong_usage_is_2_and_says_what_to_write() {
 }
 
 #[tokio::test]
-async fn the_log_is_what_was_asked_for() {
-    let desk = Desk::new().await;
+async fn log_levels_follow_options() {
+    let fixture = Fixture::new().await;
     for (asked, code, said) in [
         ("hallpass=loud", 2, "`HALLPASS_LOG` can't be read"),
         ("rmcp=debug", 0, "rmcp"),
         ("trace", 0, "TRACE"),
         ("rmcp=off,off", 0, ""),
     ] {
-        desk.login(&[]).await.expect(0);
-        let mut command = desk.command(&["tools", &desk.url()]);
+        fixture.login(&[]).await.expect(0);
+        let mut command = fixture.command(&["tools", &fixture.url()]);
         command.env("HALLPASS_LOG", asked);
         let child = command.spawn().unwrap();
-        let ended = desk.wait(child).await.expect(code);
+        let ended = fixture.wait(child).await.expect(code);
         if said.is_empty() {
             assert_eq!(ended.stderr, "", "{asked}");
         } else {
@@ -157,31 +177,31 @@ async fn the_log_is_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn nothing_but_token_ever_shows_a_secret() {
-    let desk = Desk::new().await;
-    let url = desk.url();
+async fn only_token_command_prints_secret() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
     let mut shown = String::new();
     // `state` and the challenge stand in the URL that the person is shown.
-    let login = desk.login(&["-vv"]).await.expect(0);
+    let login = fixture.login(&["-vv"]).await.expect(0);
     for arguments in [
         vec!["-vv", "--json", "status"],
         vec!["-vv", "status"],
         vec!["-vv", "--json", "call", &url, "ping"],
     ] {
-        let ended = desk.run(&arguments).await.expect(0);
+        let ended = fixture.run(&arguments).await.expect(0);
         shown = format!("{shown}{}{}", ended.stdout, ended.stderr);
     }
-    desk.issuer.expire_access_tokens();
+    fixture.issuer.expire_access_tokens();
     for arguments in [
         vec!["-vv", "call", &url, "ping"],
         vec!["-vv", "logout", &url],
     ] {
-        let ended = desk.run(&arguments).await.expect(0);
+        let ended = fixture.run(&arguments).await.expect(0);
         shown = format!("{shown}{}{}", ended.stdout, ended.stderr);
     }
 
     let mut leaks = LeakCheck::new();
-    leaks.watch_record(desk.issuer.recorder(), &["state"]);
+    leaks.watch_record(fixture.issuer.recorder(), &["state"]);
     assert!(
         leaks.watched() >= 6,
         "a code, a verifier and two pairs of tokens"
@@ -190,7 +210,7 @@ async fn nothing_but_token_ever_shows_a_secret() {
         .check("login", &(login.stdout + &login.stderr))
         .unwrap();
     leaks.check("the other commands", &shown).unwrap();
-    for file in walk(&desk.store()) {
+    for file in walk(&fixture.store()) {
         let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
         leaks.check(&file.display().to_string(), &text).unwrap();
     }

@@ -3,11 +3,11 @@
 use hallpass_testkit::{Endpoint, RecordedRequest, Recorder};
 use serde_json::{Value, json};
 
-use super::wire;
+use super::request;
 use crate::{exit::CommandError, output::Output};
 
 /// Shows the requests of each step as they come out of the record.
-pub(super) struct Stage {
+pub(super) struct Transcript {
     output: Output,
     recorder: Recorder,
     resource: String,
@@ -17,7 +17,7 @@ pub(super) struct Stage {
     data: Vec<Value>,
 }
 
-impl Stage {
+impl Transcript {
     pub(super) fn new(output: Output, recorder: Recorder, resource: String) -> Self {
         Self {
             output,
@@ -30,7 +30,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn say(&self, text: &str) {
+    pub(super) fn line(&self, text: &str) {
         self.output.line(text);
     }
 
@@ -85,7 +85,7 @@ impl Stage {
     /// Says `what` with a tick, or fails with it.
     pub(super) fn check(&self, holds: bool, what: &str) -> Result<(), CommandError> {
         if !holds {
-            return Err(CommandError::new(format!("this does not hold: {what}")));
+            return Err(CommandError::new(format!("check failed: {what}")));
         }
         self.output.line(&format!("   ✓ {what}"));
         Ok(())
@@ -103,16 +103,16 @@ impl Stage {
 
     fn show(&mut self, title: &str, requests: &[RecordedRequest]) -> Result<(), CommandError> {
         if requests.is_empty() {
-            return Err(CommandError::new(format!("this never happened: {title}")));
+            return Err(CommandError::new(format!("no such request: {title}")));
         }
         self.step += 1;
         self.output.line(&format!("\n{}. {title}", self.step));
         for request in requests {
-            for line in wire::lines(request) {
+            for line in request::lines(request) {
                 self.output.line(&format!("   {line}"));
             }
         }
-        let requests: Vec<Value> = requests.iter().map(wire::data).collect();
+        let requests: Vec<Value> = requests.iter().map(request::data).collect();
         self.data
             .push(json!({ "step": title, "requests": requests }));
         Ok(())

@@ -8,7 +8,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 const PROCESSES: usize = 10;
 
@@ -20,10 +20,10 @@ enum Says {
 
 /// Starts a login, and waits for what it says.
 fn begin(
-    desk: &Desk,
+    fixture: &Fixture,
     url: &str,
 ) -> impl Future<Output = (Says, Child, Lines<BufReader<ChildStderr>>)> + use<> {
-    let mut login = desk.command(&["login", url, "--no-browser", "--wait", "60"]);
+    let mut login = fixture.command(&["login", url, "--no-browser", "--wait", "60"]);
     async move {
         let mut child = login.spawn().unwrap();
         let mut talk = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -42,11 +42,11 @@ fn begin(
 
 #[tokio::test]
 async fn ten_processes_share_one_window() {
-    let desk = Desk::new().await;
-    let url = desk.url();
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
     let mut tasks = JoinSet::new();
     for _ in 0..PROCESSES {
-        tasks.spawn(begin(&desk, &url));
+        tasks.spawn(begin(&fixture, &url));
     }
     let mut visits = Vec::new();
     let mut children = Vec::new();
@@ -59,7 +59,7 @@ async fn ten_processes_share_one_window() {
     let [visit] = visits.as_slice() else {
         panic!("{} windows", visits.len())
     };
-    desk.person.visit(visit).await.unwrap();
+    fixture.person.visit(visit).await.unwrap();
     for (mut child, mut talk) in children {
         let mut said = String::new();
         while let Some(line) = talk.next_line().await.unwrap() {
@@ -67,9 +67,9 @@ async fn ten_processes_share_one_window() {
         }
         assert!(child.wait().await.unwrap().success(), "{said}");
     }
-    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 1);
-    assert_eq!(desk.issuer.requests_to(Endpoint::Registration).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Authorization).len(), 1);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Registration).len(), 1);
     // All of them go on with the one grant.
-    desk.run(&["call", &url, "ping"]).await.expect(0);
-    assert_eq!(desk.issuer.requests_to(Endpoint::Refresh).len(), 0);
+    fixture.run(&["call", &url, "ping"]).await.expect(0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Refresh).len(), 0);
 }

@@ -1,43 +1,49 @@
 //! Tokens for somebody else's request: `token` and `exec`.
 
-use crate::program::Desk;
+use crate::program::Fixture;
 #[cfg(unix)]
-use crate::program::Ended;
+use crate::program::Output;
 
 #[tokio::test]
-async fn the_header_is_one_that_curl_reads() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
-    let token = desk.run(&["token", &url]).await.expect(0).stdout;
-    let header = desk
+async fn token_header_is_readable_by_curl() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let token = fixture.run(&["token", &url]).await.expect(0).stdout;
+    let header = fixture
         .run(&["token", &url, "--header"])
         .await
         .expect(0)
         .stdout;
     assert_eq!(header, format!("Authorization: Bearer {token}"));
-    let json = desk.run(&["--json", "token", &url]).await.expect(0).json();
+    let json = fixture
+        .run(&["--json", "token", &url])
+        .await
+        .expect(0)
+        .json();
     let header = header.trim_end().strip_prefix("Authorization: ").unwrap();
     assert_eq!(json["result"]["headers"]["Authorization"], header);
 
     // A bearer token needs no proof, whatever the request is.
     let request = ["token", &url, "--header", "--method", "GET", "--url", &url];
-    let ended = desk.run(&request).await.expect(0);
+    let ended = fixture.run(&request).await.expect(0);
     assert_eq!(ended.stdout, format!("Authorization: {header}\n"));
-    desk.run(&["token", &url, "--method", "GET"])
+    fixture
+        .run(&["token", &url, "--method", "GET"])
         .await
         .expect(2);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_finds_the_token_and_nothing_else_changes() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
-    let token = desk.run(&["token", &url]).await.expect(0).stdout;
-    let exec = async |options: &[&str], command: &[&str]| -> Ended {
-        desk.run(&[&["exec", &url], options, &["--"], command].concat())
+async fn exec_passes_token_in_environment() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let token = fixture.run(&["token", &url]).await.expect(0).stdout;
+    let exec = async |options: &[&str], command: &[&str]| -> Output {
+        fixture
+            .run(&[&["exec", &url], options, &["--"], command].concat())
             .await
     };
     let shown = exec(&[], &["/bin/sh", "-c", "printenv HALLPASS_TOKEN"])
@@ -71,15 +77,15 @@ async fn a_command_finds_the_token_and_nothing_else_changes() {
         );
     }
     exec(&["--env", "A=B"], &["/bin/true"]).await.expect(2);
-    desk.run(&["exec", &url]).await.expect(2);
+    fixture.run(&["exec", &url]).await.expect(2);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn nothing_runs_without_a_token() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    let ended = desk
+async fn exec_without_token_runs_nothing() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let ended = fixture
         .run(&["exec", &url, "--", "/bin/echo", "ran"])
         .await
         .expect(3);

@@ -2,17 +2,17 @@
 
 use std::fs;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 #[tokio::test]
-async fn completions_know_the_commands_and_their_options() {
-    let desk = Desk::new().await;
+async fn completions_list_commands_and_options() {
+    let fixture = Fixture::new().await;
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = desk.run(&["completions", shell]).await.expect(0).stdout;
+        let script = fixture.run(&["completions", shell]).await.expect(0).stdout;
         for word in ["login", "exec", "no-validate", "key-store"] {
             assert!(script.contains(word), "{shell} does not know {word}");
         }
-        let json = desk
+        let json = fixture
             .run(&["--json", "completions", shell])
             .await
             .expect(0)
@@ -24,20 +24,20 @@ async fn completions_know_the_commands_and_their_options() {
             script
         );
     }
-    desk.run(&["completions", "abacus"]).await.expect(2);
+    fixture.run(&["completions", "abacus"]).await.expect(2);
 }
 
 /// What bash itself makes of them.
 #[cfg(unix)]
 #[tokio::test]
-async fn bash_completes_a_command() {
+async fn bash_completes_command() {
     if !std::path::Path::new("/bin/bash").exists() {
         // The script was looked at above.
         return;
     }
-    let desk = Desk::new().await;
-    let script = desk.run(&["completions", "bash"]).await.expect(0).stdout;
-    let file = desk.folder.path().join("completions");
+    let fixture = Fixture::new().await;
+    let script = fixture.run(&["completions", "bash"]).await.expect(0).stdout;
+    let file = fixture.folder.path().join("completions");
     let mut written = fs::File::create(&file).unwrap();
     std::io::Write::write_all(&mut written, script.as_bytes()).unwrap();
     let ask = "source \"$1\"; COMP_WORDS=(hallpass reso); COMP_CWORD=1; \
@@ -55,11 +55,15 @@ async fn bash_completes_a_command() {
 }
 
 #[tokio::test]
-async fn each_command_has_a_page() {
-    let desk = Desk::new().await;
-    let folder = desk.folder.path().join("man");
+async fn each_command_has_manual_page() {
+    let fixture = Fixture::new().await;
+    let folder = fixture.folder.path().join("man");
     let place = folder.display().to_string();
-    let json = desk.run(&["--json", "man", &place]).await.expect(0).json();
+    let json = fixture
+        .run(&["--json", "man", &place])
+        .await
+        .expect(0)
+        .json();
     let pages: Vec<_> = json["result"]["pages"].as_array().unwrap().iter().collect();
     for page in [
         "hallpass.1",
@@ -74,9 +78,9 @@ async fn each_command_has_a_page() {
     let call = fs::read_to_string(folder.join("hallpass-call.1")).unwrap();
     assert!(call.contains("no\\-validate"), "{call}");
     let file = folder.join("hallpass.1").display().to_string();
-    let ended = desk.run(&["man", &file]).await.expect(1);
+    let ended = fixture.run(&["man", &file]).await.expect(1);
     assert!(
-        ended.stderr.contains("pages were to be written to"),
+        ended.stderr.contains("writing the pages to"),
         "{}",
         ended.stderr
     );

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use crate::{calls::everything, program::Desk};
+use crate::{call::everything, program::Fixture};
 
 #[tokio::test]
-async fn tools_are_listed_with_what_they_take() {
-    let desk = everything().await;
-    let ended = desk.run(&["tools", &desk.url()]).await.expect(0);
+async fn tools_list_shows_parameters() {
+    let fixture = everything().await;
+    let ended = fixture.run(&["tools", &fixture.url()]).await.expect(0);
     let listed = "\
 search
     Gives back what it was asked to look for
@@ -30,10 +30,10 @@ search
 }
 
 #[tokio::test]
-async fn one_tool_is_shown_in_full() {
-    let desk = everything().await;
-    let url = desk.url();
-    let ended = desk.run(&["tools", &url, "steps"]).await.expect(0);
+async fn named_tool_is_shown_in_full() {
+    let fixture = everything().await;
+    let url = fixture.url();
+    let ended = fixture.run(&["tools", &url, "steps"]).await.expect(0);
     assert!(
         ended.stdout.contains("For those who like to watch."),
         "{}",
@@ -41,20 +41,20 @@ async fn one_tool_is_shown_in_full() {
     );
     let call = format!("hallpass call {url} steps steps=NUMBER");
     assert!(ended.stdout.contains(&call), "{}", ended.stdout);
-    let ended = desk.run(&["tools", &url, "search"]).await.expect(0);
+    let ended = fixture.run(&["tools", &url, "search"]).await.expect(0);
     for line in [
         "        by          text, required",
         "  The field to go by.",
     ] {
         assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
     }
-    let json = desk
+    let json = fixture
         .run(&["--json", "tools", &url, "steps"])
         .await
         .expect(0)
         .json();
     assert_eq!(json["result"]["tool"]["name"], "steps");
-    let ended = desk.run(&["tools", &url, "stesp"]).await.expect(2);
+    let ended = fixture.run(&["tools", &url, "stesp"]).await.expect(2);
     assert!(
         ended.stderr.contains("did you mean `steps`?"),
         "{}",
@@ -64,14 +64,14 @@ async fn one_tool_is_shown_in_full() {
 
 #[tokio::test]
 async fn resources_are_listed_page_by_page_and_read() {
-    let desk = everything().await;
-    let url = desk.url();
-    let ended = desk.run(&["resources", &url]).await.expect(0);
+    let fixture = everything().await;
+    let url = fixture.url();
+    let ended = fixture.run(&["resources", &url]).await.expect(0);
     let expected = "test://files/a.txt  a.txt, text/plain\n    A text\n\
         test://files/pixel.png  pixel.png, image/png\ntest://files/c.txt  c.txt\n\n\
         Templates: put values in place of what is in braces\ntest://files/{name}  a file\n";
     assert_eq!(ended.stdout, expected);
-    let json = desk
+    let json = fixture
         .run(&["--json", "resources", &url])
         .await
         .expect(0)
@@ -82,17 +82,17 @@ async fn resources_are_listed_page_by_page_and_read() {
         "test://files/{name}"
     );
 
-    let ended = desk
+    let ended = fixture
         .run(&["resources", &url, "test://files/a.txt"])
         .await
         .expect(0);
     assert_eq!(ended.stdout, "the text of a\n");
-    let folder = desk.folder.path().display().to_string();
+    let folder = fixture.folder.path().display().to_string();
     let pixel = ["resources", &url, "test://files/pixel.png", "-o", &folder];
-    desk.run(&pixel).await.expect(0);
-    let written = fs::read(desk.folder.path().join("pixel.png")).unwrap();
+    fixture.run(&pixel).await.expect(0);
+    let written = fs::read(fixture.folder.path().join("pixel.png")).unwrap();
     assert!(written.starts_with(b"\x89PNG"));
-    let ended = desk.run(&["resources", &url, "test://nowhere"]).await;
+    let ended = fixture.run(&["resources", &url, "test://nowhere"]).await;
     assert!(
         ended.code != 0 && ended.stderr.contains("no such resource"),
         "{ended:?}"
@@ -101,18 +101,18 @@ async fn resources_are_listed_page_by_page_and_read() {
 
 #[tokio::test]
 async fn prompts_are_listed_page_by_page_and_got() {
-    let desk = everything().await;
-    let url = desk.url();
-    let ended = desk.run(&["prompts", &url]).await.expect(0);
+    let fixture = everything().await;
+    let url = fixture.url();
+    let ended = fixture.run(&["prompts", &url]).await.expect(0);
     let expected = "greet\n    Greets somebody\n    name  required  Whom to greet\n    \
         tone  may be left out\nplain\nlast\n";
     assert_eq!(ended.stdout, expected);
-    let ended = desk
+    let ended = fixture
         .run(&["prompts", &url, "greet", "name=Ada"])
         .await
         .expect(0);
     assert_eq!(ended.stdout, "user:\nGreet Ada.\nassistant:\nGladly.\n");
-    let json = desk
+    let json = fixture
         .run(&["--json", "prompts", &url, "greet", "name=Ada"])
         .await;
     let json = json.expect(0).json();
@@ -127,7 +127,7 @@ async fn prompts_are_listed_page_by_page_and_got() {
         (&["plain", "a=b"], "it takes nothing"),
         (&["greet", "Ada"], "key=value"),
     ] {
-        let ended = desk
+        let ended = fixture
             .run(&[&["prompts", &url], words].concat())
             .await
             .expect(2);
@@ -136,15 +136,15 @@ async fn prompts_are_listed_page_by_page_and_got() {
 }
 
 #[tokio::test]
-async fn a_server_without_them_has_none() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
+async fn server_without_capability_has_empty_lists() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
     for what in ["resources", "prompts"] {
-        let ended = desk.run(&[what, &url]).await.expect(0);
+        let ended = fixture.run(&[what, &url]).await.expect(0);
         assert_eq!(ended.stdout, "");
         assert_eq!(ended.stderr, format!("the server has no {what}\n"));
-        let json = desk.run(&["--json", what, &url]).await.expect(0).json();
+        let json = fixture.run(&["--json", what, &url]).await.expect(0).json();
         assert_eq!(json["result"][what].as_array().unwrap().len(), 0);
     }
 }

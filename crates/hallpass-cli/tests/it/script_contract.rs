@@ -5,11 +5,11 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
 use hallpass_testkit::{Endpoint, Fault, Gate, PlannedFault, When};
 use serde_json::Value;
 
-use crate::{program::Desk, terminal::Terminal};
+use crate::{program::Fixture, terminal::Terminal};
 
 /// One command, and what it ends with.
 struct Row {
-    /// `URL` and `FOLDER` stand for those of the desk.
+    /// `URL` and `FOLDER` stand for those of the fixture.
     words: &'static [&'static str],
     /// Where nobody has signed in.
     signed_out: i32,
@@ -73,39 +73,45 @@ const TABLE: &[Row] = &[
 /// What serves until it is told to end has a contract of its own.
 const APART: &[&str] = &["proxy", "help"];
 
-/// A desk where a browser would leave a trace.
+/// A fixture where a browser would leave a trace.
 struct Watched {
-    desk: Desk,
+    fixture: Fixture,
     browser: PathBuf,
     trace: PathBuf,
 }
 
 impl Watched {
     async fn new() -> Self {
-        let desk = Desk::new().await;
-        let browser = desk.folder.path().join("browser");
-        let trace = desk.folder.path().join("a browser was opened");
+        let fixture = Fixture::new().await;
+        let browser = fixture.folder.path().join("browser");
+        let trace = fixture.folder.path().join("a browser was opened");
         let script = format!("#!/bin/sh\n: > '{}'\n", trace.display());
         let mut file = fs::File::create(&browser).unwrap();
         std::io::Write::write_all(&mut file, script.as_bytes()).unwrap();
         fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
         // No servers have names yet.
-        fs::File::create(desk.folder.path().join("config.toml")).unwrap();
+        fs::File::create(fixture.folder.path().join("config.toml")).unwrap();
         Self {
-            desk,
+            fixture,
             browser,
             trace,
         }
     }
 
     fn config(&self) -> PathBuf {
-        self.desk.folder.path().join("config.toml")
+        self.fixture.folder.path().join("config.toml")
     }
 
     fn words(&self, row: &Row, more: &[&str]) -> Vec<String> {
-        let folder = self.desk.folder.path().join("pages").display().to_string();
+        let folder = self
+            .fixture
+            .folder
+            .path()
+            .join("pages")
+            .display()
+            .to_string();
         let words = more.iter().chain(row.words).map(|word| match *word {
-            "URL" => self.desk.url(),
+            "URL" => self.fixture.url(),
             "FOLDER" => folder.clone(),
             word => word.to_owned(),
         });
@@ -116,14 +122,14 @@ impl Watched {
     async fn run(&self, row: &Row, more: &[&str], code: i32) -> Value {
         let words = self.words(row, more);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let mut command = self.desk.command(&words);
+        let mut command = self.fixture.command(&words);
         command
             .env("BROWSER", &self.browser)
             .env("HALLPASS_CONFIG", self.config())
             .stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
-        let ended = self.desk.wait(child).await;
+        let ended = self.fixture.wait(child).await;
         drop(stdin);
         assert_eq!(
             ended.code, code,
@@ -161,8 +167,8 @@ const CONTRACT: &[&str] = &["--json", "--non-interactive", "--timeout", "60"];
 
 #[tokio::test]
 async fn every_command_is_in_the_table() {
-    let desk = Desk::new().await;
-    let help = desk.run(&["--help"]).await.expect(0).stdout;
+    let fixture = Fixture::new().await;
+    let help = fixture.run(&["--help"]).await.expect(0).stdout;
     let commands = help
         .split("Commands:")
         .nth(1)
@@ -179,12 +185,12 @@ async fn every_command_is_in_the_table() {
 }
 
 #[tokio::test]
-async fn where_nobody_has_signed_in() {
+async fn each_command_without_sign_in_has_its_exit_code() {
     let watched = Watched::new().await;
     for row in TABLE {
         let envelope = watched.run(row, CONTRACT, row.signed_out).await;
         if row.signed_out == 3 {
-            let login = format!("hallpass login {}", watched.desk.url());
+            let login = format!("hallpass login {}", watched.fixture.url());
             let hints = envelope["error"]["hints"].as_array().unwrap();
             assert!(
                 hints.iter().any(|hint| *hint == login),
@@ -193,23 +199,23 @@ async fn where_nobody_has_signed_in() {
             );
         }
     }
-    let asked = watched.desk.issuer.requests_to(Endpoint::Authorization);
+    let asked = watched.fixture.issuer.requests_to(Endpoint::Authorization);
     assert_eq!(asked.len(), 0);
 }
 
 #[tokio::test]
-async fn where_somebody_has_signed_in() {
+async fn each_command_with_sign_in_has_its_exit_code() {
     let watched = Watched::new().await;
-    watched.desk.login(&[]).await.expect(0);
+    watched.fixture.login(&[]).await.expect(0);
     for row in TABLE {
         watched.run(row, CONTRACT, row.signed_in).await;
     }
-    let exchanged = watched.desk.issuer.requests_to(Endpoint::CodeExchange);
+    let exchanged = watched.fixture.issuer.requests_to(Endpoint::CodeExchange);
     assert_eq!(exchanged.len(), 1, "nobody signed in again");
 }
 
 #[tokio::test]
-async fn at_a_terminal_it_is_the_same() {
+async fn json_at_terminal_is_the_same() {
     let watched = Watched::new().await;
     for row in TABLE {
         let words = watched.words(row, CONTRACT);
@@ -222,7 +228,7 @@ async fn at_a_terminal_it_is_the_same() {
             ("DISPLAY", ":0"),
             ("TERM", "xterm"),
         ];
-        let (code, stdout) = Terminal::start(&watched.desk, &words, &environment)
+        let (code, stdout) = Terminal::start(&watched.fixture, &words, &environment)
             .end()
             .await;
         assert_eq!(code, row.signed_out, "{words:?}: {stdout}");
@@ -231,11 +237,11 @@ async fn at_a_terminal_it_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_given_up() {
+async fn silent_server_times_out() {
     let watched = Watched::new().await;
-    watched.desk.login(&[]).await.expect(0);
+    watched.fixture.login(&[]).await.expect(0);
     let gate = Gate::new();
-    watched.desk.server.plan(vec![PlannedFault {
+    watched.fixture.server.plan(vec![PlannedFault {
         endpoint: Endpoint::Mcp,
         when: When::Always,
         fault: Fault::HoldRequest(gate.clone()),

@@ -2,15 +2,15 @@
 
 use hallpass_testkit::Endpoint;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 const DOCUMENT: &str = "https://client.example/hallpass.json";
 
 #[tokio::test]
-async fn the_document_to_publish_is_printed() {
-    let desk = Desk::new().await;
+async fn cimd_prints_client_metadata() {
+    let fixture = Fixture::new().await;
     let options = ["--name", "Example", "--callback-port", "4711"];
-    let ended = desk
+    let ended = fixture
         .run(&[&["cimd", DOCUMENT], &options[..]].concat())
         .await
         .expect(0);
@@ -31,22 +31,22 @@ async fn the_document_to_publish_is_printed() {
         "https://client.example/c.json#f",
         "client.json",
     ] {
-        desk.run(&["cimd", wrong]).await.expect(2);
+        fixture.run(&["cimd", wrong]).await.expect(2);
     }
 }
 
 #[tokio::test]
-async fn further_parameters_go_along_and_are_remembered() {
-    let desk = Desk::new().await;
+async fn authorize_params_are_sent_and_saved() {
+    let fixture = Fixture::new().await;
     let given = [
         "--authorize-param",
         "access_type=offline",
         "--authorize-param",
         "audience=a=b&c",
     ];
-    desk.login(&given).await.expect(0);
-    desk.login(&[]).await.expect(0);
-    let asked = desk.issuer.requests_to(Endpoint::Authorization);
+    fixture.login(&given).await.expect(0);
+    fixture.login(&[]).await.expect(0);
+    let asked = fixture.issuer.requests_to(Endpoint::Authorization);
     assert!(asked.len() >= 2, "{asked:?}");
     for request in asked {
         assert_eq!(request.parameter("access_type"), Some("offline"));
@@ -55,25 +55,25 @@ async fn further_parameters_go_along_and_are_remembered() {
 }
 
 #[tokio::test]
-async fn no_parameter_takes_the_place_of_one_that_is_set() {
-    let desk = Desk::new().await;
-    let url = desk.url();
+async fn authorize_param_can_not_replace_protocol_parameter() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
     for given in ["state=mine", "resource=https://other.example/", "=x", "x"] {
         let arguments = ["login", &url, "--no-browser", "--authorize-param", given];
-        let ended = desk.run(&arguments).await;
+        let ended = fixture.run(&arguments).await;
         assert_eq!(ended.code, 2, "{given}: {}", ended.stderr);
     }
-    assert_eq!(desk.issuer.requests_to(Endpoint::Authorization).len(), 0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Authorization).len(), 0);
 }
 
 #[tokio::test]
-async fn whoever_has_an_account_is_asked_which_one_it_is_to_be() {
-    let desk = Desk::new().await;
-    desk.login(&[]).await.expect(0);
-    desk.login(&["--account", "work"]).await.expect(0);
+async fn second_account_requests_account_selection() {
+    let fixture = Fixture::new().await;
+    fixture.login(&[]).await.expect(0);
+    fixture.login(&["--account", "work"]).await.expect(0);
     let mine = ["--account", "third", "--authorize-param", "prompt=login"];
-    desk.login(&mine).await.expect(0);
-    let asked = desk.issuer.requests_to(Endpoint::Authorization);
+    fixture.login(&mine).await.expect(0);
+    let asked = fixture.issuer.requests_to(Endpoint::Authorization);
     let prompts: Vec<_> = asked
         .iter()
         .map(|request| request.parameter("prompt"))

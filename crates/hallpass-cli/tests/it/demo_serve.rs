@@ -10,7 +10,7 @@ use tokio::{
 use crate::first_steps::Newcomer;
 
 #[tokio::test]
-async fn servers_to_try_things_on_stay_until_they_are_told_to_end() {
+async fn demo_serve_runs_until_signal() {
     let new = Newcomer::new().await;
     new.run(&["demo", "--serve", "--browser"]).await.expect(2);
     let mut child = new

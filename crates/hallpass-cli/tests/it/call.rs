@@ -5,27 +5,27 @@ use std::{fs, io::Write};
 use hallpass_testkit::{AuthorizationServerOptions, Endpoint, Lifecycle};
 use serde_json::{Value, json};
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 /// A server that can do everything, and somebody signed in to it.
-pub(crate) async fn everything() -> Desk {
+pub(crate) async fn everything() -> Fixture {
     everything_by(Lifecycle::Any).await
 }
 
 /// The same, and how it is begun with.
-pub(crate) async fn everything_by(lifecycle: Lifecycle) -> Desk {
-    let desk = Desk::with(AuthorizationServerOptions::default(), |options| {
+pub(crate) async fn everything_by(lifecycle: Lifecycle) -> Fixture {
+    let fixture = Fixture::with(AuthorizationServerOptions::default(), |options| {
         options.everything = true;
         options.lifecycle = lifecycle;
     })
     .await;
-    desk.login(&[]).await.expect(0);
-    desk
+    fixture.login(&[]).await.expect(0);
+    fixture
 }
 
 /// The parameters of the calls that the server got.
-fn called(desk: &Desk) -> Vec<Value> {
-    let sent = desk.server.requests_to(Endpoint::Mcp);
+fn called(fixture: &Fixture) -> Vec<Value> {
+    let sent = fixture.server.requests_to(Endpoint::Mcp);
     let bodies = sent.iter().filter_map(|request| request.body.json());
     let calls = bodies.filter(|message| message["method"] == "tools/call");
     calls
@@ -34,10 +34,10 @@ fn called(desk: &Desk) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_is_typed_becomes_what_the_tool_asks_for() {
-    let desk = everything().await;
-    let url = desk.url();
-    let file = desk.folder.path().join("arguments.json");
+async fn arguments_are_converted_by_schema() {
+    let fixture = everything().await;
+    let url = fixture.url();
+    let file = fixture.folder.path().join("arguments.json");
     let arguments = br#"{"query": "from a file", "limit": 3}"#;
     fs::File::create(&file)
         .unwrap()
@@ -66,13 +66,15 @@ async fn what_is_typed_becomes_what_the_tool_asks_for() {
             json!({"query": "x", "nonsense": 1}),
         ),
     ] {
-        let before = called(&desk).len();
-        let ended = desk.run(&[&["call", &url, "search"], words].concat()).await;
+        let before = called(&fixture).len();
+        let ended = fixture
+            .run(&[&["call", &url, "search"], words].concat())
+            .await;
         assert_eq!(ended.code, 0, "{words:?}: {}", ended.stderr);
-        assert_eq!(called(&desk)[before..], [expected], "{words:?}");
+        assert_eq!(called(&fixture)[before..], [expected], "{words:?}");
     }
 
-    let mut command = desk.command(&["call", &url, "search", "@-"]);
+    let mut command = fixture.command(&["call", &url, "search", "@-"]);
     command.stdin(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -80,14 +82,14 @@ async fn what_is_typed_becomes_what_the_tool_asks_for() {
         .await
         .unwrap();
     drop(stdin);
-    desk.wait(child).await.expect(0);
-    assert_eq!(called(&desk).last(), Some(&json!({"query": "typed"})));
+    fixture.wait(child).await.expect(0);
+    assert_eq!(called(&fixture).last(), Some(&json!({"query": "typed"})));
 }
 
 #[tokio::test]
-async fn what_the_tool_does_not_ask_for_is_not_sent() {
-    let desk = everything().await;
-    let url = desk.url();
+async fn arguments_outside_schema_are_not_sent() {
+    let fixture = everything().await;
+    let url = fixture.url();
     for (words, says) in [
         (
             &["serach", "query=x"][..],
@@ -118,21 +120,21 @@ async fn what_the_tool_does_not_ask_for_is_not_sent() {
         (&["search", "query:=x"], &["`query=` takes text"]),
         (&["search", "@/nowhere.json"], &["/nowhere.json"]),
     ] {
-        let ended = desk.run(&[&["call", &url], words].concat()).await;
+        let ended = fixture.run(&[&["call", &url], words].concat()).await;
         assert_eq!(ended.code, 2, "{words:?}: {}", ended.stderr);
         for says in says {
             assert!(ended.stderr.contains(says), "{words:?}: {}", ended.stderr);
         }
         assert_eq!(ended.stdout, "");
     }
-    assert_eq!(called(&desk), [Value::Null; 0]);
+    assert_eq!(called(&fixture), [Value::Null; 0]);
 }
 
 #[tokio::test]
-async fn files_are_written_and_never_shown() {
-    let desk = everything().await;
-    let url = desk.url();
-    let ended = desk.run(&["call", &url, "pictures"]).await.expect(0);
+async fn binary_content_is_written_to_files() {
+    let fixture = everything().await;
+    let url = fixture.url();
+    let ended = fixture.run(&["call", &url, "pictures"]).await.expect(0);
     let expected = [
         "a picture",
         "[image/png, 68 bytes; `--output FILE` writes it to a file]",
@@ -141,10 +143,10 @@ async fn files_are_written_and_never_shown() {
     ];
     assert_eq!(ended.stdout.lines().collect::<Vec<_>>(), expected);
 
-    let folder = desk.folder.path().join("got/");
+    let folder = fixture.folder.path().join("got/");
     let into = format!("{}/", folder.display());
     let arguments = ["--json", "call", &url, "pictures", "--output", &into];
-    let ended = desk.run(&arguments).await.expect(0).json();
+    let ended = fixture.run(&arguments).await.expect(0).json();
     assert_eq!(ended["result"]["written"][0]["mime_type"], "image/png");
     assert_eq!(ended["result"]["written"][1]["bytes"], 2);
     assert!(
@@ -154,9 +156,9 @@ async fn files_are_written_and_never_shown() {
     );
     assert_eq!(fs::read(folder.join("pictures-2.bin")).unwrap(), b"hi");
 
-    let text = desk.folder.path().join("text");
+    let text = fixture.folder.path().join("text");
     let into = text.display().to_string();
-    let ended = desk
+    let ended = fixture
         .run(&["call", &url, "ping", "-o", &into])
         .await
         .expect(0);
@@ -166,7 +168,7 @@ async fn files_are_written_and_never_shown() {
     );
 
     let nowhere = text.join("below-a-file").display().to_string();
-    let ended = desk
+    let ended = fixture
         .run(&["call", &url, "ping", "-o", &nowhere])
         .await
         .expect(1);
@@ -178,16 +180,22 @@ async fn files_are_written_and_never_shown() {
 }
 
 #[tokio::test]
-async fn facts_are_shown_where_there_is_no_text() {
-    let desk = everything().await;
-    let ended = desk.run(&["call", &desk.url(), "facts"]).await.expect(0);
+async fn content_without_text_is_summarized() {
+    let fixture = everything().await;
+    let ended = fixture
+        .run(&["call", &fixture.url(), "facts"])
+        .await
+        .expect(0);
     assert_eq!(ended.stdout, "{\n  \"answer\": 42\n}\n");
 }
 
 #[tokio::test]
-async fn a_pipe_gets_a_text_as_it_is() {
-    let desk = everything().await;
-    let ended = desk.run(&["call", &desk.url(), "rude"]).await.expect(0);
+async fn text_in_a_pipe_is_exact() {
+    let fixture = everything().await;
+    let ended = fixture
+        .run(&["call", &fixture.url(), "rude"])
+        .await
+        .expect(0);
     assert_eq!(
         ended.stdout,
         "red \u{1b}[31malert\u{7}\r\nand\u{202e} back\n"
@@ -195,10 +203,10 @@ async fn a_pipe_gets_a_text_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_a_server_says_meanwhile_is_told_with_v() {
-    let desk = everything().await;
-    let url = desk.url();
-    let quiet = desk
+async fn server_log_is_shown_with_verbose() {
+    let fixture = everything().await;
+    let url = fixture.url();
+    let quiet = fixture
         .run(&["call", &url, "steps", "steps=2"])
         .await
         .expect(0);
@@ -206,7 +214,7 @@ async fn what_a_server_says_meanwhile_is_told_with_v() {
         (quiet.stdout.as_str(), quiet.stderr.as_str()),
         ("2 steps\n", "")
     );
-    let told = desk
+    let told = fixture
         .run(&["-v", "call", &url, "steps", "steps=2"])
         .await
         .expect(0);
@@ -221,15 +229,15 @@ async fn what_a_server_says_meanwhile_is_told_with_v() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn an_interrupt_is_told_to_the_server() {
-    let desk = everything().await;
-    let url = desk.url();
+async fn interrupted_call_is_cancelled_at_server() {
+    let fixture = everything().await;
+    let url = fixture.url();
     for (arguments, code) in [(&[][..], 130), (&["--timeout", "3"], 5)] {
-        let before = desk.server.requests_to(Endpoint::Mcp).len();
+        let before = fixture.server.requests_to(Endpoint::Mcp).len();
         let arguments = [arguments, &["call", &url, "wait"]].concat();
-        let child = desk.command(&arguments).spawn().unwrap();
+        let child = fixture.command(&arguments).spawn().unwrap();
         let messages = || {
-            let sent = desk.server.requests_to(Endpoint::Mcp).split_off(before);
+            let sent = fixture.server.requests_to(Endpoint::Mcp).split_off(before);
             let bodies = sent
                 .iter()
                 .filter_map(|request| request.body.json().cloned());
@@ -248,7 +256,7 @@ async fn an_interrupt_is_told_to_the_server() {
                 .status();
             assert!(sent.await.unwrap().success());
         }
-        let ended = desk.wait(child).await;
+        let ended = fixture.wait(child).await;
         assert_eq!(ended.code, code, "{}", ended.stderr);
         let of = |method: &str| {
             messages()

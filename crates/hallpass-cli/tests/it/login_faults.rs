@@ -4,22 +4,22 @@ use hallpass_testkit::{
     Behaviour, Callback, Endpoint, Fault, IssParameter, LeakCheck, PlannedFault, Tamper, When,
 };
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 /// A login that must end with `code` and say `word`, after one that went well. The account of the
 /// first must still be good.
-async fn check(spoil: impl FnOnce(&mut Desk), code: i32, word: &str) {
+async fn check(spoil: impl FnOnce(&mut Fixture), code: i32, word: &str) {
     check_within("60", spoil, code, word).await;
 }
 
 /// The same for a login that waits for so many seconds.
-async fn check_within(wait: &str, spoil: impl FnOnce(&mut Desk), code: i32, word: &str) {
-    let mut desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
-    let exchanges = desk.issuer.requests_to(Endpoint::CodeExchange).len();
-    spoil(&mut desk);
-    let ended = desk.login(&["--wait", wait]).await.expect(code);
+async fn check_within(wait: &str, spoil: impl FnOnce(&mut Fixture), code: i32, word: &str) {
+    let mut fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
+    let exchanges = fixture.issuer.requests_to(Endpoint::CodeExchange).len();
+    spoil(&mut fixture);
+    let ended = fixture.login(&["--wait", wait]).await.expect(code);
     assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
     assert!(
         !ended.stderr.contains('<'),
@@ -27,16 +27,17 @@ async fn check_within(wait: &str, spoil: impl FnOnce(&mut Desk), code: i32, word
         ended.stderr
     );
     let mut leaks = LeakCheck::new();
-    leaks.watch_record(desk.issuer.recorder(), &["state"]);
+    leaks.watch_record(fixture.issuer.recorder(), &["state"]);
     leaks.check("standard output", &ended.stdout).unwrap();
     leaks.check("standard error", &ended.stderr).unwrap();
-    let more = desk.issuer.requests_to(Endpoint::CodeExchange).len() - exchanges;
+    let more = fixture.issuer.requests_to(Endpoint::CodeExchange).len() - exchanges;
     assert!(more <= 1, "a code is tried once");
 
-    desk.issuer.plan(Vec::new());
-    desk.issuer
+    fixture.issuer.plan(Vec::new());
+    fixture
+        .issuer
         .change(|behaviour| *behaviour = Behaviour::default());
-    let ended = desk.run(&["call", &url, "ping"]).await.expect(0);
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(0);
     assert_eq!(ended.stdout, "pong\n", "the first sign-in is still good");
 }
 
@@ -49,106 +50,112 @@ fn always(endpoint: Endpoint, fault: Fault) -> Vec<PlannedFault> {
 }
 
 #[tokio::test]
-async fn a_wrong_state_is_a_stray_and_nobody_comes() {
-    let spoil =
-        |desk: &mut Desk| desk.person = desk.person.clone().tampering(Tamper::wrong_state());
+async fn callback_with_wrong_state_is_ignored_until_timeout() {
+    let spoil = |fixture: &mut Fixture| {
+        fixture.person = fixture.person.clone().tampering(Tamper::wrong_state());
+    };
     check_within("2", spoil, 3, "within 2 s").await;
 }
 
 #[tokio::test]
-async fn a_wrong_iss_is_refused() {
+async fn callback_with_wrong_iss_is_refused() {
     let iss = IssParameter::Exactly("https://evil.example".to_owned());
-    let spoil = |desk: &mut Desk| desk.issuer.change(|behaviour| behaviour.iss = iss);
+    let spoil = |fixture: &mut Fixture| fixture.issuer.change(|behaviour| behaviour.iss = iss);
     check(spoil, 4, "https://evil.example").await;
 }
 
 #[tokio::test]
-async fn a_missing_iss_is_refused() {
-    let spoil = |desk: &mut Desk| desk.issuer.change(|it| it.iss = IssParameter::Missing);
+async fn callback_without_iss_is_refused() {
+    let spoil = |fixture: &mut Fixture| fixture.issuer.change(|it| it.iss = IssParameter::Missing);
     check(spoil, 4, "iss").await;
 }
 
 #[tokio::test]
-async fn access_denied() {
+async fn access_denied_exits_with_4() {
     let callback = Callback::Error("access_denied".to_owned());
-    let spoil = |desk: &mut Desk| {
-        desk.issuer
+    let spoil = |fixture: &mut Fixture| {
+        fixture
+            .issuer
             .change(|behaviour| behaviour.callback = callback);
     };
     check(spoil, 4, "access_denied").await;
 }
 
 #[tokio::test]
-async fn html_in_place_of_metadata() {
-    let spoil = |desk: &mut Desk| {
-        desk.issuer
+async fn html_metadata_is_refused() {
+    let spoil = |fixture: &mut Fixture| {
+        fixture
+            .issuer
             .plan(always(Endpoint::ServerMetadata, Fault::Html));
     };
     check(spoil, 2, "HTML page").await;
 }
 
 #[tokio::test]
-async fn html_in_place_of_a_token() {
-    let spoil = |desk: &mut Desk| {
-        desk.issuer
+async fn html_token_response_is_refused() {
+    let spoil = |fixture: &mut Fixture| {
+        fixture
+            .issuer
             .plan(always(Endpoint::CodeExchange, Fault::Html));
     };
     check(spoil, 5, "not JSON").await;
 }
 
 #[tokio::test]
-async fn a_gigabyte_in_place_of_metadata() {
-    let spoil = |desk: &mut Desk| {
-        desk.issuer
+async fn metadata_of_a_gigabyte_is_refused() {
+    let spoil = |fixture: &mut Fixture| {
+        fixture
+            .issuer
             .plan(always(Endpoint::ServerMetadata, Fault::Endless));
     };
     check(spoil, 1, "larger than allowed").await;
 }
 
 #[tokio::test]
-async fn a_gigabyte_in_place_of_a_token() {
-    let spoil = |desk: &mut Desk| {
-        desk.issuer
+async fn token_response_of_a_gigabyte_is_refused() {
+    let spoil = |fixture: &mut Fixture| {
+        fixture
+            .issuer
             .plan(always(Endpoint::CodeExchange, Fault::Endless));
     };
     check(spoil, 1, "larger than allowed").await;
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_5_and_costs_nothing() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&[]).await.expect(0);
+async fn server_down_exits_with_5_and_keeps_credentials() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&[]).await.expect(0);
 
-    desk.issuer.stop().await;
-    desk.issuer.expire_access_tokens();
-    let ended = desk.run(&["call", &url, "ping"]).await.expect(5);
+    fixture.issuer.stop().await;
+    fixture.issuer.expire_access_tokens();
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(5);
     assert!(ended.stderr.contains("no connection"), "{}", ended.stderr);
-    desk.login(&[]).await.expect(5);
-    desk.server.stop().await;
-    desk.run(&["call", &url, "ping"]).await.expect(5);
+    fixture.login(&[]).await.expect(5);
+    fixture.server.stop().await;
+    fixture.run(&["call", &url, "ping"]).await.expect(5);
 
-    desk.issuer.resume().await.unwrap();
-    desk.server.resume().await.unwrap();
-    let ended = desk.run(&["call", &url, "ping"]).await.expect(0);
+    fixture.issuer.resume().await.unwrap();
+    fixture.server.resume().await.unwrap();
+    let ended = fixture.run(&["call", &url, "ping"]).await.expect(0);
     assert_eq!(ended.stdout, "pong\n", "what was saved is still good");
 }
 
 #[tokio::test]
-async fn a_resource_that_is_neither_the_url_nor_published_is_refused_before_anybody_signs_in() {
-    let desk = Desk::new().await;
-    let ended = desk
+async fn resource_mismatch_is_refused_before_sign_in() {
+    let fixture = Fixture::new().await;
+    let ended = fixture
         .login(&["--resource", "https://other.example/mcp"])
         .await
         .expect(2);
     for word in [
         "https://other.example/mcp",
-        &desk.url(),
+        &fixture.url(),
         "--allow-resource-mismatch",
     ] {
         assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
     }
-    assert_eq!(desk.issuer.requests_to(Endpoint::Registration).len(), 0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Registration).len(), 0);
     assert!(
         !ended.stderr.contains("to sign in, visit"),
         "{}",

@@ -4,12 +4,12 @@ use hallpass_testkit::{Endpoint, Fault, PlannedFault, When};
 use serde_json::json;
 
 use crate::{
-    keeping::{result, two_accounts},
-    program::Desk,
+    program::Fixture,
+    store_commands::{result, two_accounts},
 };
 
-async fn states(desk: &Desk) -> Vec<String> {
-    let accounts = result(desk, &["status"]).await["accounts"].clone();
+async fn states(fixture: &Fixture) -> Vec<String> {
+    let accounts = result(fixture, &["status"]).await["accounts"].clone();
     let accounts = accounts.as_array().unwrap().iter();
     accounts
         .map(|account| account["state"].as_str().unwrap().to_owned())
@@ -17,50 +17,58 @@ async fn states(desk: &Desk) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_account_is_signed_out_and_revoked() {
-    let desk = two_accounts().await;
-    let url = desk.url();
-    let mut command = desk.command(&["login", &url, "--account", "ci", "--token-env", "CI_TOKEN"]);
-    command.env("CI_TOKEN", desk.issuer.registry().plant(Some(&url), ""));
-    desk.wait(command.spawn().unwrap()).await.expect(0);
+async fn logout_all_revokes_every_account() {
+    let fixture = two_accounts().await;
+    let url = fixture.url();
+    let mut command =
+        fixture.command(&["login", &url, "--account", "ci", "--token-env", "CI_TOKEN"]);
+    command.env("CI_TOKEN", fixture.issuer.registry().plant(Some(&url), ""));
+    fixture.wait(command.spawn().unwrap()).await.expect(0);
 
     // Nobody is there to be asked.
-    let ended = desk.run(&["logout", "--all"]).await.expect(2);
+    let ended = fixture.run(&["logout", "--all"]).await.expect(2);
     assert!(ended.stderr.contains("--yes"), "{}", ended.stderr);
     let one = ["logout", "--all", &url, "--yes"];
-    desk.run(&one).await.expect(2);
-    desk.run(&["logout"]).await.expect(2);
-    assert_eq!(states(&desk).await, ["external", "signed-in", "signed-in"]);
+    fixture.run(&one).await.expect(2);
+    fixture.run(&["logout"]).await.expect(2);
+    assert_eq!(
+        states(&fixture).await,
+        ["external", "signed-in", "signed-in"]
+    );
 
-    let done = result(&desk, &["logout", "--all", "--yes"]).await;
+    let done = result(&fixture, &["logout", "--all", "--yes"]).await;
     assert_eq!(done["problems"], json!([]));
     let accounts = done["accounts"].as_array().unwrap();
     let names: Vec<_> = accounts.iter().map(|it| &it["account"]).collect();
     assert_eq!(names, ["ci", "default", "work"]);
     for account in &accounts[1..] {
-        assert_eq!(account["had_grant"], true);
+        assert_eq!(account["was_signed_in"], true);
         assert_eq!(account["error"], json!(null));
-        let outcome = account["outcome"].as_str().unwrap();
-        assert!(outcome.contains("refresh token is revoked"), "{outcome}");
+        for token in ["refresh_token", "access_token"] {
+            assert_eq!(
+                account[token],
+                json!({ "outcome": "revoked", "error": null })
+            );
+        }
     }
-    assert!(!desk.issuer.requests_to(Endpoint::Revocation).is_empty());
+    assert!(!fixture.issuer.requests_to(Endpoint::Revocation).is_empty());
     assert_eq!(
-        states(&desk).await,
+        states(&fixture).await,
         ["sign-in-required", "sign-in-required"]
     );
-    let again = desk.run(&["logout", "--all", "--yes"]).await.expect(0);
+    let again = fixture.run(&["logout", "--all", "--yes"]).await.expect(0);
     assert!(
-        again.stdout.contains("nobody was signed in"),
+        again.stdout.contains("was not signed in"),
         "{}",
         again.stdout
     );
 }
 
 #[tokio::test]
-async fn one_that_fails_keeps_none_of_the_others_signed_in() {
-    let desk = two_accounts().await;
+async fn failed_account_does_not_stop_logout_all() {
+    let fixture = two_accounts().await;
     // The first of them can't be written to.
-    let credentials = desk.store().join("slots");
+    let credentials = fixture.store().join("slots");
     let mut files: Vec<_> = std::fs::read_dir(&credentials)
         .unwrap()
         .map(|file| file.unwrap().path())
@@ -70,7 +78,7 @@ async fn one_that_fails_keeps_none_of_the_others_signed_in() {
     let obstacle = files[0].with_extension("tmp");
     std::fs::create_dir(&obstacle).unwrap();
     let arguments = ["--json", "logout", "--all", "--yes"];
-    let ended = desk.run(&arguments).await.expect(1);
+    let ended = fixture.run(&arguments).await.expect(1);
     let error = &ended.json()["error"];
     assert_eq!(error["message"], "1 of 2 accounts could not be signed out");
     assert!(!error["causes"].as_array().unwrap().is_empty());
@@ -85,13 +93,13 @@ async fn one_that_fails_keeps_none_of_the_others_signed_in() {
         "{}",
         ended.stderr
     );
-    let mut states = states(&desk).await;
+    let mut states = states(&fixture).await;
     states.sort();
     assert_eq!(states, ["sign-in-required", "signed-in"]);
     std::fs::remove_dir(&obstacle).unwrap();
 
     // A server that can't revoke now is said, and nobody stays signed in for it.
-    desk.issuer.plan(vec![PlannedFault {
+    fixture.issuer.plan(vec![PlannedFault {
         endpoint: Endpoint::Revocation,
         when: When::Always,
         fault: Fault::Status {
@@ -99,23 +107,24 @@ async fn one_that_fails_keeps_none_of_the_others_signed_in() {
             retry_after: None,
         },
     }]);
-    let done = desk.run(&["logout", "--all", "--yes"]).await.expect(0);
-    assert!(done.stdout.contains("may live on"), "{}", done.stdout);
+    let done = fixture.run(&["logout", "--all", "--yes"]).await.expect(0);
+    let line = "  refresh token: may still be valid: ";
+    assert!(done.stdout.contains(line), "{}", done.stdout);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn at_a_terminal_somebody_is_asked() {
+async fn logout_all_at_terminal_asks() {
     use crate::terminal::Terminal;
 
-    let desk = two_accounts().await;
+    let fixture = two_accounts().await;
     for (answer, code, state) in [("n", 4, "signed-in"), ("y", 0, "sign-in-required")] {
-        let mut terminal = Terminal::start(&desk, &["logout", "--all"], &[]);
+        let mut terminal = Terminal::start(&fixture, &["logout", "--all"], &[]);
         let asked = terminal.until("sign out of these 2 accounts? [y/N]").await;
-        assert!(asked.contains(&desk.url()), "{asked}");
+        assert!(asked.contains(&fixture.url()), "{asked}");
         terminal.types(answer).await;
         let (ended, said) = terminal.end().await;
         assert_eq!(ended, code, "{said}");
-        assert_eq!(states(&desk).await, [state, state]);
+        assert_eq!(states(&fixture).await, [state, state]);
     }
 }

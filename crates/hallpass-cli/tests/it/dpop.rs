@@ -9,19 +9,19 @@ use hallpass::{
 };
 use serde_json::Value;
 
-use crate::program::Desk;
+use crate::program::Fixture;
 
 /// A key for proofs that nothing but this test uses (PKCS#8).
 const KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgSiTfn5yyqmPu7JHOC5Td9YGDRiuxlcuwhEeC7o2Xt5ChRANCAATmAIpBQ3ZAKUGtKcyodV2yCox/iCqPilu7gSOSVXsSkriXuPmLVjwTn2VSnWEzx93cnLD5cTf/mgzE7rKfJ4SH";
 
 #[tokio::test]
-async fn a_token_that_is_bound_to_a_key_comes_with_a_proof_or_not_at_all() {
-    let desk = Desk::new().await;
-    let url = desk.url();
-    desk.login(&["--key-store", "key-file"]).await.expect(0);
-    let token = desk.run(&["token", &url]).await.expect(0).stdout;
+async fn dpop_token_is_printed_with_proof_only() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    fixture.login(&["--key-store", "key-file"]).await.expect(0);
+    let token = fixture.run(&["token", &url]).await.expect(0).stdout;
     let token = token.trim_end();
-    bind(&desk).await;
+    bind(&fixture).await;
     for command in [&["token"][..], &["token", "--header"], &["exec"]] {
         let mut arguments = vec![command[0], &url];
         arguments.extend(&command[1..]);
@@ -30,7 +30,7 @@ async fn a_token_that_is_bound_to_a_key_comes_with_a_proof_or_not_at_all() {
                 .iter()
                 .filter(|_| command[0] == "exec"),
         );
-        let ended = desk.run(&arguments).await.expect(2);
+        let ended = fixture.run(&arguments).await.expect(2);
         assert_eq!(ended.stdout, "");
         assert!(
             ended.stderr.contains("--method POST --url URL"),
@@ -40,7 +40,7 @@ async fn a_token_that_is_bound_to_a_key_comes_with_a_proof_or_not_at_all() {
     }
 
     let request = ["--method", "post", "--url", &url, "--dpop-nonce", "n1"];
-    let ended = desk
+    let ended = fixture
         .run(&[&["token", &url], &request[..]].concat())
         .await
         .expect(0);
@@ -55,7 +55,7 @@ async fn a_token_that_is_bound_to_a_key_comes_with_a_proof_or_not_at_all() {
     assert_eq!(claims["nonce"], "n1");
 
     let command = ["--", "/usr/bin/env"];
-    let ended = desk
+    let ended = fixture
         .run(&[&["exec", &url], &request[..], &command].concat())
         .await
         .expect(0);
@@ -69,11 +69,11 @@ async fn a_token_that_is_bound_to_a_key_comes_with_a_proof_or_not_at_all() {
 }
 
 /// Binds the token of the account to a key.
-async fn bind(desk: &Desk) {
-    let folder = desk.store();
+async fn bind(fixture: &Fixture) {
+    let folder = fixture.store();
     let sources = KeySources::in_order(vec![Arc::new(KeyFile::in_folder(&folder))]);
     let store = FileStore::open(folder, sources).await.unwrap();
-    let key = CredentialKey::new(desk.url().parse().unwrap());
+    let key = CredentialKey::new(fixture.url().parse().unwrap());
     let mut record = store.load(&key).await.unwrap().unwrap();
     let grant = record.grant.as_mut().unwrap();
     grant.scheme = AuthScheme::Dpop;

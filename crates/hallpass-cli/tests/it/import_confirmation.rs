@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::import::Home;
 
 #[tokio::test]
-async fn nobody_who_is_asked_writes_nothing_and_is_told_what_to_pass() {
+async fn import_without_terminal_names_options() {
     let home = Home::new().await;
     home.cursor(&json!({ "one": { "url": "https://one.example/mcp" } }));
     for arguments in [
@@ -16,7 +16,7 @@ async fn nobody_who_is_asked_writes_nothing_and_is_told_what_to_pass() {
     ] {
         let ended = home.run(arguments).await.expect(2);
         assert!(
-            ended.stderr.contains("`--yes` writes them"),
+            ended.stderr.contains("`--yes` imports them"),
             "{}",
             ended.stderr
         );
@@ -28,7 +28,7 @@ async fn nobody_who_is_asked_writes_nothing_and_is_told_what_to_pass() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_person_is_asked() {
+async fn import_at_terminal_asks() {
     use crate::terminal::Terminal;
 
     let home = Home::new().await;
@@ -41,7 +41,7 @@ async fn a_person_is_asked() {
         ("PWD", project.as_str()),
     ];
     for (answer, written) in [("", false), ("n", false), ("y", true)] {
-        let mut terminal = Terminal::start(&home.desk, &["import"], &environment);
+        let mut terminal = Terminal::start(&home.fixture, &["import"], &environment);
         terminal.until("[y/N]").await;
         terminal.types(answer).await;
         let (code, shown) = terminal.end().await;
@@ -52,7 +52,7 @@ async fn a_person_is_asked() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_somebody_added_while_a_person_was_asked_stays() {
+async fn entry_added_during_question_stays() {
     use crate::terminal::Terminal;
 
     let home = Home::new().await;
@@ -74,7 +74,7 @@ async fn what_somebody_added_while_a_person_was_asked_stays() {
             "is in the file already: `mine`",
         ),
     ] {
-        let mut terminal = Terminal::start(&home.desk, &["import"], &environment);
+        let mut terminal = Terminal::start(&home.fixture, &["import"], &environment);
         terminal.until("[y/N]").await;
         home.run(&["add", name, url]).await.expect(0);
         let before = home.text();

@@ -4,8 +4,8 @@ use hallpass_testkit::{Endpoint, Lifecycle};
 use serde_json::{Value, json};
 
 use crate::{
-    calls::{everything, everything_by},
-    program::Desk,
+    call::{everything, everything_by},
+    program::Fixture,
     terminal::Terminal,
 };
 
@@ -13,10 +13,10 @@ use crate::{
 const LIFECYCLES: [Lifecycle; 2] = [Lifecycle::Any, Lifecycle::WithoutHandshake];
 
 /// Has the server ask, answers with these lines, and gives what the server got and what was shown.
-async fn answers(desk: &Desk, words: &[&str], typed: &[(&str, &str)]) -> (Value, String) {
-    let url = desk.url();
+async fn answers(fixture: &Fixture, words: &[&str], typed: &[(&str, &str)]) -> (Value, String) {
+    let url = fixture.url();
     let arguments = [&["call", &url, "question"], words].concat();
-    let mut terminal = Terminal::start(desk, &arguments, &[]);
+    let mut terminal = Terminal::start(fixture, &arguments, &[]);
     let mut shown = String::new();
     for (question, answer) in typed {
         shown += terminal.until(question).await;
@@ -31,9 +31,9 @@ async fn answers(desk: &Desk, words: &[&str], typed: &[(&str, &str)]) -> (Value,
 }
 
 #[tokio::test]
-async fn a_form_is_filled_in_and_sent() {
+async fn form_elicitation_is_filled_and_sent() {
     for lifecycle in LIFECYCLES {
-        let desk = everything_by(lifecycle).await;
+        let fixture = everything_by(lifecycle).await;
         let typed = [
             ("Name (text from 2 characters): ", "A"),
             ("is \"A\", not text from 2 characters", "Ada"),
@@ -43,17 +43,17 @@ async fn a_form_is_filled_in_and_sent() {
             ("news (true or false, may be left out): ", ""),
             ("send this? ", ""),
         ];
-        let (answer, _) = answers(&desk, &[], &typed).await;
+        let (answer, _) = answers(&fixture, &[], &typed).await;
         let content = json!({"name": "Ada", "age": 36, "plan": "free"});
         assert_eq!(answer, json!({"action": "accept", "content": content}));
     }
 }
 
 #[tokio::test]
-async fn a_form_says_who_asks_and_can_be_declined_or_broken_off() {
+async fn form_elicitation_can_be_declined_or_cancelled() {
     for lifecycle in LIFECYCLES {
-        let desk = everything_by(lifecycle).await;
-        let asks = format!("{} asks: Who are[31m you?", desk.url());
+        let fixture = everything_by(lifecycle).await;
+        let asks = format!("{} asks: Who are[31m you?", fixture.url());
         let ways: [(&[(&str, &str)], &str); 3] = [
             (
                 &[("Name (text from 2 characters): ", "!decline")],
@@ -76,7 +76,7 @@ async fn a_form_says_who_asks_and_can_be_declined_or_broken_off() {
         ];
         for (typed, action) in ways {
             // What is typed before the question is there stands in front of it, on its line.
-            let (answer, shown) = answers(&desk, &[], typed).await;
+            let (answer, shown) = answers(&fixture, &[], typed).await;
             assert_eq!(answer, json!({ "action": action }));
             assert!(shown.contains(&asks), "{shown}");
         }
@@ -84,44 +84,44 @@ async fn a_form_says_who_asks_and_can_be_declined_or_broken_off() {
 }
 
 #[tokio::test]
-async fn a_page_to_visit_is_shown_and_not_opened() {
+async fn url_elicitation_is_shown_and_not_opened() {
     for lifecycle in LIFECYCLES {
-        let desk = everything_by(lifecycle).await;
+        let fixture = everything_by(lifecycle).await;
         let page = "url=https://sign.example/form?id=1";
         for (word, action) in [("yes", "accept"), ("", "decline")] {
             let typed = [("go on? yes or no [no]: ", word)];
-            let (answer, shown) = answers(&desk, &[page], &typed).await;
+            let (answer, shown) = answers(&fixture, &[page], &typed).await;
             assert_eq!(answer, json!({ "action": action }));
             assert!(shown.contains("https://sign.example/form?id=1"), "{shown}");
         }
-        let (answer, written) = answers(&desk, &["url=file:///etc/passwd"], &[]).await;
+        let (answer, written) = answers(&fixture, &["url=file:///etc/passwd"], &[]).await;
         assert_eq!(answer, json!({"action": "decline"}));
         assert!(written.contains("no web page"), "{written}");
     }
 }
 
 #[tokio::test]
-async fn where_nobody_is_everything_is_declined_and_said_so() {
+async fn elicitation_without_terminal_is_declined() {
     for lifecycle in LIFECYCLES {
-        let desk = everything_by(lifecycle).await;
-        let url = desk.url();
+        let fixture = everything_by(lifecycle).await;
+        let url = fixture.url();
         let page = "url=https://sign.example/form";
         for (words, says) in [
             (&[][..], "Who are[31m you?"),
             (&[page], "https://sign.example/form"),
         ] {
             let arguments = [&["call", &url, "question"], words].concat();
-            let ended = desk.run(&arguments).await.expect(0);
+            let ended = fixture.run(&arguments).await.expect(0);
             assert_eq!(ended.stdout, "{\"action\":\"decline\"}\n");
             assert!(ended.stderr.contains(says), "{}", ended.stderr);
             assert!(
-                ended.stderr.contains("nobody can answer here"),
+                ended.stderr.contains("there is no terminal to answer at"),
                 "{}",
                 ended.stderr
             );
 
             let arguments = [&["--non-interactive"], &arguments[..]].concat();
-            let terminal = Terminal::start(&desk, &arguments, &[]);
+            let terminal = Terminal::start(&fixture, &arguments, &[]);
             let (code, written) = terminal.end().await;
             assert_eq!(code, 0, "{written}");
             assert!(written.contains("{\"action\":\"decline\"}"), "{written}");
@@ -130,11 +130,11 @@ async fn where_nobody_is_everything_is_declined_and_said_so() {
 }
 
 #[tokio::test]
-async fn two_questions_at_once_are_asked_one_after_the_other() {
+async fn concurrent_elicitations_are_asked_in_turn() {
     for lifecycle in LIFECYCLES {
-        let desk = everything_by(lifecycle).await;
-        let url = desk.url();
-        let mut terminal = Terminal::start(&desk, &["call", &url, "question", "way=twice"], &[]);
+        let fixture = everything_by(lifecycle).await;
+        let url = fixture.url();
+        let mut terminal = Terminal::start(&fixture, &["call", &url, "question", "way=twice"], &[]);
         let shown = terminal.until("Name (").await;
         let (first, second) = if shown.contains("Who are you?") {
             ("Who are you?", "And who else?")
@@ -173,30 +173,32 @@ async fn two_questions_at_once_are_asked_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_to_come_again_comes_again() {
-    let desk = everything_by(Lifecycle::WithoutHandshake).await;
-    let url = desk.url();
-    let ended = desk.run(&["call", &url, "question", "way=later"]).await;
+async fn input_required_call_is_repeated() {
+    let fixture = everything_by(Lifecycle::WithoutHandshake).await;
+    let url = fixture.url();
+    let ended = fixture.run(&["call", &url, "question", "way=later"]).await;
     assert_eq!(ended.expect(0).stdout, "");
-    let ended = desk.run(&["call", &url, "question", "way=endless"]).await;
+    let ended = fixture
+        .run(&["call", &url, "question", "way=endless"])
+        .await;
     let stderr = ended.expect(4).stderr;
-    assert!(stderr.contains("10 times, and asks back"), "{stderr}");
-    let calls = desk.server.requests_to(Endpoint::Mcp);
+    assert!(stderr.contains("asked for input 10 times"), "{stderr}");
+    let calls = fixture.server.requests_to(Endpoint::Mcp);
     let calls = calls.iter().filter_map(|request| request.body.json());
     let calls = calls.filter(|message| message["params"]["arguments"]["way"] == "endless");
     assert_eq!(calls.count(), 10);
-    let ended = desk.run(&["call", &url, "question", "way=model"]).await;
+    let ended = fixture.run(&["call", &url, "question", "way=model"]).await;
     let stderr = ended.expect(4).stderr;
     assert!(stderr.contains("`sampling/createMessage`"), "{stderr}");
     assert!(stderr.contains("hint: "), "{stderr}");
 }
 
 #[tokio::test]
-async fn ctrl_c_at_a_question_ends_the_call() {
+async fn interrupt_during_elicitation_ends_call() {
     for lifecycle in LIFECYCLES {
-        let desk = everything_by(lifecycle).await;
-        let url = desk.url();
-        let mut terminal = Terminal::start(&desk, &["call", &url, "question"], &[]);
+        let fixture = everything_by(lifecycle).await;
+        let url = fixture.url();
+        let mut terminal = Terminal::start(&fixture, &["call", &url, "question"], &[]);
         terminal.until("Name (").await;
         terminal.interrupts().await;
         let (code, written) = terminal.end().await;
@@ -206,10 +208,10 @@ async fn ctrl_c_at_a_question_ends_the_call() {
 }
 
 #[tokio::test]
-async fn a_terminal_shows_what_is_waited_for_and_nothing_that_it_would_obey() {
-    let desk = everything().await;
-    let url = desk.url();
-    let mut terminal = Terminal::start(&desk, &["call", &url, "wait"], &[("TERM", "xterm")]);
+async fn status_line_is_sanitized() {
+    let fixture = everything().await;
+    let url = fixture.url();
+    let mut terminal = Terminal::start(&fixture, &["call", &url, "wait"], &[("TERM", "xterm")]);
     terminal
         .until(&format!("waiting for `wait` at {url}"))
         .await;
@@ -224,7 +226,7 @@ async fn a_terminal_shows_what_is_waited_for_and_nothing_that_it_would_obey() {
 
     // Where the server tells how far it is, that takes the place of the waiting.
     let steps = ["call", &url, "steps", "steps=2", "stay=true"];
-    let mut terminal = Terminal::start(&desk, &steps, &[("TERM", "xterm")]);
+    let mut terminal = Terminal::start(&fixture, &steps, &[("TERM", "xterm")]);
     let shown = terminal.until("2 of 2, walking").await;
     assert!(
         shown.contains(&format!("{url}: 2 of 2, walking[2J 2")),
@@ -235,15 +237,15 @@ async fn a_terminal_shows_what_is_waited_for_and_nothing_that_it_would_obey() {
     assert_eq!(code, 130);
     assert!(!written.contains("\u{1b}[2J"), "{written:?}");
 
-    let terminal = Terminal::start(&desk, &["call", &url, "rude"], &[]);
+    let terminal = Terminal::start(&fixture, &["call", &url, "rude"], &[]);
     let (_, written) = terminal.end().await;
     assert_eq!(written, "red [31malert\r\nand back\r\n");
 }
 
 #[tokio::test]
-async fn colour_follows_the_terminal_and_width_too() {
-    let desk = everything().await;
-    let url = desk.url();
+async fn colour_and_width_follow_terminal() {
+    let fixture = everything().await;
+    let url = fixture.url();
     for (environment, colour) in [
         (&[("TERM", "xterm")][..], true),
         (&[("TERM", "xterm"), ("NO_COLOR", "1")], false),
@@ -251,7 +253,9 @@ async fn colour_follows_the_terminal_and_width_too() {
         (&[("TERM", "dumb"), ("CLICOLOR_FORCE", "1")], true),
     ] {
         let arguments = ["tools", &url, "search"];
-        let (_, written) = Terminal::start(&desk, &arguments, environment).end().await;
+        let (_, written) = Terminal::start(&fixture, &arguments, environment)
+            .end()
+            .await;
         assert_eq!(
             written.contains("\u{1b}[1m"),
             colour,
@@ -259,7 +263,7 @@ async fn colour_follows_the_terminal_and_width_too() {
         );
     }
     let narrow = [("COLUMNS", "40")];
-    let (_, written) = Terminal::start(&desk, &["tools", &url, "steps"], &narrow)
+    let (_, written) = Terminal::start(&fixture, &["tools", &url, "steps"], &narrow)
         .end()
         .await;
     let wide = written

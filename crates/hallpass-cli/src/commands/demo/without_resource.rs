@@ -15,12 +15,12 @@ use crate::exit::CommandError;
 /// Sends everything as it is, but for the `resource` of the token requests of one grant type, which
 /// it leaves out.
 #[derive(Debug)]
-pub(super) struct ForgetsResource {
+pub(super) struct WithoutResource {
     pub(super) at: &'static str,
     pub(super) client: Arc<dyn HttpClient>,
 }
 
-impl HttpClient for ForgetsResource {
+impl HttpClient for WithoutResource {
     fn open(
         &self,
         mut request: Request<Bytes>,

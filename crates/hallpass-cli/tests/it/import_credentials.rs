@@ -18,7 +18,7 @@ struct ImportedCredentials {
 impl ImportedCredentials {
     async fn new() -> Self {
         let home = Home::new().await;
-        let url = home.desk.url();
+        let url = home.fixture.url();
         // Another client of the same server, with the callback that mcp-remote has.
         let mut other = home.command(&[
             "login",
@@ -32,9 +32,9 @@ impl ImportedCredentials {
         other
             .env("HALLPASS_HOME", home.path("other"))
             .env_remove("HALLPASS_CONFIG");
-        home.desk.sign_in(other).await.expect(0);
+        home.fixture.sign_in(other).await.expect(0);
         let last = |endpoint| {
-            let requests = home.desk.issuer.requests_to(endpoint);
+            let requests = home.fixture.issuer.requests_to(endpoint);
             let answer = requests.last().unwrap().answer.clone().unwrap();
             answer.json().unwrap().clone()
         };
@@ -67,12 +67,12 @@ impl ImportedCredentials {
     }
 
     fn requests(&self, endpoint: Endpoint) -> usize {
-        self.home.desk.issuer.requests_to(endpoint).len()
+        self.home.fixture.issuer.requests_to(endpoint).len()
     }
 
     async fn login(&self) {
         let command = self.home.command(&["login", "mine", "--no-browser"]);
-        self.home.desk.sign_in(command).await.expect(0);
+        self.home.fixture.sign_in(command).await.expect(0);
     }
 
     async fn ping(&self) {
@@ -82,17 +82,20 @@ impl ImportedCredentials {
 }
 
 #[tokio::test]
-async fn a_server_behind_mcp_remote_comes_over_and_a_login_works() {
+async fn mcp_remote_entry_is_imported_and_login_works() {
     let handover = ImportedCredentials::new().await;
     let ended = handover.home.run(&["import", "--yes"]).await.expect(0);
     assert!(
         ended
             .stdout
-            .contains("mcp-remote keeps a client and tokens for mine"),
+            .contains("mcp-remote has a client and tokens for mine"),
         "{}",
         ended.stdout
     );
-    assert!(!handover.home.desk.store().exists(), "no credentials came");
+    assert!(
+        !handover.home.fixture.store().exists(),
+        "no credentials came"
+    );
     handover.home.run(&["token", "mine"]).await.expect(3);
     handover.login().await;
     assert_eq!(handover.requests(Endpoint::Registration), 2);
@@ -100,7 +103,7 @@ async fn a_server_behind_mcp_remote_comes_over_and_a_login_works() {
 }
 
 #[tokio::test]
-async fn its_client_and_its_refresh_token_come_over_when_that_is_said() {
+async fn credentials_option_imports_client_and_refresh_token() {
     let handover = ImportedCredentials::new().await;
     let import = ["import", "--yes", "--credentials", "--json"];
     let answer = handover.home.run(&import).await.expect(0).json();
@@ -110,9 +113,9 @@ async fn its_client_and_its_refresh_token_come_over_when_that_is_said() {
     assert!(text.contains("callback-host = \"localhost\""), "{text}");
 
     // Its access token went nowhere, and the first refresh asked for the server's own resource.
-    let refreshes = handover.home.desk.issuer.requests_to(Endpoint::Refresh);
+    let refreshes = handover.home.fixture.issuer.requests_to(Endpoint::Refresh);
     assert_eq!(refreshes.len(), 1);
-    let url = handover.home.desk.url();
+    let url = handover.home.fixture.url();
     assert_eq!(refreshes[0].parameter("resource"), Some(url.as_str()));
     assert_eq!(
         refreshes[0].parameter("refresh_token"),
@@ -122,19 +125,19 @@ async fn its_client_and_its_refresh_token_come_over_when_that_is_said() {
         "Bearer {}",
         handover.tokens["access_token"].as_str().unwrap()
     );
-    let sent = handover.home.desk.server.requests();
+    let sent = handover.home.fixture.server.requests();
     let before = sent
         .iter()
         .filter(|it| it.header("authorization") == Some(&theirs));
     let before = before.count();
     handover.ping().await;
-    let sent = handover.home.desk.server.requests();
+    let sent = handover.home.fixture.server.requests();
     let after = sent
         .iter()
         .filter(|it| it.header("authorization") == Some(&theirs));
     assert_eq!(after.count(), before);
     assert_eq!(
-        handover.home.desk.issuer.registry().reuse_counts(),
+        handover.home.fixture.issuer.registry().reuse_counts(),
         ReuseCounts::default()
     );
 
@@ -146,15 +149,15 @@ async fn its_client_and_its_refresh_token_come_over_when_that_is_said() {
     let answer = handover.home.run(&import).await.expect(0).json();
     let again = &answer["result"]["credentials"][0];
     assert_eq!(again["outcome"], "skipped");
-    assert_eq!(again["reason"], "there are credentials of it here already");
+    assert_eq!(again["reason"], "credentials of this server exist already");
     assert_eq!(handover.requests(Endpoint::Refresh), 1);
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_is_refused_leaves_the_client() {
+async fn refused_refresh_token_imports_client_only() {
     let mut handover = ImportedCredentials::new().await;
     handover.tokens["refresh_token"] = "used up long ago".into();
-    handover.keep("mcp-remote-v1", &handover.home.desk.url());
+    handover.keep("mcp-remote-v1", &handover.home.fixture.url());
     let ended = handover
         .home
         .run(&["import", "--yes", "--credentials"])
@@ -175,29 +178,29 @@ async fn a_refresh_token_that_is_refused_leaves_the_client() {
 }
 
 #[tokio::test]
-async fn without_a_refresh_token_the_client_comes_alone() {
+async fn missing_refresh_token_imports_client_only() {
     let mut handover = ImportedCredentials::new().await;
     handover
         .tokens
         .as_object_mut()
         .unwrap()
         .remove("refresh_token");
-    handover.keep("mcp-remote-0.1.37", &handover.home.desk.url());
+    handover.keep("mcp-remote-0.1.37", &handover.home.fixture.url());
     let import = ["import", "--yes", "--credentials", "--json"];
     let answer = handover.home.run(&import).await.expect(0).json();
     let taken = &answer["result"]["credentials"][0];
     assert_eq!(taken["outcome"], "client-only");
-    assert_eq!(taken["reason"], "no refresh token was kept");
+    assert_eq!(taken["reason"], "mcp-remote has no refresh token");
     handover.login().await;
     assert_eq!(handover.requests(Endpoint::Registration), 1);
     handover.ping().await;
 }
 
 #[tokio::test]
-async fn what_can_not_be_done_rightly_is_left() {
+async fn unusable_credentials_are_skipped() {
     // A token that names another issuer is shown to nobody.
     let mut handover = ImportedCredentials::new().await;
-    let url = handover.home.desk.url();
+    let url = handover.home.fixture.url();
     handover.tokens["access_token"] =
         "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL290aGVyLmV4YW1wbGUifQ.c2ln".into();
     handover.keep("mcp-remote-0.1.37", &url);
@@ -220,7 +223,7 @@ async fn what_can_not_be_done_rightly_is_left() {
     let ended = handover.home.run(&import).await.expect(0);
     let why = ended.json()["result"]["credentials"][0]["reason"].clone();
     assert!(
-        why.as_str().unwrap().contains("it is no JSON object"),
+        why.as_str().unwrap().contains("it is not a JSON object"),
         "{why}"
     );
     leaks
@@ -234,14 +237,14 @@ async fn what_can_not_be_done_rightly_is_left() {
     assert!(
         ended
             .stdout
-            .contains("mcp-remote keeps credentials of 1 server that no file here names"),
+            .contains("mcp-remote has credentials for 1 server that are in no configuration file"),
         "{}",
         ended.stdout
     );
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_could_not_be_kept_is_not_used() {
+async fn memory_store_does_not_use_refresh_token() {
     let handover = ImportedCredentials::new().await;
     let import = ["import", "--yes", "--credentials", "--json"];
     let in_memory = [&import[..], &["--key-store", "memory"]].concat();
@@ -253,7 +256,7 @@ async fn a_refresh_token_that_could_not_be_kept_is_not_used() {
 }
 
 #[tokio::test]
-async fn for_a_server_that_is_here_it_can_be_said_later() {
+async fn credentials_of_existing_server_are_imported_later() {
     let handover = ImportedCredentials::new().await;
     handover.home.run(&["import", "--yes"]).await.expect(0);
     let before = handover.home.text();
@@ -273,7 +276,7 @@ async fn for_a_server_that_is_here_it_can_be_said_later() {
 }
 
 #[tokio::test]
-async fn nothing_of_what_it_keeps_is_shown() {
+async fn import_prints_no_mcp_remote_secret() {
     let handover = ImportedCredentials::new().await;
     let mut leaks = LeakCheck::new();
     for secret in ["access_token", "refresh_token"] {
@@ -288,14 +291,14 @@ async fn nothing_of_what_it_keeps_is_shown() {
         let ended = handover.home.run(arguments).await.expect(0);
         shown += &(ended.stdout + &ended.stderr);
     }
-    leaks.watch_record(handover.home.desk.issuer.recorder(), &["state"]);
+    leaks.watch_record(handover.home.fixture.issuer.recorder(), &["state"]);
     leaks.check("what is said", &shown).unwrap();
     leaks.check("our file", &handover.home.text()).unwrap();
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_person_is_asked_apart() {
+async fn credentials_are_confirmed_separately() {
     use crate::terminal::Terminal;
 
     let handover = ImportedCredentials::new().await;
@@ -304,11 +307,11 @@ async fn a_person_is_asked_apart() {
         ("HOME", root.to_str().unwrap()),
         ("HALLPASS_CONFIG", file.to_str().unwrap()),
     ];
-    let mut terminal = Terminal::start(&handover.home.desk, &["import"], &environment);
+    let mut terminal = Terminal::start(&handover.home.fixture, &["import"], &environment);
     terminal.until("write 1 server to").await;
     terminal.types("y").await;
     terminal
-        .until("take over what mcp-remote keeps for mine?")
+        .until("import the credentials of mine from mcp-remote?")
         .await;
     terminal.types("").await;
     let (code, shown) = terminal.end().await;
@@ -316,9 +319,9 @@ async fn a_person_is_asked_apart() {
     assert_eq!(handover.requests(Endpoint::Refresh), 0);
     assert!(handover.home.text().contains("[servers.mine]"));
 
-    let mut terminal = Terminal::start(&handover.home.desk, &["import"], &environment);
+    let mut terminal = Terminal::start(&handover.home.fixture, &["import"], &environment);
     terminal
-        .until("take over what mcp-remote keeps for mine?")
+        .until("import the credentials of mine from mcp-remote?")
         .await;
     terminal.types("yes").await;
     let (code, shown) = terminal.end().await;

@@ -9,16 +9,16 @@ use url::Url;
 
 use crate::{
     device::{self, CODE},
-    program::Desk,
+    program::Fixture,
     terminal::Terminal,
 };
 
 /// A browser that only notes where it was sent, and the pipe that it writes it to.
-fn browser(desk: &Desk) -> (PathBuf, PathBuf) {
-    let pipe = desk.folder.path().join("address bar");
+fn browser(fixture: &Fixture) -> (PathBuf, PathBuf) {
+    let pipe = fixture.folder.path().join("address bar");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    let browser = desk.folder.path().join("browser");
+    let browser = fixture.folder.path().join("browser");
     let script = format!("#!/bin/sh\nprintf '%s' \"$1\" > '{}'\n", pipe.display());
     io::Write::write_all(&mut fs::File::create(&browser).unwrap(), script.as_bytes()).unwrap();
     fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
@@ -26,17 +26,17 @@ fn browser(desk: &Desk) -> (PathBuf, PathBuf) {
 }
 
 #[tokio::test]
-async fn at_a_desktop_the_browser_opens_and_the_page_says_that_it_is_done() {
-    let desk = Desk::new().await;
-    let (browser, pipe) = browser(&desk);
+async fn desktop_login_opens_browser() {
+    let fixture = Fixture::new().await;
+    let (browser, pipe) = browser(&fixture);
     let environment = [("BROWSER", browser.to_str().unwrap())];
-    let url = desk.url();
-    let mut terminal = Terminal::start(&desk, &["login", &url, "--wait", "60"], &environment);
+    let url = fixture.url();
+    let mut terminal = Terminal::start(&fixture, &["login", &url, "--wait", "60"], &environment);
     let opened = tokio::fs::read_to_string(&pipe).await.unwrap();
     let shown = terminal.line_after("visit\r\n\r\n").await;
     assert_eq!(opened, shown);
     assert!(!terminal.written.contains("ssh -L"), "{}", terminal.written);
-    let visit = desk.person.visit(&Url::parse(&opened).unwrap()).await;
+    let visit = fixture.person.visit(&Url::parse(&opened).unwrap()).await;
     assert!(visit.is_ok(), "{visit:?}");
     let (code, written) = terminal.end().await;
     assert_eq!(code, 0, "{written}");
@@ -47,11 +47,11 @@ async fn at_a_desktop_the_browser_opens_and_the_page_says_that_it_is_done() {
 }
 
 #[tokio::test]
-async fn over_ssh_the_address_is_pasted_and_a_bare_code_is_not_enough() {
-    let desk = Desk::new().await;
+async fn ssh_login_accepts_pasted_address() {
+    let fixture = Fixture::new().await;
     let environment = [("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")];
-    let url = desk.url();
-    let mut terminal = Terminal::start(&desk, &["login", &url, "--wait", "60"], &environment);
+    let url = fixture.url();
+    let mut terminal = Terminal::start(&fixture, &["login", &url, "--wait", "60"], &environment);
     let shown = terminal.line_after("to sign in, visit\r\n\r\n").await;
     let forward = terminal
         .line_after("forward the callback port first: ")
@@ -67,7 +67,7 @@ async fn over_ssh_the_address_is_pasted_and_a_bare_code_is_not_enough() {
     terminal.types(&code).await;
     terminal.until("paste").await;
     terminal.until("whole").await;
-    assert_eq!(desk.issuer.requests_to(Endpoint::Token).len(), 0);
+    assert_eq!(fixture.issuer.requests_to(Endpoint::Token).len(), 0);
 
     terminal.types(callback.as_str()).await;
     let (code, written) = terminal.end().await;
@@ -79,7 +79,7 @@ async fn over_ssh_the_address_is_pasted_and_a_bare_code_is_not_enough() {
 }
 
 #[tokio::test]
-async fn in_a_container_a_code_is_typed_on_another_device() {
+async fn container_login_uses_device_code() {
     let device = device::Server::start().await;
     let mut options = AuthorizationServerOptions::default();
     let metadata = &mut options.behaviour.metadata_overrides;
@@ -94,9 +94,9 @@ async fn in_a_container_a_code_is_typed_on_another_device() {
         "urn:ietf:params:oauth:grant-type:device_code",
     ];
     metadata.insert("grant_types_supported".to_owned(), json!(grants));
-    let desk = Desk::with(options, |_| {}).await;
-    let url = desk.url();
-    let mut terminal = Terminal::start(&desk, &["login", &url, "--wait", "60"], &[]);
+    let fixture = Fixture::with(options, |_| {}).await;
+    let url = fixture.url();
+    let mut terminal = Terminal::start(&fixture, &["login", &url, "--wait", "60"], &[]);
     let page = terminal
         .line_after("on another device, visit\r\n\r\n")
         .await;
@@ -120,13 +120,15 @@ async fn in_a_container_a_code_is_typed_on_another_device() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_it_ends_at_once_with_one_line() {
-    let desk = Desk::new().await;
-    let (browser, pipe) = browser(&desk);
+async fn non_interactive_command_ends_with_one_line() {
+    let fixture = Fixture::new().await;
+    let (browser, pipe) = browser(&fixture);
     let environment = [("BROWSER", browser.to_str().unwrap())];
-    let url = desk.url();
+    let url = fixture.url();
     let arguments = ["--json", "login", &url, "--non-interactive"];
-    let (code, written) = Terminal::start(&desk, &arguments, &environment).end().await;
+    let (code, written) = Terminal::start(&fixture, &arguments, &environment)
+        .end()
+        .await;
     assert_eq!(code, 3, "{written}");
     let lines: Vec<&str> = written.lines().collect();
     let [line] = lines.as_slice() else {
@@ -136,12 +138,12 @@ async fn where_nobody_is_it_ends_at_once_with_one_line() {
     assert_eq!(answer["ok"], false);
     assert_eq!(answer["error"]["code"], "sign-in-required", "{answer}");
     // Nobody was asked: no server, and no browser.
-    assert_eq!(desk.issuer.recorder().len(), 0);
+    assert_eq!(fixture.issuer.recorder().len(), 0);
     drop((browser, pipe));
 
-    // And where somebody is signed in, it says so.
-    desk.login(&[]).await.expect(0);
-    let (code, written) = Terminal::start(&desk, &arguments, &[]).end().await;
+    // And where is signed in, it says so.
+    fixture.login(&[]).await.expect(0);
+    let (code, written) = Terminal::start(&fixture, &arguments, &[]).end().await;
     assert_eq!(code, 0, "{written}");
     let answer: Value = serde_json::from_str(written.trim()).unwrap();
     assert_eq!(answer["result"]["server"], url);
@@ -152,13 +154,13 @@ fn form(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_passphrase_is_typed_and_not_shown() {
-    let desk = Desk::new().await;
-    desk.login(&["--key-store", "key-file"]).await.expect(0);
+async fn passphrase_prompt_has_no_echo() {
+    let fixture = Fixture::new().await;
+    fixture.login(&["--key-store", "key-file"]).await.expect(0);
     let to_passphrase = ["store", "move", "passphrase"];
 
     // A slip of the finger changes nothing.
-    let mut terminal = Terminal::start(&desk, &to_passphrase, &[]);
+    let mut terminal = Terminal::start(&fixture, &to_passphrase, &[]);
     terminal
         .until("passphrase of the store from now on: ")
         .await;
@@ -170,7 +172,7 @@ async fn a_passphrase_is_typed_and_not_shown() {
     assert!(written.contains("passphrases differ"), "{written}");
     assert!(!written.contains("canary"), "{written}");
 
-    let mut terminal = Terminal::start(&desk, &to_passphrase, &[]);
+    let mut terminal = Terminal::start(&fixture, &to_passphrase, &[]);
     terminal.until("now on: ").await;
     terminal.types("canary horse").await;
     terminal.until("once more: ").await;
@@ -179,8 +181,8 @@ async fn a_passphrase_is_typed_and_not_shown() {
     assert_eq!(code, 0, "{written}");
     assert!(!written.contains("canary"), "{written}");
 
-    let call = ["call", &desk.url(), "ping"];
-    let mut terminal = Terminal::start(&desk, &call, &[("HALLPASS_KEY_STORE", "")]);
+    let call = ["call", &fixture.url(), "ping"];
+    let mut terminal = Terminal::start(&fixture, &call, &[("HALLPASS_KEY_STORE", "")]);
     terminal.until("passphrase of the store: ").await;
     terminal.types("canary horse").await;
     let (code, written) = terminal.end().await;
