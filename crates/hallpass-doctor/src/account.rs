@@ -3,7 +3,7 @@
 use hallpass_core::{
     CredentialStore, Hint, Record, Remedy, Scopes, SignInReason, State, StoreError,
     record::{PostEnd, SignInCause},
-    store::StoreErrorKind,
+    store::{StoreDiagnostics, StoreErrorKind},
 };
 use hallpass_login::{LoginErrorKind, LoginInputs, PlannedClient, ReregistrationReason};
 use hallpass_session::{SessionError, SignInNeed};
@@ -295,7 +295,10 @@ fn reregistration(why: ReregistrationReason) -> Finding {
 
 fn described(store: &dyn CredentialStore) -> String {
     let diagnostics = store.diagnostics();
-    diagnostics.map_or_else(|| "a store of the host".to_owned(), |it| it.describe())
+    diagnostics.map_or_else(
+        || "a store of the host".to_owned(),
+        StoreDiagnostics::describe,
+    )
 }
 
 /// All problems of a store.
