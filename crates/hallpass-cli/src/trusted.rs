@@ -92,7 +92,7 @@ mod system {
     use super::{
         File,
         judge::{Facts, Untrusted, Users},
-        walk::{Seen, walk},
+        walk::{CheckedPath, walk},
     };
 
     type Judged = Result<(), Untrusted>;
@@ -120,7 +120,7 @@ mod system {
             mode: opened.mode(),
             ..end.facts
         };
-        way.push(Seen { facts, ..end });
+        way.push(CheckedPath { facts, ..end });
         Ok(Some((file, judged(&way))))
     }
 
@@ -129,7 +129,7 @@ mod system {
         Ok(judged(&walk(path)?))
     }
 
-    fn judged(way: &[Seen]) -> Judged {
+    fn judged(way: &[CheckedPath]) -> Judged {
         let users = Users {
             me: rustix::process::geteuid().as_raw(),
             // Who owns `/` can change everything below it.

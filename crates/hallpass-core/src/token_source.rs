@@ -6,7 +6,7 @@ use crate::{AccessToken, BoxFuture, Remedy};
 
 /// Hands out a bearer token (RFC 6750): from a variable, a file, a command, a secret store.
 ///
-/// A session with a source takes every token from it. It registers nowhere, signs nobody in, refreshes
+/// A session with a source takes every token from it. It registers nowhere, signs no user in, refreshes
 /// nothing and keeps nothing.
 pub trait TokenSource: Send + Sync + fmt::Debug {
     /// The present token. Asked when there is none yet, when the last one [lasts](Self::lasts) no

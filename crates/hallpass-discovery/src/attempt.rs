@@ -56,7 +56,7 @@ impl Attempt {
         }
     }
 
-    pub(crate) fn answered(&mut self, status: StatusCode, from_cache: bool) {
+    pub(crate) fn set_status(&mut self, status: StatusCode, from_cache: bool) {
         self.status = Some(status);
         self.from_cache = from_cache;
     }

@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         if let CacheMode::Cached(cache) = self.reading
             && let Some(body) = cache.fresh(&key, start)
         {
-            attempt.answered(StatusCode::OK, true);
+            attempt.set_status(StatusCode::OK, true);
             return object(document, url, &HeaderMap::new(), &body);
         }
         let (result, is_shared) = match self.reading {
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         let duration = self.clock.monotonic().saturating_sub(start);
         attempt.lasted(duration.max(Duration::from_nanos(1)));
         let response = result.map_err(|error| unanswered(document, url, error))?;
-        attempt.answered(response.status(), is_shared);
+        attempt.set_status(response.status(), is_shared);
         let read = if response.status() == StatusCode::OK {
             object(document, url, response.headers(), response.body())
         } else {
@@ -224,25 +224,25 @@ fn refused(document: Document, url: &Url, status: StatusCode) -> RequestFailure 
     let text = format!("{} answered {}", redacted_url(url), status.as_u16());
     let host = url.host_str().unwrap_or_default();
     match status {
-        StatusCode::NOT_FOUND => RequestFailure::new(nowhere(document), text).not_found(),
+        StatusCode::NOT_FOUND => RequestFailure::new(not_found(document), text).not_found(),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             RequestFailure::new(DiscoveryErrorKind::Unavailable, text)
                 .with_hint(format!("{host} asks for patience: try again later"))
         }
         status if status.is_redirection() => RequestFailure::new(
-            nowhere(document),
+            not_found(document),
             format!("{text}, a redirect that is not followed"),
         ),
         status if status.is_server_error() => {
             RequestFailure::new(DiscoveryErrorKind::Unavailable, text)
                 .with_hint(format!("{host} has a fault of its own: try again later"))
         }
-        _ => RequestFailure::new(nowhere(document), text),
+        _ => RequestFailure::new(not_found(document), text),
     }
 }
 
 /// The kind of fault when the document is not where it was looked for.
-pub(crate) fn nowhere(document: Document) -> DiscoveryErrorKind {
+pub(crate) fn not_found(document: Document) -> DiscoveryErrorKind {
     match document {
         Document::ProtectedResource => DiscoveryErrorKind::ResourceMetadataNotFound,
         Document::AuthorizationServer => DiscoveryErrorKind::ServerMetadataNotFound,

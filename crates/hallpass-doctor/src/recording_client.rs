@@ -27,11 +27,11 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// How long each answer may take.
     limit: Duration,
-    seen: Mutex<Seen>,
+    seen: Mutex<Recording>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Recording {
     exchanges: Vec<Exchange>,
     clocks: Vec<ClockReading>,
     origins: Vec<String>,
@@ -72,7 +72,7 @@ impl RecordingClient {
         self.seen().origins.contains(&origin)
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, Recording> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

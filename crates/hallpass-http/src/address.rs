@@ -28,7 +28,7 @@ impl AddressClass {
     /// The class of `address`. IPv4 addresses inside IPv6 ones (mapped, compatible, NAT64 of
     /// RFC 6052, 6to4 of RFC 3056) are judged by the IPv4 address, since that is where the
     /// connection ends.
-    pub fn of(address: IpAddr) -> Self {
+    pub fn from_ip(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => of_v4(address),
             IpAddr::V6(address) => of_v6(address),

@@ -152,7 +152,7 @@ impl AddressPolicy {
         let mut allowed = Vec::with_capacity(found.len());
         let mut refused = None;
         for address in found {
-            let class = AddressClass::of(address);
+            let class = AddressClass::from_ip(address);
             if reach.covers(class) {
                 allowed.push(address);
             } else {
@@ -198,7 +198,7 @@ fn common_class(addresses: &[IpAddr]) -> AddressClass {
     let all = |wanted| {
         addresses
             .iter()
-            .all(|address| AddressClass::of(*address) == wanted)
+            .all(|address| AddressClass::from_ip(*address) == wanted)
     };
     [AddressClass::Loopback, AddressClass::Private]
         .into_iter()
@@ -212,8 +212,8 @@ fn class_by_text(url: &Url) -> Option<AddressClass> {
         return Some(AddressClass::Loopback);
     }
     match url.host()? {
-        Host::Ipv4(address) => Some(AddressClass::of(address.into())),
-        Host::Ipv6(address) => Some(AddressClass::of(address.into())),
+        Host::Ipv4(address) => Some(AddressClass::from_ip(address.into())),
+        Host::Ipv6(address) => Some(AddressClass::from_ip(address.into())),
         Host::Domain(name) => METADATA_NAMES
             .contains(&plain_name(name).as_str())
             .then_some(AddressClass::CloudMetadata),

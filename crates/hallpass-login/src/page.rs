@@ -82,7 +82,7 @@ impl Page {
             ),
             Self::BrokenOff => (
                 "no",
-                "Nobody waits for this sign-in any more",
+                "This sign-in has ended already",
                 String::new(),
                 "Close this page and start the sign-in again.".to_owned(),
             ),

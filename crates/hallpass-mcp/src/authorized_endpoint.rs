@@ -114,7 +114,7 @@ impl AuthorizedEndpoint {
             if bound.is_some() && response.asks_for_dpop_nonce() {
                 if nonces == MAX_NONCES {
                     let refused =
-                        TooManyChallenges::new(self.server(), budget.answered() + nonces + 1);
+                        TooManyChallenges::new(self.server(), budget.consumed() + nonces + 1);
                     return Err(RequestError::too_many_challenges(refused, &response));
                 }
                 nonces += 1;
@@ -127,7 +127,7 @@ impl AuthorizedEndpoint {
                 return Ok(response);
             };
             if !budget.try_consume(response.status() == StatusCode::FORBIDDEN) {
-                let refused = TooManyChallenges::new(self.server(), budget.answered() + 1);
+                let refused = TooManyChallenges::new(self.server(), budget.consumed() + 1);
                 return Err(RequestError::too_many_challenges(refused, &response));
             }
             tracing::debug!(

@@ -42,7 +42,7 @@ impl Interactivity {
 /// that they are asked for by the same call only the call knows.
 #[derive(Debug, Default)]
 pub struct AttemptBudget {
-    answered: usize,
+    consumed: usize,
     step_ups: usize,
 }
 
@@ -52,17 +52,17 @@ impl AttemptBudget {
 
     /// Whether one more challenge is answered, and counts it then. `step_up`: it is a 403.
     pub fn try_consume(&mut self, step_up: bool) -> bool {
-        let allowed = self.answered < Self::MAX_CHALLENGES
+        let allowed = self.consumed < Self::MAX_CHALLENGES
             && !(step_up && self.step_ups == Self::MAX_STEP_UPS);
         if allowed {
-            self.answered += 1;
+            self.consumed += 1;
             self.step_ups += usize::from(step_up);
         }
         allowed
     }
 
     /// How many were answered.
-    pub fn answered(&self) -> usize {
-        self.answered
+    pub fn consumed(&self) -> usize {
+        self.consumed
     }
 }

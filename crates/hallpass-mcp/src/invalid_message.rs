@@ -44,7 +44,7 @@ impl InvalidMessage {
 
     /// For another reason than the media type.
     #[must_use]
-    pub fn because(mut self, reason: &'static str) -> Self {
+    pub fn with_reason(mut self, reason: &'static str) -> Self {
         self.reason = reason;
         self.is_other_media_type = false;
         self

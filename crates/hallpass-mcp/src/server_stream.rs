@@ -36,7 +36,7 @@ impl ServerStream {
     }
 
     /// The GET has been answered, with a stream or without one.
-    pub fn answered(&self) {
+    pub fn settled(&self) {
         self.is_due.send_replace(false);
     }
 
@@ -56,7 +56,7 @@ impl ServerStream {
             _ = is_due.wait_for(|is_due| !is_due) => {}
             () = clock.sleep(GET_TIMEOUT) => {
                 tracing::debug!("the server has not answered the GET; calls don't wait any longer");
-                self.answered();
+                self.settled();
             }
         }
     }

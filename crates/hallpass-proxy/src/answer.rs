@@ -116,7 +116,7 @@ fn opening_answer(
         Err(invalid) => {
             let why = source
                 .clone()
-                .because(invalid.reason)
+                .with_reason(invalid.reason)
                 .with_body(&invalid.bytes);
             let is_its_id = |id| opening.requests().any(|asked| asked == id);
             let is_meant = invalid.is_json && invalid.is_answer;
@@ -128,18 +128,18 @@ fn opening_answer(
     };
     let Some(part) = message.single() else {
         let reason = "it is a batch, which no opening is answered with";
-        return Err(source.clone().because(reason).into());
+        return Err(source.clone().with_reason(reason).into());
     };
     match &part.kind {
         Kind::Response { is_error, .. } if *is_error || message.answers(opening) => {
             Ok(Answer::Found(message))
         }
         Kind::Response { .. } => {
-            let why = source.clone().because("it answers another request");
+            let why = source.clone().with_reason("it answers another request");
             Ok(Answer::Other(Some(message), why.into()))
         }
         Kind::Request { .. } | Kind::Notification { .. } => {
-            let why = source.clone().because("it is no answer to the request");
+            let why = source.clone().with_reason("it is no answer to the request");
             Ok(Answer::Other(Some(message), why.into()))
         }
     }

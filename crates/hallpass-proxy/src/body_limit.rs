@@ -34,7 +34,7 @@ pub(crate) struct LargeBodyLimit(Arc<Semaphore>);
 
 /// How much of an answer has been read and not been passed on.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Held(Arc<AtomicUsize>);
+pub(crate) struct HeldBytes(Arc<AtomicUsize>);
 
 impl LargeBodyLimit {
     pub(crate) fn new() -> Self {
@@ -42,8 +42,8 @@ impl LargeBodyLimit {
     }
 
     /// The same response, whose body waits for a permit where it grows large.
-    pub(crate) fn meter(&self, response: Response) -> (Response, Held) {
-        let held = Held::default();
+    pub(crate) fn meter(&self, response: Response) -> (Response, HeldBytes) {
+        let held = HeldBytes::default();
         let response = response.map_body(|body| {
             Body::new(Counted {
                 body,
@@ -56,7 +56,7 @@ impl LargeBodyLimit {
     }
 }
 
-impl Held {
+impl HeldBytes {
     /// What was read has been passed on.
     pub(crate) fn release(&self) {
         self.0.store(0, Ordering::Relaxed);
@@ -65,7 +65,7 @@ impl Held {
 
 struct Counted {
     body: Body,
-    held: Held,
+    held: HeldBytes,
     permits: PollSemaphore,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -116,7 +116,7 @@ mod tests {
         let mut bodies: Vec<_> = (0..MAX_LARGE_BODIES + 2)
             .map(|_| Counted {
                 body: Body::new(Endless),
-                held: Held::default(),
+                held: HeldBytes::default(),
                 permits: PollSemaphore::new(Arc::clone(&large_bodies.0)),
                 permit: None,
             })

@@ -204,7 +204,7 @@ impl Exchange<'_> {
                 if reader.is_done() {
                     return Ok(None);
                 }
-                let none = || source.because("it is no answer to the request").into();
+                let none = || source.with_reason("it is no answer to the request").into();
                 Err(reader.complaint().unwrap_or_else(none))
             }
             Content::Other | Content::Unstated => Err(self.shared.other_media_type(response).await),
@@ -228,7 +228,7 @@ impl Exchange<'_> {
         if connection.listens() {
             return Ok(());
         }
-        Err(invalid.because(NO_STREAM).into())
+        Err(invalid.with_reason(NO_STREAM).into())
     }
 
     /// Goes on after an answer that broke off, where the server can.

@@ -42,7 +42,7 @@ pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> ListenEn
         connection.expect_stream();
         stream.opened(now());
         let sent = shared.send_for_stream(&request, stream.budget()).await;
-        connection.server_stream.answered();
+        connection.server_stream.settled();
         let mut was_open = false;
         match sent {
             Ok(Ok(response)) => match StreamResponse::new(&response) {

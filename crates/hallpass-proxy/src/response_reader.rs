@@ -133,7 +133,7 @@ impl<'a> ResponseReader<'a> {
         let is_response = response.is_some();
         let is_due = |id: &Id| self.is_due(Some(id));
         if !self.shared.deliver_if(&message, is_due).await && is_response {
-            let stranger = source.clone().because("it answers another request");
+            let stranger = source.clone().with_reason("it answers another request");
             self.complaint.get_or_insert(stranger.into());
         }
         let subscription = self.request.and_then(|request| request.requests().next());
@@ -146,7 +146,7 @@ impl<'a> ResponseReader<'a> {
         tracing::warn!("the server sent no JSON-RPC message: {}", invalid.reason);
         let error = source
             .clone()
-            .because(invalid.reason)
+            .with_reason(invalid.reason)
             .with_body(&invalid.bytes);
         if invalid.is_answer && invalid.is_json {
             self.complain(invalid.id.as_ref(), error.into()).await;

@@ -245,7 +245,7 @@ impl Shared {
                 all.find_map(|(id, pending)| Some((id.clone(), accepted(pending)?)))
             };
             let Some((id, response)) = next else { return };
-            let error = ProxyRequestError::from(response.because(reason)).to_error(&id);
+            let error = ProxyRequestError::from(response.with_reason(reason)).to_error(&id);
             let room = self.outbox.reserve(error.len()).await;
             let mut pending = self.pending();
             // It may have been answered meanwhile, and its id used again.

@@ -76,7 +76,9 @@ async fn to_success(
                 Err(error) if error.is_data() => "it is no JSON-RPC message that rmcp knows",
                 Err(_) => "it is no JSON",
             };
-            Err(invalid_message(invalid.because(reason).with_body(&body)))
+            Err(invalid_message(
+                invalid.with_reason(reason).with_body(&body),
+            ))
         }
         Content::Other | Content::Unstated if outgoing.id().is_none() => {
             Ok(StreamableHttpPostResponse::Accepted)
@@ -202,7 +204,7 @@ pub(crate) fn to_delete(response: &Response) -> Result<(), RmcpError> {
 /// A request was accepted without an answer, and no stream brings one.
 pub(crate) fn unanswered(response: &Response) -> RmcpError {
     let reason = "it is no answer, and the server has no stream of its own that brings one";
-    invalid_message(InvalidMessage::new(response).because(reason))
+    invalid_message(InvalidMessage::new(response).with_reason(reason))
 }
 
 /// Statuses below 500 that say nothing about the request.

@@ -94,7 +94,7 @@ pub(crate) struct PendingGet<'a> {
 impl Drop for PendingGet<'_> {
     fn drop(&mut self) {
         if let Some(stream) = self.streams.due().remove(self.session) {
-            stream.answered();
+            stream.settled();
         }
     }
 }

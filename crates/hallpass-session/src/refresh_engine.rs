@@ -21,7 +21,7 @@ use crate::{
 /// How often a caller joins other callers' work before it takes the last result.
 const MAX_JOIN_ATTEMPTS: u32 = 8;
 
-type Flights = SingleFlight<RefreshIntent, Result<Token, SessionError>>;
+type SharedRefresh = SingleFlight<RefreshIntent, Result<Token, SessionError>>;
 
 /// Runs one refresh for all callers that need the same.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct RefreshEngine {
     pub(crate) unsaved_grant: UnsavedGrant,
     /// The token endpoint's last nonce (RFC 9449 §8).
     dpop_nonce: Mutex<Option<String>>,
-    flights: Flights,
+    flights: SharedRefresh,
 }
 
 impl RefreshEngine {
@@ -47,7 +47,7 @@ impl RefreshEngine {
             breakers: breakers.map_or_else(OnceLock::new, OnceLock::from),
             unsaved_grant: UnsavedGrant::default(),
             dpop_nonce: Mutex::default(),
-            flights: Flights::default(),
+            flights: SharedRefresh::default(),
         }
     }
 

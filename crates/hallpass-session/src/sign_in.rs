@@ -92,14 +92,14 @@ impl From<SignInRequest<'_>> for OwnedSignInRequest {
     }
 }
 
-type Flights = SingleFlight<OwnedSignInRequest, Result<Token, SessionError>>;
+type SharedSignIn = SingleFlight<OwnedSignInRequest, Result<Token, SessionError>>;
 
 /// Runs one sign-in for all callers and all processes that need one.
 #[derive(Debug)]
 pub(crate) struct SignInCoordinator {
     pub(crate) context: Arc<Context>,
     authorizer: Arc<dyn Authorizer>,
-    flights: Flights,
+    flights: SharedSignIn,
     backoff: Mutex<SignInBackoff>,
     step_ups: Mutex<StepUps>,
 }
@@ -109,7 +109,7 @@ impl SignInCoordinator {
         Self {
             context,
             authorizer,
-            flights: Flights::default(),
+            flights: SharedSignIn::default(),
             backoff: Mutex::default(),
             step_ups: Mutex::default(),
         }

@@ -108,7 +108,7 @@ impl Exchange {
         });
         let fault = self.faults.take(&endpoints);
         let reply = self.outcome(received, fault).await?;
-        self.recorder.answered(sequence, reply.record());
+        self.recorder.record_answer(sequence, reply.record());
         Ok(reply.into_response())
     }
 

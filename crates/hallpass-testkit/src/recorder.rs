@@ -125,7 +125,7 @@ impl Recorder {
         })
     }
 
-    pub(crate) fn answered(&self, sequence: usize, answer: RecordedAnswer) {
+    pub(crate) fn record_answer(&self, sequence: usize, answer: RecordedAnswer) {
         self.with(|requests| {
             if let Some(request) = requests.get_mut(sequence) {
                 request.answer = Some(answer);

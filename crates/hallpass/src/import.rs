@@ -76,7 +76,7 @@ impl ImportedCredentials {
         let answer = Response::new(self.registration.clone());
         registration_from_http(&answer, &redirect_uri, metadata).map_err(|error| {
             let what = "what was kept is no registration of a client";
-            ImportError::new(Remedy::SignIn, what).because(error)
+            ImportError::new(Remedy::SignIn, what).with_source(error)
         })
     }
 
@@ -88,7 +88,7 @@ impl ImportedCredentials {
         // The key that a bound token needs is not among what was kept.
         let tokens = TokenResponse::from_http(&tokens, AuthScheme::Bearer).map_err(|error| {
             let what = "what was kept is no answer with tokens";
-            ImportError::new(Remedy::SignIn, what).because(error)
+            ImportError::new(Remedy::SignIn, what).with_source(error)
         })?;
         Ok(Some(tokens).filter(TokenResponse::has_refresh_token))
     }
@@ -167,8 +167,8 @@ impl Hallpass {
         let challenges = self.probe().await.map_err(|error| {
             let failed = ImportError::new(error.remedy(), error.to_string());
             match error {
-                crate::Error::Unreachable(error) => failed.because(error),
-                crate::Error::Session(error) => failed.because(error),
+                crate::Error::Unreachable(error) => failed.with_source(error),
+                crate::Error::Session(error) => failed.with_source(error),
             }
         })?;
         let discovery = Discovery {
@@ -182,7 +182,7 @@ impl Hallpass {
                 "the authorization server of {} was not found",
                 self.key().server
             );
-            ImportError::new(error.remedy(), what).because(error)
+            ImportError::new(error.remedy(), what).with_source(error)
         })?;
         if discovered.is_provisional {
             let what = "a document that says which authorization server it is did not answer";
@@ -213,7 +213,7 @@ impl ImportError {
         }
     }
 
-    fn because(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+    fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::walk::Seen;
+use super::walk::CheckedPath;
 use crate::{exit::CommandError, text};
 
 /// Root.
@@ -75,7 +75,7 @@ impl Users {
     ///
     /// The rights of a link mean nothing: who owns it, and who can write its folder, decides. So it is with
     /// a device such as `/dev/null`, whose rights are about its driver.
-    pub(super) fn judge(self, seen: &Seen) -> Result<(), Untrusted> {
+    pub(super) fn judge(self, seen: &CheckedPath) -> Result<(), Untrusted> {
         let facts = seen.facts;
         let refused = |why| {
             Err(Untrusted {

@@ -19,12 +19,12 @@ const MAX_LINKS: usize = 40;
 
 /// One step of the way. The path has no link in it but, where it is one, at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct CheckedPath {
     pub(super) path: PathBuf,
     pub(super) facts: Facts,
 }
 
-impl Seen {
+impl CheckedPath {
     fn at(path: PathBuf) -> io::Result<Self> {
         let metadata = fs::symlink_metadata(&path)?;
         let mut facts = Facts {
@@ -41,9 +41,9 @@ impl Seen {
 }
 
 /// The way to what a path leads to, which is the last step.
-pub(super) fn walk(path: &Path) -> io::Result<Vec<Seen>> {
+pub(super) fn walk(path: &Path) -> io::Result<Vec<CheckedPath>> {
     let mut here = PathBuf::from("/");
-    let mut way = vec![Seen::at(here.clone())?];
+    let mut way = vec![CheckedPath::at(here.clone())?];
     let mut to_go = names(&std::path::absolute(path)?);
     let mut links = 0;
     while let Some(name) = to_go.pop() {
@@ -52,7 +52,7 @@ pub(super) fn walk(path: &Path) -> io::Result<Vec<Seen>> {
             here.pop();
             continue;
         }
-        let seen = Seen::at(here.join(name))?;
+        let seen = CheckedPath::at(here.join(name))?;
         if seen.facts.kind() == Kind::Link {
             links += 1;
             if links > MAX_LINKS {

@@ -71,6 +71,6 @@ fn every_address_has_a_class() {
     ];
     for (text, expected) in cases {
         let address: IpAddr = text.parse().unwrap();
-        assert_eq!(AddressClass::of(address), expected, "{text}");
+        assert_eq!(AddressClass::from_ip(address), expected, "{text}");
     }
 }

@@ -17,7 +17,7 @@ async fn call_waits_until_the_get_is_answered() {
     let call = tokio::spawn(async move { waits.before("tools/call", &its_clock).await });
     clock.until_asleep(1).await;
     assert!(!call.is_finished());
-    stream.answered();
+    stream.settled();
     call.await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{State, locked};
 
 /// The longest that an assertion may still be good for, in seconds.
-const LONGEST: i64 = 300;
+const MAX_LIFETIME: i64 = 300;
 
 impl State {
     /// Checks an assertion of the client `id`: its signature, whom it is of and for, its time, and
@@ -35,7 +35,7 @@ impl State {
         }
         let now = self.clock.now().as_unix_seconds();
         let end = claims["exp"].as_i64().ok_or("it never ends")?;
-        if end <= now || end > now + LONGEST {
+        if end <= now || end > now + MAX_LIFETIME {
             return Err("it has ended, or is good for too long");
         }
         let jti = claims["jti"].as_str().ok_or("it has no jti")?;

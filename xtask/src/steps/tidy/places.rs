@@ -25,24 +25,23 @@ pub(super) const SINGLE_PLACES: &[SinglePlace] = &[
         files: MAY_EXPOSE,
     },
     SinglePlace {
-        does: "sends to an endpoint of an authorization server as a client",
-        code: &[".into_http("],
+        does: "sends to an endpoint of an authorization server",
+        code: &["RequestOptions::authorization_server("],
         files: &[
-            "crates/hallpass-login/src/device.rs",
-            "crates/hallpass-login/src/registration.rs",
-            "crates/hallpass-service/src/login.rs",
-            "crates/hallpass-session/src/sign_out.rs",
+            // Asks whether an endpoint can be reached, without a request of the protocol.
+            "crates/hallpass-doctor/src/authorization_server.rs",
+            // Sends what rmcp's own client makes.
+            "crates/hallpass-rmcp-bridge/src/http_client.rs",
             "crates/hallpass-session/src/token_client.rs",
-            "crates/hallpass-session/src/transaction/post.rs",
         ],
     },
     SinglePlace {
         does: "reads a token response",
         code: &["TokenResponse::from_http("],
         files: &[
+            // What another client saved or received.
             "crates/hallpass-rmcp-bridge/src/credentials.rs",
             "crates/hallpass-rmcp-bridge/src/http_client.rs",
-            "crates/hallpass-session/src/refresh_outcome.rs",
             "crates/hallpass-session/src/token_client.rs",
             "crates/hallpass/src/import.rs",
         ],
@@ -71,10 +70,10 @@ pub(super) const SINGLE_PLACES: &[SinglePlace] = &[
         files: &[
             "crates/hallpass-cli/benches/proxy/bridge.rs",
             "crates/hallpass-cli/benches/proxy/direct.rs",
-            "crates/hallpass-cli/src/commands/demo/forgetful.rs",
+            // The client that leaves out `resource`.
+            "crates/hallpass-cli/src/commands/demo/without_resource.rs",
             "crates/hallpass-doctor/src/lifecycle.rs",
             "crates/hallpass-mcp/src/probe.rs",
-            "crates/hallpass/src/hallpass.rs",
         ],
     },
     SinglePlace {

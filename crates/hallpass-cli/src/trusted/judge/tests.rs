@@ -18,7 +18,7 @@ fn judge(users: Users, owner: u32, mode: u32, is_read_only: bool) -> Result<(), 
         is_read_only,
     };
     let path = PathBuf::from("/somewhere");
-    let judged = users.judge(&Seen { path, facts });
+    let judged = users.judge(&CheckedPath { path, facts });
     judged.map_err(|untrusted| untrusted.why)
 }
 
@@ -92,7 +92,7 @@ fn refusal_says_what_where_why_and_the_command_that_mends_it() {
             is_read_only: false,
         };
         let path = PathBuf::from(path);
-        let judged = Users { me, system: ROOT }.judge(&Seen { path, facts });
+        let judged = Users { me, system: ROOT }.judge(&CheckedPath { path, facts });
         let untrusted = judged.unwrap_err();
         untrusted
             .failed(Path::new("/a/c.toml"), "the configuration")
