@@ -87,7 +87,7 @@ pub(crate) fn settings(
         } else {
             DpopSetting::default()
         })
-        .with_max_refresh_posts(options.max_refresh_attempts))
+        .with_max_refresh_attempts(options.max_refresh_attempts))
 }
 
 /// Refuses options that can't be meant together.

@@ -78,11 +78,11 @@ pub struct Record {
     /// The settings the record was made under.
     pub settings: SettingsFingerprint,
     /// What is known of refreshes that brought no token.
-    pub fence: Option<PendingRefresh>,
+    pub pending_refresh: Option<PendingRefresh>,
     /// Where the account stands.
     pub state: State,
-    /// Fields of the fence that a newer version wrote.
-    pub(crate) unknown_of_fence: UnknownFields,
+    /// Fields of the pending refresh that a newer version wrote.
+    pub(crate) unknown_of_pending_refresh: UnknownFields,
     /// Fields that a newer version wrote. They survive a rewrite.
     pub(crate) unknown: UnknownFields,
 }
@@ -102,9 +102,9 @@ impl Record {
             grant: None,
             metadata,
             settings,
-            fence: None,
+            pending_refresh: None,
             state: State::Registered,
-            unknown_of_fence: UnknownFields::default(),
+            unknown_of_pending_refresh: UnknownFields::default(),
             unknown: UnknownFields::default(),
         }
     }

@@ -46,7 +46,7 @@ pub struct ServerSettings {
     pub dpop: DpopSetting,
     /// How often one refresh token is posted at most while the outcome stays unknown; `None`: until
     /// the server answers. For a server that punishes a second use with more than the end of the grant.
-    pub max_refresh_posts: Option<NonZeroU32>,
+    pub max_refresh_attempts: Option<NonZeroU32>,
 }
 
 /// Which `resource` the authorization, token and refresh requests carry.
@@ -213,7 +213,7 @@ setters! {
         with_callback callback: CallbackSetting,
         with_pkce pkce: PkceSetting,
         with_dpop dpop: DpopSetting,
-        with_max_refresh_posts max_refresh_posts: Option<NonZeroU32>,
+        with_max_refresh_attempts max_refresh_attempts: Option<NonZeroU32>,
     }
 }
 

@@ -230,17 +230,17 @@ impl Diagnosis<'_> {
                     .hint(Hint::SignIn),
             );
         }
-        let fence = record.fence.as_ref();
-        let refusal = fence
-            .filter(|fence| fence.ended == PostEnd::Refused)
-            .and_then(|fence| fence.refusal.as_ref());
+        let pending_refresh = record.pending_refresh.as_ref();
+        let refusal = pending_refresh
+            .filter(|pending_refresh| pending_refresh.ended == PostEnd::Refused)
+            .and_then(|pending_refresh| pending_refresh.refusal.as_ref());
         if let Some(refusal) = refusal {
             let code = refusal.code.as_deref().unwrap_or("without an error code");
             let what = format!(
                 "the authorization server refused the last refresh (status {}): {code}",
                 refusal.status
             );
-            let found = Finding::new(Code::RefreshError, what).with_severity(Severity::Warning);
+            let found = Finding::new(Code::RefreshFailed, what).with_severity(Severity::Warning);
             let found = found.hint(Hint::Refresh).hint(Hint::SignIn);
             step.push_finding(match &refusal.description {
                 Some(text) => found.text(format!("it says: {text}")),

@@ -144,7 +144,7 @@ impl Diagnosis<'_> {
         if demanded && token.scheme() != AuthScheme::Dpop {
             let what = "the server wants a token that is bound to a key (DPoP), and the kept one is \
                         a bearer's";
-            step.push_finding(Finding::new(Code::BoundTokenWanted, what).hint(Hint::SignIn));
+            step.push_finding(Finding::new(Code::DpopRequired, what).hint(Hint::SignIn));
         }
     }
 }
@@ -156,7 +156,7 @@ fn refused(error: &SessionError) -> Finding {
             Code::RegistrationForgotten
         }
         SessionError::SignInRequired(_) => Code::SignInRequired,
-        _ => Code::RefreshError,
+        _ => Code::RefreshFailed,
     };
     let found = Finding::new(code, error.to_string())
         .with_severity(Severity::Fault)

@@ -32,11 +32,11 @@
 //! use hallpass_http::{CaBundle, Client, HttpConfig, ProxyConfig, Trust};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::new(HttpConfig {
-//!     trust: Trust::PlatformPlus(CaBundle::from_file("/etc/corp/ca.pem")?),
-//!     proxy: ProxyConfig::from_environment_values(|_name| None)?,
-//!     ..HttpConfig::default()
-//! })?;
+//! let client = Client::new(
+//!     HttpConfig::default()
+//!         .with_trust(Trust::PlatformPlus(CaBundle::from_file("/etc/corp/ca.pem")?))
+//!         .with_proxy(ProxyConfig::from_environment_values(|_name| None)?),
+//! )?;
 //! let server = ServerUrl::parse("https://mcp.example.com/mcp")?;
 //! let request = http::Request::get(
 //!     "https://mcp.example.com/.well-known/oauth-protected-resource",

@@ -60,7 +60,7 @@ impl Login<'_> {
         let mut record = self.record();
         record.registration = Some(registration);
         record.grant = Some(grant);
-        record.fence = None;
+        record.pending_refresh = None;
         record.state = State::SignedIn;
         record
     }

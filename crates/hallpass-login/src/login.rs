@@ -215,7 +215,7 @@ impl<'a> Login<'a> {
         let mut record = self.record();
         record.registration = Some(registration.clone());
         record.grant = None;
-        record.fence = None;
+        record.pending_refresh = None;
         if !matches!(record.state, State::SignInRequired(_)) {
             record.state = State::Registered;
         }

@@ -246,6 +246,8 @@ impl Shared {
                 return self.recover();
             }
         };
+        // Also when the host has given up: the next start has its answer sooner.
+        self.remember(&opening, &connection);
         let initialized = {
             let mut handshake = self.handshake();
             if handshake.generation != generation {
@@ -263,7 +265,6 @@ impl Shared {
         if let Some(initialized) = &initialized {
             self.tell_initialized(initialized, &connection).await;
         }
-        self.remember(&opening, &connection);
         let owed = {
             let mut handshake = self.handshake();
             if handshake.generation != generation {

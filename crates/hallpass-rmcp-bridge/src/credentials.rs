@@ -78,7 +78,7 @@ pub(crate) fn to_record(
         record.registration = Some(Registration::new(origin, id));
         record.grant = None;
     }
-    record.fence = None;
+    record.pending_refresh = None;
     record.grant = grant(credentials, record.grant.take(), now)?;
     record.state = match record.grant {
         Some(_) => State::SignedIn,

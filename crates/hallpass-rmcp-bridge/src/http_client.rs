@@ -115,7 +115,7 @@ async fn keep(shared: &Shared, session: &mut RefreshSession, sent: &str, answer:
     };
     let mut record = base.clone();
     record.grant = Some(answer.renew(old, shared.clock.now()));
-    record.fence = None;
+    record.pending_refresh = None;
     record.state = State::SignedIn;
     if let Err(error) = shared.sessions.save(session, record, Some(&base)).await {
         tracing::warn!("a refreshed token is not saved yet: {error}");

@@ -87,7 +87,7 @@ fn ended(record: &Record, sent: &StoredCredentials) -> Option<Record> {
         return None;
     }
     grant.refresh_token = None;
-    record.fence = None;
+    record.pending_refresh = None;
     record.state = State::SignInRequired(SignInCause::RefreshRefused);
     Some(record)
 }

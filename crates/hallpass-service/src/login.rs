@@ -267,7 +267,7 @@ impl<'a> Login<'a> {
             None => Record::new(self.request.key.clone(), metadata, settings),
         };
         record.registration = Some(registration);
-        record.fence = None;
+        record.pending_refresh = None;
         record
     }
 }

@@ -128,7 +128,7 @@ impl Context {
 
     /// How long the record's refresh token must not be posted yet.
     pub(crate) fn pending_pause(&self, record: &Record) -> Duration {
-        let pending = record.fence.as_ref();
+        let pending = record.pending_refresh.as_ref();
         pending
             .and_then(|pending| pending_refresh::remaining(pending, &self.settings, self.now()))
             .unwrap_or_default()

@@ -42,9 +42,12 @@ const MIN_PAUSE_AFTER_LOST_CONNECTION: Duration = Duration::from_secs(2);
 
 /// Whether the setting allows no further post of the record's refresh token.
 pub(crate) fn reached_max_posts(record: &Record, settings: &ServerSettings) -> bool {
-    let posts = record.fence.as_ref().map_or(0, |pending| pending.posts);
+    let posts = record
+        .pending_refresh
+        .as_ref()
+        .map_or(0, |pending| pending.posts);
     settings
-        .max_refresh_posts
+        .max_refresh_attempts
         .is_some_and(|most| posts >= most.get())
 }
 
@@ -70,7 +73,10 @@ pub(crate) fn remaining(
 
 /// The record as it is saved before a post. The pause after that post holds from now on.
 pub(crate) fn marked(record: &Record, now: Timestamp, entropy: &dyn Entropy) -> Record {
-    let mut pending = record.fence.clone().unwrap_or_else(|| unposted(now));
+    let mut pending = record
+        .pending_refresh
+        .clone()
+        .unwrap_or_else(|| unposted(now));
     if pending.posts == 0 {
         pending.since = now;
     }
@@ -79,7 +85,7 @@ pub(crate) fn marked(record: &Record, now: Timestamp, entropy: &dyn Entropy) -> 
     pending.ended = PostEnd::Unknown;
     pending.not_before = after(now, pause(pending.posts, entropy));
     let mut marked = record.clone();
-    marked.fence = Some(pending);
+    marked.pending_refresh = Some(pending);
     marked.state = State::OutcomeUnknown;
     marked
 }
@@ -92,7 +98,7 @@ pub(crate) fn unanswered(
     now: Timestamp,
 ) -> Record {
     let mut record = marked.clone();
-    if let Some(pending) = &mut record.fence {
+    if let Some(pending) = &mut record.pending_refresh {
         // The pause after the post, counted from now.
         let latest = now.saturating_add(pending.not_before.saturating_since(pending.last));
         let earliest = match ended {
@@ -165,7 +171,7 @@ pub(crate) fn unmarked(marked: &Record, pending: Option<PendingRefresh>) -> Reco
     if pending.as_ref().is_none_or(|pending| pending.posts == 0) {
         record.state = State::SignedIn;
     }
-    record.fence = pending;
+    record.pending_refresh = pending;
     record
 }
 

@@ -331,7 +331,7 @@ impl SignInCoordinator {
             None => granted,
         };
         record.settings = context.fingerprint.clone();
-        record.fence = None;
+        record.pending_refresh = None;
         record.state = State::SignedIn;
         if !context.save(&mut record, expected, guard).await? {
             return Err(context.conflict_error());

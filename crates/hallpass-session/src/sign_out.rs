@@ -317,7 +317,7 @@ impl Task {
         }
         let mut cleared = record.clone();
         if cleared.grant.take().is_some() {
-            cleared.fence = None;
+            cleared.pending_refresh = None;
             cleared.state = State::SignInRequired(SignInCause::SignedOut);
         }
         let saved = context.save(&mut cleared, Some(record.generation), guard);

@@ -19,8 +19,8 @@ use hallpass_core::{
 };
 use hallpass_oauth::{
     ClientAuthentication, ClientKey, ProofKey, RegistrationError, RevocationAuthMethods,
-    RevocationRequest, SigningError, TokenError, TokenRequest, TokenResponse, dpop_nonce,
-    revocation_from_http, unregister, unregistered_from_http,
+    RevocationRequest, SigningError, TokenError, TokenErrorClass, TokenRequest, TokenResponse,
+    dpop_nonce, revocation_from_http, unregister, unregistered_from_http,
 };
 use http::{Request, Response};
 use url::Url;
@@ -152,8 +152,11 @@ impl TokenClient<'_> {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            // The server has not looked at the grant. Once: a second demand is a refusal.
-            if endpoint.dpop.is_some() && !has_nonce && error.dpop_nonce_challenge().is_some() {
+            // The server has refused the proof and not looked at the grant. Once: a second demand is a
+            // refusal. A server error is none, whatever its body says.
+            let is_nonce_challenge =
+                error.class() == TokenErrorClass::Refused && error.dpop_nonce_challenge().is_some();
+            if endpoint.dpop.is_some() && !has_nonce && is_nonce_challenge {
                 has_nonce = true;
                 continue;
             }

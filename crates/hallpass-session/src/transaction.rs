@@ -19,7 +19,7 @@
 //! Whatever the outcome, the old access token is used while it is valid. The pauses are in the record
 //! and hold for every process that shares it, also when the process that posted was killed. No number
 //! of posts ends a grant: a server that has replaced the refresh token finally answers `invalid_grant`.
-//! A [setting](hallpass_core::ServerSettings::max_refresh_posts) can limit the posts.
+//! A [setting](hallpass_core::ServerSettings::max_refresh_attempts) can limit the posts.
 //!
 //! A new grant is saved under the lock that it was obtained under, and the save is repeated until it
 //! succeeds (see [`save`]). A repeated save recognizes its own grant. A new grant that conflicts with

@@ -15,19 +15,19 @@ use url::Url;
 
 use crate::Hallpass;
 
-/// What another client of the same server kept, to be [imported](Hallpass::import_credentials).
+/// What another client of the same server saved, to be [imported](Hallpass::import_credentials).
 ///
-/// Two documents make a imported: the answer to a registration (RFC 7591 §3.2.1) and that of a token
-/// endpoint (RFC 6749 §5.1). Neither says whom it is from, nor which resource the tokens are for. So
-/// this goes by what can be relied on:
+/// An import consists of two documents: the answer to a registration (RFC 7591 §3.2.1) and that of a
+/// token endpoint (RFC 6749 §5.1). Neither names the authorization server or the resource. So the import
+/// relies on this:
 ///
-/// - The authorization server is the one that the server names now. Nothing is taken over while a
-///   better candidate does not answer, where settings name another document or other endpoints, nor where the access token names another issuer (RFC 9068
-///   §2.2).
+/// - The authorization server is the one that the server names now. Nothing is imported while a better
+///   candidate does not answer, where settings name another document or other endpoints, or where the
+///   access token names another issuer (RFC 9068 §2.2).
 /// - The access token is kept as one that has ended, and is never sent to the server: its resource
 ///   and its lifetime are unknown. What counts is the answer to the first refresh. That
-///   asks for the server's own `resource` (RFC 8707 §2.2), and goes the way of every refresh: locked,
-///   fenced, saved before it is used.
+///   asks for the server's own `resource` (RFC 8707 §2.2), and is done as every refresh: locked,
+///   marked, saved before it is used.
 /// - Without a refresh token there is the client alone, for the next sign-in.
 ///
 /// A refresh token is good for one holder (RFC 9700 §4.14.2). Where the server rotates it, the second

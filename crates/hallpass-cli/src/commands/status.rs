@@ -149,8 +149,11 @@ impl Account<'_> {
             };
             let expiry = describe_expiry(grant.expires_at, self.now);
             rows.push(("access token", format!("{expiry}; {renewed}")));
-            if let Some(fence) = self.fence() {
-                rows.push(("last refresh", describe_last_refresh(fence, self.now)));
+            if let Some(pending_refresh) = self.pending_refresh() {
+                rows.push((
+                    "last refresh",
+                    describe_last_refresh(pending_refresh, self.now),
+                ));
             }
             rows.push(("scopes", some(&grant.scopes().to_string(), "none stated")));
             let resource = grant.resource.as_ref().map(Resource::to_string);
@@ -191,15 +194,16 @@ impl Account<'_> {
     }
 
     /// What is known of refreshes that brought no token.
-    fn fence(&self) -> Option<&PendingRefresh> {
+    fn pending_refresh(&self) -> Option<&PendingRefresh> {
         let grant = self.grant()?;
         grant.refresh_token.as_ref()?;
-        self.record?.fence.as_ref()
+        self.record?.pending_refresh.as_ref()
     }
 
     /// When the next refresh may be tried, where one before it brought no token.
     fn refresh_due(&self) -> Option<Timestamp> {
-        self.fence().map(|fence| fence.not_before)
+        self.pending_refresh()
+            .map(|pending_refresh| pending_refresh.not_before)
     }
 
     fn state_name(&self) -> &'static str {
@@ -235,8 +239,8 @@ fn some(text: &str, otherwise: &str) -> String {
     text::line(if text.is_empty() { otherwise } else { text })
 }
 
-fn describe_last_refresh(fence: &PendingRefresh, now: Timestamp) -> String {
-    let ended = match (fence.ended, &fence.refusal) {
+fn describe_last_refresh(pending_refresh: &PendingRefresh, now: Timestamp) -> String {
+    let ended = match (pending_refresh.ended, &pending_refresh.refusal) {
         (PostEnd::Refused, Some(refusal)) => {
             let code = refusal.code.as_deref().map(text::line);
             let code = code.map_or_else(String::new, |code| format!(", `{code}`"));
@@ -248,7 +252,7 @@ fn describe_last_refresh(fence: &PendingRefresh, now: Timestamp) -> String {
         (PostEnd::Unknown, _) => "under way, or interrupted".to_owned(),
         _ => "no readable answer came".to_owned(),
     };
-    match fence.not_before.saturating_since(now).as_secs() {
+    match pending_refresh.not_before.saturating_since(now).as_secs() {
         0 => format!("{ended}; the next use tries again"),
         left => format!("{ended}; the next one is due in {}", text::duration(left)),
     }
@@ -320,9 +324,9 @@ mod tests {
                 "the server refused it (status 400, `invalid_target`); the next one is due in 40 seconds",
             ),
         ] {
-            let mut fence = PendingRefresh::new(now, not_before);
-            (fence.ended, fence.refusal) = (ended, refusal);
-            assert_eq!(describe_last_refresh(&fence, now), words);
+            let mut pending_refresh = PendingRefresh::new(now, not_before);
+            (pending_refresh.ended, pending_refresh.refusal) = (ended, refusal);
+            assert_eq!(describe_last_refresh(&pending_refresh, now), words);
         }
     }
 }

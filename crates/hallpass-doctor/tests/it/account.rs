@@ -82,7 +82,7 @@ async fn a_refresh_that_was_refused_earlier() {
     fixture
         .change(|record| record.state = State::SignInRequired(SignInCause::RefreshRefused))
         .await;
-    let report = fixture.report("sign-in-needed").await;
+    let report = fixture.report("sign-in-required").await;
     assert_eq!(report.remedy(), Some(Remedy::SignIn));
 }
 
@@ -141,7 +141,9 @@ async fn a_token_that_ended_and_can_t_be_renewed() {
             grant.obtained_at = Timestamp::from_unix_seconds(1_700_000_000);
         })
         .await;
-    fixture.report("sign-in-needed-without-refresh-token").await;
+    fixture
+        .report("sign-in-required-without-refresh-token")
+        .await;
 }
 
 #[tokio::test]
@@ -177,7 +179,7 @@ async fn a_refresh_that_is_refused() {
         (
             400,
             r#"{"error":"invalid_grant"}"#,
-            "sign-in-needed-after-a-refresh",
+            "sign-in-required-after-a-refresh",
         ),
         (
             401,

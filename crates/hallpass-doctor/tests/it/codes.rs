@@ -41,7 +41,10 @@ fn every_code_is_in_a_report() {
 const PAINS: &[(&str, &[&str])] = &[
     (
         "refreshes at once revoke the whole family of tokens",
-        &["refresh-outcome-unknown", "sign-in-needed-after-a-refresh"],
+        &[
+            "refresh-outcome-unknown",
+            "sign-in-required-after-a-refresh",
+        ],
     ),
     (
         "a sign-in is wanted every hour",
@@ -49,7 +52,7 @@ const PAINS: &[(&str, &[&str])] = &[
             "no-refresh-token",
             "no-refresh-grant",
             "client-secret-expired",
-            "sign-in-needed-without-refresh-token",
+            "sign-in-required-without-refresh-token",
         ],
     ),
     (

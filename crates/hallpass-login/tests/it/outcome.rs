@@ -17,7 +17,7 @@ async fn user_signs_in() {
     assert_eq!(record.issuer.as_str(), fixture.issuer.issuer());
     assert_eq!(record.state, State::SignedIn);
     assert_eq!(record.settings, fixture.settings.fingerprint());
-    assert!(record.metadata.token_endpoint.is_some() && record.fence.is_none());
+    assert!(record.metadata.token_endpoint.is_some() && record.pending_refresh.is_none());
     let registration = record.registration.as_ref().unwrap();
     assert_eq!(registration.origin, RegistrationOrigin::Dynamic);
     let grant = record.grant.as_ref().unwrap();

@@ -48,7 +48,7 @@ fn pauses_vary_by_a_fifth_from_the_third_post_on() {
 #[test]
 fn mark_contains_the_pause_before_the_post() {
     let once = marked(&record(), NOW, &Dice(0));
-    let pending = once.fence.as_ref().unwrap();
+    let pending = once.pending_refresh.as_ref().unwrap();
     assert_eq!((pending.posts, pending.since, pending.last), (1, NOW, NOW));
     assert_eq!(once.state, State::OutcomeUnknown);
     let settings = ServerSettings::default();
@@ -56,7 +56,7 @@ fn mark_contains_the_pause_before_the_post() {
     assert_eq!(left, PAUSE_BEFORE_SECOND_POST + WHOLE_SECOND);
     let later = NOW.saturating_add(left);
     assert_eq!(remaining(pending, &settings, later), None);
-    let twice = marked(&once, later, &Dice(0)).fence.unwrap();
+    let twice = marked(&once, later, &Dice(0)).pending_refresh.unwrap();
     assert_eq!((twice.posts, twice.since, twice.last), (2, NOW, later));
 }
 
@@ -65,7 +65,7 @@ fn post_that_was_not_processed_leaves_the_record_as_it_was() {
     let marked_once = marked(&record(), NOW, &Dice(0));
     assert_eq!(not_processed(&marked_once, None, None, NOW), record());
     let marked_twice = marked(&marked_once, NOW, &Dice(0));
-    let before = marked_once.fence.as_ref();
+    let before = marked_once.pending_refresh.as_ref();
     assert_eq!(not_processed(&marked_twice, before, None, NOW), marked_once);
 }
 
@@ -81,8 +81,14 @@ fn refusals_in_a_row_double_the_pause_up_to_a_day() {
     let mut quarters = Vec::new();
     for _ in 0..10 {
         let marked = marked(&record, NOW, &Dice(0));
-        record = refused(&marked, record.fence.as_ref(), Some(&error), &settings, NOW);
-        let pending = record.fence.as_ref().unwrap();
+        record = refused(
+            &marked,
+            record.pending_refresh.as_ref(),
+            Some(&error),
+            &settings,
+            NOW,
+        );
+        let pending = record.pending_refresh.as_ref().unwrap();
         let pause = remaining(pending, &settings, NOW).unwrap().as_secs();
         quarters.push((pause - WHOLE_SECOND.as_secs()) / 900);
     }

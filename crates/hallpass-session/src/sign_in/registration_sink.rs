@@ -61,7 +61,7 @@ impl StoreRegistrationSink {
         saved_record.metadata = record.metadata.clone();
         saved_record.settings = context.fingerprint.clone();
         saved_record.grant = None;
-        saved_record.fence = None;
+        saved_record.pending_refresh = None;
         if !matches!(saved_record.state, State::SignInRequired(_)) {
             saved_record.state = State::Registered;
         }

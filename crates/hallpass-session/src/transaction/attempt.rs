@@ -108,7 +108,7 @@ async fn under_lock(
         context.publish(record, None)?;
     }
     let retries_refused = context.backoff.retries_refused();
-    let remaining = record.fence.as_ref().and_then(|pending| {
+    let remaining = record.pending_refresh.as_ref().and_then(|pending| {
         let is_retried = retries_refused && pending.ended == PostEnd::Refused;
         let remaining =
             pending_refresh::remaining(pending, &context.settings, now).filter(|_| !is_retried)?;
@@ -154,7 +154,7 @@ async fn under_lock(
     }
     step("marked");
     if let Err(error) = reserve(engine, guard).await {
-        let unmarked = pending_refresh::unmarked(&marked, record.fence.clone());
+        let unmarked = pending_refresh::unmarked(&marked, record.pending_refresh.clone());
         keep(engine, unmarked, guard).await;
         return Err(error);
     }
@@ -177,7 +177,7 @@ async fn under_lock(
         }
         RefreshOutcome::Definitive(error) => {
             let was_posted = record
-                .fence
+                .pending_refresh
                 .as_ref()
                 .is_some_and(|pending| pending.posts > 0);
             let cause = if was_posted {
@@ -188,7 +188,7 @@ async fn under_lock(
             give_up(engine, &marked, cause, Some(error), guard).await
         }
         RefreshOutcome::NotProcessed(failure) => {
-            let before = record.fence.as_ref();
+            let before = record.pending_refresh.as_ref();
             let lowered =
                 pending_refresh::not_processed(&marked, before, failure.retry_after, context.now());
             let pause = Some(context.pending_pause(&lowered)).filter(|pause| !pause.is_zero());
@@ -198,14 +198,14 @@ async fn under_lock(
         RefreshOutcome::Refused(failure) if failure.is_retryable => {
             keep(
                 engine,
-                pending_refresh::unmarked(&marked, record.fence.clone()),
+                pending_refresh::unmarked(&marked, record.pending_refresh.clone()),
                 guard,
             )
             .await;
             Ok(Renewal::Done(not_refreshed(engine, &failure, None)))
         }
         RefreshOutcome::Refused(failure) => {
-            let (before, error) = (record.fence.as_ref(), failure.error.token_error());
+            let (before, error) = (record.pending_refresh.as_ref(), failure.error.token_error());
             let mut refused =
                 pending_refresh::refused(&marked, before, error, &context.settings, context.now());
             let forgotten = client_forgotten(engine, &failure, record.registration.as_ref());
@@ -293,7 +293,7 @@ async fn give_up(
 ) -> Result<Renewal, SessionError> {
     let context = &engine.context;
     let mut ended = record.clone();
-    ended.fence = None;
+    ended.pending_refresh = None;
     ended.state = State::SignInRequired(cause.clone());
     if let Some(grant) = &mut ended.grant {
         grant.refresh_token = None;

@@ -49,7 +49,7 @@ pub(super) async fn renewed(
     };
     let mut record = marked.clone();
     record.grant = Some(response.renew(old, sent_at));
-    record.fence = None;
+    record.pending_refresh = None;
     record.state = State::SignedIn;
     let saved = {
         let _settled = SettleOnDrop(&engine.unsaved_grant);

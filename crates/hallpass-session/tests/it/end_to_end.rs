@@ -168,7 +168,7 @@ async fn lost_answer_costs_one_sign_in() {
     assert_eq!(retry_after(&two.token().await.unwrap_err()), 7);
     let record = two.record().await.unwrap().unwrap();
     assert_eq!(
-        (record.state, record.fence.unwrap().posts),
+        (record.state, record.pending_refresh.unwrap().posts),
         (State::OutcomeUnknown, 1)
     );
     whole.clock.advance(Duration::from_secs(7));
@@ -232,7 +232,10 @@ async fn outage_recovers_without_a_sign_in() {
     whole.issuer.resume().await.unwrap();
     whole.clock.advance(Duration::from_secs(1));
     asked.await.unwrap().unwrap();
-    assert_eq!(session.record().await.unwrap().unwrap().fence, None);
+    assert_eq!(
+        session.record().await.unwrap().unwrap().pending_refresh,
+        None
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

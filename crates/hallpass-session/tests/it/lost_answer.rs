@@ -36,7 +36,7 @@ async fn second_post_is_six_seconds_after_the_first_in_every_process() {
         );
         let record = fixture.record().await;
         assert_eq!(record.state, State::OutcomeUnknown);
-        assert_eq!(record.fence.unwrap().ended, *ended);
+        assert_eq!(record.pending_refresh.unwrap().ended, *ended);
 
         // Another process knows how the post ended and when the next one is due.
         let other = fixture.session().token().await.unwrap_err();
@@ -56,7 +56,10 @@ async fn second_post_is_six_seconds_after_the_first_in_every_process() {
         );
         assert_eq!((fixture.server.posts(), fixture.server.reuses()), (2, 0));
         let record = fixture.record().await;
-        assert_eq!((record.state, record.fence), (State::SignedIn, None));
+        assert_eq!(
+            (record.state, record.pending_refresh),
+            (State::SignedIn, None)
+        );
     }
 }
 
@@ -168,9 +171,9 @@ async fn invalid_grant_after_a_lost_answer_requires_sign_in() {
 }
 
 #[tokio::test]
-async fn max_refresh_posts_ends_the_grant() {
+async fn max_refresh_attempts_ends_the_grant() {
     let mut fixture = Fixture::expired(&[Fault::LostAfter, Fault::LostBefore]).await;
-    fixture.settings.max_refresh_posts = NonZeroU32::new(1);
+    fixture.settings.max_refresh_attempts = NonZeroU32::new(1);
     fixture.session().token().await.unwrap_err();
     fixture.clock.advance(10_000);
     assert_eq!(
@@ -190,8 +193,11 @@ async fn refusal_after_a_lost_answer_keeps_the_pending_refresh() {
         retry_after(&fixture.session().token().await.unwrap_err()),
         901
     );
-    let fence = fixture.record().await.fence.unwrap();
-    assert_eq!((fence.posts, fence.ended), (1, PostEnd::Refused));
+    let pending_refresh = fixture.record().await.pending_refresh.unwrap();
+    assert_eq!(
+        (pending_refresh.posts, pending_refresh.ended),
+        (1, PostEnd::Refused)
+    );
     fixture.clock.advance(901);
     let error = fixture.session().token().await.unwrap_err();
     assert_eq!(
@@ -238,7 +244,7 @@ async fn clock_set_back_during_a_request_leaves_the_pause() {
     fixture.clock.jump(-7_000);
     fixture.server.gate.open();
     assert_eq!(retry_after(&asked.await.unwrap().unwrap_err()), 7);
-    let fence = fixture.record().await.fence.unwrap();
-    let pause = fence.not_before.as_unix_seconds() - fixture.clock.wall();
+    let pending_refresh = fixture.record().await.pending_refresh.unwrap();
+    let pause = pending_refresh.not_before.as_unix_seconds() - fixture.clock.wall();
     assert_eq!(pause, 7);
 }

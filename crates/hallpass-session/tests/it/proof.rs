@@ -38,7 +38,7 @@ async fn dpop_grant_is_refreshed_with_a_proof_and_the_server_nonce() {
     assert_eq!(proofs.len(), 2);
     assert_ne!(proofs[0], proofs[1], "each request has a proof of its own");
     assert!(fixture.clock.sleeps().is_empty(), "a nonce is no fault");
-    assert_eq!(fixture.record().await.fence, None);
+    assert_eq!(fixture.record().await.pending_refresh, None);
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn refresh_not_sent_leaves_no_pending_refresh() {
     );
     let after = fixture.record().await;
     assert_eq!(
-        (after.state, after.fence, after.grant),
+        (after.state, after.pending_refresh, after.grant),
         (before.state, None, before.grant)
     );
 }
@@ -88,7 +88,7 @@ async fn retry_after_holds_for_all_processes() {
     assert_eq!(fixture.server.posts(), 1);
     let record = fixture.record().await;
     assert_eq!(
-        (record.state, record.fence.unwrap().posts),
+        (record.state, record.pending_refresh.unwrap().posts),
         (State::SignedIn, 0)
     );
     fixture.clock.advance(121);
@@ -138,7 +138,7 @@ async fn invalid_grant_drops_the_refresh_token_and_keeps_the_client() {
             record.state,
             State::SignInRequired(SignInCause::RefreshRefused)
         );
-        assert_eq!(record.fence, None);
+        assert_eq!(record.pending_refresh, None);
         assert!(record.registration.is_some());
         assert_eq!(record.grant.unwrap().refresh_token, None);
         for _ in 0..3 {
@@ -186,7 +186,7 @@ async fn refused_refresh_keeps_everything_and_holds_for_all_processes() {
             2,
             "{case}"
         );
-        assert_eq!(fixture.record().await.fence, None, "{case}");
+        assert_eq!(fixture.record().await.pending_refresh, None, "{case}");
     }
 }
 

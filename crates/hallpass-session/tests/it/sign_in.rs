@@ -64,7 +64,10 @@ async fn concurrent_challenges_share_one_sign_in() {
     );
     assert_eq!(session.counters().sign_ins, 1);
     let record = fixture.record().await;
-    assert_eq!((record.state, record.fence), (State::SignedIn, None));
+    assert_eq!(
+        (record.state, record.pending_refresh),
+        (State::SignedIn, None)
+    );
     // The next session needs no sign-in.
     assert_eq!(serial(&fixture.session().token().await.unwrap()), 1);
 }
@@ -269,7 +272,10 @@ async fn new_sign_in_replaces_an_ended_grant() {
     let token = session.handle_challenge(None, &bare()).await.unwrap();
     assert_eq!(serial(&session.token().await.unwrap()), serial(&token));
     let record = fixture.record().await;
-    assert_eq!((record.state, record.fence), (State::SignedIn, None));
+    assert_eq!(
+        (record.state, record.pending_refresh),
+        (State::SignedIn, None)
+    );
     let (reason, scopes, _) = fixture.authorizer.asked().remove(0);
     assert_eq!(
         (reason, scopes.as_str()),

@@ -103,7 +103,10 @@ async fn close_waits_for_a_running_refresh() {
     fixture.server.gate.open();
     closing.await.unwrap();
     let record = fixture.record().await;
-    assert_eq!((record.state, record.fence), (State::SignedIn, None));
+    assert_eq!(
+        (record.state, record.pending_refresh),
+        (State::SignedIn, None)
+    );
     // A fresh token is still given; new work is refused.
     assert_eq!(serial(&session.token().await.unwrap()), 2);
     fixture.clock.advance(3_600);
@@ -204,7 +207,7 @@ fn runtime_dropped_during_a_post_leaves_the_pending_refresh() {
     second.block_on(async {
         let record = fixture.record().await;
         assert_eq!(record.state, State::OutcomeUnknown);
-        assert_eq!(record.fence.unwrap().posts, 1);
+        assert_eq!(record.pending_refresh.unwrap().posts, 1);
         fixture.server.gate.open();
         // The pause was saved before the post, so the next process keeps it.
         let error = fixture.session().token().await.unwrap_err();
@@ -213,6 +216,6 @@ fn runtime_dropped_during_a_post_leaves_the_pending_refresh() {
         fixture.clock.advance(7);
         // The server has not processed the first post, so the second one succeeds.
         assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
-        assert_eq!(fixture.record().await.fence, None);
+        assert_eq!(fixture.record().await.pending_refresh, None);
     });
 }

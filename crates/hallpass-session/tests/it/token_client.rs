@@ -207,6 +207,23 @@ async fn dpop_nonce_challenge_is_answered_once_and_the_nonce_is_kept() {
 }
 
 #[tokio::test]
+async fn server_error_with_nonce_is_not_repeated() {
+    for status in [500, 502, 503] {
+        let failed = with_header(error(status, "use_dpop_nonce"), "dpop-nonce", "n1");
+        let server = Server::new([failed, tokens("DPoP")]);
+        let signer = signer();
+        let error = server
+            .request_token(public(), Some(&signer), Retry::Never)
+            .await;
+        assert!(
+            matches!(error, Err(TokenRequestError::Answer(_))),
+            "{status}"
+        );
+        assert_eq!(server.requests().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn token_of_another_type_is_an_error() {
     let server = Server::new([tokens("Bearer"), tokens("DPoP")]);
     for dpop in [Some(&signer()), None] {

@@ -29,7 +29,7 @@ async fn refresh_without_reserved_space_is_not_posted() {
     assert!(matches!(session.token().await, Err(SessionError::Store(_))));
     assert_eq!(fixture.server.posts(), 0);
     let after = fixture.record().await;
-    assert_eq!((after.state, after.fence), (before.state, None));
+    assert_eq!((after.state, after.pending_refresh), (before.state, None));
     fixture.store.is_full.store(false, Ordering::SeqCst);
     assert_eq!(serial(&session.token().await.unwrap()), 2);
 }
@@ -76,7 +76,10 @@ async fn grant_is_saved_when_the_store_works_again_and_callers_do_not_wait_for_i
     fixture.clock.hold();
     session.close(CLOSE_TIMEOUT).await.unwrap();
     let record = fixture.record().await;
-    assert_eq!((record.state, record.fence), (State::SignedIn, None));
+    assert_eq!(
+        (record.state, record.pending_refresh),
+        (State::SignedIn, None)
+    );
     assert_eq!(
         record.grant.unwrap().access_token.expose(),
         "access-canary-2"
@@ -114,7 +117,10 @@ async fn short_store_failure_is_not_reported() {
     assert_eq!(fixture.clock.sleeps(), [50]);
     assert_eq!(fixture.server.posts(), 1);
     let record = fixture.record().await;
-    assert_eq!((record.state, record.fence), (State::SignedIn, None));
+    assert_eq!(
+        (record.state, record.pending_refresh),
+        (State::SignedIn, None)
+    );
 }
 
 #[tokio::test]
@@ -206,7 +212,10 @@ async fn repeated_save_recognizes_its_own_grant() {
     let session = fixture.session();
     assert_eq!(serial(&session.token().await.unwrap()), 2);
     let record = fixture.record().await;
-    assert_eq!((record.state, record.fence), (State::SignedIn, None));
+    assert_eq!(
+        (record.state, record.pending_refresh),
+        (State::SignedIn, None)
+    );
     assert_eq!(session.counters().made, 1);
     assert!(
         !fixture
@@ -223,7 +232,7 @@ async fn lost_lock_is_taken_again_and_the_grant_is_saved() {
     fixture.clock.advance(3_600);
     fixture.store.lose_lease_at_save(2);
     assert_eq!(serial(&fixture.session().token().await.unwrap()), 2);
-    assert_eq!(fixture.record().await.fence, None);
+    assert_eq!(fixture.record().await.pending_refresh, None);
 }
 
 #[tokio::test]
@@ -255,7 +264,7 @@ async fn new_grant_that_conflicts_with_another_is_revoked() {
     // A user signed in on another machine, behind a lock that had ended.
     let mut record = fixture.record().await;
     record.grant = Some(fixture.server.grant(&Scopes::from_server("a b")));
-    record.fence = None;
+    record.pending_refresh = None;
     record.state = State::SignedIn;
     fixture.store.replace_before_save(record);
     fixture.server.gate.open();

@@ -143,7 +143,18 @@ pub fn replace_file(path: &Path, bytes: &[u8], permissions: FilePermissions) -> 
         replacement.file.set_permissions(before.permissions())?;
     }
     let folder = replacement.put(bytes)?;
-    sync(|| folder.sync())
+    match sync(|| folder.sync()) {
+        // The file is in place, and this file system has no sync of folders.
+        Err(error) if has_no_folder_sync(&error) => Ok(()),
+        synced => synced,
+    }
+}
+
+fn has_no_folder_sync(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+    )
 }
 
 /// The temporary file; removed when it is dropped, unless it has the file's name by then.

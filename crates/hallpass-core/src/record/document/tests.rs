@@ -40,28 +40,28 @@ fn record(issuer: &str) -> Record {
     record
 }
 
-/// A fence with a value in every field.
-fn fence() -> PendingRefresh {
+/// A pending refresh with a value in every field.
+fn pending_refresh() -> PendingRefresh {
     let at = Timestamp::from_unix_seconds;
-    let mut fence = PendingRefresh::new(at(7), at(900));
-    fence.last = at(8);
-    fence.posts = 2;
-    fence.ended = PostEnd::Refused;
-    fence.refusal = Some(Refusal {
+    let mut pending_refresh = PendingRefresh::new(at(7), at(900));
+    pending_refresh.last = at(8);
+    pending_refresh.posts = 2;
+    pending_refresh.ended = PostEnd::Refused;
+    pending_refresh.refusal = Some(Refusal {
         status: 400,
         code: Some("invalid_target".to_owned()),
         description: Some("not here".to_owned()),
         count: 3,
         settings: "0123".to_owned(),
     });
-    fence
+    pending_refresh
 }
 
 #[test]
-fn fence_of_an_older_version_is_paused_for_some_seconds() {
+fn pending_refresh_of_an_older_version_is_paused_for_some_seconds() {
     let mut document = CredentialDocument::empty(key());
     let mut saved = record("https://as.example");
-    saved.fence = Some(fence());
+    saved.pending_refresh = Some(pending_refresh());
     let _ = document.save(&saved, None);
     let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
     let old = json.pointer_mut("/records/0/fence").unwrap();
@@ -69,14 +69,14 @@ fn fence_of_an_older_version_is_paused_for_some_seconds() {
     let read = CredentialDocument::decode(json.to_string().as_bytes()).unwrap();
     let at = Timestamp::from_unix_seconds;
     let expected = PendingRefresh::new(at(7), at(14));
-    assert_eq!(read.active().unwrap().fence, Some(expected));
+    assert_eq!(read.active().unwrap().pending_refresh, Some(expected));
 }
 
 #[test]
 fn what_is_written_is_read_back() {
     let mut document = CredentialDocument::empty(key());
     let mut saved = record("https://as.example");
-    saved.fence = Some(fence());
+    saved.pending_refresh = Some(pending_refresh());
     saved.state = State::SignInRequired(SignInCause::RefreshOutcomeUnknown);
     assert_eq!(
         document.save(&saved, None),
@@ -174,7 +174,7 @@ fn record_of_an_issuer_that_is_refused_today_is_kept_and_can_be_removed() {
 fn unknown_fields_survive_a_rewrite_at_every_level() {
     let mut document = CredentialDocument::empty(key());
     let mut saved = record("https://as.example");
-    saved.fence = Some(fence());
+    saved.pending_refresh = Some(pending_refresh());
     let _ = document.save(&saved, None);
     let mut json: Value = serde_json::from_slice(&document.encode()).unwrap();
     let marks = [

@@ -48,8 +48,9 @@ pub(super) struct RecordWire {
     metadata: ServerMetadata,
     #[serde(default)]
     settings: SettingsFingerprint,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fence: Option<FenceWire>,
+    /// Under the name that it had when the format was made.
+    #[serde(rename = "fence", default, skip_serializing_if = "Option::is_none")]
+    pending_refresh: Option<PendingRefreshWire>,
     #[serde(flatten)]
     state: State,
     #[serde(flatten)]
@@ -60,7 +61,7 @@ pub(super) struct RecordWire {
 const PAUSE_OF_OLDER_VERSIONS: Duration = Duration::from_secs(7);
 
 #[derive(Serialize, Deserialize)]
-struct FenceWire {
+struct PendingRefreshWire {
     posts: u32,
     since: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,15 +135,18 @@ impl From<&Record> for RecordWire {
             grant: record.grant.as_ref().map(GrantWire::from),
             metadata: record.metadata.clone(),
             settings: record.settings.clone(),
-            fence: record.fence.as_ref().map(|fence| FenceWire {
-                posts: fence.posts,
-                since: fence.since,
-                last: Some(fence.last),
-                ended: fence.ended,
-                not_before: Some(fence.not_before),
-                refusal: fence.refusal.clone(),
-                unknown: record.unknown_of_fence.clone(),
-            }),
+            pending_refresh: record
+                .pending_refresh
+                .as_ref()
+                .map(|pending| PendingRefreshWire {
+                    posts: pending.posts,
+                    since: pending.since,
+                    last: Some(pending.last),
+                    ended: pending.ended,
+                    not_before: Some(pending.not_before),
+                    refusal: pending.refusal.clone(),
+                    unknown: record.unknown_of_pending_refresh.clone(),
+                }),
             state: record.state.clone(),
             unknown: record.unknown.clone(),
         }
@@ -151,10 +155,10 @@ impl From<&Record> for RecordWire {
 
 impl RecordWire {
     pub(super) fn into_record(self, key: &CredentialKey) -> Record {
-        let (fence, unknown_of_fence) = self
-            .fence
+        let (pending_refresh, unknown_of_pending_refresh) = self
+            .pending_refresh
             .map(|wire| {
-                let fence = PendingRefresh {
+                let pending_refresh = PendingRefresh {
                     posts: wire.posts,
                     since: wire.since,
                     // What an older version wrote lacks these.
@@ -165,7 +169,7 @@ impl RecordWire {
                         .unwrap_or_else(|| wire.since.saturating_add(PAUSE_OF_OLDER_VERSIONS)),
                     refusal: wire.refusal,
                 };
-                (fence, wire.unknown)
+                (pending_refresh, wire.unknown)
             })
             .unzip();
         Record {
@@ -176,9 +180,9 @@ impl RecordWire {
             grant: self.grant.map(Grant::from),
             metadata: self.metadata,
             settings: self.settings,
-            fence,
+            pending_refresh,
             state: self.state,
-            unknown_of_fence: unknown_of_fence.unwrap_or_default(),
+            unknown_of_pending_refresh: unknown_of_pending_refresh.unwrap_or_default(),
             unknown: self.unknown,
         }
     }
