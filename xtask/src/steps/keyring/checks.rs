@@ -19,7 +19,7 @@ pub(super) const ALL: &[(&str, Check)] = &[
     ),
     ("a bus that hangs: an error in time", hanging_bus),
     ("gone between two opens, and back", gone_and_back),
-    ("a lost key: set aside, said once, and back", lost),
+    ("a lost key: unreadable, reported once, and back", lost),
 ];
 
 fn unlocked(fixture: &Fixture) -> Result<(), Failure> {
@@ -28,10 +28,12 @@ fn unlocked(fixture: &Fixture) -> Result<(), Failure> {
     fixture.probe("works")?;
     fixture.live("store")?;
     let status = fixture.policy("store", "keyring")?;
-    if status["passed_over"].as_array().is_some_and(Vec::is_empty) {
+    if status["ignored"].as_array().is_some_and(Vec::is_empty) {
         Ok(())
     } else {
-        Err(Failure::new(format!("something was passed over: {status}")))
+        Err(Failure::new(format!(
+            "a better location was not used: {status}"
+        )))
     }
 }
 
@@ -124,40 +126,40 @@ fn lost(fixture: &Fixture) -> Result<(), Failure> {
     secrets.set_attributes(first, "<{'service': 'elsewhere'}>")?;
     fixture.lost("store")?;
     fixture.live("store")?;
-    set_aside(fixture, &[1])?;
+    unreadable(fixture, &[1])?;
     secrets.set_attributes(first, &attributes)?;
     fixture.call("store")?;
-    set_aside(fixture, &[])?;
+    unreadable(fixture, &[])?;
     // Deleted, and the second one as well.
     for entry in secrets.entries()? {
         secrets.delete(&entry)?;
     }
     fixture.lost("store")?;
     fixture.live("store")?;
-    set_aside(fixture, &[1, 1])?;
+    unreadable(fixture, &[1, 1])?;
     // What is locked is not lost.
     secrets.lock()?;
     fixture.refused("store", &["`keyring`", "is locked", "unlock"])
 }
 
 /// The store says how many accounts each key that is not here has.
-fn set_aside(fixture: &Fixture, accounts: &[u64]) -> Result<(), Failure> {
+fn unreadable(fixture: &Fixture, accounts: &[u64]) -> Result<(), Failure> {
     let status = fixture.policy("store", "keyring")?;
-    let aside = status["set_aside"].as_array().into_iter().flatten();
+    let aside = status["unreadable"].as_array().into_iter().flatten();
     let found: Vec<_> = aside.filter_map(|it| it["accounts"].as_u64()).collect();
     if found == accounts {
         Ok(())
     } else {
         Err(Failure::new(format!(
-            "set aside is something else: {status}"
+            "the unreadable accounts are others: {status}"
         )))
     }
 }
 
-/// The key is in a file, and the store says that the keyring was passed over and why.
+/// The key is in a file, and the store says that the keyring was not used and why.
 fn ignored(fixture: &Fixture, store: &str, why: &str) -> Result<(), Failure> {
     let status = fixture.policy(store, "key-file")?;
-    let said = status["passed_over"][0].as_str().unwrap_or_default();
+    let said = status["ignored"][0].as_str().unwrap_or_default();
     if said.starts_with("keyring: ") && said.contains(why) {
         Ok(())
     } else {
