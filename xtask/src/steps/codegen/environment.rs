@@ -57,7 +57,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "HALLPASS_NON_INTERACTIVE",
-        "set to anything but `0`: nobody is asked for anything, as `--non-interactive`",
+        "set to anything but `0`: no command prompts or opens a browser, as with `--non-interactive`",
     ),
     (
         "HALLPASS_PASSPHRASE",
