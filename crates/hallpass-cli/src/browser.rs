@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn missing_program_is_skipped() {
         let url = Url::parse("https://as.example/").unwrap();
-        let open = |browser: &str| open(&url, &Environment::of(&[("BROWSER", browser)]));
+        let open =
+            |browser: &str| open(&url, &Environment::from_variables(&[("BROWSER", browser)]));
         assert!(open("/nonexistent/browser:/bin/true").is_ok());
         let failed = open("/nonexistent/browser:/nonexistent/other").unwrap_err();
         assert_eq!(failed.to_string(), "can't start `/nonexistent/other`");
@@ -75,8 +76,11 @@ mod tests {
 
     #[test]
     fn subsystem_for_linux_is_recognized() {
-        let environment = Environment::of(&[("WSL_DISTRO_NAME", "Debian")]);
+        let environment = Environment::from_variables(&[("WSL_DISTRO_NAME", "Debian")]);
         assert_eq!(desktop(&environment), Desktop::Wsl);
-        assert_eq!(desktop(&Environment::of(&[])), Desktop::Freedesktop);
+        assert_eq!(
+            desktop(&Environment::from_variables(&[])),
+            Desktop::Freedesktop
+        );
     }
 }

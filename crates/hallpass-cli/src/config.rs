@@ -53,7 +53,7 @@ struct Fault {
 }
 
 impl Fault {
-    fn of(what: String) -> Self {
+    fn new(what: String) -> Self {
         Self {
             name: None,
             key: None,
@@ -115,7 +115,7 @@ impl Config {
                 continue;
             };
             if name != "servers" {
-                faults.push(Fault::of(at(key, unknown(name, &["servers".to_owned()]))));
+                faults.push(Fault::new(at(key, unknown(name, &["servers".to_owned()]))));
                 continue;
             }
             let Some(table) = item.as_table_like() else {
@@ -131,7 +131,7 @@ impl Config {
                 if !is_name(name) {
                     faults.push(Fault {
                         hint: Some(NAME_FORM),
-                        ..Fault::of(at(key, format!("`{name}` can't name a server")))
+                        ..Fault::new(at(key, format!("`{name}` can't name a server")))
                     });
                     continue;
                 }
@@ -141,7 +141,7 @@ impl Config {
                         faults.push(Fault {
                             name: Some(name.to_owned()),
                             key: credential_key(item),
-                            ..Fault::of(what)
+                            ..Fault::new(what)
                         });
                         continue;
                     }

@@ -58,7 +58,7 @@ impl Environment {
 
     /// A non-interactive environment of these variables alone.
     #[cfg(test)]
-    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn from_variables(variables: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
             variables: variables.iter().map(owned).collect(),
@@ -96,34 +96,34 @@ impl Environment {
         home.map(PathBuf::from)
     }
 
-    /// The folder for credentials: `HALLPASS_HOME`, else the platform's place for a user's data.
+    /// The folder for credentials: `HALLPASS_HOME`, else the platform's folder for a user's data.
     pub(crate) fn data_folder(&self) -> Option<PathBuf> {
-        let below =
-            |name: &str, rest: &str| self.get(name).map(|dir| PathBuf::from(dir).join(rest));
-        let platform = if cfg!(windows) {
-            below("LOCALAPPDATA", "hallpass")
-        } else if cfg!(target_os = "macos") {
-            below("HOME", "Library/Application Support/hallpass")
-        } else {
-            below("XDG_DATA_HOME", "hallpass").or_else(|| below("HOME", ".local/share/hallpass"))
-        };
-        self.get("HALLPASS_HOME").map(PathBuf::from).or(platform)
+        self.own_folder("LOCALAPPDATA", ("XDG_DATA_HOME", ".local/share"))
     }
 
-    /// The configuration file's usual place: in `HALLPASS_HOME`, which holds everything, else where the
-    /// platform keeps a user's configuration.
+    /// The default configuration file: in `HALLPASS_HOME`, else in the platform's folder for a user's
+    /// configuration.
     pub(crate) fn config_file(&self) -> Option<PathBuf> {
-        let below =
-            |name: &str, rest: &str| self.get(name).map(|dir| PathBuf::from(dir).join(rest));
-        let folder = if cfg!(windows) {
-            below("APPDATA", "hallpass")
+        let folder = self.own_folder("APPDATA", ("XDG_CONFIG_HOME", ".config"));
+        folder.map(|folder| folder.join("config.toml"))
+    }
+
+    /// `HALLPASS_HOME`, else a folder of Hallpass: in the one that the variable `windows` names, in
+    /// the library on macOS, elsewhere in the one that the variable of `xdg` names or that is at its
+    /// path in the user's home.
+    fn own_folder(&self, windows: &str, xdg: (&str, &str)) -> Option<PathBuf> {
+        if let Some(home) = self.get("HALLPASS_HOME") {
+            return Some(PathBuf::from(home));
+        }
+        let folder = |name: &str| self.get(name).map(PathBuf::from);
+        let parent = if cfg!(windows) {
+            folder(windows)
         } else if cfg!(target_os = "macos") {
-            below("HOME", "Library/Application Support/hallpass")
+            folder("HOME").map(|home| home.join("Library/Application Support"))
         } else {
-            below("XDG_CONFIG_HOME", "hallpass").or_else(|| below("HOME", ".config/hallpass"))
+            folder(xdg.0).or_else(|| folder("HOME").map(|home| home.join(xdg.1)))
         };
-        let home = self.get("HALLPASS_HOME").map(PathBuf::from);
-        home.or(folder).map(|folder| folder.join("config.toml"))
+        parent.map(|parent| parent.join("hallpass"))
     }
 
     /// Whether to colour what goes there (<https://no-color.org>, <https://bixense.com/clicolors>).

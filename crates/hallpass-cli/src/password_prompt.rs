@@ -18,7 +18,7 @@ pub(crate) async fn line(question: impl FnOnce()) -> io::Result<Line> {
         .read(true)
         .write(true)
         .open("/dev/tty")?;
-    let silence = NoEcho::of(terminal.try_clone()?)?;
+    let silence = NoEcho::new(terminal.try_clone()?)?;
     question();
     let (answer, answered) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
@@ -54,7 +54,7 @@ struct NoEcho {
 
 #[cfg(unix)]
 impl NoEcho {
-    fn of(terminal: std::fs::File) -> io::Result<Self> {
+    fn new(terminal: std::fs::File) -> io::Result<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
         let before = tcgetattr(&terminal)?;

@@ -36,7 +36,7 @@ const FOLDER: &str = "options";
 const OWNER: &str = "for";
 
 impl SavedOptions {
-    pub(crate) fn of(key: &CredentialKey, folder: &Path) -> Self {
+    pub(crate) fn new(key: &CredentialKey, folder: &Path) -> Self {
         Self {
             key: key.clone(),
             store: folder.to_owned(),

@@ -27,206 +27,164 @@ pub(crate) struct ServerOptions {
     /// The `resource` to request (RFC 8707), or `none` to leave it out [default: from the server's
     /// metadata].
     #[arg(long, value_name = "URI")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<String>,
 
     /// Accept a `--resource` that is neither the server's URL nor in its metadata.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) allow_resource_mismatch: Option<bool>,
 
     /// The scopes to request, separated by spaces [default: from the server].
     #[arg(long, value_name = "SCOPES")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) scope: Option<String>,
 
     /// The authorization server to use, if the MCP server names several.
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) issuer: Option<String>,
 
     /// Accept this issuer in metadata that was read from another URL. Repeatable.
     #[arg(long, value_name = "URL")]
-    #[serde(
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "one_or_more"
-    )]
+    #[serde(deserialize_with = "one_or_more")]
     pub(crate) trusted_issuer: Vec<String>,
 
     /// The URL of the protected resource metadata (RFC 9728) [default: discovered].
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resource_metadata_url: Option<String>,
 
     /// The URL of the authorization server metadata (RFC 8414) [default: discovered].
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server_metadata_url: Option<String>,
 
     /// The token endpoint of an authorization server without metadata.
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_endpoint: Option<String>,
 
     /// The authorization endpoint of an authorization server without metadata.
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) authorization_endpoint: Option<String>,
 
     /// The registration endpoint of an authorization server without metadata.
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) registration_endpoint: Option<String>,
 
     /// The revocation endpoint of an authorization server without metadata.
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) revocation_endpoint: Option<String>,
 
     /// Also use the discovery of MCP 2025-03-26: the MCP server is its own authorization server.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) legacy_discovery: Option<bool>,
 
     /// The identifier of a client that is already registered.
     #[arg(long, value_name = "ID")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_id: Option<String>,
 
     /// The authorization server that the client is registered with [default: the one of the first
     /// sign-in]. The client's identifier and secret are sent to no other.
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_issuer: Option<String>,
 
     /// Read the client's secret from this environment variable.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["client_secret_file", "client_secret_prompt"])]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_secret_env: Option<String>,
 
     /// Read the client's secret from this file. Only its owner should be able to read it.
     #[arg(long, value_name = "FILE", conflicts_with = "client_secret_prompt")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_secret_file: Option<PathBuf>,
 
     /// Prompt for the client's secret once. It is stored, encrypted, with the credentials.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_secret_prompt: Option<bool>,
 
     /// How the client authenticates at the token endpoint [default: from the server's metadata].
     #[arg(long, value_name = "METHOD", value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_endpoint_auth_method: Option<AuthMethod>,
 
     /// The client's private key (PKCS#8, PEM), for `private_key_jwt`. The file is read for each
     /// refresh; the key is never stored.
     #[arg(long, value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_key: Option<PathBuf>,
 
     /// The identifier (`kid`) of the client's private key.
     #[arg(long, value_name = "ID")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_key_id: Option<String>,
 
     /// The URL of a client ID metadata document, for servers that support it.
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_metadata_url: Option<String>,
 
     /// The client name on the consent page, if the client registers itself.
     #[arg(long, value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_name: Option<String>,
 
     /// Assume that the authorization server supports PKCE with S256, even if its metadata does not
     /// list it.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) assume_s256: Option<bool>,
 
     /// Bind tokens to a key (DPoP, RFC 9449), even if the server does not require it.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dpop: Option<bool>,
 
     /// An extra parameter of the authorization request, such as `access_type=offline` or
     /// `prompt=select_account`. Repeatable.
     #[arg(long, value_name = "NAME=VALUE")]
-    #[serde(
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "one_or_more"
-    )]
+    #[serde(deserialize_with = "one_or_more")]
     pub(crate) authorize_param: Vec<String>,
 
     /// The host of the redirect URI: `127.0.0.1`, `[::1]` or `localhost`.
     #[arg(long, value_name = "HOST")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) callback_host: Option<String>,
 
     /// Send a refresh token at most this many times while the server does not answer [default: no
     /// limit].
     #[arg(long, value_name = "NUMBER", alias = "max-refresh-posts")]
-    #[serde(alias = "max-refresh-posts", skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "max-refresh-posts")]
     pub(crate) max_refresh_attempts: Option<NonZeroU32>,
 
     /// The port of the redirect URI [default: any free port].
     #[arg(long, value_name = "PORT")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) callback_port: Option<u16>,
 
     /// The path of the redirect URI.
     #[arg(long, value_name = "PATH")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) callback_path: Option<String>,
 
     /// Add a header to every request to the server's origin (`Name: value`) or to another origin
     /// (`https://origin.example Name: value`). `${NAME}` in the value is replaced by that environment
     /// variable. Repeatable.
     #[arg(long, value_name = "HEADER")]
-    #[serde(
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "one_or_more"
-    )]
+    #[serde(deserialize_with = "one_or_more")]
     pub(crate) header: Vec<String>,
 
     /// Trust the certificate authorities in this file (PEM) in addition to the system's.
     #[arg(long, value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca_certificate: Option<PathBuf>,
 
     /// The TLS client certificate (PEM, with its chain).
     #[arg(long, value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_certificate: Option<PathBuf>,
 
     /// The private key of the TLS client certificate [default: in the same file].
     #[arg(long, value_name = "FILE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_certificate_key: Option<PathBuf>,
 
     /// The proxy for every request (`http`, `https`, `socks5` or `socks5h`), or `none` [default: from
     /// the environment]. `${NAME}` is replaced by that environment variable.
     #[arg(long, value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) proxy: Option<String>,
 
     /// Read the access token from this environment variable. No sign-in is needed, and no token is
     /// stored.
     #[arg(long, value_name = "NAME", group = "token")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_env: Option<String>,
 
     /// Read the access token from this file. It is read again when it changes.
     #[arg(long, value_name = "FILE", group = "token")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_file: Option<PathBuf>,
 
     /// Read the access token from the output of this command. It is run again when the server rejects
     /// the token. It is split at spaces outside quotes, and no shell runs it.
     #[arg(long, value_name = "COMMAND", group = "token")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_command: Option<String>,
 }
 
@@ -249,7 +207,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// One that a command names in a way of its own.
-    pub(crate) fn of(url: String, account: Option<String>, options: ServerOptions) -> Self {
+    pub(crate) fn new(url: String, account: Option<String>, options: ServerOptions) -> Self {
         Self {
             url,
             account,
@@ -389,10 +347,13 @@ impl ServerOptions {
 
     /// The options that are set, by name.
     pub(crate) fn to_map(&self) -> serde_json::Result<Map<String, Value>> {
-        match serde_json::to_value(self)? {
-            Value::Object(map) => Ok(map),
-            _ => Ok(Map::new()),
-        }
+        let Value::Object(mut map) = serde_json::to_value(self)? else {
+            return Ok(Map::new());
+        };
+        map.retain(|_, value| {
+            !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty())
+        });
+        Ok(map)
     }
 
     /// What is wrong with them together, if anything is.

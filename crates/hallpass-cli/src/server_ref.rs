@@ -22,7 +22,7 @@ pub(crate) struct ServerRef {
 impl ServerRef {
     /// What the account of a credential is called. A configuration that was named for one run is not the
     /// one of the next.
-    pub(crate) fn of(key: &CredentialKey, program: &Program) -> Self {
+    pub(crate) fn new(key: &CredentialKey, program: &Program) -> Self {
         let config = match program.options.config {
             Some(_) => Config::default(),
             // What is wrong with it has been said where it matters.

@@ -89,8 +89,8 @@ impl Setup {
         person: Option<Person>,
     ) -> Result<Self, CommandError> {
         let key = key(program, &server.url, server.account.as_deref())?;
-        let server_ref = ServerRef::of(&key, program);
-        let remembered = SavedOptions::of(&key, &store::folder(program)?);
+        let server_ref = ServerRef::new(&key, program);
+        let remembered = SavedOptions::new(&key, &store::folder(program)?);
         let prompts_again = server.options.client_secret_prompt == Some(true);
         let to_remember = to_remember(program, server, options, &key, &remembered)?;
         let set_otherwise = match options {
@@ -186,7 +186,7 @@ pub(crate) fn options_of(
     program: &Program,
     key: &CredentialKey,
 ) -> Result<ServerOptions, CommandError> {
-    let remembered = SavedOptions::of(key, &store::folder(program)?);
+    let remembered = SavedOptions::new(key, &store::folder(program)?);
     configured(program, key)?
         .over(&remembered.load()?)
         .map_err(CommandError::new)
@@ -222,10 +222,12 @@ pub(crate) fn builder(
         .settings(settings)
         .http(network::http(&key.server, options, &program.environment)?)
         .store(store);
-    Ok(match token_source::of(options, &program.environment)? {
-        Some(source) => builder.token_source(source),
-        None => builder,
-    })
+    Ok(
+        match token_source::from_options(options, &program.environment)? {
+            Some(source) => builder.token_source(source),
+            None => builder,
+        },
+    )
 }
 
 fn build(

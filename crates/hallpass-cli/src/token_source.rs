@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{child, environment::Environment, exit::CommandError, server_options::ServerOptions};
 
 /// Where the tokens come from, if the options say so.
-pub(crate) fn of(
+pub(crate) fn from_options(
     options: &ServerOptions,
     environment: &Environment,
 ) -> Result<Option<Arc<dyn TokenSource>>, CommandError> {
@@ -44,15 +44,15 @@ pub(crate) fn of(
 /// A place that tokens come from, as it may be shown: of a command nothing but that it is one, since
 /// its words may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place<'a> {
+pub(crate) enum TokenOrigin<'a> {
     Variable(&'a str),
     File(&'a Path),
     Command,
 }
 
-impl<'a> Place<'a> {
+impl<'a> TokenOrigin<'a> {
     /// Where the options say that tokens come from.
-    pub(crate) fn of(options: &'a ServerOptions) -> Option<Self> {
+    pub(crate) fn from_options(options: &'a ServerOptions) -> Option<Self> {
         let variable = options.token_env.as_deref().map(Self::Variable);
         let file = options.token_file.as_deref().map(Self::File);
         let command = options.token_command.as_ref().map(|_| Self::Command);

@@ -37,12 +37,12 @@ pub(crate) struct File {
 }
 
 impl Content {
-    pub(crate) fn of(block: &ContentBlock) -> Self {
+    pub(crate) fn from_block(block: &ContentBlock) -> Self {
         match block {
             ContentBlock::Text(text) => Self::Text(text.text.clone()),
             ContentBlock::Image(image) => Self::encoded(&image.data, Some(&image.mime_type)),
             ContentBlock::Audio(audio) => Self::encoded(&audio.data, Some(&audio.mime_type)),
-            ContentBlock::Resource(embedded) => Self::of_resource(&embedded.resource),
+            ContentBlock::Resource(embedded) => Self::from_resource(&embedded.resource),
             ContentBlock::ResourceLink(link) => {
                 let mime = link.mime_type.as_ref().map(|mime| format!(", {mime}"));
                 Self::About(format!(
@@ -56,7 +56,7 @@ impl Content {
         }
     }
 
-    pub(crate) fn of_resource(resource: &ResourceContents) -> Self {
+    pub(crate) fn from_resource(resource: &ResourceContents) -> Self {
         match resource {
             ResourceContents::TextResourceContents {
                 text, mime_type, ..
@@ -85,69 +85,82 @@ impl Content {
     }
 }
 
-/// Shows the pieces to a person, and writes the files among them where `into` says so: to that file,
-/// or into that folder. More than one file get numbers. An answer that is all text is written too.
+/// Prints the content of an answer, or writes it to `into`, a file or a folder. More than one file
+/// get numbers. An answer that is all text is written too.
 ///
-/// The places written to, for a script.
+/// For a script, `data` gets a member `written` that names each file.
 pub(crate) fn show(
     pieces: &[Content],
     into: Option<&Path>,
     name: &str,
+    data: &mut Value,
+    output: &Output,
+) -> Result<(), CommandError> {
+    let written = match into {
+        Some(into) => write_all(pieces, into, name, output)?,
+        None => Vec::new(),
+    };
+    let has_file = pieces.iter().any(|piece| piece.file().is_some());
+    if written.is_empty() || has_file {
+        print(pieces, into.is_some(), output);
+    }
+    if let (Some(data), false) = (data.as_object_mut(), written.is_empty()) {
+        data.insert("written".to_owned(), written.into());
+    }
+    Ok(())
+}
+
+/// Writes the files of an answer, or its text where it has none.
+fn write_all(
+    pieces: &[Content],
+    into: &Path,
+    name: &str,
     output: &Output,
 ) -> Result<Vec<Value>, CommandError> {
-    let files: Vec<&File> = pieces.iter().filter_map(Content::file).collect();
     let texts: Vec<&str> = pieces.iter().filter_map(Content::text).collect();
-    let mut written = Vec::new();
-    if let Some(into) = into {
-        let all_text = File {
-            bytes: (texts.join("\n") + "\n").into_bytes(),
-            mime: "text/plain".to_owned(),
-            text: None,
-        };
-        let files = if files.is_empty() {
-            vec![&all_text]
-        } else {
-            files.clone()
-        };
-        for (index, file) in files.iter().enumerate() {
-            let number = (files.len() > 1).then_some(index + 1);
-            let place = place(into, name, file, number);
-            write(&place, &file.bytes).map_err(|error| {
-                CommandError::new(error)
-                    .hint(format!("it was to be written to {}", place.display()))
-            })?;
-            output.status(&format!("written: {}", file.describe(Some(&place))));
-            written.push(json!({
-                "path": place.display().to_string(),
-                "mime_type": file.mime,
-                "bytes": file.bytes.len(),
-            }));
-        }
-        if written.len() == files.len() && pieces.iter().filter_map(Content::file).count() == 0 {
-            return Ok(written);
-        }
+    let all_text = File {
+        bytes: (texts.join("\n") + "\n").into_bytes(),
+        mime: "text/plain".to_owned(),
+        text: None,
+    };
+    let mut files: Vec<&File> = pieces.iter().filter_map(Content::file).collect();
+    if files.is_empty() {
+        files.push(&all_text);
     }
-    for piece in pieces {
-        match piece {
-            Content::Text(text) => output.server_text(text),
-            Content::File(File {
-                text: Some(text), ..
-            }) if into.is_none() => output.server_text(text),
-            Content::File(_) if into.is_some() => {}
-            Content::File(file) => {
-                let line = format!(
-                    "[{}; `--output FILE` writes it to a file]",
-                    file.describe(None)
-                );
-                output.line(&output.paint().tone(Tone::Quiet, &text::line(&line)));
-            }
-            Content::About(what) => {
-                let line = format!("[{}]", text::line(what));
-                output.line(&output.paint().tone(Tone::Quiet, &line));
-            }
-        }
+    let mut written = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        let number = (files.len() > 1).then_some(index + 1);
+        let path = file_path(into, name, file, number);
+        write(&path, &file.bytes).map_err(|error| {
+            CommandError::new(error).hint(format!("it was to be written to {}", path.display()))
+        })?;
+        output.status(&format!("written: {}", file.describe(Some(&path))));
+        written.push(json!({
+            "path": path.display().to_string(),
+            "mime_type": file.mime,
+            "bytes": file.bytes.len(),
+        }));
     }
     Ok(written)
+}
+
+/// Prints what is text and names the rest. `is_written`: the files are in a file or folder already.
+pub(crate) fn print(pieces: &[Content], is_written: bool, output: &Output) {
+    let quiet = |text: &str| output.line(&output.paint().tone(Tone::Quiet, &text::line(text)));
+    for piece in pieces {
+        match piece {
+            Content::File(_) if is_written => {}
+            Content::Text(text)
+            | Content::File(File {
+                text: Some(text), ..
+            }) => output.server_text(text),
+            Content::File(file) => quiet(&format!(
+                "[{}; `--output FILE` writes it to a file]",
+                file.describe(None)
+            )),
+            Content::About(what) => quiet(&format!("[{what}]")),
+        }
+    }
 }
 
 impl Content {
@@ -190,7 +203,7 @@ fn size(bytes: usize) -> String {
 }
 
 /// Where a file goes: `into`, or below it when that is a folder.
-fn place(into: &Path, name: &str, file: &File, number: Option<usize>) -> PathBuf {
+fn file_path(into: &Path, name: &str, file: &File, number: Option<usize>) -> PathBuf {
     let is_folder = into.is_dir() || into.as_os_str().to_string_lossy().ends_with(['/', '\\']);
     let (folder, stem, end) = if is_folder {
         // A server's word must not lead out of the folder.

@@ -51,7 +51,10 @@ impl Elicitor {
                 ..
             } => {
                 let form = json!(requested_schema);
-                let form = form.as_object().map(Properties::of).unwrap_or_default();
+                let form = form
+                    .as_object()
+                    .map(Properties::from_schema)
+                    .unwrap_or_default();
                 self.form(&message, &form).await.map(Some)
             }
             ElicitRequestParams::UrlElicitationParams { message, url, .. } => {

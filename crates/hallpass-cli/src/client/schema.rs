@@ -83,7 +83,7 @@ pub(crate) struct Property {
 
 impl Properties {
     /// Reads the schema of an object, such as a tool's input.
-    pub(crate) fn of(schema: &Map<String, Value>) -> Self {
+    pub(crate) fn from_schema(schema: &Map<String, Value>) -> Self {
         let root = Root {
             document: Value::Object(schema.clone()),
             left: Cell::new(NODES),
@@ -287,10 +287,7 @@ impl Kind {
                 };
                 format!("{name}{}", text.characters.describe(" characters"))
             }
-            Self::Choice(values) => {
-                let names: Vec<_> = values.iter().map(|(value, _)| shown(value)).collect();
-                any_of(&names)
-            }
+            Self::Choice(values) => any_of(&choice_names(values)),
             Self::List(items) => format!("list of {}", items.kind.describe()),
             Self::Object(_) => "object".to_owned(),
             // Null is not offered: a value that may be null may nearly always be left out.
@@ -331,6 +328,11 @@ pub(crate) fn shown(value: &Value) -> String {
         Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
+}
+
+/// The values of a choice, as they are typed.
+fn choice_names(values: &[(Value, String)]) -> Vec<String> {
+    values.iter().map(|(value, _)| shown(value)).collect()
 }
 
 #[cfg(test)]

@@ -55,18 +55,15 @@ pub(super) async fn run(call: &Call, program: &Program) -> Result<(), CommandErr
     let answer = Box::pin(answer(call, &words, &connection, program)).await;
     let answer = connection.finish(answer).await?;
 
-    let mut pieces: Vec<_> = answer.content.iter().map(Content::of).collect();
+    let mut pieces: Vec<_> = answer.content.iter().map(Content::from_block).collect();
     if let Some(structured) = &answer.structured_content
         && !pieces.iter().any(|piece| matches!(piece, Content::Text(_)))
     {
         pieces.push(Content::Text(format!("{structured:#}")));
     }
     let into = call.output.as_deref();
-    let written = content::show(&pieces, into, &call.tool, &program.output)?;
     let mut data = json!(answer);
-    if let (Some(data), false) = (data.as_object_mut(), written.is_empty()) {
-        data.insert("written".to_owned(), written.into());
-    }
+    content::show(&pieces, into, &call.tool, &mut data, &program.output)?;
     if answer.is_error == Some(true) {
         let tool = text::line(&call.tool);
         let failed = CommandError::new(format!("the tool `{tool}` reports an error"));
@@ -86,7 +83,7 @@ async fn answer(
         None
     } else {
         let tools = tools::all(connection).await?;
-        Some(Properties::of(
+        Some(Properties::from_schema(
             &listing::find(&tools, &call.tool)?.input_schema,
         ))
     };

@@ -44,7 +44,7 @@ pub(super) async fn run(command: &Doctor, program: &Program) -> Result<(), Comma
     let waiting = format!("diagnosing {key}");
     let report = program.output.while_waiting(&waiting, examined.diagnose());
     let report = report.await;
-    let lines = Lines(ServerRef::of(&key, program));
+    let lines = Lines(ServerRef::new(&key, program));
     let paint = program.output.paint();
     let style = Style {
         width: program.output.width().unwrap_or(WIDTH).clamp(40, WIDTH),

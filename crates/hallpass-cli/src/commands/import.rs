@@ -64,7 +64,7 @@ pub(super) async fn run(import: &Import, program: &Program) -> Result<(), Comman
     program.warn_of_config(config.warnings());
     let here = std::path::absolute(".").map_err(CommandError::new)?;
     let wanted = |source| import.from.is_empty() || import.from.contains(&source);
-    let mut reading = Scan::of(wanted, &program.environment, &here, import.project);
+    let mut reading = Scan::new(wanted, &program.environment, &here, import.project);
     let is_there = |path: &Path| path.exists();
     let found_a_file = reading.files.iter().any(|file| is_there(&file.path))
         || reading.folder.as_deref().is_some_and(is_there);

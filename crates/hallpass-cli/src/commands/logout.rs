@@ -58,7 +58,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
     let Some(url) = &logout.url else {
         return all::run(logout, program).await;
     };
-    let server = Server::of(url.clone(), logout.account.clone(), logout.options.clone());
+    let server = Server::new(url.clone(), logout.account.clone(), logout.options.clone());
     let (text, data) = sign_out(logout, &server, program).await?;
     program.output.result(&text, &data);
     Ok(())

@@ -60,7 +60,7 @@ pub(super) async fn run(command: &Prompts, program: &Program) -> Result<(), Comm
             Role::Assistant => "assistant:",
         };
         output.line(&output.paint().tone(Tone::Name, role));
-        content::show(&[Content::of(&message.content)], None, name, output)?;
+        content::print(&[Content::from_block(&message.content)], false, output);
     }
     output.data_only(&json!(got));
     Ok(())

@@ -45,10 +45,10 @@ pub(super) async fn run(proxy: &Proxy, program: &Program) -> Result<(), CommandE
     let (server, configured) = server::configured(program, &proxy.server, person)?;
     let login = format!(
         "run `{}` in a terminal",
-        ServerRef::of(&key, program).line("login")
+        ServerRef::new(&key, program).line("login")
     );
     let mut served = Served::new(Arc::new(server), Arc::new(SystemClock))
-        .with_cache(Arc::new(memory::Files::of(&key, &folder)))
+        .with_cache(Arc::new(memory::Files::new(&key, &folder)))
         .sign_in_hint(login);
     if interactive {
         served = served.interactive();

@@ -91,14 +91,12 @@ async fn read(
         .wait(&what, Box::pin(connection.read(request)))
         .await;
     let read = connection.finish(read).await?;
-    let pieces: Vec<_> = read.contents.iter().map(Content::of_resource).collect();
+    let pieces: Vec<_> = read.contents.iter().map(Content::from_resource).collect();
     let last = uri.trim_end_matches('/').rsplit('/').next().unwrap_or(uri);
     let stem = last.split('.').next().unwrap_or(last);
-    let written = content::show(&pieces, command.output.as_deref(), stem, &program.output)?;
+    let into = command.output.as_deref();
     let mut data = json!(read);
-    if let (Some(data), false) = (data.as_object_mut(), written.is_empty()) {
-        data.insert("written".to_owned(), written.into());
-    }
+    content::show(&pieces, into, stem, &mut data, &program.output)?;
     program.output.data_only(&data);
     Ok(())
 }

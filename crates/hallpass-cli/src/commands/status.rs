@@ -21,7 +21,7 @@ use crate::{
     setup,
     store::{self, Store},
     text,
-    token_source::Place,
+    token_source::TokenOrigin,
 };
 
 /// Show accounts.
@@ -66,7 +66,7 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
             key: &key,
             record: look.record(&key),
             is_unreadable: look.is_unreadable(&key),
-            tokens_from: Place::of(&options),
+            tokens_from: TokenOrigin::from_options(&options),
             now,
         };
         account.show(program);
@@ -115,7 +115,7 @@ struct Account<'a> {
     record: Option<&'a Record>,
     /// Whether there is something whose key is not at hand.
     is_unreadable: bool,
-    tokens_from: Option<Place<'a>>,
+    tokens_from: Option<TokenOrigin<'a>>,
     now: Timestamp,
 }
 
@@ -179,7 +179,7 @@ impl Account<'_> {
                 State::SignInRequired(cause) => Some(cause.to_string()),
                 _ => None,
             }),
-            "token_source": self.tokens_from.map(Place::as_data),
+            "token_source": self.tokens_from.map(TokenOrigin::as_data),
             "issuer": record.map(|record| record.issuer.as_str()),
             "client_id": record
                 .and_then(|record| record.registration.as_ref())

@@ -62,7 +62,7 @@ pub(super) async fn all(connection: &Connection<'_>) -> Result<Vec<Tool>, Comman
 /// The name, the first line of the description, and a line for each parameter.
 fn in_short(tool: &Tool, output: &Output) {
     listing::show(tool, output);
-    let parameters = Properties::of(&tool.input_schema).known;
+    let parameters = Properties::from_schema(&tool.input_schema).known;
     for line in lines(&parameters, "    ", output) {
         output.line(&line);
     }
@@ -82,14 +82,14 @@ fn in_full(tool: &Tool, command: &Tools, output: &Output) {
             output.line(format!("    {paragraph}").trim_end());
         }
     }
-    let parameters = Properties::of(&tool.input_schema);
+    let parameters = Properties::from_schema(&tool.input_schema);
     if !parameters.known.is_empty() {
         output.line("\nTakes");
         fields(&parameters, 4, output);
     }
     if let Some(schema) = &tool.output_schema {
         output.line("\nGives");
-        let given = Properties::of(schema);
+        let given = Properties::from_schema(schema);
         if given.known.is_empty() {
             output.line("    object");
         }

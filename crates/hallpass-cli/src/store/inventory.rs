@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Inventory {
     found: store::Inventory,
-    place: Place,
+    place: StoreLocation,
 }
 
 impl Store {
@@ -34,7 +34,7 @@ impl Store {
     }
 
     /// Where credentials are kept. No key is asked for.
-    pub(crate) fn place(&self) -> Result<Place, StoreError> {
+    pub(crate) fn place(&self) -> Result<StoreLocation, StoreError> {
         let files = match self {
             Self::Files(store) => Some(store),
             Self::Memory(_) | Self::Absent(..) => None,
@@ -47,7 +47,7 @@ impl Store {
             Self::Absent(_, folder) => ("none", Some(folder.clone()), None),
             Self::Memory(_) => ("memory", None, Some(KeyLocation::Memory)),
         };
-        Ok(Place {
+        Ok(StoreLocation {
             backend,
             folder,
             policy,
@@ -143,7 +143,7 @@ impl Inventory {
 
 /// Where credentials are kept.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct StoreLocation {
     backend: &'static str,
     folder: Option<PathBuf>,
     policy: Option<KeyLocation>,
@@ -152,7 +152,7 @@ pub(crate) struct Place {
     ignored: Vec<String>,
 }
 
-impl Place {
+impl StoreLocation {
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         let kept_in = match (&self.description, &self.folder) {
             (None, Some(folder)) => {

@@ -86,7 +86,7 @@ impl Users {
             })
         };
         if ![ROOT, self.me, self.system].contains(&facts.owner) {
-            return refused(Why::Owner);
+            return refused(DistrustReason::Owner);
         }
         let counts = match facts.kind() {
             Kind::Link | Kind::Device => true,
@@ -95,12 +95,12 @@ impl Users {
                 sticky || facts.is_read_only && facts.owner == ROOT
             }
             Kind::File | Kind::Folder => !facts.others_can_write(),
-            Kind::Other => return refused(Why::Kind),
+            Kind::Other => return refused(DistrustReason::Kind),
         };
         if counts {
             Ok(())
         } else {
-            refused(Why::Writable)
+            refused(DistrustReason::Writable)
         }
     }
 }
@@ -110,12 +110,12 @@ impl Users {
 pub(super) struct Untrusted {
     path: PathBuf,
     facts: Facts,
-    why: Why,
+    why: DistrustReason,
     me: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+enum DistrustReason {
     /// It belongs to another user.
     Owner,
     /// Other users can write it.
@@ -139,7 +139,7 @@ impl Untrusted {
         let quoted = text::quoted(&self.path.to_string_lossy());
         let sudo = |needed: bool| if needed { "sudo " } else { "" };
         match self.why {
-            Why::Owner => {
+            DistrustReason::Owner => {
                 let what = format!(
                     "{read} {kind} {path} belongs to user {}, who {decide}",
                     self.facts.owner
@@ -151,7 +151,7 @@ impl Untrusted {
                     self.me
                 ))
             }
-            Why::Writable => {
+            DistrustReason::Writable => {
                 let what =
                     format!("{read} {kind} {path} has the mode {mode:o}: other users {decide}");
                 let mend = format!(
@@ -160,7 +160,9 @@ impl Untrusted {
                 );
                 CommandError::usage(what).hint(mend)
             }
-            Why::Kind => CommandError::usage(format!("{read} {path} is no regular file")),
+            DistrustReason::Kind => {
+                CommandError::usage(format!("{read} {path} is no regular file"))
+            }
         }
     }
 }

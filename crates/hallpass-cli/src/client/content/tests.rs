@@ -12,7 +12,7 @@ fn file(mime: &str) -> File {
 fn content_file_has_safe_path() {
     let folder = std::env::temp_dir();
     let png = file("image/png");
-    let into = |path: &Path, number| place(path, "draw/../it", &png, number);
+    let into = |path: &Path, number| file_path(path, "draw/../it", &png, number);
     assert_eq!(into(Path::new("a/b.png"), None), Path::new("a/b.png"));
     assert_eq!(into(Path::new("a/b.png"), Some(2)), Path::new("a/b-2.png"));
     assert_eq!(into(Path::new("b"), Some(2)), Path::new("b-2"));
@@ -39,7 +39,7 @@ fn size_has_unit() {
 fn content_block_becomes_content() {
     let image = ContentBlock::image("aGk=", "image/png");
     assert_eq!(
-        Content::of(&image),
+        Content::from_block(&image),
         Content::File(File {
             bytes: b"hi".to_vec(),
             mime: "image/png".to_owned(),
@@ -47,5 +47,7 @@ fn content_block_becomes_content() {
         })
     );
     let broken = ContentBlock::image("%", "image/png");
-    assert!(matches!(Content::of(&broken), Content::About(what) if what.contains("no base64")));
+    assert!(
+        matches!(Content::from_block(&broken), Content::About(what) if what.contains("no base64"))
+    );
 }

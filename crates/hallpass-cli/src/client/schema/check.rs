@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use serde_json::{Map, Number, Value};
 
-use super::{Kind, Properties, Range, shown};
+use super::{Kind, Properties, Range, choice_names, shown};
 use crate::text;
 
 /// A value that is not what was asked for.
@@ -123,10 +123,7 @@ impl super::Property {
     /// What stands for the value in a command line that is shown.
     pub(crate) fn placeholder(&self) -> String {
         match &self.schema.kind {
-            Kind::Choice(values) => {
-                let names: Vec<_> = values.iter().map(|(value, _)| shown(value)).collect();
-                names.join("|")
-            }
+            Kind::Choice(values) => choice_names(values).join("|"),
             Kind::Integer(_) | Kind::Number(_) => "NUMBER".to_owned(),
             Kind::Boolean => "true|false".to_owned(),
             Kind::Text(_) => "TEXT".to_owned(),
@@ -155,7 +152,7 @@ impl Kind {
                     return Ok(());
                 }
                 let given = shown(value);
-                let names: Vec<_> = values.iter().map(|(known, _)| shown(known)).collect();
+                let names = choice_names(values);
                 let near = text::nearest(&given, names.iter().map(String::as_str));
                 let hint = near.map(|near| format!("did you mean `{near}`?"));
                 return Err(SchemaError::expected(value, self).with_hint(hint));

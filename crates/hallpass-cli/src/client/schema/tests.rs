@@ -28,7 +28,7 @@ fn tool() -> Properties {
             "required": ["name"]
         }}
     });
-    Properties::of(schema.as_object().unwrap())
+    Properties::from_schema(schema.as_object().unwrap())
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn unknown_and_missing_properties_name_the_right_ones() {
     assert_eq!(wrong.to_string(), "`path` is 1, not text");
     let fine = json!({"path": "x", "depth": 2.0, "ratio": null});
     assert_eq!(tool.check(fine.as_object().unwrap()), Ok(()));
-    let nothing = Properties::of(json!({"type": "object"}).as_object().unwrap());
+    let nothing = Properties::from_schema(json!({"type": "object"}).as_object().unwrap());
     let one = json!({"a": 1});
     let wrong = nothing.check(one.as_object().unwrap()).unwrap_err();
     assert_eq!(wrong.hint(), Some("nothing is asked for"));
@@ -145,7 +145,7 @@ fn unknown_and_missing_properties_name_the_right_ones() {
 fn endless_schema_is_read_to_a_limit() {
     let schema =
         json!({"properties": {"a": {"$ref": "#/properties/a"}, "b": {"$ref": "#/nowhere"}}});
-    let properties = Properties::of(schema.as_object().unwrap());
+    let properties = Properties::from_schema(schema.as_object().unwrap());
     assert_eq!(properties.get("a").unwrap().schema.kind, Kind::Any);
     assert_eq!(properties.get("b").unwrap().schema.kind, Kind::Any);
 }

@@ -60,7 +60,7 @@ fn is_mcp_remote(word: &str) -> bool {
 
 /// Reads the words after it. The error says why no server comes of them.
 pub(super) fn read(words: &[&str], environment: &Map<String, Value>) -> Result<Remote, String> {
-    let line = Line::of(words);
+    let line = Line::parse(words);
     let Some(url) = line.positional.first() else {
         return Err("the command line of mcp-remote has no URL".to_owned());
     };
@@ -247,7 +247,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(words: &[&'a str]) -> Self {
+    fn parse(words: &[&'a str]) -> Self {
         let mut line = Self::default();
         let mut words = words.iter().copied();
         while let Some(word) = words.next() {

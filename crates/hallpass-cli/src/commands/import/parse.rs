@@ -43,7 +43,7 @@ pub(super) struct Problem {
 impl Scan {
     /// Reads all of them: of those that are not `wanted` nothing is kept but what mcp-remote calls
     /// their servers.
-    pub(super) fn of(
+    pub(super) fn new(
         wanted: impl Fn(Source) -> bool,
         environment: &Environment,
         here: &Path,

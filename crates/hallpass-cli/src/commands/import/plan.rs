@@ -41,28 +41,28 @@ pub(super) struct Step {
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// It goes into our file, under this name.
-    Add(Box<Addition>),
+    Add(Box<PlannedEntry>),
     /// Nothing; why.
     Skipped(String),
 }
 
 /// An entry of our file to be.
 #[derive(Debug)]
-pub(super) struct Addition {
+pub(super) struct PlannedEntry {
     pub(super) name: String,
     pub(super) entry: Entry,
     pub(super) taken: Vec<String>,
 }
 
 impl Step {
-    pub(super) fn addition(&self) -> Option<&Addition> {
+    pub(super) fn addition(&self) -> Option<&PlannedEntry> {
         match &self.outcome {
             Outcome::Add(addition) => Some(addition),
             Outcome::Skipped(_) => None,
         }
     }
 
-    pub(super) fn addition_mut(&mut self) -> Option<&mut Addition> {
+    pub(super) fn addition_mut(&mut self) -> Option<&mut PlannedEntry> {
         match &mut self.outcome {
             Outcome::Add(addition) => Some(addition),
             Outcome::Skipped(_) => None,
@@ -130,7 +130,7 @@ fn addition(
     remote: &Remote,
     config: &Config,
     before: &[Step],
-) -> Result<Addition, String> {
+) -> Result<PlannedEntry, String> {
     // Whatever account of it: who wants another one says so.
     let mut servers = config.servers().iter();
     if let Some((name, _)) = servers.find(|(_, entry)| entry.key.server == key.server) {
@@ -159,7 +159,7 @@ fn addition(
         ));
     }
     settings::check(&remote.options).map_err(|failed| failed.into_source().to_string())?;
-    Ok(Addition {
+    Ok(PlannedEntry {
         name,
         entry: Entry {
             key: key.clone(),

@@ -38,7 +38,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(step: &Step) -> Self {
+    fn new(step: &Step) -> Self {
         let there = text::line(&step.name);
         let (name, taken) = match &step.outcome {
             Outcome::Add(addition) if addition.name == there => (there, addition.taken.join(", ")),
@@ -76,7 +76,7 @@ impl Report<'_> {
         offers: &[Candidate],
         others: usize,
     ) {
-        let rows: Vec<Row> = steps.iter().map(Row::of).collect();
+        let rows: Vec<Row> = steps.iter().map(Row::new).collect();
         self.table(&rows);
         for problem in problems {
             let what = text::line(&problem.what);

@@ -77,7 +77,7 @@ enum Base {
 
 /// Where a program keeps servers.
 #[derive(Debug)]
-struct Place {
+struct SourceFile {
     source: Source,
     /// Where it is so; nothing said: everywhere.
     on: Option<Platform>,
@@ -93,8 +93,8 @@ const fn place(
     base: Base,
     path: &'static str,
     member: &'static str,
-) -> Place {
-    Place {
+) -> SourceFile {
+    SourceFile {
         source,
         on,
         base,
@@ -109,7 +109,7 @@ const WINDOWS: Option<Platform> = Some(Platform::Windows);
 
 /// The files. Those of a user come before those of a project, which another author may have written.
 #[rustfmt::skip]
-const PLACES: &[Place] = &[
+const PLACES: &[SourceFile] = &[
     place(Source::ClaudeDesktop, LINUX, Base::Config, "Claude/claude_desktop_config.json", "mcpServers"),
     place(Source::ClaudeDesktop, MAC_OS, Base::Home, "Library/Application Support/Claude/claude_desktop_config.json", "mcpServers"),
     place(Source::ClaudeDesktop, WINDOWS, Base::AppData, "Claude/claude_desktop_config.json", "mcpServers"),

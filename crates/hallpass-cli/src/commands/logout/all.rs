@@ -31,7 +31,7 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
     for key in &credentials {
         let url = key.server.as_str().to_owned();
         let account = key.account.as_str().to_owned();
-        let server = Server::of(url, Some(account), logout.options.clone());
+        let server = Server::new(url, Some(account), logout.options.clone());
         match super::sign_out(logout, &server, program).await {
             Ok((text, data)) => {
                 program.output.line(&text);

@@ -21,7 +21,7 @@ pub(super) struct Files {
 const MAX_BYTES: usize = 256 * 1024;
 
 impl Files {
-    pub(super) fn of(key: &CredentialKey, folder: &Path) -> Self {
+    pub(super) fn new(key: &CredentialKey, folder: &Path) -> Self {
         Self {
             store: folder.to_owned(),
             folder: folder

@@ -74,7 +74,7 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
     };
     let forgotten = store.forget(&key, &mut guard).await?;
     guard.release().await?;
-    SavedOptions::of(&key, &store::folder(program)?).forget()?;
+    SavedOptions::new(&key, &store::folder(program)?).forget()?;
     if forgotten.of_another_machine {
         program.output.status(
             "note: another machine that shares the folder has records of its own for this \

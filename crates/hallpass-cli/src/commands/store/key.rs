@@ -13,7 +13,7 @@ use crate::{exit::CommandError, passphrase::Passphrases, program::Program, store
 #[derive(Debug, Args)]
 pub(super) struct Move {
     /// The location of the new key.
-    to: Place,
+    to: NewKeyLocation,
 
     #[command(flatten)]
     passphrase: Passphrase,
@@ -21,7 +21,7 @@ pub(super) struct Move {
 
 /// Where a key can be moved to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Place {
+enum NewKeyLocation {
     /// The keyring of the operating system.
     Keyring,
     /// A file that only its owner can read.
@@ -30,7 +30,7 @@ enum Place {
     Passphrase,
 }
 
-impl Place {
+impl NewKeyLocation {
     fn policy(self) -> KeyLocation {
         match self {
             Self::Keyring => KeyLocation::Keyring,

@@ -11,7 +11,7 @@ const LINK: u32 = 0o120_000;
 const DEVICE: u32 = 0o020_000;
 const PIPE: u32 = 0o010_000;
 
-fn judge(users: Users, owner: u32, mode: u32, is_read_only: bool) -> Result<(), Why> {
+fn judge(users: Users, owner: u32, mode: u32, is_read_only: bool) -> Result<(), DistrustReason> {
     let facts = Facts {
         owner,
         mode,
@@ -30,32 +30,35 @@ fn owner_and_mode_decide() {
         (ME, FILE | 0o644, Ok(())),
         // The store of Nix, which home-manager links to.
         (ROOT, FILE | 0o444, Ok(())),
-        (ME, FILE | 0o664, Err(Why::Writable)),
-        (ME, FILE | 0o646, Err(Why::Writable)),
-        (ROOT, FILE | 0o666, Err(Why::Writable)),
-        (ME, FILE | 0o1666, Err(Why::Writable)),
-        (ANOTHER, FILE | 0o400, Err(Why::Owner)),
-        (UNMAPPED, FILE | 0o400, Err(Why::Owner)),
+        (ME, FILE | 0o664, Err(DistrustReason::Writable)),
+        (ME, FILE | 0o646, Err(DistrustReason::Writable)),
+        (ROOT, FILE | 0o666, Err(DistrustReason::Writable)),
+        (ME, FILE | 0o1666, Err(DistrustReason::Writable)),
+        (ANOTHER, FILE | 0o400, Err(DistrustReason::Owner)),
+        (UNMAPPED, FILE | 0o400, Err(DistrustReason::Owner)),
         (ME, FOLDER | 0o700, Ok(())),
         (ROOT, FOLDER | 0o755, Ok(())),
-        (ME, FOLDER | 0o775, Err(Why::Writable)),
-        (ROOT, FOLDER | 0o777, Err(Why::Writable)),
+        (ME, FOLDER | 0o775, Err(DistrustReason::Writable)),
+        (ROOT, FOLDER | 0o777, Err(DistrustReason::Writable)),
         (ROOT, FOLDER | 0o1777, Ok(())),
         (ME, FOLDER | 0o1770, Ok(())),
-        (ANOTHER, FOLDER | 0o1777, Err(Why::Owner)),
-        (ANOTHER, FOLDER | 0o755, Err(Why::Owner)),
+        (ANOTHER, FOLDER | 0o1777, Err(DistrustReason::Owner)),
+        (ANOTHER, FOLDER | 0o755, Err(DistrustReason::Owner)),
         (ME, LINK | 0o777, Ok(())),
         (ROOT, LINK | 0o777, Ok(())),
-        (ANOTHER, LINK | 0o777, Err(Why::Owner)),
+        (ANOTHER, LINK | 0o777, Err(DistrustReason::Owner)),
         (ROOT, DEVICE | 0o666, Ok(())),
-        (ANOTHER, DEVICE | 0o620, Err(Why::Owner)),
-        (ME, PIPE | 0o600, Err(Why::Kind)),
+        (ANOTHER, DEVICE | 0o620, Err(DistrustReason::Owner)),
+        (ME, PIPE | 0o600, Err(DistrustReason::Kind)),
     ] {
         let judged = judge(users(ME), owner, mode, false);
         assert_eq!(judged, expected, "{owner} {mode:o}");
     }
     // To root, a user is another one.
-    assert_eq!(judge(users(ROOT), ME, FILE | 0o600, false), Err(Why::Owner));
+    assert_eq!(
+        judge(users(ROOT), ME, FILE | 0o600, false),
+        Err(DistrustReason::Owner)
+    );
 }
 
 #[test]
@@ -65,8 +68,14 @@ fn read_only_mount_of_root_may_have_writable_folders() {
         system: ROOT,
     };
     assert_eq!(judge(users, ROOT, FOLDER | 0o777, true), Ok(()));
-    assert_eq!(judge(users, ME, FOLDER | 0o777, true), Err(Why::Writable));
-    assert_eq!(judge(users, ANOTHER, FOLDER | 0o755, true), Err(Why::Owner));
+    assert_eq!(
+        judge(users, ME, FOLDER | 0o777, true),
+        Err(DistrustReason::Writable)
+    );
+    assert_eq!(
+        judge(users, ANOTHER, FOLDER | 0o755, true),
+        Err(DistrustReason::Owner)
+    );
 }
 
 #[test]
@@ -77,10 +86,13 @@ fn owner_of_the_root_folder_stands_for_root_in_a_sandbox() {
     };
     assert_eq!(judge(users, UNMAPPED, FOLDER | 0o755, false), Ok(()));
     assert_eq!(judge(users, UNMAPPED, FILE | 0o444, false), Ok(()));
-    assert_eq!(judge(users, ANOTHER, FILE | 0o444, false), Err(Why::Owner));
+    assert_eq!(
+        judge(users, ANOTHER, FILE | 0o444, false),
+        Err(DistrustReason::Owner)
+    );
     // In a shared folder other users would pass for root.
     let shared = judge(users, UNMAPPED, FOLDER | 0o1777, false);
-    assert_eq!(shared, Err(Why::Writable));
+    assert_eq!(shared, Err(DistrustReason::Writable));
 }
 
 #[test]

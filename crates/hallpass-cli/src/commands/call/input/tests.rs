@@ -12,7 +12,7 @@ fn asked() -> Properties {
         },
         "required": ["path"]
     });
-    Properties::of(schema.as_object().unwrap())
+    Properties::from_schema(schema.as_object().unwrap())
 }
 
 fn words(words: &[&str]) -> Vec<Word> {

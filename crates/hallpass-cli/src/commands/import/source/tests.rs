@@ -5,7 +5,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
     let home = variables.iter().find(|(name, _)| *name == "HOME");
     let home = home.map(|(_, home)| ("USERPROFILE", *home));
     let variables: Vec<_> = variables.iter().copied().chain(home).collect();
-    Environment::of(&variables)
+    Environment::from_variables(&variables)
 }
 
 #[track_caller]
