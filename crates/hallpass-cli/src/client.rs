@@ -9,4 +9,4 @@ mod listener;
 pub(crate) mod rmcp_error;
 pub(crate) mod schema;
 
-pub(crate) use self::{connection::Connection, input_required::InputRounds};
+pub(crate) use self::{connection::Connection, input_required::InputRounds, listener::Listener};

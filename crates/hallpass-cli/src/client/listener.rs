@@ -17,7 +17,7 @@ use super::elicitation::Elicitor;
 use crate::{output::Output, program::Program, text};
 
 /// Shows progress and log messages, and has a person answer what the server asks.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     server: String,
     output: Output,
     verbose: bool,
@@ -28,7 +28,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(program: &Program, key: &CredentialKey) -> Self {
+    pub(crate) fn new(program: &Program, key: &CredentialKey) -> Self {
         Self {
             server: key.server.to_string(),
             output: program.output.clone(),

@@ -27,7 +27,7 @@ use serde_json::json;
 
 use self::{person::Visitor, transcript::Transcript, without_resource::WithoutResource};
 use crate::{
-    client::rmcp_error,
+    client::{Listener, rmcp_error},
     exit::CommandError,
     program::{CLOSE_TIMEOUT, Program},
     terminal::Terminal,
@@ -98,7 +98,15 @@ pub(super) async fn run(demo: &Demo, program: &Program) -> Result<(), CommandErr
     } else {
         http_client()?
     };
-    the_whole_way(&issuer, &server, http, Arc::clone(&person), &mut transcript).await?;
+    the_whole_way(
+        &issuer,
+        &server,
+        http,
+        Arc::clone(&person),
+        &mut transcript,
+        program,
+    )
+    .await?;
     let http = Arc::new(WithoutResource {
         at: "authorization_code",
         client: http_client()?,
@@ -123,6 +131,7 @@ async fn the_whole_way(
     http: Arc<dyn HttpClient>,
     person: Arc<dyn Interaction>,
     transcript: &mut Transcript,
+    program: &Program,
 ) -> Result<(), CommandError> {
     let folder = tempfile::tempdir()?;
     let credentials = folder.path().join("credentials");
@@ -155,7 +164,9 @@ async fn the_whole_way(
     transcript.carries_resource(Endpoint::Authorization, 1)?;
     transcript.carries_resource(Endpoint::CodeExchange, 1)?;
 
-    let client = ().serve(hallpass.transport()).await.map_err(rmcp_error::failed)?;
+    let client = Listener::new(program, hallpass.key());
+    let client = client.serve(hallpass.transport()).await;
+    let client = client.map_err(rmcp_error::failed)?;
     let tools = client.list_all_tools().await.map_err(rmcp_error::failed)?;
     let sum = client
         .call_tool(add(2, 3))
