@@ -53,7 +53,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "HALLPASS_LOG",
-        "what is logged to standard error: a level, or targets with a level each (`hallpass_session=debug,info`)",
+        "what is logged to standard error: a level, or targets with a level each (`hallpass_session=debug,info`); releases leave out the level `trace`",
     ),
     (
         "HALLPASS_NON_INTERACTIVE",
