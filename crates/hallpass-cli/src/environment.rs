@@ -98,30 +98,38 @@ impl Environment {
 
     /// The folder for credentials: `HALLPASS_HOME`, else the platform's folder for a user's data.
     pub(crate) fn data_folder(&self) -> Option<PathBuf> {
-        self.own_folder("LOCALAPPDATA", ("XDG_DATA_HOME", ".local/share"))
+        self.own_folder(
+            self.get("LOCALAPPDATA"),
+            self.get("XDG_DATA_HOME"),
+            ".local/share",
+        )
     }
 
     /// The default configuration file: in `HALLPASS_HOME`, else in the platform's folder for a user's
     /// configuration.
     pub(crate) fn config_file(&self) -> Option<PathBuf> {
-        let folder = self.own_folder("APPDATA", ("XDG_CONFIG_HOME", ".config"));
+        let folder = self.own_folder(self.get("APPDATA"), self.get("XDG_CONFIG_HOME"), ".config");
         folder.map(|folder| folder.join("config.toml"))
     }
 
-    /// `HALLPASS_HOME`, else a folder of Hallpass: in the one that the variable `windows` names, in
-    /// the library on macOS, elsewhere in the one that the variable of `xdg` names or that is at its
-    /// path in the user's home.
-    fn own_folder(&self, windows: &str, xdg: (&str, &str)) -> Option<PathBuf> {
+    /// `HALLPASS_HOME`, else a folder of Hallpass: in the folder `windows`, in the library on macOS,
+    /// elsewhere in the folder `xdg` or in `below_home`.
+    fn own_folder(
+        &self,
+        windows: Option<&str>,
+        xdg: Option<&str>,
+        below_home: &str,
+    ) -> Option<PathBuf> {
         if let Some(home) = self.get("HALLPASS_HOME") {
             return Some(PathBuf::from(home));
         }
-        let folder = |name: &str| self.get(name).map(PathBuf::from);
+        let in_home = |path| self.home().map(|home| home.join(path));
         let parent = if cfg!(windows) {
-            folder(windows)
+            windows.map(PathBuf::from)
         } else if cfg!(target_os = "macos") {
-            folder("HOME").map(|home| home.join("Library/Application Support"))
+            in_home("Library/Application Support")
         } else {
-            folder(xdg.0).or_else(|| folder("HOME").map(|home| home.join(xdg.1)))
+            xdg.map(PathBuf::from).or_else(|| in_home(below_home))
         };
         parent.map(|parent| parent.join("hallpass"))
     }

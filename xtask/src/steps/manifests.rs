@@ -40,7 +40,7 @@ const KEYWORDS: (usize, usize) = (5, 20);
 
 /// The dependencies whose features are listed by the crates that use them. Their union would make each
 /// host compile what only tests and adapters need.
-const PER_CRATE: &[&str] = &["rmcp"];
+const PER_CRATE: &[&str] = &["rmcp", "tracing"];
 
 const DEPENDENCY_TABLES: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencies"];
 
