@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, process::ExitCode};
 
 use hallpass::{
-    Remedy,
+    Diagnostic, Hint, Remedy,
     http::HttpError,
     login::{AuthorizeError, LoginError, LoginErrorKind},
     store::{KeyError, KeyErrorKind, StoreError, StoreErrorKind},
@@ -150,9 +150,8 @@ impl CommandError {
     }
 
     /// Adds advice. Settings that the libraries name are shown as the options that set them.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints
-            .push(setting_options::settings_as_options(&hint.into()));
+    pub(crate) fn hint(mut self, hint: impl Into<Hint>) -> Self {
+        self.hints.push(setting_options::describe(&hint.into()));
         self
     }
 
@@ -308,13 +307,9 @@ macro_rules! from_error_with_remedy {
     ($($error:ty),*) => {$(
         impl From<$error> for CommandError {
             fn from(error: $error) -> Self {
-                let (remedy, hint) = (error.remedy(), error.hint().map(|hint| hint.to_string()));
+                let (remedy, hints) = (error.remedy(), Diagnostic::hints(&error));
                 let failed = Self::with_remedy(error, remedy);
-                let failed = match hint {
-                    Some(hint) => failed.hint(hint),
-                    None => failed,
-                };
-                failed.hint_store_reset()
+                hints.into_iter().fold(failed, Self::hint).hint_store_reset()
             }
         }
     )*};

@@ -1,5 +1,9 @@
 //! The settings of the libraries, as the options that set them.
 
+use hallpass::Hint;
+
+use crate::text;
+
 /// The libraries' names of settings and the options that set them.
 const OPTIONS: &[(&str, &str)] = &[
     ("allow_mismatch", "--allow-resource-mismatch"),
@@ -26,6 +30,17 @@ pub(crate) struct SettingOption {
     pub(crate) takes: Option<&'static str>,
 }
 
+impl SettingOption {
+    /// The option with a value, or with a word for it.
+    pub(crate) fn with_value(self, value: Option<&str>) -> String {
+        match (self.takes, value) {
+            (None, _) => self.name.to_owned(),
+            (Some(_), Some(value)) => format!("{} {}", self.name, text::quoted(value)),
+            (Some(what), None) => format!("{} {what}", self.name),
+        }
+    }
+}
+
 /// The option that sets a setting of the libraries.
 pub(crate) fn option_of(setting: &str) -> Option<SettingOption> {
     let (_, name) = OPTIONS.iter().find(|(known, _)| *known == setting)?;
@@ -40,6 +55,17 @@ pub(crate) fn option_of(setting: &str) -> Option<SettingOption> {
         _ => Some("URL"),
     };
     Some(SettingOption { name, takes })
+}
+
+/// Advice in words, with settings as the options that set them.
+pub(crate) fn describe(hint: &Hint) -> String {
+    let Hint::Setting { setting, value } = hint else {
+        return settings_as_options(&hint.to_string());
+    };
+    match option_of(setting) {
+        Some(option) => format!("set `{}`", option.with_value(value.as_deref())),
+        None => hint.to_string(),
+    }
 }
 
 /// A hint of the libraries, which names settings by field, in terms of the command line.

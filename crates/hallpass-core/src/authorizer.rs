@@ -3,7 +3,8 @@
 use std::{error::Error, fmt};
 
 use crate::{
-    BoxFuture, Challenge, CredentialKey, Record, Remedy, Scopes, ServerSettings, StoreError,
+    BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Record, Remedy, Scopes, ServerSettings,
+    StoreError,
 };
 
 /// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
@@ -89,7 +90,7 @@ pub trait RegistrationSink: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 pub struct AuthorizeError {
     remedy: Remedy,
-    hint: Option<String>,
+    hints: Vec<Hint>,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -98,21 +99,16 @@ impl AuthorizeError {
     pub fn new(remedy: Remedy, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             remedy,
-            hint: None,
+            hints: Vec::new(),
             source: source.into(),
         }
     }
 
-    /// Adds advice for the user.
+    /// Adds pieces of advice for the user.
     #[must_use]
-    pub fn with_hint(mut self, hint: Option<impl Into<String>>) -> Self {
-        self.hint = hint.map(Into::into);
+    pub fn with_hints(mut self, hints: impl IntoIterator<Item = impl Into<Hint>>) -> Self {
+        self.hints.extend(hints.into_iter().map(Into::into));
         self
-    }
-
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
     }
 
     /// What to do about it.
@@ -144,7 +140,15 @@ impl Error for AuthorizeError {
     }
 }
 
-crate::impl_diagnostic!(AuthorizeError, hint);
+impl Diagnostic for AuthorizeError {
+    fn remedy(&self) -> Remedy {
+        self.remedy
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        self.hints.clone()
+    }
+}
 
 /// The authorizer of a host that has none: every sign-in is refused with [`Remedy::SignIn`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -158,18 +162,11 @@ impl Authorizer for NoAuthorizer {
 }
 
 /// Why a sign-in is needed, where there is no authorizer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}", match self.0 {
+    SignInReason::Requested | SignInReason::First => "not signed in",
+    SignInReason::Ended => "the sign-in has ended",
+    SignInReason::StepUp => "the server wants scopes that the sign-in did not grant",
+    SignInReason::Migration => "another authorization server protects the server now",
+})]
 struct NonInteractive(SignInReason);
-
-impl fmt::Display for NonInteractive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            SignInReason::Requested | SignInReason::First => "not signed in",
-            SignInReason::Ended => "the sign-in has ended",
-            SignInReason::StepUp => "the server wants scopes that the sign-in did not grant",
-            SignInReason::Migration => "another authorization server protects the server now",
-        })
-    }
-}
-
-impl Error for NonInteractive {}

@@ -138,7 +138,11 @@ impl FromStr for Account {
 }
 
 /// A text that can't name an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{}` can't name an account: use 1 to 64 letters, digits, `-`, `_`, `.` or `@`",
+    crate::quote(name)
+)]
 pub struct AccountError {
     name: String,
 }
@@ -149,17 +153,5 @@ impl AccountError {
         Remedy::Configure
     }
 }
-
-impl fmt::Display for AccountError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` can't name an account: use 1 to 64 letters, digits, `-`, `_`, `.` or `@`",
-            crate::quote(&self.name)
-        )
-    }
-}
-
-impl std::error::Error for AccountError {}
 
 crate::impl_diagnostic!(AccountError);

@@ -117,6 +117,18 @@ impl Hint {
     }
 }
 
+impl From<String> for Hint {
+    fn from(text: String) -> Self {
+        Self::Text { text }
+    }
+}
+
+impl From<&str> for Hint {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -134,7 +146,7 @@ impl fmt::Display for Hint {
             Self::Url { url } => write!(f, "use the URL {url}"),
             Self::Retry { after: None } => f.write_str("try again later"),
             Self::Retry { after: Some(after) } => {
-                write!(f, "try again in {} s", after.as_secs())
+                write!(f, "try again in {}", format_duration(*after))
             }
             Self::ContactOperator { server } => write!(f, "contact the operator of {server}"),
             Self::Text { text } => f.write_str(text),
@@ -144,7 +156,21 @@ impl fmt::Display for Hint {
 
 #[expect(clippy::ref_option, reason = "serde's signature")]
 fn seconds<S: Serializer>(after: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    after.map(|after| after.as_secs()).serialize(serializer)
+    after.map(whole_seconds).serialize(serializer)
+}
+
+/// Rounded up.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+/// A duration in its largest unit, rounded up.
+fn format_duration(duration: Duration) -> String {
+    match whole_seconds(duration) {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7_199 => format!("{} min", seconds.div_ceil(60)),
+        seconds => format!("{} h", seconds.div_ceil(3_600)),
+    }
 }
 
 /// Implements [`Diagnostic`] by a type's own `remedy`, and its `hint` where it has one.

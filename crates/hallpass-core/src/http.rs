@@ -233,7 +233,8 @@ impl fmt::Debug for Body {
 }
 
 /// A request that got no usable response.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{target} request to {url}: {}", kind.describe())]
 pub struct HttpError {
     kind: HttpErrorKind,
     target: RequestTarget,
@@ -340,29 +341,22 @@ impl HttpError {
     }
 }
 
-impl fmt::Display for HttpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            HttpErrorKind::InvalidRequest => "the request can't be sent",
-            HttpErrorKind::AddressRefused => "the address policy refuses the target",
-            HttpErrorKind::Resolve => "the host's name does not resolve",
-            HttpErrorKind::Connect => "no connection",
-            HttpErrorKind::ProxyAuthentication => "the proxy refuses",
-            HttpErrorKind::Tls => "the TLS handshake failed",
-            HttpErrorKind::ConnectTimeout => "no connection within the time limit",
-            HttpErrorKind::Timeout => "no complete answer within the time limit",
-            HttpErrorKind::Interrupted => "the connection broke off",
-            HttpErrorKind::Redirect => "a redirect that is not followed",
-            HttpErrorKind::BodyTooLarge => "the answer is larger than allowed",
-            HttpErrorKind::Malformed => "the answer can't be read",
-        };
-        write!(f, "{} request to {}: {what}", self.target, self.url)
-    }
-}
-
-impl Error for HttpError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+impl HttpErrorKind {
+    fn describe(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "the request can't be sent",
+            Self::AddressRefused => "the address policy refuses the target",
+            Self::Resolve => "the host's name does not resolve",
+            Self::Connect => "no connection",
+            Self::ProxyAuthentication => "the proxy refuses",
+            Self::Tls => "the TLS handshake failed",
+            Self::ConnectTimeout => "no connection within the time limit",
+            Self::Timeout => "no complete answer within the time limit",
+            Self::Interrupted => "the connection broke off",
+            Self::Redirect => "a redirect that is not followed",
+            Self::BodyTooLarge => "the answer is larger than allowed",
+            Self::Malformed => "the answer can't be read",
+        }
     }
 }
 

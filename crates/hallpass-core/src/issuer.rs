@@ -139,17 +139,25 @@ impl FromStr for Issuer {
 }
 
 /// A text that can't be an issuer identifier.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{}` is not an issuer identifier (RFC 8414 §2): {reason}",
+    quote(text)
+)]
 pub struct IssuerError {
     text: String,
     reason: Reason,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Reason {
+    #[error("{0}")]
     Syntax(url::ParseError),
+    #[error("its scheme is not https (http is for loopback hosts)")]
     Scheme,
+    #[error("it holds a query, a fragment or user information")]
     Parts,
+    #[error("a URL is of printable ASCII characters (RFC 3986 §2)")]
     Characters,
 }
 
@@ -159,26 +167,6 @@ impl IssuerError {
         Remedy::Configure
     }
 }
-
-impl fmt::Display for IssuerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is not an issuer identifier (RFC 8414 §2): ",
-            quote(&self.text)
-        )?;
-        match self.reason {
-            Reason::Syntax(error) => write!(f, "{error}"),
-            Reason::Scheme => f.write_str("its scheme is not https (http is for loopback hosts)"),
-            Reason::Parts => f.write_str("it holds a query, a fragment or user information"),
-            Reason::Characters => {
-                f.write_str("a URL is of printable ASCII characters (RFC 3986 §2)")
-            }
-        }
-    }
-}
-
-impl std::error::Error for IssuerError {}
 
 crate::impl_diagnostic!(IssuerError);
 

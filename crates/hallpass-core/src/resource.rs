@@ -120,16 +120,23 @@ impl FromStr for Resource {
 }
 
 /// A text that can't be a resource indicator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{}` is not a resource indicator (RFC 8707 §2): {reason}",
+    crate::quote(text)
+)]
 pub struct ResourceError {
     text: String,
     reason: Reason,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Reason {
+    #[error("{0}")]
     Syntax(url::ParseError),
+    #[error("it holds characters that a URI can't")]
     NotAUri,
+    #[error("it holds a fragment (`#`)")]
     Fragment,
 }
 
@@ -140,27 +147,13 @@ impl ResourceError {
     }
 }
 
-impl fmt::Display for ResourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is not a resource indicator (RFC 8707 §2): ",
-            crate::quote(&self.text)
-        )?;
-        match self.reason {
-            Reason::Syntax(error) => write!(f, "{error}"),
-            Reason::NotAUri => f.write_str("it holds characters that a URI can't"),
-            Reason::Fragment => f.write_str("it holds a fragment (`#`)"),
-        }
-    }
-}
-
-impl std::error::Error for ResourceError {}
-
 crate::impl_diagnostic!(ResourceError);
 
 /// A resource that does not identify the server it was found for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the resource `{resource}` does not identify the server `{server}`: the {part} differs (RFC 9728 §3.3)"
+)]
 pub struct ResourceMismatch {
     resource: String,
     server: Box<ServerUrl>,
@@ -188,18 +181,6 @@ impl ResourceMismatch {
         Remedy::Configure
     }
 }
-
-impl fmt::Display for ResourceMismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the resource `{}` does not identify the server `{}`: the {} differs (RFC 9728 §3.3)",
-            self.resource, self.server, self.part
-        )
-    }
-}
-
-impl std::error::Error for ResourceMismatch {}
 
 crate::impl_diagnostic!(ResourceMismatch);
 

@@ -116,7 +116,8 @@ impl FromStr for Scopes {
 }
 
 /// A text that is not a scope token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not a scope token (RFC 6749 §3.3)", crate::quote(token))]
 pub struct ScopesError {
     token: String,
 }
@@ -127,18 +128,6 @@ impl ScopesError {
         Remedy::Configure
     }
 }
-
-impl fmt::Display for ScopesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is not a scope token (RFC 6749 §3.3)",
-            crate::quote(&self.token)
-        )
-    }
-}
-
-impl std::error::Error for ScopesError {}
 
 crate::impl_diagnostic!(ScopesError);
 

@@ -98,19 +98,26 @@ impl FromStr for ServerUrl {
 }
 
 /// A text that can't be the URL of an MCP server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not the URL of an MCP server: {reason}", crate::quote(text))]
 pub struct ServerUrlError {
     text: String,
     reason: Reason,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Reason {
+    #[error("{0}")]
     Syntax(url::ParseError),
+    #[error("it holds a user name or a password")]
     UserInfo,
+    #[error("it holds a fragment (`#`)")]
     Fragment,
+    #[error("plain http is for loopback hosts only, use https to reach another")]
     PlainHttp,
+    #[error("its scheme is not https")]
     Scheme,
+    #[error("it names no host")]
     NoHost,
 }
 
@@ -120,25 +127,6 @@ impl ServerUrlError {
         Remedy::Configure
     }
 }
-
-impl fmt::Display for ServerUrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = crate::quote(&self.text);
-        write!(f, "`{text}` is not the URL of an MCP server: ")?;
-        match self.reason {
-            Reason::Syntax(error) => write!(f, "{error}"),
-            Reason::UserInfo => f.write_str("it holds a user name or a password"),
-            Reason::Fragment => f.write_str("it holds a fragment (`#`)"),
-            Reason::PlainHttp => {
-                f.write_str("plain http is for loopback hosts only, use https to reach another")
-            }
-            Reason::Scheme => f.write_str("its scheme is not https"),
-            Reason::NoHost => f.write_str("it names no host"),
-        }
-    }
-}
-
-impl std::error::Error for ServerUrlError {}
 
 crate::impl_diagnostic!(ServerUrlError);
 

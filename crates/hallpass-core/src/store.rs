@@ -3,9 +3,9 @@
 //! A new store implements [`CredentialStore`]: seven methods, without defaults. What a diagnosis asks
 //! beyond them is [`StoreDiagnostics`]. `hallpass_store::contract` tests a store against the rules.
 
-use std::{any::Any, error::Error, fmt, sync::Arc, time::Duration};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
-use crate::{BoxFuture, CredentialKey, Generation, Issuer, Record, Remedy};
+use crate::{BoxFuture, CredentialKey, ErrorKind, Generation, Issuer, KindError, Record, Remedy};
 
 /// Keeps records, and orders the tasks and processes that change them.
 ///
@@ -255,13 +255,7 @@ impl Guard {
 }
 
 /// An operation of a store that failed.
-#[derive(Debug)]
-pub struct StoreError {
-    kind: StoreErrorKind,
-    what: String,
-    hint: Option<String>,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
+pub type StoreError = KindError<StoreErrorKind>;
 
 /// Why an operation of a store failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -287,17 +281,17 @@ pub enum StoreErrorKind {
     Guard,
 }
 
-impl StoreError {
-    /// An error of `kind`; `what` says what failed on what, in lower case and without a full stop.
-    pub fn new(kind: StoreErrorKind, what: impl Into<String>) -> Self {
-        Self {
-            kind,
-            what: what.into(),
-            hint: None,
-            source: None,
+impl ErrorKind for StoreErrorKind {
+    fn remedy(self) -> Remedy {
+        match self {
+            Self::Busy | Self::Unavailable | Self::LeaseLost => Remedy::Retry,
+            Self::Guard => Remedy::Report,
+            Self::Key | Self::Damaged | Self::Newer | Self::Refused | Self::Io => Remedy::Configure,
         }
     }
+}
 
+impl StoreError {
     /// The error of a guard that does not allow a change.
     pub fn foreign_guard() -> Self {
         Self::new(
@@ -305,60 +299,7 @@ impl StoreError {
             "the guard is for another lock or from another store",
         )
     }
-
-    /// Adds advice for the user.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// Adds the cause.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// The kind.
-    pub fn kind(&self) -> StoreErrorKind {
-        self.kind
-    }
-
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
-        match self.kind {
-            StoreErrorKind::Busy | StoreErrorKind::Unavailable | StoreErrorKind::LeaseLost => {
-                Remedy::Retry
-            }
-            StoreErrorKind::Guard => Remedy::Report,
-            StoreErrorKind::Key
-            | StoreErrorKind::Damaged
-            | StoreErrorKind::Newer
-            | StoreErrorKind::Refused
-            | StoreErrorKind::Io => Remedy::Configure,
-        }
-    }
 }
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for StoreError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
-crate::impl_diagnostic!(StoreError, hint);
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,8 @@
 //! The port to access tokens that are obtained and renewed elsewhere.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use crate::{AccessToken, BoxFuture, Remedy};
+use crate::{AccessToken, BoxFuture, KindError, Remedy};
 
 /// Hands out a bearer token (RFC 6750): from a variable, a file, a command, a secret store.
 ///
@@ -52,60 +52,4 @@ impl TokenSource for FixedToken {
 }
 
 /// A source that has no token to give.
-#[derive(Debug)]
-pub struct TokenSourceError {
-    remedy: Remedy,
-    what: String,
-    hint: Option<String>,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl TokenSourceError {
-    /// An error; `what` says what was tried on what, in lower case and without a full stop.
-    pub fn new(remedy: Remedy, what: impl Into<String>) -> Self {
-        Self {
-            remedy,
-            what: what.into(),
-            hint: None,
-            source: None,
-        }
-    }
-
-    /// Adds advice for a person.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// Adds what caused it.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
-        self.remedy
-    }
-
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-}
-
-impl fmt::Display for TokenSourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for TokenSourceError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
-crate::impl_diagnostic!(TokenSourceError, hint);
+pub type TokenSourceError = KindError<Remedy>;

@@ -130,11 +130,8 @@ impl Diagnosis<'_> {
                 };
                 let found = Finding::from_error(code, &error)
                     .with_remedy(error.remedy())
-                    .hint_setting("client", None);
-                let found = match error.hint() {
-                    Some(hint) => found.text(hint),
-                    None => found,
-                };
+                    .hint_setting("client", None)
+                    .with_hints(error.hints());
                 // A user who is signed in needs no client yet.
                 let is_needed = !self.record.as_ref().is_some_and(Record::is_signed_in);
                 step.push_finding(if is_needed {
@@ -326,8 +323,5 @@ fn from_store_error(error: &StoreError) -> Finding {
         Remedy::Retry => found.with_remedy(Remedy::Retry),
         _ => found,
     };
-    match error.hint() {
-        Some(hint) => found.text(hint),
-        None => found,
-    }
+    found.with_hints(error.hints())
 }

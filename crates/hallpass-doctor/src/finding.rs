@@ -91,6 +91,12 @@ impl Finding {
         self
     }
 
+    /// Adds the advice of an error.
+    pub(crate) fn with_hints(mut self, hints: &[Hint]) -> Self {
+        self.hints.extend_from_slice(hints);
+        self
+    }
+
     pub(crate) fn text(self, text: impl Into<String>) -> Self {
         self.hint(Hint::text(text))
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hallpass_core::{AuthScheme, Hint, Remedy, UnverifiedClaims};
+use hallpass_core::{AuthScheme, Diagnostic as _, Hint, Remedy, UnverifiedClaims};
 use hallpass_session::{SessionError, SignInNeed, Token};
 
 use crate::{Code, Finding, Severity, Step, StepName, clock, diagnosis::Diagnosis};
@@ -162,13 +162,12 @@ fn refused(error: &SessionError) -> Finding {
         .with_severity(Severity::Fault)
         .with_causes((error as &dyn Error).source())
         .with_remedy(error.remedy());
+    let hints = error.hints();
+    let is_dated = hints.iter().any(|hint| matches!(hint, Hint::Retry { .. }));
     let found = match error {
         SessionError::SignInRequired(_) => found.hint(Hint::SignIn),
-        _ if error.remedy() == Remedy::Retry => found.retry_later(),
+        _ if error.remedy() == Remedy::Retry && !is_dated => found.retry_later(),
         _ => found,
     };
-    match error.hint() {
-        Some(hint) => found.text(hint),
-        None => found,
-    }
+    found.with_hints(&hints)
 }

@@ -47,7 +47,13 @@ async fn outcome() -> &'static str {
     if let Some(cause) = error.source() {
         println!("caused by: {cause}");
     }
-    println!("hint: {}", error.hint().unwrap_or("none"));
+    println!(
+        "hint: {}",
+        error
+            .hints()
+            .first()
+            .map_or("none".to_owned(), ToString::to_string)
+    );
     match error.kind() {
         KeyErrorKind::Absent => "absent",
         KeyErrorKind::Locked => "locked",

@@ -45,11 +45,7 @@ impl CallbackAddress {
     /// Reads a setting; the error says what is wrong with it.
     pub(crate) fn from_setting(setting: &CallbackSetting) -> Result<Self, LoginError> {
         let refuse = |what: String| {
-            Err(LoginError::new(
-                LoginErrorKind::Setting,
-                Remedy::Configure,
-                what,
-            ))
+            Err(LoginError::new(LoginErrorKind::Setting, what).with_remedy(Remedy::Configure))
         };
         let host = match setting.host.as_str() {
             "127.0.0.1" => LoopbackHost::V4,

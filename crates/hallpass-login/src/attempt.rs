@@ -142,8 +142,9 @@ impl Login<'_> {
                 "the authorization request for {} can't be made",
                 self.request.key.server
             );
-            LoginError::new(LoginErrorKind::Request, error.remedy(), what)
-                .with_hint(error.hint())
+            LoginError::new(LoginErrorKind::Request, what)
+                .with_remedy(error.remedy())
+                .with_hints(error.hint())
                 .with_source(error)
         })
     }

@@ -57,7 +57,7 @@ impl AwaitCallback<'_> {
                 callback = callbacks.next() => {
                     let Some(callback) = callback else {
                         let what = "the callback port closed by itself";
-                        return Err(LoginError::new(LoginErrorKind::CallbackPort, Remedy::Retry, what));
+                        return Err(LoginError::new(LoginErrorKind::CallbackPort, what).with_remedy(Remedy::Retry));
                     };
                     match self.pending.receive(&callback.query.0) {
                         Ok(code) => {
@@ -126,8 +126,9 @@ impl AwaitCallback<'_> {
             _ => LoginErrorKind::Callback,
         };
         let what = format!("the sign-in to {} was refused", self.server);
-        LoginError::new(kind, error.remedy(), what)
-            .with_hint(error.hint())
+        LoginError::new(kind, what)
+            .with_remedy(error.remedy())
+            .with_hints(error.hint())
             .with_source(error)
     }
 
@@ -137,8 +138,9 @@ impl AwaitCallback<'_> {
             "the sign-in to {} was not finished within {seconds} s",
             self.server
         );
-        LoginError::new(LoginErrorKind::Timeout, Remedy::SignIn, what)
-            .with_hint(Some(self.hint.clone()))
+        LoginError::new(LoginErrorKind::Timeout, what)
+            .with_remedy(Remedy::SignIn)
+            .with_hint(self.hint.clone())
     }
 }
 

@@ -89,8 +89,9 @@ impl ClientCandidates<'_> {
                 } else {
                     LoginErrorKind::Setting
                 };
-                LoginError::new(kind, error.remedy(), error.to_string())
-                    .with_hint(Some(error.hint()))
+                LoginError::new(kind, error.to_string())
+                    .with_remedy(error.remedy())
+                    .with_hint(error.hint())
             })
     }
 
@@ -143,7 +144,9 @@ impl ClientCandidates<'_> {
         } else {
             "register a client there by hand and set its client id (and secret, if it has one)"
         };
-        LoginError::new(LoginErrorKind::NoClient, Remedy::Configure, what).with_hint(Some(hint))
+        LoginError::new(LoginErrorKind::NoClient, what)
+            .with_remedy(Remedy::Configure)
+            .with_hint(hint)
     }
 }
 

@@ -77,13 +77,15 @@ impl Login<'_> {
             TokenRequestError::Answer(error) => error,
             TokenRequestError::Signing(error) => {
                 let what = "the token request could not be signed";
-                let failed = LoginError::new(LoginErrorKind::Exchange, Remedy::Retry, what);
+                let failed =
+                    LoginError::new(LoginErrorKind::Exchange, what).with_remedy(Remedy::Retry);
                 return failed.with_source(error).into();
             }
             error => {
                 let what = format!("no tokens from {issuer}");
-                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
-                    .with_hint(Some("the code may be used up: sign in again"))
+                let error = LoginError::new(LoginErrorKind::Network, what)
+                    .with_remedy(error.remedy())
+                    .with_hint("the code may be used up: sign in again")
                     .with_source(error.into_inner());
                 return error.into();
             }
@@ -100,8 +102,9 @@ impl Login<'_> {
         };
         let what = format!("{issuer} gave no tokens for the code");
         let hint = error.hint();
-        let error = LoginError::new(LoginErrorKind::Exchange, error.remedy(), what)
-            .with_hint(hint)
+        let error = LoginError::new(LoginErrorKind::Exchange, what)
+            .with_remedy(error.remedy())
+            .with_hints(hint)
             .with_source(error);
         match reregister {
             Some(reason) => FailedAttempt::Reregister(reason, Box::new(error)),
@@ -153,5 +156,5 @@ fn why_no_refresh_token(login: &Login<'_>, plan: &LoginPlan, grant: &Grant) -> N
 
 fn no_token_endpoint(issuer: &str) -> LoginError {
     let what = format!("the metadata of {issuer} names no token endpoint");
-    LoginError::new(LoginErrorKind::Request, Remedy::Report, what)
+    LoginError::new(LoginErrorKind::Request, what).with_remedy(Remedy::Report)
 }

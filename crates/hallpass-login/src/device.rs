@@ -59,8 +59,9 @@ impl Login<'_> {
                     format!("no device code from {issuer}"),
                 ),
             };
-            LoginError::new(kind, error.remedy(), what)
-                .with_hint(error.hint())
+            LoginError::new(kind, what)
+                .with_remedy(error.remedy())
+                .with_hints(error.hint())
                 .with_source(error.into_inner())
         };
         let client = self.token_client();
@@ -94,11 +95,9 @@ impl Login<'_> {
             self.host.clock.sleep(waiting.interval()).await;
             if self.host.clock.now() >= waiting.expires_at() {
                 let what = "the device code has expired";
-                return Err(LoginError::new(
-                    LoginErrorKind::Timeout,
-                    Remedy::SignIn,
-                    what,
-                ));
+                return Err(
+                    LoginError::new(LoginErrorKind::Timeout, what).with_remedy(Remedy::SignIn)
+                );
             }
             match client.request_token(&tokens, &waiting.poll()).await {
                 Ok(tokens) => return Ok(tokens),

@@ -1,20 +1,11 @@
 //! The error of a login.
 
-use std::{error::Error, fmt};
-
-use hallpass_core::{AuthorizeError, Remedy};
+use hallpass_core::{ErrorKind, KindError, Remedy};
 
 /// Why a login ended without a grant. Nothing that was saved before is lost by it.
 ///
-/// A host finds it in [`AuthorizeError::get_ref`].
-#[derive(Debug)]
-pub struct LoginError {
-    kind: LoginErrorKind,
-    what: String,
-    remedy: Remedy,
-    hint: Option<String>,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
+/// A host finds it in [`AuthorizeError::get_ref`](hallpass_core::AuthorizeError::get_ref).
+pub type LoginError = KindError<LoginErrorKind>;
 
 /// How far a login came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,62 +39,18 @@ pub enum LoginErrorKind {
     Network,
 }
 
-impl LoginError {
-    pub(crate) fn new(kind: LoginErrorKind, remedy: Remedy, what: impl Into<String>) -> Self {
-        Self {
-            kind,
-            what: what.into(),
-            remedy,
-            hint: None,
-            source: None,
+impl ErrorKind for LoginErrorKind {
+    fn remedy(self) -> Remedy {
+        match self {
+            Self::CallbackPort | Self::Network | Self::Store => Remedy::Retry,
+            Self::Denied | Self::Timeout => Remedy::SignIn,
+            Self::Callback | Self::Exchange => Remedy::Report,
+            Self::Discovery
+            | Self::Setting
+            | Self::NoClient
+            | Self::OtherIssuer
+            | Self::Registration
+            | Self::Request => Remedy::Configure,
         }
-    }
-
-    #[must_use]
-    pub(crate) fn with_hint(mut self, hint: Option<impl Into<String>>) -> Self {
-        if let Some(hint) = hint {
-            self.hint = Some(hint.into());
-        }
-        self
-    }
-
-    #[must_use]
-    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// How far the login came.
-    pub fn kind(&self) -> LoginErrorKind {
-        self.kind
-    }
-
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
-        self.remedy
-    }
-
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-}
-
-impl fmt::Display for LoginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for LoginError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl From<LoginError> for AuthorizeError {
-    fn from(error: LoginError) -> Self {
-        let hint = error.hint.clone();
-        Self::new(error.remedy, error).with_hint(hint)
     }
 }

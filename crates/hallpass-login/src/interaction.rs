@@ -39,7 +39,8 @@ pub trait Interaction: Send + Sync + fmt::Debug {
 }
 
 /// A browser that was not opened.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
 pub struct OpenError {
     what: String,
     declined: bool,
@@ -80,17 +81,5 @@ impl OpenError {
     /// What to do about it: say how a browser is started here.
     pub fn remedy(&self) -> Remedy {
         Remedy::Configure
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for OpenError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }

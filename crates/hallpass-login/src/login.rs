@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Clock, Entropy, HttpClient, Record, Registration, Remedy, SignIn, SignInReason, State,
+    Clock, Diagnostic, Entropy, HttpClient, Record, Registration, Remedy, SignIn, SignInReason,
+    State,
 };
 use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
 use hallpass_oauth::{ClientKey, TokenError};
@@ -84,8 +85,9 @@ impl<'a> Login<'a> {
         let key = request.settings.client.key.as_ref();
         let key = key.map(ClientKey::open).transpose().map_err(|error| {
             let what = "the key of the client can't be used";
-            LoginError::new(LoginErrorKind::Setting, error.remedy(), what)
-                .with_hint(error.hint())
+            LoginError::new(LoginErrorKind::Setting, what)
+                .with_remedy(error.remedy())
+                .with_hints(error.hint())
                 .with_source(error)
         })?;
         let server = &request.key.server;
@@ -103,9 +105,10 @@ impl<'a> Login<'a> {
                 _ => LoginErrorKind::Discovery,
             };
             let what = format!("no sign-in to {server}: its authorization server was not found");
-            let hint = error.hint().map(str::to_owned);
-            LoginError::new(kind, error.remedy(), what)
-                .with_hint(hint)
+            let hints = Diagnostic::hints(&error);
+            LoginError::new(kind, what)
+                .with_remedy(error.remedy())
+                .with_hints(hints)
                 .with_source(error)
         })?;
         Ok(Self {
@@ -177,8 +180,9 @@ impl<'a> Login<'a> {
                      (the client's registration has to name it)"
                 )
             });
-            LoginError::new(LoginErrorKind::CallbackPort, Remedy::Configure, what)
-                .with_hint(hint)
+            LoginError::new(LoginErrorKind::CallbackPort, what)
+                .with_remedy(Remedy::Configure)
+                .with_hints(hint)
                 .with_source(error)
         })
     }
@@ -221,9 +225,10 @@ impl<'a> Login<'a> {
         }
         self.request.keep.save(&record).await.map_err(|error| {
             let what = "the new registration could not be saved";
-            let hint = error.hint().map(str::to_owned);
-            LoginError::new(LoginErrorKind::Store, error.remedy(), what)
-                .with_hint(hint)
+            let hints = Diagnostic::hints(&error);
+            LoginError::new(LoginErrorKind::Store, what)
+                .with_remedy(error.remedy())
+                .with_hints(hints)
                 .with_source(error)
         })
     }
@@ -253,7 +258,8 @@ impl<'a> Login<'a> {
             "{} no longer accepts the client that was registered there",
             self.discovered.server.issuer
         );
-        let mut error = LoginError::new(LoginErrorKind::Registration, Remedy::Report, what);
+        let mut error =
+            LoginError::new(LoginErrorKind::Registration, what).with_remedy(Remedy::Report);
         if let Some(answer) = answer {
             error = error.with_source(answer);
         }
@@ -268,7 +274,9 @@ impl<'a> Login<'a> {
         let signer = DpopSigner::for_new_grant(&self.discovered.server, None);
         signer.map(Some).map_err(|error| {
             let what = "the tokens can't be bound to a key";
-            LoginError::new(LoginErrorKind::Request, error.remedy(), what).with_source(error)
+            LoginError::new(LoginErrorKind::Request, what)
+                .with_remedy(error.remedy())
+                .with_source(error)
         })
     }
 }

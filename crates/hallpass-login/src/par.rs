@@ -26,12 +26,12 @@ impl Login<'_> {
                 "{} did not accept the authorization request",
                 metadata.issuer
             );
-            LoginError::new(LoginErrorKind::Request, remedy, what)
+            LoginError::new(LoginErrorKind::Request, what).with_remedy(remedy)
         };
         let Some(endpoint) = &metadata.pushed_authorization_request_endpoint else {
             if demanded {
                 let hint = "its metadata demands pushed requests and names no endpoint for them";
-                return Err(refused(Remedy::Report).with_hint(Some(hint)).into());
+                return Err(refused(Remedy::Report).with_hint(hint).into());
             }
             return Ok(false);
         };
@@ -49,13 +49,15 @@ impl Login<'_> {
             Ok(answer) => answer,
             Err(TokenRequestError::Signing(error)) => {
                 let what = "the authorization request could not be signed";
-                let error = LoginError::new(LoginErrorKind::Request, Remedy::Retry, what)
+                let error = LoginError::new(LoginErrorKind::Request, what)
+                    .with_remedy(Remedy::Retry)
                     .with_source(error);
                 return Err(error.into());
             }
             Err(error) if demanded => {
                 let what = format!("no authorization request to {}", metadata.issuer);
-                let error = LoginError::new(LoginErrorKind::Network, error.remedy(), what)
+                let error = LoginError::new(LoginErrorKind::Network, what)
+                    .with_remedy(error.remedy())
                     .with_source(error.into_inner());
                 return Err(error.into());
             }
@@ -77,7 +79,7 @@ impl Login<'_> {
                 Err(self.registration_refused(Some(error)))
             }
             Err(error) if demanded => Err(refused(error.remedy())
-                .with_hint(error.hint())
+                .with_hints(error.hint())
                 .with_source(error)
                 .into()),
             Err(error) => {

@@ -25,12 +25,12 @@ impl Login<'_> {
         let Some(endpoint) = &metadata.registration_endpoint else {
             let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let what = format!("the client registered with {issuer} can't be used{reason}");
-            return Err(
-                LoginError::new(LoginErrorKind::NoClient, Remedy::Configure, what).with_hint(Some(
+            return Err(LoginError::new(LoginErrorKind::NoClient, what)
+                .with_remedy(Remedy::Configure)
+                .with_hint(
                     "the server registers no clients by itself: free the port, or register a \
                      client there by hand and set its client id",
-                )),
-            );
+                ));
         };
         let listener = self.listen(&plan.callback).await?;
         let event = LoginEvent::Registering { issuer, reason };
@@ -72,8 +72,9 @@ impl Login<'_> {
                 Remedy::Retry => None,
                 _ => Some(error.hint().unwrap_or_else(|| by_hand.to_owned())),
             };
-            LoginError::new(LoginErrorKind::Registration, error.remedy(), what)
-                .with_hint(hint)
+            LoginError::new(LoginErrorKind::Registration, what)
+                .with_remedy(error.remedy())
+                .with_hints(hint)
                 .with_source(error)
         })?;
         self.save_registration(&registration).await?;
@@ -95,7 +96,9 @@ impl Login<'_> {
         let request = request.into_http(endpoint);
         let answer = self.token_client().fetch(request).await.map_err(|error| {
             let what = format!("no registration with {}", metadata.issuer);
-            LoginError::new(LoginErrorKind::Network, error.remedy(), what).with_source(error)
+            LoginError::new(LoginErrorKind::Network, what)
+                .with_remedy(error.remedy())
+                .with_source(error)
         })?;
         let redirect_uri = &listener.redirect_uri;
         Ok(registration_from_http(&answer, redirect_uri, metadata))

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{HttpError, Remedy, ServerUrl, url_without_query};
+use hallpass_core::{Diagnostic, Hint, HttpError, Remedy, ServerUrl, url_without_query};
 use hallpass_session::SessionError;
 use http::{HeaderName, StatusCode};
 use url::Url;
@@ -10,13 +10,14 @@ use url::Url;
 use crate::EventTooLarge;
 
 /// A request without a usable answer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[error(transparent)]
 pub enum Error {
     /// There is no answer, or it broke off.
-    Http(HttpError),
+    Http(#[from] HttpError),
     /// A redirect that is not followed.
-    Redirect(RedirectError),
+    Redirect(#[from] RedirectError),
     /// No authorization could be made for the request.
     Authorization(AuthorizationError),
     /// A text can't stand in a header.
@@ -24,7 +25,7 @@ pub enum Error {
     /// The body is larger than the caller allows.
     BodyTooLarge(BodyTooLarge),
     /// An event is larger than the caller allows.
-    EventTooLarge(EventTooLarge),
+    EventTooLarge(#[from] EventTooLarge),
     /// The session has no token that the server accepts.
     Session(SessionError),
     /// The server refuses one fresh token after another.
@@ -35,9 +36,10 @@ impl Error {
     pub(crate) fn invalid_header(name: HeaderName) -> Self {
         Self::InvalidHeader(InvalidHeader { name })
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for Error {
+    fn remedy(&self) -> Remedy {
         match self {
             Self::Http(error) => error.remedy(),
             Self::Redirect(error) => error.remedy(),
@@ -50,62 +52,12 @@ impl Error {
         }
     }
 
-    /// Advice for a person.
-    pub fn hint(&self) -> Option<String> {
+    fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Redirect(error) => error.hint(),
-            Self::Session(error) => error.hint(),
-            _ => None,
+            Self::Redirect(error) => error.hints(),
+            Self::Session(error) => error.hints(),
+            _ => Vec::new(),
         }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(error) => error.fmt(f),
-            Self::Redirect(error) => error.fmt(f),
-            Self::Authorization(error) => error.fmt(f),
-            Self::InvalidHeader(error) => error.fmt(f),
-            Self::BodyTooLarge(error) => error.fmt(f),
-            Self::EventTooLarge(error) => error.fmt(f),
-            Self::Session(error) => error.fmt(f),
-            Self::TooManyChallenges(error) => error.fmt(f),
-        }
-    }
-}
-
-impl StdError for Error {
-    // Transparent: the text is the variant's own, so its source comes next.
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Http(error) => error.source(),
-            Self::Authorization(error) => error.source(),
-            Self::Session(error) => error.source(),
-            Self::Redirect(_)
-            | Self::InvalidHeader(_)
-            | Self::BodyTooLarge(_)
-            | Self::EventTooLarge(_)
-            | Self::TooManyChallenges(_) => None,
-        }
-    }
-}
-
-impl From<HttpError> for Error {
-    fn from(error: HttpError) -> Self {
-        Self::Http(error)
-    }
-}
-
-impl From<RedirectError> for Error {
-    fn from(error: RedirectError) -> Self {
-        Self::Redirect(error)
-    }
-}
-
-impl From<EventTooLarge> for Error {
-    fn from(error: EventTooLarge) -> Self {
-        Self::EventTooLarge(error)
     }
 }
 
@@ -166,20 +118,22 @@ impl RedirectError {
     pub fn reason(&self) -> RedirectReason {
         self.reason
     }
+}
 
-    /// What to do about it: the configured URL is not the server's own.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for RedirectError {
+    /// The configured URL is not the server's own.
+    fn remedy(&self) -> Remedy {
         match self.reason {
             RedirectReason::MethodLost | RedirectReason::OtherOrigin => Remedy::Configure,
             RedirectReason::TooMany | RedirectReason::NoLocation => Remedy::Report,
         }
     }
 
-    /// Advice for a person.
-    pub fn hint(&self) -> Option<String> {
-        let to = self.to.as_deref()?;
-        (self.remedy() == Remedy::Configure)
-            .then(|| format!("if {to} is the MCP server, configure that URL instead"))
+    fn hints(&self) -> Vec<Hint> {
+        let is_other = self.remedy() == Remedy::Configure;
+        let to = self.to.as_deref().filter(|_| is_other);
+        let hint = to.map(|to| format!("if {to} is the MCP server, configure that URL instead"));
+        hint.into_iter().map(Hint::from).collect()
     }
 }
 

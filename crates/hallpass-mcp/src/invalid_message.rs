@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Remedy, redact_body, url_without_query};
+use hallpass_core::{Diagnostic, Hint, Remedy, redact_body, url_without_query};
 use http::{StatusCode, header::CONTENT_TYPE};
 use url::Url;
 
@@ -57,9 +57,10 @@ impl InvalidMessage {
         self.words = redact_body(body);
         self
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for InvalidMessage {
+    fn remedy(&self) -> Remedy {
         if self.is_other_media_type {
             Remedy::Configure
         } else {
@@ -67,9 +68,9 @@ impl InvalidMessage {
         }
     }
 
-    /// Advice for a person.
-    pub fn hint(&self) -> Option<String> {
-        self.is_other_media_type.then(|| OTHER_URL.to_owned())
+    fn hints(&self) -> Vec<Hint> {
+        let hint = self.is_other_media_type.then(|| Hint::text(OTHER_URL));
+        hint.into_iter().collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic, Hint, Remedy};
 use hallpass_session::SessionError;
 use http::{StatusCode, header::WWW_AUTHENTICATE};
 
@@ -65,15 +65,15 @@ impl RequestError {
     pub fn into_error(self) -> Error {
         self.error
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for RequestError {
+    fn remedy(&self) -> Remedy {
         self.error.remedy()
     }
 
-    /// Advice for a person.
-    pub fn hint(&self) -> Option<String> {
-        self.error.hint()
+    fn hints(&self) -> Vec<Hint> {
+        self.error.hints()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use hallpass_core::{Remedy, redact_body, url_without_query};
+use hallpass_core::{Diagnostic, Hint, Remedy, redact_body, url_without_query};
 use http::{StatusCode, header::RETRY_AFTER};
 
 use crate::Response;
@@ -57,9 +57,10 @@ impl UnexpectedStatus {
     pub fn status(&self) -> StatusCode {
         self.status
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for UnexpectedStatus {
+    fn remedy(&self) -> Remedy {
         match self.status {
             StatusCode::REQUEST_TIMEOUT
             | StatusCode::TOO_EARLY
@@ -76,16 +77,16 @@ impl UnexpectedStatus {
         }
     }
 
-    /// Advice for a person.
-    pub fn hint(&self) -> Option<String> {
-        let text = match self.status {
-            StatusCode::FORBIDDEN => {
-                "the server knows the account and does not let it do this; no other token helps"
+    fn hints(&self) -> Vec<Hint> {
+        match self.status {
+            StatusCode::FORBIDDEN => vec![Hint::text(
+                "the server knows the account and does not let it do this; no other token helps",
+            )],
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
+                vec![Hint::text(OTHER_URL)]
             }
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => OTHER_URL,
-            _ => return None,
-        };
-        Some(text.to_owned())
+            _ => Vec::new(),
+        }
     }
 }
 

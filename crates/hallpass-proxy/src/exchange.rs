@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_mcp::{
     Content, Error, InvalidMessage, Reconnection, RequestError, Response, StreamResponse,
     UnexpectedStatus, jsonrpc::Message,
@@ -301,7 +301,7 @@ impl Shared {
         let request = routing::post(message, connection, &self.tools)?;
         // It is the host's, but no caller waits for it.
         let sent = self.send_in_background(&request).await?;
-        let response = sent.map_err(|error| ProxyRequestError::from(&error))?;
+        let response = sent.map_err(|error| ProxyRequestError::from_error(&error))?;
         if response.status().is_success() {
             return Ok(());
         }
@@ -341,11 +341,11 @@ impl FailedAttempt {
     fn from_send(error: &RequestError) -> Result<Self, ProxyRequestError> {
         match error.error() {
             Error::Http(error) if error.remedy() == Remedy::Retry => Ok(Self {
-                text: ProxyRequestError::of(error, Remedy::Retry, None).describe(),
+                text: ProxyRequestError::from_error(error).describe(),
                 not_sent: !error.may_have_been_sent(),
                 would_repeat: false,
             }),
-            _ => Err(ProxyRequestError::from(error)),
+            _ => Err(ProxyRequestError::from_error(error)),
         }
     }
 
@@ -378,8 +378,11 @@ impl FailedAttempt {
 
     fn into_error(self, only_reads: bool) -> ProxyRequestError {
         let hint = "it is not known whether the server did what was asked; it was not asked again";
-        let hint = (!self.not_sent && !only_reads).then(|| hint.to_owned());
-        ProxyRequestError::new(Remedy::Retry, self.text).hint(hint)
+        let error = ProxyRequestError::new(Remedy::Retry, self.text);
+        if self.not_sent || only_reads {
+            return error;
+        }
+        error.with_hint(hint)
     }
 }
 

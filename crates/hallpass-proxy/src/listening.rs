@@ -1,6 +1,6 @@
 //! The server's own stream.
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_mcp::{Reconnection, StreamResponse};
 
 use crate::{connection::Connection, response_reader::ResponseReader, routing, shared::Shared};

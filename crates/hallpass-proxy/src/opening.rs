@@ -297,7 +297,7 @@ impl Shared {
         let request = routing::post(opening, &Connection::default(), &self.tools)?;
         let server = self.reload_server().await?;
         let response = server.send(&request, Interactivity::Interactive).await;
-        let response = response.map_err(|error| ProxyRequestError::from(&error))?;
+        let response = response.map_err(|error| ProxyRequestError::from_error(&error))?;
         let session = response.session_id().map(str::to_owned);
         if !response.status().is_success() {
             let answer = self.refusal(response).await?;

@@ -1,16 +1,11 @@
 //! Why a message gets no answer from the server, as the host is told.
 
-use std::{error::Error, fmt::Write as _};
+use std::fmt::Write as _;
 
 use bytes::Bytes;
-use hallpass_core::Remedy;
-use hallpass_mcp::{
-    InvalidMessage, RequestError, UnexpectedStatus,
-    jsonrpc::{Id, Message},
-};
+use hallpass_core::{Diagnostic, Hint, Remedy};
+use hallpass_mcp::jsonrpc::{Id, Message};
 use serde_json::json;
-
-use crate::NoEndpoint;
 
 /// The code of JSON-RPC errors that come from here and not from the server.
 const PROXY_ERROR: i32 = -32000;
@@ -19,7 +14,7 @@ const PROXY_ERROR: i32 = -32000;
 #[derive(Debug, Clone)]
 pub(crate) struct ProxyRequestError {
     text: String,
-    hints: Vec<String>,
+    hints: Vec<Hint>,
     remedy: Remedy,
     /// The server's own JSON-RPC error, when that is the error.
     answer: Option<Box<Message>>,
@@ -36,14 +31,16 @@ impl ProxyRequestError {
     }
 
     /// An error and its causes.
-    pub(crate) fn of(error: &dyn Error, remedy: Remedy, hint: Option<String>) -> Self {
+    pub(crate) fn from_error(error: &dyn Diagnostic) -> Self {
         let mut text = error.to_string();
         let mut next = error.source();
         while let Some(cause) = next {
             let _ = write!(text, ": {cause}");
             next = cause.source();
         }
-        Self::new(remedy, text).hint(hint)
+        let mut told = Self::new(error.remedy(), text);
+        told.hints.extend(error.hints());
+        told
     }
 
     /// The server refuses with an error of its own.
@@ -55,8 +52,8 @@ impl ProxyRequestError {
         }
     }
 
-    pub(crate) fn hint(mut self, hint: Option<String>) -> Self {
-        self.hints.extend(hint);
+    pub(crate) fn with_hint(mut self, hint: impl Into<Hint>) -> Self {
+        self.hints.push(hint.into());
         self
     }
 
@@ -80,18 +77,13 @@ impl ProxyRequestError {
 
     /// The answer to the request `id`.
     pub(crate) fn to_error(&self, id: &Id) -> Bytes {
-        let remedy = match self.remedy {
-            Remedy::Retry => "retry",
-            Remedy::SignIn => "sign-in",
-            Remedy::Configure => "configure",
-            Remedy::Report => "report",
-        };
+        let hints: Vec<_> = self.hints.iter().map(ToString::to_string).collect();
         let error = match self.own_answer().and_then(Message::single) {
             Some(part) => String::from_utf8_lossy(&part.body).into_owned(),
             None => json!({
                 "code": PROXY_ERROR,
                 "message": self.describe(),
-                "data": { "remedy": remedy, "hints": self.hints },
+                "data": { "remedy": self.remedy, "hints": hints },
             })
             .to_string(),
         };
@@ -99,34 +91,8 @@ impl ProxyRequestError {
     }
 }
 
-impl From<NoEndpoint> for ProxyRequestError {
-    fn from(error: NoEndpoint) -> Self {
-        let mut told = Self::of(&error, error.remedy(), None);
-        told.hints.extend_from_slice(error.hints());
-        told
-    }
-}
-
-impl From<&RequestError> for ProxyRequestError {
-    fn from(error: &RequestError) -> Self {
-        Self::of(error, error.remedy(), error.hint())
-    }
-}
-
-impl From<hallpass_mcp::Error> for ProxyRequestError {
-    fn from(error: hallpass_mcp::Error) -> Self {
-        Self::of(&error, error.remedy(), error.hint())
-    }
-}
-
-impl From<InvalidMessage> for ProxyRequestError {
-    fn from(invalid: InvalidMessage) -> Self {
-        Self::of(&invalid, invalid.remedy(), invalid.hint())
-    }
-}
-
-impl From<UnexpectedStatus> for ProxyRequestError {
-    fn from(status: UnexpectedStatus) -> Self {
-        Self::of(&status, status.remedy(), status.hint())
+impl<E: Diagnostic> From<E> for ProxyRequestError {
+    fn from(error: E) -> Self {
+        Self::from_error(&error)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use hallpass_core::{BoxFuture, Remedy};
+use hallpass_core::{BoxFuture, Diagnostic, Hint, Remedy};
 use hallpass_mcp::AuthorizedEndpoint;
 
 /// Gives the endpoint of the server.
@@ -27,7 +27,7 @@ impl Server for AuthorizedEndpoint {
 pub struct NoEndpoint {
     source: Box<dyn Error + Send + Sync>,
     remedy: Remedy,
-    hints: Vec<String>,
+    hints: Vec<Hint>,
 }
 
 impl NoEndpoint {
@@ -40,21 +40,21 @@ impl NoEndpoint {
         }
     }
 
-    /// Adds advice for a person.
+    /// Adds advice for the user.
     #[must_use]
-    pub fn with_hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
-        self.hints.extend(hints);
+    pub fn with_hints(mut self, hints: impl IntoIterator<Item = impl Into<Hint>>) -> Self {
+        self.hints.extend(hints.into_iter().map(Into::into));
         self
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for NoEndpoint {
+    fn remedy(&self) -> Remedy {
         self.remedy
     }
 
-    /// Advice for a person.
-    pub fn hints(&self) -> &[String] {
-        &self.hints
+    fn hints(&self) -> Vec<Hint> {
+        self.hints.clone()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hallpass_core::{Clock, Remedy};
+use hallpass_core::{Clock, Diagnostic as _, Remedy};
 use hallpass_mcp::{
     AttemptBudget, AuthorizedEndpoint, Interactivity, InvalidMessage, Request, RequestError,
     Response,
@@ -290,8 +290,11 @@ impl Shared {
 
     /// With the advice how to sign in, where that is what is missing.
     pub(crate) fn advised(&self, error: ProxyRequestError) -> ProxyRequestError {
-        let hint = error.wants_sign_in().then(|| self.sign_in_hint.clone());
-        error.hint(hint)
+        if error.wants_sign_in() {
+            error.with_hint(self.sign_in_hint.clone())
+        } else {
+            error
+        }
     }
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn trouble(error: StoreError) -> AuthError {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    if let Some(hint) = error.hint() {
+    for hint in error.hints() {
         text = format!("{text} ({hint})");
     }
     AuthError::CredentialStoreError(text)

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io};
 
-use hallpass_core::{Remedy, ServerUrl, url_without_query};
+use hallpass_core::{Diagnostic, Hint, Remedy, ServerUrl, url_without_query};
 use hallpass_mcp::{InvalidMessage, RequestError, TooManyChallenges, UnexpectedStatus};
 use hallpass_session::SessionError;
 use http::StatusCode;
@@ -16,8 +16,9 @@ use rmcp::{
 use url::Url;
 
 /// A request that failed for a reason that rmcp has no variant for.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[error(transparent)]
 pub enum Error {
     /// There is no token that the server would take.
     Session(SessionError),
@@ -65,9 +66,10 @@ impl Error {
         }
         None
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for Error {
+    fn remedy(&self) -> Remedy {
         match self {
             Self::Session(error) => error.remedy(),
             Self::Http(error) => error.remedy(),
@@ -78,14 +80,13 @@ impl Error {
         }
     }
 
-    /// Advice for a person.
-    pub fn hint(&self) -> Option<String> {
+    fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Session(error) => error.hint(),
-            Self::Http(error) => error.hint(),
-            Self::UnexpectedStatus(error) => error.hint(),
-            Self::InvalidMessage(error) => error.hint(),
-            Self::TooManyChallenges(_) | Self::OtherServer(_) => None,
+            Self::Session(error) => error.hints(),
+            Self::Http(error) => error.hints(),
+            Self::UnexpectedStatus(error) => error.hints(),
+            Self::InvalidMessage(error) => error.hints(),
+            Self::TooManyChallenges(_) | Self::OtherServer(_) => Vec::new(),
         }
     }
 }
@@ -96,33 +97,6 @@ impl From<hallpass_mcp::Error> for Error {
             hallpass_mcp::Error::Session(error) => Self::Session(error),
             hallpass_mcp::Error::TooManyChallenges(error) => Self::TooManyChallenges(error),
             error => Self::Http(error),
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Session(error) => error.fmt(f),
-            Self::Http(error) => error.fmt(f),
-            Self::TooManyChallenges(error) => error.fmt(f),
-            Self::UnexpectedStatus(error) => error.fmt(f),
-            Self::InvalidMessage(error) => error.fmt(f),
-            Self::OtherServer(error) => error.fmt(f),
-        }
-    }
-}
-
-impl StdError for Error {
-    // Transparent: the text is the variant's own, so its source comes next.
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Session(error) => error.source(),
-            Self::Http(error) => error.source(),
-            Self::TooManyChallenges(_)
-            | Self::UnexpectedStatus(_)
-            | Self::InvalidMessage(_)
-            | Self::OtherServer(_) => None,
         }
     }
 }

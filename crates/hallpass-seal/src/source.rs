@@ -1,8 +1,8 @@
 //! The port to where keys are kept.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use hallpass_core::{BoxFuture, Remedy};
+use hallpass_core::{BoxFuture, ErrorKind, KindError, Remedy};
 
 use crate::{KeyId, SealingKey};
 
@@ -98,13 +98,7 @@ impl<S: KeySource + ?Sized> KeySource for Arc<S> {
 }
 
 /// An operation of a key source that failed.
-#[derive(Debug)]
-pub struct KeyError {
-    kind: KeyErrorKind,
-    what: String,
-    hint: Option<String>,
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
+pub type KeyError = KindError<KeyErrorKind>;
 
 /// Why an operation of a key source failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,62 +117,13 @@ pub enum KeyErrorKind {
     Unusable,
 }
 
-impl KeyError {
-    /// An error of `kind`; `what` says what failed on what, in lower case, without a full stop.
-    pub fn new(kind: KeyErrorKind, what: impl Into<String>) -> Self {
-        Self {
-            kind,
-            what: what.into(),
-            hint: None,
-            source: None,
+impl ErrorKind for KeyErrorKind {
+    /// A timeout may not happen again. Anything else is up to the user.
+    fn remedy(self) -> Remedy {
+        match self {
+            Self::TimedOut => Remedy::Retry,
+            Self::Absent | Self::Locked | Self::Unavailable | Self::Unusable => Remedy::Configure,
         }
-    }
-
-    /// Adds advice for the user.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// Adds the cause.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// The kind.
-    pub fn kind(&self) -> KeyErrorKind {
-        self.kind
-    }
-
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
-    /// What to do about it: a timeout may not happen again, anything else is up to the user.
-    pub fn remedy(&self) -> Remedy {
-        match self.kind {
-            KeyErrorKind::TimedOut => Remedy::Retry,
-            KeyErrorKind::Absent
-            | KeyErrorKind::Locked
-            | KeyErrorKind::Unavailable
-            | KeyErrorKind::Unusable => Remedy::Configure,
-        }
-    }
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl Error for KeyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -78,7 +78,8 @@ impl AssertionSource for AssertionFile {
 }
 
 /// There is no assertion to send.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("could not get an assertion: {what}")]
 pub struct AssertionError {
     remedy: Remedy,
     what: String,
@@ -114,17 +115,5 @@ impl From<SecretError> for AssertionError {
             remedy: error.remedy(),
             ..Self::new("reading the platform's file or command failed").with_source(error)
         }
-    }
-}
-
-impl fmt::Display for AssertionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "could not get an assertion: {}", self.what)
-    }
-}
-
-impl Error for AssertionError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }

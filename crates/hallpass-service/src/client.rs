@@ -33,11 +33,9 @@ pub(crate) fn choose(
         return Ok(registration);
     }
     let what = format!("no client is configured for {}", metadata.issuer);
-    Err(
-        ServiceError::new(ServiceErrorKind::NoClient, Remedy::Configure, what).with_hint(Some(
-            "register a client there by hand and set its client id",
-        )),
-    )
+    Err(ServiceError::new(ServiceErrorKind::NoClient, what)
+        .with_remedy(Remedy::Configure)
+        .with_hint("register a client there by hand and set its client id"))
 }
 
 /// The error of a pre-registered client.
@@ -47,5 +45,7 @@ pub(crate) fn unusable(error: &PreRegisteredClientError) -> ServiceError {
     } else {
         ServiceErrorKind::NoClient
     };
-    ServiceError::new(kind, error.remedy(), error.to_string()).with_hint(Some(error.hint()))
+    ServiceError::new(kind, error.to_string())
+        .with_remedy(error.remedy())
+        .with_hint(error.hint())
 }

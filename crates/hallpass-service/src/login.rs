@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     Assertion, AssertionError, IdentityProvider, ServiceError, ServiceErrorKind, ServiceGrant,
-    ServiceLogin, client,
+    ServiceLogin, client, error::token_request_error,
 };
 
 /// What is fixed for a whole sign-in.
@@ -64,8 +64,9 @@ impl<'a> Login<'a> {
         let found = found.map_err(|error| {
             let what = format!("no sign-in to {server}: its authorization server was not found");
             let hint = error.hint().map(str::to_owned);
-            ServiceError::new(ServiceErrorKind::Discovery, error.remedy(), what)
-                .with_hint(hint)
+            ServiceError::new(ServiceErrorKind::Discovery, what)
+                .with_remedy(error.remedy())
+                .with_hints(hint)
                 .with_source(error)
         })?;
         let scopes = found
@@ -118,7 +119,7 @@ impl<'a> Login<'a> {
                 self.metadata.issuer
             );
             let kind = ServiceErrorKind::Request;
-            return Err(ServiceError::new(kind, Remedy::Report, what));
+            return Err(ServiceError::new(kind, what).with_remedy(Remedy::Report));
         };
         let previous = self
             .previous_record()
@@ -127,7 +128,8 @@ impl<'a> Login<'a> {
             let stored = previous.and_then(|grant| grant.dpop_key.as_ref());
             let signer = DpopSigner::for_new_grant(&self.metadata, stored).map_err(|error| {
                 let what = "the tokens can't be bound to a key";
-                ServiceError::new(ServiceErrorKind::Request, error.remedy(), what)
+                ServiceError::new(ServiceErrorKind::Request, what)
+                    .with_remedy(error.remedy())
                     .with_source(error)
             })?;
             Some(signer)
@@ -151,7 +153,7 @@ impl<'a> Login<'a> {
                 self.host.remember_refused(assertion);
             }
             let what = format!("{} gave the service no token", self.metadata.issuer);
-            ServiceError::token_request(ServiceErrorKind::Refused, what, error)
+            token_request_error(ServiceErrorKind::Refused, what, error)
         })?;
         let now = self.host.clock.now();
         let mut grant =
@@ -177,7 +179,7 @@ impl<'a> Login<'a> {
                         self.metadata.issuer
                     );
                     let kind = ServiceErrorKind::Refused;
-                    return Err(ServiceError::new(kind, Remedy::Configure, what));
+                    return Err(ServiceError::new(kind, what).with_remedy(Remedy::Configure));
                 }
                 PreparedGrant::JwtBearer(assertion)
             }
@@ -232,7 +234,7 @@ impl<'a> Login<'a> {
                 TokenRequestError::Answer(_) => format!("{host} gave no identity assertion"),
                 _ => format!("no identity assertion from {host}"),
             };
-            ServiceError::token_request(ServiceErrorKind::Exchange, what, error)
+            token_request_error(ServiceErrorKind::Exchange, what, error)
         })
     }
 
@@ -286,7 +288,9 @@ fn requested_scopes(scopes: Scopes, request: SignIn<'_>) -> Scopes {
 
 fn no_assertion(error: AssertionError) -> ServiceError {
     let what = "there is no assertion to send";
-    ServiceError::new(ServiceErrorKind::Assertion, error.remedy(), what).with_source(error)
+    ServiceError::new(ServiceErrorKind::Assertion, what)
+        .with_remedy(error.remedy())
+        .with_source(error)
 }
 
 /// An endpoint as errors show it.

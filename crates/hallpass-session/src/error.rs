@@ -6,7 +6,9 @@ mod terminated;
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use hallpass_core::{AuthorizeError, CredentialKey, Remedy, StoreError, TokenSourceError};
+use hallpass_core::{
+    AuthorizeError, CredentialKey, Diagnostic, Hint, Remedy, StoreError, TokenSourceError,
+};
 
 pub use self::{
     refresh::{RefreshError, Waiting},
@@ -36,9 +38,8 @@ pub enum SessionError {
     Closed(Closed),
 }
 
-impl SessionError {
-    /// What a host can do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for SessionError {
+    fn remedy(&self) -> Remedy {
         match self {
             Self::SignInRequired(_) => Remedy::SignIn,
             Self::SignIn(failed) => failed.0.remedy(),
@@ -51,19 +52,20 @@ impl SessionError {
         }
     }
 
-    /// Advice for the user, if there is any.
-    pub fn hint(&self) -> Option<String> {
+    fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::SignInRequired(needed) => needed.hint(),
-            Self::Store(error) => error.hint().map(str::to_owned),
-            Self::Refresh(failed) => failed.hint(),
-            Self::TokenSource(failed) => failed.error.hint().map(str::to_owned),
-            Self::Terminated(ended) => ended.hint(),
-            Self::SignIn(failed) => failed.0.hint().map(str::to_owned),
-            Self::ConcurrentUpdate(_) | Self::Closed(_) => None,
+            Self::SignInRequired(needed) => needed.hints(),
+            Self::Store(error) => error.hints().to_vec(),
+            Self::Refresh(failed) => failed.hints(),
+            Self::TokenSource(failed) => failed.error.hints().to_vec(),
+            Self::Terminated(ended) => ended.hints(),
+            Self::SignIn(failed) => failed.0.hints(),
+            Self::ConcurrentUpdate(_) | Self::Closed(_) => Vec::new(),
         }
     }
+}
 
+impl SessionError {
     pub(crate) fn store(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
     }

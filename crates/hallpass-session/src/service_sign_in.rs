@@ -10,7 +10,9 @@
 
 use std::sync::Arc;
 
-use hallpass_core::{BoxFuture, Challenge, Remedy, Scopes, SignInReason, record::SignInCause};
+use hallpass_core::{
+    BoxFuture, Challenge, Diagnostic as _, Remedy, Scopes, SignInReason, record::SignInCause,
+};
 
 use crate::{
     context::Context,

@@ -109,14 +109,10 @@ fn missing(path: &Path) -> KeyError {
 }
 
 fn unusable(path: &Path, error: StoreError) -> KeyError {
-    let hint = error.hint().map(str::to_owned);
-    let key_error = KeyError::new(
+    KeyError::new(
         KeyErrorKind::Unusable,
         format!("the key file `{}` can't be used", path.display()),
     )
-    .with_source(error);
-    match hint {
-        Some(hint) => key_error.with_hint(hint),
-        None => key_error,
-    }
+    .with_hints(error.hints().to_vec())
+    .with_source(error)
 }

@@ -4,8 +4,8 @@ use std::{error::Error, fmt};
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, Record, Registration, Remedy, ServerMetadata, State, UnverifiedClaims, is_loopback,
-    quote, record::GrantKind,
+    AuthScheme, Diagnostic as _, Record, Registration, Remedy, ServerMetadata, State,
+    UnverifiedClaims, is_loopback, quote, record::GrantKind,
 };
 use hallpass_discovery::{Discovered, Discovery};
 use hallpass_oauth::{TokenResponse, registration_from_http};

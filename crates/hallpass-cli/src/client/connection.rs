@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hallpass::{CredentialKey, Remedy, TransportError};
+use hallpass::{CredentialKey, Diagnostic as _, Remedy, TransportError};
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient, ServiceExt,
     model::{

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use hallpass::{Remedy, SessionError, TransportError};
+use hallpass::{Diagnostic, Remedy, SessionError, TransportError};
 
 use crate::{
     exit::{Code, CommandError},
@@ -13,8 +13,8 @@ use crate::{
 pub(crate) fn failed(error: impl Error + Send + Sync + 'static) -> CommandError {
     let error = ThroughRmcp(Box::new(error));
     let behind = TransportError::find_in_chain(&*error.0);
-    let remedy = behind.map_or(Remedy::Report, TransportError::remedy);
-    let hint = behind.and_then(TransportError::hint);
+    let remedy = behind.map_or(Remedy::Report, Diagnostic::remedy);
+    let hints = behind.map(Diagnostic::hints).unwrap_or_default();
     let refused = matches!(
         behind,
         Some(
@@ -22,7 +22,7 @@ pub(crate) fn failed(error: impl Error + Send + Sync + 'static) -> CommandError 
                 | TransportError::Session(SessionError::Terminated(_))
         )
     );
-    let failed = hint
+    let failed = hints
         .into_iter()
         .fold(CommandError::with_remedy(error, remedy), CommandError::hint);
     if refused {

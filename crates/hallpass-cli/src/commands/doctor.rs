@@ -121,15 +121,9 @@ impl Lines {
     fn of(&self, hint: &Hint) -> String {
         match hint {
             Hint::Setting { setting, value } => match setting_options::option_of(setting) {
-                Some(option) => {
-                    let value = match (option.takes, value) {
-                        (None, _) => String::new(),
-                        (Some(_), Some(value)) => format!(" {}", text::quoted(value)),
-                        (Some(what), None) => format!(" {what}"),
-                    };
-                    let option = format!("{}{value}", option.name);
-                    self.0.line_with("login", &option)
-                }
+                Some(option) => self
+                    .0
+                    .line_with("login", &option.with_value(value.as_deref())),
                 None => hint.to_string(),
             },
             Hint::SignIn => self.0.line("login"),
@@ -140,7 +134,7 @@ impl Lines {
             ),
             Hint::Refresh => self.0.line_with("doctor", "--refresh"),
             Hint::Url { url } => format!("hallpass doctor {}", text::quoted(url)),
-            other => setting_options::settings_as_options(&other.to_string()),
+            other => setting_options::describe(other),
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Store;
 use crate::{
     output::{Output, Tone},
-    text,
+    setting_options, text,
 };
 
 /// What is kept, what is out of reach, and where that is.
@@ -97,10 +97,12 @@ impl Inventory {
         let problems = self.found.problems.iter();
         let describe = problems.map(|problem| {
             let line = text::line(&in_a_line(problem));
-            match problem.hint() {
-                Some(advice) => format!("{line}\n{hint} {}", text::line(advice)),
-                None => line,
-            }
+            problem.hints().iter().fold(line, |lines, advice| {
+                format!(
+                    "{lines}\n{hint} {}",
+                    text::line(&setting_options::describe(advice))
+                )
+            })
         });
         describe.collect()
     }

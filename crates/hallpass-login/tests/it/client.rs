@@ -183,7 +183,7 @@ async fn registration_refused_by_the_token_endpoint_is_replaced_once() {
     }
     let error = fixture.login().await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::Exchange);
-    assert!(error.hint().is_some());
+    assert!(!error.hints().is_empty());
     let asked: Vec<_> = fixture
         .issuer
         .requests_to(Endpoint::Registration)

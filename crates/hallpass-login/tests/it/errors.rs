@@ -35,10 +35,10 @@ async fn check(fixture: Fixture, expected: Expected) {
     assert_eq!(error.kind(), expected.kind, "{text}");
     assert_eq!(error.remedy(), expected.remedy, "{text}");
     assert_eq!(
-        error.hint().is_some(),
+        !error.hints().is_empty(),
         expected.has_hint,
         "{text}: {:?}",
-        error.hint()
+        error.hints()
     );
     assert!(text.contains(expected.words), "{text}");
     assert!(

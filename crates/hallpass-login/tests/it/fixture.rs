@@ -185,7 +185,7 @@ impl Fixture {
         }
         leaks.check("the outcome", &format!("{outcome:?}")).unwrap();
         if let Err(error) = outcome {
-            let mut text = format!("{error} {:?}", error.hint());
+            let mut text = format!("{error} {:?}", error.hints());
             let mut source = std::error::Error::source(error);
             while let Some(error) = source {
                 text = format!("{text} {error} {error:?}");

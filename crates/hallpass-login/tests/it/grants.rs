@@ -68,7 +68,7 @@ async fn refused_push_ends_the_login_only_where_demanded() {
     server.on("/par", [error(400, "invalid_target")]);
     let refused = server.login(BEARER, None).await.unwrap_err();
     assert_eq!(refused.kind(), LoginErrorKind::Request);
-    assert!(refused.hint().is_some());
+    assert!(!refused.hints().is_empty());
     assert!(!server.heard("OpenUrl"));
 
     let demands = json!({ "require_pushed_authorization_requests": true });
@@ -145,7 +145,7 @@ async fn bound_token_without_proof_is_refused() {
     assert_eq!(refused.remedy(), Remedy::Configure);
     let cause = std::error::Error::source(&refused).unwrap().to_string();
     assert!(cause.contains("a DPoP token"), "{cause}");
-    assert!(refused.hint().unwrap().contains("`dpop`"));
+    assert!(refused.hints()[0].to_string().contains("`dpop`"));
     assert_eq!(server.sent("/token").len(), 1);
 }
 

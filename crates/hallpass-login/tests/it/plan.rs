@@ -103,5 +103,5 @@ async fn plan_without_client_is_the_error_of_the_login() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::NoClient);
-    assert!(error.hint().is_some());
+    assert!(!error.hints().is_empty());
 }

@@ -132,6 +132,6 @@ async fn unusable_client_key_is_refused_before_discovery() {
     let server = Arc::new(server);
     let error = server.login(AuthScheme::Bearer, None).await.unwrap_err();
     assert_eq!(error.kind(), LoginErrorKind::Setting);
-    assert!(error.hint().unwrap().contains("openssl"));
+    assert!(error.hints()[0].to_string().contains("openssl"));
     assert!(!server.heard("Discovering"));
 }

@@ -6,8 +6,9 @@ use std::sync::{
 };
 
 use hallpass_core::{
-    AccessToken, AuthorizeError, Authorizer, BoxFuture, CredentialKey, Grant, Issuer, Record,
-    Remedy, ServerMetadata, ServerSettings, ServerUrl, SignIn, State, Timestamp, record::GrantKind,
+    AccessToken, AuthorizeError, Authorizer, BoxFuture, CredentialKey, Diagnostic as _, Grant,
+    Issuer, Record, Remedy, ServerMetadata, ServerSettings, ServerUrl, SignIn, State, Timestamp,
+    record::GrantKind,
 };
 use hallpass_mcp::{AuthorizedEndpoint, Error, Interactivity, Request};
 use hallpass_session::{Session, SignInRequest};

@@ -1,6 +1,6 @@
 //! What comes back: statuses, headers, whole bodies and streams.
 
-use hallpass_core::{Remedy, block_on};
+use hallpass_core::{Diagnostic as _, Remedy, block_on};
 use hallpass_mcp::{Anonymous, Content, Error, Request, Response};
 
 use crate::scripted_http::{Answer, answer, endpoint};

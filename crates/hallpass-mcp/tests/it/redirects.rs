@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use hallpass_core::{Remedy, block_on};
+use hallpass_core::{Diagnostic as _, Remedy, block_on};
 use hallpass_mcp::{Authorization, Error, Request};
 use http::{HeaderMap, Method};
 use url::Url;
@@ -116,7 +116,10 @@ fn refused(request: &Request, answer: Answer, text: &str, remedy: Remedy, hint: 
     let error = block_on(endpoint.send(request, &Proof::default())).unwrap_err();
     assert_eq!(error.to_string(), format!("{SERVER} answered {text}"));
     assert_eq!(error.remedy(), remedy);
-    assert_eq!(error.hint().as_deref(), hint);
+    assert_eq!(
+        error.hints().first().map(ToString::to_string).as_deref(),
+        hint
+    );
     assert!(matches!(error, Error::Redirect(_)));
     assert_eq!(script.seen.lock().unwrap().len(), 1, "nothing else is sent");
 }

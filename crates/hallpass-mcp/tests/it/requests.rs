@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    Remedy, block_on,
+    Diagnostic as _, Remedy, block_on,
     http::{Redirects, RequestOptions, RequestTarget},
 };
 use hallpass_mcp::{Anonymous, Error, MCP_PROTOCOL_VERSION, Request};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hallpass_core::{HttpError, Remedy, ServerUrl, http::HttpErrorKind};
+use hallpass_core::{Diagnostic as _, HttpError, Remedy, ServerUrl, http::HttpErrorKind};
 use hallpass_http::{Client, HttpConfig};
 use hallpass_mcp::{Anonymous, Content, Endpoint, Error, Request};
 use tokio::{

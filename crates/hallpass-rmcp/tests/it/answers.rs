@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use futures_util::StreamExt;
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_rmcp::Error;
 use http::{HeaderName, HeaderValue};
 use rmcp::{
@@ -328,7 +328,7 @@ fn forbidden_without_insufficient_scope_is_unexpected_status() {
         };
         assert!(matches!(error, Error::UnexpectedStatus(_)), "{error:?}");
         assert_eq!(error.remedy(), Remedy::Configure);
-        assert!(error.hint().is_some());
+        assert!(!error.hints().is_empty());
     }
 }
 

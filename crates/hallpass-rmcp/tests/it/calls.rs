@@ -1,6 +1,6 @@
 //! rmcp's service on the transport, against a resource-bound server and its authorization server.
 
-use hallpass_core::{Remedy, SignInReason};
+use hallpass_core::{Diagnostic as _, Remedy, SignInReason};
 use hallpass_rmcp::{Error, transport};
 use hallpass_session::SignOut;
 use hallpass_testkit::{Endpoint, Fault, Lifecycle, PlannedFault, When};

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_rmcp::Error;
 use hallpass_session::SessionError;
 use rmcp::{

@@ -1,6 +1,6 @@
 //! A server that has no time for a request: its status, and when it wants to be asked again.
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_rmcp::Error;
 use rmcp::transport::streamable_http_client::StreamableHttpResponseLimits;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_rmcp::Error;
 use http::Method;
 use rmcp::transport::streamable_http_client::{StreamableHttpClient, StreamableHttpError};

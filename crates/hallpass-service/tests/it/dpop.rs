@@ -66,7 +66,7 @@ async fn bound_token_without_proof_is_refused() {
     assert_eq!(refused.remedy(), Remedy::Configure);
     let cause = std::error::Error::source(&refused).unwrap().to_string();
     assert!(cause.contains("a DPoP token"), "{cause}");
-    assert!(refused.hint().unwrap().contains("`dpop`"));
+    assert!(refused.hints()[0].to_string().contains("`dpop`"));
     assert_eq!(server.sent("/token").len(), 1);
 }
 

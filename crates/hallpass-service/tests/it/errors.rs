@@ -25,7 +25,7 @@ async fn check(status: u16, code: &str, kind: ServiceErrorKind, remedy: Remedy, 
         .unwrap_err();
     assert_eq!((error.kind(), error.remedy()), (kind, remedy), "{code}");
     assert_eq!(server.sent("/token").len(), requests, "{code}");
-    let mut text = format!("{error:?} {error} {:?}", error.hint());
+    let mut text = format!("{error:?} {error} {:?}", error.hints());
     let mut source = error.source();
     while let Some(error) = source {
         text = format!("{text} {error} {error:?}");

@@ -25,7 +25,7 @@ fn write(folder: &TempDir, text: &str) -> PathBuf {
 
 /// All texts of an error.
 fn shown(error: &TokenSourceError) -> String {
-    format!("{error} {error:?} {:?} {:?}", error.hint(), error.source())
+    format!("{error} {error:?} {:?} {:?}", error.hints(), error.source())
 }
 
 #[tokio::test]

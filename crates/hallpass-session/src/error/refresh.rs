@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use hallpass_core::{CredentialKey, HttpError, Remedy, record::PostEnd};
+use hallpass_core::{CredentialKey, Diagnostic, Hint, HttpError, Remedy, record::PostEnd};
 use hallpass_oauth::{SigningError, TokenError};
 
 /// The token was not refreshed this time. The credentials are kept.
@@ -107,8 +107,10 @@ impl RefreshError {
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
+}
 
-    pub(crate) fn remedy(&self) -> Remedy {
+impl Diagnostic for RefreshError {
+    fn remedy(&self) -> Remedy {
         match &self.cause {
             Cause::Http(error) => error.remedy(),
             Cause::Answer(error) => error.remedy(),
@@ -116,16 +118,16 @@ impl RefreshError {
         }
     }
 
-    pub(crate) fn hint(&self) -> Option<String> {
-        let advice = self.token_error().and_then(TokenError::hint);
+    fn hints(&self) -> Vec<Hint> {
+        let advice = self
+            .token_error()
+            .and_then(TokenError::hint)
+            .map(Hint::from);
         let next = self
             .retry_after
-            .filter(|pause| *pause >= Duration::from_secs(1))
-            .map(|pause| format!("the next refresh is due in {}", format_duration(pause)));
-        match (advice, next) {
-            (Some(advice), Some(next)) => Some(format!("{advice}; {next}")),
-            (advice, next) => advice.or(next),
-        }
+            .filter(|pause| *pause >= Duration::from_secs(1));
+        let next = next.map(|pause| Hint::Retry { after: Some(pause) });
+        advice.into_iter().chain(next).collect()
     }
 }
 
@@ -170,13 +172,3 @@ impl fmt::Display for Waiting {
 }
 
 impl Error for Waiting {}
-
-/// A duration in its largest unit, rounded up.
-fn format_duration(pause: Duration) -> String {
-    let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h", seconds.div_ceil(3_600)),
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use hallpass_core::{CredentialKey, Issuer, record::SignInCause};
+use hallpass_core::{CredentialKey, Diagnostic, Hint, Issuer, Remedy, record::SignInCause};
 use hallpass_oauth::TokenError;
 
 /// A sign-in is needed before there is a token.
@@ -76,15 +76,24 @@ impl SignInRequired {
             _ => None,
         }
     }
+}
 
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Diagnostic for SignInRequired {
+    fn remedy(&self) -> Remedy {
+        Remedy::SignIn
+    }
+
+    fn hints(&self) -> Vec<Hint> {
         match &*self.need {
-            SignInNeed::SettingChanged(name) => Some(format!(
+            SignInNeed::SettingChanged(name) => vec![Hint::text(format!(
                 "sign in again, or set `{name}` back to what it was"
-            )),
+            ))],
             // The sign-in is the remedy; the hint of the error would name another.
-            SignInNeed::ClientForgotten => None,
-            _ => self.source.as_ref().and_then(|error| error.hint()),
+            SignInNeed::ClientForgotten => Vec::new(),
+            _ => {
+                let hint = self.source.as_ref().and_then(|error| error.hint());
+                hint.into_iter().map(Hint::from).collect()
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use hallpass_core::{Remedy, Scopes};
+use hallpass_core::{Diagnostic, Hint, Remedy, Scopes};
 use hallpass_discovery::DiscoveryError;
 
 /// Nothing more can be tried for this request. The credentials are kept.
@@ -60,8 +60,10 @@ impl SessionTerminated {
     pub fn discovery_error(&self) -> Option<&DiscoveryError> {
         self.source.as_deref()
     }
+}
 
-    pub(crate) fn remedy(&self) -> Remedy {
+impl Diagnostic for SessionTerminated {
+    fn remedy(&self) -> Remedy {
         match &self.reason {
             TerminationReason::FreshTokenRefused
             | TerminationReason::UnusableToken
@@ -73,27 +75,27 @@ impl SessionTerminated {
         }
     }
 
-    pub(crate) fn hint(&self) -> Option<String> {
+    fn hints(&self) -> Vec<Hint> {
         match &self.reason {
-            TerminationReason::FreshTokenRefused => Some(
-                "the server may expect another audience: compare its `resource` with the one the \
-                 token was asked for, or sign in again"
-                    .to_owned(),
-            ),
-            TerminationReason::ScopesAskedBefore(scopes) => Some(format!(
+            TerminationReason::FreshTokenRefused => vec![
+                Hint::text(
+                    "the server may expect another audience: compare its `resource` with the one \
+                     the token was requested for",
+                ),
+                Hint::SignIn,
+            ],
+            TerminationReason::ScopesAskedBefore(scopes) => vec![Hint::text(format!(
                 "ask the authorization server's operator to grant `{scopes}` to this account"
-            )),
-            TerminationReason::TooManyStepUps(scopes) => {
-                Some(format!("sign in and grant `{scopes}` on the consent page"))
-            }
-            TerminationReason::NoScopesNamed => {
-                Some("set `scopes` for this server to what it documents, and sign in".to_owned())
-            }
+            ))],
+            TerminationReason::TooManyStepUps(scopes) => vec![Hint::text(format!(
+                "sign in and grant `{scopes}` on the consent page"
+            ))],
+            TerminationReason::NoScopesNamed => vec![Hint::setting("scopes", None)],
             TerminationReason::ExternalTokenRefused(origin)
-            | TerminationReason::ExternalTokenLacksScopes(origin, _) => Some(format!(
+            | TerminationReason::ExternalTokenLacksScopes(origin, _) => vec![Hint::text(format!(
                 "make sure that {origin} provides a token that the server accepts"
-            )),
-            TerminationReason::UnusableToken => None,
+            ))],
+            TerminationReason::UnusableToken => Vec::new(),
         }
     }
 }

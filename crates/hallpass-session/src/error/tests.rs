@@ -1,6 +1,6 @@
 use hallpass_core::{
-    Authorizer, BoxFuture, HttpError, Issuer, NoAuthorizer, Record, RegistrationSink, Scopes,
-    ServerSettings, ServerUrl, SignIn, SignInReason, block_on,
+    Authorizer, BoxFuture, Diagnostic as _, HttpError, Issuer, NoAuthorizer, Record,
+    RegistrationSink, Scopes, ServerSettings, ServerUrl, SignIn, SignInReason, block_on,
     http::{HttpErrorKind, RequestTarget},
     record::SignInCause,
     store::StoreErrorKind,
@@ -52,7 +52,7 @@ fn chain(error: &dyn Error) -> Vec<String> {
 #[track_caller]
 fn check(error: &SessionError, remedy: Remedy, has_hint: bool, text: &[&str]) {
     assert_eq!(error.remedy(), remedy, "{error}");
-    assert_eq!(error.hint().is_some(), has_hint, "{error}");
+    assert_eq!(!error.hints().is_empty(), has_hint, "{error}");
     assert_eq!(chain(error), text);
 }
 

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use hallpass_core::{AuthorizeError, CredentialKey, Remedy, SignInReason};
+use hallpass_core::{AuthorizeError, CredentialKey, Diagnostic, Remedy, SignInReason};
 
 use crate::error::SessionError;
 
@@ -48,7 +48,7 @@ impl SignInBackoff {
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.failed = error.map(|error| (reason, error.clone()));
-        let remedy = error.map(SessionError::remedy);
+        let remedy = error.map(Diagnostic::remedy);
         // Failed step-ups are also counted by their scopes.
         let is_denied = remedy == Some(Remedy::SignIn) && reason != SignInReason::StepUp;
         self.pause = if !is_denied && self.in_a_row < MAX_WITHOUT_PAUSE {
@@ -85,7 +85,7 @@ impl SignInBackoff {
             "automatic sign-ins are paused for another {} s; sign in yourself to continue now",
             remaining.as_secs().max(1)
         );
-        let error = AuthorizeError::new(Remedy::SignIn, what).with_hint(Some(hint));
+        let error = AuthorizeError::new(Remedy::SignIn, what).with_hints([hint]);
         Some(SessionError::sign_in(key, error))
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn acquire(
         (None, _) if has_waited => {
             context.release(guard).await;
             let error = AuthorizeError::new(Remedy::SignIn, "another process's sign-in failed")
-                .with_hint(Some("sign in again from this process"));
+                .with_hints(["sign in again from this process"]);
             Err(SessionError::sign_in(&context.key, error))
         }
         _ => Ok(SignInLock::Acquired(guard)),

@@ -8,7 +8,8 @@ use std::{
 };
 
 use hallpass_core::{
-    AccessToken, BoxFuture, FixedToken, Remedy, Scopes, TokenSource, TokenSourceError,
+    AccessToken, BoxFuture, Diagnostic as _, FixedToken, Hint, Remedy, Scopes, TokenSource,
+    TokenSourceError,
 };
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, TerminationReason, Token};
 use tokio::task::JoinSet;
@@ -213,7 +214,7 @@ async fn failing_token_source_is_not_read_during_the_backoff() {
     for _ in 0..3 {
         let error = session.token().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry);
-        assert_eq!(error.hint().as_deref(), Some("wait"));
+        assert_eq!(error.hints(), [Hint::text("wait")]);
         assert_eq!(error.to_string(), "could not get a token from the safe");
         assert_eq!(error.source().unwrap().to_string(), "the safe is shut");
         let SessionError::TokenSource(failed) = error else {
@@ -288,7 +289,7 @@ async fn fixed_token_is_never_replaced() {
     assert_eq!(error.remedy(), Remedy::Configure);
     let shown = format!(
         "{error:?} {session:?} {:?} {:?}",
-        error.hint(),
+        error.hints(),
         session.token_source()
     );
     assert!(!shown.contains("canary"), "{shown}");

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use hallpass_core::{
-    Remedy, State,
+    Diagnostic as _, Remedy, State,
     record::{PostEnd, SignInCause},
 };
 use hallpass_session::{SessionError, SignInNeed, Waiting};

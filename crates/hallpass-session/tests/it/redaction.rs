@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use hallpass_core::Diagnostic as _;
 use hallpass_session::{SessionError, SignInRequest, SignOut};
 use tracing::Level;
 
@@ -28,7 +29,7 @@ impl io::Write for Log {
 }
 
 fn texts(error: &SessionError) -> String {
-    let mut texts = vec![format!("{error:?} {error} {:?}", error.hint())];
+    let mut texts = vec![format!("{error:?} {error} {:?}", error.hints())];
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
         texts.push(format!("{error} {error:?}"));

@@ -1,7 +1,7 @@
 //! The table of the outcomes of a refresh, one test for each row.
 
 use hallpass_core::{
-    ClientId, ClientSecret, PreRegisteredClient, Remedy, State,
+    ClientId, ClientSecret, Diagnostic as _, PreRegisteredClient, Remedy, State,
     http::HttpErrorKind,
     record::{RegistrationOrigin, SignInCause},
 };
@@ -232,7 +232,7 @@ async fn forgotten_dynamic_client_requires_sign_in() {
     for _ in 0..3 {
         let error = session.token().await.unwrap_err();
         assert_eq!(need(&error), SignInNeed::ClientForgotten);
-        assert_eq!(error.hint(), None);
+        assert_eq!(error.hints(), []);
     }
     assert_eq!(fixture.server.posts(), 1, "a hot loop does not hammer it");
     // The grant is kept; the next login checks whether the client is known.

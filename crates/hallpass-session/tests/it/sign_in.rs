@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use hallpass_core::{
-    CredentialStore, Issuer, Remedy, ResourceSetting, Scopes, ServerSettings, SignInReason, State,
-    record::SignInCause, store::LockKind,
+    CredentialStore, Diagnostic as _, Issuer, Remedy, ResourceSetting, Scopes, ServerSettings,
+    SignInReason, State, record::SignInCause, store::LockKind,
 };
 use hallpass_session::{Session, SessionError, SignInNeed, SignInRequest, SignOut};
 use tokio::task::JoinSet;

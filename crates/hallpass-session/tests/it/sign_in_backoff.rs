@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut};
 
 use crate::fixture::{Fixture, bare, insufficient};
@@ -49,7 +49,7 @@ async fn pause_after_a_grant_explains_itself() {
     let error = call(&fixture, &session).await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(cause, "the server keeps asking for sign-ins");
-    let hint = error.hint().unwrap();
+    let hint = error.hints()[0].to_string();
     assert!(hint.contains("another 120 s"), "{hint}");
 }
 

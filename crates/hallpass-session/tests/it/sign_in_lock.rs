@@ -2,7 +2,9 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use hallpass_core::{CredentialStore, Remedy, Scopes, SignInReason, store::LockKind};
+use hallpass_core::{
+    CredentialStore, Diagnostic as _, Remedy, Scopes, SignInReason, store::LockKind,
+};
 use hallpass_session::{SessionError, SignInRequest, Token};
 use tokio::task::JoinSet;
 

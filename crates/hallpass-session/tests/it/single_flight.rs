@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use hallpass_core::{CredentialStore, State, store::LockKind};
+use hallpass_core::{CredentialStore, Diagnostic as _, State, store::LockKind};
 use hallpass_session::{Session, SessionError, Token};
 use tokio::task::JoinSet;
 

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use hallpass_core::{CredentialStore, Remedy, Scopes, State, record::SignInCause, store::LockKind};
+use hallpass_core::{
+    CredentialStore, Diagnostic as _, Remedy, Scopes, State, record::SignInCause, store::LockKind,
+};
 use hallpass_session::{SessionError, SignInNeed, SignInRequest, SignOut};
 
 use crate::fixture::{CLOSE_TIMEOUT, Fixture, need, serial};

@@ -127,16 +127,12 @@ pub(super) fn source_of(
 }
 
 pub(super) fn no_key(policy: KeyLocation, error: KeyError) -> StoreError {
-    let hint = error.hint().map(str::to_owned);
-    let store_error = StoreError::new(
+    StoreError::new(
         StoreErrorKind::Key,
         format!("can't get the store's key (`{policy}`)"),
     )
-    .with_source(error);
-    match hint {
-        Some(hint) => store_error.with_hint(hint),
-        None => store_error,
-    }
+    .with_hints(error.hints().to_vec())
+    .with_source(error)
 }
 
 pub(super) fn no_policy(root: &Path) -> StoreError {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hallpass_core::{
-    CredentialStore as _, Generation,
+    CredentialStore as _, Generation, Hint,
     store::{LockKind, Saved, StoreDiagnostics as _, StoreError, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, KeySource, KeySources};
@@ -191,7 +191,7 @@ async fn save_in_unwritable_folder_keeps_the_saved_record() {
     overwrite(&credentials, b"in the way");
     let error = store.save(&one, Some(FIRST), &mut guard).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Io, "{error}");
-    assert!(error.hint().is_some());
+    assert!(!error.hints().is_empty());
     fs::remove_file(&credentials).unwrap();
     fs::rename(&away, &credentials).unwrap();
     let saved = store.save(&one, Some(FIRST), &mut guard).await.unwrap();
@@ -199,7 +199,7 @@ async fn save_in_unwritable_folder_keeps_the_saved_record() {
 
     let error = FileStore::open(place.only("key"), KeyFile::in_folder(&place.path)).await;
     let error = error.unwrap_err();
-    assert!(error.hint().is_some(), "{error}");
+    assert!(!error.hints().is_empty(), "{error}");
 }
 
 #[tokio::test]
@@ -341,7 +341,7 @@ async fn key_is_loaded_once_and_again_after_an_error() {
         *keys.trouble.lock().unwrap() = Some(kind);
         let error = store.load(&one.key).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Key);
-        assert_eq!(error.hint(), Some("advice"));
+        assert_eq!(error.hints(), [Hint::text("advice")]);
         assert_eq!(error.source().unwrap().to_string(), "scripted");
     }
     *keys.trouble.lock().unwrap() = None;
@@ -370,7 +370,7 @@ async fn key_location_is_decided_once() {
     let source: Arc<dyn KeySource> = keys;
     let error = FileStore::open(&place.path, source).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Key);
-    assert!(error.hint().unwrap().contains("key-file"));
+    assert!(error.hints()[0].to_string().contains("key-file"));
 }
 
 #[tokio::test]

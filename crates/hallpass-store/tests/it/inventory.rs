@@ -94,7 +94,7 @@ async fn inventory_fails_if_source_of_this_machine_fails() {
     let store = examine(&place, vec![keys.clone()]).await;
     let error = store.look(None).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Key, "{error}");
-    assert_eq!(error.hint(), Some("advice"));
+    assert_eq!(error.hints(), [hallpass_core::Hint::text("advice")]);
     assert_eq!(keys.loads.load(Ordering::SeqCst), loads + 1);
     assert_eq!(place.files(), before);
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hallpass_core::{
-    CredentialStore as _,
+    CredentialStore as _, Hint,
     store::{Saved, StoreDiagnostics as _, StoreError, StoreErrorKind},
 };
 use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
@@ -144,7 +144,7 @@ async fn key_is_lost_only_if_its_source_says_so() {
         // A locked source may hide its keys.
         let is_said = error.to_string().contains("lost");
         assert_eq!(is_said, kind == KeyErrorKind::Unusable, "{error}");
-        assert_eq!(error.hint() == Some("open it"), !is_said);
+        assert_eq!(error.hints() == [Hint::text("open it")], !is_said);
         *keys.takes_none.lock().unwrap() = None;
     }
     keys.forgets.store(true, Ordering::SeqCst);
@@ -189,7 +189,11 @@ async fn diagnosis_reports_missing_key_and_changes_nothing() {
         assert_eq!(kinds, [StoreErrorKind::Key]);
         let problem = &problems[0];
         assert!(problem.to_string().contains("is lost"), "{problem}");
-        assert!(problem.hint().unwrap().contains("leaves them unreadable"));
+        assert!(
+            problem.hints()[0]
+                .to_string()
+                .contains("leaves them unreadable")
+        );
     }
     let found = examined.load(&record("one").key).await;
     assert_eq!(found.unwrap_err().kind(), StoreErrorKind::Key);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hallpass_core::{
-    CredentialStore as _, Remedy,
+    CredentialStore as _, Hint, Remedy,
     store::{LockKind, StoreDiagnostics as _, StoreErrorKind},
 };
 use hallpass_store::read_private;
@@ -67,7 +67,7 @@ async fn file_open_to_other_users_is_refused() {
         };
         let text = format!("{error} {:?}", std::error::Error::source(&error));
         assert!(text.contains("is open to other users"), "{what}: {text}");
-        assert!(error.hint().unwrap().starts_with("chmod "), "{what}");
+        assert!(error.hints()[0].to_string().starts_with("chmod "), "{what}");
         assert_eq!(error.remedy(), Remedy::Configure);
     }
 }
@@ -96,7 +96,7 @@ async fn read_private_applies_the_rules_of_the_store() {
         let error = read_private(&place.path, &file).unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Refused, "{error}");
         let mend = format!("chmod {right:o} '{}'", path.display());
-        assert_eq!(error.hint(), Some(mend.as_str()));
+        assert_eq!(error.hints(), [Hint::text(mend.as_str())]);
         set_mode(path, right);
     }
     symlink(&folder, place.path.join("link")).unwrap();

@@ -119,7 +119,11 @@ async fn child() {
             println!(
                 "error {:?} {}",
                 error.kind(),
-                error.hint().unwrap_or_default()
+                error
+                    .hints()
+                    .first()
+                    .map(ToString::to_string)
+                    .unwrap_or_default()
             );
         }
         other => {

@@ -137,7 +137,11 @@ impl<'a> Case<'a> {
             Kind::Descriptors => "ulimit -n",
             Kind::Space | Kind::Files => "make room",
         };
-        assert!(error.hint().unwrap().contains(hint), "{:?}", self.kind);
+        assert!(
+            error.hints()[0].to_string().contains(hint),
+            "{:?}",
+            self.kind
+        );
     }
 
     fn has_temporary(&self) -> bool {

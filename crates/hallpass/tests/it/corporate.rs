@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use hallpass::Diagnostic as _;
 use hallpass::{
     Remedy,
     http_client::{

@@ -1,5 +1,6 @@
 //! What goes wrong at a server: a clear error, and nothing that was saved is lost.
 
+use hallpass::Diagnostic as _;
 use hallpass::Remedy;
 use hallpass_testkit::{Behaviour, Callback, Endpoint, Fault, IssParameter, LeakCheck};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallpass::{
-    BoxFuture, HttpClient, ServerSettings, ServerUrl,
+    BoxFuture, Diagnostic as _, HttpClient, ServerSettings, ServerUrl,
     http::{Body, HttpError, RequestOptions},
     http_client::{Client, HttpConfig},
     settings::ResourceSetting,
@@ -135,7 +135,15 @@ async fn a_setting_that_differs_from_url_and_metadata_is_refused_before_a_browse
         .login()
         .await
         .unwrap_err();
-    let text = format!("{} {}", chain(&error), error.hint().unwrap_or_default());
+    let text = format!(
+        "{} {}",
+        chain(&error),
+        error
+            .hints()
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    );
     for part in [other, &fixture.server.url(), "allow_mismatch"] {
         assert!(text.contains(part), "`{part}` is missing in: {text}");
     }

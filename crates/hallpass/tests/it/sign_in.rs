@@ -1,5 +1,6 @@
 //! From a URL to an authorised call.
 
+use hallpass::Diagnostic as _;
 use hallpass::{Remedy, TransportError, record::State};
 use hallpass_testkit::Endpoint;
 use rmcp::ServiceExt;

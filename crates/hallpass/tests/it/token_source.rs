@@ -2,6 +2,7 @@
 
 use std::{fs::File, io::Write as _, path::Path, sync::Arc};
 
+use hallpass::Diagnostic as _;
 use hallpass::{
     AccessToken, FixedToken, Hallpass, Remedy, SessionError, service::TokenFile,
     session::TerminationReason,

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    CredentialKey, Hallpass, Remedy,
+    CredentialKey, Diagnostic as _, Hallpass, Remedy,
     store::{CredentialStore, LockKind, Saved},
 };
 use serde_json::{Value, json};

@@ -56,7 +56,10 @@ async fn save_whose_folder_sync_fails_is_written_and_conflicts_with_itself_when_
     let error = saved.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Io, "{error}");
     assert!(error.to_string().contains("is written"), "{error}");
-    assert!(error.hint().unwrap().contains("may be lost"), "{error}");
+    assert!(
+        error.hints()[0].to_string().contains("may be lost"),
+        "{error}"
+    );
 
     record.generation = FIRST.next();
     let loaded = store.load(&record.key).await.unwrap();
