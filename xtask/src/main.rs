@@ -1,8 +1,7 @@
-//! The one door for maintainers: `cargo xtask ci`, and each of its steps as a command of its own.
+//! What maintainers run: `cargo xtask ci`, and each of its steps as a command of its own.
 //!
-//! A step does its own set-up: what it needs beyond Rust goes under `target/`. A step that fails
-//! prints the command that mends it or shows more; a step that can't run is a failure, never a
-//! silent pass.
+//! A step installs what it needs beyond Rust under `target/`. A step that fails prints the command that
+//! fixes it or shows more. A step that can't run fails, or says SKIPPED.
 
 mod finding;
 mod report;
@@ -68,8 +67,11 @@ fn usage(report: &Report, why: &str) -> ExitCode {
     for step in STEPS {
         let mark = if step.in_ci { '*' } else { ' ' };
         report.line(&format!("{mark} {:<12} {}", step.name, step.about));
-        if !step.takes.is_empty() {
-            report.line(&format!("{:15}{}", "", step.takes.join(" ")));
+        if !step.needs.is_empty() {
+            report.line(&format!("{:15}needs {}", "", step.needs));
+        }
+        for (option, about) in step.takes {
+            report.line(&format!("{:15}{option:<14} {about}", ""));
         }
     }
     ExitCode::from(2)
