@@ -1,5 +1,6 @@
 //! The steps, in the order in which `ci` runs them: what fails fast comes first.
 
+mod api;
 mod bazel;
 mod bench;
 mod codegen;
@@ -112,6 +113,9 @@ pub(crate) const STEPS: &[Step] = &[
     step("platforms", "clippy for other platforms, where their targets are installed", platforms::run).needs("Python"),
     step("test", "unit, fake-server and documentation tests", test).takes(&[(ANYTHING, "arguments of cargo test")]),
     step("codegen", "documents that are made from code are as made", codegen::run).takes(&[("--write", "write them")]),
+    step("api", "the public API of each library is the one in xtask/api", api::run)
+        .needs("Rust 1.95, else it is skipped")
+        .takes(&[("--write", "write it")]),
     step("docs", "the documentation builds without warnings", docs),
     step("examples", "the hosts in examples/ build and run, each in a workspace of its own", examples::run),
     step("demo", "the demonstration runs to its end", demo),
