@@ -315,51 +315,28 @@ mod tests {
             .collect()
     }
 
+    #[rustfmt::skip]
+    const BREAKAGES: &[(&str, &str, &str)] = &[
+        ("[workspace.package]", "[patch.crates-io]\n[workspace.package]", "root"),
+        ("\"crates/a\"", "\"crates/b\"", "internal-path"),
+        ("\"1.2.3\"", "\"1.2.3\", default-features = false", "internal-features"),
+        ("authors.workspace = true", "authors = []", "inherit"),
+        ("lints.workspace = true", "", "inherit"),
+        ("tokio.workspace = true", "tokio = \"1\"", "inherit"),
+        ("tokio.workspace = true", "tokio = { workspace = true, features = [] }", "features-in-root"),
+        ("lints.workspace", "lib.test = false\nlints.workspace", "tests-run"),
+        ("readme", "build = \"b.rs\"\nreadme", "build-script"),
+        ("keywords = [\"oauth\"]", "keywords = [\"authorization-for-everyone\"]", "published"),
+        ("[dependencies]", "[features]\n[dependencies]", "features"),
+        ("publish = false", "", "own-workspace"),
+        ("../crates/a\" }", "../crates/a\", optional = true }", "features"),
+    ];
+
     #[test]
     fn manifest_that_breaks_rule_is_found() {
         assert_eq!(broken("", ""), [""; 0]);
-        for (from, to, rule) in [
-            (
-                "[workspace.package]",
-                "[patch.crates-io]\n[workspace.package]",
-                "root",
-            ),
-            ("\"crates/a\"", "\"crates/b\"", "internal-path"),
-            (
-                "\"1.2.3\"",
-                "\"1.2.3\", default-features = false",
-                "internal-features",
-            ),
-            ("authors.workspace = true", "authors = []", "inherit"),
-            ("lints.workspace = true", "", "inherit"),
-            ("tokio.workspace = true", "tokio = \"1\"", "inherit"),
-            (
-                "tokio.workspace = true",
-                "tokio = { workspace = true, features = [] }",
-                "features-in-root",
-            ),
-            (
-                "lints.workspace",
-                "lib.test = false\nlints.workspace",
-                "tests-run",
-            ),
-            ("readme", "build = \"b.rs\"\nreadme", "build-script"),
-            (
-                "keywords = [\"oauth\"]",
-                "keywords = [\"authorization-for-everyone\"]",
-                "published",
-            ),
-            ("[dependencies]", "[features]\n[dependencies]", "features"),
-            ("publish = false", "", "own-workspace"),
-            (
-                "../crates/a\" }",
-                "../crates/a\", optional = true }",
-                "features",
-            ),
-        ] {
-            let broken = broken(from, to);
-            let is_found = broken == [rule];
-            assert!(is_found, "{from} -> {to}: {broken:?}");
+        for (from, to, rule) in BREAKAGES {
+            assert_eq!(broken(from, to), [*rule], "{from} -> {to}");
         }
     }
 }

@@ -34,9 +34,13 @@ pub(super) fn render(version: &str, changes: &[(String, String)]) -> Result<Stri
                     .mend("make it a .md file with a line or two, and no heading"),
             );
         }
-        text.push_str("- ");
-        text.push_str(&change.replace('\n', "\n  "));
-        text.push('\n');
+        // A file of several entries has their marks itself.
+        let entry = if change.starts_with("- ") {
+            change.to_owned()
+        } else {
+            format!("- {}", change.replace('\n', "\n  "))
+        };
+        text = text + &entry + "\n";
     }
     Ok(text)
 }
@@ -54,13 +58,17 @@ mod tests {
     }
 
     #[test]
-    fn each_file_is_an_entry() {
-        let text = changes(&[("a.md", "One\nthing.\n"), ("b.md", "Another.\n")]);
-        assert_eq!(text.unwrap(), "# 1.2.3\n\n- One\n  thing.\n- Another.\n");
+    fn changes_with_and_without_marks_become_list() {
+        let text = changes(&[
+            ("a.md", "One\nthing.\n"),
+            ("b.md", "- Two\n  lines.\n- More.\n"),
+        ]);
+        let expected = "# 1.2.3\n\n- One\n  thing.\n- Two\n  lines.\n- More.\n";
+        assert_eq!(text.unwrap(), expected);
     }
 
     #[test]
-    fn what_is_no_entry_is_refused_by_its_name() {
+    fn invalid_entry_is_refused_by_its_name() {
         for (name, text) in [("a.txt", "x"), ("a.md", " \n"), ("a.md", "# Added\n\nx\n")] {
             let error = changes(&[(name, text)]).unwrap_err();
             assert!(error.contains(name), "{error}");
