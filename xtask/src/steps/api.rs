@@ -93,7 +93,7 @@ fn foreign(list: &str) -> String {
             && !["alloc", "core", "std"].contains(root)
     };
     let roots: BTreeSet<&str> = roots.filter(is_foreign).collect();
-    roots.iter().map(|root| format!(" {root}")).collect()
+    roots.into_iter().flat_map(|root| [" ", root]).collect()
 }
 
 /// The lines that go and come.
