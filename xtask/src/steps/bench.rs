@@ -76,35 +76,30 @@ fn run_one(
     }
     let mut missed = Vec::new();
     for (row, value, unit) in &rows {
-        let (most, least) = (&targets[row]["at_most"], &targets[row]["at_least"]);
-        let met = most.as_f64().is_none_or(|most| *value <= most)
-            && least.as_f64().is_none_or(|least| *value >= least);
-        let target = match (most.as_f64(), least.as_f64()) {
-            (Some(most), _) => format!("at most {most}: "),
-            (None, Some(least)) => format!("at least {least}: "),
-            (None, None) => String::new(),
+        let limit = |key: &str| targets[row][key].as_f64();
+        let (verdict, met) = match (limit("at_most"), limit("at_least")) {
+            (Some(most), _) => (format!("at most {most}: "), *value <= most),
+            (None, Some(least)) => (format!("at least {least}: "), *value >= least),
+            (None, None) => (String::new(), true),
         };
-        let verdict = match (target.is_empty(), met) {
-            (true, _) => "",
-            (false, true) => "ok",
-            (false, false) => {
-                missed.push(row.clone());
-                "MISSED"
-            }
+        let verdict = match (verdict.is_empty(), met) {
+            (true, _) => verdict,
+            (false, true) => verdict + "ok",
+            (false, false) => verdict + "MISSED",
         };
+        missed.extend((!met).then(|| row.clone()));
         report.line(&format!(
-            "{name:<10} {row:<52} {value:>12.1} {unit:<10} {target}{verdict}"
+            "{name:<10} {row:<52} {value:>12.1} {unit:<10} {verdict}"
         ));
     }
-    let known = targets
+    let mut known: Vec<&String> = targets
         .as_object()
         .into_iter()
-        .flat_map(|targets| targets.keys());
-    missed.extend(
-        known
-            .filter(|row| !rows.iter().any(|(name, ..)| name == *row))
-            .cloned(),
-    );
+        .flatten()
+        .map(|it| it.0)
+        .collect();
+    known.retain(|target| !rows.iter().any(|(row, ..)| row == *target));
+    missed.extend(known.into_iter().cloned());
     Ok(missed)
 }
 

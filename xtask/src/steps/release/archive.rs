@@ -26,15 +26,9 @@ const COMPLETIONS: &[(&str, &str)] = &[
 const TEXTS: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT", "README.md", "docs"];
 
 /// What a Linux program may be linked to: the C library and what belongs to it.
+#[rustfmt::skip]
 const C_LIBRARY: &[&str] = &[
-    "libc.so",
-    "libm.so",
-    "libgcc_s.so",
-    "libpthread.so",
-    "libdl.so",
-    "librt.so",
-    "linux-vdso.so",
-    "ld-linux",
+    "libc.so", "libm.so", "libgcc_s.so", "libpthread.so", "libdl.so", "librt.so", "linux-vdso.so", "ld-linux",
 ];
 
 /// Builds the program and puts the archive below the target folder.
@@ -61,16 +55,12 @@ pub(super) fn make(workspace: &Workspace, version: &str, changelog: &str) -> Res
         copy(&workspace.root().join(text), &folder.join(text))?;
     }
     let archive = format!("{name}.tar.gz");
-    Shell::new("tar")
-        .args(["-czf", &archive, &name])
-        .current_dir(&home)
-        .run()?;
+    // Prints what it packs.
+    let tar = Shell::new("tar").args(["-czvf", &archive, &name]);
+    tar.current_dir(&home).run()?;
     let archive = home.join(archive);
     let size = fs::metadata(&archive)?.len();
     report.line(&format!("-- {}: {} KiB", archive.display(), size / 1024));
-    for path in listed(&folder, &folder)? {
-        report.line(&format!("   {path}"));
-    }
     Ok(())
 }
 
@@ -112,14 +102,11 @@ fn build(workspace: &Workspace, target: &str) -> Result<PathBuf, Failure> {
         "--locked",
         "--package",
         "hallpass-cli",
+        "--target",
+        target,
     ];
-    let built = workspace
-        .cargo()
-        .args(build)
-        .args(["--target", target])
-        .run();
-    built
-        .map_err(|failure| failure.mend(format!("cargo {} --target {target}", build.join(" "))))?;
+    let built = workspace.cargo().args(build).run();
+    built.map_err(|failure| failure.mend(format!("cargo {}", build.join(" "))))?;
     Ok(workspace.binary(&format!("{target}/release"), "hallpass"))
 }
 
@@ -165,28 +152,12 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The files below a folder, relative to `root`, sorted.
-fn listed(root: &Path, folder: &Path) -> Result<Vec<String>, Failure> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            paths.extend(listed(root, &path)?);
-        } else {
-            let path = path.strip_prefix(root).unwrap_or(&path);
-            paths.push(path.display().to_string());
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_the_c_library() {
+    fn library_beside_the_c_library_is_found() {
         let plain = "\tlinux-vdso.so.1 (0x1)\n\tlibc.so.6 => /lib/libc.so.6 (0x2)\n\
             \tlibgcc_s.so.1 => /lib/libgcc_s.so.1 (0x3)\n\t/lib64/ld-linux-x86-64.so.2 (0x4)\n";
         assert_eq!(foreign(plain), [""; 0]);
