@@ -34,10 +34,10 @@ impl fmt::Display for Finding {
 }
 
 /// Fails with a line for each finding, if there is one.
-pub(crate) fn report(findings: &[Finding], mend: &str) -> Result<(), Failure> {
+pub(crate) fn report(findings: &[Finding], fix: &str) -> Result<(), Failure> {
     if findings.is_empty() {
         return Ok(());
     }
     let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    Err(Failure::new(lines.join("\n")).mend(mend))
+    Err(Failure::new(lines.join("\n")).fix(fix))
 }

@@ -7,6 +7,7 @@ mod codegen;
 mod conformance;
 mod deny;
 mod examples;
+mod harness;
 #[cfg(unix)]
 mod keyring;
 mod manifests;
@@ -28,7 +29,7 @@ mod keyring {
     use crate::{report::Failure, workspace::Workspace};
 
     pub(super) fn run(_: &Workspace, _: &[String]) -> Result<(), Failure> {
-        Err(Failure::new("the Secret Service is Linux's").mend("run this on Linux"))
+        Err(Failure::new("the Secret Service is Linux's").fix("run this on Linux"))
     }
 }
 
@@ -159,7 +160,7 @@ const fn step(
 
 fn fmt(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let check = workspace.cargo().args(["fmt", "--all", "--check"]).run();
-    check.map_err(|failure| failure.mend("cargo fmt --all"))
+    check.map_err(|failure| failure.fix("cargo fmt --all"))
 }
 
 fn lint(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
@@ -168,14 +169,14 @@ fn lint(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         .cargo()
         .args(clippy)
         .args(["--", "-D", "warnings"]);
-    let mend = "cargo clippy --workspace --all-targets --fix";
-    check.run().map_err(|failure| failure.mend(mend))
+    let fix = "cargo clippy --workspace --all-targets --fix";
+    check.run().map_err(|failure| failure.fix(fix))
 }
 
 fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let test = ["test", "--workspace", "--locked"];
     let test = workspace.cargo().args(test).args(arguments).run();
-    test.map_err(|failure| failure.mend("cargo test -p CRATE NAME, for the one that failed"))
+    test.map_err(|failure| failure.fix("cargo test -p CRATE NAME, for the one that failed"))
 }
 
 fn docs(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
@@ -184,12 +185,12 @@ fn docs(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         .cargo()
         .env("RUSTDOCFLAGS", "-D warnings")
         .args(doc);
-    let mend = "cargo doc --workspace --no-deps";
-    doc.run().map_err(|failure| failure.mend(mend))
+    let fix = "cargo doc --workspace --no-deps";
+    doc.run().map_err(|failure| failure.fix(fix))
 }
 
 fn demo(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let demo = ["run", "--quiet", "--locked", "--", "demo"];
     let demo = workspace.cargo().args(demo).run();
-    demo.map_err(|failure| failure.mend("cargo run -- demo"))
+    demo.map_err(|failure| failure.fix("cargo run -- demo"))
 }

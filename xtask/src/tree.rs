@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::Shell,
     workspace::Workspace,
 };
@@ -42,7 +42,7 @@ impl Tree {
         if let Ok(text) = listed.read_quietly() {
             paths.extend(text.split('\0').map(str::to_owned));
         } else {
-            Report::default().line("-- git lists no files here, so all that are there count");
+            line("-- git lists no files here, so all that are there count");
             walk(root, root, workspace.target(), &mut paths)?;
         }
         let mut files = BTreeMap::new();

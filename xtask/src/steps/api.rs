@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     finding::{self, Finding},
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::{Shell, write},
     tools,
     workspace::{Workspace, name, packages},
@@ -27,7 +27,7 @@ const MAX_SHOWN: usize = 40;
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let skipped = |why: &str| {
-        Report::default().line(&format!(
+        line(&format!(
             "-- SKIPPED: the public API was not compared: {why}"
         ));
     };
@@ -79,8 +79,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
             findings.push(Finding::new(name, "public-api", difference(&before, &list)));
         }
     }
-    let mend = "cargo xtask api --write, and a file below changes/ if hosts notice";
-    finding::report(&findings, mend)
+    let fix = "cargo xtask api --write, and a file below changes/ if hosts notice";
+    finding::report(&findings, fix)
 }
 
 /// The crates of others that a list names, where a path begins.

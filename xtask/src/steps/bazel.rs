@@ -15,14 +15,14 @@ use toml::Table;
 use super::npm;
 use crate::{
     finding::{self, Finding},
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::{Shell, write},
     tree::Tree,
     workspace::Workspace,
 };
 use lock::{FOREIGN, LOCK};
 
-const MEND: &str = "cargo xtask bazel --write";
+const FIX: &str = "cargo xtask bazel --write";
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
@@ -58,8 +58,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let mut findings = build_files::check(&rendered, &tree);
     findings.extend(module_version(&tree));
     findings.extend(lock::check(&tree, &facts));
-    finding::report(&findings, MEND)?;
-    buildifier(&["-mode=check", "-lint=warn"], &tree).map_err(|failure| failure.mend(MEND))?;
+    finding::report(&findings, FIX)?;
+    buildifier(&["-mode=check", "-lint=warn"], &tree).map_err(|failure| failure.fix(FIX))?;
     if asked("--build") {
         build(workspace)
     } else {
@@ -83,8 +83,8 @@ fn complete(workspace: &Workspace) -> Result<(), Failure> {
     let completed = Shell::new(program())
         .args(update)
         .current_dir(workspace.root());
-    let mend = "run this where Bazel and a network are";
-    completed.run().map_err(|failure| failure.mend(mend))?;
+    let fix = "run this where Bazel and a network are";
+    completed.run().map_err(|failure| failure.fix(fix))?;
     let facts = index::facts(workspace)?;
     let text = fs::read_to_string(workspace.root().join(LOCK))?;
     let mut foreign: Vec<String> = lock::facts(&text).into_keys().collect();
@@ -96,8 +96,7 @@ fn complete(workspace: &Workspace) -> Result<(), Failure> {
 fn build(workspace: &Workspace) -> Result<(), Failure> {
     let bazel = program();
     if !Shell::new(&bazel).args(["--version"]).succeeds() {
-        Report::default()
-            .line("SKIPPED: no Bazel here, so it built nothing. Install Bazelisk as `bazel`.");
+        line("SKIPPED: no Bazel here, so it built nothing. Install Bazelisk as `bazel`.");
         return Ok(());
     }
     let build = Shell::new(bazel)
@@ -105,7 +104,7 @@ fn build(workspace: &Workspace) -> Result<(), Failure> {
         .current_dir(workspace.root());
     build
         .run()
-        .map_err(|failure| failure.mend("bazel build //..."))
+        .map_err(|failure| failure.fix("bazel build //..."))
 }
 
 #[expect(

@@ -9,7 +9,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::Shell,
     steps::npm,
     workspace::Workspace,
@@ -52,7 +52,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     match missed.as_slice() {
         [] => Ok(()),
         rows if check => Err(Failure::new(format!("targets missed: {}", rows.join(", ")))
-            .mend("make it faster, or change xtask/bench-targets.json and say why")),
+            .fix("make it faster, or change xtask/bench-targets.json and say why")),
         _ => Ok(()),
     }
 }
@@ -64,7 +64,6 @@ fn run_one(
     home: Home,
     targets: &Value,
 ) -> Result<Vec<String>, Failure> {
-    let report = Report::default();
     let output = command(workspace, name, home)?.read()?;
     let mut rows: Vec<(String, f64, String)> = Vec::new();
     for line in output.lines() {
@@ -88,7 +87,7 @@ fn run_one(
             (false, false) => verdict + "MISSED",
         };
         missed.extend((!met).then(|| row.clone()));
-        report.line(&format!(
+        line(&format!(
             "{name:<10} {row:<52} {value:>12.1} {unit:<10} {verdict}"
         ));
     }

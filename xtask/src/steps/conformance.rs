@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::npm;
 use crate::{
-    report::{Failure, Report, now},
+    report::{Failure, line, now},
     shell::{Completed, Shell, write},
     workspace::Workspace,
 };
@@ -50,7 +50,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let found = (all.len(), required.len());
     if found != RUNS {
         let what = format!("the suite lists {found:?} runs, not {RUNS:?}");
-        return Err(Failure::new(what).mend("look at the version in xtask/conformance"));
+        return Err(Failure::new(what).fix("look at the version in xtask/conformance"));
     }
     let mut missed = Vec::new();
     for run in required.iter().chain(&all) {
@@ -59,7 +59,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
             let began = now();
             let verdict = suite.run(run)?;
             let seconds = began.elapsed().as_secs_f32();
-            Report::default().line(&format!("{name:<56} {seconds:>5.1} s  {verdict}"));
+            line(&format!("{name:<56} {seconds:>5.1} s  {verdict}"));
             missed.extend((!verdict.starts_with("ok")).then_some(name));
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         "{count} runs did not pass; their output is in {}",
         results.display()
     );
-    Err(Failure::new(what).mend(format!("cargo xtask conformance {first}")))
+    Err(Failure::new(what).fix(format!("cargo xtask conformance {first}")))
 }
 
 /// The installed suite, its Node.js and the client.
@@ -150,7 +150,7 @@ impl Suite {
         let (results, ran) = self.client(&format!("required-{revision}"), &arguments)?;
         let missed = lists::missed(&ran.stdout, &required);
         let (passed, seconds) = (required.len() - missed.len(), began.elapsed().as_secs());
-        Report::default().line(&format!(
+        line(&format!(
             "required at {revision}: {passed} of {}, all at once, in {seconds} s",
             required.len()
         ));
@@ -226,7 +226,7 @@ fn node(home: &Path) -> Result<PathBuf, Failure> {
         .map(str::parse::<u32>);
     match major {
         Some(Ok(22..)) => Ok(PathBuf::from("node")),
-        _ => Err(Failure::new("the suite needs Node.js 22 or newer").mend("install Node.js 22")),
+        _ => Err(Failure::new("the suite needs Node.js 22 or newer").fix("install Node.js 22")),
     }
 }
 

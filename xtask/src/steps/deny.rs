@@ -43,7 +43,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     };
     if arguments.iter().any(|argument| argument == "--advisories") {
         let check = check("deny.toml", &["advisories"]);
-        return check.map_err(|failure| failure.mend("cargo update -p CRATE"));
+        return check.map_err(|failure| failure.fix("cargo update -p CRATE"));
     }
     let all = [
         "--hide-inclusion-graph",
@@ -56,11 +56,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         "sources",
     ];
     check("deny.toml", &all)
-        .map_err(|failure| failure.mend("edit deny.toml, or take another dependency"))?;
+        .map_err(|failure| failure.fix("edit deny.toml, or take another dependency"))?;
     let layers = ["--hide-inclusion-graph", "--deny=unused-wrapper", "bans"];
-    let mend = "edit layers.toml, or the Cargo.toml of what it names";
-    check("layers.toml", &layers).map_err(|failure| failure.mend(mend))?;
-    finding::report(&layers_and_trees(workspace)?, mend)
+    let fix = "edit layers.toml, or the Cargo.toml of what it names";
+    check("layers.toml", &layers).map_err(|failure| failure.fix(fix))?;
+    finding::report(&layers_and_trees(workspace)?, fix)
 }
 
 fn layers_and_trees(workspace: &Workspace) -> Result<Vec<Finding>, Failure> {

@@ -75,11 +75,11 @@ fn lock(workspace: &Workspace, folder: &str) -> Result<(), Failure> {
     if update(&["--offline"])?.status.success() {
         return Ok(());
     }
-    let mend = format!("cargo update --workspace --manifest-path {manifest}");
+    let fix = format!("cargo update --workspace --manifest-path {manifest}");
     update(&[])?
         .success()
         .map(drop)
-        .map_err(|failure| failure.mend(mend))
+        .map_err(|failure| failure.fix(fix))
 }
 
 /// Every way in which the manifests of a tree break a rule.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::Shell,
     workspace::{Workspace, name, packages},
 };
@@ -21,15 +21,14 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
     if !asked("--dry-run") {
         return Err(Failure::new("publishing is not automated")
-            .mend("cargo xtask release --dry-run, to see whether it would go through"));
+            .fix("cargo xtask release --dry-run, to see whether it would go through"));
     }
-    let report = Report::default();
     let metadata = workspace.metadata()?;
     let version = version(&metadata)?;
-    report.line(&format!("-- the version: {version}"));
+    line(&format!("-- the version: {version}"));
     is_new(workspace, &version)?;
     let changelog = changelog::make(workspace, &version)?;
-    report.line(&format!("-- the changelog\n{changelog}"));
+    line(&format!("-- the changelog\n{changelog}"));
     docs(workspace)?;
     package(workspace, &metadata, asked("--allow-dirty"))?;
     archive::make(workspace, &version, &changelog)
@@ -43,7 +42,7 @@ fn version(metadata: &Value) -> Result<String, Failure> {
         [version] => Ok(version.to_owned()),
         ref all => {
             let what = format!("there are several versions: {}", all.join(", "));
-            Err(Failure::new(what).mend("cargo xtask manifests"))
+            Err(Failure::new(what).fix("cargo xtask manifests"))
         }
     }
 }
@@ -59,8 +58,8 @@ fn is_new(workspace: &Workspace, version: &str) -> Result<(), Failure> {
         // The tag that this very release is made from.
         (Ok(there), Ok(here)) if there != here => {
             let what = format!("v{version} is the tag of another commit");
-            let mend = "raise `version` in the root Cargo.toml, there twice for each of our crates";
-            Err(Failure::new(what).mend(mend))
+            let fix = "raise `version` in the root Cargo.toml, there twice for each of our crates";
+            Err(Failure::new(what).fix(fix))
         }
         _ => Ok(()),
     }
@@ -74,7 +73,7 @@ fn docs(workspace: &Workspace) -> Result<(), Failure> {
         .args(["doc", "--workspace", "--exclude", "xtask"])
         .args(["--no-deps", "--locked"])
         .run();
-    doc.map_err(|failure| failure.mend("cargo doc --workspace --no-deps"))
+    doc.map_err(|failure| failure.fix("cargo doc --workspace --no-deps"))
 }
 
 /// Packs every crate that is published, those that others need first, and builds each from that.
@@ -88,5 +87,5 @@ fn package(workspace: &Workspace, metadata: &Value, dirty: bool) -> Result<(), F
         .args(excluded)
         .args(dirty)
         .run();
-    packed.map_err(|failure| failure.mend("commit what is open, or mend the crate that is named"))
+    packed.map_err(|failure| failure.fix("commit what is open, or fix the crate that is named"))
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::{Shell, write},
     steps::platforms,
     workspace::Workspace,
@@ -33,11 +33,10 @@ const C_LIBRARY: &[&str] = &[
 
 /// Builds the program and puts the archive below the target folder.
 pub(super) fn make(workspace: &Workspace, version: &str, changelog: &str) -> Result<(), Failure> {
-    let report = Report::default();
     let target = target()?;
     let program = build(workspace, &target)?;
     let size = fs::metadata(&program)?.len();
-    report.line(&format!("-- the program for {target}: {} KiB", size / 1024));
+    line(&format!("-- the program for {target}: {} KiB", size / 1024));
     linked(&program)?;
 
     let name = format!("hallpass-{version}-{target}");
@@ -60,7 +59,7 @@ pub(super) fn make(workspace: &Workspace, version: &str, changelog: &str) -> Res
     tar.current_dir(&home).run()?;
     let archive = home.join(archive);
     let size = fs::metadata(&archive)?.len();
-    report.line(&format!("-- {}: {} KiB", archive.display(), size / 1024));
+    line(&format!("-- {}: {} KiB", archive.display(), size / 1024));
     Ok(())
 }
 
@@ -88,7 +87,7 @@ fn target() -> Result<String, Failure> {
     if platforms::is_installed(&musl) {
         return Ok(musl);
     }
-    Report::default().line(&format!(
+    line(&format!(
         "-- SKIPPED: {musl} is not installed, so the program is built for {host}. \
          To have it: rustup target add {musl}"
     ));
@@ -106,7 +105,7 @@ fn build(workspace: &Workspace, target: &str) -> Result<PathBuf, Failure> {
         target,
     ];
     let built = workspace.cargo().args(build).run();
-    built.map_err(|failure| failure.mend(format!("cargo {}", build.join(" "))))?;
+    built.map_err(|failure| failure.fix(format!("cargo {}", build.join(" "))))?;
     Ok(workspace.binary(&format!("{target}/release"), "hallpass"))
 }
 
@@ -118,7 +117,7 @@ fn linked(program: &Path) -> Result<(), Failure> {
     // It fails for a program that is linked to nothing, which is what musl gives.
     let text = Shell::new("ldd").args([program]).read_quietly();
     let text = text.unwrap_or_else(|_| "\tnot a dynamic executable".to_owned());
-    Report::default().line(text.trim_end());
+    line(text.trim_end());
     match foreign(&text)[..] {
         [] => Ok(()),
         ref more => Err(Failure::new(format!(

@@ -23,7 +23,7 @@ pub(super) fn make(workspace: &Workspace, version: &str) -> Result<String, Failu
 pub(super) fn render(version: &str, changes: &[(String, String)]) -> Result<String, Failure> {
     if changes.is_empty() {
         return Err(Failure::new("no change is written down below changes/")
-            .mend("put a file there, with a line or two for the changelog"));
+            .fix("put a file there, with a line or two for the changelog"));
     }
     let mut text = format!("# {version}\n\n");
     for (name, change) in changes {
@@ -31,7 +31,7 @@ pub(super) fn render(version: &str, changes: &[(String, String)]) -> Result<Stri
         if name.strip_suffix(".md").is_none() || change.is_empty() || change.starts_with('#') {
             return Err(
                 Failure::new(format!("changes/{name} is no entry of a changelog"))
-                    .mend("make it a .md file with a line or two, and no heading"),
+                    .fix("make it a .md file with a line or two, and no heading"),
             );
         }
         // A file of several entries has their marks itself.
