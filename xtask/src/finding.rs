@@ -1,4 +1,4 @@
-//! What the checks of files find, and what is excepted from it.
+//! What the checks of files find.
 
 use std::fmt;
 
@@ -33,43 +33,11 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A place that may break a rule, and why. An exception that nothing needs is a finding itself.
-#[derive(Debug)]
-pub(crate) struct Exception {
-    pub(crate) place: &'static str,
-    pub(crate) rule: &'static str,
-    pub(crate) reason: &'static str,
-}
-
-/// Takes out what is excepted, and puts in the exceptions that nothing needs.
-pub(crate) fn judge(findings: Vec<Finding>, exceptions: &[Exception]) -> Vec<Finding> {
-    let excepts = |exception: &Exception, finding: &Finding| {
-        exception.place == finding.place && exception.rule == finding.rule
-    };
-    let stale: Vec<_> = exceptions
-        .iter()
-        .filter(|exception| !findings.iter().any(|finding| excepts(exception, finding)))
-        .map(|exception| {
-            let what = format!("the exception «{}» is no longer needed", exception.reason);
-            Finding::new(exception.place, exception.rule, what)
-        })
-        .collect();
-    let kept = findings.into_iter().filter(|finding| {
-        !exceptions
-            .iter()
-            .any(|exception| excepts(exception, finding))
-    });
-    kept.chain(stale).collect()
-}
-
 /// Fails with a line for each finding, if there is one.
-pub(crate) fn report(findings: &[Finding], mend: &str) -> Result<(), Failure> {
+pub(crate) fn report(findings: &[Finding], fix: &str) -> Result<(), Failure> {
     if findings.is_empty() {
         return Ok(());
     }
     let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    Err(Failure::new(lines.join("\n")).mend(mend))
+    Err(Failure::new(lines.join("\n")).fix(fix))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,11 +1,13 @@
 //! The steps, in the order in which `ci` runs them: what fails fast comes first.
 
+mod api;
 mod bazel;
 mod bench;
 mod codegen;
 mod conformance;
 mod deny;
 mod examples;
+mod harness;
 #[cfg(unix)]
 mod keyring;
 mod manifests;
@@ -21,13 +23,13 @@ mod tidy;
 
 use crate::{report::Failure, workspace::Workspace};
 
-/// The Secret Service is Linux's; what is used of it here, Unix's.
+/// The Secret Service is part of Linux desktops; this step uses what only Unix has.
 #[cfg(not(unix))]
 mod keyring {
     use crate::{report::Failure, workspace::Workspace};
 
     pub(super) fn run(_: &Workspace, _: &[String]) -> Result<(), Failure> {
-        Err(Failure::new("the Secret Service is Linux's").mend("run this on Linux"))
+        Err(Failure::new("the Secret Service is Linux's").fix("run this on Linux"))
     }
 }
 
@@ -37,19 +39,18 @@ pub(crate) struct Step {
     pub(crate) about: &'static str,
     /// What has to be here besides Rust; what it installs by itself is not named.
     pub(crate) needs: &'static str,
-    /// The arguments that it takes.
-    pub(crate) takes: &'static [&'static str],
+    /// The arguments that it takes, and what each does.
+    pub(crate) takes: Takes,
     pub(crate) in_ci: bool,
     pub(crate) run: fn(&Workspace, &[String]) -> Result<(), Failure>,
 }
 
-/// Stands for words without dashes: which of its parts a step shall run.
+type Takes = &'static [(&'static str, &'static str)];
+
+/// Stands for words without dashes.
 const NAMES: &str = "NAME…";
 
-/// Stands for the number after an option.
-const NUMBER: &str = "N";
-
-/// Stands for whatever is handed on to cargo.
+/// Stands for everything: cargo reads it.
 const ANYTHING: &str = "…";
 
 impl Step {
@@ -58,7 +59,7 @@ impl Step {
         self
     }
 
-    const fn takes(mut self, takes: &'static [&'static str]) -> Self {
+    const fn takes(mut self, takes: Takes) -> Self {
         self.takes = takes;
         self
     }
@@ -82,37 +83,64 @@ impl Step {
 
     /// The first argument that it does not know.
     pub(crate) fn unknown<'a>(&self, arguments: &'a [String]) -> Option<&'a String> {
-        let takes = |what: &str| self.takes.contains(&what);
+        let takes = |what: &str| {
+            let options = self.takes.iter().map(|(option, _)| *option);
+            options
+                .flat_map(|option| option.split(' '))
+                .any(|word| word == what)
+        };
         arguments.iter().find(|argument| {
             let is_name = takes(NAMES) && !argument.starts_with('-');
-            let is_number = takes(NUMBER) && argument.parse::<f64>().is_ok();
+            let is_number = takes("N") && argument.parse::<f64>().is_ok();
             !takes(argument) && !takes(ANYTHING) && !is_name && !is_number
         })
     }
 }
 
 /// Every step.
+#[rustfmt::skip]
 pub(crate) const STEPS: &[Step] = &[
     step("fmt", "the code is formatted", fmt),
-    step("manifests", "every Cargo.toml inherits what it can, has no features, is a member and says what it is for", manifests::run),
-    step("tidy", "the public API, what is done in one place, names that are gone, what comes with a crate, tests that sleep or do not run", tidy::run),
-    step("bazel", "BUILD.bazel files, the facts of MODULE.bazel.lock and the format; with --build, Bazel builds it", bazel::run).needs("Node.js").takes(&["--check", "--write", "--build", "--complete"]),
-    step("deny", "who may use whom; licences, bans, sources and duplicates of dependencies", deny::run).takes(&["--advisories"]),
+    step("manifests", "every Cargo.toml inherits what it can, has no features, and says what it is for; no Cargo.lock is behind", manifests::run),
+    step("tidy", "what is done in one place; tests that sleep or do not run; module documentation; names and sentences", tidy::run),
+    step("bazel", "BUILD.bazel files, the facts of MODULE.bazel.lock and the format", bazel::run)
+        .needs("Node.js")
+        .takes(&[("--write", "write them"), ("--build", "then run `$BAZEL`, or `bazel`, over the workspace"),
+            ("--complete", "before, have a Bazel with a network complete the lock")]),
+    step("deny", "which crate may use which; licences, bans, sources and duplicates of dependencies", deny::run)
+        .takes(&[("--advisories", "check advisories alone, which need a network")]),
     step("shear", "every dependency is used, and every file is part of a crate", shear::run),
     step("lint", "clippy, with warnings as errors", lint),
     step("platforms", "clippy for other platforms, where their targets are installed", platforms::run).needs("Python"),
-    step("test", "unit, fake-server and documentation tests; what follows goes to cargo test", test).takes(&[ANYTHING]),
-    step("codegen", "documents and tables that are made from code are as made", codegen::run).takes(&["--check", "--write"]),
+    step("test", "unit, fake-server and documentation tests", test).takes(&[(ANYTHING, "arguments of cargo test")]),
+    step("codegen", "documents that are made from code are as made", codegen::run).takes(&[("--write", "write them")]),
+    step("api", "the public API of each library is the one in xtask/api", api::run)
+        .needs("Rust 1.95, else it is skipped")
+        .takes(&[("--write", "write it")]),
     step("docs", "the documentation builds without warnings", docs),
-    step("examples", "the hosts below examples/ build and run, each on its own", examples::run),
-    step("demo", "the demonstration goes the whole way", demo),
-    step("conformance", "the official MCP conformance suite, client side, authorisation", conformance::run).needs("Node.js").takes(&[NAMES]),
-    step("processes", "processes that share credentials: killed at each step of a refresh, and before token endpoints that break", processes::run).takes(&[NAMES]),
-    step("keyring", "a real keyring: unlocked, locked, absent, hanging, gone between two opens, its key lost", keyring::run).needs("Linux, gnome-keyring"),
-    step("real", "the program against real authorization servers", real::run).needs("Node.js, Python, Chromium").takes(&["--write", NAMES]),
-    step("storm", "callers and proxies that are killed at random before a server that detects reuse; with --check, against the promises", storm::run).takes(&["--check", "--grace", "--minutes", NUMBER, "--seed", NUMBER]).by_hand(),
-    step("bench", "benchmarks; with --check, against their targets", bench::run).takes(&["--check", NAMES]).by_hand(),
-    step("release", "with --dry-run: whether a release could be made now, and its archive", release::run).needs("git").takes(&["--dry-run", "--allow-dirty"]).by_hand(),
+    step("examples", "the hosts in examples/ build and run, each in a workspace of its own", examples::run),
+    step("demo", "the demonstration runs to its end", demo),
+    step("conformance", "the official MCP conformance suite for clients", conformance::run)
+        .needs("Node.js")
+        .takes(&[(NAMES, "only runs with this in their names")]),
+    step("processes", "processes that share credentials: killed at each step of a refresh, and with token endpoints that fail", processes::run)
+        .takes(&[(NAMES, "only these of creations, kills, storm, faults")]),
+    step("keyring", "a real keyring: unlocked, locked, absent, hanging, stopped and started again, without its key", keyring::run)
+        .needs("Linux, gnome-keyring"),
+    step("real", "the program with real authorization servers", real::run)
+        .needs("Node.js, Python, Chromium")
+        .takes(&[("--write", "write the table of results"), (NAMES, "only rows with this in their names")]),
+    step("storm", "callers and proxies that are killed at random, with a server that detects reuse", storm::run)
+        .takes(&[("--check", "fail where a promise is broken"), ("--grace", "the server accepts a used refresh token for a while"),
+            ("--minutes N", "how long"), ("--seed N", "the seed of an earlier run")])
+        .by_hand(),
+    step("bench", "benchmarks", bench::run)
+        .takes(&[("--check", "fail where a target is missed"), (NAMES, "only these of network, proxy, session, start")])
+        .by_hand(),
+    step("release", "whether a release could be made now, and its archive; nothing is published", release::run)
+        .needs("git")
+        .takes(&[("--dry-run", "required"), ("--allow-dirty", "pack with changes that are not committed")])
+        .by_hand(),
 ];
 
 const fn step(
@@ -132,7 +160,7 @@ const fn step(
 
 fn fmt(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let check = workspace.cargo().args(["fmt", "--all", "--check"]).run();
-    check.map_err(|failure| failure.mend("cargo fmt --all"))
+    check.map_err(|failure| failure.fix("cargo fmt --all"))
 }
 
 fn lint(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
@@ -141,14 +169,14 @@ fn lint(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         .cargo()
         .args(clippy)
         .args(["--", "-D", "warnings"]);
-    let mend = "cargo clippy --workspace --all-targets --fix";
-    check.run().map_err(|failure| failure.mend(mend))
+    let fix = "cargo clippy --workspace --all-targets --fix";
+    check.run().map_err(|failure| failure.fix(fix))
 }
 
 fn test(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let test = ["test", "--workspace", "--locked"];
     let test = workspace.cargo().args(test).args(arguments).run();
-    test.map_err(|failure| failure.mend("cargo test -p CRATE NAME, for the one that failed"))
+    test.map_err(|failure| failure.fix("cargo test -p CRATE NAME, for the one that failed"))
 }
 
 fn docs(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
@@ -157,15 +185,12 @@ fn docs(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         .cargo()
         .env("RUSTDOCFLAGS", "-D warnings")
         .args(doc);
-    let mend = "cargo doc --workspace --no-deps";
-    doc.run().map_err(|failure| failure.mend(mend))
+    let fix = "cargo doc --workspace --no-deps";
+    doc.run().map_err(|failure| failure.fix(fix))
 }
 
 fn demo(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     let demo = ["run", "--quiet", "--locked", "--", "demo"];
     let demo = workspace.cargo().args(demo).run();
-    demo.map_err(|failure| failure.mend("cargo run -- demo"))
+    demo.map_err(|failure| failure.fix("cargo run -- demo"))
 }
-
-#[cfg(test)]
-mod tests;

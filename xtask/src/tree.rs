@@ -1,15 +1,13 @@
 //! The files of the workspace, as the checks see them: in memory, by their path from the root.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use toml::{Table, Value};
-
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::Shell,
     workspace::Workspace,
 };
@@ -44,7 +42,7 @@ impl Tree {
         if let Ok(text) = listed.read_quietly() {
             paths.extend(text.split('\0').map(str::to_owned));
         } else {
-            Report::default().line("-- git lists no files here, so all that are there count");
+            line("-- git lists no files here, so all that are there count");
             walk(root, root, workspace.target(), &mut paths)?;
         }
         let mut files = BTreeMap::new();
@@ -68,15 +66,6 @@ impl Tree {
             .filter(|(path, _)| Path::new(path).extension().is_some_and(|end| end == "rs"))
             .map(|(path, text)| RustFile { path, text })
     }
-
-    /// The manifest of each package of the workspace, by its folder.
-    pub(crate) fn packages(&self) -> impl Iterator<Item = (&str, Table)> {
-        self.files.iter().filter_map(|(path, text)| {
-            let folder = path.strip_suffix("/Cargo.toml")?;
-            let ours = folder == "xtask" || folder.starts_with("crates/");
-            Some((folder, text.parse().ok()?)).filter(|_| ours)
-        })
-    }
 }
 
 impl<'a> RustFile<'a> {
@@ -97,35 +86,6 @@ impl<'a> RustFile<'a> {
     pub(crate) fn product_code(self) -> impl Iterator<Item = (usize, &'a str)> {
         self.code()
             .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
-    }
-}
-
-/// What a package uses, for every platform.
-#[derive(Debug, Default)]
-pub(crate) struct Used {
-    pub(crate) normal: BTreeSet<String>,
-    pub(crate) dev: BTreeSet<String>,
-}
-
-impl Used {
-    pub(crate) fn new(manifest: &Table) -> Self {
-        let mut used = Self::default();
-        let targets = manifest.get("target").and_then(Value::as_table);
-        let platforms = targets.into_iter().flat_map(Table::values);
-        for table in platforms.filter_map(Value::as_table).chain([manifest]) {
-            let names = |key: &str| {
-                let table = table.get(key).and_then(Value::as_table);
-                table
-                    .into_iter()
-                    .flat_map(Table::keys)
-                    .cloned()
-                    .collect::<Vec<_>>()
-            };
-            used.normal.extend(names("dependencies"));
-            used.normal.extend(names("build-dependencies"));
-            used.dev.extend(names("dev-dependencies"));
-        }
-        used
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where things are.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -89,4 +90,31 @@ fn metadata(cargo: Shell) -> Result<Value, Failure> {
     let text = cargo.args(metadata).read()?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::new(format!("cargo metadata is no JSON: {error}")))
+}
+
+/// What each crate uses of the others, by name.
+pub(crate) type Uses<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+
+/// What the code of each crate uses of the workspace, in every target.
+pub(crate) fn uses(metadata: &Value) -> Uses<'_> {
+    let is_ours = |it: &&str| packages(metadata).any(|one| name(one) == *it);
+    packages(metadata)
+        .map(|one| {
+            let dependencies = one["dependencies"].as_array().into_iter().flatten();
+            let code = dependencies.filter(|it| it["kind"] != "dev");
+            let mut used: Vec<&str> = code.map(name).filter(is_ours).collect();
+            used.sort_unstable();
+            used.dedup();
+            (name(one), used)
+        })
+        .collect()
+}
+
+/// The packages of `cargo metadata`.
+pub(crate) fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
+    metadata["packages"].as_array().into_iter().flatten()
+}
+
+pub(crate) fn name(one: &Value) -> &str {
+    one["name"].as_str().unwrap_or_default()
 }

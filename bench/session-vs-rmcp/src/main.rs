@@ -19,7 +19,7 @@ const ROUNDS: usize = 15;
 const TASKS: usize = 16;
 const REFUSALS: usize = 100;
 
-/// Somebody who has tokens.
+/// A user who has tokens.
 trait Source: Send + Sync + 'static {
     fn token(&self) -> impl Future<Output = usize> + Send;
 

@@ -1,5 +1,5 @@
 //! A host with a client of its own that takes the HTTP client of Hallpass alone, here with a
-//! certificate authority that nobody else knows.
+//! certificate authority of its own.
 
 use std::error::Error;
 

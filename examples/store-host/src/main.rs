@@ -1,5 +1,5 @@
 //! A host with a client of its own that takes the store of Hallpass alone: sealed files, a lock
-//! over processes, and no record lost to somebody who was slower.
+//! over processes, and no record lost to a slower process.
 
 use std::{error::Error, time::Duration};
 
@@ -24,11 +24,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let saved = store.save(&record, None, &mut guard).await?;
     println!("the first save: {saved:?}");
 
-    // Whoever does not know that there is a record by now replaces nothing.
+    // A process that does not know of the record replaces nothing.
     let again = store.save(&record, None, &mut guard).await?;
     drop(guard);
     match again {
-        Saved::Written(_) => Err("a record was replaced by somebody who had not seen it".into()),
+        Saved::Written(_) => Err("a record was replaced by a process that had not seen it".into()),
         conflict => {
             println!("the second save: {conflict:?}");
             let loaded = store.load(&key).await?;

@@ -9,7 +9,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::Shell,
     steps::npm,
     workspace::Workspace,
@@ -52,7 +52,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     match missed.as_slice() {
         [] => Ok(()),
         rows if check => Err(Failure::new(format!("targets missed: {}", rows.join(", ")))
-            .mend("make it faster, or change xtask/bench-targets.json and say why")),
+            .fix("make it faster, or change xtask/bench-targets.json and say why")),
         _ => Ok(()),
     }
 }
@@ -64,7 +64,6 @@ fn run_one(
     home: Home,
     targets: &Value,
 ) -> Result<Vec<String>, Failure> {
-    let report = Report::default();
     let output = command(workspace, name, home)?.read()?;
     let mut rows: Vec<(String, f64, String)> = Vec::new();
     for line in output.lines() {
@@ -76,35 +75,30 @@ fn run_one(
     }
     let mut missed = Vec::new();
     for (row, value, unit) in &rows {
-        let (most, least) = (&targets[row]["at_most"], &targets[row]["at_least"]);
-        let met = most.as_f64().is_none_or(|most| *value <= most)
-            && least.as_f64().is_none_or(|least| *value >= least);
-        let target = match (most.as_f64(), least.as_f64()) {
-            (Some(most), _) => format!("at most {most}: "),
-            (None, Some(least)) => format!("at least {least}: "),
-            (None, None) => String::new(),
+        let limit = |key: &str| targets[row][key].as_f64();
+        let (verdict, met) = match (limit("at_most"), limit("at_least")) {
+            (Some(most), _) => (format!("at most {most}: "), *value <= most),
+            (None, Some(least)) => (format!("at least {least}: "), *value >= least),
+            (None, None) => (String::new(), true),
         };
-        let verdict = match (target.is_empty(), met) {
-            (true, _) => "",
-            (false, true) => "ok",
-            (false, false) => {
-                missed.push(row.clone());
-                "MISSED"
-            }
+        let verdict = match (verdict.is_empty(), met) {
+            (true, _) => verdict,
+            (false, true) => verdict + "ok",
+            (false, false) => verdict + "MISSED",
         };
-        report.line(&format!(
-            "{name:<10} {row:<52} {value:>12.1} {unit:<10} {target}{verdict}"
+        missed.extend((!met).then(|| row.clone()));
+        line(&format!(
+            "{name:<10} {row:<52} {value:>12.1} {unit:<10} {verdict}"
         ));
     }
-    let known = targets
+    let mut known: Vec<&String> = targets
         .as_object()
         .into_iter()
-        .flat_map(|targets| targets.keys());
-    missed.extend(
-        known
-            .filter(|row| !rows.iter().any(|(name, ..)| name == *row))
-            .cloned(),
-    );
+        .flatten()
+        .map(|it| it.0)
+        .collect();
+    known.retain(|target| !rows.iter().any(|(row, ..)| row == *target));
+    missed.extend(known.into_iter().cloned());
     Ok(missed)
 }
 

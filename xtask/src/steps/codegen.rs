@@ -1,29 +1,20 @@
-//! What is made from code and manifests, compared with what is committed; `--write` makes it.
+//! Documents that are made from code and manifests, compared with what is committed; `--write` makes
+//! them.
 //!
-//! - the crates in ARCHITECTURE.md and README.md, and the steps in CONTRIBUTING.md;
-//! - the host in README.md, which is an example that is compiled;
-//! - the recording in README.md, which is part of docs/walk-through.md;
-//! - the codes of `hallpass doctor` in docs/troubleshooting.md;
-//! - `docs/environment.md`, the variables that the program reads;
-//! - `docs/troubleshooting.md` is written by hand, and has a row for each code of the program;
-//! - `docs/commands.md`, what the program says to `--help`, command by command;
-//! - `docs/configuration.md`, the keys of `config.toml`;
-//! - each crate's `BUILD.bazel`, which is `cargo xtask bazel`'s too.
+//! - parts of README.md, ARCHITECTURE.md, CONTRIBUTING.md, docs/configuration.md and
+//!   docs/troubleshooting.md, each between two marks;
+//! - `docs/commands.md`, what the program says to `--help`.
+//!
+//! docs/environment.md and the exit codes in docs/troubleshooting.md are written by hand; they name
+//! what the program's source names.
 
-mod codes;
 mod commands;
-mod configuration;
 mod crates;
-mod environment;
-mod findings;
-mod help;
-mod host;
-mod part;
-mod walk;
+mod tables;
 
 use std::collections::BTreeMap;
 
-use super::{STEPS, bazel};
+use super::STEPS;
 use crate::{
     finding::{self, Finding},
     report::Failure,
@@ -31,103 +22,116 @@ use crate::{
     tree::Tree,
     workspace::Workspace,
 };
-use part::Part;
 
-const MEND: &str = "cargo xtask codegen --write";
+const END: &str = "<!-- The end of what is written. -->\n";
 
-/// Whole files, by their path from the root.
-type Files = BTreeMap<String, String>;
+/// A part of a document that is made, between two marks; the rest is written by hand.
+struct Part {
+    document: &'static str,
+    /// What stands in the mark where it begins.
+    name: &'static str,
+    text: String,
+}
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let tree = Tree::read(workspace)?;
-    let (mut files, findings) = documents(&tree);
-    finding::report(&findings, "edit the file that is named")?;
-    finding::report(
-        &environment::check(&tree),
-        "edit the table in xtask/src/steps/codegen/environment.rs",
-    )?;
-    finding::report(
-        &codes::check(&tree),
-        "add the row to docs/troubleshooting.md",
-    )?;
-    let build_files = bazel::rendered(workspace)?.into_iter();
-    files.extend(build_files.map(|file| (file.path, file.text)));
-    let write = arguments.iter().any(|argument| argument == "--write");
-    if !write {
-        // What needs no compiler first.
-        finding::report(&compare(&tree, &files), MEND)?;
-    }
-    files.insert(commands::PATH.to_owned(), commands::render(workspace)?);
-    let configuration = configuration::render(workspace)?;
-    files.insert(configuration::PATH.to_owned(), configuration);
-    if !write {
-        return finding::report(&compare(&tree, &files), MEND);
-    }
-    for (path, text) in &files {
-        shell::write(&workspace.root().join(path), text)?;
-    }
-    Ok(())
-}
-
-/// The documents that are made without running the program, and what keeps one from being made.
-pub(super) fn documents(tree: &Tree) -> (Files, Vec<Finding>) {
-    let (mut parts, mut findings) = crates::parts(tree);
-    parts.extend([steps(), host::part(tree), walk::part(tree)]);
-    let (part, missing) = findings::part(tree);
-    parts.extend(part);
-    findings.extend(missing);
-    let mut files = Files::new();
+    finding::report(&tables::check(&tree), "edit the document that is named")?;
+    let program = workspace.program()?;
+    let mut parts = Vec::from(crates::parts(&workspace.metadata()?));
+    parts.extend([
+        steps(),
+        host(&tree),
+        recording(&tree),
+        tables::doctor(&tree),
+        tables::configuration(&program)?,
+    ]);
+    let mut files = BTreeMap::new();
     for part in parts {
-        let so_far = files.get(part.document).map(String::as_str);
-        let so_far = so_far.unwrap_or_else(|| tree.text(part.document));
-        if let Some(text) = part.put_into(so_far) {
-            files.insert(part.document.to_owned(), text);
-        } else {
-            let what = format!("it has no line `{}`", part.mark().trim_end());
-            findings.push(Finding::new(part.document, "place", what));
-        }
+        let before = files
+            .get(part.document)
+            .map_or_else(|| tree.text(part.document), String::as_str);
+        let after = part.put_into(before)?;
+        files.insert(part.document, after);
     }
-    files.insert(environment::PATH.to_owned(), environment::render());
-    (files, findings)
+    files.insert("docs/commands.md", commands::render(&program)?);
+    files.retain(|path, text| tree.text(path) != text);
+    if arguments.iter().any(|argument| argument == "--write") {
+        for (path, text) in &files {
+            shell::write(&workspace.root().join(path), text)?;
+        }
+        return Ok(());
+    }
+    let what = "it is not what code and manifests say";
+    let stale = files
+        .into_keys()
+        .map(|path| Finding::new(path, "made", what));
+    finding::report(&stale.collect::<Vec<_>>(), "cargo xtask codegen --write")
 }
 
-/// The files of a tree that are not as made.
-fn compare(tree: &Tree, files: &Files) -> Vec<Finding> {
-    let differ = files.iter().filter(|(path, text)| tree.text(path) != *text);
-    differ
-        .map(|(path, _)| Finding::new(path, "made", "it is not what code and manifests say"))
-        .collect()
+impl Part {
+    /// The document with this part between its marks.
+    fn put_into(&self, document: &str) -> Result<String, Failure> {
+        let Self {
+            document: path,
+            name,
+            text,
+        } = self;
+        let mark = format!("<!-- {name}, written by `cargo xtask codegen --write`. -->\n");
+        let parts = document
+            .split_once(&mark)
+            .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        let (before, after) = parts
+            .ok_or_else(|| Failure::new(format!("{path} has no lines `{mark}` and `{END}`")))?;
+        Ok(format!("{before}{mark}{text}{END}{after}"))
+    }
 }
 
 /// CONTRIBUTING.md's table of steps.
 fn steps() -> Part {
     let rows = STEPS.iter().map(|step| {
-        let takes: Vec<String> = step.takes.iter().map(|it| format!("`{it}`")).collect();
-        let (name, about, needs) = (step.name, step.about, step.needs);
         let runs = if step.in_ci { "yes" } else { "by hand" };
-        format!(
-            "| `{name}` | {about} | {needs} | {} | {runs} |\n",
-            takes.join(" ")
-        )
+        let takes = step
+            .takes
+            .iter()
+            .map(|(option, about)| format!("`{option}` {about}"));
+        let takes: Vec<String> = takes.collect();
+        let (name, about, needs, takes) = (step.name, step.about, step.needs, takes.join("; "));
+        format!("| `{name}` | {about} | {needs} | {takes} | {runs} |\n")
     });
-    let head = "| step | what it holds | needs | options | in `ci` |\n|---|---|---|---|---|\n";
+    let head = "| step | what it checks | needs | options | in `ci` |\n|---|---|---|---|---|\n";
     Part {
         document: "CONTRIBUTING.md",
         name: "The steps",
-        text: format!("{head}{}", rows.collect::<Vec<_>>().concat()),
+        text: head.to_owned() + &rows.collect::<String>(),
     }
 }
 
-/// What is wrong with the documents of a tree, without running the program.
-#[cfg(test)]
-pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let (files, findings) = documents(tree);
-    if findings.is_empty() {
-        compare(tree, &files)
-    } else {
-        findings
+/// README.md's host: the example, from its store to the end of its `main`.
+fn host(tree: &Tree) -> Part {
+    let lines = tree.text("crates/hallpass/examples/host.rs").lines();
+    let lines = lines.skip_while(|line| !line.trim().starts_with("let store ="));
+    let lines = lines.take_while(|line| line.trim() != "Ok(())");
+    let body = lines.map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned() + "\n");
+    Part {
+        document: "README.md",
+        name: "The host",
+        text: format!("```rust\n{}```\n", body.collect::<String>()),
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// README.md's recording: three sections of docs/walk-through.md, which a test of the program records.
+fn recording(tree: &Tree) -> Part {
+    let section = |name: &str| {
+        let rest = tree
+            .text("docs/walk-through.md")
+            .split_once(&format!("## {name}\n\n"));
+        rest.map_or("", |(_, rest)| rest.split("## ").next().unwrap_or_default())
+    };
+    Part {
+        document: "README.md",
+        name: "The recording",
+        text: ["A server to try it on", "Signing in", "Calling"]
+            .map(section)
+            .concat(),
+    }
+}

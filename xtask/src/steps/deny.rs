@@ -2,12 +2,35 @@
 //! pinned cargo-deny.
 //!
 //! An allowance that nothing needs fails too: a skipped duplicate that is no longer twice in the
-//! tree, a licence that no dependency has, a crate that does not use what it may. Advisories need a
-//! network and are asked for by `--advisories`.
+//! tree, a licence that no dependency has, a crate that does not use what it may. Two rules are not
+//! cargo-deny's: each crate that another uses has a row in `layers.toml`, and a host that takes one
+//! crate alone does not get certain others with it, which `cargo tree` shows.
 
-use crate::{report::Failure, shell::Shell, tools, workspace::Workspace};
+use crate::{
+    finding::{self, Finding},
+    report::Failure,
+    shell::Shell,
+    tools,
+    workspace::{Workspace, uses},
+};
 
 const VERSION: &str = "0.20.2";
+
+/// What must not be below a crate, on any platform.
+#[rustfmt::skip]
+const FREE_OF: &[(&str, &[&str])] = &[
+    ("hallpass-core", &["hyper", "reqwest", "rmcp", "rustls", "tokio"]),
+    ("hallpass-discovery", &["hyper", "reqwest", "rmcp", "rustls", "tokio"]),
+    ("hallpass-http", &["rmcp"]),
+    ("hallpass-keyring", &["hyper", "reqwest", "rmcp"]),
+    ("hallpass-login", &["reqwest", "rmcp"]),
+    ("hallpass-mcp", &["hyper", "reqwest", "rmcp", "rustls"]),
+    ("hallpass-oauth", &["hyper", "reqwest", "rmcp", "rustls", "tokio"]),
+    ("hallpass-seal", &["hyper", "reqwest", "rmcp", "rustls", "tokio"]),
+    ("hallpass-service", &["reqwest", "rmcp"]),
+    ("hallpass-session", &["hyper", "reqwest", "rmcp", "rustls"]),
+    ("hallpass-store", &["hyper", "reqwest", "rmcp", "rustls"]),
+];
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
     let program = tools::install(workspace, "cargo-deny", VERSION)?;
@@ -20,7 +43,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     };
     if arguments.iter().any(|argument| argument == "--advisories") {
         let check = check("deny.toml", &["advisories"]);
-        return check.map_err(|failure| failure.mend("cargo update -p CRATE"));
+        return check.map_err(|failure| failure.fix("cargo update -p CRATE"));
     }
     let all = [
         "--hide-inclusion-graph",
@@ -33,8 +56,39 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
         "sources",
     ];
     check("deny.toml", &all)
-        .map_err(|failure| failure.mend("edit deny.toml, or take another dependency"))?;
+        .map_err(|failure| failure.fix("edit deny.toml, or take another dependency"))?;
     let layers = ["--hide-inclusion-graph", "--deny=unused-wrapper", "bans"];
-    check("layers.toml", &layers)
-        .map_err(|failure| failure.mend("edit layers.toml, or the Cargo.toml of what it names"))
+    let fix = "edit layers.toml, or the Cargo.toml of what it names";
+    check("layers.toml", &layers).map_err(|failure| failure.fix(fix))?;
+    finding::report(&layers_and_trees(workspace)?, fix)
+}
+
+fn layers_and_trees(workspace: &Workspace) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    let layers = std::fs::read_to_string(workspace.root().join("layers.toml"))?;
+    let metadata = workspace.metadata()?;
+    for used in uses(&metadata).into_values().flatten() {
+        if !layers.contains(&format!("crate = \"{used}\"")) {
+            let what = "layers.toml has no row of the crates that may use it";
+            findings.push(Finding::new(used, "layers", what));
+        }
+    }
+    for (name, foreign) in FREE_OF {
+        let tree = workspace
+            .cargo()
+            .args(["tree", "--locked", "--target=all", "--edges=normal,build"])
+            .args(["--prefix=none", "--package", name])
+            .read()?;
+        let packages = tree.lines().filter_map(|line| line.split(' ').next());
+        for other in *foreign {
+            if packages.clone().any(|package| package == *other) {
+                findings.push(Finding::new(
+                    *name,
+                    "free-of",
+                    format!("{other} comes with it"),
+                ));
+            }
+        }
+    }
+    Ok(findings)
 }

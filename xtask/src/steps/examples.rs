@@ -4,7 +4,7 @@
 //! there is not compiled again.
 
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     workspace::Workspace,
 };
 
@@ -13,10 +13,9 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     if hosts.is_empty() {
         return Err(Failure::new("there is no host below examples/"));
     }
-    let report = Report::default();
     for folder in hosts {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        report.line(&format!("-- {name}"));
+        line(&format!("-- {name}"));
         let run = workspace
             .cargo()
             .env("CARGO_TARGET_DIR", workspace.target())
@@ -26,7 +25,7 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         let update = format!(
             "cargo update --workspace --manifest-path examples/{name}/Cargo.toml, if its lock is old"
         );
-        run.map_err(|failure| failure.mend(update))?;
+        run.map_err(|failure| failure.fix(update))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ mod fixture;
 mod service;
 
 use crate::{
-    report::{Failure, Report, now},
+    report::{Failure, line, now},
     shell::{apt_install, which},
     workspace::Workspace,
 };
@@ -30,7 +30,7 @@ const PACKAGES: &[&str] = &["gnome-keyring", "dbus", "libglib2.0-bin"];
 
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     if !cfg!(target_os = "linux") {
-        return Err(Failure::new("the Secret Service is Linux's").mend("run this on Linux"));
+        return Err(Failure::new("the Secret Service is Linux's").fix("run this on Linux"));
     }
     install()?;
     for (package, example) in BUILT {
@@ -43,7 +43,7 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         let outcome = Fixture::new(workspace).and_then(|fixture| check(&fixture));
         let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
         let took = began.elapsed().as_secs_f32();
-        Report::default().line(&format!("{name:<52} {verdict} {took:.1} s"));
+        line(&format!("{name:<52} {verdict} {took:.1} s"));
         outcome.map_err(|failure| Failure::new(format!("{name}: {failure}")))?;
     }
     Ok(())
@@ -57,6 +57,6 @@ fn install() -> Result<(), Failure> {
     }
     missing().map_or(Ok(()), |name| {
         Err(Failure::new(format!("there is no `{name}` here"))
-            .mend(format!("sudo apt-get install {}", PACKAGES.join(" "))))
+            .fix(format!("sudo apt-get install {}", PACKAGES.join(" "))))
     })
 }

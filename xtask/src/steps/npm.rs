@@ -5,14 +5,14 @@ use std::{fs, path::Path};
 use crate::{report::Failure, shell::Shell};
 
 /// Copies the files in `source`, and runs `npm ci` unless what its lock file names is installed in
-/// `home`. `who` needs them, as the start of a sentence.
-pub(super) fn install(source: &Path, home: &Path, who: &str) -> Result<(), Failure> {
+/// `home`. `needed_by` needs them, as the start of a sentence.
+pub(super) fn install(source: &Path, home: &Path, needed_by: &str) -> Result<(), Failure> {
     for program in ["node", "npm"] {
         if !Shell::new(program).args(["--version"]).succeeds() {
             return Err(Failure::new(format!(
-                "{who} Node.js 20 or newer with npm, which is not here"
+                "{needed_by} Node.js 20 or newer with npm, which is not here"
             ))
-            .mend("install Node.js 20 or newer with npm, and run this again"));
+            .fix("install Node.js 20 or newer with npm, and run this again"));
         }
     }
     fs::create_dir_all(home)?;

@@ -9,59 +9,60 @@ mod c_compiler;
 use std::path::PathBuf;
 
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::Shell,
     workspace::Workspace,
 };
 use c_compiler::CCompiler;
 
-/// What `MODULE.bazel` and `deny.toml` name too.
-const TARGETS: &[&str] = &[
-    "aarch64-apple-darwin",
-    "aarch64-unknown-linux-gnu",
-    "x86_64-pc-windows-msvc",
-    "x86_64-unknown-linux-gnu",
+/// What `MODULE.bazel` and `deny.toml` name too, and what zig calls each. Zig has no headers of MSVC,
+/// and ring compiles with MinGW's.
+const TARGETS: &[(&str, &str)] = &[
+    ("aarch64-apple-darwin", "aarch64-macos"),
+    ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu"),
+    ("x86_64-pc-windows-msvc", "x86_64-windows-gnu"),
+    ("x86_64-unknown-linux-gnu", "x86_64-linux-gnu"),
 ];
 
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
-    let report = Report::default();
     let host = host()?;
-    let others = TARGETS.iter().filter(|target| **target != host);
-    let (here, missing): (Vec<&str>, Vec<&str>) = others.partition(|target| is_installed(target));
-    for target in missing {
-        report.line(&format!(
-            "-- SKIPPED: {target} is not installed. To have it: rustup target add {target}"
-        ));
-    }
-    if here.is_empty() {
-        return Ok(());
-    }
-    if !cfg!(unix) {
-        report.line("-- SKIPPED: the C compiler for other platforms is found by a shell script");
-        return Ok(());
-    }
-    let compiler = CCompiler::install(workspace)?;
-    for target in here {
-        report.line(&format!("-- {target}"));
-        lint(workspace, &compiler, target)?;
+    let mut compiler = None;
+    for (target, zig_name) in TARGETS.iter().filter(|(target, _)| *target != host) {
+        if !is_installed(target) {
+            line(&format!(
+                "-- SKIPPED: {target} is not installed. To have it: rustup target add {target}"
+            ));
+            continue;
+        }
+        if !cfg!(unix) {
+            line("-- SKIPPED: the C compiler for other platforms is found by a shell script");
+            return Ok(());
+        }
+        line(&format!("-- {target}"));
+        let compiler = match &compiler {
+            Some(compiler) => compiler,
+            None => compiler.insert(CCompiler::install(workspace)?),
+        };
+        let [(cc, compile), (ar, archive)] = compiler.variables(target, zig_name)?;
+        let clippy = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--quiet",
+        ];
+        let clippy = workspace
+            .cargo()
+            .args(clippy)
+            .args(["--target", target, "--", "-D", "warnings"])
+            .env(&cc, compile)
+            .env(&ar, archive)
+            .run();
+        clippy.map_err(|failure| {
+            failure.fix("edit what is named: a `#[cfg]` that covers too much, or too little")
+        })?;
     }
     Ok(())
-}
-
-fn lint(workspace: &Workspace, compiler: &CCompiler, target: &str) -> Result<(), Failure> {
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked"];
-    let mut clippy = workspace
-        .cargo()
-        .args(clippy)
-        .args(["--quiet", "--target", target])
-        .args(["--", "-D", "warnings"]);
-    for (name, program) in compiler.variables(target)? {
-        clippy = clippy.env(&name, program);
-    }
-    let linted = clippy.run();
-    linted.map_err(|failure| {
-        failure.mend("edit what is named: a `#[cfg]` that covers too much, or too little")
-    })
 }
 
 /// The target that rustc builds for unless it is told another.

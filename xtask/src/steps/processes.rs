@@ -6,7 +6,7 @@
 //! `hallpass-cli` starts the program.
 
 use crate::{
-    report::{Failure, Report, now},
+    report::{Failure, line, now},
     shell::Shell,
     steps::storm,
     workspace::Workspace,
@@ -39,9 +39,9 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
             Shell::new(&processes).args([mode])
         };
         let again = format!("cargo xtask processes {mode}, which shows the same again");
-        check.run().map_err(|failure| failure.mend(again))?;
+        check.run().map_err(|failure| failure.fix(again))?;
         let took = began.elapsed().as_secs_f32();
-        Report::default().line(&format!("{mode}: ok, {took:.1} s"));
+        line(&format!("{mode}: ok, {took:.1} s"));
     }
     Ok(())
 }

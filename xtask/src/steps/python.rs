@@ -8,14 +8,18 @@ use std::{
 
 use crate::{report::Failure, shell::Shell};
 
-/// The environment's Python, with what `requirements` names installed in `home`. `who` needs them,
+/// The environment's Python, with what `requirements` names installed in `home`. `needed_by` needs them,
 /// as the start of a sentence.
-pub(super) fn install(requirements: &Path, home: &Path, who: &str) -> Result<PathBuf, Failure> {
+pub(super) fn install(
+    requirements: &Path,
+    home: &Path,
+    needed_by: &str,
+) -> Result<PathBuf, Failure> {
     if !Shell::new("python3").args(["--version"]).succeeds() {
         return Err(Failure::new(format!(
-            "{who} Python 3.11 or newer with venv, which is not here"
+            "{needed_by} Python 3.11 or newer with venv, which is not here"
         ))
-        .mend("install Python 3.11 or newer with venv, and run this again"));
+        .fix("install Python 3.11 or newer with venv, and run this again"));
     }
     let environment = home.join("python");
     let python = environment.join("bin").join("python");

@@ -1,17 +1,16 @@
-//! The program against authorization servers that others wrote: a matrix of servers and variants.
+//! The program with authorization servers of other projects: a matrix of servers and variants.
 //!
 //! Each row starts a server below `target/`, and goes through the life of an account with the built
-//! program, one process for each command, as a person or a script would. What comes out is compared
-//! with the table in `xtask/real/expected.txt`, cell by cell.
+//! program, one process for each command, as a user or a script would. The result is compared with the
+//! table in `xtask/real/expected.txt`, cell by cell.
 
 mod life;
-mod program;
 mod rows;
 mod server;
-mod table;
-mod tools;
 
 use std::{
+    fs,
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -20,51 +19,65 @@ use std::{
     time::Duration,
 };
 
+use super::{npm, python};
 use crate::{
-    report::{Failure, Report, now},
+    report::{Failure, line, now},
+    shell::{apt_install, which, write},
     workspace::Workspace,
 };
-
 use rows::{ROWS, Row};
-use table::Line;
-use tools::Tools;
 
-/// Rows that run at the same time: most of a row is waiting for a token's end.
+/// Rows that run at the same time: most of a row is waiting for the end of a token.
 const WORKERS: usize = 3;
 
+/// The columns of the table and their widths.
+const COLUMNS: [(&str, usize); 11] = [
+    ("server", 26),
+    ("variant", 17),
+    ("user", 8),
+    ("requests", 38),
+    ("login", 13),
+    ("call", 4),
+    ("refresh", 7),
+    ("login again", 13),
+    ("step-up", 7),
+    ("calls", 5),
+    ("logout", 11),
+];
+
+/// A row's line in the table, and what went wrong.
+type Line = (String, Option<Failure>);
+
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    let write = arguments.iter().any(|argument| argument == "--write");
-    let parts: Vec<&String> = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with("--"))
-        .collect();
-    workspace
-        .cargo()
-        .args(["build", "--locked", "--package", "hallpass-cli"])
-        .run()?;
-    workspace
-        .cargo()
-        .args(["build", "--locked", "--package", "hallpass"])
-        .args(["--example", "caller"])
-        .run()?;
+    let (options, parts): (Vec<&String>, _) = arguments.iter().partition(|it| it.starts_with("--"));
+    workspace.program()?;
+    let caller = [
+        "build",
+        "--locked",
+        "--package",
+        "hallpass",
+        "--example",
+        "caller",
+    ];
+    workspace.cargo().args(caller).run()?;
     let tools = Tools::install(workspace)?;
-    let wanted: Vec<&Row> = ROWS
-        .iter()
-        .filter(|row| parts.is_empty() || parts.iter().any(|part| row.name().contains(&**part)))
-        .collect();
+    let mut wanted: Vec<&Row> = ROWS.iter().collect();
+    wanted.retain(|row| parts.is_empty() || parts.iter().any(|part| row.name().contains(&**part)));
     let began = now();
     let lines = lines(workspace, &tools, &wanted);
-    let report = Report::default();
-    for line in &lines {
-        report.line(&line.text());
+    for (text, _) in &lines {
+        line(text);
     }
     let seconds = began.elapsed().as_secs_f32();
-    report.line(&format!("{} rows in {seconds:.0} s", lines.len()));
-    let expected = workspace.root().join("xtask/real/expected.txt");
-    if write && parts.is_empty() {
-        return table::write(&expected, &lines);
+    line(&format!("{} rows in {seconds:.0} s", lines.len()));
+    let file = workspace.root().join("xtask/real/expected.txt");
+    if !options.is_empty() && parts.is_empty() {
+        let head = joined(&COLUMNS.map(|(head, _)| head.to_owned()));
+        let lines = lines.iter().map(|(line, _)| &**line);
+        let lines: Vec<&str> = [&*head].into_iter().chain(lines).collect();
+        return write(&file, lines.join("\n") + "\n");
     }
-    table::compare(&expected, &lines, parts.is_empty())
+    compare(&fs::read_to_string(&file)?, &lines, parts.is_empty())
 }
 
 /// Goes through the rows, some at a time, and gives their lines in the order of the rows.
@@ -78,11 +91,11 @@ fn lines(workspace: &Workspace, tools: &Tools, rows: &[&Row]) -> Vec<Line> {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(row) = rows.get(number) else { break };
                     let began = now();
-                    let line = life::line_of(workspace, tools, row);
+                    let (cells, failure) = life::cells(workspace, tools, row);
                     let seconds = began.elapsed().as_secs_f32();
-                    Report::default().line(&format!("{seconds:>5.1} s  {}", row.name()));
+                    line(&format!("{seconds:>5.1} s  {}", row.name()));
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    done.push((number, line));
+                    done.push((number, (joined(&cells), failure)));
                 }
             });
         }
@@ -92,7 +105,96 @@ fn lines(workspace: &Workspace, tools: &Tools, rows: &[&Row]) -> Vec<Line> {
     done.into_iter().map(|(_, line)| line).collect()
 }
 
-/// Waits for an access token's end.
+/// A line of the table; a cell that is missing has a dash.
+fn joined(cells: &[String]) -> String {
+    let cells = cells
+        .iter()
+        .map(String::as_str)
+        .chain(std::iter::repeat("-"));
+    let padded = cells
+        .zip(COLUMNS)
+        .map(|(cell, (_, width))| format!("{cell:<width$}"));
+    let line = padded.collect::<Vec<_>>().join(" | ");
+    line.trim_end().to_owned()
+}
+
+/// Every line has to be in the table, and, where all rows ran, every line of the table has to have a
+/// row.
+fn compare(expected: &str, lines: &[Line], all: bool) -> Result<(), Failure> {
+    let expected: Vec<&str> = expected.lines().skip(1).collect();
+    let mut wrong = Vec::new();
+    for (line, failure) in lines
+        .iter()
+        .filter(|(line, _)| !expected.contains(&&**line))
+    {
+        wrong.push(format!("found:     {line}"));
+        wrong.extend(failure.iter().map(ToString::to_string));
+    }
+    let missing = expected
+        .iter()
+        .filter(|line| !lines.iter().any(|(found, _)| found == *line));
+    wrong.extend(
+        missing
+            .filter(|_| all)
+            .map(|line| format!("expected:  {line}")),
+    );
+    if wrong.is_empty() && (!all || lines.len() == expected.len()) {
+        return Ok(());
+    }
+    wrong.push(format!(
+        "{} rows ran, the table has {}",
+        lines.len(),
+        expected.len()
+    ));
+    Err(Failure::new(wrong.join("\n"))
+        .fix("cargo xtask real PART-OF-A-ROW for one row; --write when the table is right"))
+}
+
+/// Waits for the end of an access token.
 fn pause(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds));
+}
+
+/// Node.js and Python packages as they are pinned, below the target folder, and a Chromium.
+#[derive(Debug)]
+struct Tools {
+    home: PathBuf,
+    chromium: PathBuf,
+}
+
+impl Tools {
+    fn install(workspace: &Workspace) -> Result<Self, Failure> {
+        let home = workspace.below_target("real");
+        let source = workspace.root().join("xtask").join("real");
+        npm::install(&source, &home, "the real servers need")?;
+        let requirements = home.join("requirements.txt");
+        python::install(&requirements, &home, "two of the real servers need")?;
+        let names = [
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            "google-chrome-stable",
+        ];
+        if which(&names).is_none() {
+            apt_install(&["chromium"])?;
+        }
+        let chromium = which(&names).ok_or_else(|| {
+            Failure::new("some rows go through login pages in Chromium, which is not here")
+                .fix("sudo apt-get install chromium, or your system's way to install it")
+        })?;
+        Ok(Self { home, chromium })
+    }
+
+    fn script(&self, name: &str) -> String {
+        self.home.join(name).to_string_lossy().into_owned()
+    }
+
+    /// What runs a script.
+    fn interpreter(&self, script: &str) -> PathBuf {
+        if Path::new(script).extension().is_some_and(|end| end == "py") {
+            self.home.join("python/bin/python")
+        } else {
+            PathBuf::from("node")
+        }
+    }
 }

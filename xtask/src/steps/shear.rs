@@ -16,7 +16,7 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         let check = Shell::new(&program).args(options).args([&folder]);
         // A command of cargo, it runs cargo.
         let check = check.current_dir(&folder).run();
-        check.map_err(|failure| failure.mend("edit the Cargo.toml or the file that is named"))?;
+        check.map_err(|failure| failure.fix("edit the Cargo.toml or the file that is named"))?;
     }
     Ok(())
 }

@@ -1,61 +1,127 @@
-//! The rules that the compiler, clippy and cargo-deny don't know: what the public API may name, what is
-//! done in one place, the names that are gone, and which tests may wait or not run.
+//! The rules that the compiler, clippy and cargo-deny don't know: what is done in one place, which tests
+//! may wait or not run, module documentation, and the project's language.
 //!
-//! The rules are data in the modules below; what breaks one for a good reason is in [`EXCEPTIONS`],
-//! and an exception that nothing needs is an error.
+//! What breaks a rule for a good reason is in [`EXCEPTIONS`], and an exception that nothing needs is
+//! an error.
 
-mod api;
-mod exceptions;
-mod files;
 mod language;
-mod layers;
 mod places;
-mod readmes;
 
 use crate::{
-    finding::{self, Exception, Finding},
+    finding::{self, Finding},
     report::Failure,
-    tree::Tree,
+    tree::{RustFile, Tree},
     workspace::Workspace,
 };
-use api::{ADAPTERS, Adapters};
-use exceptions::EXCEPTIONS;
-use language::LANGUAGE;
-pub(super) use language::Language;
-use places::SINGLE_PLACES;
-pub(super) use places::SinglePlace;
+
+/// A file, the rule that it may break, and the reason.
+type Exception = (&'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const EXCEPTIONS: &[Exception] = &[
+    ("crates/hallpass-cli/benches/proxy/main.rs", "sleep", "idle is what is measured"),
+    ("crates/hallpass-cli/benches/proxy/place.rs", "sleep", "the other server does not say when it listens"),
+    ("crates/hallpass-http/tests/it/server.rs", "sleep", "a server that is slow on purpose"),
+    ("crates/hallpass-keyring/src/keyring/tests.rs", "ignore", "another test runs it in a process of its own"),
+    ("crates/hallpass-login/src/callback_server.rs", "sleep", "a pause of the accept loop when the system has no descriptor left"),
+    ("crates/hallpass-rmcp/tests/it/streams.rs", "sleep", "that nothing more comes can only be waited for"),
+    ("crates/hallpass-session/src/system.rs", "sleep", "the `Clock` of the operating system"),
+    ("crates/hallpass-store/src/file/lock.rs", "sleep", "a file lock of another process is tried again and again"),
+    ("crates/hallpass-store/tests/it/processes.rs", "ignore", "other tests run it in processes of their own"),
+    ("crates/hallpass-testkit/src/clock.rs", "sleep", "a `Clock` that really waits"),
+    ("crates/hallpass-testkit/src/listen.rs", "sleep", "a pause of the accept loop when the system has no descriptor left"),
+    ("xtask/src/steps/keyring/service.rs", "sleep", "a real service does not say when it is ready"),
+    ("xtask/src/steps/real.rs", "sleep", "an access token has to expire"),
+    ("xtask/src/steps/tidy.rs", "sleep", "it looks for them"),
+];
 
 pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
-    let rules = Rules {
-        adapters: ADAPTERS,
-        single_places: SINGLE_PLACES,
-        language: LANGUAGE,
-        exceptions: EXCEPTIONS,
-    };
+    let tree = Tree::read(workspace)?;
+    let mut findings = except(tree.rust_files().flat_map(file).collect(), EXCEPTIONS);
+    findings.extend(places::check(&tree));
+    findings.extend(language::check(&tree));
     finding::report(
-        &check(&Tree::read(workspace)?, &rules),
-        "edit the file that is named, or say why in xtask/src/steps/tidy/exceptions.rs",
+        &findings,
+        "edit the file that is named, or the tables in xtask/src/steps/tidy",
     )
 }
 
-/// What the tree is checked against.
-#[derive(Debug)]
-pub(super) struct Rules {
-    pub(super) adapters: Adapters,
-    pub(super) single_places: &'static [SinglePlace],
-    pub(super) language: Language,
-    pub(super) exceptions: &'static [Exception],
+/// What may stand in a Rust file: its documentation and its tests.
+fn file(file: RustFile<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |rule, what: String| findings.push(Finding::new(file.path, rule, what));
+    let first = file.text.lines().find(|line| !line.trim().is_empty());
+    if !file.is_test() && !first.is_some_and(|line| line.starts_with("//!")) {
+        add(
+            "module-docs",
+            "it does not begin with its documentation".to_owned(),
+        );
+    }
+    let is_ours = file.path.starts_with("crates/") || file.path.starts_with("xtask/");
+    for (number, line) in file.code() {
+        if line.starts_with("#[ignore")
+            || line.starts_with("#[cfg_attr(") && line.contains("ignore")
+        {
+            add("ignore", format!("line {number} ignores a test"));
+        }
+        let sleeps = ["thread::sleep(", "time::sleep("]
+            .iter()
+            .any(|call| line.contains(call));
+        if is_ours && (sleeps || line.starts_with("sleep(")) {
+            let what =
+                format!("line {number} sleeps: order comes from gates, waiting from a `Clock`");
+            add("sleep", what);
+        }
+    }
+    findings
 }
 
-/// Every way in which the tree breaks a rule.
-pub(super) fn check(tree: &Tree, rules: &Rules) -> Vec<Finding> {
-    let mut findings = api::check(tree, rules.adapters);
-    findings.extend(files::check(tree));
-    findings.extend(places::check(tree, rules.single_places));
-    findings.extend(language::check(tree, &rules.language));
-    findings.extend(readmes::check(tree));
-    findings.extend(layers::check(tree));
-    findings.sort();
-    findings.dedup();
-    finding::judge(findings, rules.exceptions)
+/// Takes out what is excepted, and puts in the exceptions that nothing needs.
+fn except(mut findings: Vec<Finding>, exceptions: &[Exception]) -> Vec<Finding> {
+    let stale = exceptions.iter().filter(|(place, rule, _)| {
+        let before = findings.len();
+        findings.retain(|finding| finding.place != *place || finding.rule != *rule);
+        findings.len() == before
+    });
+    let stale = stale.map(|(place, rule, reason)| {
+        Finding::new(
+            *place,
+            rule,
+            format!("the exception «{reason}» is no longer needed"),
+        )
+    });
+    let stale: Vec<Finding> = stale.collect();
+    findings.extend(stale);
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rust_file_that_breaks_rule_is_found() {
+        let rules = |path, text| {
+            let findings = file(RustFile { path, text });
+            findings.into_iter().map(|it| it.rule).collect::<Vec<_>>()
+        };
+        let test = "crates/a/src/tests.rs";
+        assert_eq!(rules("crates/a/src/lib.rs", "// Docs.\n"), ["module-docs"]);
+        assert_eq!(
+            rules(test, "#[cfg_attr(windows, ignore)]\n#[test]\n"),
+            ["ignore"]
+        );
+        assert_eq!(
+            rules(test, "    tokio::time::sleep(SHORT).await;\n"),
+            ["sleep"]
+        );
+        assert!(rules(test, "// thread::sleep(SHORT)\nclock.sleep(SHORT).await;\n").is_empty());
+    }
+
+    #[test]
+    fn exception_without_finding_is_finding() {
+        let finding = || vec![Finding::new("a.rs", "sleep", "w")];
+        assert_eq!(except(finding(), &[("a.rs", "sleep", "r")]), []);
+        assert_eq!(except(finding(), &[("b.rs", "sleep", "r")]).len(), 2);
+    }
 }

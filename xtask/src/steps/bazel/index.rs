@@ -2,199 +2,131 @@
 //!
 //! Cargo keeps a file for each package it ever looked up below
 //! `$CARGO_HOME/registry/index/*/.cache`: a byte for the file's format (3), four bytes for the
-//! index's format (2, little-endian), the answer's revision and a NUL, then for each version its
+//! index's format (2, little-endian), the response's revision and a NUL, then for each version its
 //! number, a NUL, the index's JSON and a NUL.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use toml::Table;
 
-use crate::{finding::Finding, report::Failure};
+use crate::{
+    finding::{self, Finding},
+    report::Failure,
+    workspace::Workspace,
+};
+
+/// Facts of packages, as `rules_rs` keeps them, by their keys.
+pub(super) type Facts = BTreeMap<String, String>;
 
 /// The five bytes before the revision: the formats that this reads.
 const FORMAT: [u8; 5] = [3, 2, 0, 0, 0];
 
-/// A package that `Cargo.lock` takes from a registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Package {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) checksum: String,
-}
-
-impl Package {
-    /// Its key among the facts.
-    pub(crate) fn key(&self) -> String {
-        format!("{}_{}", self.name, self.version)
-    }
-}
-
-/// The registry packages of a `Cargo.lock`.
-pub(super) fn packages(cargo_lock: &str) -> Result<Vec<Package>, Failure> {
-    let lock: Table = cargo_lock
+/// The fact of each package that `Cargo.lock` takes from a registry.
+pub(super) fn facts(workspace: &Workspace) -> Result<Facts, Failure> {
+    let text = fs::read_to_string(workspace.root().join("Cargo.lock"))?;
+    let lock: Table = text
         .parse()
         .map_err(|error| Failure::new(format!("Cargo.lock: {error}")))?;
-    let packages = lock.get("package").and_then(toml::Value::as_array);
-    let text = |package: &toml::Value, key: &str| Some(package.get(key)?.as_str()?.to_owned());
-    Ok(packages
-        .into_iter()
-        .flatten()
-        .filter_map(|package| {
-            Some(Package {
-                name: text(package, "name")?,
-                version: text(package, "version")?,
-                checksum: text(package, "checksum")?,
-            })
-        })
-        .collect())
-}
-
-/// The fact of each registry package of a `Cargo.lock`, and the packages that have no entry.
-pub(crate) fn facts(
-    cargo_lock: &str,
-    entry: impl Fn(&Package) -> Result<Value, String>,
-) -> Result<(BTreeMap<String, String>, Vec<Finding>), Failure> {
-    let mut facts = BTreeMap::new();
-    let mut missing = Vec::new();
-    for package in packages(cargo_lock)? {
-        match entry(&package) {
-            Ok(entry) => {
-                facts.insert(package.key(), fact(&entry));
-            }
-            Err(what) => missing.push(Finding::new(package.key(), "index", what)),
-        }
-    }
-    Ok((facts, missing))
-}
-
-/// The caches of every registry that cargo has asked.
-#[derive(Debug)]
-pub(super) struct Index(Vec<PathBuf>);
-
-impl Index {
-    pub(super) fn of_cargo() -> Result<Self, Failure> {
-        let home = cargo_home()
-            .ok_or_else(|| Failure::new("neither CARGO_HOME nor a home folder is known"))?;
-        let registries = home.join("registry").join("index");
-        let mut folders = Vec::new();
-        for entry in fs::read_dir(&registries).into_iter().flatten() {
+    let mut folders = Vec::new();
+    if let Some(home) = cargo_home() {
+        for entry in fs::read_dir(home.join("registry").join("index"))
+            .into_iter()
+            .flatten()
+        {
             folders.push(entry?.path().join(".cache"));
         }
-        if folders.is_empty() {
-            let what = format!("cargo keeps no index in {}", registries.display());
-            return Err(Failure::new(what).mend("cargo fetch --locked"));
-        }
-        Ok(Self(folders))
     }
-
-    /// The index's entry of a package, whose checksum must be the one in `Cargo.lock`.
-    pub(super) fn entry(&self, package: &Package) -> Result<Value, String> {
-        let place = place(&package.name);
-        let caches = self
-            .0
+    let (mut facts, mut missing) = (Facts::new(), Vec::new());
+    for package in lock
+        .get("package")
+        .and_then(toml::Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let text = |key: &str| package.get(key).and_then(toml::Value::as_str);
+        let (Some(name), Some(version), Some(checksum)) =
+            (text("name"), text("version"), text("checksum"))
+        else {
+            continue;
+        };
+        let key = format!("{name}_{version}");
+        let caches = folders
             .iter()
-            .filter_map(|folder| fs::read(folder.join(&place)).ok());
-        let mut said = "cargo's index has no entry of it".to_owned();
+            .filter_map(|folder| fs::read(folder.join(path(name))).ok());
+        let mut found = Err("cargo's index has no entry of it");
         for cache in caches {
-            match entry(&cache, package) {
-                Ok(entry) => return Ok(entry),
-                Err(what) => said = what,
+            found = entry(&cache, version, checksum);
+            if found.is_ok() {
+                break;
             }
         }
-        Err(said)
+        match found {
+            Ok(entry) => _ = facts.insert(key, fact(&entry)),
+            Err(what) => missing.push(Finding::new(key, "index", what)),
+        }
     }
+    finding::report(&missing, "cargo fetch --locked")?;
+    Ok(facts)
 }
 
-/// A package's entry in the bytes of its cache file.
-pub(crate) fn entry(cache: &[u8], package: &Package) -> Result<Value, String> {
+/// A version's entry in a cache file, whose checksum must be the one in `Cargo.lock`.
+fn entry(cache: &[u8], version: &str, checksum: &str) -> Result<Value, &'static str> {
     let Some(rest) = cache.strip_prefix(&FORMAT) else {
-        return Err("cargo keeps its index in another format than this reads".to_owned());
+        return Err("cargo keeps its index in another format than this reads");
     };
     let mut parts = rest.split(|byte| *byte == 0).skip(1);
-    while let (Some(version), Some(json)) = (parts.next(), parts.next()) {
-        if version != package.version.as_bytes() {
+    while let (Some(found), Some(json)) = (parts.next(), parts.next()) {
+        if found != version.as_bytes() {
             continue;
         }
         let entry: Value = serde_json::from_slice(json)
-            .map_err(|error| format!("cargo's index has an entry that is no JSON: {error}"))?;
-        if entry["cksum"].as_str() != Some(&package.checksum) {
-            return Err("the index has another checksum than Cargo.lock".to_owned());
+            .map_err(|_| "cargo's index has an entry that is no JSON")?;
+        if entry["cksum"] != checksum {
+            return Err("the index has another checksum than Cargo.lock");
         }
         return Ok(entry);
     }
-    Err("cargo's index does not have this version".to_owned())
+    Err("cargo's index does not have this version")
 }
 
-/// The fact that `rules_rs` keeps of an entry: its features and dependencies, without what is usual.
-pub(super) fn fact(entry: &Value) -> String {
+/// An entry's features and dependencies, without default values. Keys are sorted at every depth:
+/// `serde_json`'s map is a B-tree.
+fn fact(entry: &Value) -> String {
     let mut features = Map::new();
     for key in ["features", "features2"] {
         features.extend(entry[key].as_object().cloned().unwrap_or_default());
     }
-    let dependencies = entry["deps"].as_array().into_iter().flatten();
-    let dependencies: Vec<Value> = dependencies
-        .map(|dependency| {
-            let mut dependency = dependency.as_object().cloned().unwrap_or_default();
-            let usual = [
-                ("default_features", Value::Bool(true)),
-                ("features", Value::Array(Vec::new())),
-                ("kind", Value::from("normal")),
-                ("optional", Value::Bool(false)),
-                ("target", Value::Null),
-            ];
-            for (key, value) in usual {
-                if dependency.get(key) == Some(&value) {
-                    dependency.remove(key);
-                }
-            }
-            Value::Object(dependency)
-        })
-        .collect();
-    // Keys are sorted at every depth: `serde_json`'s map is a B-tree, and so is this one.
-    let fact = BTreeMap::from([
-        ("dependencies", Value::Array(dependencies)),
-        ("features", Value::Object(features)),
-    ]);
-    let fields: Vec<String> = fact
-        .iter()
-        .map(|(key, value)| format!("\"{key}\":{value}"))
-        .collect();
-    format!("{{{}}}", fields.join(","))
+    let mut dependencies = entry["deps"].as_array().cloned().unwrap_or_default();
+    let defaults = json!({"default_features": true, "features": [], "kind": "normal",
+        "optional": false, "target": null});
+    for dependency in dependencies.iter_mut().filter_map(Value::as_object_mut) {
+        dependency.retain(|key, value| defaults.get(key) != Some(value));
+    }
+    json!({"dependencies": dependencies, "features": features}).to_string()
 }
 
-/// Whether two facts say the same. The order of dependencies says nothing, and is not the same in
-/// every copy of the index.
+/// Whether two facts say the same. The order of dependencies is not the same in every copy of the
+/// index; everything else has to be written as `fact` does.
 pub(super) fn same(one: &str, other: &str) -> bool {
     let sorted = |fact: &str| {
         let mut value: Value = serde_json::from_str(fact).ok()?;
-        // What is not written as it must be is something else.
         let minimal = value.to_string();
-        if minimal != fact {
-            return None;
-        }
-        value["dependencies"]
-            .as_array_mut()?
-            .sort_by_key(Value::to_string);
-        Some(value)
+        let dependencies = value["dependencies"].as_array_mut()?;
+        dependencies.sort_by_key(Value::to_string);
+        (minimal == fact).then_some(value)
     };
     one == other || sorted(one).is_some_and(|one| Some(one) == sorted(other))
 }
 
 /// Where the index keeps a package.
-pub(super) fn place(name: &str) -> PathBuf {
+fn path(name: &str) -> String {
     let name = name.to_lowercase();
-    let part = |from: usize, to: usize| name.get(from..to).unwrap_or_default().to_owned();
-    let folder = match name.len() {
-        0..=3 if name.len() < 3 => name.len().to_string(),
-        3 => format!("3/{}", part(0, 1)),
-        _ => format!("{}/{}", part(0, 2), part(2, 4)),
-    };
-    Path::new(&folder).join(name)
+    match name.len() {
+        0..=2 => format!("{}/{name}", name.len()),
+        3 => format!("3/{}/{name}", &name[..1]),
+        _ => format!("{}/{}/{name}", &name[..2], &name[2..4]),
+    }
 }
 
 #[expect(
@@ -206,4 +138,64 @@ fn cargo_home() -> Option<PathBuf> {
     std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(home)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entry_of_other_version_checksum_or_format_is_error() {
+        let cache = |format: u8| {
+            let mut bytes = vec![format, 2, 0, 0, 0];
+            bytes.extend(
+                b"etag: x\x001.0.0\0{\"cksum\":\"c1\"}\x001.0.1\0{\"cksum\":\"c2\"}\x001.0.2\0{\0",
+            );
+            bytes
+        };
+        assert_eq!(entry(&cache(3), "1.0.1", "c2"), Ok(json!({"cksum": "c2"})));
+        for (format, version, checksum, error) in [
+            (3, "1.0.1", "c1", "another checksum"),
+            (3, "2.0.0", "c1", "does not have this version"),
+            (3, "1.0.2", "c1", "no JSON"),
+            (4, "1.0.1", "c2", "another format"),
+        ] {
+            let found = entry(&cache(format), version, checksum);
+            assert!(found.is_err_and(|it| it.contains(error)), "{error}");
+        }
+    }
+
+    #[test]
+    fn fact_is_sorted_without_defaults() {
+        let entry = json!({
+            "name": "x", "features": {"std": [], "default": ["std"]}, "features2": {"b": ["dep:b"]},
+            "deps": [
+                {"name": "b", "req": "^1", "features": [], "optional": true, "default_features": true,
+                 "target": null, "kind": "normal"},
+                {"name": "a", "features": ["f"], "default_features": false, "kind": "dev"},
+            ],
+        });
+        let expected = "{\"dependencies\":[{\"name\":\"b\",\"optional\":true,\"req\":\"^1\"},\
+            {\"default_features\":false,\"features\":[\"f\"],\"kind\":\"dev\",\"name\":\"a\"}],\
+            \"features\":{\"b\":[\"dep:b\"],\"default\":[\"std\"],\"std\":[]}}";
+        assert_eq!(fact(&entry), expected);
+    }
+
+    #[test]
+    fn facts_that_differ_in_order_alone_are_same() {
+        let fact = |list: &str| format!("{{\"dependencies\":[{list}],\"features\":{{}}}}");
+        let one = fact("{\"name\":\"a\"},{\"name\":\"b\"}");
+        assert!(same(&one, &fact("{\"name\":\"b\"},{\"name\":\"a\"}")));
+        assert!(!same(&one, &fact("{\"name\":\"a\"}, {\"name\":\"b\"}")));
+        assert!(!same(&one, &fact("{\"name\":\"b\"}")));
+    }
+
+    #[test]
+    fn package_path_follows_its_name() {
+        let names = ["a", "ab", "Url", "Inflector"];
+        assert_eq!(
+            names.map(path),
+            ["1/a", "2/ab", "3/u/url", "in/fl/inflector"]
+        );
+    }
 }

@@ -7,8 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{FOREIGN, LOCK, index};
+use super::index::{self, Facts};
 use crate::{finding::Finding, tree::Tree};
+
+pub(super) const LOCK: &str = "MODULE.bazel.lock";
+
+/// The facts in the lock that are `rules_rs`'s own, one key a line. Absent while no networked Bazel
+/// has completed the lock.
+pub(super) const FOREIGN: &str = "xtask/foreign-facts.txt";
 
 /// The extension that turns `Cargo.lock` into `@crates`.
 const EXTENSION: &str = "@@rules_rs+//rs:extensions.bzl%crate";
@@ -22,7 +28,7 @@ const VERSIONS: &[(&str, u64)] = &[
     ("9.0.", 26),
 ];
 
-/// What in an address says that it is one machine's own.
+/// Hosts that mean something on one machine or in one network only begin so.
 const LOCAL: &[&str] = &[
     "localhost",
     "127.",
@@ -33,116 +39,75 @@ const LOCAL: &[&str] = &[
     "0.",
 ];
 
-/// What the lock is checked against, besides the facts.
-#[derive(Debug)]
-pub(crate) struct Inputs {
-    /// What `.bazelversion` says.
-    pub(super) bazel: String,
-    /// The text of `MODULE.bazel`.
-    pub(super) module: String,
-    /// The keys of facts that are `rules_rs`'s own.
-    pub(super) foreign: BTreeSet<String>,
-}
-
-impl Inputs {
-    pub(crate) fn of(tree: &Tree) -> Self {
-        Self {
-            bazel: tree.text(".bazelversion").trim().to_owned(),
-            module: tree.text("MODULE.bazel").to_owned(),
-            foreign: tree.text(FOREIGN).lines().map(str::to_owned).collect(),
-        }
-    }
-
-    fn version(&self) -> Option<u64> {
-        let known = VERSIONS
-            .iter()
-            .find(|(bazel, _)| self.bazel.starts_with(bazel));
-        known.map(|(_, version)| *version)
-    }
-}
-
-/// The facts of the extension in a lock; none where it is no lock.
+/// The facts of the extension in a lock.
 pub(super) fn facts(text: &str) -> BTreeMap<String, Value> {
     let lock: Value = serde_json::from_str(text).unwrap_or_default();
     let facts = lock["facts"][EXTENSION].as_object().cloned();
     facts.unwrap_or_default().into_iter().collect()
 }
 
+/// The version of the lock that the workspace's Bazel writes.
+fn version(tree: &Tree) -> Option<u64> {
+    let bazel = tree.text(".bazelversion");
+    let known = VERSIONS.iter().find(|(start, _)| bazel.starts_with(start));
+    known.map(|(_, version)| *version)
+}
+
+fn foreign(tree: &Tree) -> BTreeSet<&str> {
+    tree.text(FOREIGN).lines().collect()
+}
+
 /// Every way in which a lock does not fit.
-pub(super) fn check(text: &str, facts: &BTreeMap<String, String>, inputs: &Inputs) -> Vec<Finding> {
+pub(super) fn check(tree: &Tree, facts: &Facts) -> Vec<Finding> {
+    let text = tree.text(LOCK);
     let Ok(lock) = serde_json::from_str::<Value>(text) else {
-        return vec![Finding::new(LOCK, "lock-is-json", "it is no JSON")];
+        return vec![Finding::new(LOCK, "lock", "it is missing or no JSON")];
     };
     let mut findings = Vec::new();
-    let mut add = |rule, what: String| findings.push(Finding::new(LOCK, rule, what));
-    let version = lock["lockFileVersion"].as_u64();
-    match inputs.version() {
-        None => add(
-            "lock-version",
-            format!("no lock version is known for Bazel {}", inputs.bazel),
-        ),
-        wanted if wanted != version => add(
-            "lock-version",
-            format!(
-                "Bazel {} writes version {}",
-                inputs.bazel,
-                wanted.unwrap_or_default()
-            ),
-        ),
-        Some(_) => {}
-    }
-    let present = self::facts(text);
+    let mut require = |holds: bool, rule, what: String| {
+        if !holds {
+            findings.push(Finding::new(LOCK, rule, what));
+        }
+    };
+    let wanted = version(tree);
+    let what = format!("the Bazel in .bazelversion writes version {wanted:?}");
+    let is_known = wanted.is_some() && wanted == lock["lockFileVersion"].as_u64();
+    require(is_known, "lock-version", what);
+    let (present, foreign) = (self::facts(text), foreign(tree));
     for (key, fact) in facts {
-        match present.get(key).map(Value::as_str) {
-            Some(Some(other)) if index::same(other, fact) => {}
-            Some(_) => add(
-                "facts",
-                format!("the fact of {key} is not what the index says"),
-            ),
-            None => add("facts", format!("the fact of {key} is missing")),
-        }
+        let found = present.get(key).and_then(Value::as_str);
+        let is_same = found.is_some_and(|found| index::same(found, fact));
+        let what = format!("the fact of {key} is missing, or not what the index says");
+        require(is_same, "facts", what);
     }
-    for key in present.keys().filter(|key| !facts.contains_key(*key)) {
-        if !inputs.foreign.contains(key) {
-            add(
-                "facts",
-                format!("{key} is no registry package of Cargo.lock"),
-            );
-        }
+    for key in present.keys() {
+        let is_known = facts.contains_key(key) || foreign.contains(&**key);
+        let what = format!("{key} is no registry package of Cargo.lock");
+        require(is_known, "facts", what);
     }
-    for key in inputs
-        .foreign
-        .iter()
-        .filter(|key| !present.contains_key(*key))
-    {
-        add(
-            "foreign-facts",
-            format!("{key} is listed as rules_rs's own and not there"),
-        );
+    for key in foreign {
+        let what = format!("{key} is in {FOREIGN} and not there");
+        require(present.contains_key(key), "facts", what);
     }
     let hashes = lock["registryFileHashes"]
         .as_object()
         .cloned()
         .unwrap_or_default();
-    for (name, version) in called(&inputs.module, "bazel_dep") {
+    for (name, version) in calls(tree.text("MODULE.bazel"), "bazel_dep") {
         let file = format!("/modules/{name}/{version}/MODULE.bazel");
-        if !hashes.is_empty() && !hashes.keys().any(|url| url.ends_with(&file)) {
-            add(
-                "registry-hashes",
-                format!("{name} {version} is not among registryFileHashes"),
-            );
-        }
+        let is_there = hashes.is_empty() || hashes.keys().any(|url| url.ends_with(&file));
+        let what = format!("{name} {version} is not among registryFileHashes");
+        require(is_there, "registry-hashes", what);
     }
-    let mut urls = BTreeSet::new();
-    collect_urls(&lock, &mut urls);
-    for url in urls {
-        add("local-url", format!("it names {url}"));
+    // Every string of the lock, keys too.
+    for text in text.split('"').filter(|text| is_local(text)) {
+        require(false, "local-url", format!("it names {text}"));
     }
     findings
 }
 
 /// The name and the version in each call of a function of `MODULE.bazel`.
-pub(super) fn called(module: &str, function: &str) -> Vec<(String, String)> {
+pub(super) fn calls(module: &str, function: &str) -> Vec<(String, String)> {
     let opening = format!("{function}(");
     let calls = module.split(&opening).skip(1);
     calls
@@ -157,73 +122,137 @@ pub(super) fn called(module: &str, function: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The addresses in a lock that mean something on one machine only.
-fn collect_urls(value: &Value, urls: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => urls.extend(local_url(text)),
-        Value::Array(values) => values.iter().for_each(|value| collect_urls(value, urls)),
-        Value::Object(entries) => {
-            for (key, value) in entries {
-                urls.extend(local_url(key));
-                collect_urls(value, urls);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn local_url(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://")?;
-    let host = rest.split('/').next().unwrap_or_default();
-    let scheme = scheme
-        .rsplit(|c: char| !c.is_ascii_alphanumeric())
-        .next()
-        .unwrap_or_default();
-    let local = match scheme {
-        "https" => LOCAL.iter().any(|start| host.starts_with(start)) || !host.contains('.'),
-        "http" | "file" => true,
-        _ => false,
+/// Whether a text is an address that means something on one machine only.
+fn is_local(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
     };
-    local.then(|| format!("{scheme}://{host}"))
+    let host = rest.split('/').next().unwrap_or_default();
+    match scheme.rsplit(|c: char| !c.is_ascii_alphanumeric()).next() {
+        Some("https") => LOCAL.iter().any(|start| host.starts_with(start)) || !host.contains('.'),
+        Some("http" | "file") => true,
+        _ => false,
+    }
 }
 
 /// The lock with these facts: the one before with its facts exchanged, or a new one. A fact that
 /// says the same already stays as it is.
-pub(crate) fn render(
-    before: Option<&str>,
-    facts: &BTreeMap<String, String>,
-    inputs: &Inputs,
-) -> String {
-    let version = inputs.version().unwrap_or_default();
-    let kept = before.filter(|text| {
-        let lock: Value = serde_json::from_str(text).unwrap_or_default();
-        lock["lockFileVersion"] == version && lock["facts"][EXTENSION].is_object()
-    });
+pub(super) fn render(tree: &Tree, facts: &Facts) -> String {
+    let before = tree.text(LOCK);
+    let lock: Value = serde_json::from_str(before).unwrap_or_default();
+    let version = version(tree).unwrap_or_default();
+    let is_kept = lock["lockFileVersion"] == version && lock["facts"][EXTENSION].is_object();
     let mut all = facts.clone();
-    for (key, fact) in kept.map(self::facts).unwrap_or_default() {
-        let Some(fact) = fact.as_str() else { continue };
-        let same = facts.get(&key).is_some_and(|new| index::same(new, fact));
-        if same || inputs.foreign.contains(&key) {
-            all.insert(key, fact.to_owned());
+    if is_kept {
+        let foreign = foreign(tree);
+        for (key, fact) in self::facts(before) {
+            let Some(fact) = fact.as_str() else { continue };
+            let same = facts.get(&key).is_some_and(|new| index::same(new, fact));
+            if same || foreign.contains(&*key) {
+                all.insert(key, fact.to_owned());
+            }
         }
     }
-    let lines: Vec<String> = all
-        .iter()
-        .map(|(key, fact)| format!("      {}: {}", Value::from(&**key), Value::from(&**fact)))
-        .collect();
-    let lines = lines.join(",\n");
+    let line = |(key, fact): (&String, &String)| {
+        format!("      {}: {}", Value::from(&**key), Value::from(&**fact))
+    };
+    let lines = all.iter().map(line).collect::<Vec<_>>().join(",\n");
     let opening = format!("    \"{EXTENSION}\": {{\n");
-    let exchanged = kept.and_then(|text| {
-        // The extension has a place among `moduleExtensions` too, which comes before.
-        let begin = text.rfind(&opening)? + opening.len();
-        let end = begin - 1 + text[begin - 1..].find("\n    }")?;
-        Some(format!("{}{lines}{}", &text[..begin], &text[end..]))
-    });
-    exchanged.unwrap_or_else(|| {
-        format!(
-            "{{\n  \"lockFileVersion\": {version},\n  \"registryFileHashes\": {{}},\n  \
-             \"selectedYankedVersions\": {{}},\n  \"moduleExtensions\": {{}},\n  \"facts\": {{\n\
-             {opening}{lines}\n    }}\n  }}\n}}\n"
-        )
-    })
+    // The extension is among `moduleExtensions` too, which come before.
+    if is_kept && let Some(begin) = before.rfind(&opening).map(|at| at + opening.len()) {
+        let rest = &before[begin - 1..];
+        let end = rest.find("\n    }").map_or("", |at| &rest[at..]);
+        return format!("{}{lines}{end}", &before[..begin]);
+    }
+    format!(
+        "{{\n  \"lockFileVersion\": {version},\n  \"registryFileHashes\": {{}},\n  \
+         \"selectedYankedVersions\": {{}},\n  \"moduleExtensions\": {{}},\n  \"facts\": {{\n\
+         {opening}{lines}\n    }}\n  }}\n}}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(bazel: &str, foreign: &str, lock: &str) -> Tree {
+        let module = "bazel_dep(name = \"rules_rs\", version = \"0.0.102\")\n";
+        let files = [
+            (".bazelversion", bazel),
+            (FOREIGN, foreign),
+            (LOCK, lock),
+            ("MODULE.bazel", module),
+        ];
+        let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        Tree {
+            files: files.into(),
+        }
+    }
+
+    fn some(keys: &[&str]) -> Facts {
+        let fact = |name: &str| format!("{{\"dependencies\":[],\"features\":{{\"{name}\":[]}}}}");
+        keys.iter()
+            .map(|key| ((*key).to_owned(), fact(key)))
+            .collect()
+    }
+
+    #[test]
+    fn lock_that_does_not_fit_is_found() {
+        let facts = some(&["a_1.0.0", "b_2.0.0+more"]);
+        let good = render(&tree("9.0.0", "", ""), &facts);
+        let broken = |bazel: &str, from: &str, to: &str| {
+            let tree = tree(bazel, "", &good.replacen(from, to, 1));
+            check(&tree, &facts)
+                .into_iter()
+                .map(|it| it.rule)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(broken("9.0.0", "", ""), [""; 0]);
+        let hashes = "registryFileHashes\": {\"https://r.example/x\": \"h\"";
+        for (bazel, from, to, rule) in [
+            ("8.6.1", "", "", "lock-version"),
+            ("10.0.0", "", "", "lock-version"),
+            ("9.0.0", "{", "", "lock"),
+            ("9.0.0", "\\\"a_1.0.0\\\":[]", "", "facts"),
+            (
+                "9.0.0",
+                "{}",
+                "{\"x\": \"git+http://h.example\"}",
+                "local-url",
+            ),
+            ("9.0.0", "{}", "{\"https://10.0.0.1/x\": \"\"}", "local-url"),
+            ("9.0.0", "{}", "{\"https://mirror/x\": \"\"}", "local-url"),
+            (
+                "9.0.0",
+                "registryFileHashes\": {",
+                hashes,
+                "registry-hashes",
+            ),
+        ] {
+            let found = broken(bazel, from, to);
+            assert!(found.contains(&rule), "{bazel} {from} -> {to}: {found:?}");
+        }
+        assert_eq!(broken("9.0.0", "\"a_1.0.0\"", "\"c_1.0.0\""), ["facts"; 2]);
+    }
+
+    #[test]
+    fn writing_exchanges_facts_and_keeps_the_rest() {
+        let completed = render(&tree("9.0.0", "", ""), &some(&["a_1.0.0", "theirs_2.0.0"]))
+            .replace(
+                "registryFileHashes\": {}",
+                "registryFileHashes\": {\"kept\": \"h\"}",
+            );
+        let with =
+            |lock: &str, bazel| render(&tree(bazel, "theirs_2.0.0\n", lock), &some(&["b_3.0.0"]));
+        let written = with(&completed, "9.0.0");
+        let keys: Vec<String> = facts(&written).into_keys().collect();
+        assert_eq!(keys, ["b_3.0.0", "theirs_2.0.0"]);
+        assert!(written.contains("{\"kept\": \"h\"}"));
+        assert_eq!(with(&written, "9.0.0"), written);
+        let other = with(&completed, "8.6.1");
+        assert!(
+            !other.contains("kept"),
+            "a lock of another Bazel is written again"
+        );
+    }
 }

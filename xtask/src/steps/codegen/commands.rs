@@ -1,144 +1,122 @@
-//! The command reference: what the program says to `--help`, command by command. Options that many
+//! `docs/commands.md`: what the program says to `--help`, command by command. The options that many
 //! commands take are there once.
 
 use std::{fmt::Write, path::Path};
 
-use super::help::{Help, Section};
-use crate::{report::Failure, shell::Shell, workspace::Workspace};
-
-pub(super) const PATH: &str = "docs/commands.md";
+use crate::{report::Failure, shell::Shell};
 
 const HEAD: &str = "# The commands\n\n\
     What `hallpass --help` says, command by command. Options that every command takes, and those that say something of a server, \
     are here once; `--help` shows all of them. Written by `cargo xtask codegen --write`.\n";
 
-/// The options that every command takes.
-const COMMON: &str = "Global options";
+/// The headings of options that are in the document once.
+const SHARED: [&str; 2] = ["Global options", "Server options"];
 
-/// Those that say something of a server.
-const SERVER: &str = "Server options";
-
-/// One command's help.
-struct Page {
-    name: String,
-    help: String,
-}
-
-/// Builds the program and asks it.
-pub(super) fn render(workspace: &Workspace) -> Result<String, Failure> {
+pub(super) fn render(program: &Path) -> Result<String, Failure> {
     let mut pages = Vec::new();
-    ask(&workspace.program()?, &[], &mut pages)?;
-    Ok(text(&pages))
+    ask(program, &[], &mut pages)?;
+    // Every command takes the first; `add` takes all of the second.
+    let shared = SHARED.map(|heading| {
+        let sections = pages.iter().map(|(_, help)| section(help, heading));
+        sections.filter(|it| !it.is_empty()).min_by_key(String::len)
+    });
+    let shared = shared.map(Option::unwrap_or_default);
+    let mut text = HEAD.to_owned();
+    // Writing into a string never fails.
+    for (number, (name, help)) in pages.iter().enumerate() {
+        let mut help = help.clone();
+        let mut links = Vec::new();
+        for (heading, shared) in SHARED.iter().zip(&shared) {
+            if section(&help, heading).is_empty() {
+                continue;
+            }
+            let title = heading.to_lowercase();
+            links.push(format!("[{title}](#{})", title.replace(' ', "-")));
+            help = without(&help, &options(shared));
+        }
+        if number > 0 {
+            let mut print = options(&section(&help, "Options"));
+            print.retain(|option| option.starts_with("\n  -h, --help"));
+            help = without(&help, &print);
+        }
+        let _ = write!(text, "\n## `{name}`\n\n```text\n{help}\n```\n");
+        if number == 0 {
+            for (heading, section) in SHARED.iter().zip(&shared) {
+                let options = section.split_once('\n').map_or("", |(_, options)| options);
+                let _ = write!(text, "\n## {heading}\n\n```text\n{options}\n```\n");
+            }
+        } else {
+            let _ = write!(text, "\nBesides: {}.\n", links.join(", "));
+        }
+    }
+    Ok(text)
 }
 
 /// Adds the help of one command, and of those below it.
-fn ask(program: &Path, command: &[&str], pages: &mut Vec<Page>) -> Result<(), Failure> {
-    let help = Shell::new(program)
-        .args(command)
-        .args(["--help"])
-        .env("COLUMNS", "100")
-        .read()?;
-    let name = ["hallpass"]
-        .iter()
-        .chain(command)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-    let help = lines.join("\n").replace(".exe", "");
-    pages.push(Page {
-        name,
-        help: help.clone(),
-    });
-    for below in commands(&help) {
-        ask(program, &[command, &[below]].concat(), pages)?;
+fn ask(program: &Path, command: &[&str], pages: &mut Vec<(String, String)>) -> Result<(), Failure> {
+    let help = help(program, command, "100")?;
+    pages.push(([&["hallpass"], command].concat().join(" "), help.clone()));
+    for line in section(&help, "Commands").lines().skip(1) {
+        let name = line.split_whitespace().next().unwrap_or_default();
+        if !line.starts_with("   ") && name != "help" {
+            ask(program, &[command, &[name]].concat(), pages)?;
+        }
     }
     Ok(())
 }
 
-/// The whole document.
-fn text(pages: &[Page]) -> String {
-    let helps: Vec<Help<'_>> = pages.iter().map(|page| Help::read(&page.help)).collect();
-    let common = common(&helps);
-    let server = helps.iter().find_map(|help| help.section(SERVER).cloned());
-    let mut text = HEAD.to_owned();
-    for (number, (page, help)) in pages.iter().zip(&helps).enumerate() {
-        let mut shared: Vec<&Section<'_>> = vec![&common];
-        let mut links = Vec::new();
-        if number > 0 {
-            links.push(link(COMMON));
+/// What the program says to `--help` after a command, in lines of this width.
+pub(super) fn help(program: &Path, command: &[&str], width: &str) -> Result<String, Failure> {
+    let help = Shell::new(program).args(command).args(["--help"]);
+    let help = help.env("COLUMNS", width).read()?.replace(".exe", "");
+    Ok(help
+        .lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n"))
+}
+
+/// A help text without these options, and without a heading that has no option left.
+fn without(help: &str, options: &[String]) -> String {
+    let mut help = help.to_owned();
+    for option in options {
+        help = help.replace(option, "");
+    }
+    while help.contains("\n\n\n") {
+        help = help.replace("\n\n\n", "\n\n");
+    }
+    for heading in ["Options", "Global options", "Server options"] {
+        if section(&help, heading).lines().count() == 1 {
+            help = help.replace(&format!("\n\n{heading}:"), "");
         }
-        if let (Some(server), Some(_)) = (&server, help.section(SERVER)) {
-            shared.push(server);
-            links.push(link(SERVER));
+        help = help.replace(&format!("\n{heading}:\n\n"), &format!("\n{heading}:\n"));
+    }
+    help.trim_end().to_owned()
+}
+
+/// The options of a section, each with the end of the line before it.
+fn options(section: &str) -> Vec<String> {
+    let mut options: Vec<String> = Vec::new();
+    for line in section.lines().skip(1) {
+        if line.starts_with("      --") || line.starts_with("  -") {
+            options.push(String::new());
         }
-        let rest = help.without(&shared);
-        // Writing into a string never fails.
-        let _ = write!(text, "\n## `{}`\n\n```text\n{rest}\n```\n", page.name);
-        if !links.is_empty() {
-            let _ = write!(text, "\nBesides: {}.\n", links.join(", "));
-        }
-        if number == 0 {
-            write_section(&mut text, COMMON, &common);
-            if let Some(server) = &server {
-                write_section(&mut text, SERVER, server);
-            }
+        if let Some(option) = options.last_mut() {
+            *option = format!("{option}\n{line}");
         }
     }
-    text
-}
-
-/// What the program itself takes, and so does every command: of the words for help there are two
-/// forms.
-fn common<'a>(helps: &[Help<'a>]) -> Section<'a> {
-    let program = helps.first();
-    let sections =
-        [COMMON, "Options"].map(|heading| program.and_then(|help| help.section(heading)));
-    let mut options: Vec<String> = sections
-        .into_iter()
-        .flatten()
-        .flat_map(|section| section.options.clone())
-        .collect();
-    let forms = helps.iter().filter_map(|help| help.section("Options"));
-    let forms = forms.flat_map(|section| &section.options);
-    for form in forms.filter(|option| option.trim_start().starts_with("-h, --help")) {
-        if !options.contains(form) {
-            options.push(form.clone());
-        }
+    for option in &mut options {
+        option.truncate(option.trim_end().len());
     }
-    Section {
-        heading: "Options",
-        options,
-    }
+    options
 }
 
-fn write_section(text: &mut String, title: &str, section: &Section<'_>) {
-    let mut options = section.options.clone();
-    let mut seen = false;
-    // One form of the words for help is enough for a reader.
-    options.retain(|option| {
-        let is_help = option.trim_start().starts_with("-h, --help");
-        !is_help || !std::mem::replace(&mut seen, true)
-    });
-    let _ = write!(
-        text,
-        "\n## {title}\n\n```text\n{}\n```\n",
-        options.join("\n\n")
-    );
-}
-
-/// A link to a heading of the same page.
-fn link(title: &str) -> String {
-    let anchor = title.to_lowercase().replace(' ', "-");
-    format!("[{}](#{anchor})", title.to_lowercase())
-}
-
-/// The commands that a help text lists.
-pub(super) fn commands(help: &str) -> Vec<&str> {
-    let list = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    list.take_while(|line| line.starts_with("  "))
-        .filter(|line| !line.starts_with("   "))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
-        .collect()
+/// A section of a help text, with its heading.
+pub(super) fn section(help: &str, heading: &str) -> String {
+    let heading = format!("{heading}:");
+    let mut lines = help.lines().skip_while(|line| *line != heading);
+    let head = lines.next().into_iter();
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with(' '));
+    let lines: Vec<&str> = head.chain(lines).collect();
+    lines.join("\n").trim_end().to_owned()
 }

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixListener;
 
 use super::{fixture::Fixture, service::Bus};
-use crate::report::Failure;
+use crate::{report::Failure, steps::harness::check};
 
 type Check = fn(&Fixture) -> Result<(), Failure>;
 
@@ -14,11 +14,14 @@ pub(super) const ALL: &[(&str, Check)] = &[
     ("no service on the bus: as no keyring at all", no_service),
     ("no bus: a new store takes a file and stays there", no_bus),
     (
-        "a service that hangs: an error in time, then well again",
+        "a service that hangs: an error in time, then success",
         hanging_service,
     ),
     ("a bus that hangs: an error in time", hanging_bus),
-    ("gone between two opens, and back", gone_and_back),
+    (
+        "stopped between two opens, and started again",
+        stopped_and_started,
+    ),
     ("a lost key: unreadable, reported once, and back", lost),
 ];
 
@@ -28,13 +31,11 @@ fn unlocked(fixture: &Fixture) -> Result<(), Failure> {
     fixture.probe("works")?;
     fixture.live("store")?;
     let status = fixture.policy("store", "keyring")?;
-    if status["ignored"].as_array().is_some_and(Vec::is_empty) {
-        Ok(())
-    } else {
-        Err(Failure::new(format!(
-            "a better location was not used: {status}"
-        )))
-    }
+    check(
+        "the locations that were not used",
+        &status["ignored"],
+        Vec::<String>::new(),
+    )
 }
 
 fn locked(fixture: &Fixture) -> Result<(), Failure> {
@@ -99,7 +100,7 @@ fn hanging_bus(fixture: &Fixture) -> Result<(), Failure> {
     ignored(fixture, "other", "did not answer")
 }
 
-fn gone_and_back(fixture: &Fixture) -> Result<(), Failure> {
+fn stopped_and_started(fixture: &Fixture) -> Result<(), Failure> {
     let bus = Bus::start(&fixture.folder)?;
     let secrets = bus.secrets()?;
     fixture.live("store")?;
@@ -147,20 +148,18 @@ fn unreadable(fixture: &Fixture, accounts: &[u64]) -> Result<(), Failure> {
     let status = fixture.policy("store", "keyring")?;
     let aside = status["unreadable"].as_array().into_iter().flatten();
     let found: Vec<_> = aside.filter_map(|it| it["accounts"].as_u64()).collect();
-    if found == accounts {
-        Ok(())
-    } else {
-        Err(Failure::new(format!(
-            "the unreadable accounts are others: {status}"
-        )))
-    }
+    check(
+        "the numbers of unreadable accounts",
+        &found.into(),
+        accounts,
+    )
 }
 
 /// The key is in a file, and the store says that the keyring was not used and why.
-fn ignored(fixture: &Fixture, store: &str, why: &str) -> Result<(), Failure> {
+fn ignored(fixture: &Fixture, store: &str, reason: &str) -> Result<(), Failure> {
     let status = fixture.policy(store, "key-file")?;
-    let said = status["ignored"][0].as_str().unwrap_or_default();
-    if said.starts_with("keyring: ") && said.contains(why) {
+    let text = status["ignored"][0].as_str().unwrap_or_default();
+    if text.starts_with("keyring: ") && text.contains(reason) {
         Ok(())
     } else {
         Err(Failure::new(format!("it does not say why: {status}")))

@@ -1,13 +1,13 @@
 //! What a check runs with: a folder, the servers, and the programs under test.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::Write as _,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    process::{ChildStdin, ChildStdout, Stdio},
-    sync::Mutex,
+    process::Stdio,
     time::Duration,
 };
 
@@ -16,7 +16,8 @@ use serde_json::Value;
 use super::service::with_session;
 use crate::{
     report::{Failure, now},
-    shell::{Completed, Running, Shell},
+    shell::{Completed, Shell},
+    steps::harness::{Serving, check, delete, result},
     workspace::Workspace,
 };
 
@@ -29,40 +30,29 @@ pub(super) struct Fixture {
     pub(super) url: String,
     program: PathBuf,
     probe: PathBuf,
-    person: String,
-    servers: Mutex<(BufReader<ChildStdout>, ChildStdin)>,
-    _serving: Running,
+    browser: String,
+    servers: RefCell<Serving>,
 }
 
 impl Fixture {
     pub(super) fn new(workspace: &Workspace) -> Result<Self, Failure> {
         // Short, since the path of a socket may not be long.
         let folder = std::env::temp_dir().join(format!("hallpass-{}", std::process::id()));
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
+        delete(&folder)?;
         for part in ["home", "run", "data"] {
             let mut builder = fs::DirBuilder::new();
             builder.recursive(true).mode(0o700);
             builder.create(folder.join(part))?;
         }
         let processes = workspace.binary("debug/examples", "processes");
-        let (piped, inherit) = (Stdio::piped, Stdio::inherit());
         let serve = Shell::new(&processes).args(["serve"]);
-        let mut serving = serve.spawn(piped(), piped(), inherit)?;
-        let child = &mut serving.0;
-        let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
-            return Err(Failure::new("the servers have no pipes"));
-        };
-        let mut servers = (BufReader::new(output), input);
-        let url = line(&mut servers.0)?;
+        let servers = Serving::start(serve, Stdio::inherit())?;
         Ok(Self {
-            url,
+            url: servers.ready.clone(),
             program: workspace.binary("debug", "hallpass"),
             probe: workspace.binary("debug/examples", "probe"),
-            person: format!("{} person", processes.display()),
-            servers: Mutex::new(servers),
-            _serving: serving,
+            browser: format!("{} person", processes.display()),
+            servers: RefCell::new(servers),
             folder,
         })
     }
@@ -83,7 +73,7 @@ impl Fixture {
         let completed = self
             .command(&self.program)
             .env("HALLPASS_HOME", self.store(store))
-            .env("BROWSER", &self.person)
+            .env("BROWSER", &self.browser)
             .args(["--json"])
             .args(arguments)
             .complete()?;
@@ -92,9 +82,7 @@ impl Fixture {
 
     /// Runs a command that must succeed, and gives its result.
     pub(super) fn ok(&self, store: &str, arguments: &[&str]) -> Result<Value, Failure> {
-        let (completed, _) = self.run(store, arguments)?;
-        let result = completed.json()["result"].clone();
-        completed.success().map(|_| result)
+        result(&self.run(store, arguments)?.0)
     }
 
     /// Runs a command that must fail in time, with advice, with these words, and without touching a
@@ -134,32 +122,25 @@ impl Fixture {
         self.call(store)?;
         let before = self.expire()?;
         self.call(store)?;
-        match self.expire()? - before {
-            1 => Ok(()),
-            other => Err(Failure::new(format!("{other} refreshes, expected 1"))),
-        }
+        let refreshes = self.expire()? - before;
+        check("the number of refreshes", &refreshes.into(), 1)
     }
 
     pub(super) fn call(&self, store: &str) -> Result<(), Failure> {
         let answer = self.ok(store, &["call", &self.url, "ping"])?;
-        if answer["content"][0]["text"] == "pong" {
-            Ok(())
-        } else {
-            Err(Failure::new(format!("the tool's answer is {answer}")))
-        }
+        check("the tool's answer", &answer["content"][0]["text"], "pong")
     }
 
     /// Ends every access token; how many refreshes there were before.
     fn expire(&self) -> Result<u32, Failure> {
-        let mut servers = self
-            .servers
-            .lock()
-            .map_err(|_| Failure::new("the servers are gone"))?;
-        servers.1.write_all(b"expire\n")?;
-        let count = line(&mut servers.0)?;
+        let mut servers = self.servers.borrow_mut();
+        if let Some(input) = &mut servers.process.0.stdin {
+            input.write_all(b"expire\n")?;
+        }
+        let count = servers.line()?;
         count
             .parse()
-            .map_err(|_| Failure::new(format!("the servers said {count}")))
+            .map_err(|_| Failure::new(format!("the servers printed {count}")))
     }
 
     /// Checks the policy that `status` shows; the key is in a file exactly when it says so.
@@ -207,10 +188,4 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-fn line(output: &mut BufReader<ChildStdout>) -> Result<String, Failure> {
-    let mut line = String::new();
-    output.read_line(&mut line)?;
-    Ok(line.trim().to_owned())
 }

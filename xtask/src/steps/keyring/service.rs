@@ -107,7 +107,7 @@ impl Secrets<'_> {
     pub(super) fn lock(&self) -> Result<(), Failure> {
         let list = format!("['{COLLECTION}']");
         let lock = "org.freedesktop.Secret.Service.Lock";
-        self.call(&["--object-path", SERVICE, "--method", lock, &list])?;
+        self.call(SERVICE, lock, &[&list])?;
         let locked = self.get(COLLECTION, "org.freedesktop.Secret.Collection", "Locked")?;
         if locked.contains("true") {
             Ok(())
@@ -120,7 +120,7 @@ impl Secrets<'_> {
     pub(super) fn entries(&self) -> Result<Vec<String>, Failure> {
         let search = "org.freedesktop.Secret.Service.SearchItems";
         let ours = "{'service': 'hallpass'}";
-        let answer = self.call(&["--object-path", SERVICE, "--method", search, ours])?;
+        let answer = self.call(SERVICE, search, &[ours])?;
         let quoted = answer.split('\'').skip(1).step_by(2);
         Ok(quoted.map(str::to_owned).collect())
     }
@@ -135,16 +135,13 @@ impl Secrets<'_> {
 
     pub(super) fn set_attributes(&self, entry: &str, attributes: &str) -> Result<(), Failure> {
         let set = "org.freedesktop.DBus.Properties.Set";
-        let what = [ITEM, "Attributes", attributes];
-        let arguments = ["--object-path", entry, "--method", set].into_iter();
-        self.call(&arguments.chain(what).collect::<Vec<_>>())
+        self.call(entry, set, &[ITEM, "Attributes", attributes])
             .map(drop)
     }
 
     pub(super) fn delete(&self, entry: &str) -> Result<(), Failure> {
         let delete = "org.freedesktop.Secret.Item.Delete";
-        self.call(&["--object-path", entry, "--method", delete])
-            .map(drop)
+        self.call(entry, delete, &[]).map(drop)
     }
 
     /// Has it answer nothing, until [`wake`](Self::wake).
@@ -163,26 +160,22 @@ impl Secrets<'_> {
 
     fn get(&self, path: &str, interface: &str, property: &str) -> Result<String, Failure> {
         let method = "org.freedesktop.DBus.Properties.Get";
-        self.call(&[
-            "--object-path",
-            path,
-            "--method",
-            method,
-            interface,
-            property,
-        ])
+        self.call(path, method, &[interface, property])
     }
 
-    fn call(&self, arguments: &[&str]) -> Result<String, Failure> {
-        let call = Shell::new("gdbus").args(["call", "--session", "--dest", NAME]);
-        with_session(call.args(arguments), &self.bus.folder).read_quietly()
+    fn call(&self, path: &str, method: &str, arguments: &[&str]) -> Result<String, Failure> {
+        let call = Shell::new("gdbus")
+            .args(["call", "--session", "--dest", NAME])
+            .args(["--object-path", path, "--method", method])
+            .args(arguments);
+        with_session(call, &self.bus.folder).read_quietly()
     }
 }
 
-fn wait_for(what: &str, mut there: impl FnMut() -> bool) -> Result<(), Failure> {
+fn wait_for(what: &str, mut is_ready: impl FnMut() -> bool) -> Result<(), Failure> {
     let began = now();
     while began.elapsed() < Duration::from_secs(20) {
-        if there() {
+        if is_ready() {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(20));

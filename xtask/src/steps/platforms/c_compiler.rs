@@ -9,14 +9,6 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What zig calls a target. It has no headers of MSVC, and ring compiles with MinGW's.
-const NAMES: &[(&str, &str)] = &[
-    ("aarch64-apple-darwin", "aarch64-macos"),
-    ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu"),
-    ("x86_64-pc-windows-msvc", "x86_64-windows-gnu"),
-    ("x86_64-unknown-linux-gnu", "x86_64-linux-gnu"),
-];
-
 /// Zig, and the folder where the scripts that call it lie.
 #[derive(Debug)]
 pub(super) struct CCompiler {
@@ -45,20 +37,20 @@ impl CCompiler {
     }
 
     /// The variables by which the `cc` crate finds the compiler and the archiver of a target.
-    pub(super) fn variables(&self, target: &str) -> Result<[(String, PathBuf); 2], Failure> {
-        let name = NAMES.iter().find(|(rust, _)| *rust == target);
-        let (_, name) = name.ok_or_else(|| Failure::new(format!("zig has no name of {target}")))?;
+    pub(super) fn variables(
+        &self,
+        target: &str,
+        zig_name: &str,
+    ) -> Result<[(String, PathBuf); 2], Failure> {
         // What comes from MSVC is called another way than what comes from Unix.
-        let archiver = if target.ends_with("-msvc") {
-            "lib"
-        } else {
-            "ar"
-        };
+        let is_msvc = target.ends_with("-msvc");
+        let archiver = if is_msvc { "lib" } else { "ar" };
         let variable = target.replace('-', "_");
+        let compile = format!("cc -target {zig_name}");
         Ok([
             (
                 format!("CC_{variable}"),
-                self.script(&format!("cc-{target}"), &format!("cc -target {name}"))?,
+                self.script(&format!("cc-{target}"), &compile)?,
             ),
             (
                 format!("AR_{variable}"),

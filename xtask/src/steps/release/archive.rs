@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    report::{Failure, Report},
+    report::{Failure, line},
     shell::{Shell, write},
     steps::platforms,
     workspace::Workspace,
@@ -26,24 +26,17 @@ const COMPLETIONS: &[(&str, &str)] = &[
 const TEXTS: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT", "README.md", "docs"];
 
 /// What a Linux program may be linked to: the C library and what belongs to it.
+#[rustfmt::skip]
 const C_LIBRARY: &[&str] = &[
-    "libc.so",
-    "libm.so",
-    "libgcc_s.so",
-    "libpthread.so",
-    "libdl.so",
-    "librt.so",
-    "linux-vdso.so",
-    "ld-linux",
+    "libc.so", "libm.so", "libgcc_s.so", "libpthread.so", "libdl.so", "librt.so", "linux-vdso.so", "ld-linux",
 ];
 
 /// Builds the program and puts the archive below the target folder.
 pub(super) fn make(workspace: &Workspace, version: &str, changelog: &str) -> Result<(), Failure> {
-    let report = Report::default();
     let target = target()?;
     let program = build(workspace, &target)?;
     let size = fs::metadata(&program)?.len();
-    report.line(&format!("-- the program for {target}: {} KiB", size / 1024));
+    line(&format!("-- the program for {target}: {} KiB", size / 1024));
     linked(&program)?;
 
     let name = format!("hallpass-{version}-{target}");
@@ -61,16 +54,12 @@ pub(super) fn make(workspace: &Workspace, version: &str, changelog: &str) -> Res
         copy(&workspace.root().join(text), &folder.join(text))?;
     }
     let archive = format!("{name}.tar.gz");
-    Shell::new("tar")
-        .args(["-czf", &archive, &name])
-        .current_dir(&home)
-        .run()?;
+    // Prints what it packs.
+    let tar = Shell::new("tar").args(["-czvf", &archive, &name]);
+    tar.current_dir(&home).run()?;
     let archive = home.join(archive);
     let size = fs::metadata(&archive)?.len();
-    report.line(&format!("-- {}: {} KiB", archive.display(), size / 1024));
-    for path in listed(&folder, &folder)? {
-        report.line(&format!("   {path}"));
-    }
+    line(&format!("-- {}: {} KiB", archive.display(), size / 1024));
     Ok(())
 }
 
@@ -98,7 +87,7 @@ fn target() -> Result<String, Failure> {
     if platforms::is_installed(&musl) {
         return Ok(musl);
     }
-    Report::default().line(&format!(
+    line(&format!(
         "-- SKIPPED: {musl} is not installed, so the program is built for {host}. \
          To have it: rustup target add {musl}"
     ));
@@ -112,14 +101,11 @@ fn build(workspace: &Workspace, target: &str) -> Result<PathBuf, Failure> {
         "--locked",
         "--package",
         "hallpass-cli",
+        "--target",
+        target,
     ];
-    let built = workspace
-        .cargo()
-        .args(build)
-        .args(["--target", target])
-        .run();
-    built
-        .map_err(|failure| failure.mend(format!("cargo {} --target {target}", build.join(" "))))?;
+    let built = workspace.cargo().args(build).run();
+    built.map_err(|failure| failure.fix(format!("cargo {}", build.join(" "))))?;
     Ok(workspace.binary(&format!("{target}/release"), "hallpass"))
 }
 
@@ -131,7 +117,7 @@ fn linked(program: &Path) -> Result<(), Failure> {
     // It fails for a program that is linked to nothing, which is what musl gives.
     let text = Shell::new("ldd").args([program]).read_quietly();
     let text = text.unwrap_or_else(|_| "\tnot a dynamic executable".to_owned());
-    Report::default().line(text.trim_end());
+    line(text.trim_end());
     match foreign(&text)[..] {
         [] => Ok(()),
         ref more => Err(Failure::new(format!(
@@ -165,28 +151,12 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The files below a folder, relative to `root`, sorted.
-fn listed(root: &Path, folder: &Path) -> Result<Vec<String>, Failure> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            paths.extend(listed(root, &path)?);
-        } else {
-            let path = path.strip_prefix(root).unwrap_or(&path);
-            paths.push(path.display().to_string());
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_the_c_library() {
+    fn library_beside_the_c_library_is_found() {
         let plain = "\tlinux-vdso.so.1 (0x1)\n\tlibc.so.6 => /lib/libc.so.6 (0x2)\n\
             \tlibgcc_s.so.1 => /lib/libgcc_s.so.1 (0x3)\n\t/lib64/ld-linux-x86-64.so.2 (0x4)\n";
         assert_eq!(foreign(plain), [""; 0]);

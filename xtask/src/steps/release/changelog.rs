@@ -23,7 +23,7 @@ pub(super) fn make(workspace: &Workspace, version: &str) -> Result<String, Failu
 pub(super) fn render(version: &str, changes: &[(String, String)]) -> Result<String, Failure> {
     if changes.is_empty() {
         return Err(Failure::new("no change is written down below changes/")
-            .mend("put a file there, with a line or two for the changelog"));
+            .fix("put a file there, with a line or two for the changelog"));
     }
     let mut text = format!("# {version}\n\n");
     for (name, change) in changes {
@@ -31,12 +31,16 @@ pub(super) fn render(version: &str, changes: &[(String, String)]) -> Result<Stri
         if name.strip_suffix(".md").is_none() || change.is_empty() || change.starts_with('#') {
             return Err(
                 Failure::new(format!("changes/{name} is no entry of a changelog"))
-                    .mend("make it a .md file with a line or two, and no heading"),
+                    .fix("make it a .md file with a line or two, and no heading"),
             );
         }
-        text.push_str("- ");
-        text.push_str(&change.replace('\n', "\n  "));
-        text.push('\n');
+        // A file of several entries has their marks itself.
+        let entry = if change.starts_with("- ") {
+            change.to_owned()
+        } else {
+            format!("- {}", change.replace('\n', "\n  "))
+        };
+        text = text + &entry + "\n";
     }
     Ok(text)
 }
@@ -54,13 +58,17 @@ mod tests {
     }
 
     #[test]
-    fn each_file_is_an_entry() {
-        let text = changes(&[("a.md", "One\nthing.\n"), ("b.md", "Another.\n")]);
-        assert_eq!(text.unwrap(), "# 1.2.3\n\n- One\n  thing.\n- Another.\n");
+    fn changes_with_and_without_marks_become_list() {
+        let text = changes(&[
+            ("a.md", "One\nthing.\n"),
+            ("b.md", "- Two\n  lines.\n- More.\n"),
+        ]);
+        let expected = "# 1.2.3\n\n- One\n  thing.\n- Two\n  lines.\n- More.\n";
+        assert_eq!(text.unwrap(), expected);
     }
 
     #[test]
-    fn what_is_no_entry_is_refused_by_its_name() {
+    fn invalid_entry_is_refused_by_its_name() {
         for (name, text) in [("a.txt", "x"), ("a.md", " \n"), ("a.md", "# Added\n\nx\n")] {
             let error = changes(&[(name, text)]).unwrap_err();
             assert!(error.contains(name), "{error}");

@@ -1,105 +1,92 @@
-//! What is done in one place: each row names an idea, the code that carries it out, and the files
-//! that may hold that code. To tighten a row, take a file out of it.
+//! What is done in one place: each row names an idea, the code that carries it out (any of these
+//! texts), and the files that may hold that code. To tighten a row, take a file out of it.
 
 use crate::{
     finding::Finding,
     tree::{RustFile, Tree},
 };
 
-use super::exceptions::MAY_EXPOSE;
+type SinglePlace = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
 
-/// An idea and its place.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SinglePlace {
-    /// What a file does that holds the code: "the file …".
-    pub(crate) does: &'static str,
-    /// A line of code with any of these texts does it.
-    pub(crate) code: &'static [&'static str],
-    pub(crate) files: &'static [&'static str],
-}
-
-pub(super) const SINGLE_PLACES: &[SinglePlace] = &[
-    SinglePlace {
-        does: "opens a secret",
-        code: &[".expose()", ".expose_secret()"],
-        files: MAY_EXPOSE,
-    },
-    SinglePlace {
-        does: "sends to an endpoint of an authorization server",
-        code: &["RequestOptions::authorization_server("],
-        files: &[
-            // Asks whether an endpoint can be reached, without a request of the protocol.
-            "crates/hallpass-doctor/src/authorization_server.rs",
-            // Sends what rmcp's own client makes.
-            "crates/hallpass-rmcp-bridge/src/http_client.rs",
-            "crates/hallpass-session/src/token_client.rs",
-        ],
-    },
-    SinglePlace {
-        does: "reads a token response",
-        code: &["TokenResponse::from_http("],
-        files: &[
-            // What another client saved or received.
-            "crates/hallpass-rmcp-bridge/src/credentials.rs",
-            "crates/hallpass-rmcp-bridge/src/http_client.rs",
-            "crates/hallpass-session/src/token_client.rs",
-            "crates/hallpass/src/import.rs",
-        ],
-    },
-    SinglePlace {
-        does: "reads the challenges of a response",
-        code: &[
-            "get_all(WWW_AUTHENTICATE",
-            "get_all(header::WWW_AUTHENTICATE",
-        ],
-        files: &[
-            "crates/hallpass-discovery/src/challenge.rs",
-            "crates/hallpass-doctor/src/endpoint.rs",
-            "crates/hallpass-mcp/src/request_error.rs",
-        ],
-    },
-    SinglePlace {
-        does: "builds a probe",
-        code: &[
-            r#""method": "initialize""#,
-            r#""method":"initialize""#,
-            r#""method":"server/discover""#,
-            r#"method: "initialize""#,
-            r#"method: "server/discover""#,
-        ],
-        files: &[
-            "crates/hallpass-cli/benches/proxy/bridge.rs",
-            "crates/hallpass-cli/benches/proxy/direct.rs",
-            // The client that leaves out `resource`.
-            "crates/hallpass-cli/src/commands/demo/without_resource.rs",
-            "crates/hallpass-doctor/src/lifecycle.rs",
-            "crates/hallpass-mcp/src/probe.rs",
-        ],
-    },
-    SinglePlace {
-        does: "decides the `resource`",
-        code: &[".matches_server(", "ResourceSetting::Published =>"],
-        files: &[
-            "crates/hallpass-core/src/settings.rs",
-            "crates/hallpass-discovery/src/resource_choice.rs",
-        ],
-    },
-    SinglePlace {
-        does: "turns foreign text into terminal text",
-        code: &["is_control", "escape_default()", "escape_debug()"],
-        files: &[
-            "crates/hallpass-core/src/sanitize.rs",
-            // Refuses a secret that no header can carry.
-            "crates/hallpass-service/src/secret_source.rs",
-            // Looks for a secret as `Debug` writes it.
-            "crates/hallpass-testkit/src/leak_check.rs",
-        ],
-    },
+#[rustfmt::skip]
+const SINGLE_PLACES: &[SinglePlace] = &[
+    ("opens a secret", &[".expose()", ".expose_secret()"], &[
+        "crates/hallpass-cli/src/bearer.rs",
+        "crates/hallpass-core/src/record/document/wire.rs",
+        "crates/hallpass-core/src/secret.rs",
+        // Digests it, to notice that it changed.
+        "crates/hallpass-core/src/settings.rs",
+        "crates/hallpass-core/src/unverified_claims.rs",
+        "crates/hallpass-http/src/pools.rs",
+        "crates/hallpass-http/src/proxy.rs",
+        "crates/hallpass-keyring/src/keyring.rs",
+        "crates/hallpass-service/src/assertion.rs",
+        "crates/hallpass-service/src/secret_source.rs",
+        "crates/hallpass-service/src/login.rs",
+        "crates/hallpass-oauth/src/assertion.rs",
+        "crates/hallpass-oauth/src/callback.rs",
+        "crates/hallpass-oauth/src/client_auth.rs",
+        "crates/hallpass-oauth/src/device.rs",
+        "crates/hallpass-oauth/src/dpop.rs",
+        "crates/hallpass-oauth/src/token_exchange.rs",
+        "crates/hallpass-oauth/src/client_deletion.rs",
+        "crates/hallpass-oauth/src/revocation.rs",
+        "crates/hallpass-oauth/src/token/request.rs",
+        "crates/hallpass-rmcp-bridge/src/credentials.rs",
+        "crates/hallpass-rmcp-bridge/src/http_client.rs",
+        "crates/hallpass-rmcp-bridge/src/store.rs",
+        "crates/hallpass-session/src/token.rs",
+        "crates/hallpass-seal/src/key.rs",
+        "crates/hallpass-seal/src/sealed.rs",
+        "crates/hallpass-store/src/file/header.rs",
+    ]),
+    ("sends to an endpoint of an authorization server", &["RequestOptions::authorization_server("], &[
+        // Asks whether an endpoint can be reached, without a request of the protocol.
+        "crates/hallpass-doctor/src/authorization_server.rs",
+        // Sends what rmcp's own client makes.
+        "crates/hallpass-rmcp-bridge/src/http_client.rs",
+        "crates/hallpass-session/src/token_client.rs",
+    ]),
+    ("reads a token response", &["TokenResponse::from_http("], &[
+        // What another client saved or received.
+        "crates/hallpass-rmcp-bridge/src/credentials.rs",
+        "crates/hallpass-rmcp-bridge/src/http_client.rs",
+        "crates/hallpass-session/src/token_client.rs",
+        "crates/hallpass/src/import.rs",
+    ]),
+    ("reads the challenges of a response", &["get_all(WWW_AUTHENTICATE", "get_all(header::WWW_AUTHENTICATE"], &[
+        "crates/hallpass-discovery/src/challenge.rs",
+        "crates/hallpass-doctor/src/endpoint.rs",
+        "crates/hallpass-mcp/src/request_error.rs",
+    ]),
+    ("builds a probe", &[r#""method": "initialize""#, r#""method":"initialize""#, r#""method":"server/discover""#, r#"method: "initialize""#, r#"method: "server/discover""#], &[
+        "crates/hallpass-cli/benches/proxy/bridge.rs",
+        "crates/hallpass-cli/benches/proxy/direct.rs",
+        // The client that leaves out `resource`.
+        "crates/hallpass-cli/src/commands/demo/without_resource.rs",
+        "crates/hallpass-doctor/src/lifecycle.rs",
+        "crates/hallpass-mcp/src/probe.rs",
+    ]),
+    ("decides the `resource`", &[".matches_server(", "ResourceSetting::Published =>"], &[
+        "crates/hallpass-core/src/settings.rs",
+        "crates/hallpass-discovery/src/resource_choice.rs",
+    ]),
+    ("turns foreign text into terminal text", &["is_control", "escape_default()", "escape_debug()"], &[
+        "crates/hallpass-core/src/sanitize.rs",
+        // Refuses a secret that no header can carry.
+        "crates/hallpass-service/src/secret_source.rs",
+        // Looks for a secret as `Debug` writes it.
+        "crates/hallpass-testkit/src/leak_check.rs",
+    ]),
 ];
 
-pub(super) fn check(tree: &Tree, places: &[SinglePlace]) -> Vec<Finding> {
+pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for SinglePlace { does, code, files } in places {
+    for (does, code, files) in SINGLE_PLACES {
         let holds = |line: &str| code.iter().any(|code| line.contains(code));
         let mut found = Vec::new();
         for file in tree.rust_files().filter(|file| is_product(*file)) {
