@@ -126,8 +126,8 @@ impl Host {
         self.refuse(id, INVALID_REQUEST, &what).await;
     }
 
-    /// Refuses a batch as a whole: each request of it, and what is none.
-    async fn refuse_batch(&self, message: &Message, what: &str) {
+    /// Refuses a message as a whole: each request of it, and what in a batch is none.
+    async fn refuse_all(&self, message: &Message, what: &str) {
         let mut refused = HashSet::new();
         for id in message.requests() {
             // One id has one answer.
@@ -146,12 +146,12 @@ impl Host {
         };
         if !message.malformed.is_empty() {
             let what = "another message of this batch is no JSON-RPC message";
-            return self.refuse_batch(&message, what).await;
+            return self.refuse_all(&message, what).await;
         }
         let opens = |part: &Part| part.method() == Some("initialize");
         if message.is_batch && message.parts.iter().any(opens) {
             let what = "`initialize` must not be part of a batch";
-            return self.refuse_batch(&message, what).await;
+            return self.refuse_all(&message, what).await;
         }
         if message.requests().next().is_some() {
             return self.request(message).await;
@@ -191,8 +191,7 @@ impl Host {
         if let Some(id) = repeated {
             let what =
                 format!("the request {id} has no answer yet: an id serves for one at a time");
-            // Not under that id: it would be taken for the answer to the first.
-            return self.refuse(None, INVALID_REQUEST, &what).await;
+            return self.refuse_all(&message, &what).await;
         }
         let Some((count, room)) = self.requests.acquire(&self.shared, &message).await else {
             let what = "too many requests have no answer yet; this one was not sent";
