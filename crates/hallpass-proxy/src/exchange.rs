@@ -46,23 +46,21 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: Owned
         CALL_TIMEOUT
     };
     let listens = method == LISTEN;
+    // What a subscription came too late for.
     let mut owed = Vec::new();
-    let connection = loop {
-        let ready = shared.within(timeout, shared.connection()).await;
-        match ready {
-            Some(Ok(connection)) => break connection,
-            // It is for what comes later, and waits for that.
-            _ if listens => {
-                owed.clone_from(&shared.handshake().promised);
-                shared.clock.sleep(RETRY_DELAY * 4).await;
-            }
-            Some(Err(error)) => return answer_in_place(shared, &message, &method, error).await,
-            None => {
-                let error =
-                    ProxyRequestError::new(Remedy::Retry, "the server has not answered yet");
-                return answer_in_place(shared, &message, &method, error).await;
-            }
-        }
+    let mut ready = shared.within(timeout, shared.connection()).await;
+    if listens && !matches!(ready, Some(Ok(_))) {
+        // It is for what comes later, and waits for that.
+        ready = Some(Ok(shared.opened().await));
+        owed.clone_from(&shared.handshake().promised);
+    }
+    let ready = ready.unwrap_or_else(|| {
+        let text = "the server has not answered yet";
+        Err(ProxyRequestError::new(Remedy::Retry, text))
+    });
+    let connection = match ready {
+        Ok(connection) => connection,
+        Err(error) => return answer_in_place(shared, &message, &method, error).await,
     };
     if shared.refuses_batch(&message, &connection).await {
         return;

@@ -156,6 +156,22 @@ impl Shared {
     pub(crate) async fn reopen(
         self: &Arc<Self>,
         number: u64,
+    /// A connection, once there is one, however long that takes. It begins no attempt:
+    /// [`recover`](Self::recover) does, less and less often.
+    pub(crate) async fn opened(&self) -> Arc<Connection> {
+        let mut states = self.state.subscribe();
+        loop {
+            match &*states.borrow_and_update() {
+                ConnectionState::Up(connection) => return Arc::clone(connection),
+                ConnectionState::Unopened => return Arc::default(),
+                ConnectionState::Opening | ConnectionState::Down(_) => {}
+            }
+            if states.changed().await.is_err() {
+                return Arc::default();
+            }
+        }
+    }
+
     ) -> Result<Arc<Connection>, ProxyRequestError> {
         {
             let mut handshake = self.handshake();
