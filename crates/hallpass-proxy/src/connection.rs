@@ -115,6 +115,20 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
+    /// Counts a connection that this opening led to: its number, and the `notifications/initialized`
+    /// that its server does not know yet. `None` when the host has replaced the opening.
+    pub(crate) fn begin_connection(&mut self, generation: u64) -> Option<(u64, Option<Message>)> {
+        if self.generation != generation {
+            return None;
+        }
+        self.connections += 1;
+        self.failures = 0;
+        if self.initialized.is_some() {
+            self.initialized_on = self.connections;
+        }
+        Some((self.connections, self.initialized.clone()))
+    }
+
     /// The host was given `result` in the server's place.
     pub(crate) fn promise(&mut self, result: &[u8]) {
         let offered = LISTED.into_iter().filter(|listed| listed.is_in(result));

@@ -4,10 +4,7 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_mcp::{
-    Request,
-    jsonrpc::{Id, Kind, Malformed, Message, Part},
-};
+use hallpass_mcp::jsonrpc::{Id, Kind, Malformed, Message, Part};
 use tokio::{
     io::AsyncRead,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -38,9 +35,8 @@ const MAX_CONCURRENT_NOTIFICATIONS: usize = 64;
 /// comes after it.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the end waits for answers, and for the server to hear of it.
+/// How long the end waits for answers.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-const DELETE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the server may take to hear that the host is ready, before more is sent to it.
 const INITIALIZED_TIMEOUT: Duration = Duration::from_secs(10);
@@ -280,17 +276,8 @@ impl Host {
         let shared = Arc::clone(&self.shared);
         self.tasks.shutdown().await;
         let state = shared.state.borrow().clone();
-        if let ConnectionState::Up(connection) = state
-            && let Some(session) = &connection.session
-            && let Ok(delete) = Request::delete().session(session)
-        {
-            let delete = match &connection.version {
-                Some(version) => delete.protocol_version(version),
-                None => Ok(delete),
-            };
-            let Ok(delete) = delete else { return };
-            let deleted = shared.send_in_background(&delete);
-            let _ = shared.within(DELETE_TIMEOUT, deleted).await;
+        if let ConnectionState::Up(connection) = state {
+            shared.end_session(&connection).await;
         }
     }
 }

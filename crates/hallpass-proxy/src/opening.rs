@@ -16,7 +16,7 @@ use crate::{
     answer::about,
     connection::{Connection, ConnectionState, Handshake},
     listening::{self, ListenEnd, SESSION_ENDED},
-    placeholder,
+    placeholder::{self, Listed},
     request_error::ProxyRequestError,
     routing,
     shared::Shared,
@@ -41,6 +41,10 @@ impl Shared {
     /// its result.
     pub(crate) fn begin_opening(self: &Arc<Self>, message: &Message) -> u64 {
         let mut handshake = self.handshake();
+        if let Some(replaced) = self.up() {
+            let shared = Arc::clone(self);
+            self.spawn(async move { shared.end_session(&replaced).await });
+        }
         let generation = handshake.generation + 1;
         *handshake = Handshake {
             opening: Some(message.clone()),
@@ -152,10 +156,6 @@ impl Shared {
         self.outcome(None).await
     }
 
-    /// Another connection than the one with this number, whose session the server knows no more.
-    pub(crate) async fn reopen(
-        self: &Arc<Self>,
-        number: u64,
     /// A connection, once there is one, however long that takes. It begins no attempt:
     /// [`recover`](Self::recover) does, less and less often.
     pub(crate) async fn opened(&self) -> Arc<Connection> {
@@ -172,6 +172,10 @@ impl Shared {
         }
     }
 
+    /// Another connection than the one with this number, whose session the server knows no more.
+    pub(crate) async fn reopen(
+        self: &Arc<Self>,
+        number: u64,
     ) -> Result<Arc<Connection>, ProxyRequestError> {
         {
             let mut handshake = self.handshake();
@@ -235,7 +239,7 @@ impl Shared {
         self.spawn(async move { shared.attempt(opening, generation).await });
     }
 
-    /// Opens the server. The result of an opening that the host has replaced meanwhile is dropped.
+    /// Opens the server. The session of an opening that the host has replaced meanwhile is ended.
     async fn attempt(self: &Arc<Self>, opening: Message, generation: u64) {
         let limit = if self.is_interactive {
             INTERACTIVE_ATTEMPT_TIMEOUT
@@ -264,39 +268,17 @@ impl Shared {
         };
         // Also when the host has given up: the next start has its answer sooner.
         self.remember(&opening, &connection);
-        let initialized = {
-            let mut handshake = self.handshake();
-            if handshake.generation != generation {
-                return;
-            }
-            handshake.connections += 1;
-            handshake.failures = 0;
-            connection.number = handshake.connections;
-            handshake
-                .initialized
-                .clone()
-                .inspect(|_| handshake.initialized_on = connection.number)
+        let begun = self.handshake().begin_connection(generation);
+        let Some((number, initialized)) = begun else {
+            return self.end_session(&connection).await;
         };
+        connection.number = number;
         let connection = Arc::new(connection);
         if let Some(initialized) = &initialized {
             self.tell_initialized(initialized, &connection).await;
         }
-        let owed = {
-            let mut handshake = self.handshake();
-            if handshake.generation != generation {
-                return;
-            }
-            if handshake.initialized.is_some() {
-                connection.expect_stream();
-            }
-            self.state
-                .send_replace(ConnectionState::Up(Arc::clone(&connection)));
-            let told = initialized.is_some() || connection.session.is_none();
-            if std::mem::take(&mut handshake.list_changed_due) && told {
-                handshake.promised.clone()
-            } else {
-                Vec::new()
-            }
+        let Some(owed) = self.publish(&connection, generation, initialized.is_some()) else {
+            return self.end_session(&connection).await;
         };
         if initialized.is_some() {
             self.listen(&connection);
@@ -306,6 +288,32 @@ impl Shared {
         for listed in owed {
             self.outbox.send(listed.changed(None)).await;
         }
+    }
+
+    /// Makes `connection` the present one, unless the host has replaced the opening. Returns the lists
+    /// that the host has to be told of, where the server has been told that the host is ready.
+    fn publish(
+        &self,
+        connection: &Arc<Connection>,
+        generation: u64,
+        is_initialized: bool,
+    ) -> Option<Vec<Listed>> {
+        let mut handshake = self.handshake();
+        if handshake.generation != generation {
+            return None;
+        }
+        if handshake.initialized.is_some() {
+            connection.expect_stream();
+        }
+        self.state
+            .send_replace(ConnectionState::Up(Arc::clone(connection)));
+        let is_ready = is_initialized || connection.session.is_none();
+        let is_due = std::mem::take(&mut handshake.list_changed_due) && is_ready;
+        Some(if is_due {
+            handshake.promised.clone()
+        } else {
+            Vec::new()
+        })
     }
 
     /// Sends the opening and reads the server's answer to it.
