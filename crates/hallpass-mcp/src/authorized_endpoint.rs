@@ -120,7 +120,7 @@ impl AuthorizedEndpoint {
                 nonces += 1;
                 continue;
             }
-            let Some(challenges) = refusal(&response) else {
+            let Some(challenges) = authorization_challenges(&response) else {
                 if let Some(token) = token.as_ref().filter(|_| response.status().is_success()) {
                     token.mark_accepted();
                 }
@@ -167,23 +167,13 @@ impl fmt::Debug for AuthorizedEndpoint {
     }
 }
 
-/// The challenges, when an answer is about authorisation: a 401, with or without a challenge, or a
-/// 403 that says `insufficient_scope`.
-fn refusal(response: &Response) -> Option<Vec<Challenge>> {
-    let challenges = || hallpass_discovery::challenges(response.headers());
+/// The challenges, when a response is about authorisation: a 401, or a 403 that says
+/// `insufficient_scope`.
+fn authorization_challenges(response: &Response) -> Option<Vec<Challenge>> {
     match response.status() {
-        StatusCode::UNAUTHORIZED => {
-            let mut challenges = challenges();
-            if challenges.is_empty() {
-                challenges.push(Challenge::new(AuthScheme::Bearer));
-            }
-            Some(challenges)
-        }
-        StatusCode::FORBIDDEN => {
-            let challenges = challenges();
-            let scope = challenges.iter().any(Challenge::is_insufficient_scope);
-            scope.then_some(challenges)
-        }
+        StatusCode::UNAUTHORIZED => Some(response.challenges()),
+        StatusCode::FORBIDDEN => Some(response.challenges())
+            .filter(|challenges| challenges.iter().any(Challenge::is_insufficient_scope)),
         _ => None,
     }
 }

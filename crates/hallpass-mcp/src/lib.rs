@@ -123,7 +123,7 @@ pub use invalid_message::InvalidMessage;
 pub use reconnection::Reconnection;
 pub use request::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Request};
 pub use request_error::{ChallengeResponse, RequestError};
-pub use response::{Content, Response};
+pub use response::{Content, Response, challenges};
 pub use server_stream::ServerStream;
 pub use sse::{Event, EventParser, EventTooLarge};
 pub use stream_response::StreamResponse;
