@@ -56,11 +56,6 @@ impl SessionTerminated {
         &self.reason
     }
 
-    /// Why the metadata could not be read again, if it could not.
-    pub fn discovery_error(&self) -> Option<&DiscoveryError> {
-        self.source.as_deref()
-    }
-
     pub(crate) fn remedy(&self) -> Remedy {
         match &self.reason {
             TerminationReason::FreshTokenRefused
