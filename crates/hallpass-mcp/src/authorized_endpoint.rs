@@ -33,8 +33,8 @@ impl AuthorizedEndpoint {
 
     /// The same endpoint with other time limits for its requests.
     #[must_use]
-    pub fn with_options(mut self, policy: RequestOptions) -> Self {
-        self.endpoint = Arc::new(self.endpoint.as_ref().clone().with_options(policy));
+    pub fn with_options(mut self, options: RequestOptions) -> Self {
+        self.endpoint = Arc::new(self.endpoint.as_ref().clone().with_options(options));
         self
     }
 
@@ -81,9 +81,9 @@ impl AuthorizedEndpoint {
     pub async fn send(
         &self,
         request: &Request,
-        purpose: Interactivity,
+        interactivity: Interactivity,
     ) -> Result<Response, RequestError> {
-        self.send_within(request, purpose, &mut AttemptBudget::default())
+        self.send_within(request, interactivity, &mut AttemptBudget::default())
             .await
     }
 
@@ -96,7 +96,7 @@ impl AuthorizedEndpoint {
     pub async fn send_within(
         &self,
         request: &Request,
-        purpose: Interactivity,
+        interactivity: Interactivity,
         budget: &mut AttemptBudget,
     ) -> Result<Response, RequestError> {
         let mut token = match self.session.token().await {
@@ -135,10 +135,10 @@ impl AuthorizedEndpoint {
                 method = %request.method(),
                 "the server asks for another token"
             );
-            let next = purpose.answer(&self.session, token.as_ref(), &challenges);
+            let next = interactivity.answer(&self.session, token.as_ref(), &challenges);
             match next.await {
                 Ok(next) => token = Some(next),
-                Err(error) => return Err(RequestError::refused(error, &response)),
+                Err(error) => return Err(RequestError::unanswered_challenge(error, &response)),
             }
         }
     }

@@ -50,7 +50,7 @@ impl Error {
         }
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Redirect(error) => error.hint(),
@@ -175,7 +175,7 @@ impl RedirectError {
         }
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         let to = self.to.as_deref()?;
         (self.remedy() == Remedy::Configure)

@@ -67,7 +67,7 @@ impl InvalidMessage {
         }
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         self.is_other_media_type.then(|| OTHER_URL.to_owned())
     }

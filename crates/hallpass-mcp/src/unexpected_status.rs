@@ -76,7 +76,7 @@ impl UnexpectedStatus {
         }
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hint(&self) -> Option<String> {
         let text = match self.status {
             StatusCode::FORBIDDEN => {

@@ -18,7 +18,7 @@ use crate::{
     MAX_MESSAGE_BYTES,
     connection::{Connection, ConnectionState},
     listening::NO_STREAM,
-    placeholder::{self, Listed},
+    placeholder::{self, ListKind},
     request_error::ProxyRequestError,
     response_reader::{ResponseReader, StreamEnd},
     routing,
@@ -39,7 +39,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 /// not be kept.
 pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: OwnedSemaphorePermit) {
     let method = message.method().unwrap_or_default().to_owned();
-    let list = Listed::by(&method);
+    let list = ListKind::for_method(&method);
     let timeout = if list.is_some() {
         LIST_TIMEOUT
     } else {
@@ -65,10 +65,10 @@ pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: Owned
     if shared.refuses_batch(&message, &connection).await {
         return;
     }
-    if let (Some((listed, _)), [id]) = (list, &message.requests().collect::<Vec<_>>()[..]) {
-        let promised = shared.handshake().promised.contains(&listed);
+    if let (Some((kind, _)), [id]) = (list, &message.requests().collect::<Vec<_>>()[..]) {
+        let promised = shared.handshake().promised.contains(&kind);
         if promised
-            && !connection.offers(listed)
+            && !connection.offers(kind)
             && let Some(result) = empty(&message, &method)
         {
             return shared.respond(id, &result).await;
@@ -116,7 +116,7 @@ struct Exchange<'a> {
     connection: Arc<Connection>,
     room: Option<OwnedSemaphorePermit>,
     /// Lists that a subscription to their changes came too late for.
-    owed: Vec<Listed>,
+    owed: Vec<ListKind>,
 }
 
 impl Exchange<'_> {
@@ -339,7 +339,7 @@ impl FailedAttempt {
     fn from_send(error: &RequestError) -> Result<Self, ProxyRequestError> {
         match error.error() {
             Error::Http(error) if error.remedy() == Remedy::Retry => Ok(Self {
-                text: ProxyRequestError::of(error, Remedy::Retry, None).describe(),
+                text: ProxyRequestError::from_error(error, Remedy::Retry, None).describe(),
                 not_sent: !error.may_have_been_sent(),
                 would_repeat: false,
             }),

@@ -16,7 +16,7 @@ use crate::{
     answer::about,
     connection::{Connection, ConnectionState, Handshake},
     listening::{self, ListenEnd, SESSION_ENDED},
-    placeholder::{self, Listed},
+    placeholder::{self, ListKind},
     request_error::ProxyRequestError,
     routing,
     shared::Shared,
@@ -29,7 +29,7 @@ const INITIALIZE_TIMEOUT: Duration = Duration::from_millis(120);
 /// How long it waits for an answer that there is no substitute for.
 const DISCOVER_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How long one attempt may take. Where it asks a person that sets its own limit.
+/// How long one attempt may take. Where it asks the user, the sign-in has its own limit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 const INTERACTIVE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -285,8 +285,8 @@ impl Shared {
         }
         // Between the two looks at what is known the host may have said it.
         self.initialized_on(&connection).await;
-        for listed in owed {
-            self.outbox.send(listed.changed(None)).await;
+        for kind in owed {
+            self.outbox.send(kind.list_changed(None)).await;
         }
     }
 
@@ -297,7 +297,7 @@ impl Shared {
         connection: &Arc<Connection>,
         generation: u64,
         is_initialized: bool,
-    ) -> Option<Vec<Listed>> {
+    ) -> Option<Vec<ListKind>> {
         let mut handshake = self.handshake();
         if handshake.generation != generation {
             return None;

@@ -36,7 +36,7 @@ impl ProxyRequestError {
     }
 
     /// An error and its causes.
-    pub(crate) fn of(error: &dyn Error, remedy: Remedy, hint: Option<String>) -> Self {
+    pub(crate) fn from_error(error: &dyn Error, remedy: Remedy, hint: Option<String>) -> Self {
         let mut text = error.to_string();
         let mut next = error.source();
         while let Some(cause) = next {
@@ -101,7 +101,7 @@ impl ProxyRequestError {
 
 impl From<NoEndpoint> for ProxyRequestError {
     fn from(error: NoEndpoint) -> Self {
-        let mut told = Self::of(&error, error.remedy(), None);
+        let mut told = Self::from_error(&error, error.remedy(), None);
         told.hints.extend_from_slice(error.hints());
         told
     }
@@ -109,24 +109,24 @@ impl From<NoEndpoint> for ProxyRequestError {
 
 impl From<&RequestError> for ProxyRequestError {
     fn from(error: &RequestError) -> Self {
-        Self::of(error, error.remedy(), error.hint())
+        Self::from_error(error, error.remedy(), error.hint())
     }
 }
 
 impl From<hallpass_mcp::Error> for ProxyRequestError {
     fn from(error: hallpass_mcp::Error) -> Self {
-        Self::of(&error, error.remedy(), error.hint())
+        Self::from_error(&error, error.remedy(), error.hint())
     }
 }
 
 impl From<InvalidMessage> for ProxyRequestError {
     fn from(invalid: InvalidMessage) -> Self {
-        Self::of(&invalid, invalid.remedy(), invalid.hint())
+        Self::from_error(&invalid, invalid.remedy(), invalid.hint())
     }
 }
 
 impl From<UnexpectedStatus> for ProxyRequestError {
     fn from(status: UnexpectedStatus) -> Self {
-        Self::of(&status, status.remedy(), status.hint())
+        Self::from_error(&status, status.remedy(), status.hint())
     }
 }

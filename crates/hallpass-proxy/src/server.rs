@@ -40,7 +40,7 @@ impl NoEndpoint {
         }
     }
 
-    /// Adds advice for a person.
+    /// Adds advice for the user.
     #[must_use]
     pub fn with_hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
         self.hints.extend(hints);
@@ -52,7 +52,7 @@ impl NoEndpoint {
         self.remedy
     }
 
-    /// Advice for a person.
+    /// Advice for the user.
     pub fn hints(&self) -> &[String] {
         &self.hints
     }

@@ -45,7 +45,7 @@ impl Shared {
         }
         if self.is_current(connection) {
             self.handshake().last_renewal = Some(self.clock.monotonic());
-            // What comes of it is for the next call to see.
+            // The next call sees the outcome.
             let _ = self.reopen(connection.number).await;
         }
     }

@@ -85,7 +85,7 @@ impl Bridge {
     /// [`AuthError::CredentialStoreError`] when the credential stays locked, or the store fails.
     pub async fn close(&self) -> Result<(), AuthError> {
         let session = self.shared.sessions.begin().await;
-        session.map(drop).map_err(crate::store::trouble)
+        session.map(drop).map_err(crate::store::store_error)
     }
 }
 

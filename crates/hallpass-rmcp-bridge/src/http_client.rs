@@ -34,15 +34,15 @@ impl BridgeHttpClient {
 impl OAuthHttpClient for BridgeHttpClient {
     fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
         Box::pin(async move {
-            let policy = policy(&request, &self.shared.sessions.key().server);
+            let options = options(&request, &self.shared.sessions.key().server);
             let request = request.request.map(Bytes::from);
             let under_way = refresh_token(&request).zip(self.shared.sessions.current_refresh());
             let response = match under_way {
-                None => self.shared.http.fetch(request, policy).await?,
+                None => self.shared.http.fetch(request, options).await?,
                 Some((sent, session)) => {
                     let shared = Arc::clone(&self.shared);
-                    // A task of its own: that the caller goes away must not lose what comes back.
-                    let refresh = refresh(shared, session, sent, request, policy);
+                    // A task of its own: dropping the caller must not lose the new refresh token.
+                    let refresh = refresh(shared, session, sent, request, options);
                     tokio::spawn(refresh).await??
                 }
             };
@@ -53,18 +53,18 @@ impl OAuthHttpClient for BridgeHttpClient {
 
 /// What the request may do and take. What is read is metadata, or a question to the MCP server for
 /// its challenge; all else goes to an endpoint of the authorization server.
-fn policy(request: &OAuthHttpRequest, server: &ServerUrl) -> RequestOptions {
-    let mut policy = match *request.request.method() {
+fn options(request: &OAuthHttpRequest, server: &ServerUrl) -> RequestOptions {
+    let mut options = match *request.request.method() {
         Method::GET | Method::HEAD => RequestOptions::metadata(server),
         _ => RequestOptions::authorization_server(server),
     };
     // rmcp follows metadata's own redirects itself, and asks for none of them here.
     if request.redirect_policy == OAuthHttpRedirectPolicy::Stop {
-        policy.redirects = Redirects::None;
+        options.redirects = Redirects::None;
     }
-    let limits = [policy.timeout, request.timeout];
-    policy.timeout = limits.into_iter().flatten().min();
-    policy
+    let limits = [options.timeout, request.timeout];
+    options.timeout = limits.into_iter().flatten().min();
+    options
 }
 
 /// The refresh token that a request sends.
@@ -79,13 +79,13 @@ fn refresh_token(request: &Request<Bytes>) -> Option<String> {
     parameter("refresh_token").map(std::borrow::Cow::into_owned)
 }
 
-/// Makes a refresh, and saves what comes of it.
+/// Makes a refresh, and saves the new grant.
 async fn refresh(
     shared: Arc<Shared>,
     session: SharedRefreshSession,
     sent: String,
     request: Request<Bytes>,
-    policy: RequestOptions,
+    options: RequestOptions,
 ) -> Result<Response<Bytes>, HttpError> {
     if let Some(grant) = session.lock().await.newer_grant(shared.clock.now()) {
         tracing::debug!("another process has refreshed meanwhile");
@@ -94,7 +94,7 @@ async fn refresh(
         answer.headers_mut().insert(CONTENT_TYPE, json);
         return Ok(answer);
     }
-    let response = shared.http.fetch(request, policy).await?;
+    let response = shared.http.fetch(request, options).await?;
     if let Ok(answer) = TokenResponse::from_http(&response, AuthScheme::Bearer) {
         keep(&shared, &mut *session.lock().await, &sent, answer).await;
     }

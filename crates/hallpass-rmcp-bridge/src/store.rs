@@ -25,35 +25,35 @@ impl BridgeStore {
 #[async_trait]
 impl CredentialStore for BridgeStore {
     async fn load(&self) -> Result<Option<StoredCredentials>, AuthError> {
-        let record = self.shared.sessions.read().await.map_err(trouble)?;
-        Ok(record.as_ref().and_then(credentials::of_record))
+        let record = self.shared.sessions.read().await.map_err(store_error)?;
+        Ok(record.as_ref().and_then(credentials::from_record))
     }
 
     async fn save(&self, new: StoredCredentials) -> Result<(), AuthError> {
         let Shared {
             sessions, clock, ..
         } = &*self.shared;
-        let issuer = credentials::issuer(&new, sessions.key()).map_err(unusable)?;
-        let session = sessions.for_write().await.map_err(trouble)?;
+        let issuer = credentials::issuer(&new, sessions.key()).map_err(conversion_error)?;
+        let session = sessions.for_write().await.map_err(store_error)?;
         let mut session = session.lock().await;
-        let base = sessions.record_for(&issuer).await.map_err(trouble)?;
+        let base = sessions.record_for(&issuer).await.map_err(store_error)?;
         let record =
             credentials::to_record(&new, sessions.key(), issuer, base.as_ref(), clock.now());
-        let record = record.map_err(unusable)?;
+        let record = record.map_err(conversion_error)?;
         let saved = sessions.save(&mut session, record, base.as_ref()).await;
-        saved.map_err(trouble)
+        saved.map_err(store_error)
     }
 
     async fn clear(&self) -> Result<(), AuthError> {
         let sessions = &self.shared.sessions;
-        let session = sessions.for_write().await.map_err(trouble)?;
+        let session = sessions.for_write().await.map_err(store_error)?;
         let cleared = sessions.clear(&mut *session.lock().await).await;
-        cleared.map_err(trouble)
+        cleared.map_err(store_error)
     }
 
     async fn on_refresh_token_rejected(&self, sent: &StoredCredentials) -> Result<(), AuthError> {
         let sessions = &self.shared.sessions;
-        let session = sessions.for_write().await.map_err(trouble)?;
+        let session = sessions.for_write().await.map_err(store_error)?;
         let mut session = session.lock().await;
         let Some(base) = session.record().cloned() else {
             return Ok(());
@@ -63,7 +63,7 @@ impl CredentialStore for BridgeStore {
             return Ok(());
         };
         let saved = sessions.save(&mut session, ended, Some(&base)).await;
-        saved.map_err(trouble)
+        saved.map_err(store_error)
     }
 
     async fn acquire_refresh_guard(&self) -> Result<Option<CredentialRefreshGuard>, AuthError> {
@@ -72,7 +72,7 @@ impl CredentialStore for BridgeStore {
             .sessions
             .begin_refresh()
             .await
-            .map_err(trouble)?;
+            .map_err(store_error)?;
         Ok(Some(CredentialRefreshGuard::new(session)))
     }
 }
@@ -94,7 +94,7 @@ fn ended(record: &Record, sent: &StoredCredentials) -> Option<Record> {
 
 /// A store's error as rmcp has it: one text, with what caused it and what helps.
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
-pub(crate) fn trouble(error: StoreError) -> AuthError {
+pub(crate) fn store_error(error: StoreError) -> AuthError {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -108,7 +108,7 @@ pub(crate) fn trouble(error: StoreError) -> AuthError {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
-fn unusable(why: String) -> AuthError {
+fn conversion_error(why: String) -> AuthError {
     AuthError::CredentialStoreError(format!("can't save what rmcp hands over: {why}"))
 }
 

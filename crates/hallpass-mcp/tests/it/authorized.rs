@@ -119,8 +119,8 @@ async fn background_request_leads_to_no_sign_in() {
     let error = error.unwrap_err();
     assert_eq!(error.remedy(), Remedy::SignIn, "{error}");
     assert!(matches!(error.error(), Error::Session(_)), "{error:?}");
-    assert_eq!(error.refusal().unwrap().status(), 401);
-    assert_eq!(sent(&http), ["-"]);
+    assert_eq!(error.challenge_response().unwrap().status(), 401);
+    assert_eq!(tokens(&http), ["-"]);
 }
 
 #[tokio::test]
