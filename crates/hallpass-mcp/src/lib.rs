@@ -64,9 +64,10 @@
 //! if response.content() == Content::Events {
 //!     let mut events = response.events(16 << 20);
 //!     while let Some(event) = events.next().await {
-//!         assert_eq!(event?.data.as_deref(), Some("{}"));
+//!         let event = event?;
+//!         assert_eq!(event.data.as_deref(), Some("{}"));
+//!         assert_eq!(event.id.as_deref(), Some("1"));
 //!     }
-//!     assert_eq!(events.last_event_id(), Some("1"));
 //! }
 //! # Ok::<(), hallpass_mcp::Error>(())
 //! # })?;

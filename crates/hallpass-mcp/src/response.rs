@@ -160,9 +160,4 @@ impl Response {
             ..self
         }
     }
-
-    /// Takes the head and the body apart.
-    pub fn into_parts(self) -> (Parts, Body) {
-        (self.head, self.body)
-    }
 }
