@@ -316,31 +316,36 @@ impl Shared {
         })
     }
 
-    /// Sends the opening and reads the server's answer to it.
-    async fn ask(&self, opening: &Message) -> Result<Connection, ProxyRequestError> {
+    /// Sends the opening and reads the server's answer to it. The session of an answer that is no result
+    /// is ended.
+    async fn ask(self: &Arc<Self>, opening: &Message) -> Result<Connection, ProxyRequestError> {
         let request = routing::post(opening, &Connection::default(), &self.tools)?;
         let server = self.reload_server().await?;
         let response = server.send(&request, Interactivity::Interactive).await;
         let response = response.map_err(|error| ProxyRequestError::from(&error))?;
-        let session = response.session_id().map(str::to_owned);
         if !response.status().is_success() {
             let answer = self.refusal(response).await?;
             return Err(ProxyRequestError::answer(about(answer, opening)));
         }
-        let answer = self.answer_to(opening, response).await?;
-        if answer.is_error() {
-            return Err(ProxyRequestError::answer(about(answer, opening)));
-        }
-        let part = answer.single();
-        let version = part.and_then(|part| part.text_at(&["protocolVersion"]));
-        let version = version.or_else(|| routing::own_version(opening));
-        Ok(Connection {
-            number: 0,
-            version,
-            session,
-            answer: Some(answer),
+        let mut connection = Connection {
+            version: routing::own_version(opening),
+            session: response.session_id().map(str::to_owned),
             ..Connection::default()
-        })
+        };
+        let error = match self.answer_to(opening, response).await {
+            Ok(answer) if answer.is_error() => ProxyRequestError::answer(about(answer, opening)),
+            Ok(answer) => {
+                let part = answer.single();
+                let version = part.and_then(|part| part.text_at(&["protocolVersion"]));
+                connection.version = version.or(connection.version);
+                connection.answer = Some(answer);
+                return Ok(connection);
+            }
+            Err(error) => error,
+        };
+        let shared = Arc::clone(self);
+        self.spawn(async move { shared.end_session(&connection).await });
+        Err(error)
     }
 
     fn remember(&self, opening: &Message, connection: &Connection) {

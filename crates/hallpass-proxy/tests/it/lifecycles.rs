@@ -265,6 +265,26 @@ async fn late_answer_to_an_earlier_initialize_is_dropped() {
 }
 
 #[tokio::test]
+async fn session_of_an_invalid_answer_to_initialize_is_deleted() {
+    let error = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32603,"message":"busy"}}"#;
+    for answer in ["nonsense", error] {
+        let server = FakeServer::start(move |seen: &Seen| {
+            if seen.is("initialize") {
+                return Reply::json(answer).header("mcp-session-id", "s1");
+            }
+            Reply::status(204)
+        })
+        .await;
+        let mut host = Host::before(&server.url);
+        host.say(crate::host::INITIALIZE).await;
+        host.hear().await;
+        server
+            .until(|seen| seen.method == "DELETE" && seen.header("mcp-session-id") == Some("s1"))
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn session_of_a_replaced_initialize_is_deleted() {
     let mut opened = 0;
     let server = FakeServer::start(move |seen: &Seen| {
