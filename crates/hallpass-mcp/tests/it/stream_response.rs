@@ -14,7 +14,7 @@ fn check(answer: &ScriptedResponse, expected: StreamResponse) {
 }
 
 #[test]
-fn stream_is_open_asked_for_again_or_not_there() {
+fn status_says_whether_a_stream_is_opened_again() {
     let events = |status| answer(status).with_header("content-type", "text/event-stream");
     check(&events(200), StreamResponse::Open);
     let json = answer(200).with_header("content-type", "application/json");
