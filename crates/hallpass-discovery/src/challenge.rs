@@ -15,8 +15,8 @@ use grammar::HeaderChallenge;
 /// ones are passed over, and of a repeated one the first counts. Challenges of other schemes are
 /// left out, and nothing in them is taken for a parameter of ours.
 ///
-/// A 401 without any of these is what [`Challenge::new`] stands for; the caller that saw the status adds
-/// it.
+/// A 401 without any of these counts as a challenge for a Bearer token; the caller that saw the status
+/// adds that.
 pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     headers
         .get_all(WWW_AUTHENTICATE)

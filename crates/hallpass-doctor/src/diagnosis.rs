@@ -1,6 +1,6 @@
 //! The order of the steps, and what one learns for the next.
 
-use hallpass_core::{AuthScheme, Challenge, CredentialKey, Record, ServerSettings, redacted_url};
+use hallpass_core::{Challenge, CredentialKey, Record, ServerSettings, redacted_url};
 use hallpass_discovery::Discovered;
 use hallpass_session::Token;
 use http::StatusCode;
@@ -112,10 +112,7 @@ impl Anonymous {
         }
     }
 
-    pub(crate) fn closed(status: StatusCode, mut challenges: Vec<Challenge>) -> Self {
-        if status == StatusCode::UNAUTHORIZED && challenges.is_empty() {
-            challenges.push(Challenge::new(AuthScheme::Bearer));
-        }
+    pub(crate) fn closed(status: StatusCode, challenges: Vec<Challenge>) -> Self {
         Self {
             status,
             challenges,

@@ -48,6 +48,7 @@ pub(crate) async fn judge(response: Response, server: &Endpoint) -> (Step, Anony
         }
         _ => step.push_finding(unexpected(status, &headers)),
     }
+    let challenges = hallpass_mcp::challenges(status, &headers);
     (step, Anonymous::closed(status, challenges))
 }
 

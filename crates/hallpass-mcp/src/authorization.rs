@@ -11,8 +11,7 @@ use url::Url;
 /// a DPoP proof (RFC 9449 §4.2) names the method and the URL and may be used once. All hops are on
 /// one origin.
 ///
-/// A function of `(&Method, &Url, &mut HeaderMap)` is an authorization too, and so is a header's
-/// fixed value; [`Anonymous`] sends none.
+/// A header's fixed value is an authorization too; [`Anonymous`] sends none.
 pub trait Authorization: Send + Sync {
     /// Sets the headers for sending `method` to `url`.
     ///
@@ -60,19 +59,5 @@ impl Authorization for HeaderValue {
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
         Ok(())
-    }
-}
-
-impl<F> Authorization for F
-where
-    F: Fn(&Method, &Url, &mut HeaderMap) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync,
-{
-    fn authorize(
-        &self,
-        method: &Method,
-        url: &Url,
-        headers: &mut HeaderMap,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self(method, url, headers)
     }
 }

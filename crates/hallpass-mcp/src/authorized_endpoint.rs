@@ -33,8 +33,8 @@ impl AuthorizedEndpoint {
 
     /// The same endpoint with other time limits for its requests.
     #[must_use]
-    pub fn with_options(mut self, policy: RequestOptions) -> Self {
-        self.endpoint = Arc::new(self.endpoint.as_ref().clone().with_options(policy));
+    pub fn with_options(mut self, options: RequestOptions) -> Self {
+        self.endpoint = Arc::new(self.endpoint.as_ref().clone().with_options(options));
         self
     }
 
@@ -81,9 +81,9 @@ impl AuthorizedEndpoint {
     pub async fn send(
         &self,
         request: &Request,
-        purpose: Interactivity,
+        interactivity: Interactivity,
     ) -> Result<Response, RequestError> {
-        self.send_within(request, purpose, &mut AttemptBudget::default())
+        self.send_within(request, interactivity, &mut AttemptBudget::default())
             .await
     }
 
@@ -96,7 +96,7 @@ impl AuthorizedEndpoint {
     pub async fn send_within(
         &self,
         request: &Request,
-        purpose: Interactivity,
+        interactivity: Interactivity,
         budget: &mut AttemptBudget,
     ) -> Result<Response, RequestError> {
         let mut token = match self.session.token().await {
@@ -120,7 +120,7 @@ impl AuthorizedEndpoint {
                 nonces += 1;
                 continue;
             }
-            let Some(challenges) = refusal(&response) else {
+            let Some(challenges) = authorization_challenges(&response) else {
                 if let Some(token) = token.as_ref().filter(|_| response.status().is_success()) {
                     token.mark_accepted();
                 }
@@ -135,10 +135,10 @@ impl AuthorizedEndpoint {
                 method = %request.method(),
                 "the server asks for another token"
             );
-            let next = purpose.answer(&self.session, token.as_ref(), &challenges);
+            let next = interactivity.answer(&self.session, token.as_ref(), &challenges);
             match next.await {
                 Ok(next) => token = Some(next),
-                Err(error) => return Err(RequestError::refused(error, &response)),
+                Err(error) => return Err(RequestError::unanswered_challenge(error, &response)),
             }
         }
     }
@@ -167,23 +167,13 @@ impl fmt::Debug for AuthorizedEndpoint {
     }
 }
 
-/// The challenges, when an answer is about authorisation: a 401, with or without a challenge, or a
-/// 403 that says `insufficient_scope`.
-fn refusal(response: &Response) -> Option<Vec<Challenge>> {
-    let challenges = || hallpass_discovery::challenges(response.headers());
+/// The challenges, when a response is about authorisation: a 401, or a 403 that says
+/// `insufficient_scope`.
+fn authorization_challenges(response: &Response) -> Option<Vec<Challenge>> {
     match response.status() {
-        StatusCode::UNAUTHORIZED => {
-            let mut challenges = challenges();
-            if challenges.is_empty() {
-                challenges.push(Challenge::new(AuthScheme::Bearer));
-            }
-            Some(challenges)
-        }
-        StatusCode::FORBIDDEN => {
-            let challenges = challenges();
-            let scope = challenges.iter().any(Challenge::is_insufficient_scope);
-            scope.then_some(challenges)
-        }
+        StatusCode::UNAUTHORIZED => Some(response.challenges()),
+        StatusCode::FORBIDDEN => Some(response.challenges())
+            .filter(|challenges| challenges.iter().any(Challenge::is_insufficient_scope)),
         _ => None,
     }
 }

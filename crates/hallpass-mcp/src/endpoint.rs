@@ -47,13 +47,13 @@ impl Endpoint {
     }
 
     /// The same endpoint with other limits for every method. The server and redirects stay with the
-    /// endpoint, whatever `policy` says.
+    /// endpoint, whatever `options` says.
     #[must_use]
-    pub fn with_options(mut self, mut policy: RequestOptions) -> Self {
-        policy.server = self.other.server;
-        policy.redirects = Redirects::None;
-        self.post = policy.clone();
-        self.other = policy;
+    pub fn with_options(mut self, mut options: RequestOptions) -> Self {
+        options.server = self.other.server;
+        options.redirects = Redirects::None;
+        self.post = options.clone();
+        self.other = options;
         self
     }
 
@@ -87,7 +87,10 @@ impl Endpoint {
         loop {
             let response = self
                 .http
-                .open(hop(request, &url, authorization)?, self.policy_of(request))
+                .open(
+                    hop(request, &url, authorization)?,
+                    self.options_for(request),
+                )
                 .await?;
             authorization.record_response(&url, response.headers());
             if !is_redirect(response.status()) {
@@ -100,7 +103,7 @@ impl Endpoint {
         }
     }
 
-    fn policy_of(&self, request: &Request) -> RequestOptions {
+    fn options_for(&self, request: &Request) -> RequestOptions {
         if request.method == Method::POST {
             self.post.clone()
         } else {

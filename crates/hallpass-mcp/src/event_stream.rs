@@ -18,7 +18,6 @@ pub struct EventStream {
     body: Body,
     chunk: Bytes,
     parser: EventParser,
-    last_event_id: Option<String>,
     ended: bool,
 }
 
@@ -29,7 +28,6 @@ impl EventStream {
             body,
             chunk: Bytes::new(),
             parser: EventParser::new(cap),
-            last_event_id: None,
             ended: false,
         }
     }
@@ -49,18 +47,10 @@ impl EventStream {
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         loop {
             if let Some(read) = self.parser.next(&mut self.chunk) {
-                return Poll::Ready(Some(match read {
-                    Ok(event) => {
-                        if let Some(id) = &event.id {
-                            self.last_event_id = (!id.is_empty()).then(|| id.clone());
-                        }
-                        Ok(event)
-                    }
-                    Err(error) => {
-                        self.end();
-                        Err(error.into())
-                    }
-                }));
+                if read.is_err() {
+                    self.end();
+                }
+                return Poll::Ready(Some(read.map_err(Error::from)));
             }
             if self.ended {
                 return Poll::Ready(None);
@@ -79,11 +69,6 @@ impl EventStream {
         }
     }
 
-    /// The id to resume after: that of the last event that had one.
-    pub fn last_event_id(&self) -> Option<&str> {
-        self.last_event_id.as_deref()
-    }
-
     /// Lets go of the connection, also while the reader keeps the stream.
     fn end(&mut self) {
         self.ended = true;
@@ -94,7 +79,6 @@ impl EventStream {
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
-            .field("last_event_id", &self.last_event_id)
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }

@@ -8,14 +8,9 @@ mod envelope;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::{
-    Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 
 pub use self::envelope::Malformed;
-use self::envelope::Name;
 
 /// A message, or a batch of them.
 #[derive(Clone)]
@@ -182,19 +177,21 @@ impl Part {
     }
 }
 
-/// The JSON text of the member at `path` in an object, which is not empty. What lies around it is
-/// passed over.
+/// The JSON text of the member at `path` in an object, which is not empty. The other
+/// members are skipped.
 pub fn raw_at<'a>(object: &'a [u8], path: &[&str]) -> Option<&'a str> {
     let (name, rest) = path.split_first()?;
     let mut found = None;
     let mut reader = serde_json::Deserializer::from_slice(object);
-    Named {
-        name,
-        found: &mut found,
-    }
-    .deserialize(&mut reader)
-    .ok()?;
-    let found = found?.get();
+    let find = |member: &str, value| {
+        if member == *name {
+            found = Some(value);
+        }
+        Ok(())
+    };
+    envelope::each_member(&mut reader, find).ok()?;
+    let found: &RawValue = found?;
+    let found = found.get();
     if rest.is_empty() {
         Some(found)
     } else {
@@ -261,38 +258,6 @@ impl fmt::Debug for Message {
             .field("len", &self.bytes.len())
             .field("methods", &methods)
             .finish_non_exhaustive()
-    }
-}
-
-struct Named<'f, 'n, 'a> {
-    name: &'n str,
-    found: &'f mut Option<&'a RawValue>,
-}
-
-impl<'a> DeserializeSeed<'a> for Named<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Named<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key()? {
-            if name == self.name {
-                *self.found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -64,9 +64,10 @@
 //! if response.content() == Content::Events {
 //!     let mut events = response.events(16 << 20);
 //!     while let Some(event) = events.next().await {
-//!         assert_eq!(event?.data.as_deref(), Some("{}"));
+//!         let event = event?;
+//!         assert_eq!(event.data.as_deref(), Some("{}"));
+//!         assert_eq!(event.id.as_deref(), Some("1"));
 //!     }
-//!     assert_eq!(events.last_event_id(), Some("1"));
 //! }
 //! # Ok::<(), hallpass_mcp::Error>(())
 //! # })?;
@@ -123,7 +124,7 @@ pub use invalid_message::InvalidMessage;
 pub use reconnection::Reconnection;
 pub use request::{LAST_EVENT_ID, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Request};
 pub use request_error::{ChallengeResponse, RequestError};
-pub use response::{Content, Response};
+pub use response::{Content, Response, challenges};
 pub use server_stream::ServerStream;
 pub use sse::{Event, EventParser, EventTooLarge};
 pub use stream_response::StreamResponse;

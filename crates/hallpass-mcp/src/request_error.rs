@@ -12,7 +12,7 @@ use crate::{Error, Response, TooManyChallenges};
 #[derive(Debug)]
 pub struct RequestError {
     error: Error,
-    refusal: Option<ChallengeResponse>,
+    challenge_response: Option<ChallengeResponse>,
 }
 
 /// The last answer about authorisation.
@@ -27,7 +27,7 @@ impl RequestError {
     pub(crate) fn before_sending(error: SessionError) -> Self {
         Self {
             error: Error::Session(error),
-            refusal: Some(ChallengeResponse {
+            challenge_response: Some(ChallengeResponse {
                 status: StatusCode::UNAUTHORIZED,
                 challenge: String::new(),
             }),
@@ -35,10 +35,10 @@ impl RequestError {
     }
 
     /// The session has no answer to what `response` asks for.
-    pub(crate) fn refused(error: SessionError, response: &Response) -> Self {
+    pub(crate) fn unanswered_challenge(error: SessionError, response: &Response) -> Self {
         Self {
             error: Error::Session(error),
-            refusal: Some(ChallengeResponse::read(response)),
+            challenge_response: Some(ChallengeResponse::new(response)),
         }
     }
 
@@ -46,14 +46,14 @@ impl RequestError {
     pub(crate) fn too_many_challenges(error: TooManyChallenges, response: &Response) -> Self {
         Self {
             error: Error::TooManyChallenges(error),
-            refusal: Some(ChallengeResponse::read(response)),
+            challenge_response: Some(ChallengeResponse::new(response)),
         }
     }
 
     /// What the server said when it is about authorisation; a bare 401 when there was no token to
     /// ask it with.
-    pub fn refusal(&self) -> Option<&ChallengeResponse> {
-        self.refusal.as_ref()
+    pub fn challenge_response(&self) -> Option<&ChallengeResponse> {
+        self.challenge_response.as_ref()
     }
 
     /// The error.
@@ -94,13 +94,13 @@ impl From<Error> for RequestError {
     fn from(error: Error) -> Self {
         Self {
             error,
-            refusal: None,
+            challenge_response: None,
         }
     }
 }
 
 impl ChallengeResponse {
-    fn read(response: &Response) -> Self {
+    fn new(response: &Response) -> Self {
         let challenges: Vec<_> = response
             .headers()
             .get_all(WWW_AUTHENTICATE)

@@ -1,7 +1,7 @@
 //! What comes back.
 
 use bytes::{Bytes, BytesMut};
-use hallpass_core::http::Body;
+use hallpass_core::{AuthScheme, Challenge, http::Body};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, response::Parts};
 use url::Url;
 
@@ -34,6 +34,17 @@ pub enum Content {
     Unstated,
 }
 
+/// The challenges in the `WWW-Authenticate` headers of an answer with this status. A 401 without one
+/// that is understood counts as a challenge for a Bearer token (RFC 6750 §3): some servers send the
+/// status alone.
+pub fn challenges(status: StatusCode, headers: &HeaderMap) -> Vec<Challenge> {
+    let mut challenges = hallpass_discovery::challenges(headers);
+    if status == StatusCode::UNAUTHORIZED && challenges.is_empty() {
+        challenges.push(Challenge::new(AuthScheme::Bearer));
+    }
+    challenges
+}
+
 impl Response {
     pub(crate) fn new(response: http::Response<Body>, url: Url) -> Self {
         let (head, body) = response.into_parts();
@@ -58,6 +69,22 @@ impl Response {
     /// The session that the server names in this answer, when it is text.
     pub fn session_id(&self) -> Option<&str> {
         self.head.headers.get(MCP_SESSION_ID)?.to_str().ok()
+    }
+
+    /// The [`challenges`] of this answer.
+    pub fn challenges(&self) -> Vec<Challenge> {
+        challenges(self.status(), self.headers())
+    }
+
+    /// Whether the server only wants its nonce in the proof, and gives it (RFC 9449 §9).
+    pub fn asks_for_dpop_nonce(&self) -> bool {
+        let asks = |challenge: &Challenge| {
+            challenge.scheme == AuthScheme::Dpop
+                && challenge.error.as_deref() == Some("use_dpop_nonce")
+        };
+        self.status() == StatusCode::UNAUTHORIZED
+            && self.headers().contains_key("dpop-nonce")
+            && self.challenges().iter().any(asks)
     }
 
     /// What the body is. Media types are compared without their parameters and without regard to
@@ -132,10 +159,5 @@ impl Response {
             body: map(self.body),
             ..self
         }
-    }
-
-    /// Takes the head and the body apart.
-    pub fn into_parts(self) -> (Parts, Body) {
-        (self.head, self.body)
     }
 }

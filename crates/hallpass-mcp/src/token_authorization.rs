@@ -1,11 +1,10 @@
 //! Requests with a token that may be bound to a key (RFC 9449 §7).
 
-use hallpass_core::AuthScheme;
 use hallpass_session::{Session, Token};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use url::Url;
 
-use crate::{Authorization, Response};
+use crate::Authorization;
 
 /// Authorises each hop with a token, and with a proof of its own where the token is bound to a key.
 #[derive(Debug)]
@@ -34,19 +33,5 @@ impl Authorization for TokenAuthorization<'_> {
 
     fn record_response(&self, _: &Url, headers: &HeaderMap) {
         self.session.record_response(self.token, headers);
-    }
-}
-
-impl Response {
-    /// Whether the server only wants its nonce in the proof, and gives it (RFC 9449 §9).
-    pub fn asks_for_dpop_nonce(&self) -> bool {
-        self.status() == StatusCode::UNAUTHORIZED
-            && self.headers().contains_key("dpop-nonce")
-            && hallpass_discovery::challenges(self.headers())
-                .iter()
-                .any(|challenge| {
-                    challenge.scheme == AuthScheme::Dpop
-                        && challenge.error.as_deref() == Some("use_dpop_nonce")
-                })
     }
 }

@@ -65,8 +65,8 @@ impl Shared {
             Content::Json => {
                 let body = response.read(MAX_MESSAGE_BYTES).await?;
                 return match opening_answer(opening, body, &source)? {
-                    Answer::Found(message) => Ok(message),
-                    Answer::Other(_, error) => Err(error),
+                    OpeningAnswer::Complete(message) => Ok(message),
+                    OpeningAnswer::Other(_, error) => Err(error),
                 };
             }
             Content::Other | Content::Unstated => {
@@ -80,12 +80,12 @@ impl Shared {
                 continue;
             }
             match opening_answer(opening, data.into(), &source)? {
-                Answer::Found(message) => {
+                OpeningAnswer::Complete(message) => {
                     // What comes after it is not for long; the connection may be used again.
                     self.spawn(async move { while let Some(Ok(_)) = events.next().await {} });
                     return Ok(message);
                 }
-                Answer::Other(message, error) => {
+                OpeningAnswer::Other(message, error) => {
                     complaint.get_or_insert(error);
                     if let Some(message) = message {
                         self.deliver(&message).await;
@@ -98,9 +98,9 @@ impl Shared {
     }
 }
 
-/// What a message is to an opening.
-enum Answer {
-    Found(Message),
+/// What a message means to an opening.
+enum OpeningAnswer {
+    Complete(Message),
     /// Something else, if it is a message at all, and what to say if nothing more comes.
     Other(Option<Message>, ProxyRequestError),
 }
@@ -110,7 +110,7 @@ fn opening_answer(
     opening: &Message,
     bytes: Bytes,
     source: &InvalidMessage,
-) -> Result<Answer, ProxyRequestError> {
+) -> Result<OpeningAnswer, ProxyRequestError> {
     let message = match Message::parse(bytes) {
         Ok(message) => message,
         Err(invalid) => {
@@ -123,7 +123,7 @@ fn opening_answer(
             if is_meant && invalid.id.as_ref().is_none_or(is_its_id) {
                 return Err(why.into());
             }
-            return Ok(Answer::Other(None, why.into()));
+            return Ok(OpeningAnswer::Other(None, why.into()));
         }
     };
     let Some(part) = message.single() else {
@@ -132,15 +132,15 @@ fn opening_answer(
     };
     match &part.kind {
         Kind::Response { is_error, .. } if *is_error || message.answers(opening) => {
-            Ok(Answer::Found(message))
+            Ok(OpeningAnswer::Complete(message))
         }
         Kind::Response { .. } => {
             let why = source.clone().with_reason("it answers another request");
-            Ok(Answer::Other(Some(message), why.into()))
+            Ok(OpeningAnswer::Other(Some(message), why.into()))
         }
         Kind::Request { .. } | Kind::Notification { .. } => {
             let why = source.clone().with_reason("it is no answer to the request");
-            Ok(Answer::Other(Some(message), why.into()))
+            Ok(OpeningAnswer::Other(Some(message), why.into()))
         }
     }
 }

@@ -72,10 +72,10 @@ struct Counted {
 
 impl Chunks for Counted {
     fn poll_chunk(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, HttpError>>> {
-        let this = &mut *self;
+        let this = self.get_mut();
         if this.held.0.load(Ordering::Relaxed) <= MAX_SMALL_BODY {
             this.permit = None;
         } else if this.permit.is_none() {

@@ -14,10 +14,7 @@ use hallpass_mcp::{
     protocol_version::{STATELESS, WITH_BATCHES},
 };
 
-use crate::{
-    placeholder::{LISTED, Listed},
-    request_error::ProxyRequestError,
-};
+use crate::{placeholder::ListKind, request_error::ProxyRequestError};
 
 /// What the server agreed to when it was opened. One without a number is for requests that say for
 /// themselves what they are.
@@ -68,9 +65,9 @@ impl Connection {
     }
 
     /// Whether the server has this list. One that said nothing about itself may have any.
-    pub(crate) fn offers(&self, listed: Listed) -> bool {
+    pub(crate) fn offers(&self, kind: ListKind) -> bool {
         let answer = self.answer.as_ref().and_then(Message::single);
-        answer.is_none_or(|answer| listed.is_in(&answer.body))
+        answer.is_none_or(|answer| kind.is_offered_in(&answer.body))
     }
 }
 
@@ -101,7 +98,7 @@ pub(crate) struct Handshake {
     /// How many connections there have been.
     pub(crate) connections: u64,
     /// The lists that the host was promised in the server's place.
-    pub(crate) promised: Vec<Listed>,
+    pub(crate) promised: Vec<ListKind>,
     /// Whether the host has to be told when those lists are there.
     pub(crate) list_changed_due: bool,
     /// When the last attempt ended, by the monotonic clock.
@@ -115,9 +112,25 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
+    /// Counts a connection that this opening led to: its number, and the `notifications/initialized`
+    /// that its server does not know yet. `None` when the host has replaced the opening.
+    pub(crate) fn begin_connection(&mut self, generation: u64) -> Option<(u64, Option<Message>)> {
+        if self.generation != generation {
+            return None;
+        }
+        self.connections += 1;
+        self.failures = 0;
+        if self.initialized.is_some() {
+            self.initialized_on = self.connections;
+        }
+        Some((self.connections, self.initialized.clone()))
+    }
+
     /// The host was given `result` in the server's place.
     pub(crate) fn promise(&mut self, result: &[u8]) {
-        let offered = LISTED.into_iter().filter(|listed| listed.is_in(result));
+        let offered = ListKind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_offered_in(result));
         self.promised = offered.collect();
         self.list_changed_due = true;
     }

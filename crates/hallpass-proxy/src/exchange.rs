@@ -18,7 +18,7 @@ use crate::{
     MAX_MESSAGE_BYTES,
     connection::{Connection, ConnectionState},
     listening::NO_STREAM,
-    placeholder::{self, Listed},
+    placeholder::{self, ListKind},
     request_error::ProxyRequestError,
     response_reader::{ResponseReader, StreamEnd},
     routing,
@@ -39,38 +39,36 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 /// not be kept.
 pub(crate) async fn exchange(shared: &Arc<Shared>, message: Message, room: OwnedSemaphorePermit) {
     let method = message.method().unwrap_or_default().to_owned();
-    let list = Listed::by(&method);
+    let list = ListKind::for_method(&method);
     let timeout = if list.is_some() {
         LIST_TIMEOUT
     } else {
         CALL_TIMEOUT
     };
     let listens = method == LISTEN;
+    // What a subscription came too late for.
     let mut owed = Vec::new();
-    let connection = loop {
-        let ready = shared.within(timeout, shared.connection()).await;
-        match ready {
-            Some(Ok(connection)) => break connection,
-            // It is for what comes later, and waits for that.
-            _ if listens => {
-                owed.clone_from(&shared.handshake().promised);
-                shared.clock.sleep(RETRY_DELAY * 4).await;
-            }
-            Some(Err(error)) => return answer_in_place(shared, &message, &method, error).await,
-            None => {
-                let error =
-                    ProxyRequestError::new(Remedy::Retry, "the server has not answered yet");
-                return answer_in_place(shared, &message, &method, error).await;
-            }
-        }
+    let mut ready = shared.within(timeout, shared.connection()).await;
+    if listens && !matches!(ready, Some(Ok(_))) {
+        // It is for what comes later, and waits for that.
+        ready = Some(Ok(shared.opened().await));
+        owed.clone_from(&shared.handshake().promised);
+    }
+    let ready = ready.unwrap_or_else(|| {
+        let text = "the server has not answered yet";
+        Err(ProxyRequestError::new(Remedy::Retry, text))
+    });
+    let connection = match ready {
+        Ok(connection) => connection,
+        Err(error) => return answer_in_place(shared, &message, &method, error).await,
     };
     if shared.refuses_batch(&message, &connection).await {
         return;
     }
-    if let (Some((listed, _)), [id]) = (list, &message.requests().collect::<Vec<_>>()[..]) {
-        let promised = shared.handshake().promised.contains(&listed);
+    if let (Some((kind, _)), [id]) = (list, &message.requests().collect::<Vec<_>>()[..]) {
+        let promised = shared.handshake().promised.contains(&kind);
         if promised
-            && !connection.offers(listed)
+            && !connection.offers(kind)
             && let Some(result) = empty(&message, &method)
         {
             return shared.respond(id, &result).await;
@@ -118,7 +116,7 @@ struct Exchange<'a> {
     connection: Arc<Connection>,
     room: Option<OwnedSemaphorePermit>,
     /// Lists that a subscription to their changes came too late for.
-    owed: Vec<Listed>,
+    owed: Vec<ListKind>,
 }
 
 impl Exchange<'_> {

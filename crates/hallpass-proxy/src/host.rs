@@ -4,10 +4,7 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::Remedy;
-use hallpass_mcp::{
-    Request,
-    jsonrpc::{Id, Kind, Malformed, Message, Part},
-};
+use hallpass_mcp::jsonrpc::{Id, Kind, Malformed, Message, Part};
 use tokio::{
     io::AsyncRead,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -38,9 +35,8 @@ const MAX_CONCURRENT_NOTIFICATIONS: usize = 64;
 /// comes after it.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the end waits for answers, and for the server to hear of it.
+/// How long the end waits for answers.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-const DELETE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the server may take to hear that the host is ready, before more is sent to it.
 const INITIALIZED_TIMEOUT: Duration = Duration::from_secs(10);
@@ -126,8 +122,8 @@ impl Host {
         self.refuse(id, INVALID_REQUEST, &what).await;
     }
 
-    /// Refuses a batch as a whole: each request of it, and what is none.
-    async fn refuse_batch(&self, message: &Message, what: &str) {
+    /// Refuses a message as a whole: each request of it, and what in a batch is none.
+    async fn refuse_all(&self, message: &Message, what: &str) {
         let mut refused = HashSet::new();
         for id in message.requests() {
             // One id has one answer.
@@ -146,12 +142,12 @@ impl Host {
         };
         if !message.malformed.is_empty() {
             let what = "another message of this batch is no JSON-RPC message";
-            return self.refuse_batch(&message, what).await;
+            return self.refuse_all(&message, what).await;
         }
         let opens = |part: &Part| part.method() == Some("initialize");
         if message.is_batch && message.parts.iter().any(opens) {
             let what = "`initialize` must not be part of a batch";
-            return self.refuse_batch(&message, what).await;
+            return self.refuse_all(&message, what).await;
         }
         if message.requests().next().is_some() {
             return self.request(message).await;
@@ -191,8 +187,7 @@ impl Host {
         if let Some(id) = repeated {
             let what =
                 format!("the request {id} has no answer yet: an id serves for one at a time");
-            // Not under that id: it would be taken for the answer to the first.
-            return self.refuse(None, INVALID_REQUEST, &what).await;
+            return self.refuse_all(&message, &what).await;
         }
         let Some((count, room)) = self.requests.acquire(&self.shared, &message).await else {
             let what = "too many requests have no answer yet; this one was not sent";
@@ -281,17 +276,8 @@ impl Host {
         let shared = Arc::clone(&self.shared);
         self.tasks.shutdown().await;
         let state = shared.state.borrow().clone();
-        if let ConnectionState::Up(connection) = state
-            && let Some(session) = &connection.session
-            && let Ok(delete) = Request::delete().session(session)
-        {
-            let delete = match &connection.version {
-                Some(version) => delete.protocol_version(version),
-                None => Ok(delete),
-            };
-            let Ok(delete) = delete else { return };
-            let deleted = shared.send_in_background(&delete);
-            let _ = shared.within(DELETE_TIMEOUT, deleted).await;
+        if let ConnectionState::Up(connection) = state {
+            shared.end_session(&connection).await;
         }
     }
 }

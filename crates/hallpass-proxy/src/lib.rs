@@ -50,7 +50,7 @@ mod request_error;
 mod response_reader;
 mod routing;
 mod server;
-mod session_check;
+mod session;
 mod shared;
 
 pub use capability_cache::{CapabilityCache, NoCache};

@@ -12,8 +12,8 @@ pub(crate) struct LineReader<R> {
     buffer: BytesMut,
     /// How much of the buffer holds no line end.
     seen: usize,
-    /// A line that is too long is being passed over.
-    passing: bool,
+    /// The rest of a line that is too long is skipped.
+    skipping: bool,
     ended: bool,
 }
 
@@ -34,7 +34,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             cap,
             buffer: BytesMut::new(),
             seen: 0,
-            passing: false,
+            skipping: false,
             ended: false,
         }
     }
@@ -49,7 +49,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                 let line = self.buffer.split_to(self.seen + end).freeze();
                 self.buffer.advance(1);
                 self.seen = 0;
-                if std::mem::take(&mut self.passing) {
+                if std::mem::take(&mut self.skipping) {
                     continue;
                 }
                 if let Some(line) = self.cut(&line) {
@@ -58,14 +58,14 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
                 continue;
             }
             self.seen = self.buffer.len();
-            if self.passing {
+            if self.skipping {
                 self.buffer.clear();
                 self.seen = 0;
             } else if self.seen > self.cap {
                 let id = Id::from_fragment(&self.buffer);
                 self.buffer = BytesMut::new();
                 self.seen = 0;
-                self.passing = true;
+                self.skipping = true;
                 return Ok(Some(Line::TooLong(id)));
             }
             if self.ended {

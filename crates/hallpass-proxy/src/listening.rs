@@ -71,7 +71,7 @@ pub(crate) async fn listen(shared: &Shared, connection: &Connection) -> ListenEn
             },
             // Asking again would spend a refresh each time. Where a token is missing the user may sign
             // in meanwhile.
-            Ok(Err(error)) if error.refusal().is_some() && !heals(error.remedy()) => {
+            Ok(Err(error)) if error.challenge_response().is_some() && !heals(error.remedy()) => {
                 tracing::warn!("the server's own stream opens for no token: {error}");
                 return ListenEnd::Unavailable;
             }

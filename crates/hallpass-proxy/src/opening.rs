@@ -16,7 +16,7 @@ use crate::{
     answer::about,
     connection::{Connection, ConnectionState, Handshake},
     listening::{self, ListenEnd, SESSION_ENDED},
-    placeholder,
+    placeholder::{self, ListKind},
     request_error::ProxyRequestError,
     routing,
     shared::Shared,
@@ -29,7 +29,7 @@ const INITIALIZE_TIMEOUT: Duration = Duration::from_millis(120);
 /// How long it waits for an answer that there is no substitute for.
 const DISCOVER_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How long one attempt may take. Where it asks a person that sets its own limit.
+/// How long one attempt may take. Where it asks the user, the sign-in has its own limit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 const INTERACTIVE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -41,6 +41,10 @@ impl Shared {
     /// its result.
     pub(crate) fn begin_opening(self: &Arc<Self>, message: &Message) -> u64 {
         let mut handshake = self.handshake();
+        if let Some(replaced) = self.up() {
+            let shared = Arc::clone(self);
+            self.spawn(async move { shared.end_session(&replaced).await });
+        }
         let generation = handshake.generation + 1;
         *handshake = Handshake {
             opening: Some(message.clone()),
@@ -152,6 +156,22 @@ impl Shared {
         self.outcome(None).await
     }
 
+    /// A connection, once there is one, however long that takes. It begins no attempt:
+    /// [`recover`](Self::recover) does, less and less often.
+    pub(crate) async fn opened(&self) -> Arc<Connection> {
+        let mut states = self.state.subscribe();
+        loop {
+            match &*states.borrow_and_update() {
+                ConnectionState::Up(connection) => return Arc::clone(connection),
+                ConnectionState::Unopened => return Arc::default(),
+                ConnectionState::Opening | ConnectionState::Down(_) => {}
+            }
+            if states.changed().await.is_err() {
+                return Arc::default();
+            }
+        }
+    }
+
     /// Another connection than the one with this number, whose session the server knows no more.
     pub(crate) async fn reopen(
         self: &Arc<Self>,
@@ -219,7 +239,7 @@ impl Shared {
         self.spawn(async move { shared.attempt(opening, generation).await });
     }
 
-    /// Opens the server. The result of an opening that the host has replaced meanwhile is dropped.
+    /// Opens the server. The session of an opening that the host has replaced meanwhile is ended.
     async fn attempt(self: &Arc<Self>, opening: Message, generation: u64) {
         let limit = if self.is_interactive {
             INTERACTIVE_ATTEMPT_TIMEOUT
@@ -248,75 +268,84 @@ impl Shared {
         };
         // Also when the host has given up: the next start has its answer sooner.
         self.remember(&opening, &connection);
-        let initialized = {
-            let mut handshake = self.handshake();
-            if handshake.generation != generation {
-                return;
-            }
-            handshake.connections += 1;
-            handshake.failures = 0;
-            connection.number = handshake.connections;
-            handshake
-                .initialized
-                .clone()
-                .inspect(|_| handshake.initialized_on = connection.number)
+        let begun = self.handshake().begin_connection(generation);
+        let Some((number, initialized)) = begun else {
+            return self.end_session(&connection).await;
         };
+        connection.number = number;
         let connection = Arc::new(connection);
         if let Some(initialized) = &initialized {
             self.tell_initialized(initialized, &connection).await;
         }
-        let owed = {
-            let mut handshake = self.handshake();
-            if handshake.generation != generation {
-                return;
-            }
-            if handshake.initialized.is_some() {
-                connection.expect_stream();
-            }
-            self.state
-                .send_replace(ConnectionState::Up(Arc::clone(&connection)));
-            let told = initialized.is_some() || connection.session.is_none();
-            if std::mem::take(&mut handshake.list_changed_due) && told {
-                handshake.promised.clone()
-            } else {
-                Vec::new()
-            }
+        let Some(owed) = self.publish(&connection, generation, initialized.is_some()) else {
+            return self.end_session(&connection).await;
         };
         if initialized.is_some() {
             self.listen(&connection);
         }
         // Between the two looks at what is known the host may have said it.
         self.initialized_on(&connection).await;
-        for listed in owed {
-            self.outbox.send(listed.changed(None)).await;
+        for kind in owed {
+            self.outbox.send(kind.list_changed(None)).await;
         }
     }
 
-    /// Sends the opening and reads the server's answer to it.
-    async fn ask(&self, opening: &Message) -> Result<Connection, ProxyRequestError> {
+    /// Makes `connection` the present one, unless the host has replaced the opening. Returns the lists
+    /// that the host has to be told of, where the server has been told that the host is ready.
+    fn publish(
+        &self,
+        connection: &Arc<Connection>,
+        generation: u64,
+        is_initialized: bool,
+    ) -> Option<Vec<ListKind>> {
+        let mut handshake = self.handshake();
+        if handshake.generation != generation {
+            return None;
+        }
+        if handshake.initialized.is_some() {
+            connection.expect_stream();
+        }
+        self.state
+            .send_replace(ConnectionState::Up(Arc::clone(connection)));
+        let is_ready = is_initialized || connection.session.is_none();
+        let is_due = std::mem::take(&mut handshake.list_changed_due) && is_ready;
+        Some(if is_due {
+            handshake.promised.clone()
+        } else {
+            Vec::new()
+        })
+    }
+
+    /// Sends the opening and reads the server's answer to it. The session of an answer that is no result
+    /// is ended.
+    async fn ask(self: &Arc<Self>, opening: &Message) -> Result<Connection, ProxyRequestError> {
         let request = routing::post(opening, &Connection::default(), &self.tools)?;
         let server = self.reload_server().await?;
         let response = server.send(&request, Interactivity::Interactive).await;
         let response = response.map_err(|error| ProxyRequestError::from_error(&error))?;
-        let session = response.session_id().map(str::to_owned);
         if !response.status().is_success() {
             let answer = self.refusal(response).await?;
             return Err(ProxyRequestError::answer(about(answer, opening)));
         }
-        let answer = self.answer_to(opening, response).await?;
-        if answer.is_error() {
-            return Err(ProxyRequestError::answer(about(answer, opening)));
-        }
-        let part = answer.single();
-        let version = part.and_then(|part| part.text_at(&["protocolVersion"]));
-        let version = version.or_else(|| routing::own_version(opening));
-        Ok(Connection {
-            number: 0,
-            version,
-            session,
-            answer: Some(answer),
+        let mut connection = Connection {
+            version: routing::own_version(opening),
+            session: response.session_id().map(str::to_owned),
             ..Connection::default()
-        })
+        };
+        let error = match self.answer_to(opening, response).await {
+            Ok(answer) if answer.is_error() => ProxyRequestError::answer(about(answer, opening)),
+            Ok(answer) => {
+                let part = answer.single();
+                let version = part.and_then(|part| part.text_at(&["protocolVersion"]));
+                connection.version = version.or(connection.version);
+                connection.answer = Some(answer);
+                return Ok(connection);
+            }
+            Err(error) => error,
+        };
+        let shared = Arc::clone(self);
+        self.spawn(async move { shared.end_session(&connection).await });
+        Err(error)
     }
 
     fn remember(&self, opening: &Message, connection: &Connection) {

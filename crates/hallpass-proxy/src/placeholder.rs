@@ -14,15 +14,15 @@ use hallpass_mcp::{
 
 /// A part of a server that has a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listed {
+pub(crate) enum ListKind {
     Tools,
     Resources,
     Prompts,
 }
 
-pub(crate) const LISTED: [Listed; 3] = [Listed::Tools, Listed::Resources, Listed::Prompts];
+impl ListKind {
+    pub(crate) const ALL: [Self; 3] = [Self::Tools, Self::Resources, Self::Prompts];
 
-impl Listed {
     fn capability(self) -> &'static str {
         match self {
             Self::Tools => "tools",
@@ -32,7 +32,7 @@ impl Listed {
     }
 
     /// Whose list `method` asks for, and the name of the list.
-    pub(crate) fn by(method: &str) -> Option<(Self, &'static str)> {
+    pub(crate) fn for_method(method: &str) -> Option<(Self, &'static str)> {
         Some(match method {
             "tools/list" => (Self::Tools, "tools"),
             "resources/list" => (Self::Resources, "resources"),
@@ -43,13 +43,13 @@ impl Listed {
     }
 
     /// Whether the result of an opening offers it.
-    pub(crate) fn is_in(self, result: &[u8]) -> bool {
+    pub(crate) fn is_offered_in(self, result: &[u8]) -> bool {
         raw_at(result, &["capabilities", self.capability()])
             .is_some_and(|offered| offered != "null")
     }
 
     /// The notification that the list is another one now, on `subscription` where there are such.
-    pub(crate) fn changed(self, subscription: Option<&Id>) -> Bytes {
+    pub(crate) fn list_changed(self, subscription: Option<&Id>) -> Bytes {
         let name = self.capability();
         match subscription {
             None => {
@@ -129,8 +129,8 @@ fn capabilities(remembered: Option<&[u8]>) -> Value {
         let changes = json!({ "listChanged": true });
         return json!({ "tools": changes, "resources": changes, "prompts": changes });
     };
-    for listed in LISTED {
-        if let Some(Value::Object(offered)) = capabilities.get_mut(listed.capability()) {
+    for kind in ListKind::ALL {
+        if let Some(Value::Object(offered)) = capabilities.get_mut(kind.capability()) {
             offered.insert("listChanged".to_owned(), true.into());
         }
     }
@@ -139,7 +139,7 @@ fn capabilities(remembered: Option<&[u8]>) -> Value {
 
 /// The result of `method`, if it asks for a list, as long as there is nothing in it.
 pub(crate) fn empty_list(method: &str, stateless: bool) -> Option<Bytes> {
-    let (_, name) = Listed::by(method)?;
+    let (_, name) = ListKind::for_method(method)?;
     Some(Bytes::from(if stateless {
         format!(r#"{{"resultType":"complete","ttlMs":0,"cacheScope":"private","{name}":[]}}"#)
     } else {

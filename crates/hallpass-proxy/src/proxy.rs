@@ -39,7 +39,7 @@ impl Proxy {
         }
     }
 
-    /// What the host's person is told to do where a sign-in is missing.
+    /// What the user is told to do where a sign-in is missing.
     #[must_use]
     pub fn sign_in_hint(mut self, hint: impl Into<String>) -> Self {
         self.sign_in_hint = hint.into();
@@ -53,7 +53,7 @@ impl Proxy {
         self
     }
 
-    /// The session's authorizer asks a person, who takes their time.
+    /// The session's authorizer asks the user, which takes time.
     #[must_use]
     pub fn interactive(mut self) -> Self {
         self.is_interactive = true;

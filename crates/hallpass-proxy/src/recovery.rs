@@ -21,11 +21,15 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         self.spawn(async move {
+            let mut states = shared.state.subscribe();
             loop {
-                let state = shared.state.borrow().clone();
-                let error = match state {
-                    ConnectionState::Down(error) => Some(error),
-                    ConnectionState::Opening => None,
+                let state = states.borrow_and_update().clone();
+                match state {
+                    ConnectionState::Down(error) => shared.retry_opening(&error).await,
+                    // The next pause depends on how that ends.
+                    ConnectionState::Opening => {
+                        let _ = states.changed().await;
+                    }
                     ConnectionState::Up(_) | ConnectionState::Unopened => {
                         let mut handshake = shared.handshake();
                         if matches!(
@@ -37,16 +41,14 @@ impl Shared {
                         handshake.recovering = false;
                         return;
                     }
-                };
-                shared.retry_opening(error.as_ref()).await;
+                }
             }
         });
     }
 
-    async fn retry_opening(self: &Arc<Self>, error: Option<&ProxyRequestError>) {
+    async fn retry_opening(self: &Arc<Self>, error: &ProxyRequestError) {
         let failures = self.handshake().failures.min(8);
-        let wants_sign_in = error.is_some_and(ProxyRequestError::wants_sign_in);
-        let pause = if wants_sign_in || error.is_none() {
+        let pause = if error.wants_sign_in() {
             MIN_INTERVAL
         } else {
             MIN_INTERVAL
@@ -54,7 +56,7 @@ impl Shared {
                 .min(MAX_INTERVAL)
         };
         self.clock.sleep(pause).await;
-        if wants_sign_in {
+        if error.wants_sign_in() {
             let Ok(server) = self.reload_server().await else {
                 return;
             };

@@ -9,7 +9,7 @@ use hallpass_mcp::{
 };
 
 use crate::{
-    MAX_MESSAGE_BYTES, connection::Connection, placeholder::Listed,
+    MAX_MESSAGE_BYTES, connection::Connection, placeholder::ListKind,
     request_error::ProxyRequestError, shared::Shared,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct ResponseReader<'a> {
     /// Whether all that comes is the answer to that. On a stream that of another request may come too.
     is_whole: bool,
     /// Lists that the host has to ask for again, once its subscription stands.
-    owed: Vec<Listed>,
+    owed: Vec<ListKind>,
     /// Why something that came is no answer: told if none comes.
     complaint: Option<ProxyRequestError>,
 }
@@ -60,7 +60,7 @@ impl<'a> ResponseReader<'a> {
     }
 
     /// With these lists to be asked for again.
-    pub(crate) fn owing(mut self, owed: Vec<Listed>) -> Self {
+    pub(crate) fn owing(mut self, owed: Vec<ListKind>) -> Self {
         self.owed = owed;
         self
     }
@@ -137,8 +137,11 @@ impl<'a> ResponseReader<'a> {
             self.complaint.get_or_insert(stranger.into());
         }
         let subscription = self.request.and_then(|request| request.requests().next());
-        for listed in std::mem::take(&mut self.owed) {
-            self.shared.outbox.send(listed.changed(subscription)).await;
+        for kind in std::mem::take(&mut self.owed) {
+            self.shared
+                .outbox
+                .send(kind.list_changed(subscription))
+                .await;
         }
     }
 

@@ -69,15 +69,26 @@ pub(crate) fn post(
 
 /// A GET on `connection`, of the server's own stream or of the rest of a stream after an event.
 pub(crate) fn stream(connection: &Connection, after: Option<&str>) -> Result<Request, Error> {
-    let mut request = Request::stream();
+    let request = on_connection(Request::stream(), connection)?;
+    match after {
+        Some(after) => request.after(after),
+        None => Ok(request),
+    }
+}
+
+/// The DELETE that ends the session of `connection`; `None` where it has none.
+pub(crate) fn delete(connection: &Connection) -> Option<Request> {
+    connection.session.as_ref()?;
+    on_connection(Request::delete(), connection).ok()
+}
+
+/// A request without a message, in the session of `connection` if it has one.
+fn on_connection(mut request: Request, connection: &Connection) -> Result<Request, Error> {
     if let Some(session) = &connection.session {
         request = request.session(session)?;
     }
-    if let Some(version) = &connection.version {
-        request = request.protocol_version(version)?;
-    }
-    match after {
-        Some(after) => request.after(after),
+    match &connection.version {
+        Some(version) => request.protocol_version(version),
         None => Ok(request),
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cache: Arc<dyn CapabilityCache>,
     pub(crate) sign_in_hint: String,
-    /// Whether a sign-in may be begun, which takes as long as a person does.
+    /// Whether a sign-in may be begun, which takes as long as the user does.
     pub(crate) is_interactive: bool,
     pub(crate) outbox: Outbox,
     pub(crate) tools: ToolHeaders,
@@ -177,7 +177,7 @@ impl Shared {
         }
     }
 
-    /// Runs `work` on the side until the proxy ends.
+    /// Runs `work` in a task that the end of the proxy ends.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let closing = self.closing.clone();
         tokio::spawn(async move {

@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// rmcp's sign-in. The person brings the callback's URL back by hand.
+/// rmcp's sign-in. The user brings the callback's URL back by hand.
 #[expect(clippy::print_stdout, reason = "an example prints")]
 async fn sign_in(
     mut manager: AuthorizationManager,

@@ -17,14 +17,8 @@ use crate::{BridgeHttpClient, BridgeStore, refresh_session::RefreshSessions};
 /// and answered by the client. Managers for the same credential share one bridge, or have one each.
 #[derive(Clone)]
 pub struct Bridge {
-    shared: Arc<Shared>,
-}
-
-/// What both ends know.
-pub(crate) struct Shared {
-    pub(crate) sessions: Arc<RefreshSessions>,
-    pub(crate) http: Arc<dyn HttpClient>,
-    pub(crate) clock: Arc<dyn Clock>,
+    sessions: Arc<RefreshSessions>,
+    http: Arc<dyn HttpClient>,
 }
 
 impl Bridge {
@@ -44,14 +38,8 @@ impl Bridge {
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let shared = Shared {
-            sessions: Arc::new(RefreshSessions::new(key, store)),
-            http,
-            clock,
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let sessions = Arc::new(RefreshSessions::new(key, store, clock));
+        Self { sessions, http }
     }
 
     /// An rmcp manager for the credential's server, with both ends in place. What it has stored it
@@ -61,7 +49,7 @@ impl Bridge {
     ///
     /// When rmcp can't make one.
     pub async fn manager(&self) -> Result<AuthorizationManager, AuthError> {
-        let server = self.shared.sessions.key().server.as_str();
+        let server = self.sessions.key().server.as_str();
         let http = self.oauth_http_client();
         let mut manager = AuthorizationManager::new_with_oauth_http_client(server, http).await?;
         manager.set_credential_store(self.credential_store());
@@ -70,12 +58,15 @@ impl Bridge {
 
     /// Where rmcp sends its OAuth requests.
     pub fn oauth_http_client(&self) -> Arc<dyn OAuthHttpClient> {
-        Arc::new(BridgeHttpClient::new(Arc::clone(&self.shared)))
+        Arc::new(BridgeHttpClient::new(
+            Arc::clone(&self.sessions),
+            Arc::clone(&self.http),
+        ))
     }
 
     /// Where rmcp keeps its credentials.
     pub fn credential_store(&self) -> BridgeStore {
-        BridgeStore::new(Arc::clone(&self.shared))
+        BridgeStore::new(Arc::clone(&self.sessions))
     }
 
     /// Waits until no refresh is under way, so that the process may end without losing one.
@@ -84,15 +75,15 @@ impl Bridge {
     ///
     /// [`AuthError::CredentialStoreError`] when the credential stays locked, or the store fails.
     pub async fn close(&self) -> Result<(), AuthError> {
-        let session = self.shared.sessions.begin().await;
-        session.map(drop).map_err(crate::store::trouble)
+        let session = self.sessions.begin().await;
+        session.map(drop).map_err(crate::store::store_error)
     }
 }
 
 impl fmt::Debug for Bridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bridge")
-            .field("key", self.shared.sessions.key())
+            .field("key", self.sessions.key())
             .finish_non_exhaustive()
     }
 }

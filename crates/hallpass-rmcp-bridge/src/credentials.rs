@@ -14,7 +14,7 @@ use rmcp::transport::auth::StoredCredentials;
 use serde_json::{Map, Value};
 
 /// What rmcp may know of a record; `None` when there is no client in it.
-pub(crate) fn of_record(record: &Record) -> Option<StoredCredentials> {
+pub(crate) fn from_record(record: &Record) -> Option<StoredCredentials> {
     let client = record.registration.as_ref()?;
     let grant = record.grant.as_ref().filter(|_| record.is_signed_in());
     // rmcp would send a bound token as a bearer token (RFC 9449 §7.1).

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, HttpError, ServerUrl, State,
+    AuthScheme, HttpClient, HttpError, ServerUrl, State,
     http::{Redirects, RequestOptions},
 };
 use hallpass_oauth::TokenResponse;
@@ -15,34 +15,34 @@ use rmcp::transport::auth::{
 };
 
 use crate::{
-    bridge::Shared,
     credentials,
-    refresh_session::{RefreshSession, SharedRefreshSession},
+    refresh_session::{RefreshSession, RefreshSessions, SharedRefreshSession},
 };
 
 /// Where rmcp sends its OAuth requests. [`Bridge`](crate::Bridge) makes it.
 pub struct BridgeHttpClient {
-    shared: Arc<Shared>,
+    sessions: Arc<RefreshSessions>,
+    http: Arc<dyn HttpClient>,
 }
 
 impl BridgeHttpClient {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(crate) fn new(sessions: Arc<RefreshSessions>, http: Arc<dyn HttpClient>) -> Self {
+        Self { sessions, http }
     }
 }
 
 impl OAuthHttpClient for BridgeHttpClient {
     fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
         Box::pin(async move {
-            let policy = policy(&request, &self.shared.sessions.key().server);
+            let options = options(&request, &self.sessions.key().server);
             let request = request.request.map(Bytes::from);
-            let under_way = refresh_token(&request).zip(self.shared.sessions.current_refresh());
+            let under_way = refresh_token(&request).zip(self.sessions.current_refresh());
             let response = match under_way {
-                None => self.shared.http.fetch(request, policy).await?,
+                None => self.http.fetch(request, options).await?,
                 Some((sent, session)) => {
-                    let shared = Arc::clone(&self.shared);
-                    // A task of its own: that the caller goes away must not lose what comes back.
-                    let refresh = refresh(shared, session, sent, request, policy);
+                    let (sessions, http) = (Arc::clone(&self.sessions), Arc::clone(&self.http));
+                    // A task of its own: dropping the caller must not lose the new refresh token.
+                    let refresh = refresh(sessions, http, session, sent, request, options);
                     tokio::spawn(refresh).await??
                 }
             };
@@ -53,18 +53,18 @@ impl OAuthHttpClient for BridgeHttpClient {
 
 /// What the request may do and take. What is read is metadata, or a question to the MCP server for
 /// its challenge; all else goes to an endpoint of the authorization server.
-fn policy(request: &OAuthHttpRequest, server: &ServerUrl) -> RequestOptions {
-    let mut policy = match *request.request.method() {
+fn options(request: &OAuthHttpRequest, server: &ServerUrl) -> RequestOptions {
+    let mut options = match *request.request.method() {
         Method::GET | Method::HEAD => RequestOptions::metadata(server),
         _ => RequestOptions::authorization_server(server),
     };
     // rmcp follows metadata's own redirects itself, and asks for none of them here.
     if request.redirect_policy == OAuthHttpRedirectPolicy::Stop {
-        policy.redirects = Redirects::None;
+        options.redirects = Redirects::None;
     }
-    let limits = [policy.timeout, request.timeout];
-    policy.timeout = limits.into_iter().flatten().min();
-    policy
+    let limits = [options.timeout, request.timeout];
+    options.timeout = limits.into_iter().flatten().min();
+    options
 }
 
 /// The refresh token that a request sends.
@@ -79,31 +79,37 @@ fn refresh_token(request: &Request<Bytes>) -> Option<String> {
     parameter("refresh_token").map(std::borrow::Cow::into_owned)
 }
 
-/// Makes a refresh, and saves what comes of it.
+/// Makes a refresh, and saves the new grant.
 async fn refresh(
-    shared: Arc<Shared>,
+    sessions: Arc<RefreshSessions>,
+    http: Arc<dyn HttpClient>,
     session: SharedRefreshSession,
     sent: String,
     request: Request<Bytes>,
-    policy: RequestOptions,
+    options: RequestOptions,
 ) -> Result<Response<Bytes>, HttpError> {
-    if let Some(grant) = session.lock().await.newer_grant(shared.clock.now()) {
+    if let Some(grant) = session.lock().await.newer_grant(sessions.now()) {
         tracing::debug!("another process has refreshed meanwhile");
         let mut answer = Response::new(credentials::answer_for(grant).to_string().into());
         let json = http::HeaderValue::from_static("application/json");
         answer.headers_mut().insert(CONTENT_TYPE, json);
         return Ok(answer);
     }
-    let response = shared.http.fetch(request, policy).await?;
+    let response = http.fetch(request, options).await?;
     if let Ok(answer) = TokenResponse::from_http(&response, AuthScheme::Bearer) {
-        keep(&shared, &mut *session.lock().await, &sent, answer).await;
+        save_grant(&sessions, &mut *session.lock().await, &sent, answer).await;
     }
     Ok(response)
 }
 
 /// Saves what a refresh brought. rmcp saves it once more, which then changes nothing, unless it is
 /// not there any more.
-async fn keep(shared: &Shared, session: &mut RefreshSession, sent: &str, answer: TokenResponse) {
+async fn save_grant(
+    sessions: &RefreshSessions,
+    session: &mut RefreshSession,
+    sent: &str,
+    answer: TokenResponse,
+) {
     let Some(base) = session.record().cloned() else {
         return;
     };
@@ -114,10 +120,10 @@ async fn keep(shared: &Shared, session: &mut RefreshSession, sent: &str, answer:
         return;
     };
     let mut record = base.clone();
-    record.grant = Some(answer.renew(old, shared.clock.now()));
+    record.grant = Some(answer.renew(old, sessions.now()));
     record.pending_refresh = None;
     record.state = State::SignedIn;
-    if let Err(error) = shared.sessions.save(session, record, Some(&base)).await {
+    if let Err(error) = sessions.save(session, record, Some(&base)).await {
         tracing::warn!("a refreshed token is not saved yet: {error}");
     }
 }
@@ -125,7 +131,7 @@ async fn keep(shared: &Shared, session: &mut RefreshSession, sent: &str, answer:
 impl fmt::Debug for BridgeHttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BridgeHttpClient")
-            .field(self.shared.sessions.key())
+            .field(self.sessions.key())
             .finish()
     }
 }

@@ -18,7 +18,8 @@ use std::{
 };
 
 use hallpass_core::{
-    AuthScheme, CredentialKey, CredentialStore, Generation, Grant, Record, StoreError, Timestamp,
+    AuthScheme, Clock, CredentialKey, CredentialStore, Generation, Grant, Record, StoreError,
+    Timestamp,
     store::{Guard, LockKind, Saved, StoreErrorKind},
 };
 
@@ -36,6 +37,7 @@ pub(crate) type SharedRefreshSession = Arc<tokio::sync::Mutex<RefreshSession>>;
 pub(crate) struct RefreshSessions {
     key: CredentialKey,
     store: Arc<dyn CredentialStore>,
+    clock: Arc<dyn Clock>,
     state: Mutex<SessionsState>,
 }
 
@@ -65,12 +67,21 @@ enum LoadState {
 }
 
 impl RefreshSessions {
-    pub(crate) fn new(key: CredentialKey, store: Arc<dyn CredentialStore>) -> Self {
+    pub(crate) fn new(
+        key: CredentialKey,
+        store: Arc<dyn CredentialStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             key,
             store,
+            clock,
             state: Mutex::default(),
         }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(crate) fn key(&self) -> &CredentialKey {

@@ -9,51 +9,49 @@ use rmcp::transport::{
     auth::{CredentialRefreshGuard, CredentialStore, StoredCredentials},
 };
 
-use crate::{bridge::Shared, credentials};
+use crate::{credentials, refresh_session::RefreshSessions};
 
 /// Where rmcp keeps the credentials of one credential. [`Bridge`](crate::Bridge) makes it.
 pub struct BridgeStore {
-    shared: Arc<Shared>,
+    sessions: Arc<RefreshSessions>,
 }
 
 impl BridgeStore {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(crate) fn new(sessions: Arc<RefreshSessions>) -> Self {
+        Self { sessions }
     }
 }
 
 #[async_trait]
 impl CredentialStore for BridgeStore {
     async fn load(&self) -> Result<Option<StoredCredentials>, AuthError> {
-        let record = self.shared.sessions.read().await.map_err(trouble)?;
-        Ok(record.as_ref().and_then(credentials::of_record))
+        let record = self.sessions.read().await.map_err(store_error)?;
+        Ok(record.as_ref().and_then(credentials::from_record))
     }
 
     async fn save(&self, new: StoredCredentials) -> Result<(), AuthError> {
-        let Shared {
-            sessions, clock, ..
-        } = &*self.shared;
-        let issuer = credentials::issuer(&new, sessions.key()).map_err(unusable)?;
-        let session = sessions.for_write().await.map_err(trouble)?;
+        let sessions = &self.sessions;
+        let issuer = credentials::issuer(&new, sessions.key()).map_err(conversion_error)?;
+        let session = sessions.for_write().await.map_err(store_error)?;
         let mut session = session.lock().await;
-        let base = sessions.record_for(&issuer).await.map_err(trouble)?;
+        let base = sessions.record_for(&issuer).await.map_err(store_error)?;
         let record =
-            credentials::to_record(&new, sessions.key(), issuer, base.as_ref(), clock.now());
-        let record = record.map_err(unusable)?;
+            credentials::to_record(&new, sessions.key(), issuer, base.as_ref(), sessions.now());
+        let record = record.map_err(conversion_error)?;
         let saved = sessions.save(&mut session, record, base.as_ref()).await;
-        saved.map_err(trouble)
+        saved.map_err(store_error)
     }
 
     async fn clear(&self) -> Result<(), AuthError> {
-        let sessions = &self.shared.sessions;
-        let session = sessions.for_write().await.map_err(trouble)?;
+        let sessions = &self.sessions;
+        let session = sessions.for_write().await.map_err(store_error)?;
         let cleared = sessions.clear(&mut *session.lock().await).await;
-        cleared.map_err(trouble)
+        cleared.map_err(store_error)
     }
 
     async fn on_refresh_token_rejected(&self, sent: &StoredCredentials) -> Result<(), AuthError> {
-        let sessions = &self.shared.sessions;
-        let session = sessions.for_write().await.map_err(trouble)?;
+        let sessions = &self.sessions;
+        let session = sessions.for_write().await.map_err(store_error)?;
         let mut session = session.lock().await;
         let Some(base) = session.record().cloned() else {
             return Ok(());
@@ -63,16 +61,11 @@ impl CredentialStore for BridgeStore {
             return Ok(());
         };
         let saved = sessions.save(&mut session, ended, Some(&base)).await;
-        saved.map_err(trouble)
+        saved.map_err(store_error)
     }
 
     async fn acquire_refresh_guard(&self) -> Result<Option<CredentialRefreshGuard>, AuthError> {
-        let session = self
-            .shared
-            .sessions
-            .begin_refresh()
-            .await
-            .map_err(trouble)?;
+        let session = self.sessions.begin_refresh().await.map_err(store_error)?;
         Ok(Some(CredentialRefreshGuard::new(session)))
     }
 }
@@ -94,7 +87,7 @@ fn ended(record: &Record, sent: &StoredCredentials) -> Option<Record> {
 
 /// A store's error as rmcp has it: one text, with what caused it and what helps.
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
-pub(crate) fn trouble(error: StoreError) -> AuthError {
+pub(crate) fn store_error(error: StoreError) -> AuthError {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -108,14 +101,14 @@ pub(crate) fn trouble(error: StoreError) -> AuthError {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
-fn unusable(why: String) -> AuthError {
+fn conversion_error(why: String) -> AuthError {
     AuthError::CredentialStoreError(format!("can't save what rmcp hands over: {why}"))
 }
 
 impl fmt::Debug for BridgeStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BridgeStore")
-            .field(self.shared.sessions.key())
+            .field(self.sessions.key())
             .finish()
     }
 }

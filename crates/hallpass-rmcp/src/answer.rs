@@ -8,7 +8,6 @@
 //! the stream.
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use hallpass_mcp::{
     Content, Error as HttpError, InvalidMessage, Response, StreamResponse, UnexpectedStatus,
 };
@@ -16,18 +15,16 @@ use http::StatusCode;
 use rmcp::{
     model::{ErrorData, RequestId, ServerJsonRpcMessage},
     transport::streamable_http_client::{
-        SseError, StreamableHttpError, StreamableHttpPostResponse, StreamableHttpResponseLimits,
+        StreamableHttpError, StreamableHttpPostResponse, StreamableHttpResponseLimits,
     },
 };
-use sse_stream::Sse;
 
 use crate::{
     Error,
+    error::RmcpError,
     outgoing::Outgoing,
-    stream::{self, EventSource},
+    stream::{self, EventSource, SseStream},
 };
-
-type RmcpError = StreamableHttpError<Error>;
 
 /// How much of a body is read for the words in it.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -160,7 +157,7 @@ pub(crate) fn to_get(
     response: Response,
     max_event_size: usize,
     source: EventSource,
-) -> Result<BoxStream<'static, Result<Sse, SseError>>, RmcpError> {
+) -> Result<SseStream, RmcpError> {
     let status = response.status();
     let answers_a_request = source.reconnection.answers_a_request();
     match StreamResponse::new(&response) {

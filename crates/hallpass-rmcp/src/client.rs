@@ -1,37 +1,33 @@
 //! The client that rmcp calls.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use futures_util::stream::BoxStream;
 use hallpass_core::{HttpClient, ServerUrl, http::RequestOptions};
 use hallpass_mcp::{AuthorizedEndpoint, Interactivity, Reconnection, Request, Response};
 use hallpass_session::Session;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use rmcp::{
     model::ClientJsonRpcMessage,
     transport::{
         StreamableHttpClientTransport,
         common::client_side_sse::ExponentialBackoff,
         streamable_http_client::{
-            SseError, StreamableHttpClient, StreamableHttpClientTransportConfig,
-            StreamableHttpError, StreamableHttpPostResponse, StreamableHttpResponseLimits,
+            StreamableHttpClient, StreamableHttpClientTransportConfig, StreamableHttpError,
+            StreamableHttpPostResponse, StreamableHttpResponseLimits,
         },
     },
 };
-use sse_stream::Sse;
 
 use crate::{
     Error, answer,
-    error::{OtherServer, stream_error, unsent},
-    outgoing::{Outgoing, with_headers},
+    error::{OtherServer, RmcpError, stream_error, unsent},
+    outgoing::{Headers, Outgoing, with_headers},
     server_streams::ServerStreams,
-    stream::{self, ClosedStreams, EventSource},
+    stream::{self, ClosedStreams, EventSource, SseStream},
 };
 
 /// The transport that [`transport`] gives: what `rmcp::ServiceExt::serve` takes.
 pub type Transport = StreamableHttpClientTransport<Client>;
-
-type RmcpError = StreamableHttpError<Error>;
 
 /// rmcp's HTTP client for one server, authorised by a session. Cloning it copies pointers.
 ///
@@ -59,8 +55,8 @@ impl Client {
 
     /// The same client with other time limits for its requests.
     #[must_use]
-    pub fn with_options(mut self, policy: RequestOptions) -> Self {
-        self.server = self.server.with_options(policy);
+    pub fn with_options(mut self, options: RequestOptions) -> Self {
+        self.server = self.server.with_options(options);
         self
     }
 
@@ -96,17 +92,17 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: &Request, purpose: Interactivity) -> Result<Response, RmcpError> {
-        let sent = self.server.send(request, purpose).await;
+    async fn send(
+        &self,
+        request: &Request,
+        interactivity: Interactivity,
+    ) -> Result<Response, RmcpError> {
+        let sent = self.server.send(request, interactivity).await;
         sent.map_err(|error| StreamableHttpError::Client(error.into_error().into()))
     }
 
     /// Whether rmcp's configuration names the session's server, and leaves authorisation to us.
-    fn agree(
-        &self,
-        uri: &str,
-        auth_header: Option<&String>,
-    ) -> Result<(), StreamableHttpError<Error>> {
+    fn check_target(&self, uri: &str, auth_header: Option<&String>) -> Result<(), RmcpError> {
         if auth_header.is_some() {
             return Err(StreamableHttpError::ReservedHeaderConflict(
                 http::header::AUTHORIZATION.to_string(),
@@ -128,9 +124,8 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("key", self.session().key())
-            .finish_non_exhaustive()
+        // The ids of streams and sessions are no reader's.
+        f.debug_tuple("Client").field(&self.server).finish()
     }
 }
 
@@ -157,8 +152,8 @@ impl StreamableHttpClient for Client {
         message: ClientJsonRpcMessage,
         session_id: Option<Arc<str>>,
         auth_header: Option<String>,
-        custom_headers: HashMap<HeaderName, HeaderValue>,
-    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Error>> {
+        custom_headers: Headers,
+    ) -> Result<StreamableHttpPostResponse, RmcpError> {
         let limits = StreamableHttpResponseLimits::default();
         self.post_message_with_response_limits(
             uri,
@@ -177,9 +172,9 @@ impl StreamableHttpClient for Client {
         message: ClientJsonRpcMessage,
         session_id: Option<Arc<str>>,
         auth_header: Option<String>,
-        custom_headers: HashMap<HeaderName, HeaderValue>,
+        custom_headers: Headers,
         max_sse_event_size: usize,
-    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Error>> {
+    ) -> Result<StreamableHttpPostResponse, RmcpError> {
         let mut limits = StreamableHttpResponseLimits::default();
         limits.max_sse_event_size = max_sse_event_size;
         self.post_message_with_response_limits(
@@ -199,11 +194,11 @@ impl StreamableHttpClient for Client {
         message: ClientJsonRpcMessage,
         session_id: Option<Arc<str>>,
         auth_header: Option<String>,
-        custom_headers: HashMap<HeaderName, HeaderValue>,
+        custom_headers: Headers,
         limits: StreamableHttpResponseLimits,
-    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<Error>> {
-        self.agree(&uri, auth_header.as_ref())?;
-        let outgoing = Outgoing::of(&message, session_id.is_some());
+    ) -> Result<StreamableHttpPostResponse, RmcpError> {
+        self.check_target(&uri, auth_header.as_ref())?;
+        let outgoing = Outgoing::new(&message, session_id.is_some());
         let mut request = Request::post(serde_json::to_vec(&message)?);
         if let Some(id) = &session_id {
             request = request.session(id).map_err(unsent)?;
@@ -212,7 +207,7 @@ impl StreamableHttpClient for Client {
         }
         let request = with_headers(request, custom_headers)?;
         let reconnection = Reconnection::for_request(self.session().clock().monotonic());
-        let response = self.send(&request, outgoing.purpose()).await?;
+        let response = self.send(&request, outgoing.interactivity()).await?;
         if let Some(id) = &session_id
             && response.status().is_success()
         {
@@ -243,9 +238,9 @@ impl StreamableHttpClient for Client {
         uri: Arc<str>,
         session_id: Arc<str>,
         auth_header: Option<String>,
-        custom_headers: HashMap<HeaderName, HeaderValue>,
-    ) -> Result<(), StreamableHttpError<Error>> {
-        self.agree(&uri, auth_header.as_ref())?;
+        custom_headers: Headers,
+    ) -> Result<(), RmcpError> {
+        self.check_target(&uri, auth_header.as_ref())?;
         let request = Request::delete().session(&session_id).map_err(unsent)?;
         let request = with_headers(request, custom_headers)?;
         answer::to_delete(&self.send(&request, Interactivity::Background).await?)
@@ -257,8 +252,8 @@ impl StreamableHttpClient for Client {
         session_id: Option<Arc<str>>,
         last_event_id: Option<String>,
         auth_header: Option<String>,
-        custom_headers: HashMap<HeaderName, HeaderValue>,
-    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Error>> {
+        custom_headers: Headers,
+    ) -> Result<SseStream, RmcpError> {
         self.get_stream_with_max_sse_event_size(
             uri,
             session_id,
@@ -276,10 +271,10 @@ impl StreamableHttpClient for Client {
         session_id: Option<Arc<str>>,
         last_event_id: Option<String>,
         auth_header: Option<String>,
-        custom_headers: HashMap<HeaderName, HeaderValue>,
+        custom_headers: Headers,
         max_sse_event_size: usize,
-    ) -> Result<BoxStream<'static, Result<Sse, SseError>>, StreamableHttpError<Error>> {
-        self.agree(&uri, auth_header.as_ref())?;
+    ) -> Result<SseStream, RmcpError> {
+        self.check_target(&uri, auth_header.as_ref())?;
         let after = last_event_id.filter(|id| !id.is_empty());
         let clock = self.session().clock();
         let ended = self.ended.take(session_id.as_deref(), after.as_deref());

@@ -15,6 +15,8 @@ use rmcp::{
 };
 use url::Url;
 
+pub(crate) type RmcpError = StreamableHttpError<Error>;
+
 /// A request that failed for a reason that rmcp has no variant for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -133,18 +135,18 @@ impl fmt::Display for OtherServer {
 impl StdError for OtherServer {}
 
 /// A request that can't be sent.
-pub(crate) fn unsent(error: hallpass_mcp::Error) -> StreamableHttpError<Error> {
+pub(crate) fn unsent(error: hallpass_mcp::Error) -> RmcpError {
     StreamableHttpError::Client(Error::Http(error))
 }
 
 /// What rmcp is told about a stream: it opens one again after any error but a few, so that a
-/// refusal has to be one of those, unless trying again may help.
-pub(crate) fn stream_error(error: RequestError) -> StreamableHttpError<Error> {
-    match error.refusal() {
-        Some(refusal) if error.remedy() != Remedy::Retry => {
+/// response about authorisation has to be one of those, unless trying again may help.
+pub(crate) fn stream_error(error: RequestError) -> RmcpError {
+    match error.challenge_response() {
+        Some(response) if error.remedy() != Remedy::Retry => {
             tracing::warn!("an event stream ends without authorisation: {error}");
-            let challenge = refusal.challenge().to_owned();
-            if refusal.status() == StatusCode::FORBIDDEN {
+            let challenge = response.challenge().to_owned();
+            if response.status() == StatusCode::FORBIDDEN {
                 let error = InsufficientScopeError::new(challenge, None);
                 StreamableHttpError::InsufficientScope(error)
             } else {

@@ -30,7 +30,7 @@
 //! It opens no browser (the session's `Authorizer` does), keeps no credentials, and reconnects
 //! nothing itself: rmcp does. A host that lets rmcp choose the lifecycle
 //! (`ClientLifecycleMode::Auto`) calls [`Client::ensure_signed_in`] before, because rmcp waits no more than
-//! ten seconds for its first answer then, which is little time for a person to sign in.
+//! ten seconds for its first answer then, which is little time for a user to sign in.
 //!
 //! # Errors
 //!

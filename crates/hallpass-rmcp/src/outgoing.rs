@@ -12,7 +12,10 @@ use rmcp::{
     transport::streamable_http_client::StreamableHttpError,
 };
 
-use crate::Error;
+use crate::error::RmcpError;
+
+/// The headers of one request, as rmcp hands them over.
+pub(crate) type Headers = HashMap<HeaderName, HeaderValue>;
 
 /// A message that was sent, as far as its answer depends on it.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ enum Kind {
 }
 
 impl Outgoing {
-    pub(crate) fn of(message: &ClientJsonRpcMessage, in_session: bool) -> Self {
+    pub(crate) fn new(message: &ClientJsonRpcMessage, in_session: bool) -> Self {
         let kind = match message {
             ClientJsonRpcMessage::Request(request) => {
                 let id = request.id.clone();
@@ -65,7 +68,7 @@ impl Outgoing {
     }
 
     /// On whose behalf it is sent. A sign-in that rmcp would break off at once is not begun.
-    pub(crate) fn purpose(&self) -> Interactivity {
+    pub(crate) fn interactivity(&self) -> Interactivity {
         match self.kind {
             Kind::Control => Interactivity::Background,
             _ => Interactivity::Interactive,
@@ -89,10 +92,7 @@ impl Outgoing {
 
 /// Adds the host's headers and those of the protocol, which rmcp hands over together. Those that
 /// the transport sets itself are refused, as by rmcp's own client.
-pub(crate) fn with_headers(
-    mut request: Request,
-    headers: HashMap<HeaderName, HeaderValue>,
-) -> Result<Request, StreamableHttpError<Error>> {
+pub(crate) fn with_headers(mut request: Request, headers: Headers) -> Result<Request, RmcpError> {
     for (name, value) in headers {
         if [ACCEPT, AUTHORIZATION, MCP_SESSION_ID, LAST_EVENT_ID].contains(&name) {
             return Err(StreamableHttpError::ReservedHeaderConflict(

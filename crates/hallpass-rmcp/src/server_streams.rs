@@ -84,7 +84,7 @@ impl ServerStreams {
     }
 }
 
-/// A GET under way. It has come to something once this is dropped, be it that rmcp gives it up.
+/// A GET under way. Dropping this ends the wait of calls, also where rmcp gives the GET up.
 #[must_use]
 pub(crate) struct PendingGet<'a> {
     streams: &'a ServerStreams,

@@ -21,6 +21,9 @@ use sse_stream::Sse;
 
 use crate::server_streams::ServerStreams;
 
+/// An event stream, as rmcp takes it.
+pub(crate) type SseStream = BoxStream<'static, Result<Sse, SseError>>;
+
 /// The streams that have ended and that rmcp may open again, the newest ones.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClosedStreams(Arc<Mutex<VecDeque<ClosedStream>>>);
@@ -130,10 +133,7 @@ pub(crate) fn unknown(after: Option<&str>, now: Duration) -> Reconnection {
 }
 
 /// The events in rmcp's shape.
-pub(crate) fn to_rmcp(
-    mut events: EventStream,
-    source: EventSource,
-) -> BoxStream<'static, Result<Sse, SseError>> {
+pub(crate) fn to_rmcp(mut events: EventStream, source: EventSource) -> SseStream {
     let mut source = Some(source);
     stream::poll_fn(move |context| {
         events.poll_next(context).map(|next| match next {
@@ -141,7 +141,7 @@ pub(crate) fn to_rmcp(
                 if let Some(source) = &mut source {
                     source.reconnection.received(&event);
                 }
-                Some(Ok(one(event)))
+                Some(Ok(to_sse(event)))
             }
             Some(Err(error)) => source.take()?.ended(Some(error)),
             None => source.take()?.ended(None),
@@ -150,7 +150,7 @@ pub(crate) fn to_rmcp(
     .boxed()
 }
 
-fn one(event: Event) -> Sse {
+fn to_sse(event: Event) -> Sse {
     let retry = event.retry.map(|pause| {
         let pause = pause.max(Reconnection::MIN_DELAY).as_millis();
         u64::try_from(pause).unwrap_or(u64::MAX)

@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{
-    AuthScheme, Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason,
-};
+use hallpass_core::{Challenge, Clock, CredentialKey, HttpClient, Record, ServerUrl, SignInReason};
 use hallpass_mcp::{Anonymous, AuthorizedEndpoint, Endpoint, Request, probe};
 use hallpass_rmcp::Transport;
 use hallpass_session::{Session, SessionError, SignInRequest, SignOut, SignedOut, Token};
@@ -108,11 +106,7 @@ impl Hallpass {
         let response = endpoint.send(&probe::initialize(), &Anonymous).await;
         let response = response.map_err(Error::Unreachable)?;
         if response.status() == StatusCode::UNAUTHORIZED {
-            let mut challenges = hallpass_discovery::challenges(response.headers());
-            if challenges.is_empty() {
-                challenges.push(Challenge::new(AuthScheme::Bearer));
-            }
-            return Ok(challenges);
+            return Ok(response.challenges());
         }
         if let Some(Ok(end)) = response
             .session_id()

@@ -1,18 +1,19 @@
 //! The envelope of a message: whether it is JSON-RPC 2.0 (§4, §5), and of which kind.
 //!
-//! A message is looked at once and borrowed: no tree is built, and what is not the envelope's is
-//! passed over.
+//! A message is read once and borrowed: no tree is built, and what is not the envelope's is skipped.
 
 use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
 use super::{Id, Kind, Part, raw_at};
+
+const TWICE: &str = "a member occurs twice";
 
 /// How many messages a batch may have.
 pub(super) const MAX_BATCH: usize = 1024;
@@ -74,21 +75,19 @@ impl fmt::Debug for Malformed {
 pub(super) fn read(bytes: Bytes, text: &str) -> Result<Part, Malformed> {
     let mut fields = Fields::default();
     let mut reader = serde_json::Deserializer::from_str(text);
-    let read = FieldSeed(&mut fields).deserialize(&mut reader);
+    let read = each_member(&mut reader, |name, value| fields.set(name, value));
     let read = read.and_then(|()| reader.end());
     let id = fields.id.and_then(|id| Id::parse(id.get()));
     let is_answer = fields.method.is_none();
     let kind = match read {
-        Err(error) if fields.twice => Err(Malformed::from_error(
-            &error,
-            "a member occurs twice",
-            bytes.clone(),
-        )),
-        Err(error) => Err(Malformed::from_error(
-            &error,
-            "it is no JSON object",
-            bytes.clone(),
-        )),
+        Err(error) => {
+            let reason = if fields.twice {
+                TWICE
+            } else {
+                "it is no JSON object"
+            };
+            Err(Malformed::from_error(&error, reason, bytes.clone()))
+        }
         Ok(()) => kind(&fields, id.clone()).map_err(|reason| Malformed::new(reason, bytes.clone())),
     };
     let kind = kind.map_err(|invalid| Malformed {
@@ -157,7 +156,7 @@ pub(super) fn id_of_fragment(text: &[u8]) -> Option<Id> {
     let mut fields = Fields::default();
     let mut reader = serde_json::Deserializer::from_slice(text);
     // It breaks off; what counts is what came before.
-    let _ = FieldSeed(&mut fields).deserialize(&mut reader);
+    let _ = each_member(&mut reader, |name, value| fields.set(name, value));
     fields.id.and_then(|id| Id::parse(id.get()))
 }
 
@@ -209,41 +208,42 @@ struct Fields<'a> {
     twice: bool,
 }
 
-struct FieldSeed<'f, 'a>(&'f mut Fields<'a>);
-
-impl<'a> DeserializeSeed<'a> for FieldSeed<'_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
+impl<'a> Fields<'a> {
+    fn set(&mut self, name: &str, value: &'a RawValue) -> Result<(), &'static str> {
+        let field = match name {
+            "jsonrpc" => &mut self.jsonrpc,
+            "id" => &mut self.id,
+            "method" => &mut self.method,
+            "params" => &mut self.params,
+            "result" => &mut self.result,
+            "error" => &mut self.error,
+            _ => return Ok(()),
+        };
+        self.twice = field.replace(value).is_some();
+        if self.twice { Err(TWICE) } else { Ok(()) }
     }
 }
 
-impl<'a> Visitor<'a> for FieldSeed<'_, 'a> {
+/// Gives `visit` the name and the text of each member of the object that `reader` is at.
+pub(super) fn each_member<'a, D: Deserializer<'a>>(
+    reader: D,
+    visit: impl FnMut(&str, &'a RawValue) -> Result<(), &'static str>,
+) -> Result<(), D::Error> {
+    reader.deserialize_map(Members(visit))
+}
+
+struct Members<F>(F);
+
+impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), &'static str>> Visitor<'a> for Members<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON-RPC message")
+        f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key()? {
-            let field = match &*name {
-                "jsonrpc" => &mut self.0.jsonrpc,
-                "id" => &mut self.0.id,
-                "method" => &mut self.0.method,
-                "params" => &mut self.0.params,
-                "result" => &mut self.0.result,
-                "error" => &mut self.0.error,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            if field.replace(map.next_value()?).is_some() {
-                self.0.twice = true;
-                return Err(A::Error::custom("a member occurs twice"));
-            }
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Name(name), value)) = map.next_entry()? {
+            (self.0)(&name, value).map_err(A::Error::custom)?;
         }
         Ok(())
     }
@@ -251,4 +251,4 @@ impl<'a> Visitor<'a> for FieldSeed<'_, 'a> {
 
 /// A text that is borrowed where it has no escapes.
 #[derive(Deserialize)]
-pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -156,3 +156,15 @@ fn event_without_data_or_of_another_type_is_no_message() {
     assert!(!stream.received(&with(None, Some(""))));
     assert!(!stream.received(&with(None, None)));
 }
+
+#[test]
+fn empty_event_id_unsets_the_last_event_id() {
+    let mut stream = Reconnection::for_request(seconds(0));
+    let mut after = |event: &Event| {
+        stream.received(event);
+        stream.last_event_id().map(str::to_owned)
+    };
+    assert_eq!(after(&id("1")).as_deref(), Some("1"));
+    assert_eq!(after(&message()).as_deref(), Some("1"));
+    assert_eq!(after(&id("")), None);
+}

@@ -13,9 +13,9 @@ use hallpass_core::{
 use hallpass_mcp::{AuthorizedEndpoint, Error, Interactivity, Request};
 use hallpass_session::{Session, SignInRequest};
 use hallpass_store::MemoryStore;
-use hallpass_testkit::FakeClock;
+use hallpass_testkit::{FakeClock, ScriptedClient, ScriptedResponse, SentRequest};
 
-use crate::scripted_http::{Answer, SERVER, ScriptedHttp, answer, scripted};
+use crate::fixture::{SERVER, answer, scripted, sent};
 
 /// Grants the tokens `t1`, `t2`… and asks no user.
 #[derive(Debug, Default)]
@@ -46,8 +46,8 @@ impl Authorizer for Grants {
 
 async fn server(
     is_signed_in: bool,
-    answers: impl IntoIterator<Item = Answer>,
-) -> (AuthorizedEndpoint, Arc<ScriptedHttp>) {
+    answers: impl IntoIterator<Item = ScriptedResponse>,
+) -> (AuthorizedEndpoint, Arc<ScriptedClient>) {
     let http = scripted(answers);
     let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
     let store = Arc::new(MemoryStore::new());
@@ -62,26 +62,20 @@ async fn server(
     (AuthorizedEndpoint::new(session, http.clone()), http)
 }
 
-fn challenge(status: u16, challenge: &str) -> Answer {
-    answer(status).header("www-authenticate", challenge)
+fn challenge(status: u16, challenge: &str) -> ScriptedResponse {
+    answer(status).with_header("www-authenticate", challenge)
 }
 
 /// The `Authorization` of each request.
-fn sent(http: &ScriptedHttp) -> Vec<String> {
-    let seen = http.seen.lock().unwrap();
-    let headers = seen.iter().map(|(request, _)| request.headers());
-    headers
-        .map(|headers| match headers.get("authorization") {
-            Some(value) => value.to_str().unwrap().to_owned(),
-            None => "-".to_owned(),
-        })
-        .collect()
+fn tokens(http: &ScriptedClient) -> Vec<String> {
+    let token = |sent: &SentRequest| sent.header("authorization").unwrap_or("-").to_owned();
+    sent(http).iter().map(token).collect()
 }
 
 #[tokio::test]
 async fn challenge_leads_to_another_token_and_the_same_request() {
     let scope = "Bearer error=\"insufficient_scope\", scope=\"write\"";
-    for (is_signed_in, answers, tokens) in [
+    for (is_signed_in, answers, expected) in [
         (false, vec![answer(200)], vec!["-"]),
         (true, vec![answer(200)], vec!["Bearer t1"]),
         (
@@ -99,7 +93,7 @@ async fn challenge_leads_to_another_token_and_the_same_request() {
         let request = Request::post("{}");
         let response = server.send(&request, Interactivity::Interactive).await;
         assert_eq!(response.unwrap().status(), 200);
-        assert_eq!(sent(&http), tokens);
+        assert_eq!(tokens(&http), expected);
     }
 }
 
@@ -109,7 +103,7 @@ async fn other_forbidden_status_is_a_response() {
     let request = Request::post("{}");
     let response = server.send(&request, Interactivity::Interactive).await;
     assert_eq!(response.unwrap().status(), 403);
-    assert_eq!(sent(&http), ["Bearer t1"]);
+    assert_eq!(tokens(&http), ["Bearer t1"]);
 }
 
 #[tokio::test]
@@ -120,8 +114,8 @@ async fn background_request_leads_to_no_sign_in() {
     let error = error.unwrap_err();
     assert_eq!(error.remedy(), Remedy::SignIn, "{error}");
     assert!(matches!(error.error(), Error::Session(_)), "{error:?}");
-    assert_eq!(error.refusal().unwrap().status(), 401);
-    assert_eq!(sent(&http), ["-"]);
+    assert_eq!(error.challenge_response().unwrap().status(), 401);
+    assert_eq!(tokens(&http), ["-"]);
 }
 
 #[tokio::test]
@@ -138,18 +132,17 @@ async fn server_that_challenges_each_token_gets_few_requests() {
         panic!("{error:?}");
     };
     assert_eq!(refused.sent(), 3);
-    assert_eq!(sent(&http), ["Bearer t1", "Bearer t2", "Bearer t3"]);
+    assert_eq!(tokens(&http), ["Bearer t1", "Bearer t2", "Bearer t3"]);
 }
 
 #[tokio::test]
 async fn ensure_signed_in_sends_a_probe_only_without_a_token() {
     let (signed_in, http) = server(true, []).await;
     signed_in.ensure_signed_in().await.unwrap();
-    assert_eq!(sent(&http), [""; 0]);
+    assert_eq!(tokens(&http), [""; 0]);
 
     let (signed_out, http) = server(false, [answer(401), answer(404)]).await;
     signed_out.ensure_signed_in().await.unwrap();
-    assert_eq!(sent(&http), ["-", "Bearer t1"]);
-    let (request, _) = &http.seen.lock().unwrap()[0];
-    assert_eq!(request.headers()["mcp-method"], "server/discover");
+    assert_eq!(tokens(&http), ["-", "Bearer t1"]);
+    assert_eq!(sent(&http)[0].header("mcp-method"), Some("server/discover"));
 }

@@ -2,10 +2,11 @@
 
 use hallpass_core::{Diagnostic as _, Remedy, block_on};
 use hallpass_mcp::{Anonymous, Content, Error, Request, Response};
+use hallpass_testkit::ScriptedResponse;
 
-use crate::scripted_http::{Answer, answer, endpoint};
+use crate::fixture::{BREAK, answer, endpoint};
 
-fn send(answer: Answer) -> Response {
+fn send(answer: ScriptedResponse) -> Response {
     let (endpoint, _) = endpoint([answer]);
     block_on(endpoint.send(&Request::post("{}"), &Anonymous)).unwrap()
 }
@@ -15,10 +16,10 @@ fn challenge_is_a_response_with_every_header() {
     for status in [401, 403, 404, 405, 429, 500] {
         let response = send(
             answer(status)
-                .header("www-authenticate", "Basic realm=x")
-                .header("www-authenticate", "Bearer error=invalid_token")
-                .header("mcp-session-id", "s-1")
-                .header("x-request-id", "9"),
+                .with_header("www-authenticate", "Basic realm=x")
+                .with_header("www-authenticate", "Bearer error=invalid_token")
+                .with_header("mcp-session-id", "s-1")
+                .with_header("x-request-id", "9"),
         );
         assert_eq!(response.status(), status);
         let challenges = response.headers().get_all("www-authenticate");
@@ -33,7 +34,7 @@ fn content_is_read_from_the_media_type() {
     let check = |content_type: Option<&str>, expected| {
         let mut answer = answer(200);
         if let Some(value) = content_type {
-            answer = answer.header("content-type", value);
+            answer = answer.with_header("content-type", value);
         }
         assert_eq!(send(answer).content(), expected, "{content_type:?}");
     };
@@ -49,7 +50,12 @@ fn content_is_read_from_the_media_type() {
 #[test]
 fn body_beyond_its_cap_is_an_error() {
     let check = |cap, expected: Result<&str, &str>| {
-        let response = send(answer(200).chunk("abc").chunk("").chunk("def"));
+        let response = send(
+            answer(200)
+                .with_chunk("abc")
+                .with_chunk("")
+                .with_chunk("def"),
+        );
         match block_on(response.read(cap)) {
             Ok(body) => assert_eq!(Ok(std::str::from_utf8(&body).unwrap()), expected),
             Err(error) => {
@@ -64,7 +70,7 @@ fn body_beyond_its_cap_is_an_error() {
     check(5, Err("the answer is larger than 5 bytes"));
     check(2, Err("the answer is larger than 2 bytes"));
     check(0, Err("the answer is larger than 0 bytes"));
-    let broken = send(answer(200).chunk("abc").breaks());
+    let broken = send(answer(200).with_chunk("abc").with_body_error(BREAK));
     let error = block_on(broken.read(100)).unwrap_err();
     assert_eq!(error.remedy(), Remedy::Retry);
     assert_eq!(block_on(send(answer(200)).read(0)).unwrap(), "");
@@ -73,26 +79,25 @@ fn body_beyond_its_cap_is_an_error() {
 #[test]
 fn start_of_a_body_is_read_and_the_rest_dropped() {
     let start = |answer, most| block_on(send(answer).read_start(most));
-    let body = || answer(500).chunk("abc").chunk("def");
+    let body = || answer(500).with_chunk("abc").with_chunk("def");
     assert_eq!(start(body(), 100), "abcdef");
     assert_eq!(start(body(), 4), "abcd");
     assert_eq!(start(body(), 0), "");
-    assert_eq!(start(body().breaks(), 100), "abcdef");
+    assert_eq!(start(body().with_body_error(BREAK), 100), "abcdef");
 }
 
 #[test]
 fn events_are_read_as_they_come() {
     let response = send(
         answer(200)
-            .chunk("id: 1\nda")
-            .chunk("ta: a\n\nid: 2\ndata: b\n\n: ping\n\nid:\n\ndata: c\n\n"),
+            .with_chunk("id: 1\nda")
+            .with_chunk("ta: a\n\nid: 2\ndata: b\n\n: ping\n\nid:\n\ndata: c\n\n"),
     );
     let mut events = response.events(100);
     let mut read = Vec::new();
     while let Some(event) = block_on(events.next()) {
-        let data = event.unwrap().data;
-        let after = events.last_event_id().map(ToOwned::to_owned);
-        read.push((data, after));
+        let event = event.unwrap();
+        read.push((event.data, event.id));
     }
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
@@ -100,7 +105,7 @@ fn events_are_read_as_they_come() {
         [
             (some("a"), some("1")),
             (some("b"), some("2")),
-            (None, None),
+            (None, some("")),
             (some("c"), None),
         ]
     );
@@ -117,17 +122,16 @@ fn stream_ends_with_its_first_error() {
         assert_eq!(error.to_string(), text);
         assert_eq!(error.remedy(), remedy);
         assert!(block_on(events.next()).is_none());
-        assert_eq!(events.last_event_id(), Some("1"));
     };
-    let stream = || answer(200).chunk("id: 1\ndata: a\n\ndata: bbbbbbbbbbbbbbbbbbbb");
+    let stream = || answer(200).with_chunk("id: 1\ndata: a\n\ndata: bbbbbbbbbbbbbbbbbbbb");
     check(
-        stream().breaks().chunk("\n\n"),
+        stream().with_body_error(BREAK).with_chunk("\n\n"),
         100,
         "MCP request to https://mcp.example.com/mcp: the connection broke off",
         Remedy::Retry,
     );
     check(
-        stream().chunk("\n\ndata: c\n\n"),
+        stream().with_chunk("\n\ndata: c\n\n"),
         20,
         "an event of the stream is larger than 20 bytes",
         Remedy::Report,
@@ -136,7 +140,7 @@ fn stream_ends_with_its_first_error() {
 
 #[test]
 fn debug_shows_no_body() {
-    let response = send(answer(200).chunk("data: canary\n\n data: canary"));
+    let response = send(answer(200).with_chunk("data: canary\n\n data: canary"));
     let text = format!("{response:?}");
     assert!(!text.contains("canary"), "{text}");
     let mut events = response.events(100);

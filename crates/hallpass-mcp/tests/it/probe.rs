@@ -34,7 +34,7 @@ fn initialize_names_the_newest_version_with_a_handshake() {
 }
 
 #[test]
-fn discover_stands_for_itself() {
+fn discover_names_its_version_and_method() {
     let request = probe::discover();
     let message = message(&request);
     assert!(is_request(&message, probe::DISCOVER_ID, "server/discover"));

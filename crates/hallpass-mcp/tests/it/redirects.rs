@@ -4,10 +4,11 @@ use std::sync::Mutex;
 
 use hallpass_core::{Diagnostic as _, Remedy, block_on};
 use hallpass_mcp::{Authorization, Error, Request};
+use hallpass_testkit::ScriptedResponse;
 use http::{HeaderMap, Method};
 use url::Url;
 
-use crate::scripted_http::{Answer, SERVER, answer, endpoint};
+use crate::fixture::{SERVER, answer, endpoint, sent};
 
 /// Proves each hop with a number of its own, and notes the nonces that come back.
 #[derive(Debug, Default)]
@@ -37,23 +38,21 @@ impl Authorization for Proof {
     }
 }
 
-fn redirect(status: u16, location: &str) -> Answer {
-    answer(status).header("location", location)
+fn redirect(status: u16, location: &str) -> ScriptedResponse {
+    answer(status).with_header("location", location)
 }
 
 /// Sends a request through `answers`; says what each hop was, then the end.
-fn hops(request: &Request, answers: impl IntoIterator<Item = Answer>) -> Vec<String> {
+fn hops(request: &Request, answers: impl IntoIterator<Item = ScriptedResponse>) -> Vec<String> {
     let (endpoint, script) = endpoint(answers);
     let end = match block_on(endpoint.send(request, &Proof::default())) {
         Ok(response) => format!("{} from {}", response.status().as_u16(), response.url()),
         Err(error) => format!("error: {error}"),
     };
-    let mut hops: Vec<_> = script
-        .seen
-        .lock()
-        .unwrap()
+    let mut hops: Vec<_> = sent(&script)
         .iter()
-        .map(|(request, _)| {
+        .map(|sent| {
+            let request = &sent.request;
             let proof = request.headers()["dpop"].to_str().unwrap();
             let body = String::from_utf8_lossy(request.body());
             format!("{} [{proof}] {body}", request.uri())
@@ -86,10 +85,10 @@ fn redirect_keeps_method_and_body_with_a_fresh_proof() {
     let request = Request::stream().session("s-1").unwrap();
     let (endpoint, script) = endpoint([redirect(307, "../b"), answer(200)]);
     block_on(endpoint.send(&request, &Proof::default())).unwrap();
-    let seen = script.seen.lock().unwrap();
-    assert_eq!(seen[1].0.method(), Method::GET);
-    assert_eq!(seen[1].0.uri(), "https://mcp.example.com/b");
-    assert_eq!(seen[1].0.headers()["mcp-session-id"], "s-1");
+    let seen = sent(&script);
+    assert_eq!(seen[1].request.method(), Method::GET);
+    assert_eq!(seen[1].request.uri(), "https://mcp.example.com/b");
+    assert_eq!(seen[1].request.headers()["mcp-session-id"], "s-1");
 }
 
 #[test]
@@ -111,7 +110,13 @@ fn sixth_redirect_is_refused() {
 }
 
 #[track_caller]
-fn refused(request: &Request, answer: Answer, text: &str, remedy: Remedy, hint: Option<&str>) {
+fn refused(
+    request: &Request,
+    answer: ScriptedResponse,
+    text: &str,
+    remedy: Remedy,
+    hint: Option<&str>,
+) {
     let (endpoint, script) = endpoint([answer]);
     let error = block_on(endpoint.send(request, &Proof::default())).unwrap_err();
     assert_eq!(error.to_string(), format!("{SERVER} answered {text}"));
@@ -121,7 +126,7 @@ fn refused(request: &Request, answer: Answer, text: &str, remedy: Remedy, hint: 
         hint
     );
     assert!(matches!(error, Error::Redirect(_)));
-    assert_eq!(script.seen.lock().unwrap().len(), 1, "nothing else is sent");
+    assert_eq!(sent(&script).len(), 1, "nothing else is sent");
 }
 
 #[test]
@@ -179,8 +184,8 @@ fn other_3xx_is_a_response() {
 fn authorization_sees_the_headers_of_each_hop() {
     let proof = Proof::default();
     let (endpoint, _) = endpoint([
-        redirect(307, "/b").header("dpop-nonce", "n1"),
-        answer(401).header("dpop-nonce", "n2"),
+        redirect(307, "/b").with_header("dpop-nonce", "n1"),
+        answer(401).with_header("dpop-nonce", "n2"),
     ]);
     block_on(endpoint.send(&Request::post(""), &proof)).unwrap();
     assert_eq!(*proof.nonces.lock().unwrap(), ["/mcp n1", "/b n2"]);

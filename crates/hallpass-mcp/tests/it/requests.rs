@@ -6,29 +6,28 @@ use hallpass_core::{
     Diagnostic as _, Remedy, block_on,
     http::{Redirects, RequestOptions, RequestTarget},
 };
-use hallpass_mcp::{Anonymous, Error, MCP_PROTOCOL_VERSION, Request};
-use http::{HeaderName, HeaderValue};
+use hallpass_mcp::{Anonymous, Authorization, Error, MCP_PROTOCOL_VERSION, Request};
+use hallpass_testkit::SentRequest;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::AUTHORIZATION};
+use url::Url;
 
-use crate::scripted_http::{SERVER, answer, endpoint};
+use crate::fixture::{SERVER, answer, endpoint, sent};
 
 #[track_caller]
 fn check(request: &Request, authorization: Option<&str>, expected: &[&str]) {
     let (endpoint, script) = endpoint([answer(202)]);
-    let sent = block_on(async {
-        match authorization {
-            None => endpoint.send(request, &Anonymous).await,
-            Some(text) => {
-                endpoint
-                    .send(request, &HeaderValue::from_str(text).unwrap())
-                    .await
-            }
-        }
+    let response = block_on(async {
+        let Some(text) = authorization else {
+            return endpoint.send(request, &Anonymous).await;
+        };
+        let value = HeaderValue::from_str(text).unwrap();
+        endpoint.send(request, &value).await
     });
-    assert_eq!(sent.unwrap().status(), 202);
-    let (request, policy) = script.seen.lock().unwrap().pop().unwrap();
-    assert_eq!(policy.target, RequestTarget::Mcp);
-    assert_eq!(policy.redirects, Redirects::None);
-    assert_eq!(policy.timeout, None);
+    assert_eq!(response.unwrap().status(), 202);
+    let SentRequest { request, options } = sent(&script).pop().unwrap();
+    assert_eq!(options.target, RequestTarget::Mcp);
+    assert_eq!(options.redirects, Redirects::None);
+    assert_eq!(options.timeout, None);
     let mut wire = vec![format!("{} {}", request.method(), request.uri())];
     let mut headers: Vec<_> = request
         .headers()
@@ -111,10 +110,7 @@ fn added_header_replaces_others_of_its_name() {
 
 #[test]
 fn authorization_replaces_an_added_header() {
-    let request = Request::delete().header(
-        http::header::AUTHORIZATION,
-        HeaderValue::from_static("Basic x"),
-    );
+    let request = Request::delete().header(AUTHORIZATION, HeaderValue::from_static("Basic x"));
     check(
         &request,
         Some("Bearer t"),
@@ -157,18 +153,17 @@ fn requests_have_the_timeouts_of_their_method() {
         }
         block_on(endpoint.send(&Request::post(""), &Anonymous)).unwrap();
         block_on(endpoint.send(&Request::stream(), &Anonymous)).unwrap();
-        let seen = script.seen.lock().unwrap();
+        let seen = sent(&script);
         assert!(
             seen.iter()
-                .all(|(_, policy)| policy.redirects == Redirects::None)
+                .all(|sent| sent.options.redirects == Redirects::None)
         );
         assert!(
             seen.iter()
-                .all(|(_, policy)| policy.server == *endpoint.server()),
-            "a policy of another server"
+                .all(|sent| sent.options.server == *endpoint.server()),
+            "options for another server"
         );
-        [seen[0].1.response_timeout, seen[1].1.response_timeout]
-            .map(|limit| limit.unwrap().as_secs())
+        [&seen[0], &seen[1]].map(|sent| sent.options.response_timeout.unwrap().as_secs())
     };
     assert_eq!(head_limits(None), [300, 60]);
     let set = RequestOptions {
@@ -179,15 +174,26 @@ fn requests_have_the_timeouts_of_their_method() {
     assert_eq!(head_limits(Some(set)), [7, 7]);
 }
 
+/// An authorization that can't be made.
+struct WithoutKey;
+
+impl Authorization for WithoutKey {
+    fn authorize(
+        &self,
+        _: &Method,
+        _: &Url,
+        _: &mut HeaderMap,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Err("no key".into())
+    }
+}
+
 #[test]
 fn failed_authorization_sends_nothing() {
     let (endpoint, script) = endpoint([]);
-    let refuse = |_: &http::Method, _: &url::Url, _: &mut http::HeaderMap| {
-        Err::<(), Box<dyn std::error::Error + Send + Sync>>("no key".into())
-    };
-    let error = block_on(endpoint.send(&Request::post(""), &refuse)).unwrap_err();
+    let error = block_on(endpoint.send(&Request::post(""), &WithoutKey)).unwrap_err();
     assert_eq!(error.to_string(), "the request can't be authorised");
     let source = std::error::Error::source(&error).unwrap();
     assert_eq!(source.to_string(), "no key");
-    assert!(script.seen.lock().unwrap().is_empty());
+    assert!(sent(&script).is_empty());
 }

@@ -2,21 +2,22 @@
 
 use hallpass_core::block_on;
 use hallpass_mcp::{Anonymous, Request, StreamResponse};
+use hallpass_testkit::ScriptedResponse;
 
-use crate::scripted_http::{Answer, answer, endpoint};
+use crate::fixture::{answer, endpoint};
 
 #[track_caller]
-fn check(answer: &Answer, expected: StreamResponse) {
+fn check(answer: &ScriptedResponse, expected: StreamResponse) {
     let (endpoint, _) = endpoint([answer.clone()]);
     let response = block_on(endpoint.send(&Request::stream(), &Anonymous)).unwrap();
     assert_eq!(StreamResponse::new(&response), expected, "{answer:?}");
 }
 
 #[test]
-fn stream_is_open_asked_for_again_or_not_there() {
-    let events = |status| answer(status).header("content-type", "text/event-stream");
+fn status_says_whether_a_stream_is_opened_again() {
+    let events = |status| answer(status).with_header("content-type", "text/event-stream");
     check(&events(200), StreamResponse::Open);
-    let json = answer(200).header("content-type", "application/json");
+    let json = answer(200).with_header("content-type", "application/json");
     for unavailable in [json, answer(202), answer(400), answer(405), answer(501)] {
         check(&unavailable, StreamResponse::Unavailable);
     }

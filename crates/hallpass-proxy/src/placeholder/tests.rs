@@ -56,6 +56,6 @@ fn placeholder_lists_are_empty() {
 #[test]
 fn capabilities_name_the_lists_of_a_server() {
     let result = br#"{"capabilities":{"tools":{},"prompts":null}}"#;
-    let offered = LISTED.map(|listed| listed.is_in(result));
+    let offered = ListKind::ALL.map(|kind| kind.is_offered_in(result));
     assert_eq!(offered, [true, false, false]);
 }

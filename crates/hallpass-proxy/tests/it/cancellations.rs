@@ -1,4 +1,4 @@
-//! A request that the host has cancelled is not answered, whatever comes of it.
+//! A request that the host has cancelled is not answered, whatever its outcome.
 
 use hallpass_testkit::Gate;
 

@@ -105,7 +105,10 @@ async fn invalid_batch_is_refused_under_each_id() {
             json!([call(1, "m"), {"id": 2, "method": "m"}]),
             json!([1, 2]),
         ),
-        (json!([call(1, "m"), call(1, "m")]), json!([null])),
+        (
+            json!([call(1, "m"), call(1, "m"), call(2, "m")]),
+            json!([1, null, 2]),
+        ),
     ] {
         host.say(&batch.to_string()).await;
         let mut heard = Vec::new();

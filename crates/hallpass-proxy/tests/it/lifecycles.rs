@@ -258,4 +258,65 @@ async fn late_answer_to_an_earlier_initialize_is_dropped() {
     let seen = server.seen();
     let call = seen.iter().find(|seen| seen.is("tools/call")).unwrap();
     assert_eq!(call.header("mcp-session-id"), Some("s2"));
+    // The session that no host is in is ended.
+    server
+        .until(|seen| seen.method == "DELETE" && seen.header("mcp-session-id") == Some("s1"))
+        .await;
+}
+
+#[tokio::test]
+async fn session_of_an_invalid_answer_to_initialize_is_deleted() {
+    let error = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32603,"message":"busy"}}"#;
+    for answer in ["nonsense", error] {
+        let server = FakeServer::start(move |seen: &Seen| {
+            if seen.is("initialize") {
+                return Reply::json(answer).header("mcp-session-id", "s1");
+            }
+            Reply::status(204)
+        })
+        .await;
+        let mut host = Host::before(&server.url);
+        host.say(crate::host::INITIALIZE).await;
+        host.hear().await;
+        server
+            .until(|seen| seen.method == "DELETE" && seen.header("mcp-session-id") == Some("s1"))
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn session_of_a_replaced_initialize_is_deleted() {
+    let mut opened = 0;
+    let server = FakeServer::start(move |seen: &Seen| {
+        let reply = handshake(seen).unwrap_or_else(|| Reply::json(RESULT));
+        if !seen.is("initialize") {
+            return reply;
+        }
+        opened += 1;
+        reply.header("mcp-session-id", format!("s{opened}"))
+    })
+    .await;
+    let mut host = Host::ready(&server.url).await;
+    host.say(&crate::host::INITIALIZE.replace("\"id\":0", "\"id\":5"))
+        .await;
+    assert!(host.hear().await.contains("\"id\":5,\"result\""));
+    server.until(|seen| seen.method == "DELETE").await;
+    host.say(crate::host::INITIALIZED).await;
+    host.call(1, "tools/call").await;
+    assert_eq!(host.hear().await, RESULT);
+    assert_eq!(host.leave().await, [""; 0]);
+    let deleted: Vec<_> = server
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.method == "DELETE")
+        .map(|seen| headers(&seen))
+        .collect();
+    let version = "mcp-protocol-version: 2025-06-18";
+    assert_eq!(
+        deleted,
+        [
+            ["mcp-session-id: s1", version],
+            ["mcp-session-id: s2", version]
+        ]
+    );
 }

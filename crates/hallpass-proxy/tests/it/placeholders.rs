@@ -1,6 +1,9 @@
 //! A server that can't be asked yet: what the host is told meanwhile, and afterwards.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use hallpass_proxy::CapabilityCache;
 use hallpass_testkit::{FakeClock, Gate};
@@ -15,11 +18,11 @@ fn read(line: &str) -> Value {
     serde_json::from_str(line).unwrap()
 }
 
-/// Something that keeps what it is told.
+/// A cache in memory.
 #[derive(Debug, Default)]
-struct Kept(Mutex<std::collections::HashMap<String, Vec<u8>>>);
+struct MemoryCache(Mutex<std::collections::HashMap<String, Vec<u8>>>);
 
-impl CapabilityCache for Kept {
+impl CapabilityCache for MemoryCache {
     fn load(&self, opening: &str) -> Option<Vec<u8>> {
         self.0.lock().unwrap().get(opening).cloned()
     }
@@ -47,7 +50,7 @@ async fn silent_server_gets_placeholders_until_it_answers() {
         )),
     })
     .await;
-    let memory = Arc::new(Kept::default());
+    let memory = Arc::new(MemoryCache::default());
     let clock = FakeClock::default();
     let mut host = Host::at(&server.url, memory.clone(), Arc::new(clock.clone()));
     host.say(INITIALIZE).await;
@@ -104,7 +107,7 @@ async fn silent_server_gets_placeholders_until_it_answers() {
 
     // The next time the host is told what the server is, before it answers.
     drop(server);
-    let mut host = Host::with_cache(&url_of_nobody(), memory);
+    let mut host = Host::with_cache(&unused_url(), memory);
     host.say(INITIALIZE).await;
     let result = &read(&host.hear().await)["result"];
     assert_eq!(result["serverInfo"]["name"], "double");
@@ -122,7 +125,6 @@ fn reply_body(_: &Reply, seen: &Seen) -> String {
     )
 }
 
-/// Where nobody listens.
 /// A subscription that is there before the server is, and one after it went down and came back.
 #[tokio::test]
 async fn subscription_waits_for_the_server() {
@@ -158,7 +160,7 @@ async fn subscription_waits_for_the_server() {
     };
 
     // What the server is like is known from another time.
-    let memory = Arc::new(Kept::default());
+    let memory = Arc::new(MemoryCache::default());
     let mut host = Host::with_cache(&url, memory.clone());
     host.say(&say(0, "server/discover")).await;
     assert!(host.hear().await.contains("supportedVersions"));
@@ -200,7 +202,28 @@ async fn subscription_waits_for_the_server() {
     assert_eq!(host.leave().await, [""; 0]);
 }
 
-fn url_of_nobody() -> String {
+#[tokio::test]
+async fn subscription_makes_no_more_attempts_while_the_server_is_down() {
+    let server = FakeServer::start(|_: &Seen| Reply::status(503)).await;
+    let cache = Arc::new(MemoryCache::default());
+    cache.save("server_discover-2026-07-28", br#"{"capabilities":{}}"#);
+    let clock = FakeClock::default();
+    let mut host = Host::at(&server.url, cache, Arc::new(clock.clone()));
+    let say = |id: u32, method: &str| {
+        let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{meta}}}}}"#)
+    };
+    host.say(&say(0, "server/discover")).await;
+    let answer = host.hear().await;
+    assert!(answer.contains("503 Service Unavailable"), "{answer}");
+    host.say(&say(1, "subscriptions/listen")).await;
+    Host::wait(&clock, Duration::from_secs(600)).await;
+    let attempts = server.count("server/discover");
+    assert!((5..=16).contains(&attempts), "{attempts} attempts");
+}
+
+/// A URL where no server listens.
+fn unused_url() -> String {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}/mcp", socket.local_addr().unwrap())
 }

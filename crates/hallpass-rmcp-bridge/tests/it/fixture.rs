@@ -66,7 +66,7 @@ impl Fixture {
         }
     }
 
-    /// Has the person sign in, as rmcp does it.
+    /// Signs the user in, as rmcp does it.
     pub(crate) async fn sign_in(
         &self,
         mut manager: AuthorizationManager,

@@ -107,7 +107,7 @@ async fn missing_authority_sends_nothing() {
     let http = Host::http(HttpConfig::default());
     let refused = fixture.sign_in(manager(&fixture, &http).await).await;
     let Err(refused) = refused else {
-        panic!("an authority that nobody trusts was taken");
+        panic!("an authority that is not trusted was accepted");
     };
     let kind = http_error(&refused).map(HttpError::kind);
     assert_eq!(kind, Some(HttpErrorKind::Tls), "{refused:?}");

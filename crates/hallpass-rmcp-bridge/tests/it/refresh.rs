@@ -55,7 +55,7 @@ async fn parallel_refusals_in_two_hosts_make_one_refresh() {
     }
 }
 
-/// Whoever comes second takes what the first one got.
+/// The second caller takes what the first one got.
 #[tokio::test]
 async fn two_hosts_that_refresh_at_once_make_one_refresh() {
     let fixture = Fixture::new().await;
@@ -68,7 +68,7 @@ async fn two_hosts_that_refresh_at_once_make_one_refresh() {
     assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 1);
     let again = one.get_access_token().await.unwrap();
     assert_eq!(again, other.get_access_token().await.unwrap());
-    // Whoever has the newest token and asks all the same gets another.
+    // A caller that has the newest token and asks all the same gets another.
     one.refresh_token().await.unwrap();
     assert_eq!(fixture.requests_to(Endpoint::Refresh).len(), 2);
     assert_eq!(
@@ -141,7 +141,7 @@ async fn refused_refresh_token_is_not_sent_again() {
     assert!(record.registration.is_some());
 }
 
-/// The server refuses the old token while somebody signs in: the new credentials stay.
+/// The server refuses the old token while the user signs in: the new credentials stay.
 #[tokio::test]
 async fn refusal_keeps_newer_credentials() {
     let fixture = Fixture::new().await;

@@ -200,7 +200,7 @@ async fn bound_token_is_neither_loaded_nor_saved_as_bearer() {
     let kept = fixture.record().await.unwrap().grant.unwrap();
     assert_eq!(kept.access_token.expose(), "a1");
 
-    // A person who signs in anew gets a bearer token, and the key is of no use to it.
+    // A user who signs in again gets a bearer token, and the key is of no use to it.
     fixture
         .rmcp
         .save(credentials("c", answer("a3")))

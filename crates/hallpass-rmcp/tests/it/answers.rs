@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use futures_util::StreamExt;
 use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_rmcp::Error;
+use hallpass_testkit::ScriptedResponse;
 use http::{HeaderName, HeaderValue};
 use rmcp::{
     model::{ClientJsonRpcMessage, ClientRequest},
@@ -15,7 +16,7 @@ use rmcp::{
 };
 use serde_json::json;
 
-use crate::scripted_server::{Answer, Fixture, SERVER, answer, challenge, events, json};
+use crate::scripted_server::{Fixture, SERVER, answer, challenge, events, json};
 
 type RmcpError = StreamableHttpError<Error>;
 
@@ -66,7 +67,7 @@ async fn told(outcome: Result<StreamableHttpPostResponse, RmcpError>) -> String 
 }
 
 pub(crate) async fn post(
-    answer: Answer,
+    answer: ScriptedResponse,
     method: &str,
     session: Option<&str>,
     limits: StreamableHttpResponseLimits,
@@ -87,7 +88,7 @@ pub(crate) async fn post(
 }
 
 #[track_caller]
-fn check(answer: Answer, method: &str, session: Option<&str>, expected: &str) {
+fn check(answer: ScriptedResponse, method: &str, session: Option<&str>, expected: &str) {
     let limits = StreamableHttpResponseLimits::default();
     let got = run(async { told(post(answer, method, session, limits).await).await });
     assert_eq!(got, expected);
@@ -113,7 +114,7 @@ fn success_is_an_answer_a_stream_or_accepted() {
             "{outcome}"
         );
     }
-    let session = |answer: Answer| answer.header("mcp-session-id", "s-1");
+    let session = |answer: ScriptedResponse| answer.with_header("mcp-session-id", "s-1");
     check(
         session(json(200, RESULT)),
         "ping",
@@ -128,8 +129,8 @@ fn success_is_an_answer_a_stream_or_accepted() {
     );
     check(
         answer(200)
-            .header("content-type", "text/html")
-            .chunk("<title>Sign in</title><p>canary"),
+            .with_header("content-type", "text/html")
+            .with_chunk("<title>Sign in</title><p>canary"),
         list,
         None,
         "error: Client error: https://mcp.example.com/mcp answered 200 OK with an invalid message: \
@@ -233,7 +234,9 @@ fn notification_accepts_any_success() {
         answer(200),
         json(200, ""),
         json(200, "{}"),
-        answer(200).header("content-type", "text/plain").chunk("ok"),
+        answer(200)
+            .with_header("content-type", "text/plain")
+            .with_chunk("ok"),
     ] {
         check(answer, cancelled, Some("s-1"), "accepted");
     }
@@ -258,8 +261,8 @@ fn failure_status_is_unexpected_status() {
     let list = "tools/list";
     let page = |status| {
         answer(status)
-            .header("content-type", "text/html")
-            .chunk("canary-4711")
+            .with_header("content-type", "text/html")
+            .with_chunk("canary-4711")
     };
     check(
         page(400),
@@ -304,7 +307,7 @@ fn failure_status_is_unexpected_status() {
         "error: Client error: https://mcp.example.com/mcp answered 404 Not Found",
     );
     check(
-        answer(302).header("location", "/login"),
+        answer(302).with_header("location", "/login"),
         list,
         None,
         "error: Client error: https://mcp.example.com/mcp answered 302 to \
@@ -343,7 +346,7 @@ fn discover_refused_by_an_older_server_falls_back_to_initialize() {
     let discover = "server/discover";
     for status in [400, 404, 405, 415] {
         check(
-            answer(status).chunk("canary"),
+            answer(status).with_chunk("canary"),
             discover,
             None,
             &rejected(status),
@@ -451,7 +454,7 @@ fn reserved_headers_of_the_host_are_refused() {
 
 #[test]
 fn delete_of_a_lost_session_succeeds() {
-    let check = |answer: Answer, expected: &str, requests: &[&str]| {
+    let check = |answer: ScriptedResponse, expected: &str, requests: &[&str]| {
         let got = run(async {
             let fixture = Fixture::signed_in([answer]).await;
             let (url, session) = (Arc::from(SERVER), Arc::from("s-1"));

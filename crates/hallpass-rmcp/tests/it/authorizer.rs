@@ -20,7 +20,7 @@ use hallpass_testkit::{FakeClock, Person, StaticClient};
 const CLIENT: &str = "test-client";
 const CALLBACK: &str = "http://127.0.0.1:1/callback";
 
-/// The code grant as a person who always agrees would do it.
+/// The code grant of a user who always agrees.
 #[derive(Debug)]
 pub(crate) struct CodeGrant {
     pub(crate) http: Arc<dyn HttpClient>,

@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use hallpass_core::{Diagnostic as _, Remedy};
+use hallpass_core::{Diagnostic as _, Remedy, http::HttpErrorKind};
 use hallpass_rmcp::Error;
 use hallpass_session::SessionError;
+use hallpass_testkit::ScriptedResponse;
 use rmcp::{
     model::ClientJsonRpcMessage,
     transport::streamable_http_client::{StreamableHttpClient, StreamableHttpError},
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     answers::run,
-    scripted_server::{Answer, Fixture, SERVER, answer, answered, challenge},
+    scripted_server::{Fixture, SERVER, answer, answered, challenge},
 };
 
 type RmcpError = StreamableHttpError<Error>;
@@ -94,7 +95,7 @@ fn insufficient_scope_leads_to_another_token() {
 #[test]
 fn second_challenge_is_read_too() {
     run(async {
-        let refusal = challenge(403, "Basic realm=x, Bearer realm=\"a, b\"").header(
+        let refusal = challenge(403, "Basic realm=x, Bearer realm=\"a, b\"").with_header(
             "www-authenticate",
             "Bearer error=insufficient_scope, scope=\"write\"",
         );
@@ -106,7 +107,7 @@ fn second_challenge_is_read_too() {
 
 /// A server that never says yes gets no more than `most` requests, and the caller a stated end.
 #[track_caller]
-fn ends(answers: Vec<Answer>, most: usize, remedy: Remedy) {
+fn ends(answers: Vec<ScriptedResponse>, most: usize, remedy: Remedy) {
     run(async {
         let fixture = Fixture::new(answers);
         let error = post(&fixture).await.unwrap_err();
@@ -193,7 +194,7 @@ fn get_and_delete_do_not_sign_in() {
 
 #[test]
 fn refused_stream_is_not_opened_again() {
-    let check = |refusal: Answer, is_expected: fn(&RmcpError) -> bool, says: &str| {
+    let check = |refusal: ScriptedResponse, is_expected: fn(&RmcpError) -> bool, says: &str| {
         run(async {
             let fixture = Fixture::signed_in([refusal]).await;
             let error = get(&fixture).await.unwrap_err();
@@ -204,7 +205,7 @@ fn refused_stream_is_not_opened_again() {
         });
     };
     check(
-        challenge(401, "Bearer a=b").header("www-authenticate", "Basic"),
+        challenge(401, "Bearer a=b").with_header("www-authenticate", "Basic"),
         |error| matches!(error, StreamableHttpError::AuthRequired(_)),
         "authorization required: Bearer a=b, Basic",
     );
@@ -272,7 +273,7 @@ fn ensure_signed_in_answers_challenges_only() {
         let error = fixture.client.ensure_signed_in().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Report, "{error}");
         assert_eq!(fixture.seen().len(), 2);
-        let fixture = Fixture::new([]);
+        let fixture = Fixture::new([ScriptedResponse::error(HttpErrorKind::Connect)]);
         let error = fixture.client.ensure_signed_in().await.unwrap_err();
         assert_eq!(error.remedy(), Remedy::Retry, "{error}");
     });

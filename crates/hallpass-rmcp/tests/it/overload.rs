@@ -20,7 +20,7 @@ fn busy_status_keeps_its_retry_after() {
         (503, Remedy::Retry),
         (504, Remedy::Retry),
     ] {
-        let answer = answer(status).header("retry-after", "17");
+        let answer = answer(status).with_header("retry-after", "17");
         let error = run(post(answer, "tools/list", None, limits)).unwrap_err();
         let Some(Error::UnexpectedStatus(error)) = Error::find_in_chain(&error) else {
             panic!("{error:?}");
@@ -29,7 +29,7 @@ fn busy_status_keeps_its_retry_after() {
         assert_eq!(error.remedy(), remedy, "{status}");
         assert_eq!(error.retry_after(), Some("17"));
     }
-    let long = answer(503).header("retry-after", &"9".repeat(65));
+    let long = answer(503).with_header("retry-after", "9".repeat(65));
     let error = run(post(long, "tools/list", None, limits)).unwrap_err();
     let Some(Error::UnexpectedStatus(error)) = Error::find_in_chain(&error) else {
         panic!("{error:?}");

@@ -4,18 +4,19 @@ use std::{collections::HashMap, sync::Arc};
 
 use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_rmcp::Error;
+use hallpass_testkit::ScriptedResponse;
 use http::Method;
 use rmcp::transport::streamable_http_client::{StreamableHttpClient, StreamableHttpError};
 
 use crate::{
     answers::run,
     challenges::{get, post},
-    scripted_server::{Answer, Fixture, SERVER, answer, answered, challenge, events},
+    scripted_server::{Fixture, SERVER, answer, answered, challenge, events},
 };
 
 /// The server wants its nonce in the proof.
-fn wants(nonce: &str) -> Answer {
-    challenge(401, "DPoP error=\"use_dpop_nonce\"").header("dpop-nonce", nonce)
+fn wants(nonce: &str) -> ScriptedResponse {
+    challenge(401, "DPoP error=\"use_dpop_nonce\"").with_header("dpop-nonce", nonce)
 }
 
 /// Every proof that was sent: what it is for, and the nonce in it. Each is another one.
@@ -38,8 +39,8 @@ fn proofs(fixture: &Fixture) -> Vec<String> {
 fn every_request_has_a_proof_and_the_last_nonce() {
     run(async {
         let fixture = Fixture::bound([
-            answered().header("dpop-nonce", "n1"),
-            events("data: {}\n\n").header("dpop-nonce", "n2"),
+            answered().with_header("dpop-nonce", "n1"),
+            events("data: {}\n\n").with_header("dpop-nonce", "n2"),
             answer(200),
         ])
         .await;
@@ -78,8 +79,8 @@ fn nonce_challenge_repeats_the_request_with_the_nonce() {
 fn each_hop_has_a_proof_of_its_own() {
     run(async {
         let moved = answer(307)
-            .header("location", "/elsewhere?x=1")
-            .header("dpop-nonce", "n1");
+            .with_header("location", "/elsewhere?x=1")
+            .with_header("dpop-nonce", "n1");
         let fixture = Fixture::bound([moved, answered()]).await;
         post(&fixture).await.unwrap();
         assert_eq!(proofs(&fixture), ["POST /mcp -", "POST /elsewhere n1"]);

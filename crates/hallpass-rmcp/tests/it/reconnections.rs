@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::{
     answers::run,
-    scripted_server::{Answer, Fixture, SERVER, answer, events, json},
+    scripted_server::{BREAK, Fixture, SERVER, answer, events, json, to},
     streams::{Stream, read},
 };
 
@@ -95,7 +95,7 @@ fn request_whose_stream_only_hands_out_ids_ends() {
     run(async {
         for stream in [
             events(ID),
-            events(ID).breaks(),
+            events(ID).with_body_error(BREAK),
             events("retry: 0\nid: 1\n\n"),
         ] {
             let fixture = Fixture::signed_in([stream]).await;
@@ -150,7 +150,7 @@ fn server_stream_with_messages_is_opened_after_a_second() {
 #[test]
 fn failed_open_counts_as_an_end() {
     run(async {
-        let fixture = Fixture::signed_in([events(ID).to(Method::POST), answer(503)]).await;
+        let fixture = Fixture::signed_in([to(Method::POST, events(ID)), answer(503).into()]).await;
         read(posted(&fixture).await).await;
         let mut waited = Vec::new();
         while let (Err(StreamableHttpError::Client(_)), wait) = get(&fixture, Some("1")).await {
@@ -158,7 +158,7 @@ fn failed_open_counts_as_an_end() {
         }
         assert_eq!(waited, [1, 2, 4, 8, 16]);
         // A session that is lost has no answer to the request any more.
-        let fixture = Fixture::signed_in([events(ID).to(Method::POST), answer(404)]).await;
+        let fixture = Fixture::signed_in([to(Method::POST, events(ID)), answer(404).into()]).await;
         read(posted(&fixture).await).await;
         let refused = get(&fixture, Some("1")).await.0;
         assert!(matches!(
@@ -186,8 +186,8 @@ fn call_waits_while_the_server_stream_is_about_to_be_reopened() {
     run(async {
         let result = json!({ "jsonrpc": "2.0", "id": 1, "result": {} }).to_string();
         let fixture = Fixture::signed_in([
-            json(200, &result).to(Method::POST),
-            events("data: {}\n\n").to(Method::GET),
+            to(Method::POST, json(200, &result)),
+            to(Method::GET, events("data: {}\n\n")),
         ])
         .await;
         read(get(&fixture, None).await.0.unwrap()).await;
@@ -207,14 +207,14 @@ async fn request_whose_stream_only_hands_out_ids_is_an_error_in_rmcp() {
         "protocolVersion": "2025-11-25", "capabilities": {},
         "serverInfo": { "name": "test", "version": "1" }
     } });
-    let to = |answer: Answer, method| answer.to(method);
+    let initialized = json(200, &initialized.to_string()).with_header("mcp-session-id", "s-1");
     let fixture = Fixture::signed_in([
-        to(json(200, &initialized.to_string()), Method::POST).header("mcp-session-id", "s-1"),
-        to(answer(202), Method::POST),
-        to(answer(202), Method::DELETE),
-        to(answer(405), Method::GET),
-        to(events(ID), Method::GET),
-        to(events(ID), Method::POST),
+        to(Method::POST, initialized),
+        to(Method::POST, answer(202)),
+        to(Method::DELETE, answer(202)),
+        to(Method::GET, answer(405)),
+        to(Method::GET, events(ID)),
+        to(Method::POST, events(ID)),
     ])
     .await;
     let mut config = StreamableHttpClientTransportConfig::with_uri(SERVER);

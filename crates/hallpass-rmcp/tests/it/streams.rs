@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::{StreamExt, stream::BoxStream};
 use hallpass_core::Clock;
 use hallpass_rmcp::Error;
+use hallpass_testkit::ScriptedResponse;
 use http::Method;
 use rmcp::{
     ServiceExt,
@@ -23,7 +24,7 @@ use sse_stream::Sse;
 
 use crate::{
     answers::run,
-    scripted_server::{Answer, Fixture, SERVER, answer, challenge, events, json},
+    scripted_server::{BREAK, Fixture, SERVER, answer, challenge, events, json, to},
 };
 
 pub(crate) type Stream = BoxStream<'static, Result<Sse, SseError>>;
@@ -82,7 +83,7 @@ fn events_keep_their_ids_for_resumption() {
 
 #[test]
 fn get_answer_is_a_stream_or_the_end_of_it() {
-    let check = |answer: Answer, session: Option<&str>, expected: &str| {
+    let check = |answer: ScriptedResponse, session: Option<&str>, expected: &str| {
         run(async {
             let fixture = Fixture::signed_in([answer]).await;
             match get(&fixture, session, None).await {
@@ -97,7 +98,7 @@ fn get_answer_is_a_stream_or_the_end_of_it() {
         check(answer(status), None, none);
     }
     check(answer(202), None, none);
-    let page = answer(200).header("content-type", "text/html");
+    let page = answer(200).with_header("content-type", "text/html");
     check(page, None, none);
     check(answer(404), Some("s-1"), "Session expired (HTTP 404)");
     check(answer(405), Some("s-1"), none);
@@ -121,7 +122,8 @@ fn get_answer_is_a_stream_or_the_end_of_it() {
 #[test]
 fn broken_stream_ends_so_that_rmcp_pauses() {
     run(async {
-        let fixture = Fixture::signed_in([events("id: 1\ndata: a\n\ndata: b").breaks()]).await;
+        let fixture =
+            Fixture::signed_in([events("id: 1\ndata: a\n\ndata: b").with_body_error(BREAK)]).await;
         let stream = get(&fixture, None, None).await.unwrap();
         assert_eq!(read(stream).await, ["None Some(\"a\") Some(\"1\") None"]);
     });
@@ -185,19 +187,20 @@ fn too_large_response_leaves_the_server_stream_open() {
 
 /// How often rmcp asks for its stream when the first one ends and `then` is the answer to all others,
 /// once it has asked `enough`.
-async fn gets(then: Answer, enough: usize) -> usize {
+async fn gets(then: ScriptedResponse, enough: usize) -> usize {
     let initialized = json!({ "jsonrpc": "2.0", "id": 0, "result": {
         "protocolVersion": "2025-11-25", "capabilities": {},
         "serverInfo": { "name": "test", "version": "1" }
     } });
     let fixture = Fixture::signed_in([
-        json(200, &initialized.to_string())
-            .header("mcp-session-id", "s-1")
-            .to(Method::POST),
-        answer(202).to(Method::POST),
-        answer(202).to(Method::DELETE),
-        events(": here\n\n").to(Method::GET),
-        then.to(Method::GET),
+        to(
+            Method::POST,
+            json(200, &initialized.to_string()).with_header("mcp-session-id", "s-1"),
+        ),
+        to(Method::POST, answer(202)),
+        to(Method::DELETE, answer(202)),
+        to(Method::GET, events(": here\n\n")),
+        to(Method::GET, then),
     ])
     .await;
     let mut config = StreamableHttpClientTransportConfig::with_uri(SERVER);

@@ -55,11 +55,6 @@ impl SessionTerminated {
     pub fn reason(&self) -> &TerminationReason {
         &self.reason
     }
-
-    /// Why the metadata could not be read again, if it could not.
-    pub fn discovery_error(&self) -> Option<&DiscoveryError> {
-        self.source.as_deref()
-    }
 }
 
 impl Diagnostic for SessionTerminated {

@@ -1,4 +1,4 @@
-//! Whether the server still knows a session, and another session where it does not.
+//! Sessions: whether the server still knows one, another one where it does not, and the end of one.
 //!
 //! A 404 to the GET of a session says one of two things: that the session is lost (MCP, streamable HTTP,
 //! session management), or, of many servers, that there is no such route. A `ping` in the session tells
@@ -16,6 +16,9 @@ const PING: &[u8] = br#"{"jsonrpc":"2.0","id":"hallpass-ping","method":"ping"}"#
 
 /// The time between two sessions that no request of the host's asked for.
 const MIN_SESSION_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long the server may take to answer a DELETE.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Shared {
     /// Whether the server knows the session of `connection`; `None` when it does not say.
@@ -42,8 +45,18 @@ impl Shared {
         }
         if self.is_current(connection) {
             self.handshake().last_renewal = Some(self.clock.monotonic());
-            // What comes of it is for the next call to see.
+            // The next call sees the outcome.
             let _ = self.reopen(connection.number).await;
         }
+    }
+
+    /// Ends the session of `connection`, if it has one (MCP, streamable HTTP, session management). A
+    /// server that does not answer ends it by itself.
+    pub(crate) async fn end_session(&self, connection: &Connection) {
+        let Some(delete) = routing::delete(connection) else {
+            return;
+        };
+        let deleted = self.send_in_background(&delete);
+        let _ = self.within(DELETE_TIMEOUT, deleted).await;
     }
 }
