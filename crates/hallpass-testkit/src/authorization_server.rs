@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt, io,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,11 +12,10 @@ use http::{Method, StatusCode, header};
 use url::Url;
 
 use crate::{
-    Endpoint, Fault, FixedEntropy, PlannedFault, RecordedRequest, Recorder, TokenRegistry,
+    Endpoint, FakeServer, FixedEntropy, TokenRegistry,
     clock::ComputerClock,
-    exchange::{Answering, Exchange, Received},
-    fault::FaultPlan,
-    listen::{Bound, Listening},
+    exchange::{Answering, Received},
+    listen::Bound,
     reply::Reply,
 };
 
@@ -41,9 +41,7 @@ pub use options::{
 /// It stops when it is dropped.
 pub struct AuthorizationServer {
     state: Arc<State>,
-    listening: Listening,
-    recorder: Recorder,
-    faults: Arc<FaultPlan>,
+    server: FakeServer,
 }
 
 /// The endpoints of an authorization server, wherever they are answered.
@@ -102,58 +100,20 @@ impl AuthorizationServer {
             entropy,
             clock,
         });
-        let recorder = options.recorder.unwrap_or_default();
-        let faults = Arc::new(FaultPlan::new(options.faults));
-        let exchange = Exchange {
-            server: state.clone(),
-            recorder: recorder.clone(),
-            faults: faults.clone(),
-            clock: state.clock.clone(),
-            origin: bound.origin().to_owned(),
-            name: options.listen.name,
-            required_header: options.listen.required_header,
-        };
-        let listening = bound.serve(exchange);
-        Ok(Self {
-            state,
-            listening,
-            recorder,
-            faults,
-        })
+        let server = FakeServer::start(
+            bound,
+            options.listen,
+            state.clone(),
+            state.clock.clone(),
+            options.recorder,
+            options.faults,
+        );
+        Ok(Self { state, server })
     }
 
     /// The issuer identifier: the origin, and the path after it where the options name one.
     pub fn issuer(&self) -> &str {
         &self.state.issuer
-    }
-
-    /// Scheme, host and port, without a slash at the end.
-    pub fn origin(&self) -> &str {
-        self.listening.origin()
-    }
-
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.listening.port()
-    }
-
-    /// What this server was sent, in the order it arrived.
-    pub fn requests(&self) -> Vec<RecordedRequest> {
-        let mut requests = self.recorder.requests();
-        requests.retain(|request| request.origin == self.origin());
-        requests
-    }
-
-    /// What this server was sent at one endpoint.
-    pub fn requests_to(&self, endpoint: Endpoint) -> Vec<RecordedRequest> {
-        let mut requests = self.requests();
-        requests.retain(|request| request.is_to(endpoint));
-        requests
-    }
-
-    /// The record, to be shared with other servers.
-    pub fn recorder(&self) -> &Recorder {
-        &self.recorder
     }
 
     /// The codes and tokens it has given out.
@@ -183,35 +143,18 @@ impl AuthorizationServer {
         change(&mut locked(&self.state.behaviour));
     }
 
-    /// Plans faults in the place of those planned before.
-    pub fn plan(&self, faults: Vec<PlannedFault>) {
-        self.faults.replace(faults);
-    }
-
-    /// Lets the next request to an endpoint go wrong. Several wait in line.
-    pub fn once(&self, endpoint: Endpoint, fault: Fault) {
-        self.faults.once(endpoint, fault);
-    }
-
-    /// Goes down: breaks off every connection, and refuses new ones once this has ended. What it
-    /// remembers stays.
-    pub async fn stop(&self) {
-        self.listening.stop().await;
-    }
-
-    /// Comes up again on the same port, and remembers everything.
-    ///
-    /// # Errors
-    ///
-    /// When another process has the port.
-    pub async fn resume(&self) -> io::Result<()> {
-        self.listening.resume().await
-    }
-
     /// Its endpoints, to be answered at the origin of an MCP server as well
     /// ([`McpServerOptions::issuer_inside`](crate::McpServerOptions::issuer_inside)).
     pub fn endpoints(&self) -> IssuerEndpoints {
         IssuerEndpoints(self.state.clone())
+    }
+}
+
+impl Deref for AuthorizationServer {
+    type Target = FakeServer;
+
+    fn deref(&self) -> &FakeServer {
+        &self.server
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{
     fmt, io,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -16,12 +17,11 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Endpoint, Fault, PlannedFault, RecordedRequest, Recorder, TokenRegistry,
+    Endpoint, FakeServer, TokenRegistry,
     authorization_server::IssuerEndpoints,
     clock::ComputerClock,
-    exchange::{Answering, Exchange, Received},
-    fault::FaultPlan,
-    listen::{Bound, Listening},
+    exchange::{Answering, Received},
+    listen::Bound,
     reply::Reply,
 };
 
@@ -45,9 +45,7 @@ use tools::Tools;
 /// more [if it is told to](McpServerOptions::everything), and stops when it is dropped.
 pub struct McpServer {
     state: Arc<State>,
-    listening: Listening,
-    recorder: Recorder,
-    faults: Arc<FaultPlan>,
+    server: FakeServer,
     _rmcp: DropGuard,
 }
 
@@ -91,23 +89,17 @@ impl McpServer {
                 config,
             ),
         });
-        let recorder = options.recorder.unwrap_or_default();
-        let faults = Arc::new(FaultPlan::new(options.faults));
-        let exchange = Exchange {
-            server: state.clone(),
-            recorder: recorder.clone(),
-            faults: faults.clone(),
+        let server = FakeServer::start(
+            bound,
+            options.listen,
+            state.clone(),
             clock,
-            origin: bound.origin().to_owned(),
-            name: options.listen.name,
-            required_header: options.listen.required_header,
-        };
-        let listening = bound.serve(exchange);
+            options.recorder,
+            options.faults,
+        );
         Ok(Self {
             state,
-            listening,
-            recorder,
-            faults,
+            server,
             _rmcp: stop.drop_guard(),
         })
     }
@@ -117,38 +109,9 @@ impl McpServer {
         self.state.url()
     }
 
-    /// Scheme, host and port, without a slash at the end.
-    pub fn origin(&self) -> &str {
-        self.listening.origin()
-    }
-
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.listening.port()
-    }
-
     /// What the server calls itself, and what a token has to be for.
     pub fn resource(&self) -> String {
         self.state.resource(&self.state.protection())
-    }
-
-    /// What this server was sent, in the order it arrived.
-    pub fn requests(&self) -> Vec<RecordedRequest> {
-        let mut requests = self.recorder.requests();
-        requests.retain(|request| request.origin == self.origin());
-        requests
-    }
-
-    /// What this server was sent at one endpoint.
-    pub fn requests_to(&self, endpoint: Endpoint) -> Vec<RecordedRequest> {
-        let mut requests = self.requests();
-        requests.retain(|request| request.is_to(endpoint));
-        requests
-    }
-
-    /// The record, to be shared with other servers.
-    pub fn recorder(&self) -> &Recorder {
-        &self.recorder
     }
 
     /// Changes how the server protects itself from the next request on.
@@ -161,29 +124,13 @@ impl McpServer {
                 .unwrap_or_else(PoisonError::into_inner),
         );
     }
+}
 
-    /// Plans faults in the place of those planned before.
-    pub fn plan(&self, faults: Vec<PlannedFault>) {
-        self.faults.replace(faults);
-    }
+impl Deref for McpServer {
+    type Target = FakeServer;
 
-    /// Lets the next request to an endpoint go wrong. Several wait in line.
-    pub fn once(&self, endpoint: Endpoint, fault: Fault) {
-        self.faults.once(endpoint, fault);
-    }
-
-    /// Goes down: breaks off every connection, and refuses new ones once this has ended.
-    pub async fn stop(&self) {
-        self.listening.stop().await;
-    }
-
-    /// Comes up again on the same port, with the sessions it had.
-    ///
-    /// # Errors
-    ///
-    /// When another process has the port.
-    pub async fn resume(&self) -> io::Result<()> {
-        self.listening.resume().await
+    fn deref(&self) -> &FakeServer {
+        &self.server
     }
 }
 
