@@ -35,7 +35,7 @@ const PUBLISHED: &[&str] = &["description", "keywords", "categories", "readme"];
 const MAX_KEYWORDS: usize = 5;
 const MAX_KEYWORD: usize = 20;
 
-/// The dependencies whose features are listed by the crates that use them. Their union would make each
+/// The dependencies whose features are named by the crates that use them. Their union would make each
 /// host compile what only tests and adapters need.
 const PER_CRATE: &[&str] = &["rmcp", "tracing"];
 
