@@ -1,4 +1,4 @@
-// A person with a browser: headless Chromium goes through login and consent pages.
+// A user with a browser: headless Chromium goes through login and consent pages.
 //
 // usage: node chromium.mjs CHROMIUM AUTHORIZATION_URL
 //

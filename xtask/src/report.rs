@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Instant};
 
-/// Why a step failed, and what mends it or shows more.
+/// The error of a step, and the command that fixes it or shows more.
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,

@@ -47,10 +47,10 @@ pub(crate) struct Step {
 
 type Takes = &'static [(&'static str, &'static str)];
 
-/// Stands for words without dashes.
+/// Any word without a dash at its begin.
 const NAMES: &str = "NAME…";
 
-/// Stands for everything: cargo reads it.
+/// Everything: cargo reads it.
 const ANYTHING: &str = "…";
 
 impl Step {

@@ -23,7 +23,7 @@ pub(crate) fn install(
         .cargo()
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .args(["install", name, "--version", version, "--locked"])
         .args(["--root".as_ref(), home.as_os_str()])
         .args(["--target-dir".as_ref(), home.join("build").as_os_str()])

@@ -38,8 +38,8 @@ impl Tree {
             "--exclude-standard",
         ];
         let mut paths = Vec::new();
-        let listed = Shell::new("git").args(list).current_dir(root);
-        if let Ok(text) = listed.read_quietly() {
+        let git = Shell::new("git").args(list).current_dir(root);
+        if let Ok(text) = git.read_quietly() {
             paths.extend(text.split('\0').map(str::to_owned));
         } else {
             line("-- git lists no files here, so all that are there count");

@@ -26,9 +26,9 @@ const RUST: &str = "1.95.";
 const MAX_SHOWN: usize = 40;
 
 pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Failure> {
-    let skipped = |why: &str| {
+    let skipped = |reason: &str| {
         line(&format!(
-            "-- SKIPPED: the public API was not compared: {why}"
+            "-- SKIPPED: the public API was not compared: {reason}"
         ));
     };
     let rust = Shell::new("rustc").args(["--version"]).read()?;

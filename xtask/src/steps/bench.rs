@@ -22,8 +22,8 @@ enum Home {
     Package(&'static str),
     /// The program of a workspace in this folder.
     Workspace(&'static str),
-    /// A `bench` target of this package, which is told where the npm packages of a folder in `xtask`
-    /// are.
+    /// A `bench` target of this package, which gets the folder where the npm packages of a folder in
+    /// `xtask` are installed.
     BesideNpm(&'static str, &'static str),
 }
 
@@ -52,7 +52,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     match missed.as_slice() {
         [] => Ok(()),
         rows if check => Err(Failure::new(format!("targets missed: {}", rows.join(", ")))
-            .fix("make it faster, or change xtask/bench-targets.json and say why")),
+            .fix("make it faster, or change xtask/bench-targets.json and give the reason")),
         _ => Ok(()),
     }
 }

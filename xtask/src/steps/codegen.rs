@@ -28,7 +28,7 @@ const END: &str = "<!-- The end of what is written. -->\n";
 /// A part of a document that is made, between two marks; the rest is written by hand.
 struct Part {
     document: &'static str,
-    /// What stands in the mark where it begins.
+    /// The name in the mark where it begins.
     name: &'static str,
     text: String,
 }

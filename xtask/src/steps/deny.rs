@@ -1,4 +1,4 @@
-//! What may come into the tree, and who may use whom: `deny.toml` and `layers.toml`, judged by a
+//! What may come into the tree, and which crate may use which: `deny.toml` and `layers.toml`, judged by a
 //! pinned cargo-deny.
 //!
 //! An allowance that nothing needs fails too: a skipped duplicate that is no longer twice in the

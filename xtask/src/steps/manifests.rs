@@ -35,7 +35,7 @@ const PUBLISHED: &[&str] = &["description", "keywords", "categories", "readme"];
 const MAX_KEYWORDS: usize = 5;
 const MAX_KEYWORD: usize = 20;
 
-/// The dependencies whose features are listed by the crates that use them. Their union would make each
+/// The dependencies whose features are named by the crates that use them. Their union would make each
 /// host compile what only tests and adapters need.
 const PER_CRATE: &[&str] = &["rmcp", "tracing"];
 
@@ -53,33 +53,25 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
         .try_for_each(|folder| lock(workspace, folder))
 }
 
-/// A lock is not behind its manifests. Only cargo's own update of it tells, which changes nothing here;
-/// it needs a network where a package was never looked up.
+/// A lock is not behind its manifests. Cargo's own update of it tells, which changes nothing here; it
+/// needs a network where a package was never looked up.
 fn lock(workspace: &Workspace, folder: &str) -> Result<(), Failure> {
     let manifest = format!("{folder}Cargo.toml");
-    let update = |more: &[&str]| {
-        let update = [
-            "update",
-            "--quiet",
-            "--workspace",
-            "--locked",
-            "--manifest-path",
-        ];
-        workspace
+    let update = |offline: Option<&str>| {
+        let cargo = workspace
             .cargo()
-            .args(update)
-            .args([&manifest])
-            .args(more)
+            .args(["update", "--quiet", "--workspace", "--locked"]);
+        cargo
+            .args(["--manifest-path", &manifest])
+            .args(offline)
             .complete()
     };
-    if update(&["--offline"])?.status.success() {
+    if update(Some("--offline"))?.status.success() {
         return Ok(());
     }
     let fix = format!("cargo update --workspace --manifest-path {manifest}");
-    update(&[])?
-        .success()
-        .map(drop)
-        .map_err(|failure| failure.fix(fix))
+    let updated = update(None)?.success().map(drop);
+    updated.map_err(|failure| failure.fix(fix))
 }
 
 /// Every way in which the manifests of a tree break a rule.
@@ -94,172 +86,155 @@ fn check(tree: &Tree) -> Vec<Finding> {
         }
     }
     let root = manifests.remove("Cargo.toml").unwrap_or_default();
-    let mut findings = Vec::new();
-    let names: Vec<&str> = manifests
+    let names = manifests
         .values()
-        .filter_map(|it| it["package"]["name"].as_str())
-        .collect();
-    for (path, manifest) in &manifests {
-        let mut rules = Rules {
-            path,
-            ours: &names,
-            findings: &mut findings,
-        };
-        if manifest.contains_key("workspace") {
-            rules.own_workspace(manifest, &root);
-        } else {
-            rules.member(manifest, tree);
-        }
-        rules.features(manifest);
-    }
-    let mut rules = Rules {
-        path: "Cargo.toml",
-        ours: &names,
-        findings: &mut findings,
+        .filter_map(|it| it["package"]["name"].as_str());
+    let names: Vec<&str> = names.collect();
+    let mut findings = Vec::new();
+    let mut judge = |path: &str, rules: Vec<Rule>| {
+        let broken = rules.into_iter().filter(|(holds, ..)| !holds);
+        findings.extend(broken.map(|(_, rule, what)| Finding::new(path, rule, what)));
     };
-    rules.root(&root);
+    judge("Cargo.toml", self::root(&root, &names));
+    for (path, manifest) in &manifests {
+        if manifest.contains_key("workspace") {
+            judge(path, own_workspace(manifest, &root));
+        } else {
+            judge(path, member(path, manifest, tree));
+        }
+        judge(path, features(manifest, &names));
+    }
     findings
 }
 
-/// The rules, for one manifest.
-struct Rules<'a> {
-    path: &'a str,
-    /// The packages of this repository.
-    ours: &'a [&'a str],
-    findings: &'a mut Vec<Finding>,
+/// Whether it holds, its name, and what is wrong otherwise.
+type Rule = (bool, &'static str, String);
+
+/// The root has no package, replaces no dependency, and asks no crate of ours for features.
+fn root(root: &Table, names: &[&str]) -> Vec<Rule> {
+    let keys = ["package", "patch", "replace"].into_iter();
+    let keys = keys.map(|key| (!root.contains_key(key), "root", format!("it has `[{key}]`")));
+    let mut rules: Vec<Rule> = keys.collect();
+    let workspace = root.get("workspace").and_then(Value::as_table);
+    for (name, value) in workspace.map(dependencies).unwrap_or_default() {
+        let path = value.get("path").and_then(Value::as_str);
+        let wanted = names.contains(&name).then(|| format!("crates/{name}"));
+        let what = format!("`{name}` has another path than its folder");
+        rules.push((path == wanted.as_deref(), "internal-path", what));
+        let holds = path.is_none() || !asks_for_features(value);
+        rules.push((
+            holds,
+            "internal-features",
+            format!("`{name}` is asked for features"),
+        ));
+    }
+    rules
 }
 
-impl Rules<'_> {
-    fn require(&mut self, holds: bool, rule: &'static str, what: impl Into<String>) {
-        if !holds {
-            self.findings.push(Finding::new(self.path, rule, what));
-        }
-    }
+/// A workspace of its own, as a host's would be: it can inherit nothing.
+fn own_workspace(manifest: &Table, root: &Table) -> Vec<Rule> {
+    const RULE: &str = "own-workspace";
+    let (package, ours) = (&manifest["package"], &root["workspace"]["package"]);
+    let same = ["edition", "license"].into_iter().map(|key| {
+        let what = format!("it has another {key} than the workspace");
+        (package.get(key) == ours.get(key), RULE, what)
+    });
+    let what = "`publish = false` is missing".to_owned();
+    same.chain([(is(package, "publish", false), RULE, what)])
+        .collect()
+}
 
-    /// The root has no package, replaces no dependency, and asks no crate of ours for features.
-    fn root(&mut self, root: &Table) {
-        for key in ["package", "patch", "replace"] {
-            self.require(!root.contains_key(key), "root", format!("it has `[{key}]`"));
-        }
-        let workspace = root.get("workspace");
-        let dependencies = workspace
-            .and_then(|it| it.get("dependencies"))
-            .and_then(Value::as_table);
-        for (name, value) in dependencies.into_iter().flatten() {
-            let path = value.get("path").and_then(Value::as_str);
-            let wanted = self
-                .ours
-                .contains(&&**name)
-                .then(|| format!("crates/{name}"));
-            let what = format!("`{name}` has another path than its folder");
-            self.require(path == wanted.as_deref(), "internal-path", what);
-            let what = format!("`{name}` is asked for features");
-            self.require(
-                path.is_none() || !asks_for_features(value),
-                "internal-features",
-                what,
-            );
-        }
-    }
-
-    /// A workspace of its own, as a host's would be: it can inherit nothing.
-    fn own_workspace(&mut self, manifest: &Table, root: &Table) {
-        let package = &manifest["package"];
-        let is_private = package.get("publish") == Some(&Value::Boolean(false));
-        self.require(is_private, "own-workspace", "`publish = false` is missing");
-        for key in ["edition", "license"] {
-            let same = package.get(key) == root["workspace"]["package"].get(key);
-            let what = format!("it has another {key} than the workspace");
-            self.require(same, "own-workspace", what);
-        }
-    }
-
-    fn member(&mut self, manifest: &Table, tree: &Tree) {
-        let package = &manifest["package"];
-        let folder = self.path.trim_end_matches("/Cargo.toml");
-        let last = folder.rsplit('/').next();
-        self.require(
-            package["name"].as_str() == last,
+fn member(path: &str, manifest: &Table, tree: &Tree) -> Vec<Rule> {
+    let package = &manifest["package"];
+    let folder = path.trim_end_matches("/Cargo.toml");
+    let is_named = package["name"].as_str() == folder.rsplit('/').next();
+    let script = tree.files.contains_key(&format!("{folder}/build.rs"));
+    let script = script || package.get("build").is_some();
+    let mut rules = vec![
+        (
+            is_named,
             "name-is-folder",
-            "its name is not its folder's",
-        );
-        for key in INHERITED {
-            let what = format!("`{key}.workspace = true` is missing");
-            self.require(is_inherited(package.get(key)), "inherit", what);
-        }
-        let lints = is_inherited(manifest.get("lints"));
-        self.require(lints, "inherit", "`[lints] workspace = true` is missing");
-        let script = package.get("build").is_some()
-            || tree.files.contains_key(&format!("{folder}/build.rs"));
-        self.require(!script, "build-script", "it has a build script");
-        for key in ["autotests", "doctest", "harness", "test"] {
-            let lists = ["bin", "test"].map(|kind| manifest.get(kind).and_then(Value::as_array));
-            let targets = lists
-                .into_iter()
-                .flatten()
-                .flatten()
-                .chain(manifest.get("lib"));
-            let mut tables = targets.chain([package]);
-            let is_off = tables.any(|table| table.get(key) == Some(&Value::Boolean(false)));
-            self.require(
-                !is_off,
-                "tests-run",
-                format!("`{key} = false` leaves tests out"),
-            );
-        }
-        for (name, value) in dependencies(manifest) {
-            let what = format!("`{name}` is not taken with `workspace = true`");
-            self.require(is_inherited(Some(value)), "inherit", what);
-            let is_per_crate = PER_CRATE.contains(&name) && value.get("default-features").is_none();
-            let what = format!("the features of `{name}` belong in the root manifest");
-            self.require(
-                !asks_for_features(value) || is_per_crate,
-                "features-in-root",
-                what,
-            );
-        }
-        if package.get("publish") == Some(&Value::Boolean(false)) {
-            return;
-        }
-        for key in PUBLISHED {
-            self.require(
-                package.get(key).is_some(),
-                "published",
-                format!("`{key}` is missing"),
-            );
-        }
-        let job = package
-            .get("description")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let is_row = !job.contains(['|', '\n']) && !job.ends_with('.');
-        self.require(
-            is_row,
-            "published",
-            "its description is not one line without a full stop",
-        );
-        let keywords = package.get("keywords").and_then(Value::as_array);
-        let keywords = keywords.map(Vec::as_slice).unwrap_or_default();
-        let is_short = |it: &Value| it.as_str().is_some_and(|it| it.len() <= MAX_KEYWORD);
-        let holds = keywords.len() <= MAX_KEYWORDS && keywords.iter().all(is_short);
-        let what = format!("the registry takes {MAX_KEYWORDS} keywords of {MAX_KEYWORD} letters");
-        self.require(holds, "published", what);
+            "its name is not its folder's".to_owned(),
+        ),
+        (!script, "build-script", "it has a build script".to_owned()),
+    ];
+    let inherited = INHERITED.iter().map(|key| (*key, package.get(key)));
+    for (key, value) in inherited.chain([("lints", manifest.get("lints"))]) {
+        let holds = value.is_some_and(|value| is(value, "workspace", true));
+        rules.push((
+            holds,
+            "inherit",
+            format!("`{key}.workspace = true` is missing"),
+        ));
     }
+    let lists = ["bin", "test"].map(|kind| manifest.get(kind).and_then(Value::as_array));
+    let targets = lists
+        .into_iter()
+        .flatten()
+        .flatten()
+        .chain(manifest.get("lib"));
+    let tables: Vec<&Value> = targets.chain([package]).collect();
+    for key in ["autotests", "doctest", "harness", "test"] {
+        let is_off = tables.iter().any(|table| is(table, key, false));
+        rules.push((
+            !is_off,
+            "tests-run",
+            format!("`{key} = false` leaves tests out"),
+        ));
+    }
+    for (name, value) in dependencies(manifest) {
+        let what = format!("`{name}` is not taken with `workspace = true`");
+        rules.push((is(value, "workspace", true), "inherit", what));
+        let is_per_crate = PER_CRATE.contains(&name) && value.get("default-features").is_none();
+        let what = format!("the features of `{name}` belong in the root manifest");
+        rules.push((
+            !asks_for_features(value) || is_per_crate,
+            "features-in-root",
+            what,
+        ));
+    }
+    if !is(package, "publish", false) {
+        rules.extend(published(package));
+    }
+    rules
+}
 
-    fn features(&mut self, manifest: &Table) {
-        let what = "it has `[features]`: make it a crate";
-        self.require(!manifest.contains_key("features"), "features", what);
-        for (name, value) in dependencies(manifest) {
-            let what = format!("`{name}` is optional: make it a crate");
-            self.require(value.get("optional").is_none(), "features", what);
-            let holds = !self.ours.contains(&name) || !asks_for_features(value);
-            self.require(
-                holds,
-                "internal-features",
-                format!("`{name}` is asked for features"),
-            );
-        }
+fn published(package: &Value) -> Vec<Rule> {
+    const RULE: &str = "published";
+    let keys = PUBLISHED.iter();
+    let keys = keys.map(|key| {
+        (
+            package.get(key).is_some(),
+            RULE,
+            format!("`{key}` is missing"),
+        )
+    });
+    let text = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default();
+    let is_row = !text("description").contains(['|', '\n']) && !text("description").ends_with('.');
+    let row = "its description is not one line without a full stop".to_owned();
+    let keywords = package.get("keywords").and_then(Value::as_array);
+    let keywords = keywords.map(Vec::as_slice).unwrap_or_default();
+    let is_short = |it: &Value| it.as_str().is_some_and(|it| it.len() <= MAX_KEYWORD);
+    let is_taken = keywords.len() <= MAX_KEYWORDS && keywords.iter().all(is_short);
+    let taken = format!("the registry takes {MAX_KEYWORDS} keywords of {MAX_KEYWORD} letters");
+    keys.chain([(is_row, RULE, row), (is_taken, RULE, taken)])
+        .collect()
+}
+
+fn features(manifest: &Table, names: &[&str]) -> Vec<Rule> {
+    let what = "it has `[features]`: make it a crate".to_owned();
+    let mut rules = vec![(!manifest.contains_key("features"), "features", what)];
+    for (name, value) in dependencies(manifest) {
+        let what = format!("`{name}` is optional: make it a crate");
+        rules.push((value.get("optional").is_none(), "features", what));
+        let holds = !names.contains(&name) || !asks_for_features(value);
+        rules.push((
+            holds,
+            "internal-features",
+            format!("`{name}` is asked for features"),
+        ));
     }
+    rules
 }
 
 /// What a manifest depends on, for every platform.
@@ -276,8 +251,8 @@ fn dependencies(manifest: &Table) -> Vec<(&str, &Value)> {
     lists.map(|(name, value)| (&**name, value)).collect()
 }
 
-fn is_inherited(value: Option<&Value>) -> bool {
-    value.and_then(|value| value.get("workspace")) == Some(&Value::Boolean(true))
+fn is(table: &Value, key: &str, value: bool) -> bool {
+    table.get(key) == Some(&Value::Boolean(value))
 }
 
 fn asks_for_features(dependency: &Value) -> bool {

@@ -65,7 +65,7 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The target that rustc builds for unless it is told another.
+/// The target that rustc builds for by default.
 pub(super) fn host() -> Result<String, Failure> {
     let text = Shell::new("rustc").args(["-vV"]).read()?;
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));

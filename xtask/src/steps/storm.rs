@@ -13,7 +13,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Fai
     let words = ["storm".as_ref(), program.as_os_str()];
     let outcome = Shell::new(example).args(words).args(arguments).run();
     outcome.map_err(|failure| {
-        failure.fix("cargo xtask storm --check --seed N, with the seed that stands above")
+        failure.fix("cargo xtask storm --check --seed N, with the seed that is printed above")
     })
 }
 

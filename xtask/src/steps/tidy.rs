@@ -46,7 +46,7 @@ pub(super) fn run(workspace: &Workspace, _: &[String]) -> Result<(), Failure> {
     )
 }
 
-/// What may stand in a Rust file: its documentation and its tests.
+/// The rules of one Rust file: its documentation and its tests.
 fn file(file: RustFile<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |rule, what: String| findings.push(Finding::new(file.path, rule, what));

@@ -31,8 +31,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let codes = arms
         .lines()
         .filter_map(|arm| arm.split_once("=> \"")?.1.split('"').next());
-    let listed = rows(TROUBLESHOOTING);
-    for code in codes.filter(|code| !listed.contains(*code)) {
+    let with_row = rows(TROUBLESHOOTING);
+    for code in codes.filter(|code| !with_row.contains(*code)) {
         let what = format!("the code `{code}` has no row");
         findings.push(Finding::new(TROUBLESHOOTING, "codes", what));
     }
@@ -96,7 +96,7 @@ pub(super) fn configuration(program: &Path) -> Result<Part, Failure> {
     let help = help(program, &["add"], "5000")?;
     let head = "| key | value | what it says |\n|---|---|---|\n\
         | `url` | text | The MCP server's URL |\n\
-        | `account` | text | Which of several accounts on the server the name stands for |\n";
+        | `account` | text | Which of several accounts on the server is meant |\n";
     Ok(Part {
         document: "docs/configuration.md",
         name: "The keys",

@@ -155,13 +155,13 @@ fn unreadable(fixture: &Fixture, accounts: &[u64]) -> Result<(), Failure> {
     )
 }
 
-/// The key is in a file, and the store says that the keyring was not used and why.
+/// The key is in a file, and the store gives the reason that the keyring was not used.
 fn ignored(fixture: &Fixture, store: &str, reason: &str) -> Result<(), Failure> {
     let status = fixture.policy(store, "key-file")?;
     let text = status["ignored"][0].as_str().unwrap_or_default();
     if text.starts_with("keyring: ") && text.contains(reason) {
         Ok(())
     } else {
-        Err(Failure::new(format!("it does not say why: {status}")))
+        Err(Failure::new(format!("the reason is missing: {status}")))
     }
 }

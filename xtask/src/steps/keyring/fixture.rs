@@ -91,8 +91,8 @@ impl Fixture {
         let arguments = ["token", self.url.as_str()];
         let before = self.files(store)?;
         let (completed, duration) = self.run(store, &arguments)?;
-        let said = |word: &&str| completed.stderr.contains(*word);
-        let clear = said(&"hint: ") && words.iter().all(said);
+        let has = |word: &&str| completed.stderr.contains(*word);
+        let clear = has(&"hint: ") && words.iter().all(has);
         if completed.code() == 0 || duration > TIMEOUT || !clear {
             let failure = completed.failure();
             return Err(Failure::new(format!("after {duration:.1?}: {failure}")));

@@ -59,8 +59,8 @@ impl CCompiler {
         ])
     }
 
-    /// A program that is zig with its first arguments. What clang calls a target is left out: zig
-    /// has been told.
+    /// A program that is zig with its first arguments. `--target=` of clang is left out, since
+    /// `-target` of zig is there.
     fn script(&self, name: &str, first: &str) -> Result<PathBuf, Failure> {
         let path = self.home.join(name);
         let text = format!(

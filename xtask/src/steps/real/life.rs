@@ -60,7 +60,7 @@ fn fill(
         browser.push(tools.script("chromium.mjs"));
         browser.push(tools.chromium.to_string_lossy().into_owned());
     } else {
-        browser.push(tools.script("person.mjs"));
+        browser.push(tools.script("user.mjs"));
     }
     let life = Life {
         program,

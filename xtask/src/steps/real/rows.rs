@@ -21,7 +21,7 @@ pub(super) const DEVICE: User = "device";
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) server: Server,
-    /// The variant that the script is told to be.
+    /// The argument of the script.
     pub(super) variant: &'static str,
     pub(super) user: User,
 }

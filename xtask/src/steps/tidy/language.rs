@@ -10,7 +10,7 @@ const VAGUE: [&str; 14] = [
 ];
 
 /// How often they are declared in the sources.
-const MAX_VAGUE: usize = 99;
+const MAX_VAGUE: usize = 81;
 
 /// Words for a person without a name. A sentence names its subject: the caller, the process, the user,
 /// the operator, the authorization server.

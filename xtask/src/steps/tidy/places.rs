@@ -96,12 +96,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             };
             found.push(file.path);
             if !files.contains(&file.path) {
-                let what = format!("line {number} {does}, and the file is not listed for that");
+                let what = format!("line {number} {does}, and the file is not in its row");
                 findings.push(Finding::new(file.path, "single-place", what));
             }
         }
         for path in files.iter().filter(|path| !found.contains(path)) {
-            let what = format!("it is listed as a file that {does}, and does not");
+            let what = format!("its row says that it {does}, and it does not");
             findings.push(Finding::new(*path, "single-place", what));
         }
     }

@@ -1,6 +1,6 @@
-// A person without a browser: goes through login and consent pages by cookie.
+// A user without a browser: goes through login and consent pages by cookie.
 //
-// usage: node person.mjs URL
+// usage: node user.mjs URL
 //
 // Fills in what a page asks for and says yes. Ends with 0 at the first page that asks nothing, which
 // is the one at the loopback callback, or the last one of a device's code.
