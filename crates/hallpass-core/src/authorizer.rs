@@ -3,8 +3,8 @@
 use std::{error::Error, fmt};
 
 use crate::{
-    BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Record, Remedy, Scopes, ServerSettings,
-    StoreError,
+    BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Issuer, Record, Remedy, Scopes,
+    ServerMetadata, ServerSettings, StoreError,
 };
 
 /// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
@@ -60,6 +60,25 @@ impl<'a> SignIn<'a> {
             scopes,
             previous: None,
             keep,
+        }
+    }
+
+    /// The credential's record, if it is of the authorization server `issuer`.
+    pub fn previous_record(&self, issuer: &Issuer) -> Option<&'a Record> {
+        self.previous.filter(|record| record.issuer == *issuer)
+    }
+
+    /// The record to save: the previous one of this authorization server, or a new one, with this
+    /// sign-in's metadata and settings.
+    pub fn record(&self, metadata: ServerMetadata) -> Record {
+        let settings = self.settings.fingerprint();
+        match self.previous_record(&metadata.issuer) {
+            Some(previous) => Record {
+                metadata,
+                settings,
+                ..previous.clone()
+            },
+            None => Record::new(self.key.clone(), metadata, settings),
         }
     }
 }
