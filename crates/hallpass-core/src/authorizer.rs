@@ -13,7 +13,10 @@ use crate::{
 /// once at a time for a credential.
 pub trait Authorizer: Send + Sync + fmt::Debug {
     /// Obtains a grant and returns the record that holds it. The session saves what is returned.
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>>;
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>>;
 
     /// Whether it asks a user. `false` for a service: the session then calls it whenever a grant ends, as
     /// it would refresh a user's.
@@ -174,8 +177,11 @@ impl Diagnostic for AuthorizeError {
 pub struct NoAuthorizer;
 
 impl Authorizer for NoAuthorizer {
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
-        let refused = AuthorizeError::new(Remedy::SignIn, NonInteractive(ask.reason));
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+        let refused = AuthorizeError::new(Remedy::SignIn, NonInteractive(request.reason));
         Box::pin(async move { Err(refused) })
     }
 }
