@@ -3,8 +3,8 @@
 use std::{error::Error, fmt};
 
 use crate::{
-    BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Record, Remedy, Scopes, ServerSettings,
-    StoreError,
+    BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Issuer, Record, Remedy, Scopes,
+    ServerMetadata, ServerSettings, StoreError,
 };
 
 /// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
@@ -13,7 +13,10 @@ use crate::{
 /// once at a time for a credential.
 pub trait Authorizer: Send + Sync + fmt::Debug {
     /// Obtains a grant and returns the record that holds it. The session saves what is returned.
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>>;
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>>;
 
     /// Whether it asks a user. `false` for a service: the session then calls it whenever a grant ends, as
     /// it would refresh a user's.
@@ -60,6 +63,25 @@ impl<'a> SignIn<'a> {
             scopes,
             previous: None,
             keep,
+        }
+    }
+
+    /// The credential's record, if it is of the authorization server `issuer`.
+    pub fn previous_record(&self, issuer: &Issuer) -> Option<&'a Record> {
+        self.previous.filter(|record| record.issuer == *issuer)
+    }
+
+    /// The record to save: the previous one of this authorization server, or a new one, with this
+    /// sign-in's metadata and settings.
+    pub fn record(&self, metadata: ServerMetadata) -> Record {
+        let settings = self.settings.fingerprint();
+        match self.previous_record(&metadata.issuer) {
+            Some(previous) => Record {
+                metadata,
+                settings,
+                ..previous.clone()
+            },
+            None => Record::new(self.key.clone(), metadata, settings),
         }
     }
 }
@@ -155,8 +177,11 @@ impl Diagnostic for AuthorizeError {
 pub struct NoAuthorizer;
 
 impl Authorizer for NoAuthorizer {
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
-        let refused = AuthorizeError::new(Remedy::SignIn, NonInteractive(ask.reason));
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+        let refused = AuthorizeError::new(Remedy::SignIn, NonInteractive(request.reason));
         Box::pin(async move { Err(refused) })
     }
 }

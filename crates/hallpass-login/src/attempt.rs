@@ -27,7 +27,7 @@ impl Login<'_> {
         let pushed = self.push(&mut pending, &client).await?;
         let is_checked = client.is_reused && !pushed && !self.is_proven(&client.registration);
         let server = &self.request.key.server;
-        let http = &*self.host.http;
+        let http = &*self.host.ports.http;
         if is_checked && !client_check::is_accepted(http, server, pending.url()).await {
             return Err(self.registration_refused(None));
         }
@@ -137,7 +137,7 @@ impl Login<'_> {
         let inputs = self.inputs();
         let mut request = inputs.authorization_request(id, redirect_uri, &plan.scopes);
         request.extra = &extra;
-        request.begin(&*self.host.entropy).map_err(|error| {
+        request.begin(&*self.host.ports.entropy).map_err(|error| {
             let what = format!(
                 "the authorization request for {} can't be made",
                 self.request.key.server

@@ -51,7 +51,7 @@ impl AwaitCallback<'_> {
         // Raced as well: an opener may not return before its browser ends.
         let mut opening = Some(interaction.open(self.browser_request.url));
         let mut pasting = Some(interaction.pasted());
-        let mut limit = self.host.clock.sleep(self.host.timeout);
+        let mut limit = self.host.ports.clock.sleep(self.host.timeout);
         loop {
             tokio::select! {
                 callback = callbacks.next() => {

@@ -6,6 +6,8 @@ use hallpass_core::{
     AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, Scopes, SignIn,
 };
 
+use hallpass_session::Ports;
+
 use crate::{
     Interaction, LoginError, LoginEvent,
     login::{FailedAttempt, Host, Login},
@@ -40,9 +42,11 @@ impl BrowserLogin {
         interaction: Arc<dyn Interaction>,
     ) -> BrowserLoginBuilder {
         BrowserLoginBuilder(Host {
-            http,
-            clock,
-            entropy,
+            ports: Ports {
+                http,
+                clock,
+                entropy,
+            },
             interaction,
             timeout: Self::TIMEOUT,
             client_name: "Hallpass".to_owned(),

@@ -52,7 +52,7 @@ impl Login<'_> {
         mut registration: Registration,
         params: ExchangeParams,
     ) -> Record {
-        let now = self.host.clock.now();
+        let now = self.host.ports.clock.now();
         registration.proven_at = Some(now);
         let mut grant = tokens.into_grant(kind, &plan.scopes, plan.resource.as_ref(), now);
         grant.dpop_key = params.dpop.map(|signer| signer.stored_key().clone());

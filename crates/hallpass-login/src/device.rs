@@ -76,7 +76,7 @@ impl Login<'_> {
                 &device,
                 |client| request.into_http(endpoint, client),
                 |answer| {
-                    let now = self.host.clock.now();
+                    let now = self.host.ports.clock.now();
                     DeviceAuthorization::from_http(answer, plan.resource.as_ref(), now)
                 },
             )
@@ -92,8 +92,8 @@ impl Login<'_> {
             }));
         let tokens = self.endpoint(token_endpoint, registration, dpop);
         loop {
-            self.host.clock.sleep(waiting.interval()).await;
-            if self.host.clock.now() >= waiting.expires_at() {
+            self.host.ports.clock.sleep(waiting.interval()).await;
+            if self.host.ports.clock.now() >= waiting.expires_at() {
                 let what = "the device code has expired";
                 return Err(
                     LoginError::new(LoginErrorKind::Timeout, what).with_remedy(Remedy::SignIn)

@@ -3,13 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{
-    Clock, Diagnostic, Entropy, HttpClient, Record, Registration, Remedy, SignIn, SignInReason,
-    State,
-};
-use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
+use hallpass_core::{Diagnostic, Record, Registration, Remedy, SignIn, SignInReason, State};
+use hallpass_discovery::{Discovered, DiscoveryErrorKind};
 use hallpass_oauth::{ClientKey, TokenError};
-use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Retry, TokenClient};
+use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Ports, Retry, TokenClient};
 use url::Url;
 
 use crate::{
@@ -25,9 +22,7 @@ const PROOF_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// The ports and options of the host program.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
-    pub(crate) http: Arc<dyn HttpClient>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) ports: Ports,
     pub(crate) interaction: Arc<dyn Interaction>,
     pub(crate) timeout: Duration,
     pub(crate) client_name: String,
@@ -92,11 +87,7 @@ impl<'a> Login<'a> {
         })?;
         let server = &request.key.server;
         host.interaction.event(LoginEvent::Discovering { server });
-        let discovery = Discovery {
-            http: &*host.http,
-            clock: &*host.clock,
-            settings: request.settings,
-        };
+        let discovery = host.ports.discovery(request.settings);
         let discovered = discovery.run(server, request.challenges).await;
         let discovered = discovered.map_err(|error| {
             let kind = match error.kind() {
@@ -130,18 +121,13 @@ impl<'a> Login<'a> {
             reason: self.request.reason,
             added_scopes: self.request.scopes,
             device_grant: self.host.device_grant,
-            now: self.host.clock.now(),
+            now: self.host.ports.clock.now(),
         }
     }
 
     /// Sends requests to the authorization server.
     pub(crate) fn token_client(&self) -> TokenClient<'_> {
-        TokenClient {
-            http: &*self.host.http,
-            clock: &*self.host.clock,
-            entropy: &*self.host.entropy,
-            server: &self.request.key.server,
-        }
+        self.host.ports.token_client(&self.request.key.server)
     }
 
     /// An endpoint that the client authenticates at, for a user who waits.
@@ -187,20 +173,9 @@ impl<'a> Login<'a> {
         })
     }
 
-    /// The record that the session saves: the stored one of this authorization server, or a new one,
-    /// with this login's metadata and settings.
+    /// The record that the session saves.
     pub(crate) fn record(&self) -> Record {
-        let metadata = self.discovered.server.clone();
-        let settings = self.request.settings.fingerprint();
-        match self.inputs().previous_record() {
-            Some(previous) => {
-                let mut record = previous.clone();
-                record.metadata = metadata;
-                record.settings = settings;
-                record
-            }
-            None => Record::new(self.request.key.clone(), metadata, settings),
-        }
+        self.request.record(self.discovered.server.clone())
     }
 
     /// Saves a registration without a grant, so that a login that is broken off does not register
@@ -247,7 +222,7 @@ impl<'a> Login<'a> {
     /// Whether the server is known to know the registration: by the grant that asks for more, or by
     /// a recent sign-in.
     pub(crate) fn is_proven(&self, registration: &Registration) -> bool {
-        let now = self.host.clock.now();
+        let now = self.host.ports.clock.now();
         let is_recent = |proven_at| now.saturating_since(proven_at) < PROOF_LIFETIME;
         self.request.reason == SignInReason::StepUp || registration.proven_at.is_some_and(is_recent)
     }

@@ -9,7 +9,6 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::{
-    answer::Answer,
     client_auth::ClientAuthentication,
     form::Form,
     token::{TokenError, TokenErrorClass, TokenRequest},
@@ -60,10 +59,7 @@ impl DeviceAuthorization {
         resource: Option<&Resource>,
         now: Timestamp,
     ) -> Result<Self, TokenError> {
-        let answer = Answer::read(response);
-        if let Some(error) = TokenError::from_response(response, &answer) {
-            return Err(error);
-        }
+        let answer = TokenError::check(response)?;
         let unreadable = |why| Err(TokenError::unreadable(response, why));
         let Some(device_code) = answer.text("device_code") else {
             return unreadable("no `device_code`");

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use url::Url;
 
 use crate::{
-    answer::Answer, authorization::with_parameters, callback::PendingAuthorization,
+    authorization::with_parameters, callback::PendingAuthorization,
     client_auth::ClientAuthentication, form::Form, token::TokenError,
 };
 
@@ -25,10 +25,7 @@ impl PendingAuthorization {
     /// A [`TokenError`] (RFC 9126 §2.3 gives errors the form of the token endpoint's) when there is no
     /// reference in the answer. The login stays as it was.
     pub fn pushed(&mut self, response: &Response<Bytes>) -> Result<(), TokenError> {
-        let answer = Answer::read(response);
-        if let Some(error) = TokenError::from_response(response, &answer) {
-            return Err(error);
-        }
+        let answer = TokenError::check(response)?;
         let Some(reference) = answer.text("request_uri") else {
             return Err(TokenError::unreadable(response, "no `request_uri`"));
         };

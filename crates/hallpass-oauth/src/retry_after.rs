@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_and_dates() {
+    fn seconds_and_http_dates_are_read() {
         let date = RetryAfter::Date(Timestamp::from_unix_seconds(784_111_777));
         check(
             "120",

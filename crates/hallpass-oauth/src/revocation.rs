@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use crate::{answer::Answer, client_auth::ClientAuthentication, form::Form, token::TokenError};
+use crate::{client_auth::ClientAuthentication, form::Form, token::TokenError};
 
 /// A request to revoke one token (RFC 7009 §2.1). Revoke the refresh token first: most servers end
 /// its access tokens with it.
@@ -63,10 +63,7 @@ pub fn revocation_from_http(response: &Response<Bytes>) -> Result<(), TokenError
     if response.status().is_success() {
         return Ok(());
     }
-    match TokenError::from_response(response, &Answer::read(response)) {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
+    TokenError::check(response).map(drop)
 }
 
 /// How a client authenticates at the revocation endpoint.

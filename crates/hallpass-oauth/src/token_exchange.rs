@@ -11,7 +11,6 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::{
-    answer::Answer,
     client_auth::ClientAuthentication,
     form::Form,
     token::{TokenError, TokenRequest, grant_type},
@@ -68,10 +67,7 @@ impl IdentityAssertion {
     /// When the provider refused, or issued a token of another type: that is no assertion, and may
     /// be something that no other server should see.
     pub fn from_http(response: &Response<Bytes>, now: Timestamp) -> Result<Self, TokenError> {
-        let answer = Answer::read(response);
-        if let Some(error) = TokenError::from_response(response, &answer) {
-            return Err(error);
-        }
+        let answer = TokenError::check(response)?;
         if answer.text("issued_token_type") != Some(ID_JAG) {
             let why = "the issued token is not an identity assertion";
             return Err(TokenError::unreadable(response, why));

@@ -4,7 +4,6 @@ use hallpass_core::{
     AuthScheme, DpopSetting, Record, Registration, Remedy, Resource, Scopes, ServerMetadata,
     SignIn, SignInReason, State, record::GrantKind,
 };
-use hallpass_discovery::Discovery;
 use hallpass_oauth::{
     IdentityAssertion, IdentityAssertionRequest, TokenErrorClass, TokenRequest, pre_registration,
 };
@@ -55,11 +54,7 @@ impl<'a> Login<'a> {
             return Ok(login);
         }
         let server = &request.key.server;
-        let discovery = Discovery {
-            http: &*host.http,
-            clock: &*host.clock,
-            settings: request.settings,
-        };
+        let discovery = host.ports.discovery(request.settings);
         let found = discovery.run(server, request.challenges).await;
         let found = found.map_err(|error| {
             let what = format!("no sign-in to {server}: its authorization server was not found");
@@ -122,7 +117,8 @@ impl<'a> Login<'a> {
             return Err(ServiceError::new(kind, what).with_remedy(Remedy::Report));
         };
         let previous = self
-            .previous_record()
+            .request
+            .previous_record(&self.metadata.issuer)
             .and_then(|record| record.grant.as_ref());
         let dpop = if self.dpop {
             let stored = previous.and_then(|grant| grant.dpop_key.as_ref());
@@ -155,7 +151,7 @@ impl<'a> Login<'a> {
             let what = format!("{} gave the service no token", self.metadata.issuer);
             token_request_error(ServiceErrorKind::Refused, what, error)
         })?;
-        let now = self.host.clock.now();
+        let now = self.host.ports.clock.now();
         let mut grant =
             tokens.into_grant(prepared.kind(), &self.scopes, self.resource.as_ref(), now);
         // The service sends its grant again instead (RFC 6749 §4.4.3, RFC 7521 §4.1).
@@ -226,7 +222,7 @@ impl<'a> Login<'a> {
         let exchanged = client.send(
             &token_endpoint,
             |client| request.into_http(endpoint, client),
-            |answer| IdentityAssertion::from_http(answer, self.host.clock.now()),
+            |answer| IdentityAssertion::from_http(answer, self.host.ports.clock.now()),
         );
         exchanged.await.map_err(|error| {
             let host = host_of(endpoint);
@@ -239,35 +235,12 @@ impl<'a> Login<'a> {
     }
 
     fn token_client(&self) -> TokenClient<'_> {
-        TokenClient {
-            http: &*self.host.http,
-            clock: &*self.host.clock,
-            entropy: &*self.host.entropy,
-            server: &self.request.key.server,
-        }
-    }
-
-    /// The credential's record for this authorization server.
-    fn previous_record(&self) -> Option<&Record> {
-        let issuer = &self.metadata.issuer;
-        self.request
-            .previous
-            .filter(|record| record.issuer == *issuer)
+        self.host.ports.token_client(&self.request.key.server)
     }
 
     /// The record of this sign-in, still without its grant.
     fn record(&self, registration: Registration) -> Record {
-        let metadata = self.metadata.clone();
-        let settings = self.request.settings.fingerprint();
-        let mut record = match self.previous_record() {
-            Some(previous) => {
-                let mut record = previous.clone();
-                record.metadata = metadata;
-                record.settings = settings;
-                record
-            }
-            None => Record::new(self.request.key.clone(), metadata, settings),
-        };
+        let mut record = self.request.record(self.metadata.clone());
         record.registration = Some(registration);
         record.pending_refresh = None;
         record

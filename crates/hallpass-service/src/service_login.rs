@@ -6,14 +6,14 @@ use hallpass_core::{
     AuthorizeError, Authorizer, BoxFuture, Clock, Entropy, HttpClient, Record, SignIn,
 };
 
+use hallpass_session::Ports;
+
 use crate::{Assertion, ServiceClient, ServiceError, login::Login};
 
 /// Signs a service in, with a grant that needs no user.
 #[derive(Debug, Clone)]
 pub struct ServiceLogin {
-    pub(crate) http: Arc<dyn HttpClient>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) ports: Ports,
     pub(crate) client: ServiceClient,
     /// The last assertion that was refused for good. It is not sent again.
     refused: Arc<Mutex<Option<Assertion>>>,
@@ -28,9 +28,11 @@ impl ServiceLogin {
         client: ServiceClient,
     ) -> Self {
         Self {
-            http,
-            clock,
-            entropy,
+            ports: Ports {
+                http,
+                clock,
+                entropy,
+            },
             client,
             refused: Arc::default(),
         }

@@ -1,4 +1,13 @@
 //! The errors of a session.
+//!
+//! Four types give reasons:
+//!
+//! | type | says | used |
+//! |---|---|---|
+//! | [`SignInReason`](hallpass_core::SignInReason) | why a sign-in starts | in the request to an `Authorizer` |
+//! | [`SignInCause`](hallpass_core::record::SignInCause) | why a grant has ended | in the saved record, so that every process knows it |
+//! | [`SignInNeed`] | why a session has no token before a sign-in | in [`SignInRequired`]; includes a cause, and what shows only in this process: changed settings, an expired secret |
+//! | [`TerminationReason`] | why nothing more can be tried for a request | in [`SessionTerminated`]; the grant has not ended, and no sign-in starts by itself |
 
 mod refresh;
 mod sign_in_required;

@@ -85,6 +85,7 @@ mod external_token;
 mod freshness;
 mod grant_status;
 mod pending_refresh;
+mod ports;
 mod proactive_refresh;
 mod proof;
 mod refresh_engine;
@@ -112,6 +113,7 @@ pub use error::{
     Closed, ConcurrentUpdate, ExternalTokenError, RefreshError, SessionError, SessionTerminated,
     SignInError, SignInNeed, SignInRequired, TerminationReason, Waiting,
 };
+pub use ports::Ports;
 pub use proof::ProofError;
 pub use session::{LockHolders, Session, SessionBuilder};
 pub use sign_in::SignInRequest;

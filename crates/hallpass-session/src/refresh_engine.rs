@@ -32,7 +32,7 @@ pub(crate) struct RefreshEngine {
     pub(crate) unsaved_grant: UnsavedGrant,
     /// The token endpoint's last nonce (RFC 9449 §8).
     dpop_nonce: Mutex<Option<String>>,
-    flights: SharedRefresh,
+    refreshes: SharedRefresh,
 }
 
 impl RefreshEngine {
@@ -47,7 +47,7 @@ impl RefreshEngine {
             breakers: breakers.map_or_else(OnceLock::new, OnceLock::from),
             unsaved_grant: UnsavedGrant::default(),
             dpop_nonce: Mutex::default(),
-            flights: SharedRefresh::default(),
+            refreshes: SharedRefresh::default(),
         }
     }
 
@@ -65,7 +65,7 @@ impl RefreshEngine {
         let mut last = None;
         for _ in 0..MAX_JOIN_ATTEMPTS {
             let settled = || context.fresh().filter(|token| intent.accepts(token));
-            let (waiter, is_covered) = match self.flights.join(intent.clone(), settled) {
+            let (waiter, is_covered) = match self.refreshes.join(intent.clone(), settled) {
                 Err(token) => {
                     context.counters.avoided.increment();
                     return Ok(token);
@@ -104,7 +104,7 @@ impl RefreshEngine {
         F: Future<Output = Result<Token, SessionError>> + Send + 'static,
     {
         let settled = || None::<()>;
-        if let Ok(Join::Started(leader, _)) = self.flights.join(intent.clone(), settled)
+        if let Ok(Join::Started(leader, _)) = self.refreshes.join(intent.clone(), settled)
             && let Err(error) = self.start(leader, intent, fetch(intent.clone()))
         {
             tracing::debug!(%error, "the proactive refresh failed");

@@ -99,7 +99,7 @@ type SharedSignIn = SingleFlight<OwnedSignInRequest, Result<Token, SessionError>
 pub(crate) struct SignInCoordinator {
     pub(crate) context: Arc<Context>,
     authorizer: Arc<dyn Authorizer>,
-    flights: SharedSignIn,
+    sign_ins: SharedSignIn,
     backoff: Mutex<SignInBackoff>,
     step_ups: Mutex<StepUps>,
 }
@@ -109,7 +109,7 @@ impl SignInCoordinator {
         Self {
             context,
             authorizer,
-            flights: SharedSignIn::default(),
+            sign_ins: SharedSignIn::default(),
             backoff: Mutex::default(),
             step_ups: Mutex::default(),
         }
@@ -123,7 +123,7 @@ impl SignInCoordinator {
         settled: impl Fn() -> Option<Token>,
     ) -> Result<Token, SessionError> {
         for _ in 0..MAX_JOIN_ATTEMPTS {
-            let (waiter, is_covered) = match self.flights.join(request.clone(), &settled) {
+            let (waiter, is_covered) = match self.sign_ins.join(request.clone(), &settled) {
                 Err(token) => return Ok(token),
                 Ok(Join::Joined(other, waiter)) => (waiter, other.scopes.covers(&request.scopes)),
                 Ok(Join::Started(leader, waiter)) => {

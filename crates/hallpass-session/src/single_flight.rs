@@ -34,7 +34,7 @@ pub(crate) enum Join<K, T> {
 /// Moved into the task that does the work, which calls [`complete`](Self::complete). A leader that is
 /// dropped before that, with its task or its runtime, wakes the waiters without a result.
 pub(crate) struct Leader<K, T> {
-    flights: SingleFlight<K, T>,
+    single_flight: SingleFlight<K, T>,
     number: u64,
     result: watch::Sender<Option<T>>,
 }
@@ -60,7 +60,7 @@ impl<K: Clone, T> SingleFlight<K, T> {
         }
         let (result, receiver) = watch::channel(None);
         let leader = Leader {
-            flights: Self(Arc::clone(&self.0)),
+            single_flight: Self(Arc::clone(&self.0)),
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             result: result.clone(),
         };
@@ -92,7 +92,7 @@ impl<K, T> Leader<K, T> {
     }
 
     fn end(&self) {
-        let mut running = self.flights.running();
+        let mut running = self.single_flight.running();
         if running
             .as_ref()
             .is_some_and(|flight| flight.number == self.number)

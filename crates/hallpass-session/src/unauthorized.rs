@@ -6,9 +6,10 @@
 //!    issuer is a migration: a sign-in there is needed, and nothing of the old authorization server is
 //!    sent to it. The same issuer ends the session with a terminal error.
 //!
-//! A new token counts as refused too when this session got it within [`MAX_NEW_TOKEN_AGE`], after a
-//! refusal or by a sign-in, and the server has never [accepted](Token::mark_accepted) it. A token that
-//! was accepted and is then revoked is refreshed like any other.
+//! A refresh that returns the refused token again counts as a refused new token. So does a token that
+//! this session got within [`MAX_NEW_TOKEN_AGE`], after a refusal or by a sign-in, and that the server
+//! has never [accepted](Token::mark_accepted). A token that was accepted and is then revoked is
+//! refreshed like any other.
 //!
 //! A terminal error is repeated for [`MAX_NEW_TOKEN_AGE`] without a request. It is not saved: a server
 //! that refuses every token for a minute must not cost a sign-in.
@@ -46,19 +47,19 @@ pub(crate) async fn run(
     let is_new_token_refused = refused.is_alive(context.now())
         && !refused.was_accepted()
         && refused.obtained_within(MAX_NEW_TOKEN_AGE, context.clock.monotonic());
-    let error = if is_new_token_refused {
-        match adopt(engine, &intent).await {
-            Ok(Some(token)) => return Ok(token),
-            Ok(None) => SessionError::Terminated(SessionTerminated::new(
-                TerminationReason::FreshTokenRefused,
-            )),
-            Err(error) => error,
-        }
+    let replaced = if is_new_token_refused {
+        adopt(engine, &intent).await
     } else {
-        match transaction::run(engine, &intent).await {
-            Ok(token) => return Ok(token),
-            Err(error) => error,
+        // A server may issue the refused token again: another refresh would not help.
+        let renewed = transaction::run(engine, &intent).await;
+        renewed.map(|token| Some(token).filter(|token| intent.accepts(token)))
+    };
+    let error = match replaced {
+        Ok(Some(token)) => return Ok(token),
+        Ok(None) => {
+            SessionError::Terminated(SessionTerminated::new(TerminationReason::FreshTokenRefused))
         }
+        Err(error) => error,
     };
     if !may_be_migration(&error) {
         return Err(error);

@@ -9,7 +9,7 @@ use hallpass_testkit::{Behaviour, Endpoint, PublishedResource, RefreshTokens};
 use crate::fixture::{Fixture, quiet_port};
 
 #[tokio::test]
-async fn user_signs_in() {
+async fn browser_login_returns_a_signed_in_record() {
     let fixture = Fixture::new().await;
     let record = fixture.signed_in().await;
 

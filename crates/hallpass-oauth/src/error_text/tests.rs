@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn codes() {
+fn only_codes_of_plain_words_are_accepted() {
     let code = |text: &str| error_code(text).is_some();
     for text in [
         "invalid_grant",

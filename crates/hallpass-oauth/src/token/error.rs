@@ -61,12 +61,16 @@ pub enum TokenErrorClass {
 }
 
 impl TokenError {
-    /// The error that an answer is: any status but a 2xx, and a 2xx with an `error` in it.
-    pub(crate) fn from_response(response: &Response<Bytes>, answer: &Answer) -> Option<Self> {
+    /// Reads an answer. Any status but a 2xx is an error, and so is a 2xx with an `error` in it.
+    pub(crate) fn check(response: &Response<Bytes>) -> Result<Answer, Self> {
+        let answer = Answer::read(response);
         let (status, headers) = (response.status(), response.headers());
         let error = answer.text("error");
-        (!status.is_success() || error.is_some())
-            .then(|| Self::new(status, headers, error, answer.text("error_description")))
+        if status.is_success() && error.is_none() {
+            return Ok(answer);
+        }
+        let description = answer.text("error_description");
+        Err(Self::new(status, headers, error, description))
     }
 
     fn new(

@@ -9,7 +9,6 @@ use hallpass_core::{
 use http::Response;
 
 use super::error::{TokenError, dpop_nonce};
-use crate::answer::Answer;
 
 /// A token and what the server said about it (RFC 6749 §5.1). `Debug` shows no token.
 pub struct TokenResponse {
@@ -41,10 +40,7 @@ impl TokenResponse {
         response: &Response<Bytes>,
         requested: AuthScheme,
     ) -> Result<Self, TokenError> {
-        let answer = Answer::read(response);
-        if let Some(error) = TokenError::from_response(response, &answer) {
-            return Err(error);
-        }
+        let answer = TokenError::check(response)?;
         let unreadable = |why| Err(TokenError::unreadable(response, why));
         if !answer.is_object() {
             return unreadable("not JSON");

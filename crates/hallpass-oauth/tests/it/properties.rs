@@ -19,7 +19,7 @@ proptest! {
 
     /// Any text goes through a form and comes out the same.
     #[test]
-    fn forms_round_trip(assertion in "\\PC*|[ -~]*|[\\x00-\\x1f]*", id in "\\PC{1,20}") {
+    fn encoded_form_is_parsed_to_the_same_pairs(assertion in "\\PC*|[ -~]*|[\\x00-\\x1f]*", id in "\\PC{1,20}") {
         let id = ClientId::new(id);
         let request = TokenRequest::jwt_bearer(&assertion, &Scopes::none(), None)
             .into_http(&url("https://as.example/token"), &ClientAuthentication::none(&id));

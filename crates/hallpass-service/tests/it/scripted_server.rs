@@ -187,16 +187,16 @@ impl Default for SignInCase<'_> {
 impl SignInCase<'_> {
     pub(crate) async fn run(&self, login: &ServiceLogin) -> Result<Record, ServiceError> {
         let key = CredentialKey::new(ServerUrl::parse(SERVER).unwrap());
-        let mut ask = SignIn::new(
+        let mut request = SignIn::new(
             &key,
             &self.settings,
             self.reason,
             &self.scopes,
             &NoRegistrationSink,
         );
-        ask.challenges = &self.challenges;
-        ask.previous = self.previous;
-        login.run(ask).await
+        request.challenges = &self.challenges;
+        request.previous = self.previous;
+        login.run(request).await
     }
 }
 

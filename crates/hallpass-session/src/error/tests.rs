@@ -25,8 +25,8 @@ fn ended(why: TerminationReason) -> SessionError {
 fn non_interactive() -> AuthorizeError {
     let (key, settings, scopes) = (key(), ServerSettings::default(), Scopes::default());
     let reason = SignInReason::StepUp;
-    let ask = SignIn::new(&key, &settings, reason, &scopes, &NoSink);
-    block_on(NoAuthorizer.authorize(ask)).unwrap_err()
+    let request = SignIn::new(&key, &settings, reason, &scopes, &NoSink);
+    block_on(NoAuthorizer.authorize(request)).unwrap_err()
 }
 
 #[derive(Debug)]

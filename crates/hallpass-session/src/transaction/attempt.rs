@@ -170,7 +170,6 @@ async fn under_lock(
         RefreshOutcome::Renewed(_) => permit.renewed(),
         _ => drop(permit),
     }
-    context.backoff.record_post();
     match result {
         RefreshOutcome::Renewed(response) => {
             save::renewed(engine, intent, &marked, *response, now, guard).await

@@ -3,15 +3,17 @@
 use hallpass_core::{
     Grant, Issuer, Record, Registration, Timestamp, TokenEndpointAuthMethod, record::SignInCause,
 };
-use hallpass_oauth::TokenRequest;
+use hallpass_oauth::{TokenRequest, TokenResponse};
 use url::Url;
 
 use crate::{
+    backoff::Backoff,
+    counters::AtomicCounters,
     error::SignInNeed,
     grant_status,
     refresh_engine::RefreshEngine,
     refresh_outcome::RefreshOutcome,
-    token_client::{DpopSigner, Endpoint, OAuthClient, Retry},
+    token_client::{DpopSigner, Endpoint, OAuthClient, Retry, TokenRequestError},
 };
 
 /// A refresh request that is ready to be sent.
@@ -77,11 +79,47 @@ pub(super) async fn post(engine: &RefreshEngine, prepared: Prepared<'_>) -> Refr
         dpop: prepared.dpop.as_ref(),
         retry: Retry::Never,
     };
-    context.counters.posted.increment();
     let client = context.token_client();
     let result = client.request_token(&endpoint, &prepared.grant).await;
+    record_post(&context.counters, &context.backoff, &result);
     if let Some(nonce) = prepared.dpop.as_ref().and_then(DpopSigner::nonce) {
         *engine.dpop_nonce() = Some(nonce);
     }
     RefreshOutcome::from_result(result, &context.key, context.now())
+}
+
+/// Records that the refresh was posted. A request that could not be signed was not sent.
+fn record_post(
+    counters: &AtomicCounters,
+    backoff: &Backoff,
+    result: &Result<TokenResponse, TokenRequestError>,
+) {
+    if !matches!(result, Err(TokenRequestError::Signing(_))) {
+        counters.posted.increment();
+        backoff.record_post();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_core::{HttpError, http::HttpErrorKind, http::RequestTarget};
+    use hallpass_oauth::SigningError;
+
+    use super::*;
+
+    #[test]
+    fn request_that_could_not_be_signed_is_not_recorded_as_posted() {
+        let (counters, backoff) = (AtomicCounters::default(), Backoff::default());
+        backoff.retry_refused();
+        record_post(&counters, &backoff, &Err(SigningError.into()));
+        assert_eq!(counters.snapshot().posted, 0);
+        assert!(backoff.retries_refused());
+
+        let url = Url::parse("https://as.example.com/token").unwrap();
+        let target = RequestTarget::AuthorizationServer;
+        let lost = HttpError::new(HttpErrorKind::Interrupted, target, &url);
+        record_post(&counters, &backoff, &Err(lost.into()));
+        assert_eq!(counters.snapshot().posted, 1);
+        assert!(!backoff.retries_refused());
+    }
 }

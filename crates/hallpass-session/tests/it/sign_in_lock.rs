@@ -85,11 +85,11 @@ async fn grant_with_fewer_scopes_is_followed_by_another_sign_in() {
     let mut tasks = start_all(&fixture).await;
     let session = fixture.session();
     tasks.spawn(async move {
-        let ask = SignInRequest {
+        let request = SignInRequest {
             scopes: Scopes::from_server("more"),
             ..SignInRequest::default()
         };
-        session.sign_in(ask).await
+        session.sign_in(request).await
     });
     fixture.store.locking.arrived(1 + 2 * PROCESSES).await;
     fixture.authorizer.gate.open();
@@ -107,10 +107,10 @@ async fn first_sign_in_adopts_a_grant_saved_meanwhile() {
     let late = fixture.session();
     let first = fixture.session().sign_in(SignInRequest::default()).await;
     let first = serial(&first.unwrap());
-    let ask = SignInRequest {
+    let request = SignInRequest {
         reason: SignInReason::First,
         ..SignInRequest::default()
     };
-    assert_eq!(serial(&late.sign_in(ask).await.unwrap()), first);
+    assert_eq!(serial(&late.sign_in(request).await.unwrap()), first);
     assert_eq!(fixture.authorizer.calls(), 1);
 }

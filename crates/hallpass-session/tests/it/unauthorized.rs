@@ -106,6 +106,31 @@ async fn refused_new_token_terminates_without_a_loop() {
 }
 
 #[tokio::test]
+async fn refresh_that_returns_the_refused_token_terminates_after_one_post() {
+    let fixture = Fixture::signed_in().await;
+    let session = fixture.session();
+    let refused = session.token().await.unwrap();
+    for again in [
+        r#"{"access_token":"access-canary-1","refresh_token":"refresh-canary-2"}"#,
+        r#"{"access_token":"access-canary-1","refresh_token":"refresh-canary-3"}"#,
+        r#"{"access_token":"access-canary-1","refresh_token":"refresh-canary-4"}"#,
+    ] {
+        fixture.server.fault(Fault::ActsAndSays(200, again));
+    }
+    for _ in 0..3 {
+        let error = session
+            .token_after_rejection(&refused, &bare())
+            .await
+            .unwrap_err();
+        assert_eq!(ended(&error), TerminationReason::FreshTokenRefused);
+    }
+    assert_eq!(fixture.server.posts(), 1);
+    // The new refresh token is kept.
+    let grant = fixture.record().await.grant.unwrap();
+    assert_eq!(grant.refresh_token.unwrap().expose(), "refresh-canary-2");
+}
+
+#[tokio::test]
 async fn expired_short_token_is_refreshed_after_a_refusal() {
     let fixture = Fixture::empty();
     fixture.server.lifetime(Some(2));

@@ -53,27 +53,34 @@ impl FakeAuthorizer {
 }
 
 impl Authorizer for FakeAuthorizer {
-    fn authorize<'a>(&'a self, ask: SignIn<'a>) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
+    fn authorize<'a>(
+        &'a self,
+        request: SignIn<'a>,
+    ) -> BoxFuture<'a, Result<Record, AuthorizeError>> {
         Box::pin(async move {
             self.calls.fetch_add(1, Ordering::SeqCst);
-            let issuer = ask.previous.map(|record| record.issuer.to_string());
+            let issuer = request.previous.map(|record| record.issuer.to_string());
             self.asked
                 .lock()
                 .unwrap()
-                .push((ask.reason, ask.scopes.clone(), issuer));
+                .push((request.reason, request.scopes.clone(), issuer));
             let metadata = self.server.metadata();
-            let mut record = Record::new(ask.key.clone(), metadata, ask.settings.fingerprint());
+            let mut record = Record::new(
+                request.key.clone(),
+                metadata,
+                request.settings.fingerprint(),
+            );
             let registration =
                 Registration::new(RegistrationOrigin::Dynamic, ClientId::new("registered"));
             record.registration = Some(registration);
             if self.registers.load(Ordering::SeqCst) {
-                ask.keep.save(&record).await.unwrap();
+                request.keep.save(&record).await.unwrap();
             }
             self.gate.pass().await;
             if self.refuses.load(Ordering::SeqCst) {
                 return Err(AuthorizeError::new(Remedy::SignIn, "the user denied it"));
             }
-            let mut grant = self.server.grant(ask.scopes);
+            let mut grant = self.server.grant(request.scopes);
             if self.is_service.load(Ordering::SeqCst) {
                 grant.kind = GrantKind::ClientCredentials;
                 grant.refresh_token = None;
