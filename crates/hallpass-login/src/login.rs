@@ -4,8 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    Clock, Diagnostic, Entropy, HttpClient, Record, Registration, Remedy, SignIn, SignInReason,
-    State,
+    Clock, Entropy, HttpClient, Record, Registration, Remedy, SignIn, SignInReason, State,
 };
 use hallpass_discovery::{Discovered, Discovery, DiscoveryErrorKind};
 use hallpass_oauth::{ClientKey, TokenError};
@@ -85,10 +84,7 @@ impl<'a> Login<'a> {
         let key = request.settings.client.key.as_ref();
         let key = key.map(ClientKey::open).transpose().map_err(|error| {
             let what = "the key of the client can't be used";
-            LoginError::new(LoginErrorKind::Setting, what)
-                .with_remedy(error.remedy())
-                .with_hints(error.hint())
-                .with_source(error)
+            LoginError::new(LoginErrorKind::Setting, what).with_cause(error)
         })?;
         let server = &request.key.server;
         host.interaction.event(LoginEvent::Discovering { server });
@@ -105,11 +101,7 @@ impl<'a> Login<'a> {
                 _ => LoginErrorKind::Discovery,
             };
             let what = format!("no sign-in to {server}: its authorization server was not found");
-            let hints = Diagnostic::hints(&error);
-            LoginError::new(kind, what)
-                .with_remedy(error.remedy())
-                .with_hints(hints)
-                .with_source(error)
+            LoginError::new(kind, what).with_cause(error)
         })?;
         Ok(Self {
             host,
@@ -225,11 +217,7 @@ impl<'a> Login<'a> {
         }
         self.request.keep.save(&record).await.map_err(|error| {
             let what = "the new registration could not be saved";
-            let hints = Diagnostic::hints(&error);
-            LoginError::new(LoginErrorKind::Store, what)
-                .with_remedy(error.remedy())
-                .with_hints(hints)
-                .with_source(error)
+            LoginError::new(LoginErrorKind::Store, what).with_cause(error)
         })
     }
 

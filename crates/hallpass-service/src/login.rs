@@ -1,8 +1,8 @@
 //! One sign-in of a service, from discovery to the record.
 
 use hallpass_core::{
-    AuthScheme, Diagnostic as _, DpopSetting, Record, Registration, Remedy, Resource, Scopes,
-    ServerMetadata, SignIn, SignInReason, State, record::GrantKind,
+    AuthScheme, DpopSetting, Record, Registration, Remedy, Resource, Scopes, ServerMetadata,
+    SignIn, SignInReason, State, record::GrantKind,
 };
 use hallpass_discovery::Discovery;
 use hallpass_oauth::{
@@ -63,11 +63,7 @@ impl<'a> Login<'a> {
         let found = discovery.run(server, request.challenges).await;
         let found = found.map_err(|error| {
             let what = format!("no sign-in to {server}: its authorization server was not found");
-            let hints = error.hints();
-            ServiceError::new(ServiceErrorKind::Discovery, what)
-                .with_remedy(error.remedy())
-                .with_hints(hints)
-                .with_source(error)
+            ServiceError::new(ServiceErrorKind::Discovery, what).with_cause(error)
         })?;
         let scopes = found
             .scopes(request.challenges, request.settings)

@@ -90,10 +90,10 @@ impl Diagnostic for SignInRequired {
             ))],
             // The sign-in is the remedy; the hint of the error would name another.
             SignInNeed::ClientForgotten => Vec::new(),
-            _ => {
-                let hint = self.source.as_ref().and_then(|error| error.hint());
-                hint.into_iter().map(Hint::from).collect()
-            }
+            _ => self
+                .source
+                .as_ref()
+                .map_or_else(Vec::new, |error| error.hints()),
         }
     }
 }
