@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    Challenge, Diagnostic as _, Issuer, Resource, ResourceSetting, ServerSettings, ServerUrl,
+    Challenge, Diagnostic as _, Hint, Issuer, Resource, ResourceSetting, ServerSettings, ServerUrl,
     Timestamp, block_on,
     http::{HttpErrorKind, RequestOptions},
 };
@@ -218,6 +218,11 @@ impl Fixture {
 /// The hints of an error, as a host without commands of its own shows them.
 pub(crate) fn hints(error: &DiscoveryError) -> String {
     let hints = error.hints();
+    for hint in &hints {
+        if let Hint::Setting { setting, .. } = hint {
+            assert!(Hint::SETTINGS.contains(setting), "{setting}");
+        }
+    }
     let hints: Vec<String> = hints.iter().map(ToString::to_string).collect();
     hints.join("; ")
 }

@@ -85,9 +85,9 @@ impl Diagnostic for SignInRequired {
 
     fn hints(&self) -> Vec<Hint> {
         match &*self.need {
-            SignInNeed::SettingChanged(name) => vec![Hint::text(format!(
-                "sign in again, or set `{name}` back to what it was"
-            ))],
+            SignInNeed::SettingChanged(_) => vec![Hint::text(
+                "if the new setting is not meant, set it back to what it was",
+            )],
             // The sign-in is the remedy; the hint of the error would name another.
             SignInNeed::ClientForgotten => Vec::new(),
             _ => self
