@@ -4,7 +4,7 @@
 use std::{fs, io, path::Path};
 
 use hallpass::{
-    ClientId, ClientSecret, Record,
+    ClientId, ClientSecret, Diagnostic as _, Record,
     record::RegistrationOrigin,
     service::ClientKey,
     settings::{ClientPrivateKey, ClientSigningKey, PreRegisteredClient},
@@ -41,13 +41,10 @@ pub(crate) fn read(
             };
             // What is wrong with it is said here, where the file has a name.
             ClientKey::open(&key).map_err(|error| {
-                let hint = error.hint();
+                let hints = error.hints();
                 let failed =
                     CommandError::usage(error).hint(format!("it is read from {}", file.display()));
-                match hint {
-                    Some(hint) => failed.hint(hint),
-                    None => failed,
-                }
+                hints.into_iter().fold(failed, CommandError::hint)
             })?;
             Some(key)
         }

@@ -351,7 +351,7 @@ fn parse_entry(
 }
 
 /// Every key of a server, also by its old names.
-fn keys() -> Vec<String> {
+pub(crate) fn keys() -> Vec<String> {
     let command = ServerOptions::augment_args(clap::Command::new("server"));
     let options = command.get_arguments().filter_map(clap::Arg::get_long);
     let old = command

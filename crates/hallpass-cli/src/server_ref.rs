@@ -1,10 +1,13 @@
 //! What a person calls a server, and the command lines that are shown to them.
 
+use std::path::PathBuf;
+
 use hallpass::{Account, CredentialKey};
 
 use crate::{
     config::Config,
     exit::{Code, CommandError},
+    global_options::GlobalOptions,
     program::Program,
     text,
 };
@@ -15,6 +18,8 @@ pub(crate) struct ServerRef {
     server: String,
     /// The account, where it has to be said.
     account: Option<Account>,
+    /// The options of this call that say where the credentials are.
+    store: String,
     /// What a URL leaves out: its query may hold a key and is not shown.
     lacks_query: bool,
 }
@@ -34,26 +39,15 @@ impl ServerRef {
             Some(name.clone())
         };
         let usual = CredentialKey::new(key.server.clone());
-        let is_usual = key.account == usual.account;
-        if let Some(server) = name(key) {
-            return Self {
-                server,
-                account: None,
-                lacks_query: false,
-            };
-        }
-        let account = (!is_usual).then(|| key.account.clone());
-        match name(&usual) {
-            Some(server) => Self {
-                server,
-                account,
-                lacks_query: false,
-            },
-            None => Self {
-                server: text::quoted(&key.server.to_string()),
-                account,
-                lacks_query: key.server.url().query().is_some(),
-            },
+        let own_name = name(key);
+        let account =
+            (own_name.is_none() && key.account != usual.account).then(|| key.account.clone());
+        let named = own_name.or_else(|| name(&usual));
+        Self {
+            account,
+            store: store_options(&program.options),
+            lacks_query: named.is_none() && key.server.url().query().is_some(),
+            server: named.unwrap_or_else(|| text::quoted(&key.server.to_string())),
         }
     }
 
@@ -68,6 +62,7 @@ impl ServerRef {
         if let Some(account) = &self.account {
             line.extend([" --account ", account.as_str()]);
         }
+        line += &self.store;
         if !options.is_empty() {
             line.extend([" ", options]);
         }
@@ -92,4 +87,20 @@ impl ServerRef {
         }
         failed
     }
+}
+
+/// The options that another call needs to reach the same store.
+fn store_options(options: &GlobalOptions) -> String {
+    let path = |path: &PathBuf| path.display().to_string();
+    [
+        ("--store", options.store.as_ref().map(path)),
+        (
+            "--passphrase-file",
+            options.passphrase_file.as_ref().map(path),
+        ),
+        ("--passphrase-env", options.passphrase_env.clone()),
+    ]
+    .into_iter()
+    .filter_map(|(option, value)| Some(format!(" {option} {}", text::quoted(&value?))))
+    .collect()
 }

@@ -1,19 +1,27 @@
 //! The settings of the libraries, as the options that set them.
 
+use clap::Args as _;
 use hallpass::Hint;
 
-use crate::text;
+use crate::{server_options::ServerOptions, text};
 
 /// The libraries' names of settings and the options that set them.
 const OPTIONS: &[(&str, &str)] = &[
     ("allow_mismatch", "--allow-resource-mismatch"),
     ("callback", "--callback-port"),
     ("client", "--client-id"),
+    ("client_identity", "--client-certificate"),
+    ("dpop", "--dpop"),
     ("endpoints", "--token-endpoint"),
+    ("endpoints.authorization", "--authorization-endpoint"),
+    ("endpoints.registration", "--registration-endpoint"),
+    ("endpoints.revocation", "--revocation-endpoint"),
+    ("endpoints.token", "--token-endpoint"),
     ("headers", "--header"),
     ("issuer", "--issuer"),
     ("legacy_discovery", "--legacy-discovery"),
     ("pkce", "--assume-s256"),
+    ("proxy", "--proxy"),
     ("resource", "--resource"),
     ("resource_metadata_url", "--resource-metadata-url"),
     ("scopes", "--scope"),
@@ -22,57 +30,32 @@ const OPTIONS: &[(&str, &str)] = &[
     ("trusted_issuers", "--trusted-issuer"),
 ];
 
-/// An option that sets a setting.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SettingOption {
-    pub(crate) name: &'static str,
-    /// What it takes; `None` for a switch.
-    pub(crate) takes: Option<&'static str>,
-}
-
-impl SettingOption {
-    /// The option with a value, or with a word for it.
-    pub(crate) fn with_value(self, value: Option<&str>) -> String {
-        match (self.takes, value) {
-            (None, _) => self.name.to_owned(),
-            (Some(_), Some(value)) => format!("{} {}", self.name, text::quoted(value)),
-            (Some(what), None) => format!("{} {what}", self.name),
-        }
+/// The option that sets a setting of the libraries, with `value` or with the word for one.
+pub(crate) fn option_of(setting: &str, value: Option<&str>) -> Option<String> {
+    let (_, option) = OPTIONS.iter().find(|(known, _)| *known == setting)?;
+    let command = ServerOptions::augment_args(clap::Command::new("server"));
+    let argument = command
+        .get_arguments()
+        .find(|argument| argument.get_long() == option.strip_prefix("--"))?;
+    // A switch takes its value after `=` only.
+    if argument.is_require_equals_set() {
+        return Some((*option).to_owned());
     }
-}
-
-/// The option that sets a setting of the libraries.
-pub(crate) fn option_of(setting: &str) -> Option<SettingOption> {
-    let (_, name) = OPTIONS.iter().find(|(known, _)| *known == setting)?;
-    let takes = match *name {
-        "--allow-resource-mismatch" | "--assume-s256" | "--legacy-discovery" => None,
-        "--ca-certificate" => Some("FILE"),
-        "--callback-port" => Some("PORT"),
-        "--client-id" => Some("ID"),
-        "--header" => Some("'NAME: VALUE'"),
-        "--resource" => Some("URI"),
-        "--scope" => Some("SCOPES"),
-        _ => Some("URL"),
+    let value = match value {
+        Some(value) => text::quoted(value),
+        None => argument.get_value_names()?.first()?.to_string(),
     };
-    Some(SettingOption { name, takes })
+    Some(format!("{option} {value}"))
 }
 
-/// Advice in words, with settings as the options that set them.
+/// Advice in words, with a setting as the option that sets it.
 pub(crate) fn describe(hint: &Hint) -> String {
-    let Hint::Setting { setting, value } = hint else {
-        return settings_as_options(&hint.to_string());
+    let option = match hint {
+        Hint::Setting { setting, value } => option_of(setting, value.as_deref()),
+        _ => None,
     };
-    match option_of(setting) {
-        Some(option) => format!("set `{}`", option.with_value(value.as_deref())),
-        None => hint.to_string(),
-    }
+    option.map_or_else(|| hint.to_string(), |option| format!("set `{option}`"))
 }
 
-/// A hint of the libraries, which names settings by field, in terms of the command line.
-pub(crate) fn settings_as_options(hint: &str) -> String {
-    OPTIONS
-        .iter()
-        .fold(hint.to_owned(), |hint, (setting, option)| {
-            hint.replace(&format!("`{setting}`"), &format!("`{option}`"))
-        })
-}
+#[cfg(test)]
+mod tests;

@@ -96,6 +96,31 @@ pub enum Hint {
 }
 
 impl Hint {
+    /// The settings that the hints of Hallpass name. A program has an option for each.
+    pub const SETTINGS: &[&str] = &[
+        "allow_mismatch",
+        "callback",
+        "client",
+        "client_identity",
+        "dpop",
+        "endpoints",
+        "endpoints.authorization",
+        "endpoints.registration",
+        "endpoints.revocation",
+        "endpoints.token",
+        "headers",
+        "issuer",
+        "legacy_discovery",
+        "pkce",
+        "proxy",
+        "resource",
+        "resource_metadata_url",
+        "scopes",
+        "server_metadata_url",
+        "trust",
+        "trusted_issuers",
+    ];
+
     /// Advice in words.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text { text: text.into() }

@@ -70,6 +70,14 @@ impl<K: ErrorKind> KindError<K> {
         self
     }
 
+    /// Adds the cause, whose remedy and advice become those of this error.
+    #[must_use]
+    pub fn with_cause(self, cause: impl Diagnostic + Send + Sync + 'static) -> Self {
+        self.with_remedy(cause.remedy())
+            .with_hints(cause.hints())
+            .with_source(cause)
+    }
+
     /// The kind.
     pub fn kind(&self) -> K {
         self.kind

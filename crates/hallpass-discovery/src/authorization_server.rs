@@ -2,7 +2,7 @@
 //! without: explicit endpoints, and what MCP 2025-03-26 did.
 
 use hallpass_core::{
-    ExplicitEndpoints, Issuer, ResourceMetadata, ServerMetadata, ServerSettings, ServerUrl,
+    ExplicitEndpoints, Hint, Issuer, ResourceMetadata, ServerMetadata, ServerSettings, ServerUrl,
     redacted_url,
 };
 use serde_json::{Map, Value};
@@ -35,10 +35,8 @@ pub(crate) fn issuers(
                 value(server.as_str())
             );
             return Err(
-                RequestFailure::new(DiscoveryErrorKind::NoAuthorizationServer, text).with_hint(
-                    "set `issuer` to the authorization server's issuer, or `legacy_discovery` if \
-                     the server is its own authorization server",
-                ),
+                RequestFailure::new(DiscoveryErrorKind::NoAuthorizationServer, text)
+                    .with_settings(&["issuer", "legacy_discovery"]),
             );
         }
         return Ok(listed.to_vec());
@@ -61,15 +59,12 @@ pub(crate) fn issuers(
         value(server.as_str()),
         names.join(", ")
     );
-    let hint = format!(
-        "remove the setting `issuer` or set it to one of these, or add {} to `trusted_issuers`",
-        value(configured.as_str())
-    );
-    let fault = RequestFailure::new(DiscoveryErrorKind::IssuerNotListed, text).with_hint(hint);
-    Err(match listed {
-        [only] => fault.with_suggestion("issuer", only.as_str()),
-        _ => fault,
-    })
+    let fault = RequestFailure::new(DiscoveryErrorKind::IssuerNotListed, text);
+    let fault = match listed {
+        [only] => fault.with_setting("issuer", only.as_str()),
+        _ => fault.with_settings(&["issuer"]),
+    };
+    Err(fault.with_setting("trusted_issuers", configured.as_str()))
 }
 
 /// Reads the metadata of the first of `issuers` that has any.
@@ -118,10 +113,8 @@ pub(crate) async fn of_issuers(
     } else {
         RequestFailure::heaviest(faults)
     };
-    Err(fault.unwrap_or(nothing).or_hint(|| {
-        "set `server_metadata_url` if the metadata is elsewhere, or `endpoints` if there is none"
-            .to_owned()
-    }))
+    let settings = ["server_metadata_url", "endpoints"];
+    Err(fault.unwrap_or(nothing).or_settings(&settings))
 }
 
 /// Reads the metadata at the URL that a person named.
@@ -139,7 +132,7 @@ pub(crate) async fn at_named_url(
             value(url.as_str())
         );
         return Err(RequestFailure::new(DiscoveryErrorKind::Settings, text)
-            .with_hint("set `server_metadata_url` to an https URL"));
+            .with_settings(&["server_metadata_url"]));
     }
     let expected: Vec<&Issuer> = expected.iter().collect();
     let read = reader
@@ -156,7 +149,7 @@ pub(crate) async fn at_named_url(
                     fault.text
                 );
             }
-            Err(fault.or_hint(|| "correct or remove the setting `server_metadata_url`".to_owned()))
+            Err(fault.or_settings(&["server_metadata_url"]))
         }
     }
 }
@@ -199,11 +192,7 @@ pub(crate) async fn legacy(
         _ => false,
     };
     if !is_nowhere {
-        return Err(fault.or_hint(|| {
-            "set `endpoints` to name the server's endpoints yourself, or `legacy_discovery` to \
-             take those of MCP 2025-03-26"
-                .to_owned()
-        }));
+        return Err(fault.or_settings(&["endpoints", "legacy_discovery"]));
     }
     if !asked_for {
         return Err(no_oauth(server));
@@ -228,18 +217,17 @@ pub(crate) fn explicit(
     listed: &[Issuer],
 ) -> Result<Server, RequestFailure> {
     let named = [
-        ("authorization", endpoints.authorization.as_ref()),
-        ("token", Some(&endpoints.token)),
-        ("registration", endpoints.registration.as_ref()),
-        ("revocation", endpoints.revocation.as_ref()),
+        ("endpoints.authorization", endpoints.authorization.as_ref()),
+        ("endpoints.token", Some(&endpoints.token)),
+        ("endpoints.registration", endpoints.registration.as_ref()),
+        ("endpoints.revocation", endpoints.revocation.as_ref()),
     ];
-    let refuse = |name: &str, url: &Url, problem: &str| {
+    let refuse = |name: &'static str, url: &Url, problem: &str| {
         let text = format!(
-            "the configured {name} endpoint {} can't be used: {problem} (RFC 6749 §3.1, §3.2)",
+            "the configured `{name}` {} can't be used: {problem} (RFC 6749 §3.1, §3.2)",
             value(url.as_str())
         );
-        RequestFailure::new(DiscoveryErrorKind::Settings, text)
-            .with_hint(format!("set `endpoints.{name}` to an https URL"))
+        RequestFailure::new(DiscoveryErrorKind::Settings, text).with_settings(&[name])
     };
     for (name, url) in named {
         if let Some(url) = url
@@ -251,7 +239,7 @@ pub(crate) fn explicit(
     let issuer = match settings.issuer.as_ref().or_else(|| listed.first()) {
         Some(issuer) => issuer.clone(),
         None => Issuer::parse(&endpoints.token.origin().ascii_serialization())
-            .map_err(|_| refuse("token", &endpoints.token, "it has no origin"))?,
+            .map_err(|_| refuse("endpoints.token", &endpoints.token, "it has no origin"))?,
     };
     let mut metadata = ServerMetadata::new(issuer);
     metadata
@@ -303,14 +291,12 @@ fn checked(
         redacted_url(at),
         value(claimed.as_str())
     );
-    let hint = format!(
-        "if that issuer is the right one, add {} to `trusted_issuers`",
-        value(claimed.as_str())
-    );
     Err(
         RequestFailure::new(DiscoveryErrorKind::IssuerMismatch, text)
-            .with_hint(hint)
-            .with_suggestion("trusted_issuers", claimed.as_str()),
+            .with_setting("trusted_issuers", claimed.as_str())
+            .with_hint(Hint::text(
+                "only if that issuer is right: the server may be misconfigured, or an impostor",
+            )),
     )
 }
 
@@ -320,10 +306,10 @@ fn no_oauth(server: &ServerUrl) -> RequestFailure {
          (RFC 9728 §3, RFC 8414 §3)",
         value(server.as_str())
     );
-    RequestFailure::new(DiscoveryErrorKind::NoOAuth, text).with_hint(
-        "check the URL; if the server does want OAuth, set `issuer`, `endpoints` or \
-         `legacy_discovery`",
-    )
+    let hint = Hint::text("check the URL, if the server does want a sign-in");
+    RequestFailure::new(DiscoveryErrorKind::NoOAuth, text)
+        .with_hint(hint)
+        .with_settings(&["issuer", "endpoints", "legacy_discovery"])
 }
 
 /// How many of a resource's authorization servers are tried before it counts as having none.

@@ -87,8 +87,9 @@ pub(crate) fn authorization_server(
     if metadata.token_endpoint.is_none() {
         // Without it nothing that Hallpass does is possible (RFC 8414 §2 lets only servers of the
         // implicit grant leave it out).
-        return Err(invalid(at, "it names no `token_endpoint` (RFC 8414 §2)")
-            .with_hint("set `endpoints` if the server has a token endpoint all the same"));
+        return Err(
+            invalid(at, "it names no `token_endpoint` (RFC 8414 §2)").with_settings(&["endpoints"])
+        );
     }
     metadata.other = members.object;
     Ok(metadata)
@@ -230,7 +231,7 @@ impl Members<'_> {
                 redacted_url(at)
             );
             RequestFailure::new(DiscoveryErrorKind::EndpointRefused, text)
-                .with_hint("set `endpoints` to name the server's endpoints yourself")
+                .with_settings(&["endpoints"])
         })
     }
 }

@@ -4,12 +4,13 @@ use std::{error::Error, fmt, sync::Arc};
 
 use hallpass_core::{Diagnostic, Hint, HttpError, Remedy, http::HttpErrorKind};
 
-use crate::Attempt;
+use crate::{Attempt, attempt::quoted};
 
 /// Discovery that found no usable authorization server.
 ///
-/// Its text names the rule that failed and the values on both sides, its [hint](Self::hint) the
-/// setting that would change it, and it carries [every try](Self::attempts).
+/// Its text names the rule that failed and the values on both sides, its
+/// [hints](Diagnostic::hints) the setting that would change it, and it carries
+/// [every try](Self::attempts).
 pub struct DiscoveryError {
     fault: Box<RequestFailure>,
     attempts: Vec<Attempt>,
@@ -70,24 +71,6 @@ impl DiscoveryError {
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
-
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
-        self.fault.remedy()
-    }
-
-    /// The setting that would change it and the value that it would have to have, where that is known;
-    /// for a diagnosis that prints the very line. Whether that value is right a person has to judge.
-    pub fn suggestion(&self) -> Option<(&'static str, &str)> {
-        let (name, value) = self.fault.suggestion.as_ref()?;
-        Some((name, value))
-    }
-
-    /// Which setting would change it, named as the field of
-    /// [`ServerSettings`](hallpass_core::ServerSettings), or whom to tell.
-    pub fn hint(&self) -> Option<&str> {
-        self.fault.hint.as_deref()
-    }
 }
 
 impl fmt::Display for DiscoveryError {
@@ -118,13 +101,10 @@ impl Diagnostic for DiscoveryError {
         self.fault.remedy()
     }
 
+    /// The settings that would change it, with their values where those are known. Whether such a
+    /// value is right the user has to judge.
     fn hints(&self) -> Vec<Hint> {
-        let setting = self.suggestion();
-        let setting = setting.map(|(setting, value)| Hint::setting(setting, Some(value)));
-        setting
-            .into_iter()
-            .chain(self.hint().map(Hint::text))
-            .collect()
+        self.fault.hints.clone()
     }
 }
 
@@ -133,8 +113,7 @@ impl Diagnostic for DiscoveryError {
 pub(crate) struct RequestFailure {
     pub(crate) kind: DiscoveryErrorKind,
     pub(crate) text: String,
-    pub(crate) hint: Option<String>,
-    suggestion: Option<(&'static str, String)>,
+    pub(crate) hints: Vec<Hint>,
     source: Option<Arc<HttpError>>,
     http: Option<HttpErrorKind>,
     not_found: bool,
@@ -145,8 +124,7 @@ impl RequestFailure {
         Self {
             kind,
             text: text.into(),
-            hint: None,
-            suggestion: None,
+            hints: Vec::new(),
             source: None,
             http: None,
             not_found: false,
@@ -173,21 +151,32 @@ impl RequestFailure {
         self
     }
 
-    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub(crate) fn with_hint(mut self, hint: Hint) -> Self {
+        self.hints.push(hint);
         self
     }
 
-    /// The setting that would change it, and to what.
-    pub(crate) fn with_suggestion(mut self, setting: &'static str, value: &str) -> Self {
-        self.suggestion = Some((setting, value.to_owned()));
+    /// The setting that would change it, and to what. A value of which a part may be secret is left
+    /// out.
+    pub(crate) fn with_setting(self, name: &'static str, value: &str) -> Self {
+        let value = Some(value).filter(|value| quoted(value) == *value);
+        self.with_hint(Hint::setting(name, value))
+    }
+
+    /// The settings that would change it, where only the user knows the value.
+    pub(crate) fn with_settings(mut self, names: &[&'static str]) -> Self {
+        let settings = names.iter().map(|name| Hint::setting(name, None));
+        self.hints.extend(settings);
         self
     }
 
-    /// A hint for a failure that has none of its own.
-    pub(crate) fn or_hint(mut self, hint: impl FnOnce() -> String) -> Self {
-        self.hint.get_or_insert_with(hint);
-        self
+    /// Settings for a failure that has no hint of its own.
+    pub(crate) fn or_settings(self, names: &[&'static str]) -> Self {
+        if self.hints.is_empty() {
+            self.with_settings(names)
+        } else {
+            self
+        }
     }
 
     /// The text with its cause, for the account of one try.

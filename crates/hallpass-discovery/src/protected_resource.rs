@@ -136,18 +136,8 @@ fn check_named(text: &str, server: &ServerUrl) -> Result<Url, RequestFailure> {
             ),
         );
         match instead {
-            Some(url) => {
-                let fault = fault.with_hint(format!(
-                    "if the metadata is there, set `resource_metadata_url` to {}",
-                    value(url.as_str())
-                ));
-                // A query may be secret, and is shown nowhere.
-                match url.query() {
-                    None => fault.with_suggestion("resource_metadata_url", url.as_str()),
-                    Some(_) => fault,
-                }
-            }
-            None => fault.with_hint("set `resource_metadata_url` to where the metadata is"),
+            Some(url) => fault.with_setting("resource_metadata_url", url.as_str()),
+            None => fault.with_settings(&["resource_metadata_url"]),
         }
     };
     let url =
@@ -177,7 +167,7 @@ fn check_setting(url: &Url) -> Result<(), RequestFailure> {
                 value(url.as_str())
             ),
         )
-        .with_hint("set `resource_metadata_url` to an https URL")),
+        .with_settings(&["resource_metadata_url"])),
     }
 }
 
@@ -190,14 +180,15 @@ fn summary(
     let plain = faults
         .iter()
         .all(|fault| fault.kind == DiscoveryErrorKind::ResourceMetadataNotFound);
-    let hint = || {
-        if settings.resource_metadata_url.is_some() {
-            "correct or remove the setting `resource_metadata_url`".to_owned()
-        } else {
-            "set `resource_metadata_url` if the metadata is elsewhere, `issuer` or `endpoints` if \
-             there is none, or `legacy_discovery` for a server of MCP 2025-03-26"
-                .to_owned()
-        }
+    let names: &[&str] = if settings.resource_metadata_url.is_some() {
+        &["resource_metadata_url"]
+    } else {
+        &[
+            "issuer",
+            "resource_metadata_url",
+            "endpoints",
+            "legacy_discovery",
+        ]
     };
     let answers: Vec<&str> = faults.iter().map(|fault| fault.text.as_str()).collect();
     let text = format!(
@@ -211,7 +202,7 @@ fn summary(
     } else {
         RequestFailure::heaviest(faults)
     };
-    fault.unwrap_or(nothing).or_hint(hint)
+    fault.unwrap_or(nothing).or_settings(names)
 }
 
 /// How many URLs of one answer are considered: a server has one place for its metadata.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hallpass_core::{
-    Clock, HttpClient, ServerUrl,
+    Clock, Hint, HttpClient, ServerUrl,
     http::{HttpError, HttpErrorKind, RequestOptions, RequestTarget},
     redacted_url,
 };
@@ -181,34 +181,41 @@ fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
 
 fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> RequestFailure {
     let host = url.host_str().unwrap_or_default();
-    let hint = match error.kind() {
+    let hints = match error.kind() {
         HttpErrorKind::Resolve | HttpErrorKind::Connect | HttpErrorKind::ConnectTimeout => {
-            format!("check that {host} is up and reachable from here, and the proxy's settings")
+            vec![Hint::text(format!(
+                "check that {host} is up and reachable from here, and the proxy's settings"
+            ))]
         }
-        HttpErrorKind::Timeout | HttpErrorKind::Interrupted => {
-            format!("{host} was reached but did not answer in full: try again later")
-        }
-        HttpErrorKind::Tls => {
-            format!("check the certificate of {host} and the certificate authorities to trust")
-        }
+        HttpErrorKind::Timeout | HttpErrorKind::Interrupted => vec![Hint::Retry { after: None }],
+        HttpErrorKind::Tls => vec![Hint::text(format!(
+            "check the certificate of {host} and the certificate authorities to trust"
+        ))],
         HttpErrorKind::Redirect => {
-            "metadata is read across redirects of one origin only: set `resource_metadata_url` or \
-             `server_metadata_url` to where the document is"
-                .to_owned()
+            let setting = match document {
+                Document::ProtectedResource => "resource_metadata_url",
+                Document::AuthorizationServer => "server_metadata_url",
+            };
+            vec![Hint::setting(setting, None)]
         }
-        HttpErrorKind::AddressRefused => {
-            "only addresses of the server's own class, or ones that were configured, are asked"
-                .to_owned()
+        HttpErrorKind::AddressRefused => vec![Hint::text(
+            "only addresses of the server's own class, or ones that were configured, are asked",
+        )],
+        HttpErrorKind::BodyTooLarge => vec![
+            Hint::contact_operator(host),
+            Hint::text(format!(
+                "metadata may have at most {} bytes",
+                RequestOptions::METADATA_CAP
+            )),
+        ],
+        HttpErrorKind::ProxyAuthentication => vec![
+            Hint::setting("proxy", None),
+            Hint::text("check the proxy's user name and password"),
+        ],
+        HttpErrorKind::InvalidRequest => {
+            vec![Hint::text("check the URL and the proxy's settings")]
         }
-        HttpErrorKind::BodyTooLarge => format!(
-            "metadata may have at most {} bytes: contact the operator of {host}",
-            RequestOptions::METADATA_CAP
-        ),
-        HttpErrorKind::ProxyAuthentication => {
-            "check the proxy's user name and password in its settings".to_owned()
-        }
-        HttpErrorKind::InvalidRequest => "check the URL and the proxy's settings".to_owned(),
-        HttpErrorKind::Malformed | _ => format!("contact the operator of {host}"),
+        HttpErrorKind::Malformed | _ => vec![Hint::contact_operator(host)],
     };
     let text = match error.kind() {
         HttpErrorKind::BodyTooLarge => {
@@ -216,29 +223,31 @@ fn unanswered(document: Document, url: &Url, error: Arc<HttpError>) -> RequestFa
         }
         _ => format!("the {document} of {host} can't be read"),
     };
-    RequestFailure::http(text, error).with_hint(hint)
+    hints
+        .into_iter()
+        .fold(RequestFailure::http(text, error), RequestFailure::with_hint)
 }
 
 /// The fault of a status that is not 200.
 fn refused(document: Document, url: &Url, status: StatusCode) -> RequestFailure {
     let text = format!("{} answered {}", redacted_url(url), status.as_u16());
-    let host = url.host_str().unwrap_or_default();
     match status {
         StatusCode::NOT_FOUND => RequestFailure::new(not_found(document), text).not_found(),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            RequestFailure::new(DiscoveryErrorKind::Unavailable, text)
-                .with_hint(format!("{host} asks for patience: try again later"))
-        }
         status if status.is_redirection() => RequestFailure::new(
             not_found(document),
             format!("{text}, a redirect that is not followed"),
         ),
-        status if status.is_server_error() => {
-            RequestFailure::new(DiscoveryErrorKind::Unavailable, text)
-                .with_hint(format!("{host} has a fault of its own: try again later"))
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            unavailable(text)
         }
+        status if status.is_server_error() => unavailable(text),
         _ => RequestFailure::new(not_found(document), text),
     }
+}
+
+fn unavailable(text: String) -> RequestFailure {
+    RequestFailure::new(DiscoveryErrorKind::Unavailable, text)
+        .with_hint(Hint::Retry { after: None })
 }
 
 /// The kind of fault when the document is not where it was looked for.

@@ -1,7 +1,7 @@
 //! The one choice of `resource` (RFC 8707 §2, RFC 9728 §3.3): an explicit setting, else the
 //! metadata's own, else the server's canonical URL.
 
-use hallpass_core::{Resource, ResourceMetadata, ResourceSetting, ServerUrl};
+use hallpass_core::{Hint, Resource, ResourceMetadata, ResourceSetting, ServerUrl};
 
 use crate::{
     error::{DiscoveryErrorKind, RequestFailure},
@@ -35,14 +35,13 @@ pub(crate) fn accept(
         value(server.as_str()),
         mismatch.part()
     );
-    let hint = format!(
-        "the server may be an impostor or misconfigured; if {published} is right, set `resource` \
-         to exactly that"
-    );
     Err(
         RequestFailure::new(DiscoveryErrorKind::ResourceMismatch, text)
-            .with_hint(hint)
-            .with_suggestion("resource", exact),
+            .with_setting("resource", exact)
+            .with_hint(Hint::text(
+                "only if that name is right: the server may be misconfigured, or an impostor; its \
+                 operator has to publish the URL that people use",
+            )),
     )
 }
 
@@ -77,9 +76,10 @@ pub(crate) fn choose(
         value(server.as_str()),
     );
     Err(
-        RequestFailure::new(DiscoveryErrorKind::ResourceSetting, text).with_hint(
-            "remove the setting `resource`, or set its `allow_mismatch` if tokens for that \
-             resource are what this server takes",
-        ),
+        RequestFailure::new(DiscoveryErrorKind::ResourceSetting, text)
+            .with_hint(Hint::text(
+                "leave out the configured resource, if the server's own name is right",
+            ))
+            .with_settings(&["allow_mismatch"]),
     )
 }

@@ -275,7 +275,7 @@ fn sign_in_needed(needed: &hallpass_session::SignInRequired) -> Finding {
     };
     let found = Finding::from_error(code, needed).with_severity(Severity::Fault);
     let found = match needed.setting() {
-        Some(name) => found.text(format!("set `{name}` back to what it was at the sign-in")),
+        Some(_) => found.text("if the new setting is not meant, set it back to what it was"),
         None => found,
     };
     found.hint(Hint::SignIn)

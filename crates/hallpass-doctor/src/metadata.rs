@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hallpass_core::{HttpError, Resource};
+use hallpass_core::{Diagnostic as _, Hint, HttpError, Resource};
 use hallpass_discovery::{
     Attempt, Discovered, Discovery, DiscoveryError, DiscoveryErrorKind, Document, MetadataSource,
 };
@@ -115,17 +115,12 @@ impl Diagnosis<'_> {
             ResponsibleParty::Here => found,
             _ => found.with_party(side),
         };
-        let found = match error.suggestion() {
-            Some((name, value)) => found.hint_setting(name, Some(value)),
-            None => setting_for(found),
-        };
-        let found = if error.kind() == DiscoveryErrorKind::ResourceMismatch {
-            found.text(
-                "only if that name is right: the server may be misconfigured, or an impostor; its \
-                 operator has to publish the URL that people use",
-            )
-        } else {
-            found
+        let found = error.hints().into_iter().fold(found, Finding::hint);
+        let found = match code {
+            Code::EndpointRefused | Code::MetadataInvalid => {
+                found.text("contact the server's operator: its document is wrong")
+            }
+            _ => found,
         };
         // A server that asks for nothing lacks nothing; one that does not answer says nothing.
         let refused = self
@@ -194,7 +189,9 @@ fn is_at_authorization_server(error: &DiscoveryError) -> bool {
         DiscoveryErrorKind::ServerMetadataNotFound
         | DiscoveryErrorKind::IssuerMismatch
         | DiscoveryErrorKind::EndpointRefused => true,
-        DiscoveryErrorKind::Settings => error.to_string().contains("endpoint"),
+        DiscoveryErrorKind::Settings => !error
+            .hints()
+            .contains(&Hint::setting("resource_metadata_url", None)),
         DiscoveryErrorKind::NotJson
         | DiscoveryErrorKind::InvalidDocument
         | DiscoveryErrorKind::TooLarge
@@ -224,30 +221,5 @@ fn code_of(kind: DiscoveryErrorKind) -> Code {
         DiscoveryErrorKind::TooLarge => Code::MetadataTooLarge,
         DiscoveryErrorKind::Unavailable => Code::MetadataUnavailable,
         _ => Code::NoResourceMetadata,
-    }
-}
-
-/// The settings that answer a finding of which only a person knows the value.
-fn setting_for(found: Finding) -> Finding {
-    match found.code {
-        Code::NoResourceMetadata => found
-            .hint_setting("issuer", None)
-            .hint_setting("resource_metadata_url", None)
-            .hint_setting("legacy_discovery", None),
-        Code::NoAuthorizationServer => found.hint_setting("issuer", None),
-        Code::NoServerMetadata | Code::MetadataNotJson => found
-            .hint_setting("server_metadata_url", None)
-            .hint_setting("endpoints", None),
-        Code::EndpointRefused | Code::MetadataInvalid | Code::MetadataTooLarge => found
-            .hint_setting("endpoints", None)
-            .text("contact the server's operator: its document is wrong"),
-        Code::ResourceSetting => found
-            .text("leave `resource` away, if the server's own name is right")
-            .hint_setting("allow_mismatch", None),
-        Code::ChallengeRefused => found.hint_setting("resource_metadata_url", None),
-        Code::IssuerNotListed => found.hint_setting("trusted_issuers", None),
-        Code::MetadataUnavailable => found.retry_later(),
-        Code::NoOAuth => found.text("check the URL, if the server does want a sign-in"),
-        _ => found,
     }
 }

@@ -3,7 +3,10 @@
 use std::error::Error;
 
 use hallpass_core::{Hint, HttpError, http::HttpErrorKind};
-use hallpass_http::{AddressRefused, CertificateFault, CertificateRefused, RedirectRefused};
+use hallpass_http::{
+    AddressRefused, CertificateFault, CertificateRefused, HandshakeError, HandshakeFault,
+    RedirectRefused,
+};
 use hallpass_mcp::{RedirectError, RedirectReason};
 use url::Url;
 
@@ -143,22 +146,14 @@ fn of_certificate(
     }
 }
 
-/// What kind of handshake failed. The types that say so are private to the layers below; what they
-/// say is what there is.
 fn of_handshake(error: &HttpError) -> Code {
-    let mut text = String::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text} {cause}");
-        next = cause.source();
-    }
-    let alert = text.contains("alert");
-    if text.contains("InvalidContentType") {
-        Code::TlsNotSpoken
-    } else if alert && (text.contains("Certificate") || text.contains("UnknownCA")) {
-        Code::ClientCertificateWanted
-    } else {
-        Code::TlsFailed
+    let handshake = error
+        .source()
+        .and_then(<dyn Error>::downcast_ref::<HandshakeError>);
+    match handshake.map(HandshakeError::fault) {
+        Some(HandshakeFault::NotTls) => Code::TlsNotSpoken,
+        Some(HandshakeFault::ClientCertificate) => Code::ClientCertificateWanted,
+        _ => Code::TlsFailed,
     }
 }
 

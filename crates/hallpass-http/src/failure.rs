@@ -6,7 +6,7 @@ use hallpass_core::{
     HttpError,
     http::{HttpErrorKind, RequestTarget},
 };
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use url::Url;
 
 use crate::{AddressRefused, CertificateRefused, Proxy, ProxyRefused};
@@ -124,8 +124,54 @@ fn with_cause(outer: HttpError, error: reqwest::Error) -> HttpError {
     {
         return outer.with_source(refused.clone());
     }
+    if outer.kind() == HttpErrorKind::Tls
+        && let Some(tls) = find::<rustls::Error>(&error)
+    {
+        return outer.with_source(HandshakeError(tls.clone()));
+    }
     outer.with_source(Cause(error.without_url()))
 }
+
+/// A TLS handshake that failed for another reason than the server's certificate.
+///
+/// It is the [source](Error::source) of an [`HttpError`] of kind `Tls`, where that is not a
+/// [`CertificateRefused`].
+#[derive(Debug, Clone)]
+pub struct HandshakeError(rustls::Error);
+
+/// What kind of handshake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HandshakeFault {
+    /// What answers does not speak TLS.
+    NotTls,
+    /// The server requires a client certificate, or refuses the one that it got
+    /// (RFC 8446 §4.4.2.4).
+    ClientCertificate,
+    /// Anything else, such as no version of TLS that both sides support.
+    Other,
+}
+
+impl HandshakeError {
+    /// What kind of handshake failed.
+    pub fn fault(&self) -> HandshakeFault {
+        match &self.0 {
+            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+                HandshakeFault::NotTls
+            }
+            error if refuses_client(error) => HandshakeFault::ClientCertificate,
+            _ => HandshakeFault::Other,
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for HandshakeError {}
 
 /// The first error of type `T` in a chain. `io::Error` hides what it wraps from `source`.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {

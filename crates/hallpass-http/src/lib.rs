@@ -15,8 +15,8 @@
 //! - Bodies are capped after decompression; connecting, the response's head, each pause and the
 //!   whole have time limits.
 //! - Errors keep their cause and lose their URL's secrets: [`CertificateRefused`] shows the chain
-//!   that was presented, [`AddressRefused`] the address that was refused, [`ProxyRefused`] the proxy
-//!   that wants other credentials. [`HandshakeLog`] notes what servers presented and who accepted it.
+//!   that was presented, [`HandshakeError`] what kind of TLS handshake failed, [`AddressRefused`] the
+//!   address that was refused, [`ProxyRefused`] the proxy that wants other credentials. [`HandshakeLog`] notes what servers presented and who accepted it.
 //!
 //! # What it does not do
 //!
@@ -67,6 +67,7 @@ mod trust;
 pub use address::AddressClass;
 pub use client::Client;
 pub use config::{HttpConfig, HttpConfigError};
+pub use failure::{HandshakeError, HandshakeFault};
 pub use identity::{ClientIdentity, ClientIdentityError};
 pub use origin::{Origin, OriginError, OriginHeaders};
 pub use policy::AddressRefused;

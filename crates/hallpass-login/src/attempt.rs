@@ -142,10 +142,7 @@ impl Login<'_> {
                 "the authorization request for {} can't be made",
                 self.request.key.server
             );
-            LoginError::new(LoginErrorKind::Request, what)
-                .with_remedy(error.remedy())
-                .with_hints(error.hint())
-                .with_source(error)
+            LoginError::new(LoginErrorKind::Request, what).with_cause(error)
         })
     }
 

@@ -126,10 +126,7 @@ impl AwaitCallback<'_> {
             _ => LoginErrorKind::Callback,
         };
         let what = format!("the sign-in to {} was refused", self.server);
-        LoginError::new(kind, what)
-            .with_remedy(error.remedy())
-            .with_hints(error.hint())
-            .with_source(error)
+        LoginError::new(kind, what).with_cause(error)
     }
 
     fn timed_out(&self) -> LoginError {

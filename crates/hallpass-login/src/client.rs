@@ -2,8 +2,9 @@
 //! registered before. Nothing is sent here.
 
 use hallpass_core::{
-    ClientId, PreRegisteredClient, Record, Registration, Remedy, Scopes, ServerMetadata,
-    ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod, record::RegistrationOrigin,
+    ClientId, Diagnostic as _, PreRegisteredClient, Record, Registration, Remedy, Scopes,
+    ServerMetadata, ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod,
+    record::RegistrationOrigin,
 };
 use hallpass_oauth::{check_client_issuer, pre_registration};
 
@@ -91,7 +92,7 @@ impl ClientCandidates<'_> {
                 };
                 LoginError::new(kind, error.to_string())
                     .with_remedy(error.remedy())
-                    .with_hint(error.hint())
+                    .with_hints(error.hints())
             })
     }
 

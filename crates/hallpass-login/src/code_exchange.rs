@@ -1,7 +1,7 @@
 //! The code exchange (RFC 6749 §4.1.3), and the record of the login.
 
 use hallpass_core::{
-    Grant, Record, Registration, Remedy, Scopes, State, TokenEndpointAuthMethod,
+    Diagnostic as _, Grant, Record, Registration, Remedy, Scopes, State, TokenEndpointAuthMethod,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{AuthorizationCode, PendingAuthorization, TokenResponse};
@@ -101,11 +101,7 @@ impl Login<'_> {
             _ => None,
         };
         let what = format!("{issuer} gave no tokens for the code");
-        let hint = error.hint();
-        let error = LoginError::new(LoginErrorKind::Exchange, what)
-            .with_remedy(error.remedy())
-            .with_hints(hint)
-            .with_source(error);
+        let error = LoginError::new(LoginErrorKind::Exchange, what).with_cause(error);
         match reregister {
             Some(reason) => FailedAttempt::Reregister(reason, Box::new(error)),
             None => error.into(),

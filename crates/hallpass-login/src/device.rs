@@ -3,7 +3,7 @@
 
 use std::future::pending as never;
 
-use hallpass_core::{BoxFuture, Registration, Remedy};
+use hallpass_core::{BoxFuture, Diagnostic as _, Registration, Remedy};
 use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse};
 use hallpass_session::{DpopSigner, Retry, TokenRequestError};
 
@@ -61,7 +61,7 @@ impl Login<'_> {
             };
             LoginError::new(kind, what)
                 .with_remedy(error.remedy())
-                .with_hints(error.hint())
+                .with_hints(error.hints())
                 .with_source(error.into_inner())
         };
         let client = self.token_client();

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{Diagnostic, Record, Registration, Remedy, SignIn, SignInReason, State};
+use hallpass_core::{Record, Registration, Remedy, SignIn, SignInReason, State};
 use hallpass_discovery::{Discovered, DiscoveryErrorKind};
 use hallpass_oauth::{ClientKey, TokenError};
 use hallpass_session::{DpopSigner, Endpoint, OAuthClient, Ports, Retry, TokenClient};
@@ -80,10 +80,7 @@ impl<'a> Login<'a> {
         let key = request.settings.client.key.as_ref();
         let key = key.map(ClientKey::open).transpose().map_err(|error| {
             let what = "the key of the client can't be used";
-            LoginError::new(LoginErrorKind::Setting, what)
-                .with_remedy(error.remedy())
-                .with_hints(error.hint())
-                .with_source(error)
+            LoginError::new(LoginErrorKind::Setting, what).with_cause(error)
         })?;
         let server = &request.key.server;
         host.interaction.event(LoginEvent::Discovering { server });
@@ -96,11 +93,7 @@ impl<'a> Login<'a> {
                 _ => LoginErrorKind::Discovery,
             };
             let what = format!("no sign-in to {server}: its authorization server was not found");
-            let hints = Diagnostic::hints(&error);
-            LoginError::new(kind, what)
-                .with_remedy(error.remedy())
-                .with_hints(hints)
-                .with_source(error)
+            LoginError::new(kind, what).with_cause(error)
         })?;
         Ok(Self {
             host,
@@ -200,11 +193,7 @@ impl<'a> Login<'a> {
         }
         self.request.keep.save(&record).await.map_err(|error| {
             let what = "the new registration could not be saved";
-            let hints = Diagnostic::hints(&error);
-            LoginError::new(LoginErrorKind::Store, what)
-                .with_remedy(error.remedy())
-                .with_hints(hints)
-                .with_source(error)
+            LoginError::new(LoginErrorKind::Store, what).with_cause(error)
         })
     }
 

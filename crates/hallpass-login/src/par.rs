@@ -1,6 +1,6 @@
 //! Pushed authorization requests (RFC 9126).
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic as _, Remedy};
 use hallpass_oauth::PendingAuthorization;
 use hallpass_session::{Retry, TokenRequestError};
 
@@ -78,10 +78,7 @@ impl Login<'_> {
             {
                 Err(self.registration_refused(Some(error)))
             }
-            Err(error) if demanded => Err(refused(error.remedy())
-                .with_hints(error.hint())
-                .with_source(error)
-                .into()),
+            Err(error) if demanded => Err(refused(error.remedy()).with_cause(error).into()),
             Err(error) => {
                 tracing::debug!(%error, "the authorization request was not pushed");
                 Ok(false)

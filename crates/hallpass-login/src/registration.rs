@@ -1,6 +1,6 @@
 //! Dynamic registration (RFC 7591).
 
-use hallpass_core::{Registration, Remedy, TokenEndpointAuthMethod};
+use hallpass_core::{Diagnostic as _, Hint, Registration, Remedy, TokenEndpointAuthMethod};
 use hallpass_oauth::{
     AvailableCredentials, RegistrationError, RegistrationRequest, negotiate, registration_from_http,
 };
@@ -67,15 +67,11 @@ impl Login<'_> {
         };
         let registration = registration.map_err(|error| {
             let what = format!("{issuer} did not register the client");
-            let by_hand = "register a client there by hand and set its client id";
-            let hint = match error.remedy() {
-                Remedy::Retry => None,
-                _ => Some(error.hint().unwrap_or_else(|| by_hand.to_owned())),
-            };
+            let by_hand = (error.remedy() != Remedy::Retry && error.hints().is_empty())
+                .then(|| Hint::setting("client", None));
             LoginError::new(LoginErrorKind::Registration, what)
-                .with_remedy(error.remedy())
-                .with_hints(hint)
-                .with_source(error)
+                .with_hints(by_hand)
+                .with_cause(error)
         })?;
         self.save_registration(&registration).await?;
         Ok(Client {

@@ -4,7 +4,9 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hallpass_core::{ClientId, ClientSigningKey, Entropy, Issuer, Remedy, Timestamp};
+use hallpass_core::{
+    ClientId, ClientSigningKey, Diagnostic, Entropy, Hint, Issuer, Remedy, Timestamp,
+};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::json;
 
@@ -106,15 +108,15 @@ pub struct ClientKeyError {
     is_pem: bool,
 }
 
-impl ClientKeyError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for ClientKeyError {
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<String> {
-        Some("`openssl pkcs8 -topk8 -nocrypt -in key.pem` writes a key in this form".to_owned())
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text(
+            "`openssl pkcs8 -topk8 -nocrypt -in key.pem` writes a key in this form",
+        )]
     }
 }
 

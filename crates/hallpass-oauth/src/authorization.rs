@@ -4,7 +4,8 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_core::{
-    ClientId, Entropy, Issuer, Remedy, Resource, Scopes, ServerMetadata, is_loopback, quote,
+    ClientId, Diagnostic, Entropy, Hint, Issuer, Remedy, Resource, Scopes, ServerMetadata,
+    is_loopback, quote,
 };
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier};
 use url::Url;
@@ -166,32 +167,37 @@ impl AuthorizationRequestError {
     pub fn is_missing_pkce(&self) -> bool {
         self.reason == Reason::NoPkce
     }
+}
 
-    /// What to do about it: only a setting, here or at the server, can help.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for AuthorizationRequestError {
+    /// Only a setting, here or at the server, can help.
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<String> {
-        Some(match &self.reason {
+    fn hints(&self) -> Vec<Hint> {
+        let hint = match &self.reason {
             Reason::NoEndpoint => {
-                "set `endpoints`, or use a grant that needs no browser".to_owned()
+                return vec![
+                    Hint::setting("endpoints.authorization", None),
+                    Hint::text("or use a grant that needs no browser"),
+                ];
             }
-            Reason::NoPkce => "if the server does support S256 and only does not say so, set \
-                               `pkce = \"assume-s256\"` for it"
-                .to_owned(),
-            Reason::Reserved(name) => {
-                let setting = match name.as_str() {
-                    "resource" => "use the setting `resource`",
-                    "scope" => "use the setting `scopes`",
-                    "client_id" | "client_secret" => "use the setting `client`",
-                    _ => "leave it out",
-                };
-                setting.to_owned()
+            Reason::NoPkce => {
+                return vec![
+                    Hint::setting("pkce", Some("assume-s256")),
+                    Hint::text("only if the server does support S256 and does not say so"),
+                ];
             }
-            Reason::InsecureEndpoint | Reason::Repeated(_) => return None,
-        })
+            Reason::Reserved(name) => match name.as_str() {
+                "resource" => Hint::setting("resource", None),
+                "scope" => Hint::setting("scopes", None),
+                "client_id" | "client_secret" => Hint::setting("client", None),
+                _ => Hint::text("leave it out"),
+            },
+            Reason::InsecureEndpoint | Reason::Repeated(_) => return Vec::new(),
+        };
+        vec![hint]
     }
 }
 

@@ -12,7 +12,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use hallpass_core::{Issuer, Remedy, Resource, redact_text};
+use hallpass_core::{Diagnostic, Hint, Issuer, Remedy, Resource, redact_text};
 use oauth2::{CsrfToken, PkceCodeVerifier};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -256,9 +256,10 @@ impl CallbackError {
             _ => None,
         }
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for CallbackError {
+    fn remedy(&self) -> Remedy {
         match &*self.reason {
             Reason::NoState | Reason::WrongState => Remedy::SignIn,
             Reason::NoIssuer { .. } | Reason::WrongIssuer { .. } | Reason::Malformed(_) => {
@@ -278,23 +279,24 @@ impl CallbackError {
         }
     }
 
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<String> {
+    fn hints(&self) -> Vec<Hint> {
         match &*self.reason {
-            Reason::NoState => Some(format!(
+            Reason::NoState => vec![Hint::text(format!(
                 "paste the whole address from the browser's address bar, a code alone is not \
                  enough: it begins with `{}?` and holds `state=`",
                 self.redirect_uri
-            )),
-            Reason::WrongState => {
-                Some("use the link of this sign-in: an older one no longer counts".to_owned())
-            }
-            Reason::NoIssuer { .. } | Reason::WrongIssuer { .. } => Some(
-                "the code was not used: the authorization server has to send its own issuer as `iss`; \
-                 tell its operator"
-                    .to_owned(),
-            ),
-            Reason::Malformed(_) => None,
+            ))],
+            Reason::WrongState => vec![Hint::text(
+                "use the link of this sign-in: an older one no longer counts",
+            )],
+            Reason::NoIssuer { expected } | Reason::WrongIssuer { expected, .. } => vec![
+                Hint::contact_operator(expected.clone()),
+                Hint::text(
+                    "the code was not used: the authorization server has to send its own issuer as \
+                     `iss`",
+                ),
+            ],
+            Reason::Malformed(_) => Vec::new(),
             Reason::Refused { code, description } => {
                 crate::hint::for_code(code.as_deref(), description.as_deref())
             }

@@ -9,7 +9,7 @@ use base64::{
 };
 use bytes::Bytes;
 use hallpass_core::{
-    AccessToken, DpopKey, Entropy, Remedy, ServerMetadata, Timestamp, url_without_query,
+    AccessToken, Diagnostic, DpopKey, Entropy, Remedy, ServerMetadata, Timestamp, url_without_query,
 };
 use http::{HeaderValue, Method, Request};
 use ring::{
@@ -172,9 +172,9 @@ fn sha256(bytes: &[u8]) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProofKeyError;
 
-impl ProofKeyError {
-    /// What to do about it: a new key needs a new grant.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for ProofKeyError {
+    /// A new key needs a new grant.
+    fn remedy(&self) -> Remedy {
         Remedy::SignIn
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use hallpass_core::{
-    Issuer, PreRegisteredClient, Record, Registration, Remedy, ServerMetadata, SignInReason,
-    TokenEndpointAuthMethod, quote, record::RegistrationOrigin,
+    Diagnostic, Hint, Issuer, PreRegisteredClient, Record, Registration, Remedy, ServerMetadata,
+    SignInReason, TokenEndpointAuthMethod, quote, record::RegistrationOrigin,
 };
 
 use crate::client_auth::{AvailableCredentials, negotiate};
@@ -119,15 +119,15 @@ impl PreRegisteredClientError {
     pub fn is_other_issuer(&self) -> bool {
         matches!(*self.reason, Reason::OtherIssuer { .. })
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for PreRegisteredClientError {
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// Advice for the user.
-    pub fn hint(&self) -> &'static str {
-        match *self.reason {
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text(match *self.reason {
             Reason::NoCredential { .. } | Reason::NotAccepted { .. } => {
                 "set the client's secret or key, or another authentication method"
             }
@@ -135,7 +135,7 @@ impl PreRegisteredClientError {
                 "nothing of the client was sent; if the change is right, register a client with the \
                  new authorization server and configure it with its issuer"
             }
-        }
+        })]
     }
 }
 

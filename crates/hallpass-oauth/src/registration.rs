@@ -4,8 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use hallpass_core::{
-    ClientId, ClientSecret, Registration, RegistrationAccessToken, Remedy, Scopes, ServerMetadata,
-    Timestamp, TokenEndpointAuthMethod,
+    ClientId, ClientSecret, Diagnostic, Hint, Registration, RegistrationAccessToken, Remedy,
+    Scopes, ServerMetadata, Timestamp, TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin},
     redact_text,
 };
@@ -224,9 +224,10 @@ impl RegistrationError {
     pub fn retry_after(&self) -> Option<RetryAfter> {
         self.retry_after
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for RegistrationError {
+    fn remedy(&self) -> Remedy {
         match self.reason {
             Reason::NoClientId | Reason::TokenRejected => Remedy::Report,
             Reason::Method => Remedy::Configure,
@@ -237,19 +238,19 @@ impl RegistrationError {
         }
     }
 
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match (self.reason, self.code()) {
-            (Reason::NoClientId | Reason::StillRegistered | Reason::TokenRejected, _) => {
-                return None;
-            }
-            (Reason::Refused, _) if self.remedy() == Remedy::Retry => return None,
-            (Reason::Refused, Some("invalid_redirect_uri")) => {
-                "the server does not accept this callback address: set another `callback`"
-            }
-            _ => "register a client by hand and set its id as `client`",
-        };
-        Some(hint.to_owned())
+    fn hints(&self) -> Vec<Hint> {
+        match (self.reason, self.code()) {
+            (Reason::NoClientId | Reason::StillRegistered | Reason::TokenRejected, _) => Vec::new(),
+            (Reason::Refused, _) if self.remedy() == Remedy::Retry => Vec::new(),
+            (Reason::Refused, Some("invalid_redirect_uri")) => vec![
+                Hint::setting("callback", None),
+                Hint::text("the server does not accept this callback address"),
+            ],
+            _ => vec![
+                Hint::setting("client", None),
+                Hint::text("register a client by hand for it"),
+            ],
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hallpass_core::{Diagnostic, Remedy};
 use ring::{
     rand::SystemRandom,
     signature::{
@@ -107,10 +108,10 @@ impl fmt::Debug for Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SigningError;
 
-impl SigningError {
-    /// What to do about it: such a machine is not well.
-    pub fn remedy(&self) -> hallpass_core::Remedy {
-        hallpass_core::Remedy::Report
+impl Diagnostic for SigningError {
+    /// Such a machine is not well.
+    fn remedy(&self) -> Remedy {
+        Remedy::Report
     }
 }
 

@@ -1,8 +1,8 @@
 //! The client of a service, and how it authenticates.
 
 use hallpass_core::{
-    ClientId, Record, Registration, Remedy, ServerMetadata, ServerSettings, SignInReason,
-    TokenEndpointAuthMethod, record::RegistrationOrigin,
+    ClientId, Diagnostic as _, Record, Registration, Remedy, ServerMetadata, ServerSettings,
+    SignInReason, TokenEndpointAuthMethod, record::RegistrationOrigin,
 };
 use hallpass_oauth::{ClientKey, PreRegisteredClientError, check_client_issuer, pre_registration};
 
@@ -47,5 +47,5 @@ pub(crate) fn unusable(error: &PreRegisteredClientError) -> ServiceError {
     };
     ServiceError::new(kind, error.to_string())
         .with_remedy(error.remedy())
-        .with_hint(error.hint())
+        .with_hints(error.hints())
 }

@@ -1,6 +1,6 @@
 //! The error of a service's sign-in.
 
-use hallpass_core::{ErrorKind, KindError, Remedy};
+use hallpass_core::{Diagnostic as _, ErrorKind, KindError, Remedy};
 use hallpass_session::TokenRequestError;
 
 /// Why a service got no token. Nothing that was saved before is lost by it.
@@ -61,6 +61,6 @@ pub(crate) fn token_request_error(
     };
     ServiceError::new(kind, what)
         .with_remedy(remedy)
-        .with_hints(error.hint())
+        .with_hints(error.hints())
         .with_source(error.into_inner())
 }

@@ -58,11 +58,7 @@ impl<'a> Login<'a> {
         let found = discovery.run(server, request.challenges).await;
         let found = found.map_err(|error| {
             let what = format!("no sign-in to {server}: its authorization server was not found");
-            let hint = error.hint().map(str::to_owned);
-            ServiceError::new(ServiceErrorKind::Discovery, what)
-                .with_remedy(error.remedy())
-                .with_hints(hint)
-                .with_source(error)
+            ServiceError::new(ServiceErrorKind::Discovery, what).with_cause(error)
         })?;
         let scopes = found
             .scopes(request.challenges, request.settings)

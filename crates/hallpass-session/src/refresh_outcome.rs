@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    CredentialKey, HttpError, Remedy, Timestamp, http::HttpErrorKind, record::PostEnd,
+    CredentialKey, Diagnostic as _, HttpError, Remedy, Timestamp, http::HttpErrorKind,
+    record::PostEnd,
 };
 use hallpass_oauth::{TokenError, TokenErrorClass, TokenResponse};
 

@@ -9,7 +9,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use hallpass_core::{
-    Grant, Record, Registration, Remedy, State,
+    Diagnostic as _, Grant, Record, Registration, Remedy, State,
     record::{RegistrationOrigin, SignInCause},
     store::Guard,
 };

@@ -14,8 +14,9 @@ use std::{
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, Clock, DpopKey, Entropy, HttpClient, HttpError, Issuer, Registration, Remedy,
-    ServerMetadata, ServerUrl, Timestamp, http::RequestOptions, record::RegistrationManagement,
+    AuthScheme, Clock, Diagnostic, DpopKey, Entropy, Hint, HttpClient, HttpError, Issuer,
+    Registration, Remedy, ServerMetadata, ServerUrl, Timestamp, http::RequestOptions,
+    record::RegistrationManagement,
 };
 use hallpass_oauth::{
     ClientAuthentication, ClientKey, ProofKey, RegistrationError, RevocationAuthMethods,
@@ -356,9 +357,8 @@ pub enum TokenRequestError {
     Signing(SigningError),
 }
 
-impl TokenRequestError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for TokenRequestError {
+    fn remedy(&self) -> Remedy {
         match self {
             Self::Http(error) => error.remedy(),
             Self::Answer(error) => error.remedy(),
@@ -366,14 +366,15 @@ impl TokenRequestError {
         }
     }
 
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<String> {
+    fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Answer(error) => error.hint(),
-            Self::Http(_) | Self::Signing(_) => None,
+            Self::Answer(error) => error.hints(),
+            Self::Http(_) | Self::Signing(_) => Vec::new(),
         }
     }
+}
 
+impl TokenRequestError {
     /// The error within, as the source of another error.
     pub fn into_inner(self) -> Box<dyn Error + Send + Sync> {
         match self {
@@ -434,15 +435,16 @@ pub enum RegistrationDeletionError {
     Refused(RegistrationError),
 }
 
-impl RegistrationDeletionError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for RegistrationDeletionError {
+    fn remedy(&self) -> Remedy {
         match self {
             Self::Http(error) => error.remedy(),
             Self::Refused(error) => error.remedy(),
         }
     }
+}
 
+impl RegistrationDeletionError {
     fn inner(&self) -> &(dyn Error + 'static) {
         match self {
             Self::Http(error) => error,

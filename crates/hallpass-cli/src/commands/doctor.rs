@@ -120,12 +120,12 @@ struct Lines(ServerRef);
 impl Lines {
     fn of(&self, hint: &Hint) -> String {
         match hint {
-            Hint::Setting { setting, value } => match setting_options::option_of(setting) {
-                Some(option) => self
-                    .0
-                    .line_with("login", &option.with_value(value.as_deref())),
-                None => hint.to_string(),
-            },
+            Hint::Setting { setting, value } => {
+                match setting_options::option_of(setting, value.as_deref()) {
+                    Some(option) => self.0.line_with("login", &option),
+                    None => hint.to_string(),
+                }
+            }
             Hint::SignIn => self.0.line("login"),
             Hint::ForgetClient => format!(
                 "{}, then {}",

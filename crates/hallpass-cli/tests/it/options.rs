@@ -144,3 +144,15 @@ async fn saved_scope_needs_no_new_sign_in() {
         .await
         .expect(3);
 }
+
+#[tokio::test]
+async fn printed_line_keeps_store_and_account_of_the_call() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let store = fixture.folder.path().join("another store");
+    let store = store.to_str().unwrap();
+    let token = ["--store", store, "token", &url, "--account", "work"];
+    let refused = fixture.run(&token).await.expect(3);
+    let line = format!("hallpass login {url} --account work --store '{store}'");
+    assert!(refused.stderr.contains(&line), "{}", refused.stderr);
+}

@@ -1,7 +1,9 @@
 //! Where the authorization server's metadata is looked for (RFC 8414 §3, OpenID Connect Discovery
 //! §4), whose it is, and what of it is used.
 
-use hallpass_core::{ExplicitEndpoints, Remedy, ServerSettings, http::HttpErrorKind};
+use hallpass_core::{
+    Diagnostic as _, ExplicitEndpoints, Remedy, ServerSettings, http::HttpErrorKind,
+};
 use hallpass_discovery::DiscoveryErrorKind;
 
 use crate::fixture::{AS, Fixture, MCP, OIDC, PATH_PRM, challenged, issuer, naming, pointed, url};
@@ -93,7 +95,7 @@ fn the_issuer_is_the_one_that_built_the_url() {
                 "the metadata at {AS} claims the issuer `{claimed}` where `{named}` is expected \
                  (RFC 8414 §3.3)"
             ),
-            &format!("add `{claimed}` to `trusted_issuers`"),
+            &format!("set `trusted_issuers` to `{claimed}`"),
             &[PATH_PRM, AS, OIDC],
         );
         assert_eq!(error.kind(), DiscoveryErrorKind::IssuerMismatch);
@@ -202,7 +204,7 @@ fn the_configured_one_of_several() {
     let error = naming(&["https://one.example"]).set(configured("https://as.example")).fails(
         "the configured `issuer` `https://as.example` is not among the `authorization_servers` of \
          `https://mcp.example/mcp`: `https://one.example` (RFC 9728 §2)",
-        "add `https://as.example` to `trusted_issuers`",
+        "set `trusted_issuers` to `https://as.example`",
         &[PATH_PRM],
     );
     assert_eq!(error.kind(), DiscoveryErrorKind::IssuerNotListed);
@@ -273,7 +275,7 @@ fn the_explicit_metadata_url() {
             "the metadata at {at} claims the issuer `https://as.example` where the one that this \
              URL is built from is expected (RFC 8414 §3.3)"
         ),
-        "add `https://as.example` to `trusted_issuers`",
+        "set `trusted_issuers` to `https://as.example`",
         &[PATH_PRM, root, at],
     );
     named(challenged())
@@ -290,7 +292,7 @@ fn the_explicit_metadata_url() {
                 "no authorization server metadata at the configured `server_metadata_url`: {at} \
              answered 404"
             ),
-            "correct or remove the setting `server_metadata_url`",
+            "set `server_metadata_url`",
             &[PATH_PRM, at],
         );
     challenged()
@@ -342,7 +344,7 @@ fn explicit_endpoints_ask_for_nothing() {
             settings.endpoints = Some(endpoints().with_token(token));
         })
         .fails(
-            "the configured token endpoint `http://as.example/t` can't be used: plain http is for \
+            "the configured `endpoints.token` `http://as.example/t` can't be used: plain http is for \
              loopback hosts only (RFC 6749 §3.1, §3.2)",
             "`endpoints.token`",
             &[],

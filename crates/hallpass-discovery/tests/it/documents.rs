@@ -1,7 +1,7 @@
 //! What of the documents is used (RFC 9728 §2, RFC 8414 §2), and what comes of it: endpoints,
 //! scopes, PKCE.
 
-use hallpass_core::{PkceSetting, Remedy, Scopes, ServerSettings};
+use hallpass_core::{Diagnostic as _, PkceSetting, Remedy, Scopes, ServerSettings};
 use hallpass_discovery::{DiscoveryErrorKind, challenges};
 use hallpass_testkit::server_metadata_json;
 use http::HeaderMap;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hallpass_core::{HttpError, Remedy, http::HttpErrorKind};
+use hallpass_core::{Diagnostic as _, HttpError, Remedy, http::HttpErrorKind};
 use hallpass_discovery::{DiscoveryError, DiscoveryErrorKind};
 use hallpass_testkit::server_metadata_json;
 use serde_json::json;
@@ -285,7 +285,7 @@ fn every_try_is_in_the_error() {
 /// Everything that could reach a person or a log.
 fn all_texts(error: &DiscoveryError) -> String {
     use std::fmt::Write;
-    let mut all = format!("{error} {error:?} {error:#?} {:?}", error.hint());
+    let mut all = format!("{error} {error:?} {error:#?} {:?}", error.hints());
     for attempt in error.attempts() {
         write!(all, "{attempt} {attempt:?}").unwrap();
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hallpass_core::{
-    Challenge, Issuer, Resource, ResourceSetting, ServerSettings, ServerUrl, Timestamp, block_on,
+    Challenge, Diagnostic as _, Hint, Issuer, Resource, ResourceSetting, ServerSettings, ServerUrl,
+    Timestamp, block_on,
     http::{HttpErrorKind, RequestOptions},
 };
 use hallpass_discovery::{CacheMode, Discovered, Discovery, DiscoveryError, challenges};
@@ -207,11 +208,23 @@ impl Fixture {
             Err(error) => error,
         };
         assert_eq!(error.to_string(), text);
-        let given = error.hint().unwrap_or_default();
+        let given = hints(&error);
         assert!(given.contains(hint), "the hint is: {given}");
         assert_eq!(self.network.take_asked(), asked);
         error
     }
+}
+
+/// The hints of an error, as a host without commands of its own shows them.
+pub(crate) fn hints(error: &DiscoveryError) -> String {
+    let hints = error.hints();
+    for hint in &hints {
+        if let Hint::Setting { setting, .. } = hint {
+            assert!(Hint::SETTINGS.contains(setting), "{setting}");
+        }
+    }
+    let hints: Vec<String> = hints.iter().map(ToString::to_string).collect();
+    hints.join("; ")
 }
 
 /// Hosts box the future and send it between threads.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, Clock, HttpClient, HttpError, ResourceMetadata, ServerMetadata, ServerSettings,
-    ServerUrl, Timestamp, block_on,
+    BoxFuture, Clock, Diagnostic as _, HttpClient, HttpError, ResourceMetadata, ServerMetadata,
+    ServerSettings, ServerUrl, Timestamp, block_on,
     http::{Body, RequestOptions},
     is_loopback,
 };
@@ -98,7 +98,7 @@ fn explained(error: &DiscoveryError) {
     assert!(!error.to_string().is_empty());
     assert!(error.to_string().len() < 16 << 10, "{error}");
     assert!(!error.to_string().contains(char::is_control));
-    assert!(error.hint().is_some(), "{error}");
+    assert!(!error.hints().is_empty(), "{error}");
     assert!(!error.attempts().is_empty());
 }
 

@@ -1,6 +1,6 @@
 //! Servers that mean harm: documents of any shape, and too much of everything.
 
-use hallpass_core::ServerUrl;
+use hallpass_core::{Diagnostic as _, ServerUrl};
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
@@ -153,7 +153,7 @@ proptest! {
             }
             Err(error) => {
                 prop_assert!(!error.to_string().is_empty());
-                prop_assert!(error.hint().is_some(), "{}", error);
+                prop_assert!(!error.hints().is_empty(), "{}", error);
                 prop_assert!(!error.attempts().is_empty());
             }
         }

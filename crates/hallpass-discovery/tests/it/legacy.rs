@@ -1,10 +1,11 @@
 //! What MCP 2025-03-26 did, and the server without OAuth.
 
-use hallpass_core::{Remedy, ServerSettings, http::HttpErrorKind};
+use hallpass_core::{Diagnostic as _, Remedy, ServerSettings, http::HttpErrorKind};
 use hallpass_discovery::{DiscoveryErrorKind, MetadataSource};
 
 use crate::fixture::{
-    AS, Fixture, MCP, MCP_AS, OIDC, PATH_PRM, ROOT_PRM, case, challenged, issuer, pointed, url,
+    AS, Fixture, MCP, MCP_AS, OIDC, PATH_PRM, ROOT_PRM, case, challenged, hints, issuer, pointed,
+    url,
 };
 
 const NOWHERE: [&str; 3] = [PATH_PRM, ROOT_PRM, MCP_AS];
@@ -27,7 +28,7 @@ fn metadata_at_the_origin_after_404_everywhere() {
             "the metadata at {MCP_AS} claims the issuer `https://cf.mcp.example` where \
              `https://mcp.example` is expected (RFC 8414 §3.3)"
         ),
-        "add `https://cf.mcp.example` to `trusted_issuers`",
+        "set `trusted_issuers` to `https://cf.mcp.example`",
         &NOWHERE,
     );
     assert_eq!(error.kind(), DiscoveryErrorKind::IssuerMismatch);
@@ -85,10 +86,7 @@ fn never_after_another_answer_than_404() {
                 .status(candidate, status)
                 .issuer(MCP_AS, "https://mcp.example");
             let error = case.run().unwrap_err();
-            assert!(
-                error.hint().unwrap().contains("`legacy_discovery`"),
-                "{error}"
-            );
+            assert!(hints(&error).contains("`legacy_discovery`"), "{error}");
             assert_eq!(case.network.take_asked(), [PATH_PRM, ROOT_PRM]);
         }
     }
@@ -98,7 +96,7 @@ fn never_after_another_answer_than_404() {
     }
     let error = challenged().serve(MCP_AS, "<html>").run().unwrap_err();
     assert_eq!(error.kind(), DiscoveryErrorKind::NotJson);
-    assert!(error.hint().unwrap().contains("`legacy_discovery`"));
+    assert!(hints(&error).contains("`legacy_discovery`"));
     let error = challenged()
         .fail(MCP_AS, HttpErrorKind::Timeout)
         .run()

@@ -1,6 +1,6 @@
 //! Which `resource` is chosen (RFC 8707 §2), and which metadata is the server's own (RFC 9728 §3.3).
 
-use hallpass_core::{Remedy, ResourceSetting};
+use hallpass_core::{Diagnostic as _, Remedy, ResourceSetting};
 use hallpass_discovery::DiscoveryErrorKind;
 
 use crate::fixture::{AS, Fixture, MCP, PATH_PRM, challenged, exactly, issuer, pointed};
@@ -59,7 +59,7 @@ fn metadata_of_another_resource_is_refused_before_anything_else_is_asked() {
                 "the metadata's `resource` `{resource}` does not identify the server `{MCP}`: the \
                  {part} differs (RFC 9728 §3.3)"
             ),
-            &format!("if `{resource}` is right, set `resource` to exactly that"),
+            &format!("set `resource` to `{resource}`; only if that name is right"),
             &[PATH_PRM],
         );
         assert_eq!(error.kind(), DiscoveryErrorKind::ResourceMismatch);

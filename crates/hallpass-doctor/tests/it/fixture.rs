@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass::{
-    CredentialKey, Hallpass, HallpassBuilder, Record, ServerSettings,
+    CredentialKey, Hallpass, HallpassBuilder, Hint, Record, ServerSettings,
     http_client::HttpConfig,
     login::Interaction,
     store::{CredentialStore, LockKind, MemoryStore, Saved, StoreDiagnostics},
@@ -157,6 +157,12 @@ impl Fixture {
         }
         assert_eq!(self.count(Endpoint::Registration), registrations, "{name}");
 
+        let findings = report.steps.iter().flat_map(|step| &step.findings);
+        for hint in findings.flat_map(|finding| &finding.hints) {
+            if let Hint::Setting { setting, .. } = hint {
+                assert!(Hint::SETTINGS.contains(setting), "{name}: {setting}");
+            }
+        }
         let text = snapshot::text(&report);
         let mut leaks = LeakCheck::new();
         leaks.watch_record(self.issuer.recorder(), &[]);

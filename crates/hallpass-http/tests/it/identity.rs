@@ -1,8 +1,12 @@
 //! Client certificates.
 
+use std::error::Error as _;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hallpass_core::http::HttpErrorKind;
-use hallpass_http::{CaBundle, Client, ClientIdentity, HttpConfig, Trust};
+use hallpass_http::{
+    CaBundle, Client, ClientIdentity, HandshakeError, HandshakeFault, HttpConfig, Trust,
+};
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use tokio_rustls::rustls::version;
 
@@ -131,6 +135,9 @@ async fn without_one_the_refusal_is_a_tls_error_and_nothing_was_sent() {
         let error = ask(version, &authority, None).await.unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::Tls, "{}", chain(&error));
         assert!(!error.may_have_been_sent());
+        let handshake = error.source().unwrap().downcast_ref::<HandshakeError>();
+        let fault = handshake.unwrap().fault();
+        assert_eq!(fault, HandshakeFault::ClientCertificate, "{version:?}");
         assert!(
             chain(&error).contains("received fatal alert"),
             "{}",

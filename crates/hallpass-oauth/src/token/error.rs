@@ -17,7 +17,7 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use hallpass_core::{AuthScheme, Remedy, Timestamp, redact_text};
+use hallpass_core::{AuthScheme, Diagnostic, Hint, Remedy, Timestamp, redact_text};
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::{answer::Answer, error_text, hint, retry_after::RetryAfter};
@@ -167,9 +167,10 @@ impl TokenError {
             .map_or(DEFAULT_WAIT, |after| after.wait(now));
         (wait <= MAX_WAIT).then_some(wait)
     }
+}
 
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for TokenError {
+    fn remedy(&self) -> Remedy {
         match self.class {
             TokenErrorClass::NotProcessed | TokenErrorClass::Unknown => Remedy::Retry,
             TokenErrorClass::Definitive => Remedy::SignIn,
@@ -189,17 +190,17 @@ impl TokenError {
         }
     }
 
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<String> {
+    fn hints(&self) -> Vec<Hint> {
         if self.why == Some(UNEXPECTED_DPOP) {
-            return Some("set `dpop`: this server binds tokens to a key of the client".to_owned());
+            return vec![Hint::setting("dpop", Some("always"))];
         }
-        hint::for_code(self.code(), self.description()).or_else(|| {
-            self.status.is_redirection().then(|| {
-                "token requests follow no redirect: the metadata has to name the final URL"
-                    .to_owned()
-            })
-        })
+        let hints = hint::for_code(self.code(), self.description());
+        if hints.is_empty() && self.status.is_redirection() {
+            return vec![Hint::text(
+                "token requests follow no redirect: the metadata has to name the final URL",
+            )];
+        }
+        hints
     }
 }
 

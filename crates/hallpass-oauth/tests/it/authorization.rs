@@ -1,7 +1,7 @@
-use hallpass_core::{ClientId, Remedy, Resource, Scopes, ServerMetadata};
+use hallpass_core::{ClientId, Diagnostic as _, Remedy, Resource, Scopes, ServerMetadata};
 use hallpass_oauth::{AuthorizationRequest, AuthorizationRequestError, PendingAuthorization};
 
-use crate::{Counting, metadata, parameter, url};
+use crate::{Counting, hints, metadata, parameter, url};
 
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:7777/callback";
 
@@ -74,7 +74,7 @@ impl Ask<'_> {
     fn check_refused(&self, expected: &str, hint: &str) {
         let error = self.begin().unwrap_err();
         assert_eq!(error.to_string(), expected);
-        assert_eq!(error.hint().unwrap_or_default(), hint);
+        assert_eq!(hints(&error), hint);
         assert_eq!(error.remedy(), Remedy::Configure);
     }
 }
@@ -143,9 +143,9 @@ fn extra_parameters_replace_the_endpoint_s_and_never_ours() {
          &prompt=consent&audience=a+b"
     ));
     for (name, hint) in [
-        ("resource", "use the setting `resource`"),
-        ("scope", "use the setting `scopes`"),
-        ("client_id", "use the setting `client`"),
+        ("resource", "set `resource`"),
+        ("scope", "set `scopes`"),
+        ("client_id", "set `client`"),
         ("state", "leave it out"),
         ("redirect_uri", "leave it out"),
         ("response_type", "leave it out"),
@@ -184,8 +184,7 @@ fn missing_s256_is_refused_unless_waived() {
         ask.check_refused(
             "the authorization server `https://as.example` does not list PKCE with S256, which \
              MCP demands",
-            "if the server does support S256 and only does not say so, set \
-             `pkce = \"assume-s256\"` for it",
+            "set `pkce` to `assume-s256`; only if the server does support S256 and does not say so",
         );
         ask.pkce_waived = true;
         // The challenge is sent all the same.
@@ -218,7 +217,7 @@ fn authorization_endpoint_has_to_be_https_or_loopback() {
     }
     .check_refused(
         "the authorization server `https://as.example` has no authorization endpoint",
-        "set `endpoints`, or use a grant that needs no browser",
+        "set `endpoints.authorization`; or use a grant that needs no browser",
     );
 }
 

@@ -1,10 +1,10 @@
-use hallpass_core::{Remedy, ServerMetadata};
+use hallpass_core::{Diagnostic as _, Remedy, ServerMetadata};
 use hallpass_oauth::{CallbackError, ClientAuthentication};
 
 use crate::{
     assert_hidden,
     authorization::{REDIRECT, begin},
-    form, metadata, parameter, url,
+    form, hints, metadata, parameter, url,
 };
 
 fn advertising() -> ServerMetadata {
@@ -99,7 +99,7 @@ fn stray_callback_does_not_end_the_login() {
         let error = check(&metadata(), query, expected).unwrap();
         assert!(!error.is_fatal(), "{query}");
     }
-    let hint = check(&metadata(), "c0de", none).unwrap().hint().unwrap();
+    let hint = hints(&check(&metadata(), "c0de", none).unwrap());
     assert!(
         hint.contains(&format!("it begins with `{REDIRECT}?`")),
         "{hint}"
@@ -166,7 +166,7 @@ fn callback_error_text_is_sanitized() {
     );
     let error = error.unwrap();
     assert_eq!(error.remedy(), Remedy::Configure);
-    assert!(error.hint().unwrap().contains("set `resource`"));
+    assert!(hints(&error).contains("set `resource`"));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    AccessToken, AuthScheme, ClientId, ClientSecret, Grant, RefreshToken, Registration, Scopes,
+    AccessToken, AuthScheme, ClientId, ClientSecret, Diagnostic as _, Grant, RefreshToken,
+    Registration, Scopes,
     record::{GrantKind, RegistrationOrigin},
 };
 use hallpass_oauth::{
@@ -64,7 +65,7 @@ macro_rules! all_of {
         let error = $error;
         format!(
             "{error} {error:?} {error:#?} {:?} {:?}",
-            error.hint(),
+            error.hints(),
             error.description()
         )
     }};

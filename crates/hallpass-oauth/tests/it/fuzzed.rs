@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use hallpass_core::{
-    AuthScheme, ClientId, CredentialKey, Entropy, Grant, Issuer, Record, Resource, Scopes,
-    ServerMetadata, SettingsFingerprint, State, Timestamp,
+    AuthScheme, ClientId, CredentialKey, Diagnostic as _, Entropy, Grant, Issuer, Record, Resource,
+    Scopes, ServerMetadata, SettingsFingerprint, State, Timestamp,
     record::{GrantKind, document::CredentialDocument},
 };
 use hallpass_oauth::{
@@ -62,8 +62,10 @@ fn token_response_to(asked: AuthScheme, response: &Response<Bytes>) {
             is_kept(&renewed);
         }
         Err(error) => {
-            let hint = error.hint().unwrap_or_default();
-            for text in [error.to_string(), format!("{error:?}"), hint] {
+            let hints = error.hints();
+            let hints = hints.iter().map(ToString::to_string);
+            let texts = [error.to_string(), format!("{error:?}")];
+            for text in texts.into_iter().chain(hints) {
                 is_a_line(&text);
                 shows_no_secret(&text);
             }
@@ -112,8 +114,10 @@ pub(crate) fn callback(data: &[u8]) {
                 if error.kind() == CallbackErrorKind::Refused {
                     assert!(is_right && read("error").len() == 1);
                 }
-                let hint = error.hint().unwrap_or_default();
-                for text in [error.to_string(), format!("{error:?}"), hint] {
+                let hints = error.hints();
+                let hints = hints.iter().map(ToString::to_string);
+                let texts = [error.to_string(), format!("{error:?}")];
+                for text in texts.into_iter().chain(hints) {
                     is_a_line(&text);
                     // A foreign issuer is shown, whatever it is called: it is how it differs.
                     if error.kind() != CallbackErrorKind::Issuer {

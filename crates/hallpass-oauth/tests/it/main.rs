@@ -27,11 +27,23 @@ mod token_responses;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use bytes::Bytes;
-use hallpass_core::{Entropy, Issuer, ServerMetadata, Timestamp};
+use hallpass_core::{Diagnostic, Entropy, Hint, Issuer, ServerMetadata, Timestamp};
 use http::{Request, Response};
 use url::Url;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
+
+/// The hints of an error, as a host without commands of its own shows them.
+fn hints(error: &impl Diagnostic) -> String {
+    let hints = error.hints();
+    for hint in &hints {
+        if let Hint::Setting { setting, .. } = hint {
+            assert!(Hint::SETTINGS.contains(setting), "{setting}");
+        }
+    }
+    let hints: Vec<String> = hints.iter().map(ToString::to_string).collect();
+    hints.join("; ")
+}
 
 /// Bytes that differ from call to call and are the same in each run.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 use hallpass_core::{
-    ClientId, ClientSecret, CredentialKey, Issuer, PreRegisteredClient, Record, Registration,
-    Remedy, SettingsFingerprint, SignInReason, TokenEndpointAuthMethod, record::RegistrationOrigin,
+    ClientId, ClientSecret, CredentialKey, Diagnostic as _, Issuer, PreRegisteredClient, Record,
+    Registration, Remedy, SettingsFingerprint, SignInReason, TokenEndpointAuthMethod,
+    record::RegistrationOrigin,
 };
 use hallpass_oauth::{PreRegisteredClientError, check_client_issuer, pre_registration};
 

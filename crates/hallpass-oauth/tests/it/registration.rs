@@ -1,6 +1,6 @@
 use hallpass_core::{
-    ClientSecret, Registration, RegistrationAccessToken, Remedy, Scopes, ServerMetadata,
-    TokenEndpointAuthMethod,
+    ClientSecret, Diagnostic as _, Registration, RegistrationAccessToken, Remedy, Scopes,
+    ServerMetadata, TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin},
 };
 use hallpass_oauth::{
@@ -213,7 +213,7 @@ fn check_refused(status: u16, body: &str, expected: &str, remedy: Remedy) {
     assert_eq!(error.to_string(), expected);
     assert_eq!(error.remedy(), remedy, "{expected}");
     assert_eq!(
-        error.hint().is_some(),
+        !error.hints().is_empty(),
         remedy == Remedy::Configure,
         "{expected}"
     );

@@ -1,12 +1,12 @@
 use bytes::Bytes;
 use hallpass_core::{
-    AccessToken, AuthScheme, Grant, RefreshToken, Remedy, Resource, Scopes, Timestamp,
-    record::GrantKind,
+    AccessToken, AuthScheme, Diagnostic as _, Grant, RefreshToken, Remedy, Resource, Scopes,
+    Timestamp, record::GrantKind,
 };
 use hallpass_oauth::{TokenErrorClass, TokenResponse};
 use http::Response;
 
-use crate::{NOW, answer};
+use crate::{NOW, answer, hints};
 
 fn describe(grant: &Grant) -> String {
     let expires = grant
@@ -201,19 +201,19 @@ fn token_of_another_type_than_requested_is_refused() {
             "Bearer",
             dpop,
             "a bearer token where one bound by DPoP is required)",
-            None,
+            "",
         ),
         (
             "DPoP",
             bearer,
             "a DPoP token where a bearer token was asked for)",
-            Some("set `dpop`: this server binds tokens to a key of the client"),
+            "set `dpop` to `always`",
         ),
     ] {
         let error = read(kind, asked).unwrap_err();
         assert_eq!(error.class(), TokenErrorClass::WrongType);
         assert_eq!(error.remedy(), Remedy::Configure);
         assert_eq!(error.to_string(), format!("{text}{why}"));
-        assert_eq!(error.hint().as_deref(), hint);
+        assert_eq!(hints(&error), hint);
     }
 }

@@ -119,15 +119,12 @@ impl Diagnostic for RefreshError {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        let advice = self
-            .token_error()
-            .and_then(TokenError::hint)
-            .map(Hint::from);
+        let mut hints = self.token_error().map_or_else(Vec::new, Diagnostic::hints);
         let next = self
             .retry_after
             .filter(|pause| *pause >= Duration::from_secs(1));
-        let next = next.map(|pause| Hint::Retry { after: Some(pause) });
-        advice.into_iter().chain(next).collect()
+        hints.extend(next.map(|pause| Hint::Retry { after: Some(pause) }));
+        hints
     }
 }
 

@@ -85,15 +85,15 @@ impl Diagnostic for SignInRequired {
 
     fn hints(&self) -> Vec<Hint> {
         match &*self.need {
-            SignInNeed::SettingChanged(name) => vec![Hint::text(format!(
-                "sign in again, or set `{name}` back to what it was"
-            ))],
+            SignInNeed::SettingChanged(_) => vec![Hint::text(
+                "if the new setting is not meant, set it back to what it was",
+            )],
             // The sign-in is the remedy; the hint of the error would name another.
             SignInNeed::ClientForgotten => Vec::new(),
-            _ => {
-                let hint = self.source.as_ref().and_then(|error| error.hint());
-                hint.into_iter().map(Hint::from).collect()
-            }
+            _ => self
+                .source
+                .as_ref()
+                .map_or_else(Vec::new, |error| error.hints()),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A client that proves itself with a signature (`private_key_jwt`, RFC 7523 §2.2).
 
-use hallpass_core::{ClientPrivateKey, ClientSigningKey, Remedy, TokenEndpointAuthMethod};
+use hallpass_core::{
+    ClientPrivateKey, ClientSigningKey, Diagnostic as _, Remedy, TokenEndpointAuthMethod,
+};
 use hallpass_oauth::ProofKey;
 use hallpass_session::{SignInNeed, SignOut};
 
@@ -95,6 +97,6 @@ async fn invalid_client_key_fails_the_build() {
     });
     let error = fixture.builder().build().unwrap_err();
     assert_eq!(error.remedy(), Remedy::Configure);
-    assert!(error.hint().is_some());
+    assert!(!error.hints().is_empty());
     assert!(!format!("{error} {error:?}").contains("canary"));
 }
