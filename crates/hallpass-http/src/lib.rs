@@ -16,7 +16,8 @@
 //!   whole have time limits.
 //! - Errors keep their cause and lose their URL's secrets: [`CertificateRefused`] shows the chain
 //!   that was presented, [`HandshakeError`] what kind of TLS handshake failed, [`AddressRefused`] the
-//!   address that was refused, [`ProxyRefused`] the proxy that wants other credentials. [`HandshakeLog`] notes what servers presented and who accepted it.
+//!   address that was refused, [`ProxyRefused`] the proxy that wants other credentials.
+//!   [`HandshakeLog`] notes what servers presented and who accepted it.
 //!
 //! # What it does not do
 //!

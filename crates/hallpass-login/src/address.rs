@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use hallpass_core::{CallbackSetting, Remedy, quote};
+use hallpass_core::{CallbackSetting, quote};
 use tokio::net::TcpListener;
 use url::{Host, Url};
 
@@ -44,9 +44,7 @@ pub(crate) struct CallbackAddress {
 impl CallbackAddress {
     /// Reads a setting; the error says what is wrong with it.
     pub(crate) fn from_setting(setting: &CallbackSetting) -> Result<Self, LoginError> {
-        let refuse = |what: String| {
-            Err(LoginError::new(LoginErrorKind::Setting, what).with_remedy(Remedy::Configure))
-        };
+        let refuse = |what: String| Err(LoginError::new(LoginErrorKind::Setting, what));
         let host = match setting.host.as_str() {
             "127.0.0.1" => LoopbackHost::V4,
             "[::1]" | "::1" => LoopbackHost::V6,

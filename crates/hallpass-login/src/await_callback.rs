@@ -3,7 +3,7 @@
 
 use std::future::pending as never;
 
-use hallpass_core::{BoxFuture, Remedy};
+use hallpass_core::BoxFuture;
 use hallpass_oauth::{
     AuthorizationCode, CallbackError, CallbackErrorKind, PendingAuthorization, TokenResponse,
 };
@@ -57,7 +57,7 @@ impl AwaitCallback<'_> {
                 callback = callbacks.next() => {
                     let Some(callback) = callback else {
                         let what = "the callback port closed by itself";
-                        return Err(LoginError::new(LoginErrorKind::CallbackPort, what).with_remedy(Remedy::Retry));
+                        return Err(LoginError::new(LoginErrorKind::CallbackPort, what));
                     };
                     match self.pending.receive(&callback.query.0) {
                         Ok(code) => {
@@ -135,9 +135,7 @@ impl AwaitCallback<'_> {
             "the sign-in to {} was not finished within {seconds} s",
             self.server
         );
-        LoginError::new(LoginErrorKind::Timeout, what)
-            .with_remedy(Remedy::SignIn)
-            .with_hint(self.hint.clone())
+        LoginError::new(LoginErrorKind::Timeout, what).with_hint(self.hint.clone())
     }
 }
 

@@ -2,9 +2,8 @@
 //! registered before. Nothing is sent here.
 
 use hallpass_core::{
-    ClientId, Diagnostic as _, PreRegisteredClient, Record, Registration, Remedy, Scopes,
-    ServerMetadata, ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod,
-    record::RegistrationOrigin,
+    ClientId, Diagnostic as _, PreRegisteredClient, Record, Registration, Scopes, ServerMetadata,
+    ServerSettings, SignInReason, Timestamp, TokenEndpointAuthMethod, record::RegistrationOrigin,
 };
 use hallpass_oauth::{check_client_issuer, pre_registration};
 
@@ -145,9 +144,7 @@ impl ClientCandidates<'_> {
         } else {
             "register a client there by hand and set its client id (and secret, if it has one)"
         };
-        LoginError::new(LoginErrorKind::NoClient, what)
-            .with_remedy(Remedy::Configure)
-            .with_hint(hint)
+        LoginError::new(LoginErrorKind::NoClient, what).with_hint(hint)
     }
 }
 

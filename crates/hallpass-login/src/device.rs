@@ -3,7 +3,7 @@
 
 use std::future::pending as never;
 
-use hallpass_core::{BoxFuture, Diagnostic as _, Registration, Remedy};
+use hallpass_core::{BoxFuture, Diagnostic as _, Registration};
 use hallpass_oauth::{DeviceAuthorization, DeviceAuthorizationRequest, TokenResponse};
 use hallpass_session::{DpopSigner, Retry, TokenRequestError};
 
@@ -95,9 +95,7 @@ impl Login<'_> {
             self.host.ports.clock.sleep(waiting.interval()).await;
             if self.host.ports.clock.now() >= waiting.expires_at() {
                 let what = "the device code has expired";
-                return Err(
-                    LoginError::new(LoginErrorKind::Timeout, what).with_remedy(Remedy::SignIn)
-                );
+                return Err(LoginError::new(LoginErrorKind::Timeout, what));
             }
             match client.request_token(&tokens, &waiting.poll()).await {
                 Ok(tokens) => return Ok(tokens),

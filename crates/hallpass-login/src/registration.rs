@@ -25,12 +25,10 @@ impl Login<'_> {
         let Some(endpoint) = &metadata.registration_endpoint else {
             let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let what = format!("the client registered with {issuer} can't be used{reason}");
-            return Err(LoginError::new(LoginErrorKind::NoClient, what)
-                .with_remedy(Remedy::Configure)
-                .with_hint(
-                    "the server registers no clients by itself: free the port, or register a \
+            return Err(LoginError::new(LoginErrorKind::NoClient, what).with_hint(
+                "the server registers no clients by itself: free the port, or register a \
                      client there by hand and set its client id",
-                ));
+            ));
         };
         let listener = self.listen(&plan.callback).await?;
         let event = LoginEvent::Registering { issuer, reason };

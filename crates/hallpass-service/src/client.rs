@@ -1,8 +1,8 @@
 //! The client of a service, and how it authenticates.
 
 use hallpass_core::{
-    ClientId, Diagnostic as _, Record, Registration, Remedy, ServerMetadata, ServerSettings,
-    SignInReason, TokenEndpointAuthMethod, record::RegistrationOrigin,
+    ClientId, Diagnostic as _, Record, Registration, ServerMetadata, ServerSettings, SignInReason,
+    TokenEndpointAuthMethod, record::RegistrationOrigin,
 };
 use hallpass_oauth::{ClientKey, PreRegisteredClientError, check_client_issuer, pre_registration};
 
@@ -34,7 +34,6 @@ pub(crate) fn choose(
     }
     let what = format!("no client is configured for {}", metadata.issuer);
     Err(ServiceError::new(ServiceErrorKind::NoClient, what)
-        .with_remedy(Remedy::Configure)
         .with_hint("register a client there by hand and set its client id"))
 }
 

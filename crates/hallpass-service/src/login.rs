@@ -109,8 +109,7 @@ impl<'a> Login<'a> {
                 "the metadata of {} names no token endpoint",
                 self.metadata.issuer
             );
-            let kind = ServiceErrorKind::Request;
-            return Err(ServiceError::new(kind, what).with_remedy(Remedy::Report));
+            return Err(ServiceError::new(ServiceErrorKind::Request, what));
         };
         let previous = self
             .request

@@ -1,6 +1,6 @@
 use hallpass_core::{
     AccessToken, CallbackSetting, ClientPrivateKey, ClientSecret, ClientSigningKey, CredentialKey,
-    Grant, Issuer, ServerUrl, SettingsFingerprint, record::GrantKind,
+    Grant, Issuer, Remedy, ServerUrl, SettingsFingerprint, record::GrantKind,
 };
 use url::Url;
 

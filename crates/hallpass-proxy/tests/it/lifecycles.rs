@@ -23,6 +23,16 @@ fn headers(seen: &Seen) -> Vec<String> {
         .collect()
 }
 
+/// The answer of a server at which each `initialize` opens another session: `s1`, `s2`, …
+fn in_numbered_session(opened: &mut usize, seen: &Seen) -> Reply {
+    let reply = handshake(seen).unwrap_or_else(|| Reply::json(RESULT));
+    if !seen.is("initialize") {
+        return reply;
+    }
+    *opened += 1;
+    reply.header("mcp-session-id", format!("s{opened}"))
+}
+
 #[tokio::test]
 async fn session_headers_are_sent_from_initialize_to_delete() {
     let server =
@@ -225,15 +235,12 @@ async fn late_answer_to_an_earlier_initialize_is_dropped() {
     let held = gates.clone();
     let mut opened = 0;
     let server = FakeServer::start(move |seen: &Seen| {
-        let reply = handshake(seen).unwrap_or_else(|| Reply::json(RESULT));
-        if !seen.is("initialize") {
-            return reply;
+        let reply = in_numbered_session(&mut opened, seen);
+        if seen.is("initialize") {
+            reply.held(&held[opened - 1])
+        } else {
+            reply
         }
-        opened += 1;
-        let session = format!("s{opened}");
-        reply
-            .header("mcp-session-id", session)
-            .held(&held[opened - 1])
     })
     .await;
     let mut host = Host::before(&server.url);
@@ -287,15 +294,7 @@ async fn session_of_an_invalid_answer_to_initialize_is_deleted() {
 #[tokio::test]
 async fn session_of_a_replaced_initialize_is_deleted() {
     let mut opened = 0;
-    let server = FakeServer::start(move |seen: &Seen| {
-        let reply = handshake(seen).unwrap_or_else(|| Reply::json(RESULT));
-        if !seen.is("initialize") {
-            return reply;
-        }
-        opened += 1;
-        reply.header("mcp-session-id", format!("s{opened}"))
-    })
-    .await;
+    let server = FakeServer::start(move |seen: &Seen| in_numbered_session(&mut opened, seen)).await;
     let mut host = Host::ready(&server.url).await;
     host.say(&crate::host::INITIALIZE.replace("\"id\":0", "\"id\":5"))
         .await;
