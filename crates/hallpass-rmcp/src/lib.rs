@@ -37,8 +37,9 @@
 //! A POST or DELETE that the server's authorisation refuses ends in rmcp's
 //! `StreamableHttpError::Client(Error::Session(…))`, one that the server has no time for in
 //! `Error::UnexpectedStatus`; find it behind any of rmcp's errors with
-//! [`Error::find_in_chain`] and ask it for its [`remedy`](Error::remedy). A GET ends in `AuthRequired` or
-//! `InsufficientScope`, the two by which rmcp knows that it must not try again.
+//! [`Error::find_in_chain`] and ask it for its [`remedy`](hallpass_core::Diagnostic::remedy). A GET
+//! ends in `AuthRequired` or `InsufficientScope`, the two by which rmcp knows that it must not try
+//! again.
 //!
 //! # Example
 //!
