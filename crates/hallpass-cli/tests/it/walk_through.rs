@@ -1,7 +1,7 @@
-//! `docs/walk-through.md`: a terminal of somebody who is new, recorded while these commands run.
+//! `docs/walk-through.md`: the terminal of a new user, recorded while these commands run.
 //!
-//! What differs from run to run is made the same. A recording that is not as the document says is
-//! written below the target folder; the failed test names the line that takes it over.
+//! What differs from run to run is made the same. `SNAPSHOTS=overwrite cargo test -p hallpass-cli
+//! walk_through` writes the document anew.
 
 use std::{
     fs,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use hallpass_testkit::Person;
+use snapbox::{Assert, Data, assert::DEFAULT_ACTION_ENV, data::DataFormat};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use url::Url;
@@ -24,7 +25,7 @@ two recordings are alike. `HALLPASS_KEY_STORE=key-file` was set: at a desktop th
 
 ";
 
-/// A home folder of somebody new, and what was seen there so far.
+/// The home folder of a new user, and what was seen there so far.
 struct Recording {
     home: TempDir,
     page: String,
@@ -280,17 +281,9 @@ async fn walk_through_matches_terminal() {
     ]);
 
     let page = recording.page.trim_end().to_owned() + "\n";
-    let expected = document();
-    if fs::read_to_string(&expected).is_ok_and(|expected| expected == page) {
-        return;
-    }
-    let got = Path::new(env!("CARGO_TARGET_TMPDIR")).join("walk-through.md");
-    let mut out = fs::File::create(&got).unwrap();
-    out.write_all(page.as_bytes()).unwrap();
-    panic!(
-        "the walk-through is another one; if it is right: cp {} docs/walk-through.md && \
-         cargo xtask codegen --write",
-        got.display()
+    Assert::new().action_env(DEFAULT_ACTION_ENV).eq(
+        page,
+        Data::read_from(&document(), Some(DataFormat::Text)).raw(),
     );
 }
 

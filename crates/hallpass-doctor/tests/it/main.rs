@@ -1,10 +1,6 @@
 //! The report of each fault, compared with the file of its name below `tests/reports`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failed expectation is a failed test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod account;
 mod browser;

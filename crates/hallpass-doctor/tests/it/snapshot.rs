@@ -1,11 +1,11 @@
 //! Reports as files. What differs from run to run is made the same first.
 //!
-//! A report that is not as its file says is written below the target folder; the failed test names
-//! the line that takes it over.
+//! `SNAPSHOTS=overwrite cargo test -p hallpass-doctor` writes the files anew.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use hallpass_doctor::{Report, Style};
+use snapbox::{Assert, Data, assert::DEFAULT_ACTION_ENV, data::DataFormat};
 
 /// The report on one line for each thing that it says.
 pub(crate) fn text(report: &Report) -> String {
@@ -20,24 +20,13 @@ pub(crate) fn text(report: &Report) -> String {
 /// Compares a text with the file of this name.
 #[track_caller]
 pub(crate) fn check(name: &str, text: &str) {
-    let file = format!("{name}.txt");
-    let expected = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/reports")
-        .join(&file);
-    if fs::read_to_string(&expected).is_ok_and(|expected| expected == text) {
-        return;
-    }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reports");
-    fs::create_dir_all(&folder).unwrap();
-    let got = folder.join(&file);
-    fs::remove_file(&got).ok();
-    let mut out = fs::File::create(&got).unwrap();
-    std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
-    panic!(
-        "the report `{name}` differs:\n{text}\nif it is right: cp {} {}",
-        got.display(),
-        expected.display()
-    );
+        .join(format!("{name}.txt"));
+    let expected = Data::read_from(&file, Some(DataFormat::Text)).raw();
+    Assert::new()
+        .action_env(DEFAULT_ACTION_ENV)
+        .eq(text, expected);
 }
 
 /// Puts fixed words in the place of what differs from run to run: `names` in their order, durations,
