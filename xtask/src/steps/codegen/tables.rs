@@ -94,7 +94,7 @@ pub(super) fn doctor(tree: &Tree) -> Part {
 /// The keys of `config.toml`: the server options of `hallpass add`.
 pub(super) fn configuration(program: &Path) -> Result<Part, Failure> {
     let help = help(program, &["add"], "5000")?;
-    let head = "| key | value | what it says |\n|---|---|---|\n\
+    let head = "| key | value | meaning |\n|---|---|---|\n\
         | `url` | text | The MCP server's URL |\n\
         | `account` | text | Which of several accounts on the server is meant |\n";
     Ok(Part {
@@ -104,7 +104,7 @@ pub(super) fn configuration(program: &Path) -> Result<Part, Failure> {
     })
 }
 
-/// A row for each option of a section: its name, the kind of its value, and what it says.
+/// A row for each option of a section: its name, the kind of its value, and its meaning.
 fn rows(section: &str) -> Vec<String> {
     let options = section.split("\n      --").skip(1);
     let row = |option: &str| {
