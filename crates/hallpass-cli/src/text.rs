@@ -32,21 +32,14 @@ pub(crate) fn json(json: &str) -> String {
 /// Breaks words into lines of at most `width` columns, each but the first after `indent` spaces. A
 /// word that is longer than a line stays whole, so that it can be copied.
 pub(crate) fn wrap(text: &str, width: Option<usize>, indent: usize) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some(width) = width else {
-        return text.split_whitespace().collect::<Vec<_>>().join(" ");
+        return text;
     };
-    let room = width.saturating_sub(indent).max(20);
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join(&format!("\n{}", " ".repeat(indent)))
+    let options = textwrap::Options::new(width.saturating_sub(indent).max(20))
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(&text, options).join(&format!("\n{}", " ".repeat(indent)))
 }
 
 /// A time of so many seconds in its largest unit, rounded to the nearest.
@@ -61,14 +54,10 @@ pub(crate) fn duration(seconds: u64) -> String {
     format!("{count} {unit}{plural}")
 }
 
-/// A word as a shell takes it for one.
+/// A word, quoted for a POSIX shell where it has to be.
 pub(crate) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+=,[]".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    // Only a NUL can't be quoted, and no argument holds one.
+    shlex::try_quote(text).map_or_else(|_| text.replace('\0', ""), Into::into)
 }
 
 /// Lines of a name and what stands for it, aligned, each broken at the edge.

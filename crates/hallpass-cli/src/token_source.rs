@@ -76,8 +76,8 @@ impl<'a> TokenOrigin<'a> {
     }
 }
 
-/// The words of a command. They are parted by spaces, and quotes hold a word together; nothing else
-/// means anything. `None` when a quote has no end.
+/// The words of a command, separated by spaces outside quotes. A backslash is a character like others,
+/// unlike in a POSIX shell, so that paths of Windows need no quotes. `None` when a quote has no end.
 fn words(line: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for character in line.chars() {
