@@ -82,7 +82,7 @@ pub struct RequestOptions {
     pub target: RequestTarget,
     /// Which redirects are followed.
     pub redirects: Redirects,
-    /// From the call to the last byte of the body; `None` on legs that stream.
+    /// From the call to the last byte of the body; `None` for requests whose response streams.
     pub timeout: Option<Duration>,
     /// From the call to the response's head.
     pub response_timeout: Option<Duration>,
