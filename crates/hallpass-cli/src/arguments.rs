@@ -1,6 +1,9 @@
 //! The command line.
 
-use clap::Parser;
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::{commands::Command, global_options::GlobalOptions};
 
@@ -16,6 +19,28 @@ pub(crate) struct Arguments {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Reads the command line of this process.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::try_parse().map_err(|mut error| {
+            let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+            if let Some(tip) = tip(error.kind(), words) {
+                let tip = ContextValue::StyledStrs(vec![tip.into()]);
+                error.insert(ContextKind::Suggested, tip);
+            }
+            error
+        })
+    }
+}
+
+/// Advice for `hallpass add URL`, which lacks a name.
+fn tip(kind: ErrorKind, words: impl Iterator<Item = String>) -> Option<String> {
+    let mut after = words.skip_while(|word| word != "add").skip(1);
+    let url = after.next().filter(|word| word.contains('/'))?;
+    let lacks_name = kind == ErrorKind::MissingRequiredArgument;
+    lacks_name.then(|| format!("choose a name for the server: hallpass add NAME {url}"))
 }
 
 #[cfg(test)]

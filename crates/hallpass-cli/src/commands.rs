@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Add(add::Add),
     /// Remove a server from the configuration file.
     Remove(remove::Remove),
-    /// List the servers in the configuration file.
+    /// List the servers in the configuration file, and whether they are signed in.
     List,
     /// Import servers from other programs.
     ///
@@ -115,7 +115,7 @@ pub(crate) async fn run(
         Command::Status(status) => status::run(status, program).await,
         Command::Add(add) => add::run(add, program),
         Command::Remove(remove) => remove::run(remove, program),
-        Command::List => list::run(program),
+        Command::List => list::run(program).await,
         Command::Import(import) => import::run(import, program).await,
         Command::Tools(tools) => tools::run(tools, program).await,
         Command::Call(call) => call::run(call, program).await,

@@ -35,7 +35,7 @@ mod trusted;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 
 use crate::{arguments::Arguments, environment::Environment, output::Output, program::Program};
 
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     let Arguments {
         global: mut options,
         command,
-    } = match Arguments::try_parse() {
+    } = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => return Output::for_usage_errors(&environment).usage(&error),
     };
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         program.close().await;
         ended
     });
-    match ended {
+    match ended.and_then(|()| program.output.written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => program.output.failed(&failed),
     }

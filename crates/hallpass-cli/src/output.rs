@@ -38,6 +38,8 @@ pub(crate) struct Output {
     width: Option<usize>,
     status: StatusLine,
     notices: Arc<Mutex<Vec<Value>>>,
+    /// Why something could not be written to standard output.
+    write_error: Arc<Mutex<Option<io::Error>>>,
 }
 
 impl Output {
@@ -50,6 +52,7 @@ impl Output {
             width: environment.width(Stream::Stdout),
             status: StatusLine::new(environment.width(Stream::Stderr).filter(|_| redraws)),
             notices: Arc::default(),
+            write_error: Arc::default(),
         }
     }
 
@@ -95,7 +98,10 @@ impl Output {
 
     /// The output before the command line is understood: JSON if that is among its words.
     pub(crate) fn for_usage_errors(environment: &Environment) -> Self {
-        Self::new(std::env::args().any(|word| word == "--json"), environment)
+        Self::new(
+            std::env::args_os().any(|word| word == "--json"),
+            environment,
+        )
     }
 
     /// The end of a run whose command line is not understood, or that asks for help.
@@ -107,11 +113,20 @@ impl Output {
         }
         if self.json {
             self.data(&self.envelope(true, "result", &json!({ "text": error.to_string() })));
-            return ExitCode::SUCCESS;
+            return match self.written() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failed) => self.failed(&failed),
+            };
         }
-        // A closed standard error does not change the exit code.
-        let _ = error.print();
-        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        match error.print() {
+            Err(written) if !error.use_stderr() => self.note_write_error(written),
+            // A closed standard error does not change the exit code.
+            Ok(()) | Err(_) => {}
+        }
+        match self.written() {
+            Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+            Err(failed) => self.failed(&failed),
+        }
     }
 
     /// Sends the stack's own log to standard error: its warnings, with `-v` what it does, with `-vv`
@@ -231,9 +246,35 @@ impl Output {
     fn data(&self, text: &str) {
         self.status.clear();
         let mut stdout = stdout().lock();
-        // A reader that went away (`| head`) has seen what it wanted.
         let written: io::Result<()> = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-        drop(written);
+        if let Err(error) = written {
+            self.note_write_error(error);
+        }
+    }
+
+    /// Whether everything reached standard output.
+    pub(crate) fn written(&self) -> Result<(), CommandError> {
+        let mut error = self
+            .write_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match error.take() {
+            Some(error) => {
+                Err(CommandError::new("standard output can't be written").context(error))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn note_write_error(&self, error: io::Error) {
+        // A reader that went away (`| head`) has seen what it wanted.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            let mut first = self
+                .write_error
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert(error);
+        }
     }
 
     /// The answer for a script, with what it should know besides.

@@ -20,6 +20,7 @@ use hallpass::store::{
 };
 use hallpass_keyring::Keyring;
 
+pub(crate) use self::inventory::Inventory;
 use crate::{
     exit::CommandError, global_options::KeyStore, passphrase::Passphrases, program::Program,
 };

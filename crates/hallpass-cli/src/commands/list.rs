@@ -1,40 +1,63 @@
-//! `hallpass list`: the servers that have names. Shows no value that may be a secret.
+//! `hallpass list`: the servers that have names, and their states. Contacts no server, and shows no value
+//! that may be a secret.
 
 use serde_json::{Value, json};
 
+use super::status::Account;
 use crate::{
     config::{Config, Entry},
     exit::CommandError,
     output::Tone,
     program::Program,
     server_options::header_name,
+    setup,
+    store::{Inventory, Store},
 };
 
-pub(super) fn run(program: &Program) -> Result<(), CommandError> {
+pub(super) async fn run(program: &Program) -> Result<(), CommandError> {
     let config = Config::read(program)?;
     program.warn_of_config(config.warnings());
-    let width = config.servers().keys().map(String::len).max().unwrap_or(0);
+    let look = match look(program).await {
+        Ok(look) => Some(look),
+        Err(failed) => {
+            program.output.status(&format!(
+                "warning: the states of the servers can't be read\n{failed}"
+            ));
+            None
+        }
+    };
+    let mut rows = Vec::new();
     let mut servers = Vec::new();
     for (name, entry) in config.servers() {
         let options = shown(entry)?;
-        let shown_name = format!("{name:width$}");
-        let shown_name = program.output.paint().tone(Tone::Name, &shown_name);
+        let saved = setup::options_of(program, &entry.key);
+        let saved = saved.unwrap_or_else(|_| entry.options.clone());
+        let account = look
+            .as_ref()
+            .map(|look| Account::new(&entry.key, look, &saved));
         let set = match &options {
             Value::Object(set) if !set.is_empty() => {
                 let names: Vec<&str> = set.keys().map(String::as_str).collect();
-                format!("  ({})", names.join(", "))
+                format!("({})", names.join(", "))
             }
             _ => String::new(),
         };
-        let line = format!("{shown_name}  {}{set}", entry.key);
-        program.output.line(&line);
+        let state = account.as_ref().map(Account::describe_state);
+        rows.push([
+            name.clone(),
+            entry.key.to_string(),
+            state.unwrap_or_default(),
+            set,
+        ]);
         servers.push(json!({
             "name": name,
             "server": entry.key.server.as_str(),
             "account": entry.key.account.as_str(),
+            "state": account.map(|account| account.state_name()),
             "options": options,
         }));
     }
+    print(&rows, program);
     if servers.is_empty() {
         program
             .output
@@ -48,6 +71,33 @@ pub(super) fn run(program: &Program) -> Result<(), CommandError> {
     });
     program.output.data_only(&data);
     Ok(())
+}
+
+/// The store's content, read without a change to it.
+async fn look(program: &Program) -> Result<Inventory, CommandError> {
+    let store = Store::examine(program).await??;
+    Ok(store.look(None).await?)
+}
+
+/// Prints rows in aligned columns.
+fn print(rows: &[[String; 4]], program: &Program) {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let widths = [width(0), width(1), width(2), 0];
+    for row in rows {
+        let cells = row.iter().zip(widths);
+        let cells = cells.enumerate().map(|(column, (cell, width))| {
+            let cell = format!("{cell:width$}");
+            match column {
+                0 => program.output.paint().tone(Tone::Name, &cell),
+                _ => cell,
+            }
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        program.output.line(line.trim_end());
+    }
 }
 
 /// The options without what may be a secret: of headers the names, of a proxy nothing.

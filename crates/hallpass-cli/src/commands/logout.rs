@@ -12,7 +12,7 @@ use crate::{
     exit::CommandError,
     program::Program,
     server_options::{Server, ServerOptions},
-    setup::{Options, Setup},
+    setup::{self, Options, Setup},
     text,
 };
 
@@ -58,6 +58,8 @@ pub(super) async fn run(logout: &Logout, program: &Program) -> Result<(), Comman
     let Some(url) = &logout.url else {
         return all::run(logout, program).await;
     };
+    // A name that nothing has is no matter of options.
+    setup::key(program, url, logout.account.as_deref())?;
     let server = Server::new(url.clone(), logout.account.clone(), logout.options.clone());
     let (text, data) = sign_out(logout, &server, program).await?;
     program.output.result(&text, &data);

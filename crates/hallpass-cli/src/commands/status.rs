@@ -19,7 +19,7 @@ use crate::{
     saved_options::SavedOptions,
     server_options::ServerOptions,
     setup,
-    store::{self, Store},
+    store::{self, Inventory, Store},
     text,
     token_source::TokenOrigin,
 };
@@ -48,7 +48,6 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
         (credentials, look)
     };
     let (mut problems, mut said) = (look.problems(), look.describe_problems(&program.output));
-    let now = SystemClock.now();
     let mut accounts = Vec::new();
     for key in credentials {
         let options = match setup::options_of(program, &key) {
@@ -62,13 +61,7 @@ pub(super) async fn run(status: &Status, program: &Program) -> Result<(), Comman
                 ServerOptions::default()
             }
         };
-        let account = Account {
-            key: &key,
-            record: look.record(&key),
-            is_unreadable: look.is_unreadable(&key),
-            tokens_from: TokenOrigin::from_options(&options),
-            now,
-        };
+        let account = Account::new(&key, &look, &options);
         account.show(program);
         accounts.push(account.as_data());
     }
@@ -110,16 +103,29 @@ fn table(rows: &[(&str, String)], program: &Program) -> String {
 }
 
 /// What is known of an account.
-struct Account<'a> {
+pub(super) struct Account<'a> {
     key: &'a CredentialKey,
     record: Option<&'a Record>,
-    /// Whether there is something whose key is not at hand.
+    /// Whether its encryption key is missing.
     is_unreadable: bool,
     tokens_from: Option<TokenOrigin<'a>>,
     now: Timestamp,
 }
 
-impl Account<'_> {
+impl<'a> Account<'a> {
+    pub(super) fn new(
+        key: &'a CredentialKey,
+        look: &'a Inventory,
+        options: &'a ServerOptions,
+    ) -> Self {
+        Self {
+            key,
+            record: look.record(key),
+            is_unreadable: look.is_unreadable(key),
+            tokens_from: TokenOrigin::from_options(options),
+            now: SystemClock.now(),
+        }
+    }
     /// The grant that counts.
     fn grant(&self) -> Option<&Grant> {
         let record = self.record.filter(|_| self.tokens_from.is_none());
@@ -134,13 +140,11 @@ impl Account<'_> {
     }
 
     fn rows(&self) -> Vec<(&'static str, String)> {
-        if let Some(place) = self.tokens_from {
-            return vec![
-                ("state", "external tokens, no sign-in needed".to_owned()),
-                ("tokens from", place.describe()),
-            ];
-        }
         let mut rows = vec![("state", self.describe_state())];
+        if let Some(place) = self.tokens_from {
+            rows.push(("tokens from", place.describe()));
+            return rows;
+        }
         if let Some(grant) = self.grant() {
             let renewed = if grant.refresh_token.is_some() {
                 "refreshed without a sign-in"
@@ -206,7 +210,8 @@ impl Account<'_> {
             .map(|pending_refresh| pending_refresh.not_before)
     }
 
-    fn state_name(&self) -> &'static str {
+    /// The state as a script reads it.
+    pub(super) fn state_name(&self) -> &'static str {
         match self.record.map(|record| &record.state) {
             _ if self.tokens_from.is_some() => "external",
             None if self.is_unreadable => "unreadable",
@@ -219,8 +224,10 @@ impl Account<'_> {
         }
     }
 
-    fn describe_state(&self) -> String {
+    /// The state as a user reads it.
+    pub(super) fn describe_state(&self) -> String {
         let words = match self.record.map(|record| &record.state) {
+            _ if self.tokens_from.is_some() => "external tokens, no sign-in needed",
             None if self.is_unreadable => {
                 "unreadable: its encryption key is missing; restore the key, or sign in again"
             }

@@ -162,7 +162,7 @@ async fn list_shows_no_secret() {
     );
     let plain = named.run(&["list"]).await.expect(0).stdout;
     assert!(
-        plain.contains("a  https://a.example/mcp (w)  (header, proxy)"),
+        plain.contains("a  https://a.example/mcp (w)  not signed in  (header, proxy)"),
         "{plain}"
     );
     let list = named.run(&["--json", "list"]).await.expect(0);

@@ -37,6 +37,7 @@ mod listing;
 mod login_faults;
 mod logout_all;
 mod lost_key;
+mod mistakes;
 mod options;
 mod program;
 mod proxy;

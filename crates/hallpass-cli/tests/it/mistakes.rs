@@ -1,0 +1,127 @@
+//! Mistakes at a terminal, and the message that helps.
+
+use crate::{first_steps::Newcomer, program::Fixture};
+
+#[cfg(unix)]
+#[tokio::test]
+async fn argument_that_is_not_utf8_is_usage_error() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+    let fixture = Fixture::new().await;
+    for json in [false, true] {
+        let mut command = fixture.command(if json { &["--json"] } else { &[] });
+        command.arg(OsStr::from_bytes(b"\xff"));
+        let ended = fixture.wait(command.spawn().unwrap()).await.expect(2);
+        assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+        assert_eq!(ended.stdout.contains(r#""code":"usage""#), json);
+    }
+}
+
+#[tokio::test]
+async fn add_without_name_asks_for_one() {
+    let new = Newcomer::new().await;
+    for url in ["https://mcp.example.com/mcp", "mcp.example.com/mcp"] {
+        let ended = new.run(&["add", url]).await.expect(2);
+        let tip = format!("tip: choose a name for the server: hallpass add NAME {url}\n");
+        assert!(ended.stderr.contains(&tip), "{}", ended.stderr);
+    }
+    let ended = new.run(&["add", "mine"]).await.expect(2);
+    assert!(!ended.stderr.contains("tip:"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn logout_of_unknown_name_is_one_error() {
+    let new = Newcomer::new().await;
+    let ended = new.run(&["logout", "typo"]).await.expect(2);
+    assert_eq!(ended.stderr.matches("typo` is not").count(), 1);
+    assert!(!ended.stderr.contains("note:"), "{}", ended.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn standard_output_that_cannot_be_written_is_an_error() {
+    let fixture = Fixture::new().await;
+    for arguments in [
+        &["list"][..],
+        &["--json", "list"],
+        &["completions", "bash"],
+        &["--help"],
+        &["--json", "--help"],
+    ] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let mut command = fixture.command(arguments);
+        command.stdout(full);
+        let ended = command.spawn().unwrap().wait_with_output().await.unwrap();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.starts_with("error: standard output can't be written\n  because: No space"),
+            "{arguments:?}: {stderr}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn closed_pipe_is_no_error() {
+    let fixture = Fixture::new().await;
+    for arguments in [&["completions", "bash"][..], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = fixture.command(arguments);
+        command.stdout(writer);
+        let ended = command.spawn().unwrap().wait_with_output().await.unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?}");
+        assert!(ended.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn list_shows_states() {
+    let new = Newcomer::new().await;
+    let url = new.0.url();
+    new.run(&["add", "mine", &url]).await.expect(0);
+    let other = [
+        "add",
+        "other",
+        "https://mcp.example.com/mcp",
+        "--scope",
+        "a",
+    ];
+    new.run(&other).await.expect(0);
+    let ended = new.run(&["list"]).await.expect(0);
+    assert!(
+        ended.stdout.contains("  not signed in\n"),
+        "{}",
+        ended.stdout
+    );
+
+    let login = new.command(&["login", "mine", "--no-browser"]);
+    new.0.sign_in(login).await.expect(0);
+    let ended = new.run(&["list"]).await.expect(0);
+    let lines: Vec<Vec<&str>> = ended
+        .stdout
+        .lines()
+        .map(|line| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            vec!["mine", &url, "signed in"],
+            vec![
+                "other",
+                "https://mcp.example.com/mcp",
+                "not signed in",
+                "(scope)"
+            ],
+        ]
+    );
+    let listed = new.run(&["--json", "list"]).await.expect(0).json();
+    let servers = &listed["result"]["servers"];
+    assert_eq!(servers[0]["state"], "signed-in");
+    assert_eq!(servers[1]["state"], "not-signed-in");
+}
