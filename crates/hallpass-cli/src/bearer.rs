@@ -12,7 +12,13 @@ use http::{
 };
 use url::Url;
 
-use crate::{exit::CommandError, setup::Setup};
+use crate::{
+    exit::{Code, CommandError},
+    open_server,
+    program::Program,
+    server_options::Server,
+    setup::{Options, Setup},
+};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
@@ -49,12 +55,20 @@ impl Bearer {
     }
 
     /// A fresh token of the server, without a sign-in.
-    pub(crate) async fn fresh(setup: &Setup, request: &ForRequest) -> Result<Self, CommandError> {
+    pub(crate) async fn fresh(
+        program: &Program,
+        server: &Server,
+        request: &ForRequest,
+    ) -> Result<Self, CommandError> {
         let request = request.read()?;
+        let setup = Setup::new(program, server, Options::Saved, None).await?;
         let session = setup.hallpass.session();
-        let token = session.token().await;
-        let token =
-            token.map_err(|error| setup.server_ref.with_advice(CommandError::from(error)))?;
+        let token = match session.token().await {
+            Ok(token) => token,
+            Err(error) => {
+                return Err(no_token(CommandError::from(error), &setup, program, server).await);
+            }
+        };
         let mut headers = HeaderMap::new();
         match request {
             None if token.scheme() == AuthScheme::Dpop => {
@@ -79,6 +93,22 @@ impl Bearer {
             token,
         })
     }
+}
+
+/// Why there is no token: a server that answers without one needs no sign-in.
+async fn no_token(
+    failed: CommandError,
+    setup: &Setup,
+    program: &Program,
+    server: &Server,
+) -> CommandError {
+    if failed.is(Code::SignInRequired)
+        && let Ok(Some(true)) = open_server::answers_without_token(program, server).await
+    {
+        let server = &setup.hallpass.key().server;
+        return CommandError::usage(format!("{server} needs no token: it answers without one"));
+    }
+    setup.server_ref.with_advice(failed)
 }
 
 struct Request {

@@ -113,7 +113,7 @@ pub(crate) async fn run(
         Command::Login(login) => login::run(login, program).await,
         Command::Logout(logout) => logout::run(logout, program).await,
         Command::Status(status) => status::run(status, program).await,
-        Command::Add(add) => add::run(add, program),
+        Command::Add(add) => add::run(add, program).await,
         Command::Remove(remove) => remove::run(remove, program),
         Command::List => list::run(program).await,
         Command::Import(import) => import::run(import, program).await,

@@ -194,6 +194,14 @@ impl CommandError {
         self
     }
 
+    /// How far the login came that failed, if it is one.
+    pub(crate) fn login_error_kind(&self) -> Option<LoginErrorKind> {
+        self.chain().find_map(|cause| {
+            let error = cause.downcast_ref::<AuthorizeError>()?;
+            Some(error.get_ref().downcast_ref::<LoginError>()?.kind())
+        })
+    }
+
     /// The error and its causes, outermost first.
     fn chain(&self) -> impl Iterator<Item = &(dyn Error + 'static)> {
         let mut next: Option<&(dyn Error + 'static)> = Some(&*self.source);

@@ -16,6 +16,7 @@ mod environment;
 mod exit;
 mod global_options;
 mod network;
+mod open_server;
 mod output;
 mod paint;
 mod passphrase;

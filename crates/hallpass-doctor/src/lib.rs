@@ -130,14 +130,24 @@ impl Doctor {
 
     /// Runs every step.
     pub async fn diagnose(&self) -> Report {
-        let diagnosis = Diagnosis {
+        Box::pin(self.diagnosis().run()).await
+    }
+
+    /// Whether the server begins MCP without a token. `None` if it does not answer.
+    pub async fn answers_without_token(&self) -> Option<bool> {
+        let mut diagnosis = self.diagnosis();
+        Box::pin(diagnosis.network()).await;
+        diagnosis.anonymous.map(|anonymous| anonymous.is_open)
+    }
+
+    fn diagnosis(&self) -> Diagnosis<'_> {
+        Diagnosis {
             doctor: self,
             anonymous: None,
             discovered: None,
             record: None,
             token: None,
-        };
-        Box::pin(diagnosis.run()).await
+        }
     }
 
     /// The proxy that a URL is reached through.

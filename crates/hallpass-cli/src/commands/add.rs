@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     config::{Config, Entry, NAME_FORM, is_name},
     exit::CommandError,
+    open_server,
     program::Program,
     server_options::{Server, credential_key},
     settings,
@@ -28,7 +29,7 @@ pub(crate) struct Add {
     pub(crate) server: Server,
 }
 
-pub(super) fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
+pub(super) async fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
     let name = &add.name;
     if !is_name(name) {
         return Err(CommandError::usage(format!("`{name}` can't name a server")).hint(NAME_FORM));
@@ -48,14 +49,27 @@ pub(super) fn run(add: &Add, program: &Program) -> Result<(), CommandError> {
     }
     let entry = Entry { key, options };
     config.add(name, &entry, add.replace)?;
+    // The entry is written: the answer decides only the advice to the user.
+    let is_open = if program.environment.is_interactive() {
+        let answers = open_server::answers_without_token(program, &add.server).await;
+        answers.unwrap_or_default()
+    } else {
+        None
+    };
     let file = config.path().unwrap_or(Path::new("")).display();
     let data = json!({
         "name": name,
         "server": entry.key.server.as_str(),
         "account": entry.key.account.as_str(),
         "config": file.to_string(),
+        "needs_sign_in": is_open.map(|is_open| !is_open),
     });
-    let text = format!("`{name}` is in {file}; `hallpass login {name}` signs in");
+    let next = if is_open == Some(true) {
+        format!("it needs no sign-in: `hallpass tools {name}` lists its tools")
+    } else {
+        format!("`hallpass login {name}` signs in")
+    };
+    let text = format!("`{name}` is in {file}; {next}");
     program.output.result(&text, &data);
     Ok(())
 }

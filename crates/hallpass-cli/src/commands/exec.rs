@@ -13,7 +13,6 @@ use crate::{
     exit::{Code, CommandError},
     program::Program,
     server_options::Server,
-    setup::{Options, Setup},
 };
 
 /// Run a command.
@@ -45,8 +44,7 @@ pub(super) async fn run(exec: &Exec, program: &Program) -> Result<(), CommandErr
     let Some((file, arguments)) = exec.command.split_first() else {
         return Err(CommandError::usage("there is no command to run"));
     };
-    let setup = Setup::new(program, &exec.server, Options::Saved, None).await?;
-    let bearer = Bearer::fresh(&setup, &exec.request).await?;
+    let bearer = Bearer::fresh(program, &exec.server, &exec.request).await?;
     let mut command = child::command(file, &program.environment);
     command.args(arguments).env(name, bearer.secret());
     if exec.request.method.is_some() {

@@ -3,12 +3,14 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use clap::Args;
+use hallpass::login::LoginErrorKind;
 use serde_json::json;
 
 use crate::{
     client_credentials,
     config::Config,
-    exit::CommandError,
+    exit::{Code, CommandError},
+    open_server,
     program::Program,
     server_options::Server,
     setup::{Options, Person, Setup},
@@ -77,7 +79,14 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
         let token = setup.hallpass.session().token().await;
         token.map_err(CommandError::from)
     };
-    let token = token.map_err(|failed| setup.server_ref.with_advice(failed))?;
+    let token = match token {
+        Ok(token) => token,
+        Err(failed) if is_open(login, &failed, program).await? => {
+            report_open_server(&setup, program);
+            return Ok(());
+        }
+        Err(failed) => return Err(setup.server_ref.with_advice(failed)),
+    };
     if setup.keeps {
         setup.remembered.save(&setup.to_remember)?;
         client_credentials::advise(&setup.options, &program.output)?;
@@ -94,6 +103,7 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
         "account": key.account.as_str(),
         "scopes": token.scopes().iter().collect::<Vec<_>>(),
         "expires_at": token.expires_at().map(hallpass::Timestamp::as_unix_seconds),
+        "needs_sign_in": true,
     });
     let text = match setup.hallpass.session().token_source() {
         Some(source) => format!("the tokens for {key} come from {}", source.describe()),
@@ -101,6 +111,34 @@ pub(super) async fn run(login: &Login, program: &Program) -> Result<(), CommandE
     };
     program.output.result(&text, &data);
     Ok(())
+}
+
+/// Whether no sign-in is possible because the server wants none: it names no authorization server, and
+/// answers without a token.
+async fn is_open(
+    login: &Login,
+    failed: &CommandError,
+    program: &Program,
+) -> Result<bool, CommandError> {
+    let may_be = failed.login_error_kind() == Some(LoginErrorKind::Discovery)
+        || failed.is(Code::SignInRequired);
+    Ok(may_be && open_server::answers_without_token(program, &login.server).await? == Some(true))
+}
+
+fn report_open_server(setup: &Setup, program: &Program) {
+    let key = setup.hallpass.key();
+    let data = json!({
+        "server": key.server.as_str(),
+        "account": key.account.as_str(),
+        "scopes": [],
+        "expires_at": null,
+        "needs_sign_in": false,
+    });
+    let text = format!(
+        "{} needs no sign-in: it answers without a token",
+        key.server
+    );
+    program.output.result(&text, &data);
 }
 
 /// An option that is given is no change of the file, which would take a person by surprise later.

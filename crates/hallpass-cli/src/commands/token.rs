@@ -8,7 +8,6 @@ use crate::{
     exit::CommandError,
     program::Program,
     server_options::Server,
-    setup::{Options, Setup},
 };
 
 /// Print a token.
@@ -28,8 +27,7 @@ pub(crate) struct Token {
 }
 
 pub(super) async fn run(command: &Token, program: &Program) -> Result<(), CommandError> {
-    let setup = Setup::new(program, &command.server, Options::Saved, None).await?;
-    let bearer = Bearer::fresh(&setup, &command.request).await?;
+    let bearer = Bearer::fresh(program, &command.server, &command.request).await?;
     let secret = bearer.secret();
     let mut headers = vec![("Authorization", &bearer.authorization)];
     headers.extend(bearer.proof.as_ref().map(|proof| ("DPoP", proof)));

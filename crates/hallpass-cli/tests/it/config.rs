@@ -121,19 +121,26 @@ async fn edit_keeps_comments_and_order() {
         "\n[servers.a]\nurl = \"https://a.example/mcp\"\ndpop = true\nheader = [\"X: ${Y}\"]\n";
     assert_eq!(text, format!("{mine}{added}"));
     named
-        .run(&["add", "a", "https://b.example/mcp"])
+        .run(&["--non-interactive", "add", "a", "https://b.example/mcp"])
         .await
         .expect(2);
     named
-        .run(&["add", "b", "https://a.example/mcp"])
+        .run(&["--non-interactive", "add", "b", "https://a.example/mcp"])
         .await
         .expect(2);
     named
-        .run(&["add", "a b", "https://c.example/mcp"])
+        .run(&["--non-interactive", "add", "a b", "https://c.example/mcp"])
         .await
         .expect(2);
     named
-        .run(&["add", "c", "https://c.example/mcp", "--client-key", "k"])
+        .run(&[
+            "--non-interactive",
+            "add",
+            "c",
+            "https://c.example/mcp",
+            "--client-key",
+            "k",
+        ])
         .await
         .expect(2);
     assert_eq!(fs::read_to_string(&named.file).unwrap(), text);
@@ -151,7 +158,14 @@ async fn list_shows_no_secret() {
         "--proxy",
         "http://u:canary@p.example:1",
     ];
-    let add = ["add", "a", "https://a.example/mcp", "--account", "w"];
+    let add = [
+        "--non-interactive",
+        "add",
+        "a",
+        "https://a.example/mcp",
+        "--account",
+        "w",
+    ];
     let added = named.run(&[&add[..], &secret].concat()).await.expect(0);
     assert!(
         added
@@ -350,7 +364,12 @@ async fn unknown_key_is_an_error_for_its_server_and_a_warning_for_others() {
         &["status", "other"][..],
         &["status", "https://other.example/mcp"],
         &["token", "other"],
-        &["add", "more", "https://other.example/mcp"],
+        &[
+            "--non-interactive",
+            "add",
+            "more",
+            "https://other.example/mcp",
+        ],
     ] {
         let ended = named.run(stops).await.expect(2);
         assert!(

@@ -278,9 +278,16 @@ async fn claude_code_project_servers_are_imported_for_this_project_only() {
 #[tokio::test]
 async fn import_replaces_no_existing_entry() {
     let home = Home::new().await;
-    home.run(&["add", "taken", "https://mine.example/mcp", "--account", "w"])
-        .await
-        .expect(0);
+    home.run(&[
+        "--non-interactive",
+        "add",
+        "taken",
+        "https://mine.example/mcp",
+        "--account",
+        "w",
+    ])
+    .await
+    .expect(0);
     let before = home.text();
     home.cursor(&json!({
         "taken": { "url": "https://third.example/mcp" },

@@ -137,8 +137,10 @@ async fn non_interactive_command_ends_with_one_line() {
     let answer: Value = serde_json::from_str(line).unwrap();
     assert_eq!(answer["ok"], false);
     assert_eq!(answer["error"]["code"], "sign-in-required", "{answer}");
-    // Nobody was asked: no server, and no browser.
-    assert_eq!(fixture.issuer.recorder().len(), 0);
+    // The MCP server was asked whether it wants a sign-in; no authorization server and no browser was.
+    let requests = fixture.issuer.recorder().requests();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert!(requests[0].endpoints.contains(&Endpoint::Mcp));
     drop((browser, pipe));
 
     // And where is signed in, it says so.

@@ -1,5 +1,7 @@
 //! Mistakes at a terminal, and the message that helps.
 
+use hallpass_testkit::{Endpoint, Fault, McpServer, McpServerOptions, PlannedFault, When};
+
 use crate::{first_steps::Newcomer, program::Fixture};
 
 #[cfg(unix)]
@@ -124,4 +126,54 @@ async fn list_shows_states() {
     let servers = &listed["result"]["servers"];
     assert_eq!(servers[0]["state"], "signed-in");
     assert_eq!(servers[1]["state"], "not-signed-in");
+}
+
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"open","version":"1"}}}"#;
+
+fn always(endpoint: Endpoint, content_type: &str, body: &str) -> PlannedFault {
+    let fault = Fault::Answer {
+        status: 200,
+        headers: vec![("content-type".to_owned(), content_type.to_owned())],
+        body: body.to_owned(),
+    };
+    let when = When::Always;
+    PlannedFault {
+        endpoint,
+        when,
+        fault,
+    }
+}
+
+/// A server that wants no token, with a web page where metadata would be.
+async fn open_server() -> McpServer {
+    let options = McpServerOptions {
+        faults: vec![
+            always(Endpoint::Mcp, "application/json", HELLO),
+            always(Endpoint::ResourceMetadata, "text/html", "<!doctype html>"),
+        ],
+        ..McpServerOptions::default()
+    };
+    McpServer::start(options).await.unwrap()
+}
+
+#[tokio::test]
+async fn open_server_needs_no_sign_in() {
+    let new = Newcomer::new().await;
+    let server = open_server().await;
+    let url = server.url();
+    let ended = new.run(&["add", "open", &url]).await.expect(0);
+    let advice = "it needs no sign-in: `hallpass tools open` lists its tools\n";
+    assert!(ended.stdout.ends_with(advice), "{}", ended.stdout);
+
+    let ended = new.run(&["login", "open"]).await.expect(0);
+    let said = format!("{url} needs no sign-in: it answers without a token\n");
+    assert_eq!(ended.stdout, said);
+    let ended = new.run(&["--json", "login", "open"]).await.expect(0).json();
+    assert_eq!(ended["result"]["needs_sign_in"], false);
+
+    for command in [&["token", "open"][..], &["exec", "open", "--", "true"]] {
+        let ended = new.run(command).await.expect(2);
+        let said = format!("error: {url} needs no token: it answers without one\n");
+        assert_eq!(ended.stderr, said, "{command:?}");
+    }
 }

@@ -122,7 +122,12 @@ async fn config_writable_by_others_stops_every_command() {
     for words in all {
         place.says_no(&place.run(&config, &words).await, &config, &mend);
     }
-    let add = ["add", "more", "https://more.example/mcp"];
+    let add = [
+        "--non-interactive",
+        "add",
+        "more",
+        "https://more.example/mcp",
+    ];
     place.says_no(&place.run(&config, &add).await, &config, &mend);
 }
 
