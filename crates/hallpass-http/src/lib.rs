@@ -19,6 +19,15 @@
 //!   address that was refused, [`ProxyRefused`] the proxy that wants other credentials.
 //!   [`HandshakeLog`] notes what servers presented and who accepted it.
 //!
+//! # Compressed answers
+//!
+//! A host that wants gzip adds reqwest's feature to its own `Cargo.toml`; each client then accepts it.
+//! Without the feature nothing is compressed, and no crate of compression is built:
+//!
+//! ```toml
+//! reqwest = { version = "0.13", default-features = false, features = ["gzip"] }
+//! ```
+//!
 //! # What it does not do
 //!
 //! It knows nothing of OAuth, keeps no cookies, retries nothing that a server may have acted on,

@@ -37,7 +37,7 @@ const MAX_KEYWORD: usize = 20;
 
 /// The dependencies whose features are named by the crates that use them. Their union would make each
 /// host compile what only tests and adapters need.
-const PER_CRATE: &[&str] = &["rmcp", "tracing"];
+const PER_CRATE: &[&str] = &["reqwest", "rmcp", "tracing"];
 
 const DEPENDENCIES: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencies"];
 

@@ -33,6 +33,17 @@ fn called(fixture: &Fixture) -> Vec<Value> {
         .collect()
 }
 
+/// Cargo gives the program reqwest's gzip, which no code asks for.
+#[tokio::test]
+async fn requests_of_the_program_accept_gzip() {
+    let fixture = everything().await;
+    let requests = fixture.server.requests_to(Endpoint::Mcp);
+    assert!(!requests.is_empty());
+    for request in requests {
+        assert_eq!(request.header("accept-encoding"), Some("gzip"));
+    }
+}
+
 #[tokio::test]
 async fn arguments_are_converted_by_schema() {
     let fixture = everything().await;
