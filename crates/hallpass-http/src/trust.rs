@@ -1,6 +1,9 @@
 //! Whom to believe that a server is who it says it is.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{
+    ffi::OsString,
+    sync::{Arc, OnceLock},
+};
 
 use rustls::{
     RootCertStore,
@@ -12,7 +15,6 @@ mod bundle;
 mod certificate;
 mod der;
 mod handshake;
-mod lazy_verifier;
 mod pem;
 mod platform;
 mod verifier;
@@ -25,6 +27,7 @@ pub use verifier::{CertificateFault, CertificateRefused};
 pub(crate) use pem::blocks;
 
 use crate::HttpConfigError;
+use verifier::{Anchors, DiagnosticVerifier};
 
 /// Which certificate authorities are trusted. The default is the platform's.
 #[derive(Debug, Clone, Default)]
@@ -80,55 +83,47 @@ impl Trust {
         handshakes: Option<&HandshakeLog>,
     ) -> Result<Arc<dyn ServerCertVerifier>, HttpConfigError> {
         let is_read_here = !cfg!(any(windows, target_vendor = "apple", target_os = "android"));
-        if is_read_here && !matches!(self, Self::Only(_)) {
-            let (trust, provider) = (self.clone(), Arc::clone(provider));
-            let late = lazy_verifier::LazyVerifier::new(trust, provider, handshakes.cloned());
-            return Ok(Arc::new(late));
-        }
-        Ok(Arc::new(self.explaining(provider, handshakes)?))
+        let anchors = if is_read_here && !matches!(self, Self::Only(_)) {
+            OnceLock::new()
+        } else {
+            self.anchors(provider, handshakes)?.into()
+        };
+        Ok(Arc::new(DiagnosticVerifier {
+            trust: self.clone(),
+            provider: Arc::clone(provider),
+            handshakes: handshakes.cloned(),
+            anchors,
+        }))
     }
 
-    fn explaining(
+    fn anchors(
         &self,
         provider: &Arc<CryptoProvider>,
         handshakes: Option<&HandshakeLog>,
-    ) -> Result<verifier::DiagnosticVerifier, HttpConfigError> {
-        let (found, added) = match self {
-            Self::Only(bundle) => {
-                let roots = bundle.roots();
-                let anchors = format!("the {} of {}", count(roots.len()), bundle.origin());
-                let found = Found {
-                    verifier: verify_with(roots, provider)?,
-                    anchors,
-                    platform: None,
-                };
-                (found, Some(bundle))
-            }
-            Self::Platform => (platform::verifier(None, provider)?, None),
-            Self::PlatformPlus(bundle) => {
-                (platform::verifier(Some(bundle), provider)?, Some(bundle))
-            }
-        };
-        let explaining = verifier::DiagnosticVerifier::new(found.verifier, found.anchors);
-        let Some(handshakes) = handshakes else {
-            return Ok(explaining);
-        };
-        let trusted = |bundle, is_added| verifier::Trusted { bundle, is_added };
-        let platform = found.platform.map(|bundle| trusted(bundle, false));
-        let added = added.cloned().map(|bundle| trusted(bundle, true));
-        let trusted = platform.into_iter().chain(added).collect();
-        Ok(explaining.noting(handshakes.clone(), trusted))
+    ) -> Result<Anchors, HttpConfigError> {
+        if let Self::Only(bundle) = self {
+            let roots = bundle.roots();
+            return Ok(Anchors {
+                description: format!("the {} of {}", count(roots.len()), bundle.origin()).into(),
+                verifier: verify_with(roots, provider)?,
+                platform: None,
+            });
+        }
+        let mut anchors = platform::anchors(self.bundle(), provider)?;
+        if handshakes.is_none() {
+            // Only a note of who accepted a server needs them once more.
+            anchors.platform = None;
+        }
+        Ok(anchors)
     }
-}
 
-/// What checks certificates, and in whose name.
-struct Found {
-    /// `None` when no authority is trusted.
-    verifier: Option<Arc<dyn ServerCertVerifier>>,
-    /// Who is trusted, in words.
-    anchors: String,
-    /// The platform's authorities, where they were read here and the platform does not decide.
-    platform: Option<CaBundle>,
+    /// The authorities that the user named.
+    fn bundle(&self) -> Option<&CaBundle> {
+        match self {
+            Self::Platform => None,
+            Self::PlatformPlus(bundle) | Self::Only(bundle) => Some(bundle),
+        }
+    }
 }
 
 /// A verifier with these anchors; `None` when there are none.

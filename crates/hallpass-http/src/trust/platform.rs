@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-use super::{CaBundle, Found};
+use super::{Anchors, CaBundle};
 use crate::HttpConfigError;
 
 /// Apple, Windows and Android decide through the system's own verifier.
 #[cfg(any(windows, target_vendor = "apple", target_os = "android"))]
-pub(super) fn verifier(
+pub(super) fn anchors(
     extra: Option<&CaBundle>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Found, HttpConfigError> {
+) -> Result<Anchors, HttpConfigError> {
     use rustls::client::danger::ServerCertVerifier;
     use rustls_platform_verifier::Verifier;
 
-    let anchors = match extra {
+    let description = match extra {
         None => "the operating system's certificate authorities".to_owned(),
         Some(bundle) => format!(
             "the operating system's certificate authorities and those of {}",
@@ -34,9 +34,9 @@ pub(super) fn verifier(
         Some(_) => return Err(HttpConfigError::no_extra_roots()),
     };
     let verifier: Arc<dyn ServerCertVerifier> = Arc::new(verifier.map_err(HttpConfigError::trust)?);
-    Ok(Found {
+    Ok(Anchors {
         verifier: Some(verifier),
-        anchors,
+        description: description.into(),
         platform: None,
     })
 }
@@ -44,10 +44,10 @@ pub(super) fn verifier(
 /// Elsewhere there is a file or a directory of certificates. It is looked for here and not by a
 /// library that would also ask the environment: the variables are the program's to read.
 #[cfg(not(any(windows, target_vendor = "apple", target_os = "android")))]
-pub(super) fn verifier(
+pub(super) fn anchors(
     extra: Option<&CaBundle>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Found, HttpConfigError> {
+) -> Result<Anchors, HttpConfigError> {
     use std::path::Path;
 
     use rustls::RootCertStore;
@@ -84,10 +84,10 @@ pub(super) fn verifier(
         let count = super::count(bundle.certificates().len());
         format!("the {count} of {}", bundle.origin())
     };
-    let mut anchors: Vec<_> = platform.iter().chain(extra).map(named).collect();
+    let mut description: Vec<_> = platform.iter().chain(extra).map(named).collect();
     if platform.is_none() {
         tracing::warn!("no certificate authorities are installed on this machine");
-        anchors.push(format!(
+        description.push(format!(
             "none of this machine, which has no `{}` nor its like",
             FILES[0]
         ));
@@ -95,9 +95,9 @@ pub(super) fn verifier(
     for bundle in platform.iter().chain(extra) {
         roots.add_parsable_certificates(bundle.certificates().iter().cloned());
     }
-    Ok(Found {
+    Ok(Anchors {
         verifier: super::verify_with(roots, provider)?,
-        anchors: anchors.join(" and "),
+        description: description.join(" and ").into(),
         platform,
     })
 }

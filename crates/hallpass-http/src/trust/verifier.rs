@@ -1,63 +1,101 @@
-//! Says what was wrong with a server's certificate, with the chain that was presented, and notes who
-//! accepted it, for a diagnosis.
+//! Checks a server's certificate, says what was wrong with it, with the chain that was presented, and
+//! notes who accepted it, for a diagnosis.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms},
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{
-    CaBundle, Certificate, Handshake, HandshakeLog, TrustAnchor, certificate::Fields, verify_with,
+    CaBundle, Certificate, Handshake, HandshakeLog, Trust, TrustAnchor, certificate::Fields,
+    verify_with,
 };
 
 /// A verifier whose refusals tell what was presented and what was missing.
 #[derive(Debug)]
 pub(super) struct DiagnosticVerifier {
-    /// `None` when there is no anchor to verify against.
-    inner: Option<Arc<dyn ServerCertVerifier>>,
-    anchors: Arc<str>,
-    watching: Option<RecordingVerifier>,
+    pub(super) trust: Trust,
+    pub(super) provider: Arc<CryptoProvider>,
+    /// Where to note what is presented.
+    pub(super) handshakes: Option<HandshakeLog>,
+    /// Empty until the first server shows a certificate, where they are the platform's files: there
+    /// are some hundred of them, and a program that sends nothing, as one that prints a token, need
+    /// not wait for that.
+    pub(super) anchors: OnceLock<Anchors>,
 }
 
-/// Notes what is presented.
+/// What checks certificates, and in whose name.
 #[derive(Debug)]
-struct RecordingVerifier {
-    handshakes: HandshakeLog,
-    trusted: Vec<Trusted>,
-}
-
-/// Authorities of one origin.
-#[derive(Debug)]
-pub(super) struct Trusted {
-    pub(super) bundle: CaBundle,
-    /// Whether a person named them.
-    pub(super) is_added: bool,
+pub(super) struct Anchors {
+    /// `None` when no authority is trusted.
+    pub(super) verifier: Option<Arc<dyn ServerCertVerifier>>,
+    /// Who is trusted, in words.
+    pub(super) description: Arc<str>,
+    /// The platform's authorities, where they were read here and the platform does not decide.
+    pub(super) platform: Option<CaBundle>,
 }
 
 impl DiagnosticVerifier {
-    pub(super) fn new(inner: Option<Arc<dyn ServerCertVerifier>>, anchors: String) -> Self {
-        Self {
-            inner,
-            anchors: anchors.into(),
-            watching: None,
+    fn anchors(&self) -> &Anchors {
+        self.anchors.get_or_init(|| {
+            let anchors = self.trust.anchors(&self.provider, self.handshakes.as_ref());
+            anchors.unwrap_or_else(|error| {
+                tracing::error!(%error, "the platform's certificate authorities can't be used");
+                Anchors {
+                    verifier: None,
+                    description: "none of this machine".into(),
+                    platform: None,
+                }
+            })
+        })
+    }
+
+    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
+        &self.provider.signature_verification_algorithms
+    }
+
+    /// The authority that accepts the chain by itself. The verifier does not tell which it was, so
+    /// those whose name the chain ends with are tried one by one.
+    fn anchor(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        accepts: impl Fn(&dyn ServerCertVerifier) -> bool,
+    ) -> Option<TrustAnchor> {
+        let chain = std::iter::once(end_entity).chain(intermediates);
+        let issuers: Vec<&[u8]> = chain
+            .filter_map(|der| Some(Fields::read(der)?.issuer))
+            .collect();
+        let platform = self.anchors().platform.iter().map(|bundle| (bundle, false));
+        let added = self.trust.bundle().into_iter().map(|bundle| (bundle, true));
+        for (bundle, is_added) in platform.chain(added) {
+            for der in bundle.certificates() {
+                let is_named =
+                    Fields::read(der).is_some_and(|fields| issuers.contains(&fields.subject));
+                if !is_named {
+                    continue;
+                }
+                let mut root = RootCertStore::empty();
+                root.add_parsable_certificates([der.clone()]);
+                if let Ok(Some(verifier)) = verify_with(root, &self.provider)
+                    && accepts(&*verifier)
+                {
+                    return Some(TrustAnchor {
+                        certificate: Certificate::read(der)?,
+                        origin: bundle.origin(),
+                        is_added,
+                    });
+                }
+            }
         }
-    }
-
-    /// Notes each handshake, with the one of `trusted` that accepted it.
-    pub(super) fn noting(mut self, handshakes: HandshakeLog, trusted: Vec<Trusted>) -> Self {
-        self.watching = Some(RecordingVerifier {
-            handshakes,
-            trusted,
-        });
-        self
-    }
-
-    fn inner(&self) -> Result<&Arc<dyn ServerCertVerifier>, Error> {
-        let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        self.inner.as_ref().ok_or(unknown)
+        None
     }
 }
 
@@ -70,27 +108,27 @@ impl ServerCertVerifier for DiagnosticVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = self.inner().and_then(|inner| {
-            inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        });
+        let ask = |verifier: &dyn ServerCertVerifier| {
+            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        let anchors = self.anchors();
+        let verdict = match &anchors.verifier {
+            Some(verifier) => ask(&**verifier),
+            None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
+        };
         let presented = || {
             let chain = std::iter::once(end_entity).chain(intermediates);
             chain.filter_map(|der| Certificate::read(der)).collect()
         };
-        if let Some(watching) = &self.watching {
+        if let Some(handshakes) = &self.handshakes {
             let is_accepted = verdict.is_ok();
-            let accepts = |verifier: &dyn ServerCertVerifier| {
-                verifier
-                    .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-                    .is_ok()
-            };
-            watching.handshakes.note(Handshake {
+            let anchor =
+                || self.anchor(end_entity, intermediates, |verifier| ask(verifier).is_ok());
+            handshakes.note(Handshake {
                 host: server_name.to_str().into_owned(),
                 presented: presented(),
                 is_accepted,
-                anchor: is_accepted
-                    .then(|| watching.anchor(end_entity, intermediates, accepts))
-                    .flatten(),
+                anchor: is_accepted.then(anchor).flatten(),
             });
         }
         match verdict {
@@ -99,7 +137,7 @@ impl ServerCertVerifier for DiagnosticVerifier {
                     host: server_name.to_str().into_owned(),
                     reason,
                     presented: presented(),
-                    anchors: Arc::clone(&self.anchors),
+                    anchors: Arc::clone(&anchors.description),
                 };
                 Err(Error::InvalidCertificate(CertificateError::Other(
                     OtherError(Arc::new(refused)),
@@ -109,14 +147,15 @@ impl ServerCertVerifier for DiagnosticVerifier {
         }
     }
 
+    // What follows asks for no authority: a signature is judged by the certificate's own key.
+
     fn verify_tls12_signature(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner()?
-            .verify_tls12_signature(message, certificate, signature)
+        crypto::verify_tls12_signature(message, certificate, signature, self.algorithms())
     }
 
     fn verify_tls13_signature(
@@ -125,55 +164,11 @@ impl ServerCertVerifier for DiagnosticVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner()?
-            .verify_tls13_signature(message, certificate, signature)
+        crypto::verify_tls13_signature(message, certificate, signature, self.algorithms())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        match &self.inner {
-            Some(inner) => inner.supported_verify_schemes(),
-            None => rustls::crypto::ring::default_provider()
-                .signature_verification_algorithms
-                .supported_schemes(),
-        }
-    }
-}
-
-impl RecordingVerifier {
-    /// The authority that accepts the chain by itself. The verifier does not tell which it was, so
-    /// those whose name the chain ends with are tried one by one.
-    fn anchor(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        accepts: impl Fn(&dyn ServerCertVerifier) -> bool,
-    ) -> Option<TrustAnchor> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let chain = std::iter::once(end_entity).chain(intermediates);
-        let issuers: Vec<&[u8]> = chain
-            .filter_map(|der| Some(Fields::read(der)?.issuer))
-            .collect();
-        for trusted in &self.trusted {
-            for der in trusted.bundle.certificates() {
-                let is_named =
-                    Fields::read(der).is_some_and(|fields| issuers.contains(&fields.subject));
-                if !is_named {
-                    continue;
-                }
-                let mut root = RootCertStore::empty();
-                root.add_parsable_certificates([der.clone()]);
-                if let Ok(Some(verifier)) = verify_with(root, &provider)
-                    && accepts(&*verifier)
-                {
-                    return Some(TrustAnchor {
-                        certificate: Certificate::read(der)?,
-                        origin: trusted.bundle.origin(),
-                        is_added: trusted.is_added,
-                    });
-                }
-            }
-        }
-        None
+        self.algorithms().supported_schemes()
     }
 }
 
@@ -328,5 +323,32 @@ impl hallpass_core::Diagnostic for CertificateRefused {
             .into_iter()
             .map(hallpass_core::Hint::text)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platform_anchors_are_read_at_the_first_certificate() {
+        let verifier = DiagnosticVerifier {
+            trust: Trust::Platform,
+            provider: Arc::new(crypto::ring::default_provider()),
+            handshakes: None,
+            anchors: OnceLock::new(),
+        };
+        assert!(!verifier.supported_verify_schemes().is_empty());
+        assert!(verifier.anchors.get().is_none());
+        let host = ServerName::try_from("mcp.test").unwrap();
+        let refused = verifier.verify_server_cert(
+            &CertificateDer::from_slice(b"no certificate"),
+            &[],
+            &host,
+            &[],
+            UnixTime::now(),
+        );
+        assert!(refused.is_err());
+        assert!(verifier.anchors.get().is_some());
     }
 }
