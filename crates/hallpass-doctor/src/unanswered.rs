@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use hallpass_core::{Hint, HttpError, http::HttpErrorKind};
+use hallpass_core::{Diagnostic, Hint, HttpError, http::HttpErrorKind};
 use hallpass_http::{
     AddressRefused, CertificateFault, CertificateRefused, HandshakeError, HandshakeFault,
     RedirectRefused,
@@ -140,10 +140,7 @@ fn of_certificate(
         Code::AuthorityUnknown => found.hint_setting("trust", None),
         _ => found,
     };
-    match refused.hint() {
-        Some(hint) => found.text(hint),
-        None => found,
-    }
+    found.with_hints(&refused.hints())
 }
 
 fn of_handshake(error: &HttpError) -> Code {

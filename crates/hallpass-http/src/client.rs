@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use hallpass_core::{
-    BoxFuture, HttpClient, HttpError,
+    BoxFuture, HttpClient, HttpError, Remedy,
     http::{Body, HttpErrorKind, RequestOptions, RequestTarget},
 };
 use http::{HeaderMap, Request, Response, StatusCode, header};
@@ -58,7 +58,9 @@ impl Client {
         let mut headers = config.headers;
         for entry in &mut headers {
             if let Some(name) = entry.headers.keys().find(|name| OWN_HEADERS.contains(name)) {
-                return Err(HttpConfigError::header(name, &entry.origin));
+                let what = format!("the header `{name}` for {} can't be set", entry.origin);
+                let hint = "leave it out: it is part of how the request itself is sent";
+                return Err(HttpConfigError::new(Remedy::Configure, what).with_hint(hint));
             }
             for value in entry.headers.values_mut() {
                 value.set_sensitive(true);

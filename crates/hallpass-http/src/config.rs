@@ -1,8 +1,8 @@
 //! Everything a client is made from, as plain data.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
-use hallpass_core::Remedy;
+use hallpass_core::{KindError, Remedy};
 
 use crate::{
     ClientIdentity, HandshakeLog, Origin, OriginHeaders, ProxyConfig, Resolver, SystemResolver,
@@ -137,125 +137,10 @@ impl HttpConfig {
     }
 }
 
-/// A configuration that no client can be made from.
-#[derive(Debug)]
-pub struct HttpConfigError {
-    reason: ConfigReason,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+/// A configuration that no client can be made from. The remedy is always to change it.
+pub type HttpConfigError = KindError<Remedy>;
+
+/// The error that `what` can't be used.
+pub(crate) fn unusable(what: impl Display) -> HttpConfigError {
+    HttpConfigError::new(Remedy::Configure, format!("{what} can't be used"))
 }
-
-#[derive(Debug)]
-enum ConfigReason {
-    Trust,
-    #[cfg(target_os = "android")]
-    NoExtraRoots,
-    Identity,
-    UserAgent,
-    Header {
-        name: String,
-        origin: Origin,
-    },
-    Proxy(String),
-    Client,
-}
-
-impl HttpConfigError {
-    pub(crate) fn trust(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::with(ConfigReason::Trust, source)
-    }
-
-    #[cfg(target_os = "android")]
-    pub(crate) fn no_extra_roots() -> Self {
-        Self {
-            reason: ConfigReason::NoExtraRoots,
-            source: None,
-        }
-    }
-
-    pub(crate) fn identity(source: rustls::Error) -> Self {
-        Self::with(ConfigReason::Identity, source)
-    }
-
-    pub(crate) fn user_agent() -> Self {
-        Self {
-            reason: ConfigReason::UserAgent,
-            source: None,
-        }
-    }
-
-    pub(crate) fn header(name: &http::HeaderName, origin: &Origin) -> Self {
-        Self {
-            reason: ConfigReason::Header {
-                name: name.to_string(),
-                origin: origin.clone(),
-            },
-            source: None,
-        }
-    }
-
-    pub(crate) fn proxy(proxy: &crate::Proxy) -> Self {
-        Self {
-            reason: ConfigReason::Proxy(proxy.to_string()),
-            source: None,
-        }
-    }
-
-    pub(crate) fn client(source: reqwest::Error) -> Self {
-        Self::with(ConfigReason::Client, source.without_url())
-    }
-
-    fn with(
-        reason: ConfigReason,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self {
-            reason,
-            source: Some(source.into()),
-        }
-    }
-
-    /// What to do about it: the configuration has to change.
-    pub fn remedy(&self) -> Remedy {
-        Remedy::Configure
-    }
-
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self.reason {
-            ConfigReason::Identity => Some("check that the key belongs to the first certificate"),
-            ConfigReason::Header { .. } => {
-                Some("leave it out: it is part of how the request itself is sent")
-            }
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for HttpConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reason {
-            ConfigReason::Trust => f.write_str("the trusted certificate authorities can't be used"),
-            #[cfg(target_os = "android")]
-            ConfigReason::NoExtraRoots => {
-                f.write_str("Android takes no certificate authorities beside its own")
-            }
-            ConfigReason::Identity => f.write_str("the client certificate can't be used"),
-            ConfigReason::UserAgent => {
-                f.write_str("the user agent is empty or holds control characters")
-            }
-            ConfigReason::Header { name, origin } => {
-                write!(f, "the header `{name}` for {origin} can't be set")
-            }
-            ConfigReason::Proxy(proxy) => write!(f, "the proxy {proxy} can't be used"),
-            ConfigReason::Client => f.write_str("the HTTP client can't be made"),
-        }
-    }
-}
-
-impl std::error::Error for HttpConfigError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
-hallpass_core::impl_diagnostic!(HttpConfigError, hint);

@@ -136,7 +136,8 @@ fn with_cause(outer: HttpError, error: reqwest::Error) -> HttpError {
 ///
 /// It is the [source](Error::source) of an [`HttpError`] of kind `Tls`, where that is not a
 /// [`CertificateRefused`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
 pub struct HandshakeError(rustls::Error);
 
 /// What kind of handshake failed.
@@ -164,14 +165,6 @@ impl HandshakeError {
         }
     }
 }
-
-impl fmt::Display for HandshakeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl Error for HandshakeError {}
 
 /// The first error of type `T` in a chain. `io::Error` hides what it wraps from `source`.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {

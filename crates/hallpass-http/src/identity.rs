@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use hallpass_core::{Remedy, quote};
+use hallpass_core::{Diagnostic, Hint, Remedy, quote};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
@@ -63,7 +63,8 @@ impl ClientIdentity {
                 .map(Zeroizing::new)
                 .map_err(|error| ClientIdentityError {
                     path: Some(path.to_owned()),
-                    reason: IdentityReason::Unreadable(error),
+                    reason: IdentityReason::Unreadable,
+                    source: Some(error),
                 })
         };
         let (chain_path, key_path) = (chain.as_ref(), key.as_ref());
@@ -122,26 +123,42 @@ impl fmt::Debug for ClientIdentity {
 }
 
 /// A client certificate or key that can't be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "client certificate: {}{reason}",
+    .path.as_ref().map(|path| format!("`{}`: ", path.display())).unwrap_or_default(),
+)]
 pub struct ClientIdentityError {
     path: Option<PathBuf>,
     reason: IdentityReason,
+    source: Option<io::Error>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum IdentityReason {
-    Unreadable(io::Error),
+    #[error("it can't be read")]
+    Unreadable,
+    #[error("there is no certificate in it")]
     NoCertificate,
+    #[error("the certificate on line {line} is damaged")]
     DamagedCertificate { line: usize },
+    #[error("there is no private key in it")]
     NoKey,
+    #[error("the key on line {line} is damaged")]
     DamagedKey { line: usize },
+    #[error("the private key is encrypted")]
     EncryptedKey,
+    #[error("a key of the kind `{}` is not supported", quote(.0))]
     KindOfKey(String),
 }
 
 impl From<IdentityReason> for ClientIdentityError {
     fn from(reason: IdentityReason) -> Self {
-        Self { path: None, reason }
+        Self {
+            path: None,
+            reason,
+            source: None,
+        }
     }
 }
 
@@ -150,57 +167,25 @@ impl ClientIdentityError {
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
+}
 
-    /// What to do about it: the configuration has to change.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for ClientIdentityError {
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// Advice for the user.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self.reason {
-            IdentityReason::Unreadable(_) => Some("check the path and its permissions"),
+    fn hints(&self) -> Vec<Hint> {
+        let hint = match self.reason {
+            IdentityReason::Unreadable => "check the path and its permissions",
             IdentityReason::EncryptedKey => {
-                Some("decrypt it with `openssl pkey`, into a file that only you can read")
+                "decrypt it with `openssl pkey`, into a file that only you can read"
             }
-            IdentityReason::KindOfKey(_) => Some("convert it with `openssl pkey`"),
-            _ => None,
-        }
+            IdentityReason::KindOfKey(_) => "convert it with `openssl pkey`",
+            _ => return Vec::new(),
+        };
+        vec![Hint::text(hint)]
     }
 }
-
-impl fmt::Display for ClientIdentityError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("client certificate: ")?;
-        if let Some(path) = &self.path {
-            write!(f, "`{}`: ", path.display())?;
-        }
-        match &self.reason {
-            IdentityReason::Unreadable(_) => f.write_str("it can't be read"),
-            IdentityReason::NoCertificate => f.write_str("there is no certificate in it"),
-            IdentityReason::DamagedCertificate { line } => {
-                write!(f, "the certificate on line {line} is damaged")
-            }
-            IdentityReason::NoKey => f.write_str("there is no private key in it"),
-            IdentityReason::DamagedKey { line } => write!(f, "the key on line {line} is damaged"),
-            IdentityReason::EncryptedKey => f.write_str("the private key is encrypted"),
-            IdentityReason::KindOfKey(label) => {
-                write!(f, "a key of the kind `{}` is not supported", quote(label))
-            }
-        }
-    }
-}
-
-impl std::error::Error for ClientIdentityError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.reason {
-            IdentityReason::Unreadable(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-hallpass_core::impl_diagnostic!(ClientIdentityError, hint);
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hallpass_core::{Diagnostic, Remedy};
 use http::HeaderMap;
 use url::Url;
 
@@ -79,20 +80,13 @@ impl fmt::Debug for Origin {
 }
 
 /// A text that is no origin. The text is not repeated, since it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an origin: an absolute http or https URL was expected")]
 pub struct OriginError(());
 
-impl fmt::Display for OriginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an origin: an absolute http or https URL was expected")
-    }
-}
-
-impl std::error::Error for OriginError {}
-
-impl hallpass_core::Diagnostic for OriginError {
-    fn remedy(&self) -> hallpass_core::Remedy {
-        hallpass_core::Remedy::Configure
+impl Diagnostic for OriginError {
+    fn remedy(&self) -> Remedy {
+        Remedy::Configure
     }
 }
 

@@ -11,13 +11,12 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use hallpass_core::ServerUrl;
+use hallpass_core::{Diagnostic, Hint, Remedy, ServerUrl};
 use tokio::time::timeout;
 use url::{Host, Url};
 
@@ -261,7 +260,12 @@ impl reqwest::dns::Resolve for PolicyResolver {
 ///
 /// It is the [source](std::error::Error::source) of an [`HttpError`](hallpass_core::HttpError) of
 /// kind `AddressRefused`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{host}` {}is a {class} address{}",
+    .address.map(|address| format!("resolves to {address}, which ")).unwrap_or_default(),
+    if .class.is_never_allowed() { "" } else { ", and the MCP server that names it is not on such a one" },
+)]
 pub struct AddressRefused {
     pub(crate) host: String,
     pub(crate) address: Option<IpAddr>,
@@ -283,39 +287,18 @@ impl AddressRefused {
     pub fn class(&self) -> AddressClass {
         self.class
     }
+}
 
-    /// Advice for the user, where the target is right.
-    pub fn hint(&self) -> String {
-        format!(
+impl Diagnostic for AddressRefused {
+    fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text(format!(
             "if `{}` is meant to be used, name its origin in the settings",
             self.host
-        )
-    }
-}
-
-impl fmt::Display for AddressRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` ", self.host)?;
-        if let Some(address) = self.address {
-            write!(f, "resolves to {address}, which ")?;
-        }
-        write!(f, "is a {} address", self.class)?;
-        if !self.class.is_never_allowed() {
-            f.write_str(", and the MCP server that names it is not on such a one")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for AddressRefused {}
-
-impl hallpass_core::Diagnostic for AddressRefused {
-    fn remedy(&self) -> hallpass_core::Remedy {
-        hallpass_core::Remedy::Configure
-    }
-
-    fn hints(&self) -> Vec<hallpass_core::Hint> {
-        vec![hallpass_core::Hint::text(self.hint())]
+        ))]
     }
 }
 

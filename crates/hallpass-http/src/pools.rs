@@ -2,13 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hallpass_core::Remedy;
 use http::{HeaderMap, HeaderValue};
 use rustls::ClientConfig;
 use url::Url;
 
 use crate::{
     AddressClass, HttpConfig, HttpConfigError, Origin, Proxy,
+    config::unusable,
     policy::{AddressPolicy, OTHER_ORIGIN, PolicyResolver, Reach},
+    trust,
 };
 
 /// A pool for each reach: a pool has one resolver, which checks addresses, and a connection that
@@ -40,7 +43,7 @@ impl Pools {
                 None => None,
                 Some(proxy) => Some(
                     reqwest::Proxy::all(proxy.expose())
-                        .map_err(|_| HttpConfigError::proxy(proxy))?,
+                        .map_err(|_| unusable(format_args!("the proxy {proxy}")))?,
                 ),
             };
             template.build(resolver, through, HeaderMap::new())
@@ -80,20 +83,27 @@ impl Template {
             .verifier(&provider, config.handshakes.as_ref())?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(HttpConfigError::trust)?
+            .map_err(trust::unusable)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut tls = match &config.client_identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder
                 .with_client_auth_cert(identity.chain(), identity.key())
-                .map_err(HttpConfigError::identity)?,
+                .map_err(|error| {
+                    unusable("the client certificate")
+                        .with_hint("check that the key belongs to the first certificate")
+                        .with_source(error)
+                })?,
         };
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let user_agent = HeaderValue::from_str(&config.user_agent)
             .ok()
             .filter(|value| !value.is_empty())
-            .ok_or_else(HttpConfigError::user_agent)?;
+            .ok_or_else(|| {
+                let what = "the user agent is empty or holds control characters";
+                HttpConfigError::new(Remedy::Configure, what)
+            })?;
         Ok(Self {
             tls,
             user_agent,
@@ -151,6 +161,9 @@ impl Template {
             None => builder,
             Some(proxy) => builder.proxy(proxy),
         };
-        builder.build().map_err(HttpConfigError::client)
+        builder.build().map_err(|error| {
+            HttpConfigError::new(Remedy::Configure, "the HTTP client can't be made")
+                .with_source(error.without_url())
+        })
     }
 }

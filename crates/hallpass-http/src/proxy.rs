@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hallpass_core::{ClientSecret, Remedy};
+use hallpass_core::{ClientSecret, Diagnostic, Remedy};
 use url::Url;
 
 mod no_proxy;
@@ -205,16 +205,23 @@ impl fmt::Debug for Proxy {
 }
 
 /// A text that names no proxy. The text is not repeated, since it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}: {reason}",
+    .variable.map_or("not a proxy".to_owned(), |name| format!("the value of `{name}` names no proxy")),
+)]
 pub struct ProxyError {
     variable: Option<&'static str>,
     reason: Reason,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Reason {
+    #[error("{0}")]
     Syntax(url::ParseError),
+    #[error("its scheme is `{0}`, not http, https, socks5 or socks5h")]
     Scheme(String),
+    #[error("it names no host")]
     NoHost,
 }
 
@@ -224,37 +231,17 @@ impl ProxyError {
         self.variable
     }
 
-    /// What the person can do about it: always a matter of configuration.
-    pub fn remedy(&self) -> Remedy {
-        Remedy::Configure
-    }
-
     fn set_by(mut self, variable: &'static str) -> Self {
         self.variable = Some(variable);
         self
     }
 }
 
-impl fmt::Display for ProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.variable {
-            Some(variable) => write!(f, "the value of `{variable}` names no proxy: ")?,
-            None => f.write_str("not a proxy: ")?,
-        }
-        match &self.reason {
-            Reason::Syntax(error) => write!(f, "{error}"),
-            Reason::Scheme(scheme) => write!(
-                f,
-                "its scheme is `{scheme}`, not http, https, socks5 or socks5h"
-            ),
-            Reason::NoHost => f.write_str("it names no host"),
-        }
+impl Diagnostic for ProxyError {
+    fn remedy(&self) -> Remedy {
+        Remedy::Configure
     }
 }
-
-impl std::error::Error for ProxyError {}
-
-hallpass_core::impl_diagnostic!(ProxyError);
 
 #[cfg(test)]
 mod tests;

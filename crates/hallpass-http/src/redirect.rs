@@ -1,8 +1,6 @@
 //! Which redirects are followed: those of a GET that stay on the same origin.
 
-use std::{error::Error, fmt};
-
-use hallpass_core::{http::Redirects, url_without_query};
+use hallpass_core::{Diagnostic, Remedy, http::Redirects, url_without_query};
 use http::{Method, StatusCode, header};
 use url::Url;
 
@@ -38,47 +36,40 @@ pub(crate) fn next_hop(
         .to_str()
         .ok()
         .and_then(|location| url.join(location).ok())
-        .ok_or(RedirectRefused::unreadable())?;
+        .ok_or(RedirectReason::Unreadable)?;
     if Origin::from_url(&next) != Origin::from_url(url) {
-        return Err(RedirectRefused::elsewhere(&next));
+        return Err(RedirectReason::Elsewhere(url_without_query(&next).into()).into());
     }
     if !next.username().is_empty() || next.password().is_some() {
-        return Err(RedirectRefused(RedirectReason::UserInfo));
+        return Err(RedirectReason::UserInfo.into());
     }
     if followed >= limit {
-        return Err(RedirectRefused::too_many(limit));
+        return Err(RedirectReason::TooMany(limit).into());
     }
     Ok(Some(next))
 }
 
 /// A redirect that was not followed.
 ///
-/// It is the [source](Error::source) of an [`HttpError`](hallpass_core::HttpError) of kind
+/// It is the [source](std::error::Error::source) of an [`HttpError`](hallpass_core::HttpError) of kind
 /// `Redirect`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedirectRefused(RedirectReason);
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct RedirectRefused(#[from] RedirectReason);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum RedirectReason {
+    #[error("the `Location` header is no URL")]
     Unreadable,
+    #[error("it leads to another origin: {0}")]
     Elsewhere(String),
+    #[error("the `Location` header holds a user name or a password")]
     UserInfo,
+    #[error("more than {0} redirects")]
     TooMany(u8),
 }
 
 impl RedirectRefused {
-    pub(crate) fn unreadable() -> Self {
-        Self(RedirectReason::Unreadable)
-    }
-
-    pub(crate) fn elsewhere(url: &Url) -> Self {
-        Self(RedirectReason::Elsewhere(url_without_query(url).into()))
-    }
-
-    pub(crate) fn too_many(limit: u8) -> Self {
-        Self(RedirectReason::TooMany(limit))
-    }
-
     /// Where it would have led, without query and user information.
     pub fn target(&self) -> Option<&str> {
         match &self.0 {
@@ -88,23 +79,8 @@ impl RedirectRefused {
     }
 }
 
-impl fmt::Display for RedirectRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            RedirectReason::Unreadable => f.write_str("the `Location` header is no URL"),
-            RedirectReason::Elsewhere(target) => write!(f, "it leads to another origin: {target}"),
-            RedirectReason::UserInfo => {
-                f.write_str("the `Location` header holds a user name or a password")
-            }
-            RedirectReason::TooMany(limit) => write!(f, "more than {limit} redirects"),
-        }
-    }
-}
-
-impl Error for RedirectRefused {}
-
-impl hallpass_core::Diagnostic for RedirectRefused {
-    fn remedy(&self) -> hallpass_core::Remedy {
-        hallpass_core::Remedy::Configure
+impl Diagnostic for RedirectRefused {
+    fn remedy(&self) -> Remedy {
+        Remedy::Configure
     }
 }

@@ -1,6 +1,7 @@
 //! Whom to believe that a server is who it says it is.
 
 use std::{
+    error::Error,
     ffi::OsString,
     sync::{Arc, OnceLock},
 };
@@ -26,7 +27,7 @@ pub use verifier::{CertificateFault, CertificateRefused};
 
 pub(crate) use pem::blocks;
 
-use crate::HttpConfigError;
+use crate::{HttpConfigError, config};
 use verifier::{Anchors, DiagnosticVerifier};
 
 /// Which certificate authorities are trusted. The default is the platform's.
@@ -137,8 +138,12 @@ fn verify_with(
     let verifier =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
             .build()
-            .map_err(HttpConfigError::trust)?;
+            .map_err(unusable)?;
     Ok(Some(verifier))
+}
+
+pub(crate) fn unusable(source: impl Into<Box<dyn Error + Send + Sync>>) -> HttpConfigError {
+    config::unusable("the trusted certificate authorities").with_source(source)
 }
 
 fn count(anchors: usize) -> String {

@@ -20,7 +20,7 @@ fn what_is_missing_or_damaged_is_said() {
         let error = ClientIdentity::from_pem(chain, key).unwrap_err();
         assert_eq!(error.to_string(), format!("client certificate: {expected}"));
         assert_eq!(error.remedy(), Remedy::Configure);
-        error.hint()
+        error.hints()
     };
     check("", &key, "there is no certificate in it");
     check(&key, &key, "there is no certificate in it");
@@ -37,7 +37,7 @@ fn what_is_missing_or_damaged_is_said() {
     );
     for key in [encrypted, old_encrypted] {
         let hint = check(&certificate, &key, "the private key is encrypted");
-        assert!(hint.unwrap().contains("openssl pkey"));
+        assert!(hint[0].to_string().contains("openssl pkey"));
     }
     check(
         &certificate,

@@ -83,8 +83,10 @@ fn the_refusal_says_what_and_what_to_do() {
         "`10.0.0.5` is a private address, and the MCP server that names it is not on such a one"
     );
     assert_eq!(
-        refused.hint(),
-        "if `10.0.0.5` is meant to be used, name its origin in the settings"
+        refused.hints(),
+        [Hint::text(
+            "if `10.0.0.5` is meant to be used, name its origin in the settings"
+        )]
     );
     let refused = check("https://93.184.216.34", "http://169.254.169.254/").unwrap_err();
     assert_eq!(

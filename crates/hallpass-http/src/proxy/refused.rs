@@ -1,6 +1,6 @@
 //! A proxy that demands credentials, or other ones.
 
-use std::fmt;
+use hallpass_core::{Diagnostic, Hint, Remedy};
 
 use crate::Proxy;
 
@@ -9,7 +9,15 @@ use crate::Proxy;
 ///
 /// It is the [source](std::error::Error::source) of an [`HttpError`](hallpass_core::HttpError) of
 /// kind `ProxyAuthentication`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the proxy {proxy} {}",
+    if *.had_credentials {
+        "does not take the credentials that are configured"
+    } else {
+        "wants credentials, and none are configured"
+    },
+)]
 pub struct ProxyRefused {
     proxy: String,
     had_credentials: bool,
@@ -32,37 +40,19 @@ impl ProxyRefused {
     pub fn had_credentials(&self) -> bool {
         self.had_credentials
     }
+}
 
-    /// What the person can do about it.
-    pub fn hint(&self) -> &'static str {
-        if self.had_credentials {
+impl Diagnostic for ProxyRefused {
+    fn remedy(&self) -> Remedy {
+        Remedy::Configure
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text(if self.had_credentials {
             "check the proxy's user name and password; special characters in its URL are \
              percent-encoded"
         } else {
             "put the user name and the password into the proxy's URL: http://user:password@host:port"
-        }
-    }
-}
-
-impl fmt::Display for ProxyRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.had_credentials {
-            "does not take the credentials that are configured"
-        } else {
-            "wants credentials, and none are configured"
-        };
-        write!(f, "the proxy {} {what}", self.proxy)
-    }
-}
-
-impl std::error::Error for ProxyRefused {}
-
-impl hallpass_core::Diagnostic for ProxyRefused {
-    fn remedy(&self) -> hallpass_core::Remedy {
-        hallpass_core::Remedy::Configure
-    }
-
-    fn hints(&self) -> Vec<hallpass_core::Hint> {
-        vec![hallpass_core::Hint::text(self.hint())]
+        })]
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hallpass_core::Remedy;
+use hallpass_core::{Diagnostic, Hint, Remedy};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 
@@ -39,8 +39,7 @@ impl CaBundle {
     /// asked for by name and that adds nothing is a mistake.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, CaBundleError> {
         let path = path.as_ref();
-        let content = read(path)
-            .map_err(|error| CaBundleError::new(Some(path), BundleReason::Unreadable(error)))?;
+        let content = read(path).map_err(|error| CaBundleError::unreadable(path, error))?;
         Self::read(&content, Some(path))
     }
 
@@ -74,7 +73,7 @@ impl CaBundle {
     /// When the directory can't be read, and when none of its files holds a usable certificate.
     pub fn from_directory(path: impl AsRef<Path>) -> Result<Self, CaBundleError> {
         let path = path.as_ref();
-        let unreadable = |error| CaBundleError::new(Some(path), BundleReason::Unreadable(error));
+        let unreadable = |error| CaBundleError::unreadable(path, error);
         let mut files = Vec::new();
         for entry in fs::read_dir(path).map_err(unreadable)? {
             files.push(entry.map_err(unreadable)?.path());
@@ -92,9 +91,8 @@ impl CaBundle {
             }
         }
         if all.certificates.is_empty() {
-            let mut error = CaBundleError::new(Some(path), BundleReason::NothingGood);
-            error.problems = all.problems;
-            return Err(error);
+            let reason = BundleReason::NothingGood;
+            return Err(CaBundleError::new(Some(path), reason, all.problems));
         }
         Ok(all)
     }
@@ -132,10 +130,7 @@ impl CaBundle {
 
     /// Where it came from, for messages.
     pub(super) fn origin(&self) -> String {
-        match &self.origin {
-            Some(path) => format!("`{}`", path.display()),
-            None => "the given bundle".to_owned(),
-        }
+        origin(self.origin.as_deref())
     }
 
     fn read(content: &[u8], path: Option<&Path>) -> Result<Self, CaBundleError> {
@@ -175,15 +170,20 @@ impl CaBundle {
                 Some(0x30) if problems.is_empty() => BundleReason::Binary,
                 _ => BundleReason::NothingGood,
             };
-            let mut error = CaBundleError::new(path, reason);
-            error.problems = problems;
-            return Err(error);
+            return Err(CaBundleError::new(path, reason, problems));
         }
         Ok(Self {
             certificates,
             problems,
             origin: path.map(Path::to_owned),
         })
+    }
+}
+
+fn origin(path: Option<&Path>) -> String {
+    match path {
+        Some(path) => format!("`{}`", path.display()),
+        None => "the given bundle".to_owned(),
     }
 }
 
@@ -258,26 +258,45 @@ impl fmt::Display for CaProblem {
 }
 
 /// A bundle without a single usable certificate.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{} {reason}{}", origin(.path.as_deref()), list(.problems))]
 pub struct CaBundleError {
     path: Option<PathBuf>,
     reason: BundleReason,
     problems: Vec<CaProblem>,
+    source: Option<io::Error>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 enum BundleReason {
-    Unreadable(io::Error),
+    #[error("can't be read")]
+    Unreadable,
+    #[error("is not PEM")]
     Binary,
+    #[error("holds no usable certificate")]
     NothingGood,
 }
 
+fn list(problems: &[CaProblem]) -> String {
+    let texts: Vec<String> = problems.iter().map(CaProblem::to_string).collect();
+    let before = if texts.is_empty() { "" } else { ": " };
+    format!("{before}{}", texts.join("; "))
+}
+
 impl CaBundleError {
-    fn new(path: Option<&Path>, reason: BundleReason) -> Self {
+    fn new(path: Option<&Path>, reason: BundleReason, problems: Vec<CaProblem>) -> Self {
         Self {
             path: path.map(Path::to_owned),
             reason,
-            problems: Vec::new(),
+            problems,
+            source: None,
+        }
+    }
+
+    fn unreadable(path: &Path, source: io::Error) -> Self {
+        Self {
+            source: Some(source),
+            ..Self::new(Some(path), BundleReason::Unreadable, Vec::new())
         }
     }
 
@@ -290,61 +309,23 @@ impl CaBundleError {
     pub fn problems(&self) -> &[CaProblem] {
         &self.problems
     }
+}
 
-    /// What the person can do about it: always a matter of configuration.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for CaBundleError {
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 
-    /// What the person can do about it, in words.
-    pub fn hint(&self) -> &'static str {
-        match self.reason {
-            BundleReason::Unreadable(_) => "check the path and its permissions",
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::text(match self.reason {
+            BundleReason::Unreadable => "check the path and its permissions",
             BundleReason::Binary => {
                 "it looks like a certificate in DER; convert it with `openssl x509 -inform der`"
             }
             BundleReason::NothingGood => {
                 "it should hold one or more blocks that begin with `-----BEGIN CERTIFICATE-----`"
             }
-        }
-    }
-}
-
-impl fmt::Display for CaBundleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.path {
-            Some(path) => write!(f, "`{}` ", path.display())?,
-            None => f.write_str("the given bundle ")?,
-        }
-        match &self.reason {
-            BundleReason::Unreadable(_) => return f.write_str("can't be read"),
-            BundleReason::Binary => return f.write_str("is not PEM"),
-            BundleReason::NothingGood => f.write_str("holds no usable certificate")?,
-        }
-        for (index, problem) in self.problems.iter().enumerate() {
-            let before = if index == 0 { ": " } else { "; " };
-            write!(f, "{before}{problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for CaBundleError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.reason {
-            BundleReason::Unreadable(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl hallpass_core::Diagnostic for CaBundleError {
-    fn remedy(&self) -> hallpass_core::Remedy {
-        CaBundleError::remedy(self)
-    }
-
-    fn hints(&self) -> Vec<hallpass_core::Hint> {
-        vec![hallpass_core::Hint::text(self.hint())]
+        })]
     }
 }
 

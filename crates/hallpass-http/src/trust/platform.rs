@@ -31,9 +31,14 @@ pub(super) fn anchors(
             Arc::clone(provider),
         ),
         #[cfg(target_os = "android")]
-        Some(_) => return Err(HttpConfigError::no_extra_roots()),
+        Some(_) => {
+            return Err(HttpConfigError::new(
+                hallpass_core::Remedy::Configure,
+                "Android takes no certificate authorities beside its own",
+            ));
+        }
     };
-    let verifier: Arc<dyn ServerCertVerifier> = Arc::new(verifier.map_err(HttpConfigError::trust)?);
+    let verifier: Arc<dyn ServerCertVerifier> = Arc::new(verifier.map_err(super::unusable)?);
     Ok(Anchors {
         verifier: Some(verifier),
         description: description.into(),

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use hallpass_core::{Diagnostic, Hint, Remedy};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -252,24 +253,6 @@ impl CertificateRefused {
     pub fn anchors(&self) -> &str {
         &self.anchors
     }
-
-    /// What the person can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self.fault() {
-            CertificateFault::UnknownAuthority => Some(format!(
-                "trusted were {}; if this network inspects TLS or has an authority of its own, \
-                 add that authority's certificate",
-                self.anchors
-            )),
-            CertificateFault::Expired | CertificateFault::NotYetValid => {
-                Some("check this machine's clock; if it is right, the server's operator has to renew the certificate".to_owned())
-            }
-            CertificateFault::AnotherHost => {
-                Some("check the host in the URL, or ask the server's operator".to_owned())
-            }
-            CertificateFault::Other => None,
-        }
-    }
 }
 
 impl fmt::Display for CertificateRefused {
@@ -313,16 +296,28 @@ impl fmt::Display for CertificateRefused {
 
 impl std::error::Error for CertificateRefused {}
 
-impl hallpass_core::Diagnostic for CertificateRefused {
-    fn remedy(&self) -> hallpass_core::Remedy {
-        hallpass_core::Remedy::Configure
+impl Diagnostic for CertificateRefused {
+    fn remedy(&self) -> Remedy {
+        Remedy::Configure
     }
 
-    fn hints(&self) -> Vec<hallpass_core::Hint> {
-        self.hint()
-            .into_iter()
-            .map(hallpass_core::Hint::text)
-            .collect()
+    fn hints(&self) -> Vec<Hint> {
+        let hint = match self.fault() {
+            CertificateFault::UnknownAuthority => Hint::text(format!(
+                "trusted were {}; if this network inspects TLS or has an authority of its own, \
+                 add that authority's certificate",
+                self.anchors
+            )),
+            CertificateFault::Expired | CertificateFault::NotYetValid => Hint::text(
+                "check this machine's clock; if it is right, the server's operator has to renew the \
+                 certificate",
+            ),
+            CertificateFault::AnotherHost => {
+                Hint::text("check the host in the URL, or ask the server's operator")
+            }
+            CertificateFault::Other => return Vec::new(),
+        };
+        vec![hint]
     }
 }
 

@@ -11,7 +11,7 @@ use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use tokio_rustls::rustls::version;
 
 use crate::{
-    Names,
+    Names, advice,
     authority::Authority,
     chain, get,
     server::{Reply, Server},
@@ -167,7 +167,7 @@ async fn a_key_of_another_certificate_makes_no_client() {
     let error = Client::new(HttpConfig::default().with_client_identity(identity)).unwrap_err();
     assert_eq!(error.to_string(), "the client certificate can't be used");
     assert_eq!(
-        error.hint(),
-        Some("check that the key belongs to the first certificate")
+        advice(&error),
+        "check that the key belongs to the first certificate"
     );
 }

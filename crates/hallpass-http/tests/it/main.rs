@@ -24,7 +24,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use hallpass_core::{BoxFuture, HttpClient, HttpError, ServerUrl, http::RequestOptions};
+use hallpass_core::{
+    BoxFuture, Diagnostic, Hint, HttpClient, HttpError, ServerUrl, http::RequestOptions,
+};
 use hallpass_http::{Client, HttpConfig, Origin, Resolver};
 use http::{Request, Response};
 
@@ -114,6 +116,12 @@ async fn post_for(
     let request = Request::post(url).body(Bytes::from_static(body.as_bytes()));
     let policy = RequestOptions::authorization_server(&server_at(server));
     send(client, request.unwrap(), policy).await
+}
+
+/// What an error advises.
+fn advice(error: &dyn Diagnostic) -> String {
+    let hints: Vec<String> = error.hints().iter().map(Hint::to_string).collect();
+    hints.join("\n")
 }
 
 /// The texts of an error and of all its causes, one on a line.

@@ -22,7 +22,7 @@ use tokio_rustls::{
 };
 
 use crate::{
-    Names,
+    Names, advice,
     authority::Authority,
     chain, get, get_for, origin, post_for,
     server::{Io, Recorded, Reply, Server, read_request},
@@ -218,7 +218,7 @@ async fn a_proxy_that_wants_other_credentials_is_named() {
                 format!("the proxy http://{proxy} {text}")
             );
             assert_eq!(refused.had_credentials(), !credentials.is_empty());
-            assert!(refused.hint().contains("user name"));
+            assert!(advice(refused).contains("user name"));
             let text = format!("{} {error:?}", chain(&error));
             assert!(!text.contains("canary"), "{text}");
         }
