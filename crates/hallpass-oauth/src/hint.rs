@@ -2,29 +2,62 @@
 
 use hallpass_core::Hint;
 
+use Advice::{Setting, Text};
+
+#[derive(Clone, Copy)]
+enum Advice {
+    Setting(&'static str, Option<&'static str>),
+    Text(&'static str),
+}
+
+const RESOURCE: &[Advice] = &[
+    Setting("resource", None),
+    Setting("resource", Some("none")),
+    Text("the server has to know the resource that a token is requested for"),
+];
+const GRANT: &[Advice] = &[Text("the client is not registered for this grant")];
+
+/// The codes of standards, which stand in `error`.
+const STANDARD: &[(&str, &[Advice])] = &[
+    ("invalid_target", RESOURCE),
+    (
+        "invalid_client",
+        &[Text(
+            "the server does not know this client, or refuses its authentication: check the client's \
+             id, secret and authentication method, or register it again",
+        )],
+    ),
+    ("unauthorized_client", GRANT),
+    ("unsupported_grant_type", GRANT),
+    ("invalid_scope", &[Setting("scopes", None)]),
+    (
+        "invalid_dpop_proof",
+        &[Text(
+            "check the clock of this machine: a proof is valid for minutes",
+        )],
+    ),
+];
+
+/// The codes of single providers, which stand in the description as a word of their own.
+const PROVIDER: &[(&str, &[Advice])] = &[
+    // Entra ID, with `invalid_target` or without: `resource` and `scope` do not fit together.
+    ("AADSTS9010010", RESOURCE),
+];
+
 /// What the user can do about an error code or its description.
 pub(crate) fn for_code(code: Option<&str>, description: Option<&str>) -> Vec<Hint> {
-    let entra = |number| description.is_some_and(|text| text.contains(number));
-    // Entra ID says AADSTS9010010 (with `invalid_target` or without) when `resource` and `scope` do
-    // not fit together.
-    if code == Some("invalid_target") || entra("AADSTS9010010") {
-        return vec![
-            Hint::setting("resource", None),
-            Hint::setting("resource", Some("none")),
-            Hint::text("the server has to know the resource that a token is requested for"),
-        ];
-    }
-    let text = match code.unwrap_or_default() {
-        "invalid_client" => {
-            "the server does not know this client, or refuses its authentication: check the client's \
-             id, secret and authentication method, or register it again"
-        }
-        "unauthorized_client" | "unsupported_grant_type" => {
-            "the client is not registered for this grant"
-        }
-        "invalid_scope" => return vec![Hint::setting("scopes", None)],
-        "invalid_dpop_proof" => "check the clock of this machine: a proof is valid for minutes",
-        _ => return Vec::new(),
-    };
-    vec![Hint::text(text)]
+    let description = description.unwrap_or_default();
+    let words = || description.split(|character: char| !character.is_ascii_alphanumeric());
+    let provider = PROVIDER
+        .iter()
+        .find(|(it, _)| words().any(|word| word == *it));
+    let standard = || STANDARD.iter().find(|(it, _)| code == Some(*it));
+    let advice = provider
+        .or_else(standard)
+        .map_or(&[][..], |(_, advice)| advice);
+    let hints = advice.iter().map(|advice| match *advice {
+        Setting(name, value) => Hint::setting(name, value),
+        Text(text) => Hint::text(text),
+    });
+    hints.collect()
 }

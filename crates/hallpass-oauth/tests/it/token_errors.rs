@@ -179,6 +179,8 @@ fn hints_name_the_setting() {
             "{hint}"
         );
     }
+    let longer = r#"{"error":"invalid_request","error_description":"AADSTS90100109: Another"}"#;
+    assert_eq!(hints(&error(400, longer)), "");
     assert!(hints(&error(400, r#"{"error":"invalid_scope"}"#)).contains("`scopes`"));
     assert!(hints(&error(302, "")).contains("no redirect"));
     assert_eq!(hints(&error(400, INVALID_GRANT)), "");
