@@ -54,7 +54,7 @@ impl Login<'_> {
             match self.send_registration(request, endpoint, &listener).await? {
                 // A server that lists no methods was sent `none`, which it may refuse.
                 Err(error)
-                    if error.code() == Some("invalid_client_metadata")
+                    if error.response().code.as_deref() == Some("invalid_client_metadata")
                         && metadata.token_endpoint_auth_methods_supported.is_none() =>
                 {
                     self.send_registration(with_secret, endpoint, &listener)

@@ -1,8 +1,6 @@
 //! `private_key_jwt`: a client that authenticates with a signature (RFC 7523 §2.2, OpenID Connect
 //! Core §9).
 
-use std::fmt;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_core::{
     ClientId, ClientSigningKey, Diagnostic, Entropy, Hint, Issuer, Remedy, Timestamp,
@@ -103,7 +101,15 @@ pub(crate) fn unique(entropy: &dyn Entropy) -> String {
 }
 
 /// A text without a usable key. It does not repeat the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}",
+    if *.is_pem {
+        "the private key is neither P-256 nor Ed25519 nor RSA of 2048 to 4096 bits"
+    } else {
+        "there is no `BEGIN PRIVATE KEY` block in the client's key"
+    }
+)]
 pub struct ClientKeyError {
     is_pem: bool,
 }
@@ -119,15 +125,3 @@ impl Diagnostic for ClientKeyError {
         )]
     }
 }
-
-impl fmt::Display for ClientKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_pem {
-            "the private key is neither P-256 nor Ed25519 nor RSA of 2048 to 4096 bits"
-        } else {
-            "there is no `BEGIN PRIVATE KEY` block in the client's key"
-        })
-    }
-}
-
-impl std::error::Error for ClientKeyError {}

@@ -18,7 +18,11 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use crate::{error_text, form::Form, token::TokenRequest};
+use crate::{
+    error_response::{error_code, words},
+    form::Form,
+    token::TokenRequest,
+};
 
 /// A login that waits for the browser to come back. It is good for one code.
 pub struct PendingAuthorization {
@@ -75,7 +79,7 @@ impl PendingAuthorization {
                 code.as_ref().to_owned(),
             ))),
             ([], [error]) => refuse(Reason::Refused {
-                code: error_text::error_code(error),
+                code: error_code(error),
                 description: match response.error_description.as_slice() {
                     [description] => redact_text(description),
                     _ => None,
@@ -186,24 +190,34 @@ fn show_issuer(iss: &str) -> String {
 }
 
 /// A callback that brings no code.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
 pub struct CallbackError {
     redirect_uri: String,
     reason: Box<Reason>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Reason {
+    #[error("the callback holds no `state`, so it is not accepted")]
     NoState,
+    #[error("the callback belongs to another sign-in")]
     WrongState,
-    NoIssuer {
-        expected: String,
-    },
-    WrongIssuer {
-        expected: String,
-        got: String,
-    },
+    #[error(
+        "the callback holds no `iss`, although `{expected}` says that it sends one (RFC 9207 §2.4)"
+    )]
+    NoIssuer { expected: String },
+    #[error(
+        "the callback comes from the issuer `{got}`, the sign-in was at `{expected}` \
+         (RFC 9207 §2.4)"
+    )]
+    WrongIssuer { expected: String, got: String },
+    #[error("the callback can't be read: {0}")]
     Malformed(&'static str),
+    #[error(
+        "the authorization server refused the sign-in{}",
+        words(.code.as_deref(), .description.as_deref())
+    )]
     Refused {
         code: Option<String>,
         description: Option<String>,
@@ -304,34 +318,8 @@ impl Diagnostic for CallbackError {
     }
 }
 
-impl fmt::Display for CallbackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.reason {
-            Reason::NoState => f.write_str("the callback holds no `state`, so it is not accepted"),
-            Reason::WrongState => f.write_str("the callback belongs to another sign-in"),
-            Reason::NoIssuer { expected } => write!(
-                f,
-                "the callback holds no `iss`, although `{expected}` says that it sends one \
-                 (RFC 9207 §2.4)"
-            ),
-            Reason::WrongIssuer { expected, got } => write!(
-                f,
-                "the callback comes from the issuer `{got}`, the sign-in was at `{expected}` \
-                 (RFC 9207 §2.4)"
-            ),
-            Reason::Malformed(why) => write!(f, "the callback can't be read: {why}"),
-            Reason::Refused { code, description } => {
-                f.write_str("the authorization server refused the sign-in")?;
-                error_text::write_reason(f, code.as_deref(), description.as_deref())
-            }
-        }
-    }
-}
-
 impl fmt::Debug for CallbackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CallbackError").field(&self.reason).finish()
     }
 }
-
-impl std::error::Error for CallbackError {}

@@ -169,7 +169,8 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// A stored key that can't be read. It does not repeat the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key that the tokens are bound to is not a P-256 key")]
 pub struct ProofKeyError;
 
 impl Diagnostic for ProofKeyError {
@@ -178,11 +179,3 @@ impl Diagnostic for ProofKeyError {
         Remedy::SignIn
     }
 }
-
-impl fmt::Display for ProofKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the key that the tokens are bound to is not a P-256 key")
-    }
-}
-
-impl std::error::Error for ProofKeyError {}

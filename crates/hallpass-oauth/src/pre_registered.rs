@@ -1,7 +1,5 @@
 //! A pre-registered client: the authorization server it belongs to, and how it authenticates there.
 
-use std::fmt;
-
 use hallpass_core::{
     Diagnostic, Hint, Issuer, PreRegisteredClient, Record, Registration, Remedy, ServerMetadata,
     SignInReason, TokenEndpointAuthMethod, quote, record::RegistrationOrigin,
@@ -87,20 +85,26 @@ pub fn check_client_issuer(
 }
 
 /// A pre-registered client that can't be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the client `{client}` {reason}")]
 pub struct PreRegisteredClientError {
     client: String,
     reason: Box<Reason>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Reason {
-    NoCredential {
-        method: TokenEndpointAuthMethod,
-    },
-    NotAccepted {
-        issuer: Option<Issuer>,
-    },
+    #[error("has no credential for `{method}`")]
+    NoCredential { method: TokenEndpointAuthMethod },
+    #[error(
+        "has no credential that {} accepts",
+        .issuer.as_ref().map_or("the server", Issuer::as_str)
+    )]
+    NotAccepted { issuer: Option<Issuer> },
+    #[error(
+        "is registered with {}, and the server names {found} now",
+        .bound.as_ref().map_or("another authorization server", Issuer::as_str)
+    )]
     OtherIssuer {
         bound: Option<Issuer>,
         found: Issuer,
@@ -138,27 +142,3 @@ impl Diagnostic for PreRegisteredClientError {
         })]
     }
 }
-
-impl fmt::Display for PreRegisteredClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the client `{}` ", self.client)?;
-        match &*self.reason {
-            Reason::NoCredential { method } => write!(f, "has no credential for `{method}`"),
-            Reason::NotAccepted { issuer } => {
-                let server = issuer.as_ref().map_or("the server", Issuer::as_str);
-                write!(f, "has no credential that {server} accepts")
-            }
-            Reason::OtherIssuer { bound, found } => {
-                let bound = bound
-                    .as_ref()
-                    .map_or("another authorization server", Issuer::as_str);
-                write!(
-                    f,
-                    "is registered with {bound}, and the server names {found} now"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for PreRegisteredClientError {}

@@ -1,13 +1,10 @@
 //! Dynamic client registration (RFC 7591).
 
-use std::fmt;
-
 use bytes::Bytes;
 use hallpass_core::{
     ClientId, ClientSecret, Diagnostic, Hint, Registration, RegistrationAccessToken, Remedy,
     Scopes, ServerMetadata, Timestamp, TokenEndpointAuthMethod,
     record::{RegistrationManagement, RegistrationOrigin},
-    redact_text,
 };
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -16,9 +13,8 @@ use url::Url;
 use crate::{
     answer::Answer,
     client_auth::{AvailableCredentials, negotiate},
-    error_text,
+    error_response::ErrorResponse,
     form::post,
-    retry_after::RetryAfter,
     token::grant_type,
 };
 
@@ -105,7 +101,10 @@ pub fn registration_from_http(
     metadata: &ServerMetadata,
 ) -> Result<Registration, RegistrationError> {
     let answer = Answer::read(response);
-    let refuse = |reason| Err(RegistrationError::new(response, &answer, reason));
+    let refuse = |reason| {
+        let response = ErrorResponse::read(response, &answer);
+        Err(RegistrationError { response, reason })
+    };
     if !response.status().is_success() || answer.text("error").is_some() {
         return refuse(Reason::Refused);
     }
@@ -164,65 +163,46 @@ fn management(answer: &Answer) -> Option<RegistrationManagement> {
 }
 
 /// The registration endpoint gave no usable client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} (status {}){}", .response.status.as_u16(), .response.words())]
 pub struct RegistrationError {
-    status: StatusCode,
-    retry_after: Option<RetryAfter>,
-    code: Option<String>,
-    description: Option<String>,
+    response: ErrorResponse,
     reason: Reason,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Reason {
+    #[error("the authorization server refused to register the client")]
     Refused,
+    #[error("the answer to the registration names no client")]
     NoClientId,
+    #[error("the client was registered with an authentication method that it can't use")]
     Method,
     /// A deletion was refused: the registration stays.
+    #[error("the authorization server did not delete the registration")]
     StillRegistered,
     /// A deletion was refused: the registration access token is not valid.
+    #[error(
+        "the server no longer accepts the registration's token: the client is gone, or its token is"
+    )]
     TokenRejected,
 }
 
 impl RegistrationError {
-    fn new(response: &Response<Bytes>, answer: &Answer, reason: Reason) -> Self {
-        let description = answer.text("error_description");
+    /// The answer to a deletion that did not succeed.
+    pub(crate) fn not_removed(response: &Response<Bytes>) -> Self {
         Self {
-            status: response.status(),
-            retry_after: RetryAfter::from_headers(response.headers()),
-            code: answer.text("error").and_then(error_text::error_code),
-            description: description.and_then(redact_text),
-            reason,
+            response: ErrorResponse::read(response, &Answer::read(response)),
+            reason: match response.status() {
+                StatusCode::UNAUTHORIZED => Reason::TokenRejected,
+                _ => Reason::StillRegistered,
+            },
         }
     }
 
-    /// The answer to a deletion that did not succeed.
-    pub(crate) fn not_removed(response: &Response<Bytes>) -> Self {
-        let reason = match response.status() {
-            StatusCode::UNAUTHORIZED => Reason::TokenRejected,
-            _ => Reason::StillRegistered,
-        };
-        Self::new(response, &Answer::read(response), reason)
-    }
-
-    /// The answer's status.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The server's `error`, if it has the form of one (RFC 7591 §3.2.2).
-    pub fn code(&self) -> Option<&str> {
-        self.code.as_deref()
-    }
-
-    /// The server's words: one bounded line without anything that could be a secret.
-    pub fn description(&self) -> Option<&str> {
-        self.description.as_deref()
-    }
-
-    /// When the server wants the next request.
-    pub fn retry_after(&self) -> Option<RetryAfter> {
-        self.retry_after
+    /// What the server says.
+    pub fn response(&self) -> &ErrorResponse {
+        &self.response
     }
 }
 
@@ -231,7 +211,7 @@ impl Diagnostic for RegistrationError {
         match self.reason {
             Reason::NoClientId | Reason::TokenRejected => Remedy::Report,
             Reason::Method => Remedy::Configure,
-            Reason::Refused | Reason::StillRegistered => match self.status.as_u16() {
+            Reason::Refused | Reason::StillRegistered => match self.response.status.as_u16() {
                 408 | 425 | 429 | 500..=599 => Remedy::Retry,
                 _ => Remedy::Configure,
             },
@@ -239,7 +219,7 @@ impl Diagnostic for RegistrationError {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        match (self.reason, self.code()) {
+        match (self.reason, self.response.code.as_deref()) {
             (Reason::NoClientId | Reason::StillRegistered | Reason::TokenRejected, _) => Vec::new(),
             (Reason::Refused, _) if self.remedy() == Remedy::Retry => Vec::new(),
             (Reason::Refused, Some("invalid_redirect_uri")) => vec![
@@ -253,34 +233,3 @@ impl Diagnostic for RegistrationError {
         }
     }
 }
-
-impl fmt::Display for RegistrationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.status.as_u16();
-        match self.reason {
-            Reason::Refused => write!(
-                f,
-                "the authorization server refused to register the client (status {status})"
-            )?,
-            Reason::StillRegistered => write!(
-                f,
-                "the authorization server did not delete the registration (status {status})"
-            )?,
-            Reason::TokenRejected => write!(
-                f,
-                "the server no longer accepts the registration's token: the client is gone, or its \
-                 token is (status {status})"
-            )?,
-            Reason::NoClientId => write!(
-                f,
-                "the answer to the registration names no client (status {status})"
-            )?,
-            Reason::Method => f.write_str(
-                "the client was registered with an authentication method that it can't use",
-            )?,
-        }
-        error_text::write_reason(f, self.code(), self.description())
-    }
-}
-
-impl std::error::Error for RegistrationError {}

@@ -105,7 +105,8 @@ impl fmt::Debug for Key {
 }
 
 /// The operating system gave no randomness to sign with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the token could not be signed")]
 pub struct SigningError;
 
 impl Diagnostic for SigningError {
@@ -114,11 +115,3 @@ impl Diagnostic for SigningError {
         Remedy::Report
     }
 }
-
-impl fmt::Display for SigningError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the token could not be signed")
-    }
-}
-
-impl std::error::Error for SigningError {}

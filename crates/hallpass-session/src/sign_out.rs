@@ -103,7 +103,7 @@ impl RevocationError {
         match &self.0 {
             Failure::Token(TokenRequestError::Answer(error)) => Some(error.status()),
             Failure::Registration(RegistrationDeletionError::Refused(error)) => {
-                Some(error.status())
+                Some(error.response().status)
             }
             Failure::Token(_) | Failure::Registration(_) => None,
         }

@@ -14,13 +14,13 @@
 //! GitHub says `bad_refresh_token` and `bad_verification_code`, with status 200, where RFC 6749 says
 //! `invalid_grant`; they count as that. An `error` of any other word is never definitive.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use hallpass_core::{AuthScheme, Diagnostic, Hint, Remedy, Timestamp, redact_text};
+use hallpass_core::{AuthScheme, Diagnostic, Hint, Remedy, Timestamp};
 use http::{HeaderMap, Response, StatusCode};
 
-use crate::{answer::Answer, error_text, hint, retry_after::RetryAfter};
+use crate::{answer::Answer, error_response::ErrorResponse, hint, retry_after::RetryAfter};
 
 /// How often a request is sent again while a user waits.
 const MAX_REPEATS: u32 = 2;
@@ -33,15 +33,31 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 ///
 /// It holds no part of the answer's body but the error code and the words of the description that
 /// can't be a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} (status {}{}){}",
+    .class.text(),
+    .response.status.as_u16(),
+    .detail.map(|detail| format!(", {detail}")).unwrap_or_default(),
+    .response.words(),
+)]
 pub struct TokenError {
-    status: StatusCode,
+    response: Box<ErrorResponse>,
     class: TokenErrorClass,
-    code: Option<String>,
-    description: Option<String>,
-    why: Option<&'static str>,
-    retry_after: Option<RetryAfter>,
+    detail: Option<Detail>,
     dpop_nonce: Option<String>,
+}
+
+/// What is wrong with an answer that is no refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Detail {
+    #[error("{0}")]
+    Unreadable(&'static str),
+    /// In answer to a request without a proof.
+    #[error("a DPoP token where a bearer token was asked for")]
+    UnexpectedDpop,
+    #[error("a bearer token where one bound by DPoP is required")]
+    UnexpectedBearer,
 }
 
 /// What an answer without a token means for the grant that was sent.
@@ -64,57 +80,55 @@ impl TokenError {
     /// Reads an answer. Any status but a 2xx is an error, and so is a 2xx with an `error` in it.
     pub(crate) fn check(response: &Response<Bytes>) -> Result<Answer, Self> {
         let answer = Answer::read(response);
-        let (status, headers) = (response.status(), response.headers());
         let error = answer.text("error");
-        if status.is_success() && error.is_none() {
+        if response.status().is_success() && error.is_none() {
             return Ok(answer);
         }
-        let description = answer.text("error_description");
-        Err(Self::new(status, headers, error, description))
+        let read = ErrorResponse::read(response, &answer);
+        Err(Self::new(read, error.is_some(), response.headers()))
     }
 
-    fn new(
-        status: StatusCode,
-        headers: &HeaderMap,
-        error: Option<&str>,
-        description: Option<&str>,
-    ) -> Self {
-        let code = error.and_then(error_text::error_code);
+    fn new(response: ErrorResponse, has_error: bool, headers: &HeaderMap) -> Self {
         Self {
-            status,
-            class: classify(status, error.is_some(), code.as_deref()),
-            code,
-            description: description.and_then(redact_text),
-            why: None,
-            retry_after: RetryAfter::from_headers(headers),
+            class: classify(response.status, has_error, response.code.as_deref()),
+            response: Box::new(response),
+            detail: None,
             dpop_nonce: dpop_nonce(headers),
         }
     }
 
     /// A 2xx that brings no usable token.
     pub(crate) fn unreadable(response: &Response<Bytes>, why: &'static str) -> Self {
-        Self {
-            why: Some(why),
-            ..Self::new(response.status(), response.headers(), None, None)
-        }
+        Self::without_token(response, Detail::Unreadable(why))
     }
 
     /// A token of the type `scheme` where another was asked for. Repeating the request repeats the
     /// answer.
     pub(crate) fn wrong_type(response: &Response<Bytes>, scheme: AuthScheme) -> Self {
-        let why = match scheme {
-            AuthScheme::Dpop => UNEXPECTED_DPOP,
-            _ => "a bearer token where one bound by DPoP is required",
+        let detail = match scheme {
+            AuthScheme::Dpop => Detail::UnexpectedDpop,
+            _ => Detail::UnexpectedBearer,
         };
         Self {
             class: TokenErrorClass::WrongType,
-            ..Self::unreadable(response, why)
+            ..Self::without_token(response, detail)
+        }
+    }
+
+    fn without_token(response: &Response<Bytes>, detail: Detail) -> Self {
+        let (status, headers) = (response.status(), response.headers());
+        let read = ErrorResponse::new(status, headers, None, None);
+        Self {
+            detail: Some(detail),
+            ..Self::new(read, false, headers)
         }
     }
 
     /// The error of an earlier answer, from what is stored of it.
     pub fn remembered(status: StatusCode, code: Option<&str>, description: Option<&str>) -> Self {
-        Self::new(status, &HeaderMap::new(), code, description)
+        let headers = HeaderMap::new();
+        let read = ErrorResponse::new(status, &headers, code, description);
+        Self::new(read, code.is_some(), &headers)
     }
 
     /// What the answer means for the grant.
@@ -124,23 +138,23 @@ impl TokenError {
 
     /// The server's `error`, if it has the form of one (RFC 6749 §5.2).
     pub fn code(&self) -> Option<&str> {
-        self.code.as_deref()
+        self.response.code.as_deref()
     }
 
     /// The server's words: one bounded line without anything that could be a secret, a control
     /// character or markup.
     pub fn description(&self) -> Option<&str> {
-        self.description.as_deref()
+        self.response.description.as_deref()
     }
 
     /// The answer's status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.response.status
     }
 
     /// When the server wants the next request.
     pub fn retry_after(&self) -> Option<RetryAfter> {
-        self.retry_after
+        self.response.retry_after
     }
 
     /// The nonce that the next proof has to hold (RFC 9449 §8).
@@ -163,7 +177,7 @@ impl TokenError {
             return None;
         }
         let wait = self
-            .retry_after
+            .retry_after()
             .map_or(DEFAULT_WAIT, |after| after.wait(now));
         (wait <= MAX_WAIT).then_some(wait)
     }
@@ -175,7 +189,7 @@ impl Diagnostic for TokenError {
             TokenErrorClass::NotProcessed | TokenErrorClass::Unknown => Remedy::Retry,
             TokenErrorClass::Definitive => Remedy::SignIn,
             TokenErrorClass::WrongType => Remedy::Configure,
-            TokenErrorClass::Refused => match self.code.as_deref() {
+            TokenErrorClass::Refused => match self.code() {
                 Some(
                     "use_dpop_nonce"
                     | "authorization_pending"
@@ -191,11 +205,11 @@ impl Diagnostic for TokenError {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        if self.why == Some(UNEXPECTED_DPOP) {
+        if self.detail == Some(Detail::UnexpectedDpop) {
             return vec![Hint::setting("dpop", Some("always"))];
         }
         let hints = hint::for_code(self.code(), self.description());
-        if hints.is_empty() && self.status.is_redirection() {
+        if hints.is_empty() && self.status().is_redirection() {
             return vec![Hint::text(
                 "token requests follow no redirect: the metadata has to name the final URL",
             )];
@@ -204,25 +218,17 @@ impl Diagnostic for TokenError {
     }
 }
 
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.class {
-            TokenErrorClass::NotProcessed => "the authorization server is not ready",
-            TokenErrorClass::Unknown => "the authorization server gave no usable answer",
-            TokenErrorClass::Definitive => "the authorization server no longer accepts the grant",
-            TokenErrorClass::Refused => "the authorization server refused the request",
-            TokenErrorClass::WrongType => "the authorization server gave another type of token",
-        })?;
-        write!(f, " (status {}", self.status.as_u16())?;
-        if let Some(why) = self.why {
-            write!(f, ", {why}")?;
+impl TokenErrorClass {
+    fn text(self) -> &'static str {
+        match self {
+            Self::NotProcessed => "the authorization server is not ready",
+            Self::Unknown => "the authorization server gave no usable answer",
+            Self::Definitive => "the authorization server no longer accepts the grant",
+            Self::Refused => "the authorization server refused the request",
+            Self::WrongType => "the authorization server gave another type of token",
         }
-        f.write_str(")")?;
-        error_text::write_reason(f, self.code(), self.description())
     }
 }
-
-impl std::error::Error for TokenError {}
 
 /// The table of the module's documentation.
 fn classify(status: StatusCode, has_error: bool, code: Option<&str>) -> TokenErrorClass {
@@ -235,9 +241,6 @@ fn classify(status: StatusCode, has_error: bool, code: Option<&str>) -> TokenErr
         _ => TokenErrorClass::Refused,
     }
 }
-
-/// A bound token in answer to a request without a proof.
-const UNEXPECTED_DPOP: &str = "a DPoP token where a bearer token was asked for";
 
 /// RFC 6749 §5.2, and GitHub's two words for it.
 const INVALID_GRANT: &[&str] = &[

@@ -274,7 +274,7 @@ fn registration_error_has_remedy_and_hint() {
         check_refused(
             201,
             &format!(r#"{{"client_id":"c","token_endpoint_auth_method":"{method}"}}"#),
-            "the client was registered with an authentication method that it can't use",
+            "the client was registered with an authentication method that it can't use (status 201)",
             Remedy::Configure,
         );
     }
