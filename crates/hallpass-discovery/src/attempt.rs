@@ -65,7 +65,7 @@ impl Attempt {
         self.duration = duration;
     }
 
-    pub(crate) fn pass_over(&mut self, reason: String) {
+    pub(crate) fn set_unused(&mut self, reason: String) {
         self.reason = Some(reason);
     }
 
@@ -98,12 +98,12 @@ impl Attempt {
         self.from_cache
     }
 
-    /// Why the document was passed over; `None` when it was used.
+    /// Why the document was not used; `None` when it was used.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// What was wrong with a document and did not matter: members that were passed over.
+    /// What was wrong with a document and did not matter: members that were ignored.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -119,7 +119,7 @@ impl fmt::Display for Attempt {
             None => write!(f, "no answer in {} ms", self.duration.as_millis())?,
         }
         match &self.reason {
-            Some(reason) => write!(f, ", passed over: {reason}"),
+            Some(reason) => write!(f, ", not used: {reason}"),
             None => f.write_str(", used"),
         }
     }

@@ -117,7 +117,7 @@ pub(crate) async fn of_issuers(
     Err(fault.unwrap_or(nothing).or_settings(&settings))
 }
 
-/// Reads the metadata at the URL that a person named.
+/// Reads the metadata at the URL that the user named.
 ///
 /// The issuer is one that is expected, or the one whose metadata belongs at that URL, or trusted.
 pub(crate) async fn at_named_url(
@@ -210,7 +210,7 @@ pub(crate) async fn legacy(
     Ok((metadata, MetadataSource::Legacy))
 }
 
-/// The server whose endpoints a person named. Nothing is asked.
+/// The server whose endpoints the user named. Nothing is asked.
 pub(crate) fn explicit(
     settings: &ServerSettings,
     endpoints: &ExplicitEndpoints,
@@ -256,7 +256,7 @@ pub(crate) fn explicit(
 }
 
 /// Reads a document and checks its issuer (RFC 8414 §3.3): identical to one that is `expected`, but
-/// for one slash after a bare origin, which real servers differ by; or trusted by a person. Where
+/// for one slash after a bare origin, which real servers differ by; or trusted by the user. Where
 /// nothing is expected the document may be that of the issuer whose metadata belongs at `at`.
 fn checked(
     object: Map<String, Value>,

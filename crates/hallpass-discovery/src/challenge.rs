@@ -12,7 +12,7 @@ use grammar::HeaderChallenge;
 ///
 /// A response is read as tolerantly as can be done without mixing up challenges: headers may be
 /// several, a header may hold several challenges, parameters come in any order and case, unknown
-/// ones are passed over, and of a repeated one the first counts. Challenges of other schemes are
+/// ones are ignored, and of a repeated one the first counts. Challenges of other schemes are
 /// left out, and nothing in them is taken for a parameter of ours.
 ///
 /// A 401 without any of these counts as a challenge for a Bearer token; the caller that saw the status

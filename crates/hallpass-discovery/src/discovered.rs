@@ -23,7 +23,7 @@ pub struct Discovered {
     pub source: MetadataSource,
     /// Every try in order, the used ones included.
     pub attempts: Vec<Attempt>,
-    /// Whether a better candidate was passed over for a fault that may pass (no answer, 429, 5xx).
+    /// Whether a better candidate was not used for a fault that may pass (no answer, 429, 5xx).
     /// Another issuer than before is then no proof that the server has moved to another
     /// authorization server.
     pub is_provisional: bool,
@@ -39,7 +39,7 @@ pub enum MetadataSource {
     OpenId,
     /// The fallback of MCP 2025-03-26: the MCP server's own origin, with or without a document.
     Legacy,
-    /// The endpoints that a person named.
+    /// The endpoints that the user named.
     Explicit,
 }
 

@@ -17,7 +17,7 @@ pub struct Discovery<'a> {
     pub http: &'a dyn HttpClient,
     /// What times them.
     pub clock: &'a dyn Clock,
-    /// What a person set for this server.
+    /// What the user set for this server.
     pub settings: &'a ServerSettings,
 }
 
@@ -94,7 +94,7 @@ impl Discovery<'_> {
             authorization_server::at_named_url(settings, &expected, url, reader).await?
         } else if let (None, Some((fault, looks_legacy))) = (&settings.issuer, nothing) {
             // RFC 9728 is not what this server speaks. That it speaks MCP 2025-03-26 follows only
-            // from a 404 everywhere, or is said by a person.
+            // from a 404 everywhere, or is said by the user.
             if !looks_legacy && !settings.legacy_discovery {
                 return Err(fault);
             }

@@ -1,4 +1,4 @@
-//! Makes the core's documents out of JSON, tolerantly: a member that can't be used is passed over
+//! Makes the core's documents out of JSON, tolerantly: a member that can't be used is ignored
 //! with a note, unless nothing works without it.
 
 use hallpass_core::{Issuer, Resource, ResourceMetadata, ServerMetadata, redacted_url};
@@ -33,7 +33,7 @@ pub(crate) fn protected_resource(
                 }
             }
             _ => members.note(format!(
-                "passed over {} of `authorization_servers`, which is no issuer (RFC 8414 §2)",
+                "ignored {} of `authorization_servers`, which is no issuer (RFC 8414 §2)",
                 value(&text)
             )),
         }
@@ -139,7 +139,7 @@ impl Members<'_> {
 
     fn text(&mut self, name: &str) -> Option<String> {
         let Value::String(text) = self.take(name)? else {
-            self.note(format!("passed over `{name}`: no text"));
+            self.note(format!("ignored `{name}`: no text"));
             return None;
         };
         Some(text)
@@ -154,7 +154,7 @@ impl Members<'_> {
                 text == "true"
             }
             Some(_) => {
-                self.note(format!("passed over `{name}`: neither true nor false"));
+                self.note(format!("ignored `{name}`: neither true nor false"));
                 false
             }
         }
@@ -174,7 +174,7 @@ impl Members<'_> {
                     .collect();
                 if texts.len() < all {
                     self.note(format!(
-                        "passed over {} of `{name}`: no text",
+                        "ignored {} of `{name}`: no text",
                         all - texts.len()
                     ));
                 }
@@ -185,7 +185,7 @@ impl Members<'_> {
                 Some(vec![text])
             }
             _ => {
-                self.note(format!("passed over `{name}`: no list"));
+                self.note(format!("ignored `{name}`: no list"));
                 None
             }
         }
@@ -208,7 +208,7 @@ impl Members<'_> {
         match endpoint(&text) {
             Ok(url) => Some(url),
             Err(problem) => {
-                self.note(format!("passed over `{name}` {}: {problem}", value(&text)));
+                self.note(format!("ignored `{name}` {}: {problem}", value(&text)));
                 None
             }
         }

@@ -48,7 +48,7 @@ pub(crate) async fn find(
     let candidates = match &named {
         // MCP: what the challenge names is used, and nothing is guessed beside it.
         Some(urls) => urls.clone(),
-        // A server whose endpoints a person had to name publishes no metadata.
+        // A server whose endpoints the user had to name publishes no metadata.
         None if settings.endpoints.is_some() => Vec::new(),
         None => well_known::of_server(server),
     };
@@ -123,7 +123,7 @@ fn named_by(
 /// It has to be on the server's own origin. RFC 9728 §3 puts the metadata of a resource on the
 /// resource's host, and what §3.3 and §7.3 trust in is that host's certificate: a document from
 /// elsewhere proves nothing by repeating the server's name. A foreign URL also makes the client
-/// send requests wherever a server likes (§7.7). A person may name one all the same.
+/// send requests wherever a server likes (§7.7). The user may name one all the same.
 fn check_named(text: &str, server: &ServerUrl) -> Result<Url, RequestFailure> {
     let refuse = |problem: &str, instead: Option<&Url>| {
         let fault = RequestFailure::new(

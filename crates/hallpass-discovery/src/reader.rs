@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
         };
         attempt.note(notes);
         if let Err(fault) = &result {
-            attempt.pass_over(fault.reason());
+            attempt.set_unused(fault.reason());
             self.passing_fault |= fault.is_passing();
         }
         tracing::debug!(
@@ -265,7 +265,7 @@ fn section(document: Document) -> &'static str {
     }
 }
 
-/// Something that a person or a server wrote, for a text.
+/// Something that the user or a server wrote, for a text.
 pub(crate) fn value(text: &str) -> String {
     format!("`{}`", quoted(text))
 }

@@ -10,7 +10,7 @@ use crate::{
 
 /// Whether metadata that publishes `published` may be used for `server` (RFC 9728 §3.3).
 ///
-/// A person who sets exactly the published value has seen the mismatch and allowed it.
+/// A user who sets exactly the published value has seen the mismatch and allowed it.
 pub(crate) fn accept(
     setting: &ResourceSetting,
     server: &ServerUrl,
@@ -45,7 +45,7 @@ pub(crate) fn accept(
     )
 }
 
-/// The `resource` that every request of this credential carries; `None` when a person left it out.
+/// The `resource` that every request of this credential carries; `None` when the user left it out.
 pub(crate) fn choose(
     setting: &ResourceSetting,
     server: &ServerUrl,

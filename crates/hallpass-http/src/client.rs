@@ -92,8 +92,8 @@ impl Client {
     /// Trust, client certificate, proxy, user agent and connect limit are this client's, and
     /// `server`'s headers are on every request; a request to another origin fails to connect, so
     /// they reach no other server. It follows no redirect. It has no total time limit and no body cap,
-    /// which [`open`](HttpClient::open) takes from its policy, and no address policy, since a
-    /// person configured the server.
+    /// which [`open`](HttpClient::open) takes from its policy, and no address policy, since the
+    /// user configured the server.
     ///
     /// # Errors
     ///

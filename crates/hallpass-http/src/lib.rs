@@ -7,7 +7,7 @@
 //! come from the other side.
 //!
 //! - [`HttpConfig`] is plain data: [`Trust`] and [`CaBundle`], [`ClientIdentity`], [`ProxyConfig`],
-//!   [`OriginHeaders`], the [`Origin`]s that a person configured, the [`Resolver`].
+//!   [`OriginHeaders`], the [`Origin`]s that the user configured, the [`Resolver`].
 //! - Headers of one origin never reach another; redirects are followed on the same origin only, and
 //!   where the request's policy says so (RFC 9110 §15.4).
 //! - What a server's metadata names must be on the public internet or on a network of that server's

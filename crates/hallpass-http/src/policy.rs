@@ -1,4 +1,4 @@
-//! Where requests may go: what a person configured, and from there only to networks of the same
+//! Where requests may go: what the user configured, and from there only to networks of the same
 //! class.
 //!
 //! Metadata is written by the other side. Without a check, a hostile server could name
@@ -45,7 +45,7 @@ pub(crate) struct AddressPolicy {
 /// How far one request may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// Anywhere: a person chose the origin.
+    /// Anywhere: the user chose the origin.
     Configured,
     /// To the public internet and to networks of this class: metadata named the origin.
     Within(AddressClass),
@@ -231,7 +231,7 @@ pub(crate) struct PolicyResolver {
     pub(crate) policy: Arc<AddressPolicy>,
     /// How far the pool's requests may go.
     pub(crate) reach: Reach,
-    /// The host of the pool's proxy, which a person configured.
+    /// The host of the pool's proxy, which the user configured.
     pub(crate) proxy_host: Option<String>,
 }
 

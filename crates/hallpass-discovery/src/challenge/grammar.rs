@@ -13,7 +13,7 @@ pub(super) struct HeaderChallenge {
     pub(super) parameters: Vec<(String, String)>,
 }
 
-/// Reads one header's value. What can't be understood is passed over up to the next comma.
+/// Reads one header's value. What can't be understood is ignored up to the next comma.
 pub(super) fn read(value: &[u8]) -> Vec<HeaderChallenge> {
     let mut cursor = Cursor { rest: value };
     let mut done = Vec::new();

@@ -14,7 +14,7 @@ const TENANT_OIDC: &str = "https://as.example/.well-known/openid-configuration/t
 const TENANT_APPENDED: &str = "https://as.example/tenant1/.well-known/openid-configuration";
 
 #[test]
-fn candidates_in_order() {
+fn server_metadata_candidates_are_read_in_order() {
     #[track_caller]
     fn check(issuer: &str, at: &str, source: &str, asked: &[&str]) {
         let asked: Vec<&str> = [PATH_PRM].iter().chain(asked).copied().collect();
@@ -40,7 +40,7 @@ fn candidates_in_order() {
 }
 
 #[test]
-fn the_root_is_never_asked_for_an_issuer_with_a_path() {
+fn issuer_with_path_is_not_read_at_the_root() {
     let error = naming(&[TENANT])
         .issuer(AS, TENANT)
         .issuer(OIDC, TENANT)
@@ -59,7 +59,7 @@ fn the_root_is_never_asked_for_an_issuer_with_a_path() {
 }
 
 #[test]
-fn an_answer_that_is_no_document_leads_to_the_next_candidate() {
+fn answer_without_document_leads_to_the_next_candidate() {
     for status in [201, 302, 400, 401, 403, 405, 500, 503] {
         naming(&["https://as.example"])
             .status(AS, status)
@@ -87,7 +87,7 @@ fn an_answer_that_is_no_document_leads_to_the_next_candidate() {
 }
 
 #[test]
-fn the_issuer_is_the_one_that_built_the_url() {
+fn issuer_other_than_the_urls_is_refused() {
     #[track_caller]
     fn check(named: &str, claimed: &str) {
         let error = naming(&[named]).issuer(AS, claimed).fails(
@@ -114,7 +114,7 @@ fn the_issuer_is_the_one_that_built_the_url() {
 }
 
 #[test]
-fn one_slash_at_the_root_is_tolerated_and_the_documents_own_text_kept() {
+fn issuer_may_differ_by_one_root_slash_and_keeps_its_text() {
     naming(&["https://as.example/"])
         .issuer(AS, "https://as.example")
         .finds(
@@ -135,7 +135,7 @@ fn one_slash_at_the_root_is_tolerated_and_the_documents_own_text_kept() {
 }
 
 #[test]
-fn a_mismatch_is_told_rather_than_what_came_after_it() {
+fn issuer_mismatch_is_reported_before_later_failures() {
     let error = naming(&["https://as.example"])
         .issuer(AS, "https://attacker.example.com")
         .status(OIDC, 503)
@@ -173,7 +173,7 @@ fn several_servers_are_tried_in_order() {
     assert_eq!(
         found.attempts[1].to_string(),
         format!(
-            "authorization server metadata at {one}: no answer in 7 ms, passed over: the \
+            "authorization server metadata at {one}: no answer in 7 ms, not used: the \
              authorization server metadata of one.example can't be read: metadata request to \
              {one}: no connection"
         )
@@ -181,7 +181,7 @@ fn several_servers_are_tried_in_order() {
 }
 
 #[test]
-fn the_configured_one_of_several() {
+fn configured_issuer_is_chosen_among_several() {
     let both = ["https://one.example", "https://as.example"];
     let configured = |text: &'static str| {
         move |settings: &mut ServerSettings| settings.issuer = Some(issuer(text))
@@ -219,7 +219,7 @@ fn the_configured_one_of_several() {
 }
 
 #[test]
-fn metadata_that_names_no_server() {
+fn metadata_without_authorization_server_is_refused() {
     for list in ["[]", "null", "[\"nonsense\"]", "7"] {
         let json = format!("{{\"resource\": {MCP:?}, \"authorization_servers\": {list}}}");
         let error = pointed().serve(PATH_PRM, &json).fails(
@@ -240,7 +240,7 @@ fn metadata_that_names_no_server() {
 }
 
 #[test]
-fn the_explicit_metadata_url() {
+fn explicit_server_metadata_url_is_read() {
     let at = "https://as.example/strange/openid-configuration";
     let named = |case: Fixture| case.set(|settings| settings.server_metadata_url = Some(url(at)));
     named(naming(&["https://as.example"]))
@@ -312,7 +312,7 @@ fn endpoints() -> ExplicitEndpoints {
 }
 
 #[test]
-fn explicit_endpoints_ask_for_nothing() {
+fn explicit_endpoints_need_no_request() {
     let explicit = |case: Fixture| case.set(|settings| settings.endpoints = Some(endpoints()));
     let found = explicit(challenged()).finds(&format!("https://as.example (Explicit) {MCP}"), &[]);
     assert_eq!(

@@ -46,7 +46,7 @@ fn check(headers: &[(&'static str, &str)], fresh_seconds: u64) {
 }
 
 #[test]
-fn freshness() {
+fn cached_document_is_fresh_as_its_headers_say() {
     check(&[], 0);
     check(&[("cache-control", "max-age=60")], 60);
     check(
@@ -80,7 +80,7 @@ fn freshness() {
 const LASTING: &[(&str, &str)] = &[("cache-control", "max-age=3600")];
 
 #[test]
-fn reading_anew_passes_the_cache_and_replaces_what_it_holds() {
+fn refresh_skips_the_cache_and_replaces_its_document() {
     let case = cached(LASTING);
     let cache = MetadataCache::new();
     case.run_with(CacheMode::Cached(&cache)).unwrap();
@@ -103,7 +103,7 @@ fn reading_anew_passes_the_cache_and_replaces_what_it_holds() {
 }
 
 #[test]
-fn what_is_gone_is_forgotten() {
+fn document_that_is_gone_leaves_the_cache() {
     let case = cached(LASTING);
     let cache = MetadataCache::new();
     case.run_with(CacheMode::Cached(&cache)).unwrap();
@@ -122,7 +122,7 @@ fn what_is_gone_is_forgotten() {
 }
 
 #[test]
-fn a_kept_document_is_checked_at_each_use() {
+fn cached_document_is_checked_at_each_use() {
     let case = cached(LASTING);
     let cache = MetadataCache::new();
     case.run_with(CacheMode::Cached(&cache)).unwrap();
@@ -132,7 +132,7 @@ fn a_kept_document_is_checked_at_each_use() {
 }
 
 #[test]
-fn only_documents_are_kept_and_not_without_bound() {
+fn cache_keeps_documents_alone_and_is_bounded() {
     let cache = MetadataCache::new();
     let case = pointed();
     let page = |body: &str| {

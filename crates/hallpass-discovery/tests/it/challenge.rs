@@ -24,7 +24,7 @@ fn read<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Vec<Challenge> {
 }
 
 #[test]
-fn one_challenge() {
+fn single_challenge_is_read() {
     check(&[], &[]);
     check(&[""], &[]);
     check(&[" , ,\t,"], &[]);
@@ -45,7 +45,7 @@ fn one_challenge() {
 }
 
 #[test]
-fn parameters_in_any_order_and_unknown_ones() {
+fn challenge_parameters_are_read_in_any_order() {
     const ALL: &str = "Bearer realm=\"r\", error=\"invalid_token\", error_description=\"d\", \
                        scope=\"a b\", resource_metadata=\"https://m/\"";
     check(&[ALL], &[ALL]);
@@ -74,7 +74,7 @@ fn parameters_in_any_order_and_unknown_ones() {
 }
 
 #[test]
-fn the_first_of_a_repeated_parameter_counts() {
+fn repeated_challenge_parameter_counts_once() {
     check(&["Bearer realm=a, realm=b"], &["Bearer realm=\"a\""]);
     check(&["Bearer scope=a, Scope=b"], &["Bearer scope=\"a\""]);
     check(&["DPoP algs=ES256, algs=RS256"], &["DPoP algs=\"ES256\""]);
@@ -85,7 +85,7 @@ fn the_first_of_a_repeated_parameter_counts() {
 }
 
 #[test]
-fn quoted_strings() {
+fn quoted_string_is_read() {
     check(&[r#"Bearer realm="a, b""#], &[r#"Bearer realm="a, b""#]);
     check(
         &[r#"Bearer realm="a \"b\" c""#],
@@ -115,7 +115,7 @@ fn quoted_strings() {
 }
 
 #[test]
-fn several_headers_and_several_challenges_in_one() {
+fn challenges_of_several_headers_are_read() {
     check(
         &["Bearer realm=a", "DPoP algs=ES256"],
         &["Bearer realm=\"a\"", "DPoP algs=\"ES256\""],
@@ -156,7 +156,7 @@ fn several_headers_and_several_challenges_in_one() {
 }
 
 #[test]
-fn token68() {
+fn token68_challenge_is_left_out() {
     check(&["Negotiate"], &[]);
     check(&["Negotiate, Bearer"], &["Bearer"]);
     check(&["Negotiate YWJj, Bearer"], &["Bearer"]);
@@ -172,7 +172,7 @@ fn token68() {
 }
 
 #[test]
-fn what_the_grammar_does_not_allow() {
+fn challenge_outside_the_grammar_is_read() {
     // Values that should have been quoted.
     check(
         &["Bearer resource_metadata=https://m/.well-known/x?a=b, scope=s"],
@@ -210,7 +210,7 @@ fn what_the_grammar_does_not_allow() {
 }
 
 #[test]
-fn what_real_servers_send() {
+fn challenge_of_a_real_server_is_read() {
     check(
         &[
             "Bearer error=\"invalid_request\", error_description=\"No access token was provided in \
@@ -252,7 +252,7 @@ fn what_real_servers_send() {
 }
 
 #[test]
-fn an_insufficient_scope_is_seen() {
+fn insufficient_scope_is_read() {
     let read = read([&b"Bearer error=\"insufficient_scope\", scope=\"a b\""[..]].into_iter());
     assert_eq!(read[0].scheme, AuthScheme::Bearer);
     assert!(read[0].is_insufficient_scope());

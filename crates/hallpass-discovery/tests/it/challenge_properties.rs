@@ -55,12 +55,12 @@ fn foreign() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_header_makes_it_panic(value in vec(any::<u8>(), 0..80)) {
+    fn challenge_of_any_bytes_is_read_without_panic(value in vec(any::<u8>(), 0..80)) {
         read(&value);
     }
 
     #[test]
-    fn no_header_of_syntax_makes_it_panic(
+    fn challenge_of_any_syntax_is_read_the_same_after_printing(
         value in r#"(Bearer|DPoP|Basic|scope|realm|[ \t,="\\]|[a-z/@é]){0,40}"#,
     ) {
         // What was read once is read the same again after printing.
@@ -70,12 +70,12 @@ proptest! {
     }
 
     #[test]
-    fn what_it_prints_it_reads_back(challenge in challenge()) {
+    fn printed_challenge_is_read_back(challenge in challenge()) {
         prop_assert_eq!(read(print_challenge(&challenge).as_bytes()), [challenge]);
     }
 
     #[test]
-    fn challenges_do_not_mix(
+    fn challenges_of_one_header_do_not_mix(
         ours in vec((challenge(), option::of(foreign())), 0..4),
         spaces in " {0,2}",
     ) {

@@ -20,16 +20,16 @@ fn check(name: &str, entry: fn(&[u8])) {
 }
 
 #[test]
-fn challenges() {
+fn challenge_corpus_holds() {
     check("challenge", fuzzed::challenge);
 }
 
 #[test]
-fn protected_resource_metadata() {
+fn protected_resource_corpus_holds() {
     check("protected_resource", fuzzed::protected_resource);
 }
 
 #[test]
-fn authorization_server_metadata() {
+fn authorization_server_corpus_holds() {
     check("authorization_server", fuzzed::authorization_server);
 }

@@ -11,7 +11,7 @@ use crate::fixture::{AS, MCP, OIDC, PATH_PRM, issuer, naming, pointed, url};
 const FOUND: &str = "https://as.example (Rfc8414) https://mcp.example/mcp";
 
 #[test]
-fn a_document_that_is_partly_wrong_is_used() {
+fn document_with_invalid_optional_members_is_used() {
     let found = pointed()
         .serve(
             PATH_PRM,
@@ -35,21 +35,21 @@ fn a_document_that_is_partly_wrong_is_used() {
     assert_eq!(
         found.attempts[0].notes(),
         [
-            "passed over 1 of `authorization_servers`: no text",
-            "passed over `nonsense` of `authorization_servers`, which is no issuer (RFC 8414 §2)",
-            "passed over `http://as.example` of `authorization_servers`, which is no issuer \
+            "ignored 1 of `authorization_servers`: no text",
+            "ignored `nonsense` of `authorization_servers`, which is no issuer (RFC 8414 §2)",
+            "ignored `http://as.example` of `authorization_servers`, which is no issuer \
              (RFC 8414 §2)",
-            "passed over `https://as.example?…` of `authorization_servers`, which is no issuer \
+            "ignored `https://as.example?…` of `authorization_servers`, which is no issuer \
              (RFC 8414 §2)",
-            "passed over 1 of `scopes_supported`: no text",
-            "passed over `resource_name`: no text",
+            "ignored 1 of `scopes_supported`: no text",
+            "ignored `resource_name`: no text",
             "took the text of `dpop_bound_access_tokens_required` for a boolean",
         ]
     );
 }
 
 #[test]
-fn lists_and_media_types_that_are_not_as_they_should_be() {
+fn text_for_list_and_other_media_type_are_read() {
     let found = pointed()
         .answer(
             PATH_PRM,
@@ -87,7 +87,7 @@ fn with(members: &str) -> String {
 }
 
 #[test]
-fn endpoints_that_no_request_may_go_to() {
+fn insecure_or_foreign_endpoint_is_refused() {
     #[track_caller]
     fn check(name: &str, endpoint: &str, problem: &str) {
         let section = if name == "token_endpoint" {
@@ -129,7 +129,7 @@ fn endpoints_that_no_request_may_go_to() {
 }
 
 #[test]
-fn a_document_without_token_endpoint() {
+fn document_without_token_endpoint_is_refused() {
     let error = naming(&["https://as.example"])
         .serve(
             AS,
@@ -147,7 +147,7 @@ fn a_document_without_token_endpoint() {
 }
 
 #[test]
-fn an_unusable_optional_member_does_not_sink_the_document() {
+fn unusable_optional_member_is_left_out() {
     let found = naming(&["https://as.example"])
         .serve(
             AS,
@@ -194,18 +194,18 @@ fn an_unusable_optional_member_does_not_sink_the_document() {
     let notes = found.attempts[1].notes();
     assert_eq!(
         notes[0],
-        "passed over `registration_endpoint` `http://as.example/register`: plain http is for \
+        "ignored `registration_endpoint` `http://as.example/register`: plain http is for \
          loopback hosts only"
     );
     assert_eq!(
         notes[1],
-        "passed over `revocation_endpoint` `https://as.example/r#…`: it holds a fragment (`#`)"
+        "ignored `revocation_endpoint` `https://as.example/r#…`: it holds a fragment (`#`)"
     );
     assert_eq!(notes.len(), 7, "{notes:#?}");
 }
 
 #[test]
-fn where_scopes_come_from() {
+fn scopes_come_from_setting_challenge_or_metadata() {
     #[track_caller]
     fn check(setting: Option<&str>, header: &str, listed: &str, expected: &str) {
         let json = format!(
@@ -234,7 +234,7 @@ fn where_scopes_come_from() {
 }
 
 #[test]
-fn when_tokens_have_to_be_bound_to_a_key() {
+fn dpop_requirement_follows_from_challenge_or_metadata() {
     #[track_caller]
     fn check(header: &str, listed: &str, expected: bool) {
         let json = format!(
@@ -259,7 +259,7 @@ fn when_tokens_have_to_be_bound_to_a_key() {
 }
 
 #[test]
-fn silence_about_pkce_is_waived_by_the_setting_alone() {
+fn missing_pkce_list_is_waived_by_the_setting_alone() {
     let found = naming(&["https://as.example"])
         .serve(AS, &with("\"token_endpoint\": \"https://as.example/t\""))
         .run()

@@ -1,4 +1,4 @@
-//! What a person is told when something else than metadata comes back, or nothing.
+//! What the user is told when something else than metadata comes back, or nothing.
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use crate::fixture::{
 };
 
 #[test]
-fn a_web_page_instead_of_a_document() {
+fn web_page_instead_of_document_is_reported() {
     #[track_caller]
     fn check(media_type: &str, body: &str, found: &str) {
         let error = pointed().answer(PATH_PRM, 200, media_type, body).fails(
@@ -58,7 +58,7 @@ fn a_web_page_instead_of_a_document() {
 }
 
 #[test]
-fn failures_of_the_network_are_told_apart() {
+fn network_failure_has_kind_remedy_and_hint() {
     #[track_caller]
     fn check(
         kind: HttpErrorKind,
@@ -171,7 +171,7 @@ fn failures_of_the_network_are_told_apart() {
 }
 
 #[test]
-fn a_server_that_is_down_is_asked_once() {
+fn unreachable_server_is_asked_once() {
     challenged().fail(PATH_PRM, HttpErrorKind::Connect).fails(
         "the protected resource metadata of mcp.example can't be read",
         "mcp.example is up",
@@ -196,7 +196,7 @@ fn a_server_that_is_down_is_asked_once() {
 }
 
 #[test]
-fn documents_that_lack_what_every_document_has() {
+fn document_without_required_member_is_refused() {
     #[track_caller]
     fn check(document: &str, problem: &str) {
         let error = pointed().serve(PATH_PRM, document).fails(
@@ -250,7 +250,7 @@ fn documents_that_lack_what_every_document_has() {
 }
 
 #[test]
-fn every_try_is_in_the_error() {
+fn discovery_error_has_every_attempt() {
     let error = challenged().status(ROOT_PRM, 401).fails(
         "no protected resource metadata for `https://mcp.example/mcp` (RFC 9728 §3): \
          https://mcp.example/.well-known/oauth-protected-resource/mcp answered 404, \
@@ -263,11 +263,11 @@ fn every_try_is_in_the_error() {
         account,
         [
             format!(
-                "protected resource metadata at {PATH_PRM}: 404 in 7 ms, passed over: {PATH_PRM} \
+                "protected resource metadata at {PATH_PRM}: 404 in 7 ms, not used: {PATH_PRM} \
                  answered 404"
             ),
             format!(
-                "protected resource metadata at {ROOT_PRM}: 401 in 7 ms, passed over: {ROOT_PRM} \
+                "protected resource metadata at {ROOT_PRM}: 401 in 7 ms, not used: {ROOT_PRM} \
                  answered 401"
             ),
         ]
@@ -282,7 +282,7 @@ fn every_try_is_in_the_error() {
     );
 }
 
-/// Everything that could reach a person or a log.
+/// Everything that could reach the user or a log.
 fn all_texts(error: &DiscoveryError) -> String {
     use std::fmt::Write;
     let mut all = format!("{error} {error:?} {error:#?} {:?}", error.hints());
@@ -298,7 +298,7 @@ fn all_texts(error: &DiscoveryError) -> String {
 }
 
 #[test]
-fn a_planted_canary_stays_out_of_every_text() {
+fn discovery_error_hides_planted_canary() {
     #[track_caller]
     fn check(case: &Fixture) {
         let error = case.run().unwrap_err();
@@ -359,7 +359,7 @@ fn a_planted_canary_stays_out_of_every_text() {
 }
 
 #[test]
-fn what_a_server_wrote_is_escaped_and_cut() {
+fn server_text_is_escaped_and_cut() {
     let long = format!("https://evil.example/{}", "x".repeat(1000));
     let error = pointed().protected(PATH_PRM, &long, &[]).run().unwrap_err();
     assert!(error.to_string().len() < 500, "{error}");
@@ -378,7 +378,7 @@ fn what_a_server_wrote_is_escaped_and_cut() {
 }
 
 #[test]
-fn errors_travel() {
+fn discovery_error_is_send_and_sync() {
     fn check<T: Error + Send + Sync + 'static>() {}
     check::<DiscoveryError>();
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::fixture::{AS, MCP, PATH_PRM, case, pointed};
 
 #[test]
-fn a_long_list_of_servers_costs_no_more_than_a_few_requests() {
+fn long_list_of_servers_costs_few_requests() {
     let issuers: Vec<String> = (0..500).map(|n| format!("https://as{n}.example")).collect();
     let issuers: Vec<&str> = issuers.iter().map(String::as_str).collect();
     let case = pointed().protected(PATH_PRM, MCP, &issuers);
@@ -17,7 +17,7 @@ fn a_long_list_of_servers_costs_no_more_than_a_few_requests() {
 }
 
 #[test]
-fn many_challenges_cost_no_more_than_a_few_requests() {
+fn many_challenges_cost_few_requests() {
     let headers: Vec<String> = (0..50)
         .map(|n| format!("Bearer resource_metadata=\"https://mcp.example/{n}\""))
         .collect();
@@ -40,7 +40,7 @@ fn many_malformed_entries_leave_few_notes() {
 }
 
 #[test]
-fn an_endless_identifier_is_not_believed() {
+fn endless_resource_identifier_is_refused() {
     let long = format!("https://mcp.example/mcp?{}", "x".repeat(3000));
     let error = pointed().protected(PATH_PRM, &long, &[]).run().unwrap_err();
     assert!(
@@ -120,7 +120,7 @@ proptest! {
 
     /// Whatever the documents hold, what comes out obeys the rules.
     #[test]
-    fn documents_of_any_shape(
+    fn document_of_any_shape_obeys_the_rules(
         mut resource in document(),
         mut server in document(),
         keep_resource in any::<bool>(),

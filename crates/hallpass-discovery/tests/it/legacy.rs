@@ -15,7 +15,7 @@ fn by_setting(case: Fixture) -> Fixture {
 }
 
 #[test]
-fn metadata_at_the_origin_after_404_everywhere() {
+fn legacy_metadata_is_read_after_404_everywhere() {
     for headers in [&["Bearer"][..], &["Bearer realm=x"], &[]] {
         let found = case(headers)
             .issuer(MCP_AS, "https://mcp.example")
@@ -39,7 +39,7 @@ fn metadata_at_the_origin_after_404_everywhere() {
 }
 
 #[test]
-fn default_endpoints_after_404_there_too() {
+fn default_endpoints_follow_404_of_legacy_metadata() {
     let found = challenged()
         .server("https://mcp.example/mcp?tenant=1")
         .run()
@@ -66,7 +66,7 @@ fn default_endpoints_after_404_there_too() {
 }
 
 #[test]
-fn a_list_without_s256_is_no_silence() {
+fn pkce_list_without_s256_is_not_waived() {
     let found = challenged()
         .serve(
             MCP_AS,
@@ -79,7 +79,7 @@ fn a_list_without_s256_is_no_silence() {
 }
 
 #[test]
-fn never_after_another_answer_than_404() {
+fn legacy_discovery_never_follows_another_answer_than_404() {
     for status in [200, 302, 400, 401, 403, 405, 410] {
         for candidate in [PATH_PRM, ROOT_PRM] {
             let case = challenged()
@@ -117,7 +117,7 @@ fn never_after_another_answer_than_404() {
 }
 
 #[test]
-fn by_setting_after_any_absence() {
+fn legacy_discovery_by_setting_follows_any_absence() {
     let outcome = format!("https://mcp.example (Legacy) {MCP}");
     for status in [401, 405, 500] {
         by_setting(challenged())
@@ -167,7 +167,7 @@ fn by_setting_after_any_absence() {
 }
 
 #[test]
-fn a_server_without_oauth_says_so() {
+fn server_without_oauth_is_reported() {
     let error = case(&[]).fails(
         "`https://mcp.example/mcp` shows no trace of OAuth: nothing asks for a token, and there is \
          no metadata (RFC 9728 §3, RFC 8414 §3)",
@@ -183,7 +183,7 @@ fn a_server_without_oauth_says_so() {
 }
 
 #[test]
-fn a_configured_issuer_needs_no_resource_metadata() {
+fn configured_issuer_needs_no_resource_metadata() {
     let configured =
         |case: Fixture| case.set(|settings| settings.issuer = Some(issuer("https://as.example")));
     for status in [401, 404] {

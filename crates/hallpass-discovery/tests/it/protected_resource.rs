@@ -8,7 +8,7 @@ use crate::fixture::{AS, MCP, PATH_PRM, ROOT_PRM, case, challenged, issuer, poin
 const FOUND: &str = "https://as.example (Rfc8414) https://mcp.example/mcp";
 
 #[test]
-fn a_challenge_that_names_the_metadata_costs_two_requests() {
+fn challenge_with_metadata_url_costs_two_requests() {
     let found = pointed()
         .protected(PATH_PRM, MCP, &["https://as.example"])
         .issuer(AS, "https://as.example")
@@ -27,7 +27,7 @@ fn a_challenge_that_names_the_metadata_costs_two_requests() {
 }
 
 #[test]
-fn the_challenge_may_name_any_place_on_the_origin() {
+fn challenge_may_name_any_path_on_the_origin() {
     let custom = "https://mcp.example/custom/metadata/location.json";
     case(&[&format!("Bearer resource_metadata=\"{custom}\"")])
         .protected(custom, MCP, &["https://as.example"])
@@ -53,7 +53,7 @@ fn the_challenge_may_name_any_place_on_the_origin() {
 }
 
 #[test]
-fn nothing_is_guessed_beside_what_the_challenge_names() {
+fn challenge_with_metadata_url_allows_no_guess() {
     let error = pointed()
         .protected(ROOT_PRM, "https://mcp.example", &["https://as.example"])
         .fails(
@@ -67,7 +67,7 @@ fn nothing_is_guessed_beside_what_the_challenge_names() {
 }
 
 #[test]
-fn two_challenges_may_name_two_places() {
+fn two_challenges_may_name_two_urls() {
     let headers = [
         "Bearer resource_metadata=\"https://mcp.example/gone\"",
         "DPoP resource_metadata=\"https://mcp.example/here\", algs=ES256",
@@ -95,12 +95,12 @@ fn two_challenges_may_name_two_places() {
     assert!(
         found.attempts[0]
             .to_string()
-            .contains(": not asked, passed over: the challenge of")
+            .contains(": not asked, not used: the challenge of")
     );
 }
 
 #[test]
-fn what_a_challenge_may_not_name() {
+fn challenge_with_refused_metadata_url_fails() {
     #[track_caller]
     fn check(named: &str, problem: &str, hint: &str) {
         let error = case(&[&format!("Bearer resource_metadata=\"{named}\"")])
@@ -151,7 +151,7 @@ fn what_a_challenge_may_not_name() {
 }
 
 #[test]
-fn the_setting_names_any_origin() {
+fn resource_metadata_url_setting_may_name_any_origin() {
     let elsewhere = "https://docs.example/prm.json";
     let named = |case: crate::fixture::Fixture| {
         case.set(|settings| settings.resource_metadata_url = Some(url(elsewhere)))
@@ -183,7 +183,7 @@ fn the_setting_names_any_origin() {
 }
 
 #[test]
-fn a_bare_401_is_enough() {
+fn challenge_without_metadata_url_reads_well_known_urls() {
     // Path-inserted first,
     challenged()
         .protected(PATH_PRM, MCP, &["https://as.example"])
@@ -209,7 +209,7 @@ fn a_bare_401_is_enough() {
 }
 
 #[test]
-fn the_well_known_urls_of_a_server() {
+fn well_known_urls_follow_from_the_server_url() {
     #[track_caller]
     fn check(server: &str, candidates: &[&str]) {
         let error = case(&["Bearer"])
@@ -254,7 +254,7 @@ fn the_well_known_urls_of_a_server() {
 }
 
 #[test]
-fn a_query_goes_with_the_path_and_is_not_shown() {
+fn server_query_is_sent_and_not_shown() {
     let queried = "https://mcp.example/.well-known/oauth-protected-resource/mcp?tenant=1";
     let found = challenged()
         .server("https://mcp.example/mcp?tenant=1")
@@ -275,7 +275,7 @@ fn a_query_goes_with_the_path_and_is_not_shown() {
 }
 
 #[test]
-fn what_is_no_metadata_leads_to_the_next_candidate() {
+fn answer_without_resource_metadata_leads_to_the_next_candidate() {
     let root = |case: crate::fixture::Fixture| {
         case.protected(ROOT_PRM, "https://mcp.example", &["https://as.example"])
             .issuer(AS, "https://as.example")
@@ -320,7 +320,7 @@ fn what_is_no_metadata_leads_to_the_next_candidate() {
 }
 
 #[test]
-fn a_passing_fault_is_no_proof_that_there_is_nothing() {
+fn unavailable_metadata_does_not_lead_to_legacy_discovery() {
     let error = challenged()
         .status(PATH_PRM, 503)
         .issuer(
@@ -334,7 +334,7 @@ fn a_passing_fault_is_no_proof_that_there_is_nothing() {
         );
     assert_eq!(error.kind(), DiscoveryErrorKind::Unavailable);
     assert_eq!(error.remedy(), Remedy::Retry);
-    // Not even when a person named the authorization server: the resource may be another.
+    // Not even when the user named the authorization server: the resource may be another.
     challenged()
         .set(|settings| settings.issuer = Some(issuer("https://as.example")))
         .status(PATH_PRM, 500)

@@ -22,7 +22,7 @@ fn chooses(case: Fixture, resource: &str) {
 }
 
 #[test]
-fn the_published_text_is_kept_byte_for_byte() {
+fn published_resource_is_kept_byte_for_byte() {
     for resource in [
         "https://mcp.example/mcp",
         "https://mcp.example/mcp/",
@@ -41,7 +41,7 @@ fn the_published_text_is_kept_byte_for_byte() {
 }
 
 #[test]
-fn metadata_of_another_resource_is_refused_before_anything_else_is_asked() {
+fn metadata_of_another_resource_ends_discovery() {
     for (resource, part) in [
         ("https://evil.example/mcp", "host"),
         ("https://mcp.example.evil.example/mcp", "host"),
@@ -73,7 +73,7 @@ fn metadata_of_another_resource_is_refused_before_anything_else_is_asked() {
 }
 
 #[test]
-fn a_mismatch_at_the_path_does_not_lead_to_the_root() {
+fn resource_mismatch_at_path_does_not_read_the_root() {
     challenged()
         .protected(
             PATH_PRM,
@@ -98,7 +98,7 @@ fn a_mismatch_at_the_path_does_not_lead_to_the_root() {
 }
 
 #[test]
-fn an_explicit_value_wins_where_it_is_the_servers() {
+fn explicit_resource_of_the_server_is_chosen() {
     // The server's URL, whatever is published,
     chooses(publishing("https://mcp.example", exactly(MCP, false)), MCP);
     // in another spelling, which goes out as written,
@@ -114,7 +114,7 @@ fn an_explicit_value_wins_where_it_is_the_servers() {
         publishing("https://mcp.example", exactly("https://mcp.example", false)),
         "https://mcp.example",
     );
-    // even where that does not identify the server: a person has seen and allowed it,
+    // even where that does not identify the server: the user has seen and allowed it,
     chooses(
         publishing(
             "https://gateway.example/x",
@@ -172,14 +172,14 @@ fn unpublished_explicit_resource_is_refused() {
 }
 
 #[test]
-fn none_leaves_it_out() {
+fn omitted_resource_is_left_out() {
     let found = publishing(MCP, ResourceSetting::Omitted)
         .finds("https://as.example (Rfc8414) none", &[PATH_PRM, AS]);
     assert_eq!(found.resource, None);
 }
 
 #[test]
-fn without_metadata_it_is_the_canonical_url() {
+fn resource_without_metadata_is_the_canonical_url() {
     let found = challenged()
         .server("HTTPS://MCP.example:443/mcp")
         .set(|settings| settings.issuer = Some(issuer("https://as.example")))

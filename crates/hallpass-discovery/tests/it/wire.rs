@@ -20,7 +20,7 @@ const RFC_8414: &str = "/.well-known/oauth-authorization-server";
 const OPEN_ID: &str = "/.well-known/openid-configuration";
 
 #[tokio::test]
-async fn a_challenge_that_names_the_metadata_costs_two_requests() {
+async fn challenge_with_metadata_url_costs_two_requests() {
     let server = MockServer::start().await;
     let named = "/custom/metadata.json";
     let challenge = format!(r#"Bearer resource_metadata="{}{named}""#, server.uri());
@@ -46,7 +46,7 @@ async fn a_challenge_that_names_the_metadata_costs_two_requests() {
 }
 
 #[tokio::test]
-async fn without_a_challenge_the_well_known_paths_are_tried_in_order() {
+async fn missing_challenge_reads_well_known_urls_in_order() {
     let server = MockServer::start().await;
     serve(&server, PROTECTED, resource(&server), 1).await;
     serve(&server, OPEN_ID, issuer(&server), 1).await;
@@ -63,7 +63,7 @@ async fn without_a_challenge_the_well_known_paths_are_tried_in_order() {
 }
 
 #[tokio::test]
-async fn a_redirect_on_the_same_origin_is_followed() {
+async fn redirect_on_the_same_origin_is_followed() {
     let server = MockServer::start().await;
     let moved = ResponseTemplate::new(302).insert_header("location", "/moved.json");
     Mock::given(method("GET"))
@@ -78,7 +78,7 @@ async fn a_redirect_on_the_same_origin_is_followed() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_another_origin_is_not() {
+async fn redirect_to_another_origin_is_not_followed() {
     let (server, other) = (MockServer::start().await, MockServer::start().await);
     let away = format!("{}/metadata.json", other.uri());
     let moved = ResponseTemplate::new(302).insert_header("location", away);
@@ -93,7 +93,7 @@ async fn a_redirect_to_another_origin_is_not() {
 }
 
 #[tokio::test]
-async fn a_web_page_is_named_as_one() {
+async fn web_page_is_reported_as_one() {
     let server = MockServer::start().await;
     let page =
         ResponseTemplate::new(200).set_body_raw("<!doctype html><title>x</title>", "text/html");

@@ -3,7 +3,7 @@ use rcgen::{CertificateParams, KeyPair};
 use super::*;
 
 #[test]
-fn what_is_missing_or_damaged_is_said() {
+fn client_identity_error_says_what_is_missing_or_damaged() {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(Vec::new()).unwrap();
     let certificate = params.self_signed(&key).unwrap().pem();
@@ -49,7 +49,7 @@ fn what_is_missing_or_damaged_is_said() {
 }
 
 #[test]
-fn the_file_at_fault_is_named() {
+fn client_identity_error_names_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let key = KeyPair::generate().unwrap();

@@ -3,7 +3,7 @@ use http::HeaderValue;
 use super::*;
 
 #[test]
-fn origins_are_compared_by_scheme_host_and_port() {
+fn origin_equality_is_scheme_host_and_port() {
     let same =
         |left: &str, right: &str| Origin::parse(left).unwrap() == Origin::parse(right).unwrap();
     assert!(same("https://A.example:443/x?y", "https://a.example"));
@@ -14,7 +14,7 @@ fn origins_are_compared_by_scheme_host_and_port() {
 }
 
 #[test]
-fn an_origin_prints_as_it_is_written() {
+fn origin_display_is_what_was_parsed() {
     for text in [
         "https://a.example",
         "http://[::1]:8080",
@@ -28,7 +28,7 @@ fn an_origin_prints_as_it_is_written() {
 }
 
 #[test]
-fn debug_shows_no_header_value() {
+fn debug_hides_header_values() {
     let mut headers = HeaderMap::new();
     headers.insert("x-api-key", HeaderValue::from_static("canary"));
     let headers = OriginHeaders {

@@ -38,7 +38,7 @@ fn check(server: &str, url: &str) -> Result<(), AddressRefused> {
 }
 
 #[test]
-fn literals_and_fixed_names_are_judged_on_the_url() {
+fn ip_literal_and_fixed_name_are_judged_by_the_url() {
     let public = "https://93.184.216.34";
     let private = "https://10.0.0.1";
     let loopback = "http://localhost:3000";
@@ -76,7 +76,7 @@ fn literals_and_fixed_names_are_judged_on_the_url() {
 }
 
 #[test]
-fn the_refusal_says_what_and_what_to_do() {
+fn address_refusal_has_text_and_hint() {
     let refused = check("https://93.184.216.34", "http://10.0.0.5/x?code=canary").unwrap_err();
     assert_eq!(
         refused.to_string(),
@@ -96,7 +96,7 @@ fn the_refusal_says_what_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn an_intranet_server_lets_its_metadata_name_the_intranet() {
+async fn private_server_reaches_private_network() {
     let table = Arc::new(Table::default());
     table.set("mcp.corp", &["10.1.1.1"]);
     table.set("sso.corp", &["10.2.2.2", "169.254.169.254"]);
@@ -114,7 +114,7 @@ async fn learned(policy: &AddressPolicy, url: &str) -> Reach {
 }
 
 #[tokio::test]
-async fn a_server_once_public_stays_public() {
+async fn server_once_public_stays_public() {
     let table = Arc::new(Table::default());
     table.set("mcp.example", &["93.184.216.34"]);
     table.set("inner.example", &["10.2.2.2"]);
@@ -149,7 +149,7 @@ async fn private_server_that_turns_public_reaches_no_private_network_any_more() 
 }
 
 #[tokio::test]
-async fn servers_of_one_client_have_a_class_each() {
+async fn each_server_of_a_client_has_its_own_class() {
     let table = Arc::new(Table::default());
     table.set("mcp.corp", &["10.1.1.1"]);
     table.set("mcp.example", &["93.184.216.34"]);
@@ -166,7 +166,7 @@ async fn servers_of_one_client_have_a_class_each() {
 }
 
 #[tokio::test]
-async fn a_server_with_one_public_address_is_public() {
+async fn server_with_one_public_address_is_public() {
     let table = Arc::new(Table::default());
     table.set("mcp.example", &["10.1.1.1", "93.184.216.34"]);
     let policy = policy(&table);
@@ -175,7 +175,7 @@ async fn a_server_with_one_public_address_is_public() {
 }
 
 #[tokio::test]
-async fn a_server_behind_a_proxy_or_without_address_vouches_for_nothing() {
+async fn server_behind_proxy_or_without_address_is_public() {
     let table = Arc::new(Table::default());
     let target = Origin::parse("https://as.example").unwrap();
     let url = server("https://mcp.example");

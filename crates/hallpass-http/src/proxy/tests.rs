@@ -5,7 +5,7 @@ fn url(text: &str) -> Url {
 }
 
 #[test]
-fn no_proxy_entries_match_as_documented() {
+fn no_proxy_entry_matches_as_documented() {
     let cases = [
         ("*", "https://any.example/", true),
         ("", "https://any.example/", false),
@@ -49,7 +49,7 @@ fn no_proxy_entries_match_as_documented() {
 }
 
 #[test]
-fn the_environment_is_read_with_its_precedence() {
+fn proxy_variables_are_read_with_their_precedence() {
     let check = |values: &[(&str, &str)], target: &str, expected: Option<&str>| {
         let config = ProxyConfig::from_environment_values(|name| {
             let found = values.iter().find(|(known, _)| *known == name);
@@ -102,7 +102,7 @@ fn the_environment_is_read_with_its_precedence() {
 }
 
 #[test]
-fn a_wrong_value_is_named_without_its_password() {
+fn invalid_proxy_is_named_without_its_password() {
     let check = |value: &str, expected: &str| {
         let error = ProxyConfig::from_environment_values(|name| {
             (name == "HTTPS_PROXY").then(|| value.to_owned())
@@ -120,7 +120,7 @@ fn a_wrong_value_is_named_without_its_password() {
 }
 
 #[test]
-fn credentials_are_kept_apart_and_hidden() {
+fn proxy_credentials_are_kept_apart_and_hidden() {
     let parsed = Proxy::parse("http://us%20er:can%25ary%40x@proxy.example:3128/path?q").unwrap();
     let given = Proxy::parse("proxy.example:3128")
         .unwrap()

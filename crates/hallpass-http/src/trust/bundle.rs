@@ -21,7 +21,7 @@ const MAX_FILE_SIZE: u64 = 32 << 20;
 /// Certificates to trust, read from PEM.
 ///
 /// What can't be used is reported by [`problems`](Self::problems) and the rest is kept. Comments,
-/// revocation lists and keys are passed over. OpenSSL's `TRUSTED CERTIFICATE` blocks count as
+/// revocation lists and keys are ignored. OpenSSL's `TRUSTED CERTIFICATE` blocks count as
 /// certificates; the trust settings behind the certificate in them are not looked at.
 #[derive(Clone)]
 pub struct CaBundle {
@@ -65,7 +65,7 @@ impl CaBundle {
     }
 
     /// Reads every file of a directory, as `SSL_CERT_DIR` names one. Directories in it and files
-    /// without a certificate are passed over, and a certificate that stands there twice counts
+    /// without a certificate are ignored, and a certificate that stands there twice counts
     /// once.
     ///
     /// # Errors

@@ -57,6 +57,6 @@ pub struct TrustAnchor {
     pub certificate: Certificate,
     /// The file or directory that it came from.
     pub origin: String,
-    /// Whether a person named that place, and not the operating system.
+    /// Whether the user named that place, and not the operating system.
     pub is_added: bool,
 }

@@ -11,7 +11,7 @@ fn certificate() -> String {
 }
 
 #[test]
-fn the_variables_are_read_with_their_precedence() {
+fn trust_variables_are_read_with_their_precedence() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     write(&root.join("own.pem"), &certificate());

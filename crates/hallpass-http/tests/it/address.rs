@@ -36,7 +36,7 @@ fn client(configured: &[&str], names: &Arc<Names>) -> Client {
 }
 
 #[tokio::test]
-async fn a_public_server_can_not_name_this_machine() {
+async fn public_server_does_not_reach_loopback() {
     let inner = Server::start(|_| Reply::ok("secret")).await;
     let names = Names::of(&[("as.test", "127.0.0.1"), ("mcp.test", "93.184.216.34")]);
     let client = client(&[], &names);
@@ -73,7 +73,7 @@ async fn a_public_server_can_not_name_this_machine() {
 }
 
 #[tokio::test]
-async fn an_answer_that_changes_gains_nothing() {
+async fn name_rebound_to_loopback_is_refused() {
     let inner = Server::start(|_| Reply::ok("secret")).await;
     let names = Names::of(&[("as.test", "93.184.216.34"), ("mcp.test", "93.184.216.34")]);
     let client = client(&[], &names);
@@ -110,7 +110,7 @@ impl Resolver for Flipping {
 }
 
 #[tokio::test]
-async fn what_was_judged_is_what_is_connected_to() {
+async fn judged_address_is_the_one_connected_to() {
     let other = Server::start(|_| Reply::ok("here")).await;
     let names = Arc::new(Flipping::default());
     let client =
@@ -129,7 +129,7 @@ async fn what_was_judged_is_what_is_connected_to() {
 }
 
 #[tokio::test]
-async fn a_server_on_this_machine_names_others_on_it() {
+async fn loopback_server_reaches_loopback() {
     let other = Server::start(|_| Reply::ok("here")).await;
     let names = Names::of(&[("as.test", "127.0.0.1"), ("link.test", "169.254.169.254")]);
     for server in [
@@ -177,7 +177,7 @@ async fn configured_origin_is_allowed_and_vouches_for_no_other() {
 }
 
 #[tokio::test]
-async fn requests_to_the_server_itself_go_where_the_person_said() {
+async fn server_itself_is_reached_on_any_network() {
     let server = Server::start(|_| Reply::ok("mcp")).await;
     let client = client(&[], &Names::of(&[]));
     let mcp = |of: &str| {
@@ -261,7 +261,7 @@ async fn redirect_is_followed_as_far_as_the_server_reaches() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_judged_like_a_url() {
+async fn redirect_target_is_judged_by_address_policy() {
     // The only redirects that are followed keep host and port, so the judgement holds for them;
     // one to an address is refused as another origin before it is looked at.
     let server = Server::start(|_| Reply::redirect("302 Found", "http://169.254.169.254/")).await;

@@ -3,15 +3,15 @@
 use std::{env, process::Command};
 
 #[test]
-fn variables_change_nothing() {
+fn environment_variables_are_not_read() {
     // These tests again, in a process whose environment would make each of them fail.
     let output = Command::new(env::current_exe().unwrap())
         .args(["--exact"])
         .args([
-            "headers::headers_stay_with_their_origin",
-            "redirects::five_are_followed_and_a_sixth_is_not",
-            "reqwest_client::it_has_trust_and_headers_for_its_server_alone",
-            "tls::a_private_authority_is_trusted_when_it_is_named",
+            "headers::origin_headers_stay_with_their_origin",
+            "redirects::sixth_redirect_is_refused",
+            "reqwest_client::reqwest_client_has_trust_and_headers_for_its_server_alone",
+            "tls::configured_private_authority_is_trusted",
         ])
         .env("HTTP_PROXY", "http://127.0.0.1:1")
         .env("http_proxy", "http://127.0.0.1:1")

@@ -23,7 +23,7 @@ fn headers(url: &str, entries: &[(&'static str, &'static str)]) -> OriginHeaders
 }
 
 #[tokio::test]
-async fn headers_stay_with_their_origin() {
+async fn origin_headers_stay_with_their_origin() {
     let one = Server::start(|_| Reply::ok("")).await;
     let two = Server::start(|_| Reply::ok("")).await;
     let client = Client::new(HttpConfig::default().with_headers(vec![
@@ -60,7 +60,7 @@ async fn headers_stay_with_their_origin() {
 }
 
 #[tokio::test]
-async fn a_header_of_the_request_stands() {
+async fn request_header_replaces_configured_header() {
     let server = Server::start(|_| Reply::ok("")).await;
     let url = server.url("/");
     let client = Client::new(
@@ -91,7 +91,7 @@ async fn a_header_of_the_request_stands() {
 }
 
 #[test]
-fn a_header_that_frames_or_routes_the_request_is_refused() {
+fn framing_or_routing_header_is_refused() {
     for name in ["host", "content-length", "transfer-encoding", "connection"] {
         let error = Client::new(
             HttpConfig::default()
@@ -109,7 +109,7 @@ fn a_header_that_frames_or_routes_the_request_is_refused() {
 }
 
 #[tokio::test]
-async fn a_url_with_credentials_or_another_scheme_is_not_asked() {
+async fn url_with_credentials_or_another_scheme_is_refused() {
     let server = Server::start(|_| Reply::ok("")).await;
     let client = crate::client();
     let with_user = server.url("/").replace("//", "//user:canary@");

@@ -101,7 +101,7 @@ async fn ask(
 }
 
 #[tokio::test]
-async fn a_required_client_certificate_is_shown() {
+async fn required_client_certificate_is_presented() {
     let authority = Authority::new("Corp Root");
     let ec = KeyPair::generate().unwrap();
     let ec_der = ec.serialize_der();
@@ -129,7 +129,7 @@ async fn a_required_client_certificate_is_shown() {
 }
 
 #[tokio::test]
-async fn without_one_the_refusal_is_a_tls_error_and_nothing_was_sent() {
+async fn missing_client_certificate_is_a_tls_error_and_nothing_is_sent() {
     let authority = Authority::new("Corp Root");
     for version in [&version::TLS12, &version::TLS13] {
         let error = ask(version, &authority, None).await.unwrap_err();
@@ -159,7 +159,7 @@ async fn certificate_of_another_client_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_certificate_makes_no_client() {
+async fn key_of_another_certificate_is_refused() {
     let authority = Authority::new("Corp Root");
     let issued = authority.issue_client(KeyPair::generate().unwrap());
     let other = KeyPair::generate().unwrap().serialize_pem();

@@ -52,7 +52,7 @@ async fn check(
 fn nothing(_: &mut RequestOptions) {}
 
 #[tokio::test]
-async fn a_body_beyond_the_cap_is_not_read() {
+async fn body_beyond_cap_is_refused() {
     let endless = || Reply::Forever {
         head: b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec(),
         again: vec![b'x'; 64 << 10],
@@ -76,7 +76,7 @@ async fn a_body_beyond_the_cap_is_not_read() {
 }
 
 #[tokio::test]
-async fn exactly_the_cap_is_read() {
+async fn body_of_exactly_the_cap_is_read() {
     let server = Server::start(|_| Reply::ok(&"x".repeat(1000))).await;
     let client = crate::client();
     let mut policy = RequestOptions::metadata(&server_at(&server.url("/")));
@@ -94,7 +94,7 @@ async fn exactly_the_cap_is_read() {
 /// A gzip head (RFC 1952), then DEFLATE's fixed code (RFC 1951 §3.2.6): one zero byte, and after it
 /// any number of times "258 bytes like the last one".
 #[tokio::test]
-async fn a_gzip_bomb_is_stopped_by_what_it_becomes() {
+async fn gzip_bomb_is_stopped_at_cap() {
     let bomb = || {
         let mut head = GZIP.as_bytes().to_vec();
         head.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
@@ -124,13 +124,13 @@ async fn a_gzip_bomb_is_stopped_by_what_it_becomes() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_gzip_is_malformed() {
+async fn body_that_is_not_gzip_is_malformed() {
     let broken = || Reply::text(&format!("{GZIP}this is no gzip at all"));
     check(broken, nothing, HttpErrorKind::Malformed, true).await;
 }
 
 #[tokio::test]
-async fn a_body_shorter_than_announced_is_an_interruption() {
+async fn body_shorter_than_content_length_is_interrupted() {
     let short = || Reply::text("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc");
     check(short, nothing, HttpErrorKind::Interrupted, true).await;
     let chunked = || Reply::text("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab");
@@ -138,7 +138,7 @@ async fn a_body_shorter_than_announced_is_an_interruption() {
 }
 
 #[tokio::test]
-async fn a_body_longer_than_announced_ends_where_announced() {
+async fn body_longer_than_content_length_ends_there() {
     let server =
         Server::start(|_| Reply::text("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcdef")).await;
     let answer = get(&crate::client(), &server.url("/")).await.unwrap();
@@ -146,7 +146,7 @@ async fn a_body_longer_than_announced_ends_where_announced() {
 }
 
 #[tokio::test]
-async fn no_answer_and_no_http_are_told_apart() {
+async fn missing_answer_is_interrupted_and_other_protocol_is_malformed() {
     let cut = || Reply::text("");
     check(cut, nothing, HttpErrorKind::Interrupted, true).await;
     let noise = || Reply::text("SSH-2.0-OpenSSH_9\r\n\r\n");
@@ -154,7 +154,7 @@ async fn no_answer_and_no_http_are_told_apart() {
 }
 
 #[tokio::test]
-async fn each_time_limit_ends_the_exchange() {
+async fn each_timeout_ends_the_request() {
     let silent = || Reply::Hold(Vec::new());
     let half_head = || Reply::Hold(b"HTTP/1.1 200 OK\r\nx-a: ".to_vec());
     let half_body = || Reply::Hold(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec());
@@ -188,7 +188,7 @@ async fn each_time_limit_ends_the_exchange() {
 }
 
 #[tokio::test]
-async fn a_stream_lives_beyond_its_head_limit() {
+async fn stream_outlives_response_timeout() {
     let server = Server::start(|_| Reply::Forever {
         head: b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec(),
         again: b"data: x\n\n".to_vec(),
@@ -210,7 +210,7 @@ async fn a_stream_lives_beyond_its_head_limit() {
 }
 
 #[tokio::test]
-async fn a_closed_port_and_an_unknown_name_were_not_sent() {
+async fn request_to_closed_port_or_unknown_name_is_not_sent() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/x?code=canary", listener.local_addr().unwrap());
     drop(listener);

@@ -75,7 +75,7 @@ fn proxied(proxy: &str, resolver: Arc<Names>, trust: Trust) -> Client {
 }
 
 #[tokio::test]
-async fn a_tunnel_carries_tls_and_its_own_credentials() {
+async fn proxy_tunnel_carries_tls_and_its_own_credentials() {
     let authority = Authority::new("Corp Root");
     let tls = authority.issue("mcp.test").server(&version::TLS13, None);
     let server = Server::start_tls(tls, |_| Reply::ok("here")).await;
@@ -85,7 +85,7 @@ async fn a_tunnel_carries_tls_and_its_own_credentials() {
     let url = format!("http://user:p%25ss%40rd@proxy.test:{}", proxy.port());
     let trust = Trust::Only(CaBundle::from_pem(authority.pem()).unwrap());
     let client = proxied(&url, Arc::clone(&names), trust);
-    // One target that a person configured, and one that metadata named.
+    // One target that the user configured, and one that metadata named.
     for target in ["https://mcp.test/a", "https://mcp.test:8443/b"] {
         assert_eq!(
             get_for(&client, "https://mcp.test", target)
@@ -116,7 +116,7 @@ async fn a_tunnel_carries_tls_and_its_own_credentials() {
 /// A corporate network: everything goes through a TLS proxy with a password that puts its own
 /// certificates in place of the servers', and the servers ask for client certificates and a header.
 #[tokio::test]
-async fn a_corporate_network_is_one_configuration() {
+async fn tls_proxy_client_certificate_and_headers_work_together() {
     let authority = Authority::new("Corp Root");
     let tls = authority.issue("mcp.test");
     let server = Server::start_tls(tls.server(&version::TLS12, Some(&authority)), |_| {
@@ -184,7 +184,7 @@ async fn a_corporate_network_is_one_configuration() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_wants_other_credentials_is_named() {
+async fn proxy_that_refuses_credentials_is_named() {
     let (proxy, _) = tunnel("127.0.0.1:9".parse().unwrap(), None).await;
     let forwarder = Server::start(|_| {
         let challenge = "proxy-authenticate: Basic realm=\"corp\"\r\n";
@@ -226,14 +226,14 @@ async fn a_proxy_that_wants_other_credentials_is_named() {
 }
 
 #[tokio::test]
-async fn a_407_without_a_proxy_is_the_servers_answer() {
+async fn status_407_without_proxy_is_the_servers_answer() {
     let server = Server::start(|_| Reply::status("407 Odd", "", "")).await;
     let client = crate::client();
     assert_eq!(get(&client, &server.url("/")).await.unwrap().status(), 407);
 }
 
 #[tokio::test]
-async fn an_ipv6_address_behind_a_proxy_is_asked_for_or_refused_in_words() {
+async fn ipv6_address_behind_proxy_is_reached_by_http_alone() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let client = proxied(&proxy.url(""), Names::of(&[]), Trust::Platform);
     let answer = get(&client, "http://[2606:4700::1111]/x").await.unwrap();
@@ -260,7 +260,7 @@ async fn an_ipv6_address_behind_a_proxy_is_asked_for_or_refused_in_words() {
 }
 
 #[tokio::test]
-async fn plain_http_is_forwarded_with_credentials() {
+async fn plain_http_is_forwarded_with_proxy_credentials() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let url = format!("http://user:p%25ss%40rd@{}", proxy.address);
     let client = proxied(&url, Names::of(&[]), Trust::Platform);
@@ -272,7 +272,7 @@ async fn plain_http_is_forwarded_with_credentials() {
 }
 
 #[tokio::test]
-async fn literals_and_special_names_are_refused_before_the_proxy() {
+async fn ip_literal_and_special_name_are_refused_before_the_proxy() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let url = proxy.url("");
     let client = proxied(&url, Names::of(&[]), Trust::Platform);
@@ -302,7 +302,7 @@ async fn literals_and_special_names_are_refused_before_the_proxy() {
 }
 
 #[tokio::test]
-async fn what_no_proxy_names_is_reached_directly_and_judged_here() {
+async fn no_proxy_host_is_reached_directly_and_judged_here() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let server = Server::start(|_| Reply::ok("direct")).await;
     let names = Names::of(&[("as.test", "127.0.0.1"), ("mcp.test", "127.0.0.1")]);

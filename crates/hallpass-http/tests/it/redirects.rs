@@ -23,7 +23,7 @@ fn step(request: &Recorded) -> Reply {
 }
 
 #[tokio::test]
-async fn five_are_followed_and_a_sixth_is_not() {
+async fn sixth_redirect_is_refused() {
     let server = Server::start(step).await;
     let client = Client::new(HttpConfig::default().with_headers(vec![OriginHeaders {
         origin: origin(&server.url("/")),
@@ -67,7 +67,7 @@ async fn five_are_followed_and_a_sixth_is_not() {
 }
 
 #[tokio::test]
-async fn another_origin_is_named_and_not_asked() {
+async fn redirect_to_another_origin_is_refused_and_named() {
     let elsewhere = Server::start(|_| Reply::ok("stolen")).await;
     let targets = [
         elsewhere.url("/x?secret=canary#canary"),
@@ -90,7 +90,7 @@ async fn another_origin_is_named_and_not_asked() {
 }
 
 #[tokio::test]
-async fn the_same_host_with_another_scheme_is_another_origin() {
+async fn redirect_to_another_scheme_is_another_origin() {
     let server = Server::start(|request| {
         let host = request.header("host").unwrap().to_owned();
         Reply::redirect("308 Permanent Redirect", &format!("https://{host}/"))
@@ -102,7 +102,7 @@ async fn the_same_host_with_another_scheme_is_another_origin() {
 }
 
 #[tokio::test]
-async fn what_is_not_followed_is_the_answer() {
+async fn redirect_that_is_not_followed_is_the_answer() {
     let server = Server::start(|request| {
         if request.line.contains("/bare") {
             Reply::status("302 Found", "", "")
@@ -151,7 +151,7 @@ async fn what_is_not_followed_is_the_answer() {
 }
 
 #[tokio::test]
-async fn a_location_with_credentials_is_an_error() {
+async fn location_with_credentials_is_refused() {
     let server = Server::start(|request| {
         let host = request.header("host").unwrap().to_owned();
         Reply::redirect("302 Found", &format!("http://user:canary@{host}/next"))
@@ -166,7 +166,7 @@ async fn a_location_with_credentials_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_location_that_is_no_url_is_an_error() {
+async fn location_that_is_not_a_url_is_refused() {
     let server = Server::start(|_| Reply::redirect("302 Found", "http://[canary")).await;
     let error = get(&crate::client(), &server.url("/")).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Redirect);

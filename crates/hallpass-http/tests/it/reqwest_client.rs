@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn it_has_trust_and_headers_for_its_server_alone() {
+async fn reqwest_client_has_trust_and_headers_for_its_server_alone() {
     let authority = Authority::new("Corp Root");
     let tls = authority.issue("mcp.test").server(&version::TLS13, None);
     let server = Server::start_tls(tls, |request| {

@@ -37,7 +37,7 @@ async fn socks(backend: SocketAddr) -> (SocketAddr, Asked) {
             assert_eq!(stream.read_u8().await.unwrap(), 1);
             let user = text(&mut stream).await;
             let password = text(&mut stream).await;
-            let refused = u8::from(user == "nobody");
+            let refused = u8::from(user == "unknown");
             stream.write_all(&[1, refused]).await.unwrap();
             if refused != 0 {
                 continue;
@@ -90,7 +90,7 @@ fn client(proxy: &str, names: &Arc<Names>) -> Client {
 }
 
 #[tokio::test]
-async fn socks5h_leaves_names_to_the_proxy() {
+async fn socks5h_proxy_gets_the_name() {
     let server = Server::start(|_| Reply::ok("here")).await;
     let (proxy, asked) = socks(server.address).await;
     let names = Names::of(&[("proxy.test", "127.0.0.1")]);
@@ -125,7 +125,7 @@ async fn socks5h_leaves_names_to_the_proxy() {
 }
 
 #[tokio::test]
-async fn socks5_is_asked_for_the_address_that_was_judged() {
+async fn socks5_proxy_gets_the_judged_address() {
     let server = Server::start(|_| Reply::ok("here")).await;
     let (proxy, asked) = socks(server.address).await;
     let names = Names::of(&[
@@ -158,7 +158,7 @@ async fn socks5_is_asked_for_the_address_that_was_judged() {
 }
 
 #[tokio::test]
-async fn tls_goes_through_to_the_server() {
+async fn socks_proxy_carries_tls_to_the_server() {
     let authority = Authority::new("Corp Root");
     for version in [&version::TLS12, &version::TLS13] {
         let tls = authority.issue("mcp.test").server(version, None);
@@ -189,7 +189,7 @@ async fn tls_goes_through_to_the_server() {
 }
 
 #[tokio::test]
-async fn an_ipv6_address_is_asked_for_as_one() {
+async fn socks_request_for_ipv6_sends_the_address() {
     let server = Server::start(|_| Reply::ok("here")).await;
     let (proxy, asked) = socks(server.address).await;
     for scheme in ["socks5", "socks5h"] {
@@ -209,10 +209,10 @@ async fn an_ipv6_address_is_asked_for_as_one() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_from_a_proxy_that_is_down() {
+async fn socks_refusal_of_credentials_differs_from_closed_proxy() {
     let (proxy, asked) = socks("127.0.0.1:9".parse().unwrap()).await;
     for scheme in ["socks5", "socks5h"] {
-        let url = format!("{scheme}://nobody:canary@{proxy}");
+        let url = format!("{scheme}://unknown:canary@{proxy}");
         let client = client(&url, &Names::of(&[]));
         let error = get_for(&client, "https://mcp.test", "http://93.184.216.34/")
             .await

@@ -58,7 +58,7 @@ async fn refusal(
 }
 
 #[tokio::test]
-async fn a_private_authority_is_trusted_when_it_is_named() {
+async fn configured_private_authority_is_trusted() {
     let authority = Authority::new("Corp Root");
     let certificate = authority.issue("mcp.test");
     let bundle = CaBundle::from_pem(authority.pem()).unwrap();
@@ -73,7 +73,7 @@ async fn a_private_authority_is_trusted_when_it_is_named() {
 }
 
 #[tokio::test]
-async fn without_it_the_missing_anchor_and_the_chain_are_shown() {
+async fn unknown_authority_is_refused_with_anchor_and_chain() {
     let authority = Authority::new("Corp Root");
     let other = CaBundle::from_pem(Authority::new("Other Root").pem()).unwrap();
     let certificate = authority.issue("mcp.test");
@@ -104,7 +104,7 @@ async fn without_it_the_missing_anchor_and_the_chain_are_shown() {
 }
 
 #[tokio::test]
-async fn expired_certificates_and_other_names_are_refused() {
+async fn expired_certificate_and_another_host_are_refused() {
     let authority = Authority::new("Corp Root");
     let trust = || Trust::Only(CaBundle::from_pem(authority.pem()).unwrap());
     for version in VERSIONS {
@@ -124,7 +124,7 @@ async fn expired_certificates_and_other_names_are_refused() {
 }
 
 #[tokio::test]
-async fn http_2_is_offered_and_http_1_is_enough() {
+async fn http2_is_offered_and_http1_is_accepted() {
     let authority = Authority::new("Corp Root");
     let certificate = authority.issue("mcp.test");
     let mut tls = ServerConfig::clone(&certificate.server(&version::TLS13, None));
@@ -159,7 +159,7 @@ async fn http_2_is_offered_and_http_1_is_enough() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_ends_runs_into_the_connect_limit() {
+async fn endless_handshake_ends_at_connect_timeout() {
     let server = Server::start(|_| Reply::ok("")).await;
     // The server waits for a request line that never ends; the client must not wait for it.
     let url = server.named("https", "127.0.0.1", "/");
@@ -178,7 +178,7 @@ async fn a_handshake_that_never_ends_runs_into_the_connect_limit() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_tls_is_a_tls_error() {
+async fn answer_that_is_not_tls_is_a_tls_error() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -194,7 +194,7 @@ async fn an_answer_that_is_no_tls_is_a_tls_error() {
 }
 
 #[tokio::test]
-async fn what_is_presented_is_noted_with_who_accepted_it() {
+async fn handshake_is_logged_with_its_trust_anchor() {
     let authority = Authority::new("Corp Root");
     let certificate = authority.issue("mcp.test");
     let bundle = || CaBundle::from_pem(authority.pem()).unwrap();
@@ -233,7 +233,7 @@ async fn what_is_presented_is_noted_with_who_accepted_it() {
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
 #[tokio::test]
-async fn a_dead_connection_of_many_requests_does_not_hold_them_for_minutes() {
+async fn dead_http2_connection_ends_after_keep_alive() {
     let authority = Authority::new("Corp Root");
     let mut tls = ServerConfig::clone(&authority.issue("mcp.test").server(&version::TLS13, None));
     tls.alpn_protocols = vec![b"h2".to_vec()];

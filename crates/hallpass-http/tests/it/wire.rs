@@ -24,7 +24,7 @@ fn client(server: &MockServer) -> Client {
 }
 
 #[tokio::test]
-async fn method_body_header_and_user_agent_arrive() {
+async fn request_arrives_with_method_body_headers_and_user_agent() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(path("/token"))
@@ -53,7 +53,7 @@ async fn method_body_header_and_user_agent_arrive() {
 }
 
 #[tokio::test]
-async fn a_token_request_follows_no_redirect() {
+async fn token_request_follows_no_redirect() {
     let server = MockServer::start().await;
     let moved = ResponseTemplate::new(307).insert_header("location", "/elsewhere");
     Mock::given(path("/token"))
@@ -81,7 +81,7 @@ async fn a_token_request_follows_no_redirect() {
 }
 
 #[tokio::test]
-async fn six_redirects_of_a_document_are_one_too_many() {
+async fn metadata_request_refuses_sixth_redirect() {
     let server = MockServer::start().await;
     for hop in 0..7 {
         let next = format!("/hop{}", hop + 1);

@@ -25,7 +25,7 @@ fn block(label: &str, content: &[u8]) -> String {
 }
 
 #[test]
-fn good_certificates_are_kept_and_bad_ones_are_reported() {
+fn bundle_keeps_good_certificates_and_reports_bad_ones() {
     let (one, two) = (certificate("one"), certificate("two"));
     let good = block("CERTIFICATE", &one);
     let lines = good.lines().count();
@@ -75,7 +75,7 @@ fn good_certificates_are_kept_and_bad_ones_are_reported() {
 }
 
 #[test]
-fn trusted_certificate_blocks_are_read_without_their_settings() {
+fn trusted_certificate_block_is_read_without_its_settings() {
     let der = certificate("one");
     // OpenSSL appends a SEQUENCE with purposes and an alias.
     let trusted = [der.as_slice(), &[0x30, 2, 0x0c, 0]].concat();
@@ -86,7 +86,7 @@ fn trusted_certificate_blocks_are_read_without_their_settings() {
 }
 
 #[test]
-fn a_certificate_that_stands_there_twice_counts_once() {
+fn repeated_certificate_counts_once() {
     let text = block("CERTIFICATE", &certificate("one")).repeat(2);
     let mut bundle = CaBundle::from_pem(&text).unwrap();
     assert_eq!(bundle.len(), 1);
@@ -97,7 +97,7 @@ fn a_certificate_that_stands_there_twice_counts_once() {
 }
 
 #[test]
-fn nothing_good_is_an_error_with_path_and_hint() {
+fn bundle_without_certificate_is_an_error_with_path_and_hint() {
     let directory = tempfile::tempdir().unwrap();
     let check = |content: Option<&[u8]>, expected: &str, hint: &str| {
         let path = directory.path().join("ca.pem");
@@ -144,7 +144,7 @@ fn nothing_good_is_an_error_with_path_and_hint() {
 }
 
 #[test]
-fn a_directory_is_the_sum_of_its_files() {
+fn directory_gives_the_certificates_of_its_files() {
     let directory = tempfile::tempdir().unwrap();
     let empty = CaBundle::from_directory(directory.path()).unwrap_err();
     assert!(

@@ -13,7 +13,7 @@ fn certificate(entries: &[(DnType, rcgen::DnValue)]) -> Vec<u8> {
 }
 
 #[test]
-fn the_names_are_those_of_the_certificate() {
+fn certificate_names_are_read() {
     let bmp = BmpString::try_from("Zürich").unwrap();
     let der = certificate(&[
         (DnType::CountryName, "CH".into()),
@@ -37,7 +37,7 @@ fn the_names_are_those_of_the_certificate() {
 }
 
 #[test]
-fn a_name_without_end_is_cut() {
+fn endless_certificate_name_is_cut() {
     // SET { SEQUENCE { 2.5.4.3, "x" } }
     let attribute = [
         0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x01, b'x',
@@ -50,7 +50,7 @@ fn a_name_without_end_is_cut() {
 }
 
 #[test]
-fn damaged_certificates_are_read_as_nothing() {
+fn damaged_certificate_is_not_read() {
     let der = certificate(&[(DnType::CommonName, "x".into())]);
     for length in 0..der.len() {
         assert_eq!(Certificate::read(&der[..length]), None, "{length}");
@@ -66,7 +66,7 @@ fn damaged_certificates_are_read_as_nothing() {
 }
 
 #[test]
-fn hosts_times_and_fingerprint_are_those_of_the_certificate() {
+fn certificate_hosts_times_and_fingerprint_are_read() {
     let mut params = CertificateParams::new(vec![
         "mcp.example".to_owned(),
         "*.mcp.example".to_owned(),

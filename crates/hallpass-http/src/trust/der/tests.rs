@@ -11,7 +11,7 @@ fn check(tag: u8, text: &str, expected: Option<i64>) {
 }
 
 #[test]
-fn times_are_those_of_the_calendar() {
+fn certificate_time_is_read() {
     check(0x17, "700101000000Z", Some(0));
     check(0x17, "000229235959Z", Some(951_868_799));
     check(0x17, "000301000000Z", Some(951_868_800));
@@ -22,7 +22,7 @@ fn times_are_those_of_the_calendar() {
 }
 
 #[test]
-fn what_is_no_such_time_is_none() {
+fn invalid_certificate_time_is_none() {
     for text in [
         "",
         "Z",
@@ -40,7 +40,7 @@ fn what_is_no_such_time_is_none() {
 }
 
 #[test]
-fn the_first_element_ends_where_its_length_says() {
+fn der_element_ends_at_its_length() {
     assert_eq!(first_element_length(&[0x04, 1, 7, 0x30, 0]), Some(3));
     assert_eq!(first_element_length(&[0x30, 0x81]), None);
     assert_eq!(first_element_length(&[]), None);
