@@ -68,7 +68,7 @@ pub(crate) fn issuers(
 }
 
 /// Reads the metadata of the first of `issuers` that has any.
-pub(crate) async fn of_issuers(
+pub(crate) async fn from_issuers(
     settings: &ServerSettings,
     issuers: &[Issuer],
     reader: &mut Reader<'_>,
@@ -76,7 +76,7 @@ pub(crate) async fn of_issuers(
     let issuers = &issuers[..issuers.len().min(MAX_ISSUERS)];
     let mut faults = Vec::new();
     for issuer in issuers {
-        for (url, source) in well_known::of_issuer(issuer) {
+        for (url, source) in well_known::server_metadata_urls(issuer) {
             let read = reader
                 .read(Document::AuthorizationServer, &url, |object, notes| {
                     checked(object, &url, settings, &[issuer], notes)
@@ -111,7 +111,7 @@ pub(crate) async fn of_issuers(
     let fault = if plain {
         None
     } else {
-        RequestFailure::heaviest(faults)
+        RequestFailure::most_significant(faults)
     };
     let settings = ["server_metadata_url", "endpoints"];
     Err(fault.unwrap_or(nothing).or_settings(&settings))
@@ -141,7 +141,7 @@ pub(crate) async fn at_named_url(
         })
         .await;
     match read {
-        Ok(metadata) => Ok((metadata, well_known::source_of(url))),
+        Ok(metadata) => Ok((metadata, well_known::metadata_source(url))),
         Err(mut fault) => {
             if fault.kind == DiscoveryErrorKind::ServerMetadataNotFound {
                 fault.text = format!(
@@ -172,7 +172,7 @@ pub(crate) async fn legacy(
             error.to_string(),
         )
     })?;
-    let Some((url, _)) = well_known::of_issuer(&issuer).into_iter().next() else {
+    let Some((url, _)) = well_known::server_metadata_urls(&issuer).into_iter().next() else {
         return Err(no_oauth(server));
     };
     let read = reader
@@ -271,7 +271,7 @@ fn checked(
         .iter()
         .any(|issuer| issuer.eq_ignoring_trailing_slash(claimed));
     let belongs_here = || {
-        let candidates = well_known::of_issuer(claimed);
+        let candidates = well_known::server_metadata_urls(claimed);
         expected.is_empty() && candidates.iter().any(|(url, _)| url == at)
     };
     if is_expected || settings.trusted_issuers.contains(claimed) || belongs_here() {

@@ -101,7 +101,7 @@ impl Discovery<'_> {
             authorization_server::legacy(settings, server, asked_for, reader).await?
         } else {
             let found = match authorization_server::issuers(settings, server, metadata.as_ref()) {
-                Ok(issuers) => authorization_server::of_issuers(settings, &issuers, reader).await,
+                Ok(issuers) => authorization_server::from_issuers(settings, &issuers, reader).await,
                 Err(fault) => Err(fault),
             };
             match found {

@@ -217,7 +217,7 @@ impl RequestFailure {
     }
 
     /// How much this failure tells, to choose the one to report among those of several candidates.
-    fn weight(&self) -> u8 {
+    fn significance(&self) -> u8 {
         match self.kind {
             DiscoveryErrorKind::IssuerMismatch => 6,
             DiscoveryErrorKind::EndpointRefused | DiscoveryErrorKind::ChallengeRefused => 5,
@@ -230,8 +230,11 @@ impl RequestFailure {
     }
 
     /// The fault that tells most; of several that tell as much, the first.
-    pub(crate) fn heaviest(faults: Vec<RequestFailure>) -> Option<RequestFailure> {
-        faults.into_iter().rev().max_by_key(RequestFailure::weight)
+    pub(crate) fn most_significant(faults: Vec<RequestFailure>) -> Option<RequestFailure> {
+        faults
+            .into_iter()
+            .rev()
+            .max_by_key(RequestFailure::significance)
     }
 
     fn remedy(&self) -> Remedy {

@@ -50,7 +50,7 @@ pub(crate) async fn find(
         Some(urls) => urls.clone(),
         // A server whose endpoints the user had to name publishes no metadata.
         None if settings.endpoints.is_some() => Vec::new(),
-        None => well_known::of_server(server),
+        None => well_known::resource_metadata_urls(server),
     };
     for url in &candidates {
         let read = reader
@@ -200,7 +200,7 @@ fn summary(
     let fault = if plain {
         None
     } else {
-        RequestFailure::heaviest(faults)
+        RequestFailure::most_significant(faults)
     };
     fault.unwrap_or(nothing).or_settings(names)
 }

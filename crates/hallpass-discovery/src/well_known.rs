@@ -7,7 +7,7 @@ use url::Url;
 use crate::MetadataSource;
 
 /// Where a server's metadata may be when nothing says where: path-inserted, then at the root.
-pub(crate) fn of_server(server: &ServerUrl) -> Vec<Url> {
+pub(crate) fn resource_metadata_urls(server: &ServerUrl) -> Vec<Url> {
     let path = server.url().path();
     // RFC 9728 §3.1 removes a slash that follows the host, and keeps path and query.
     let path = if path == "/" { "" } else { path };
@@ -30,7 +30,7 @@ pub(crate) fn of_server(server: &ServerUrl) -> Vec<Url> {
 
 /// Where an issuer's metadata may be, in the order that MCP gives them. For an issuer with a path
 /// the root's documents are another issuer's, and are not asked for.
-pub(crate) fn of_issuer(issuer: &Issuer) -> Vec<(Url, MetadataSource)> {
+pub(crate) fn server_metadata_urls(issuer: &Issuer) -> Vec<(Url, MetadataSource)> {
     let path = issuer.url().path();
     // RFC 8414 §3.1 and OpenID Connect Discovery §4 remove a slash at the end.
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -59,7 +59,7 @@ pub(crate) fn of_issuer(issuer: &Issuer) -> Vec<(Url, MetadataSource)> {
 }
 
 /// Whether a document at `url` may be an OpenID provider's, judged by the URL.
-pub(crate) fn source_of(url: &Url) -> MetadataSource {
+pub(crate) fn metadata_source(url: &Url) -> MetadataSource {
     if url.path().contains(OPENID_CONFIGURATION) {
         MetadataSource::OpenId
     } else {

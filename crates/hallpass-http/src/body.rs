@@ -99,7 +99,7 @@ impl Chunks for LimitedBody {
             }
             Poll::Ready(Some(Err(error))) => {
                 this.incoming = None;
-                let error = failure::of_body(error, this.policy.target, &this.url);
+                let error = failure::from_body(error, this.policy.target, &this.url);
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => {

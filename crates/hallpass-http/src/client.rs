@@ -216,7 +216,7 @@ impl Client {
             (Some(_), "http") => inner.http_proxy.as_ref(),
             (Some(_), _) => inner.https_proxy.as_ref(),
         };
-        let pool = pools.unwrap_or(&inner.direct).of(reach);
+        let pool = pools.unwrap_or(&inner.direct).client(reach);
         let mut outgoing = reqwest::Request::new(request.method().clone(), url.clone());
         *outgoing.headers_mut() = request.headers().clone();
         inner.fill_in(origin, outgoing.headers_mut());
@@ -226,11 +226,11 @@ impl Client {
         let response = pool
             .execute(outgoing)
             .await
-            .map_err(|error| failure::of_request(error, request_target, url, proxy))?;
+            .map_err(|error| failure::from_request(error, request_target, url, proxy))?;
         match proxy {
             // Without a tunnel the proxy answers in the server's place, and only it has this status.
             Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Err(failure::of_proxy(request_target, url, proxy))
+                Err(failure::from_proxy(request_target, url, proxy))
             }
             _ => Ok(response),
         }

@@ -12,7 +12,7 @@ use url::Url;
 use crate::{AddressRefused, CertificateRefused, Proxy, ProxyRefused};
 
 /// The error of a request that got no response.
-pub(crate) fn of_request(
+pub(crate) fn from_request(
     error: reqwest::Error,
     target: RequestTarget,
     url: &Url,
@@ -23,7 +23,7 @@ pub(crate) fn of_request(
         && let Some(proxy) = proxy
         && wants_credentials(&error)
     {
-        return of_proxy(target, url, proxy);
+        return from_proxy(target, url, proxy);
     }
     let kind = if find::<AddressRefused>(&error).is_some() {
         HttpErrorKind::AddressRefused
@@ -52,7 +52,7 @@ pub(crate) fn of_request(
 }
 
 /// The error of a request whose proxy wants other credentials.
-pub(crate) fn of_proxy(target: RequestTarget, url: &Url, proxy: &Proxy) -> HttpError {
+pub(crate) fn from_proxy(target: RequestTarget, url: &Url, proxy: &Proxy) -> HttpError {
     let refused = ProxyRefused::new(proxy);
     HttpError::new(HttpErrorKind::ProxyAuthentication, target, url).with_source(refused)
 }
@@ -80,7 +80,7 @@ fn wants_credentials(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The error of a body that broke off.
-pub(crate) fn of_body(error: reqwest::Error, target: RequestTarget, url: &Url) -> HttpError {
+pub(crate) fn from_body(error: reqwest::Error, target: RequestTarget, url: &Url) -> HttpError {
     let kind = if error.is_timeout() {
         HttpErrorKind::Timeout
     } else if let Some(hyper) = find::<hyper::Error>(&error) {

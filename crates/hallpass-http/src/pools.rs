@@ -57,7 +57,7 @@ impl Pools {
     }
 
     /// The connections that a request of this reach may use.
-    pub(crate) fn of(&self, reach: Reach) -> &reqwest::Client {
+    pub(crate) fn client(&self, reach: Reach) -> &reqwest::Client {
         match reach {
             Reach::Configured => &self.configured,
             Reach::Within(AddressClass::Private) => &self.private,

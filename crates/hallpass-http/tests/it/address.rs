@@ -38,7 +38,7 @@ fn client(configured: &[&str], names: &Arc<Names>) -> Client {
 #[tokio::test]
 async fn public_server_does_not_reach_loopback() {
     let inner = Server::start(|_| Reply::ok("secret")).await;
-    let names = Names::of(&[("as.test", "127.0.0.1"), ("mcp.test", "93.184.216.34")]);
+    let names = Names::new(&[("as.test", "127.0.0.1"), ("mcp.test", "93.184.216.34")]);
     let client = client(&[], &names);
     let by_name = inner.named("http", "as.test", "/token?code=canary");
     for target in [
@@ -75,7 +75,7 @@ async fn public_server_does_not_reach_loopback() {
 #[tokio::test]
 async fn name_rebound_to_loopback_is_refused() {
     let inner = Server::start(|_| Reply::ok("secret")).await;
-    let names = Names::of(&[("as.test", "93.184.216.34"), ("mcp.test", "93.184.216.34")]);
+    let names = Names::new(&[("as.test", "93.184.216.34"), ("mcp.test", "93.184.216.34")]);
     let client = client(&[], &names);
     // The first answer is public and leads nowhere from here; the second is this machine.
     names.set("as.test", "127.0.0.1");
@@ -131,7 +131,7 @@ async fn judged_address_is_the_one_connected_to() {
 #[tokio::test]
 async fn loopback_server_reaches_loopback() {
     let other = Server::start(|_| Reply::ok("here")).await;
-    let names = Names::of(&[("as.test", "127.0.0.1"), ("link.test", "169.254.169.254")]);
+    let names = Names::new(&[("as.test", "127.0.0.1"), ("link.test", "169.254.169.254")]);
     for server in [
         "http://127.0.0.1:3000",
         "http://localhost:3000",
@@ -157,7 +157,7 @@ async fn loopback_server_reaches_loopback() {
 async fn configured_origin_is_allowed_and_vouches_for_no_other() {
     let chosen = Server::start(|_| Reply::ok("chosen")).await;
     let other = Server::start(|_| Reply::ok("other")).await;
-    let names = Names::of(&[("sso.test", "127.0.0.1"), ("mcp.test", "93.184.216.34")]);
+    let names = Names::new(&[("sso.test", "127.0.0.1"), ("mcp.test", "93.184.216.34")]);
     let sso = chosen.named("http", "sso.test", "/");
     let client = client(&[&sso], &names);
     assert_eq!(
@@ -179,7 +179,7 @@ async fn configured_origin_is_allowed_and_vouches_for_no_other() {
 #[tokio::test]
 async fn server_itself_is_reached_on_any_network() {
     let server = Server::start(|_| Reply::ok("mcp")).await;
-    let client = client(&[], &Names::of(&[]));
+    let client = client(&[], &Names::new(&[]));
     let mcp = |of: &str| {
         let request = Request::get(server.url("/")).body(Bytes::new()).unwrap();
         (request, RequestOptions::mcp(&server_at(of)))
@@ -197,7 +197,7 @@ async fn server_itself_is_reached_on_any_network() {
 #[tokio::test]
 async fn public_server_beside_a_loopback_one_does_not_reach_loopback() {
     let inner = Server::start(|_| Reply::ok("secret")).await;
-    let names = Names::of(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
+    let names = Names::new(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
     let client = client(&[], &names);
     // The loopback server's own endpoint, an authorization server beside it, and one by its name.
     let (loopback, named) = (inner.url("/mcp"), inner.named("http", "as.test", "/token"));
@@ -224,7 +224,7 @@ async fn public_server_beside_a_loopback_one_does_not_reach_loopback() {
 async fn connection_of_a_loopback_server_is_not_used_for_a_public_one() {
     let kept = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let inner = Server::start(move |_| Reply::KeepAlive(kept.as_bytes().to_vec())).await;
-    let names = Names::of(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
+    let names = Names::new(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
     let client = client(&[], &names);
     let target = inner.named("http", "as.test", "/token");
     // A connection goes back into its pool a moment after the body has been read.
@@ -250,7 +250,7 @@ async fn redirect_is_followed_as_far_as_the_server_reaches() {
         }
     })
     .await;
-    let names = Names::of(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
+    let names = Names::new(&[("mcp.test", "93.184.216.34"), ("as.test", "127.0.0.1")]);
     let client = client(&[], &names);
     let target = inner.named("http", "as.test", "/document");
     let answer = get_for(&client, LOOPBACK, &target).await.unwrap();

@@ -92,7 +92,7 @@ async fn ask(
         HttpConfig::default()
             .with_trust(Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()))
             .with_client_identity(identity)
-            .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")])),
+            .with_resolver(Names::new(&[("mcp.test", "127.0.0.1")])),
     )
     .unwrap();
     let result = get(&client, &url).await;

@@ -220,7 +220,7 @@ async fn request_to_closed_port_or_unknown_name_is_not_sent() {
     assert!(chain(&error).contains("refused"), "{}", chain(&error));
 
     let url = "http://unknown.test/x?code=canary";
-    let client = Client::new(HttpConfig::default().with_resolver(crate::Names::of(&[]))).unwrap();
+    let client = Client::new(HttpConfig::default().with_resolver(crate::Names::new(&[]))).unwrap();
     let error = get(&client, url).await.unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Resolve, "{}", chain(&error));
     assert!(!error.may_have_been_sent());

@@ -38,7 +38,7 @@ struct Names {
 }
 
 impl Names {
-    fn of(entries: &[(&str, &str)]) -> Arc<Self> {
+    fn new(entries: &[(&str, &str)]) -> Arc<Self> {
         let names = Self::default();
         for (name, address) in entries {
             names.set(name, address);

@@ -81,7 +81,7 @@ async fn proxy_tunnel_carries_tls_and_its_own_credentials() {
     let server = Server::start_tls(tls, |_| Reply::ok("here")).await;
     let (proxy, seen) = tunnel(server.address, None).await;
     // The proxy has a private address and a name of its own; neither is an obstacle.
-    let names = Names::of(&[("proxy.test", "127.0.0.1")]);
+    let names = Names::new(&[("proxy.test", "127.0.0.1")]);
     let url = format!("http://user:p%25ss%40rd@proxy.test:{}", proxy.port());
     let trust = Trust::Only(CaBundle::from_pem(authority.pem()).unwrap());
     let client = proxied(&url, Arc::clone(&names), trust);
@@ -146,7 +146,7 @@ async fn tls_proxy_client_certificate_and_headers_work_together() {
                     HeaderValue::from_static("g"),
                 )]),
             }])
-            .with_resolver(Names::of(&[("proxy.test", "127.0.0.1")]))
+            .with_resolver(Names::new(&[("proxy.test", "127.0.0.1")]))
     };
     let bundle = CaBundle::from_pem(authority.pem()).unwrap();
     let client = Client::new(config(Trust::PlatformPlus(bundle))).unwrap();
@@ -203,7 +203,7 @@ async fn proxy_that_refuses_credentials_is_named() {
             (forwarder.address, "http://mcp.test/?code=canary"),
         ] {
             let url = format!("http://{credentials}{proxy}");
-            let client = proxied(&url, Names::of(&[]), Trust::Platform);
+            let client = proxied(&url, Names::new(&[]), Trust::Platform);
             let error = get_for(&client, "https://mcp.test", target)
                 .await
                 .unwrap_err();
@@ -235,7 +235,7 @@ async fn status_407_without_proxy_is_the_servers_answer() {
 #[tokio::test]
 async fn ipv6_address_behind_proxy_is_reached_by_http_alone() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
-    let client = proxied(&proxy.url(""), Names::of(&[]), Trust::Platform);
+    let client = proxied(&proxy.url(""), Names::new(&[]), Trust::Platform);
     let answer = get(&client, "http://[2606:4700::1111]/x").await.unwrap();
     assert_eq!(answer.body(), "forwarded");
     assert_eq!(
@@ -263,7 +263,7 @@ async fn ipv6_address_behind_proxy_is_reached_by_http_alone() {
 async fn plain_http_is_forwarded_with_proxy_credentials() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let url = format!("http://user:p%25ss%40rd@{}", proxy.address);
-    let client = proxied(&url, Names::of(&[]), Trust::Platform);
+    let client = proxied(&url, Names::new(&[]), Trust::Platform);
     let answer = get(&client, "http://mcp.test/x").await.unwrap();
     assert_eq!(answer.body(), "forwarded");
     let seen = &proxy.seen()[0];
@@ -275,7 +275,7 @@ async fn plain_http_is_forwarded_with_proxy_credentials() {
 async fn ip_literal_and_special_name_are_refused_before_the_proxy() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let url = proxy.url("");
-    let client = proxied(&url, Names::of(&[]), Trust::Platform);
+    let client = proxied(&url, Names::new(&[]), Trust::Platform);
     for target in [
         "http://169.254.169.254/latest",
         "http://127.0.0.1/",
@@ -305,7 +305,7 @@ async fn ip_literal_and_special_name_are_refused_before_the_proxy() {
 async fn no_proxy_host_is_reached_directly_and_judged_here() {
     let proxy = Server::start(|_| Reply::ok("forwarded")).await;
     let server = Server::start(|_| Reply::ok("direct")).await;
-    let names = Names::of(&[("as.test", "127.0.0.1"), ("mcp.test", "127.0.0.1")]);
+    let names = Names::new(&[("as.test", "127.0.0.1"), ("mcp.test", "127.0.0.1")]);
     let mut config = ProxyConfig::all(Proxy::parse(&proxy.url("")).unwrap());
     config.no_proxy = NoProxy::parse("as.test,mcp.test");
     let client = Client::new(

@@ -35,7 +35,7 @@ async fn reqwest_client_has_trust_and_headers_for_its_server_alone() {
                     HeaderValue::from_static("k"),
                 )]),
             }])
-            .with_resolver(Names::of(&[
+            .with_resolver(Names::new(&[
                 ("mcp.test", "127.0.0.1"),
                 ("other.test", "127.0.0.1"),
             ])),

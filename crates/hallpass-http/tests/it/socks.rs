@@ -93,7 +93,7 @@ fn client(proxy: &str, names: &Arc<Names>) -> Client {
 async fn socks5h_proxy_gets_the_name() {
     let server = Server::start(|_| Reply::ok("here")).await;
     let (proxy, asked) = socks(server.address).await;
-    let names = Names::of(&[("proxy.test", "127.0.0.1")]);
+    let names = Names::new(&[("proxy.test", "127.0.0.1")]);
     let url = format!("socks5h://us%20er:p%25ss%40rd@proxy.test:{}", proxy.port());
     let client = client(&url, &names);
     for target in ["http://mcp.test/", "http://as.test/"] {
@@ -128,7 +128,7 @@ async fn socks5h_proxy_gets_the_name() {
 async fn socks5_proxy_gets_the_judged_address() {
     let server = Server::start(|_| Reply::ok("here")).await;
     let (proxy, asked) = socks(server.address).await;
-    let names = Names::of(&[
+    let names = Names::new(&[
         ("proxy.test", "127.0.0.1"),
         ("mcp.test", "93.184.216.34"),
         ("as.test", "93.184.216.35"),
@@ -194,7 +194,7 @@ async fn socks_request_for_ipv6_sends_the_address() {
     let (proxy, asked) = socks(server.address).await;
     for scheme in ["socks5", "socks5h"] {
         let url = format!("{scheme}://user:secret@{proxy}");
-        let client = client(&url, &Names::of(&[]));
+        let client = client(&url, &Names::new(&[]));
         get_for(&client, "https://mcp.test", "http://[2606:4700::1111]/")
             .await
             .unwrap();
@@ -213,7 +213,7 @@ async fn socks_refusal_of_credentials_differs_from_closed_proxy() {
     let (proxy, asked) = socks("127.0.0.1:9".parse().unwrap()).await;
     for scheme in ["socks5", "socks5h"] {
         let url = format!("{scheme}://unknown:canary@{proxy}");
-        let client = client(&url, &Names::of(&[]));
+        let client = client(&url, &Names::new(&[]));
         let error = get_for(&client, "https://mcp.test", "http://93.184.216.34/")
             .await
             .unwrap_err();
@@ -222,7 +222,7 @@ async fn socks_refusal_of_credentials_differs_from_closed_proxy() {
         assert!(!format!("{} {error:?}", chain(&error)).contains("canary"));
     }
     assert!(asked.lock().unwrap().is_empty());
-    let client = client("socks5://127.0.0.1:1", &Names::of(&[]));
+    let client = client("socks5://127.0.0.1:1", &Names::new(&[]));
     let error = get_for(&client, "https://mcp.test", "http://93.184.216.34/")
         .await
         .unwrap_err();

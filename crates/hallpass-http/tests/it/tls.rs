@@ -32,7 +32,7 @@ async fn ask(
     let client = Client::new(
         HttpConfig::default()
             .with_trust(trust)
-            .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")])),
+            .with_resolver(Names::new(&[("mcp.test", "127.0.0.1")])),
     )
     .unwrap();
     let result = get(&client, &url).await;
@@ -148,7 +148,7 @@ async fn http2_is_offered_and_http1_is_accepted() {
     let client = Client::new(
         HttpConfig::default()
             .with_trust(Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()))
-            .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")])),
+            .with_resolver(Names::new(&[("mcp.test", "127.0.0.1")])),
     )
     .unwrap();
     assert_eq!(get(&client, &url).await.unwrap().body(), "here");
@@ -213,7 +213,7 @@ async fn handshake_is_logged_with_its_trust_anchor() {
         let client = Client::new(
             HttpConfig::default()
                 .with_trust(trust)
-                .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")]))
+                .with_resolver(Names::new(&[("mcp.test", "127.0.0.1")]))
                 .with_handshakes(handshakes.clone()),
         )
         .unwrap();
@@ -254,7 +254,7 @@ async fn dead_http2_connection_ends_after_keep_alive() {
     let client = Client::new(
         HttpConfig::default()
             .with_trust(Trust::Only(CaBundle::from_pem(authority.pem()).unwrap()))
-            .with_resolver(Names::of(&[("mcp.test", "127.0.0.1")]))
+            .with_resolver(Names::new(&[("mcp.test", "127.0.0.1")]))
             .with_keep_alive(std::time::Duration::from_millis(100)),
     )
     .unwrap();

@@ -29,10 +29,10 @@ fn describe(grant: &Grant) -> String {
 }
 
 fn grant(response: &Response<Bytes>) -> Grant {
-    grant_of(response, AuthScheme::Bearer)
+    read_grant(response, AuthScheme::Bearer)
 }
 
-fn grant_of(response: &Response<Bytes>, asked: AuthScheme) -> Grant {
+fn read_grant(response: &Response<Bytes>, asked: AuthScheme) -> Grant {
     TokenResponse::from_http(response, asked)
         .unwrap()
         .into_grant(
@@ -52,7 +52,7 @@ fn check(body: &str, expected: &str) {
         AuthScheme::Bearer
     };
     for status in [200, 201] {
-        let grant = grant_of(&answer(status, body), asked);
+        let grant = read_grant(&answer(status, body), asked);
         assert_eq!(describe(&grant), expected, "{body}");
     }
 }
