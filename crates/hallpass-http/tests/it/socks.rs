@@ -228,3 +228,26 @@ async fn socks_refusal_of_credentials_differs_from_closed_proxy() {
         .unwrap_err();
     assert_eq!(error.kind(), HttpErrorKind::Connect, "{}", chain(&error));
 }
+
+/// RFC 1928 §3: the proxy demands credentials, or takes none.
+#[tokio::test]
+async fn socks_proxy_that_accepts_no_method_is_proxy_authentication() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut methods = vec![0; usize::from(start(&mut stream).await)];
+            stream.read_exact(&mut methods).await.unwrap();
+            stream.write_all(&[5, 0xff]).await.unwrap();
+        }
+    });
+    for credentials in ["", "user:canary@"] {
+        let client = client(&format!("socks5h://{credentials}{proxy}"), &Names::new(&[]));
+        let error = get_for(&client, "https://mcp.test", "http://93.184.216.34/")
+            .await
+            .unwrap_err();
+        let kind = HttpErrorKind::ProxyAuthentication;
+        assert_eq!(error.kind(), kind, "{}", chain(&error));
+        assert!(!error.may_have_been_sent());
+    }
+}
