@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use crate::{
     BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Issuer, Record, Remedy, Scopes,
-    ServerMetadata, ServerSettings, StoreError,
+    ServerMetadata, ServerSettings, StoreFuture,
 };
 
 /// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
@@ -105,7 +105,7 @@ pub enum SignInReason {
 /// Saves a record in the middle of a sign-in.
 pub trait RegistrationSink: Send + Sync + fmt::Debug {
     /// Saves `record` durably: a registration without a grant.
-    fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn save<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()>;
 }
 
 /// A sign-in that failed.

@@ -88,7 +88,7 @@ pub use settings::{
     CallbackSetting, ClientSetting, ClientSigningKey, DpopSetting, ExplicitEndpoints, PkceSetting,
     PreRegisteredClient, ResourceSetting, ServerSettings, SettingsFingerprint,
 };
-pub use store::{CredentialStore, StoreError};
+pub use store::{CredentialStore, StoreError, StoreFuture};
 pub use time::{Clock, Timestamp};
 pub use token_source::{FixedToken, TokenSource, TokenSourceError};
 pub use unverified_claims::UnverifiedClaims;

@@ -36,26 +36,20 @@ use crate::{BoxFuture, CredentialKey, ErrorKind, Generation, Issuer, KindError, 
 /// - Generations of a credential grow and are never used twice, also after a removal.
 pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// The active record of a credential.
-    fn load<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
+    fn load<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Option<Record>>;
 
     /// The record of a credential for one issuer, active or not.
     fn load_issuer<'a>(
         &'a self,
         key: &'a CredentialKey,
         issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>>;
+    ) -> StoreFuture<'a, Option<Record>>;
 
     /// The records of a credential for all its issuers, the active one first.
-    fn records<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>>;
+    fn records<'a>(&'a self, key: &'a CredentialKey) -> StoreFuture<'a, Vec<Record>>;
 
     /// All credentials that hold a record, and all errors of those that can't be read.
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>>;
+    fn list(&self) -> StoreFuture<'_, Listing>;
 
     /// Takes one of a credential's locks. Waits at most `wait` for the task or process that holds it, then
     /// fails with [`StoreErrorKind::Busy`]. Locks of different kinds don't exclude each other.
@@ -64,7 +58,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         key: &'a CredentialKey,
         kind: LockKind,
         wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>>;
+    ) -> StoreFuture<'a, Guard>;
 
     /// Saves `record` in place of the one for the same issuer at generation `expected` (`None`: there is
     /// none), and makes it the active one.
@@ -75,7 +69,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         record: &'a Record,
         expected: Option<Generation>,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>>;
+    ) -> StoreFuture<'a, Saved>;
 
     /// Removes the record for an issuer; whether there was one.
     fn remove<'a>(
@@ -83,7 +77,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         key: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+    ) -> StoreFuture<'a, bool>;
 
     /// Makes sure that the next change under this guard (a save of a record of usual size) needs no more
     /// disk space and no more open files than are held from now on.
@@ -94,11 +88,7 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// The next change uses up the reserve, also if it ends in a conflict or an error. Without a change
     /// it ends with the guard. Reserving twice is the same as reserving once, and a save works without.
     /// The default reserves nothing, for a backend where a save needs neither.
-    fn reserve<'a>(
-        &'a self,
-        key: &'a CredentialKey,
-        guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn reserve<'a>(&'a self, key: &'a CredentialKey, guard: &'a mut Guard) -> StoreFuture<'a, ()> {
         let _ = (key, guard);
         Box::pin(async { Ok(()) })
     }
@@ -121,7 +111,7 @@ pub trait StoreDiagnostics: CredentialStore {
         &'a self,
         key: &'a CredentialKey,
         kind: LockKind,
-    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+    ) -> StoreFuture<'a, Option<String>> {
         let _ = (key, kind);
         Box::pin(async { Ok(None) })
     }
@@ -200,7 +190,7 @@ pub struct Guard {
 pub trait Lease: Any + Send + Sync + fmt::Debug {
     /// Releases the lock and waits for the backend's answer, for a backend whose release is a request.
     /// The default drops the lease.
-    fn release(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn release(self: Box<Self>) -> StoreFuture<'static, ()> {
         drop(self);
         Box::pin(async { Ok(()) })
     }
@@ -253,6 +243,9 @@ impl Guard {
         lease.ok_or_else(StoreError::foreign_guard)
     }
 }
+
+/// What an operation of a store returns.
+pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// An operation of a store that failed.
 pub type StoreError = KindError<StoreErrorKind>;

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use hallpass_core::{
     BoxFuture, Challenge, Clock, CredentialKey, HttpClient, Record, RegistrationSink, Scopes,
-    ServerSettings, ServerUrl, SignIn, SignInReason, StoreError, http::RequestOptions,
+    ServerSettings, ServerUrl, SignIn, SignInReason, StoreError, StoreFuture, http::RequestOptions,
     store::StoreErrorKind,
 };
 use hallpass_discovery::Discovery;
@@ -224,7 +224,7 @@ impl SavedRecords {
 }
 
 impl RegistrationSink for SavedRecords {
-    fn save<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save<'a>(&'a self, record: &'a Record) -> StoreFuture<'a, ()> {
         let outcome = if self.fails {
             Err(StoreError::new(StoreErrorKind::Io, "the disk is full"))
         } else {

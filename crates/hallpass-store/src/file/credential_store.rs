@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
-    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record,
+    BoxFuture, CredentialKey, CredentialStore, Generation, Issuer, Record, StoreFuture,
+    record::document::CredentialDocument,
     store::{Guard, Listing, LockKind, Saved, StoreDiagnostics, StoreError},
 };
 use tokio::time;
@@ -17,38 +18,23 @@ use super::{
 use crate::blocking;
 
 impl CredentialStore for FileStore {
-    fn load<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        Box::pin(async move {
-            let document = self.document(credential).await?;
-            Ok(document.and_then(|document| document.active().cloned()))
-        })
+    fn load<'a>(&'a self, credential: &'a CredentialKey) -> StoreFuture<'a, Option<Record>> {
+        Box::pin(self.read(credential, |document| document.active().cloned()))
     }
 
     fn load_issuer<'a>(
         &'a self,
         credential: &'a CredentialKey,
         issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Option<Record>, StoreError>> {
-        Box::pin(async move {
-            let document = self.document(credential).await?;
-            Ok(document.and_then(|document| document.record(issuer).cloned()))
-        })
+    ) -> StoreFuture<'a, Option<Record>> {
+        Box::pin(self.read(credential, |document| document.record(issuer).cloned()))
     }
 
-    fn records<'a>(
-        &'a self,
-        credential: &'a CredentialKey,
-    ) -> BoxFuture<'a, Result<Vec<Record>, StoreError>> {
-        Box::pin(async move {
-            let document = self.document(credential).await?;
-            Ok(document.map_or_else(Vec::new, |document| document.to_records()))
-        })
+    fn records<'a>(&'a self, credential: &'a CredentialKey) -> StoreFuture<'a, Vec<Record>> {
+        Box::pin(self.read(credential, CredentialDocument::to_records))
     }
 
-    fn list(&self) -> BoxFuture<'_, Result<Listing, StoreError>> {
+    fn list(&self) -> StoreFuture<'_, Listing> {
         Box::pin(async move {
             let (documents, problems) = self.documents().await?;
             let with_records = documents.into_iter().filter(|d| !d.records().is_empty());
@@ -64,7 +50,7 @@ impl CredentialStore for FileStore {
         credential: &'a CredentialKey,
         kind: LockKind,
         wait: Duration,
-    ) -> BoxFuture<'a, Result<Guard, StoreError>> {
+    ) -> StoreFuture<'a, Guard> {
         Box::pin(async move {
             let deadline = lock::deadline(wait);
             let path = records::lock_path(&self.inner.root, credential, kind);
@@ -97,7 +83,7 @@ impl CredentialStore for FileStore {
         record: &'a Record,
         expected: Option<Generation>,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<Saved, StoreError>> {
+    ) -> StoreFuture<'a, Saved> {
         Box::pin(async move {
             let lease = self.lease(&record.key, guard)?.for_change();
             let record = record.clone();
@@ -114,7 +100,7 @@ impl CredentialStore for FileStore {
         credential: &'a CredentialKey,
         issuer: &'a Issuer,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let lease = self.lease(credential, guard)?.for_change();
             let issuer = issuer.clone();
@@ -130,7 +116,7 @@ impl CredentialStore for FileStore {
         &'a self,
         credential: &'a CredentialKey,
         guard: &'a mut Guard,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
+    ) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let lease = self.lease(credential, guard)?;
             if lease.reserve.is_none() {
@@ -145,12 +131,23 @@ impl CredentialStore for FileStore {
     }
 }
 
+impl FileStore {
+    async fn read<T: Default>(
+        &self,
+        credential: &CredentialKey,
+        read: impl FnOnce(&CredentialDocument) -> T,
+    ) -> Result<T, StoreError> {
+        let document = self.document(credential).await?;
+        Ok(document.as_ref().map(read).unwrap_or_default())
+    }
+}
+
 impl StoreDiagnostics for FileStore {
     fn lock_holder<'a>(
         &'a self,
         credential: &'a CredentialKey,
         kind: LockKind,
-    ) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+    ) -> StoreFuture<'a, Option<String>> {
         Box::pin(async move {
             let path = records::lock_path(&self.inner.root, credential, kind);
             blocking::run(move || lock::holder_now(&path)).await
