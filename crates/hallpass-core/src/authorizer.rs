@@ -3,8 +3,8 @@
 use std::{error::Error, fmt};
 
 use crate::{
-    BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Issuer, Record, Remedy, Scopes,
-    ServerMetadata, ServerSettings, StoreFuture,
+    BoxError, BoxFuture, Challenge, CredentialKey, Diagnostic, Hint, Issuer, Record, Remedy,
+    Scopes, ServerMetadata, ServerSettings, StoreFuture,
 };
 
 /// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
@@ -111,26 +111,20 @@ pub trait RegistrationSink: Send + Sync + fmt::Debug {
 /// A sign-in that failed.
 #[derive(Debug)]
 pub struct AuthorizeError {
-    remedy: Remedy,
-    hints: Vec<Hint>,
-    source: Box<dyn Error + Send + Sync>,
+    pub(crate) remedy: Remedy,
+    pub(crate) hints: Vec<Hint>,
+    pub(crate) source: BoxError,
 }
 
 impl AuthorizeError {
-    /// An error whose cause is `source`, which is also its text.
-    pub fn new(remedy: Remedy, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    /// An error whose cause is `source`, which is also its text. One with advice is made from a
+    /// [`KindError`](crate::KindError).
+    pub fn new(remedy: Remedy, source: impl Into<BoxError>) -> Self {
         Self {
             remedy,
             hints: Vec::new(),
             source: source.into(),
         }
-    }
-
-    /// Adds pieces of advice for the user.
-    #[must_use]
-    pub fn with_hints(mut self, hints: impl IntoIterator<Item = impl Into<Hint>>) -> Self {
-        self.hints.extend(hints.into_iter().map(Into::into));
-        self
     }
 
     /// What to do about it.

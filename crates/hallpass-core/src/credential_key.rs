@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Remedy, ServerUrl};
+use crate::{Diagnostic, Remedy, ServerUrl};
 
 /// Whose credential it is, and for which server: the unit that is locked, refreshed and signed out as a
 /// whole.
@@ -147,11 +147,8 @@ pub struct AccountError {
     name: String,
 }
 
-impl AccountError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for AccountError {
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 }
-
-crate::impl_diagnostic!(AccountError);

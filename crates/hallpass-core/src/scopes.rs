@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use crate::Remedy;
+use crate::{Diagnostic, Remedy};
 
 /// A set of scope tokens. Order and repetition carry no meaning, so two sets compare as sets.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -122,14 +122,11 @@ pub struct ScopesError {
     token: String,
 }
 
-impl ScopesError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Remedy {
+impl Diagnostic for ScopesError {
+    fn remedy(&self) -> Remedy {
         Remedy::Configure
     }
 }
-
-crate::impl_diagnostic!(ScopesError);
 
 /// RFC 6749 §3.3: `1*( %x21 / %x23-5B / %x5D-7E )`.
 fn is_token(text: &str) -> bool {
