@@ -254,9 +254,7 @@ fn requested_scopes(scopes: Scopes, request: SignIn<'_>) -> Scopes {
 
 fn no_assertion(error: AssertionError) -> ServiceError {
     let what = "there is no assertion to send";
-    ServiceError::new(ServiceErrorKind::Assertion, what)
-        .with_remedy(error.remedy())
-        .with_source(error)
+    ServiceError::new(ServiceErrorKind::Assertion, what).with_cause(error)
 }
 
 /// An endpoint as errors show it.
