@@ -322,7 +322,7 @@ impl Interaction for Browser {
     fn open<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<(), OpenError>> {
         Box::pin(async move {
             if self.declines {
-                return Err(OpenError::declined());
+                return Err(OpenError::Declined);
             }
             let (person, url) = (self.person.clone(), url.clone());
             let visit = tokio::spawn(async move { person.visit(&url).await });
