@@ -134,10 +134,6 @@ impl KeySource for Passphrases {
         })
     }
 
-    fn remove(&self, _: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
-        Box::pin(async { Ok(()) })
-    }
-
     fn describe(&self) -> String {
         "a passphrase".to_owned()
     }

@@ -69,7 +69,12 @@ pub trait KeySource: Send + Sync + fmt::Debug {
     fn load(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>>;
 
     /// Removes the key of this id. Nothing is sealed with it any more.
-    fn remove(&self, id: KeyId) -> BoxFuture<'_, Result<(), KeyError>>;
+    ///
+    /// The default does nothing, for a source that keeps no keys, as one that derives them.
+    fn remove(&self, id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
+        let _ = id;
+        Box::pin(async { Ok(()) })
+    }
 
     /// Where the key is, for people.
     fn describe(&self) -> String;

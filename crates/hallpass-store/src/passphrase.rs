@@ -46,10 +46,6 @@ impl KeySource for Passphrase {
         self.derive(id)
     }
 
-    fn remove(&self, _id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
-        Box::pin(async { Ok(()) })
-    }
-
     fn describe(&self) -> String {
         "a passphrase".to_owned()
     }

@@ -33,10 +33,6 @@ impl KeySource for Source {
         }
     }
 
-    fn remove(&self, _id: KeyId) -> BoxFuture<'_, Result<(), KeyError>> {
-        Box::pin(async { Ok(()) })
-    }
-
     fn describe(&self) -> String {
         "a test".to_owned()
     }
