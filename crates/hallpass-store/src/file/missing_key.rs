@@ -182,6 +182,7 @@ impl FileStore {
             return Ok(());
         }
         let machine = self.sources().machine();
+        let mut is_changed = false;
         for epoch in file.epochs_mut() {
             let unreported = epoch.clone();
             let Some(lost) = &mut epoch.lost else {
@@ -190,12 +191,24 @@ impl FileStore {
             if lost.reported || !lost.is_on(machine) {
                 continue;
             }
-            // The key may be back by now.
-            if self.epoch_keys(&unreported).await?.is_none() {
-                tracing::debug!(epoch = unreported.number(), "reporting a lost key");
-                handler.0(&Unreadable::new(&unreported, lost.files, machine));
+            match self.epoch_keys(&unreported).await {
+                // The key is back.
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    tracing::debug!(epoch = unreported.number(), "reporting a lost key");
+                    handler.0(&Unreadable::new(&unreported, lost.files, machine));
+                }
+                // The others are written down all the same, so that none is reported twice.
+                Err(error) => {
+                    tracing::debug!(%error, "whether a lost key is back can't be said now");
+                    continue;
+                }
             }
             lost.reported = true;
+            is_changed = true;
+        }
+        if !is_changed {
+            return Ok(());
         }
         let (path, lock) = (policy_path(self.folder()), Arc::clone(lock));
         let file = blocking::run(move || {

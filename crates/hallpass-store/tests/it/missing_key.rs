@@ -13,7 +13,9 @@ use hallpass_core::{
     CredentialStore as _, Hint,
     store::{Saved, StoreDiagnostics as _, StoreError, StoreErrorKind},
 };
-use hallpass_store::{FileStore, KeyErrorKind, KeyFile, KeyLocation, Passphrase};
+use hallpass_store::{
+    FileStore, KeyErrorKind, KeyFile, KeyLocation, KeySource, KeySources, Passphrase,
+};
 
 use crate::{
     fixture::{Keys, Place, overwrite, record, save},
@@ -243,6 +245,40 @@ async fn second_lost_key_is_reported() {
     assert_eq!(token(&store, "two").await.as_deref(), Some("3"));
     let away = unreadable(&store).await;
     assert_eq!(away.iter().map(|it| it.files).collect::<Vec<_>>(), [1]);
+}
+
+/// Two losses without a handler, in two sources, and one source does not answer when there is one.
+#[tokio::test]
+async fn loss_is_reported_once_while_source_of_another_loss_times_out() {
+    let (place, keys) = (Place::new(), Arc::new(Keys::default()));
+    with_three(&place, &keys).await;
+    let _ = keys.lose();
+    let store = open(&place, &keys).await;
+    let _ = save(&store, &again("one", "new"), None).await.unwrap();
+    let file: Arc<dyn KeySource> = Arc::new(KeyFile::in_folder(&place.path));
+    let _ = store.rekey(Arc::clone(&file)).await.unwrap();
+    fs::remove_file(place.only("key")).unwrap();
+    let sources = KeySources::in_order(vec![file, keys.clone()]).on_machine("here");
+    let open = async || FileStore::open(&place.path, sources.clone()).await.unwrap();
+    let store = open().await;
+    assert_eq!(token(&store, "one").await, None);
+    assert_eq!(unreadable(&store).await.len(), 2);
+
+    *keys.trouble.lock().unwrap() = Some(KeyErrorKind::TimedOut);
+    let store = open().await;
+    let reports = Reports::of_store(&store);
+    for _ in 0..3 {
+        let _ = save(&store, &again("four", "new"), None).await.unwrap();
+        assert_eq!(reports.all().len(), 1);
+    }
+    *keys.trouble.lock().unwrap() = None;
+    let store = open().await;
+    let later = Reports::of_store(&store);
+    for _ in 0..2 {
+        let _ = save(&store, &again("four", "new"), None).await.unwrap();
+        assert_eq!(later.all().len(), 1);
+    }
+    assert_ne!(reports.all()[0].key, later.all()[0].key);
 }
 
 #[tokio::test]
