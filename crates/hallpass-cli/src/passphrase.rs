@@ -110,7 +110,7 @@ impl Passphrases {
 }
 
 impl KeySource for Passphrases {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Passphrase
     }
 

@@ -64,7 +64,7 @@ impl Keyring {
 
     /// With another time limit for each call.
     #[must_use]
-    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
@@ -213,7 +213,7 @@ fn gave_up() -> Failure {
 }
 
 impl KeySource for Keyring {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Keyring
     }
 

@@ -26,8 +26,8 @@
 //! use hallpass_keyring::Keyring;
 //! use hallpass_seal::{KeySource, KeyLocation};
 //!
-//! let keyring = Keyring::new().with_time_limit(Duration::from_secs(5));
-//! assert_eq!(keyring.policy(), KeyLocation::Keyring);
+//! let keyring = Keyring::new().with_timeout(Duration::from_secs(5));
+//! assert_eq!(keyring.key_location(), KeyLocation::Keyring);
 //! ```
 
 mod keyring;

@@ -60,7 +60,7 @@ impl fmt::Display for KeyLocation {
 /// An implementation has its own timeout and does not block an async thread.
 pub trait KeySource: Send + Sync + fmt::Debug {
     /// Where this source keeps keys.
-    fn policy(&self) -> KeyLocation;
+    fn key_location(&self) -> KeyLocation;
 
     /// Makes a key, keeps it durably under `id`, and returns it.
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>>;
@@ -81,8 +81,8 @@ pub trait KeySource: Send + Sync + fmt::Debug {
 }
 
 impl<S: KeySource + ?Sized> KeySource for Arc<S> {
-    fn policy(&self) -> KeyLocation {
-        (**self).policy()
+    fn key_location(&self) -> KeyLocation {
+        (**self).key_location()
     }
 
     fn create(&self, id: KeyId) -> BoxFuture<'_, Result<SealingKey, KeyError>> {

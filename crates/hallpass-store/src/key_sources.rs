@@ -42,8 +42,8 @@ impl KeySources {
         self.sources.iter()
     }
 
-    pub(crate) fn of(&self, policy: KeyLocation) -> Option<&Arc<dyn KeySource>> {
-        self.iter().find(|source| source.policy() == policy)
+    pub(crate) fn of(&self, location: KeyLocation) -> Option<&Arc<dyn KeySource>> {
+        self.iter().find(|source| source.key_location() == location)
     }
 }
 

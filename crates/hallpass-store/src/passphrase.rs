@@ -34,7 +34,7 @@ impl fmt::Debug for Passphrase {
 }
 
 impl KeySource for Passphrase {
-    fn policy(&self) -> KeyLocation {
+    fn key_location(&self) -> KeyLocation {
         KeyLocation::Passphrase
     }
 

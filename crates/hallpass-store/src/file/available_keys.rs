@@ -7,7 +7,7 @@ use hallpass_core::store::{StoreError, StoreErrorKind};
 use super::{
     creation::{no_key, source_of},
     file_store::FileStore,
-    header::{KeyEpoch, PolicyFile},
+    header::{KeyEpoch, StoreHeader},
     key_cache::{AllKeys, CachedKey, KeyGuard},
     records::Keys,
 };
@@ -38,16 +38,16 @@ impl FileStore {
     }
 
     async fn ask(&self, epoch: &KeyEpoch) -> Result<CachedKey, StoreError> {
-        let policy = epoch.policy()?;
+        let location = epoch.key_location()?;
         // The user is not asked for another machine's passphrase.
-        if policy == KeyLocation::Passphrase && self.is_optional(epoch) {
+        if location == KeyLocation::Passphrase && self.is_optional(epoch) {
             return Ok(None);
         }
         let id = epoch.key_id();
-        match source_of(self.sources(), policy)?.load(id).await {
+        match source_of(self.sources(), location)?.load(id).await {
             Ok(key) => Ok(Some(Arc::new(Keys::new(epoch, key)?))),
             Err(error) if error.kind() == KeyErrorKind::Absent => Ok(None),
-            Err(error) => Err(no_key(policy, error)),
+            Err(error) => Err(no_key(location, error)),
         }
     }
 
@@ -57,7 +57,7 @@ impl FileStore {
         let is_ours_and_here = |epoch: &KeyEpoch| {
             !epoch.is_of_another(machine) && self.inner.key_cache.is_available(epoch.key_id())
         };
-        epoch.is_of_another(machine) && self.policy_file().epochs().any(is_ours_and_here)
+        epoch.is_of_another(machine) && self.header().epochs().any(is_ours_and_here)
     }
 
     /// The newest available key. `None` if this machine's newest key is lost and that is not written down yet,
@@ -66,7 +66,7 @@ impl FileStore {
     /// A source that fails is an error, also if an older key is available; but not for another machine's key,
     /// if this machine's own is available.
     pub(super) async fn newest_available(&self) -> Result<Option<KeyGuard>, StoreError> {
-        let file = self.policy_file();
+        let file = self.header();
         let missing = self.inner.key_cache.count_missing();
         let found = self.search(&file).await;
         if self.inner.key_cache.count_missing() == missing {
@@ -74,7 +74,7 @@ impl FileStore {
         }
         // Another process may have replaced the key that is missing.
         self.reload().await?;
-        let now = self.policy_file();
+        let now = self.header();
         if now == file {
             found
         } else {
@@ -82,7 +82,7 @@ impl FileStore {
         }
     }
 
-    async fn search(&self, file: &PolicyFile) -> Result<Option<KeyGuard>, StoreError> {
+    async fn search(&self, file: &StoreHeader) -> Result<Option<KeyGuard>, StoreError> {
         let machine = self.sources().machine();
         let (others, ours): (Vec<_>, Vec<_>) = file
             .epochs()
@@ -119,7 +119,7 @@ impl FileStore {
     /// All keys, and the errors of sources that fail.
     pub(super) async fn all_keys(&self) -> (AllKeys, Vec<StoreError>) {
         let (mut keys, mut problems) = (HashMap::new(), Vec::new());
-        for epoch in self.policy_file().epochs() {
+        for epoch in self.header().epochs() {
             let known = self.epoch_keys(epoch).await;
             let known = known.map_err(|problem| problems.push(problem));
             keys.insert(epoch.number(), known.unwrap_or_default());

@@ -9,7 +9,7 @@ use std::{
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    header::{KeyEpoch, PolicyFile},
+    header::{KeyEpoch, StoreHeader},
     lock::{self, Mode},
 };
 use crate::{KeyError, KeyId, KeyLocation, KeySources, blocking, folder};
@@ -41,7 +41,7 @@ pub(super) fn new_folder_aside(root: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Creates the store under its lock, unless another process did so first.
-pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFile, StoreError> {
+pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<StoreHeader, StoreError> {
     let mut left = KEY_TIMEOUT;
     loop {
         let look = CHECK_INTERVAL.min(left);
@@ -50,9 +50,9 @@ pub(super) async fn create(root: &Path, sources: &KeySources) -> Result<PolicyFi
             // The process that created it meanwhile may share the lock for long. There is nothing left to
             // create then, and nothing to wait for.
             Err(error) if error.kind() == StoreErrorKind::Busy => {
-                let path = policy_path(root);
-                if let Some(policy) = blocking::run(move || PolicyFile::read(&path)).await? {
-                    return Ok(policy);
+                let path = header_path(root);
+                if let Some(header) = blocking::run(move || StoreHeader::read(&path)).await? {
+                    return Ok(header);
                 }
                 left = left.saturating_sub(look);
                 if left.is_zero() {
@@ -68,42 +68,43 @@ pub(super) async fn create_locked(
     root: &Path,
     sources: &KeySources,
     lock: std::fs::File,
-) -> Result<PolicyFile, StoreError> {
+) -> Result<StoreHeader, StoreError> {
     let place = root.to_owned();
     let found = blocking::run(move || {
-        let found = PolicyFile::read(&policy_path(&place))?;
+        let found = StoreHeader::read(&header_path(&place))?;
         if found.is_none() && !folder::files_with(&place.join("slots"), "sealed")?.is_empty() {
-            return Err(no_policy(&place));
+            return Err(no_header(&place));
         }
         Ok(found)
     })
     .await?;
-    if let Some(policy) = found {
-        return Ok(policy);
+    if let Some(header) = found {
+        return Ok(header);
     }
     let (mut ignored, mut last) = (Vec::new(), None);
     for source in sources.iter() {
-        let id = KeyId::generate().map_err(|error| no_key(source.policy(), error))?;
+        let id = KeyId::generate().map_err(|error| no_key(source.key_location(), error))?;
         match source.create(id).await {
             Ok(key) => {
-                let mut first = KeyEpoch::new(source.policy(), id, &key).made_on(sources.machine());
+                let mut first =
+                    KeyEpoch::new(source.key_location(), id, &key).made_on(sources.machine());
                 first.ignored = ignored;
-                let policy = PolicyFile::new(first);
-                let path = policy_path(root);
+                let header = StoreHeader::new(first);
+                let path = header_path(root);
                 return blocking::run(move || {
-                    policy.write(&path)?;
+                    header.write(&path)?;
                     if let Some(root) = path.parent() {
                         folder::sync_parent(root)?;
                     }
                     drop(lock);
-                    Ok(policy)
+                    Ok(header)
                 })
                 .await;
             }
             Err(error) => {
-                tracing::info!(policy = %source.policy(), %error, "no key can be made here");
-                ignored.push(format!("{}: {error}", source.policy()));
-                last = Some(no_key(source.policy(), error));
+                tracing::info!(location = %source.key_location(), %error, "no key can be made here");
+                ignored.push(format!("{}: {error}", source.key_location()));
+                last = Some(no_key(source.key_location(), error));
             }
         }
     }
@@ -113,40 +114,40 @@ pub(super) async fn create_locked(
 
 pub(super) fn source_of(
     sources: &KeySources,
-    policy: KeyLocation,
+    location: KeyLocation,
 ) -> Result<&Arc<dyn crate::KeySource>, StoreError> {
-    sources.of(policy).ok_or_else(|| {
+    sources.of(location).ok_or_else(|| {
         StoreError::new(
             StoreErrorKind::Key,
-            format!("the store's key is kept in `{policy}`, which is not available"),
+            format!("the store's key is kept in `{location}`, which is not available"),
         )
         .with_hint(format!(
-            "make `{policy}` available, or move the store's key to another place"
+            "make `{location}` available, or move the store's key to another place"
         ))
     })
 }
 
-pub(super) fn no_key(policy: KeyLocation, error: KeyError) -> StoreError {
+pub(super) fn no_key(location: KeyLocation, error: KeyError) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
-        format!("can't get the store's key (`{policy}`)"),
+        format!("can't get the store's key (`{location}`)"),
     )
     .with_hints(error.hints().to_vec())
     .with_source(error)
 }
 
-pub(super) fn no_policy(root: &Path) -> StoreError {
+pub(super) fn no_header(root: &Path) -> StoreError {
     StoreError::new(
         StoreErrorKind::Key,
         format!(
             "`{}` is missing: can't tell which key opens the records there",
-            policy_path(root).display()
+            header_path(root).display()
         ),
     )
     .with_hint("bring the file back, as from a backup, or start the store over")
 }
 
-pub(super) fn policy_path(root: &Path) -> PathBuf {
+pub(super) fn header_path(root: &Path) -> PathBuf {
     root.join("store.json")
 }
 

@@ -177,11 +177,11 @@ impl StoreDiagnostics for FileStore {
     }
 
     fn describe(&self) -> String {
-        let source = self.policy().ok();
-        let source = source.and_then(|policy| self.inner.sources.of(policy));
+        let source = self.key_location().ok();
+        let source = source.and_then(|location| self.inner.sources.of(location));
         let key = source.map_or_else(|| "nowhere known".to_owned(), |source| source.describe());
         let folder = self.inner.root.display();
-        match self.policy_file().epochs().count() {
+        match self.header().epochs().count() {
             1 => format!("sealed files in `{folder}`, the key in {key}"),
             keys => format!(
                 "sealed files in `{folder}`, the key in {key}; {} beside it, each for records of its own",

@@ -119,8 +119,8 @@ impl FileStore {
     }
 
     async fn owner(&self, paths: CredentialPaths) -> Result<CredentialFile, StoreError> {
-        let policy = self.policy_file();
-        let Some(epoch) = policy.epochs().find(|it| it.number() == paths.epoch) else {
+        let header = self.header();
+        let Some(epoch) = header.epochs().find(|it| it.number() == paths.epoch) else {
             let why = unnamed(&paths);
             return Ok(CredentialFile::Unreadable(paths, why));
         };

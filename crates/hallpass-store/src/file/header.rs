@@ -26,7 +26,7 @@ const VERSION: u32 = 2;
 
 /// What `store.json` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PolicyFile {
+pub(crate) struct StoreHeader {
     version: u32,
     #[serde(flatten)]
     newest: KeyEpoch,
@@ -45,7 +45,8 @@ pub(crate) struct KeyEpoch {
         skip_serializing_if = "is_first_number"
     )]
     number: u32,
-    policy: String,
+    #[serde(rename = "policy")]
+    location: String,
     key: String,
     check: String,
     /// The machine that the key was made on, by the name that it gave.
@@ -114,7 +115,8 @@ fn is_first_number(number: &u32) -> bool {
 /// A key that some records may still be sealed with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PreviousKey {
-    policy: String,
+    #[serde(rename = "policy")]
+    location: String,
     key: String,
     /// The key, sealed with the current one, in hexadecimal digits.
     sealed: String,
@@ -129,15 +131,15 @@ impl PreviousKey {
         new: &SealingKey,
     ) -> Result<Self, crate::KeyError> {
         Ok(Self {
-            policy: file.policy.clone(),
+            location: file.location.clone(),
             key: file.key.clone(),
             sealed: hex::encode(hallpass_seal::seal(id, new, PREVIOUS_KEY, old.expose())?),
         })
     }
 
     /// Where the key was kept, if that is known.
-    pub(crate) fn policy(&self) -> Option<KeyLocation> {
-        KeyLocation::parse(&self.policy)
+    pub(crate) fn key_location(&self) -> Option<KeyLocation> {
+        KeyLocation::parse(&self.location)
     }
 
     pub(crate) fn open(&self, key: &SealingKey) -> Option<(KeyId, SealingKey)> {
@@ -149,11 +151,11 @@ impl PreviousKey {
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct FormatVersion {
     version: u32,
 }
 
-impl PolicyFile {
+impl StoreHeader {
     /// Of a store that begins.
     pub(crate) fn new(first: KeyEpoch) -> Self {
         Self {
@@ -211,7 +213,7 @@ impl PolicyFile {
         let Some(bytes) = folder::read(path)? else {
             return Ok(None);
         };
-        let head: Header = parse(path, &bytes)?;
+        let head: FormatVersion = parse(path, &bytes)?;
         if head.version > VERSION {
             return Err(StoreError::new(
                 StoreErrorKind::Newer,
@@ -237,7 +239,7 @@ impl PolicyFile {
     /// Writes the file.
     pub(crate) fn write(&self, path: &Path) -> Result<(), StoreError> {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| {
-            StoreError::new(StoreErrorKind::Io, "writing down the store's policy failed")
+            StoreError::new(StoreErrorKind::Io, "writing down the store's header failed")
                 .with_source(error)
         })?;
         bytes.push(b'\n');
@@ -247,10 +249,10 @@ impl PolicyFile {
 
 impl KeyEpoch {
     /// The first epoch of a store.
-    pub(crate) fn new(policy: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
+    pub(crate) fn new(location: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
         Self {
             number: FIRST_EPOCH,
-            policy: policy.to_string(),
+            location: location.to_string(),
             key: id.to_string(),
             check: key.check_value(id),
             made_on: None,
@@ -261,10 +263,10 @@ impl KeyEpoch {
     }
 
     /// The same records under another key.
-    pub(crate) fn rekeyed(&self, policy: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
+    pub(crate) fn rekeyed(&self, location: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
         Self {
             number: self.number,
-            ..Self::new(policy, id, key)
+            ..Self::new(location, id, key)
         }
     }
 
@@ -294,13 +296,13 @@ impl KeyEpoch {
         self.number
     }
 
-    pub(crate) fn policy(&self) -> Result<KeyLocation, StoreError> {
-        KeyLocation::parse(&self.policy).ok_or_else(|| {
+    pub(crate) fn key_location(&self) -> Result<KeyLocation, StoreError> {
+        KeyLocation::parse(&self.location).ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Newer,
                 format!(
                     "the store's key is kept in `{}`, which this Hallpass does not know",
-                    quote(&self.policy)
+                    quote(&self.location)
                 ),
             )
         })

@@ -18,9 +18,9 @@ use hallpass_core::{
 use hallpass_seal::Binding;
 
 use super::{
-    creation::{no_policy, policy_path},
+    creation::{header_path, no_header},
     file_store::FileStore,
-    header::PolicyFile,
+    header::StoreHeader,
     key_cache::AllKeys,
     records::{self, CredentialPaths, Keys},
     unreadable::Unreadable,
@@ -77,7 +77,7 @@ impl FileStore {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub async fn examine(
+    pub async fn open_read_only(
         folder: impl Into<PathBuf>,
         keys: impl Into<KeySources>,
     ) -> Result<Option<Self>, StoreError> {
@@ -89,15 +89,15 @@ impl FileStore {
                     folder::check(folder)?;
                 }
             }
-            match PolicyFile::read(&policy_path(&place))? {
-                None if !records::all(&place)?.is_empty() => Err(no_policy(&place)),
+            match StoreHeader::read(&header_path(&place))? {
+                None if !records::all(&place)?.is_empty() => Err(no_header(&place)),
                 found => Ok(found),
             }
         });
-        let Some(policy) = found.await? else {
+        let Some(header) = found.await? else {
             return Ok(None);
         };
-        Self::of(root, sources, policy).map(|store| Some(store.as_read_only()))
+        Self::of(root, sources, header).map(|store| Some(store.as_read_only()))
     }
 
     /// The same store for reading: a missing key is an error, and nothing is changed.
@@ -115,7 +115,7 @@ impl FileStore {
     ///
     /// [`StoreErrorKind::Key`] when the source of this machine's key fails or returns another key;
     /// [`StoreErrorKind::Io`].
-    pub async fn look(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
+    pub async fn inventory(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
         self.reload().await?;
         let root = self.folder().to_owned();
         let files = blocking::run(move || records::all(&root)).await?;
@@ -130,7 +130,7 @@ impl FileStore {
             })
             .collect();
         // The user is not asked for a passphrase that opens nothing.
-        let has_one_key = self.policy_file().epochs().count() == 1;
+        let has_one_key = self.header().epochs().count() == 1;
         if all.is_empty() && wanted.is_empty() || has_one_key && wanted.is_empty() {
             return Ok(Inventory::default());
         }
@@ -139,9 +139,9 @@ impl FileStore {
             None => Some(self.missing_key_error()),
         };
         let (keys, unasked) = self.all_keys().await;
-        let policy = self.policy_file();
+        let header = self.header();
         let (mut away, mut unreadable) = (HashSet::new(), Vec::new());
-        for epoch in policy.epochs().filter(|it| keys.is_missing(it.number())) {
+        for epoch in header.epochs().filter(|it| keys.is_missing(it.number())) {
             let files = all.iter().filter(|paths| paths.epoch == epoch.number());
             let credentials: Vec<Binding> = files.map(|paths| paths.binding).collect();
             if !credentials.is_empty() {
@@ -150,7 +150,7 @@ impl FileStore {
                 away.extend(credentials);
             }
         }
-        let mut look = Inventory {
+        let mut inventory = Inventory {
             unreadable: unasked.is_empty().then_some(unreadable),
             problems: lost.into_iter().chain(unasked).collect(),
             away,
@@ -158,26 +158,26 @@ impl FileStore {
         };
         let here = wanted.iter().flatten();
         let here = here.filter(|paths| !keys.is_missing(paths.epoch));
-        look.unread = here.map(|paths| paths.binding).collect();
+        inventory.unread = here.map(|paths| paths.binding).collect();
         let read = move || Ok::<_, StoreError>(read_all(&keys, wanted));
         let (documents, problems) = blocking::run(read).await?;
-        look.problems.extend(problems);
+        inventory.problems.extend(problems);
         for document in documents {
             let credential = document.key().clone();
-            look.unread.remove(&records::binding(&credential));
+            inventory.unread.remove(&records::binding(&credential));
             if !document.records().is_empty() {
-                look.kept.insert(credential, document.to_records());
+                inventory.kept.insert(credential, document.to_records());
             }
         }
-        Ok(look)
+        Ok(inventory)
     }
 
     /// The error of a missing key, if it is not replaced.
     pub(super) fn missing_key_error(&self) -> StoreError {
-        let policy = self.policy_file();
-        let epoch = policy.of_machine(self.sources().machine());
-        let place = epoch.policy().ok();
-        let place = place.and_then(|policy| self.sources().of(policy));
+        let header = self.header();
+        let epoch = header.of_machine(self.sources().machine());
+        let place = epoch.key_location().ok();
+        let place = place.and_then(|location| self.sources().of(location));
         let place = place.map_or_else(|| "its place".to_owned(), |source| source.describe());
         StoreError::new(
             StoreErrorKind::Key,

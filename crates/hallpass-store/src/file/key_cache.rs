@@ -16,7 +16,7 @@ use std::{
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    header::{KeyEpoch, PolicyFile},
+    header::{KeyEpoch, StoreHeader},
     records::{CredentialPaths, Keys},
 };
 use crate::KeyId;
@@ -47,7 +47,7 @@ impl KeyCache {
 
     /// Drops the keys that `store.json` does not name any more. The others stay: a task that holds a
     /// credential must find its records where it read them.
-    pub(super) fn retain_epochs(&self, file: &PolicyFile) {
+    pub(super) fn retain_epochs(&self, file: &StoreHeader) {
         let named: Vec<KeyId> = file.epochs().map(KeyEpoch::key_id).collect();
         self.map().retain(|id, _| named.contains(id));
     }

@@ -22,9 +22,9 @@ use std::{fs::File, sync::Arc};
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    creation::{KEY_TIMEOUT, keys_lock_path, lock_path, no_key, policy_path, source_of},
+    creation::{KEY_TIMEOUT, header_path, keys_lock_path, lock_path, no_key, source_of},
     file_store::FileStore,
-    header::{KeyEpoch, MissingKey, PolicyFile},
+    header::{KeyEpoch, MissingKey, StoreHeader},
     key_cache::KeyGuard,
     lock::{self, Mode},
     records,
@@ -34,7 +34,7 @@ use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, b
 
 /// The locks of a process that adds to `store.json`.
 #[derive(Debug)]
-struct PolicyLock {
+struct HeaderLocks {
     _keys: File,
     _store: File,
 }
@@ -67,25 +67,25 @@ impl FileStore {
 
     /// Makes a new key, which begins an epoch.
     async fn replace_missing_key(&self) -> Result<KeyGuard, StoreError> {
-        let policy_lock = self.lock_policy().await?;
+        let locks = self.lock_header().await?;
         // Another process may have made one, or the key may be back.
         self.inner.key_cache.forget_missing();
         if let Some(found) = self.newest_available().await? {
             return Ok(found);
         }
-        let file = self.policy_file();
-        let policy = file.of_machine(self.sources().machine()).policy()?;
-        let source = Arc::clone(source_of(self.sources(), policy)?);
-        let id = KeyId::generate().map_err(|error| no_key(policy, error))?;
+        let file = self.header();
+        let location = file.of_machine(self.sources().machine()).key_location()?;
+        let source = Arc::clone(source_of(self.sources(), location)?);
+        let id = KeyId::generate().map_err(|error| no_key(location, error))?;
         let created = source.create(id).await;
-        let key = created.map_err(|error| no_new_key(policy, error))?;
-        let adopted = self.adopt_key(&*source, id, key, &policy_lock).await;
+        let key = created.map_err(|error| no_new_key(location, error))?;
+        let adopted = self.adopt_key(&*source, id, key, &locks).await;
         if !matches!(adopted, Ok(true)) {
             self.drop_unless_named(&*source, id).await;
         }
         if adopted? {
             tracing::warn!(new = %id, "the store's key is lost, its records are unreadable");
-            self.report_losses_locked(&policy_lock).await?;
+            self.report_losses_locked(&locks).await?;
         }
         let found = self.newest_available().await?;
         found.ok_or_else(|| self.missing_key_error())
@@ -97,17 +97,17 @@ impl FileStore {
         source: &dyn KeySource,
         id: KeyId,
         key: SealingKey,
-        lock: &Arc<PolicyLock>,
+        lock: &Arc<HeaderLocks>,
     ) -> Result<bool, StoreError> {
-        let policy = source.policy();
+        let location = source.key_location();
         // A source that does not return its keys would be asked for a new one again and again.
         let loaded = source.load(id).await;
-        loaded.map_err(|error| no_new_key(policy, error))?;
+        loaded.map_err(|error| no_new_key(location, error))?;
         self.inner.key_cache.forget_missing();
         if self.newest_available().await?.is_some() {
             return Ok(false);
         }
-        let mut file = self.policy_file();
+        let mut file = self.header();
         let missing = |epoch: &&KeyEpoch| self.inner.key_cache.is_missing(epoch.key_id());
         let missing: Vec<u32> = file
             .epochs()
@@ -127,8 +127,8 @@ impl FileStore {
                     epoch.lost = Some(MissingKey::new(since, files, machine));
                 }
             }
-            file.begin(KeyEpoch::new(policy, id, &key).made_on(machine));
-            file.write(&policy_path(&root))?;
+            file.begin(KeyEpoch::new(location, id, &key).made_on(machine));
+            file.write(&header_path(&root))?;
             drop(lock);
             Ok::<_, StoreError>(file)
         });
@@ -139,9 +139,9 @@ impl FileStore {
     /// Removes a new key, unless `store.json` names it: a write that failed may be done, if only the sync of the
     /// folder failed.
     async fn drop_unless_named(&self, source: &dyn KeySource, id: KeyId) {
-        let path = policy_path(self.folder());
-        let found = blocking::run(move || PolicyFile::read(&path)).await;
-        let is_unnamed = |file: PolicyFile| file.epochs().all(|epoch| epoch.key_id() != id);
+        let path = header_path(self.folder());
+        let found = blocking::run(move || StoreHeader::read(&path)).await;
+        let is_unnamed = |file: StoreHeader| file.epochs().all(|epoch| epoch.key_id() != id);
         if found.ok().flatten().is_some_and(is_unnamed) {
             let removed = source.remove(id).await;
             if let Err(error) = removed {
@@ -154,12 +154,12 @@ impl FileStore {
     async fn report_losses(&self) {
         if self.is_read_only
             || self.inner.missing_key_handler.get().is_none()
-            || !self.has_unreported_loss(&self.policy_file())
+            || !self.has_unreported_loss(&self.header())
         {
             return;
         }
         let reported = async {
-            let lock = self.lock_policy().await?;
+            let lock = self.lock_header().await?;
             self.report_losses_locked(&lock).await
         };
         if let Err(error) = reported.await {
@@ -167,17 +167,17 @@ impl FileStore {
         }
     }
 
-    fn has_unreported_loss(&self, policy: &PolicyFile) -> bool {
+    fn has_unreported_loss(&self, header: &StoreHeader) -> bool {
         let machine = self.sources().machine();
-        let mut lost = policy.epochs().filter_map(|epoch| epoch.lost.as_ref());
+        let mut lost = header.epochs().filter_map(|epoch| epoch.lost.as_ref());
         lost.any(|lost| !lost.reported && lost.is_on(machine))
     }
 
-    async fn report_losses_locked(&self, lock: &Arc<PolicyLock>) -> Result<(), StoreError> {
+    async fn report_losses_locked(&self, lock: &Arc<HeaderLocks>) -> Result<(), StoreError> {
         let Some(handler) = self.inner.missing_key_handler.get() else {
             return Ok(());
         };
-        let mut file = self.policy_file();
+        let mut file = self.header();
         if !self.has_unreported_loss(&file) {
             return Ok(());
         }
@@ -210,7 +210,7 @@ impl FileStore {
         if !is_changed {
             return Ok(());
         }
-        let (path, lock) = (policy_path(self.folder()), Arc::clone(lock));
+        let (path, lock) = (header_path(self.folder()), Arc::clone(lock));
         let file = blocking::run(move || {
             file.write(&path)?;
             drop(lock);
@@ -221,13 +221,13 @@ impl FileStore {
     }
 
     /// Takes the locks for adding to `store.json`, and reads it again.
-    async fn lock_policy(&self) -> Result<Arc<PolicyLock>, StoreError> {
+    async fn lock_header(&self) -> Result<Arc<HeaderLocks>, StoreError> {
         let deadline = lock::deadline(KEY_TIMEOUT);
         let store = lock::acquire(lock_path(self.folder()), Mode::Shared, deadline).await?;
         let path = keys_lock_path(self.folder());
         let keys = lock::acquire(path, Mode::Exclusive, deadline).await?;
         self.reload().await?;
-        Ok(Arc::new(PolicyLock {
+        Ok(Arc::new(HeaderLocks {
             _keys: keys,
             _store: store,
         }))
@@ -236,7 +236,7 @@ impl FileStore {
 
 /// The error if no key can be made after a lost one. If the source fails, the lost key may be back when the
 /// source works again.
-fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
+fn no_new_key(location: KeyLocation, error: KeyError) -> StoreError {
     match error.kind() {
         KeyErrorKind::Absent | KeyErrorKind::Unusable => StoreError::new(
             StoreErrorKind::Key,
@@ -244,6 +244,6 @@ fn no_new_key(policy: KeyLocation, error: KeyError) -> StoreError {
         )
         .with_hint("bring the key back, as from a backup, or reset the store")
         .with_source(error),
-        _ => no_key(policy, error),
+        _ => no_key(location, error),
     }
 }

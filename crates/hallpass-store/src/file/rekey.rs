@@ -10,9 +10,9 @@ use std::{fs::File, sync::Arc};
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    creation::{KEY_TIMEOUT, lock_path, no_key, policy_path, source_of},
+    creation::{KEY_TIMEOUT, header_path, lock_path, no_key, source_of},
     file_store::FileStore,
-    header::{PolicyFile, PreviousKey},
+    header::{PreviousKey, StoreHeader},
     key_cache::KeyGuard,
     lock::{self, Mode},
     records::{self, CredentialPaths, Keys},
@@ -32,7 +32,7 @@ pub struct Rekeyed {
 
 impl FileStore {
     /// Seals every record with a new key, which the first of `to` that can make one keeps, and
-    /// forgets the old key. With a source of another policy, this moves the store's key there.
+    /// forgets the old key. With a source of another location, this moves the store's key there.
     ///
     /// Other processes switch to the new key by themselves, if they have its source. Records whose key is
     /// missing, and records of an older available key, stay as they are. A lost key that sealed nothing is
@@ -57,36 +57,35 @@ impl FileStore {
         let (epoch, keys) = self.available_key().await?;
         // What an interrupted rekey left to do needs the current key alone.
         if epoch.previous.is_some() {
-            self.finish(self.policy_file(), (epoch, keys), &lock)
-                .await?;
+            self.finish(self.header(), (epoch, keys), &lock).await?;
             self.reload().await?;
         }
         let (epoch, old) = self.available_key().await?;
         let mut next = None;
         let mut last = None;
         for target in targets.iter() {
-            let id = KeyId::generate().map_err(|error| no_key(target.policy(), error))?;
+            let id = KeyId::generate().map_err(|error| no_key(target.key_location(), error))?;
             match target.create(id).await {
                 Ok(key) => {
-                    next = Some((target.policy(), id, key));
+                    next = Some((target.key_location(), id, key));
                     break;
                 }
-                Err(error) => last = Some(no_key(target.policy(), error)),
+                Err(error) => last = Some(no_key(target.key_location(), error)),
             }
         }
-        let Some((policy, id, key)) = next else {
+        let Some((location, id, key)) = next else {
             return Err(last.unwrap_or_else(|| {
                 StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")
             }));
         };
         let machine = self.sources().machine();
-        let mut rekeyed = epoch.rekeyed(policy, id, &key).made_on(machine);
+        let mut rekeyed = epoch.rekeyed(location, id, &key).made_on(machine);
         let previous = PreviousKey::new(&epoch, &old.key, id, &key);
-        rekeyed.previous = Some(previous.map_err(|error| no_key(policy, error))?);
-        let mut file = self.policy_file();
+        rekeyed.previous = Some(previous.map_err(|error| no_key(location, error))?);
+        let mut file = self.header();
         file.replace(rekeyed.clone());
         file.drop_epochs(&self.unused_missing_epochs().await?);
-        let (path, guard) = (policy_path(&root), Arc::clone(&lock));
+        let (path, guard) = (header_path(&root), Arc::clone(&lock));
         let file = blocking::run(move || {
             file.write(&path)?;
             drop(guard);
@@ -119,7 +118,7 @@ impl FileStore {
         let files = blocking::run(move || records::all(&root)).await?;
         let machine = self.sources().machine();
         let mut nothing = Vec::new();
-        for epoch in self.policy_file().epochs() {
+        for epoch in self.header().epochs() {
             let number = epoch.number();
             let mut files = files.iter().flatten();
             let is_ours = epoch.is_lost_on(machine) && epoch.is_made_on(machine);
@@ -142,7 +141,7 @@ impl FileStore {
     /// Seals the files that are still sealed with the previous key, and removes that key.
     async fn finish(
         &self,
-        mut file: PolicyFile,
+        mut file: StoreHeader,
         (mut epoch, keys): KeyGuard,
         lock: &Arc<File>,
     ) -> Result<Vec<StoreError>, StoreError> {
@@ -180,14 +179,14 @@ impl FileStore {
                     done => done?,
                 }
             }
-            file.write(&policy_path(&root))?;
+            file.write(&header_path(&root))?;
             drop(lock);
             Ok(problems)
         })
         .await?;
         let source = previous
-            .policy()
-            .and_then(|policy| source_of(self.sources(), policy).ok());
+            .key_location()
+            .and_then(|location| source_of(self.sources(), location).ok());
         if let (Some(source), Some(old)) = (source, old)
             && let Err(error) = source.remove(old).await
         {

@@ -14,7 +14,7 @@ pub struct Unreadable {
     /// The key's id.
     pub key: KeyId,
     /// Where it was kept; `None` for a location that this version does not know.
-    pub policy: Option<KeyLocation>,
+    pub key_location: Option<KeyLocation>,
     /// The number of files that are sealed with it: one for each account.
     pub files: usize,
     /// Whether this machine has replaced the key by a new one. Otherwise it is another machine's key, or no
@@ -29,7 +29,7 @@ impl Unreadable {
         let lost = epoch.lost.as_ref().filter(|lost| lost.is_on(machine));
         Self {
             key: epoch.key_id(),
-            policy: epoch.policy().ok(),
+            key_location: epoch.key_location().ok(),
             files,
             is_lost: lost.is_some(),
             since: lost.and_then(MissingKey::since),

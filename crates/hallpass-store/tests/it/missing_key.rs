@@ -20,7 +20,7 @@ use hallpass_store::{
 use crate::{
     fixture::{Keys, Place, overwrite, record, save},
     missing_key_fixture::{
-        NAMES, Reports, again, contents, open, policy, sealed, token, unreadable, with_three,
+        NAMES, Reports, again, contents, header, open, sealed, token, unreadable, with_three,
     },
 };
 
@@ -29,7 +29,7 @@ async fn records_of_lost_key_stay_and_loss_is_reported_once() {
     let (place, keys) = (Place::new(), Arc::new(Keys::default()));
     with_three(&place, &keys).await;
     let before = sealed(&place);
-    assert_eq!(policy(&place)["version"], 1);
+    assert_eq!(header(&place)["version"], 1);
     let lost = keys.lose();
     let lost_id = *lost.keys().next().unwrap();
 
@@ -40,13 +40,13 @@ async fn records_of_lost_key_stay_and_loss_is_reported_once() {
     let said = reports.all();
     assert_eq!(said.len(), 1);
     assert_eq!((said[0].key, said[0].files), (lost_id, 3));
-    assert_eq!(said[0].policy, Some(KeyLocation::Host));
+    assert_eq!(said[0].key_location, Some(KeyLocation::Host));
     assert!(said[0].since.is_some());
     let words = format!("3 accounts are unreadable: their key {lost_id} is lost");
     assert_eq!(said[0].to_string(), words);
     assert_eq!(unreadable(&store).await, said);
     assert_ne!(store.key_id(), lost_id);
-    let written = policy(&place);
+    let written = header(&place);
     assert_eq!(written["version"], 2);
     let named = &written["set_aside"][0];
     assert_eq!(named["key"], lost_id.to_string());
@@ -108,7 +108,7 @@ async fn missing_key_file_is_lost_and_missing_folder_is_an_error() {
     fs::rename(key.path(), place.path.with_file_name("kept")).unwrap();
     let store = open().await;
     assert_eq!(token(&store, "one").await, None);
-    assert_eq!(store.policy().unwrap(), KeyLocation::KeyFile);
+    assert_eq!(store.key_location().unwrap(), KeyLocation::KeyFile);
     let _ = save(&store, &again("one", "new"), None).await.unwrap();
     assert_eq!(token(&open().await, "one").await.as_deref(), Some("new"));
 }
