@@ -66,16 +66,16 @@ impl FileStore {
     /// A source that fails is an error, also if an older key is available; but not for another machine's key,
     /// if this machine's own is available.
     pub(super) async fn newest_available(&self) -> Result<Option<KeyGuard>, StoreError> {
-        let file = self.header();
-        let missing = self.inner.key_cache.count_missing();
-        let found = self.search(&file).await;
-        if self.inner.key_cache.count_missing() == missing {
+        let header = self.header();
+        let found = self.search(&header).await;
+        let newest = header.of_machine(self.sources().machine()).number();
+        if matches!(&found, Ok(Some((epoch, _))) if epoch.number() == newest) {
             return found;
         }
-        // Another process may have replaced the key that is missing.
+        // Another process may have replaced the key that is not available.
         self.reload().await?;
         let now = self.header();
-        if now == file {
+        if now == header {
             found
         } else {
             self.search(&now).await
@@ -124,7 +124,7 @@ impl FileStore {
             let known = known.map_err(|problem| problems.push(problem));
             keys.insert(epoch.number(), known.unwrap_or_default());
         }
-        (AllKeys::new(keys), problems)
+        (AllKeys(keys), problems)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     header::{KeyEpoch, StoreHeader},
     lock::{self, Mode},
 };
-use crate::{KeyError, KeyId, KeyLocation, KeySources, blocking, folder};
+use crate::{KeyError, KeyId, KeyLocation, KeySources, SealingKey, blocking, folder};
 
 /// How long a process may take to create a store or to change its key, including a keyring's question to the
 /// user. Other processes wait so long for it.
@@ -81,35 +81,40 @@ pub(super) async fn create_locked(
     if let Some(header) = found {
         return Ok(header);
     }
+    let header = StoreHeader::new(new_key(sources).await?.0);
+    let path = header_path(root);
+    blocking::run(move || {
+        header.write(&path)?;
+        if let Some(root) = path.parent() {
+            folder::sync_parent(root)?;
+        }
+        drop(lock);
+        Ok(header)
+    })
+    .await
+}
+
+/// A new key of the first source that can make one, as a first epoch.
+pub(super) async fn new_key(sources: &KeySources) -> Result<(KeyEpoch, SealingKey), StoreError> {
     let (mut ignored, mut last) = (Vec::new(), None);
     for source in sources.iter() {
-        let id = KeyId::generate().map_err(|error| no_key(source.key_location(), error))?;
+        let location = source.key_location();
+        let id = KeyId::generate().map_err(|error| no_key(location, error))?;
         match source.create(id).await {
             Ok(key) => {
-                let mut first =
-                    KeyEpoch::new(source.key_location(), id, &key).made_on(sources.machine());
-                first.ignored = ignored;
-                let header = StoreHeader::new(first);
-                let path = header_path(root);
-                return blocking::run(move || {
-                    header.write(&path)?;
-                    if let Some(root) = path.parent() {
-                        folder::sync_parent(root)?;
-                    }
-                    drop(lock);
-                    Ok(header)
-                })
-                .await;
+                let mut epoch = KeyEpoch::new(location, id, &key).made_on(sources.machine());
+                epoch.ignored = ignored;
+                return Ok((epoch, key));
             }
             Err(error) => {
-                tracing::info!(location = %source.key_location(), %error, "no key can be made here");
-                ignored.push(format!("{}: {error}", source.key_location()));
-                last = Some(no_key(source.key_location(), error));
+                tracing::info!(%location, %error, "no key can be made here");
+                ignored.push(format!("{location}: {error}"));
+                last = Some(no_key(location, error));
             }
         }
     }
-    Err(last
-        .unwrap_or_else(|| StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")))
+    let nowhere = || StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key");
+    Err(last.unwrap_or_else(nowhere))
 }
 
 pub(super) fn source_of(

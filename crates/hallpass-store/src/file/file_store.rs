@@ -45,7 +45,7 @@ pub(super) struct Inner {
     /// The keys that were needed so far.
     pub(super) key_cache: KeyCache,
     pub(super) header: Mutex<StoreHeader>,
-    pub(super) missing_key_handler: OnceLock<Arc<MissingKeyHandler>>,
+    pub(super) missing_key_handler: OnceLock<MissingKeyHandler>,
     /// The locks of the credentials between the tasks of this process, by the paths of the lock files.
     pub(super) locks: LocalLocks<PathBuf>,
 }
@@ -175,7 +175,23 @@ impl FileStore {
         header.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn take(&self, file: StoreHeader) {
+    /// Writes `store.json`. `locks` are held until that is done, whatever becomes of the caller.
+    pub(super) async fn write_header<L: Send + 'static>(
+        &self,
+        header: StoreHeader,
+        locks: L,
+    ) -> Result<(), StoreError> {
+        let path = header_path(&self.inner.root);
+        let written = blocking::run(move || {
+            header.write(&path)?;
+            drop(locks);
+            Ok(header)
+        });
+        self.set_header(written.await?);
+        Ok(())
+    }
+
+    fn set_header(&self, file: StoreHeader) {
         let header = self.inner.header.lock();
         *header.unwrap_or_else(PoisonError::into_inner) = file;
     }
@@ -190,7 +206,7 @@ impl FileStore {
         // Nothing is waited for, not even a source that is being asked.
         if self.header() != file {
             self.inner.key_cache.retain_epochs(&file);
-            self.take(file);
+            self.set_header(file);
         }
         Ok(())
     }

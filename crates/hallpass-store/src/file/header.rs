@@ -68,7 +68,7 @@ pub(crate) struct KeyEpoch {
 pub(crate) struct MissingKey {
     /// When, in seconds since the Unix epoch, by the file system's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<i64>,
+    pub(crate) since: Option<Timestamp>,
     /// How many files were sealed with it.
     pub(crate) files: usize,
     /// On which machine, by the name that it gave.
@@ -83,7 +83,7 @@ impl MissingKey {
     /// A key that sealed nothing needs no report.
     pub(crate) fn new(since: Option<Timestamp>, files: usize, on: Option<&str>) -> Self {
         Self {
-            since: since.map(Timestamp::as_unix_seconds),
+            since,
             files,
             on: on.map(str::to_owned),
             reported: files == 0,
@@ -93,10 +93,6 @@ impl MissingKey {
     /// Whether it may be this machine that missed the key.
     pub(crate) fn is_on(&self, machine: Option<&str>) -> bool {
         machine.is_none() || self.on.is_none() || self.on.as_deref() == machine
-    }
-
-    pub(crate) fn since(&self) -> Option<Timestamp> {
-        self.since.map(Timestamp::from_unix_seconds)
     }
 }
 
@@ -262,12 +258,12 @@ impl KeyEpoch {
         }
     }
 
-    /// The same records under another key.
-    pub(crate) fn rekeyed(&self, location: KeyLocation, id: KeyId, key: &SealingKey) -> Self {
-        Self {
-            number: self.number,
-            ..Self::new(location, id, key)
-        }
+    /// The key of another epoch's records, whose key was `replaced`.
+    #[must_use]
+    pub(crate) fn in_place_of(mut self, replaced: &Self) -> Self {
+        self.number = replaced.number;
+        self.ignored = Vec::new();
+        self
     }
 
     /// The same, made on this machine.
@@ -290,6 +286,11 @@ impl KeyEpoch {
     /// Whether its key is known to be lost on this machine.
     pub(crate) fn is_lost_on(&self, machine: Option<&str>) -> bool {
         self.lost.as_ref().is_some_and(|lost| lost.is_on(machine))
+    }
+
+    /// Whether its key is known to be lost on this machine, and no handler was called.
+    pub(crate) fn is_unreported(&self, machine: Option<&str>) -> bool {
+        self.is_lost_on(machine) && self.lost.as_ref().is_some_and(|lost| !lost.reported)
     }
 
     pub(crate) fn number(&self) -> u32 {

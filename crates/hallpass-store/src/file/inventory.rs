@@ -131,7 +131,7 @@ impl FileStore {
             .collect();
         // The user is not asked for a passphrase that opens nothing.
         let has_one_key = self.header().epochs().count() == 1;
-        if all.is_empty() && wanted.is_empty() || has_one_key && wanted.is_empty() {
+        if wanted.is_empty() && (all.is_empty() || has_one_key) {
             return Ok(Inventory::default());
         }
         let lost = match self.newest_available().await? {

@@ -52,10 +52,6 @@ impl KeyCache {
         self.map().retain(|id, _| named.contains(id));
     }
 
-    pub(super) fn count_missing(&self) -> usize {
-        self.map().values().filter(|key| key.is_none()).count()
-    }
-
     pub(super) fn forget_missing(&self) {
         self.map().retain(|_, known| known.is_some());
     }
@@ -72,16 +68,11 @@ impl KeyCache {
 /// An epoch, with its keys.
 pub(super) type KeyGuard = (KeyEpoch, Arc<Keys>);
 
-/// The keys of all epochs.
+/// The keys of all epochs, by their numbers.
 #[derive(Debug)]
-pub(super) struct AllKeys(HashMap<u32, CachedKey>);
+pub(super) struct AllKeys(pub(super) HashMap<u32, CachedKey>);
 
 impl AllKeys {
-    /// By the numbers of their epochs.
-    pub(super) fn new(keys: HashMap<u32, CachedKey>) -> Self {
-        Self(keys)
-    }
-
     /// Whether the key of an epoch is missing, or its source failed.
     pub(super) fn is_missing(&self, number: u32) -> bool {
         matches!(self.0.get(&number), Some(None))

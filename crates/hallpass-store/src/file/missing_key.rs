@@ -32,12 +32,8 @@ use super::{
 };
 use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking};
 
-/// The locks of a process that adds to `store.json`.
-#[derive(Debug)]
-struct HeaderLocks {
-    _keys: File,
-    _store: File,
-}
+/// `keys.lock` and `store.lock`, for adding to `store.json`. They are released in this order.
+type HeaderLocks = Arc<[File; 2]>;
 
 impl FileStore {
     /// Calls `handler` once for each lost key, over all processes: at the next operation that needs a key for a
@@ -46,11 +42,9 @@ impl FileStore {
     /// The first handler of a process stays; a second one is ignored. It is called while the store's locks are
     /// held and must not use the store.
     pub fn set_missing_key_handler(&self, handler: impl Fn(&Unreadable) + Send + Sync + 'static) {
+        let handler = MissingKeyHandler(Box::new(handler));
         // A second handler is ignored.
-        let _ = self
-            .inner
-            .missing_key_handler
-            .set(Arc::new(MissingKeyHandler(Arc::new(handler))));
+        let _ = self.inner.missing_key_handler.set(handler);
     }
 
     /// The newest available key; a new one if the key is lost.
@@ -97,7 +91,7 @@ impl FileStore {
         source: &dyn KeySource,
         id: KeyId,
         key: SealingKey,
-        lock: &Arc<HeaderLocks>,
+        locks: &HeaderLocks,
     ) -> Result<bool, StoreError> {
         let location = source.key_location();
         // A source that does not return its keys would be asked for a new one again and again.
@@ -107,32 +101,22 @@ impl FileStore {
         if self.newest_available().await?.is_some() {
             return Ok(false);
         }
-        let mut file = self.header();
-        let missing = |epoch: &&KeyEpoch| self.inner.key_cache.is_missing(epoch.key_id());
-        let missing: Vec<u32> = file
-            .epochs()
-            .filter(missing)
-            .map(KeyEpoch::number)
-            .collect();
-        let machine = self.sources().machine().map(str::to_owned);
-        let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
-        let written = blocking::run(move || {
-            let paths = records::all(&root)?;
+        let root = self.folder().to_owned();
+        let found = blocking::run(move || {
             let since = lock::taken_at(&keys_lock_path(&root));
-            let machine = machine.as_deref();
-            for epoch in file.epochs_mut() {
-                if missing.contains(&epoch.number()) && !epoch.is_lost_on(machine) {
-                    let files = paths.iter().flatten();
-                    let files = files.filter(|it| it.epoch == epoch.number()).count();
-                    epoch.lost = Some(MissingKey::new(since, files, machine));
-                }
-            }
-            file.begin(KeyEpoch::new(location, id, &key).made_on(machine));
-            file.write(&header_path(&root))?;
-            drop(lock);
-            Ok::<_, StoreError>(file)
+            records::all(&root).map(|files| (files, since))
         });
-        self.take(written.await?);
+        let (files, since) = found.await?;
+        let (mut header, machine) = (self.header(), self.sources().machine());
+        for epoch in header.epochs_mut() {
+            if self.inner.key_cache.is_missing(epoch.key_id()) && !epoch.is_lost_on(machine) {
+                let number = epoch.number();
+                let files = files.iter().flatten().filter(|it| it.epoch == number);
+                epoch.lost = Some(MissingKey::new(since, files.count(), machine));
+            }
+        }
+        header.begin(KeyEpoch::new(location, id, &key).made_on(machine));
+        self.write_header(header, Arc::clone(locks)).await?;
         Ok(true)
     }
 
@@ -152,85 +136,58 @@ impl FileStore {
 
     /// Reports the losses that were not reported yet.
     async fn report_losses(&self) {
+        let machine = self.sources().machine();
         if self.is_read_only
             || self.inner.missing_key_handler.get().is_none()
-            || !self.has_unreported_loss(&self.header())
+            || !self.header().epochs().any(|it| it.is_unreported(machine))
         {
             return;
         }
         let reported = async {
-            let lock = self.lock_header().await?;
-            self.report_losses_locked(&lock).await
+            let locks = self.lock_header().await?;
+            self.report_losses_locked(&locks).await
         };
         if let Err(error) = reported.await {
             tracing::warn!(%error, "can't write down that a key is lost");
         }
     }
 
-    fn has_unreported_loss(&self, header: &StoreHeader) -> bool {
-        let machine = self.sources().machine();
-        let mut lost = header.epochs().filter_map(|epoch| epoch.lost.as_ref());
-        lost.any(|lost| !lost.reported && lost.is_on(machine))
-    }
-
-    async fn report_losses_locked(&self, lock: &Arc<HeaderLocks>) -> Result<(), StoreError> {
+    async fn report_losses_locked(&self, locks: &HeaderLocks) -> Result<(), StoreError> {
         let Some(handler) = self.inner.missing_key_handler.get() else {
             return Ok(());
         };
-        let mut file = self.header();
-        if !self.has_unreported_loss(&file) {
-            return Ok(());
-        }
-        let machine = self.sources().machine();
-        let mut is_changed = false;
-        for epoch in file.epochs_mut() {
-            let unreported = epoch.clone();
-            let Some(lost) = &mut epoch.lost else {
-                continue;
-            };
-            if lost.reported || !lost.is_on(machine) {
-                continue;
-            }
-            match self.epoch_keys(&unreported).await {
+        let (mut header, machine) = (self.header(), self.sources().machine());
+        let mut reported = false;
+        for epoch in header.epochs_mut().filter(|it| it.is_unreported(machine)) {
+            match self.epoch_keys(epoch).await {
                 // The key is back.
                 Ok(Some(_)) => {}
-                Ok(None) => {
-                    tracing::debug!(epoch = unreported.number(), "reporting a lost key");
-                    handler.0(&Unreadable::new(&unreported, lost.files, machine));
-                }
+                Ok(None) => handler.0(&Unreadable::lost(epoch, machine)),
                 // The others are written down all the same, so that none is reported twice.
                 Err(error) => {
                     tracing::debug!(%error, "whether a lost key is back can't be said now");
                     continue;
                 }
             }
-            lost.reported = true;
-            is_changed = true;
+            if let Some(lost) = &mut epoch.lost {
+                lost.reported = true;
+            }
+            reported = true;
         }
-        if !is_changed {
-            return Ok(());
+        if reported {
+            self.write_header(header, Arc::clone(locks)).await?;
         }
-        let (path, lock) = (header_path(self.folder()), Arc::clone(lock));
-        let file = blocking::run(move || {
-            file.write(&path)?;
-            drop(lock);
-            Ok::<_, StoreError>(file)
-        });
-        self.take(file.await?);
         Ok(())
     }
 
     /// Takes the locks for adding to `store.json`, and reads it again.
-    async fn lock_header(&self) -> Result<Arc<HeaderLocks>, StoreError> {
+    async fn lock_header(&self) -> Result<HeaderLocks, StoreError> {
         let deadline = lock::deadline(KEY_TIMEOUT);
         let store = lock::acquire(lock_path(self.folder()), Mode::Shared, deadline).await?;
         let path = keys_lock_path(self.folder());
         let keys = lock::acquire(path, Mode::Exclusive, deadline).await?;
         self.reload().await?;
-        Ok(Arc::new(HeaderLocks {
-            _keys: keys,
-            _store: store,
-        }))
+        Ok(Arc::new([keys, store]))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{fs::File, sync::Arc};
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    creation::{KEY_TIMEOUT, header_path, lock_path, no_key, source_of},
+    creation::{KEY_TIMEOUT, header_path, lock_path, new_key, no_key, source_of},
     file_store::FileStore,
     header::{PreviousKey, StoreHeader},
     key_cache::KeyGuard,
@@ -61,39 +61,18 @@ impl FileStore {
             self.reload().await?;
         }
         let (epoch, old) = self.available_key().await?;
-        let mut next = None;
-        let mut last = None;
-        for target in targets.iter() {
-            let id = KeyId::generate().map_err(|error| no_key(target.key_location(), error))?;
-            match target.create(id).await {
-                Ok(key) => {
-                    next = Some((target.key_location(), id, key));
-                    break;
-                }
-                Err(error) => last = Some(no_key(target.key_location(), error)),
-            }
-        }
-        let Some((location, id, key)) = next else {
-            return Err(last.unwrap_or_else(|| {
-                StoreError::new(StoreErrorKind::Key, "there is nowhere to keep a key")
-            }));
-        };
         let machine = self.sources().machine();
-        let mut rekeyed = epoch.rekeyed(location, id, &key).made_on(machine);
-        let previous = PreviousKey::new(&epoch, &old.key, id, &key);
+        let (rekeyed, key) = new_key(&targets).await?;
+        let mut rekeyed = rekeyed.made_on(machine).in_place_of(&epoch);
+        let previous = PreviousKey::new(&epoch, &old.key, rekeyed.key_id(), &key);
+        let location = rekeyed.key_location()?;
         rekeyed.previous = Some(previous.map_err(|error| no_key(location, error))?);
-        let mut file = self.header();
-        file.replace(rekeyed.clone());
-        file.drop_epochs(&self.unused_missing_epochs().await?);
-        let (path, guard) = (header_path(&root), Arc::clone(&lock));
-        let file = blocking::run(move || {
-            file.write(&path)?;
-            drop(guard);
-            Ok::<_, StoreError>(file)
-        });
-        let file = file.await?;
+        let mut header = self.header();
+        header.replace(rekeyed.clone());
+        header.drop_epochs(&self.unused_missing_epochs().await?);
+        self.write_header(header.clone(), Arc::clone(&lock)).await?;
         let keys = Arc::new(Keys::new(&rekeyed, key)?);
-        let problems = self.finish(file, (rekeyed, keys), &lock).await?;
+        let problems = self.finish(header, (rekeyed, keys), &lock).await?;
         drop(lock);
         // Missing keys are searched for where they were.
         let every = targets.iter().chain(self.sources().iter()).cloned();

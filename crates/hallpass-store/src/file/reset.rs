@@ -49,8 +49,7 @@ impl FileStore {
             Ok((lock, Some(moved)))
         })
         .await?;
-        create_locked(&root, &sources, lock).await?;
-        let store = Self::open(root, sources).await?;
-        Ok((store, moved))
+        let header = create_locked(&root, &sources, lock).await?;
+        Ok((Self::of(root, sources, header)?, moved))
     }
 }
