@@ -7,9 +7,9 @@ use crate::{
     Scopes, ServerMetadata, ServerSettings, StoreFuture,
 };
 
-/// Signs in when a server asks for it: a person in a browser, or a machine with a grant of its own.
+/// Signs in when a server asks for it: a user in a browser, or a service with a grant of its own.
 ///
-/// Nothing but an authorizer ever opens a browser or talks to a person. A session calls it at most
+/// Nothing but an authorizer ever opens a browser or talks to a user. A session calls it at most
 /// once at a time for a credential.
 pub trait Authorizer: Send + Sync + fmt::Debug {
     /// Obtains a grant and returns the record that holds it. The session saves what is returned.

@@ -12,7 +12,7 @@ use crate::{Diagnostic, Remedy, ServerUrl};
 pub struct CredentialKey {
     /// The MCP server.
     pub server: ServerUrl,
-    /// The user of a host that has many. Empty in a program for one person.
+    /// The user of a host that has many. Empty in a program for one user.
     pub subject: Subject,
     /// Which of the user's accounts on the server.
     pub account: Account,

@@ -86,7 +86,7 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// A URL's text for people and logs: with `?…` in place of its query, which may hold a key.
+/// A URL's text for users and logs: with `?…` in place of its query, which may hold a key.
 pub(crate) fn without_query(text: &str) -> Cow<'_, str> {
     match text.split_once('?') {
         Some((before, query)) if !query.is_empty() => Cow::Owned(format!("{before}?…")),

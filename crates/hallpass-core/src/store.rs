@@ -233,10 +233,10 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
 
 /// What a diagnosis asks of a store. No method changes anything or waits for a lock.
 pub trait StoreDiagnostics: CredentialStore {
-    /// Where and how the records are kept, for people.
+    /// Where and how the records are kept, for a user to read.
     fn describe(&self) -> String;
 
-    /// The holder of one of a credential's locks, for people; `None` if the lock is free or the store can't
+    /// The holder of one of a credential's locks, for a user to read; `None` if the lock is free or the store can't
     /// tell. The default is `None`.
     fn lock_holder<'a>(
         &'a self,

@@ -35,7 +35,7 @@ pub(crate) fn has_url_characters(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Shows and reads a type with the field `text` and a function `parse`. `$shown` makes of the text what people
+/// Shows and reads a type with the field `text` and a function `parse`. `$shown` makes of the text what users
 /// and logs may see.
 macro_rules! url_text {
     ($type:ident, $shown:path) => {
@@ -47,7 +47,7 @@ macro_rules! url_text {
         }
 
         impl std::fmt::Display for $type {
-            /// For people and logs. The exact text is [`as_str`](Self::as_str).
+            /// For users and logs. The exact text is [`as_str`](Self::as_str).
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&$shown(&self.text))
             }

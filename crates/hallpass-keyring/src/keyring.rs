@@ -69,7 +69,7 @@ impl Keyring {
         self
     }
 
-    /// With another service name, which the person sees beside the entry. To be set before the
+    /// With another service name, which the user sees beside the entry. To be set before the
     /// keyring is used: keys are found under the name they were made under.
     #[must_use]
     pub fn with_service(mut self, name: impl Into<String>) -> Self {

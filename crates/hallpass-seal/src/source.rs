@@ -76,7 +76,7 @@ pub trait KeySource: Send + Sync + fmt::Debug {
         Box::pin(async { Ok(()) })
     }
 
-    /// Where the key is, for people.
+    /// Where the key is, for a user to read.
     fn describe(&self) -> String;
 }
 

@@ -189,7 +189,7 @@ async fn exclusion(
     // In a moment: where the lock is a file's, a process that is being started may have a copy of it.
     drop(rule.lock(&*store, &credential).await?);
 
-    let rule = Rule("who counts under the guard loses no count");
+    let rule = Rule("a counter under the guard loses no count");
     let record = rule.record("counting")?;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..16 {

@@ -80,7 +80,7 @@ async fn inventory_asks_failing_source_once() {
         let store = open_read_only(&place, vec![file.clone(), keys.clone()]).await;
         let inventory = store.inventory(only).await.unwrap();
         assert_eq!(inventory.kept.len(), 1);
-        assert_eq!(inventory.unreadable, None, "nobody can say");
+        assert_eq!(inventory.unreadable, None, "a source fails");
         assert_eq!(inventory.problems.len(), 1, "{:?}", inventory.problems);
         assert!(inventory.is_unreadable(&record("two").key));
         assert_eq!(keys.loads.load(Ordering::SeqCst), loads + 1);
