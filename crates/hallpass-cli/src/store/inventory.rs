@@ -80,7 +80,7 @@ impl Inventory {
     pub(crate) fn error_of(self, key: &CredentialKey) -> Result<Self, StoreError> {
         let mut look = self;
         match look.found.problems.pop() {
-            Some(trouble) if look.found.is_unread(key) => Err(trouble),
+            Some(trouble) if look.found.is_damaged(key) => Err(trouble),
             other => {
                 look.found.problems.extend(other);
                 Ok(look)

@@ -8,7 +8,7 @@ use super::{
     creation::{no_key, source_of},
     file_store::FileStore,
     header::{KeyEpoch, StoreHeader},
-    key_cache::{AllKeys, CachedKey, KeyGuard},
+    key_cache::{AllKeys, CachedKey, EpochKeys},
     records::Keys,
 };
 use crate::{KeyErrorKind, KeyLocation};
@@ -65,7 +65,7 @@ impl FileStore {
     ///
     /// A source that fails is an error, also if an older key is available; but not for another machine's key,
     /// if this machine's own is available.
-    pub(super) async fn newest_available(&self) -> Result<Option<KeyGuard>, StoreError> {
+    pub(super) async fn newest_available(&self) -> Result<Option<EpochKeys>, StoreError> {
         let header = self.header();
         let found = self.search(&header).await;
         let newest = header.of_machine(self.sources().machine()).number();
@@ -82,12 +82,12 @@ impl FileStore {
         }
     }
 
-    async fn search(&self, file: &StoreHeader) -> Result<Option<KeyGuard>, StoreError> {
+    async fn search(&self, file: &StoreHeader) -> Result<Option<EpochKeys>, StoreError> {
         let machine = self.sources().machine();
         let (others, ours): (Vec<_>, Vec<_>) = file
             .epochs()
             .partition(|epoch| epoch.is_of_another(machine));
-        let (mut found, mut lost) = (None::<KeyGuard>, None);
+        let (mut found, mut lost) = (None::<EpochKeys>, None);
         for epoch in ours {
             if let Some(keys) = self.epoch_keys(epoch).await? {
                 found = Some((epoch.clone(), keys));

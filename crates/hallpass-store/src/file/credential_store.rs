@@ -140,6 +140,13 @@ impl FileStore {
         let document = self.document(credential).await?;
         Ok(document.as_ref().map(read).unwrap_or_default())
     }
+
+    async fn problems(&self) -> Result<Vec<StoreError>, StoreError> {
+        self.reload().await?;
+        // Also checked if no record needs it yet.
+        self.key_in_use().await?;
+        Ok(self.documents().await?.1)
+    }
 }
 
 impl StoreDiagnostics for FileStore {
@@ -159,20 +166,10 @@ impl StoreDiagnostics for FileStore {
     }
 
     fn verify(&self) -> BoxFuture<'_, Vec<StoreError>> {
+        let examined = self.as_read_only();
         Box::pin(async move {
-            // The key is also checked if no record needs it yet.
-            let examined = self.as_read_only();
-            let opened = match self.reload().await {
-                Ok(()) => examined.key_in_use().await.map(drop),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = opened {
-                return vec![error];
-            }
-            match examined.documents().await {
-                Ok((_, problems)) => problems,
-                Err(error) => vec![error],
-            }
+            let problems = examined.problems().await;
+            problems.unwrap_or_else(|error| vec![error])
         })
     }
 

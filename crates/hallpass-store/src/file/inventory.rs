@@ -39,9 +39,9 @@ pub struct Inventory {
     /// All problems: the missing key first, then sources that fail, then files that can't be read.
     pub problems: Vec<StoreError>,
     /// The credentials with a file whose key is missing.
-    away: HashSet<Binding>,
+    with_missing_key: HashSet<Binding>,
     /// The credentials with a damaged file: its key is available, and it can't be read.
-    unread: HashSet<Binding>,
+    damaged: HashSet<Binding>,
 }
 
 /// The inventory of an empty store.
@@ -51,8 +51,8 @@ impl Default for Inventory {
             kept: BTreeMap::new(),
             unreadable: Some(Vec::new()),
             problems: Vec::new(),
-            away: HashSet::new(),
-            unread: HashSet::new(),
+            with_missing_key: HashSet::new(),
+            damaged: HashSet::new(),
         }
     }
 }
@@ -60,13 +60,14 @@ impl Default for Inventory {
 impl Inventory {
     /// Whether a credential has a file that its key does not open: incomplete, changed, of a newer version or
     /// of another store.
-    pub fn is_unread(&self, credential: &CredentialKey) -> bool {
-        self.unread.contains(&records::binding(credential))
+    pub fn is_damaged(&self, credential: &CredentialKey) -> bool {
+        self.damaged.contains(&records::binding(credential))
     }
 
     /// Whether a credential has records whose key is missing.
     pub fn is_unreadable(&self, credential: &CredentialKey) -> bool {
-        self.away.contains(&records::binding(credential))
+        self.with_missing_key
+            .contains(&records::binding(credential))
     }
 }
 
@@ -140,31 +141,31 @@ impl FileStore {
         };
         let (keys, unasked) = self.all_keys().await;
         let header = self.header();
-        let (mut away, mut unreadable) = (HashSet::new(), Vec::new());
+        let (mut with_missing_key, mut unreadable) = (HashSet::new(), Vec::new());
         for epoch in header.epochs().filter(|it| keys.is_missing(it.number())) {
             let files = all.iter().filter(|paths| paths.epoch == epoch.number());
             let credentials: Vec<Binding> = files.map(|paths| paths.binding).collect();
             if !credentials.is_empty() {
                 let machine = self.sources().machine();
                 unreadable.push(Unreadable::new(epoch, credentials.len(), machine));
-                away.extend(credentials);
+                with_missing_key.extend(credentials);
             }
         }
         let mut inventory = Inventory {
             unreadable: unasked.is_empty().then_some(unreadable),
             problems: lost.into_iter().chain(unasked).collect(),
-            away,
+            with_missing_key,
             ..Inventory::default()
         };
         let here = wanted.iter().flatten();
         let here = here.filter(|paths| !keys.is_missing(paths.epoch));
-        inventory.unread = here.map(|paths| paths.binding).collect();
+        inventory.damaged = here.map(|paths| paths.binding).collect();
         let read = move || Ok::<_, StoreError>(read_all(&keys, wanted));
         let (documents, problems) = blocking::run(read).await?;
         inventory.problems.extend(problems);
         for document in documents {
             let credential = document.key().clone();
-            inventory.unread.remove(&records::binding(&credential));
+            inventory.damaged.remove(&records::binding(&credential));
             if !document.records().is_empty() {
                 inventory.kept.insert(credential, document.to_records());
             }

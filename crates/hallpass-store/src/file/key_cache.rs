@@ -66,7 +66,7 @@ impl KeyCache {
 }
 
 /// An epoch, with its keys.
-pub(super) type KeyGuard = (KeyEpoch, Arc<Keys>);
+pub(super) type EpochKeys = (KeyEpoch, Arc<Keys>);
 
 /// The keys of all epochs, by their numbers.
 #[derive(Debug)]

@@ -22,10 +22,10 @@ use std::{fs::File, sync::Arc};
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    creation::{KEY_TIMEOUT, header_path, keys_lock_path, lock_path, no_key, source_of},
+    creation::{KEY_TIMEOUT, keys_lock_path, lock_path, no_key, source_of},
     file_store::FileStore,
     header::{KeyEpoch, MissingKey, StoreHeader},
-    key_cache::KeyGuard,
+    key_cache::EpochKeys,
     lock::{self, Mode},
     records,
     unreadable::{MissingKeyHandler, Unreadable},
@@ -48,7 +48,7 @@ impl FileStore {
     }
 
     /// The newest available key; a new one if the key is lost.
-    pub(super) async fn key_in_use(&self) -> Result<KeyGuard, StoreError> {
+    pub(super) async fn key_in_use(&self) -> Result<EpochKeys, StoreError> {
         match self.newest_available().await? {
             Some(found) => {
                 self.report_losses().await;
@@ -60,7 +60,7 @@ impl FileStore {
     }
 
     /// Makes a new key, which begins an epoch.
-    async fn replace_missing_key(&self) -> Result<KeyGuard, StoreError> {
+    async fn replace_missing_key(&self) -> Result<EpochKeys, StoreError> {
         let locks = self.lock_header().await?;
         // Another process may have made one, or the key may be back.
         self.inner.key_cache.forget_missing();
@@ -123,10 +123,8 @@ impl FileStore {
     /// Removes a new key, unless `store.json` names it: a write that failed may be done, if only the sync of the
     /// folder failed.
     async fn drop_unless_named(&self, source: &dyn KeySource, id: KeyId) {
-        let path = header_path(self.folder());
-        let found = blocking::run(move || StoreHeader::read(&path)).await;
-        let is_unnamed = |file: StoreHeader| file.epochs().all(|epoch| epoch.key_id() != id);
-        if found.ok().flatten().is_some_and(is_unnamed) {
+        let is_named = |header: &StoreHeader| header.epochs().any(|it| it.key_id() == id);
+        if self.reload().await.is_ok() && !is_named(&self.header()) {
             let removed = source.remove(id).await;
             if let Err(error) = removed {
                 tracing::debug!(%error, key = %id, "an unused key stays behind");

@@ -10,10 +10,10 @@ use std::{fs::File, sync::Arc};
 use hallpass_core::store::{StoreError, StoreErrorKind};
 
 use super::{
-    creation::{KEY_TIMEOUT, header_path, lock_path, new_key, no_key, source_of},
+    creation::{KEY_TIMEOUT, lock_path, new_key, no_key, source_of},
     file_store::FileStore,
     header::{PreviousKey, StoreHeader},
-    key_cache::KeyGuard,
+    key_cache::EpochKeys,
     lock::{self, Mode},
     records::{self, CredentialPaths, Keys},
 };
@@ -54,12 +54,9 @@ impl FileStore {
         let lock = lock::acquire(lock_path(&root), Mode::Exclusive, deadline).await?;
         let lock = Arc::new(lock);
         self.reload().await?;
-        let (epoch, keys) = self.available_key().await?;
         // What an interrupted rekey left to do needs the current key alone.
-        if epoch.previous.is_some() {
-            self.finish(self.header(), (epoch, keys), &lock).await?;
-            self.reload().await?;
-        }
+        let current = self.available_key().await?;
+        self.finish(self.header(), current, &lock).await?;
         let (epoch, old) = self.available_key().await?;
         let machine = self.sources().machine();
         let (rekeyed, key) = new_key(&targets).await?;
@@ -75,12 +72,7 @@ impl FileStore {
         let problems = self.finish(header, (rekeyed, keys), &lock).await?;
         drop(lock);
         // Missing keys are searched for where they were.
-        let every = targets.iter().chain(self.sources().iter()).cloned();
-        let mut every = KeySources::in_order(every.collect());
-        if let Some(machine) = machine {
-            every = every.on_machine(machine);
-        }
-        let store = Self::open(root, every).await?;
+        let store = Self::open(root, self.sources().after(&targets)).await?;
         // So that the store knows which of several keys it is.
         store.newest_available().await?;
         Ok(Rekeyed {
@@ -111,7 +103,7 @@ impl FileStore {
         Ok(nothing)
     }
 
-    async fn available_key(&self) -> Result<KeyGuard, StoreError> {
+    async fn available_key(&self) -> Result<EpochKeys, StoreError> {
         self.newest_available()
             .await?
             .ok_or_else(|| self.missing_key_error())
@@ -120,17 +112,17 @@ impl FileStore {
     /// Seals the files that are still sealed with the previous key, and removes that key.
     async fn finish(
         &self,
-        mut file: StoreHeader,
-        (mut epoch, keys): KeyGuard,
+        mut header: StoreHeader,
+        (mut epoch, keys): EpochKeys,
         lock: &Arc<File>,
     ) -> Result<Vec<StoreError>, StoreError> {
         let Some(previous) = epoch.previous.take() else {
             return Ok(Vec::new());
         };
         let number = epoch.number();
-        file.replace(epoch);
+        header.replace(epoch);
         let old = keys.previous.as_ref().map(|(id, _)| *id);
-        let (root, lock) = (self.folder().to_owned(), Arc::clone(lock));
+        let (root, held) = (self.folder().to_owned(), Arc::clone(lock));
         let problems = blocking::run(move || {
             let mut problems = Vec::new();
             let ours = |paths: &Result<CredentialPaths, _>| {
@@ -158,11 +150,11 @@ impl FileStore {
                     done => done?,
                 }
             }
-            file.write(&header_path(&root))?;
-            drop(lock);
+            drop(held);
             Ok(problems)
         })
         .await?;
+        self.write_header(header, Arc::clone(lock)).await?;
         let source = previous
             .key_location()
             .and_then(|location| source_of(self.sources(), location).ok());

@@ -59,7 +59,7 @@ pub(super) async fn run(forget: &Forget, program: &Program) -> Result<(), Comman
             "`hallpass logout` revokes the tokens first; `--yes` deletes them without that",
         ));
     }
-    let moved = match look.problems.pop().filter(|_| look.is_unread(&key)) {
+    let moved = match look.problems.pop().filter(|_| look.is_damaged(&key)) {
         None => None,
         // What can't be read though its key is here may be mended one day: it makes room.
         Some(trouble)
