@@ -118,8 +118,7 @@ impl FileStore {
     /// [`StoreErrorKind::Io`].
     pub async fn inventory(&self, only: Option<&CredentialKey>) -> Result<Inventory, StoreError> {
         self.reload().await?;
-        let root = self.folder().to_owned();
-        let files = blocking::run(move || records::all(&root)).await?;
+        let files = self.files().await?;
         let only = only.map(records::binding);
         let all: Vec<CredentialPaths> = files.iter().flatten().cloned().collect();
         let wanted: Vec<_> = files
@@ -195,12 +194,19 @@ impl FileStore {
 }
 
 impl FileStore {
+    /// The files of all credentials in all epochs, and an error for each that has no such name.
+    pub(super) async fn files(
+        &self,
+    ) -> Result<Vec<Result<CredentialPaths, StoreError>>, StoreError> {
+        let root = self.folder().to_owned();
+        blocking::run(move || records::all(&root)).await
+    }
+
     /// Every document that opens, and why the others don't.
     pub(crate) async fn documents(
         &self,
     ) -> Result<(Vec<CredentialDocument>, Vec<StoreError>), StoreError> {
-        let root = self.folder().to_owned();
-        let found = blocking::run(move || records::all(&root)).await?;
+        let found = self.files().await?;
         if found.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }

@@ -68,12 +68,11 @@ impl KeyCache {
 /// An epoch, with its keys.
 pub(super) type EpochKeys = (KeyEpoch, Arc<Keys>);
 
-/// The keys of all epochs, by their numbers.
-#[derive(Debug)]
+/// The keys of all epochs, by their numbers; `None` if one is missing, or its source failed.
+#[derive(Debug, Default)]
 pub(super) struct AllKeys(pub(super) HashMap<u32, CachedKey>);
 
 impl AllKeys {
-    /// Whether the key of an epoch is missing, or its source failed.
     pub(super) fn is_missing(&self, number: u32) -> bool {
         matches!(self.0.get(&number), Some(None))
     }

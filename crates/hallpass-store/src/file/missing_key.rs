@@ -1,15 +1,21 @@
 //! Missing keys.
 //!
-//! The promise:
+//! The promise, and the tests of it in `tests/it`:
 //!
-//! - A key is lost only if its source works and says that it has no such key, and if no newer key of this machine
-//!   is available. A source that is locked, absent, silent or broken is an error, and so is a wrong key.
-//! - The next operation that needs the key then makes a new one in the same place, and the store goes on with
-//!   it. Reading for a diagnosis changes nothing.
-//! - No file is moved or overwritten. The files of a lost key stay as they are, and open again when the key
-//!   comes back, and for other machines that share the folder and have the key.
-//! - Each loss of a key that sealed files is reported once, over all processes. If the process is killed, the
-//!   next one reports it: rather twice than never.
+//! - *Only what is certain* (`missing_key`, `shared_folder`). A key is lost only if its source works and says that it
+//!   has no such key, and if no newer key of this machine is available. A source that is locked, absent, silent or
+//!   broken is an error, and so is a wrong key.
+//! - *The store goes on* (`missing_key`, `missing_key_epochs`). The next operation that needs the key makes a new one
+//!   in the same place. Tasks and processes that miss it at once make one. Reading for a diagnosis changes nothing
+//!   (`inventory`).
+//! - *No record is lost* (`missing_key`, `forget`). No file is moved or overwritten. The files of a lost key stay as
+//!   they are, and open again when the key comes back, and for other machines that share the folder and have the
+//!   key. They are deleted only when the user says so.
+//! - *The user is told once* (`missing_key`, `processes`). Each loss of a key that sealed files is reported once,
+//!   over all processes, unless the key is back by then; a loss whose source fails is reported when the source
+//!   answers. If the process is killed, the next one reports: rather twice than never.
+//! - *Machines are apart* (`shared_folder`). Machines that share a folder have a key each. None overwrites or deletes
+//!   what another one sealed, and another machine's source that fails is no error.
 //!
 //! Some keyrings hide their keys while they are locked, and are unlocked to keep a new one. So the lost key is
 //! asked for once more after the new one was made; if it is there, the new one is removed.
@@ -27,7 +33,6 @@ use super::{
     header::{KeyEpoch, MissingKey, StoreHeader},
     key_cache::EpochKeys,
     lock::{self, Mode},
-    records,
     unreadable::{MissingKeyHandler, Unreadable},
 };
 use crate::{KeyError, KeyErrorKind, KeyId, KeyLocation, KeySource, SealingKey, blocking};
@@ -101,12 +106,9 @@ impl FileStore {
         if self.newest_available().await?.is_some() {
             return Ok(false);
         }
-        let root = self.folder().to_owned();
-        let found = blocking::run(move || {
-            let since = lock::taken_at(&keys_lock_path(&root));
-            records::all(&root).map(|files| (files, since))
-        });
-        let (files, since) = found.await?;
+        let files = self.files().await?;
+        let path = keys_lock_path(self.folder());
+        let since = blocking::run(move || Ok::<_, StoreError>(lock::taken_at(&path))).await?;
         let (mut header, machine) = (self.header(), self.sources().machine());
         for epoch in header.epochs_mut() {
             if self.inner.key_cache.is_missing(epoch.key_id()) && !epoch.is_lost_on(machine) {

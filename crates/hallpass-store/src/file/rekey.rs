@@ -85,10 +85,9 @@ impl FileStore {
     /// The epochs of this machine whose key is lost and that have no file. While `store.lock` is held
     /// exclusively, no process that still has the key writes one.
     async fn unused_missing_epochs(&self) -> Result<Vec<u32>, StoreError> {
-        let root = self.folder().to_owned();
-        let files = blocking::run(move || records::all(&root)).await?;
+        let files = self.files().await?;
         let machine = self.sources().machine();
-        let mut nothing = Vec::new();
+        let mut unused = Vec::new();
         for epoch in self.header().epochs() {
             let number = epoch.number();
             let mut files = files.iter().flatten();
@@ -97,10 +96,10 @@ impl FileStore {
                 && !files.any(|paths| paths.epoch == number)
                 && matches!(self.epoch_keys(epoch).await, Ok(None))
             {
-                nothing.push(number);
+                unused.push(number);
             }
         }
-        Ok(nothing)
+        Ok(unused)
     }
 
     async fn available_key(&self) -> Result<EpochKeys, StoreError> {
